@@ -151,7 +151,9 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
     if not root.exists():
         _make_root(root)
     with root.open("rb") as tar:
-        imported = subprocess.run((*docker, "import", "-", name), stdin=tar, capture_output=True, timeout=300)
+        imported = subprocess.run(
+            (*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300
+        )
     if imported.returncode != 0:
         raise CannotHost(f"docker import failed: {imported.stderr.decode(errors='replace')}")
     for old in cache.glob("root-*.tar"):
@@ -176,6 +178,7 @@ def _make_root(tar: Path) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                check=False,
                 timeout=900,
             )
         if made.returncode != 0:
@@ -332,7 +335,7 @@ def _call(
     argv: Sequence[str], *, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(argv, input=data if data is not None else b"", capture_output=True, timeout=timeout)
+    done = subprocess.run(argv, input=data or b"", capture_output=True, check=False, timeout=timeout)
     text = subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )

@@ -1,0 +1,5 @@
+"""`python -m portgen`."""
+
+from portgen.cli import main
+
+main()

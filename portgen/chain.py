@@ -1,0 +1,100 @@
+"""The way through the house, one stage after the other; every command is a prefix of it.
+
+    inventory.yaml -load-> Source -make-> Plan -check-> [Problem]
+                                            |
+                                            +-render-> [File] -compare(output)-> [Change] -write-> output/
+
+In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it is reached.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen.problem import Exit, PortgenError, Problem, Severity
+from portgen.report import Style
+
+if TYPE_CHECKING:
+    from portgen.diff import Change
+    from portgen.inventory import Source
+    from portgen.plan import Plan
+    from portgen.render import File
+    from portgen.targets import Target
+
+
+class Settings(NamedTuple):
+    """The global options: where things lie, and how to print."""
+
+    folder: Path = Path()
+    inventory_name: str = "inventory.yaml"
+    output_name: str = "output"
+    style: Style = Style()
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / self.inventory_name
+
+    @property
+    def out(self) -> Path:
+        """Beside the inventory's folder, not the inventory: `-o` is a path of the person who runs portgen."""
+        return self.folder / self.output_name
+
+    @property
+    def template_folders(self) -> list[Path]:
+        """The project's own templates first, file by file, then the default ones."""
+        own = self.inventory.parent / "templates"
+        packaged = Path(__file__).parent / "templates"
+        default = packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+        return [own, default] if own.is_dir() and own.resolve() != default.resolve() else [default]
+
+
+class Checked(NamedTuple):
+    """A loaded, planned and linted inventory."""
+
+    source: Source
+    plan: Plan
+    problems: list[Problem]
+
+
+class Compared(NamedTuple):
+    """What would be there, and what that changes."""
+
+    files: list[File]
+    changes: list[Change]
+
+
+def check(settings: Settings) -> Checked:
+    """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
+    from portgen import inventory, planner, rules
+
+    source = inventory.load(settings.inventory, settings.inventory_name)
+    planned = planner.make(source.inventory)
+    return Checked(source, planned, rules.check(planned, source.at))
+
+
+def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
+    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
+    from portgen import render as renderer
+    from portgen import targets
+
+    chosen: dict[str, Target] = targets.every()
+    if only is not None:
+        if only not in chosen:
+            raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}")
+        chosen = {only: chosen[only]}
+    return renderer.files(planned, chosen, settings.template_folders)
+
+
+def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:
+    """Render, and hold it against the output folder."""
+    from portgen import diff, output
+
+    files = render(settings, planned, only)
+    present = output.read(settings.out, (file.path for file in files))
+    return Compared(files, diff.compare(files, present, only))
+
+
+def failed(problems: list[Problem] | tuple[Problem, ...], strict: bool = False) -> bool:
+    """Whether findings stop what comes after: errors do, warnings with `strict`."""
+    return any(problem.severity is Severity.ERROR or (strict and problem.severity is Severity.WARNING) for problem in problems)

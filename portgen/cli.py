@@ -1,0 +1,93 @@
+"""The command line: global options, the lazily loaded commands, and the one error boundary.
+
+In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.commands` with a click command named
+`command`; it is imported when it is called, or for the overview.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import pkgutil
+import sys
+
+import click
+
+from portgen import __version__, commands
+from portgen.problem import Exit, PortgenError
+from portgen.report import Style, failure, problems, wants_color
+
+_SETTINGS = "portgen.settings"
+
+
+class _Commands(click.Group):
+    """Finds commands by their module, so that `render --check` does not pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(info.name.removesuffix("_") for info in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        for module in (name, f"{name}_"):  # `next_`: a module can't shadow what it needs itself
+            if module.isidentifier() and importlib.util.find_spec(f"portgen.commands.{module}"):
+                found: click.Command = importlib.import_module(f"portgen.commands.{module}").command
+                return found
+        return None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            ctx.fail(f"no such command: {args[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command takes these options too. Exit codes: 0 fine, 1 differences or findings, 2 usage, 3 the inventory can't be loaded, 4 the machine.",
+)
+@click.version_option(__version__, prog_name="portgen", message="%(prog)s %(version)s")
+@commands.global_options
+@click.pass_context
+def portgen(ctx: click.Context) -> None:
+    """One inventory of a host's ports; nginx, docker-compose, ufw and systemd files rendered from it, with the diff first."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run, and end the process with an exit code; no exception ever reaches the person as a traceback without -v."""
+    gc.disable()  # a short life: collecting cycles costs a large inventory half its load time
+    style = Style(color=wants_color("auto"))
+    code: int
+    try:
+        result = portgen.main(argv, standalone_mode=False)
+        code = result if isinstance(result, int) else Exit.OK
+    except PortgenError as error:
+        style = commands.last_settings().style
+        if error.problems:
+            problems(error.problems, style)
+        else:
+            failure(str(error), error.hint, style)
+        code = error.code
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = Exit.USAGE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python's own flush at exit would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.OK
+    except Exception as error:
+        if commands.last_settings().style.verbose:
+            raise
+        failure(f"a bug in portgen: {type(error).__name__}: {error}", "run it again with -v for the traceback, and report it", style)
+        code = Exit.BUG
+    sys.exit(code)

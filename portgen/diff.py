@@ -1,0 +1,92 @@
+"""What would change: rendered files against what lies in the output folder.
+
+In: `File`s and the `Output` as read. Out: `Change`s, sorted by path, SHA256SUMS last. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from portgen.output import Output
+    from portgen.render import File
+
+SUMS = "SHA256SUMS"
+Kind = Literal["added", "changed", "removed", "edited"]
+
+
+class Change(NamedTuple):
+    """One file that would change. `edited`: what is there was not written by portgen, or not left as it was."""
+
+    path: str
+    before: str | None
+    after: str | None
+    kind: Kind
+    mode: int = 0o644
+
+
+def compare(files: Iterable[File], present: Output, only: str | None = None) -> list[Change]:
+    """The changes that turn `present` into `files`. With `only`, other targets' files are left out on both sides."""
+    wanted = {file.path: file for file in files}
+    changes: list[Change] = []
+    for path, file in wanted.items():
+        there = present.files.get(path)
+        if there is None:
+            changes.append(Change(path, None, file.text, "added", file.mode))
+            continue
+        after = file.text.encode()
+        if there.data != after:
+            kind: Kind = "changed" if present.sums.get(path) == _sum(there.data) else "edited"
+            changes.append(Change(path, _text(there.data), file.text, kind, file.mode))
+        elif there.executable != bool(file.mode & 0o100):
+            changes.append(Change(path, file.text, file.text, "changed", file.mode))
+    for path in present.sums:
+        there = present.files.get(path)
+        if path not in wanted and there is not None and _concerns(path, only):
+            kind = "removed" if present.sums[path] == _sum(there.data) else "edited"
+            changes.append(Change(path, _text(there.data), None, kind))
+    changes.sort()
+    sums = {path: digest for path, digest in present.sums.items() if not _concerns(path, only)}
+    sums.update((file.path, _sum(file.text.encode())) for file in wanted.values())
+    after_sums = "".join(f"{sums[path]}  {path}\n" for path in sorted(sums))
+    before_sums = None if present.sums_data is None else _text(present.sums_data)
+    if before_sums != after_sums:
+        changes.append(Change(SUMS, before_sums, after_sums, "added" if before_sums is None else "changed"))
+    return changes
+
+
+def unified(change: Change, context: int = 3) -> Iterator[str]:
+    """The change as a unified diff, current to desired, line by line."""
+    import patiencediff
+
+    before = _lines(change.before)
+    after = _lines(change.after)
+    from_file = "/dev/null" if change.before is None else f"a/{change.path}"
+    to_file = "/dev/null" if change.after is None else f"b/{change.path}"
+    if before == after:
+        yield f"--- {from_file}\n"
+        yield f"+++ {to_file} (mode {change.mode:o})\n"
+        return
+    matcher = patiencediff.PatienceSequenceMatcher
+    for line in patiencediff.unified_diff(before, after, from_file, to_file, n=context, sequencematcher=matcher):
+        yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+
+
+def _concerns(path: str, only: str | None) -> bool:
+    """Whether a path is of the target `only`: the second part of a path is the target's name."""
+    return only is None or path.split("/")[1:2] == [only]
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _lines(text: str | None) -> list[str]:
+    """Lines as patch counts them: ended by `\\n` only, or a form feed in a title would shift everything after it."""
+    return [] if not text else [line + "\n" for line in text[:-1].split("\n")] if text.endswith("\n") else text.replace("\n", "\n\0").split("\0")

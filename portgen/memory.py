@@ -1,0 +1,103 @@
+"""What was rendered from what, so that the unchanged case needs no rendering.
+
+In: the paths that a render reads. Out: a key of everything that decides its result, and what the last one with that key
+found. Best effort: a cache that can't be read or written is no cache. Never trusted alone: `output.matches` still holds
+every file against its sum. Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from portgen import __version__
+from portgen.problem import Location, Problem, Severity
+
+
+class Memory(NamedTuple):
+    """The lint result of a key, and, where a render followed, the digest of its SHA256SUMS and which files are executable."""
+
+    problems: tuple[Problem, ...]
+    sums: str | None = None
+    executable: frozenset[str] = frozenset()
+
+
+def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] = ()) -> str | None:
+    """A hash of the inventory, the templates, portgen's own code and `words`; None where something can't be read."""
+    hasher = hashlib.sha256(f"{__version__} {sys.version_info[:2]}".encode())
+    try:
+        _add(hasher, inventory)
+        for folder in template_folders:
+            for path in sorted(_files(folder)):
+                _add(hasher, Path(path))
+        # Sizes and times are enough for the code: pip rewrites both, and so does an editor.
+        for path in sorted(_files(Path(__file__).parent)):
+            if path.endswith(".py"):
+                status = os.stat(path)
+                hasher.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        # Rules and targets of other packages come and go with what is installed.
+        for folder_name in sys.path:
+            if folder_name.endswith("-packages"):
+                hasher.update(f"{folder_name} {os.stat(folder_name).st_mtime_ns}\n".encode())
+    except OSError:
+        return None
+    for word in words:
+        hasher.update(b"\0" + word.encode())
+    return hasher.hexdigest()
+
+
+def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
+    """What is remembered under `key` for this inventory and output folder."""
+    if key is None:
+        return None
+    try:
+        stored = json.loads(_place(inventory, out).read_bytes())
+        if stored["key"] != key:
+            return None
+        problems = tuple(
+            Problem(rule, Severity(severity), message, Location(*place), hint) for rule, severity, message, place, hint in stored["problems"]
+        )
+        return Memory(problems, stored["sums"], frozenset(stored["executable"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> None:
+    """Keep it for the next time; silently not, where there is no place for it."""
+    if key is None:
+        return
+    place = _place(inventory, out)
+    stored = {"key": key, "problems": memory.problems, "sums": memory.sums, "executable": sorted(memory.executable)}
+    new = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(json.dumps(stored))
+        os.replace(new, place)
+    except OSError:
+        new.unlink(missing_ok=True)
+
+
+def _place(inventory: Path, out: Path) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    name = hashlib.sha256(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}".encode()).hexdigest()[:32]
+    return Path(cache, "portgen", f"{name}.json")
+
+
+def _add(hasher: hashlib._Hash, path: Path) -> None:
+    data = path.read_bytes()
+    hasher.update(f"{path} {len(data)}\n".encode())
+    hasher.update(data)
+
+
+def _files(folder: Path) -> Iterable[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                yield from _files(Path(entry.path))
+        else:
+            yield entry.path

@@ -1,0 +1,235 @@
+"""The output folder: the only reader and writer of what portgen has rendered.
+
+In: `Change`s. Out: files on disk, each whole, old or new, and SHA256SUMS, which says what portgen wrote. Never decides
+what to write. Standard library only: the unchanged path of `render --check` ends here.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen.problem import Exit, PortgenError
+
+if TYPE_CHECKING:
+    from portgen.diff import Change
+
+SUMS = "SHA256SUMS"
+LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
+
+
+class Present(NamedTuple):
+    """A file as it lies there."""
+
+    data: bytes
+    executable: bool
+
+
+class Output(NamedTuple):
+    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way."""
+
+    sums: dict[str, str]
+    sums_data: bytes | None
+    files: dict[str, Present]
+
+
+def read(out: Path, wanted: Iterable[str]) -> Output:
+    """What lies at the `wanted` paths and at those that SHA256SUMS records.
+
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file.
+    """
+    sums_file = _read(out / SUMS)
+    sums = _parse_sums(sums_file.data) if sums_file else {}
+    files = {}
+    for path in {*wanted, *sums}:
+        there = _read(out / path)
+        if there is not None:
+            files[path] = there
+    return Output(sums, sums_file.data if sums_file else None, files)
+
+
+def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | None:
+    """How many files lie there exactly as SHA256SUMS records, if all do, it is the one remembered, and none is missing."""
+    try:
+        recorded = (out / SUMS).read_bytes()
+        if hashlib.sha256(recorded).hexdigest() != sums_digest:
+            return None
+        count = 0
+        root = f"{out}/"
+        for line in recorded.decode().splitlines():
+            digest, path = line[:64], line[66:]
+            descriptor = os.open(root + path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                status = os.fstat(descriptor)
+                data = os.read(descriptor, status.st_size + 1)
+            finally:
+                os.close(descriptor)
+            if hashlib.sha256(data).hexdigest() != digest or bool(status.st_mode & 0o100) != (path in executable):
+                return None
+            count += 1
+    except (OSError, UnicodeDecodeError):
+        return None
+    return count
+
+
+def digest(sums_text: str) -> str:
+    """What `matches` compares SHA256SUMS with."""
+    return hashlib.sha256(sums_text.encode()).hexdigest()
+
+
+def write(out: Path, changes: Iterable[Change]) -> None:
+    """Carry out the changes in order, SHA256SUMS last. Each file is written beside its place and renamed into it.
+
+    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old, and SHA256SUMS, if it can
+    still be written, says so; the next render takes up from there.
+    """
+    pending = list(changes)
+    sums_change = next((change for change in pending if change.path == SUMS), None)
+    pending = [change for change in pending if change.path != SUMS]
+    done: list[Change] = []
+    try:
+        for change in pending:
+            if change.after is None:
+                _remove(out, change.path)
+            else:
+                _replace(out / change.path, change.after.encode(), change.mode)
+            done.append(change)
+        if sums_change is not None and sums_change.after is not None:
+            _replace(out / SUMS, sums_change.after.encode(), 0o644)
+    except OSError as error:
+        _record_partly(out, done)
+        failed = pending[len(done)].path if len(done) < len(pending) else SUMS
+        raise PortgenError(
+            f"{out / failed}: can't be written: {error.strerror}",
+            Exit.MACHINE,
+            hint=f"{len(done)} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
+        ) from None
+
+
+@contextmanager
+def locked(out: Path, waiting: object = None) -> Iterator[None]:
+    """Hold the output folder for oneself. The lock is on the folder around it, so that no lock file is left behind.
+
+    `waiting` is called with the holder's name when there is one to wait for. Raises PortgenError(Exit.MACHINE) after
+    LOCK_WAIT seconds, naming the holder.
+    """
+    folder = out.absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        until = time.monotonic() + LOCK_WAIT
+        told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
+                    break  # a file system without locks: one writer at a time is then the user's own care
+            holder = _holder(os.fstat(descriptor))
+            if time.monotonic() > until:
+                raise PortgenError(f"{out}: {holder} is writing there", Exit.MACHINE, hint="wait for it, then try again")
+            if not told and callable(waiting):
+                waiting(holder)
+                told = True
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(status: os.stat_result) -> str:
+    """Who holds the lock, as /proc/locks tells it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
+    try:
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(status.st_ino):
+                return f"another portgen (pid {words[4]})"
+    except OSError:
+        pass
+    return "another portgen"
+
+
+def _read(path: Path) -> Present | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away")
+        parts = []
+        while part := os.read(descriptor, 1 << 20):
+            parts.append(part)
+        return Present(b"".join(parts), bool(status.st_mode & 0o100))
+    finally:
+        os.close(descriptor)
+
+
+def _parse_sums(data: bytes) -> dict[str, str]:
+    """The lines that portgen could have written. Others mean an unknown origin, and never lead out of the folder."""
+    sums = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        digest_part, gap, path = line[:64], line[64:66], line[66:]
+        parts = path.split("/")
+        if (
+            gap == "  "
+            and len(parts) > 1
+            and not {"", ".", ".."} & set(parts)
+            and set(digest_part) <= set("0123456789abcdef")
+            and len(digest_part) == 64
+        ):
+            sums[path] = digest_part
+    return sums
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.portgen-new")
+    new.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _remove(out: Path, path: str) -> None:
+    (out / path).unlink(missing_ok=True)
+    for folder in (out / path).parents:
+        if folder == out:
+            break
+        try:
+            folder.rmdir()
+        except OSError:
+            break  # something is left in it
+
+
+def _record_partly(out: Path, done: list[Change]) -> None:
+    """Tell SHA256SUMS what was written before the failure, or the next render would take those files for hand edits."""
+    try:
+        present = _read(out / SUMS)
+        sums = _parse_sums(present.data) if present else {}
+        for change in done:
+            if change.after is None:
+                sums.pop(change.path, None)
+            else:
+                sums[change.path] = hashlib.sha256(change.after.encode()).hexdigest()
+        _replace(out / SUMS, "".join(f"{sums[path]}  {path}\n" for path in sorted(sums)).encode(), 0o644)
+    except (OSError, PortgenError):
+        pass  # the same fault as before; the files' contents still tell the next render what they are

@@ -1,0 +1,61 @@
+"""What can be wrong, where, and with which exit code it ends.
+
+In: nothing. Out: the types every stage reports with. Never prints, never exits.
+These are NamedTuples, not msgspec Structs: the unchanged path of `render --check` must not import msgspec.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class Exit(IntEnum):
+    """The exit codes; scripts and hooks rely on them."""
+
+    OK = 0
+    DIFFERENT = 1  # differences, lint errors, a refused hand edit, nothing found
+    USAGE = 2
+    INVENTORY = 3  # the inventory can't be loaded
+    MACHINE = 4  # unwritable, locked, a broken or missing tool
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class Severity(StrEnum):
+    """How much a problem matters: only an error stops a render; `--strict` makes warnings stop it too."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Location(NamedTuple):
+    """A place in a file: 1-based line, 1-based column in code points."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Problem(NamedTuple):
+    """One finding: the stable name of its rule, how bad it is, what and where, and what to do about it."""
+
+    rule: str
+    severity: Severity
+    message: str
+    location: Location
+    hint: str | None = None
+
+
+class PortgenError(Exception):
+    """Nothing more can be said: ends the command with `code`, reporting `problems` or the message."""
+
+    def __init__(self, message: str, code: Exit, problems: tuple[Problem, ...] = (), hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.problems = problems
+        self.hint = hint

@@ -1,0 +1,159 @@
+"""Problems and changes as people and machines read them.
+
+In: `Problem`s, `Change`s. Out: text, in one of the formats `text`, `json`, `github`, `markdown`. The only place, with the
+commands, that prints; and the only one that knows colours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import click
+
+from portgen.diff import SUMS, Change, unified
+from portgen.problem import Problem, Severity
+
+Format = Literal["text", "json", "github", "markdown"]
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_KIND_COLOURS = {"added": "green", "changed": "yellow", "removed": "red", "edited": "magenta"}
+
+
+class Style(NamedTuple):
+    """How to print: the format, whether in colour, how much."""
+
+    format: Format = "text"
+    color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+def wants_color(choice: str) -> bool:
+    """`always`, `never`, or by NO_COLOR (it beats the next), CLICOLOR_FORCE and whether stdout is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def status(text: str, style: Style) -> None:
+    """A line for the person, on stderr; nothing with -q."""
+    if not style.quiet:
+        click.echo(text, err=True)
+
+
+def failure(message: str, hint: str | None, style: Style) -> None:
+    """Why nothing more can be said, on stderr, whatever the format."""
+    click.echo(_styled("error", "red", style) + f": {message}" + (f"\n    hint: {hint}" if hint else ""), err=True, color=style.color)
+
+
+def problems(found: Sequence[Problem], style: Style) -> None:
+    """Print findings: machine formats on stdout, as the command's data; text on stderr where stdout belongs to a diff."""
+    if style.format == "json":
+        click.echo(_json({"problems": [as_dict(problem) for problem in found]}))
+        return
+    for line in problem_lines(found, style):
+        click.echo(line, color=style.color)
+
+
+def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
+    """Findings as lines of `text`, `github` or `markdown`."""
+    if style.format == "markdown" and found:
+        yield "| place | severity | finding | rule |"
+        yield "|---|---|---|---|"
+    for problem in found:
+        if style.format == "github":
+            yield _github(problem)
+        elif style.format == "markdown":
+            hint = f"<br>{problem.hint}" if problem.hint else ""
+            cells = (f"`{problem.location}`", problem.severity, _cell(problem.message + hint), f"`{problem.rule}`")
+            yield "| " + " | ".join(cells) + " |"
+        elif not style.quiet or problem.severity is Severity.ERROR:
+            severity = _styled(problem.severity, _COLOURS[problem.severity], style)
+            hint = f"\n    hint: {problem.hint}" if problem.hint else ""
+            yield f"{_styled(str(problem.location), None, style)}: {severity}: {problem.message} [{problem.rule}]{hint}"
+
+
+def as_dict(problem: Problem) -> dict[str, Any]:
+    """A finding for `--format json`."""
+    place = problem.location
+    return {
+        "rule": problem.rule,
+        "severity": str(problem.severity),
+        "message": problem.message,
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "hint": problem.hint,
+    }
+
+
+def change_lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
+    """A summary line a file, then the unified diff. SHA256SUMS is named, and shown only where nothing else changes."""
+    for change in changes:
+        note = " by hand; --force overwrites it" if change.kind == "edited" else ""
+        if change.before == change.after:
+            note += f" (mode {change.mode:o})"
+        yield f"{_styled(f'{change.kind:8}', _KIND_COLOURS[change.kind], style)} {change.path}{note}\n"
+    shown = [change for change in changes if change.path != SUMS] or list(changes)
+    for change in shown:
+        yield "\n"
+        for line in unified(change):
+            yield _diff_line(line, style)
+
+
+def counted(changes: Sequence[Change]) -> str:
+    """`29 files: 27 added, 2 changed`; SHA256SUMS is not counted unless it is alone."""
+    files = [change for change in changes if change.path != SUMS] or list(changes)
+    kinds = [(kind, sum(change.kind == kind for change in files)) for kind in ("added", "changed", "removed", "edited")]
+    parts = ", ".join(f"{count} {kind}{' by hand' if kind == 'edited' else ''}" for kind, count in kinds if count)
+    return f"{len(files)} file{'s' if len(files) != 1 else ''}: {parts}"
+
+
+def changes_json(changes: Sequence[Change], found: Sequence[Problem]) -> str:
+    """Changes and findings for `--format json`."""
+    return _json(
+        {
+            "problems": [as_dict(problem) for problem in found],
+            "changes": [{"path": change.path, "kind": change.kind, "diff": "".join(unified(change))} for change in changes],
+        }
+    )
+
+
+def _diff_line(line: str, style: Style) -> str:
+    if not style.color:
+        return line
+    body = line.rstrip("\n")
+    if line.startswith(("--- ", "+++ ")):
+        return click.style(body, bold=True) + "\n"
+    colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+    return click.style(body, fg=colour) + "\n" if colour else line
+
+
+def _styled(text: str, colour: str | None, style: Style) -> str:
+    return click.style(text, fg=colour, bold=True) if style.color else text
+
+
+def _github(problem: Problem) -> str:
+    kind = {"note": "notice"}.get(problem.severity, str(problem.severity))
+    message = problem.message + (f" ({problem.hint})" if problem.hint else "")
+    place = problem.location
+    escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    file = place.file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} file={file},line={place.line},col={place.column},title={problem.rule}::{escaped}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=2, ensure_ascii=False)

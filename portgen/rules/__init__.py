@@ -1,0 +1,74 @@
+"""The lint rules: one module each, found by being here.
+
+In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the rule's name
+(`port_taken` is `port-taken`), whose docstring is its documentation, and which has
+
+    SEVERITY: Severity
+    def check(plan: Plan) -> Iterator[Finding]
+
+A service silences a rule with `ignore: {rule: reason}`. Other packages add rules by the entry point group
+`portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from portgen.plan import KeyPath, Plan
+from portgen.problem import Location, Problem, Severity
+
+
+class Finding(NamedTuple):
+    """What a rule found: `{line}` in the message stands for the line of `other`, the entry it quarrels with."""
+
+    key_path: KeyPath
+    message: str
+    hint: str | None = None
+    other: KeyPath | None = None
+    severity: Severity | None = None
+
+
+class Rule(Protocol):
+    """What a rule module has."""
+
+    SEVERITY: Severity
+    __doc__: str | None
+
+    def check(self, plan: Plan) -> Iterator[Finding]: ...
+
+
+@cache
+def every() -> dict[str, Rule]:
+    """All rules by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Rule] = {}
+    for info in pkgutil.iter_modules(__path__):
+        found[info.name.replace("_", "-")] = importlib.import_module(f"{__name__}.{info.name}")
+    for point in entry_points(group="portgen.rules"):
+        found[point.name] = point.load()
+    for name, rule in found.items():
+        if not callable(getattr(rule, "check", None)) or not isinstance(getattr(rule, "SEVERITY", None), Severity) or not rule.__doc__:
+            raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")
+    return dict(sorted(found.items()))
+
+
+def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
+    """Every rule's findings that no service ignores, sorted by place. `at` is the Source's own: only it knows lines."""
+    ignored = {(service.project, service.name): service.ignore for service in plan.services if service.ignore}
+    problems = []
+    for name, rule in every().items():
+        for finding in rule.check(plan):
+            path = finding.key_path
+            if ignored and path[:1] == ("projects",) and len(path) > 3 and name in ignored.get((str(path[1]), str(path[3])), ()):
+                continue
+            message = finding.message
+            if finding.other is not None:
+                message = message.replace("{line}", f"line {at(finding.other).line}")
+            problems.append(Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint))
+    problems.sort(key=lambda problem: (problem.location[1:], problem.rule, problem.message))
+    return problems

@@ -1,0 +1,24 @@
+"""Two containers with one fixed address: compose accepts it, and the second fails to start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan, Service
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    seen: dict[tuple[str, int], Service] = {}
+    # Pinned addresses first: where a derived one meets a pinned one, the pin is the answer, and it is said at the other.
+    for service in sorted(plan.services, key=lambda service: service.address_path == service.key_path):
+        if service.address is None or service.status == "retired":
+            continue
+        first = seen.setdefault((service.host, int(service.address)), service)
+        if first is not service:
+            yield Finding(
+                service.address_path, f"address {service.address} is {first.name}'s ({{line}})", "pin a free one with `address:`", first.address_path
+            )

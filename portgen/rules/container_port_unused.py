@@ -1,0 +1,24 @@
+"""A `container_port` on a service that has no mapping: with `via: host` or `process` the program listens on the host port
+itself, so a different number says something that can't be true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        if service.via in ("host", "process"):
+            for port in service.ports:
+                if port.container_port != port.port:
+                    yield Finding(
+                        port.container_path,
+                        f"container_port {port.container_port} with `via: {service.via}`, where the program listens on {port.port} itself",
+                        "leave `container_port` out, or change `via`",
+                    )

@@ -1,0 +1,26 @@
+"""A project source that can't be meant: `allow` names a project whose containers have no subnet, so the firewall can't know
+them. A project of processes needs no rule: it comes over loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.WARNING
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    hidden = {
+        project.name
+        for project in plan.projects
+        if project.network is None and any(service.via == "docker" and service.status == "active" and service.ports for service in project.services)
+    }
+    for place, _, words in plan.allows if hidden else ():
+        for index, word in enumerate(words):
+            if word in hidden:
+                yield Finding(
+                    (*place, index), f"`{word}` has containers and no network: the firewall can't know their addresses", f"give {word} a `network`"
+                )

@@ -1,0 +1,50 @@
+"""A database's port that `any` may reach. Databases are scanned for, and seldom safe in the open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import ANY, Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.WARNING
+
+# IANA's registered ports, and the defaults that the projects' own documentation gives.
+_DATABASES = {
+    1433: "SQL Server",
+    1521: "Oracle",
+    2379: "etcd",
+    2483: "Oracle",
+    3050: "Firebird",
+    3306: "MySQL",
+    5432: "PostgreSQL",
+    5984: "CouchDB",
+    6379: "Redis",
+    6432: "PgBouncer",
+    7000: "Cassandra",
+    7474: "Neo4j",
+    7687: "Neo4j",
+    8086: "InfluxDB",
+    8123: "ClickHouse",
+    9042: "Cassandra",
+    9200: "Elasticsearch",
+    9300: "Elasticsearch",
+    11211: "memcached",
+    27017: "MongoDB",
+}
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        if ANY not in service.sources:
+            continue
+        for port in service.ports:
+            kind = _DATABASES.get(port.container_port if service.via in ("socat", "docker") else port.port) or _DATABASES.get(port.port)
+            if kind and port.protocol != "http":
+                yield Finding(
+                    service.allow_place,
+                    f"{service.name}'s port {port.port} looks like {kind}, and any may reach it",
+                    "allow only the zones and projects that need it",
+                )
+                break

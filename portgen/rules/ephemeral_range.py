@@ -1,0 +1,23 @@
+"""A port inside the kernel's ephemeral range (32768-60999 by default): an outgoing connection may hold it when the
+service starts, which then fails with "address already in use"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import EPHEMERAL, Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.WARNING
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        for port in service.ports:
+            if port.port in EPHEMERAL:
+                yield Finding(
+                    port.key_path,
+                    f"port {port.port} lies in the kernel's ephemeral range, {EPHEMERAL.start}-{EPHEMERAL.stop - 1}",
+                    f"take a port below {EPHEMERAL.start}, or reserve it with the sysctl net.ipv4.ip_local_reserved_ports",
+                )

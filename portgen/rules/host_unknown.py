@@ -1,0 +1,29 @@
+"""A project that stands on no host: it names one that is not in `hosts`, or names none while there are several."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    names = [host.name for host in plan.hosts]
+    for project in plan.projects:
+        if project.host in names:
+            continue
+        if project.host:
+            near = difflib.get_close_matches(project.host, names, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"hosts: {', '.join(names) or 'none yet'}"
+            yield Finding((*project.key_path, "host"), f"{project.name} is on `{project.host}`, which is not in `hosts`", hint)
+        elif names:
+            yield Finding(
+                project.key_path, f"{project.name} has no `host`, and there are {len(names)}", f"add `host:` with one of {', '.join(names)}"
+            )
+        else:
+            yield Finding(project.key_path, f"{project.name} stands on no host: `hosts` is empty", "add `hosts: {NAME: {}}`")

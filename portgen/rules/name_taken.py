@@ -1,0 +1,36 @@
+"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams, rules and fixed addresses
+are found again by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan, Service
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], Service] = {}
+    for service in plan.services:
+        if service.name == "nginx":
+            yield Finding(service.key_path, "the name nginx is nginx's own, which is described under `hosts`", "rename the service")
+        first = seen.setdefault((service.host, service.name), service)
+        if first is not service:
+            yield Finding(
+                service.key_path, f"{service.name} is a service of {first.project} too ({{line}})", "names are unique on a host", first.key_path
+            )
+    containers: dict[tuple[str, str], Service] = {}
+    for service in plan.services:
+        if not service.in_container or service.status != "active":
+            continue
+        first = containers.setdefault((service.project, service.compose_service), service)
+        if first is not service:
+            yield Finding(
+                service.key_path,
+                f"compose service {service.compose_service} is {first.name}'s too ({{line}})",
+                "name it with `compose_service:`",
+                first.key_path,
+            )

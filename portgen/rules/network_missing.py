@@ -1,0 +1,22 @@
+"""A forwarded service in a project without a network: its container has no fixed address that a forwarder could lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for project in plan.projects:
+        if project.network is None:
+            for service in project.services:
+                if service.via == "socat" and service.ports:
+                    place = service.via_path if service.via_path[:4] == service.key_path else service.key_path
+                    yield Finding(
+                        place, f"{service.name} is forwarded, and {project.name} has no network", "add `network: {name: …, subnet: …}` to the project"
+                    )

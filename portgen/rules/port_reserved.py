@@ -1,0 +1,29 @@
+"""A port that the host or the project reserves: nobody may take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    projects = {project.name: project for project in plan.projects}
+    for host in plan.hosts:
+        for binding in host.bindings:
+            project = projects.get(binding.project or "")
+            if host.reserved is not None and binding.port in host.reserved:
+                yield Finding(
+                    binding.key_path, f"port {binding.port} is reserved on {host.name} ({{line}})", "take another port", (*host.key_path, "reserved")
+                )
+            elif project is not None and project.reserved is not None and binding.port in project.reserved:
+                yield Finding(
+                    binding.key_path,
+                    f"port {binding.port} is reserved in {project.name} ({{line}})",
+                    "take another port",
+                    (*project.key_path, "reserved"),
+                )

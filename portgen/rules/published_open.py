@@ -1,0 +1,31 @@
+"""A port that docker publishes to more than `allow` says. Docker's own rules come before ufw's; the guard closes the
+published port and the container's own address, but it needs to know that address, and it is IPv4 only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import ANY, Plan, is_ipv6
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        if service.via != "docker" or service.status != "active" or not service.sources or service.sources == (ANY,):
+            continue
+        if service.address is None:
+            yield Finding(
+                service.allow_place,
+                f"{service.name} is published, and a neighbour could reach its container past `allow`: its address is not fixed",
+                f"give {service.project} a `network` with a subnet",
+            )
+        if any(is_ipv6(source) for source in service.sources):
+            yield Finding(
+                service.allow_place,
+                f"{service.name} allows an IPv6 source, and docker publishes it on IPv4 only",
+                "use `via: socat`, or allow IPv4 sources only",
+                severity=Severity.WARNING,
+            )

@@ -1,0 +1,26 @@
+"""Two services of one host under one route: nginx refuses the second location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan, Route
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for host in plan.hosts:
+        seen: dict[str, Route] = {}
+        order = {service.name: index for index, service in enumerate(plan.services)}
+        for route in sorted(host.routes, key=lambda route: order[route.service]):
+            first = seen.setdefault(route.path, route)
+            if first is not route:
+                yield Finding(
+                    route.place,
+                    f"route {route.path} is held by {first.service} ({{line}})",
+                    "use `{name}` in the path, or give one of them a path of its own",
+                    first.place,
+                )

@@ -1,0 +1,30 @@
+"""A route below another service's route: nginx takes the longest prefix, so a part of the outer service can't be reached,
+and the outer one's `allow` and `auth_file` don't hold there. `/` may hold others: everything lies below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for host in plan.hosts:
+        by_path = {route.path: route for route in host.routes}
+        for route in host.routes:
+            path = route.path
+            while (cut := path.rstrip("/").rfind("/")) > 0:
+                path = path[: cut + 1]
+                outer = by_path.get(path)
+                if outer is not None and outer.service != route.service:
+                    yield Finding(
+                        route.place,
+                        f"route {route.path} takes its requests out of {outer.service}'s {outer.path} ({{line}})",
+                        "move one of them, or say in `ignore` why it is meant",
+                        outer.place,
+                    )
+                    break

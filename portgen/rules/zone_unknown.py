@@ -1,0 +1,44 @@
+"""A word in `allow` that names no zone of the host, no project and no CIDR; or a zone that a project's name or `any` hides."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from portgen.model import parse_cidr
+from portgen.plan import ANY, Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    projects = {project.name for project in plan.projects}
+    for host in plan.hosts:
+        for zone in host.zones:
+            if zone == ANY or zone in projects:
+                yield Finding(
+                    (*host.key_path, "zones", zone), f"the zone `{zone}` has the name of {'everybody' if zone == ANY else 'a project'}", "rename it"
+                )
+    known = {host.name: {ANY, *host.zones, *projects} for host in plan.hosts}
+    for place, host_name, words in plan.allows:
+        names = known.get(host_name)
+        if names is None:
+            continue
+        for index, word in enumerate(words):
+            if word in names:
+                continue
+            fault = _fault(word)
+            if fault:
+                near = difflib.get_close_matches(word, names, n=1)
+                yield Finding((*place, index), fault, f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(names))}, or a CIDR")
+
+
+def _fault(word: str) -> str | None:
+    """What is wrong with a word that is no name; None for a CIDR."""
+    try:
+        parse_cidr(word)
+    except ValueError as error:
+        return f"`{word}` is no CIDR: {error}" if any(sign in word for sign in ".:/") else f"`{word}` is no zone and no project"
+    return None

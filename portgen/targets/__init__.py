@@ -1,0 +1,53 @@
+"""The targets: one module each, found by being here.
+
+In: a planned `Host`. Out: the `Page`s that a target renders for it. A target is a module, its templates under
+`templates/<module>/`, and a case. It has
+
+    def pages(host: Host) -> Iterator[Page]
+
+and decides nothing that `plan` could decide. Other packages add targets by the entry point group `portgen.targets`; one
+that can't be imported fails loudly. Targets do no I/O.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+from portgen.plan import Host
+
+
+class Page(NamedTuple):
+    """One file to render: where it goes below `output/<host>/`, from which template, with which values."""
+
+    path: str
+    template: str
+    values: dict[str, Any]
+    mode: int = 0o644
+
+
+class Target(Protocol):
+    """What a target module has."""
+
+    __doc__: str | None
+
+    def pages(self, host: Host) -> Iterator[Page]: ...
+
+
+@cache
+def every() -> dict[str, Target]:
+    """All targets by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Target] = {}
+    for info in pkgutil.iter_modules(__path__):
+        found[info.name] = importlib.import_module(f"{__name__}.{info.name}")
+    for point in entry_points(group="portgen.targets"):
+        found[point.name] = point.load()
+    for name, target in found.items():
+        if not callable(getattr(target, "pages", None)):
+            raise AttributeError(f"the target {name} needs pages(host)")
+    return dict(sorted(found.items()))

@@ -1,0 +1,221 @@
+"""The estate on the test host: the teams' apps, the operator's own settings, and portgen's output installed on top.
+
+In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be visited, changed and
+put back. Never: installs in any other way than the blocks of docs/install.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import declared
+from declared import Declared, Service
+from testhost import CommandFailed, Host
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+INSTALL = REPOSITORY / "docs" / "install.md"
+
+# The host's addresses as its neighbours see them, and the neighbours'.
+HOST = {"lan": "192.168.77.1", "outside": "203.0.113.1"}
+NEIGHBOUR = {"lan": "192.168.77.2", "outside": "203.0.113.2"}
+HOST6 = {"lan": "fd00:77::1", "outside": "2001:db8:77::1"}
+
+PROCESS_UNIT = """\
+[Unit]
+Description=Stand-in for {name}
+After=network.target
+
+[Service]
+Environment=NAME={name} "PORTS={ports}" BIND=::
+ExecStart=/usr/bin/python3 /opt/testhost/app.py
+DynamicUser=yes
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+Json = dict[str, Any]
+
+
+def install_script(document: str) -> str:
+    """The document's `sh` blocks, in order, as the one shell session that it asks for."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", document, flags=re.MULTILINE | re.DOTALL)
+    return "\n".join(blocks)
+
+
+@dataclass
+class Estate:
+    """The host with everything on it."""
+
+    host: Host
+    project: Path = REPOSITORY
+    declared: Declared = field(init=False)
+
+    def furnish(self) -> None:
+        """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""
+        app = (HERE / "app.py").read_bytes()
+        self.host.put_all({"/opt/testhost/app.py": app, "/opt/testhost/visitor.py": (HERE / "visitor.py").read_bytes()})
+        self.host.sh(
+            """
+            docker import /opt/testhost/dashboard-image.tar dashboard >/dev/null
+            mkdir -p /etc/nginx/tls
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=dashboards \
+                -keyout /etc/nginx/tls/dashboards.key -out /etc/nginx/tls/dashboards.crt 2>/dev/null
+            ufw allow 22/tcp comment 'ssh' >/dev/null
+            ufw --force enable >/dev/null
+            """,
+            timeout=120,
+        )
+
+    def install(self, project: Path) -> str:
+        """Brings the project's output to the host and installs it as the document says; returns what was printed.
+
+        What the teams would have done is done first: their compose files name the services that the inventory names.
+        """
+        previous = getattr(self, "declared", None)
+        now = declared.read(project / "inventory.yaml")
+        app = (HERE / "app.py").read_bytes()
+        files: dict[str, str | bytes] = {}
+        for name in sorted({service.project for service in now.contained}):
+            files[f"/srv/{name}/docker-compose.yml"] = declared.base_compose(now, name) or ""
+            files[f"/srv/{name}/app.py"] = app
+        standins = [service for service in now.services if service.via == "process"]
+        for service in standins:
+            files[f"/etc/systemd/system/{service.name}.service"] = PROCESS_UNIT.format(
+                name=service.name, ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports)
+            )
+        self.host.put_all(files)
+        units = [f"{service.name}.service" for service in standins]
+        if previous is None or [s for s in previous.services if s.via == "process"] != standins:
+            self.host.sh(
+                f"systemctl daemon-reload; systemctl enable {' '.join(units)}; systemctl restart {' '.join(units)}"
+            )
+        self.host.put_tree(project / "output", "/srv/portgen/output")
+        self.project, self.declared = project, now
+        done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
+        return done.stdout + done.stderr
+
+    @contextmanager
+    def changed(self, project: Path) -> Iterator[str]:
+        """The project installed for as long as the block runs; then what was installed before is installed again."""
+        before = self.project
+        try:
+            yield self.install(project)
+        finally:
+            self.install(before)
+
+    def compose(self, *arguments: str, project: str = "dashboard", timeout: float = 180) -> str:
+        """docker-compose as an operator calls it between two installs."""
+        files = ("-f", "docker-compose.yml", "-f", "docker-compose.portgen.yml")
+        done = self.host.run(*("env", "-C", f"/srv/{project}", "docker-compose", *files, *arguments), timeout=timeout)
+        return done.stdout + done.stderr
+
+    def addresses(self) -> dict[str, str]:
+        """Each running container's address, by compose service; "" on the host's own network."""
+        form = (
+            '{{index .Config.Labels "com.docker.compose.service"}} '
+            "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        )
+        ids = self.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service").stdout.split()
+        lines = self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines() if ids else []
+        return {name: address for name, _, address in (line.partition(" ") for line in lines)}
+
+    def started(self) -> dict[str, str]:
+        """When each running container was started, by compose service."""
+        form = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.StartedAt}}'
+        ids = self.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service").stdout.split()
+        lines = self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines() if ids else []
+        return dict(line.split(" ", 1) for line in lines)
+
+    def units(self) -> dict[str, int]:
+        """The main process of each running forwarder: another number means that it was restarted."""
+        shown = self.host.run("systemctl", "show", "--property", "Id,MainPID", "portgen-*.service").stdout
+        units = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+        return {unit["Id"]: int(unit["MainPID"]) for unit in units if unit.get("MainPID", "0") != "0"}
+
+    # --- visits ---
+
+    def ask(self, command: str, *, netns: str | None = "lan", timeout: float = 60, **arguments: Any) -> Any:
+        """What the visitor saw (see visitor.py), from a neighbour's place or, with netns=None, the host's own."""
+        done = self.host.run(
+            *("python3", "/opt/testhost/visitor.py", command),
+            stdin=json.dumps(arguments) + "\n",
+            netns=netns,
+            timeout=timeout,
+        )
+        return json.loads(done.stdout)
+
+    def place(self, service: Service | str, path: str = "", *, netns: str = "lan", **more: Any) -> Json:
+        """A place behind nginx: the service's route, as a visitor in `netns` calls it."""
+        if isinstance(service, str):
+            service = self.declared.service(service)
+        url = f"https://{self.declared.server_name}{service.route}{path}"
+        return {"url": url, "at": HOST[netns], "name": service.name, **more}
+
+    def direct(self, service: Service | str, path: str = "", *, at: str = HOST["lan"], **more: Any) -> Json:
+        """A place behind a service's own port on the host."""
+        if isinstance(service, str):
+            service = self.declared.service(service)
+        return {"url": f"http://{at}:{service.port}/{path}", "name": service.name, **more}
+
+    def visit(self, places: Sequence[Json], *, netns: str | None = "lan", parallel: int = 8) -> list[Json]:
+        """One visit to each place."""
+        seen: list[Json] = self.ask("visit", netns=netns, places=list(places), parallel=parallel, timeout=120)
+        return seen
+
+    def who_answers(self, services: Sequence[Service] | None = None, *, netns: str = "lan") -> dict[str, str]:
+        """For each routed service, who says to be there when its route is visited ("502" where nobody does)."""
+        services = self.declared.routed if services is None else services
+        seen = self.visit([self.place(service, "api/health", netns=netns) for service in services], netns=netns)
+        return {
+            service.name: answer.get("json", {}).get("name", str(answer["status"]))
+            for service, answer in zip(services, seen, strict=True)
+        }
+
+    def all_well(self) -> bool:
+        """Every route answers with its own service's name; an AssertionError says which does not."""
+        wrong = {name: who for name, who in self.who_answers().items() if name != who}
+        assert not wrong, wrong
+        return True
+
+    @contextmanager
+    def watched(self, services: Sequence[Service] | None = None) -> Iterator[Json]:
+        """Visits all routes over and over while the block runs; afterwards the yielded dict says what was seen."""
+        services = self.declared.routed if services is None else services
+        report: Json = {}
+        watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns="lan", timeout=400)
+        assert watcher.stdin is not None and watcher.stdout is not None
+        places = [self.place(service, "api/health") for service in services]
+        watcher.stdin.write(json.dumps({"places": places}) + "\n")
+        watcher.stdin.flush()
+        assert watcher.stdout.readline().strip() == "watching"
+        try:
+            yield report
+        finally:
+            out, err = watcher.communicate(timeout=60)
+            if watcher.returncode != 0:
+                raise CommandFailed(f"the watching visitor failed: {err}")
+            report.update(json.loads(out.splitlines()[-1]))
+
+    def ufw_rules(self) -> list[str]:
+        """ufw's rules as it shows them, comments included, IPv6's too."""
+        lines = self.host.run("ufw", "status").stdout.splitlines()
+        return sorted(re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line)
+
+
+def render(project: Path) -> str:
+    """Renders the project's output with the portgen that is installed here."""
+    argv = (sys.executable, "-m", "portgen", "-C", str(project), "render", "--yes")
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"portgen render: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
