@@ -1,0 +1,39 @@
+"""Which inventory entry each generated line comes from.
+
+In: the text of a rendered file. Out: its `Block`s. Pure. Every block that a template prints for a service carries the mark
+`portgen:<service>` in its first line (a comment, or the comment of a firewall rule) and lasts to the next mark, the next
+blank line or the end; a systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_MARK = re.compile(r"portgen:([a-z0-9]+(?:-[a-z0-9]+)*)(?![a-z0-9-])")
+
+
+class Block(NamedTuple):
+    """Lines `first` to `last` (1-based, inclusive) that exist because of `service` (`nginx` for nginx's own ports)."""
+
+    service: str
+    first: int
+    last: int
+    text: str
+
+
+def blocks(path: str, text: str) -> Iterator[Block]:
+    """The blocks of one rendered file, in the file's order; lines that belong to no service are in none."""
+    lines = text.splitlines(keepends=True)
+    whole = path.endswith(".service")
+    service, first = None, 0
+    for number, line in enumerate(lines, 1):
+        mark = _MARK.search(line) if line.lstrip().startswith("#") or "comment '" in line else None
+        if service is not None and not whole and (mark or not line.strip()):
+            yield Block(service, first, number - 1, "".join(lines[first - 1 : number - 1]))
+            service = None
+        if mark and service is None:
+            service, first = mark[1], 1 if whole else number
+    if service is not None:
+        yield Block(service, first, len(lines), "".join(lines[first - 1 :]))
