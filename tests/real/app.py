@@ -69,7 +69,7 @@ class Dashboard(BaseHTTPRequestHandler):
             "host": self.headers.get("Host", ""),
             "forwarded": {key.lower(): value for key, value in self.headers.items() if key.lower().startswith("x-")},
             "connection": self.headers.get("Connection", ""),
-            "port": self.server.server_address[1],
+            "port": self.connection.getsockname()[1],
             "received": received,
         }
         self.answer(200, json.dumps(told).encode(), "application/json")
@@ -135,7 +135,7 @@ class Dashboard(BaseHTTPRequestHandler):
                 return
             self.wfile.write(frame(10 if opcode == 9 else opcode, payload))
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Silent: 25 apps would only write over each other."""
 
 

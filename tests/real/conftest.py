@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # these tests are no package; their modules name each other plainly
 
 from estate import REPOSITORY, Estate, render  # noqa: E402
-from testhost import CannotHost, Host, cache_folder, docker_daemon, host_image  # noqa: E402
+from testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +39,7 @@ def host() -> Iterator[Host]:
                 yield booted
             finally:
                 booted.remove()
-    except CannotHost as reason:
+    except CannotHostError as reason:
         message = f"the test host can't run here: {reason}"
         if os.environ.get("PORTGEN_REQUIRE_PROGRAMS") == "1":
             pytest.fail(message, pytrace=False)

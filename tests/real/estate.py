@@ -18,7 +18,7 @@ from typing import Any
 
 import declared
 from declared import Declared, Service
-from testhost import CommandFailed, Host
+from testhost import CommandFailedError, Host, wait_until
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -103,6 +103,8 @@ class Estate:
         self.host.put_tree(project / "output", "/srv/portgen/output")
         self.project, self.declared = project, now
         done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
+        # A forwarder's unit is active before it listens.
+        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
         return done.stdout + done.stderr
 
     @contextmanager
@@ -194,7 +196,8 @@ class Estate:
         services = self.declared.routed if services is None else services
         report: Json = {}
         watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns="lan", timeout=400)
-        assert watcher.stdin is not None and watcher.stdout is not None
+        assert watcher.stdin is not None
+        assert watcher.stdout is not None
         places = [self.place(service, "api/health") for service in services]
         watcher.stdin.write(json.dumps({"places": places}) + "\n")
         watcher.stdin.flush()
@@ -204,7 +207,7 @@ class Estate:
         finally:
             out, err = watcher.communicate(timeout=60)
             if watcher.returncode != 0:
-                raise CommandFailed(f"the watching visitor failed: {err}")
+                raise CommandFailedError(f"the watching visitor failed: {err}")
             report.update(json.loads(out.splitlines()[-1]))
 
     def ufw_rules(self) -> list[str]:

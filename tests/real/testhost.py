@@ -45,11 +45,11 @@ PRIVILEGES = (
 T = TypeVar("T")
 
 
-class CannotHost(Exception):
+class CannotHostError(Exception):
     """This machine can't run the test host; the message says what is missing."""
 
 
-class CommandFailed(AssertionError):
+class CommandFailedError(AssertionError):
     """A command in the host failed: the message has its output, so that the test's report shows it."""
 
 
@@ -97,15 +97,15 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
     Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall alone.
     """
     if shutil.which("docker") is None:
-        raise CannotHost("docker is not installed (Debian: docker.io)")
+        raise CannotHostError("docker is not installed (Debian: docker.io)")
     theirs = ("docker",)
     if _answers(theirs):
         yield theirs
         return
     if os.geteuid() != 0:
-        raise CannotHost("no docker daemon answers, and only root can start one")
+        raise CannotHostError("no docker daemon answers, and only root can start one")
     if shutil.which("dockerd") is None:
-        raise CannotHost("no docker daemon answers, and dockerd is not installed (Debian: docker.io)")
+        raise CannotHostError("no docker daemon answers, and dockerd is not installed (Debian: docker.io)")
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(_only_one(cache / "lock"))
         # A socket's path may have 108 bytes at most, which a cache folder's could exceed.
@@ -130,10 +130,10 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
             if _answers(ours):
                 break
             if daemon.poll() is not None:
-                raise CannotHost(f"dockerd does not start here: {_tail(cache / 'dockerd.log')}")
+                raise CannotHostError(f"dockerd does not start here: {_tail(cache / 'dockerd.log')}")
             time.sleep(0.2)
         else:
-            raise CannotHost(f"dockerd did not answer within 30 s: {_tail(cache / 'dockerd.log')}")
+            raise CannotHostError(f"dockerd did not answer within 30 s: {_tail(cache / 'dockerd.log')}")
         # What a killed run left behind; the lock says that nobody is using it.
         stale = _call((*ours, "ps", "-aq", "--filter", f"label={LABEL}")).stdout.split()
         if stale:
@@ -155,7 +155,7 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
             (*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300
         )
     if imported.returncode != 0:
-        raise CannotHost(f"docker import failed: {imported.stderr.decode(errors='replace')}")
+        raise CannotHostError(f"docker import failed: {imported.stderr.decode(errors='replace')}")
     for old in cache.glob("root-*.tar"):
         if old != root:
             old.unlink(missing_ok=True)
@@ -167,9 +167,9 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
 
 def _make_root(tar: Path) -> None:
     if os.geteuid() != 0:
-        raise CannotHost("building the test host's image needs root (debootstrap)")
+        raise CannotHostError("building the test host's image needs root (debootstrap)")
     if shutil.which("debootstrap") is None:
-        raise CannotHost("building the test host's image needs debootstrap, which is not installed")
+        raise CannotHostError("building the test host's image needs debootstrap, which is not installed")
     with tempfile.TemporaryDirectory(prefix="root-", dir=tar.parent) as folder:
         root, part, log = Path(folder) / "root", Path(folder) / "root.tar", tar.parent / "recipe.log"
         with log.open("wb") as out:
@@ -182,7 +182,7 @@ def _make_root(tar: Path) -> None:
                 timeout=900,
             )
         if made.returncode != 0:
-            raise CannotHost(f"building the test host's image failed: {_tail(log)}")
+            raise CannotHostError(f"building the test host's image failed: {_tail(log)}")
         _call(("tar", "--numeric-owner", "-C", str(root), "-cf", str(part), "."), timeout=300)
         part.rename(tar)
 
@@ -208,11 +208,11 @@ class Host:
             timeout=120,
         )
         if started.returncode != 0:
-            raise CannotHost(f"docker can't run the test host here: {started.stderr}")
+            raise CannotHostError(f"docker can't run the test host here: {started.stderr}")
         try:
             self._wait_for_boot()
         except AssertionError as error:
-            raise CannotHost(f"the test host does not boot here: {error}") from None
+            raise CannotHostError(f"the test host does not boot here: {error}") from None
 
     def reboot(self) -> None:
         """An orderly shutdown and a new boot: memory is lost, disks stay."""
@@ -340,7 +340,7 @@ def _call(
         done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )
     if check and text.returncode != 0:
-        raise CommandFailed(f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}")
+        raise CommandFailedError(f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}")
     return text
 
 
@@ -364,7 +364,7 @@ def _only_one(path: Path) -> Iterator[None]:
             except BlockingIOError:
                 time.sleep(1)
         else:
-            raise CannotHost("another run of the test host has been holding its cache for 10 minutes")
+            raise CannotHostError("another run of the test host has been holding its cache for 10 minutes")
         yield
 
 
