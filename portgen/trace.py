@@ -1,8 +1,8 @@
 """Which inventory entry each generated line comes from.
 
 In: the text of a rendered file. Out: its `Block`s. Pure. Every block that a template prints for a service carries the mark
-`portgen:<service>` in its first line (a comment, or the comment of a firewall rule) and lasts to the next mark, the next
-blank line or the end; a systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
+`portgen:<service>`: in a comment, and then lasts to the next mark, the next blank line or the end; or in the comment of a
+firewall rule, and then is that line. A systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ def blocks(path: str, text: str) -> Iterator[Block]:
     whole = path.endswith(".service")
     service, first = None, 0
     for number, line in enumerate(lines, 1):
-        mark = _MARK.search(line) if line.lstrip().startswith("#") or "comment '" in line else None
+        remark = line.lstrip().startswith("#")
+        mark = _MARK.search(line) if remark or "comment '" in line else None
         if service is not None and not whole and (mark or not line.strip()):
             yield Block(service, first, number - 1, "".join(lines[first - 1 : number - 1]))
             service = None
-        if mark and service is None:
+        if mark and not remark:
+            yield Block(mark[1], number, number, line)
+        elif mark and service is None:
             service, first = mark[1], 1 if whole else number
     if service is not None:
         yield Block(service, first, len(lines), "".join(lines[first - 1 :]))
