@@ -1,0 +1,49 @@
+"""What all tests share: which programs they need, how hard hypothesis tries, a cache of their own.
+
+PORTGEN_REQUIRE_PROGRAMS=1 (CI) turns a missing program from a skip into a failure; PORTGEN_THOROUGH=1 tries many more examples.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("thorough" if os.environ.get("PORTGEN_THOROUGH") == "1" else "fast")
+
+
+def missing(reason: str) -> None:
+    """Skip the test because the machine lacks something; fail it where PORTGEN_REQUIRE_PROGRAMS=1."""
+    if os.environ.get("PORTGEN_REQUIRE_PROGRAMS") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], str]:
+    """`need("nginx")`: the path of a program, also from /usr/sbin, or the end of the test."""
+
+    def find(program: str) -> str:
+        found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+        if found is None:
+            missing(f"{program} is not installed")
+        assert found is not None
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tests neither read nor write the cache of the person who runs them, and get no colours from their terminal."""
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(cache)
+    for name in ("NO_COLOR", "CLICOLOR_FORCE"):
+        os.environ.pop(name, None)
+    return cache
