@@ -116,6 +116,7 @@ def parse(data: bytes, name: str) -> Source:
     value, positions, faults = _read(text, lines)
     if faults and value is None:
         raise _refused(faults)
+    _fill_empty(value)
     try:
         inventory = msgspec.convert(value, model.Inventory, strict=True, dec_hook=model.decode_value)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -131,6 +132,14 @@ def parse(data: bytes, name: str) -> Source:
     if faults:
         raise _refused(faults)
     return source
+
+
+def _fill_empty(value: Any) -> None:
+    """`services:` with nothing below it is a project that has none yet, or whose last one was removed."""
+    projects = value.get("projects") if isinstance(value, dict) else None
+    for project in projects.values() if isinstance(projects, dict) else ():
+        if isinstance(project, dict) and "services" in project and project["services"] is None:
+            project["services"] = {}
 
 
 def _refused(faults: list[Problem]) -> PortgenError:

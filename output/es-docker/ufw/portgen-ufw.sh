@@ -205,6 +205,10 @@ guard() {
     init_file=$etc/after.init
     [ -e "$rules_file" ] || {
         [ "$guarded" = no ] && return
+        if [ "$dry" = yes ]; then
+            echo "# would place the PORTGEN-GUARD blocks of $rules_file and $init_file"
+            return
+        fi
         echo "$0: $rules_file is missing: is ufw installed?" >&2
         exit 1
     }

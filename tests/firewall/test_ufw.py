@@ -1,0 +1,335 @@
+"""The rendered ufw script against the real ufw and iptables, each time in namespaces of its own.
+
+`unshare -n -m` with an overlay on /etc and an empty /run: ufw is enabled, reloaded and changed for real, and the machine
+never notices. Needs root.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portgen import chain
+from tests.conftest import missing
+
+# What `ufw-docker install` writes: it flushes DOCKER-USER at every reload.
+UFW_DOCKER = """
+# BEGIN UFW AND DOCKER
+*filter
+:ufw-user-forward - [0:0]
+:ufw-docker-logging-deny - [0:0]
+:DOCKER-USER - [0:0]
+-A DOCKER-USER -j ufw-user-forward
+-A DOCKER-USER -j RETURN -s 10.0.0.0/8
+-A DOCKER-USER -j ufw-docker-logging-deny -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -d 192.168.0.0/16
+-A DOCKER-USER -j RETURN
+-A ufw-docker-logging-deny -j DROP
+COMMIT
+# END UFW AND DOCKER
+"""
+
+PROJECT = """\
+version: 1
+hosts:
+  h:
+    zones: {lan: [192.168.0.0/16, 10.8.0.7/32]}
+    nginx: {allow: [any]}
+projects:
+  p:
+    ports: 5000-5099
+    network: {name: net, subnet: 172.30.0.0/24}
+    defaults: {via: docker, container_port: 5000}
+    services:
+"""
+SERVICES = {
+    "wiki": "{port: 5000, via: socat, allow: [lan]}",
+    "shop": "{port: 5001, allow: [lan]}",
+    "inner": "{port: 5002}",
+    "open": "{port: 5003, allow: [any]}",
+    "dns": "{ports: [{port: 5053, protocol: udp, container_port: 53}], allow: [192.168.7.0/24]}",
+    "six": "{port: 5060, via: process, allow: ['fd00::/8']}",
+}
+
+
+class Host:
+    """A throw-away ufw: every `run` is one life of the namespaces, its lines one shell script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = 0
+
+    def render(self, services: dict[str, str], name: str = "now") -> Path:
+        """The ufw folder of an inventory with these services."""
+        project = self.folder / name
+        project.mkdir()
+        (project / "inventory.yaml").write_text(PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items()))
+        settings = chain.Settings(folder=project)
+        checked = chain.check(settings)
+        assert not chain.failed(checked.problems), checked.problems
+        for file in chain.render(settings, checked.plan, "ufw"):
+            path = project / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+            path.chmod(file.mode)
+        return project / "h" / "ufw"
+
+    def run(self, script: str) -> str:
+        """What the script prints, stderr included. Raises where a line fails."""
+        self.runs += 1
+        overlay = self.folder / f"overlay-{self.runs}"
+        overlay.mkdir()
+        setup = f"""
+            mount -t tmpfs none {overlay} && mkdir {overlay}/upper {overlay}/work
+            mount -t overlay overlay -o lowerdir=/etc,upperdir={overlay}/upper,workdir={overlay}/work /etc
+            mount -t tmpfs none /run && ip link set lo up
+        """
+        done = subprocess.run(
+            ("unshare", "-n", "-m", "bash", "-euc", f"{setup}\nexec 2>&1\n{script}"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def host(need, tmp_path: Path) -> Host:
+    for program in ("ufw", "iptables", "unshare"):
+        need(program)
+    if os.geteuid() != 0:
+        missing("the ufw tests need root")
+    probe = subprocess.run(("unshare", "-n", "-m", "true"), capture_output=True, timeout=10, check=False)
+    if probe.returncode != 0:
+        missing("the kernel gives no namespaces here")
+    return Host(tmp_path)
+
+
+def rules_of(shown: str) -> list[str]:
+    return [line for line in shown.splitlines() if line.startswith("ufw ")]
+
+
+def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    printed = host.run(f"ufw --force enable; {ufw}/portgen-ufw.sh; echo SECOND; {ufw}/portgen-ufw.sh; {ufw}/portgen-ufw.sh --dry-run; echo SHOW; ufw show added")
+    first, rest = printed.split("SECOND\n")
+    second, shown = rest.split("SHOW\n")
+    assert first.count("Rule added") >= 7
+    assert second == ""
+    assert rules_of(shown) == [
+        "ufw allow from 192.168.7.0/24 to any port 5053 proto udp comment 'portgen:dns'",
+        "ufw allow 80/tcp comment 'portgen:nginx'",
+        "ufw allow 5003/tcp comment 'portgen:open'",
+        "ufw allow from 10.8.0.7 to any port 5001 proto tcp comment 'portgen:shop'",
+        "ufw allow from 192.168.0.0/16 to any port 5001 proto tcp comment 'portgen:shop'",
+        "ufw allow from 10.8.0.7 to any port 5000 proto tcp comment 'portgen:wiki'",
+        "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'portgen:wiki'",
+        "ufw allow from fd00::/8 to any port 5060 proto tcp comment 'portgen:six'",
+    ]
+
+
+def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(host: Host) -> None:
+    before = host.render(SERVICES)
+    services = {**{name: text for name, text in SERVICES.items() if name != "wiki"}, "added": "{port: 5050, via: socat, allow: [any]}"}
+    after = host.render(services, "after")
+    printed = host.run(
+        f"{before}/portgen-ufw.sh >/dev/null; ufw allow 22/tcp comment 'ssh' >/dev/null; {after}/portgen-ufw.sh --dry-run; "
+        f"{after}/portgen-ufw.sh; echo SHOW; ufw show added"
+    )
+    planned, shown = printed.split("SHOW\n")
+    assert rules_of(planned) == [
+        "ufw allow proto tcp from any to any port 5050 comment 'portgen:added'",
+        "ufw delete allow proto tcp from 10.8.0.7 to any port 5000 comment 'portgen:wiki'",
+        "ufw delete allow proto tcp from 192.168.0.0/16 to any port 5000 comment 'portgen:wiki'",
+    ]
+    assert "portgen:wiki" not in shown
+    assert "ufw allow 22/tcp comment 'ssh'" in shown
+    assert "ufw allow 5050/tcp comment 'portgen:added'" in shown
+
+
+def test_only_what_differs_calls_ufw(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    counted = f"""
+        mkdir {host.folder}/bin
+        printf '#!/bin/sh\\necho "$@" >>{host.folder}/calls\\nexec /usr/sbin/ufw "$@"\\n' >{host.folder}/bin/ufw; chmod +x {host.folder}/bin/ufw
+        {ufw}/portgen-ufw.sh >/dev/null 2>&1; ufw delete allow 5003/tcp >/dev/null; rm -f {host.folder}/calls
+        PATH={host.folder}/bin:$PATH {ufw}/portgen-ufw.sh >/dev/null
+        cat {host.folder}/calls
+    """
+    calls = [line for line in host.run(counted).splitlines() if not line.startswith("status")]
+    assert calls == ["allow proto tcp from any to any port 5003 comment portgen:open"]
+
+
+def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(host: Host) -> None:
+    with_wiki = host.render({"wiki": "{port: 5000, via: socat, allow: [192.168.0.0/16]}"})
+    without = host.render({}, "without")
+    mine = "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'mine, do not touch'"
+    printed = host.run(f"{mine} >/dev/null; {with_wiki}/portgen-ufw.sh; ufw show added; {without}/portgen-ufw.sh; ufw show added")
+    assert "port 5000/tcp from 192.168.0.0/16 (portgen:wiki) is already allowed by a rule of the operator (mine, do not touch): left as it is" in printed
+    assert rules_of(printed).count(mine) == 2
+    assert "portgen:wiki'" not in printed
+
+
+def test_an_operators_earlier_deny_is_told(host: Host) -> None:
+    ufw = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"})
+    assert "port 5000/tcp (portgen:wiki): an earlier rule of the operator denies it" in host.run(f"ufw deny 5000/tcp >/dev/null; {ufw}/portgen-ufw.sh")
+
+
+def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
+    ufw = host.render({})
+    printed = host.run(f"ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; {ufw}/portgen-ufw.sh; ufw show added")
+    assert "portgen: see the wiki" in printed
+
+
+def test_a_renamed_service_keeps_its_rule_under_the_new_name(host: Host) -> None:
+    before = host.render({"old": "{port: 5000, via: socat, allow: [lan]}"})
+    after = host.render({"new": "{port: 5000, via: socat, allow: [lan]}"}, "after")
+    printed = host.run(f"ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; {after}/portgen-ufw.sh; ufw show added")
+    assert "Rule deleted" not in printed  # the port is never closed in between
+    assert sorted(re.findall(r"portgen:\w+", printed)) == ["portgen:new", "portgen:new", "portgen:nginx"]
+
+
+def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) -> None:
+    ufw = Host(tmp_path).render(SERVICES)
+    done = subprocess.run(
+        ("sh", str(ufw / "portgen-ufw.sh"), "--dry-run"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "PORTGEN_UFW_DIR": str(tmp_path / "nowhere")},
+    )
+    assert len(rules_of(done.stdout)) >= 8
+    assert "assuming that ufw has no rule yet" in done.stderr
+
+
+def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    for order in ("before", "after"):
+        block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
+        install = f"{ufw}/portgen-ufw.sh >/dev/null\n"
+        printed = host.run(
+            "ufw --force enable >/dev/null\n"
+            + (block + install if order == "before" else install + block)
+            + "for n in 1 2 3; do ufw reload >/dev/null; iptables -S; echo RELOADED; done\n"
+        )
+        one, two, three, _ = printed.split("RELOADED\n")
+        assert one == two == three, order
+        lines = three.splitlines()
+        assert [line for line in lines if line.startswith("-A DOCKER-USER")] == [
+            "-A DOCKER-USER -j PORTGEN-GUARD",
+            "-A DOCKER-USER -j ufw-user-forward",
+            "-A DOCKER-USER -s 10.0.0.0/8 -j RETURN",
+            "-A DOCKER-USER -d 192.168.0.0/16 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j ufw-docker-logging-deny",
+            "-A DOCKER-USER -j RETURN",
+        ], order
+        guard = [line for line in lines if line.startswith("-A PORTGEN-GUARD")]
+        assert guard == [
+            "-A PORTGEN-GUARD -s 192.168.7.0/24 -p udp -m conntrack --ctstate DNAT --ctorigdstport 5053 --ctdir ORIGINAL -j RETURN",
+            "-A PORTGEN-GUARD -p udp -m conntrack --ctstate DNAT --ctorigdstport 5053 --ctdir ORIGINAL -j DROP",
+            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.69/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
+            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.18/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
+            "-A PORTGEN-GUARD -s 192.168.0.0/16 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN",
+            "-A PORTGEN-GUARD -s 10.8.0.7/32 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN",
+            "-A PORTGEN-GUARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j DROP",
+            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.17/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
+        ], order
+
+
+def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    printed = host.run(
+        f"ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables -A DOCKER-USER -s 203.0.113.9 -j DROP\n"
+        "for n in 1 2 3; do ufw reload >/dev/null; done; iptables -S DOCKER-USER"
+    )
+    assert printed.splitlines() == ["-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD", "-A DOCKER-USER -s 203.0.113.9/32 -j DROP"]
+
+
+def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Host) -> None:
+    first = host.render(SERVICES)
+    second = host.render({"shop": "{port: 5009, allow: [lan]}"}, "second")
+    none = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"}, "none")
+    printed = host.run(f"""
+        cp -p /etc/ufw/after.rules /etc/ufw/after.init {host.folder}
+        stat -c '%a %U:%G' /etc/ufw/after.rules /etc/ufw/after.init
+        ufw --force enable >/dev/null
+        {first}/portgen-ufw.sh >/dev/null
+        echo '# the operator wrote this below' >>/etc/ufw/after.rules
+        {second}/portgen-ufw.sh >/dev/null
+        grep -c 'BEGIN PORTGEN-GUARD' /etc/ufw/after.rules /etc/ufw/after.init
+        tail -n 1 /etc/ufw/after.rules
+        iptables -S PORTGEN-GUARD | grep -c 'ctorigdstport 5009'
+        iptables -S PORTGEN-GUARD | grep -c 'ctorigdstport 5001' || true
+        {none}/portgen-ufw.sh >/dev/null
+        sed -i '$d' /etc/ufw/after.rules
+        cmp /etc/ufw/after.rules {host.folder}/after.rules
+        cmp /etc/ufw/after.init {host.folder}/after.init
+        stat -c '%a %U:%G' /etc/ufw/after.rules /etc/ufw/after.init
+        iptables -S | grep -c PORTGEN || true
+        {none}/portgen-ufw.sh --dry-run
+    """)
+    assert printed.splitlines() == [
+        "640 root:root",
+        "640 root:root",
+        "/etc/ufw/after.rules:1",
+        "/etc/ufw/after.init:1",
+        "# the operator wrote this below",
+        "3",
+        "0",
+        "640 root:root",
+        "640 root:root",
+        "0",
+    ]
+
+
+def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    for mode, ran in (("755", ["ran start"]), ("644", [])):
+        printed = host.run(f"""
+            printf '#!/bin/sh\\necho "ran $1" >>/run/operator\\n' >/etc/ufw/after.init; chmod {mode} /etc/ufw/after.init
+            {ufw}/portgen-ufw.sh >/dev/null 2>&1
+            ufw --force enable >/dev/null
+            iptables -S DOCKER-USER | tail -n 1
+            cat /run/operator 2>/dev/null || true
+        """)
+        assert printed.splitlines() == ["-A DOCKER-USER -j PORTGEN-GUARD", *ran]
+
+
+def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    printed = host.run(f"""
+        printf '# BEGIN PORTGEN-GUARD\\n*filter\\nCOMMIT\\n# mine\\n' >>/etc/ufw/after.rules
+        cp /etc/ufw/after.rules {host.folder}/before
+        if {ufw}/portgen-ufw.sh; then echo accepted; fi
+        cmp /etc/ufw/after.rules {host.folder}/before && echo untouched
+    """)
+    assert "has a '# BEGIN PORTGEN-GUARD' without its '# END PORTGEN-GUARD': mend it by hand" in printed
+    assert "accepted" not in printed
+    assert printed.splitlines()[-1] == "untouched"
+
+
+def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    guard = ufw / "portgen-after.rules"
+    guard.write_text(guard.read_text().replace("-j DROP", "-j NO-SUCH-CHAIN", 1))
+    printed = host.run(f"""
+        ufw --force enable >/dev/null; cp /etc/ufw/after.rules {host.folder}/before
+        if {ufw}/portgen-ufw.sh; then echo accepted; fi
+        cmp /etc/ufw/after.rules {host.folder}/before && echo untouched; ufw status | head -n 1
+    """)
+    assert "accepted" not in printed
+    assert printed.splitlines()[-2:] == ["untouched", "Status: active"]
+
+
+def test_the_guard_file_missing_beside_the_script_is_an_error_not_an_open_door(host: Host) -> None:
+    ufw = host.render(SERVICES)
+    (ufw / "portgen-after.rules").rename(host.folder / "elsewhere")
+    printed = host.run(f"if {ufw}/portgen-ufw.sh; then echo accepted; fi")
+    assert "portgen-after.rules is missing: keep it beside this script" in printed
+    assert "accepted" not in printed
