@@ -62,6 +62,7 @@ class Compared(NamedTuple):
 
     files: list[File]
     changes: list[Change]
+    sums: str  # SHA256SUMS as it will be
 
 
 def check(settings: Settings) -> Checked:
@@ -92,7 +93,8 @@ def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compa
 
     files = render(settings, planned, only)
     present = output.read(settings.out, (file.path for file in files))
-    return Compared(files, diff.compare(files, present, only))
+    sums = diff.sums(files, present, only)
+    return Compared(files, diff.compare(files, present, sums, only), sums)
 
 
 def failed(problems: list[Problem] | tuple[Problem, ...], strict: bool = False) -> bool:

@@ -27,7 +27,14 @@ class Change(NamedTuple):
     mode: int = 0o644
 
 
-def compare(files: Iterable[File], present: Output, only: str | None = None) -> list[Change]:
+def sums(files: Iterable[File], present: Output, only: str | None = None) -> str:
+    """SHA256SUMS for `files`; with `only`, other targets' lines stay as they are."""
+    lines = {path: digest for path, digest in present.sums.items() if only is not None and not _concerns(path, only)}
+    lines.update((file.path, _sum(file.text.encode())) for file in files)
+    return "".join(f"{lines[path]}  {path}\n" for path in sorted(lines))
+
+
+def compare(files: Iterable[File], present: Output, after_sums: str, only: str | None = None) -> list[Change]:
     """The changes that turn `present` into `files`. With `only`, other targets' files are left out on both sides."""
     wanted = {file.path: file for file in files}
     changes: list[Change] = []
@@ -48,9 +55,6 @@ def compare(files: Iterable[File], present: Output, only: str | None = None) -> 
             kind = "removed" if present.sums[path] == _sum(there.data) else "edited"
             changes.append(Change(path, _text(there.data), None, kind))
     changes.sort()
-    sums = {path: digest for path, digest in present.sums.items() if not _concerns(path, only)}
-    sums.update((file.path, _sum(file.text.encode())) for file in wanted.values())
-    after_sums = "".join(f"{sums[path]}  {path}\n" for path in sorted(sums))
     before_sums = None if present.sums_data is None else _text(present.sums_data)
     if before_sums != after_sums:
         changes.append(Change(SUMS, before_sums, after_sums, "added" if before_sums is None else "changed"))

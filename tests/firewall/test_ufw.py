@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,6 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.runs = 0
 
     def render(self, services: dict[str, str], name: str = "now") -> Path:
         """The ufw folder of an inventory with these services."""
@@ -79,9 +80,7 @@ class Host:
 
     def run(self, script: str) -> str:
         """What the script prints, stderr included. Raises where a line fails."""
-        self.runs += 1
-        overlay = self.folder / f"overlay-{self.runs}"
-        overlay.mkdir()
+        overlay = Path(tempfile.mkdtemp(prefix="overlay-", dir=self.folder))
         setup = f"""
             mount -t tmpfs none {overlay} && mkdir {overlay}/upper {overlay}/work
             mount -t overlay overlay -o lowerdir=/etc,upperdir={overlay}/upper,workdir={overlay}/work /etc
@@ -117,7 +116,9 @@ def rules_of(shown: str) -> list[str]:
 
 def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> None:
     ufw = host.render(SERVICES)
-    printed = host.run(f"ufw --force enable; {ufw}/portgen-ufw.sh; echo SECOND; {ufw}/portgen-ufw.sh; {ufw}/portgen-ufw.sh --dry-run; echo SHOW; ufw show added")
+    printed = host.run(
+        f"ufw --force enable; {ufw}/portgen-ufw.sh; echo SECOND; {ufw}/portgen-ufw.sh; {ufw}/portgen-ufw.sh --dry-run; echo SHOW; ufw show added"
+    )
     first, rest = printed.split("SECOND\n")
     second, shown = rest.split("SHOW\n")
     assert first.count("Rule added") >= 7
@@ -171,14 +172,18 @@ def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(
     without = host.render({}, "without")
     mine = "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'mine, do not touch'"
     printed = host.run(f"{mine} >/dev/null; {with_wiki}/portgen-ufw.sh; ufw show added; {without}/portgen-ufw.sh; ufw show added")
-    assert "port 5000/tcp from 192.168.0.0/16 (portgen:wiki) is already allowed by a rule of the operator (mine, do not touch): left as it is" in printed
+    assert (
+        "port 5000/tcp from 192.168.0.0/16 (portgen:wiki) is already allowed by a rule of the operator (mine, do not touch): left as it is" in printed
+    )
     assert rules_of(printed).count(mine) == 2
     assert "portgen:wiki'" not in printed
 
 
 def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     ufw = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"})
-    assert "port 5000/tcp (portgen:wiki): an earlier rule of the operator denies it" in host.run(f"ufw deny 5000/tcp >/dev/null; {ufw}/portgen-ufw.sh")
+    assert "port 5000/tcp (portgen:wiki): an earlier rule of the operator denies it" in host.run(
+        f"ufw deny 5000/tcp >/dev/null; {ufw}/portgen-ufw.sh"
+    )
 
 
 def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
@@ -211,14 +216,13 @@ def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) ->
 
 def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host) -> None:
     ufw = host.render(SERVICES)
-    for order in ("before", "after"):
-        block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
-        install = f"{ufw}/portgen-ufw.sh >/dev/null\n"
-        printed = host.run(
-            "ufw --force enable >/dev/null\n"
-            + (block + install if order == "before" else install + block)
-            + "for n in 1 2 3; do ufw reload >/dev/null; iptables -S; echo RELOADED; done\n"
-        )
+    block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
+    install = f"{ufw}/portgen-ufw.sh >/dev/null\n"
+    enable, reload = "ufw --force enable >/dev/null\n", "for n in 1 2 3; do ufw reload >/dev/null; iptables -S; echo RELOADED; done\n"
+    lives = {"before": enable + block + install + reload, "after": enable + install + block + reload}
+    with ThreadPoolExecutor() as both:
+        printed_by = dict(zip(lives, both.map(host.run, lives.values()), strict=True))
+    for order, printed in printed_by.items():
         one, two, three, _ = printed.split("RELOADED\n")
         assert one == two == three, order
         lines = three.splitlines()
