@@ -1,6 +1,7 @@
 """One small real web app, run once a dashboard: it says who it is and what reached it. The standard library only.
 
-In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address ("0.0.0.0").
+In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address ("0.0.0.0"); LINGER, the
+seconds it takes to stop ("0").
 The http paths are listed in `Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks for TLS
 ("N", then an error message with the app's name); a udp port answers each datagram with the app's name and the datagram.
 """
@@ -226,7 +227,11 @@ def serve(port: int, protocol: str, bind: str) -> None:
 
 def main() -> None:
     # As PID 1 of a container the default action of SIGTERM does not apply, and a stop would take its whole grace period.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    def leave(*_: object) -> None:
+        time.sleep(float(os.environ.get("LINGER", "0")))
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
     for listener in os.environ.get("PORTS", "5000/http").split():
         port, _, protocol = listener.partition("/")
         serve(int(port), protocol or "http", os.environ.get("BIND", "0.0.0.0"))

@@ -6,34 +6,42 @@ Where the machine can't run it the tests are skipped with the reason; with PORTG
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # these tests are no package; their modules name each other plainly
+from tests.real.estate import REPOSITORY, SLOW, Estate, edit
+from tests.real.testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image
 
-from estate import REPOSITORY, Estate, render  # noqa: E402
-from testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image  # noqa: E402
+HERE = Path(__file__).resolve().parent
+
+# Slow replies are asked for at the beginning and collected before anything interrupts their dashboard.
+ORDER = ["test_routes", "test_traffic", "test_firewall", "test_ports", "test_slow_replies"]
+# Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute to make.
+CACHE = cache_folder()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the host, and says so with its marker."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.host)
+    """Everything in this folder needs the host, and says so with its marker; gentle tests come first."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.host)
+
+    def turn(item: pytest.Item) -> int:
+        return ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER)
+
+    items[:] = [item for item in items if item not in ours] + sorted(ours, key=turn)
 
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
     """A booted host with nothing of ours on it."""
     try:
-        cache = cache_folder()
-        with docker_daemon(cache) as docker:
-            booted = Host(docker, host_image(docker, cache))
+        with docker_daemon(CACHE) as docker:
+            booted = Host(docker, host_image(docker, CACHE))
             try:
                 booted.boot()
                 yield booted
@@ -47,38 +55,38 @@ def host() -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
-def installed(host: Host) -> Estate:
+def slow_replies() -> dict[str, Future[list[dict[str, Any]]]]:
+    """Replies that take 60 s, by the way they come; filled in when the host is ready, if a test wants them."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def installed(host: Host, request: pytest.FixtureRequest, slow_replies: dict[str, Future[list[dict[str, Any]]]]) -> Iterator[Estate]:
     """The repository's own output, unmodified, installed by the document."""
     estate = Estate(host)
     estate.furnish()
     estate.install(REPOSITORY)
-    return estate
+    with ThreadPoolExecutor(2) as pool:
+        if any(item.path.stem == "test_slow_replies" for item in request.session.items):
+            for way in ("nginx", "forwarder"):
+                place = estate.place_by(way, SLOW, "slow?seconds=60", timeout=90)
+                slow_replies[way] = pool.submit(estate.visit, [place])
+        yield estate
 
 
 @pytest.fixture
 def estate(installed: Estate) -> Iterator[Estate]:
     """The installed estate, which a test must leave as it found it: the next one would not know why it fails."""
-    before = (installed.project, installed.addresses(), installed.ufw_rules(), set(installed.units()))
+    before = installed.state()
     yield installed
-    after = (installed.project, installed.addresses(), installed.ufw_rules(), set(installed.units()))
-    assert after == before, "the test left the host in another state"
+    assert installed.state() == before, "the test left the host in another state"
 
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[..., Path]:
     """Makes a project of one's own: the repository's inventory with texts replaced, rendered."""
 
-    def edit(*replacements: tuple[str, str], start: Path = REPOSITORY) -> Path:
-        project = tmp_path / f"project-{len(list(tmp_path.iterdir()))}"
-        project.mkdir()
-        text = (start / "inventory.yaml").read_text(encoding="utf-8")
-        for old, new in replacements:
-            assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in the inventory"
-            text = text.replace(old, new)
-        (project / "inventory.yaml").write_text(text, encoding="utf-8")
-        if (start / "templates").is_dir() and start != REPOSITORY:
-            shutil.copytree(start / "templates", project / "templates")
-        render(project)
-        return project
+    def make(*replacements: tuple[str, str]) -> Path:
+        return edit(tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements)
 
-    return edit
+    return make

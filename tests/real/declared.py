@@ -127,6 +127,8 @@ def base_compose(declared: Declared, project: str) -> str | None:
             "environment": {
                 "NAME": service.name,
                 "PORTS": " ".join(f"{port.container}/{port.protocol}" for port in service.ports),
+                # Not all apps stop at once, and an address that is let go late is what makes others fail.
+                "LINGER": "0.8" if service.name == "veeam-usage" else "0",
             },
             "volumes": ["./app.py:/app.py:ro"],
             "restart": "unless-stopped",

@@ -10,15 +10,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import declared
-from declared import Declared, Service
-from testhost import CommandFailedError, Host, wait_until
+from tests.real import declared
+from tests.real.declared import Declared, Service
+from tests.real.testhost import CommandFailedError, Host, wait_until
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -28,6 +28,9 @@ INSTALL = REPOSITORY / "docs" / "install.md"
 HOST = {"lan": "192.168.77.1", "outside": "203.0.113.1"}
 NEIGHBOUR = {"lan": "192.168.77.2", "outside": "203.0.113.2"}
 HOST6 = {"lan": "fd00:77::1", "outside": "2001:db8:77::1"}
+
+# The dashboard that is asked for replies that take a minute: tests that run meanwhile leave it alone.
+SLOW = "technician-kpi-wall"
 
 PROCESS_UNIT = """\
 [Unit]
@@ -97,9 +100,7 @@ class Estate:
         self.host.put_all(files)
         units = [f"{service.name}.service" for service in standins]
         if previous is None or [s for s in previous.services if s.via == "process"] != standins:
-            self.host.sh(
-                f"systemctl daemon-reload; systemctl enable {' '.join(units)}; systemctl restart {' '.join(units)}"
-            )
+            self.host.sh(f"systemctl daemon-reload; systemctl enable {' '.join(units)}; systemctl restart {' '.join(units)}")
         self.host.put_tree(project / "output", "/srv/portgen/output")
         self.project, self.declared = project, now
         done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
@@ -124,10 +125,7 @@ class Estate:
 
     def addresses(self) -> dict[str, str]:
         """Each running container's address, by compose service; "" on the host's own network."""
-        form = (
-            '{{index .Config.Labels "com.docker.compose.service"}} '
-            "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        )
+        form = '{{index .Config.Labels "com.docker.compose.service"}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
         ids = self.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service").stdout.split()
         lines = self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines() if ids else []
         return {name: address for name, _, address in (line.partition(" ") for line in lines)}
@@ -145,15 +143,19 @@ class Estate:
         units = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
         return {unit["Id"]: int(unit["MainPID"]) for unit in units if unit.get("MainPID", "0") != "0"}
 
+    def state(self) -> tuple[object, ...]:
+        """What a test must not leave changed."""
+        return self.project, self.addresses(), self.ufw_rules(), sorted(self.units())
+
     # --- visits ---
 
-    def ask(self, command: str, *, netns: str | None = "lan", timeout: float = 60, **arguments: Any) -> Any:
+    def ask(self, command: str, *, netns: str | None = "lan", **arguments: Any) -> Any:
         """What the visitor saw (see visitor.py), from a neighbour's place or, with netns=None, the host's own."""
         done = self.host.run(
             *("python3", "/opt/testhost/visitor.py", command),
             stdin=json.dumps(arguments) + "\n",
             netns=netns,
-            timeout=timeout,
+            timeout=120,
         )
         return json.loads(done.stdout)
 
@@ -170,19 +172,25 @@ class Estate:
             service = self.declared.service(service)
         return {"url": f"http://{at}:{service.port}/{path}", "name": service.name, **more}
 
+    def place_by(self, way: str, service: Service | str, path: str = "", **more: Any) -> Json:
+        """A place of the service by "nginx", or by its "forwarder"."""
+        return self.place(service, path, **more) if way == "nginx" else self.direct(service, path, **more)
+
     def visit(self, places: Sequence[Json], *, netns: str | None = "lan", parallel: int = 8) -> list[Json]:
         """One visit to each place."""
-        seen: list[Json] = self.ask("visit", netns=netns, places=list(places), parallel=parallel, timeout=120)
+        seen: list[Json] = self.ask("visit", netns=netns, places=list(places), parallel=parallel)
+        return seen
+
+    def reach(self, netns: str, targets: Iterable[tuple[str, int, str]], timeout: float = 1.0) -> list[str]:
+        """ "open", "refused" or "silent" for each (address, port, "tcp" or "udp"), tried from a neighbour's place."""
+        seen: list[str] = self.ask("reach", netns=netns, targets=list(targets), timeout=timeout)
         return seen
 
     def who_answers(self, services: Sequence[Service] | None = None, *, netns: str = "lan") -> dict[str, str]:
         """For each routed service, who says to be there when its route is visited ("502" where nobody does)."""
         services = self.declared.routed if services is None else services
         seen = self.visit([self.place(service, "api/health", netns=netns) for service in services], netns=netns)
-        return {
-            service.name: answer.get("json", {}).get("name", str(answer["status"]))
-            for service, answer in zip(services, seen, strict=True)
-        }
+        return {service.name: answer.get("json", {}).get("name", str(answer["status"])) for service, answer in zip(services, seen, strict=True)}
 
     def all_well(self) -> bool:
         """Every route answers with its own service's name; an AssertionError says which does not."""
@@ -214,6 +222,18 @@ class Estate:
         """ufw's rules as it shows them, comments included, IPv6's too."""
         lines = self.host.run("ufw", "status").stdout.splitlines()
         return sorted(re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line)
+
+
+def edit(project: Path, *replacements: tuple[str, str]) -> Path:
+    """A project folder of its own: the repository's inventory with texts replaced (each occurs once), rendered."""
+    project.mkdir(parents=True)
+    text = (REPOSITORY / "inventory.yaml").read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in the inventory"
+        text = text.replace(old, new)
+    (project / "inventory.yaml").write_text(text, encoding="utf-8")
+    render(project)
+    return project
 
 
 def render(project: Path) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from estate import HOST, NEIGHBOUR, Estate
+
+from tests.real.estate import HOST, NEIGHBOUR, Estate
 
 
 @pytest.mark.parametrize("netns", ["lan", "outside"])

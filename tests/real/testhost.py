@@ -56,9 +56,7 @@ class CommandFailedError(AssertionError):
 def cache_folder() -> Path:
     """Where the image and our own daemon's data live between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "portgen-testhost"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return Path(base) / "portgen-testhost"
 
 
 def recipe_sum() -> str:
@@ -96,6 +94,7 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
 
     Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall alone.
     """
+    cache.mkdir(parents=True, exist_ok=True)
     if shutil.which("docker") is None:
         raise CannotHostError("docker is not installed (Debian: docker.io)")
     theirs = ("docker",)
@@ -151,9 +150,7 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
     if not root.exists():
         _make_root(root)
     with root.open("rb") as tar:
-        imported = subprocess.run(
-            (*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300
-        )
+        imported = subprocess.run((*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300)
     if imported.returncode != 0:
         raise CannotHostError(f"docker import failed: {imported.stderr.decode(errors='replace')}")
     for old in cache.glob("root-*.tar"):
@@ -331,14 +328,10 @@ def _answers(docker: Sequence[str]) -> bool:
         return False
 
 
-def _call(
-    argv: Sequence[str], *, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60
-) -> subprocess.CompletedProcess[str]:
+def _call(argv: Sequence[str], *, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(argv, input=data or b"", capture_output=True, check=False, timeout=timeout)
-    text = subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
+    text = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     if check and text.returncode != 0:
         raise CommandFailedError(f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}")
     return text

@@ -269,9 +269,7 @@ def burst(place: Json, count: int, timeout: float = 20) -> Json:
             body = data.partition(b"\r\n\r\n")[2]
             return str(json.loads(body)["name"])
 
-        results = await asyncio.gather(
-            *(asyncio.wait_for(talk(), timeout) for _ in range(count)), return_exceptions=True
-        )
+        results = await asyncio.gather(*(asyncio.wait_for(talk(), timeout) for _ in range(count)), return_exceptions=True)
         names = [result for result in results if isinstance(result, str)]
         lost = [repr(result) for result in results if not isinstance(result, str)]
         return {"answers": len(names), "names": sorted(set(names)), "lost": lost[:10]}
