@@ -15,4 +15,6 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         if service.route is not None:
             for index, directive in enumerate(service.route.extra):
-                yield Finding((*service.route.key_path, "extra", index), f"raw nginx directive in {service.name}'s route: {directive.strip()}")
+                yield Finding(
+                    (*service.route.key_path, "extra", index), f"raw nginx directive in {service.name}'s route: {' '.join(directive.split())}"
+                )

@@ -2,7 +2,8 @@ r"""A route that nginx would read as something else, or that would match more th
 
 A path begins and ends with `/` (without the last one `/dashboard/b` also takes `/dashboard/bx`), and is made of letters,
 digits and `-._~`, so that quotes, `$`, `;`, `{`, blanks and a leading `~` never reach a location. A raw directive ends with
-`;` or `}`, and its braces are balanced: it can't close the location that it stands in.
+`;` or `}`, and its braces are balanced as nginx itself counts them: it can't close the location that it stands in. A
+title `off` would switch off its route's password.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from portgen.rules import Finding
 SEVERITY = Severity.ERROR
 
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
-_QUOTED = re.compile(r"""\\.|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
+_BLANK = " \t\r\n"
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -30,6 +31,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))
         elif {".", ".."} & set(route.path.split("/")):
             yield Finding(place, f"route `{route.path}` has a dot segment, which no request keeps", "write the path without it")
+        if route.auth_file and route.title == "off":
+            yield Finding(place, f"{service.name}'s title is nginx's word for `no password`", "give the service another `title` than `off`")
         for index, directive in enumerate(route.extra):
             fault = _fault(directive)
             if fault:
@@ -45,19 +48,52 @@ def _hint(path: str) -> str:
 
 
 def _fault(directive: str) -> str | None:
-    """What makes a raw directive break out of its location; None where it can't."""
-    bare = re.sub(r"(?:^|(?<=\s))#[^\n]*", "", _QUOTED.sub("q", directive)).strip()
-    # A variable `${name}` is no block.
-    bare = re.sub(r"\$\{[A-Za-z0-9_]+\}", "v", bare)
-    if '"' in bare or "'" in bare or bare.endswith("\\"):
-        return "has an open quote or escape"
+    """What makes a raw directive break out of its location; None where it can't.
+
+    Reads as nginx does (ngx_conf_read_token in ngx_conf_file.c): quotes and `#` mean something only where a token begins, a
+    backslash takes the next character with it, `${` opens no block, and a `}` within a token closes none.
+    """
     depth = 0
-    for character in bare:
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            break
-    if depth != 0:
-        return "has unbalanced braces"
-    if not bare.endswith((";", "}")):
+    words = 0  # of the statement that is being read
+    quote = ""
+    escaped = comment = variable = False
+    begins = True  # a token may begin here
+    ended = False  # a quoted token has just ended: only a blank or the statement's end may follow
+    for character in directive.strip() + "\n":
+        if ended and character == ")":
+            begins, ended = True, False  # nginx's own exception, for `if ($a = "b")`
+        if comment:
+            comment = character != "\n"
+        elif escaped:
+            escaped = False
+        elif quote:
+            escaped = character == "\\"
+            if character == quote:
+                quote, ended = "", True
+        elif ended and character not in _BLANK + ";{":
+            return "goes on behind a closing quote"
+        elif character in _BLANK:
+            begins, ended, variable = True, False, False
+        elif begins and character == "#":
+            comment = True
+        elif character == "{" and variable:
+            pass
+        elif character in ";{" or (character == "}" and begins):
+            if (words == 0) != (character == "}"):
+                return f"has a `{character}` where nginx expects none"
+            depth += {"{": 1, "}": -1}.get(character, 0)
+            if depth < 0:
+                return "has unbalanced braces"
+            begins, ended, variable, words = True, False, False, 0
+        else:
+            words += begins
+            quote = character if begins and character in "\"'" else ""
+            escaped, variable = character == "\\", character == "$"
+            begins = False
+    if quote or escaped:
+        return "has an open quote or escape"
+    if words:
         return "ends without `;`"
-    return None
+    if depth:
+        return "has unbalanced braces"
+    return None if re.sub(r"#[^\n]*", "", directive).strip() else "is only a comment"
