@@ -143,6 +143,7 @@ def _fill_empty(value: Any) -> None:
 
 
 def _refused(faults: list[Problem]) -> PortgenError:
+    faults = list(dict.fromkeys(faults))  # what an anchor holds is read once more for each alias
     faults.sort(key=lambda problem: problem.location[1:])
     return PortgenError("the inventory can't be loaded", Exit.INVENTORY, tuple(faults))
 
@@ -155,7 +156,7 @@ def _decode(data: bytes, name: str) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
+        before = data[: error.start].decode("utf-8").removeprefix("\ufeff")
         place = _Lines(name, before).at(len(before))
         hint = "save the file as UTF-8" if not data.startswith((b"\xff\xfe", b"\xfe\xff")) else "this looks like UTF-16: save the file as UTF-8"
         raise _refused(
@@ -210,7 +211,7 @@ class _Reader:
         if kind is yaml.AliasEvent:
             return self.alias(event, start)
         if event.tag is not None:
-            self.fault(start, f"the tag `{event.tag}` is not allowed", "write the value plainly; quote it to make it text")
+            self.fault(start, f"the tag {_named(event.tag)} is not allowed", "write the value plainly; quote it to make it text")
         before = self.size
         self.size += 1
         if event.anchor is not None:
@@ -231,7 +232,7 @@ class _Reader:
         anchored = self.anchors.get(event.anchor)
         if anchored is None:
             inside = event.anchor in self.anchors
-            self.fault(start, f"the alias `*{event.anchor}` {'stands inside its own anchor' if inside else 'has no anchor'}")
+            self.fault(start, f"the alias {_named('*' + event.anchor)} {'stands inside its own anchor' if inside else 'has no anchor'}")
             return None, Place(start, event.end_mark.index)
         value, place, size = anchored
         self.size += size
@@ -253,6 +254,7 @@ class _Reader:
         values: dict[str, Any] = {}
         places: dict[str, Place] = {}
         merged: list[tuple[dict[str, Any], dict[str, Place]]] = []
+        merged_here = False
         while type(event := self.next()) not in _ENDS:
             at = event.start_mark.index
             if type(event) not in _KEYS:
@@ -262,14 +264,17 @@ class _Reader:
                 continue
             key = event.value
             if event.tag is not None:
-                self.fault(at, f"the tag `{event.tag}` is not allowed")
+                self.fault(at, f"the tag {_named(event.tag)} is not allowed")
             if event.anchor is not None:
                 self.anchors[event.anchor] = (key, Place(at, event.end_mark.index), 1)
             value, place = self.node(self.next(), depth)
             if key == "<<" and not event.style:
+                if merged_here:
+                    self.fault(at, "the key `<<` is written twice", "`<<: [*one, *other]` merges several")
+                merged_here = True
                 merged.extend(self.merge(value, place, at))
             elif key in values:
-                self.fault(at, f"the key `{key}` is written twice", "YAML would keep the last one, silently")
+                self.fault(at, f"the key {_named(key)} is written twice", "YAML would keep the last one, silently")
             else:
                 values[key] = value
                 places[key] = place.under(at)
@@ -380,7 +385,7 @@ def _faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[_Fault]:
             yield from _faults(kind.value_type, item, child, _shown(child))
     elif isinstance(kind, inspect.ListType):
         if not isinstance(value, list):
-            hint = f"write [{value}]" if isinstance(value, (str, int)) else None
+            hint = f"write [{_short(str(value), 60)}]" if isinstance(value, (str, int)) else None
             yield at, f"expected a list, found {_named(value)}", hint
             return
         if kind.min_length and len(value) < kind.min_length:
@@ -403,7 +408,7 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[_Fa
             yield from _faults(fields[key].type, item, child, _shown(child))
         else:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.6)
-            yield child.key, f"unknown field `{key}`", f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(fields))}"
+            yield child.key, f"unknown field {_named(key)}", f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(fields))}"
     for name, field in fields.items():
         if field.required and name not in value:
             yield at, f"the field `{name}` is missing", None
@@ -415,7 +420,7 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
         try:
             model.decode_value(kind.cls, value)
         except ValueError as error:
-            yield at, str(error), None
+            yield at, _short(str(error), 200), None
     elif isinstance(kind, inspect.LiteralType):
         if value not in kind.values or isinstance(value, bool):
             near = difflib.get_close_matches(str(value), [str(v) for v in kind.values], n=1)
@@ -470,7 +475,13 @@ def _named(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else str(value)
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`".replace("\n", "\\n").replace("\r", "\\r")
+    return f"`{_short(text, 60)}`"
+
+
+def _short(text: str, most: int) -> str:
+    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal would obey."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _contradictions(source: Source) -> Iterator[Problem]:

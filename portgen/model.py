@@ -46,10 +46,21 @@ FilePath = Annotated[
 ]
 BaseFile = Annotated[str, Meta(pattern=rf"^[^{CONTROLS}]+{END}", max_length=1024, description="A path, relative to the inventory's folder")]
 HealthPath = Annotated[str, Meta(pattern=rf"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*{END}", max_length=1024, description="An absolute URL path")]
-RoutePath = Annotated[str, Meta(max_length=1024, description="A URL prefix that begins and ends with `/`; `{name}` is the service's name")]
+# Only what would break a line is refused here; what nginx would misread is the rule route-unsafe's, with better words.
+RoutePath = Annotated[
+    str,
+    Meta(pattern=rf"^[^{CONTROLS}]+{END}", max_length=1024, description="A URL prefix that begins and ends with `/`; `{name}` is the service's name"),
+]
 ComposeName = Annotated[str, Meta(pattern=rf"^[a-zA-Z0-9._-]+{END}", max_length=255, description="A service of the compose file")]
 NetworkName = Annotated[str, Meta(pattern=rf"^[a-zA-Z0-9][a-zA-Z0-9_.-]*{END}", max_length=128, description="A Docker network")]
-ServerName = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9*._-]+{END}", max_length=253, description="A host name, `*.` wildcards allowed, or `_`")]
+ServerName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*|\.)?{END}",
+        max_length=253,
+        description="A host name, `*.` or `.*` as its first or last part, or `_`",
+    ),
+]
 Size = Annotated[str, Meta(pattern=rf"^[0-9]{{1,15}}[kKmMgG]?{END}", description="nginx's size: bytes, or with k, m, g")] | Annotated[int, Meta(ge=0)]
 Allowed = Annotated[
     str,
@@ -344,7 +355,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Text | None = None
     assigned: Date | UnsetType | None = UNSET
     notes: Notes | None = None
-    ignore: dict[str, Text] = {}
+    ignore: dict[Name, Text] = {}
 
 
 class Project(Struct, frozen=True, forbid_unknown_fields=True):
