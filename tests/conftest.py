@@ -5,10 +5,13 @@ PORTGEN_REQUIRE_PROGRAMS=1 (CI) turns a missing program from a skip into a failu
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,3 +50,30 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("NO_COLOR", "CLICOLOR_FORCE"):
         os.environ.pop(name, None)
     return cache
+
+
+class Run(NamedTuple):
+    """What one run of portgen gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """`portgen("render", "--check")`: the real command line, in this process and in `tmp_path`."""
+    from portgen import cli, commands
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.gc, "disable", lambda: None)
+
+    def run(*arguments: str) -> Run:
+        commands._given.clear()
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            cli.main(list(arguments))
+        assert "Traceback" not in err.getvalue()
+        return Run(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+    return run
