@@ -9,6 +9,7 @@ In: `Settings`, from the command line. Out: what each stage gives. Imports each 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,6 +98,6 @@ def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compa
     return Compared(files, diff.compare(files, present, sums, only), sums)
 
 
-def failed(problems: list[Problem] | tuple[Problem, ...], strict: bool = False) -> bool:
+def failed(problems: Iterable[Problem], strict: bool = False) -> bool:
     """Whether findings stop what comes after: errors do, warnings with `strict`."""
     return any(problem.severity is Severity.ERROR or (strict and problem.severity is Severity.WARNING) for problem in problems)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import pkgutil
 import sys
 
 import click
 
-from portgen import __version__, commands
+from portgen import __version__, commands, plugins
 from portgen.problem import Exit, PortgenError
 from portgen.report import Style, failure, problems, wants_color
 
@@ -25,11 +24,11 @@ class _Commands(click.Group):
     """Finds commands by their module, so that `render --check` does not pay for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(info.name.removesuffix("_") for info in pkgutil.iter_modules(commands.__path__))
+        return [name.removesuffix("_") for name in plugins.names(commands)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        for module in (name, f"{name}_"):  # `next_`: a module can't shadow what it needs itself
-            if module.isidentifier() and importlib.util.find_spec(f"portgen.commands.{module}"):
+        for module in plugins.names(commands):
+            if module.removesuffix("_") == name:  # `next_`: a module can't shadow what it needs itself
                 found: click.Command = importlib.import_module(f"portgen.commands.{module}").command
                 return found
         return None

@@ -12,12 +12,12 @@ A service silences a rule with `ignore: {rule: reason}`. Other packages add rule
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple, Protocol
 
+from portgen import plugins
 from portgen.plan import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity
 
@@ -44,13 +44,7 @@ class Rule(Protocol):
 @cache
 def every() -> dict[str, Rule]:
     """All rules by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
-    from importlib.metadata import entry_points
-
-    found: dict[str, Rule] = {}
-    for info in pkgutil.iter_modules(__path__):
-        found[info.name.replace("_", "-")] = importlib.import_module(f"{__name__}.{info.name}")
-    for point in entry_points(group="portgen.rules"):
-        found[point.name] = point.load()
+    found: dict[str, Rule] = {name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()}
     for name, rule in found.items():
         if not callable(getattr(rule, "check", None)) or not isinstance(getattr(rule, "SEVERITY", None), Severity) or not rule.__doc__:
             raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")

@@ -11,12 +11,12 @@ that can't be imported fails loudly. Targets do no I/O.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
+from portgen import plugins
 from portgen.plan import Host
 
 
@@ -40,13 +40,7 @@ class Target(Protocol):
 @cache
 def every() -> dict[str, Target]:
     """All targets by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
-    from importlib.metadata import entry_points
-
-    found: dict[str, Target] = {}
-    for info in pkgutil.iter_modules(__path__):
-        found[info.name] = importlib.import_module(f"{__name__}.{info.name}")
-    for point in entry_points(group="portgen.targets"):
-        found[point.name] = point.load()
+    found: dict[str, Target] = plugins.load(sys.modules[__name__])
     for name, target in found.items():
         if not callable(getattr(target, "pages", None)):
             raise AttributeError(f"the target {name} needs pages(host)")
