@@ -77,15 +77,15 @@ def check(settings: Settings) -> Checked:
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
     """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
+    from portgen import memory, targets
     from portgen import render as renderer
-    from portgen import targets
 
     chosen: dict[str, Target] = targets.every()
     if only is not None:
         if only not in chosen:
             raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}")
         chosen = {only: chosen[only]}
-    return renderer.files(planned, chosen, settings.template_folders)
+    return renderer.files(planned, chosen, settings.template_folders, memory.folder("templates"))
 
 
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:

@@ -82,10 +82,23 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
         new.unlink(missing_ok=True)
 
 
+def folder(name: str) -> Path | None:
+    """A folder of the cache, made if need be; None where it can't be used."""
+    place = _root() / name
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return place if os.access(place, os.W_OK | os.X_OK) else None
+
+
+def _root() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "portgen")
+
+
 def _place(inventory: Path, out: Path) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     name = hashlib.sha256(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}".encode()).hexdigest()[:32]
-    return Path(cache, "portgen", f"{name}.json")
+    return _root() / f"{name}.json"
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:

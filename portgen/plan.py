@@ -182,15 +182,9 @@ class Network(Struct, frozen=True):
 
     name: str
     subnet: Network4
+    gateway: Address4  # left out, docker would take the first address of `ip_range`
+    ip_range: Network4
     key_path: KeyPath
-
-    @property
-    def gateway(self) -> Address4:
-        return self.subnet.network_address + 1
-
-    @property
-    def ip_range(self) -> Network4:
-        return list(self.subnet.subnets(prefixlen_diff=1))[1]
 
 
 class Override(Struct, frozen=True):

@@ -100,7 +100,9 @@ def _project(inventory: model.Inventory, name: str, project: model.Project) -> P
     host = project.host or (next(iter(inventory.hosts)) if len(inventory.hosts) == 1 else "")
     network = None
     if project.network is not None:
-        network = Network(project.network.name, project.network.subnet.network, (*path, "network"))
+        subnet = project.network.subnet.network
+        _, upper_half = subnet.subnets(prefixlen_diff=1)
+        network = Network(project.network.name, subnet, subnet.network_address + 1, upper_half, (*path, "network"))
     lowest = project.ports.lowest if project.ports else None
     planner = _Services(inventory, name, project, host, network, lowest)
     return Project(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
-from portgen.plan import ANY, Guard, Host, Opening
+from portgen.plan import Guard, Host, Opening, is_ipv6
 from portgen.targets import Page
 
 MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
@@ -22,10 +21,7 @@ def pages(host: Host) -> Iterator[Page]:
 
 def rule(opening: Opening) -> str:
     """One rule in ufw's long form, which is always valid. ufw itself drops the /32 of a single address."""
-    source = opening.source
-    if source != ANY:
-        network = ipaddress.ip_network(source)
-        source = str(network.network_address) if network.prefixlen == network.max_prefixlen else source
+    source = opening.source.removesuffix("/128" if is_ipv6(opening.source) else "/32")
     return f"allow proto {opening.transport} from {source} to any port {opening.port} comment '{MARK}{opening.service}'"
 
 
