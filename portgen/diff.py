@@ -29,9 +29,10 @@ class Change(NamedTuple):
 
 def sums(files: Iterable[File], present: Output, only: str | None = None) -> str:
     """SHA256SUMS for `files`; with `only`, other targets' lines stay as they are."""
-    lines = {path: digest for path, digest in present.sums.items() if only is not None and not _concerns(path, only)}
-    lines.update((file.path, _sum(file.text.encode())) for file in files)
-    return "".join(f"{lines[path]}  {path}\n" for path in sorted(lines))
+    others = present.sums.items() if only is not None else ()
+    lines = [(path, digest) for path, digests in others if not _concerns(path, only) for digest in digests]
+    lines += [(file.path, _sum(file.text.encode())) for file in files]
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines))
 
 
 def compare(files: Iterable[File], present: Output, after_sums: str, only: str | None = None) -> list[Change]:
@@ -45,14 +46,14 @@ def compare(files: Iterable[File], present: Output, after_sums: str, only: str |
             continue
         after = file.text.encode()
         if there.data != after:
-            kind: Kind = "changed" if present.sums.get(path) == _sum(there.data) else "edited"
+            kind: Kind = "changed" if _sum(there.data) in present.sums.get(path, ()) else "edited"
             changes.append(Change(path, _text(there.data), file.text, kind, file.mode))
         elif there.executable != bool(file.mode & 0o100):
             changes.append(Change(path, file.text, file.text, "changed", file.mode))
-    for path in present.sums:
+    for path, digests in present.sums.items():
         there = present.files.get(path)
         if path not in wanted and there is not None and _concerns(path, only):
-            kind = "removed" if present.sums[path] == _sum(there.data) else "edited"
+            kind = "removed" if _sum(there.data) in digests else "edited"
             changes.append(Change(path, _text(there.data), None, kind))
     changes.sort()
     before_sums = None if present.sums_data is None else _text(present.sums_data)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,9 +34,12 @@ class Present(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way."""
+    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way.
 
-    sums: dict[str, str]
+    A path has two sums where a write was interrupted, or git merged two renders: either one was written by portgen.
+    """
+
+    sums: dict[str, frozenset[str]]
     sums_data: bytes | None
     files: dict[str, Present]
 
@@ -49,7 +52,10 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
     sums_file = _read(out / SUMS)
     sums = _parse_sums(sums_file.data) if sums_file else {}
     files = {}
-    for path in {*wanted, *sums}:
+    root = os.path.realpath(out)
+    # What SHA256SUMS alone names may be removed: never through a link that leads out of the folder.
+    outside = {folder for folder in {os.path.dirname(path) for path in sums} if os.path.realpath(out / folder) != os.path.join(root, folder)}
+    for path in {*wanted, *(path for path in sums if os.path.dirname(path) not in outside)}:
         there = _read(out / path)
         if there is not None:
             files[path] = there
@@ -85,33 +91,50 @@ def digest(sums_text: str) -> str:
     return hashlib.sha256(sums_text.encode()).hexdigest()
 
 
-def write(out: Path, changes: Iterable[Change]) -> None:
-    """Carry out the changes in order, SHA256SUMS last. Each file is written beside its place and renamed into it.
+def write(out: Path, changes: Sequence[Change]) -> None:
+    """Carry out the changes in order. Each file is written beside its place and renamed into it.
 
-    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old, and SHA256SUMS, if it can
-    still be written, says so; the next render takes up from there.
+    SHA256SUMS comes last; but before the first file is touched it takes in what is about to be written, beside what is there.
+    So no interruption, not even a disk that is full or a lost machine, makes the next render take portgen's own files for
+    hand edits, whatever has become of the inventory in between.
+
+    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old, each is whole, and the next
+    render takes up from there.
     """
-    pending = list(changes)
-    sums_change = next((change for change in pending if change.path == SUMS), None)
-    pending = [change for change in pending if change.path != SUMS]
-    done: list[Change] = []
+    pending = [change for change in changes if change.path != SUMS]
+    sums = next((change for change in changes if change.path == SUMS), None)
+    done = 0
+    path = SUMS
     try:
+        if sums is not None and sums.after is not None and pending:
+            _replace(out / SUMS, _both(sums.before or "", sums.after), 0o644)
         for change in pending:
+            path = change.path
             if change.after is None:
-                _remove(out, change.path)
+                _remove(out, path)
             else:
-                _replace(out / change.path, change.after.encode(), change.mode)
-            done.append(change)
-        if sums_change is not None and sums_change.after is not None:
-            _replace(out / SUMS, sums_change.after.encode(), 0o644)
+                _replace(out / path, change.after.encode(), change.mode)
+            done += 1
+        path = SUMS
+        if sums is not None and sums.after is not None:
+            _replace(out / SUMS, sums.after.encode(), 0o644)
     except OSError as error:
-        _record_partly(out, done)
-        failed = pending[len(done)].path if len(done) < len(pending) else SUMS
         raise PortgenError(
-            f"{out / failed}: can't be written: {error.strerror}",
+            f"{out / path}: can't be written: {error.strerror}",
             Exit.MACHINE,
-            hint=f"{len(done)} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
+            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
         ) from None
+
+
+def create(folder: Path, files: dict[str, str]) -> None:
+    """Write new files, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            with open(folder / name, "x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise PortgenError(f"{error.filename or folder}: can't be written: {error.strerror}", Exit.MACHINE) from None
 
 
 @contextmanager
@@ -124,7 +147,10 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
     folder = out.absolute().parent
     while not folder.is_dir():
         folder = folder.parent
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise PortgenError(f"{folder}: can't be locked: {error.strerror}", Exit.MACHINE) from None
     try:
         until = time.monotonic() + LOCK_WAIT
         told = False
@@ -178,9 +204,9 @@ def _read(path: Path) -> Present | None:
         os.close(descriptor)
 
 
-def _parse_sums(data: bytes) -> dict[str, str]:
+def _parse_sums(data: bytes) -> dict[str, frozenset[str]]:
     """The lines that portgen could have written. Others mean an unknown origin, and never lead out of the folder."""
-    sums = {}
+    sums: dict[str, frozenset[str]] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         digest_part, gap, path = line[:64], line[64:66], line[66:]
         parts = path.split("/")
@@ -191,13 +217,19 @@ def _parse_sums(data: bytes) -> dict[str, str]:
             and set(digest_part) <= set("0123456789abcdef")
             and len(digest_part) == 64
         ):
-            sums[path] = digest_part
+            sums[path] = sums.get(path, frozenset()) | {digest_part}
     return sums
+
+
+def _both(before: str, after: str) -> bytes:
+    """SHA256SUMS while files change: every line of before and after."""
+    lines = {(path, digest) for text in (before, after) for path, digests in _parse_sums(text.encode()).items() for digest in digests}
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines)).encode()
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.portgen-new")
+    new = path.with_name(f".{path.name[:200]}.portgen-new")  # a name may fill all of its 255 bytes
     new.unlink(missing_ok=True)
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -218,18 +250,3 @@ def _remove(out: Path, path: str) -> None:
             folder.rmdir()
         except OSError:
             break  # something is left in it
-
-
-def _record_partly(out: Path, done: list[Change]) -> None:
-    """Tell SHA256SUMS what was written before the failure, or the next render would take those files for hand edits."""
-    try:
-        present = _read(out / SUMS)
-        sums = _parse_sums(present.data) if present else {}
-        for change in done:
-            if change.after is None:
-                sums.pop(change.path, None)
-            else:
-                sums[change.path] = hashlib.sha256(change.after.encode()).hexdigest()
-        _replace(out / SUMS, "".join(f"{sums[path]}  {path}\n" for path in sorted(sums)).encode(), 0o644)
-    except (OSError, PortgenError):
-        pass  # the same fault as before; the files' contents still tell the next render what they are
