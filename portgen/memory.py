@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +40,11 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
         for path in sorted(_files(Path(__file__).parent)):
             if path.endswith(".py"):
                 status = os.stat(path)
-                hasher.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+                hasher.update(b"%b %d %d\n" % (os.fsencode(path), status.st_size, status.st_mtime_ns))
         # Rules and targets of other packages come and go with what is installed.
         for folder_name in sys.path:
             if folder_name.endswith("-packages"):
-                hasher.update(f"{folder_name} {os.stat(folder_name).st_mtime_ns}\n".encode())
+                hasher.update(b"%b %d\n" % (os.fsencode(folder_name), os.stat(folder_name).st_mtime_ns))
     except OSError:
         return None
     for word in words:
@@ -63,7 +64,7 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
             Problem(rule, Severity(severity), message, Location(*place), hint) for rule, severity, message, place, hint in stored["problems"]
         )
         return Memory(problems, stored["sums"], frozenset(stored["executable"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -79,7 +80,8 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
         new.write_text(json.dumps(stored))
         os.replace(new, place)
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
 
 
 def folder(name: str) -> Path | None:
@@ -97,13 +99,13 @@ def _root() -> Path:
 
 
 def _place(inventory: Path, out: Path) -> Path:
-    name = hashlib.sha256(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}")).hexdigest()[:32]
     return _root() / f"{name}.json"
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:
     data = path.read_bytes()
-    hasher.update(f"{path} {len(data)}\n".encode())
+    hasher.update(b"%b %d\n" % (os.fsencode(path), len(data)))
     hasher.update(data)
 
 
