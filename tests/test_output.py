@@ -1,0 +1,676 @@
+"""The output folder: what is written, what is protected, what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portgen import memory, output
+from portgen.problem import Exit
+
+INVENTORY = """\
+version: 1
+hosts:
+  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
+projects:
+  wall:
+    ports: 5000-5099
+    network: {name: wall, subnet: 172.30.0.0/23}
+    defaults: {allow: [lan], route: "/{name}/"}
+    services:
+      alpha: {port: 5000}
+      beta: {port: 5001}
+"""
+UNIT = "output/box/systemd/portgen-alpha.service"
+SNIPPET = "output/box/nginx/snippets/portgen-locations.conf"
+SUMS = "output/SHA256SUMS"
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def rendered(tmp_path: Path, portgen: Run) -> Path:
+    """A project whose output is current."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    assert portgen("render").code == Exit.OK
+    return tmp_path
+
+
+def tree(folder: Path) -> dict[str, bytes | str]:
+    """Everything below a folder, links as links, and without the times."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def test_a_second_render_changes_nothing(rendered: Path, portgen: Run) -> None:
+    before = tree(rendered)
+    run = portgen("render")
+    assert (run.code, run.out) == (Exit.OK, "")
+    assert run.err.startswith("nothing changed: output is what the inventory says (")
+    assert tree(rendered) == before
+
+
+def test_sha256sum_itself_accepts_the_sums(rendered: Path, need: Callable[[str], str]) -> None:
+    ran = subprocess.run(
+        [need("sha256sum"), "--check", "--strict", "--quiet", "SHA256SUMS"], check=False, cwd=rendered / "output", capture_output=True, timeout=20
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    named = {line[66:] for line in (rendered / SUMS).read_text().splitlines()}
+    assert named == {name.removeprefix("output/") for name in tree(rendered) if name.startswith("output/")} - {"SHA256SUMS"}
+    assert sorted(named) == [line[66:] for line in (rendered / SUMS).read_text().splitlines()]
+
+
+def test_only_the_script_is_executable(rendered: Path) -> None:
+    executable = [path.name for path in (rendered / "output").rglob("*") if path.is_file() and path.stat().st_mode & 0o111]
+    assert executable == ["portgen-ufw.sh"]
+
+
+def test_a_lost_executable_bit_is_a_change_and_comes_back(rendered: Path, portgen: Run) -> None:
+    script = rendered / "output/box/ufw/portgen-ufw.sh"
+    script.chmod(0o644)
+    run = portgen("render", "--check")
+    assert run.code == Exit.DIFFERENT
+    assert "changed  box/ufw/portgen-ufw.sh (mode 755)\n" in run.out
+    assert portgen("render").code == Exit.OK
+    assert script.stat().st_mode & 0o777 == 0o755
+
+
+def test_no_temporary_file_is_left_behind(rendered: Path) -> None:
+    assert not [name for name in tree(rendered) if "portgen-new" in name]
+
+
+def test_check_writes_nothing_at_all(tmp_path: Path, portgen: Run) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    run = portgen("render", "--check")
+    assert run.code == Exit.DIFFERENT
+    assert "added    box/nginx/conf.d/portgen.conf\n" in run.out
+    assert tree(tmp_path) == {"inventory.yaml": INVENTORY.encode()}
+    assert not (tmp_path / "output").exists()
+
+
+def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portgen: Run) -> None:
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    run = portgen("render", "--check")
+    assert run.code == Exit.DIFFERENT
+    assert "-    server 127.0.0.1:5001;\n+    server 127.0.0.1:5002;\n" in run.out
+    assert "--- a/box/nginx/conf.d/portgen.conf\n+++ b/box/nginx/conf.d/portgen.conf\n" in run.out
+    assert "changed  SHA256SUMS\n" in run.out
+    assert "+++ b/SHA256SUMS" not in run.out
+
+
+# --- hand edits ------------------------------------------------------------------------------------------------------
+
+
+def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run) -> None:
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    before = tree(rendered)
+    for arguments in (["render"], ["render", "--yes"], ["render", "--check"]):
+        run = portgen(*arguments)
+        assert run.code == Exit.DIFFERENT
+        assert "edited   box/nginx/snippets/portgen-locations.conf by hand; --force overwrites it\n" in run.out
+        assert "-    proxy_read_timeout 900s;\n" in run.out
+        assert tree(rendered) == before
+    assert portgen("render", "--force").code == Exit.OK
+    assert portgen("render", "--check").code == Exit.OK
+    assert b"900s" not in (rendered / SNIPPET).read_bytes()
+
+
+def test_a_hand_edit_is_kept_when_the_inventory_changes_too(rendered: Path, portgen: Run) -> None:
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    edit(rendered / "inventory.yaml", "{port: 5001}", "{port: 5001, timeout: 10}")
+    before = tree(rendered)
+    assert portgen("render").code == Exit.DIFFERENT
+    assert tree(rendered) == before
+
+
+def test_an_edited_file_with_an_edited_sum_is_still_an_edit_when_the_sum_is_no_sum(rendered: Path, portgen: Run) -> None:
+    edit(rendered / UNIT, "Restart=always", "Restart=no")
+    lines = (rendered / SUMS).read_text().splitlines(keepends=True)
+    (rendered / SUMS).write_text("".join("not a sum  " + line[66:] if line.endswith("portgen-alpha.service\n") else line for line in lines))
+    run = portgen("render")
+    assert run.code == Exit.DIFFERENT
+    assert "edited   box/systemd/portgen-alpha.service by hand" in run.out
+    assert b"Restart=no" in (rendered / UNIT).read_bytes()
+
+
+@pytest.mark.parametrize("sums", [b"", b"\xff\xfe\x00", b"<<<<<<< ours\n=======\n>>>>>>> theirs\n", None])
+def test_where_the_sums_are_lost_what_equals_the_render_is_no_edit_and_the_rest_is(rendered: Path, portgen: Run, sums: bytes | None) -> None:
+    edit(rendered / UNIT, "Restart=always", "Restart=no")
+    if sums is None:
+        (rendered / SUMS).unlink()
+    else:
+        (rendered / SUMS).write_bytes(sums)
+    run = portgen("render")
+    assert run.code == Exit.DIFFERENT
+    assert [line for line in run.out.splitlines() if line.startswith("edited ")] == [
+        "edited   box/systemd/portgen-alpha.service by hand; --force overwrites it"
+    ]
+    edit(rendered / UNIT, "Restart=no", "Restart=always")
+    run = portgen("render")
+    assert (run.code, "edited" in run.out) == (Exit.OK, False)
+    assert portgen("render", "--check").code == Exit.OK
+
+
+def test_a_merge_that_took_the_right_files_and_the_wrong_sums_is_no_edit(rendered: Path, portgen: Run) -> None:
+    old_sums = (rendered / SUMS).read_bytes()
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    assert portgen("render").code == Exit.OK
+    (rendered / SUMS).write_bytes(old_sums)
+    run = portgen("render")
+    assert run.code == Exit.OK
+    assert "edited" not in run.out
+    assert portgen("render", "--check").code == Exit.OK
+
+
+def test_a_line_of_each_side_in_the_sums_makes_both_sides_ours(rendered: Path, portgen: Run) -> None:
+    """A git merge of two renders with `merge=union`: whichever file won, it was written by portgen."""
+    ours = (rendered / SUMS).read_text()
+    old_unit = (rendered / UNIT).read_bytes()
+    edit(rendered / "inventory.yaml", "allow: [lan]", "allow: [any]")
+    assert portgen("render").code == Exit.OK
+    (rendered / SUMS).write_text("<<<<<<< ours\n" + ours + "=======\n" + (rendered / SUMS).read_text() + ">>>>>>> theirs\n")
+    (rendered / UNIT).write_bytes(old_unit)
+    edit(rendered / "inventory.yaml", "allow: [any]", "allow: [10.0.0.0/8]")
+    run = portgen("render")
+    assert (run.code, "edited" in run.out) == (Exit.OK, False)
+
+
+def test_carriage_returns_of_a_checkout_are_an_edit_of_the_files_but_not_of_the_sums(rendered: Path, portgen: Run) -> None:
+    (rendered / SUMS).write_bytes((rendered / SUMS).read_bytes().replace(b"\n", b"\r\n"))
+    assert portgen("render").code == Exit.OK
+    assert b"\r" not in (rendered / SUMS).read_bytes()
+    (rendered / UNIT).write_bytes((rendered / UNIT).read_bytes().replace(b"\n", b"\r\n"))
+    assert portgen("render").code == Exit.DIFFERENT
+
+
+def test_a_foreign_file_in_a_wanted_place_is_never_overwritten_silently(tmp_path: Path, portgen: Run) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    (tmp_path / UNIT).parent.mkdir(parents=True)
+    (tmp_path / UNIT).write_bytes(b"[Unit]\nDescription=mine\n\xff\n")
+    run = portgen("render")
+    assert run.code == Exit.DIFFERENT
+    assert "edited   box/systemd/portgen-alpha.service by hand" in run.out
+    assert sorted(tree(tmp_path)) == ["inventory.yaml", UNIT]
+
+
+# --- what is no longer wanted ----------------------------------------------------------------------------------------
+
+
+def test_what_portgen_wrote_and_no_longer_wants_is_removed_with_its_empty_folders(rendered: Path, portgen: Run) -> None:
+    edit(rendered / "inventory.yaml", "  box:", "  crate:")
+    run = portgen("render")
+    assert run.code == Exit.OK
+    assert "removed  box/systemd/portgen-alpha.service\n" in run.out
+    assert sorted(path.name for path in (rendered / "output").iterdir()) == ["SHA256SUMS", "crate"]
+
+
+def test_what_portgen_never_wrote_is_never_touched(rendered: Path, portgen: Run) -> None:
+    mine = rendered / "output/box/systemd/portgen-mine.service"
+    mine.write_text("[Unit]\n")
+    (rendered / "output/notes.txt").write_text("mine")
+    edit(rendered / "inventory.yaml", "      alpha: {port: 5000}\n      beta: {port: 5001}\n", "      gamma: {port: 5003}\n")
+    assert portgen("render", "--force").code == Exit.OK
+    assert mine.read_text() == "[Unit]\n"
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["portgen-gamma.service", "portgen-mine.service"]
+    assert (rendered / "output/notes.txt").read_text() == "mine"
+
+
+def test_an_edited_file_that_is_no_longer_wanted_is_kept_until_forced(rendered: Path, portgen: Run) -> None:
+    edit(rendered / UNIT, "Restart=always", "Restart=no")
+    edit(rendered / "inventory.yaml", "      alpha: {port: 5000}\n", "")
+    before = tree(rendered)
+    run = portgen("render")
+    assert run.code == Exit.DIFFERENT
+    assert "edited   box/systemd/portgen-alpha.service by hand" in run.out
+    assert tree(rendered) == before
+    assert portgen("render", "--force").code == Exit.OK
+    assert not (rendered / UNIT).exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../victim.txt", "/{tmp}/victim.txt", "box/../../victim.txt", "./box/../../victim.txt", "link/victim.txt", "box//victim.txt"]
+)
+def test_the_sums_never_lead_out_of_the_folder(rendered: Path, portgen: Run, name: str) -> None:
+    victim = rendered / "victim.txt"
+    victim.write_text("mine")
+    (rendered / "output/link").symlink_to("..")
+    digest = hashlib.sha256(b"mine").hexdigest()
+    with (rendered / SUMS).open("a") as sums:
+        sums.write(f"{digest}  {name.replace('{tmp}', str(rendered))}\n")
+    run = portgen("render", "--force")
+    assert run.code == Exit.OK
+    assert "removed" not in run.out
+    assert victim.read_text() == "mine"
+    assert portgen("render", "--check").code == Exit.OK
+
+
+# --- things in the way -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+def test_what_is_no_file_is_named_and_left_there(rendered: Path, portgen: Run, kind: str) -> None:
+    (rendered / UNIT).unlink()
+    if kind == "folder":
+        (rendered / UNIT).mkdir()
+    else:
+        os.mkfifo(rendered / UNIT)
+    before = tree(rendered)
+    run = portgen("render", "--force")
+    assert run.code == Exit.MACHINE
+    assert run.err == f"error: {UNIT}: is in the way, and no regular file\n    hint: move it away\n"
+    assert tree(rendered) == before
+
+
+def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(rendered: Path, portgen: Run) -> None:
+    elsewhere = rendered / "elsewhere"
+    elsewhere.write_text("mine")
+    (rendered / UNIT).unlink()
+    (rendered / UNIT).symlink_to(elsewhere)
+    assert portgen("render").code == Exit.DIFFERENT
+    assert portgen("render", "--force").code == Exit.OK
+    assert elsewhere.read_text() == "mine"
+    assert not (rendered / UNIT).is_symlink()
+
+
+def test_a_link_to_nowhere_and_a_link_to_itself(rendered: Path, portgen: Run) -> None:
+    (rendered / UNIT).unlink()
+    (rendered / UNIT).symlink_to("nowhere")
+    assert portgen("render").code == Exit.OK
+    (rendered / UNIT).unlink()
+    (rendered / UNIT).symlink_to("portgen-alpha.service")
+    run = portgen("render")
+    assert run.code == Exit.MACHINE
+    assert run.err.startswith(f"error: {UNIT}: can't be read: ")
+
+
+def test_a_file_in_place_of_a_folder_stops_the_write_and_is_left_there(tmp_path: Path, portgen: Run) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    for place in ("output", "output/box", "output/box/systemd"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("mine")
+        run = portgen("render")
+        assert run.code == Exit.MACHINE
+        assert run.err.splitlines()[-2].startswith(f"error: {place}")
+        assert (tmp_path / place).read_text() == "mine"
+        (tmp_path / place).unlink()
+    assert portgen("render").code == Exit.OK
+
+
+def test_a_left_over_temporary_file_is_no_obstacle(rendered: Path, portgen: Run) -> None:
+    left = rendered / "output/box/systemd/.portgen-alpha.service.portgen-new"
+    left.write_text("half")
+    edit(rendered / "inventory.yaml", "allow: [lan]", "allow: [any]")
+    assert portgen("render").code == Exit.OK
+    assert not left.exists()
+
+
+# --- a write that fails half way -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """`failing(n)`: the n-th rename of the next write, and all after it, find the disk full."""
+    real = os.replace
+    left = [10**9]
+
+    def replace(source: str | Path, target: str | Path) -> None:
+        if "/portgen/" not in str(target):  # the cache goes its own way
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target)
+
+    monkeypatch.setattr(output.os, "replace", replace)
+
+    def arm(count: int) -> None:
+        left[0] = count
+
+    yield arm
+    left[0] = 10**9
+
+
+CHANGED = INVENTORY.replace("allow: [lan]", "allow: [any]").replace("      beta: {port: 5001}\n", "      gamma: {port: 5002}\n")
+
+
+@pytest.mark.parametrize("start", ["fresh", "rendered"])
+@pytest.mark.parametrize("meanwhile", ["nothing", "reverted", "changed again"])
+def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
+    tmp_path: Path, portgen: Run, failing: Callable[[int], None], start: str, meanwhile: str
+) -> None:
+    inventory = tmp_path / "inventory.yaml"
+    third = CHANGED.replace("gamma", "delta").replace("5002", "5003").replace("[any]", "[10.0.0.0/8]")
+    for count in range(30):
+        subprocess.run(["rm", "-rf", str(tmp_path / "output")], check=True, timeout=10)
+        old: dict[str, bytes | str] = {}
+        if start == "rendered":
+            inventory.write_text(INVENTORY)
+            assert portgen("render").code == Exit.OK
+            old = tree(tmp_path / "output")
+        inventory.write_text(CHANGED)
+        failing(count)
+        run = portgen("render")
+        failing(10**9)
+        if run.code == Exit.OK:
+            break
+        assert run.code == Exit.MACHINE
+        assert "can't be written: No space left on device" in run.err
+        assert "each file is whole; run `portgen render` again when that is mended" in run.err
+        half = tree(tmp_path / "output") if (tmp_path / "output").exists() else {}
+        inventory.write_text({"nothing": CHANGED, "reverted": INVENTORY, "changed again": third}[meanwhile])
+        run = portgen("render")
+        assert (run.code, "edited" in run.out) == (Exit.OK, False), f"after {count} renames: {run.err}"
+        assert portgen("render", "--check").code == Exit.OK
+        if meanwhile == "nothing":
+            new = tree(tmp_path / "output")
+            for name, data in half.items():
+                assert name == "SHA256SUMS" or data in (old.get(name), new.get(name)), f"{name} is not whole after {count} renames"
+    else:
+        pytest.fail("the write never succeeded")
+    assert count > 5
+
+
+def test_a_repair_leaves_what_a_straight_render_leaves(rendered: Path, portgen: Run, failing: Callable[[int], None]) -> None:
+    (rendered / "inventory.yaml").write_text(CHANGED)
+    failing(4)
+    assert portgen("render").code == Exit.MACHINE
+    failing(10**9)
+    assert portgen("render").code == Exit.OK
+    repaired = tree(rendered / "output")
+    assert portgen("-o", "straight", "render").code == Exit.OK
+    assert repaired == tree(rendered / "straight")
+
+
+def test_the_first_file_that_could_not_be_written_is_named(rendered: Path, portgen: Run, failing: Callable[[int], None]) -> None:
+    (rendered / "inventory.yaml").write_text(CHANGED)
+    failing(1)
+    run = portgen("render")
+    assert run.code == Exit.MACHINE
+    assert "error: output/box/compose/docker-compose.wall.yml: can't be written: No space left on device\n    hint: 0 of " in run.err
+    failing(10**9)
+
+
+def test_a_killed_writer_is_repaired_too(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs after a kill: no handler may be needed for the repair."""
+    (rendered / "inventory.yaml").write_text(CHANGED)
+    code = (
+        "import os, sys, signal\n"
+        "from portgen import cli, output\n"
+        "real, left = os.replace, [4]\n"
+        "def replace(a, b):\n"
+        "    left[0] -= 1\n"
+        "    if left[0] < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    real(a, b)\n"
+        "output.os.replace = replace\n"
+        "cli.main(['render'])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=20)
+    assert killed.returncode == -signal.SIGKILL
+    edit(rendered / "inventory.yaml", "allow: [any]", "allow: [10.0.0.0/8]")
+    run = portgen("render")
+    assert (run.code, "edited" in run.out) == (Exit.OK, False)
+    assert not [name for name in tree(rendered) if "portgen-new" in name]
+
+
+def run_as_nobody(need: Callable[[str], str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """portgen as somebody without rights, where the tests themselves run as root."""
+    command = [sys.executable, "-m", "portgen", *arguments]
+    if os.getuid() == 0:
+        command = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "no-cache")}
+    return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=20)
+
+
+@pytest.fixture
+def open_to_nobody(rendered: Path) -> Path:
+    for folder in (rendered, *rendered.parents):
+        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    return rendered
+
+
+def test_without_permission_nothing_is_written_and_the_place_is_named(open_to_nobody: Path, portgen: Run, need: Callable[[str], str]) -> None:
+    folder = open_to_nobody
+    (folder / "inventory.yaml").write_text(CHANGED)
+    if os.getuid() != 0:
+        (folder / "output").chmod(0o555)
+    before = tree(folder)
+    ran = run_as_nobody(need, folder, "render")
+    (folder / "output").chmod(0o755)
+    assert ran.returncode == Exit.MACHINE, ran.stderr
+    assert "error: output/SHA256SUMS: can't be written: Permission denied" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert tree(folder) == before
+    assert portgen("render").code == Exit.OK
+
+
+def test_an_unreadable_file_of_ours_is_named(open_to_nobody: Path, need: Callable[[str], str]) -> None:
+    folder = open_to_nobody
+    (folder / UNIT).chmod(0o000)
+    ran = run_as_nobody(need, folder, "render", "--check")
+    (folder / UNIT).chmod(0o644)
+    assert (ran.returncode, ran.stderr) == (Exit.MACHINE, f"error: {UNIT}: can't be read: Permission denied\n")
+
+
+def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable[[str], str]) -> None:
+    """On a tmpfs of 64 KB in a mount namespace of its own: 40 services don't fit, and then they do."""
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    many = "".join(f"      s{n}: {{port: {5010 + n}}}\n" for n in range(40))
+    (rendered / "more.yaml").write_text(CHANGED.replace("      gamma: {port: 5002}\n", many))
+    script = (
+        'mount -t tmpfs -o size=64k none output && cp -a "$1"/. output && '
+        "$2 -m portgen render >/dev/null 2>first; first=$?; "  # current: fits
+        "$2 -m portgen -i more.yaml render >/dev/null 2>second; second=$?; "
+        "ls -A output/box/systemd >listed; mount -o remount,size=4m output; "
+        "$2 -m portgen -i more.yaml render >/dev/null 2>third; third=$?; "
+        "(cd output && sha256sum --quiet -c SHA256SUMS); echo $first $second $third $?"
+    )
+    (rendered / "copy").mkdir()
+    subprocess.run(["cp", "-a", f"{rendered}/output/.", str(rendered / "copy")], check=True, timeout=10)
+    ran = subprocess.run(
+        [need("unshare"), "-m", "sh", "-c", script, "sh", str(rendered / "copy"), sys.executable],
+        check=False,
+        cwd=rendered,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if "mount" in ran.stderr:
+        pytest.skip(f"can't mount here: {ran.stderr.strip()}")
+    assert ran.stdout == "0 4 0 0\n", (rendered / "second").read_text() + (rendered / "third").read_text()
+    assert "can't be written: No space left on device" in (rendered / "second").read_text()
+    assert "portgen-new" not in (rendered / "listed").read_text()
+
+
+# --- the lock --------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_writer_gives_up_after_a_while_and_names_the_first(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "LOCK_WAIT", 0.2)
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    before = tree(rendered)
+    held = os.open(rendered, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        run = portgen("render")
+        assert portgen("render", "--check").code == Exit.DIFFERENT  # looks, and needs no lock
+    finally:
+        os.close(held)
+    assert run.code == Exit.MACHINE
+    assert run.err == (
+        f"waiting for another portgen (pid {os.getpid()})\n"
+        f"error: output: another portgen (pid {os.getpid()}) is writing there\n    hint: wait for it, then try again\n"
+    )
+    assert tree(rendered) == before
+    assert portgen("render").code == Exit.OK
+
+
+def test_a_second_writer_waits_for_the_first(rendered: Path, need: Callable[[str], str]) -> None:
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    held = os.open(rendered, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    second = subprocess.Popen([sys.executable, "-m", "portgen", "render"], cwd=rendered, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert second.stderr is not None
+        assert second.stderr.readline() == f"waiting for another portgen (pid {os.getpid()})\n"
+        time.sleep(0.1)
+        assert second.poll() is None
+    finally:
+        os.close(held)
+    _, err = second.communicate(timeout=20)
+    assert (second.returncode, "written to output" in err) == (Exit.OK, True)
+
+
+# --- --only ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_one_target_is_shown_and_written(rendered: Path, portgen: Run) -> None:
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    before = tree(rendered)
+    run = portgen("render", "--only", "nginx")
+    assert run.code == Exit.OK
+    after = tree(rendered)
+    assert {name for name in after if after[name] != before.get(name)} == {SUMS, "output/box/nginx/conf.d/portgen.conf"}
+    run = portgen("render", "--check", "--only", "nginx")
+    assert run.code == Exit.OK
+    run = portgen("render", "--check")
+    assert run.code == Exit.DIFFERENT
+    assert "edited" not in run.out
+    assert portgen("render").code == Exit.OK
+
+
+def test_only_neither_removes_nor_protects_other_targets_files(rendered: Path, portgen: Run) -> None:
+    edit(rendered / UNIT, "Restart=always", "Restart=no")
+    edit(rendered / "inventory.yaml", "      beta: {port: 5001}\n", "")
+    assert portgen("render", "--only", "nginx").code == Exit.OK
+    assert (rendered / "output/box/systemd/portgen-beta.service").exists()
+    assert b"Restart=no" in (rendered / UNIT).read_bytes()
+    run = portgen("render", "--check")
+    assert "edited   box/systemd/portgen-alpha.service" in run.out
+    assert "removed  box/systemd/portgen-beta.service" in run.out
+
+
+def test_only_names_the_targets_for_one_that_is_none(rendered: Path, portgen: Run) -> None:
+    run = portgen("render", "--only", "ngins")
+    assert run.code == Exit.USAGE
+    assert "no such target: ngins" in run.err
+    assert "nginx" in run.err.split("hint: ")[1]
+
+
+# --- remembering -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_rendering(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often something was really rendered."""
+    from portgen import render
+
+    real = render.files
+    calls = []
+
+    def files(*arguments: Any) -> Any:
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(render, "files", files)
+    return lambda: len(calls)
+
+
+def test_the_unchanged_case_renders_nothing(rendered: Path, portgen: Run, no_rendering: Callable[[], int]) -> None:
+    assert portgen("render", "--check").code == Exit.OK
+    assert portgen("render").code == Exit.OK
+    assert no_rendering() == 0
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "removed", "sums", "inventory", "template", "cache", "cache-json", "cache-type"])
+def test_memory_is_never_trusted_blindly(
+    rendered: Path, portgen: Run, no_rendering: Callable[[], int], own_cache: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = memory._place(Path("inventory.yaml"), Path("output"))
+    different = True
+    if change == "content":
+        edit(rendered / UNIT, "Restart=always", "Restart=nevers")
+    elif change == "mode":
+        (rendered / UNIT).chmod(0o755)
+    elif change == "removed":
+        (rendered / UNIT).unlink()
+    elif change == "sums":
+        (rendered / SUMS).write_text((rendered / SUMS).read_text() + "\n")
+    elif change == "inventory":
+        edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    elif change == "template":
+        (rendered / "templates/systemd").mkdir(parents=True)
+        (rendered / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }}\n")
+    else:
+        different = False
+        broken = {"cache": b"\xff\x00", "cache-json": b"[" * 100_000, "cache-type": b'{"key": 1, "problems": 3, "sums": [], "executable": null}'}[
+            change
+        ]
+        place.write_bytes(broken)
+    run = portgen("render", "--check")
+    assert run.code == (Exit.DIFFERENT if different else Exit.OK)
+    assert no_rendering() == 1
+
+
+def test_a_cache_that_can_not_be_written_is_no_cache(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rendered / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(rendered / "file"))
+    assert portgen("render", "--check").code == Exit.OK
+    assert portgen("lint").code == Exit.OK
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    assert portgen("render").code == Exit.OK
+
+
+def test_what_was_remembered_keeps_its_findings(tmp_path: Path, portgen: Run) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("alpha: {port: 5000}", "alpha: {port: 5000, route: {path: /a/, extra: ['gzip on;']}}"))
+    first = portgen("render")
+    assert first.code == Exit.OK
+    again = portgen("render")
+    assert "nothing changed" in again.err
+    finding = "inventory.yaml:10:54: note: raw nginx directive in alpha's route: gzip on; [raw-directive]\n"
+    assert finding in first.err
+    assert finding in again.err
+    assert portgen("lint").out == finding
+
+
+def test_two_inventories_are_remembered_apart(rendered: Path, portgen: Run) -> None:
+    (rendered / "other.yaml").write_text(CHANGED)
+    assert portgen("-i", "other.yaml", "-o", "other", "render").code == Exit.OK
+    for _ in range(2):
+        assert portgen("render", "--check").code == Exit.OK
+        assert portgen("-i", "other.yaml", "-o", "other", "render", "--check").code == Exit.OK
+        assert portgen("-i", "other.yaml", "render", "--check").code == Exit.DIFFERENT
+
+
+def test_names_that_are_not_utf_8_are_no_obstacle(rendered: Path, portgen: Run) -> None:
+    (rendered / "templates").mkdir()
+    (Path(os.fsdecode(os.fsencode(rendered / "templates") + b"/\xff.j2"))).write_text("")
+    assert portgen("render", "--check").code == Exit.OK
+    folder = os.fsdecode(os.fsencode(rendered) + b"/\xff")
+    os.mkdir(folder)
+    Path(folder, "inventory.yaml").write_text(INVENTORY)
+    assert portgen("-C", folder, "render", "--yes").code == Exit.OK
+    assert portgen("-C", folder, "render", "--check").code == Exit.OK
