@@ -7,7 +7,7 @@ came from; only `Source.at` turns one into a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -251,6 +251,7 @@ class Host(Struct, frozen=True):
     guards: tuple[Guard, ...]
     overrides: tuple[Override, ...]
     bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
+    projects: tuple[Project, ...]  # its own, in the inventory's order
     key_path: KeyPath
 
 
@@ -297,22 +298,46 @@ def held_ports(plan: Plan, host: str) -> set[int]:
     return {binding.port for binding in found.bindings} if found else set()
 
 
-def free_ports(plan: Plan, project: Project, group: str | None = None) -> Iterator[int]:
-    """The ports that a new service of `project` may take, lowest first.
+def free_ranges(where: Plan | Host, project: Project, group: str | None = None) -> tuple[range, ...]:
+    """The ports that a new service of `project` may take, as ranges, lowest first, none touching the next.
 
     Never one that is held, reserved on the host or in the project, privileged, of another project, or planned for a
-    group other than `group`.
+    group other than `group`. `where` is the plan, or the project's host.
     """
-    host = plan.host(project.host)
-    taken = held_ports(plan, project.host)
-    reserved = [ports for ports in (host.reserved if host else None, project.reserved) if ports is not None]
-    reserved += [other.ports for other in plan.projects if other is not project and other.host == project.host and other.ports]
-    wanted = next((g.ports for g in project.groups if g.name == group), None)
+    host = where.host(project.host) if isinstance(where, Plan) else where
+    wanted = project.ports if group is None else next((g.ports for g in project.groups if g.name == group), None)
+    if wanted is None or project.ports is None:
+        return ()
+    # A byte a port: a project may own tens of thousands of them, and slices are quicker than sets.
+    closed = bytearray(b"\1" * 65537)
+    for part in wanted.ranges:
+        for own in project.ports.ranges:
+            _fill(closed, range(max(part.start, own.start), min(part.stop, own.stop)), b"\0")
+    others = [ports for ports in (host.reserved if host else None, project.reserved) if ports is not None]
+    others += [other.ports for other in where.projects if other is not project and other.host == project.host and other.ports]
     if group is None:
-        reserved += [g.ports for g in project.groups]
-        candidates: Iterable[int] = project.ports or ()
-    else:
-        candidates = (port for port in wanted or () if project.ports and port in project.ports)
-    for port in sorted(set(candidates)):
-        if port not in taken and port not in PRIVILEGED and not any(port in ports for ports in reserved):
-            yield port
+        others += [g.ports for g in project.groups]
+    for ports in others:
+        for part in ports.ranges:
+            _fill(closed, part, b"\1")
+    _fill(closed, PRIVILEGED, b"\1")
+    for binding in host.bindings if host else ():
+        closed[binding.port] = 1
+    return tuple(_runs(closed))
+
+
+def free_ports(where: Plan | Host, project: Project, group: str | None = None) -> Iterator[int]:
+    """The ports of `free_ranges` one by one, lowest first."""
+    for part in free_ranges(where, project, group):
+        yield from part
+
+
+def _fill(ports: bytearray, part: range, value: bytes) -> None:
+    ports[part.start : max(part.start, part.stop)] = value * len(part)
+
+
+def _runs(closed: bytearray) -> Iterator[range]:
+    stop = 0
+    while (first := closed.find(0, stop)) != -1:
+        stop = closed.find(1, first)  # always found: the last byte is no port
+        yield range(first, stop)

@@ -298,6 +298,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         guards=tuple(guard for project in projects for guard in _guards(project)),
         overrides=tuple(override for override in map(_override, projects) if override is not None),
         bindings=tuple(bindings),
+        projects=tuple(projects),
         key_path=path,
     )
 
