@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help render check lint test test-host snapshots format verify bench clean
+.PHONY: help render check lint test test-host snapshots format verify bench schema clean
 
 help:
 	@echo "make render      render output/ from inventory.yaml: shows the diff, then writes"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-host   bring up a whole host from output/ and test on it (root, Linux)"
 	@echo "make snapshots   update the tests' snapshots; review their diff"
 	@echo "make format      format and lint the code, check its types"
+	@echo "make schema      write the inventory's JSON Schema anew"
 	@echo "make bench       measure against a hand-written script"
 
 # portgen itself; .installed also records which Python the environment was made with.
@@ -54,6 +55,9 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/compare.py
+
+schema: $(VENV)/.installed
+	@$(BIN)/portgen schema > schema/inventory.schema.json
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
