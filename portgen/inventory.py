@@ -37,6 +37,10 @@ _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+# What an alias without an anchor stands for: told already, and of no type.
+_MISSING = object()
+
+
 class Place:
     """Where a value is written: offsets of its key, its first and one past its last character, in code points."""
 
@@ -233,7 +237,7 @@ class _Reader:
         if anchored is None:
             inside = event.anchor in self.anchors
             self.fault(start, f"the alias {_named('*' + event.anchor)} {'stands inside its own anchor' if inside else 'has no anchor'}")
-            return None, Place(start, event.end_mark.index)
+            return _MISSING, Place(start, event.end_mark.index)
         value, place, size = anchored
         self.size += size
         self.aliased += size
@@ -367,6 +371,8 @@ _Fault = tuple[int, str, str | None]
 def _faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[_Fault]:
     """Every way in which `value` is not a `kind`. msgspec stops at the first; its own words carry no place."""
     inspect = msgspec.inspect
+    if value is _MISSING:
+        return
     description = None
     while isinstance(kind, inspect.Metadata):
         description = (kind.extra_json_schema or {}).get("description") or description
@@ -417,15 +423,18 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[_Fa
 def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[_Fault]:
     inspect = msgspec.inspect
     if isinstance(kind, inspect.CustomType):
+        if isinstance(value, list) and _MISSING in value:
+            return
         try:
             model.decode_value(kind.cls, value)
         except ValueError as error:
             yield at, _short(str(error), 200), None
     elif isinstance(kind, inspect.LiteralType):
-        if value not in kind.values or isinstance(value, bool):
-            near = difflib.get_close_matches(str(value), [str(v) for v in kind.values], n=1)
-            choices = ", ".join(str(v) for v in kind.values)
-            yield at, f"{_named(value)} is none of: {choices}", f"did you mean `{near[0]}`?" if near else None
+        if value not in kind.values or isinstance(value, (bool, float)):
+            names = [str(v) for v in kind.values]
+            near = difflib.get_close_matches(_short(str(value), 60), names, n=1)
+            hint = "write it without quotes" if value in names else f"did you mean `{near[0]}`?" if near else None
+            yield at, f"{_named(value)} is none of: {', '.join(names)}", hint
     elif isinstance(kind, inspect.IntType):
         if not isinstance(value, int) or isinstance(value, bool):
             yield at, f"expected a whole number, found {_named(value)}", None
