@@ -1,0 +1,219 @@
+"""Ports that docker publishes, which ufw's own rules do not see: the guard keeps `allow` true for them.
+
+The estate here is the repository's, extended by published services, udp, and services of several ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.estate import HOST, NEIGHBOUR, Estate, edit
+from tests.real.testhost import wait_until
+
+# Joins the dashboard project, whose defaults it inherits: container port 5000, allow: [lan], a route.
+EXTENSION = """\
+      published-to-lan:
+        title: Published to the LAN
+        port: 5300
+        via: docker
+      published-here:
+        title: Published on this host only
+        port: 5301
+        via: docker
+        allow: []
+      published-to-all:
+        title: Published to everybody
+        port: 5302
+        via: docker
+        allow: [any]
+      published-ports:
+        title: Published on several ports
+        via: docker
+        route: null
+        ports:
+          - {port: 5303, container_port: 5353, protocol: udp}
+          - {port: 5304, container_port: 5432, protocol: tcp}
+      forwarded-ports:
+        title: Forwarded from several ports
+        ports:
+          - {port: 5305, container_port: 5000}
+          - {port: 5306, container_port: 5432, protocol: tcp}
+          - {port: 5307, container_port: 5353, protocol: udp}
+
+  es-inventory-hub:
+    title: ES Inventory Hub
+"""
+
+# What ufw-docker (github.com/chaifeng/ufw-docker) adds to after.rules, its `:DOCKER-USER` line that empties the chain at
+# each reload included.
+UFW_DOCKER = """\
+# BEGIN UFW AND DOCKER
+*filter
+:ufw-user-forward - [0:0]
+:ufw-docker-logging-deny - [0:0]
+:DOCKER-USER - [0:0]
+-A DOCKER-USER -j ufw-user-forward
+
+-A DOCKER-USER -j RETURN -s 10.0.0.0/8
+-A DOCKER-USER -j RETURN -s 172.16.0.0/12
+-A DOCKER-USER -j RETURN -s 192.168.0.0/16
+
+-A DOCKER-USER -p udp -m udp --sport 53 --dport 1024:65535 -j RETURN
+
+-A DOCKER-USER -j ufw-docker-logging-deny -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -d 192.168.0.0/16
+-A DOCKER-USER -j ufw-docker-logging-deny -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -d 10.0.0.0/8
+-A DOCKER-USER -j ufw-docker-logging-deny -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -d 172.16.0.0/12
+-A DOCKER-USER -j ufw-docker-logging-deny -p udp -m udp --dport 0:32767 -d 192.168.0.0/16
+-A DOCKER-USER -j ufw-docker-logging-deny -p udp -m udp --dport 0:32767 -d 10.0.0.0/8
+-A DOCKER-USER -j ufw-docker-logging-deny -p udp -m udp --dport 0:32767 -d 172.16.0.0/12
+
+-A DOCKER-USER -j RETURN
+
+-A ufw-docker-logging-deny -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW DOCKER BLOCK] "
+-A ufw-docker-logging-deny -j DROP
+
+COMMIT
+# END UFW AND DOCKER
+"""
+
+RULES = "/etc/ufw/after.rules"
+SCRIPT = "/srv/portgen/output/es-docker/ufw/portgen-ufw.sh"
+
+
+def chain(estate: Estate, name: str) -> list[str]:
+    """The rules of a chain, in order; none where it does not exist."""
+    return [line for line in estate.host.run("iptables", "-S", name, check=False).stdout.splitlines() if line.startswith("-A")]
+
+
+def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(estate: Estate) -> None:
+    """Why there is a guard at all. Were this to fail, the tests below would prove nothing."""
+    options = ("--detach", "--rm", "--name", "unguarded", "--network", "es-dashboards", "--publish", "0.0.0.0:5390:5000")
+    app = "/srv/dashboard/app.py:/app.py:ro"
+    try:
+        estate.host.run("docker", "run", *options, "--volume", app, "--env", "NAME=unguarded", "dashboard", "python3", "/app.py")
+        estate.host.run("ufw", "deny", "5390/tcp")
+        address = estate.host.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "unguarded").stdout
+        targets = [(HOST["outside"], 5390, "tcp"), (address.strip(), 5000, "tcp")]
+        wait_until("it is open", lambda: estate.reach("outside", targets) == ["open", "open"], seconds=10)
+    finally:
+        estate.host.run("ufw", "delete", "deny", "5390/tcp")
+        estate.host.run("docker", "stop", "--time", "1", "unguarded")
+
+
+@pytest.fixture(scope="module")
+def published(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """The extended estate; when it goes, nothing of the guard may stay."""
+    project = edit(tmp_path_factory.mktemp("published") / "project", ("  es-inventory-hub:\n    title: ES Inventory Hub\n", EXTENSION))
+    before = installed.host.read(RULES), installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout
+    with installed.changed(project):
+        yield installed
+    assert "PORTGEN-GUARD" not in installed.host.run("iptables-save").stdout
+    after = installed.host.read(RULES), installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout
+    assert after[0] == before[0]
+    assert "PORTGEN-GUARD" not in after[1]
+
+
+def holds(estate: Estate) -> None:
+    """What `allow` says is reachable, by any of the host's addresses; nothing else is, nor a container by its own address.
+
+    Two exceptions that take nothing from that: who is allowed by `any` may as well use the container's address, and a udp
+    forwarder answers from the address that faces the visitor, so only that one is tried where it should be open.
+    """
+    addresses = estate.addresses()
+    services = [service for service in estate.declared.services if 5300 <= service.port <= 5307]
+    assert len(services) == 5
+    for netns, source in NEIGHBOUR.items():
+        expected: dict[tuple[str, int, str], bool] = {}
+        for service in services:
+            may = estate.declared.allows(service, source)
+            for port in service.ports:
+                for place, address in HOST.items():
+                    if not (may and port.transport == "udp" and service.via == "socat" and place != netns):
+                        expected[address, port.number, port.transport] = may
+                if service.allow != ("any",):
+                    expected[addresses[service.name], port.container, port.transport] = False
+        seen = dict(zip(expected, estate.reach(netns, expected), strict=True))
+        wrong = {target: how for target, how in seen.items() if (how == "open") != expected[target]}
+        assert wrong == {}, f"from {netns}"
+
+
+def test_a_published_port_is_reachable_by_those_it_allows_and_by_no_other_way(published: Estate) -> None:
+    holds(published)
+
+
+def test_a_published_service_is_found_by_its_route_whoever_may_use_its_port(published: Estate) -> None:
+    for netns in NEIGHBOUR:
+        services = [published.declared.service(name) for name in ("published-to-lan", "published-here", "published-to-all", "forwarded-ports")]
+        assert published.who_answers(services, netns=netns) == {service.name: service.name for service in services}
+
+
+def test_a_published_container_still_reaches_the_host_and_its_neighbours(published: Estate) -> None:
+    """The guard stands in the way of visitors, not of answers."""
+    listener = published.host.start("python3", "-m", "http.server", "8000", "--bind", NEIGHBOUR["outside"], netns="outside", timeout=60)
+    try:
+        ask = f"import urllib.request as u; print(u.urlopen('http://{NEIGHBOUR['outside']}:8000/', timeout=3).status)"
+        listening = [(NEIGHBOUR["outside"], 8000, "tcp")]
+        wait_until("the neighbour listens", lambda: published.reach("outside", listening) == ["open"], seconds=10)
+        for name in ("published-to-lan", "published-here"):
+            assert published.compose("exec", "-T", name, "python3", "-c", ask).strip() == "200"
+        ask = "import urllib.request as u; print(u.urlopen('http://published-here:5000/', timeout=3).status)"
+        assert published.compose("exec", "-T", "smartnumbers", "python3", "-c", ask).strip() == "200"
+    finally:
+        listener.terminate()
+        listener.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("event", ["ufw reload", "systemctl restart docker", "ufw disable, ufw --force enable", "the script once more"])
+def test_the_guard_holds_after(published: Estate, event: str) -> None:
+    guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
+    assert guard
+    for command in (SCRIPT if event == "the script once more" else event).split(", "):
+        published.host.run(*command.split(), timeout=120)
+    wait_until("every route is back", published.all_well, seconds=60)
+    assert (chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")) == (guard, jumps)
+    holds(published)
+
+
+@pytest.mark.parametrize("place", ["before ours", "after ours"])
+def test_beside_ufw_docker_neither_loses_or_doubles_a_rule_in_three_reloads(published: Estate, place: str) -> None:
+    host, before = published.host, published.host.read(RULES)
+    users = chain(published, "DOCKER-USER")
+    try:
+        host.put(RULES, UFW_DOCKER + before if place == "before ours" else before + UFW_DOCKER, mode=0o640)
+        seen = []
+        for _ in range(3):
+            host.run("ufw", "reload")
+            seen.append([chain(published, name) for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")])
+            holds_beside(published)
+        assert seen[0] == seen[1] == seen[2]
+        user, guard, theirs = seen[0]
+        assert [rule for rule in user if "PORTGEN-GUARD" in rule] == ["-A DOCKER-USER -j PORTGEN-GUARD"]
+        assert len([rule for rule in user if "PORTGEN-GUARD" not in rule]) == UFW_DOCKER.count("\n-A DOCKER-USER ")
+        assert len(set(user)) == len(user)
+        assert guard
+        assert len(theirs) == 2
+        host.run(SCRIPT)
+        assert UFW_DOCKER in host.read(RULES)
+        assert [chain(published, name) for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")] == seen[0]
+    finally:
+        host.put(RULES, before, mode=0o640)
+        # What ufw-docker leaves in the chain stays until somebody empties it; the last rule is docker's own.
+        host.sh("iptables -F DOCKER-USER; iptables -A DOCKER-USER -j RETURN; ufw reload")
+    assert chain(published, "DOCKER-USER") == users
+
+
+def holds_beside(estate: Estate) -> None:
+    """Beside ufw-docker: what it allows that we do not is closed by us, and the other way round."""
+    address = estate.addresses()["published-to-lan"]
+    assert estate.reach("lan", [(HOST["lan"], 5300, "tcp"), (address, 5000, "tcp")]) == ["open", "silent"]
+    assert estate.reach("outside", [(HOST["outside"], 5300, "tcp"), (address, 5000, "tcp")]) == ["silent", "silent"]
+
+
+def test_the_guard_holds_from_the_first_moment_after_a_reboot(published: Estate) -> None:
+    guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
+    published.host.reboot()
+    wait_until("every route is back", published.all_well, seconds=60)
+    assert (chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")) == (guard, jumps)
+    holds(published)
