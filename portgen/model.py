@@ -76,11 +76,19 @@ Directive = Annotated[
 class Value:
     """A scalar with rules of its own: `parse` turns what YAML gave into the value or raises ValueError."""
 
+    __slots__: tuple[str, ...] = ()
     schema: ClassVar[dict[str, Any]]
 
     @classmethod
     def parse(cls, raw: object) -> Value:
         raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        """By value, so that two inventories can be compared."""
+        return type(other) is type(self) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__slots__))
 
 
 class Ports(Value):
@@ -131,12 +139,6 @@ class Ports(Value):
 
     def __str__(self) -> str:
         return ", ".join(str(r.start) if len(r) == 1 else f"{r.start}-{r.stop - 1}" for r in self.ranges)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ports) and other.ranges == self.ranges
-
-    def __hash__(self) -> int:
-        return hash(self.ranges)
 
     @property
     def lowest(self) -> int:
