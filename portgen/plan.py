@@ -315,8 +315,7 @@ def free_ranges(where: Plan | Host, project: Project, group: str | None = None) 
             _fill(closed, range(max(part.start, own.start), min(part.stop, own.stop)), b"\0")
     others = [ports for ports in (host.reserved if host else None, project.reserved) if ports is not None]
     others += [other.ports for other in where.projects if other.name != project.name and other.host == project.host and other.ports]
-    if group is None:
-        others += [g.ports for g in project.groups]
+    others += [g.ports for g in project.groups if g.name != group]
     for ports in others:
         for part in ports.ranges:
             _fill(closed, part, b"\1")
