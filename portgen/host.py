@@ -29,6 +29,9 @@ _PACKAGES = {
 }
 
 
+NOBODY = 65534  # the user and group of Linux that own nothing
+
+
 class Finished(NamedTuple):
     """How a program ended: its exit code (negative: the signal that ended it), and what it said. Line ends are as it wrote them."""
 
@@ -67,8 +70,9 @@ def run(
     cwd: Path | None = None,
     stdin: bytes | str | None = None,
     env: Mapping[str, str] | None = None,
+    user: int | None = None,
 ) -> Finished:
-    """Run a program to its end. `env` is added to the environment, in which programs speak English.
+    """Run a program to its end. `env` is added to the environment, in which programs speak English. Only root may give a `user`.
 
     Raises Missing where it is not installed, PortgenError(Exit.MACHINE) where it can't be started, or takes longer than
     `timeout` seconds: then it and all that it started are killed.
@@ -85,6 +89,9 @@ def run(
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else (),
             start_new_session=True,  # a process group of its own, so that all of it can be killed
         )
     except OSError as error:

@@ -1,22 +1,27 @@
-"""ufw: the script that adds and removes our rules, and the guard for ports that docker publishes past ufw."""
+"""ufw: the script that adds and removes our rules, and the guard for ports that docker publishes past ufw; judged by `ufw --dry-run`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 
+from portgen.checks import Check, Findings, Machine, Program, Rejection, Unchecked
 from portgen.plan import Guard, Host, Opening, is_ipv6
 from portgen.targets import Page
 
 MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
+SCRIPT = "ufw/portgen-ufw.sh"
+GUARD = "ufw/portgen-after.rules"
 
 
 def pages(host: Host) -> Iterator[Page]:
     """The script is rendered even where nothing is open: running it then takes back what an earlier one opened."""
     guards = [(guard, list(guard_rules(guard))) for guard in host.guards]
     values = {"host": host, "rules": [(opening.service, rule(opening)) for opening in host.openings], "guarded": bool(guards)}
-    yield Page("ufw/portgen-ufw.sh", "ufw/portgen-ufw.sh.j2", values, 0o755)
+    yield Page(SCRIPT, "ufw/portgen-ufw.sh.j2", values, 0o755)
     if guards:
-        yield Page("ufw/portgen-after.rules", "ufw/portgen-after.rules.j2", {"host": host, "guards": guards})
+        yield Page(GUARD, "ufw/portgen-after.rules.j2", {"host": host, "guards": guards})
 
 
 def rule(opening: Opening) -> str:
@@ -39,3 +44,60 @@ def guard_rules(guard: Guard) -> Iterator[str]:
         yield f"-A PORTGEN-GUARD {match} -j DROP"
     if guard.address is not None:
         yield f"-A PORTGEN-GUARD ! -s {guard.subnet} -d {guard.address}/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP"
+
+
+# --- the check: the script by `sh -n`, each of its rules by `ufw --dry-run`, the guard by `iptables-restore --test` ------
+
+SH = Program((("sh",),))
+UFW = Program((("ufw",),), ("version",))
+IPTABLES = Program((("iptables-restore",),), ("--version",))
+
+
+def checks(host: Host, files: Mapping[str, str], _machine: Machine) -> Iterator[Check | Rejection | Unchecked]:
+    script = files.get(SCRIPT)
+    if script is not None:
+        yield Check(host.name, SH, ("-n", "portgen-ufw.sh"), _read_sh, {"portgen-ufw.sh": script})
+        for number, line in enumerate(script.split("\n"), 1):
+            if re.match(r"ufw (allow|deny|limit|reject) ", line):
+                try:
+                    words = shlex.split(line)[1:]
+                except ValueError as error:
+                    yield Rejection(f"no shell command: {error}", SCRIPT, number)
+                    continue
+                yield Check(host.name, UFW, ("--dry-run", *words), _rule_reader(number), needs_root=True)
+    guard = files.get(GUARD)
+    if guard is not None:
+        yield Check(host.name, IPTABLES, ("--test", "--noflush"), _read_guard, stdin=guard, needs_root=True)
+
+
+def _read_sh(code: int, _out: str, said: str) -> Findings:
+    # `portgen-ufw.sh: 12: Syntax error: ...` (dash), `portgen-ufw.sh: line 12: ...` (bash)
+    for line in said.splitlines():
+        match = re.fullmatch(r"portgen-ufw\.sh: (?:line )?(\d+): (.*)", line)
+        yield Rejection(match[2], SCRIPT, int(match[1])) if match else Rejection(line, SCRIPT)
+    if code != 0 and not said.strip():
+        yield Rejection(f"sh -n ends with exit code {code} and says nothing", SCRIPT)
+
+
+def _rule_reader(number: int) -> Callable[[int, str, str], Findings]:
+    """A rule that ufw takes is no news; it warns of other things on stderr, such as who owns /."""
+
+    def read(code: int, _out: str, said: str) -> Findings:
+        if code != 0:
+            errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
+            yield Rejection("; ".join(errors) or said.strip() or f"ufw ends with exit code {code}", SCRIPT, number)
+
+    return read
+
+
+def _read_guard(code: int, _out: str, said: str) -> Findings:
+    if code == 0:
+        return
+    # nf_tables' errors name a line in a second message, or in the same: "Error occurred at line: 6", "line 6 failed: ..."
+    line = re.search(r"line:? (\d+)", said)
+    lines = [re.sub(r"^iptables-restore(?: v\S+ \(\w+\))?: ", "", text) for text in said.splitlines()]
+    message = next((text for text in lines if text.strip()), f"iptables-restore ends with exit code {code}")
+    if re.search(r"Permission denied|Could not fetch rule set generation id|can't initialize|not supported", said):
+        yield Unchecked(f"iptables can't be used here: {message}")
+    else:
+        yield Rejection(message, GUARD, int(line[1]) if line else None)

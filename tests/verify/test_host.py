@@ -88,3 +88,8 @@ def test_the_environment_is_added_to_and_programs_speak_english(monkeypatch: pyt
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     said = host.run(("sh", "-c", 'echo "$LC_ALL $PORTGEN_X $HOME"'), timeout=5, env={"PORTGEN_X": "x"}).stdout
     assert said == f"C.UTF-8 x {os.environ['HOME']}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_root_can_run_a_program_as_nobody():
+    assert host.run(("sh", "-c", "id -u; id -g; id -G"), timeout=5, user=host.NOBODY).stdout == "65534\n65534\n65534\n"
