@@ -86,7 +86,9 @@ def cidr_of(word: str) -> str | None:
         return None
 
 
-def _bind(sources: tuple[str, ...]) -> str:
+def _bind(sources: tuple[str, ...], via: str) -> str:
+    if via == "docker":  # which publishes on IPv4 only: an IPv6 source alone must not open that to everybody
+        sources = tuple(source for source in sources if not is_ipv6(source))
     if not sources:
         return LOOPBACK
     return EVERYWHERE6 if any(is_ipv6(source) for source in sources) else EVERYWHERE
@@ -163,7 +165,7 @@ class _Services:
             allow=tuple(allow or ()),
             allow_path=(*(path if service.allow is not UNSET else defaults_path), "allow"),
             sources=sources,
-            bind=_bind(sources),
+            bind=_bind(sources, via),
             address=self._address(service, via, ports),
             address_path=(*path, "address") if service.address else path,
             network=self.network.name if self.network else None,
@@ -284,7 +286,11 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         )
     for service in active:
         for port in service.ports:
-            openings.extend(Opening(service.name, port.transport, port.port, source, service.allow_path) for source in service.sources)
+            openings.extend(
+                Opening(service.name, port.transport, port.port, source, service.allow_path)
+                for source in service.sources
+                if service.via != "docker" or not is_ipv6(source)
+            )
     openings.sort(key=lambda opening: (opening.service, opening.port, opening.transport, opening.source))
     return Host(
         name=name,
@@ -367,8 +373,7 @@ def _override(project: Project) -> Override | None:
             continue
         published: tuple[str, ...] = ()
         if service.via == "docker":
-            bind = EVERYWHERE if service.sources else LOOPBACK
-            published = tuple(f"{bind}:{p.port}:{p.container_port}{'/udp' if p.protocol == 'udp' else ''}" for p in service.ports)
+            published = tuple(f"{service.bind}:{p.port}:{p.container_port}{'/udp' if p.protocol == 'udp' else ''}" for p in service.ports)
         containers.append(
             Container(service.name, service.title, service.compose_service, service.via == "host", service.address, published, service.key_path)
         )
