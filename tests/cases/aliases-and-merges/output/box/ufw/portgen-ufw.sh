@@ -1,0 +1,20 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of box: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print the ufw commands that it would run
+#
+# Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
+# same, theirs stays as it is. It never enables ufw. Running it again changes nothing.
+set -eu
+
+rules() {
+    cat <<'RULES'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'portgen:first'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5003 comment 'portgen:fourth'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5001 comment 'portgen:second'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5002 comment 'portgen:third'
+RULES
+}
+guarded=no
+

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of box: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print the ufw commands that it would run
+#
+# Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
+# same, theirs stays as it is. It never enables ufw. Running it again changes nothing.
+set -eu
+
+rules() {
+    cat <<'RULES'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5006 comment 'portgen:both-families'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5006 comment 'portgen:both-families'
+ufw allow proto tcp from 203.0.113.7 to any port 5001 comment 'portgen:several'
+ufw allow proto udp from 203.0.113.7 to any port 5002 comment 'portgen:several'
+ufw allow proto tcp from any to any port 5003 comment 'portgen:to-everybody'
+ufw allow proto tcp from any to any port 6000 comment 'portgen:to-everybody-loose'
+ufw allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'portgen:to-the-lan'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5000 comment 'portgen:to-the-lan'
+RULES
+}
+guarded=yes
+

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of west: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print the ufw commands that it would run
+#
+# Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
+# same, theirs stays as it is. It never enables ufw. Running it again changes nothing.
+set -eu
+
+rules() {
+    cat <<'RULES'
+ufw allow proto tcp from 10.2.0.0/16 to any port 5000 comment 'portgen:hub'
+RULES
+}
+guarded=no
+

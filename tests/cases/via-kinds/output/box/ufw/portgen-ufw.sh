@@ -1,0 +1,21 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of box: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print the ufw commands that it would run
+#
+# Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
+# same, theirs stays as it is. It never enables ufw. Running it again changes nothing.
+set -eu
+
+rules() {
+    cat <<'RULES'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5001 comment 'portgen:forwarded-to-the-lan'
+ufw allow proto tcp from any to any port 80 comment 'portgen:nginx'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5005 comment 'portgen:on-the-host-to-the-lan'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5007 comment 'portgen:program-to-the-lan'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5003 comment 'portgen:published-to-the-lan'
+RULES
+}
+guarded=yes
+

@@ -1,0 +1,283 @@
+"""Reads rendered files back, each by a parser that is not portgen's: what arrived, to be held against what was planned.
+
+In: the text of a file. Out: plain values, unescaped. Raises AssertionError for a file that is not what its syntax allows.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import crossplane
+import yaml
+
+from portgen.plan import Host, Plan, Route
+from portgen.render import File
+
+Block = dict[str, Any]
+
+
+def nginx(folder: Path, name: str, text: str) -> list[Block]:
+    """The directives of a fragment, as crossplane reads them; our variable for a dollar sign is a dollar sign again."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    parsed = crossplane.parse(str(path), single=True, check_ctx=False, check_args=False, comments=False)
+    assert parsed["status"] == "ok", parsed["errors"]
+    (config,) = parsed["config"]
+    found: list[Block] = config["parsed"]
+    _undollar(found)
+    return found
+
+
+def _undollar(directives: list[Block]) -> None:
+    for directive in directives:
+        directive["args"] = [_unescape(argument).replace("${portgen_dollar}", "$") for argument in directive["args"]]
+        _undollar(directive.get("block", []))
+
+
+def _unescape(argument: str) -> str:
+    """What crossplane leaves as it is: it takes the backslash off the closing quote only (ngx_conf_read_token takes these)."""
+    return re.sub(r"\\([\\\"'trn])", lambda match: {"t": "\t", "r": "\r", "n": "\n"}.get(match[1], match[1]), argument)
+
+
+def values(directives: list[Block], name: str) -> list[list[str]]:
+    """The arguments of each directive of that name, in order."""
+    return [directive["args"] for directive in directives if directive["directive"] == name]
+
+
+def block(directives: list[Block], name: str, *arguments: str) -> list[Block]:
+    """What stands inside the one block of that name and arguments."""
+    (found,) = [directive for directive in directives if directive["directive"] == name and directive["args"] == list(arguments)]
+    inside: list[Block] = found["block"]
+    return inside
+
+
+def compose(text: str) -> Any:
+    """A compose file, with `$$` read as compose reads it. A key written twice is an error, as in compose v2."""
+    keys = re.findall(r"(?m)^  (\S.*):$", text.split("\nnetworks:\n", maxsplit=1)[0])
+    assert len(keys) == len(set(keys)), "a service is written twice"
+    return _undouble(yaml.safe_load(text))
+
+
+def _undouble(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_undouble(key): _undouble(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_undouble(item) for item in value]
+    if isinstance(value, str):
+        assert "$" not in value.replace("$$", ""), f"compose would expand {value!r}"
+        return value.replace("$$", "$")
+    return value
+
+
+class Unit(NamedTuple):
+    """A systemd unit: sections of (key, value), in order, and the argv of its ExecStart."""
+
+    sections: dict[str, list[tuple[str, str]]]
+    argv: list[str]
+
+    def get(self, section: str, key: str) -> list[str]:
+        return [value for name, value in self.sections[section] if name == key]
+
+
+def unit(text: str) -> Unit:
+    """As systemd.syntax(7) and systemd.service(5) read it; `%%` and `$$` become one. Any other specifier is an error."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    current: list[tuple[str, str]] | None = None
+    for line in text.split("\n"):
+        assert "\r" not in line
+        assert not line.endswith("\\"), "a backslash joins the next line"
+        if not line.strip() or line[0] in "#;":
+            continue
+        if line.startswith("["):
+            assert re.fullmatch(r"\[[A-Za-z]+\]", line), line
+            current = sections.setdefault(line[1:-1], [])
+            continue
+        assert current is not None, f"{line!r} stands in no section"
+        key, equals, value = line.partition("=")
+        assert equals, line
+        assert re.fullmatch(r"[A-Za-z0-9]+", key), line
+        current.append((key, value if key == "ExecStart" else _specifiers(value)))
+    (command,) = [value for key, value in sections["Service"] if key == "ExecStart"]
+    return Unit(sections, [_specifiers(word).replace("$$", "$") for word in _words(command)])
+
+
+def _specifiers(text: str) -> str:
+    assert "%" not in text.replace("%%", ""), f"a specifier in {text!r}"
+    return text.replace("%%", "%")
+
+
+def _words(command: str) -> list[str]:
+    words = []
+    for match in re.finditer(r'"((?:[^"\\]|\\.)*)"|(\S+)', command):
+        quoted, plain = match[1], match[2]
+        if quoted is None:
+            assert not set("\"'\\") & set(plain), plain
+            words.append(plain)
+        else:
+            words.append(re.sub(r"\\(x[0-9a-f]{2}|.)", lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" and len(m[1]) == 3 else m[1], quoted))
+    return words
+
+
+class Rule(NamedTuple):
+    """One firewall rule of the script."""
+
+    transport: str
+    source: str
+    port: int
+    service: str
+
+
+def firewall(script: str) -> list[Rule]:
+    """The rules of the ufw script, as a shell splits their lines."""
+    listed = script.split("<<'RULES'\n", maxsplit=1)[1].split("RULES\n", maxsplit=1)[0]
+    rules = []
+    for line in listed.splitlines():
+        match shlex.split(line):
+            case ["ufw", "allow", "proto", transport, "from", source, "to", "any", "port", port, "comment", comment]:
+                assert comment.startswith("portgen:")
+                rules.append(Rule(transport, source, int(port), comment.removeprefix("portgen:")))
+            case _:
+                raise AssertionError(f"no rule: {line!r}")
+    return rules
+
+
+# --- held against the plan -------------------------------------------------------------------------------------------
+
+
+def check(plan: Plan, files: Iterable[File], folder: Path) -> None:
+    """Every file says what the plan says, and nothing else is there."""
+    by_host: dict[str, dict[str, str]] = {host.name: {} for host in plan.hosts}
+    for file in files:
+        host, _, path = file.path.partition("/")
+        assert file.text.endswith("\n") or not file.text
+        assert "\r" not in file.text
+        by_host[host][path] = file.text
+    for host in plan.hosts:
+        found = by_host[host.name]
+        units = {path: found.pop(path) for path in list(found) if path.startswith("systemd/")}
+        overrides = {path: found.pop(path) for path in list(found) if path.startswith("compose/")}
+        _check_units(host, units)
+        _check_overrides(host, overrides)
+        _check_firewall(host, found.pop("ufw/portgen-ufw.sh"), found.pop("ufw/portgen-after.rules", None))
+        if host.server or host.routes:
+            _check_nginx(host, found.pop("nginx/conf.d/portgen.conf"), found.pop("nginx/snippets/portgen-locations.conf"), folder)
+        assert not found, f"nobody planned {sorted(found)}"
+
+
+def _check_units(host: Host, units: dict[str, str]) -> None:
+    assert sorted(units) == sorted(f"systemd/{forwarder.unit}" for forwarder in host.forwarders)
+    for planned in host.forwarders:
+        read = unit(units[f"systemd/{planned.unit}"])
+        assert sorted(read.sections) == ["Install", "Service", "Unit"]
+        assert read.get("Unit", "Description") == [f"portgen forwarder: {planned.title}, port {planned.port}/{planned.transport}"]
+        *_, listen, connect = read.argv
+        assert read.argv[0] == "/usr/bin/socat"
+        six = ":" in planned.bind
+        bind = f"[{planned.bind}]" if six else planned.bind
+        kind = planned.transport.upper()
+        assert listen.split(",")[:2] == [f"{kind}{'6' if six else '4'}-LISTEN:{planned.port}", f"bind={bind}"]
+        assert connect.split(",")[0] == f"{kind}4:{planned.address}:{planned.container_port}"
+        assert "!!" not in listen + connect
+        allowed = [word for value in read.get("Service", "IPAddressAllow") for word in value.split()]
+        assert allowed == ([] if planned.sources == ("any",) else ["localhost", str(planned.address), *planned.sources])
+        assert read.get("Service", "IPAddressDeny") == (["any"] if allowed else [])
+        capability = ["CAP_NET_BIND_SERVICE"] if planned.port < 1024 else []
+        assert read.get("Service", "AmbientCapabilities") == capability
+        assert read.get("Service", "CapabilityBoundingSet") == (capability or [""])
+
+
+def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
+    assert sorted(overrides) == sorted(f"compose/docker-compose.{override.project}.yml" for override in host.overrides)
+    for planned in host.overrides:
+        read = compose(overrides[f"compose/docker-compose.{planned.project}.yml"])
+        assert list(read["services"]) == [container.compose_service for container in planned.containers]
+        for container in planned.containers:
+            expected: dict[str, Any] = {}
+            if container.host_network:
+                expected["network_mode"] = "host"
+            if container.address is not None:
+                assert planned.network is not None
+                expected["networks"] = {planned.network.name: {"ipv4_address": str(container.address)}}
+            if container.published:
+                expected["ports"] = list(container.published)
+            assert read["services"][container.compose_service] == expected
+        if planned.network is None:
+            assert "networks" not in read
+        else:
+            (network,) = read["networks"].values()
+            assert (list(read["networks"]), network["name"]) == ([planned.network.name], planned.network.name)
+            subnet = planned.network.subnet
+            assert network["ipam"]["config"] == [
+                {"subnet": str(subnet), "gateway": str(subnet[1]), "ip_range": f"{subnet[subnet.num_addresses // 2]}/{subnet.prefixlen + 1}"}
+            ]
+
+
+def _check_firewall(host: Host, script: str, guard: str | None) -> None:
+    def source(text: str) -> str:
+        return text.removesuffix("/128" if ":" in text else "/32")
+
+    planned = [Rule(opening.transport, source(opening.source), opening.port, opening.service) for opening in host.openings]
+    assert firewall(script) == planned
+    assert (guard is not None) == bool(host.guards)
+    assert f"\nguarded={'yes' if host.guards else 'no'}\n" in script
+    appended = [line for line in (guard or "").splitlines() if line.startswith("-A ")]
+    assert all(line.startswith("-A PORTGEN-GUARD ") and line.endswith((" -j RETURN", " -j DROP")) for line in appended)
+    for service in host.guards:
+        for port in service.ports if service.sources else ():
+            of_port = [line for line in appended if f"-p {port.transport} " in line and f"--ctorigdstport {port.port} " in line]
+            assert [line.split()[3] for line in of_port[:-1]] == list(service.sources)
+            assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(service.sources) + ["DROP"]
+        if service.address is not None:
+            (straight,) = [line for line in appended if f" -d {service.address}/32 " in line]
+            assert straight.endswith("-j DROP")
+
+
+def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
+    http = nginx(folder, "portgen.conf", conf)
+    ports = {service.name: service.ports[0].port for service in host.services if service.ports}
+    upstreams = {directive["args"][0]: values(directive["block"], "server") for directive in http if directive["directive"] == "upstream"}
+    assert upstreams == {route.upstream: [[f"127.0.0.1:{ports[route.service]}"]] for route in host.routes}
+    servers = [directive["block"] for directive in http if directive["directive"] == "server"]
+    assert {directive["directive"] for directive in http} <= {"map", "geo", "upstream", "server"}
+    server = host.server
+    if server is None or not server.names:
+        assert not servers
+    else:
+        assert len(servers) == (2 if server.certificate else 1)
+        assert all(values(inside, "server_name") == [list(server.names)] for inside in servers)
+        last = servers[-1]
+        assert values(last, "include") == [["snippets/portgen-locations.conf"]]
+        if server.certificate:
+            assert values(servers[0], "listen") == [[str(server.listen)]]
+            assert values(last, "listen") == [[str(server.listen_tls), "ssl"]]
+            assert values(last, "ssl_certificate") == [[server.certificate]]
+            assert values(last, "ssl_certificate_key") == [[server.certificate_key]]
+        else:
+            assert values(last, "listen") == [[str(server.listen)]]
+        has_root = any(route.path == "/" for route in host.routes)
+        assert values(last, "location") == ([] if has_root else [["/"]])
+    locations = nginx(folder, "locations.conf", snippet)
+    expected = []
+    for route in host.routes:
+        expected += [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
+    assert values(locations, "location") == expected
+    assert len(locations) == len(expected), "something broke out of its location"
+    for route in host.routes:
+        _check_location(route, block(locations, "location", *(["/"] if route.path == "/" else ["^~", route.path])))
+
+
+def _check_location(route: Route, inside: list[Block]) -> None:
+    assert values(inside, "proxy_pass") == [[f"http://{route.upstream}{'/' if route.strip else ''}"]]
+    headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)
+    assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if route.strip else "")
+    assert values(inside, "proxy_read_timeout") == [[f"{route.timeout}s"]]
+    assert values(inside, "proxy_buffering") == [["on" if route.buffering else "off"]]
+    assert values(inside, "client_max_body_size") == ([] if route.max_body is None else [[route.max_body]])
+    assert values(inside, "allow") == [[client] for client in route.clients]
+    assert values(inside, "deny") == ([["all"]] if route.clients or route.closed else [])
+    assert values(inside, "auth_basic") == ([[route.title]] if route.auth_file else [])
+    assert values(inside, "auth_basic_user_file") == ([[route.auth_file]] if route.auth_file else [])

@@ -1,0 +1,67 @@
+"""One folder a feature: `cases/<feature>/inventory.yaml` in, the whole rendered tree out.
+
+The documentation's pages are not among the snapshots: their design is tested with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_snapshot.plugin import Snapshot
+
+from portgen import inventory, planner, render, report, rules, targets
+from portgen.problem import Severity
+from portgen.render import File
+from tests import readback
+
+REPOSITORY = Path(__file__).parent.parent
+CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
+TARGETS = ("compose", "nginx", "systemd", "ufw")
+SHARED = (REPOSITORY / "templates/ufw/apply.sh.j2").read_text()  # what every firewall script ends with
+
+
+def rendered(case: Path) -> list[File]:
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    plan = planner.make(source.inventory)
+    problems = rules.check(plan, source.at)
+    assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(report.problem_lines(problems, report.Style()))
+    folders = [folder for folder in (case.parent / "templates", REPOSITORY / "templates") if folder.is_dir()]
+    return render.files(plan, {name: targets.every()[name] for name in TARGETS}, folders)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_a_feature_renders_just_this(case: Path, snapshot: Snapshot) -> None:
+    tree: dict[str, Any] = {}
+    for file in rendered(case):
+        *folders, name = file.path.split("/")
+        here = tree
+        for folder in folders:
+            here = here.setdefault(folder, {})
+        text = file.text
+        if name == "portgen-ufw.sh":
+            assert text.endswith(SHARED)
+            text = text.removesuffix(SHARED)
+        here[name] = text
+    snapshot.snapshot_dir = case.parent
+    snapshot.assert_match_dir(tree, "output")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_a_feature_reads_back_as_planned(case: Path, tmp_path: Path) -> None:
+    if (case.parent / "templates").exists():
+        pytest.skip("its own templates write something else")
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    readback.check(planner.make(source.inventory), rendered(case), tmp_path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_the_firewall_script_is_a_shell_script(case: Path, need: Callable[[str], str], tmp_path: Path) -> None:
+    import subprocess
+
+    for file in rendered(case):
+        if file.path.endswith(".sh"):
+            assert file.mode == 0o755
+            subprocess.run([need("dash"), "-n"], input=file.text, check=True, text=True, timeout=10)
