@@ -45,7 +45,7 @@ def files(plan: Plan, targets: dict[str, Target], template_folders: Iterable[Pat
                     if template is None:
                         template = templates[page.template] = environment.get_template(page.template)
                     text = template.render(page.values)
-                except jinja2.TemplateError as error:
+                except Exception as error:  # a template may divide by zero, or not be UTF-8
                     raise _broken(error, page) from error
                 rendered.append(File(f"{host.name}/{page.path}", text, page.mode, name))
     rendered.sort()
@@ -66,7 +66,7 @@ def _environment(folders: Iterable[Path], compiled: Path | None) -> jinja2.Envir
     return environment
 
 
-def _broken(error: jinja2.TemplateError, page: Page) -> PortgenError:
+def _broken(error: Exception, page: Page) -> PortgenError:
     place = page.template
     if isinstance(error, jinja2.TemplateSyntaxError):
         place = f"{error.filename or page.template}:{error.lineno}"
@@ -78,7 +78,9 @@ def _broken(error: jinja2.TemplateError, page: Page) -> PortgenError:
                 place = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
             step = step.tb_next  # type: ignore[assignment]
     return PortgenError(
-        f"{place}: {type(error).__name__}: {error.message or error}", Exit.INVENTORY, hint="a template of your own? compare it with the default one"
+        f"{place}: {type(error).__name__}: {getattr(error, 'message', None) or error}",
+        Exit.INVENTORY,
+        hint="a template of your own? compare it with the default one",
     )
 
 

@@ -25,12 +25,12 @@ class Block(NamedTuple):
 
 def blocks(path: str, text: str) -> Iterator[Block]:
     """The blocks of one rendered file, in the file's order; lines that belong to no service are in none."""
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     whole = path.endswith(".service")
     service, first = None, 0
     for number, line in enumerate(lines, 1):
         remark = line.lstrip().startswith("#")
-        mark = _MARK.search(line) if remark or "comment '" in line else None
+        mark = _MARK.search(line) if remark or line.startswith("ufw ") else None
         if service is not None and not whole and (mark or not line.strip()):
             yield Block(service, first, number - 1, "".join(lines[first - 1 : number - 1]))
             service = None
