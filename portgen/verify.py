@@ -144,6 +144,10 @@ def _ask(check: Check, program: Future[_Found], traced: _Traced, on: Machine) ->
         return _outcome(traced, check.subject, [*check.known, Unchecked(f"{missing} ({missing.hint})")])
     except PortgenError as error:
         return _outcome(traced, check.subject, check.known)._replace(broken=error)
+    except OSError as error:
+        message = f"{error.filename or tempfile.gettempdir()}: can't be staged: {error.strerror}"
+        broken = PortgenError(message, Exit.MACHINE, hint="TMPDIR names another place for temporary files")
+        return _outcome(traced, check.subject, check.known)._replace(broken=broken)
     return _outcome(traced, check.subject, [*check.known, *check.read(*said)], found.name, check.remark)
 
 

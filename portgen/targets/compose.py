@@ -13,6 +13,8 @@ from portgen.plan import Container, Host, KeyPath, Override
 from portgen.targets import Page
 
 COMPOSE = Program((("docker", "compose"), ("docker-compose",)), ("version", "--short"))
+# A file of secrets or a variable that the team's compose file asks for, and that only the host has.
+_ELSEWHERE = r"(?i)env(ironment)? file|Missing mandatory value|required variable"
 
 
 def pages(host: Host) -> Iterator[Page]:
@@ -164,6 +166,9 @@ def _reader(override: Override, base: _Base) -> Callable[[int, str, str], Findin
         for message in messages:
             if "'network_mode' and 'networks' cannot be combined" in message and any(_torn(c, base) for c in override.containers):
                 continue  # known, with the service's name
+            if re.search(_ELSEWHERE, message):
+                yield Unchecked(f"compose can't read {override.base_file} on this machine: {message}")
+                continue
             named = next((c for word in re.findall(r"[A-Za-z0-9._-]+", message) if (c := containers.get(word.removeprefix("services.")))), None)
             yield Rejection(message, key_path=named.key_path if named else override.key_path)
 

@@ -97,7 +97,7 @@ def _read_guard(code: int, _out: str, said: str) -> Findings:
     line = re.search(r"line:? (\d+)", said)
     lines = [re.sub(r"^iptables-restore(?: v\S+ \(\w+\))?: ", "", text) for text in said.splitlines()]
     message = next((text for text in lines if text.strip()), f"iptables-restore ends with exit code {code}")
-    if re.search(r"Permission denied|Could not fetch rule set generation id|can't initialize|not supported", said):
+    if re.search(r"Permission denied|Could not fetch rule set generation id|can't initialize|missing kernel module|do you need to insmod", said):
         yield Unchecked(f"iptables can't be used here: {message}")
     else:
         yield Rejection(message, GUARD, int(line[1]) if line else None)

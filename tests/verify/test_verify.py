@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ def test_a_fault_at_http_level_is_traced_to_nginx_own_entry(need: Need, es: Path
     edit(es / "output/es-docker/nginx/conf.d/portgen.conf", "    ssl_protocols TLSv1.2 TLSv1.3;", "    ssl_protocols TLSv9;")
     code, out, _ = portgen("verify")
     assert code == 1
-    assert out.startswith(f'inventory.yaml:{line_of(es / "inventory.yaml", "      server_name:")}:7: error: invalid value "TLSv9"')
+    assert out.startswith(f'inventory.yaml:{line_of(es / "inventory.yaml", "    nginx:")}:5: error: invalid value "TLSv9"')
 
 
 def test_one_fault_of_a_template_is_told_once_for_all_its_units(need: Need, es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
@@ -290,24 +291,27 @@ def test_a_machine_without_socat_is_told_so_and_the_units_are_judged_all_the_sam
     assert portgen("verify", "--rendered").code == 1
 
 
-def as_nobody(es: Path, *arguments: str) -> Run:
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder of nobody's own, where nobody may go: pytest closes its own folders to others."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chown(name, host.NOBODY, host.NOBODY)
+        shutil.copy(REPOSITORY / "inventory.yaml", name)
+        shutil.copytree(REPOSITORY / "output", Path(name, "output"))
+        yield Path(name)
+
+
+def as_nobody(folder: Path, *arguments: str) -> Run:
     """portgen in a process of its own, as the user nobody."""
-    es.chmod(0o755)
-    for folder in es.parents:
-        if folder.stat().st_mode & 0o005 != 0o005 and folder.is_relative_to("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    home = es / "home"
-    home.mkdir(exist_ok=True)
-    home.chmod(0o777)
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(REPOSITORY)}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(REPOSITORY)}
     argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "portgen", "verify", *arguments]
-    done = subprocess.run(argv, cwd=es, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_user_who_is_not_root_gets_everything_but_ufw_and_is_told_so(programs: None, root: None, need: Need, es: Path):
+def test_a_user_who_is_not_root_gets_everything_but_ufw_and_is_told_so(root: None, programs: None, need: Need, public: Path):
     need("setpriv")
-    code, out, err = as_nobody(es)
+    code, out, err = as_nobody(public)
     assert (code, out) == (0, ""), err
     lines = err.splitlines()
     assert [line.split(" (")[0] for line in lines[:-1]] == [
@@ -317,7 +321,16 @@ def test_a_user_who_is_not_root_gets_everything_but_ufw_and_is_told_so(programs:
         "ufw      ok  es-docker",
     ]
     assert lines[-1] == "ufw      not checked: ufw needs root"
-    assert as_nobody(es, "--strict").code == 4
+    assert as_nobody(public, "--strict").code == 4
+
+
+def test_a_place_for_temporary_files_that_is_full_or_closed_is_the_machines_fault(es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
+    only(monkeypatch, "nginx")
+    monkeypatch.setattr(verify.tempfile, "tempdir", str(es / "none"))
+    monkeypatch.setattr(verify, "_find", lambda program: verify._Found(("nginx",), "nginx"))
+    code, out, err = portgen("verify")
+    assert (code, out) == (4, "")
+    assert "can't be staged: No such file or directory\n    hint: TMPDIR names" in err
 
 
 def test_nothing_rendered_yet_is_said_and_nothing_is_checked(portgen: Portgen, everything: Path):
