@@ -301,7 +301,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         routes=tuple(service.route for service in active if service.route is not None and _routable(service)),
         forwarders=tuple(forwarder for service in active for forwarder in _forwarders(service)),
         openings=tuple(openings),
-        guards=tuple(guard for project in projects for guard in _guards(project)),
+        guards=tuple(sorted((guard for project in projects for guard in _guards(project)), key=lambda guard: guard.service)),
         overrides=tuple(override for override in map(_override, projects) if override is not None),
         bindings=tuple(bindings),
         projects=tuple(projects),
@@ -356,7 +356,7 @@ def _forwarders(service: Service) -> Iterator[Forwarder]:
 def _guards(project: Project) -> Iterator[Guard]:
     """Docker's published ports pass by ufw, and even one published on loopback can be reached by the container's own
     address from a neighbour that routes to it. A service that `any` may reach needs no guard."""
-    for service in sorted(project.services, key=lambda service: service.name):
+    for service in project.services:
         if service.status != "active" or service.via != "docker" or service.sources == (ANY,) or not service.ports:
             continue
         sources = tuple(source for source in service.sources if not is_ipv6(source))
