@@ -32,7 +32,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         elif {".", ".."} & set(route.path.split("/")):
             yield Finding(place, f"route `{route.path}` has a dot segment, which no request keeps", "write the path without it")
         if route.auth_file and route.title == "off":
-            yield Finding(place, f"{service.name}'s title is nginx's word for `no password`", "give the service another `title` than `off`")
+            yield Finding(
+                (*service.key_path, "title"),
+                f"{service.name}'s title is nginx's word for `no password`",
+                "give the service another `title` than `off`",
+            )
         for index, directive in enumerate(route.extra):
             fault = _fault(directive)
             if fault:

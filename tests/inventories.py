@@ -1,0 +1,118 @@
+"""Generated inventories, as plain values for PyYAML to write: valid ones by construction, and texts that are hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+NAMES = st.from_regex(r"[a-z0-9]{1,4}(-[a-z0-9]{1,3}){0,2}", fullmatch=True).filter(lambda name: name not in ("nginx", "any"))
+
+# What one of the syntaxes - YAML, nginx, systemd, socat, compose, sh, Jinja - takes for more than a letter.
+HOSTILE = st.one_of(
+    st.lists(
+        st.sampled_from(
+            [
+                *"\" ' ` $ ${x} $$ % %n %% ; { } {{7*7}} {%raw%} {# \\ \\\\ !!EXEC:id ! # ~ / // , : = [Service] & * | < > ( ) @ ?".split(" "),  # noqa: SIM905
+                *("- ", " #", ": ", " ", "  ", "~ ^/", "\n", "\r", "\r\n", "\t", "\0", "\x1b[31m", "\x7f", "a", "off", "null", "RULES", "portgen:x"),
+                *("é", "監", "🎛", "\u00a0", "\u0085", "\u2028", "\u2029", "\u202e", "\ufeff"),
+            ]
+        ),
+        min_size=1,
+        max_size=6,
+    ).map("".join),
+    st.text(max_size=12),
+)
+
+
+def _texts(hostile: bool) -> st.SearchStrategy[str]:
+    return (
+        HOSTILE if hostile else st.text("abc xyz%$\"';{}#~é監()", min_size=1, max_size=20).map(str.strip).filter(lambda text: text not in ("", "off"))
+    )
+
+
+@st.composite
+def valid(draw: st.DrawFn) -> dict[str, Any]:
+    """An inventory that portgen accepts, with everything that a service may say."""
+    hosts = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
+    names = draw(st.lists(NAMES, min_size=4, max_size=10, unique=True))
+    projects, services = names[: len(names) // 3 + 1], names[len(names) // 3 + 1 :]
+    zones = {"lan-zone": ["192.168.0.0/16"], "six-zone": ["fd00::/8", "10.7.0.0/16"]}
+    inventory: dict[str, Any] = {"version": 1, "hosts": {}, "projects": {}}
+    for host in hosts:
+        inventory["hosts"][host] = {"zones": zones, "reserved": [22]}
+        if draw(st.booleans()):
+            inventory["hosts"][host]["nginx"] = draw(_nginx())
+    for number, project in enumerate(projects):
+        inventory["projects"][project] = {
+            "title": draw(_texts(hostile=False)),
+            "host": draw(st.sampled_from(hosts)),
+            "ports": f"{5000 + 100 * number}-{5099 + 100 * number}",
+            "network": {"name": f"net-{number}", "subnet": f"172.30.{2 * number}.0/23"},
+            "defaults": {"allow": draw(st.sampled_from([[], ["lan-zone"]])), "route": "/d/{name}/"},
+            "services": {},
+        }
+    free = {project: iter(draw(st.permutations(range(5000 + 100 * n, 5100 + 100 * n)))) for n, project in enumerate(projects)}
+    for service in services:
+        project = draw(st.sampled_from(projects))
+        inventory["projects"][project]["services"][service] = draw(_service(free[project], projects))
+    return inventory
+
+
+@st.composite
+def _nginx(draw: st.DrawFn) -> dict[str, Any]:
+    nginx: dict[str, Any] = {"listen": 80, "allow": draw(_allow())}
+    if draw(st.booleans()):
+        nginx["server_name"] = draw(st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], "_"]))
+        if draw(st.booleans()):
+            nginx["tls"] = {"certificate": "/etc/ssl/" + draw(_texts(hostile=False)), "key": "/etc/ssl/" + draw(_texts(hostile=False))}
+    return nginx
+
+
+def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(["any", "lan-zone", "six-zone", "203.0.113.0/24", "203.0.113.7", "2001:db8::/32", *projects]), max_size=3)
+
+
+@st.composite
+def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]:
+    service: dict[str, Any] = {"title": draw(_texts(hostile=False)), "via": draw(st.sampled_from(["socat", "docker", "host", "process"]))}
+    mapped = service["via"] in ("socat", "docker")
+    if draw(st.integers(0, 3)):
+        service["port"] = next(ports)
+        service["protocol"] = draw(st.sampled_from(["http", "tcp"]))
+        if mapped and draw(st.booleans()):
+            service["container_port"] = draw(st.integers(1, 65535))
+    else:
+        kinds = st.sampled_from(["http", "tcp", "udp"])
+        service["ports"] = [{"port": next(ports), "protocol": "http"}] + [
+            {"port": next(ports), "protocol": draw(kinds), **({"container_port": draw(st.integers(1, 65535))} if mapped else {})}
+            for _ in range(draw(st.integers(0, 2)))
+        ]
+    if draw(st.booleans()):
+        service["allow"] = draw(_allow(tuple(projects)))
+    if not draw(st.integers(0, 5)):
+        service["status"] = draw(st.sampled_from(["planned", "retired"]))
+    if draw(st.booleans()):
+        service["timeout"] = draw(st.sampled_from([1, "90s", "5m", "7h"]))
+    route = draw(st.sampled_from(["default", "none", "own"]))
+    if route == "none":
+        service["route"] = None
+    elif route == "own":
+        service["route"] = {
+            "path": "/o/{name}/",
+            "strip": draw(st.booleans()),
+            "allow": draw(_allow(tuple(projects))),
+            "buffering": draw(st.booleans()),
+            **draw(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "auth_file": _texts(hostile=False).map(lambda text: f"/etc/{text}"),
+                        "max_body": st.sampled_from([0, 5000, "10m"]),
+                        "timeout": st.sampled_from([5, "2h"]),
+                        "extra": st.just(['add_header X "a;}b" always;']),
+                    },
+                )
+            ),
+        }
+    return service

@@ -1,0 +1,341 @@
+"""What holds for every inventory: what is accepted arrives as planned, what is hostile is refused at its place or arrives whole."""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from portgen import diff, inventory, output, planner, render, rules, targets, trace
+from portgen.inventory import Source
+from portgen.plan import Plan, free_ports
+from portgen.problem import Exit, PortgenError, Problem, Severity
+from portgen.render import File
+from tests import inventories, readback
+
+REPOSITORY = Path(__file__).parent.parent
+TARGETS = {name: target for name, target in targets.every().items() if name in ("compose", "nginx", "systemd", "ufw")}
+
+COMPILED = Path(tempfile.mkdtemp(prefix="portgen-tests-"))
+atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
+SERVICE = ("projects", "wall", "services", "web")
+# Every field that takes a text of the person's own, in an inventory that uses all of them.
+FIELDS: list[tuple[str | int, ...]] = [
+    ("hosts", "box", "nginx", "server_name"),
+    ("hosts", "box", "nginx", "tls", "certificate"),
+    ("hosts", "box", "nginx", "tls", "key"),
+    ("hosts", "box", "nginx", "allow", 0),
+    ("hosts", "box", "zones", "lan", 0),
+    ("projects", "wall", "title"),
+    ("projects", "wall", "purpose"),
+    ("projects", "wall", "network", "name"),
+    ("projects", "wall", "network", "subnet"),
+    ("projects", "wall", "compose", "file"),
+    ("projects", "wall", "groups", 0, "name"),
+    ("projects", "wall", "groups", 0, "purpose"),
+    ("projects", "wall", "shared_by", 0),
+    ("projects", "wall", "defaults", "health"),
+    ("projects", "wall", "defaults", "allow", 0),
+    (*SERVICE, "title"),
+    (*SERVICE, "purpose"),
+    (*SERVICE, "health"),
+    (*SERVICE, "address"),
+    (*SERVICE, "compose_service"),
+    (*SERVICE, "schedule"),
+    (*SERVICE, "assigned"),
+    (*SERVICE, "notes"),
+    (*SERVICE, "timeout"),
+    (*SERVICE, "allow", 0),
+    (*SERVICE, "ignore", "port-taken"),
+    (*SERVICE, "route", "path"),
+    (*SERVICE, "route", "auth_file"),
+    (*SERVICE, "route", "max_body"),
+    (*SERVICE, "route", "timeout"),
+    (*SERVICE, "route", "allow", 0),
+    (*SERVICE, "route", "extra", 0),
+]
+KEYS: list[tuple[str, ...]] = [
+    ("hosts", "box"),
+    ("hosts", "box", "zones", "lan"),
+    ("projects", "wall"),
+    SERVICE,
+    (*SERVICE, "title"),
+    (*SERVICE, "ignore", "port-taken"),
+]
+
+
+def full() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "hosts": {
+            "box": {
+                "zones": {"lan": ["192.168.0.0/16"]},
+                "nginx": {"server_name": "box.example.com", "allow": ["lan"], "tls": {"certificate": "/a.crt", "key": "/a.key"}},
+            }
+        },
+        "projects": {
+            "wall": {
+                "title": "Wall",
+                "purpose": "shows",
+                "ports": "5000-5099",
+                "network": {"name": "wall", "subnet": "172.30.0.0/23"},
+                "compose": {"file": "docker-compose.yml"},
+                "groups": [{"name": "web", "ports": "5010-5019", "purpose": "pages"}],
+                "shared_by": ["wall"],
+                "defaults": {"health": "/health", "allow": ["lan"]},
+                "services": {
+                    "web": {
+                        "title": "Web",
+                        "purpose": "shows",
+                        "port": 5000,
+                        "health": "/health",
+                        "address": "172.30.0.99",
+                        "compose_service": "web",
+                        "schedule": "daily",
+                        "assigned": "2025-09-22",
+                        "notes": "none",
+                        "timeout": "5m",
+                        "allow": ["lan"],
+                        "ignore": {"port-taken": "never"},
+                        "route": {"path": "/web/", "auth_file": "/f", "max_body": "1m", "timeout": "1m", "allow": ["lan"], "extra": ["gzip on;"]},
+                    },
+                    "other": {"port": 5001, "via": "docker", "allow": ["lan"], "route": "/other/"},
+                },
+            }
+        },
+    }
+
+
+def load(written: dict[str, Any]) -> Source:
+    return inventory.parse(yaml.safe_dump(written, sort_keys=False, width=10**9).encode(), "inventory.yaml")
+
+
+def errors(source: Source, plan: Plan) -> list[Problem]:
+    return [problem for problem in rules.check(plan, source.at) if problem.severity is Severity.ERROR]
+
+
+def rendered(plan: Plan) -> list[File]:
+    return render.files(plan, TARGETS, [REPOSITORY / "templates"], COMPILED)
+
+
+def plain(place: tuple[str | int, ...], value: Any) -> Any:
+    for step in place:
+        value = value[step]
+    return value
+
+
+# --- what is accepted ------------------------------------------------------------------------------------------------
+
+
+@given(inventories.valid())
+def test_what_is_accepted_renders_and_reads_back_as_planned(written: dict[str, Any]) -> None:
+    source = load(written)
+    plan = planner.make(source.inventory)
+    assert errors(source, plan) == []
+    files = rendered(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        readback.check(plan, files, Path(folder))
+        out = Path(folder, "output")
+        sums = diff.sums(files, output.read(out, [file.path for file in files]))
+        output.write(out, diff.compare(files, output.read(out, [file.path for file in files]), sums))
+        again = rendered(planner.make(load(written).inventory))
+        assert diff.compare(again, output.read(out, [file.path for file in again]), sums) == []
+
+
+@given(inventories.valid())
+def test_the_order_of_the_inventory_changes_no_file(written: dict[str, Any]) -> None:
+    turned = copy.deepcopy(written)
+    turned["projects"] = dict(reversed(turned["projects"].items()))
+    for project in turned["projects"].values():
+        project["services"] = dict(reversed(project["services"].items()))
+    assert rendered(planner.make(load(turned).inventory)) == rendered(planner.make(load(written).inventory))
+
+
+@given(inventories.valid(), st.data())
+def test_a_changed_port_changes_only_that_service_s_lines(written: dict[str, Any], data: st.DataObject) -> None:
+    places = [(p, s) for p, project in written["projects"].items() for s, service in project["services"].items() if "port" in service]
+    assume(places)
+    project, service = data.draw(st.sampled_from(places))
+    source = load(written)
+    plan = planner.make(source.inventory)
+    free = list(free_ports(plan, next(planned for planned in plan.projects if planned.name == project)))
+    changed = copy.deepcopy(written)
+    changed["projects"][project]["services"][service]["port"] = data.draw(st.sampled_from(free))
+    after = planner.make(load(changed).inventory)
+    assert only_of(service, rendered(plan), rendered(after)) == []
+
+
+def only_of(service: str, before: list[File], after: list[File]) -> list[str]:
+    """The lines that differ and are not the service's own: what stands around them must be the same, byte for byte."""
+    foreign = []
+    old = {file.path: file.text for file in before}
+    new = {file.path: file.text for file in after}
+    for path in old.keys() | new.keys():
+        foreign += _first_difference(_without(service, path, old.get(path, "")), _without(service, path, new.get(path, "")))
+    return foreign
+
+
+def _without(service: str, path: str, text: str) -> str:
+    lines = text.split("\n")
+    for block in trace.blocks(path, text):
+        if block.service == service:
+            for number in range(block.first, block.last + 1):
+                lines[number - 1] = ""
+    return "\n".join(line for line in lines if line)
+
+
+def _first_difference(old: str, new: str) -> Iterator[str]:
+    for one, other in zip(old.split("\n"), new.split("\n"), strict=False):
+        if one != other:
+            yield f"{one} -> {other}"
+            return
+    if old.count("\n") != new.count("\n"):
+        yield "a line more or less"
+
+
+@given(inventories.valid())
+def test_no_two_containers_of_a_host_get_one_address(written: dict[str, Any]) -> None:
+    plan = planner.make(load(written).inventory)
+    for host in plan.hosts:
+        addresses = [service.address for service in plan.services if service.host == host.name and service.address is not None]
+        assert len(addresses) == len(set(addresses))
+        for project in plan.projects:
+            if project.network is not None:
+                inside = [service.address for service in project.services if service.address is not None]
+                assert all(address in project.network.subnet and address not in project.network.ip_range for address in inside)
+                assert project.network.gateway not in inside
+
+
+@given(st.integers(1, 65000), st.integers(0, 500), st.lists(st.integers(1, 65535), unique=True, min_size=2, max_size=20))
+def test_distinct_ports_of_a_project_give_distinct_addresses_or_an_error(first: int, width: int, ports: list[int]) -> None:
+    written = full()
+    project = written["projects"]["wall"]
+    project["ports"] = f"{first}-{min(first + width, 65535)}"
+    project["groups"] = []
+    project["services"] = {f"s{port}": {"port": port} for port in ports}
+    source = load(written)
+    plan = planner.make(source.inventory)
+    addresses = [service.address for service in plan.services]
+    assert len(set(addresses)) == len(addresses) or errors(source, plan)
+
+
+@given(inventories.valid(), st.data())
+def test_a_free_port_is_one_that_lint_accepts(written: dict[str, Any], data: st.DataObject) -> None:
+    plan = planner.make(load(written).inventory)
+    project = data.draw(st.sampled_from(plan.projects))
+    port = data.draw(st.sampled_from(list(free_ports(plan, project))))
+    written["projects"][project.name]["services"]["one-more"] = {"port": port, "route": "/one-more/"}
+    source = load(written)
+    assert errors(source, planner.make(source.inventory)) == []
+
+
+# --- what is hostile -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: ".".join(map(str, field)))
+@given(value=inventories.HOSTILE)
+@example(value='a"; } location /evil/ { return 200 "')
+@example(value="Web\n[Service]\nExecStartPre=/bin/id")
+@example(value="Web\\")
+@example(value="!!EXEC:id")
+@example(value="/$(id)/`id`/")
+@example(value="off")
+def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(field: tuple[str | int, ...], value: str) -> None:
+    written = full()
+    inside = plain(field[:-1], written)
+    inside[field[-1]] = value
+    try:
+        source = load(written)
+    except PortgenError as error:
+        check_refused(error, value)
+        return
+    place = source.at(field)
+    plan = planner.make(source.inventory)
+    found = errors(source, plan)
+    if found:
+        assert all("\n" not in problem.message for problem in found)
+        assert (
+            any(abs(problem.location.line - place.line) <= 1 for problem in found)
+            or field[:2] == ("hosts", "box")
+            or field[:3] == ("projects", "wall", "network")
+        )
+        return
+    files = rendered(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        readback.check(plan, files, Path(folder))
+    whole = plain_of(plan, field)
+    if whole is not None:
+        assert whole == value, f"{value!r} was planned as {whole!r}"
+
+
+def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:
+    """What the plan made of a text: the read-back then says that the files have just that. None where it is no text."""
+    (host,) = plan.hosts
+    (project,) = plan.projects
+    web = project.services[0]
+    assert host.server is not None
+    assert web.route is not None
+    return {
+        FIELDS[0]: " ".join(host.server.names),
+        FIELDS[1]: host.server.certificate,
+        FIELDS[2]: host.server.certificate_key,
+        ("projects", "wall", "title"): project.title,
+        ("projects", "wall", "purpose"): project.purpose,
+        ("projects", "wall", "network", "name"): project.network.name if project.network else None,
+        ("projects", "wall", "compose", "file"): project.base_file,
+        ("projects", "wall", "groups", 0, "name"): project.groups[0].name,
+        ("projects", "wall", "groups", 0, "purpose"): project.groups[0].purpose,
+        (*SERVICE, "title"): web.title,
+        (*SERVICE, "purpose"): web.purpose,
+        (*SERVICE, "health"): web.health,
+        (*SERVICE, "compose_service"): web.compose_service,
+        (*SERVICE, "schedule"): web.schedule,
+        (*SERVICE, "notes"): web.notes,
+        (*SERVICE, "route", "path"): web.route.path,
+        (*SERVICE, "route", "auth_file"): web.route.auth_file,
+        (*SERVICE, "route", "max_body"): web.route.max_body,
+        (*SERVICE, "route", "extra", 0): web.route.extra[0],
+    }.get(field)
+
+
+def check_refused(error: PortgenError, value: str) -> None:
+    assert error.code == Exit.INVENTORY
+    assert error.problems
+    for problem in error.problems:
+        assert problem.location.line >= 1
+        assert problem.message.isprintable() or "\u00a0" in problem.message
+        assert len(problem.message) < 400
+
+
+@pytest.mark.parametrize("key", KEYS, ids=".".join)
+@given(value=inventories.HOSTILE)
+@example(value="../../etc")
+@example(value="<<")
+@example(value="any")
+@example(value="nginx")
+def test_a_hostile_name_is_refused_or_arrives_whole(key: tuple[str, ...], value: str) -> None:
+    written = full()
+    inside = plain(key[:-1], written)
+    assume(value not in inside)
+    inside[value] = inside.pop(key[-1])
+    try:
+        source = load(written)
+    except PortgenError as error:
+        check_refused(error, value)
+        return
+    plan = planner.make(source.inventory)
+    if errors(source, plan):
+        return
+    files = rendered(plan)
+    assert all(".." not in file.path.split("/") for file in files)
+    with tempfile.TemporaryDirectory() as folder:
+        readback.check(plan, files, Path(folder))
