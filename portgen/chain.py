@@ -66,12 +66,19 @@ class Compared(NamedTuple):
     sums: str  # SHA256SUMS as it will be
 
 
-def check(settings: Settings) -> Checked:
-    """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    from portgen import inventory, planner, rules
+def plan(settings: Settings) -> tuple[Source, Plan]:
+    """Load and plan. Raises PortgenError where the inventory can't be loaded."""
+    from portgen import inventory, planner
 
     source = inventory.load(settings.inventory, settings.inventory_name)
-    planned = planner.make(source.inventory)
+    return source, planner.make(source.inventory)
+
+
+def check(settings: Settings) -> Checked:
+    """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
+    from portgen import rules
+
+    source, planned = plan(settings)
     return Checked(source, planned, rules.check(planned, source.at))
 
 

@@ -1,7 +1,8 @@
 """The inventory's text: read with every place kept, checked against `model`.
 
 In: a path or a text. Out: a `Source`, or PortgenError(Exit.INVENTORY) with all the faults of the earliest stage that
-fails: bytes, then YAML and types together. Never decides what a value means (that is `plan`), never writes.
+fails: bytes, then YAML and types together. Never decides what a value means (that is `plan`), never makes a text to write
+(that is `edit`).
 
 YAML is read as libyaml's events straight into plain values beside a tree of `Place`s. One pass gives the places,
 refuses what YAML would let slip (equal keys, tags, several documents) and leaves out YAML 1.1's traps: `22:22` stays
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +31,7 @@ MAX_ALIASED = 1_000_000  # values that aliases may add up to; 25,000 services th
 KeyPath = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BOM = b"\xef\xbb\xbf"
 _ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 _KEYS = frozenset({yaml.ScalarEvent})
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -79,6 +82,10 @@ class Source:
     def at(self, key_path: Sequence[str | int]) -> Location:
         """Where a person looks for `key_path`: at the value, or at the key of a value of several lines."""
         return self._lines.at(_shown(self.place(key_path)))
+
+    def line(self, offset: int) -> int:
+        """The line, from 1, of a place's offset."""
+        return self._lines.at(offset).line
 
 
 class _Lines:
@@ -136,6 +143,40 @@ def parse(data: bytes, name: str) -> Source:
     if faults:
         raise _refused(faults)
     return source
+
+
+def write(path: Path, source: Source, text: str) -> None:
+    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode, owner and
+    byte-order mark. A link is written through to what it leads to.
+
+    Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
+    """
+    real = Path(os.path.realpath(path))
+    new = real.with_name(f".{real.name[:200]}.portgen-new")
+    try:
+        data = real.read_bytes()
+        before = source.text.encode()
+        mark = data[: len(_BOM)] if data.startswith(_BOM) else b""
+        if data != mark + before:
+            message = f"{source.path} was changed by somebody else meanwhile"
+            raise PortgenError(message, Exit.MACHINE, hint="nothing was written; look at it, and run the command again")
+        status = real.stat()
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(descriptor, status.st_uid, status.st_gid)
+                os.fchmod(descriptor, status.st_mode & 0o7777)
+                file.write(mark + text.encode())
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(new, real)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PortgenError(f"{source.path}: can't be written: {error.strerror}", Exit.MACHINE) from None
 
 
 def _fill_empty(value: Any) -> None:

@@ -7,7 +7,9 @@ commands, that prints; and the only one that knows colours.
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -80,6 +82,23 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
             yield f"{_styled(str(problem.location), None, style)}: {severity}: {problem.message} [{problem.rule}]{hint}"
 
 
+def fresh(before: Sequence[Problem], after: Sequence[Problem]) -> list[Problem]:
+    """What is found now and was not before, wherever its lines have moved to."""
+    known = Counter(map(_essence, before))
+    found = []
+    for problem in after:
+        essence = _essence(problem)
+        if known[essence]:
+            known[essence] -= 1
+        else:
+            found.append(problem)
+    return found
+
+
+def _essence(problem: Problem) -> tuple[str, str, str]:
+    return problem.rule, problem.severity, re.sub(r"\bline [0-9]+", "line", problem.message)
+
+
 def as_dict(problem: Problem) -> dict[str, Any]:
     """A finding for `--format json`."""
     place = problem.location
@@ -124,6 +143,37 @@ def changes_json(changes: Sequence[Change], found: Sequence[Problem]) -> str:
             "changes": [{"path": change.path, "kind": change.kind, "diff": "".join(unified(change))} for change in changes],
         }
     )
+
+
+def data(value: object) -> None:
+    """Print a command's data for `--format json`."""
+    click.echo(_json(value))
+
+
+def strong(text: str, style: Style) -> str:
+    """A heading, or a name that the eye should find."""
+    return _styled(text, None, style)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], style: Style, width: int | None = None) -> Iterator[str]:
+    """Rows as aligned columns, or as a Markdown table. Where `width` is given and exceeded, the widest columns are cut short."""
+    if style.format == "markdown":
+        yield "| " + " | ".join(head) + " |"
+        yield "|" + "---|" * len(head)
+        for row in rows:
+            yield "| " + " | ".join(map(_cell, row)) + " |"
+        return
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    while width is not None and sum(widths) + 2 * len(widths) - 2 > width and max(widths) > 8:
+        widths[widths.index(max(widths))] -= 1
+    yield _styled(_aligned(head, widths), None, style)
+    for row in rows:
+        yield _aligned(row, widths)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    cut = (cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(cut, widths, strict=True)).rstrip()
 
 
 def _diff_line(line: str, style: Style) -> str:

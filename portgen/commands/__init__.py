@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from portgen.chain import Settings
+from portgen.problem import Exit, PortgenError
 from portgen.report import Style, wants_color
+
+if TYPE_CHECKING:
+    from portgen.chain import Checked
+    from portgen.edit import Edited
+    from portgen.plan import Group, Plan, Project, Service
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,3 +80,126 @@ def last_settings() -> Settings:
         output_name=_given.get("output_name", "output"),
         style=style,
     )
+
+
+# --- what a person names on the command line --------------------------------------------------------------------------
+
+
+def find_project(planned: Plan, name: str) -> Project:
+    """The project of that name. Raises PortgenError(Exit.USAGE)."""
+    return _found("project", name, {project.name: project for project in planned.projects})
+
+
+def find_group(project: Project, name: str) -> Group:
+    """The group of that name. Raises PortgenError(Exit.USAGE)."""
+    return _found(f"group in {project.name}", name, {group.name: group for group in project.groups})
+
+
+def find_service(planned: Plan, name: str) -> Service:
+    """The service of that name; `project/name` where two hosts have one. Raises PortgenError(Exit.USAGE)."""
+    project, _, bare = name.rpartition("/")
+    found = [service for service in planned.services if service.name == bare and project in ("", service.project)]
+    if len(found) > 1:
+        choices = " or ".join(f"{service.project}/{service.name}" for service in found)
+        raise PortgenError(f"{name} could be several services", Exit.USAGE, hint=f"say {choices}")
+    if found:
+        return found[0]
+    return _found("service", name, {service.name: service for service in planned.services})
+
+
+def _found(what: str, name: str, known: dict[str, R]) -> R:
+    if name in known:
+        return known[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(list(known)[:20])}" if known else None
+    raise PortgenError(f"no such {what}: {name}", Exit.USAGE, hint=hint)
+
+
+def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
+    """Why no port is to be had, and where there still are some."""
+    from portgen.plan import free_ranges
+
+    where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
+    there = {name: sum(map(len, free_ranges(planned, project, name))) for name in (None, *(one.name for one in project.groups)) if name != group}
+    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports]
+    if project.ports is None:
+        hint = f"give {project.name} a range: `ports: 5500-5599`"
+    elif room:
+        named = next((name for name, ports in there.items() if ports and name), None)
+        hint = f"there is room in: {', '.join(room)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
+    else:
+        hint = f"no group of it has room either: widen its `ports:` ({project.ports})" if project.groups else f"widen its `ports:` ({project.ports})"
+    message = f"{where} has no free port" if not free else f"{where} has {free} free port{'s' if free > 1 else ''}, not {count}"
+    return PortgenError(message, Exit.DIFFERENT, hint=hint)
+
+
+# --- what changes the inventory ---------------------------------------------------------------------------------------
+
+
+def revision(body: Callable[..., R]) -> Callable[..., R]:
+    """What every command that changes the inventory takes, and the `Settings` as the body's first argument."""
+    yes = click.option("--yes", is_flag=True, help="Write without asking.")
+    render = click.option("--render", is_flag=True, help="Go straight on to render.")
+    return yes(render(command(body)))
+
+
+def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool, render: bool) -> int:
+    """Load, `make` the edit, load and lint its result, show it, ask on a terminal, write it; then render, if wanted.
+
+    `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
+    not load, or would have an error that is not there now.
+    """
+    from portgen import output, report
+
+    with output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style)):
+        code = _revise(settings, make, yes)
+    if code == Exit.OK and render:
+        from portgen.commands.render import command as render_command
+
+        code = click.get_current_context().invoke(render_command, yes=yes) or Exit.OK
+    return code
+
+
+def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool) -> int:
+    import sys
+
+    from portgen import chain, diff, edit, inventory, planner, report, rules
+
+    style = settings.style
+    checked = chain.check(settings)
+    edited, meaning = make(checked)
+    if edited.text == checked.source.text:
+        report.status("nothing to change: the inventory says so already", style)
+        return Exit.OK
+    change = diff.Change(settings.inventory_name, checked.source.text, edited.text, "changed")
+    try:
+        after = edit.read(checked.source, edited)
+    except PortgenError as error:
+        if not error.problems:
+            raise
+        summary, fresh = [], list(error.problems)
+    else:
+        planned = planner.make(after.inventory)
+        summary = [meaning(planned), *edited.notes]
+        fresh = report.fresh(checked.problems, rules.check(planned, after.at))
+    refused = chain.failed(fresh)
+    if style.format != "json":
+        if summary and not style.quiet:
+            click.echo("\n".join(f"- {line}" if style.format == "markdown" else line for line in summary) + "\n")
+        if not style.quiet:
+            lines = "".join(diff.unified(change) if style.format == "markdown" else report.change_lines([change], style))
+            click.echo(f"```diff\n{lines}```\n" if style.format == "markdown" else lines, nl=False, color=style.color)
+        for line in report.problem_lines(fresh, style):
+            click.echo(line, err=style.format == "text", color=style.color)
+    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    writes = not refused and (not asks or click.confirm(f"Write {settings.inventory_name}?", err=True))
+    if writes:
+        inventory.write(settings.inventory, checked.source, edited.text)
+    if style.format == "json":
+        changes = [{"path": change.path, "kind": change.kind, "diff": "".join(diff.unified(change))}]
+        found = [report.as_dict(problem) for problem in fresh]
+        report.data({"summary": summary, "problems": found, "changes": changes, "written": writes})
+    report.status(f"written to {settings.inventory_name}" if writes else "nothing was written", style)
+    return Exit.OK if writes else Exit.DIFFERENT

@@ -1,0 +1,42 @@
+"""`portgen move`: another port for a service, its container left as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from portgen import chain
+from portgen.commands import find_service, revise, revision
+from portgen.problem import Exit, PortgenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from portgen.edit import Edited
+    from portgen.plan import Plan
+
+
+@click.command(epilog="Examples: portgen move smartnumbers 5027; portgen move mail-relay 2526 --from 2525 --render")
+@click.argument("name")
+@click.argument("port", type=click.IntRange(1, 65535))
+@click.option("--from", "old", type=click.IntRange(1, 65535), metavar="PORT", help="Which of its ports, where it has several.  [default: the first]")
+@revision
+def command(settings: chain.Settings, name: str, port: int, old: int | None, yes: bool, render: bool) -> int:
+    """Move service NAME to another PORT.
+
+    A container behind a forwarder, or a published port, keeps its address and its own port: they are written into its entry.
+    """
+    return revise(settings, lambda checked: _moved(checked, name, old, port), yes, render)
+
+
+def _moved(checked: chain.Checked, name: str, old: int | None, port: int) -> tuple[Edited, Callable[[Plan], str]]:
+    from portgen import edit, registry
+
+    service = find_service(checked.plan, name)
+    try:
+        index = registry.planned_port(service, old)
+    except LookupError:
+        ports = ", ".join(registry.label(own) for own in service.ports)
+        raise PortgenError(f"{name} has no port{f' {old}' if old else ' to move'}", Exit.USAGE, hint=f"it has {ports}" if ports else None) from None
+    return edit.move(checked.source, (service, index, port)), lambda planned: registry.moved(service, find_service(planned, name), index)

@@ -1,0 +1,37 @@
+"""`portgen remove`: take a service out, or keep its port held back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from portgen import chain
+from portgen.commands import find_service, revise, revision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from portgen.edit import Edited
+    from portgen.plan import Plan
+
+
+@click.command(epilog="Examples: portgen remove rfq-tickets; portgen remove rfq-tickets --retire (nobody gets its port)")
+@click.argument("name")
+@click.option("--retire", is_flag=True, help="Keep the entry as `status: retired`: nothing is rendered for it, and its port stays held.")
+@revision
+def command(settings: chain.Settings, name: str, retire: bool, yes: bool, render: bool) -> int:
+    """Remove service NAME from the inventory."""
+    return revise(settings, lambda checked: _removed(checked, name, retire), yes, render)
+
+
+def _removed(checked: chain.Checked, name: str, retire: bool) -> tuple[Edited, Callable[[Plan], str]]:
+    from portgen import edit, registry
+
+    service = find_service(checked.plan, name)
+    ports = " and ".join(map(registry.label, service.ports))
+    if retire:
+        held = f"; {ports} stay{'s' if len(service.ports) == 1 else ''} held" if ports else ""
+        return edit.retire(checked.source, service), lambda _: f"{service.name} is retired: nothing is rendered for it any more{held}"
+    freed = f"; {ports} {'is' if len(service.ports) == 1 else 'are'} free again" if ports else ""
+    return edit.remove(checked.source, service), lambda _: f"{service.name} leaves {service.project}{freed}"
