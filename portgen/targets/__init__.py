@@ -6,8 +6,8 @@ In: a planned `Host`. Out: the `Page`s that a target renders for it. A target is
     def pages(host: Host) -> Iterator[Page]
 
 and decides nothing that `plan` could decide. Where a real program can judge its files it also has `checks`
-(`portgen.checks.Checked`), and `portgen verify` asks that program. Other packages add targets by the entry point group `portgen.targets`; one
-that can't be imported fails loudly. Targets do no I/O.
+(`portgen.checks.Checked`), and `portgen verify` asks that program. Other packages add targets by the entry point group
+`portgen.targets`; one that can't be imported fails loudly. Targets do no I/O.
 """
 
 from __future__ import annotations
