@@ -84,6 +84,12 @@ def main(argv: list[str] | None = None) -> None:
         # Whoever read our output has seen enough. Python's own flush at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.OK
+    except OSError as error:
+        # Not expected where it happened, and yet the machine's: a full disk behind stdout, say.
+        if commands.last_settings().style.verbose:
+            raise
+        failure(f"{error.filename or 'output'}: {error.strerror}", "run it again with -v for the traceback", style)
+        code = Exit.MACHINE
     except Exception as error:
         if commands.last_settings().style.verbose:
             raise
