@@ -10,11 +10,28 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from portgen.output import Output
     from portgen.render import File
 
 SUMS = "SHA256SUMS"
 Kind = Literal["added", "changed", "removed", "edited"]
+
+
+class Present(NamedTuple):
+    """A file as it lies there."""
+
+    data: bytes
+    executable: bool
+
+
+class Output(NamedTuple):
+    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way.
+
+    A path has two sums where a write was interrupted, or git merged two renders: either one was written by portgen.
+    """
+
+    sums: dict[str, frozenset[str]]
+    sums_data: bytes | None
+    files: dict[str, Present]
 
 
 class Change(NamedTuple):

@@ -15,33 +15,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
+from portgen.diff import SUMS, Change, Output, Present
 from portgen.problem import Exit, PortgenError
 
-if TYPE_CHECKING:
-    from portgen.diff import Change
-
-SUMS = "SHA256SUMS"
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
-
-
-class Present(NamedTuple):
-    """A file as it lies there."""
-
-    data: bytes
-    executable: bool
-
-
-class Output(NamedTuple):
-    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way.
-
-    A path has two sums where a write was interrupted, or git merged two renders: either one was written by portgen.
-    """
-
-    sums: dict[str, frozenset[str]]
-    sums_data: bytes | None
-    files: dict[str, Present]
 
 
 def read(out: Path, wanted: Iterable[str]) -> Output:
