@@ -112,8 +112,8 @@ def problems(outcomes: Iterable[Outcome]) -> list[Problem]:
 
 
 def _find(program: Program) -> _Found:
-    """The first of its commands that this machine has. Raises host.Missing for the last one where it has none."""
-    missing = host.Missing(program.commands[-1][0])
+    """The first of its commands that answers. Raises host.Missing where this machine has none, PortgenError where the last one is broken."""
+    failure: PortgenError = host.Missing(program.commands[-1][0])
     for command in program.commands:
         if host.find(command[0]) is None:
             continue
@@ -124,9 +124,12 @@ def _find(program: Program) -> _Found:
         if said.returncode == 0:
             version = re.search(r"\d+(?:\.\d+)*", said.stdout + said.stderr)
             return _Found(command, f"{name} {version[0]}" if version else name)
-        if len(program.commands) == 1:
-            raise PortgenError(f"{name} can't say its version: {(said.stderr or said.stdout).strip()}", Exit.MACHINE)
-    raise missing
+        if command == program.commands[-1]:  # an earlier one is only a docker without the plugin
+            reason = (said.stderr or said.stdout).strip().rpartition("\n")[2]
+            failure = PortgenError(
+                f"{name} is broken: {reason or f'exit code {said.returncode}'}", Exit.MACHINE, hint=f"try `{name} {program.version[0]}`"
+            )
+    raise failure
 
 
 def _ask(check: Check, program: Future[_Found], traced: _Traced, on: Machine) -> Outcome:

@@ -85,7 +85,10 @@ def _rule_reader(number: int) -> Callable[[int, str, str], Findings]:
     def read(code: int, _out: str, said: str) -> Findings:
         if code != 0:
             errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
-            yield Rejection("; ".join(errors) or said.strip() or f"ufw ends with exit code {code}", SCRIPT, number)
+            if errors == ["IPv6 support not enabled"]:
+                yield Unchecked("ufw on this machine leaves IPv6 alone (IPV6=no in /etc/default/ufw): rules with an IPv6 source")
+            else:
+                yield Rejection("; ".join(errors) or said.strip() or f"ufw ends with exit code {code}", SCRIPT, number)
 
     return read
 

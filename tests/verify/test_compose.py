@@ -13,6 +13,7 @@ import yaml
 
 from portgen import host, verify
 from portgen import targets as every_target
+from portgen.problem import PortgenError
 from tests.conftest import Run
 from tests.verify.conftest import edit, line_of
 
@@ -261,7 +262,7 @@ def test_docker_compose_the_plugin_is_preferred_where_it_is_installed(shop: Path
     assert not Path(stage).exists()
 
 
-def test_a_docker_without_the_plugin_leaves_it_to_docker_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_one_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from portgen.targets import compose
 
     for name, text in (("docker", "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"), ("docker-compose", "echo 1.29.2")):
@@ -269,6 +270,9 @@ def test_a_docker_without_the_plugin_leaves_it_to_docker_compose(tmp_path: Path,
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert verify._find(compose.COMPOSE) == (("docker-compose",), "docker-compose 1.29.2")
+    (tmp_path / "docker-compose").write_text("#!/bin/sh\necho Traceback: >&2; echo ImportError: no docker >&2; exit 1\n")
+    with pytest.raises(PortgenError, match="docker-compose is broken: ImportError: no docker"):
+        verify._find(compose.COMPOSE)
     (tmp_path / "docker-compose").unlink()
     monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
     monkeypatch.setattr(host, "_SYSTEM_FOLDERS", ())

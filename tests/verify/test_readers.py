@@ -222,6 +222,11 @@ def test_ufw_errors_have_the_line_of_their_rule():
     assert read(check, 0, "WARN: uid is 0 but '/' is owned by 1000\n") == []
 
 
+def test_a_ufw_that_leaves_ipv6_alone_is_no_fault_of_the_rule():
+    (found,) = read(ufw_checks("ufw")[0], 1, recorded("ufw-ipv6-off"))
+    assert isinstance(found, Unchecked)
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_shell_errors_have_their_line(shell: str):
     (check,) = ufw_checks("sh")
