@@ -47,6 +47,16 @@ Restart=always
 WantedBy=multi-user.target
 """
 
+# Container numbers and start times may change; who runs where, and what the firewall has, may not.
+STATE = """
+docker ps --quiet | xargs docker inspect --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
+sort /etc/ufw/user.rules /etc/ufw/user6.rules # a rule that left and came back stands last
+cat /etc/ufw/after.rules
+iptables -S DOCKER-USER
+systemctl list-units --all --plain --no-legend 'portgen-*' | sort
+cd /etc/systemd/system && sha256sum portgen-*
+"""
+
 Json = dict[str, Any]
 
 
@@ -143,9 +153,9 @@ class Estate:
         units = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
         return {unit["Id"]: int(unit["MainPID"]) for unit in units if unit.get("MainPID", "0") != "0"}
 
-    def state(self) -> tuple[object, ...]:
-        """What a test must not leave changed."""
-        return self.project, self.addresses(), self.ufw_rules(), sorted(self.units())
+    def state(self) -> str:
+        """What a test must not leave changed: the installed project, the containers, the firewall and the units."""
+        return f"{self.project}\n" + self.host.sh(STATE).stdout
 
     # --- visits ---
 
@@ -171,6 +181,10 @@ class Estate:
         if isinstance(service, str):
             service = self.declared.service(service)
         return {"url": f"http://{at}:{service.port}/{path}", "name": service.name, **more}
+
+    def routes(self, *, without: Sequence[str] = ()) -> list[Json]:
+        """The places behind all routes, as a neighbour in the lan calls them."""
+        return [self.place(service, "api/health") for service in self.declared.routed if service.name not in without]
 
     def place_by(self, way: str, service: Service | str, path: str = "", **more: Any) -> Json:
         """A place of the service by "nginx", or by its "forwarder"."""
@@ -199,15 +213,15 @@ class Estate:
         return True
 
     @contextmanager
-    def watched(self, services: Sequence[Service] | None = None) -> Iterator[Json]:
-        """Visits all routes over and over while the block runs; afterwards the yielded dict says what was seen."""
-        services = self.declared.routed if services is None else services
+    def watched(self, places: Sequence[Json] | None = None, *, netns: str = "lan") -> Iterator[Json]:
+        """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict says what was seen."""
+        if places is None:
+            places = self.routes()
         report: Json = {}
-        watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns="lan", timeout=400)
+        watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns=netns, timeout=400)
         assert watcher.stdin is not None
         assert watcher.stdout is not None
-        places = [self.place(service, "api/health") for service in services]
-        watcher.stdin.write(json.dumps({"places": places}) + "\n")
+        watcher.stdin.write(json.dumps({"places": list(places)}) + "\n")
         watcher.stdin.flush()
         assert watcher.stdout.readline().strip() == "watching"
         try:

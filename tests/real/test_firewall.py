@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.estate import HOST, HOST6, NEIGHBOUR, REPOSITORY, Estate
+from tests.real.estate import HOST, HOST6, NEIGHBOUR, Estate
 
 SCRIPT = "/srv/portgen/output/es-docker/ufw/portgen-ufw.sh"
 # Ports that nobody holds, in the projects' ranges, between their services and beyond; 2375 would be docker's own.
@@ -47,9 +47,9 @@ def test_ipv6_is_no_second_way_in(estate: Estate, netns: str) -> None:
 
 @pytest.mark.parametrize("netns", ["lan", "outside"])
 def test_no_container_is_reachable_by_its_own_address(estate: Estate, netns: str) -> None:
-    targets = []
+    addresses, targets = estate.addresses(), []
     for service in estate.declared.contained:
-        if address := estate.addresses()[service.name] if service.via != "host" else "":
+        if address := addresses[service.name]:
             targets += [(address, service.ports[0].container, "tcp"), (address, service.port, "tcp")]
     assert len(targets) == 48
     assert estate.reach(netns, targets) == ["silent"] * len(targets)
@@ -94,51 +94,31 @@ def test_a_service_that_leaves_takes_its_rule_its_unit_and_its_container_along(e
 def test_an_operators_own_rules_survive_and_one_like_ours_keeps_its_comment(estate: Estate, edited: Callable[..., Path]) -> None:
     """The operator allowed SmartNumbers' port for a reason of theirs; the service comes, goes, and theirs stays."""
     own = [
-        (
-            "allow",
-            "proto",
-            "tcp",
-            "from",
-            "192.168.0.0/16",
-            "to",
-            "any",
-            "port",
-            "5007",
-            "comment",
-            "screen in the hall",
-        ),
+        ("allow", "proto", "tcp", "from", "192.168.0.0/16", "to", "any", "port", "5007", "comment", "screen in the hall"),
         ("allow", "proto", "udp", "from", "203.0.113.0/24", "to", "any", "port", "9000"),
-        (
-            "deny",
-            "proto",
-            "tcp",
-            "from",
-            "192.168.77.99",
-            "to",
-            "any",
-            "port",
-            "9001",
-            "comment",
-            "portgen is not here",
-        ),
+        ("deny", "proto", "tcp", "from", "192.168.77.99", "to", "any", "port", "9001", "comment", "portgen is not here"),
     ]
+    without = "/tmp/without/es-docker/ufw/portgen-ufw.sh"
+    estate.host.put_tree(edited((SMARTNUMBERS, "")) / "output", "/tmp/without")
 
     def theirs() -> list[str]:
         return [rule for rule in estate.ufw_rules() if "portgen:" not in rule]
 
     before = theirs()
-    with estate.changed(edited((SMARTNUMBERS, ""))):
-        try:
-            for rule in own:
-                estate.host.run("ufw", *rule)
-            placed = theirs()
-            assert len(placed) == len(before) + 3
-            with estate.changed(REPOSITORY) as printed:
-                assert theirs() == placed
-                assert not any("portgen:smartnumbers" in rule for rule in estate.ufw_rules())
-                assert "5007" in printed, "the operator is not told that their rule stands for ours"
-            assert theirs() == placed
-        finally:
-            for rule in own:
-                estate.host.run("ufw", "delete", *rule, check=False)
+    try:
+        estate.host.run(without)
+        for rule in own:
+            estate.host.run("ufw", *rule)
+        placed = theirs()
+        assert len(placed) == len(before) + 3
+        told = estate.host.run(SCRIPT).stderr
+        assert "5007" in told, "the operator is not told that their rule stands for ours"
+        assert theirs() == placed
+        assert not any("portgen:smartnumbers" in rule for rule in estate.ufw_rules())
+        estate.host.run(without)
+        assert theirs() == placed
+    finally:
+        for rule in own:
+            estate.host.run("ufw", "delete", *rule, check=False)
+        estate.host.run(SCRIPT)
     assert theirs() == before

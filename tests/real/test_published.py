@@ -6,6 +6,7 @@ The estate here is the repository's, extended by published services, udp, and se
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,10 @@ EXTENSION = """\
           - {port: 5305, container_port: 5000}
           - {port: 5306, container_port: 5432, protocol: tcp}
           - {port: 5307, container_port: 5353, protocol: udp}
+      forwarded-to-all:
+        title: Forwarded to everybody
+        port: 5308
+        allow: [any]
 
   es-inventory-hub:
     title: ES Inventory Hub
@@ -102,10 +107,15 @@ def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(est
         estate.host.run("docker", "stop", "--time", "1", "unguarded")
 
 
+def extended(folder: Path, *replacements: tuple[str, str]) -> Path:
+    """The extended project, with texts of the extension replaced."""
+    return edit(folder, ("  es-inventory-hub:\n    title: ES Inventory Hub\n", EXTENSION), *replacements)
+
+
 @pytest.fixture(scope="module")
 def published(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     """The extended estate; when it goes, nothing of the guard may stay."""
-    project = edit(tmp_path_factory.mktemp("published") / "project", ("  es-inventory-hub:\n    title: ES Inventory Hub\n", EXTENSION))
+    project = extended(tmp_path_factory.mktemp("published") / "project")
     before = installed.host.read(RULES), installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout
     with installed.changed(project):
         yield installed
@@ -122,8 +132,8 @@ def holds(estate: Estate) -> None:
     forwarder answers from the address that faces the visitor, so only that one is tried where it should be open.
     """
     addresses = estate.addresses()
-    services = [service for service in estate.declared.services if 5300 <= service.port <= 5307]
-    assert len(services) == 5
+    services = [service for service in estate.declared.services if 5300 <= service.port <= 5308]
+    assert len(services) == 6
     for netns, source in NEIGHBOUR.items():
         expected: dict[tuple[str, int, str], bool] = {}
         for service in services:
@@ -132,7 +142,7 @@ def holds(estate: Estate) -> None:
                 for place, address in HOST.items():
                     if not (may and port.transport == "udp" and service.via == "socat" and place != netns):
                         expected[address, port.number, port.transport] = may
-                if service.allow != ("any",):
+                if service.via == "socat" or service.allow != ("any",):
                     expected[addresses[service.name], port.container, port.transport] = False
         seen = dict(zip(expected, estate.reach(netns, expected), strict=True))
         wrong = {target: how for target, how in seen.items() if (how == "open") != expected[target]}
@@ -165,6 +175,25 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
         listener.communicate(timeout=20)
 
 
+def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(published: Estate, tmp_path: Path) -> None:
+    """A service for the lan and one for all exchange their ports: visitors from outside never meet the former, on neither."""
+    project = extended(
+        tmp_path / "project",
+        *(("        port: 5300\n", "        port: 5302#\n"), ("        port: 5302\n", "        port: 5300\n"), ("5302#", "5302")),
+        *(("- {port: 5305,", "- {port: 5308,"), ("        port: 5308\n", "        port: 5305\n")),
+    )
+    at = HOST["outside"]
+    doors = {5300: "published-to-all", 5302: "published-to-all", 5305: "forwarded-to-all", 5308: "forwarded-to-all"}
+    places = [{"url": f"http://{at}:{port}/api/health", "name": name, "timeout": 1} for port, name in doors.items()]
+    with published.watched() as inside, published.watched(places, netns="outside") as outside:
+        with published.changed(project):
+            assert [published.declared.service(name).port for name in doors.values()] == [5300, 5300, 5305, 5305]
+            holds(published)
+        holds(published)
+    assert (inside["wrong"], outside["wrong"]) == ([], [])
+    assert outside["answers"] > 10
+
+
 @pytest.mark.parametrize("event", ["ufw reload", "systemctl restart docker", "ufw disable, ufw --force enable", "the script once more"])
 def test_the_guard_holds_after(published: Estate, event: str) -> None:
     guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
@@ -186,7 +215,7 @@ def test_beside_ufw_docker_neither_loses_or_doubles_a_rule_in_three_reloads(publ
         for _ in range(3):
             host.run("ufw", "reload")
             seen.append([chain(published, name) for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")])
-            holds_beside(published)
+        holds_beside(published)
         assert seen[0] == seen[1] == seen[2]
         user, guard, theirs = seen[0]
         assert [rule for rule in user if "PORTGEN-GUARD" in rule] == ["-A DOCKER-USER -j PORTGEN-GUARD"]
@@ -211,9 +240,25 @@ def holds_beside(estate: Estate) -> None:
     assert estate.reach("outside", [(HOST["outside"], 5300, "tcp"), (address, 5000, "tcp")]) == ["silent", "silent"]
 
 
-def test_the_guard_holds_from_the_first_moment_after_a_reboot(published: Estate) -> None:
-    guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
+@pytest.fixture(scope="module")
+def rebooted(published: Estate) -> tuple[Estate, list[list[str]]]:
+    """The estate after a reboot, and the guard's chains from before it. Only for the last tests of this module."""
+    chains = [chain(published, name) for name in ("PORTGEN-GUARD", "DOCKER-USER")]
+    published.host.put("/run/before-the-reboot", "memory is lost")
     published.host.reboot()
-    wait_until("every route is back", published.all_well, seconds=60)
-    assert (chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")) == (guard, jumps)
-    holds(published)
+    assert published.host.run("test", "-e", "/run/before-the-reboot", check=False).returncode == 1
+    return published, chains
+
+
+def test_after_a_reboot_everything_is_back_without_help(rebooted: tuple[Estate, object]) -> None:
+    estate, _ = rebooted
+    wait_until("every route is back", estate.all_well, seconds=60)
+    assert estate.reach("lan", [(HOST["lan"], port, "tcp") for port in (5007, 5400, 443)]) == ["open"] * 3
+    assert estate.reach("outside", [(HOST["outside"], port, "tcp") for port in (5007, 5400, 443)]) == ["silent", "silent", "open"]
+    assert estate.host.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout == ""
+
+
+def test_after_a_reboot_the_guard_holds(rebooted: tuple[Estate, list[list[str]]]) -> None:
+    estate, chains = rebooted
+    assert [chain(estate, name) for name in ("PORTGEN-GUARD", "DOCKER-USER")] == chains
+    holds(estate)
