@@ -34,7 +34,7 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
     # What SHA256SUMS alone names may be removed: never through a link that leads out of the folder.
     outside = {folder for folder in {os.path.dirname(path) for path in sums} if os.path.realpath(out / folder) != os.path.join(root, folder)}
     for path in {*wanted, *(path for path in sums if os.path.dirname(path) not in outside)}:
-        there = _read(out / path)
+        there = _read(f"{out}/{path}")
         if there is not None:
             files[path] = there
     return Output(sums, sums_file.data if sums_file else None, files)
@@ -163,7 +163,7 @@ def _holder(status: os.stat_result) -> str:
     return "another portgen"
 
 
-def _read(path: Path) -> Present | None:
+def _read(path: Path | str) -> Present | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -174,10 +174,10 @@ def _read(path: Path) -> Present | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away")
-        parts = []
-        while part := os.read(descriptor, 1 << 20):
-            parts.append(part)
-        return Present(b"".join(parts), bool(status.st_mode & 0o100))
+        data = os.read(descriptor, status.st_size + 1)
+        while part := os.read(descriptor, 1 << 16) if len(data) != status.st_size else b"":
+            data += part
+        return Present(data, bool(status.st_mode & 0o100))
     finally:
         os.close(descriptor)
 
