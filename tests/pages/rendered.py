@@ -1,0 +1,47 @@
+"""The pages of an inventory, as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from portgen import inventory, planner, render
+from portgen.targets import docs
+
+ROOT = Path(__file__).parents[2]
+EVERYTHING = Path(__file__).parent / "everything"
+
+
+class Pages(NamedTuple):
+    """One host's pages."""
+
+    guide: str
+    page: str
+
+    @property
+    def data(self) -> str:
+        """The lines that the page's script reads."""
+        start = self.page.index('id="data">') + len('id="data">')
+        return self.page[start : self.page.index("</script>", start)]
+
+
+def pages(text: bytes) -> Pages:
+    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    files = {file.path.rpartition("/")[2]: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])}
+    return Pages(files["PORTS.md"], files["ports.html"])
+
+
+def many(services: int) -> bytes:
+    """A host with so many services that the map is a picture and the table has pages."""
+    lines = [
+        "version: 1",
+        "hosts: {big: {nginx: {server_name: big.example.com, allow: [any]}}}",
+        "projects:",
+        "  dashboard:",
+        "    ports: 2000-29999",
+        "    network: {name: dashboards, subnet: 172.16.0.0/15}",
+        "    defaults: {container_port: 5000, route: '/dashboard/{name}/'}",
+        "    services:",
+    ]
+    lines += [f"      dashboard-{number:05}: {{title: Dashboard {number}, port: {2000 + number}}}" for number in range(services)]
+    return "\n".join(lines).encode()
