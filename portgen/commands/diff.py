@@ -1,0 +1,84 @@
+"""`portgen diff`: what a change means, between the inventory and the output folder, or between two revisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from portgen import chain, report
+from portgen.commands import command as portgen_command
+from portgen.problem import Exit, PortgenError, Problem, Severity
+
+if TYPE_CHECKING:
+    from portgen.inventory import Source
+    from portgen.review import Review
+
+
+@click.command(epilog="Examples: portgen diff; portgen diff main; portgen diff HEAD^ HEAD --format markdown")
+@click.argument("revisions", metavar="[REV [REV]]", nargs=-1)
+@portgen_command
+def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
+    """Tell what a change means: what it exposes, what happens to each service, what to do on the host.
+
+    Without REV, the inventory against the output folder; with one, that revision against the inventory as it lies here; with
+    two, one against the other. Revisions are read from git. Exit 1 where anything differs.
+    """
+    if len(revisions) > 2:
+        raise PortgenError(f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW")
+    review, source = _revisions(settings, *revisions) if revisions else _output(settings)
+    _print(review, source, settings.style)
+    if review.empty:
+        report.status("nothing changes" if revisions else f"nothing changes: {settings.output_name} is what the inventory says", settings.style)
+    return Exit.OK if review.empty else Exit.DIFFERENT
+
+
+def _revisions(settings: chain.Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
+    from portgen import facts, inventory, planner, review, revisions
+
+    sources = (
+        revisions.load(old, settings.inventory, settings.inventory_name),
+        inventory.load(settings.inventory, settings.inventory_name)
+        if new is None
+        else revisions.load(new, settings.inventory, settings.inventory_name),
+    )
+    before, after = (planner.make(source.inventory) for source in sources)
+    keys = facts.differing(before, after)
+    return review.compare(facts.of(before, keys), facts.of(after, keys)), sources[1]
+
+
+def _output(settings: chain.Settings) -> tuple[Review, Source]:
+    from portgen import inventory, planner, review
+
+    source = inventory.load(settings.inventory, settings.inventory_name)
+    plan = planner.make(source.inventory)
+    return review.of_changes(chain.compare(settings, plan), plan), source
+
+
+def _print(review: Review, source: Source, style: report.Style) -> None:
+    from portgen import review as told
+
+    if style.format == "json":
+        click.echo(report._json(told.as_dict(review)))
+        return
+    if style.format == "github":
+        for line in report.problem_lines(_findings(review, source), style):
+            click.echo(line)
+    lines = told.markdown(review) if style.format == "markdown" else told.summary_lines(review)
+    for line in lines:
+        click.echo(line)
+
+
+def _findings(review: Review, source: Source) -> list[Problem]:
+    """What becomes reachable, at the service's own line."""
+    paths = {name: ("projects", project, "services", name) for project, entry in source.inventory.projects.items() for name in entry.services}
+    return [
+        Problem(
+            "exposes",
+            Severity.WARNING,
+            f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}",
+            source.at(paths.get(exposure.service, ("hosts", exposure.host))),
+        )
+        for exposure in review.exposures
+        if exposure.new
+    ]

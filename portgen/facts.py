@@ -1,0 +1,544 @@
+"""What is so on a host, service by service, as plain values that can be compared.
+
+In: a `Plan`, or the texts of rendered files. Out: `Facts`, keyed by host and name. Pure. Files hold less than a plan - no
+purpose, no container that nothing is said of - so facts are compared with facts of the same origin. Never says what a
+difference means; that is `review`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, structs
+
+from portgen.plan import ANY, Forwarder, Host, Plan, is_ipv6
+from portgen.plan import Route as PlannedRoute
+from portgen.plan import Service as PlannedService
+from portgen.targets import nginx as nginx_target
+from portgen.targets import ufw as ufw_target
+from portgen.trace import blocks
+
+if TYPE_CHECKING:
+    from portgen.diff import Change
+    from portgen.render import File
+
+NGINX = "nginx"  # the name under which nginx's own ports are marked
+DOCUMENTATION = "docs"  # a target that only says again what the others do
+
+
+class Key(NamedTuple):
+    """What a fact is about: names are unique on a host."""
+
+    host: str
+    name: str
+
+
+class Unit(Struct, frozen=True):
+    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: its other lines, from a file only."""
+
+    listen: str
+    bind: str
+    to: str
+    timeout: int
+    clients: tuple[str, ...]
+    settings: str = ""
+
+
+class Route(Struct, frozen=True):
+    """A location. `clients` empty: whoever reaches nginx."""
+
+    path: str
+    strip: bool
+    clients: tuple[str, ...]
+    closed: bool
+    auth_file: str | None
+    max_body: str | None
+    buffering: bool
+    timeout: int
+    directives: tuple[str, ...]
+
+
+class Container(Struct, frozen=True):
+    """What compose is told of a container. `settings`: what a template of the team's own adds."""
+
+    file: str
+    service: str
+    host_network: bool
+    network: str | None
+    address: str | None
+    published: tuple[str, ...]
+    settings: str = ""
+
+
+class Service(Struct, frozen=True):
+    """One service. `ports` maps `5007/tcp` to the container's port; `openings` maps it to who may come."""
+
+    title: str | None
+    via: str
+    status: str = "active"
+    project: str | None = None
+    ports: dict[str, int] = {}
+    primary: str | None = None
+    upstream: int | None = None
+    route: Route | None = None
+    units: dict[str, Unit] = {}
+    container: Container | None = None
+    openings: dict[str, tuple[str, ...]] = {}
+    guard: tuple[str, ...] = ()
+    described: dict[str, str] = {}
+    other: dict[str, str] = {}  # lines for it in files of targets that are not portgen's own
+
+
+class Nginx(Struct, frozen=True):
+    """nginx's own share of a host."""
+
+    names: tuple[str, ...] = ()
+    listen: tuple[str, ...] = ()
+    certificate: str | None = None
+    openings: dict[str, tuple[str, ...]] = {}
+
+
+class Facts(NamedTuple):
+    """Everything at one point in time. `words` names sources as the inventory does: zones and projects by their CIDRs."""
+
+    services: dict[Key, Service]
+    nginx: dict[str, Nginx]
+    networks: dict[Key, str]  # a Docker network's subnet
+    words: dict[str, dict[str, tuple[str, ...]]]
+
+
+# --- of a plan -------------------------------------------------------------------------------------------------------
+
+
+def differing(before: Plan, after: Plan) -> set[Key]:
+    """The services that two plans plan differently. Cheap: nothing is described yet."""
+    old, new = ({Key(service.host, service.name): service for service in plan.services} for plan in (before, after))
+    keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    for plan, other in ((before, after), (after, before)):
+        there = {project.name: (project.network, project.host) for project in other.projects}
+        for project in plan.projects:
+            if there.get(project.name) != (project.network, project.host):
+                keys |= {Key(service.host, service.name) for service in project.services}
+    return keys
+
+
+def of(plan: Plan, keys: Collection[Key]) -> Facts:
+    """The facts that follow from a plan: of the services in `keys`, and of the hosts."""
+    services: dict[Key, Service] = {}
+    networks: dict[Key, str] = {}
+    for host in plan.hosts:
+        parts = _Parts(host)
+        for project in host.projects:
+            for service in project.services:
+                key = Key(host.name, service.name)
+                if key in keys:
+                    services[key] = parts.service(service)
+        for override in host.overrides:
+            if override.network is not None:
+                networks[Key(host.name, override.network.name)] = str(override.network.subnet)
+    return Facts(services, {host.name: _nginx(host) for host in plan.hosts}, networks, words(plan))
+
+
+def words(plan: Plan) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The names that each host has for sources: its zones, and its projects' networks."""
+    return {
+        host.name: {project.name: (str(project.network.subnet),) for project in plan.projects if project.network} | host.zones for host in plan.hosts
+    }
+
+
+class _Parts:
+    """What a host plans, by service, so that one service's facts need no search."""
+
+    def __init__(self, host: Host) -> None:
+        self.routes = {route.service: route for route in host.routes}
+        self.guards = {guard.service: guard for guard in host.guards}
+        self.containers = {
+            container.service: (f"docker-compose.{override.project}.yml", container)
+            for override in host.overrides
+            for container in override.containers
+        }
+        self.forwarders: dict[str, list[Forwarder]] = {}
+        for forwarder in host.forwarders:
+            self.forwarders.setdefault(forwarder.service, []).append(forwarder)
+        self.openings = _openings((o.service, f"{o.port}/{o.transport}", o.source) for o in host.openings)
+
+    def service(self, service: PlannedService) -> Service:
+        active = service.status == "active"
+        ports = {f"{port.port}/{port.transport}": port.container_port for port in service.ports}
+        described = {name: getattr(service, name) for name in ("purpose", "health", "schedule", "assigned", "notes")}
+        facts = Service(
+            title=service.title,
+            via=service.via,
+            status=service.status,
+            project=service.project,
+            ports=ports,
+            primary=next(iter(ports), None),
+            described={name: value for name, value in described.items() if value},
+        )
+        if not active:
+            return facts
+        route = self.routes.get(service.name)
+        file, container = self.containers.get(service.name, ("", None))
+        guard = self.guards.get(service.name)
+        return Service(
+            title=facts.title,
+            via=facts.via,
+            status=facts.status,
+            project=facts.project,
+            ports=facts.ports,
+            primary=facts.primary,
+            described=facts.described,
+            upstream=service.ports[0].port if route is not None else None,
+            route=None if route is None else _route(route),
+            units={forwarder.unit: _unit(forwarder) for forwarder in self.forwarders.get(service.name, ())},
+            container=None
+            if container is None
+            else Container(
+                file,
+                container.compose_service,
+                container.host_network,
+                service.network if container.address else None,
+                str(container.address) if container.address else None,
+                container.published,
+            ),
+            openings=self.openings.get(service.name, {}),
+            guard=tuple(ufw_target.guard_rules(guard)) if guard else (),
+        )
+
+
+def _unit(forwarder: Forwarder) -> Unit:
+    return Unit(
+        f"{forwarder.port}/{forwarder.transport}",
+        forwarder.bind,
+        f"{forwarder.address}:{forwarder.container_port}",
+        forwarder.timeout if forwarder.transport == "tcp" else 0,
+        forwarder.sources,
+    )
+
+
+def _route(route: PlannedRoute) -> Route:
+    return Route(
+        path=route.path,
+        strip=route.strip,
+        clients=route.clients,
+        closed=route.closed,
+        auth_file=route.auth_file,
+        max_body=route.max_body,
+        buffering=route.buffering,
+        timeout=route.timeout,
+        directives=tuple(line.strip() for directive in route.extra for line in directive.split("\n") if line.strip()),
+    )
+
+
+def _nginx(host: Host) -> Nginx:
+    openings = _openings((o.service, f"{o.port}/{o.transport}", o.source) for o in host.openings if o.service == NGINX).get(NGINX, {})
+    server = host.server
+    if server is None or not server.names:
+        return Nginx(openings=openings)
+    listen = (server.listen, server.listen_tls) if server.certificate else (server.listen,)
+    return Nginx(server.names, tuple(f"{port}/tcp" for port in listen if port is not None), server.certificate, openings)
+
+
+def _openings(found: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """(service, port, source) by service and port; a single address is written as ufw writes it."""
+    openings: dict[str, dict[str, tuple[str, ...]]] = {}
+    for service, port, source in found:
+        ports = openings.setdefault(service, {})
+        ports[port] = (*ports.get(port, ()), _single(source))
+    return openings
+
+
+def _single(source: str) -> str:
+    return source.removesuffix("/128" if is_ipv6(source) else "/32")
+
+
+# --- of files --------------------------------------------------------------------------------------------------------
+
+_MARKED = re.compile(r"portgen:([a-z0-9-]+)")
+_TITLE = re.compile(r"\s*# portgen:\S+ (.*)")
+_DESCRIPTION = re.compile(r"(?m)^Description=portgen forwarder: (.*), port \d+/\w+$")
+_EXEC = re.compile(
+    r"(?m)^ExecStart=\S+ (?:-[tT] (?P<timeout>\d+) )?.*?(?P<transport>TCP|UDP)[46]-LISTEN:(?P<port>\d+),bind=\[?(?P<bind>[0-9a-f.:]+)\]?\S*"
+    r" \w+:(?P<to>[0-9.]+:\d+)"
+)
+_ALLOWED = re.compile(r"(?m)^IPAddressAllow=localhost \S+ ?(.*)$")
+_RULE = re.compile(r"ufw allow proto (?P<transport>\w+) from (?P<source>\S+) to any port (?P<port>\d+) ")
+_UPSTREAM = re.compile(r"(?m)^\s*server [0-9.]+:(\d+);")
+_LOCATION = re.compile(r"(?m)^location (?:\^~ )?(/\S*) \{$")
+_PASSED = re.compile(r"(?m)^\s*proxy_pass http://[^/\s;]+(/?);")
+# What every location of ours says, whatever the service; the rest is its own.
+_COMMON = re.compile(
+    r"(#.*|location .*|absolute_redirect off;|return 301 .*|proxy_(pass|http_version|set_header|connect_timeout|send_timeout) .*|auth_basic .*)"
+)
+_LISTEN = re.compile(r"(?m)^    listen (\d+)(?: ssl)?;$")
+_NAMES = re.compile(r"(?m)^    server_name (.*);$")
+_CERTIFICATE = re.compile(r"(?m)^    ssl_certificate (.*);$")
+
+
+def changed(changes: Iterable[Change]) -> set[Key]:
+    """The services whose lines differ in any of the changed files, documentation apart."""
+    keys = set()
+    for change in changes:
+        host, _, path = change.path.partition("/")
+        if path and not _is_documentation(path):
+            before, after = set(_chunks(path, change.before or "")), set(_chunks(path, change.after or ""))
+            old, new = ({(block.service, block.text) for chunk in some for block in blocks(path, chunk)} for some in (before - after, after - before))
+            keys |= {Key(host, service) for service, _ in old ^ new}
+    return keys
+
+
+def unmarked(change: Change) -> bool:
+    """Whether lines differ that no service and nothing else here accounts for: the head of a file, a map, a template's own."""
+    path = change.path.partition("/")[2]
+    if not path or _is_documentation(path):
+        return False
+    known = (_LISTEN, _NAMES, _CERTIFICATE) if path == nginx_target.SITE else ()
+    rests = []
+    for text in (change.before or "", change.after or ""):
+        chunks = []
+        for chunk in _chunks(path, text):
+            rest = chunk
+            for block in blocks(path, chunk):
+                rest = rest.replace(block.text.removesuffix("\n"), "", 1)
+            for pattern in known:
+                rest = pattern.sub("", rest)
+            if not _NETWORKS.search(rest) and rest.strip():
+                chunks.append(rest.strip())
+        rests.append(chunks)
+    return rests[0] != rests[1] and all(rests)
+
+
+def between(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> tuple[Facts, Facts]:
+    """What the output folder says now and what it will say, of the services whose lines change. `plan` is the desired one, and
+    knows what files lack: titles that no line mentions, and services of which nothing is rendered any more."""
+    after_texts = {file.path: file.text for file in files}
+    before_texts = dict(after_texts)
+    for change in changes:
+        before_texts.pop(change.path, None)
+        if change.before is not None:
+            before_texts[change.path] = change.before
+    keys = changed(changes)
+    planned = of(plan, keys)
+    before, after = read(before_texts, keys, planned.words), read(after_texts, keys, planned.words)
+    for facts in (before, after):
+        for key, service in facts.services.items():
+            if service.title is None and key in planned.services:
+                facts.services[key] = structs.replace(service, title=planned.services[key].title)
+    for key, service in planned.services.items():
+        if key not in after.services:
+            # Of its ports, those that were seen: a program's own ports show only where they are routed or opened.
+            ports = before.services[key].ports
+            after.services[key] = structs.replace(
+                service, ports=ports if ports.keys() <= service.ports.keys() else service.ports, described={}, project=None
+            )
+    return before, after
+
+
+def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, dict[str, tuple[str, ...]]]) -> Facts:
+    """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts` are by path below the output
+    folder; `known` are the words for sources, which files lack."""
+    found: dict[Key, list[tuple[str, str]]] = {}
+    servers: dict[str, Nginx] = {}
+    networks: dict[Key, str] = {}
+    names = {NGINX, *(key.name for key in keys)}
+    for full, text in texts.items():
+        host, _, path = full.partition("/")
+        if not path or _is_documentation(path):
+            continue
+        if path == nginx_target.SITE:
+            servers[host] = _server(text)
+        for chunk in _chunks(path, text):
+            if path.startswith("compose/") and _NETWORKS.search(chunk):
+                networks.update((Key(host, name), subnet) for name, subnet in _networks(chunk))
+            if not names.isdisjoint(_MARKED.findall(chunk)):
+                for block in blocks(path, chunk):
+                    if block.service in names:
+                        found.setdefault(Key(host, block.service), []).append((path, block.text))
+    for host in {key.host for key in found if key.name == NGINX}:
+        openings = _read_openings(found.pop(Key(host, NGINX)))
+        old = servers.get(host, Nginx())
+        servers[host] = Nginx(old.names, old.listen, old.certificate, openings)
+    return Facts({key: _read_service(parts) for key, parts in found.items() if key in keys}, servers, networks, known)
+
+
+def _is_documentation(path: str) -> bool:
+    return path.startswith(f"{DOCUMENTATION}/")
+
+
+def _chunks(path: str, text: str) -> list[str]:
+    """A blank line ends a block, so that whole chunks can be compared before anything is read closely."""
+    return [text] if path.endswith(".service") else text.split("\n\n")
+
+
+def _read_service(parts: list[tuple[str, str]]) -> Service:
+    title: str | None = None
+    upstream: int | None = None
+    route: Route | None = None
+    units: dict[str, Unit] = {}
+    container: Container | None = None
+    guard: tuple[str, ...] = ()
+    other: dict[str, str] = {}
+    for path, text in parts:
+        named = _TITLE.match(text)
+        title = named[1] if named and named[1] else title
+        if path.startswith("systemd/"):
+            name = _DESCRIPTION.search(text)
+            title = name[1].replace("%%", "%") if name else title
+            units[path.removeprefix("systemd/")] = _read_unit(text)
+        elif path == nginx_target.SITE:
+            port = _UPSTREAM.search(text)
+            upstream = int(port[1]) if port else upstream
+        elif path == nginx_target.SNIPPET:
+            route = _read_route(text)
+        elif path.startswith("compose/"):
+            container = _read_container(path.removeprefix("compose/"), text)
+        elif path == ufw_target.GUARD:
+            guard = tuple(line for line in text.split("\n") if line.startswith("-A "))
+        elif path != ufw_target.SCRIPT:
+            other[path] = text
+    openings = _read_openings(parts)
+    ports, via = _read_ports(units, container, upstream, openings)
+    return Service(
+        title=title,
+        via=via,
+        ports=ports,
+        primary=next(iter(ports), None),
+        upstream=upstream,
+        route=route,
+        units=units,
+        container=container,
+        openings=openings,
+        guard=guard,
+        other=other,
+    )
+
+
+def _read_openings(parts: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    rules = (rule for path, text in parts if path == ufw_target.SCRIPT for rule in _RULE.finditer(text))
+    return _openings(("", f"{rule['port']}/{rule['transport']}", rule["source"]) for rule in rules).get("", {})
+
+
+def _read_ports(
+    units: dict[str, Unit], container: Container | None, upstream: int | None, openings: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, int], str]:
+    """Ports with the primary first, and who listens on them. Where the program listens itself, a port shows where it is routed or opened."""
+    if units:
+        primary_first = sorted((name for name in units if units[name].listen), key=lambda name: (name.count(".") > 1, name))
+        return {units[name].listen: int(units[name].to.rpartition(":")[2]) for name in primary_first}, "socat"
+    if container is not None and container.published:
+        return dict(map(_published, container.published)), "docker"
+    ports = ([f"{upstream}/tcp"] if upstream else []) + sorted(openings)
+    return {port: int(port.partition("/")[0]) for port in ports}, "host" if container is not None else "process"
+
+
+def _published(mapping: str) -> tuple[str, int]:
+    """`127.0.0.1:5002:5000/udp` as (`5002/udp`, 5000)."""
+    rest, _, transport = mapping.partition("/")
+    _, port, container_port = rest.rsplit(":", 2)
+    return f"{port}/{transport or 'tcp'}", int(container_port)
+
+
+def _read_unit(text: str) -> Unit:
+    own = [line for line in text.split("\n") if not line.startswith(("#", "Description=", "ExecStart=", "IPAddressAllow=", "IPAddressDeny="))]
+    command = _EXEC.search(text)
+    if command is None:  # a template of the team's own
+        return Unit("", "", "", 0, (), text)
+    allowed = _ALLOWED.search(text)
+    return Unit(
+        f"{command['port']}/{command['transport'].lower()}",
+        command["bind"],
+        command["to"],
+        int(command["timeout"] or 0) if command["transport"] == "TCP" else 0,
+        tuple(allowed[1].split()) if allowed else (ANY,),
+        "\n".join(own).strip(),
+    )
+
+
+def _read_route(text: str) -> Route | None:
+    location = _LOCATION.search(text)
+    if location is None:
+        return None
+    values: dict[str, list[str]] = {}
+    directives = []
+    for line in (line.strip() for line in text.split("\n") if line != "}"):
+        name, _, value = line.removesuffix(";").partition(" ")
+        if name in ("allow", "deny", "auth_basic_user_file", "client_max_body_size", "proxy_buffering", "proxy_read_timeout"):
+            values.setdefault(name, []).append(value)
+        elif line and not _COMMON.fullmatch(line):
+            directives.append(line)
+    passed = _PASSED.search(text)
+    denied = "deny" in values
+    return Route(
+        path=location[1],
+        strip=passed is not None and passed[1] == "/",
+        clients=tuple(values.get("allow", ())),
+        closed=denied and "allow" not in values,
+        auth_file=_unquoted(values["auth_basic_user_file"][0]) if "auth_basic_user_file" in values else None,
+        max_body=values["client_max_body_size"][0] if "client_max_body_size" in values else None,
+        buffering=values.get("proxy_buffering") == ["on"],
+        timeout=int(re.sub(r"\D", "", values.get("proxy_read_timeout", ["0"])[0]) or 0),
+        directives=tuple(directives),
+    )
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word[1:-1]).replace("${portgen_dollar}", "$") if word.startswith('"') else word
+
+
+def _read_container(file: str, text: str) -> Container:
+    name, value = next(iter(_yaml(text).items()), ("", None))
+    entry = dict(value) if isinstance(value, dict) else {"": value}
+    joined = entry.pop("networks", None)
+    network, address = None, None
+    if isinstance(joined, dict) and len(joined) == 1:
+        network, inside = next(iter(joined.items()))
+        address = inside.get("ipv4_address") if isinstance(inside, dict) else None
+    elif joined is not None:
+        entry["networks"] = joined
+    published = entry.pop("ports", None) or ()
+    mode = entry.pop("network_mode", None)
+    return Container(
+        file,
+        str(name).replace("$$", "$"),
+        mode == "host",
+        network,
+        address,
+        tuple(str(mapping) for mapping in published),
+        json.dumps(entry, sort_keys=True, default=str) if entry else "",
+    )
+
+
+_NETWORKS = re.compile(r"(?m)^networks:$")
+
+
+def _networks(chunk: str) -> Iterator[tuple[str, str]]:
+    found = _yaml(chunk).get("networks")
+    for name, network in found.items() if isinstance(found, dict) else ():
+        try:
+            yield str(name), str(network["ipam"]["config"][0]["subnet"])
+        except (LookupError, TypeError):
+            continue
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    """A block of compose's, read as it is; one that was edited until it is no YAML any more says nothing."""
+    import yaml
+
+    try:
+        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is a SafeLoader
+    except yaml.YAMLError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _server(text: str) -> Nginx:
+    names = _NAMES.search(text)
+    certificate = _CERTIFICATE.search(text)
+    return Nginx(
+        tuple(names[1].split()) if names else (),
+        tuple(dict.fromkeys(f"{port}/tcp" for port in _LISTEN.findall(text))),
+        _unquoted(certificate[1]) if certificate else None,
+    )

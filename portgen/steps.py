@@ -1,0 +1,225 @@
+"""What there is to do on each host to go from one state to another, in the order in which it works.
+
+In: `Facts` before and after, of the services that differ. Out: `Step`s, and the firewall `Rules` that change. Pure.
+
+The order is that of what holds a port or an address: whoever lets go of one that another takes is stopped first (two
+containers that exchange addresses, or a chain that shifts by one, fail at `up` when one of them stops more slowly). The
+firewall changes while nobody listens, so that no newcomer stands behind its predecessor's opening. nginx comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import structs
+
+from portgen.facts import Container, Facts, Key, Nginx, Service
+from portgen.plan import is_ipv6
+
+
+class Rule(NamedTuple):
+    """One firewall rule that changes. `was`: whose it was before, where it only changes hands."""
+
+    host: str
+    port: str
+    source: str
+    service: str
+    was: str | None = None
+
+
+class Rules(NamedTuple):
+    """Opened, closed, and kept for another service."""
+
+    opened: tuple[Rule, ...]
+    closed: tuple[Rule, ...]
+    taken: tuple[Rule, ...]
+
+
+class Step(NamedTuple):
+    """One thing to do: `action` is its kind, `names` what it is done to, `why` what it is good for."""
+
+    host: str
+    action: str
+    verb: str
+    names: tuple[str, ...]
+    why: str | None = None
+
+    def text(self, most: int | None) -> str:
+        """In words, with at most `most` names."""
+        names = self.names if most is None or len(self.names) <= most else (*self.names[:most], f"and {len(self.names) - most} more")
+        separator = "; " if self.action in ("firewall", "program", "nginx") else ", "
+        return self.verb + (" " + separator.join(names) if names else "") + (f" ({self.why})" if self.why else "")
+
+
+def single(source: str) -> str:
+    """A source as ufw writes it: a single address has no prefix length."""
+    return source.removesuffix("/128" if is_ipv6(source) else "/32")
+
+
+def rules(before: Facts, after: Facts) -> Rules:
+    """How the firewall's rules change, those of nginx's own ports apart."""
+    old, new = (
+        {
+            (key.host, port, source): key.name
+            for key, service in facts.services.items()
+            for port, sources in service.openings.items()
+            for source in sources
+        }
+        for facts in (before, after)
+    )
+    return Rules(
+        tuple(Rule(*place, name) for place, name in new.items() if place not in old),
+        tuple(Rule(*place, name) for place, name in old.items() if place not in new),
+        tuple(Rule(*place, name, old[place]) for place, name in new.items() if place in old and old[place] != name),
+    )
+
+
+class _Actor(NamedTuple):
+    """What holds ports and addresses while it runs: how it is set up, and what it holds."""
+
+    setup: object
+    holds: frozenset[tuple[str, str]]
+
+
+class _Id(NamedTuple):
+    kind: str  # unit, container, program
+    name: str
+    file: str = ""
+
+
+def plan(before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
+    """The steps, host by host."""
+    hosts = dict.fromkeys((*after.nginx, *before.nginx, *(key.host for key in (*after.services, *before.services))))
+    for host in hosts:
+        yield from _host(host, before, after, changed)
+
+
+def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
+    rebuilt = {key.name for key, subnet in before.networks.items() if key.host == host and after.networks.get(key, subnet) != subnet}
+    old, new = _actors(host, before), _actors(host, after)
+    taken: dict[tuple[str, str], set[_Id]] = {}
+    for name, actor in new.items():
+        for held in actor.holds - (old[name].holds if name in old else frozenset()):
+            taken.setdefault(held, set()).add(name)
+    gone = [name for name in old if name not in new]
+    come = [name for name in new if name not in old]
+    differ = [name for name in new if name in old and new[name].setup != old[name].setup]
+    # Stopped before anything else starts: what others are waiting for.
+    first = [name for name in differ if _frees(old[name], new[name], taken, name) or _network(new[name]) in rebuilt]
+
+    stopped = _named("unit", [*gone, *first])
+    if stopped:
+        yield Step(host, "stop-units", "stop", stopped, _reason(gone, first, "unit"))
+    for file, names in _by_file([*gone, *first]).items():
+        yield Step(host, "stop-containers", f"{file}: stop", names, _reason(gone, first, "container"))
+    for name in (*gone, *first):
+        if name.kind == "program":
+            yield Step(host, "program", "stop", (f"{name.name}'s own program",), f"it lets go of {_endpoints(old[name])}")
+    yield from _firewall(host, before, after, changed)
+    for network in sorted(rebuilt):
+        key = Key(host, network)
+        yield Step(host, "network", "remove the network", (network,), f"{before.networks[key]} -> {after.networks[key]}: compose makes it anew")
+    for verb, some in (("recreate", differ), ("start", come)):
+        for file, names in _by_file(some).items():
+            yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
+    for name in (*differ, *come):
+        if name.kind == "program" and (name in old or new[name].holds):
+            yield Step(host, "program", "see that", (f"{name.name}'s own program listens on {_endpoints(new[name])}",))
+    starts = _named("unit", [*come, *(name for name in differ if name in first)])
+    restarts = _named("unit", [name for name in differ if name not in first])
+    if stopped or starts or restarts:
+        yield Step(host, "reload-systemd", "systemctl daemon-reload", ())
+    if starts:
+        yield Step(host, "start-units", "start", starts)
+    if restarts:
+        yield Step(host, "restart-units", "restart", restarts)
+    yield from _nginx(host, before, after)
+
+
+def _actors(host: str, facts: Facts) -> dict[_Id, _Actor]:
+    actors: dict[_Id, _Actor] = {}
+    for key, service in facts.services.items():
+        if key.host != host or service.status != "active":
+            continue
+        for name, unit in service.units.items():
+            actors[_Id("unit", name)] = _Actor(unit, frozenset({("port", unit.listen)}))
+        if service.container is not None:
+            actors[_Id("container", service.container.service, service.container.file)] = _Actor(
+                service.container, frozenset(_held(service, service.container))
+            )
+        elif service.via == "process" and service.ports:
+            actors[_Id("program", key.name)] = _Actor(tuple(service.ports), frozenset(("port", port) for port in service.ports))
+    return actors
+
+
+def _held(service: Service, container: Container) -> Iterator[tuple[str, str]]:
+    if container.address is not None:
+        yield f"address in {container.network}", container.address
+    if container.published or container.host_network:
+        yield from (("port", port) for port in service.ports)
+
+
+def _frees(old: _Actor, new: _Actor, taken: dict[tuple[str, str], set[_Id]], name: _Id) -> bool:
+    return any(taken.get(held, set()) - {name} for held in old.holds - new.holds)
+
+
+def _network(actor: _Actor) -> str | None:
+    return actor.setup.network if isinstance(actor.setup, Container) else None
+
+
+def _named(kind: str, names: list[_Id]) -> tuple[str, ...]:
+    return tuple(sorted(name.name for name in names if name.kind == kind))
+
+
+def _by_file(names: list[_Id]) -> dict[str, tuple[str, ...]]:
+    files = sorted({name.file for name in names if name.kind == "container"})
+    return {file: tuple(sorted(name.name for name in names if name.kind == "container" and name.file == file)) for file in files}
+
+
+def _reason(gone: list[_Id], first: list[_Id], kind: str) -> str | None:
+    held = "ports" if kind == "unit" else "ports or addresses"
+    some_gone, some_first = any(name.kind == kind for name in gone), any(name.kind == kind for name in first)
+    if some_first:
+        return f"others take their {held}" if not some_gone else f"no longer wanted, or others take their {held}"
+    return "no longer wanted" if some_gone else None
+
+
+def _endpoints(actor: _Actor) -> str:
+    return ", ".join(sorted(port for kind, port in actor.holds if kind == "port"))
+
+
+def _firewall(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
+    parts = [
+        f"{verb} {rule.port} to {rule.source}"
+        for verb, some in (("opens", changed.opened), ("closes", changed.closed))
+        for rule in some
+        if rule.host == host
+    ]
+    nginx = [facts.nginx.get(host, Nginx()).openings for facts in (before, after)]
+    for verb, some, others in (("opens", nginx[1], nginx[0]), ("closes", nginx[0], nginx[1])):
+        parts += [f"{verb} {port} to {source}" for port, sources in some.items() for source in sources if source not in others.get(port, ())]
+    relabelled = sum(rule.host == host for rule in changed.taken)
+    if relabelled:
+        parts.append(f"relabels {relabelled} rule{'s' if relabelled > 1 else ''}")
+    guards = [{key.name: service.guard for key, service in facts.services.items() if key.host == host and service.guard} for facts in (before, after)]
+    if guards[0] != guards[1]:
+        parts.append("renews the guard of docker's published ports")
+    if parts:
+        yield Step(host, "firewall", "run portgen-ufw.sh:", tuple(parts))
+
+
+def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
+    old, new = ({key.name: service for key, service in facts.services.items() if key.host == host and service.route} for facts in (before, after))
+    paths = [{service.route.path: service.route for service in some.values() if service.route} for some in (old, new)]
+    parts = [f"adds {path}" for path in paths[1] if path not in paths[0]]
+    parts += [f"drops {path}" for path in paths[0] if path not in paths[1]]
+    parts += [f"changes {path}" for path in paths[1] if path in paths[0] and paths[0][path] != paths[1][path]]
+    led = sum(1 for name in new if name in old and old[name].upstream != new[name].upstream)
+    if led:
+        parts.append(f"{led} location{'s lead' if led > 1 else ' leads'} to another port")
+    servers = [structs.replace(facts.nginx.get(host, Nginx()), openings={}) for facts in (before, after)]
+    if servers[0] != servers[1]:
+        parts.append("the server block changes")
+    if parts:
+        yield Step(host, "nginx", "test and reload nginx:", tuple(parts))
