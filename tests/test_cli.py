@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -275,19 +276,21 @@ def on_a_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]
         os.chdir(folder)
         os.execve(sys.executable, [*PORTGEN, *arguments], environment)
     shown = b""
-    typed = False
+    asked = 0.0
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-        if b"Write?" in shown and not typed:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                part = os.read(terminal, 65536)
+            except OSError:  # the other end is closed
+                break
+            shown += part
+        # Again after a while: what is typed while the line editor sets up the terminal is lost.
+        if b"Write?" in shown and time.monotonic() > asked + 1:
             os.write(terminal, answer.encode())
-            typed = True
+            asked = time.monotonic()
+    else:
+        os.kill(pid, signal.SIGKILL)
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
