@@ -109,9 +109,9 @@ def remove(source: Source, service: Service) -> Edited:
     Raises ByHand where the entry is not its own.
     """
     place = source.place(service.key_path)
-    first, last = source.line(place.key), source.line(max(place.key, _end(source.text, place) - 1))
-    lines = f"line {first}" if first == last else f"lines {first} to {last}"
-    by_hand = f"delete the entry {service.name} ({source.path}, {lines}), and write what others take from it at their own entries"
+    written = lines(source, service.key_path)
+    where = f"{source.path}, line{f's {written[0]} to {written[-1]}' if len(written) > 1 else f' {source.line(place.key)}'}"
+    by_hand = f"delete the entry {service.name} ({where}), and write what others take from it in their own entries"
     try:
         splice = _removal(source, service)
     except _Unsafe as error:
@@ -124,7 +124,7 @@ def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> E
     style = _style(source, project)
     ordered = {field: fields[field] for field in _ORDER if field in fields}
     place = source.at(("projects", project, "services"))
-    entry = "\n".join(_entry(style._replace(flow=False), name, ordered, STEP))
+    entry = "\n".join(_entry(style._replace(flow=False), name, ordered, 0))
     by_hand = f"below `services:` of {project} ({place}) write\n{_indented(entry)}"
     try:
         splices = list(_addition(source, project, style, name, ordered))
@@ -146,9 +146,10 @@ def read(source: Source, edited: Edited) -> Source:
     try:
         after = inventory.parse(edited.text.encode(), source.path)
     except PortgenError as error:
-        broken = next((problem for problem in error.problems if problem.rule == "yaml"), None)
-        if broken is not None:
-            raise ByHand(f"the edit would break what others rely on: {broken.message}", edited.by_hand) from None
+        broken = [problem.message for problem in error.problems if problem.rule == "yaml"]
+        if broken:
+            why = next((message for message in broken if "anchor" in message), broken[0])
+            raise ByHand(f"the edit would break what others rely on: {why}", edited.by_hand) from None
         raise PortgenError("the inventory could not be loaded any more", Exit.DIFFERENT, error.problems) from None
     if after.inventory != edited.expected:
         raise ByHand(f"the edit would change more than was asked for: {_difference(edited.expected, after.inventory)}", edited.by_hand)
@@ -173,6 +174,14 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
             return None  # addresses that people chose lead in a circle: the rules say which two collide
         seen.add(address)
     return str(address) if address != new.address else None
+
+
+def lines(source: Source, key_path: KeyPath) -> range:
+    """The lines of the text on which an entry is written; none where it comes by `<<` from elsewhere."""
+    place, parent = source.place(key_path), source.place(key_path[:-1])
+    if not _is_own(parent, place):
+        return range(0)
+    return range(source.line(place.key), source.line(max(place.key, _end(source.text, place) - 1)) + 1)
 
 
 # --- what a move means -----------------------------------------------------------------------------------------------
@@ -274,9 +283,11 @@ def _indented(text: str) -> str:
 
 
 def _spliced(text: str, splices: Iterable[_Splice]) -> str:
-    for splice in sorted(splices, reverse=True):
-        text = text[: splice.start] + splice.text + text[splice.end :]
-    return text
+    parts, done = [], 0
+    for splice in sorted(splices, key=lambda splice: splice.start):  # stable: two at one place stay in their order
+        parts += [text[done : splice.start], splice.text]
+        done = splice.end
+    return "".join([*parts, text[done:]])
 
 
 def _is_own(parent: Place, child: Place) -> bool:

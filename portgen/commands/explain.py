@@ -1,0 +1,384 @@
+"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line that comes from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from portgen import chain, report
+from portgen.commands import command as portgen_command
+from portgen.problem import Exit, PortgenError
+
+if TYPE_CHECKING:
+    from portgen.inventory import Source
+    from portgen.plan import Plan, Project, Service
+    from portgen.registry import Vacancy
+    from portgen.render import File
+
+WIDTH = 11  # columns of the names of facts
+
+
+class _Lines(NamedTuple):
+    """Generated lines `first` to `last` of a file."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
+class _Subject(NamedTuple):
+    """What a line or a name is about: a service, nginx itself (`service` is None), or a whole project."""
+
+    name: str
+    service: Service | None = None
+    project: Project | None = None
+    host: str | None = None
+
+
+class _Answer(NamedTuple):
+    """What was asked, in other words where that helps; what it is about."""
+
+    asked: str | None
+    subjects: Sequence[_Subject]
+    vacancies: Sequence[Vacancy] = ()
+
+
+@click.command(
+    epilog="Examples: portgen explain 5014; portgen explain smartnumbers; portgen explain output/es-docker/nginx/conf.d/portgen.conf:20; "
+    "portgen explain inventory.yaml:41. With -v every generated line is printed."
+)
+@click.argument("what", metavar="PORT|NAME|FILE:LINE")
+@portgen_command
+def command(settings: chain.Settings, what: str) -> int:
+    """Say what a port, a service, a project or a line of a file is about: its owner, its purpose, its place in the inventory,
+    and the generated lines that come from it. Of a free port, whose range it lies in, and its neighbours."""
+    source, planned = chain.plan(settings)
+    files = chain.render(settings, planned)
+    place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
+    if re.fullmatch(r"[0-9]+", what):
+        answer = _port(planned, int(what))
+    elif place is not None:
+        answer = _line(settings, source, planned, files, place["file"], int(place["line"]))
+    else:
+        answer = _named(planned, what)
+    generated = [list(_generated(settings, files, subject)) for subject in answer.subjects]
+    if settings.style.format == "json":
+        report.data(_record(settings, source, answer, generated))
+    else:
+        lines: list[str] = [answer.asked, ""] if answer.asked else []
+        for subject, written in zip(answer.subjects, generated, strict=True):
+            lines += [*_subject(settings, source, planned, subject, written), ""]
+        for vacancy in answer.vacancies:
+            lines += [*_vacancy(settings, source, vacancy, len(planned.hosts) > 1), ""]
+        click.echo("\n".join(lines[:-1]), color=settings.style.color)
+    return Exit.OK if answer.subjects or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies) else Exit.DIFFERENT
+
+
+# --- what is meant ---------------------------------------------------------------------------------------------------
+
+
+def _port(planned: Plan, port: int) -> _Answer:
+    from portgen import registry
+
+    if not 1 <= port <= 65535:
+        raise PortgenError(f"{port} is no port: they go from 1 to 65535", Exit.USAGE)
+    holders = {(binding.host, binding.project, binding.holder): binding for binding in registry.holders(planned, port)}
+    subjects = [_Subject(name, registry.held_by(planned, binding), host=host) for (host, _, name), binding in holders.items()]
+    return _Answer(None, subjects, () if subjects else list(registry.vacancies(planned, port)))
+
+
+def _named(planned: Plan, name: str) -> _Answer:
+    subjects = [
+        _Subject(service.name, service, host=service.host)
+        for service in planned.services
+        if name in (service.name, f"{service.project}/{service.name}")
+    ]
+    if not subjects and name == "nginx":
+        subjects = [_Subject("nginx", host=host.name) for host in planned.hosts if host.server is not None]
+    if not subjects:
+        subjects = [_Subject(service.name, service, host=service.host) for service in planned.services if service.compose_service == name]
+    if not subjects:
+        subjects = [_Subject(project.name, project=project) for project in planned.projects if project.name == name]
+    if not subjects:
+        import difflib
+
+        known = [service.name for service in planned.services] + [project.name for project in planned.projects]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
+        raise PortgenError(f"nothing here is called {name}", Exit.DIFFERENT, hint=hint)
+    return _Answer(None, subjects)
+
+
+def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequence[File], name: str, number: int) -> _Answer:
+    if _same(settings, name, settings.inventory):
+        return _inventory_line(settings, source, planned, number)
+    path = _output_path(settings, files, name)
+    if path is None:
+        hint = f"a file below {settings.output_name}, or {settings.inventory_name}; `portgen render` writes what is missing"
+        raise PortgenError(f"{name} is no file of portgen's", Exit.DIFFERENT, hint=hint)
+    rendered = next((file.text for file in files if file.path == path), None)
+    try:
+        text = (settings.out / path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = rendered or ""
+    shown = f"{settings.output_name}/{path}"
+    if rendered is not None and text != rendered:
+        report.status(f"{shown} is not what the inventory says: `portgen render` brings it up to date", settings.style)
+    lines = text.split("\n")
+    if not 1 <= number <= len(lines) - text.endswith("\n"):
+        raise PortgenError(f"{shown} has {len(lines) - text.endswith(chr(10))} lines", Exit.DIFFERENT)
+    host = path.partition("/")[0]
+    subject = _of_line(planned, path, text, number, host)
+    if subject is None:
+        raise PortgenError(
+            f"{shown}:{number} comes from no service: it is the same for all of them", Exit.DIFFERENT, hint=lines[number - 1].strip() or None
+        )
+    return _Answer(f"{shown}:{number}: {lines[number - 1].strip()}", [subject])
+
+
+def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Subject | None:
+    """By the mark of the block around the line; where there is none, as in a table, by the one service whose name is in it."""
+    from portgen import trace
+
+    known = {service.name: service for service in planned.services if service.host == host}
+    for block in trace.blocks(path, text):
+        if block.first <= number <= block.last:
+            return _Subject(block.service, known.get(block.service), host=host)
+    words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", text.split("\n")[number - 1])
+    named = {word.removeprefix("portgen-") for word in words} & known.keys()
+    return _Subject(name := named.pop(), known[name], host=host) if len(named) == 1 else None
+
+
+def _inventory_line(settings: chain.Settings, source: Source, planned: Plan, number: int) -> _Answer:
+    from portgen import edit
+
+    if not 1 <= number <= source.text.count("\n") + 1:
+        raise PortgenError(f"{settings.inventory_name} has no line {number}", Exit.DIFFERENT)
+    asked = f"{settings.inventory_name}:{number}: {source.text.split(chr(10))[number - 1].strip()}"
+    for service in planned.services:
+        if number in edit.lines(source, service.key_path):
+            return _Answer(asked, [_Subject(service.name, service, host=service.host)])
+    for host in planned.hosts:
+        if host.server is not None and number in edit.lines(source, host.server.key_path):
+            return _Answer(asked, [_Subject("nginx", host=host.name)])
+    for project in planned.projects:
+        if number in edit.lines(source, project.key_path):
+            return _Answer(asked, [_Subject(project.name, project=project)])
+    place, _, line = asked.partition(": ")
+    raise PortgenError(f"{place} is about no service and no project", Exit.DIFFERENT, hint=line or None)
+
+
+def _same(settings: chain.Settings, name: str, path: Path) -> bool:
+    """Whether a file named from here, or from `-C`'s folder, is the one at `path`."""
+    real = os.path.realpath(path)
+    return any(os.path.realpath(base / name) == real for base in (Path(), settings.folder))
+
+
+def _output_path(settings: chain.Settings, files: Sequence[File], name: str) -> str | None:
+    """The path below the output folder that a person means by `name`: from here, from the output folder, or where it is
+    installed, as nginx names it in its messages."""
+    root = os.path.realpath(settings.out)
+    known = {file.path for file in files}
+    for base in (Path(), settings.folder, settings.out):
+        path = os.path.relpath(os.path.realpath(base / name), root)
+        if path in known or (not path.startswith("..") and os.path.isfile(os.path.join(root, path))):
+            return path
+    parts = Path(os.path.normpath(name)).parts
+    for length in range(len(parts), 0, -1):
+        tail = "/".join(parts[-length:])
+        found = [path for path in sorted(known) if path == tail or path.endswith(f"/{tail}")]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def _generated(settings: chain.Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
+    from portgen import trace
+
+    if subject.project is not None:
+        return
+    for file in files:
+        if file.path.startswith(f"{subject.host}/"):
+            for block in trace.blocks(file.path, file.text):
+                if block.service == subject.name:
+                    yield _Lines(f"{settings.output_name}/{file.path}", block.first, block.last, block.text)
+
+
+def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _Subject, generated: Sequence[_Lines]) -> Iterator[str]:
+    style = settings.style
+    if subject.project is not None:
+        yield from _project(settings, source, planned, subject.project)
+        return
+    if subject.service is None:
+        yield from _nginx(settings, source, planned, subject)
+    else:
+        yield from _service(settings, source, planned, subject.service)
+    yield ""
+    yield report.strong("generated lines", style) if generated else "nothing is rendered for it"
+    for lines in generated:
+        places = f"{lines.first}-{lines.last}" if lines.last > lines.first else str(lines.first)
+        yield f"  {lines.file}:{places}"
+        if style.verbose:
+            yield from (f"    {number:5} {line}".rstrip() for number, line in enumerate(lines.text.splitlines(), lines.first))
+        else:
+            yield f"      {_telling(lines.text)}"
+
+
+def _telling(text: str) -> str:
+    """The first line of a block that says something."""
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in lines if line and not line.startswith(("#", "["))), lines[0])
+
+
+def _fact(name: str, value: str | None) -> Iterator[str]:
+    if value:
+        yield f"  {name:{WIDTH}} {value}"
+
+
+def _service(settings: chain.Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
+    owner = next(project for project in planned.projects if project.name == service.project)
+    title = f"  {service.title}" if service.title != service.name else ""
+    yield report.strong(service.name, settings.style) + title
+    yield from _fact("purpose", service.purpose)
+    yield from _fact("owner", f"{_titled(owner)} on {service.host}")
+    yield from _fact("status", service.status + (f", assigned {service.assigned}" if service.assigned else ""))
+    for index, port in enumerate(service.ports):
+        behind = {
+            "socat": f" -> {service.address}:{port.container_port}, by a socat forwarder",
+            "docker": f" -> {f'{service.address}:' if service.address else 'container port '}{port.container_port}, published by docker",
+            "host": ", by its container on the host's network",
+            "process": ", by a program outside Docker",
+        }[service.via]
+        yield from _fact("ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "", f"{port.port}/{port.transport}{behind}")
+    if service.ports:
+        bound = service.bind == "127.0.0.1" and service.via in ("socat", "docker")
+        yield from _fact("allow", ", ".join(service.allow) or ("nobody but this host itself" if bound else "no rule of ours"))
+    if service.route is not None and service.ports:
+        yield from _fact("route", service.route.path)
+    yield from _fact("health", service.health if service.ports else None)
+    yield from _fact("schedule", service.schedule)
+    yield from _fact("notes", " ".join(service.notes.split()) if service.notes else None)
+    yield from _fact("written at", str(source.at(service.key_path)))
+
+
+def _nginx(settings: chain.Settings, source: Source, planned: Plan, subject: _Subject) -> Iterator[str]:
+    yield report.strong("nginx", settings.style) + "  the web server itself, in front of every route"
+    host = planned.host(subject.host or "")
+    if host is None or host.server is None:
+        return
+    yield from _fact("host", host.name)
+    yield from _fact("names", ", ".join(host.server.names) or "none here: your own server block includes the locations")
+    yield from _fact("ports", ", ".join(f"{binding.port}/tcp" for binding in host.bindings if binding.kind == "nginx"))
+    yield from _fact("allow", ", ".join(host.server.allow) or "no rule of ours")
+    yield from _fact("written at", str(source.at(host.server.key_path)))
+
+
+def _project(settings: chain.Settings, source: Source, planned: Plan, project: Project) -> Iterator[str]:
+    from portgen import registry
+
+    yield report.strong(project.name, settings.style) + (f"  {project.title}" if project.title != project.name else "")
+    yield from _fact("purpose", project.purpose)
+    yield from _fact("host", project.host)
+    yield from _fact("status", project.status)
+    yield from _fact("ports", str(project.ports) if project.ports else None)
+    yield from _fact("network", f"{project.network.name}, {project.network.subnet}" if project.network else None)
+    yield from _fact("services", f"{len(project.services)}; `portgen ports {project.name}` lists them")
+    for room in registry.rooms(planned, project) if project.ports else ():
+        yield from _fact("free" if room.group is None else "", f"{room.group.name if room.group else 'outside its groups'}: {room.size}")
+    yield from _fact("written at", str(source.at(project.key_path)))
+
+
+def _vacancy(settings: chain.Settings, source: Source, vacancy: Vacancy, several: bool) -> Iterator[str]:
+    from portgen import registry
+
+    yield (
+        report.strong(str(vacancy.port), settings.style)
+        + f"  {'free' if vacancy.free else 'held by nobody'}{f' on {vacancy.host.name}' if several else ''}"
+    )
+    if vacancy.reserved:
+        yield from _fact("reserved", f"on {vacancy.host.name}: nobody may take it ({source.at((*vacancy.host.key_path, 'reserved'))})")
+    if vacancy.privileged:
+        yield from _fact("privileged", "below 1024: only root may listen on it")
+    for owner in vacancy.owners:
+        yield from _fact("range of", f"{_titled(owner.project)}: {owner.project.ports}")
+        if owner.reserved:
+            yield from _fact("reserved", f"by {owner.project.name} ({source.at((*owner.project.key_path, 'reserved'))})")
+        for group in owner.groups:
+            yield from _fact("group", f"{group.name}: {group.ports}{f', {group.purpose}' if group.purpose else ''}")
+        if not owner.groups and owner.project.groups:
+            yield from _fact("group", "none: whatever has no group")
+    if not vacancy.owners:
+        yield from _fact("range of", "no project")
+    for name, binding in (("below", vacancy.below), ("above", vacancy.above)):
+        if binding is not None:
+            yield from _fact(name, f"{registry.label(binding)} {binding.holder} ({source.at(binding.key_path)})")
+    if vacancy.free:
+        yield from _fact("to take it", f"portgen add NAME --project {vacancy.owners[0].project.name} --port {vacancy.port}")
+
+
+def _titled(project: Project) -> str:
+    return f"{project.name} ({project.title})" if project.title != project.name else project.name
+
+
+def _record(settings: chain.Settings, source: Source, answer: _Answer, generated: Sequence[list[_Lines]]) -> dict[str, Any]:
+    def place(key_path: tuple[str | int, ...]) -> dict[str, Any]:
+        at = source.at(key_path)
+        return {"file": settings.inventory_name, "line": at.line, "column": at.column}
+
+    return {
+        "services": [
+            {
+                "name": subject.name,
+                "host": subject.host,
+                "project": subject.service.project if subject.service else None,
+                "title": subject.service.title if subject.service else None,
+                "purpose": subject.service.purpose if subject.service else None,
+                "status": subject.service.status if subject.service else "active",
+                "via": subject.service.via if subject.service else "nginx",
+                "address": str(subject.service.address) if subject.service and subject.service.address else None,
+                "ports": [
+                    {"port": port.port, "transport": port.transport, "container_port": port.container_port}
+                    for port in (subject.service.ports if subject.service else ())
+                ],
+                "allow": list(subject.service.allow) if subject.service else None,
+                "route": subject.service.route.path if subject.service and subject.service.route else None,
+                "written": place(subject.service.key_path if subject.service else ("hosts", subject.host or "", "nginx")),
+                "generated": [lines._asdict() for lines in written],
+            }
+            for subject, written in zip(answer.subjects, generated, strict=True)
+            if subject.project is None
+        ],
+        "projects": [
+            {
+                "name": project.name,
+                "title": project.title,
+                "host": project.host,
+                "ports": str(project.ports or ""),
+                "written": place(project.key_path),
+            }
+            for project in (subject.project for subject in answer.subjects)
+            if project is not None
+        ],
+        "free": [
+            {
+                "host": vacancy.host.name,
+                "port": vacancy.port,
+                "free": vacancy.free,
+                "reserved": vacancy.reserved or any(owner.reserved for owner in vacancy.owners),
+                "privileged": vacancy.privileged,
+                "projects": [{"name": owner.project.name, "groups": [group.name for group in owner.groups]} for owner in vacancy.owners],
+                "below": vacancy.below and {"port": vacancy.below.port, "holder": vacancy.below.holder},
+                "above": vacancy.above and {"port": vacancy.above.port, "holder": vacancy.above.holder},
+            }
+            for vacancy in answer.vacancies
+        ],
+    }
