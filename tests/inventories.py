@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# PyYAML writes 0e0 without quotes, which is a number to portgen as it is to JSON.
+# PyYAML writes 0e0 and 0e-0 without quotes, which is a number to portgen as it is to JSON.
 NAMES = st.from_regex(r"[a-z0-9]{1,4}(-[a-z0-9]{1,3}){0,2}", fullmatch=True).filter(
-    lambda name: name not in ("nginx", "any") and not re.fullmatch(r"[0-9]+e[0-9]+", name)
+    lambda name: name not in ("nginx", "any") and not re.fullmatch(r"[0-9]+e-?[0-9]+", name)
 )
 
 # What one of the syntaxes - YAML, nginx, systemd, socat, compose, sh, Jinja - takes for more than a letter.
