@@ -243,17 +243,17 @@
       }
       grid.append(row);
     }
-    map.move = (port) => {
-      map.cells.get(map.port).tabIndex = -1;
-      map.port = port;
-      map.cells.get(port).tabIndex = 0;
-      map.cells.get(port).focus();
-    };
+    map.move = (port) => map.cells.get(port).focus();
     const portAt = (event) => (event.target.dataset && event.target.dataset.port ? Number(event.target.dataset.port) : null);
     grid.addEventListener("keydown", (event) => onKey(map, event));
     grid.addEventListener("focusin", (event) => {
       const port = portAt(event);
-      if (port !== null && event.target.matches(":focus-visible")) showTip(port, event.target.getBoundingClientRect());
+      if (port === null) return;
+      // However the focus came here, the next Tab back comes here too.
+      map.cells.get(map.port).tabIndex = -1;
+      map.port = port;
+      event.target.tabIndex = 0;
+      if (event.target.matches(":focus-visible")) showTip(port, event.target.getBoundingClientRect());
     });
     grid.addEventListener("focusout", hideTip);
     grid.addEventListener("pointerover", (event) => {
@@ -264,11 +264,7 @@
     grid.addEventListener("pointerleave", hideTip);
     grid.addEventListener("click", (event) => {
       const port = portAt(event);
-      if (port === null) return;
-      map.cells.get(map.port).tabIndex = -1;
-      map.port = port;
-      event.target.tabIndex = 0;
-      if (holders.has(port)) show(holders.get(port)[0]);
+      if (port !== null && holders.has(port)) show(holders.get(port)[0]);
     });
     map.pick = (ranges) => {
       grid.classList.toggle("pick", ranges !== null);
