@@ -120,7 +120,7 @@ def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free:
         by_project[entry.by.service.project].append(entry)
     by_name = sorted(known, key=lambda one: one.service.name)
     active = [entry for entry in held if entry.by.service.status == "active"]
-    holders = Counter((entry.port, entry.transport) for entry in held)
+    holders = Counter((binding.port, binding.transport) for binding in host.bindings)
     return {
         "host": host,
         "url": url,

@@ -34,7 +34,7 @@
   const holders = new Map();              // services by port
 
   for (const service of services) {
-    for (const [port] of service.ports) holders.set(port, [...(holders.get(port) || []), service]);
+    for (const port of new Set(service.ports.map((entry) => entry[0]))) holders.set(port, [...(holders.get(port) || []), service]);
     service.first = service.ports.length ? service.ports[0][0] : Infinity;
   }
   const transports = (service, port) => service.ports.filter((entry) => entry[0] === port).map((entry) => (entry[2] === "udp" ? "udp" : "tcp"));
@@ -429,9 +429,6 @@
     if (focused) map.room.querySelector("[tabindex='0']").focus();
   };
   maps.forEach(layOut);
-  new ResizeObserver((entries) => {
-    for (const map of maps) if (entries.some((entry) => entry.target === map.room)) layOut(map);
-  }).observe(document.body);
   const watcher = new ResizeObserver((entries) => { for (const { target: room } of entries) layOut(maps.find((map) => map.room === room)); });
   for (const map of maps) watcher.observe(map.room);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (drawn) for (const map of maps) map.paint(); });
@@ -608,12 +605,18 @@
   const search = () => { find(); render(); };
   byId("search").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(search, services.length > 2000 ? 120 : 0);
+    if (services.length > 2000) waiting = setTimeout(search, 120);
+    else search();
   });
   byId("project").addEventListener("change", search);
   byId("find").addEventListener("submit", (event) => { event.preventDefault(); search(); });
-  byId("previous").addEventListener("click", () => { view.page--; render(); });
-  byId("next").addEventListener("click", () => { view.page++; render(); });
+  const turnTo = (page) => {
+    view.page = page;
+    render();
+    byId("services").scrollIntoView({ block: "start" });
+  };
+  byId("previous").addEventListener("click", () => turnTo(view.page - 1));
+  byId("next").addEventListener("click", () => turnTo(view.page + 1));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;
     event.preventDefault();
@@ -622,7 +625,7 @@
 
   // `ports.html#smartnumbers` and `ports.html#5007` lead to a service, so that people can send each other there.
   const follow = () => {
-    const wanted = decodeURIComponent(location.hash.slice(1));
+    const wanted = location.hash.slice(1);
     const service = wanted && (services.find((one) => one.name === wanted) || (holders.get(Number(wanted)) || [])[0]);
     if (service) show(service);
   };
