@@ -196,7 +196,7 @@ def _moved(whole: model.Inventory, service: Service, index: int, port: int) -> t
     if written.ports is not msgspec.UNSET:
         fields = {"ports": moved.ports}
     before, after = service.ports[index], planned.ports[index]
-    if service.address is not None and planned.address != service.address:
+    if service.address is not None and planned.address != service.address and not _shares_address(whole, service):
         fields["address"] = str(service.address)
         moved = replace(moved, address=model.HostAddress(service.address))
     if service.via in ("socat", "docker") and after.container_port != before.container_port:
@@ -225,6 +225,13 @@ def _with_port(written: model.Service, index: int, port: int, container_port: in
 def _replanned(whole: model.Inventory, service: Service, written: model.Service) -> Service:
     project = replace(whole.projects[service.project], services={service.name: written})
     return next(planner.make(replace(whole, projects={service.project: project})).services)
+
+
+def _shares_address(whole: model.Inventory, service: Service) -> bool:
+    """Whether another service has the same address, as two on one port do: a move that mends that must not pin it."""
+    (project,) = planner.make(replace(whole, projects={service.project: whole.projects[service.project]})).projects
+    others = (other for other in project.services if other.name != service.name and other.status != "retired")
+    return any(other.address == service.address for other in others)
 
 
 def _move_splices(source: Source, service: Service, index: int, fields: Mapping[str, Any]) -> Iterator[_Splice]:

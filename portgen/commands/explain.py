@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from portgen.render import File
 
 WIDTH = 11  # columns of the names of facts
+MOST = 94  # columns of the one line that stands for a block
 
 
 class _Lines(NamedTuple):
@@ -67,7 +68,7 @@ def command(settings: chain.Settings, what: str) -> int:
         answer = _line(settings, source, planned, files, place["file"], int(place["line"]))
     else:
         answer = _named(planned, what)
-    generated = [list(_generated(settings, files, subject)) for subject in answer.subjects]
+    generated = [list(_generated(settings, planned, files, subject)) for subject in answer.subjects]
     if settings.style.format == "json":
         report.data(_record(settings, source, answer, generated))
     else:
@@ -150,9 +151,15 @@ def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Su
     for block in trace.blocks(path, text):
         if block.first <= number <= block.last:
             return _Subject(block.service, known.get(block.service), host=host)
-    words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", text.split("\n")[number - 1])
-    named = {word.removeprefix("portgen-") for word in words} & known.keys()
-    return _Subject(name := named.pop(), known[name], host=host) if len(named) == 1 else None
+    name = _named_in(text.split("\n")[number - 1], known)
+    return _Subject(name, known[name], host=host) if name else None
+
+
+def _named_in(line: str, known: Collection[str]) -> str | None:
+    """The one service whose name stands in a line, by itself or as a unit's; None where none does, or several do."""
+    words = {word.removeprefix("portgen-") for word in re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", line)}
+    named = [word for word in words if word in known]
+    return named[0] if len(named) == 1 else None
 
 
 def _inventory_line(settings: chain.Settings, source: Source, planned: Plan, number: int) -> _Answer:
@@ -201,16 +208,23 @@ def _output_path(settings: chain.Settings, files: Sequence[File], name: str) -> 
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _generated(settings: chain.Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
+def _generated(settings: chain.Settings, planned: Plan, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
+    """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it alone."""
     from portgen import trace
 
-    if subject.project is not None:
-        return
-    for file in files:
-        if file.path.startswith(f"{subject.host}/"):
-            for block in trace.blocks(file.path, file.text):
-                if block.service == subject.name:
-                    yield _Lines(f"{settings.output_name}/{file.path}", block.first, block.last, block.text)
+    known = {service.name for service in planned.services if service.host == subject.host}
+    for file in files if subject.project is None else ():
+        if not file.path.startswith(f"{subject.host}/"):
+            continue
+        shown = f"{settings.output_name}/{file.path}"
+        blocks = list(trace.blocks(file.path, file.text))
+        found = [_Lines(shown, block.first, block.last, block.text) for block in blocks if block.service == subject.name]
+        if file.path.endswith(".md") and subject.service is not None:
+            marked = {number for block in blocks for number in range(block.first, block.last + 1)}
+            for number, line in enumerate(file.text.splitlines(keepends=True), 1):
+                if subject.name in line and number not in marked and _named_in(line, known) == subject.name:
+                    found.append(_Lines(shown, number, number, line))
+        yield from sorted(found, key=lambda lines: lines.first)
 
 
 def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _Subject, generated: Sequence[_Lines]) -> Iterator[str]:
@@ -236,7 +250,8 @@ def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _
 def _telling(text: str) -> str:
     """The first line of a block that says something."""
     lines = [line.strip() for line in text.splitlines()]
-    return next((line for line in lines if line and not line.startswith(("#", "["))), lines[0])
+    line = next((line for line in lines if line and not line.startswith(("#", "["))), lines[0])
+    return line if len(line) <= MOST else line[: MOST - 1] + "…"
 
 
 def _fact(name: str, value: str | None) -> Iterator[str]:

@@ -129,7 +129,7 @@ def test_a_merged_port_is_overridden_in_the_entry_itself() -> None:
 
 
 def test_what_others_take_from_an_anchor_is_left_to_the_person() -> None:
-    text = HEAD + "    services:\n      a: &a {port: 5007}\n      b: {<<: *a, port: 5008}\n      c: *a\n"
+    text = HEAD + "    services:\n      a: &a {port: 5007, status: retired}\n      b: {<<: *a, port: 5008}\n      c: *a\n"
     why, what = by_hand(lambda: moved(text))
     assert why == "the edit would change more than was asked for: b, c would change too"
     assert what == "in the entry of a (inventory.yaml:9:10) write\n        port: 5050\n        address: 172.30.0.23"
