@@ -120,3 +120,75 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
             ),
         }
     return service
+
+
+# What may stand in a field and need not fit to the rest.
+_FITTING: dict[str, dict[str, list[Any]]] = {
+    "service": {
+        "port": [22, 80, 443, 5000, 5001, 5002, 5050, 5099, 5100, 5101, 40000],
+        "ports": [[5000], [5000, 5001], [5000, 5000], [{"port": 5000, "protocol": "udp"}, 5000], [5001, {"port": 5002, "container_port": 80}]],
+        "container_port": [80, 5432],
+        "protocol": ["http", "tcp", "udp"],
+        "via": ["socat", "docker", "host", "process"],
+        "status": ["active", "planned", "retired"],
+        "allow": [None, [], ["any"], ["lan-zone"], ["six-zone"], ["0.0.0.0/0"], ["::/0"], ["fd00::/8"], ["a-project"], ["nobody"], ["172.30.0.20"]],
+        "route": [
+            None,
+            "/",
+            "/d/",
+            "/d/a/",
+            "/d/{name}/",
+            "/d/{name}",
+            {"path": "/", "allow": ["six-zone"]},
+            {"path": "/d/x/", "allow": ["a-project"]},
+        ],
+        "address": ["172.30.0.16", "172.30.0.20", "172.30.0.1", "172.30.0.0", "172.30.1.7", "172.30.1.255", "10.0.0.1"],
+        "compose_service": ["web", "Web.1"],
+    },
+    "project": {
+        "ports": [5000, "5000-5099", "5000-5999", "5050-5149", [5000, "5002-5099"], "1-65535"],
+        "network": [
+            {"name": "net-0", "subnet": "172.30.0.0/23"},
+            {"name": "net-9", "subnet": "172.30.0.0/29"},
+            {"name": "n", "subnet": "10.0.0.0/8"},
+        ],
+        "status": ["active", "planned", "retired"],
+        "reserved": [5000, "5000-5009"],
+        "groups": [[{"name": "web", "ports": "5000-5049"}], [{"name": "web", "ports": "5090-5110"}]],
+        "shared_by": [["a-project"], ["nobody"]],
+        "defaults": [{}, {"via": "docker"}, {"via": "host"}, {"allow": ["any"]}, {"allow": ["six-zone"], "via": "docker"}, {"route": "/same/"}],
+    },
+    "host": {"reserved": [5000, "5000-5049"], "zones": [{}, {"lan-zone": ["0.0.0.0/0"]}, {"any": ["10.0.0.0/8"]}, {"lan-zone": [], "six-zone": []}]},
+    "nginx": {
+        "listen": [80, 22, 443, 5000, 5001],
+        "listen_tls": [80, 443, 5002],
+        "allow": [["any"], ["lan-zone"], ["a-project"]],
+        "server_name": ["box", []],
+    },
+}
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid inventory with a few fields replaced, taken away or added, each well-formed: perhaps still valid."""
+    inventory = draw(valid())
+    projects = list(inventory["projects"].values())
+    for _ in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(["service", "service", "service", "service", "project", "host", "nginx"]))
+        found = {
+            "service": [service for project in projects for service in project["services"].values()],
+            "project": projects,
+            "host": list(inventory["hosts"].values()),
+            "nginx": [host["nginx"] for host in inventory["hosts"].values() if "nginx" in host],
+        }[kind]
+        if not found:
+            continue
+        changed = draw(st.sampled_from(found))
+        field, values = draw(st.sampled_from(sorted(_FITTING[kind].items())))
+        value = draw(st.sampled_from(values))
+        changed.pop(field, None)
+        if draw(st.integers(0, 5)):
+            changed[field] = [draw(st.sampled_from(list(inventory["projects"])))] if value == ["a-project"] else value
+        if field in ("port", "ports") and kind == "service":
+            changed.pop({"port": "ports", "ports": "port"}[field], None)
+    return inventory

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from portgen import diff, inventory, output, planner, render, rules, targets, trace
 from portgen.inventory import Source
-from portgen.plan import Plan, free_ports
+from portgen.plan import Host, Plan, free_ports
 from portgen.problem import Exit, PortgenError, Problem, Severity
 from portgen.render import File
 from tests import inventories, readback
@@ -238,6 +238,54 @@ def test_a_free_port_is_one_that_lint_accepts(written: dict[str, Any], data: st.
     assert errors(source, planner.make(source.inventory)) == []
 
 
+# --- what must never come out ----------------------------------------------------------------------------------------
+
+
+@given(inventories.broken())
+def test_what_is_broken_is_refused_or_renders_what_may_come_out(written: dict[str, Any]) -> None:
+    try:
+        source = load(written)
+    except PortgenError as error:
+        check_refused(error)
+        return
+    plan = planner.make(source.inventory)
+    problems = rules.check(plan, source.at)
+    last = source.text.count("\n") + 1
+    assert all(1 <= problem.location.line <= last for problem in problems)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        readback.check(plan, rendered(plan), Path(folder))
+    for host in plan.hosts:
+        check_never(plan, host)
+
+
+def check_never(plan: Plan, host: Host) -> None:
+    """DESIGN's list: one holder a port, no opening without one, one address a container, no published port past the firewall."""
+    services = [service for service in plan.services if service.host == host.name]
+    silenced = {service.name for service in services if service.ignore}
+    held: dict[tuple[str, int], list[str]] = {}
+    for binding in host.bindings:
+        held.setdefault((binding.transport, binding.port), []).append(binding.address)
+    for (transport, port), addresses in held.items():
+        wildcard = any(address in ("0.0.0.0", "::") for address in addresses)
+        assert silenced or len(addresses) == len(set(addresses)) == (1 if wildcard else len(addresses)), f"{port}/{transport} is held twice"
+    for opening in host.openings:
+        assert (opening.transport, opening.port) in held, f"nobody holds {opening.port}"
+        holder = [binding for binding in host.bindings if (binding.transport, binding.port) == (opening.transport, opening.port)]
+        assert [binding.address for binding in holder if binding.address in ("0.0.0.0", "::")], f"{opening.port} is open, and bound to loopback"
+        assert all(binding.kind not in ("planned", "retired") for binding in holder)
+    addresses = [service.address for service in services if service.status == "active" and service.address is not None]
+    assert silenced or len(addresses) == len(set(addresses))
+    guarded = {(port.transport, port.port): guard.sources for guard in host.guards for port in guard.ports}
+    for override in host.overrides:
+        for container in override.containers:
+            (service,) = [service for service in services if service.name == container.service and service.project == override.project]
+            for port, mapping in zip(service.ports, container.published, strict=False):
+                if mapping.startswith("0.0.0.0:") and service.sources != ("any",) and not silenced:
+                    assert guarded[port.transport, port.port], f"{mapping} passes by the firewall"
+
+
 # --- what is hostile -------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +304,7 @@ def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(field: tuple[st
     try:
         source = load(written)
     except PortgenError as error:
-        check_refused(error, value)
+        check_refused(error)
         return
     place = source.at(field)
     plan = planner.make(source.inventory)
@@ -307,7 +355,7 @@ def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:
     }.get(field)
 
 
-def check_refused(error: PortgenError, value: str) -> None:
+def check_refused(error: PortgenError) -> None:
     assert error.code == Exit.INVENTORY
     assert error.problems
     for problem in error.problems:
@@ -330,7 +378,7 @@ def test_a_hostile_name_is_refused_or_arrives_whole(key: tuple[str, ...], value:
     try:
         source = load(written)
     except PortgenError as error:
-        check_refused(error, value)
+        check_refused(error)
         return
     plan = planner.make(source.inventory)
     if errors(source, plan):
