@@ -42,6 +42,9 @@ PRIVILEGES = (
     *("--volume", "/var/lib/docker"),
 )
 
+# dockerd, debootstrap and what they call are in folders that not every root shell searches.
+ENVIRONMENT = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"}
+
 T = TypeVar("T")
 
 
@@ -95,7 +98,7 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
     Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall alone.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    if shutil.which("docker") is None:
+    if shutil.which("docker", path=ENVIRONMENT["PATH"]) is None:
         raise CannotHostError("docker is not installed (Debian: docker.io)")
     theirs = ("docker",)
     if _answers(theirs):
@@ -103,7 +106,7 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
         return
     if os.geteuid() != 0:
         raise CannotHostError("no docker daemon answers, and only root can start one")
-    if shutil.which("dockerd") is None:
+    if shutil.which("dockerd", path=ENVIRONMENT["PATH"]) is None:
         raise CannotHostError("no docker daemon answers, and dockerd is not installed (Debian: docker.io)")
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(_only_one(cache / "lock"))
@@ -118,6 +121,7 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
                 *("--host", f"unix://{run}/docker.sock", "--pidfile", str(run / "docker.pid")),
                 *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
             ),
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -165,13 +169,14 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
 def _make_root(tar: Path) -> None:
     if os.geteuid() != 0:
         raise CannotHostError("building the test host's image needs root (debootstrap)")
-    if shutil.which("debootstrap") is None:
+    if shutil.which("debootstrap", path=ENVIRONMENT["PATH"]) is None:
         raise CannotHostError("building the test host's image needs debootstrap, which is not installed")
     with tempfile.TemporaryDirectory(prefix="root-", dir=tar.parent) as folder:
         root, part, log = Path(folder) / "root", Path(folder) / "root.tar", tar.parent / "recipe.log"
         with log.open("wb") as out:
             made = subprocess.run(
                 ("sh", str(RECIPE / "recipe.sh"), str(root), debian_mirror()),
+                env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

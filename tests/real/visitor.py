@@ -108,7 +108,7 @@ def reach(targets: list[list[Any]], timeout: float = 1.0) -> list[str]:
         return list(pool.map(one, targets))
 
 
-def watch(places: list[Json], parallel: int = 4, pause: float = 0.01) -> Json:
+def watch(places: list[Json], parallel: int = 3, pause: float = 0.02) -> Json:
     """Visits each place over and over until stdin closes. A place's `name` is who should answer there.
 
     Returns {"answers", "wrong": [[should, did]…], "failures", "outages": {name: the longest time without an answer}}.
