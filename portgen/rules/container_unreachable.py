@@ -1,5 +1,6 @@
 """A project source that can't be meant: `allow` names a project whose containers have no subnet, so the firewall can't know
-them. A project of processes needs no rule: it comes over loopback."""
+them, or that live on another host, where they come from its address. A project of processes needs no rule: it comes over
+loopback."""
 
 from __future__ import annotations
 
@@ -18,9 +19,16 @@ def check(plan: Plan) -> Iterator[Finding]:
         for project in plan.projects
         if project.network is None and any(service.via == "docker" and service.status == "active" and service.ports for service in project.services)
     }
-    for place, _, words in plan.allows if hidden else ():
+    hosts = {project.name: project.host for project in plan.projects if project.network is not None}
+    for place, host, words in plan.allows:
         for index, word in enumerate(words):
             if word in hidden:
                 yield Finding(
                     (*place, index), f"`{word}` has containers and no network: the firewall can't know their addresses", f"give {word} a `network`"
+                )
+            elif hosts.get(word, host) != host:
+                yield Finding(
+                    (*place, index),
+                    f"`{word}` lives on {hosts[word]}: here its containers come from that host's address",
+                    f"allow the address of {hosts[word]} instead",
                 )

@@ -1,4 +1,5 @@
-"""A word in `allow` that names no zone of the host, no project and no CIDR; or a zone that a project's name or `any` hides."""
+"""A word in `allow` that names no zone of the host, no project and no CIDR; or a zone or a project whose name
+means something else there."""
 
 from __future__ import annotations
 
@@ -15,6 +16,9 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     projects = {project.name for project in plan.projects}
+    for project in plan.projects:
+        if project.name == ANY:
+            yield Finding(project.key_path, "the project `any` has the name of everybody", "rename it")
     for host in plan.hosts:
         for zone in host.zones:
             if zone == ANY or zone in projects:
