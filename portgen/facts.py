@@ -101,13 +101,35 @@ class Nginx(Struct, frozen=True):
     openings: dict[str, tuple[str, ...]] = {}
 
 
+# A source -> the name that it goes by, and all the sources of that name.
+Words = dict[str, tuple[str, frozenset[str]]]
+
+
 class Facts(NamedTuple):
     """Everything at one point in time. `words` names sources as the inventory does: zones and projects by their CIDRs."""
 
     services: dict[Key, Service]
     nginx: dict[str, Nginx]
     networks: dict[Key, str]  # a Docker network's subnet
-    words: dict[str, dict[str, tuple[str, ...]]]
+    words: dict[str, Words]
+
+
+def moves_of(before: Service, now: Service) -> dict[str, str]:
+    """New port -> the port it was before: the primary, then those that lead to the same port of the container."""
+    gone = [port for port in before.ports if port not in now.ports]
+    come = [port for port in now.ports if port not in before.ports]
+    moves: dict[str, str] = {}
+    if before.primary and now.primary and before.primary != now.primary and before.primary.partition("/")[2] == now.primary.partition("/")[2]:
+        moves[now.primary] = before.primary
+    for new in come:
+        same = [
+            old
+            for old in gone
+            if old not in moves.values() and before.ports[old] == now.ports[new] and old.partition("/")[2] == new.partition("/")[2]
+        ]
+        if new not in moves and len(same) == 1:
+            moves[new] = same[0]
+    return moves
 
 
 # --- of a plan -------------------------------------------------------------------------------------------------------
@@ -142,11 +164,16 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
     return Facts(services, {host.name: _nginx(host) for host in plan.hosts}, networks, words(plan))
 
 
-def words(plan: Plan) -> dict[str, dict[str, tuple[str, ...]]]:
+def words(plan: Plan) -> dict[str, Words]:
     """The names that each host has for sources: its zones, and its projects' networks."""
-    return {
-        host.name: {project.name: (str(project.network.subnet),) for project in plan.projects if project.network} | host.zones for host in plan.hosts
-    }
+    projects = {project.name: (str(project.network.subnet),) for project in plan.projects if project.network}
+    found: dict[str, Words] = {}
+    for host in plan.hosts:
+        found[host.name] = {}
+        for word, cidrs in {**projects, **host.zones}.items():
+            sources = frozenset(map(single, cidrs))
+            found[host.name].update(dict.fromkeys(sources, (word, sources)))
+    return found
 
 
 class _Parts:
@@ -247,11 +274,12 @@ def _openings(found: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, tupl
     openings: dict[str, dict[str, tuple[str, ...]]] = {}
     for service, port, source in found:
         ports = openings.setdefault(service, {})
-        ports[port] = (*ports.get(port, ()), _single(source))
+        ports[port] = (*ports.get(port, ()), single(source))
     return openings
 
 
-def _single(source: str) -> str:
+def single(source: str) -> str:
+    """A source as ufw writes it: a single address has no prefix length."""
     return source.removesuffix("/128" if is_ipv6(source) else "/32")
 
 
@@ -278,51 +306,61 @@ _NAMES = re.compile(r"(?m)^    server_name (.*);$")
 _CERTIFICATE = re.compile(r"(?m)^    ssl_certificate (.*);$")
 
 
-def changed(changes: Iterable[Change]) -> set[Key]:
-    """The services whose lines differ in any of the changed files, documentation apart."""
-    keys = set()
+# Lines of no service that are facts all the same.
+_KNOWN = {nginx_target.SITE: (_LISTEN, _NAMES, _CERTIFICATE), ufw_target.SCRIPT: (re.compile(r"guarded=\w+$"),)}
+
+
+def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
+    """The services whose lines differ in any of the changed files, and the files that differ in lines of no service: in their
+    head, in a map, in what a template of the team's own adds. Documentation apart."""
+    keys: set[Key] = set()
+    others: list[str] = []
     for change in changes:
         host, _, path = change.path.partition("/")
-        if path and not _is_documentation(path):
-            before, after = set(_chunks(path, change.before or "")), set(_chunks(path, change.after or ""))
-            old, new = ({(block.service, block.text) for chunk in some for block in blocks(path, chunk)} for some in (before - after, after - before))
-            keys |= {Key(host, service) for service, _ in old ^ new}
-    return keys
+        if not path or _is_documentation(path):
+            continue
+        before, after = _chunks(path, change.before or ""), _chunks(path, change.after or "")
+        old, new = _split(path, before, set(after)), _split(path, after, set(before))
+        keys |= {Key(host, service) for service, _ in old.services ^ new.services}
+        if change.before is not None and change.after is not None and old.rest != new.rest:
+            others.append(change.path)
+    return keys, others
 
 
-def unmarked(change: Change) -> bool:
-    """Whether lines differ that no service and nothing else here accounts for: the head of a file, a map, a template's own."""
-    path = change.path.partition("/")[2]
-    if not path or _is_documentation(path):
-        return False
-    known = (_LISTEN, _NAMES, _CERTIFICATE) if path == nginx_target.SITE else ()
-    rests = []
-    for text in (change.before or "", change.after or ""):
-        chunks = []
-        for chunk in _chunks(path, text):
-            rest = chunk
-            for block in blocks(path, chunk):
-                rest = rest.replace(block.text.removesuffix("\n"), "", 1)
-            for pattern in known:
-                rest = pattern.sub("", rest)
-            if not _NETWORKS.search(rest) and rest.strip():
-                chunks.append(rest.strip())
-        rests.append(chunks)
-    return rests[0] != rests[1] and all(rests)
+class _Split(NamedTuple):
+    services: set[tuple[str, str]]
+    rest: list[str]  # without the lines that are read as facts
 
 
-def between(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> tuple[Facts, Facts]:
-    """What the output folder says now and what it will say, of the services whose lines change. `plan` is the desired one, and
-    knows what files lack: titles that no line mentions, and services of which nothing is rendered any more."""
-    after_texts = {file.path: file.text for file in files}
-    before_texts = dict(after_texts)
-    for change in changes:
-        before_texts.pop(change.path, None)
-        if change.before is not None:
-            before_texts[change.path] = change.before
-    keys = changed(changes)
+def _split(path: str, chunks: list[str], same: set[str]) -> _Split:
+    """The blocks of services, and the lines of none, in those chunks that are not the same on the other side."""
+    found = _Split(set(), [])
+    for chunk in chunks:
+        if chunk in same:
+            continue
+        lines = chunk.split("\n")
+        for block in blocks(path, chunk):
+            found.services.add((block.service, block.text))
+            lines[block.first - 1 : block.last] = [""] * (block.last - block.first + 1)
+        if not (path.startswith("compose/") and _NETWORKS.search(chunk)):
+            found.rest.extend(line for line in lines if line.strip() and not any(known.match(line) for known in _KNOWN.get(path, ())))
+    return found
+
+
+def between(changes: Sequence[Change], keys: Collection[Key], files: Iterable[File], plan: Plan) -> tuple[Facts, Facts]:
+    """What the output folder says of the services in `keys` now, and what it will say. `plan` is the desired one, and knows what
+    files lack: titles that no line mentions, and services of which nothing is rendered any more."""
     planned = of(plan, keys)
-    before, after = read(before_texts, keys, planned.words), read(after_texts, keys, planned.words)
+    names = {NGINX, *(key.name for key in keys)}
+    differ = {change.path for change in changes}
+    same = _gather(((file.path, file.text) for file in files if file.path not in differ), names)
+    before, after = (
+        _facts(same.joined(_gather(texts, names)), keys, planned.words)
+        for texts in (
+            ((change.path, change.before) for change in changes if change.before is not None),
+            ((change.path, change.after) for change in changes if change.after is not None),
+        )
+    )
     for facts in (before, after):
         for key, service in facts.services.items():
             if service.title is None and key in planned.services:
@@ -331,37 +369,70 @@ def between(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> tup
         if key not in after.services:
             # Of its ports, those that were seen: a program's own ports show only where they are routed or opened.
             ports = before.services[key].ports
-            after.services[key] = structs.replace(
-                service, ports=ports if ports.keys() <= service.ports.keys() else service.ports, described={}, project=None
-            )
+            ports = ports if ports.keys() <= service.ports.keys() else service.ports
+            after.services[key] = structs.replace(service, ports=ports, described={}, project=None)
     return before, after
 
 
-def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, dict[str, tuple[str, ...]]]) -> Facts:
+def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
     """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts` are by path below the output
     folder; `known` are the words for sources, which files lack."""
-    found: dict[Key, list[tuple[str, str]]] = {}
-    servers: dict[str, Nginx] = {}
-    networks: dict[Key, str] = {}
-    names = {NGINX, *(key.name for key in keys)}
-    for full, text in texts.items():
+    return _facts(_gather(texts.items(), {NGINX, *(key.name for key in keys)}), keys, known)
+
+
+class _Gathered(NamedTuple):
+    """What is read of some files: the blocks of each service by path, and what is not any service's."""
+
+    blocks: dict[Key, list[tuple[str, str]]]
+    servers: dict[str, Nginx]
+    networks: dict[Key, str]
+
+    def joined(self, other: _Gathered) -> _Gathered:
+        keys = self.blocks.keys() | other.blocks.keys()
+        both = {key: [*self.blocks.get(key, ()), *other.blocks.get(key, ())] for key in keys}
+        return _Gathered(both, {**self.servers, **other.servers}, {**self.networks, **other.networks})
+
+
+def _gather(texts: Iterable[tuple[str, str]], names: Collection[str]) -> _Gathered:
+    found = _Gathered({}, {}, {})
+    for full, text in texts:
         host, _, path = full.partition("/")
         if not path or _is_documentation(path):
             continue
         if path == nginx_target.SITE:
-            servers[host] = _server(text)
-        for chunk in _chunks(path, text):
-            if path.startswith("compose/") and _NETWORKS.search(chunk):
-                networks.update((Key(host, name), subnet) for name, subnet in _networks(chunk))
-            if not names.isdisjoint(_MARKED.findall(chunk)):
-                for block in blocks(path, chunk):
-                    if block.service in names:
-                        found.setdefault(Key(host, block.service), []).append((path, block.text))
-    for host in {key.host for key in found if key.name == NGINX}:
-        openings = _read_openings(found.pop(Key(host, NGINX)))
-        old = servers.get(host, Nginx())
-        servers[host] = Nginx(old.names, old.listen, old.certificate, openings)
-    return Facts({key: _read_service(parts) for key, parts in found.items() if key in keys}, servers, networks, known)
+            found.servers[host] = _server(text)
+        if path.startswith("compose/"):
+            found.networks.update((Key(host, name), subnet) for name, subnet in _networks(text))
+        for part in _marked(path, text, names):
+            for block in blocks(path, part):
+                if block.service in names:
+                    found.blocks.setdefault(Key(host, block.service), []).append((path, block.text))
+    return found
+
+
+def _marked(path: str, text: str, names: Collection[str]) -> Iterator[str]:
+    """The chunks that mention one of `names`. Most files of most services are passed over by one search."""
+    if path.endswith(".service"):
+        mark = _MARKED.search(text)
+        if mark is not None and mark[1] in names:
+            yield text
+        return
+    end = 0
+    for mark in _MARKED.finditer(text):
+        if mark[1] in names and mark.start() >= end:
+            start = text.rfind("\n\n", 0, mark.start())
+            end = text.find("\n\n", mark.start())
+            end = len(text) if end == -1 else end
+            yield text[0 if start == -1 else start + 2 : end]
+
+
+def _facts(gathered: _Gathered, keys: Collection[Key], known: dict[str, Words]) -> Facts:
+    servers = dict(gathered.servers)
+    for key, parts in gathered.blocks.items():
+        if key.name == NGINX:
+            servers[key.host] = structs.replace(servers.get(key.host, Nginx()), openings=_read_openings(parts))
+    services = {key: _read_service(sorted(parts)) for key, parts in gathered.blocks.items() if key in keys}
+    return Facts(services, servers, gathered.networks, known)
 
 
 def _is_documentation(path: str) -> bool:
@@ -514,8 +585,9 @@ def _read_container(file: str, text: str) -> Container:
 _NETWORKS = re.compile(r"(?m)^networks:$")
 
 
-def _networks(chunk: str) -> Iterator[tuple[str, str]]:
-    found = _yaml(chunk).get("networks")
+def _networks(text: str) -> Iterator[tuple[str, str]]:
+    written = _NETWORKS.search(text)
+    found = _yaml(text[written.start() :]).get("networks") if written else None
     for name, network in found.items() if isinstance(found, dict) else ():
         try:
             yield str(name), str(network["ipam"]["config"][0]["subnet"])

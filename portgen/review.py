@@ -9,39 +9,25 @@ a port that a neighbour had before is a move, not somebody else's change.
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from portgen import facts, steps
+from portgen import exposure, facts, steps
 from portgen.diff import SUMS
-from portgen.facts import Facts, Key, Nginx, Route, Service
-from portgen.plan import ANY, Plan, is_ipv6
+from portgen.exposure import Exposure, said
+from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
+from portgen.plan import Plan
 from portgen.steps import Step
 
 if TYPE_CHECKING:
     from portgen.chain import Compared
 
+MOST = 2000  # services whose fields are compared one by one; where more differ, it is a template's change, the same for all
+
 Kind = Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
-
-
-class Exposure(NamedTuple):
-    """Who reaches what by which way, and could not before. With `until`, the same visitors reached the same thing there."""
-
-    host: str
-    service: str
-    title: str
-    where: str
-    sources: tuple[str, ...]
-    who: str
-    until: str | None = None
-
-    @property
-    def new(self) -> bool:
-        return self.until is None
 
 
 class Difference(NamedTuple):
@@ -111,38 +97,36 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     services: list[Changed] = []
     for number, pair in enumerate(pairs):
         found = differences.get(number, [])
-        if pair.old == pair.new and not found:
+        if pair.before == pair.after and pair.old == pair.new:
             continue
         kind = _kind(pair, partners)
-        words = tuple(_words(pair, kind, found, partners, rules, after))
+        words = tuple(_words(pair, kind, found, partners, rules, after)) or ("changes",)
         was = pair.old.name if pair.old and pair.new and pair.old.name != pair.new.name else None
         services.append(Changed(kind, pair.key.host, pair.key.name, was, pair.title, words, tuple(found)))
-        exposures += _exposures(pair, after)
+        if pair.new is not None:
+            same_host = pair.old is not None and pair.old.host == pair.new.host
+            exposures += exposure.of(pair.new, pair.title, pair.before if same_host else None, pair.after, after)
     hosts: list[str] = []
     for host in dict.fromkeys((*after.nginx, *before.nginx)):
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
         hosts += _nginx_words(host, old, new)
-        for port, sources in new.openings.items():
-            opened = uncovered(sources, old.openings.get(port, ()))
-            if opened:
-                who = said(opened, host, after)
-                exposures.append(Exposure(host, "nginx", "nginx", f"{port}, and every route that names no `allow` of its own", opened, who))
+        exposures += exposure.of_nginx(host, old, new, after)
     for key in sorted(before.networks.keys() | after.networks.keys()):
         subnets = before.networks.get(key), after.networks.get(key)
         if subnets[0] != subnets[1] and None not in subnets:
             hosts.append(f"{key.host}: the network {key.name} goes from {subnets[0]} to {subnets[1]}")
-    exposures.sort(key=lambda exposure: (not exposure.new, exposure.host))  # stable: services stay in order
+    exposures.sort(key=lambda found: (not found.new, found.host))  # stable: services stay in order
     return Review(tuple(exposures), tuple(services), tuple(hosts), tuple(steps.plan(before, after, rules)), tuple(others))
 
 
 def of_changes(compared: Compared, plan: Plan) -> Review:
     """The review of what a render would change: between what lies in the output folder and what would lie there."""
     changes = [change for change in compared.changes if change.path != SUMS]
-    others = [change.path for change in changes if facts.unmarked(change)]
-    review = compare(*facts.between(changes, compared.files, plan), others)
+    keys, others = facts.touched(changes)
+    review = compare(*facts.between(changes, keys, compared.files, plan), others)
     told = review.services or review.hosts or others
     # Pages that only say again what the services' lines say, sums that are not current, modes: changes all the same.
-    return review if told else review._replace(others=tuple(change.path for change in compared.changes))
+    return review if told else review._replace(others=tuple(change.path for change in changes or compared.changes))
 
 
 # --- who is who ------------------------------------------------------------------------------------------------------
@@ -221,12 +205,13 @@ def _kind(pair: _Pair, partners: Mapping[Key, _Pair]) -> Kind:
 
 def _differences(pairs: Iterable[_Pair]) -> dict[int, list[Difference]]:
     """deepdiff over the pairs that have both sides, as dicts keyed by identity. Lists count as one value: it would describe
-    their elements by position."""
-    from deepdiff import DeepDiff
-
-    both = {number: (pair.before, pair.after) for number, pair in enumerate(pairs) if pair.before != pair.after and pair.before and pair.after}
+    their elements by position. No more than MOST pairs: it takes most of a millisecond for each."""
+    differ = ((number, pair) for number, pair in enumerate(pairs) if pair.before != pair.after and pair.before and pair.after)
+    both = {number: (pair.before, pair.after) for number, pair in itertools.islice(differ, MOST)}
     if not both:
         return {}
+    from deepdiff import DeepDiff
+
     old, new = ({number: msgspec.to_builtins(pair[side]) for number, pair in both.items()} for side in (0, 1))
     found: dict[int, dict[str, Difference]] = {}
     for levels in DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0).values():
@@ -293,26 +278,8 @@ def _status_words(before: Service, now: Service) -> Iterator[str]:
         yield f"is {now.status}" + (f": keeps {_ports(now)} and renders nothing" if now.ports else " and renders nothing")
 
 
-def _moved(before: Service, now: Service) -> dict[str, str]:
-    """New port -> the one it was before: the primary, then those that lead to the same port of the container."""
-    gone = [port for port in before.ports if port not in now.ports]
-    come = [port for port in now.ports if port not in before.ports]
-    moves: dict[str, str] = {}
-    if before.primary and now.primary and before.primary != now.primary and before.primary.partition("/")[2] == now.primary.partition("/")[2]:
-        moves[now.primary] = before.primary
-    for new in come:
-        same = [
-            old
-            for old in gone
-            if old not in moves.values() and before.ports[old] == now.ports[new] and old.partition("/")[2] == new.partition("/")[2]
-        ]
-        if new not in moves and len(same) == 1:
-            moves[new] = same[0]
-    return moves
-
-
 def _port_words(pair: _Pair, before: Service, now: Service, partners: Mapping[Key, _Pair], kind: Kind) -> Iterator[str]:
-    moves = _moved(before, now)
+    moves = moves_of(before, now)
     for new, old in moves.items():
         if kind == "swapped" and new == now.primary:
             yield f"swaps {_port(old)} for {_port(new)} with {partners[pair.key].title}"
@@ -324,13 +291,15 @@ def _port_words(pair: _Pair, before: Service, now: Service, partners: Mapping[Ke
     for port in before.ports:
         if port not in now.ports and port not in moves.values():
             yield f"lets go of {_short(port)}"
+    if moves and now.via in ("host", "process") and before.via == now.via:
+        yield "its own program must listen there"
     if before.via != now.via:
         yield f"goes from {before.via} to {now.via}"
     if before.via in ("socat", "docker") and now.via in ("socat", "docker"):
         for port, inside in now.ports.items():
             was = before.ports.get(moves.get(port, port))
             if was is not None and was != inside:
-                yield f"{_short(port)} leads to the container's port {inside} (was {was})"
+                yield f"leads {_short(port)} to the container's port {inside} (was {was})"
 
 
 def _short(endpoint: str) -> str:
@@ -349,10 +318,12 @@ def _changed_words(before: Service, now: Service, found: list[Difference]) -> It
         name = difference.field
         if name.startswith("route") or name.split(".")[0] in _TOLD:
             continue
-        yield f"{name.removeprefix('described.')} {_value(difference.before)} -> {_value(difference.after)}"
-    settings = {field.rpartition(".")[2] for field, *_ in found if field.startswith("units.")} & {"settings", "timeout", "clients", "bind"}
-    if settings and before.primary == now.primary:
-        yield f"its unit changes in {', '.join('other settings' if name == 'settings' else name for name in sorted(settings))}"
+        yield f"changes its {name.removeprefix('described.')}: {_value(difference.before)} -> {_value(difference.after)}"
+    if before.primary == now.primary:
+        parts = {field.rpartition(".")[2] for field, *_ in found if field.startswith("units.")}
+        parts &= {"settings", "timeout"} if before.openings != now.openings else {"settings", "timeout", "clients", "bind"}
+        if parts:
+            yield f"changes its unit ({', '.join(sorted(parts))})"
     for path in sorted({*before.other, *now.other}):
         if before.other.get(path) != now.other.get(path):
             yield f"changes in {path}"
@@ -365,7 +336,7 @@ def _route_words(before: Route | None, now: Route | None) -> Iterator[str]:
         yield f"loses the location {before.path}"
     elif before is not None and now is not None and before != now:
         if before.path != now.path:
-            yield f"its location goes from {before.path} to {now.path}"
+            yield f"moves its location {before.path} -> {now.path}"
         parts = []
         for name in ("strip", "auth_file", "max_body", "buffering", "timeout", "directives"):
             old, new = getattr(before, name), getattr(now, name)
@@ -374,7 +345,7 @@ def _route_words(before: Route | None, now: Route | None) -> Iterator[str]:
         if (before.clients, before.closed) != (now.clients, now.closed):
             parts.append(f"visitors {_visitors(before)} -> {_visitors(now)}")
         if parts:
-            yield f"location {now.path}: {', '.join(parts)}"
+            yield f"changes its location ({', '.join(parts)})"
 
 
 def _visitors(route: Route) -> str:
@@ -392,14 +363,24 @@ def _value(value: Any) -> str:
 
 
 def _rule_words(pair: _Pair, rules: steps.Rules, after: Facts) -> Iterator[str]:
-    names = {key for key in (pair.old, pair.new) if key is not None}
-    for verb, some in (("opens", rules.opened), ("takes over", rules.taken), ("closes", rules.closed)):
-        by_port: dict[str, list[str]] = {}
-        for rule in some:
-            if Key(rule.host, rule.service) in names and not (verb == "takes over" and rule.was in {key.name for key in names}):
-                by_port.setdefault(rule.port, []).append(rule.source)
-        for port, sources in by_port.items():
-            yield f"{verb} {port} to {said(tuple(sources), pair.key.host, after)}"
+    names = dict.fromkeys(key for key in (pair.old, pair.new) if key is not None)
+    opened, taken, closed = (_by_port(rule for key in names for rule in some.get(key, ())) for some in (rules.opened, rules.taken, rules.closed))
+    host = pair.key.host
+    for port, sources in opened.items():
+        instead = closed.pop(port, ())
+        yield f"opens {port} to {said(sources, host, after)}" + (f" instead of {said(instead, host, after)}" if instead else "")
+    for port, sources in taken.items():
+        if pair.old is None or pair.old == pair.new:  # else its own rules under its own new name
+            yield f"takes over {port} to {said(sources, host, after)}"
+    for port, sources in closed.items():
+        yield f"closes {port} to {said(sources, host, after)}"
+
+
+def _by_port(rules: Iterable[steps.Rule]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        found[rule.port] = (*found.get(rule.port, ()), rule.source)
+    return found
 
 
 def _container_words(before: Service | None, now: Service | None) -> Iterator[str]:
@@ -419,8 +400,10 @@ def _container_words(before: Service | None, now: Service | None) -> Iterator[st
         reasons.append(f"network {old.network or 'default'} -> {new.network or 'default'}")
     if old.published != new.published:
         reasons.append(f"publishes {', '.join(new.published) or 'nothing'}")
-    if (old.file, old.service) != (new.file, new.service):
-        reasons.append(f"is {new.service} in {new.file}, was {old.service} in {old.file}")
+    if old.service != new.service:
+        reasons.append(f"as {new.service}, was {old.service}")
+    if old.file != new.file:
+        reasons.append(f"by {new.file}, was {old.file}")
     if old.settings != new.settings:
         reasons.append("other settings")
     yield f"recreates the container ({', '.join(reasons)})"
@@ -455,221 +438,3 @@ def _nginx_words(host: str, old: Nginx, new: Nginx) -> Iterator[str]:
 
 def _listed(values: tuple[str | None, ...]) -> str:
     return ", ".join(value for value in values if value) or "nothing"
-
-
-# --- who can reach it ------------------------------------------------------------------------------------------------
-
-
-def _exposures(pair: _Pair, after: Facts) -> Iterator[Exposure]:
-    """What is reachable after and was not before, by whom; by its port, and by nginx."""
-    now = pair.after
-    if now is None or pair.new is None:
-        return
-    same_host = pair.old is not None and pair.old.host == pair.new.host
-    before = pair.before if same_host else None
-    key, title = pair.new, pair.title
-    moves = _moved(before, now) if before else {}
-    for port, sources in now.openings.items():
-        old = moves.get(port, port)
-        had = before.openings.get(old, ()) if before else ()
-        if (
-            before is not None
-            and before.via in ("socat", "docker")
-            and now.via in ("socat", "docker")
-            and before.ports.get(old) != now.ports.get(port)
-        ):
-            had = ()  # the same visitors, and something else of the container
-        opened = uncovered(sources, had)
-        if opened:
-            yield Exposure(key.host, key.name, title, port, opened, said(opened, key.host, after))
-        rest = tuple(source for source in sources if source not in opened)
-        if rest and old != port:
-            yield Exposure(key.host, key.name, title, port, rest, said(rest, key.host, after), old)
-    joins = now.container is not None and now.container.host_network and not (before and before.container and before.container.host_network)
-    if joins and not now.openings:
-        where = "whatever it listens on, on the host's network"
-        yield Exposure(key.host, key.name, title, where, (), "whoever ufw's default lets in: it has no `allow`")
-    yield from _route_exposures(key, title, before.route if before else None, now.route, after)
-
-
-def _route_exposures(key: Key, title: str, before: Route | None, now: Route | None, after: Facts) -> Iterator[Exposure]:
-    if now is None or now.closed:
-        return
-    everybody = (ANY,)
-    sources = now.clients or everybody
-    open_before = before is not None and not before.closed
-    opened = uncovered(sources, (before.clients or everybody) if before is not None and open_before else ())
-    locked = ", with a password" if now.auth_file else ""
-
-    def exposure(some: tuple[str, ...], where: str, until: str | None = None) -> Exposure:
-        who = said(some, key.host, after) if some != everybody else _who_reaches_nginx(key.host, after)
-        return Exposure(key.host, key.name, title, where, () if some == everybody else some, who, until)
-
-    if opened:
-        yield exposure(opened, f"{now.path} through nginx{locked}")
-    if before is None or not open_before:
-        return
-    rest = tuple(source for source in sources if source not in opened)
-    if rest and before.auth_file and not now.auth_file:
-        yield exposure(rest, f"{now.path} through nginx, without a password")
-    elif rest and before.path != now.path:
-        yield exposure(rest, f"{now.path} through nginx{locked}", before.path)
-    if before.directives != now.directives and now.directives:
-        yield exposure(sources, f"{now.path} through nginx: raw directives change, read what they let in")
-
-
-def _who_reaches_nginx(host: str, after: Facts) -> str:
-    openings = after.nginx[host].openings if host in after.nginx else {}
-    sources = tuple(dict.fromkeys(source for sources in openings.values() for source in sources))
-    return f"whoever reaches nginx ({said(sources, host, after)})" if sources else "whoever reaches nginx"
-
-
-def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
-    """Those of `sources` that `had` did not let in yet, also not as part of a larger network or of several that add up."""
-    had = tuple(had)
-    if ANY in had:
-        return ()
-    larger: list[Any] = []
-    for version in (False, True):
-        larger += ipaddress.collapse_addresses(ipaddress.ip_network(source) for source in had if is_ipv6(source) is version)
-    found = []
-    for source in sources:
-        if source == ANY:
-            found.append(source)
-            continue
-        network = ipaddress.ip_network(source)
-        if not any(network.version == other.version and network.subnet_of(other) for other in larger):
-            found.append(source)
-    return tuple(found)
-
-
-def said(sources: tuple[str, ...], host: str, after: Facts) -> str:
-    """Sources in the inventory's words: a zone or a project where all of its networks are meant, else the networks themselves."""
-    left = dict.fromkeys(sources)
-    named = []
-    for word, cidrs in after.words.get(host, {}).items():
-        known = {steps.single(cidr) for cidr in cidrs}
-        if known and known <= left.keys():
-            named.append(word)
-            for cidr in known:
-                del left[cidr]
-    return ", ".join((*named, *left)) or "nobody"
-
-
-# --- as people and machines read it ----------------------------------------------------------------------------------
-
-_COUNTED: dict[Kind, tuple[str, str]] = {
-    "moved": ("moves", "move"),
-    "swapped": ("swaps", "swap"),
-    "renamed": ("is renamed", "are renamed"),
-    "added": ("is added", "are added"),
-    "removed": ("is removed", "are removed"),
-    "changed": ("changes", "change"),
-}
-
-
-def headline(review: Review) -> str:
-    """`10 services move`, or `11 services: 10 move, 1 is added`."""
-    counts = Counter(changed.kind for changed in review.services)
-    parts = [(counts[kind], verbs[counts[kind] > 1]) for kind, verbs in _COUNTED.items() if counts[kind]]
-    total = len(review.services)
-    services = f"{total} service{'s' if total > 1 else ''}" if total else "no service"
-    if len(parts) < 2:
-        return f"{services} {parts[0][1] if parts else 'changes'}"
-    return f"{services}: " + ", ".join(f"{count} {verb}" for count, verb in parts)
-
-
-def summary_lines(review: Review, most: int | None = None) -> Iterator[str]:
-    """The review as text: what becomes reachable, then a line a service, then what to do. `most`: how many lines a part has
-    at most; what is left out is counted."""
-    yield from _some([f"exposes {_exposed(exposure)}" for exposure in review.exposures if exposure.new], most)
-    yield from _some([changed.line for changed in review.services], most)
-    yield from _some(list(review.hosts), most)
-    if review.others:
-        yield f"also changes, beside any service's lines: {', '.join(review.others)}"
-    host = None
-    number = 0
-    for step in review.steps:
-        if step.host != host:
-            host, number = step.host, 0
-            yield f"on {host}, in this order:"
-        number += 1
-        yield f"  {number}. {step.text(most or 12)}"
-
-
-def _exposed(exposure: Exposure) -> str:
-    return f"{exposure.title}: {exposure.where} to {exposure.who}"
-
-
-def _some(lines: list[str], most: int | None) -> list[str]:
-    return lines if most is None or len(lines) <= most else [*lines[:most], f"... and {len(lines) - most} more: `portgen diff` tells all"]
-
-
-def markdown(review: Review) -> Iterator[str]:
-    """The review for a pull request."""
-    if review.empty:
-        yield "### portgen: nothing changes on any host"
-        return
-    yield f"### portgen: {headline(review)}"
-    yield ""
-    new = [exposure for exposure in review.exposures if exposure.new]
-    if new:
-        yield f"**Newly reachable ({len(new)})**"
-        yield ""
-        yield "| host | service | where | by whom |"
-        yield "|---|---|---|---|"
-        for exposure in new:
-            who = exposure.who if exposure.who in exposure.sources or not exposure.sources else f"{exposure.who} ({', '.join(exposure.sources)})"
-            yield _row(exposure.host, f"**{_cell(exposure.title)}**", _cell(exposure.where), _cell(who))
-    else:
-        yield "Nobody can reach anything that they could not reach before."
-    elsewhere = [exposure for exposure in review.exposures if not exposure.new]
-    if elsewhere:
-        yield ""
-        yield "The same visitors find these elsewhere: " + "; ".join(
-            _cell(f"{exposure.title} at {exposure.where} (until now {exposure.until}), {exposure.who}") for exposure in elsewhere
-        )
-    if review.services:
-        yield ""
-        yield "| service | what changes |"
-        yield "|---|---|"
-        for changed in review.services:
-            name = f"`{changed.service}`" if changed.was is None else f"`{changed.was}` → `{changed.service}`"
-            yield _row(f"{_cell(changed.title)} {name}", _cell("; ".join(changed.words)))
-    for line in (*review.hosts, *(f"{path} changes beside any service's lines" for path in review.others)):
-        yield ""
-        yield _cell(line)
-    host = None
-    for step in review.steps:
-        if step.host != host:
-            host = step.host
-            yield ""
-            yield f"**On {host}, in this order**"
-            yield ""
-        yield f"1. {_cell(step.text(50))}"
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cell(text: str) -> str:
-    """Text in a table or a paragraph, as it is: no markup, no link, nobody notified."""
-    for special in "\\|<*_[]`~":
-        text = text.replace(special, f"\\{special}")
-    return text.replace("@", "@\u200b").replace("\n", " ")
-
-
-def as_dict(review: Review) -> dict[str, Any]:
-    """The review for `--format json`."""
-    return {
-        "summary": headline(review),
-        "exposes": [{**exposure._asdict(), "new": exposure.new} for exposure in review.exposures],
-        "services": [
-            {**changed._asdict(), "differences": [difference._asdict() for difference in changed.differences], "summary": changed.line}
-            for changed in review.services
-        ],
-        "hosts": list(review.hosts),
-        "steps": [{**step._asdict(), "text": step.text(None)} for step in review.steps],
-        "other_files": list(review.others),
-    }

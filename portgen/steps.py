@@ -9,13 +9,12 @@ firewall changes while nobody listens, so that no newcomer stands behind its pre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import structs
 
 from portgen.facts import Container, Facts, Key, Nginx, Service
-from portgen.plan import is_ipv6
 
 
 class Rule(NamedTuple):
@@ -29,11 +28,11 @@ class Rule(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Opened, closed, and kept for another service."""
+    """Opened, closed, and kept for another service, which takes it; each by the service."""
 
-    opened: tuple[Rule, ...]
-    closed: tuple[Rule, ...]
-    taken: tuple[Rule, ...]
+    opened: dict[Key, list[Rule]]
+    closed: dict[Key, list[Rule]]
+    taken: dict[Key, list[Rule]]
 
 
 class Step(NamedTuple):
@@ -52,11 +51,6 @@ class Step(NamedTuple):
         return self.verb + (" " + separator.join(names) if names else "") + (f" ({self.why})" if self.why else "")
 
 
-def single(source: str) -> str:
-    """A source as ufw writes it: a single address has no prefix length."""
-    return source.removesuffix("/128" if is_ipv6(source) else "/32")
-
-
 def rules(before: Facts, after: Facts) -> Rules:
     """How the firewall's rules change, those of nginx's own ports apart."""
     old, new = (
@@ -69,10 +63,17 @@ def rules(before: Facts, after: Facts) -> Rules:
         for facts in (before, after)
     )
     return Rules(
-        tuple(Rule(*place, name) for place, name in new.items() if place not in old),
-        tuple(Rule(*place, name) for place, name in old.items() if place not in new),
-        tuple(Rule(*place, name, old[place]) for place, name in new.items() if place in old and old[place] != name),
+        _by_service(Rule(*place, name) for place, name in new.items() if place not in old),
+        _by_service(Rule(*place, name) for place, name in old.items() if place not in new),
+        _by_service(Rule(*place, name, old[place]) for place, name in new.items() if place in old and old[place] != name),
     )
+
+
+def _by_service(rules: Iterable[Rule]) -> dict[Key, list[Rule]]:
+    found: dict[Key, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(Key(rule.host, rule.service), []).append(rule)
+    return found
 
 
 class _Actor(NamedTuple):
@@ -80,6 +81,8 @@ class _Actor(NamedTuple):
 
     setup: object
     holds: frozenset[tuple[str, str]]
+    network: str | None = None
+    program: bool = False  # it listens on the host's ports itself: portgen only says on which
 
 
 class _Id(NamedTuple):
@@ -106,7 +109,7 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
     come = [name for name in new if name not in old]
     differ = [name for name in new if name in old and new[name].setup != old[name].setup]
     # Stopped before anything else starts: what others are waiting for.
-    first = [name for name in differ if _frees(old[name], new[name], taken, name) or _network(new[name]) in rebuilt]
+    first = [name for name in differ if _frees(old[name], new[name], taken, name) or new[name].network in rebuilt]
 
     stopped = _named("unit", [*gone, *first])
     if stopped:
@@ -124,7 +127,7 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
     for name in (*differ, *come):
-        if name.kind == "program" and (name in old or new[name].holds):
+        if new[name].program and new[name].holds and (name not in old or old[name].holds != new[name].holds):
             yield Step(host, "program", "see that", (f"{name.name}'s own program listens on {_endpoints(new[name])}",))
     starts = _named("unit", [*come, *(name for name in differ if name in first)])
     restarts = _named("unit", [name for name in differ if name not in first])
@@ -145,11 +148,13 @@ def _actors(host: str, facts: Facts) -> dict[_Id, _Actor]:
         for name, unit in service.units.items():
             actors[_Id("unit", name)] = _Actor(unit, frozenset({("port", unit.listen)}))
         if service.container is not None:
-            actors[_Id("container", service.container.service, service.container.file)] = _Actor(
-                service.container, frozenset(_held(service, service.container))
+            container = service.container
+            listens = tuple(service.ports) if container.host_network else ()
+            actors[_Id("container", container.service, container.file)] = _Actor(
+                (container, listens), frozenset(_held(service, container)), container.network, container.host_network
             )
         elif service.via == "process" and service.ports:
-            actors[_Id("program", key.name)] = _Actor(tuple(service.ports), frozenset(("port", port) for port in service.ports))
+            actors[_Id("program", key.name)] = _Actor(tuple(service.ports), frozenset(("port", port) for port in service.ports), program=True)
     return actors
 
 
@@ -162,10 +167,6 @@ def _held(service: Service, container: Container) -> Iterator[tuple[str, str]]:
 
 def _frees(old: _Actor, new: _Actor, taken: dict[tuple[str, str], set[_Id]], name: _Id) -> bool:
     return any(taken.get(held, set()) - {name} for held in old.holds - new.holds)
-
-
-def _network(actor: _Actor) -> str | None:
-    return actor.setup.network if isinstance(actor.setup, Container) else None
 
 
 def _named(kind: str, names: list[_Id]) -> tuple[str, ...]:
@@ -193,13 +194,14 @@ def _firewall(host: str, before: Facts, after: Facts, changed: Rules) -> Iterato
     parts = [
         f"{verb} {rule.port} to {rule.source}"
         for verb, some in (("opens", changed.opened), ("closes", changed.closed))
-        for rule in some
-        if rule.host == host
+        for key, rules in some.items()
+        if key.host == host
+        for rule in rules
     ]
     nginx = [facts.nginx.get(host, Nginx()).openings for facts in (before, after)]
     for verb, some, others in (("opens", nginx[1], nginx[0]), ("closes", nginx[0], nginx[1])):
         parts += [f"{verb} {port} to {source}" for port, sources in some.items() for source in sources if source not in others.get(port, ())]
-    relabelled = sum(rule.host == host for rule in changed.taken)
+    relabelled = sum(len(rules) for key, rules in changed.taken.items() if key.host == host)
     if relabelled:
         parts.append(f"relabels {relabelled} rule{'s' if relabelled > 1 else ''}")
     guards = [{key.name: service.guard for key, service in facts.services.items() if key.host == host and service.guard} for facts in (before, after)]

@@ -56,15 +56,15 @@ def _output(settings: chain.Settings) -> tuple[Review, Source]:
 
 
 def _print(review: Review, source: Source, style: report.Style) -> None:
-    from portgen import review as told
+    from portgen import summary
 
     if style.format == "json":
-        click.echo(report._json(told.as_dict(review)))
+        click.echo(report._json(summary.as_dict(review)))
         return
     if style.format == "github":
         for line in report.problem_lines(_findings(review, source), style):
             click.echo(line)
-    lines = told.markdown(review) if style.format == "markdown" else told.summary_lines(review)
+    lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
     for line in lines:
         click.echo(line)
 

@@ -6,13 +6,18 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from portgen import chain, memory, output, report
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, Problem
+
+if TYPE_CHECKING:
+    from portgen.plan import Plan
+
+MOST = 40  # lines of each part of the summary above the diff
 
 
 class _Wish(NamedTuple):
@@ -25,7 +30,7 @@ class _Wish(NamedTuple):
 
 
 @click.command(epilog="Examples: portgen render; portgen render --check (for hooks and CI); portgen render --only nginx --yes")
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when something would change.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 when something would change. `portgen diff` tells what it means.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @click.option("--strict", is_flag=True, help="Warnings of the inventory fail too.")
@@ -66,7 +71,9 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
         click.echo(report.changes_json(changes, problems))
     else:
         _tell(problems, style)
-        _show(list(report.change_lines(changes, style)), style)
+        # A hook wants its answer at once: what the change means costs more than the whole check of a small inventory.
+        meaning = [] if wish.check else _meaning(compared, checked.plan, style)
+        _show(meaning, list(report.change_lines(changes, style)), style)
     counted = report.counted(changes)
     if wish.check:
         report.status(f"{settings.output_name} is not what the inventory says. {counted}", style)
@@ -99,13 +106,25 @@ def _tell(problems: Sequence[Problem], style: report.Style) -> None:
             click.echo(line, err=style.format == "text", color=style.color)
 
 
-def _show(lines: list[str], style: report.Style) -> None:
-    """The diff; through a pager where it is longer than the terminal."""
+def _meaning(compared: chain.Compared, plan: Plan, style: report.Style) -> list[str]:
+    """What the change means, to stand above the diff."""
+    if style.quiet:
+        return []
+    from portgen import review, summary
+
+    found = review.of_changes(compared, plan)
+    lines = summary.markdown(found) if style.format == "markdown" else summary.text(found, MOST)
+    return [*(f"{line}\n" for line in lines), "\n"]
+
+
+def _show(meaning: list[str], lines: list[str], style: report.Style) -> None:
+    """What it means, and the diff; through a pager where that is longer than the terminal."""
     if style.quiet:
         return
-    if sys.stdout.isatty() and sys.stdin.isatty() and len(lines) > os.get_terminal_size().lines - 2:
+    if sys.stdout.isatty() and sys.stdin.isatty() and len(meaning) + len(lines) > os.get_terminal_size().lines - 2:
         os.environ.setdefault("LESS", "-FRX")
-        click.echo_via_pager(lines, color=style.color)
+        click.echo_via_pager([*meaning, *lines], color=style.color)
         return
     fenced = style.format == "markdown"
-    click.echo(("```diff\n" if fenced else "") + "".join(lines) + ("```\n" if fenced else ""), nl=False, color=style.color)
+    diff = ("```diff\n" if fenced else "") + "".join(lines) + ("```\n" if fenced else "")
+    click.echo("".join(meaning) + diff, nl=False, color=style.color)
