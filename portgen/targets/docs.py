@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ MOST_RANGES = 12  # free ranges that are named in a line; scattered ones are man
 
 # What Markdown, with GitHub's tables, maths and strike-through, would not print as it is. An underscore within a word is safe.
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;)")
+_SUSPECT = re.compile(r"[\\`*\[\]<>|~$#_&]")  # the same, quicker, and too careful
 _PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes as the characters.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -55,6 +57,7 @@ class _Known(NamedTuple):
     service: Service
     title: str
     purpose: str
+    address: str | None
     route: Route | None
     url: str | None
 
@@ -96,7 +99,8 @@ def _known(service: Service, url: str | None) -> _Known:
     """A route needs a port that is no udp; only an active service's is rendered, and can be visited."""
     route = service.route if service.ports and service.ports[0].transport == "tcp" else None
     visited = f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
-    return _Known(service, text(service.title), text(service.purpose or NONE), route, visited)
+    address = str(service.address) if service.address else None
+    return _Known(service, text(service.title), text(service.purpose or NONE), address, route, visited)
 
 
 def _held_ports(known: Iterable[_Known], units: Units) -> list[_Held]:
@@ -143,6 +147,8 @@ def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free:
 
 
 def _section(project: Project, held: list[_Held], free: Free) -> Section:
+    owned = project.ports.ranges if project.ports else ()
+    numbers = sorted({entry.port for entry in held})
     return Section(
         title=text(project.title),
         ports=str(project.ports) if project.ports else "",
@@ -150,8 +156,8 @@ def _section(project: Project, held: list[_Held], free: Free) -> Section:
         purpose=text(project.purpose or NONE),
         shared_by=", ".join(code(name) for name in project.shared_by),
         network=f"{code(project.network.name)}, {code(str(project.network.subnet))}" if project.network else "",
-        owned=_count(project.ports.ranges) if project.ports else 0,
-        used=sum(project.ports is not None and port in project.ports for port in {entry.port for entry in held}),
+        owned=_count(owned),
+        used=sum(bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned),
         free=_count(_all_free(project, free)),
         use=[_use_row(entry) for entry in held],
     )
@@ -242,7 +248,7 @@ def _reached_row(entry: _Held) -> str:
         bind = f"[{EVERYWHERE6}]" if service.bind == EVERYWHERE6 else service.bind
         listens = f"`{bind}:{port}`"
         holder = "dockerd" if service.via == "docker" else f"`{unit}`" if unit else NONE
-        ends = f"`{service.address}:{at.container_port}`" if service.address else f"the container's port {at.container_port}"
+        ends = f"`{one.address}:{at.container_port}`" if one.address else f"the container's port {at.container_port}"
     else:
         listens = f"port {port}"
         holder = "the container, on the host's network" if service.via == "host" else "a program on the host"
@@ -368,7 +374,7 @@ def _record(one: _Known, units: Units) -> tuple[Any, ...]:
         ports,
         route.path if route else None,
         route_access(route) if route else "",
-        str(service.address) if service.address else None,
+        one.address,
         service.health,
         service.schedule,
         service.assigned,
@@ -386,7 +392,7 @@ def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
 
 def text(value: str) -> str:
     """One line of plain text as Markdown prints it, in a table's cell too."""
-    return _SPECIAL.sub(r"\\\g<0>", value) if _SPECIAL.search(value) else value
+    return _SPECIAL.sub(r"\\\g<0>", value) if _SUSPECT.search(value) else value
 
 
 def code(value: str) -> str:
