@@ -20,7 +20,7 @@ class Row(NamedTuple):
     port: int | None
     transport: str
     protocol: str
-    container_port: int | None  # where traffic ends up; None where no container is behind it
+    container_port: int | None  # where traffic ends up; None where no container is behind the port
     via: str
     allow: tuple[str, ...]
     route: str | None
@@ -92,7 +92,7 @@ def _rows(service: Service) -> Iterator[Row]:
     if not service.ports:
         yield Row(service.host, service.project, service.name, None, "", "", None, service.via, *same, service.key_path)
     for index, port in enumerate(service.ports):
-        container_port = port.container_port if service.via in ("socat", "docker") else None
+        container_port = None if service.via == "process" else port.container_port
         what = (port.port, port.transport, port.protocol, container_port, service.via, service.allow, route if index == 0 else None)
         yield Row(service.host, service.project, service.name, *what, service.status, port.key_path)
 

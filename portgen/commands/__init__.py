@@ -194,7 +194,7 @@ def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)
     asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    writes = not refused and (not asks or click.confirm(f"Write {settings.inventory_name}?", err=True))
+    writes = not refused and (not asks or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
     if writes:
         inventory.write(settings.inventory, checked.source, edited.text)
     if style.format == "json":

@@ -57,6 +57,8 @@ def _added(
 ) -> tuple[Edited, Callable[[Plan], str]]:
     import datetime as dt
 
+    from msgspec.structs import replace
+
     from portgen import edit, planner, registry
     from portgen.plan import free_ports
 
@@ -79,7 +81,8 @@ def _added(
         fields["allow"] = list(given["allow"])
     edited = edit.add(source, project, name, fields)
     # Its address follows its port, and may be pinned to a service that had this port before.
-    address = edit.free_address(planner.make(edited.expected), project, name)
+    alone = replace(edited.expected, projects={project: edited.expected.projects[project]})
+    address = edit.free_address(planner.make(alone), project, name)
     if address is not None:
         edited = edit.add(source, project, name, {**fields, "address": address})
     return edited, lambda after: registry.added(find_service(after, f"{project}/{name}"))

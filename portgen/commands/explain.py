@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ import click
 
 from portgen import chain, report
 from portgen.commands import command as portgen_command
+from portgen.diff import SUMS
 from portgen.problem import Exit, PortgenError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def command(settings: chain.Settings, what: str) -> int:
         answer = _line(settings, source, planned, files, place["file"], int(place["line"]))
     else:
         answer = _named(planned, what)
-    generated = [list(_generated(settings, planned, files, subject)) for subject in answer.subjects]
+    generated = [list(_generated(settings, files, subject)) for subject in answer.subjects]
     if settings.style.format == "json":
         report.data(_record(settings, source, answer, generated))
     else:
@@ -134,7 +135,8 @@ def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequen
     lines = text.split("\n")
     if not 1 <= number <= len(lines) - text.endswith("\n"):
         raise PortgenError(f"{shown} has {len(lines) - text.endswith(chr(10))} lines", Exit.DIFFERENT)
-    host = path.partition("/")[0]
+    # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
+    host = (lines[number - 1][66:] if path == SUMS else path).partition("/")[0]
     subject = _of_line(planned, path, text, number, host)
     if subject is None:
         raise PortgenError(
@@ -151,15 +153,16 @@ def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Su
     for block in trace.blocks(path, text):
         if block.first <= number <= block.last:
             return _Subject(block.service, known.get(block.service), host=host)
-    name = _named_in(text.split("\n")[number - 1], known)
-    return _Subject(name, known[name], host=host) if name else None
+    named = [service for service in known.values() if _names(text.split("\n")[number - 1], service)]
+    return _Subject(named[0].name, named[0], host=host) if len(named) == 1 else None
 
 
-def _named_in(line: str, known: Collection[str]) -> str | None:
-    """The one service whose name stands in a line, by itself or as a unit's; None where none does, or several do."""
-    words = {word.removeprefix("portgen-") for word in re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", line)}
-    named = [word for word in words if word in known]
-    return named[0] if len(named) == 1 else None
+def _names(line: str, service: Service) -> bool:
+    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
+    Its bare name may be a word like any other."""
+    if service.route is not None and f"{service.route.path}>" in line:
+        return True
+    return service.name in line and re.search(rf"`{service.name}`|portgen-{service.name}\.|}} {service.name}\\n", line) is not None
 
 
 def _inventory_line(settings: chain.Settings, source: Source, planned: Plan, number: int) -> _Answer:
@@ -208,11 +211,10 @@ def _output_path(settings: chain.Settings, files: Sequence[File], name: str) -> 
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _generated(settings: chain.Settings, planned: Plan, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
-    """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it alone."""
+def _generated(settings: chain.Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
+    """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it."""
     from portgen import trace
 
-    known = {service.name for service in planned.services if service.host == subject.host}
     for file in files if subject.project is None else ():
         if not file.path.startswith(f"{subject.host}/"):
             continue
@@ -222,7 +224,7 @@ def _generated(settings: chain.Settings, planned: Plan, files: Sequence[File], s
         if file.path.endswith(".md") and subject.service is not None:
             marked = {number for block in blocks for number in range(block.first, block.last + 1)}
             for number, line in enumerate(file.text.splitlines(keepends=True), 1):
-                if subject.name in line and number not in marked and _named_in(line, known) == subject.name:
+                if number not in marked and _names(line, subject.service):
                     found.append(_Lines(shown, number, number, line))
         yield from sorted(found, key=lambda lines: lines.first)
 

@@ -14,6 +14,7 @@ RANGES = {"alpha": range(5000, 5100), "beta": range(5100, 5200)}
 SUBNETS = {"alpha": "172.30.0.0/23", "beta": None}
 TITLES = ["Hub", "Überblick", "監視", "A: b", "it's", 'say "hi"', "a # b", "{x}", "yes", "5", "- a", "*a", "&a", "a, b", "🎛 desk", "back\\slash"]
 REMARKS = ["# plain", "#", "# {a: [b]}, 'c", "# ünï 監", '# port: 5 "', "#! *a &b", "# - x,"]
+MERGE = "<<"
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
@@ -81,7 +82,10 @@ class _Pen:
         pad = self.draw(st.sampled_from(["", " "]))
         comma = self.draw(st.sampled_from([", ", ",", " , "]))
         trailing = "," if self.maybe(5) else ""
-        return "{" + pad + comma.join(f"{self.key(name)}: {self.scalar(value, flow=True)}" for name, value in fields.items()) + trailing + pad + "}"
+        return "{" + pad + comma.join(self.pair(name, value) for name, value in fields.items()) + trailing + pad + "}"
+
+    def pair(self, name: str, value: object) -> str:
+        return f"{name}: {value}" if name == MERGE else f"{self.key(name)}: {self.scalar(value, flow=True)}"
 
     def flow_value(self, fields: dict[str, Any], indent: int) -> None:
         """A flow mapping on one line or over several, where it may."""
@@ -91,7 +95,7 @@ class _Pen:
         self.put("{")
         self.end_line()
         for name, value in fields.items():
-            self.put(" " * (indent + 1 + self.draw(st.integers(0, 3))) + f"{self.key(name)}: {self.scalar(value, flow=True)},")
+            self.put(" " * (indent + 1 + self.draw(st.integers(0, 3))) + f"{self.pair(name, value)},")
             self.end_line()
         self.put(" " * (indent + 1) + "}")
 
@@ -209,11 +213,15 @@ def _block(pen: _Pen, values: dict[str, Any]) -> None:
     pen.end_line()
     shared = {"lan": False}
     for project, fields in values["projects"].items():
+        anchor = None
         pen.put(" " * outer + pen.key(project) + ":")
         pen.end_line()
         for name in pen.draw(st.permutations(list(fields))):
             pen.put(" " * (outer + inner) + pen.key(name) + ":")
             value = fields[name]
+            if name == "defaults" and pen.maybe():
+                anchor = f"*{project}"
+                pen.put(f" &{project}")
             if name != "services":
                 pen.put(f" {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=False)}")
                 pen.end_line()
@@ -227,7 +235,12 @@ def _block(pen: _Pen, values: dict[str, Any]) -> None:
             else:
                 pen.end_line()
                 for service, entry in value.items():
-                    _block_service(pen, project, service, entry, outer + inner + deep, deepest, shared)
+                    spelled = entry
+                    if anchor is not None and pen.maybe():
+                        at = pen.draw(st.integers(0, len(entry)))
+                        spelled = dict([*[*entry.items()][:at], (MERGE, anchor), *[*entry.items()][at:]])
+                        value[service] = {**fields["defaults"], **entry}
+                    _block_service(pen, project, service, spelled, outer + inner + deep, deepest, shared)
 
 
 def _block_service(pen: _Pen, project: str, name: str, fields: dict[str, Any], column: int, step: int, shared: dict[str, bool]) -> None:
@@ -267,6 +280,8 @@ def _block_service(pen: _Pen, project: str, name: str, fields: dict[str, Any], c
                     pen.put(
                         " " * (column + step + pen.draw(st.sampled_from([0]))) + "- " + (pen.pairs(item) if isinstance(item, dict) else str(item))
                     )
+            elif field == MERGE:
+                pen.put(f"{field}: {value}")
             else:
                 pen.put(f"{pen.key(field)}: {pen.scalar(value, flow=False)}")
             end = len(pen.text)

@@ -14,6 +14,7 @@ import pytest
 
 from portgen import host, inventory, output
 from portgen.host import Finished
+from tests.test_cli import on_a_terminal
 
 INVENTORY = """\
 version: 1
@@ -69,8 +70,8 @@ def test_the_table_says_who_holds_what(portgen: Portgen, file: Path) -> None:
         "PORT      SERVICE  CONTAINER  VIA     ALLOW  ROUTE         STATUS\n"
         "5000      hub      8080       socat   lan    /wall/hub/    active\n"
         "5001      clock    8080       docker  lan    /wall/clock/  active\n"
-        "5002      radio    -          host    lan    /wall/radio/  active\n"
-        "5004/udp  radio    -          host    lan    -             active\n"
+        "5002      radio    5002       host    lan    /wall/radio/  active\n"
+        "5004/udp  radio    5004       host    lan    -             active\n"
         "5005      old      8080       socat   lan    /wall/old/    retired\n"
         "\n"
         "data: 5100, 1 of 1 held\n"
@@ -98,7 +99,7 @@ def test_the_table_as_json_has_places_and_numbers(portgen: Portgen, file: Path) 
         "port": 5004,
         "transport": "udp",
         "protocol": "udp",
-        "container_port": None,
+        "container_port": 5004,
         "via": "host",
         "allow": ["lan"],
         "route": None,
@@ -285,6 +286,41 @@ def test_a_line_of_a_stale_file_is_read_from_the_file_itself(portgen: Portgen, f
     assert run.out.startswith(f"output/box/ufw/portgen-ufw.sh:{number + 1}: ufw allow")
     assert "hub  Hub" in run.out
     assert run.err == "output/box/ufw/portgen-ufw.sh is not what the inventory says: `portgen render` brings it up to date\n"
+
+
+def test_a_line_of_the_sums_is_about_the_file_that_it_names(portgen: Portgen, file: Path, tmp_path: Path) -> None:
+    portgen("render")
+    lines = (tmp_path / "output/SHA256SUMS").read_text(encoding="utf-8").split("\n")
+    number = next(i for i, line in enumerate(lines, 1) if line.endswith("portgen-hub.service"))
+    assert "\nhub  Hub\n" in portgen("explain", f"output/SHA256SUMS:{number}").out
+    assert portgen("explain", "output/SHA256SUMS:1").code == 1
+
+
+def test_one_name_on_two_hosts_is_told_apart_by_its_project(portgen: Portgen, tmp_path: Path) -> None:
+    text = "version: 1\nhosts: {one: {}, two: {}}\nprojects:\n"
+    for number in (1, 2):
+        text += f"  p{number}:\n    host: {['one', 'two'][number - 1]}\n    ports: 5000-5009\n    services: {{web: {{port: 5000}}, db: {{port: 500{number}}}}}\n"
+    (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
+    out = portgen("explain", "5000").out
+    assert [line.split()[-1] for line in out.split("\n") if line.startswith("  owner")] == ["one", "two"]
+    assert "The web server" not in out
+    assert portgen("ports").out.startswith("p1 on one: 5000-5009, 2 of 10 held\n")
+    run = portgen("move", "web", "5005")
+    assert (run.code, run.err) == (2, "error: web could be several services\n    hint: say p1/web or p2/web\n")
+    assert portgen("move", "p2/web", "5005").code == 0
+    assert (tmp_path / "inventory.yaml").read_text(encoding="utf-8") == text[:-40] + text[-40:].replace("web: {port: 5000}", "web: {port: 5005}")
+    assert portgen("next", "p1").out == "5002\n"
+
+
+def test_on_a_terminal_it_asks_first(file: Path) -> None:
+    code, shown = on_a_terminal(file.parent, "n\n", "move", "hub", "5006")
+    assert (code, "inventory.yaml changes. Write? [y/N]" in shown, "nothing was written" in shown) == (1, True, True)
+    assert file.read_text(encoding="utf-8") == INVENTORY
+    code, shown = on_a_terminal(file.parent, "y\n", "move", "hub", "5006")
+    assert (code, "\x1b[32m+" in shown) == (0, True)
+    assert "port: 5006," in file.read_text(encoding="utf-8")
+    code, shown = on_a_terminal(file.parent, "", "move", "hub", "5007", "--yes")
+    assert (code, "Write?" in shown) == (0, False)
 
 
 # --- add, move, swap, remove -----------------------------------------------------------------------------------------
