@@ -121,6 +121,27 @@ def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_b
     assert "+++ b/SHA256SUMS" not in run.out
 
 
+def test_the_diff_is_one_that_git_applies(rendered: Path, portgen: Run, need: Callable[[str], str]) -> None:
+    """Additions, removals, changes, and a file without its last line's end: what is shown is what is written."""
+    unit = rendered / UNIT
+    unit.write_bytes(unit.read_bytes().removesuffix(b"\n"))
+    (rendered / "inventory.yaml").write_text(CHANGED.replace("alpha: {port: 5000}", "alpha: {port: 5005, title: 'a \u00e9 - b'}"))
+    shown = portgen("render", "--check", "--force").out
+    subprocess.run(["cp", "-a", "output", "applied"], cwd=rendered, check=True, timeout=10)
+    applied = subprocess.run(
+        [need("git"), "apply", "--unsafe-paths", "--directory", str(rendered / "applied"), "-"],
+        check=False,
+        input=shown.encode(),
+        cwd="/",
+        capture_output=True,
+        timeout=20,
+    )
+    assert (applied.returncode, applied.stderr) == (0, b"")
+    assert portgen("render", "--force").code == Exit.OK
+    written = {name: data for name, data in tree(rendered / "output").items() if name != "SHA256SUMS"}
+    assert {name: data for name, data in tree(rendered / "applied").items() if name != "SHA256SUMS"} == written
+
+
 # --- hand edits ------------------------------------------------------------------------------------------------------
 
 
