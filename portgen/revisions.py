@@ -60,3 +60,9 @@ def _bytes(text: str, folder: Path, name: str, shown: str, revision: str) -> byt
 
 def _git(folder: Path, *arguments: str, stdin: bytes | None = None) -> host.Finished:
     return host.run(("git", *arguments), timeout=TIMEOUT, cwd=folder, stdin=stdin)
+
+
+def names(path: Path) -> list[str]:
+    """The branches and tags of the repository around `path`; none where there is no repository. Raises PortgenError without git."""
+    folder, _ = _within(Path(os.path.realpath(path)))
+    return _git(folder, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes").stdout.split()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from portgen import completion
 from portgen.chain import Settings
 from portgen.problem import Exit, PortgenError
 from portgen.report import Style, wants_color
@@ -28,9 +29,9 @@ R = TypeVar("R")
 _given: dict[str, Any] = {}
 
 _OPTIONS = (
-    click.option("-C", "folder", metavar="DIR", help="Work as if started in DIR."),
-    click.option("-i", "inventory_name", metavar="FILE", help="The inventory.  [default: inventory.yaml]"),
-    click.option("-o", "output_name", metavar="DIR", help="The output folder.  [default: output]"),
+    click.option("-C", "folder", shell_complete=completion.folders, metavar="DIR", help="Work as if started in DIR."),
+    click.option("-i", "inventory_name", shell_complete=completion.files, metavar="FILE", help="The inventory.  [default: inventory.yaml]"),
+    click.option("-o", "output_name", shell_complete=completion.folders, metavar="DIR", help="The output folder.  [default: output]"),
     click.option(
         "--format", "format_", type=click.Choice(["text", "json", "github", "markdown"]), help="How to print findings and data.  [default: text]"
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portgen import chain
+from portgen import chain, completion
 from portgen.commands import find_group, find_project, find_service, no_room, revise, revision
 from portgen.problem import Exit, PortgenError
 
@@ -25,9 +25,9 @@ _PORT = click.IntRange(1, 65535)
     "portgen add chat --project dashboard --group websockets --allow lan --allow any --render"
 )
 @click.argument("name")
-@click.option("--project", required=True, metavar="PROJECT", help="Whose service it is.")
+@click.option("--project", required=True, metavar="PROJECT", shell_complete=completion.projects, help="Whose service it is.")
 @click.option("--port", type=_PORT, metavar="PORT", help="Its port on the host.  [default: the next free one]")
-@click.option("--group", metavar="GROUP", help="Take the next free port of this planned part of the range.")
+@click.option("--group", metavar="GROUP", shell_complete=completion.groups, help="Take the next free port of this planned part of the range.")
 @click.option("--title", help="What people call it.")
 @click.option("--purpose", help="What it is for.")
 @click.option("--via", type=click.Choice(["socat", "docker", "host", "process"]), help="Who listens on the host's port.")

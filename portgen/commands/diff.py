@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain, report
+from portgen import chain, completion, report
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError, Problem, Severity
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Examples: portgen diff; portgen diff main; portgen diff HEAD^ HEAD --format markdown")
-@click.argument("revisions", metavar="[REV [REV]]", nargs=-1)
+@click.argument("revisions", metavar="[REV [REV]]", nargs=-1, shell_complete=completion.revisions)
 @portgen_command
 def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
     """Tell what a change means: what it exposes, what happens to each service, what to do on the host.
@@ -59,7 +59,7 @@ def _print(review: Review, source: Source, style: report.Style) -> None:
     from portgen import summary
 
     if style.format == "json":
-        click.echo(report._json(summary.as_dict(review)))
+        report.data(summary.as_dict(review))
         return
     if style.format == "github":
         for line in report.problem_lines(_findings(review, source), style):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from portgen import chain, report
+from portgen import chain, completion, report
 from portgen.commands import command as portgen_command
 from portgen.diff import SUMS
 from portgen.problem import Exit, PortgenError
@@ -55,7 +55,7 @@ class _Answer(NamedTuple):
     epilog="Examples: portgen explain 5014; portgen explain smartnumbers; portgen explain output/es-docker/nginx/conf.d/portgen.conf:20; "
     "portgen explain inventory.yaml:41. With -v every generated line is printed."
 )
-@click.argument("what", metavar="PORT|NAME|FILE:LINE")
+@click.argument("what", metavar="PORT|NAME|FILE:LINE", shell_complete=completion.explained)
 @portgen_command
 def command(settings: chain.Settings, what: str) -> int:
     """Say what a port, a service, a project or a line of a file is about: its owner, its purpose, its place in the inventory,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain
+from portgen import chain, completion
 from portgen.commands import find_service, revise, revision
 from portgen.problem import Exit, PortgenError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Examples: portgen move smartnumbers 5027; portgen move mail-relay 2526 --from 2525 --render")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.services)
 @click.argument("port", type=click.IntRange(1, 65535))
 @click.option("--from", "old", type=click.IntRange(1, 65535), metavar="PORT", help="Which of its ports, where it has several.  [default: the first]")
 @revision

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain, report
+from portgen import chain, completion, report
 from portgen.commands import command as portgen_command
 from portgen.commands import find_group, find_project, no_room
 from portgen.problem import Exit
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Examples: portgen next dashboard; portgen next dashboard --group websockets --count 3 --live")
-@click.argument("project")
-@click.option("--group", metavar="GROUP", help="Of this planned part of the project's range.")
+@click.argument("project", shell_complete=completion.projects)
+@click.option("--group", metavar="GROUP", shell_complete=completion.groups, help="Of this planned part of the project's range.")
 @click.option("--count", type=click.IntRange(1, 65535), default=1, show_default=True, metavar="N", help="How many.")
 @click.option("--live", is_flag=True, help="Leave out what listens on this machine now, whoever it is (asks `ss`).")
 @portgen_command

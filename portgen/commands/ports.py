@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portgen import chain, report
+from portgen import chain, completion, report
 from portgen.commands import command as portgen_command
 from portgen.commands import find_project
 from portgen.problem import Exit
@@ -22,7 +22,7 @@ MOST_RANGES = 60  # columns of free ranges in a table; the JSON has all of them
 
 
 @click.command(epilog="Examples: portgen ports; portgen ports dashboard --free; portgen ports --format json")
-@click.argument("project", required=False)
+@click.argument("project", required=False, shell_complete=completion.projects)
 @click.option("--free", is_flag=True, help="What is free, by project and group, instead of what is held.")
 @portgen_command
 def command(settings: chain.Settings, project: str | None, free: bool) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain
+from portgen import chain, completion
 from portgen.commands import find_service, revise, revision
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Examples: portgen remove rfq-tickets; portgen remove rfq-tickets --retire (nobody gets its port)")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.services)
 @click.option("--retire", is_flag=True, help="Keep the entry as `status: retired`: nothing is rendered for it, and its port stays held.")
 @revision
 def command(settings: chain.Settings, name: str, retire: bool, yes: bool, render: bool) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from portgen import chain, memory, output, report
+from portgen import chain, completion, memory, output, report
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, Problem
 
@@ -35,7 +35,7 @@ class _Wish(NamedTuple):
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @click.option("--strict", is_flag=True, help="Warnings of the inventory fail too.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something was written: for a hook that must stop then.")
-@click.option("--only", metavar="TARGET", help="One target only.")
+@click.option("--only", metavar="TARGET", shell_complete=completion.targets, help="One target only.")
 @portgen_command
 def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
     """Render the files, show what would change, and write them."""

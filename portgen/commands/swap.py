@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain
+from portgen import chain, completion
 from portgen.commands import find_service, revise, revision
 from portgen.problem import Exit, PortgenError
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: portgen swap smartnumbers veeam-usage --render")
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", metavar="A", shell_complete=completion.services)
+@click.argument("other", metavar="B", shell_complete=completion.services)
 @revision
 def command(settings: chain.Settings, one: str, other: str, yes: bool, render: bool) -> int:
     """Let services A and B exchange their ports (of several, the first).
