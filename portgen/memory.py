@@ -89,13 +89,19 @@ def folder(name: str) -> Path | None:
     place = _root() / name
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Compiled templates are code: what another user could have put there is not run, least of all by root under sudo.
+        ours = place.stat().st_uid == os.geteuid() and not place.stat().st_mode & 0o022
     except OSError:
         return None
-    return place if os.access(place, os.W_OK | os.X_OK) else None
+    return place if ours and os.access(place, os.W_OK | os.X_OK) else None
 
 
 def _root() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "portgen")
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(cache):
+        cache = os.path.expanduser("~/.cache")
+    # A user without a home gets no cache, and no folder named `~` where they stand.
+    return Path(cache if os.path.isabs(cache) else os.devnull, "portgen")
 
 
 def _place(inventory: Path, out: Path) -> Path:

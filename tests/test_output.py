@@ -667,6 +667,29 @@ def test_a_cache_that_can_not_be_written_is_no_cache(rendered: Path, portgen: Ru
     assert portgen("render").code == Exit.OK
 
 
+def test_a_user_without_a_home_gets_no_folder_named_for_one(open_to_nobody: Path, need: Callable[[str], str]) -> None:
+    if os.getuid() != 0:
+        pytest.skip("becoming a user without a home needs root")
+    open_to_nobody.chmod(0o777)
+    command = [need("setpriv"), "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-m", "portgen", "render", "--check"]
+    homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    ran = subprocess.run(command, check=False, cwd=open_to_nobody, env=homeless, capture_output=True, text=True, timeout=20)
+    assert (ran.returncode, ran.stdout) == (Exit.OK, ""), ran.stderr
+    assert sorted(path.name for path in open_to_nobody.iterdir()) == ["inventory.yaml", "output"]
+
+
+def test_compiled_templates_that_another_user_could_write_are_not_run(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(rendered / "cache"))
+    place = memory.folder("templates")
+    assert place == rendered / "cache/portgen/templates"
+    place.chmod(0o777)
+    assert memory.folder("templates") is None
+    place.chmod(0o700)
+    if os.getuid() == 0:
+        os.chown(place, 65534, 65534)
+        assert memory.folder("templates") is None
+
+
 def test_what_was_remembered_keeps_its_findings(tmp_path: Path, portgen: Run) -> None:
     (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("alpha: {port: 5000}", "alpha: {port: 5000, route: {path: /a/, extra: ['gzip on;']}}"))
     first = portgen("render")
