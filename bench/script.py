@@ -24,9 +24,7 @@ def services(inventory):
 
 
 def render(inventory):
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), trim_blocks=True, lstrip_blocks=True
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), trim_blocks=True, lstrip_blocks=True)
     host = next(iter(inventory["hosts"].values()))
     every = list(services(inventory))
     values = {"services": every, "server_name": host["nginx"]["server_name"], "subnet": "172.16.0.0/15"}
