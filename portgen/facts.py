@@ -431,7 +431,7 @@ def _facts(gathered: _Gathered, keys: Collection[Key], known: dict[str, Words]) 
     for key, parts in gathered.blocks.items():
         if key.name == NGINX:
             servers[key.host] = structs.replace(servers.get(key.host, Nginx()), openings=_read_openings(parts))
-    services = {key: _read_service(sorted(parts)) for key, parts in gathered.blocks.items() if key in keys}
+    services = {key: _read_service(sorted(parts)) for key, parts in gathered.blocks.items() if key in keys and key.name != NGINX}
     return Facts(services, servers, gathered.networks, known)
 
 

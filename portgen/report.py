@@ -31,6 +31,7 @@ class Style(NamedTuple):
     color: bool = False
     quiet: bool = False
     verbose: bool = False
+    folder: str = ""  # what places are relative to, seen from here
 
 
 def wants_color(choice: str) -> bool:
@@ -71,7 +72,7 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
         yield "|---|---|---|---|"
     for problem in found:
         if style.format == "github":
-            yield _github(problem)
+            yield _github(problem, style.folder)
         elif style.format == "markdown":
             hint = f"<br>{problem.hint}" if problem.hint else ""
             cells = (f"`{problem.location}`", problem.severity, _cell(problem.message + hint), f"`{problem.rule}`")
@@ -190,12 +191,14 @@ def _styled(text: str, colour: str | None, style: Style) -> str:
     return click.style(text, fg=colour, bold=True) if style.color else text
 
 
-def _github(problem: Problem) -> str:
+def _github(problem: Problem, folder: str) -> str:
+    """A workflow command. GitHub takes paths from the repository's root, wherever in it the step runs."""
     kind = {"note": "notice"}.get(problem.severity, str(problem.severity))
     message = problem.message + (f" ({problem.hint})" if problem.hint else "")
     place = problem.location
     escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = place.file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    file = os.path.relpath(os.path.join(folder, place.file), os.environ.get("GITHUB_WORKSPACE") or None)
+    file = file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} file={file},line={place.line},col={place.column},title={problem.rule}::{escaped}"
 
 

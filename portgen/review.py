@@ -87,6 +87,12 @@ class _Pair(NamedTuple):
         return next((service.title for service in (self.after, self.before) if service is not None and service.title), self.key.name)
 
 
+def of_plans(before: Plan, after: Plan) -> Review:
+    """The review of one plan against another. Only the services that they plan differently are looked at."""
+    keys = facts.differing(before, after)
+    return compare(facts.of(before, keys), facts.of(after, keys))
+
+
 def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     """What it means to go from `before` to `after`. `others`: files that change besides, named as they are."""
     pairs = _pairs(before.services, after.services)
@@ -109,7 +115,7 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     hosts: list[str] = []
     for host in dict.fromkeys((*after.nginx, *before.nginx)):
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
-        hosts += _nginx_words(host, old, new)
+        hosts += _nginx_words(host, old, new, after)
         exposures += exposure.of_nginx(host, old, new, after)
     for key in sorted(before.networks.keys() | after.networks.keys()):
         subnets = before.networks.get(key), after.networks.get(key)
@@ -421,7 +427,7 @@ def _unit_words(before: Service | None, now: Service | None) -> Iterator[str]:
             yield f"{verb} {count} unit{'s' if count != 1 else ''}"
 
 
-def _nginx_words(host: str, old: Nginx, new: Nginx) -> Iterator[str]:
+def _nginx_words(host: str, old: Nginx, new: Nginx, after: Facts) -> Iterator[str]:
     for label, before, now in (
         ("answers to", old.names, new.names),
         ("listens on", old.listen, new.listen),
@@ -429,11 +435,14 @@ def _nginx_words(host: str, old: Nginx, new: Nginx) -> Iterator[str]:
     ):
         if before != now:
             yield f"{host}: nginx {label} {_listed(now)} (was {_listed(before)})"
-    for verb, some, others in (("opens", new, old), ("closes", old, new)):
-        for port, sources in some.openings.items():
-            changed = tuple(source for source in sources if source not in others.openings.get(port, ()))
-            if changed:
-                yield f"{host}: nginx {verb} {port} to {', '.join(changed)}"
+    for port in dict.fromkeys((*new.openings, *old.openings)):
+        now, before = new.openings.get(port, ()), old.openings.get(port, ())
+        opened = tuple(source for source in now if source not in before)
+        closed = tuple(source for source in before if source not in now)
+        if opened:
+            yield f"{host}: nginx opens {port} to {said(opened, host, after)}" + (f" instead of {said(closed, host, after)}" if closed else "")
+        elif closed:
+            yield f"{host}: nginx closes {port} to {said(closed, host, after)}"
 
 
 def _listed(values: tuple[str | None, ...]) -> str:

@@ -191,16 +191,12 @@ def _endpoints(actor: _Actor) -> str:
 
 
 def _firewall(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
-    parts = [
-        f"{verb} {rule.port} to {rule.source}"
-        for verb, some in (("opens", changed.opened), ("closes", changed.closed))
-        for key, rules in some.items()
-        if key.host == host
-        for rule in rules
-    ]
+    parts: list[str] = []
     nginx = [facts.nginx.get(host, Nginx()).openings for facts in (before, after)]
-    for verb, some, others in (("opens", nginx[1], nginx[0]), ("closes", nginx[0], nginx[1])):
-        parts += [f"{verb} {port} to {source}" for port, sources in some.items() for source in sources if source not in others.get(port, ())]
+    for verb, some, (one, other) in (("opens", changed.opened, nginx[::-1]), ("closes", changed.closed, nginx)):
+        found = [(rule.port, rule.source) for key, rules in some.items() if key.host == host for rule in rules]
+        found += [(port, source) for port, sources in one.items() for source in sources if source not in other.get(port, ())]
+        parts += [f"{verb} {port} to {source}" for port, source in sorted(found, key=lambda rule: (int(rule[0].partition("/")[0]), rule))]
     relabelled = sum(len(rules) for key, rules in changed.taken.items() if key.host == host)
     if relabelled:
         parts.append(f"relabels {relabelled} rule{'s' if relabelled > 1 else ''}")

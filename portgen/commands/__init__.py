@@ -74,6 +74,7 @@ def last_settings() -> Settings:
         color=wants_color(_given.get("color", "auto")),
         quiet=bool(_given.get("quiet")),
         verbose=bool(_given.get("verbose")),
+        folder=_given.get("folder", ""),
     )
     return Settings(
         folder=Path(_given.get("folder", "")),

@@ -27,14 +27,14 @@ def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
     if len(revisions) > 2:
         raise PortgenError(f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW")
     review, source = _revisions(settings, *revisions) if revisions else _output(settings)
-    _print(review, source, settings.style)
+    _print(review, source, settings)
     if review.empty:
         report.status("nothing changes" if revisions else f"nothing changes: {settings.output_name} is what the inventory says", settings.style)
     return Exit.OK if review.empty else Exit.DIFFERENT
 
 
 def _revisions(settings: chain.Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
-    from portgen import facts, inventory, planner, review, revisions
+    from portgen import inventory, planner, review, revisions
 
     sources = (
         revisions.load(old, settings.inventory, settings.inventory_name),
@@ -43,8 +43,7 @@ def _revisions(settings: chain.Settings, old: str, new: str | None = None) -> tu
         else revisions.load(new, settings.inventory, settings.inventory_name),
     )
     before, after = (planner.make(source.inventory) for source in sources)
-    keys = facts.differing(before, after)
-    return review.compare(facts.of(before, keys), facts.of(after, keys)), sources[1]
+    return review.of_plans(before, after), sources[1]
 
 
 def _output(settings: chain.Settings) -> tuple[Review, Source]:
@@ -55,21 +54,22 @@ def _output(settings: chain.Settings) -> tuple[Review, Source]:
     return review.of_changes(chain.compare(settings, plan), plan), source
 
 
-def _print(review: Review, source: Source, style: report.Style) -> None:
+def _print(review: Review, source: Source, settings: chain.Settings) -> None:
     from portgen import summary
 
+    style = settings.style
     if style.format == "json":
         report.data(summary.as_dict(review))
         return
     if style.format == "github":
-        for line in report.problem_lines(_findings(review, source), style):
+        for line in report.problem_lines(_findings(review, source, settings.inventory_name), style):
             click.echo(line)
     lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
     for line in lines:
         click.echo(line)
 
 
-def _findings(review: Review, source: Source) -> list[Problem]:
+def _findings(review: Review, source: Source, file: str) -> list[Problem]:
     """What becomes reachable, at the service's own line."""
     paths = {name: ("projects", project, "services", name) for project, entry in source.inventory.projects.items() for name in entry.services}
     return [
@@ -77,7 +77,7 @@ def _findings(review: Review, source: Source) -> list[Problem]:
             "exposes",
             Severity.WARNING,
             f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}",
-            source.at(paths.get(exposure.service, ("hosts", exposure.host))),
+            source.at(paths.get(exposure.service, ("hosts", exposure.host)))._replace(file=file),  # not `main:inventory.yaml`
         )
         for exposure in review.exposures
         if exposure.new
