@@ -29,6 +29,10 @@ CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
 
 # DNS-like labels: valid as a unit name, an nginx upstream, a compose service and a ufw comment without escaping.
 Name = Annotated[str, Meta(pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}", max_length=255, description="Lower-case letters, digits and single hyphens")]
+# A project's name is a part of a file's: docker-compose.<name>.yml fits into 255 bytes.
+ProjectName = Annotated[
+    str, Meta(pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}", max_length=200, description="Lower-case letters, digits and single hyphens, 200 at most")
+]
 
 # One printable line. LF and CR would start a new directive in a systemd unit, a trailing backslash would join the
 # next line to it, and outer blanks would be stripped; all three are refused rather than silently changed.
@@ -382,7 +386,7 @@ class Inventory(Struct, frozen=True, forbid_unknown_fields=True):
 
     version: Literal[1]
     hosts: dict[Name, Host] = {}
-    projects: dict[Name, Project] = {}
+    projects: dict[ProjectName, Project] = {}
 
 
 def decode_value(kind: type[Any], raw: object) -> Any:

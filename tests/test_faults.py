@@ -267,6 +267,10 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         'version: 1\nhosts: {"../x": {}}\n',
         ["2:9: error: `../x` is not allowed here [inventory]", "hint: Lower-case letters, digits and single hyphens"],
     ),
+    "a name too long for a file": (
+        f"version: 1\nprojects: {{{'x' * 200}: {{}}, {'y' * 201}: {{}}}}\n",
+        [f"2:218: error: `{'y' * 57}...` is not allowed here [inventory]", "hint: Lower-case letters, digits and single hyphens, 200 at most"],
+    ),
     "an empty name": (
         'version: 1\nhosts: {"": {}}\n',
         ["2:9: error: `` is not allowed here [inventory]", "hint: Lower-case letters, digits and single hyphens"],

@@ -111,6 +111,21 @@ def test_check_writes_nothing_at_all(tmp_path: Path, portgen: Run) -> None:
     assert not (tmp_path / "output").exists()
 
 
+def test_the_longest_names_fit_into_files(tmp_path: Path, portgen: Run) -> None:
+    longest = (
+        INVENTORY.replace("box", "h" * 255)
+        .replace("wall:", "p" * 200 + ":")
+        .replace("alpha", "s" * 239)
+        .replace(f"{'h' * 255}.example", "box.example")
+    )
+    (tmp_path / "inventory.yaml").write_text(longest)
+    run = portgen("render")
+    assert run.code == Exit.OK, run.out + run.err
+    assert len(f"portgen-{'s' * 239}.service") == 255
+    assert (tmp_path / f"output/{'h' * 255}/systemd/portgen-{'s' * 239}.service").exists()
+    assert portgen("render", "--check").code == Exit.OK
+
+
 def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portgen: Run) -> None:
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     run = portgen("render", "--check")
