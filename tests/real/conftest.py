@@ -6,7 +6,7 @@ Where the machine can't run it the tests are skipped with the reason; with PORTG
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,9 @@ def estate(installed: Estate, known: list[str]) -> Iterator[Estate]:
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a project of one's own: the repository's inventory with texts replaced, rendered."""
+    """Makes a project of one's own: the repository's inventory with texts replaced or by a portgen command, rendered."""
 
-    def make(*replacements: tuple[str, str]) -> Path:
-        return edit(tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements)
+    def make(*replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:
+        return edit(tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements, command=command)
 
     return make

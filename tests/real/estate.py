@@ -238,21 +238,22 @@ class Estate:
         return sorted(re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line)
 
 
-def edit(project: Path, *replacements: tuple[str, str]) -> Path:
-    """A project folder of its own: the repository's inventory with texts replaced (each occurs once), rendered."""
+def edit(project: Path, *replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:
+    """A project folder of its own: the repository's inventory with texts replaced (each occurs once) or by a portgen command; rendered."""
     project.mkdir(parents=True)
     text = (REPOSITORY / "inventory.yaml").read_text(encoding="utf-8")
     for old, new in replacements:
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in the inventory"
         text = text.replace(old, new)
     (project / "inventory.yaml").write_text(text, encoding="utf-8")
-    render(project)
+    if command:
+        portgen(project, *command, "--yes")
+    portgen(project, "render", "--yes")
     return project
 
 
-def render(project: Path) -> str:
-    """Renders the project's output with the portgen that is installed here."""
-    argv = (sys.executable, "-m", "portgen", "-C", str(project), "render", "--yes")
+def portgen(project: Path, *arguments: str) -> None:
+    """Runs the portgen that is installed here on the project."""
+    argv = (sys.executable, "-m", "portgen", "-C", str(project), *arguments)
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, f"portgen render: exit code {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    assert done.returncode == 0, f"portgen {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
