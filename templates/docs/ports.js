@@ -383,7 +383,8 @@
 
   const maps = [];
   for (const project of projects) {
-    const card = make("article", { class: `card${project.size > 30 || project.groups.length ? " wide" : ""}` });
+    const broad = project.size > 30 || project.groups.length > 0;
+    const card = make("article", { class: !broad ? "card" : projects.length > 8 && project.size <= 1000 ? "card half" : "card wide" });
     const head = make("header", {}, make("h3", {}, project.title), make("span", { class: "range" }, spans(project.ports) || "no ports"));
     if (project.status !== "active") head.append(make("span", { class: `state ${project.status}` }, project.status));
     if (!project.size) head.append(make("span", { class: "fill" }, plural(services.filter((service) => service.project === project.project).length, "service")));

@@ -26,9 +26,11 @@ class Pages(NamedTuple):
 
 
 def pages(text: bytes) -> Pages:
+    """The first host's pages."""
     plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
-    files = {file.path.rpartition("/")[2]: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])}
-    return Pages(files["PORTS.md"], files["ports.html"])
+    files = {file.path: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])}
+    folder = f"{plan.hosts[0].name}/docs"
+    return Pages(files[f"{folder}/PORTS.md"], files[f"{folder}/ports.html"])
 
 
 def many(services: int) -> bytes:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,19 @@ def test_both_pages_of_an_inventory_that_has_everything(snapshot: Snapshot) -> N
     snapshot.snapshot_dir = EVERYTHING
     snapshot.assert_match(found.guide, "PORTS.md")
     snapshot.assert_match(found.data.lstrip(), "ports.jsonl")
+
+
+@pytest.mark.parametrize("case", sorted(ROOT.glob("tests/cases/*/inventory.yaml")), ids=lambda case: case.parent.name)
+def test_every_case_has_both_pages_and_no_service_is_left_out(case: Path) -> None:
+    text = case.read_bytes()
+    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    services = [service for service in plan.services if service.host == plan.hosts[0].name]
+    found = pages(text)
+    entries = [json.loads(line) for line in found.data.strip().split("\n")]
+    assert [entry[0] for entry in entries if isinstance(entry, list)] == sorted(service.name for service in services)
+    for service in services:
+        for port in service.ports:
+            assert re.search(rf"^\| .* `{service.name}` \| {port.port} \| [0-9-]+ \| {port.protocol} \| {service.via} \| ", found.guide, re.MULTILINE)
 
 
 # --- what the seed's guide got wrong, computed ---------------------------------------------------------------------
