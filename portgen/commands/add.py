@@ -21,8 +21,10 @@ _PORT = click.IntRange(1, 65535)
 
 
 @click.command(
-    epilog='Examples: portgen add night-shift --project dashboard --title "Night Shift"; '
-    "portgen add chat --project dashboard --group websockets --allow lan --allow any --render"
+    epilog="""\b
+Examples:
+  portgen add night-shift --project dashboard --title "Night Shift"
+  portgen add chat --project dashboard --group websockets --allow lan --render"""
 )
 @click.argument("name")
 @click.option("--project", required=True, metavar="PROJECT", shell_complete=completion.projects, help="Whose service it is.")

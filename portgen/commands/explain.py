@@ -52,14 +52,23 @@ class _Answer(NamedTuple):
 
 
 @click.command(
-    epilog="Examples: portgen explain 5014; portgen explain smartnumbers; portgen explain output/es-docker/nginx/conf.d/portgen.conf:20; "
-    "portgen explain inventory.yaml:41. With -v every generated line is printed."
+    epilog="""With -v every generated line is printed.
+
+\b
+Examples:
+  portgen explain 5014
+  portgen explain smartnumbers
+  portgen explain inventory.yaml:41
+  portgen explain output/es-docker/nginx/conf.d/portgen.conf:20"""
 )
 @click.argument("what", metavar="PORT|NAME|FILE:LINE", shell_complete=completion.explained)
 @portgen_command
 def command(settings: chain.Settings, what: str) -> int:
-    """Say what a port, a service, a project or a line of a file is about: its owner, its purpose, its place in the inventory,
-    and the generated lines that come from it. Of a free port, whose range it lies in, and its neighbours."""
+    """Say what a port, a service, a project or a line of a file is about.
+
+    Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
+    range it lies in, and its neighbours.
+    """
     source, planned = chain.plan(settings)
     files = chain.render(settings, planned)
     place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
