@@ -54,8 +54,8 @@ def of(key: Key, title: str, before: Service | None, now: Service | None, after:
             yield Exposure(key.host, key.name, title, port, rest, said(rest, key.host, after), old)
     joins = now.container is not None and now.container.host_network and not (before and before.container and before.container.host_network)
     if joins and not now.openings:
-        where = "its own ports, on the host's network"
-        yield Exposure(key.host, key.name, title, where, (), "whoever ufw's default policy lets in: there is no `allow`")
+        where = "its program's own ports, on the host's network,"
+        yield Exposure(key.host, key.name, title, where, (), "whoever ufw's default policy lets in (there is no `allow`)")
     yield from _by_route(key, title, before.route if before else None, now.route, after)
 
 
@@ -82,7 +82,7 @@ def _by_route(key: Key, title: str, before: Route | None, now: Route | None, aft
     elif rest and before.path != now.path:
         yield exposure(rest, f"{now.path} through nginx{locked}", before.path)
     if before.directives != now.directives and now.directives:
-        yield exposure(sources, f"{now.path} through nginx: raw directives change, read what they let in")
+        yield exposure(sources, f"{now.path} through nginx, with other raw directives (read them)")
 
 
 def of_nginx(host: str, before: Nginx, now: Nginx, after: Facts) -> Iterator[Exposure]:
@@ -90,7 +90,7 @@ def of_nginx(host: str, before: Nginx, now: Nginx, after: Facts) -> Iterator[Exp
     for port, sources in now.openings.items():
         opened = uncovered(sources, before.openings.get(port, ()))
         if opened:
-            where = f"{port}, and every route that names no `allow` of its own"
+            where = f"{port} (and each route without an `allow`)"
             yield Exposure(host, "nginx", "nginx", where, opened, said(opened, host, after))
 
 

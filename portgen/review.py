@@ -372,14 +372,15 @@ def _rule_words(pair: _Pair, rules: steps.Rules, after: Facts) -> Iterator[str]:
     names = dict.fromkeys(key for key in (pair.old, pair.new) if key is not None)
     opened, taken, closed = (_by_port(rule for key in names for rule in some.get(key, ())) for some in (rules.opened, rules.taken, rules.closed))
     host = pair.key.host
+    left = (pair.old or pair.key).host
     for port, sources in opened.items():
-        instead = closed.pop(port, ())
+        instead = closed.pop(port, ()) if left == host else ()
         yield f"opens {port} to {said(sources, host, after)}" + (f" instead of {said(instead, host, after)}" if instead else "")
     for port, sources in taken.items():
         if pair.old is None or pair.old == pair.new:  # else its own rules under its own new name
             yield f"takes over {port} to {said(sources, host, after)}"
     for port, sources in closed.items():
-        yield f"closes {port} to {said(sources, host, after)}"
+        yield f"closes {port} to {said(sources, left, after)}"
 
 
 def _by_port(rules: Iterable[steps.Rule]) -> dict[str, tuple[str, ...]]:

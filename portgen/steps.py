@@ -109,34 +109,46 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
     come = [name for name in new if name not in old]
     differ = [name for name in new if name in old and new[name].setup != old[name].setup]
     # Stopped before anything else starts: what others are waiting for.
-    first = [name for name in differ if _frees(old[name], new[name], taken, name) or new[name].network in rebuilt]
+    freed = [name for name in differ if _frees(old[name], new[name], taken, name)]
+    down = [name for name in differ if old[name].network in rebuilt]
+    stopped = [name for name in freed if name not in down]
 
-    stopped = _named("unit", [*gone, *first])
-    if stopped:
-        yield Step(host, "stop-units", "stop", stopped, _reason(gone, first, "unit"))
-    for file, names in _by_file([*gone, *first]).items():
-        yield Step(host, "stop-containers", f"{file}: stop", names, _reason(gone, first, "container"))
-    for name in (*gone, *first):
+    for verb, some, why in (("disable and stop", gone, "no longer wanted"), ("stop", freed, "their ports are taken over")):
+        units = _named("unit", some)
+        if units:
+            yield Step(host, "stop-units", verb, units, why)
+    for verb, some, why in (
+        ("stop and remove", gone, "no longer wanted"),
+        ("stop", stopped, "their ports or addresses are taken over"),
+        ("down", down, "their network is made anew"),
+    ):
+        for file, names in _by_file(some).items():
+            yield Step(host, "stop-containers", f"{file}: {verb}", names, why)
+    for name in (*gone, *freed):
         if name.kind == "program":
             yield Step(host, "program", "stop", (f"{name.name}'s own program",), f"it lets go of {_endpoints(old[name])}")
     yield from _firewall(host, before, after, changed)
     for network in sorted(rebuilt):
         key = Key(host, network)
-        yield Step(host, "network", "remove the network", (network,), f"{before.networks[key]} -> {after.networks[key]}: compose makes it anew")
+        yield Step(
+            host, "network", "see that the network is gone:", (network,), f"compose makes it anew, {before.networks[key]} -> {after.networks[key]}"
+        )
     for verb, some in (("recreate", differ), ("start", come)):
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
     for name in (*differ, *come):
         if new[name].program and new[name].holds and (name not in old or old[name].holds != new[name].holds):
             yield Step(host, "program", "see that", (f"{name.name}'s own program listens on {_endpoints(new[name])}",))
-    starts = _named("unit", [*come, *(name for name in differ if name in first)])
-    restarts = _named("unit", [name for name in differ if name not in first])
-    if stopped or starts or restarts:
+    starts = [
+        ("start-units", "enable and start", _named("unit", come)),
+        ("start-units", "start", _named("unit", freed)),
+        ("restart-units", "restart", _named("unit", [name for name in differ if name not in freed])),
+    ]
+    if any(names for _, _, names in starts) or _named("unit", gone):
         yield Step(host, "reload-systemd", "systemctl daemon-reload", ())
-    if starts:
-        yield Step(host, "start-units", "start", starts)
-    if restarts:
-        yield Step(host, "restart-units", "restart", restarts)
+    for action, verb, names in starts:
+        if names:
+            yield Step(host, action, verb, names)
     yield from _nginx(host, before, after)
 
 
@@ -176,14 +188,6 @@ def _named(kind: str, names: list[_Id]) -> tuple[str, ...]:
 def _by_file(names: list[_Id]) -> dict[str, tuple[str, ...]]:
     files = sorted({name.file for name in names if name.kind == "container"})
     return {file: tuple(sorted(name.name for name in names if name.kind == "container" and name.file == file)) for file in files}
-
-
-def _reason(gone: list[_Id], first: list[_Id], kind: str) -> str | None:
-    held = "ports" if kind == "unit" else "ports or addresses"
-    some_gone, some_first = any(name.kind == kind for name in gone), any(name.kind == kind for name in first)
-    if some_first:
-        return f"others take their {held}" if not some_gone else f"no longer wanted, or others take their {held}"
-    return "no longer wanted" if some_gone else None
 
 
 def _endpoints(actor: _Actor) -> str:

@@ -1,0 +1,35 @@
+"""Two inventories, reviewed in both ways: as plans, and as the files that were rendered from them. Nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portgen import chain, diff, inventory, planner, render, review, targets
+from portgen.output import Output, Present
+from portgen.plan import Plan
+from portgen.review import Review
+
+TEMPLATES = [Path(__file__).parent.parent.parent / "templates"]
+
+
+def planned(text: str) -> Plan:
+    return planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
+
+
+def by_plans(before: str, after: str) -> Review:
+    return review.of_plans(planned(before), planned(after))
+
+
+def by_files(before: str, after: str) -> Review:
+    """As `portgen diff` does where `before` was rendered and `after` is the inventory."""
+    plan = planned(after)
+    old, new = (render.files(each, targets.every(), TEMPLATES) for each in (planned(before), plan))
+    nothing = Output({}, None, {})
+    sums = diff.sums(old, nothing)
+    present = Output(
+        {path: frozenset({digest}) for digest, path in (line.split("  ") for line in sums.splitlines())},
+        sums.encode(),
+        {file.path: Present(file.text.encode(), bool(file.mode & 0o100)) for file in old},
+    )
+    after_sums = diff.sums(new, present)
+    return review.of_changes(chain.Compared(new, diff.compare(new, present, after_sums), after_sums), plan)

@@ -1,0 +1,207 @@
+"""What changes mean: recorded cases, each a folder with the inventory before and after, and the review in text and markdown."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from pytest_snapshot.plugin import Snapshot
+
+from portgen import exposure, facts, inventory, planner, render, review, summary, targets
+from portgen.facts import Key
+from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
+
+CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
+FEATURES = sorted(Path(__file__).parent.parent.glob("cases/*/inventory.yaml"))
+# What files can't tell, and say instead: no purpose, no program of which nothing is rendered, nothing of a service that was planned.
+TOLD_BY_FILES = {
+    "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
+    "goes-live": "Figures is added at 5001, via socat, route /wall/figures/; opens 5001/tcp to lan; starts 1 unit",
+    "to-another-host": "api is removed from 5400; closes 5400/tcp to lan",
+}
+
+
+def texts(case: Path) -> tuple[str, str]:
+    return case.read_text(), case.with_name("after.yaml").read_text()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_a_change_is_described_just_so(case: Path, snapshot: Snapshot) -> None:
+    found = by_plans(*texts(case))
+    snapshot.snapshot_dir = case.parent
+    snapshot.assert_match("".join(f"{line}\n" for line in summary.text(found)), "review.txt")
+    snapshot.assert_match("".join(f"{line}\n" for line in summary.markdown(found)), "review.md")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_the_rendered_files_tell_the_same_as_the_plans(case: Path) -> None:
+    told, read = by_plans(*texts(case)), by_files(*texts(case))
+    if case.parent.name in TOLD_BY_FILES:
+        assert TOLD_BY_FILES[case.parent.name] in summary.text(read)
+    else:
+        assert list(summary.text(read)) == list(summary.text(told))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
+    found = by_plans(*texts(case))
+    data = json.loads(json.dumps(summary.as_dict(found)))
+    assert [service["summary"] for service in data["services"]] == [changed.line for changed in found.services]
+    assert len(data["steps"]) == len(found.steps)
+
+
+@pytest.mark.parametrize("case", FEATURES, ids=lambda case: case.parent.name)
+def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
+    if (case.parent / "templates").exists():
+        pytest.skip("its own templates write something else")
+    plan = planner.make(inventory.parse(case.read_bytes(), "inventory.yaml").inventory)
+    files = render.files(plan, targets.every(), TEMPLATES)
+    keys = {Key(service.host, service.name) for service in plan.services}
+    of_plan = facts.of(plan, keys)
+    of_files = facts.read({file.path: file.text for file in files}, keys, of_plan.words)
+    for key, expected in of_plan.services.items():
+        rendered = expected.units or expected.container or expected.openings or expected.route
+        assert bool(rendered) == (key in of_files.services), key
+        if not rendered:
+            continue
+        found = msgspec.to_builtins(of_files.services[key])
+        wanted = msgspec.to_builtins(expected)
+        for unit in found["units"].values():
+            assert unit.pop("settings").startswith("[Unit]\n")
+        for unit in wanted["units"].values():
+            unit.pop("settings")
+        # A program's own port shows only where it is routed or opened; and a line of a raw directive may look like a template's.
+        unseen = {"project", "described"} | (
+            {"ports", "primary"} if set(found["ports"]) != set(wanted["ports"]) and expected.via == "host" else set()
+        )
+        if expected.route and expected.route.directives:
+            assert set(found["route"].pop("directives")) <= set(wanted["route"].pop("directives"))
+        if found["title"] is None:
+            unseen.add("title")
+        assert {name: value for name, value in found.items() if name not in unseen} == {
+            name: value for name, value in wanted.items() if name not in unseen
+        }
+    assert of_files.networks == of_plan.networks
+    assert {host: nginx for host, nginx in of_plan.nginx.items() if nginx != facts.Nginx()} == {
+        host: nginx for host, nginx in of_files.nginx.items() if nginx != facts.Nginx()
+    }
+
+
+def test_ten_ports_shifted_by_one_are_ten_moves_and_one_addition() -> None:
+    case = next(case for case in CASES if case.parent.name == "block-shifts")
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        assert Counter(changed.kind for changed in found.services) == {"moved": 10, "added": 1}
+        assert summary.headline(found) == "11 services: 10 move, 1 is added"
+        moves = {changed.service: changed.words[0] for changed in found.services}
+        assert moves == {"first": "is added at 5010, via socat, route /wall/first/"} | {
+            f"wall-{number}": f"moves {5010 + number} -> {5011 + number}" for number in range(10)
+        }
+        assert {exposed.service for exposed in found.exposures if exposed.new} == {"first"}
+
+
+def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts() -> None:
+    case = next(case for case in CASES if case.parent.name == "block-shifts")
+    steps = by_plans(*texts(case)).steps
+    order = [step.action for step in steps]
+    assert order == ["stop-units", "stop-containers", "firewall", "containers", "containers", "reload-systemd", "start-units", "start-units", "nginx"]
+    stopped = next(step for step in steps if step.action == "stop-units")
+    # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their neighbours.
+    assert set(stopped.names) == {f"portgen-wall-{number}.service" for number in range(10)}
+    started = [step.names for step in steps if step.action == "start-units"]
+    assert started == [("portgen-first.service",), stopped.names]
+
+
+def test_a_move_to_a_free_port_stops_nothing() -> None:
+    case = next(case for case in CASES if case.parent.name == "move-pinned")
+    assert [step.action for step in by_plans(*texts(case)).steps] == ["firewall", "reload-systemd", "restart-units", "nginx"]
+
+
+def test_only_services_that_differ_are_described() -> None:
+    case = next(case for case in CASES if case.parent.name == "swap")
+    before, after = map(planned, texts(case))
+    assert facts.differing(before, after) == {Key("box", "figures"), Key("box", "tickets")}
+
+
+def test_a_comment_is_no_change() -> None:
+    case = next(case for case in CASES if case.parent.name == "nothing")
+    assert by_plans(*texts(case)).empty
+    assert by_files(*texts(case)).empty
+
+
+@pytest.mark.parametrize(
+    ("sources", "had", "opened"),
+    [
+        (("any",), (), ("any",)),
+        (("10.0.0.0/8",), ("any",), ()),
+        (("any",), ("10.0.0.0/8",), ("any",)),
+        (("10.1.0.0/16",), ("10.0.0.0/8",), ()),
+        (("10.0.0.0/8",), ("10.1.0.0/16",), ("10.0.0.0/8",)),
+        (("10.0.0.0/8",), ("10.0.0.0/9", "10.128.0.0/9"), ()),
+        (("192.168.1.1", "fd00::/8"), ("192.168.0.0/16",), ("fd00::/8",)),
+        (("fd00:1::/32",), ("fd00::/8", "10.0.0.0/8"), ()),
+    ],
+)
+def test_a_source_that_was_let_in_already_is_not_newly_exposed(sources: tuple[str, ...], had: tuple[str, ...], opened: tuple[str, ...]) -> None:
+    assert exposure.uncovered(sources, had) == opened
+
+
+def test_nothing_is_exposed_by_undoing_what_exposed_something() -> None:
+    """There and back: of two opposite changes at most one lets somebody in, for the same service by the same way."""
+    for case in CASES:
+        if case.parent.name == "container-port":
+            continue  # the same visitors at the same port, and each time something else behind it
+        before, after = texts(case)
+        there, back = ({(e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new} for way in ((before, after), (after, before)))
+        assert not there & back, case.parent.name
+
+
+def test_each_case_undone_takes_back_each_rule() -> None:
+    for case in CASES:
+        before, after = texts(case)
+        there, back = by_plans(before, after), by_plans(after, before)
+        verbs = {"opens": "closes", "closes": "opens"}
+        rules = [
+            sorted(rule for step in each.steps if step.action == "firewall" for rule in step.names if rule.split()[0] in verbs)
+            for each in (there, back)
+        ]
+        assert rules[1] == sorted(" ".join((verbs[verb], *rest)) for verb, *rest in map(str.split, rules[0])), case.parent.name
+
+
+def test_markdown_shows_a_title_as_it_is() -> None:
+    before = CASES[0].read_text()
+    hostile = before.replace("title: Figures", "title: '|<b>*x*</b> @everyone [a](http://b) `c`'")
+    lines = [line for line in summary.markdown(by_plans(before, hostile)) if "everyone" in line]
+    assert lines == ['| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http://b) \\`c\\` `figures` | was titled "Figures" |'] or hostile == before
+
+
+def test_a_summary_is_cut_where_asked_and_says_so() -> None:
+    case = next(case for case in CASES if case.parent.name == "block-shifts")
+    lines = list(summary.text(by_plans(*texts(case)), 3))
+    services = list(itertools.takewhile(lambda line: not line.startswith("on "), lines))
+    assert services[-1] == "... and 8 more: `portgen diff` tells all"
+
+
+def test_a_service_replaced_by_an_unlike_one_at_its_port_is_no_rename() -> None:
+    base = CASES[0].read_text()
+    after = base.replace("figures: {title: Figures, port: 5001}", "adminer: {title: Adminer, port: 5001, via: host}")
+    if after != base:
+        assert {changed.kind for changed in by_plans(base, after).services} == {"added", "removed"}
+        exposed = [(e.service, e.where) for e in by_plans(base, after).exposures if e.new]
+        assert ("adminer", "5001/tcp") in exposed
+
+
+def test_a_route_that_is_closed_exposes_nothing() -> None:
+    base = next(case for case in CASES if case.parent.name == "move").read_text()
+    # A project without a network is no source: an `allow` of nothing else lets nobody in.
+    after = base.replace("port: 5001}", "port: 5001, route: {path: /secret/, allow: [data]}}")
+    assert not [exposed for exposed in by_plans(base, after).exposures if exposed.new]
+
+
+def test_reviews_of_more_services_than_are_compared_field_by_field_still_name_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "MOST", 1)
+    case = next(case for case in CASES if case.parent.name == "zone-widened")
+    assert len(by_plans(*texts(case)).services) == 5
