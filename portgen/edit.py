@@ -333,11 +333,14 @@ def _end(text: str, place: Place) -> int:
         match = _ALIAS.search(text, place.key)
         return match.end() if match else place.key
     if place.children is None:
-        if text[place.start : place.start + 1] in ("|", ">"):
-            header = text[place.start : _line_end(text, place.start)]
-            # Blank lines at its end mean something only with `+`; otherwise they part it from what follows.
-            return place.end if "+" in header.partition("#")[0] else place.start + len(text[place.start : place.end].rstrip())
-        return place.end
+        anchor = _ANCHOR.match(text, place.start, place.end)
+        start = anchor.end() if anchor else place.start
+        if text[start : start + 1] not in ("|", ">"):
+            return place.end
+        if "+" in text[start : _line_end(text, start)].partition("#")[0]:
+            return len(_chopped(text[: place.end])) if text[place.end - 1] in _BREAKS else place.end
+        # Without `+`, blank lines at its end mean nothing: they part it from what follows.
+        return len(text[: place.end].rstrip())
     if place.flow:
         return place.end
     children: Any = place.children

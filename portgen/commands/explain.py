@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,17 +129,18 @@ def _named(planned: Plan, name: str) -> _Answer:
 def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequence[File], name: str, number: int) -> _Answer:
     if _same(settings, name, settings.inventory):
         return _inventory_line(settings, source, planned, number)
-    path = _output_path(settings, files, name)
+    from portgen import output
+
+    rendered = {file.path: file.text for file in files}
+    present = output.read(settings.out, rendered)
+    there = {path: one.data for path, one in present.files.items()} | ({SUMS: present.sums_data} if present.sums_data is not None else {})
+    path = _output_path(settings, {*rendered, *there}, name)
     if path is None:
         hint = f"a file below {settings.output_name}, or {settings.inventory_name}; `portgen render` writes what is missing"
         raise PortgenError(f"{name} is no file of portgen's", Exit.DIFFERENT, hint=hint)
-    rendered = next((file.text for file in files if file.path == path), None)
-    try:
-        text = (settings.out / path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = rendered or ""
+    text = there[path].decode("utf-8", "replace") if path in there else rendered[path]
     shown = f"{settings.output_name}/{path}"
-    if rendered is not None and text != rendered:
+    if text != rendered.get(path, text):
         report.status(f"{shown} is not what the inventory says: `portgen render` brings it up to date", settings.style)
     lines = text.split("\n")
     if not 1 <= number <= len(lines) - text.endswith("\n"):
@@ -199,14 +200,13 @@ def _same(settings: chain.Settings, name: str, path: Path) -> bool:
     return any(os.path.realpath(base / name) == real for base in (Path(), settings.folder))
 
 
-def _output_path(settings: chain.Settings, files: Sequence[File], name: str) -> str | None:
+def _output_path(settings: chain.Settings, known: Collection[str], name: str) -> str | None:
     """The path below the output folder that a person means by `name`: from here, from the output folder, or where it is
     installed, as nginx names it in its messages."""
     root = os.path.realpath(settings.out)
-    known = {file.path for file in files}
     for base in (Path(), settings.folder, settings.out):
         path = os.path.relpath(os.path.realpath(base / name), root)
-        if path in known or (not path.startswith("..") and os.path.isfile(os.path.join(root, path))):
+        if path in known:
             return path
     parts = Path(os.path.normpath(name)).parts
     for length in range(len(parts), 0, -1):

@@ -285,6 +285,18 @@ def test_a_new_service_follows_the_last_in_its_style(before: str, after: str) ->
     assert added(HEAD + before) == HEAD + after
 
 
+@pytest.mark.parametrize("header", ["|", "|-", "|+", ">+", "|2+", "&n |+ # kept", "&n |"])
+def test_a_text_of_several_lines_at_the_end_stays_as_it_is(header: str) -> None:
+    services = f"    services:\n      a:\n        port: 5007\n        notes: {header}\n          one\n          # two\n\n"
+    for rest in ("", "\n    status: active\n", "      # next\n      b: {port: 5008}\n"):
+        source, by_name = loaded(HEAD + services + rest)
+        notes = source.inventory.projects["wall"].services["a"].notes
+        after = edit.read(source, edit.add(source, "wall", "new", {"port": 5009}))
+        assert after.inventory.projects["wall"].services["a"].notes == notes
+        assert edit.read(source, edit.remove(source, by_name["a"])).text.count("# two") == 0
+        assert edit.read(source, edit.retire(source, by_name["a"])).inventory.projects["wall"].services["a"].notes == notes
+
+
 def test_a_project_without_services_takes_the_style_of_the_others() -> None:
     text = HEAD + '    services: {a: {port: 5007}}\n  other:\n    ports: 5100-5199\n  third:\n    services:\n         x:\n            title: "X"\n'
     wanted = '  other:\n    ports: 5100-5199\n    services:\n       new:\n          title: "New one"\n          port: 5009\n  third:\n'
