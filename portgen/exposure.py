@@ -39,12 +39,7 @@ def of(key: Key, title: str, before: Service | None, now: Service | None, after:
     for port, sources in now.openings.items():
         old = moves.get(port, port)
         had = before.openings.get(old, ()) if before else ()
-        if (
-            before is not None
-            and before.via in ("socat", "docker")
-            and now.via in ("socat", "docker")
-            and before.ports.get(old) != now.ports.get(port)
-        ):
+        if before is not None and _leads_elsewhere(before, now, old, port):
             had = ()  # the same visitors, and something else of the container
         opened = uncovered(sources, had)
         if opened:
@@ -57,6 +52,13 @@ def of(key: Key, title: str, before: Service | None, now: Service | None, after:
         where = "its program's own ports, on the host's network,"
         yield Exposure(key.host, key.name, title, where, (), "whoever ufw's default policy lets in (there is no `allow`)")
     yield from _by_route(key, title, before.route if before else None, now.route, after)
+
+
+def _leads_elsewhere(before: Service, now: Service, old: str, port: str) -> bool:
+    """Whether a host port leads to another port of the container. One that is the host port's own number moves with it."""
+    if before.via not in ("socat", "docker") or now.via not in ("socat", "docker") or before.ports.get(old) == now.ports.get(port):
+        return False
+    return not all(str(service.ports.get(at)) == at.partition("/")[0] for service, at in ((before, old), (now, port)))
 
 
 def _by_route(key: Key, title: str, before: Route | None, now: Route | None, after: Facts) -> Iterator[Exposure]:
