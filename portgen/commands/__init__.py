@@ -1,7 +1,8 @@
 """The commands: one module each, with a click command named `command`; found by being here.
 
 A command's body is a chain of stages (`portgen.chain`) and what it prints. Modules import only click and the standard
-library at their top.
+library at their top. Here is what several of them share: the global options, the things that a person names, and the way
+from an edit of the inventory to its file.
 """
 
 from __future__ import annotations

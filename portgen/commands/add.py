@@ -44,7 +44,10 @@ Examples:
 @click.option("--assigned", metavar="DATE", help="[default: today]")
 @revision
 def command(settings: chain.Settings, name: str, project: str, port: int | None, group: str | None, yes: bool, render: bool, **given: Any) -> int:
-    """Add service NAME to a project, behind its last one and in the style of its neighbours."""
+    """Add service NAME to a project, at its next free port.
+
+    The entry goes behind the project's last one, in the style of its neighbours; nothing else in the file changes.
+    """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise click.BadParameter(f"{name!r} is no name: lower-case letters, digits and single hyphens", param_hint="NAME")
     if port is not None and group is not None:

@@ -64,7 +64,7 @@ Examples:
 @click.argument("what", metavar="PORT|NAME|FILE:LINE", shell_complete=completion.explained)
 @portgen_command
 def command(settings: chain.Settings, what: str) -> int:
-    """Say what a port, a service, a project or a line of a file is about.
+    """Say what a port, a service or a line of a file is about.
 
     Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
     range it lies in, and its neighbours.

@@ -26,7 +26,7 @@ MOST_RANGES = 60  # columns of free ranges in a table; the JSON has all of them
 @click.option("--free", is_flag=True, help="What is free, by project and group, instead of what is held.")
 @portgen_command
 def command(settings: chain.Settings, project: str | None, free: bool) -> int:
-    """List the ports: who holds them, where they lead, who may reach them.
+    """List the ports: who holds them, and who may reach them.
 
     With PROJECT, those of one project only.
     """

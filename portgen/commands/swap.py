@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.argument("other", metavar="B", shell_complete=completion.services)
 @revision
 def command(settings: chain.Settings, one: str, other: str, yes: bool, render: bool) -> int:
-    """Let services A and B exchange their ports (of several, the first).
+    """Let services A and B exchange their ports.
 
-    Containers keep their addresses and their own ports: they are written into the entries.
+    Of several ports, the first. Containers keep their addresses and their own ports: they are written into the entries.
     """
     return revise(settings, lambda checked: _swapped(checked, one, other), yes, render)
 
