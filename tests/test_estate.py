@@ -11,11 +11,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
 
 from portgen import diff, inventory, model, output, planner, render, rules, targets
 from portgen.plan import Host, Plan
 from portgen.problem import Exit, PortgenError
-from tests import readback
+from tests import inventories, readback
 from tests.test_properties import only_of
 
 REPOSITORY = Path(__file__).parent.parent
@@ -174,6 +175,11 @@ RULES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
 def test_the_schema_accepts_what_portgen_loads(path: Path) -> None:
     errors = list(jsonschema.Draft7Validator(model.json_schema()).iter_errors(json_like(path.read_text())))
     assert [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors] == []
+
+
+@given(inventories.valid())
+def test_the_schema_accepts_every_valid_inventory(written: dict[str, Any]) -> None:
+    assert [error.message for error in jsonschema.Draft7Validator(model.json_schema()).iter_errors(written)] == []
 
 
 @pytest.mark.parametrize(
