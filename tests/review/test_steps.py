@@ -1,0 +1,130 @@
+"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still holds, and it ends as planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portgen import facts, review, steps, summary
+from portgen.facts import Facts, Key
+from portgen.steps import Step
+from tests.review.reviewed import by_files, planned
+
+NAMES = ("ant", "bee", "cat", "dog", "elk")
+PORTS = range(5000, 5007)
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> str:
+    """Up to five services on seven ports, so that they meet: two of them seldom agree who is where."""
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5))
+    ports = draw(st.permutations(PORTS))
+    addresses = draw(st.permutations(range(16, 24)))
+    services: dict[str, Any] = {}
+    for name, port, address in zip(names, ports, addresses, strict=False):
+        service: dict[str, Any] = {"port": port, "via": draw(st.sampled_from(["socat", "docker", "host", "process"]))}
+        if service["via"] in ("socat", "docker"):
+            service["container_port"] = 80
+            service["address"] = f"172.30.0.{address}"
+        service["allow"] = draw(st.lists(st.sampled_from(["lan", "any", "10.1.0.0/16"]), unique=True))
+        service["status"] = draw(st.sampled_from(["active", "active", "active", "planned"]))
+        if draw(st.booleans()):
+            service["route"] = draw(st.sampled_from(["/{name}/", f"/{port}/"]))
+        services[name] = service
+    project = {"ports": "5000-5099", "network": {"name": "wall", "subnet": "172.30.0.0/23"}, "services": services}
+    return yaml.safe_dump({"version": 1, "hosts": {"box": {"zones": {"lan": ["192.168.0.0/16"]}}}, "projects": {"wall": project}})
+
+
+def described(before: str, after: str) -> tuple[Facts, Facts]:
+    old, new = planned(before), planned(after)
+    keys = facts.differing(old, new)
+    return facts.of(old, keys), facts.of(new, keys)
+
+
+class Running:
+    """Who runs and what they hold; a start on what another holds is a failure."""
+
+    def __init__(self, before: Facts, after: Facts) -> None:
+        self.before, self.after = steps._actors("box", before), steps._actors("box", after)
+        self.now = dict(self.before)
+
+    def stop(self, name: steps._Id) -> None:
+        del self.now[name]
+
+    def start(self, name: steps._Id) -> None:
+        wanted = self.after[name]
+        for other, actor in self.now.items():
+            if other != name:
+                assert not wanted.holds & actor.holds, (name, other, wanted.holds & actor.holds)
+        self.now[name] = wanted
+
+    def take(self, step: Step) -> None:
+        units = [steps._Id("unit", name) for name in step.names]
+        containers = [steps._Id("container", name, "docker-compose.wall.yml") for name in step.names]
+        if step.action == "stop-units":
+            for unit in units:
+                self.stop(unit)
+        elif step.action == "stop-containers":
+            for container in containers:
+                self.stop(container)
+        elif step.action == "containers":
+            for container in containers:
+                self.start(container)
+        elif step.action in ("start-units", "restart-units"):
+            for unit in units:
+                self.start(unit)
+        elif step.action == "program":
+            name = step.names[0].partition("'")[0]
+            program = steps._Id("program", name)
+            if step.verb == "stop":
+                self.stop(program)
+            elif program in self.after:
+                self.start(program)
+
+
+@given(inventories(), inventories())
+def test_nobody_starts_on_what_another_still_holds(before: str, after: str) -> None:
+    old, new = described(before, after)
+    running = Running(old, new)
+    for step in steps.plan(old, new, steps.rules(old, new)):
+        running.take(step)
+    assert running.now == running.after
+
+
+@given(inventories(), inventories())
+def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: str) -> None:
+    rules = [{(o.port, o.source) for host in planned(text).hosts for o in host.openings} for text in (before, after)]
+    expected = {("opens", *rule) for rule in rules[1] - rules[0]} | {("closes", *rule) for rule in rules[0] - rules[1]}
+    for found in (review.of_plans(planned(before), planned(after)), by_files(before, after)):
+        names = [name.split() for step in found.steps if step.action == "firewall" for name in step.names]
+        told = {(words[0], int(words[1].partition("/")[0]), words[3]) for words in names if words[0] in ("opens", "closes")}
+        assert told == expected
+
+
+@given(inventories(), inventories())
+def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_on_who_is_exposed(before: str, after: str) -> None:
+    old, new = planned(before), planned(after)
+    told, read = review.of_plans(old, new), by_files(before, after)
+    names = [changed.service for changed in told.services]
+    assert len(set(names)) == len(names)
+    assert {key.name for key in facts.differing(old, new)} >= set(names)
+    assert {(e.service, e.where, e.sources) for e in read.exposures if e.new} == {(e.service, e.where, e.sources) for e in told.exposures if e.new}
+    assert list(summary.markdown(told))
+    assert review.of_plans(old, old).empty
+    assert all(changed.was != changed.service for changed in told.services)
+
+
+@given(inventories(), inventories())
+def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, after: str) -> None:
+    """Counted by the plan itself: a port of a service, and who may come, when the service had none and none took its name over."""
+    old, new = described(before, after)
+    found = review.compare(old, new)
+    renamed = {changed.service for changed in found.services if changed.was}
+    exposed = {(e.service, e.where) for e in found.exposures}
+    for key, service in new.services.items():
+        if key.name not in renamed and Key("box", key.name) not in old.services:
+            for port in service.openings:
+                assert (key.name, port) in exposed
