@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from pytest_snapshot.plugin import Snapshot
 
 from portgen import inventory, planner, report, rules
 from portgen.plan import Plan
 from portgen.problem import Problem
+from portgen.rules import route_unsafe
 
 CASES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
 
@@ -56,3 +61,43 @@ def _silenced(plan: Plan, rule: str, name: str | int) -> Plan:
         services = (replace(service, ignore={rule: "tested"}) if service.name == name else service for service in project.services)
         projects.append(replace(project, services=tuple(services)))
     return replace(plan, projects=tuple(projects))
+
+
+PIECES = st.sampled_from(
+    ["a", "b", '"', "'", "\\", ";", "{", "}", "#", "\n", " ", "$", "${a}", "${", "(", ")", "; set $a ", "if ($a = b)", "{ set $a b; }", "/"]
+)
+
+
+@given(rest=st.lists(PIECES, max_size=9).map("".join))
+@example(rest="b;#{\n } location /evil/ { return 200;#}")
+@example(rest='b"; } location /evil/ { return 200 b"')
+@example(rest="b; # don't\n } location /evil/ { return 200; # don't\n")
+def test_a_raw_directive_that_is_accepted_is_one_that_nginx_finds_whole(rest: str, nginx_reads: Callable[[str], str]) -> None:
+    """In a file of its own, where nginx itself says whether a brace or a quote is left over."""
+    directive = f"set $a {rest};"
+    said = nginx_reads(directive)
+    fault = route_unsafe._fault(directive)
+    if "unexpected" in said:
+        assert fault is not None, said
+    elif not said:
+        assert fault is None
+
+
+@pytest.fixture(scope="module")
+def nginx_reads(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """What the real nginx says of a location's content; nothing where it takes it."""
+    program = need("nginx")
+    stage = tmp_path_factory.mktemp("nginx")
+    temporary = "".join(f"{kind}_temp_path {stage}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (stage / "nginx.conf").write_text(
+        f"pid {stage}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n"
+        f"server {{ listen unix:{stage}/socket; location / {{ include {stage}/part.conf; }} }} }}\n"
+    )
+
+    def read(content: str) -> str:
+        (stage / "part.conf").write_text(f"{content}\n")
+        command = [program, "-t", "-q", "-e", "stderr", "-p", str(stage), "-c", str(stage / "nginx.conf")]
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=20).stderr
+
+    return read
