@@ -84,7 +84,8 @@ def _print_free(rooms: Sequence[Room], style: report.Style) -> None:
     head = ("PROJECT", "GROUP", "FREE", "PORTS", "FOR")
     cells = []
     for room in rooms:
-        purpose = (room.group.purpose if room.group else None) or ("-" if room.group else "whatever has no group")
+        rest = "whatever has no group" if room.project.groups else "-"
+        purpose = (room.group.purpose or "-") if room.group else rest
         lines = list(_wrapped(room)) if style.format != "markdown" else [", ".join(_ranges(room))]
         cells.append((room.project.name, room.group.name if room.group else "-", str(room.size), lines[0], purpose))
         cells += [("", "", "", line, "") for line in lines[1:]]
