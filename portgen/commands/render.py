@@ -81,7 +81,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
     if not wish.force and any(change.kind == "edited" for change in changes):
         report.status(f"{counted}\nnothing was written: --force overwrites what was edited by hand", style)
         return Exit.DIFFERENT
-    asks = not wish.yes and sys.stdin.isatty() and sys.stdout.isatty()
+    asks = not wish.yes and sys.stdin.isatty()
     if asks and not click.confirm(f"{counted}. Write?", err=True):
         report.status("nothing was written", style)
         return Exit.DIFFERENT
