@@ -90,7 +90,21 @@ def called(module: str) -> set[str]:
 PURE = [
     module
     for module in MODULES
-    if module in ("problem.py", "model.py", "plan.py", "planner.py", "diff.py", "trace.py", "rules/__init__.py")
+    if module
+    in (
+        "problem.py",
+        "model.py",
+        "plan.py",
+        "planner.py",
+        "diff.py",
+        "trace.py",
+        "rules/__init__.py",
+        "facts.py",
+        "review.py",
+        "exposure.py",
+        "steps.py",
+        "summary.py",
+    )
     or (module.startswith(("rules/", "targets/")) and not module.endswith("__init__.py"))
 ]
 IO = {"os", "io", "pathlib", "shutil", "tempfile", "subprocess", "socket", "time", "random", "click", "glob", "fcntl", "logging", "http"}
