@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
 from portgen.plan import ANY, is_ipv6
 
+# nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
+# fmt: off
+_ACCESS = frozenset({
+    "alias", "allow", "auth_basic", "auth_basic_user_file", "auth_jwt", "auth_request", "deny", "error_page", "fastcgi_pass", "grpc_pass",
+    "if", "include", "internal", "limit_except", "location", "proxy_pass", "return", "rewrite", "root", "satisfy", "set", "try_files",
+    "uwsgi_pass",
+})
+# fmt: on
+
 
 class Exposure(NamedTuple):
     """Who reaches what by which way, and could not before. With `until`, the same visitors reached the same thing there."""
@@ -83,7 +92,7 @@ def _by_route(key: Key, title: str, before: Route | None, now: Route | None, aft
         yield exposure(rest, f"{now.path} through nginx, without a password")
     elif rest and before.path != now.path:
         yield exposure(rest, f"{now.path} through nginx{locked}", before.path)
-    if before.directives != now.directives and now.directives:
+    if any(line.partition(" ")[0].removesuffix(";") in _ACCESS for line in {*before.directives} ^ {*now.directives}):
         yield exposure(sources, f"{now.path} through nginx, with other raw directives (read them)")
 
 

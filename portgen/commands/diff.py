@@ -64,6 +64,8 @@ def _print(review: Review, source: Source, settings: chain.Settings) -> None:
     if style.format == "github":
         for line in report.problem_lines(_findings(review, source, settings.inventory_name), style):
             click.echo(line)
+    if style.quiet:
+        return
     lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
     for line in lines:
         click.echo(line)

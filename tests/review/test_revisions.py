@@ -88,6 +88,12 @@ def test_two_revisions_are_read_from_git_wherever_the_inventory_lies(
     assert (ran.code, ran.out.splitlines()[0]) == (Exit.DIFFERENT, MOVED)
 
 
+def test_quietly_only_the_exit_code_tells(portgen: Portgen, history: Callable[[str], Path]) -> None:
+    history("inventory.yaml")
+    assert portgen("diff", "old", "new", "-q") == (Exit.DIFFERENT, "", "")
+    assert portgen("diff", "old", "old", "-q") == (Exit.OK, "", "")
+
+
 def test_the_way_back_is_the_other_review(portgen: Portgen, history: Callable[[str], Path]) -> None:
     history("inventory.yaml")
     assert portgen("diff", "new", "old").out.startswith("Figures moves 5021 -> 5001;")
