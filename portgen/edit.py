@@ -17,10 +17,11 @@ import msgspec
 from msgspec.structs import replace
 
 from portgen import inventory, model, planner
-from portgen.inventory import Place, Source
+from portgen.inventory import Source
 from portgen.model import Address4
 from portgen.plan import KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError
+from portgen.reader import Place
 
 STEP = 2  # blanks a level, where no neighbour shows another
 

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import inventory
+from portgen import inventory, reader
 from portgen.problem import Exit, PortgenError
 
 Run = Callable[..., Any]
@@ -197,8 +197,11 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "no version": ("hosts: {box: {}}\n", ["1:1: error: the field `version` is missing [inventory]"]),
     "yes": (service("route: {path: /a/, strip: yes}, port: 1"), ["6:41: error: expected true or false, found `yes` [inventory]"]),
     "no": (service("route: {path: /a/, buffering: no}, port: 1"), ["6:45: error: expected true or false, found `no` [inventory]"]),
-    "base 60": (service("port: 22:22"), ["6:21: error: expected a whole number, found `22:22` [inventory]"]),
-    "octal": (service("port: 0644"), ["6:21: error: expected a whole number, found `0644` [inventory]"]),
+    "base 60": (
+        service("port: 22:22"),
+        ["6:21: error: expected a whole number, found `22:22` [inventory]", "hint: write `port: 22` and `container_port: 22`"],
+    ),
+    "octal": (service("port: 0644"), ["6:21: error: expected a whole number, found `0644` [inventory]", "hint: write it without the leading zero"]),
     "octal of YAML 1.2": (service("port: 0o644"), ["6:21: error: expected a whole number, found `0o644` [inventory]"]),
     "hexadecimal": (service("port: 0x50"), ["6:21: error: expected a whole number, found `0x50` [inventory]"]),
     "underscores": (service("port: 5_000"), ["6:21: error: expected a whole number, found `5_000` [inventory]"]),
@@ -206,7 +209,10 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "a whole fraction": (service("port: 5000.0"), ["6:21: error: expected a whole number, found `5000.0` [inventory]"]),
     "an exponent": (service("port: 5e3"), ["6:21: error: expected a whole number, found `5000.0` [inventory]"]),
     "infinity": (service("port: 1e999"), ["6:21: error: expected a whole number, found `inf` [inventory]"]),
-    "a quoted number": (service("port: '5000'"), ["6:21: error: expected a whole number, found `5000` [inventory]"]),
+    "a quoted number": (
+        service("port: '5000'"),
+        ["6:21: error: expected a whole number, found `5000` [inventory]", "hint: it is text: write it without quotes"],
+    ),
     "nothing for a port": (
         HEAD + "      web:\n        port:\n        via: host\n",
         ["7:14: error: expected a whole number, found nothing [inventory]"],
@@ -427,7 +433,7 @@ def test_a_name_too_long_for_a_file(portgen: Run) -> None:
 def test_where_libyaml_is_missing_the_places_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Syntax errors have other words and sometimes another end; everything that portgen itself finds is the same."""
     content, lines = FAULTS[name]
-    monkeypatch.setattr(inventory, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
     with pytest.raises(PortgenError) as refused:
         inventory.parse(content if isinstance(content, bytes) else content.encode(), "inventory.yaml")
     own = [line for line in lines if re.match(r"[0-9]", line) and "while " not in line and not re.search("mapping values|document start", line)]
