@@ -418,12 +418,13 @@ def _marked(path: str, text: str, names: Collection[str]) -> Iterator[str]:
             yield text
         return
     end = 0
+    gap = _gap(path)
     for mark in _MARKED.finditer(text):
         if mark[1] in names and mark.start() >= end:
-            start = text.rfind("\n\n", 0, mark.start())
-            end = text.find("\n\n", mark.start())
+            start = text.rfind(gap, 0, mark.start())
+            end = text.find(gap, mark.start())
             end = len(text) if end == -1 else end
-            yield text[0 if start == -1 else start + 2 : end]
+            yield text[0 if start == -1 else start + len(gap) : end]
 
 
 def _facts(gathered: _Gathered, keys: Collection[Key], known: dict[str, Words]) -> Facts:
@@ -441,7 +442,12 @@ def _is_documentation(path: str) -> bool:
 
 def _chunks(path: str, text: str) -> list[str]:
     """A blank line ends a block, so that whole chunks can be compared before anything is read closely."""
-    return [text] if path.endswith(".service") else text.split("\n\n")
+    return [text] if path.endswith(".service") else text.split(_gap(path))
+
+
+def _gap(path: str) -> str:
+    """What parts blocks: a blank line; in the firewall script, where each rule is a block, the end of a line."""
+    return "\n" if path == ufw_target.SCRIPT else "\n\n"
 
 
 def _read_service(parts: list[tuple[str, str]]) -> Service:

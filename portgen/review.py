@@ -218,13 +218,18 @@ def _differences(pairs: Iterable[_Pair]) -> dict[int, list[Difference]]:
         return {}
     from deepdiff import DeepDiff
 
-    old, new = ({number: msgspec.to_builtins(pair[side]) for number, pair in both.items()} for side in (0, 1))
+    old: dict[int, dict[str, Any]] = {}
+    new: dict[int, dict[str, Any]] = {}
+    for number, pair in both.items():
+        before, after = map(msgspec.to_builtins, pair)
+        names = [name for name in before if before[name] != after[name]]
+        old[number], new[number] = ({name: facts[name] for name in names} for facts in (before, after))
     found: dict[int, dict[str, Difference]] = {}
     for levels in DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0).values():
         for level in levels:
             number, *path = level.path(output_format="list")
             fields: list[str] = []
-            values = [old[number], new[number]]
+            values: list[Any] = [old[number], new[number]]
             for step in path:
                 if not isinstance(step, str):
                     break
