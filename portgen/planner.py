@@ -160,7 +160,7 @@ class _Services:
             purpose=service.purpose,
             status=status,
             via=via,
-            via_path=(*(path if service.via else defaults_path if defaults.via else path), "via"),
+            via_path=(*path, "via") if service.via else (*defaults_path, "via") if defaults.via else path,
             ports=ports,
             allow=tuple(allow or ()),
             allow_path=(*(path if service.allow is not UNSET else defaults_path), "allow"),

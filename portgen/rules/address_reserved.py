@@ -20,7 +20,9 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if service.address_path != service.key_path:
                     yield Finding(service.address_path, f"{project.name} has no network to have an address in", "give the project a `network`")
                 continue
-            fault = _fault(service, network)
+            # The address of a port outside the project is that port's fault.
+            inside = project.ports is None or not service.ports or service.ports[0].port in project.ports
+            fault = _fault(service, network) if inside or service.address_path != service.key_path else None
             if fault:
                 low, high = network.gateway + 1, network.ip_range.network_address - 1
                 yield Finding(service.address_path, f"address {service.address} {fault}", f"fixed addresses here go from {low} to {high}")

@@ -16,4 +16,9 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         for port in service.ports:
             if port.port in PRIVILEGED:
-                yield Finding(port.key_path, f"port {port.port} is privileged (below 1024)", "take a port from 1024 up, and let nginx route to it")
+                yield Finding(port.key_path, f"port {port.port} is privileged (below 1024)", _hint(port.protocol))
+
+
+def _hint(protocol: str) -> str:
+    way = "take a port from 1024 up" + (", and let nginx route to it" if protocol == "http" else "")
+    return f"{way}; or say why with `ignore: {{port-privileged: reason}}`"

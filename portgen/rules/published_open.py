@@ -14,7 +14,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.via != "docker" or service.status != "active" or not service.sources or service.sources == (ANY,):
+        if service.via != "docker" or service.status != "active" or not service.ports or not service.sources or service.sources == (ANY,):
             continue
         if service.address is None:
             yield Finding(

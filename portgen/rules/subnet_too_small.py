@@ -18,7 +18,15 @@ def check(plan: Plan) -> Iterator[Finding]:
             continue
         first_dynamic = network.ip_range.network_address
         # A written `address:` is address-reserved's business; here the derived ones, which only a larger subnet can help.
-        late = [s for s in project.services if s.address is not None and s.address_path == s.key_path and s.address >= first_dynamic]
+        # Nor one of a port outside the project: that port is the fault.
+        late = [
+            s
+            for s in project.services
+            if s.address is not None
+            and s.address_path == s.key_path
+            and s.address >= first_dynamic
+            and (project.ports is None or s.ports[0].port in project.ports)
+        ]
         if late:
             worst = max(late, key=lambda service: (service.address, service.name))
             yield Finding(

@@ -1,0 +1,20 @@
+"""A route with a password on a server without TLS: whoever is on the way reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.WARNING
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for host in plan.hosts:
+        if host.server is None or not host.server.names or host.server.certificate is not None:
+            continue  # without a server name the server block is the team's own, and so is its TLS
+        for route in host.routes:
+            if route.auth_file:
+                yield Finding(route.place, f"{route.service}'s password crosses the network in the clear", f"give {host.name}'s nginx `tls`")

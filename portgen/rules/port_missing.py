@@ -1,0 +1,18 @@
+"""A service that says who may reach it, and has no port to be reached at: most likely its `port:` line went missing, and with
+it its forwarder, its mapping or its firewall rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.WARNING
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        if service.allow and not service.ports and service.allow_place == service.allow_path:
+            yield Finding(service.allow_path, f"{service.name} has `allow` and no port", "give it a `port`, or leave `allow` out")
