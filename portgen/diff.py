@@ -81,8 +81,6 @@ def compare(files: Iterable[File], present: Output, after_sums: str, only: str |
 
 def unified(change: Change, context: int = 3) -> Iterator[str]:
     """The change as a unified diff, current to desired, line by line."""
-    import patiencediff
-
     before = _lines(change.before)
     after = _lines(change.after)
     from_file = "/dev/null" if change.before is None else f"a/{change.path}"
@@ -91,9 +89,21 @@ def unified(change: Change, context: int = 3) -> Iterator[str]:
         yield f"--- {from_file}\n"
         yield f"+++ {to_file} (mode {change.mode:o})\n"
         return
+    if not before or not after:  # nothing to match; and its first line is 0, or `patch` would not find the file
+        lines = [*(f"-{line}" for line in before), *(f"+{line}" for line in after)]
+        counts = [f"{sign}{1 if part else 0},{len(part)}" for sign, part in (("-", before), ("+", after))]
+        yield from (f"--- {from_file}\n", f"+++ {to_file}\n", f"@@ {' '.join(counts)} @@\n")
+        yield from map(_ended, lines)
+        return
+    import patiencediff
+
     matcher = patiencediff.PatienceSequenceMatcher
     for line in patiencediff.unified_diff(before, after, from_file, to_file, n=context, sequencematcher=matcher):
-        yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+        yield _ended(line)
+
+
+def _ended(line: str) -> str:
+    return line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
 
 
 def _concerns(path: str, only: str | None) -> bool:

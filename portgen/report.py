@@ -115,7 +115,9 @@ def as_dict(problem: Problem) -> dict[str, Any]:
 
 
 def change_lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
-    """A summary line a file, then the unified diff. SHA256SUMS is named, and shown only where nothing else changes."""
+    """A summary line a file, then the unified diff. SHA256SUMS is named, and shown only where nothing else changes; a page
+    for the browser is shown with -v only, since nobody reads its source.
+    """
     for change in changes:
         note = " by hand; --force overwrites it" if change.kind == "edited" else ""
         if change.before == change.after:
@@ -123,6 +125,9 @@ def change_lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
         yield f"{_styled(f'{change.kind:8}', _KIND_COLOURS[change.kind], style)} {change.path}{note}\n"
     shown = [change for change in changes if change.path != SUMS] or list(changes)
     for change in shown:
+        if change.path.endswith(".html") and not style.verbose and len(shown) > 1:
+            yield f"\n{change.path}: -v shows how it changes\n"
+            continue
         yield "\n"
         for line in unified(change):
             yield _diff_line(line, style)

@@ -189,13 +189,13 @@ def test_json_is_data_alone(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(ERROR)
     run = portgen("lint", "--format", "json")
     assert (run.code, run.err) == (1, "")
-    (twin, _) = json.loads(run.out)["problems"]
+    (twin,) = json.loads(run.out)["problems"]
     assert {key: twin[key] for key in ("rule", "severity", "file", "line", "column")} == {
-        "rule": "address-taken",
+        "rule": "port-taken",
         "severity": "error",
         "file": "inventory.yaml",
         "line": 9,
-        "column": 13,
+        "column": 20,
     }
 
 
@@ -213,7 +213,7 @@ def test_json_of_a_render_has_problems_and_changes(project: Path, portgen: Run) 
 def test_github_has_one_annotation_a_line(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(ERROR)
     run = portgen("lint", "--format", "github")
-    assert run.out.splitlines()[1] == (
+    assert run.out.splitlines()[0] == (
         "::error file=inventory.yaml,line=9,col=20,title=port-taken::port 5000 is held by web (line 8) (next free: 5001)"
     )
     assert all(line.startswith("::") for line in run.out.splitlines())
@@ -230,7 +230,7 @@ def test_markdown_is_a_table(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(ERROR)
     lines = portgen("lint", "--format", "markdown").out.splitlines()
     assert lines[:2] == ["| place | severity | finding | rule |", "|---|---|---|---|"]
-    assert lines[3] == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: 5001 | `port-taken` |"
+    assert lines[2] == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: 5001 | `port-taken` |"
 
 
 def test_a_diff_for_markdown_is_fenced(project: Path, portgen: Run) -> None:

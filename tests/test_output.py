@@ -142,7 +142,7 @@ def test_the_diff_is_one_that_git_applies(rendered: Path, portgen: Run, need: Ca
     unit = rendered / UNIT
     unit.write_bytes(unit.read_bytes().removesuffix(b"\n"))
     (rendered / "inventory.yaml").write_text(CHANGED.replace("alpha: {port: 5000}", "alpha: {port: 5005, title: 'a \u00e9 - b'}"))
-    shown = portgen("render", "--check", "--force").out
+    shown = portgen("render", "--check", "--force", "-v").out
     subprocess.run(["cp", "-a", "output", "applied"], cwd=rendered, check=True, timeout=10)
     applied = subprocess.run(
         [need("git"), "apply", "--unsafe-paths", "--directory", str(rendered / "applied"), "-"],
@@ -736,3 +736,16 @@ def test_names_that_are_not_utf_8_are_no_obstacle(rendered: Path, portgen: Run) 
     Path(folder, "inventory.yaml").write_text(INVENTORY)
     assert portgen("-C", folder, "render", "--yes").code == Exit.OK
     assert portgen("-C", folder, "render", "--check").code == Exit.OK
+
+
+def test_a_page_for_the_browser_is_named_and_shown_only_when_asked_for(rendered: Path, portgen: Run) -> None:
+    (rendered / "inventory.yaml").write_text(CHANGED)
+    short, whole = portgen("render", "--check").out, portgen("render", "--check", "-v").out
+    assert "box/docs/ports.html: -v shows how it changes\n" in short
+    assert "+++ b/box/docs/ports.html" not in short
+    assert "+++ b/box/docs/ports.html" in whole
+
+
+def test_a_new_file_is_shown_as_patch_expects_it(project: Path, portgen: Run) -> None:
+    shown = portgen("render", "--check").out
+    assert "--- /dev/null\n+++ b/box/ufw/portgen-ufw.sh\n@@ -0,0 +1," in shown

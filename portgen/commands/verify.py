@@ -43,6 +43,8 @@ def command(settings: chain.Settings, rendered: bool, strict: bool, with_system:
     report.problems(problems, settings.style)
     for line in _lines(outcomes):
         report.status(line, settings.style)
+    if not rendered and not chain.failed(checked.problems) and chain.compare(settings, checked.plan).changes:
+        report.status(f"note: {settings.output_name} is not what the inventory says now; --rendered checks what would be written", settings.style)
     return _exit_code(settings, outcomes, chain.failed(problems, strict), strict)
 
 
@@ -73,11 +75,13 @@ def _lines(outcomes: list[Outcome]) -> list[str]:
         if outcome.program is not None and outcome.unchecked is None and outcome.broken is None:
             groups.setdefault((outcome.target, outcome.subject, outcome.program), []).append(outcome)
     lines = []
+    rejects = any(outcome.problems for outcome in outcomes)  # the column is as wide as its widest word
     for (target, subject, program), group in groups.items():
         result = "rejected" if any(outcome.problems for outcome in group) else "ok"
         remarks = dict.fromkeys(outcome.remark for outcome in group if outcome.remark)
+        result = f"{result:<{8 if rejects else 2}} "
         details = "; ".join((f"{program}, {len(group)} commands" if len(group) > 1 else program, *remarks))
-        lines.append(f"{target:<8} {result}  {subject} ({details})")
+        lines.append(f"{target:<8} {result} {subject} ({details})")
     lines += dict.fromkeys(f"{outcome.target:<8} not checked: {outcome.unchecked}" for outcome in outcomes if outcome.unchecked)
     lines += dict.fromkeys(f"{outcome.target:<8} failed: {outcome.broken}" for outcome in outcomes if outcome.broken)
     return lines
