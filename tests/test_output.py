@@ -746,6 +746,7 @@ def test_a_page_for_the_browser_is_named_and_shown_only_when_asked_for(rendered:
     assert "+++ b/box/docs/ports.html" in whole
 
 
-def test_a_new_file_is_shown_as_patch_expects_it(project: Path, portgen: Run) -> None:
+def test_a_new_file_is_shown_as_patch_expects_it(rendered: Path, portgen: Run) -> None:
+    (rendered / "output" / "box" / "ufw" / "portgen-ufw.sh").unlink()
     shown = portgen("render", "--check").out
     assert "--- /dev/null\n+++ b/box/ufw/portgen-ufw.sh\n@@ -0,0 +1," in shown
