@@ -6,7 +6,6 @@ In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -59,7 +58,6 @@ def portgen(ctx: click.Context) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run, and end the process with an exit code; no exception ever reaches the person as a traceback without -v."""
-    gc.disable()  # a short life: collecting cycles costs a large inventory half its load time
     style = Style(color=wants_color("auto"))
     code: int
     try:

@@ -7,8 +7,8 @@ every file against its sum. Standard library only.
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -57,14 +57,14 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
     if key is None:
         return None
     try:
-        stored = json.loads(_place(inventory, out).read_bytes())
+        stored = ast.literal_eval(_place(inventory, out).read_text(encoding="utf-8"))  # click has imported ast; json would cost 2 ms
         if stored["key"] != key:
             return None
         problems = tuple(
             Problem(rule, Severity(severity), message, Location(*place), hint) for rule, severity, message, place, hint in stored["problems"]
         )
         return Memory(problems, stored["sums"], frozenset(stored["executable"]))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
@@ -73,11 +73,12 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
     if key is None:
         return
     place = _place(inventory, out)
-    stored = {"key": key, "problems": memory.problems, "sums": memory.sums, "executable": sorted(memory.executable)}
+    problems = [(problem.rule, str(problem.severity), problem.message, tuple(problem.location), problem.hint) for problem in memory.problems]
+    stored = {"key": key, "problems": problems, "sums": memory.sums, "executable": sorted(memory.executable)}
     new = place.with_name(f"{place.name}.{os.getpid()}")
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(stored))
+        new.write_text(repr(stored), encoding="utf-8")
         os.replace(new, place)
     except OSError:
         with suppress(OSError):
@@ -106,7 +107,7 @@ def _root() -> Path:
 
 def _place(inventory: Path, out: Path) -> Path:
     name = hashlib.sha256(os.fsencode(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}")).hexdigest()[:32]
-    return _root() / f"{name}.json"
+    return _root() / name
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:
