@@ -66,7 +66,6 @@ def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ru
     from portgen import cli, commands
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.gc, "disable", lambda: None)
 
     def run(*arguments: str) -> Run:
         commands._given.clear()
