@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from portgen.render import File
 
 SUMS = "SHA256SUMS"
+MARK = b"portgen"  # stands near the top of every file that portgen renders
 Kind = Literal["added", "changed", "removed", "edited"]
 
 
@@ -70,12 +71,14 @@ def compare(files: Iterable[File], present: Output, after_sums: str, only: str |
     for path, digests in present.sums.items():
         there = present.files.get(path)
         if path not in wanted and there is not None and _concerns(path, only):
-            kind = "removed" if _sum(there.data) in digests else "edited"
+            # A list of sums may be anybody's: what it names is removed unasked only where it also says that it is ours.
+            kind = "removed" if _sum(there.data) in digests and MARK in there.data[:2000] else "edited"
             changes.append(Change(path, _text(there.data), None, kind))
     changes.sort()
     before_sums = None if present.sums_data is None else _text(present.sums_data)
     if before_sums != after_sums:
-        changes.append(Change(SUMS, before_sums, after_sums, "added" if before_sums is None else "changed"))
+        foreign = bool(present.files) and not any(MARK in there.data[:2000] for there in present.files.values())
+        changes.append(Change(SUMS, before_sums, after_sums, "added" if before_sums is None else "edited" if foreign else "changed"))
     return changes
 
 

@@ -118,7 +118,7 @@ def write(path: Path, source: Source, text: str) -> None:
     Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
     """
     real = Path(os.path.realpath(path))
-    new = real.with_name(f".{real.name[:200]}.portgen-new")
+    new = real.with_name(f".{real.name[:200]}.{os.getpid()}.portgen-new")
     try:
         data = real.read_bytes()
         before = source.text.encode()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import __version__
+from portgen import __version__, plugins
 from portgen.problem import Location, Problem, Severity
 
 
@@ -69,8 +69,8 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
 
 
 def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> None:
-    """Keep it for the next time; silently not, where there is no place for it."""
-    if key is None:
+    """Keep it for the next time; silently not, where there is no place for it, or code of other packages had a say."""
+    if key is None or plugins.third_party:
         return
     place = _place(inventory, out)
     problems = [(problem.rule, str(problem.severity), problem.message, tuple(problem.location), problem.hint) for problem in memory.problems]

@@ -56,7 +56,14 @@ RoutePath = Annotated[
     Meta(pattern=rf"^[^{CONTROLS}]+{END}", max_length=1024, description="A URL prefix that begins and ends with `/`; `{name}` is the service's name"),
 ]
 ComposeName = Annotated[str, Meta(pattern=rf"^[a-zA-Z0-9._-]+{END}", max_length=255, description="A service of the compose file")]
-NetworkName = Annotated[str, Meta(pattern=rf"^[a-zA-Z0-9][a-zA-Z0-9_.-]*{END}", max_length=128, description="A Docker network")]
+NetworkName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?!(?:host|bridge|none|default){END})[a-zA-Z0-9][a-zA-Z0-9_.-]*{END}",
+        max_length=128,
+        description="A Docker network's name; host, bridge, none and default are Docker's own",
+    ),
+]
 ServerName = Annotated[
     str,
     Meta(
@@ -65,7 +72,10 @@ ServerName = Annotated[
         description="A host name, `*.` or `.*` as its first or last part, or `_`",
     ),
 ]
-Size = Annotated[str, Meta(pattern=rf"^[0-9]{{1,15}}[kKmMgG]?{END}", description="nginx's size: bytes, or with k, m, g")] | Annotated[int, Meta(ge=0)]
+Size = (
+    Annotated[str, Meta(pattern=rf"^[0-9]{{1,9}}[kKmMgG]?{END}", description="nginx's size: bytes, or with k, m, g")]
+    | Annotated[int, Meta(ge=0, le=10**12)]
+)
 Allowed = Annotated[
     str,
     Meta(
@@ -163,10 +173,11 @@ class Subnet(Value):
     def parse(cls, raw: object) -> Subnet:
         if not isinstance(raw, str) or "/" not in raw:
             raise ValueError(f"{raw!r} is not a subnet such as 172.30.0.0/22")
-        try:
-            network = ipaddress.IPv4Network(raw)
-        except ValueError as error:
-            raise ValueError(str(error)) from None
+        network = parse_cidr(raw)
+        if not isinstance(network, ipaddress.IPv4Network):
+            raise ValueError(f"{raw}: a Docker network of ours is IPv4")
+        if network.is_loopback or network.is_multicast or network.is_reserved or network.network_address.packed[0] in (0, 255):
+            raise ValueError(f"{raw}: no network can have these addresses; take one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16")
         if not 8 <= network.prefixlen <= 29:
             raise ValueError(f"{raw}: a Docker network needs a prefix from /8 to /29")
         return cls(network)
@@ -250,9 +261,25 @@ class Duration(Value):
 
 def parse_cidr(text: str) -> AnyNetwork:
     """The network that `text` names. Raises ValueError where it is none, or has host bits set."""
+    if not re.fullmatch(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?", text):  # Python would take any text behind a `%`, as IPv6's scope
+        raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16")
     if "." in text and ":" not in text and re.search(r"(?:^|\.)0[0-9]", text):
         raise ValueError(f"{text}: an octet with a leading zero is ambiguous")
-    return ipaddress.ip_network(text)
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise ValueError(f"{text} has host bits set; the network is {ipaddress.ip_network(text, strict=False)}") from None
+        raise
+    # ufw writes these two otherwise than Python, and would not find its own rule again.
+    if (
+        isinstance(network, ipaddress.IPv6Network)
+        and network.prefixlen >= 96
+        and int(network.network_address) >> 32 in (0xFFFF, 0)
+        and network.prefixlen < 128
+    ):
+        raise ValueError(f"{text}: an IPv4 address in IPv6's form; write the IPv4 form")
+    return network
 
 
 Protocol = Literal["http", "tcp", "udp"]

@@ -7,7 +7,7 @@ came from; only `Source.at` turns one into a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -285,6 +285,11 @@ class Plan(Struct, frozen=True):
                 if words and place not in seen:
                     seen.add(place)
                     yield place, service.host, words
+
+
+def is_everybody(sources: Iterable[str]) -> bool:
+    """Whether the sources are the whole of a family, or so much of it as makes no difference."""
+    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 
 def is_ipv6(source: str) -> bool:

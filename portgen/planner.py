@@ -40,7 +40,7 @@ from portgen.plan import (
     is_ipv6,
 )
 
-_WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}
+_WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}  # both together are `any`; one alone is that family only
 
 
 def make(inventory: model.Inventory) -> Plan:
@@ -74,7 +74,7 @@ def sources_of(inventory: model.Inventory, host: str, allow: Iterable[str]) -> t
             cidr = cidr_of(word)
             if cidr is not None:
                 found[cidr] = None
-    return (ANY,) if _WHOLE_INTERNET & found.keys() else tuple(found)
+    return (ANY,) if found.keys() >= _WHOLE_INTERNET else tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -313,7 +313,7 @@ def _server(nginx: model.Nginx, path: KeyPath) -> Server:
     names = nginx.server_name or []
     listen_tls = nginx.listen_tls or (443 if nginx.tls else None)
     return Server(
-        names=(names,) if isinstance(names, str) else tuple(names),
+        names=(names,) if isinstance(names, str) else tuple(dict.fromkeys(names)),
         allow=tuple(nginx.allow),
         listen=nginx.listen,
         listen_tls=listen_tls,

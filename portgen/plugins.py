@@ -18,6 +18,9 @@ def names(package: ModuleType) -> list[str]:
     return sorted(entry[:-3] for folder in package.__path__ for entry in os.listdir(folder) if entry.endswith(".py") and entry != "__init__.py")
 
 
+third_party: set[str] = set()  # what other packages added in this process: nobody tells when their code changes
+
+
 def load(package: ModuleType) -> dict[str, Any]:
     """A package's modules by name, then what other packages add under the entry point group of the package's name."""
     found: dict[str, Any] = {name: importlib.import_module(f"{package.__name__}.{name}") for name in names(package)}
@@ -26,6 +29,7 @@ def load(package: ModuleType) -> dict[str, Any]:
 
         for point in entry_points(group=package.__name__):
             found[point.name] = point.load()
+            third_party.add(point.value)
     return found
 
 

@@ -74,8 +74,8 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
         if style.format == "github":
             yield _github(problem, style.folder)
         elif style.format == "markdown":
-            hint = f"<br>{problem.hint}" if problem.hint else ""
-            cells = (f"`{problem.location}`", problem.severity, _cell(problem.message + hint), f"`{problem.rule}`")
+            hint = f"<br>{_cell(problem.hint)}" if problem.hint else ""
+            cells = (f"`{problem.location}`", problem.severity, _cell(problem.message) + hint, f"`{problem.rule}`")
             yield "| " + " | ".join(cells) + " |"
         elif not style.quiet or problem.severity is Severity.ERROR:
             severity = _styled(problem.severity, _COLOURS[problem.severity], style)
@@ -208,7 +208,7 @@ def _github(problem: Problem, folder: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _json(value: object) -> str:

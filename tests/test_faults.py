@@ -257,9 +257,35 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         "version: 1\nprojects: {wall: {ports: [1, 65000-70000]}}\n",
         ["2:26: error: 65000-70000: ports go from 1 to 65535 [inventory]"],
     ),
+    "a zone that would run a command": (
+        "version: 1\nhosts: {box: {zones: {lan: ['fe80::1%x\\nRULES', \"fe80::1%x\\nRULES\\ntouch x\\n/128\"]}}}\n",
+        [
+            "2:29: error: 'fe80::1%x\\\\nRULES' is not a CIDR such as 192.168.0.0/16 [inventory]",
+            "2:49: error: 'fe80::1%x\\nRULES\\ntouch x\\n/128' is not a CIDR such as 192.168.0.0/16 [inventory]",
+        ],
+    ),
+    "a zone with a scope": (
+        "version: 1\nhosts: {box: {zones: {lan: ['fe80::1%eth0']}}}\n",
+        ["2:29: error: 'fe80::1%eth0' is not a CIDR such as 192.168.0.0/16 [inventory]"],
+    ),
+    "IPv4 in IPv6's form": (
+        "version: 1\nhosts: {box: {zones: {lan: ['::ffff:10.0.0.0/104']}}}\n",
+        ["2:29: error: ::ffff:10.0.0.0/104: an IPv4 address in IPv6's form; write the IPv4 form [inventory]"],
+    ),
+    "a network that is docker's own": (
+        "version: 1\nprojects: {wall: {network: {name: bridge, subnet: 172.30.0.0/24}}}\n",
+        [
+            "2:35: error: `bridge` is not allowed here [inventory]",
+            "hint: A Docker network's name; host, bridge, none and default are Docker's own",
+        ],
+    ),
+    "a subnet of loopback addresses": (
+        "version: 1\nprojects: {wall: {network: {name: a, subnet: 127.0.0.0/24}}}\n",
+        ["2:46: error: 127.0.0.0/24: no network can have these addresses; take one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 [inventory]"],
+    ),
     "host bits": (
         "version: 1\nprojects: {wall: {network: {name: a, subnet: 172.30.0.1/24}}}\n",
-        ["2:46: error: 172.30.0.1/24 has host bits set [inventory]"],
+        ["2:46: error: 172.30.0.1/24 has host bits set; the network is 172.30.0.0/24 [inventory]"],
     ),
     "a subnet that is too narrow for docker": (
         "version: 1\nprojects: {wall: {network: {name: a, subnet: 172.30.0.0/31}}}\n",

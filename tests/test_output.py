@@ -750,3 +750,25 @@ def test_a_new_file_is_shown_as_patch_expects_it(rendered: Path, portgen: Run) -
     (rendered / "output" / "box" / "ufw" / "portgen-ufw.sh").unlink()
     shown = portgen("render", "--check").out
     assert "--- /dev/null\n+++ b/box/ufw/portgen-ufw.sh\n@@ -0,0 +1," in shown
+
+
+def test_somebody_elses_sums_and_files_are_not_ours_to_remove(rendered: Path, portgen: Run) -> None:
+    release = rendered / "dist" / "release"
+    release.mkdir(parents=True)
+    (release / "app.tar").write_text("precious\n")
+    sums = f"{hashlib.sha256(b'precious' + bytes([10])).hexdigest()}  release/app.tar\n"
+    (rendered / "dist" / "SHA256SUMS").write_text(sums)
+    run = portgen("-o", "dist", "render", "--yes")
+    assert run.code == Exit.DIFFERENT
+    assert "edited   release/app.tar by hand; --force overwrites it" in run.out
+    assert (release / "app.tar").read_text() == "precious\n"
+    assert (rendered / "dist" / "SHA256SUMS").read_text() == sums
+
+
+def test_what_another_package_adds_is_never_remembered(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portgen.plugins.third_party", {"their.rule"})
+    (rendered / "inventory.yaml").write_text(CHANGED)
+    assert portgen("lint").code == Exit.OK
+    monkeypatch.setattr("portgen.commands.lint.chain.check", lambda _: pytest.fail("asked again"))
+    with pytest.raises(BaseException, match="asked again"):
+        portgen("lint")

@@ -49,6 +49,8 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
         source = inventory.parse(case.read_bytes(), "inventory.yaml")
         plan = planner.make(source.inventory)
         findings = list(rules.every()[rule].check(plan))
+        if rules.is_absolute(rules.every()[rule]):
+            continue  # what it finds can't be rendered: `ignore-unknown/absolute` has a case
         for name in {finding.key_path[3] for finding in findings if finding.key_path[2:3] == ("services",)}:
             quiet = rules.check(_silenced(plan, rule, name), source.at)
             expected = [source.at(finding.key_path) for finding in findings if finding.key_path[2:4] != ("services", name)]

@@ -156,7 +156,8 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     """
     from portgen import output, report
 
-    with output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style)):
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too.
+    with output.locked(settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style)):
         code = _revise(settings, make, yes)
     if code == Exit.OK and render:
         from portgen.commands.render import command as render_command

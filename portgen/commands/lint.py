@@ -21,7 +21,7 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
         for name, rule in rules.every().items():
             click.echo(f"{name} ({rule.SEVERITY})\n    " + (rule.__doc__ or "").strip().replace("\n", "\n    "))
         return Exit.OK
-    key = memory.key(settings.inventory, settings.template_folders)
+    key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key)
     problems = list(remembered.problems) if remembered else chain.check(settings).problems
     if remembered is None:

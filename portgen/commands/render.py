@@ -40,7 +40,7 @@ class _Wish(NamedTuple):
 def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
     """Render the files, show what would change, and write them."""
     wish = _Wish(check, yes, force, strict, exit_code, only)
-    key = memory.key(settings.inventory, settings.template_folders)
+    key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None
     if remembered is not None and remembered.sums is not None:
         count = output.matches(settings.out, remembered.sums, remembered.executable)

@@ -6,14 +6,16 @@ In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
 
-A service silences a rule with `ignore: {rule: reason}`. Other packages add rules by the entry point group
+A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a rule finds can't be
+rendered at all, or would break out of its syntax. Other packages add rules by the entry point group
 `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
 """
 
 from __future__ import annotations
 
+import difflib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -51,14 +53,26 @@ def every() -> dict[str, Rule]:
     return dict(sorted(found.items()))
 
 
+def is_absolute(rule: Rule) -> bool:
+    """Whether nobody may silence the rule."""
+    return bool(getattr(rule, "ABSOLUTE", False))
+
+
+def did_you_mean(word: str, names: Collection[str]) -> str | None:
+    """A hint with the likeliest of the names; none among very many, since comparing them costs more than the rest of lint."""
+    near = difflib.get_close_matches(word, names, n=1) if len(names) <= 200 else []
+    return f"did you mean `{near[0]}`?" if near else None
+
+
 def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
     """Every rule's findings that no service ignores, sorted by place. `at` is the Source's own: only it knows lines."""
     ignored = {(service.project, service.name): service.ignore for service in plan.services if service.ignore}
     problems = []
     for name, rule in every().items():
+        silent = bool(ignored) and not is_absolute(rule)
         for finding in rule.check(plan):
             path = finding.key_path
-            if ignored and path[:1] == ("projects",) and len(path) > 3 and name in ignored.get((str(path[1]), str(path[3])), ()):
+            if silent and path[:1] == ("projects",) and len(path) > 3 and name in ignored.get((str(path[1]), str(path[3])), ()):
                 continue
             message = finding.message
             if finding.other is not None:

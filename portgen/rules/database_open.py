@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import ANY, Plan
+from portgen.plan import Plan, is_everybody
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,17 +34,20 @@ _DATABASES = {
     27017: "MongoDB",
 }
 
+_ALSO_PAGES = {5984, 7474, 8086, 8123, 9200}  # these speak HTTP, as many a page does on the same numbers
+
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if ANY not in service.sources:
+        if not is_everybody(service.sources):
             continue
         for port in service.ports:
-            kind = _DATABASES.get(port.container_port if service.via in ("socat", "docker") else port.port) or _DATABASES.get(port.port)
-            if kind and port.protocol != "http":
+            number = port.container_port if service.via in ("socat", "docker") and port.container_port in _DATABASES else port.port
+            kind = _DATABASES.get(number)
+            if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
                 yield Finding(
                     service.allow_place,
-                    f"{service.name}'s port {port.port} looks like {kind}, and any may reach it",
+                    f"{service.name}'s port {port.port} looks like {kind}, and anybody may reach it",
                     "allow only the zones and projects that need it",
                 )
                 break

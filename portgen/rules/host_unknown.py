@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding
+from portgen.rules import Finding, did_you_mean
 
 SEVERITY = Severity.ERROR
 
@@ -18,8 +17,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         if project.host in names:
             continue
         if project.host:
-            near = difflib.get_close_matches(project.host, names, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"hosts: {', '.join(names) or 'none yet'}"
+            hint = did_you_mean(project.host, names) or f"hosts: {', '.join(names) or 'none yet'}"
             yield Finding((*project.key_path, "host"), f"{project.name} is on `{project.host}`, which is not in `hosts`", hint)
         elif names:
             yield Finding(

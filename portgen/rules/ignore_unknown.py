@@ -1,25 +1,23 @@
-"""An `ignore` that silences nothing: it names no rule."""
+"""An `ignore` that silences nothing: it names no rule, or one that nobody may silence."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, every
+from portgen.rules import Finding, did_you_mean, every, is_absolute
 
 SEVERITY = Severity.ERROR
+ABSOLUTE = True
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    names = every()
+    rules = every()
     for service in plan.services:
-        for rule in service.ignore:
-            if rule not in names:
-                near = difflib.get_close_matches(rule, names, n=1)
-                yield Finding(
-                    (*service.key_path, "ignore", rule),
-                    f"`{rule}` is no rule",
-                    f"did you mean `{near[0]}`?" if near else "`portgen lint --rules` lists them",
-                )
+        for name in service.ignore:
+            place = (*service.key_path, "ignore", name)
+            if name not in rules:
+                yield Finding(place, f"`{name}` is no rule", did_you_mean(name, rules) or "`portgen lint --rules` lists them")
+            elif is_absolute(rules[name]):
+                yield Finding(place, f"`{name}` can't be ignored: what it finds can't be rendered", "mend what it finds")

@@ -10,6 +10,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABSOLUTE = True
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -22,11 +23,12 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 service.key_path, f"{service.name} is a service of {first.project} too ({{line}})", "names are unique on a host", first.key_path
             )
-    containers: dict[tuple[str, str], Service] = {}
+    files = {project.name: (project.host, project.base_file or project.name) for project in plan.projects}
+    containers: dict[tuple[tuple[str, str], str], Service] = {}
     for service in plan.services:
         if not service.in_container or service.status != "active":
             continue
-        first = containers.setdefault((service.project, service.compose_service), service)
+        first = containers.setdefault((files[service.project], service.compose_service), service)
         if first is not service:
             yield Finding(
                 service.key_path,

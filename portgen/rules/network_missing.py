@@ -9,6 +9,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABSOLUTE = True
 
 
 def check(plan: Plan) -> Iterator[Finding]:

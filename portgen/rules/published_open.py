@@ -14,13 +14,15 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.via != "docker" or service.status != "active" or not service.ports or not service.sources or service.sources == (ANY,):
+        if service.via != "docker" or service.status != "active" or not service.ports or service.sources == (ANY,):
             continue
         if service.address is None:
             yield Finding(
                 service.allow_place,
                 f"{service.name} is published, and a neighbour could reach its container past `allow`: its address is not fixed",
                 f"give {service.project} a `network` with a subnet",
+                # Published on loopback it takes a neighbour that routes to docker's network.
+                severity=Severity.ERROR if service.sources else Severity.NOTE,
             )
         if any(is_ipv6(source) for source in service.sources):
             yield Finding(

@@ -16,6 +16,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABSOLUTE = True
 
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 _BLANK = " \t\r\n"

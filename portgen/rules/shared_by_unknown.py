@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding
+from portgen.rules import Finding, did_you_mean
 
 SEVERITY = Severity.ERROR
 
@@ -17,5 +16,4 @@ def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         for index, name in enumerate(project.shared_by):
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                yield Finding((*project.key_path, "shared_by", index), f"`{name}` is no project", f"did you mean `{near[0]}`?" if near else None)
+                yield Finding((*project.key_path, "shared_by", index), f"`{name}` is no project", did_you_mean(name, names))

@@ -10,6 +10,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABSOLUTE = True
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-]{1,247}\.service")
 

@@ -3,13 +3,12 @@ means something else there."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from portgen.model import parse_cidr
 from portgen.plan import ANY, Plan
 from portgen.problem import Severity
-from portgen.rules import Finding
+from portgen.rules import Finding, did_you_mean
 
 SEVERITY = Severity.ERROR
 
@@ -35,8 +34,8 @@ def check(plan: Plan) -> Iterator[Finding]:
                 continue
             fault = _fault(word)
             if fault:
-                near = difflib.get_close_matches(word, names, n=1)
-                yield Finding((*place, index), fault, f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(names))}, or a CIDR")
+                known_here = f"known here: {', '.join(sorted(names))}, or a CIDR" if len(names) <= 50 else None
+                yield Finding((*place, index), fault, did_you_mean(word, names) or known_here)
 
 
 def _fault(word: str) -> str | None:
