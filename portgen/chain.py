@@ -45,8 +45,9 @@ class Settings(NamedTuple):
     def template_folders(self) -> list[Path]:
         """The project's own templates first, file by file, then the default ones."""
         own = self.inventory.parent / "templates"
-        packaged = Path(__file__).parent / "templates"
-        default = packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+        from portgen import output
+
+        default = output.shipped("templates", "")
         return [own, default] if own.is_dir() and own.resolve() != default.resolve() else [default]
 
 

@@ -104,6 +104,12 @@ def write(out: Path, changes: Sequence[Change]) -> None:
         ) from None
 
 
+def shipped(name: str, folder: str) -> Path:
+    """A file or folder that comes with portgen: inside an installed package, or in `folder` of a checkout."""
+    package = Path(__file__).parent
+    return package / name if (package / name).exists() else package.parent / folder / name
+
+
 def create(folder: Path, files: dict[str, str]) -> None:
     """Write new files, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a file."""
     try:

@@ -59,7 +59,7 @@ Examples:
   portgen explain 5014
   portgen explain smartnumbers
   portgen explain inventory.yaml:41
-  portgen explain output/es-docker/nginx/conf.d/portgen.conf:20"""
+  portgen explain output/es-docker/nginx/conf.d/portgen.conf:40"""
 )
 @click.argument("what", metavar="PORT|NAME|FILE:LINE", shell_complete=completion.explained)
 @portgen_command

@@ -10,6 +10,7 @@ from portgen import __version__, chain, report
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError
 
+HOST = "docker-host"
 INVENTORY = """\
 # yaml-language-server: $schema=inventory.schema.json
 #
@@ -89,7 +90,14 @@ def command(settings: chain.Settings, into: Path | None) -> None:
 
     place = settings.folder / (into or "")
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    files = {"inventory.yaml": INVENTORY, "Makefile": MAKEFILE, ".pre-commit-config.yaml": PRE_COMMIT, "inventory.schema.json": schema}
+    guide = output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
+    files = {
+        "inventory.yaml": INVENTORY,
+        "Makefile": MAKEFILE,
+        ".pre-commit-config.yaml": PRE_COMMIT,
+        "inventory.schema.json": schema,
+        "INSTALL.md": guide,
+    }
     there = [name for name in files if (place / name).exists()]
     if there:
         raise PortgenError(f"{place}: {', '.join(there)} is already there", Exit.DIFFERENT, hint="name an empty folder: portgen init DIR")
