@@ -1,7 +1,7 @@
 """The rendered ufw script against the real ufw and iptables, each time in namespaces of its own.
 
 `unshare -n -m` with an overlay on /etc and an empty /run: ufw is enabled, reloaded and changed for real, and the machine
-never notices. Needs root.
+never notices. Needs root. ufw mostly waits for the kernel, so these tests run beside each other (`at_once`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import os
 import re
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -57,6 +59,10 @@ SERVICES = {
 }
 
 
+RENDERING = Lock()  # portgen runs one command a process; only the namespaces are used from several threads
+AT_ONCE: dict[str, Callable[[Host], None]] = {}
+
+
 class Host:
     """A throw-away ufw: every `run` is one life of the namespaces, its lines one shell script."""
 
@@ -68,14 +74,15 @@ class Host:
         project = self.folder / name
         project.mkdir()
         (project / "inventory.yaml").write_text(PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items()))
-        settings = chain.Settings(folder=project)
-        checked = chain.check(settings)
-        assert not chain.failed(checked.problems), checked.problems
-        for file in chain.render(settings, checked.plan, "ufw"):
-            path = project / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(file.text)
-            path.chmod(file.mode)
+        with RENDERING:
+            settings = chain.Settings(folder=project)
+            checked = chain.check(settings)
+            assert not chain.failed(checked.problems), checked.problems
+            for file in chain.render(settings, checked.plan, "ufw"):
+                path = project / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(file.text)
+                path.chmod(file.mode)
         return project / "h" / "ufw"
 
     def run(self, script: str) -> str:
@@ -98,8 +105,21 @@ class Host:
         return done.stdout
 
 
-@pytest.fixture
-def host(need, tmp_path: Path) -> Host:
+def at_once(test: Callable[[Host], None]) -> Callable[[dict[str, Future[None]]], None]:
+    """Have a test run beside the others that are marked so; pytest is told how it ended when its turn comes."""
+    AT_ONCE[test.__name__] = test
+
+    def ended(running: dict[str, Future[None]]) -> None:
+        running[test.__name__].result()
+
+    return ended
+
+
+@pytest.fixture(scope="module")
+def running(
+    need: Callable[[str], str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """The chosen tests among those that run at once, each begun with a host of its own."""
     for program in ("ufw", "iptables", "unshare"):
         need(program)
     if os.geteuid() != 0:
@@ -107,13 +127,16 @@ def host(need, tmp_path: Path) -> Host:
     probe = subprocess.run(("unshare", "-n", "-m", "true"), capture_output=True, timeout=10, check=False)
     if probe.returncode != 0:
         missing("the kernel gives no namespaces here")
-    return Host(tmp_path)
+    chosen = [item.name for item in request.session.items if item.name in AT_ONCE]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield {name: pool.submit(AT_ONCE[name], Host(tmp_path_factory.mktemp("host"))) for name in chosen}
 
 
 def rules_of(shown: str) -> list[str]:
     return [line for line in shown.splitlines() if line.startswith("ufw ")]
 
 
+@at_once
 def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> None:
     ufw = host.render(SERVICES)
     printed = host.run(
@@ -135,6 +158,7 @@ def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> No
     ]
 
 
+@at_once
 def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(host: Host) -> None:
     before = host.render(SERVICES)
     services = {**{name: text for name, text in SERVICES.items() if name != "wiki"}, "added": "{port: 5050, via: socat, allow: [any]}"}
@@ -154,6 +178,7 @@ def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(h
     assert "ufw allow 5050/tcp comment 'portgen:added'" in shown
 
 
+@at_once
 def test_only_what_differs_calls_ufw(host: Host) -> None:
     ufw = host.render(SERVICES)
     counted = f"""
@@ -167,6 +192,7 @@ def test_only_what_differs_calls_ufw(host: Host) -> None:
     assert calls == ["allow proto tcp from any to any port 5003 comment portgen:open"]
 
 
+@at_once
 def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(host: Host) -> None:
     with_wiki = host.render({"wiki": "{port: 5000, via: socat, allow: [192.168.0.0/16]}"})
     without = host.render({}, "without")
@@ -179,6 +205,7 @@ def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(
     assert "portgen:wiki'" not in printed
 
 
+@at_once
 def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     ufw = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"})
     assert "port 5000/tcp (portgen:wiki): an earlier rule of the operator denies it" in host.run(
@@ -186,12 +213,14 @@ def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     )
 
 
+@at_once
 def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
     ufw = host.render({})
     printed = host.run(f"ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; {ufw}/portgen-ufw.sh; ufw show added")
     assert "portgen: see the wiki" in printed
 
 
+@at_once
 def test_a_renamed_service_keeps_its_rule_under_the_new_name(host: Host) -> None:
     before = host.render({"old": "{port: 5000, via: socat, allow: [lan]}"})
     after = host.render({"new": "{port: 5000, via: socat, allow: [lan]}"}, "after")
@@ -214,6 +243,7 @@ def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) ->
     assert "assuming that ufw has no rule yet" in done.stderr
 
 
+@at_once
 def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host) -> None:
     ufw = host.render(SERVICES)
     block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
@@ -246,6 +276,7 @@ def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host)
         ], order
 
 
+@at_once
 def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(host: Host) -> None:
     ufw = host.render(SERVICES)
     printed = host.run(
@@ -255,6 +286,7 @@ def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(ho
     assert printed.splitlines() == ["-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD", "-A DOCKER-USER -s 203.0.113.9/32 -j DROP"]
 
 
+@at_once
 def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Host) -> None:
     first = host.render(SERVICES)
     second = host.render({"shop": "{port: 5009, allow: [lan]}"}, "second")
@@ -292,6 +324,7 @@ def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Ho
     ]
 
 
+@at_once
 def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(host: Host) -> None:
     ufw = host.render(SERVICES)
     for mode, ran in (("755", ["ran start"]), ("644", [])):
@@ -305,6 +338,7 @@ def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_aslee
         assert printed.splitlines() == ["-A DOCKER-USER -j PORTGEN-GUARD", *ran]
 
 
+@at_once
 def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
     ufw = host.render(SERVICES)
     printed = host.run(f"""
@@ -318,6 +352,7 @@ def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
     assert printed.splitlines()[-1] == "untouched"
 
 
+@at_once
 def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     ufw = host.render(SERVICES)
     guard = ufw / "portgen-after.rules"
@@ -331,6 +366,7 @@ def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     assert printed.splitlines()[-2:] == ["untouched", "Status: active"]
 
 
+@at_once
 def test_the_guard_file_missing_beside_the_script_is_an_error_not_an_open_door(host: Host) -> None:
     ufw = host.render(SERVICES)
     (ufw / "portgen-after.rules").rename(host.folder / "elsewhere")
