@@ -205,9 +205,15 @@ def read(text: str) -> tuple[Any, Place, list[Fault]]:
     except _TooDeepError:
         return None, Place(0, 0), reader.faults if reader else []
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # Where it began is where a person looks; libyaml notices a missing `:` a line later, an open quote at the very end.
+        begun = error.problem in ("could not find expected ':'", "found unexpected end of stream")
+        mark = (begun and error.context_mark) or error.problem_mark or error.context_mark
         offset = min(mark.index, len(text)) if mark else 0
-        fault = _too_deep(text, offset) if "nesting depth" in str(error.problem) else (offset, _syntax(error), _syntax_hint(text, offset))
+        fault = (
+            _too_deep(text, offset)
+            if "nesting depth" in str(error.problem)
+            else (offset, _syntax(error), _syntax_hint(text, offset, str(error.problem)))
+        )
         return None, Place(0, 0), [*(reader.faults if reader else []), fault]
     except yaml.YAMLError as error:
         return None, Place(0, 0), [(0, str(error).splitlines()[0], None)]
@@ -226,12 +232,24 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     return ", ".join(part for part in (error.context, error.problem) if part) or "not YAML"
 
 
-def _syntax_hint(text: str, offset: int) -> str | None:
-    if text[offset : offset + 1] == "\t":
+def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
+    character = text[offset : offset + 1]
+    if character == "\t":
         return "YAML indents with blanks, never with tabs"
-    line = text[text.rfind("\n", 0, offset) + 1 : offset + 1]
-    if line.count(": ") + line.endswith(":") > 1 or text[offset : offset + 1] == ":":
-        return "quote a text that contains `: `"
+    if problem == "could not find expected ':'":
+        return "a key ends with `:` and a blank"
+    if problem == "found unexpected end of stream":
+        return "the quote that opens here is never closed"
+    if character and character in "@`%" and "cannot start" in problem:
+        return f"quote a text that begins with `{character}`"
+    if problem == "mapping values are not allowed in this context":
+        return "quote a text that contains `: `; or the line above lacks its `: ` or is indented differently"
+    if problem in ("did not find expected key", "did not find expected '-' indicator"):
+        return "compare the indentation with the lines above; a quote within a quoted text is written twice"
+    if problem == "did not find expected ',' or ']'":
+        return "a list that opens with `[` closes with `]`"
+    if problem == "did not find expected ',' or '}'":
+        return "a mapping that opens with `{` closes with `}`"
     return None
 
 

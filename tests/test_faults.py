@@ -90,19 +90,40 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
             "hint: YAML indents with blanks, never with tabs",
         ],
     ),
-    "an open bracket": ("version: 1\nhosts: [a\n", ["3:1: error: while parsing a flow sequence, did not find expected ',' or ']' [yaml]"]),
-    "an open quote": ('version: 1\nhosts: "a\n', ["3:1: error: while scanning a quoted scalar, found unexpected end of stream [yaml]"]),
+    "an open bracket": (
+        "version: 1\nhosts: [a\n",
+        [
+            "3:1: error: while parsing a flow sequence, did not find expected ',' or ']' [yaml]",
+            "hint: a list that opens with `[` closes with `]`",
+        ],
+    ),
+    "an open quote": (
+        'version: 1\nhosts: "a\n',
+        [
+            "2:8: error: while scanning a quoted scalar, found unexpected end of stream [yaml]",
+            "hint: the quote that opens here is never closed",
+        ],
+    ),
     "two colons": (
         "version: 1\nprojects: a: b\n",
-        ["2:12: error: mapping values are not allowed in this context [yaml]", "hint: quote a text that contains `: `"],
+        [
+            "2:12: error: mapping values are not allowed in this context [yaml]",
+            "hint: quote a text that contains `: `; or the line above lacks its `: ` or is indented differently",
+        ],
     ),
     "a bad indentation": (
         "version: 1\n  hosts: {}\n",
-        ["2:8: error: mapping values are not allowed in this context [yaml]", "hint: quote a text that contains `: `"],
+        [
+            "2:8: error: mapping values are not allowed in this context [yaml]",
+            "hint: quote a text that contains `: `; or the line above lacks its `: ` or is indented differently",
+        ],
     ),
     "a reserved sign": (
         "version: 1\nhosts: @box\n",
-        ["2:8: error: while scanning for the next token, found character that cannot start any token [yaml]"],
+        [
+            "2:8: error: while scanning for the next token, found character that cannot start any token [yaml]",
+            "hint: quote a text that begins with `@`",
+        ],
     ),
     "a twice-written key": (
         "version: 1\nhosts: {}\nversion: 1\n",
