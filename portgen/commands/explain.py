@@ -58,6 +58,7 @@ class _Answer(NamedTuple):
 Examples:
   portgen explain 5014
   portgen explain smartnumbers
+  portgen explain 172.30.0.23
   portgen explain inventory.yaml:41
   portgen explain output/es-docker/nginx/conf.d/portgen.conf:40"""
 )
@@ -72,8 +73,9 @@ def command(settings: chain.Settings, what: str) -> int:
     source, planned = chain.plan(settings)
     files = chain.render(settings, planned)
     place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
-    if re.fullmatch(r"[0-9]+", what):
-        answer = _port(planned, int(what))
+    number = re.fullmatch(r":?([0-9]+)(?:/(?:tcp|udp))?", what)  # as people copy it: 5014, :5014, 514/udp
+    if number is not None:
+        answer = _port(planned, int(number[1]))
     elif place is not None:
         answer = _line(settings, source, planned, files, place["file"], int(place["line"]))
     else:
@@ -117,6 +119,8 @@ def _named(planned: Plan, name: str) -> _Answer:
     if not subjects:
         subjects = [_Subject(project.name, project=project) for project in planned.projects if project.name == name]
     if not subjects:
+        subjects = [_Subject(service.name, service, host=service.host) for service in planned.services if name in _traces(service)]
+    if not subjects:
         import difflib
 
         known = [service.name for service in planned.services] + [project.name for project in planned.projects]
@@ -124,6 +128,15 @@ def _named(planned: Plan, name: str) -> _Answer:
         hint = f"did you mean {near[0]}?" if near else "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
         raise PortgenError(f"nothing here is called {name}", Exit.DIFFERENT, hint=hint)
     return _Answer(None, subjects)
+
+
+def _traces(service: Service) -> set[str]:
+    """What one finds of a service on its host: its address, its route, its units, its upstream."""
+    found = {f"portgen-{service.name}", f"portgen-{service.name}.service", f"portgen_{service.name}"}
+    found |= {f"portgen-{service.name}.{port.port}.service" for port in service.ports[1:]}
+    if service.route is not None:
+        found |= {service.route.path, service.route.path.rstrip("/")}
+    return found if service.address is None else found | {str(service.address)}
 
 
 def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequence[File], name: str, number: int) -> _Answer:

@@ -182,6 +182,11 @@ def test_a_held_port_is_explained_by_its_service(portgen: Portgen, file: Path) -
     assert portgen("explain", "hub").out == run.out
 
 
+@pytest.mark.parametrize("trace", [":5000", "5000/tcp", "172.30.0.16", "/wall/hub/", "/wall/hub", "portgen-hub.service", "portgen_hub"])
+def test_a_service_is_found_by_what_one_sees_of_it_on_the_host(portgen: Portgen, file: Path, trace: str) -> None:
+    assert portgen("explain", trace).out == portgen("explain", "hub").out
+
+
 def test_every_generated_line_of_a_service_is_found(portgen: Portgen, file: Path, tmp_path: Path) -> None:
     portgen("render")
     (service,) = json.loads(portgen("explain", "radio", "--format", "json").out)["services"]
