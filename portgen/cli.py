@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)  # behind a question
         code = Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -79,6 +79,8 @@ def load(path: Path, shown: str | None = None) -> Source:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise PortgenError(f"{path.parent}: no such folder", Exit.INVENTORY) from None
         raise PortgenError(f"{name}: no such inventory", Exit.INVENTORY, hint="`portgen init` makes one; `-i FILE` names another") from None
     except OSError as error:
         raise PortgenError(f"{name}: can't be read: {error.strerror}", Exit.INVENTORY) from None
