@@ -72,7 +72,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
     else:
         _tell(problems, style)
         # A hook wants its answer at once: what the change means costs more than the whole check of a small inventory.
-        meaning = [] if wish.check else _meaning(compared, checked.plan, style)
+        meaning = [] if wish.check else _meaning(compared, checked.plan, wish.only, style)
         _show(meaning, list(report.change_lines(changes, style)), style)
     counted = report.counted(changes)
     if wish.check:
@@ -106,10 +106,13 @@ def _tell(problems: Sequence[Problem], style: report.Style) -> None:
             click.echo(line, err=style.format == "text", color=style.color)
 
 
-def _meaning(compared: chain.Compared, plan: Plan, style: report.Style) -> list[str]:
-    """What the change means, to stand above the diff."""
+def _meaning(compared: chain.Compared, plan: Plan, only: str | None, style: report.Style) -> list[str]:
+    """What the change means, to stand above the diff. A part of the files can't tell: a port that only the firewall's lines show
+    might be anybody's."""
     if style.quiet:
         return []
+    if only is not None:
+        return ["one target only: portgen diff tells what the whole change means\n", "\n"]
     from portgen import review, summary
 
     found = review.of_changes(compared, plan)

@@ -281,6 +281,16 @@ def test_render_says_what_it_means_above_the_diff_and_the_check_does_not(portgen
     assert rendered.index(MOVED) < rendered.index("changed  box/systemd") < rendered.index("--- a/box/systemd")
 
 
+def test_one_target_alone_says_nothing_of_what_the_change_means(portgen: Portgen, tmp_path: Path) -> None:
+    """A port that only the firewall's lines show would look like a program's own."""
+    (tmp_path / "inventory.yaml").write_text(BEFORE.replace("figures: {", "figures: {via: docker, "))
+    portgen("render", "--yes")
+    (tmp_path / "inventory.yaml").write_text(AFTER.replace("figures: {", "figures: {via: docker, "))
+    lines = portgen("render", "--yes", "--only", "ufw").out.splitlines()
+    assert lines[:3] == ["one target only: portgen diff tells what the whole change means", "", "changed  box/ufw/portgen-after.rules"]
+    assert not [line for line in lines if "program" in line]
+
+
 def test_the_check_of_a_hook_loads_nothing_to_describe_changes_with(need: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "inventory.yaml").write_text(AFTER)
     import sys
