@@ -322,7 +322,7 @@ _TOLD = ("status", "ports", "primary", "via", "upstream", "units", "container", 
 
 
 def _changed_words(before: Service, now: Service, found: list[Difference]) -> Iterator[str]:
-    if before.title != now.title:
+    if before.title and before.title != now.title:  # files don't name every service's title
         yield f'was titled "{before.title}"'
     yield from _route_words(before.route, now.route)
     for difference in found:
