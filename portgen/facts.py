@@ -7,6 +7,7 @@ difference means; that is `review`.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -322,6 +323,9 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
         before, after = _chunks(path, change.before or ""), _chunks(path, change.after or "")
         old, new = _split(path, before, set(after)), _split(path, after, set(before))
         keys |= {Key(host, service) for service, _ in old.services ^ new.services}
+        if path.startswith("compose/") and change.before and change.after and dict(_networks(change.before)) != dict(_networks(change.after)):
+            # A network that is made anew takes all of its containers down, also those that keep their addresses.
+            keys |= {Key(host, block.service) for text in (change.before, change.after) for block in blocks(path, text)}
         if change.before is not None and change.after is not None and old.rest != new.rest:
             others.append(change.path)
     return keys, others
@@ -596,9 +600,11 @@ def _networks(text: str) -> Iterator[tuple[str, str]]:
     found = _yaml(text[written.start() :]).get("networks") if written else None
     for name, network in found.items() if isinstance(found, dict) else ():
         try:
-            yield str(name), str(network["ipam"]["config"][0]["subnet"])
-        except (LookupError, TypeError):
+            subnet = str(network["ipam"]["config"][0]["subnet"])
+            ipaddress.ip_network(subnet, strict=False)
+        except (LookupError, TypeError, ValueError):
             continue
+        yield str(name), subnet
 
 
 def _yaml(text: str) -> dict[str, Any]:

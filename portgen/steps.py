@@ -4,11 +4,13 @@ In: `Facts` before and after, of the services that differ. Out: `Step`s, and the
 
 The order is that of what holds a port or an address: whoever lets go of one that another takes is stopped first (two
 containers that exchange addresses, or a chain that shifts by one, fail at `up` when one of them stops more slowly). The
-firewall changes while nobody listens, so that no newcomer stands behind its predecessor's opening. nginx comes last.
+firewall and nginx change while nobody listens, so that no newcomer stands behind its predecessor's opening or route.
+docs/install.md has the same order, and the commands.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -82,6 +84,7 @@ class _Actor(NamedTuple):
     setup: object
     holds: frozenset[tuple[str, str]]
     network: str | None = None
+    leads: str | None = None  # the address that a forwarder leads to
     program: bool = False  # it listens on the host's ports itself: portgen only says on which
 
 
@@ -99,7 +102,7 @@ def plan(before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
 
 
 def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
-    rebuilt = {key.name for key, subnet in before.networks.items() if key.host == host and after.networks.get(key, subnet) != subnet}
+    rebuilt = _rebuilt(host, before, after)
     old, new = _actors(host, before), _actors(host, after)
     taken: dict[tuple[str, str], set[_Id]] = {}
     for name, actor in new.items():
@@ -107,13 +110,13 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
             taken.setdefault(held, set()).add(name)
     gone = [name for name in old if name not in new]
     come = [name for name in new if name not in old]
-    differ = [name for name in new if name in old and new[name].setup != old[name].setup]
+    differ = [name for name in new if name in old and (new[name].setup != old[name].setup or old[name].network in rebuilt)]
     # Stopped before anything else starts: what others are waiting for.
-    freed = [name for name in differ if _frees(old[name], new[name], taken, name)]
+    freed = [name for name in differ if _frees(name, old[name], new[name], taken)]
     down = [name for name in differ if old[name].network in rebuilt]
     stopped = [name for name in freed if name not in down]
 
-    for verb, some, why in (("disable and stop", gone, "no longer wanted"), ("stop", freed, "their ports are taken over")):
+    for verb, some, why in (("disable and stop", gone, "no longer wanted"), ("stop", freed, "their ports or addresses are taken over")):
         units = _named("unit", some)
         if units:
             yield Step(host, "stop-units", verb, units, why)
@@ -128,11 +131,9 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
         if name.kind == "program":
             yield Step(host, "program", "stop", (f"{name.name}'s own program",), f"it lets go of {_endpoints(old[name])}")
     yield from _firewall(host, before, after, changed)
-    for network in sorted(rebuilt):
-        key = Key(host, network)
-        yield Step(
-            host, "network", "see that the network is gone:", (network,), f"compose makes it anew, {before.networks[key]} -> {after.networks[key]}"
-        )
+    yield from _nginx(host, before, after)
+    for network, why in rebuilt.items():
+        yield Step(host, "network", "see that the network is gone:", (network,), why)
     for verb, some in (("recreate", differ), ("start", come)):
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
@@ -149,21 +150,40 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
     for action, verb, names in starts:
         if names:
             yield Step(host, action, verb, names)
-    yield from _nginx(host, before, after)
+
+
+def _rebuilt(host: str, before: Facts, after: Facts) -> dict[str, str]:
+    """The Docker networks that must go before any container comes back, and why: docker changes none under its containers, and
+    makes none whose subnet overlaps with another's."""
+    found: dict[str, str] = {}
+    for key, subnet in sorted(before.networks.items()):
+        if key.host != host or after.networks.get(key) == subnet:
+            continue
+        if key in after.networks:
+            found[key.name] = f"compose makes it anew, {subnet} -> {after.networks[key]}"
+            continue
+        heirs = [other.name for other, wanted in sorted(after.networks.items()) if other.host == host and _subnet(wanted).overlaps(_subnet(subnet))]
+        if heirs:
+            found[key.name] = f"compose gives its subnet to {', '.join(heirs)}"
+    return found
+
+
+def _subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text, strict=False)  # a hand edit may have host bits
 
 
 def _actors(host: str, facts: Facts) -> dict[_Id, _Actor]:
     actors: dict[_Id, _Actor] = {}
-    for key, service in facts.services.items():
+    for key, service in sorted(facts.services.items()):  # files are read in no order
         if key.host != host or service.status != "active":
             continue
         for name, unit in service.units.items():
-            actors[_Id("unit", name)] = _Actor(unit, frozenset({("port", unit.listen)}))
+            actors[_Id("unit", name)] = _Actor(unit, frozenset({("port", unit.listen)}), leads=unit.to.rpartition(":")[0])
         if service.container is not None:
             container = service.container
             listens = tuple(service.ports) if container.host_network else ()
             actors[_Id("container", container.service, container.file)] = _Actor(
-                (container, listens), frozenset(_held(service, container)), container.network, container.host_network
+                (container, listens), frozenset(_held(service, container)), container.network, program=container.host_network
             )
         elif service.via == "process" and service.ports:
             actors[_Id("program", key.name)] = _Actor(tuple(service.ports), frozenset(("port", port) for port in service.ports), program=True)
@@ -177,8 +197,11 @@ def _held(service: Service, container: Container) -> Iterator[tuple[str, str]]:
         yield from (("port", port) for port in service.ports)
 
 
-def _frees(old: _Actor, new: _Actor, taken: dict[tuple[str, str], set[_Id]], name: _Id) -> bool:
-    return any(taken.get(held, set()) - {name} for held in old.holds - new.holds)
+def _frees(name: _Id, old: _Actor, new: _Actor, taken: dict[tuple[str, str], set[_Id]]) -> bool:
+    """Whether another takes what it lets go of, or, of a forwarder, what it led to: it would show its visitors somebody else's."""
+    if any(taken.get(held, set()) - {name} for held in old.holds - new.holds):
+        return True
+    return old.leads != new.leads and any(address == old.leads for kind, address in taken if kind != "port")
 
 
 def _named(kind: str, names: list[_Id]) -> tuple[str, ...]:
@@ -212,8 +235,14 @@ def _firewall(host: str, before: Facts, after: Facts, changed: Rules) -> Iterato
 
 
 def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
-    old, new = ({key.name: service for key, service in facts.services.items() if key.host == host and service.route} for facts in (before, after))
-    paths = [{service.route.path: service.route for service in some.values() if service.route} for some in (old, new)]
+    old, new = (
+        {key.name: service for key, service in sorted(facts.services.items()) if key.host == host and service.route} for facts in (before, after)
+    )
+    # The title is what the browser shows when it asks for the password.
+    paths = [
+        {route.path: (name, route, service.title if route.auth_file else None) for name, service in some.items() if (route := service.route)}
+        for some in (old, new)
+    ]
     parts = [f"adds {path}" for path in paths[1] if path not in paths[0]]
     parts += [f"drops {path}" for path in paths[0] if path not in paths[1]]
     parts += [f"changes {path}" for path in paths[1] if path in paths[0] and paths[0][path] != paths[1][path]]

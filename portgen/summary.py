@@ -13,6 +13,8 @@ from typing import Any
 from portgen.exposure import Exposure
 from portgen.review import Kind, Review
 
+COMMANDS = "docs/install.md has the commands"
+
 _COUNTED: dict[Kind, tuple[str, str]] = {
     "moved": ("moves", "move"),
     "swapped": ("swaps", "swap"),
@@ -50,6 +52,8 @@ def text(review: Review, most: int | None = None) -> Iterator[str]:
             yield f"on {host}, in this order:"
         number += 1
         yield f"  {number}. {step.text(most or 12)}"
+    if review.steps:
+        yield COMMANDS
 
 
 def _exposed(exposure: Exposure) -> str:
@@ -102,6 +106,9 @@ def markdown(review: Review) -> Iterator[str]:
             yield f"**On {host}, in this order**"
             yield ""
         yield f"1. {_cell(step.text(50))}"
+    if review.steps:
+        yield ""
+        yield COMMANDS
 
 
 def _row(*cells: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import exposure, facts, inventory, planner, render, review, summary, targets
+from portgen import exposure, facts, inventory, planner, render, review, steps, summary, targets
 from portgen.facts import Key
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
@@ -22,6 +22,7 @@ TOLD_BY_FILES = {
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
     "goes-live": "Figures is added at 5001, via socat, route /wall/figures/; opens 5001/tcp to lan; starts 1 unit",
     "to-another-host": "api is removed from 5400; closes 5400/tcp to lan",
+    "host-renamed": "Syslog moves from box to annex; opens 5414/udp to offices; closes 5414/udp to 10.1.0.0/16, 10.2.0.0/16",
 }
 
 
@@ -105,19 +106,83 @@ def test_ten_ports_shifted_by_one_are_ten_moves_and_one_addition() -> None:
 
 def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts() -> None:
     case = next(case for case in CASES if case.parent.name == "block-shifts")
-    steps = by_plans(*texts(case)).steps
-    order = [step.action for step in steps]
-    assert order == ["stop-units", "stop-containers", "firewall", "containers", "containers", "reload-systemd", "start-units", "start-units", "nginx"]
-    stopped = next(step for step in steps if step.action == "stop-units")
+    found = by_plans(*texts(case)).steps
+    order = [step.action for step in found]
+    assert order == ["stop-units", "stop-containers", "firewall", "nginx", "containers", "containers", "reload-systemd", "start-units", "start-units"]
+    stopped = next(step for step in found if step.action == "stop-units")
     # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their neighbours.
     assert set(stopped.names) == {f"portgen-wall-{number}.service" for number in range(10)}
-    started = [step.names for step in steps if step.action == "start-units"]
+    started = [step.names for step in found if step.action == "start-units"]
     assert started == [("portgen-first.service",), stopped.names]
 
 
 def test_a_move_to_a_free_port_stops_nothing() -> None:
     case = next(case for case in CASES if case.parent.name == "move-pinned")
-    assert [step.action for step in by_plans(*texts(case)).steps] == ["firewall", "reload-systemd", "restart-units", "nginx"]
+    assert [step.action for step in by_plans(*texts(case)).steps] == ["firewall", "nginx", "reload-systemd", "restart-units"]
+
+
+def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> None:
+    """Its own port is nobody else's; while the containers come back it would show its visitors the other's pages."""
+    before = next(case for case in CASES if case.parent.name == "move").read_text()
+    pinned = ("port: 5001}", "port: 5001, address: 172.30.0.18}"), ("port: 5002}", "port: 5002, address: 172.30.0.17}")
+    after = before
+    for old, new in pinned:
+        after = after.replace(old, new)
+    for found in (by_plans(before, after), by_files(before, after)):
+        order = [step.action for step in found.steps]
+        assert order == ["stop-units", "stop-containers", "containers", "reload-systemd", "start-units"]
+        assert found.steps[0].names == ("portgen-figures.service", "portgen-tickets.service")
+
+
+@pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
+def test_a_network_that_is_made_anew_takes_its_containers_down_first_and_comes_back_with_them(name: str) -> None:
+    case = next(case for case in CASES if case.parent.name == name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        down, gone, up = (step for step in found.steps if step.action in ("stop-containers", "network", "containers"))
+        assert down.verb == "docker-compose.wall.yml: down"
+        assert gone.names == ("wall",)
+        assert up.verb == "docker-compose.wall.yml: recreate"
+        assert down.names == up.names == ("figures", "hub", "seats", "tickets")
+
+
+def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
+    before = next(case for case in CASES if case.parent.name == "move").read_text()
+    after = before.replace("{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}")
+    assert "network" not in [step.action for step in by_plans(before, after).steps]
+
+
+@pytest.mark.parametrize("subnet", ["nonsense", "172.30.0.1/23", "fd00::/64"])
+def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
+    case = next(case for case in CASES if case.parent.name == "network-renamed")
+    before, after = map(planned, texts(case))
+    old, new = (facts.of(plan, facts.differing(before, after)) for plan in (before, after))
+    text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
+    edited = facts.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
+    assert [step.names for step in steps.plan(old._replace(networks=edited), new, steps.rules(old, new)) if step.action == "network"] == (
+        [("wall",)] if subnet == "172.30.0.1/23" else []
+    )
+
+
+@pytest.mark.parametrize(("name", "told"), [("rename-in-place", "changes /figures/"), ("password-prompt", "changes /wall/hub/")])
+def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, told: str) -> None:
+    case = next(case for case in CASES if case.parent.name == name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        assert [step.names for step in found.steps if step.action == "nginx"] == [(told,)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_where_the_commands_are_is_said_once_below_all_steps(case: Path) -> None:
+    found = by_plans(*texts(case))
+    for lines in (list(summary.text(found)), list(summary.markdown(found))):
+        assert lines.count(summary.COMMANDS) == bool(found.steps)
+        assert not found.steps or lines[-1] == summary.COMMANDS
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_what_files_lack_is_not_called_none(case: Path) -> None:
+    for way in (texts(case), texts(case)[::-1]):
+        found = by_files(*way)
+        assert "None" not in "\n".join([*summary.text(found), *summary.markdown(found)])
 
 
 def test_only_services_that_differ_are_described() -> None:
@@ -155,7 +220,9 @@ def test_nothing_is_exposed_by_undoing_what_exposed_something() -> None:
         if case.parent.name in ("container-port", "raw-directives"):
             continue  # the same visitors at the same place, and each time something else behind it, or before it
         before, after = texts(case)
-        there, back = ({(e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new} for way in ((before, after), (after, before)))
+        there, back = (
+            {(e.host, e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new} for way in ((before, after), (after, before))
+        )
         assert not there & back, case.parent.name
 
 
@@ -227,3 +294,12 @@ def test_a_container_port_that_is_the_ports_own_number_moves_with_it() -> None:
     [moved] = by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")).services
     assert moved.words[:2] == ("moves 5001 -> 5021", "leads 5021 to the container's port 5021 (was 5001)")
     assert not [e for e in by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")).exposures if e.new]
+
+
+def test_the_example_in_the_documentation_is_what_portgen_says() -> None:
+    root = Path(__file__).parent.parent.parent
+    before = (root / "inventory.yaml").read_text()
+    after = before.replace("port: 5007\n", "port: 5027\n        address: 172.30.0.23\n")
+    after = after.replace("      technician-kpi-wall:", "      new-tickets-wall: {title: New Tickets Wall, port: 5026}\n      technician-kpi-wall:")
+    said = "".join(f"{line}\n" for line in summary.text(by_plans(before, after)))
+    assert f"```\n{said}```\n" in (root / "docs" / "review.md").read_text()
