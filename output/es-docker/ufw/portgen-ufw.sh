@@ -5,7 +5,9 @@
 #   portgen-ufw.sh --dry-run   print the ufw commands that it would run
 #
 # Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
-# same, theirs stays as it is. It never enables ufw. Running it again changes nothing.
+# same, theirs stays as it is. It never enables ufw where it was not active. Running it again changes nothing.
+# Without the guard (portgen-after.rules, where there is one) nothing is opened; a command that ufw refuses stops no other, is
+# told at the end (exit code 1), and as long as one rule can't be added no rule and no guard is taken back.
 set -eu
 
 rules() {
@@ -70,14 +72,19 @@ if [ "$readable" = no ]; then
     echo "$0: can't read $etc/user.rules (run as root?): assuming that ufw has no rule yet" >&2
 fi
 
+# As ufw decides it: where it leaves IPv6 alone, it refuses a rule with an IPv6 source and keeps user6.rules as it is.
+ipv6=yes
+if [ -r /etc/default/ufw ] && ! grep -qiE "^IPV6=[\"']?yes" /etc/default/ufw; then ipv6=no; fi
+
 # What differs, as lines "add|command", "delete|command", "note|text". ufw writes each rule into user.rules as
 #   ### tuple ### allow tcp 5007 0.0.0.0/0 any 192.168.0.0/16 in comment=<hex>
 difference() {
     {
         rules
         echo '=== present ==='
-        if [ "$readable" = yes ]; then cat "$etc/user.rules" "$etc/user6.rules"; fi
-    } | awk '
+        if [ "$readable" = yes ]; then cat "$etc/user.rules"; fi
+        if [ "$readable$ipv6" = yesyes ]; then cat "$etc/user6.rules"; fi
+    } | awk -v ipv6="$ipv6" '
         function hex(text,    out, i) {
             for (i = 1; i <= length(text); i++) out = out sprintf("%02x", ord[substr(text, i, 1)])
             return out
@@ -94,6 +101,10 @@ difference() {
         /^=== present ===$/ { present = 1; next }
         !present && /^ufw allow / {
             # ufw allow proto P from SOURCE to any port N comment QUOTED
+            if (ipv6 == "no" && $6 ~ /:/) {
+                print "note|port " $10 "/" $4 " from " $6 " (" substr($12, 2, length($12) - 2) ") is skipped: ufw leaves IPv6 alone (IPV6 in /etc/default/ufw)"
+                next
+            }
             n++
             command[n] = $0
             wanted[n] = key($4, $10, $6)
@@ -191,18 +202,29 @@ without_block() {
         END { if (inside) exit 1 }' "$1"
 }
 
-# put FILE NEW: replace FILE by NEW, keeping its owner and mode.
+# put FILE NEW: replace FILE by NEW, keeping its owner and mode; a symlink stays one, and the file that it names is replaced.
 put() {
-    cp -p -- "$1" "$1.portgen-new"
-    cat -- "$2" >"$1.portgen-new"
-    mv -- "$1.portgen-new" "$1"
+    target=$(readlink -f -- "$1")
+    cp -p -- "$target" "$target.portgen-new"
+    cat -- "$2" >"$target.portgen-new"
+    mv -- "$target.portgen-new" "$target"
 }
 
 guard() {
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
     rules_file=$etc/after.rules
     init_file=$etc/after.init
+    for file in "$rules_file" "$init_file"; do
+        # Only in a dry run: root reads them all.
+        if [ -e "$file" ] && [ ! -r "$file" ]; then
+            verb=place
+            [ "$guarded" = yes ] || verb=remove
+            echo "# would $verb the PORTGEN-GUARD blocks of $rules_file and $init_file" \
+                "(can't read $file: run as root to see whether they are there)"
+            return
+        fi
+    done
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
     [ -e "$rules_file" ] || {
         [ "$guarded" = no ] && return
         if [ "$dry" = yes ]; then
@@ -265,6 +287,7 @@ guard() {
         echo 'ufw reload'
     elif [ "$changed" = yes ]; then
         cp -p -- "$rules_file" "$work/rules.old"
+        if [ -e "$init_file" ]; then cp -p -- "$init_file" "$work/init.old"; fi
         put "$rules_file" "$work/rules"
         if [ "$guarded" = yes ]; then
             [ -e "$init_file" ] || : >"$init_file"
@@ -276,8 +299,12 @@ guard() {
         fi
         if [ "$active" = yes ] && ! ufw reload; then
             put "$rules_file" "$work/rules.old"
-            ufw reload || true
-            echo "$0: ufw did not take the guard; $rules_file is as it was" >&2
+            if [ -e "$work/init.old" ]; then cp -p -- "$work/init.old" "$init_file"; else rm -f -- "$init_file"; fi
+            echo "$0: ufw did not take the guard; $rules_file and $init_file are as they were" >&2
+            # A reload that fails leaves ufw disabled, at the next boot too, and it was active.
+            if ! { ufw --force enable && ufw reload; }; then
+                echo "$0: ufw does not come up again: see to it at once, the host may be open" >&2
+            fi
             exit 1
         fi
         if [ "$active" = no ] && [ "$guarded" = yes ]; then
@@ -291,11 +318,41 @@ guard() {
     fi
 }
 
+# --- all of it: the guard comes before what it guards, and what is taken back comes last ---
+
 todo=$(difference)
 each() {
     printf '%s\n' "$todo" | sed -n "s/^$1|//p"
 }
+
+# run_all KIND: run each command of that kind, and remember those that ufw refuses.
+failures=0
+failed=
+run_all() {
+    while IFS= read -r command; do
+        [ -n "$command" ] || continue
+        run "$command" </dev/null || {
+            failures=$((failures + 1))
+            failed="$failed${failed:+; }$command"
+        }
+    done <<COMMANDS
+$(each "$1")
+COMMANDS
+}
+
 each note | while IFS= read -r text; do echo "$0: $text" >&2; done
-each add | while IFS= read -r command; do run "$command"; done
-guard
-each delete | while IFS= read -r command; do run "$command"; done
+if [ "$guarded" = yes ]; then guard; fi
+run_all add
+kept=no
+if [ "$failures" = 0 ]; then run_all delete; else kept=yes; fi
+if [ "$failures" -gt 0 ]; then
+    commands='commands'
+    [ "$failures" -gt 1 ] || commands='command'
+    echo "$0: $failures $commands failed: $failed" >&2
+fi
+if [ "$kept" = yes ]; then
+    echo "$0: nothing is taken back until every rule is added" >&2
+elif [ "$guarded" = no ]; then
+    guard
+fi
+[ "$failures" = 0 ] || exit 1
