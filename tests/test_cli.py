@@ -19,6 +19,7 @@ import pytest
 
 from portgen import __version__
 from portgen.problem import Exit
+from tests.conftest import missing
 
 Run = Callable[..., Any]
 
@@ -174,7 +175,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault(project: Path) -> None:
 
 def test_a_full_standard_output_is_told_and_is_no_bug(project: Path) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full here")
+        missing("there is no /dev/full here")
     with open("/dev/full", "w") as full:
         ran = subprocess.run([*PORTGEN, "render", "--check"], check=False, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
     assert ran.returncode == Exit.MACHINE

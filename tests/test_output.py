@@ -514,7 +514,7 @@ def test_an_unreadable_file_of_ours_is_named(open_to_nobody: Path, need: Callabl
 def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable[[str], str]) -> None:
     """On a small tmpfs in a mount namespace of its own: 40 services don't fit, and then they do."""
     if os.getuid() != 0:
-        pytest.skip("mounting needs root")
+        missing("mounting needs root")
     many = "".join(f"      s{n}: {{port: {5010 + n}}}\n" for n in range(40))
     (rendered / "more.yaml").write_text(CHANGED.replace("      gamma: {port: 5002}\n", many))
     script = (
@@ -685,7 +685,7 @@ def test_a_cache_that_can_not_be_written_is_no_cache(rendered: Path, portgen: Ru
 
 def test_a_user_without_a_home_gets_no_folder_named_for_one(open_to_nobody: Path, need: Callable[[str], str]) -> None:
     if os.getuid() != 0:
-        pytest.skip("becoming a user without a home needs root")
+        missing("becoming a user without a home needs root")
     open_to_nobody.chmod(0o777)
     command = [need("setpriv"), "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-m", "portgen", "render", "--check"]
     homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
