@@ -197,7 +197,7 @@ def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable
             click.echo(f"```diff\n{lines}```\n" if style.format == "markdown" else lines, nl=False, color=style.color)
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)
-    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    asks = not yes and sys.stdin.isatty()
     writes = not refused and (not asks or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
     if writes:
         inventory.write(settings.inventory, checked.source, edited.text)
