@@ -281,7 +281,7 @@ guard() {
         if [ ! -e "$init_file" ] || ! cmp -s "$work/init" "$init_file" || { [ "$guarded" = yes ] && [ ! -x "$init_file" ]; }; then changed=yes; fi
     fi
     active=no
-    if LC_ALL=C ufw status 2>/dev/null | grep -q '^Status: active'; then active=yes; fi
+    if [ "$changed" = yes ] && LC_ALL=C ufw status 2>/dev/null | grep -q '^Status: active'; then active=yes; fi
     if [ "$changed" = yes ] && [ "$dry" = yes ]; then
         echo "# would change the PORTGEN-GUARD blocks of $rules_file and $init_file"
         echo 'ufw reload'
