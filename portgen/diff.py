@@ -6,7 +6,9 @@ In: `File`s and the `Output` as read. Out: `Change`s, sorted by path, SHA256SUMS
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -100,9 +102,21 @@ def unified(change: Change, context: int = 3) -> Iterator[str]:
         return
     import patiencediff
 
+    # Most of a long file is as it was: only what lies between the first and the last difference is matched.
+    head = _alike(before, after)
+    tail = _alike(reversed(before[head:]), reversed(after[head:]))
+    skipped, left = max(head - context, 0), max(tail - context, 0)
+    before, after = before[skipped : len(before) - left], after[skipped : len(after) - left]
     matcher = patiencediff.PatienceSequenceMatcher
     for line in patiencediff.unified_diff(before, after, from_file, to_file, n=context, sequencematcher=matcher):
+        if line.startswith("@@ "):
+            line = re.sub(r"([-+])([0-9]+)", lambda start: f"{start[1]}{int(start[2]) + skipped}", line)  # noqa: PLW2901
         yield _ended(line)
+
+
+def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many items are the same from the start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _ended(line: str) -> str:

@@ -9,14 +9,18 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portgen import memory, output
+from portgen.diff import Change, unified
 from portgen.problem import Exit
 from tests.conftest import missing
 
@@ -772,3 +776,21 @@ def test_what_another_package_adds_is_never_remembered(rendered: Path, portgen: 
     monkeypatch.setattr("portgen.commands.lint.chain.check", lambda _: pytest.fail("asked again"))
     with pytest.raises(BaseException, match="asked again"):
         portgen("lint")
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "c", "", "-d", "@@ -1 +1 @@"]), max_size=40)
+
+
+@given(before=LINES, after=LINES, shared=st.lists(st.integers(0, 9).map(str), max_size=12), ended=st.booleans())
+def test_every_diff_turns_the_one_text_into_the_other(before: list[str], after: list[str], shared: list[str], ended: bool) -> None:
+    old, new = ("\n".join([*shared, *part, *shared]) + ("\n" if ended else "") for part in (before, after))
+    if not old or not new or old == new:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "page").write_text(old)
+        diff = "".join(unified(Change("page", old, new, "changed")))
+        done = subprocess.run(
+            ["git", "apply", "--whitespace=nowarn", "-"], input=diff, text=True, cwd=folder, capture_output=True, timeout=20, check=False
+        )
+        assert done.returncode == 0, diff + done.stderr
+        assert Path(folder, "page").read_text() == new
