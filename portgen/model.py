@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -87,15 +88,16 @@ Directive = Annotated[
 ]
 
 
-class Value:
+class Value(ABC):
     """A scalar with rules of its own: `parse` turns what YAML gave into the value or raises ValueError."""
 
     __slots__: tuple[str, ...] = ()
     schema: ClassVar[dict[str, Any]]
 
     @classmethod
+    @abstractmethod
     def parse(cls, raw: object) -> Value:
-        raise NotImplementedError
+        """The value that `raw` writes. Raises ValueError with what is wrong with it."""
 
     def __eq__(self, other: object) -> bool:
         """By value, so that two inventories can be compared."""
@@ -420,7 +422,7 @@ def decode_value(kind: type[Any], raw: object) -> Any:
     """msgspec's dec_hook: builds our `Value` types, and lets their ValueError say what is wrong."""
     if issubclass(kind, Value):
         return kind.parse(raw)
-    raise NotImplementedError(kind)
+    raise TypeError(f"the inventory has no {kind}")
 
 
 def json_schema() -> dict[str, Any]:
@@ -429,7 +431,7 @@ def json_schema() -> dict[str, Any]:
     def hook(kind: type[Any]) -> dict[str, Any]:
         if issubclass(kind, Value):
             return kind.schema
-        raise NotImplementedError(kind)
+        raise TypeError(f"the inventory has no {kind}")
 
     (_,), components = msgspec.json.schema_components((Inventory,), schema_hook=hook, ref_template="#/definitions/{name}")
     schema: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from portgen import exposure, facts, steps
+from portgen import exposure, facts, readings, steps
 from portgen.diff import SUMS
 from portgen.exposure import Exposure, said
 from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
@@ -128,8 +128,8 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
 def of_changes(compared: Compared, plan: Plan) -> Review:
     """The review of what a render would change: between what lies in the output folder and what would lie there."""
     changes = [change for change in compared.changes if change.path != SUMS]
-    keys, others = facts.touched(changes)
-    review = compare(*facts.between(changes, keys, compared.files, plan), others)
+    keys, others = readings.touched(changes)
+    review = compare(*readings.between(changes, keys, compared.files, plan), others)
     told = review.services or review.hosts or others
     # Pages that only say again what the services' lines say, sums that are not current, modes: changes all the same.
     return review if told else review._replace(others=tuple(change.path for change in changes or compared.changes))

@@ -100,6 +100,7 @@ PURE = [
         "trace.py",
         "rules/__init__.py",
         "facts.py",
+        "readings.py",
         "review.py",
         "exposure.py",
         "steps.py",

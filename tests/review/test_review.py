@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import exposure, facts, inventory, planner, render, review, steps, summary, targets
+from portgen import exposure, facts, inventory, planner, readings, render, review, steps, summary, targets
 from portgen.facts import Key
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
@@ -61,7 +61,7 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
     of_plan = facts.of(plan, keys)
-    of_files = facts.read({file.path: file.text for file in files}, keys, of_plan.words)
+    of_files = readings.read({file.path: file.text for file in files}, keys, of_plan.words)
     for key, expected in of_plan.services.items():
         rendered = expected.units or expected.container or expected.openings or expected.route
         assert bool(rendered) == (key in of_files.services), key
@@ -155,7 +155,7 @@ def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
     before, after = map(planned, texts(case))
     old, new = (facts.of(plan, facts.differing(before, after)) for plan in (before, after))
     text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
-    edited = facts.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
+    edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
     assert [step.names for step in steps.plan(old._replace(networks=edited), new, steps.rules(old, new)) if step.action == "network"] == (
         [("wall",)] if subnet == "172.30.0.1/23" else []
     )
