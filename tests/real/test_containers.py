@@ -21,7 +21,7 @@ def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(est
     assert not set(estate.started().items()) & set(started.items()), "not every container was created anew"
     assert estate.addresses() == addresses
     assert seen["wrong"] == []
-    assert seen["answers"] > 100
+    assert seen["answers"] > 25, "nobody was watching"
     assert estate.units() == units, "a forwarder was restarted, which it need not be"
 
 
