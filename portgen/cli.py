@@ -16,8 +16,6 @@ from portgen import __version__, commands, plugins
 from portgen.problem import Exit, PortgenError
 from portgen.report import Style, failure, problems, wants_color
 
-_SETTINGS = "portgen.settings"
-
 
 class _Commands(click.Group):
     """Finds commands by their module, so that `render --check` does not pay for the others."""

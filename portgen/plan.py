@@ -297,12 +297,6 @@ def is_ipv6(source: str) -> bool:
     return ":" in source
 
 
-def held_ports(plan: Plan, host: str) -> set[int]:
-    """Every port number that somebody on `host` holds, on any protocol or address, planned and retired ones included."""
-    found = plan.host(host)
-    return {binding.port for binding in found.bindings} if found else set()
-
-
 def free_ranges(where: Plan | Host, project: Project, group: str | None = None) -> tuple[range, ...]:
     """The ports that a new service of `project` may take, as ranges, lowest first, none touching the next.
 

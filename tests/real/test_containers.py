@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 from tests.real.estate import Estate
 from tests.real.testhost import wait_until
@@ -18,10 +19,11 @@ def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(est
     with estate.watched() as seen:
         estate.compose("up", "--detach", "--force-recreate")
         back(estate)
+        time.sleep(3)  # the watcher goes on while all is well: it is to have seen every route many times, however slow the machine
     assert not set(estate.started().items()) & set(started.items()), "not every container was created anew"
     assert estate.addresses() == addresses
     assert seen["wrong"] == []
-    assert seen["answers"] > 25, "nobody was watching"
+    assert seen["answers"] > 100
     assert estate.units() == units, "a forwarder was restarted, which it need not be"
 
 
