@@ -102,7 +102,6 @@ PURE = [
         "reader.py",
         "faults.py",
         "registry.py",
-        "sockets.py",
         "edit.py",
         "splice.py",
         "checks.py",
