@@ -51,8 +51,8 @@ snapshots: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not host" --snapshot-update -q || $(BIN)/python -m pytest -m "not host" -q
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff format portgen tests bench tools
-	$(BIN)/ruff check --fix portgen tests bench tools
+	$(BIN)/ruff format portgen tests bench tools templates
+	$(BIN)/ruff check --fix portgen tests bench tools templates
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev

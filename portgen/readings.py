@@ -49,7 +49,7 @@ _CERTIFICATE = re.compile(r"(?m)^    ssl_certificate (.*);$")
 
 
 # Lines of no service that are facts all the same.
-_KNOWN = {nginx_target.SITE: (_LISTEN, _NAMES, _CERTIFICATE), ufw_target.SCRIPT: (re.compile(r"guarded=\w+$"),)}
+_KNOWN = {nginx_target.SITE: (_LISTEN, _NAMES, _CERTIFICATE), ufw_target.SCRIPT: (re.compile(r"GUARDED = \w+$"),)}
 
 
 def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:

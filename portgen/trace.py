@@ -2,7 +2,7 @@
 
 In: the text of a rendered file. Out: its `Block`s. Pure. Every block that a template prints for a service carries the mark
 `portgen:<service>`: in a comment, and then lasts to the next mark, the next blank line or the end; or in the comment of a
-firewall rule, and then is that line. A systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
+firewall rule or of a line about who may hold a port, and then is that line. A systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def blocks(path: str, text: str) -> Iterator[Block]:
     service, first = None, 0
     for number, line in enumerate(lines, 1):
         remark = line.lstrip().startswith("#")
-        mark = _MARK.search(line) if remark or line.startswith("ufw ") else None
+        mark = _MARK.search(line) if remark or line.startswith(("ufw ", "holder ")) else None
         if service is not None and not whole and (mark or not line.strip()):
             yield Block(service, first, number - 1, "".join(lines[first - 1 : number - 1]))
             service = None

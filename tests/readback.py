@@ -133,7 +133,7 @@ class Rule(NamedTuple):
 
 def firewall(script: str) -> list[Rule]:
     """The rules of the ufw script, as a shell splits their lines."""
-    listed = script.split("<<'RULES'\n", maxsplit=1)[1].split("RULES\n", maxsplit=1)[0]
+    listed = script.split('\nRULES = """\n', maxsplit=1)[1].split('"""\n', maxsplit=1)[0]
     rules = []
     for line in listed.splitlines():
         match shlex.split(line):
@@ -223,8 +223,10 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
     planned = [Rule(opening.transport, source(opening.source), opening.port, opening.service) for opening in host.openings]
     assert firewall(script) == planned
     assert (guard is not None) == bool(host.guards)
-    assert f"\nguarded={'yes' if host.guards else 'no'}\n" in script
+    assert f"\nGUARDED = {bool(host.guards)}\n" in script
     appended = [line for line in (guard or "").splitlines() if line.startswith("-A ")]
+    if host.guards:
+        assert appended.pop(0) == "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
     assert all(line.startswith("-A PORTGEN-GUARD ") and line.endswith((" -j RETURN", " -j DROP")) for line in appended)
     for service in host.guards:
         for port in service.ports if service.sources else ():

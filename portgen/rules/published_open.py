@@ -1,5 +1,6 @@
 """A port that docker publishes to more than `allow` says. Docker's own rules come before ufw's; the guard closes the
-published port and the container's own address, but it needs to know that address, and it is IPv4 only."""
+published port and the container's own address, but it needs to know that address, and it is IPv4 only. Publishing on
+127.0.0.1 only does not help: a neighbour that routes to docker's network reaches the container all the same."""
 
 from __future__ import annotations
 
@@ -21,8 +22,6 @@ def check(plan: Plan) -> Iterator[Finding]:
                 service.allow_place,
                 f"{service.name} is published, and a neighbour could reach its container past `allow`: its address is not fixed",
                 f"give {service.project} a `network` with a subnet",
-                # Published on loopback it takes a neighbour that routes to docker's network.
-                severity=Severity.ERROR if service.sources else Severity.NOTE,
             )
         if any(is_ipv6(source) for source in service.sources):
             yield Finding(

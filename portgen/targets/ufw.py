@@ -5,23 +5,51 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from portgen.checks import Check, Findings, Machine, Program, Rejection, Unchecked
-from portgen.plan import Guard, Host, Opening, is_ipv6
+from portgen.plan import LOOPBACK, Guard, Host, Opening, is_ipv6
 from portgen.targets import Page
 
 MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
 SCRIPT = "ufw/portgen-ufw.sh"
 GUARD = "ufw/portgen-after.rules"
+# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands them on to
+# the container that is published there. Nothing that is forwarded rightly has such an original destination.
+NO_LOOPBACK = "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+
+
+class Holder(NamedTuple):
+    """Which compose service of which project may have a published port (`5001/tcp`) or a container's address."""
+
+    what: str
+    project: str
+    compose_service: str
+    service: str
 
 
 def pages(host: Host) -> Iterator[Page]:
     """The script is rendered even where nothing is open: running it then takes back what an earlier one opened."""
     guards = [(guard, list(guard_rules(guard))) for guard in host.guards]
-    values = {"host": host, "rules": [(opening.service, rule(opening)) for opening in host.openings], "guarded": bool(guards)}
+    values = {
+        "host": host,
+        "rules": [(opening.service, rule(opening)) for opening in host.openings],
+        "holders": list(holders(host)),
+        "guarded": bool(guards),
+    }
     yield Page(SCRIPT, "ufw/portgen-ufw.sh.j2", values, 0o755)
     if guards:
-        yield Page(GUARD, "ufw/portgen-after.rules.j2", {"host": host, "guards": guards})
+        yield Page(GUARD, "ufw/portgen-after.rules.j2", {"host": host, "guards": guards, "no_loopback": NO_LOOPBACK})
+
+
+def holders(host: Host) -> Iterator[Holder]:
+    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps the old guard in force."""
+    for service in host.services:
+        if service.via == "docker" and service.bind != LOOPBACK:
+            for port in service.ports:
+                yield Holder(f"{port.port}/{port.transport}", service.project, service.compose_service, service.name)
+        if service.address is not None:
+            yield Holder(str(service.address), service.project, service.compose_service, service.name)
 
 
 def rule(opening: Opening) -> str:
@@ -57,17 +85,31 @@ def checks(host: Host, files: Mapping[str, str], _machine: Machine) -> Iterator[
     script = files.get(SCRIPT)
     if script is not None:
         yield Check(host.name, SH, ("-n", "portgen-ufw.sh"), _read_sh, {"portgen-ufw.sh": script})
+        yield from _python_faults(script)
         for number, line in enumerate(script.split("\n"), 1):
             if re.match(r"ufw (allow|deny|limit|reject) ", line):
                 try:
                     words = shlex.split(line)[1:]
                 except ValueError as error:
-                    yield Rejection(f"no shell command: {error}", SCRIPT, number)
+                    yield Rejection(f"not a shell command: {error}", SCRIPT, number)
                     continue
                 yield Check(host.name, UFW, ("--dry-run", *words), _rule_reader(number), needs_root=True)
     guard = files.get(GUARD)
     if guard is not None:
         yield Check(host.name, IPTABLES, ("--test", "--noflush"), _read_guard, stdin=guard, needs_root=True)
+
+
+def _python_faults(script: str) -> Iterator[Rejection]:
+    """The script's main part is Python, which `sh -n` does not read: compiled here, and never run."""
+    head, here, rest = script.partition("<<'PORTGEN_UFW'\n")
+    body = rest.partition("\nPORTGEN_UFW\n")[0]
+    if not here:
+        return  # a template of the team's own
+    try:
+        compile(body, SCRIPT, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        yield Rejection(f"not valid Python: {getattr(error, 'msg', error)}", SCRIPT, head.count("\n") + 1 + line)
 
 
 def _read_sh(code: int, _out: str, said: str) -> Findings:

@@ -197,10 +197,19 @@ def test_a_bad_rule_is_rejected_by_ufw_at_its_service(need: Need, root: None, es
 def test_a_script_that_is_no_shell_is_rejected_without_root(es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
     only(monkeypatch, "ufw")
     script = es / "output/es-docker/ufw/portgen-ufw.sh"
-    edit(script, "guarded=no\n", "guarded=no\nif then\n")
+    edit(script, "exec python3", "if then\nexec python3")
     code, out, _ = portgen("verify")
     assert code == 1
     assert out.startswith(f"output/es-docker/ufw/portgen-ufw.sh:{line_of(script, 'if then')}:1: error: ")
+
+
+def test_a_script_whose_python_is_broken_is_rejected_without_root(es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
+    only(monkeypatch, "ufw")
+    script = es / "output/es-docker/ufw/portgen-ufw.sh"
+    edit(script, "GUARDED = False\n", "GUARDED = False\nif then\n")
+    code, out, _ = portgen("verify")
+    assert code == 1
+    assert out.startswith(f"output/es-docker/ufw/portgen-ufw.sh:{line_of(script, 'if then')}:1: error: not valid Python: ")
 
 
 def test_a_bad_guard_is_rejected_by_iptables_at_its_service(

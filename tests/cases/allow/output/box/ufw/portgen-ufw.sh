@@ -2,16 +2,17 @@
 # Rendered by portgen from the inventory of box: change it there, edits here are lost.
 #
 #   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
-#   portgen-ufw.sh --dry-run   print the ufw commands that it would run
+#   portgen-ufw.sh --dry-run   print what it would do
 #
-# Ours is a rule whose comment is `portgen:` and a name. Nobody else's rule is changed: where an operator already allows the
-# same, theirs stays as it is. It never enables ufw where it was not active. Running it again changes nothing.
-# Without the guard (portgen-after.rules, where there is one) nothing is opened; a command that ufw refuses stops no other, is
-# told at the end (exit code 1), and as long as one rule can't be added no rule and no guard is taken back.
-set -eu
+# Ours is a rule whose comment is `portgen:` and a name. A rule of anybody else's for the same port and source is neither
+# changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
+# anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
+# Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
+# failed, and no rule was taken back. Running it again finishes what an interrupted run left, and otherwise changes nothing.
+exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
+from __future__ import annotations
 
-rules() {
-    cat <<'RULES'
+RULES = """
 ufw allow proto tcp from 203.0.113.0/24 to any port 5007 comment 'portgen:a-network'
 ufw allow proto tcp from 172.31.0.0/24 to any port 5005 comment 'portgen:a-project'
 ufw allow proto tcp from 203.0.113.7 to any port 5008 comment 'portgen:an-address'
@@ -32,7 +33,25 @@ ufw allow proto tcp from 192.168.0.0/16 to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from fd00::/8 to any port 5012 comment 'portgen:program-for-ipv6'
 ufw allow proto tcp from 10.0.0.0/8 to any port 5011 comment 'portgen:the-same-twice'
 ufw allow proto tcp from 192.168.0.0/16 to any port 5011 comment 'portgen:the-same-twice'
-RULES
-}
-guarded=no
+"""
+# Which compose service may publish a port, or have an address.
+HOLDERS = """
+holder 172.30.0.23 wall a-network # portgen:a-network
+holder 172.30.0.21 wall a-project # portgen:a-project
+holder 172.30.0.22 wall a-project-of-programs # portgen:a-project-of-programs
+holder 172.30.0.24 wall an-address # portgen:an-address
+holder 172.30.0.19 wall anybody # portgen:anybody
+holder 172.30.0.20 wall anybody-and-more # portgen:anybody-and-more
+holder 172.30.0.26 wall both-families # portgen:both-families
+holder 172.30.0.16 wall by-default # portgen:by-default
+holder 172.30.0.18 wall cancelled # portgen:cancelled
+holder 172.30.0.25 wall ipv6 # portgen:ipv6
+holder 172.30.0.17 wall nobody # portgen:nobody
+holder 172.30.0.27 wall the-same-twice # portgen:the-same-twice
+"""
+GUARDED = False
 
+
+
+sys.exit(main(sys.argv[2:], RULES, HOLDERS, GUARDED, Path(os.path.realpath(sys.argv[1])).parent))
+PORTGEN_UFW

@@ -1,0 +1,765 @@
+# What follows is the same on every host. It runs with Python alone: ufw is written in Python, so it is there.
+# In: the three texts above, ufw's own files, the kernel's rules, and, where a guard would go, docker's containers.
+# Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs `ufw reload`:
+# that takes ufw's chains down with policy ACCEPT, and for seconds everything that listens on the host is open.
+
+import ipaddress
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+IN_FORCE, FAILED, USAGE, SKIPPED = 0, 1, 2, 3  # exit codes
+
+NAME = "portgen-ufw.sh"
+ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
+RULES_FILE = ETC / "after.rules"
+INIT_FILE = ETC / "after.init"
+DEFAULTS = Path("/etc/default/ufw")
+EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+MARK = re.compile(r"portgen:[a-z0-9]+(-[a-z0-9]+)*")
+
+CHAIN = "PORTGEN-GUARD"
+BEGIN = f"# BEGIN {CHAIN}"
+END = f"# END {CHAIN}"
+# Docker sends packets that a neighbour addresses to 127.0.0.1 on to the container. Nothing that is forwarded has that
+# address rightly. It stands in the chain as long as anything does.
+NO_LOOPBACK = f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+
+JUMP_BLOCK = """\
+# BEGIN PORTGEN-GUARD
+# Placed by portgen-ufw.sh. A rules file can't say "unless it is there", so the jump to the guard is kept here.
+# DOCKER-USER is made where dockerd has not started yet, as at boot: dockerd then takes it as it is.
+if [ "${1-}" = start ]; then
+    iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
+    iptables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || iptables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
+fi
+"""
+# An after.init that was not executable did not run before; the rest of it must not start to run because of us.
+ASLEEP = "exit 0 # the file was not executable before: nothing below runs"
+
+
+class Failure(Exception):
+    """Why the script stops: reported as it is, exit code 1."""
+
+
+class Unreadable(Failure):
+    """A file that is missing, or that this user may not read: a dry run goes on without it."""
+
+
+def run(*command: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    """A program that answers a question, or takes a text. Its exit code is the caller's to judge."""
+    try:
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
+
+
+# --- ufw's rules: which are ours, which an operator's ----------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """One rule as ufw keeps it in user.rules. All but `action`, `logged` and `comment` is its identity for ufw: `ufw
+    allow` over an identical `deny` replaces that."""
+
+    family: int  # 4 or 6
+    action: str  # allow, deny, reject, limit
+    logged: str  # "", log, log-all
+    protocol: str  # tcp, udp, any, ...
+    port: str  # 5000, 5000:5399, 80,443, any
+    destination: str
+    source_port: str
+    source: str
+    app: str  # the application profile of the destination; "" without
+    interface: str  # in, in_eth0
+    comment: str
+    place: int  # in its file: of two that match, the first one counts
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has the shape of portgen's rules: into any address of the host, over any interface."""
+        anywhere = EVERYWHERE[self.family]
+        return (self.destination, self.source_port, self.app, self.interface) == (anywhere, "any", "", "in")
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_plain and MARK.fullmatch(self.comment) is not None
+
+    @property
+    def identity(self) -> tuple[int, str, str, str]:
+        """The identity of a plain rule."""
+        return self.family, self.protocol, self.port, self.source
+
+    def covers(self, protocol: str, port: int) -> bool:
+        """Whether packets of this protocol to this port, on some interface, come to this rule."""
+        return self.protocol in ("any", protocol) and (self.port == "any" or in_ports(port, self.port))
+
+    def words(self) -> list[str]:
+        """The rule as ufw's command line takes it, without its comment."""
+        words = [self.action]
+        if self.logged:
+            words.append(self.logged)
+        if self.interface != "in":
+            words += ["in", "on", self.interface[len("in_") :]]
+        if self.protocol != "any" and not self.app:
+            words += ["proto", self.protocol]
+        ends = (("from", self.source, self.source_port, "-"), ("to", self.destination, self.port, self.app))
+        for preposition, address, port, app in ends:
+            words += [preposition, "any" if address == EVERYWHERE[self.family] else address]
+            if app.strip("-"):
+                words += ["app", app]
+            elif port != "any":
+                words += ["port", port]
+        return words
+
+    def __str__(self) -> str:
+        return shlex.join(["ufw", *self.words()])
+
+
+class Wanted(NamedTuple):
+    """One rule of the inventory, as it stands in the list above."""
+
+    protocol: str
+    source: str  # a CIDR, an address, or any
+    port: int
+    mark: str
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        if self.source == "any":
+            return 4, 6
+        return (6,) if ":" in self.source else (4,)
+
+    def identity(self, family: int) -> tuple[int, str, str, str]:
+        source = EVERYWHERE[family] if self.source == "any" else self.source
+        return family, self.protocol, str(self.port), source
+
+    def command(self, source: str) -> str:
+        return f"ufw allow proto {self.protocol} from {source} to any port {self.port} comment '{self.mark}'"
+
+    def __str__(self) -> str:
+        return f"port {self.port}/{self.protocol} from {self.source} ({self.mark})"
+
+
+def wanted_rules(text: str) -> list[Wanted]:
+    written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port (\d+) comment '([^']+)'")
+    found = map(written.fullmatch, text.split("\n"))
+    return [Wanted(match[1], match[2], int(match[3]), match[4]) for match in found if match]
+
+
+def rules_in(text: str, family: int) -> Iterator[Rule]:
+    """The incoming rules of user.rules or user6.rules, in their order. ufw writes each as a comment of 7 or, with
+    application profiles, 9 words: `### tuple ### allow tcp 5007 0.0.0.0/0 any 192.168.0.0/16 in comment=<hex>`."""
+    for place, line in enumerate(text.split("\n")):
+        if not line.startswith("### tuple ### "):
+            continue
+        shown, _, comment = line.partition(" comment=")
+        words = shown.split()[3:]
+        if len(words) not in (7, 9) or words[0].startswith("route:") or words[-1].split("_")[0] != "in":
+            continue
+        action, _, logged = words[0].partition("_")
+        protocol, port, destination, source_port, source = words[1:6]
+        app = words[6].replace("%20", " ") if len(words) == 9 else ""
+        try:
+            said = bytes.fromhex(comment).decode("utf-8", "replace")
+        except ValueError:
+            said = comment
+        yield Rule(family, action, logged, protocol, port, destination, source_port, source, app, words[-1], said, place)
+
+
+def in_ports(port: int, written: str) -> bool:
+    """Whether ufw's `5000:5399,8080` contains the port."""
+    for part in written.split(","):
+        first, _, last = part.partition(":")
+        if first.isdecimal() and int(first) <= port <= int(last or first):
+            return True
+    return False
+
+
+def contains(wide: str, narrow: str) -> bool:
+    """Whether everybody in the network `narrow` is in `wide` too; never across families."""
+    try:
+        outer, inner = ipaddress.ip_network(wide, strict=False), ipaddress.ip_network(narrow, strict=False)
+    except ValueError:
+        return False
+    return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+class Decision(NamedTuple):
+    """What is to be done about ufw's rules, and what has to be said of it."""
+
+    add: list[str]  # commands of ufw
+    delete: list[str]
+    skipped: list[str]  # what an operator's rule, or ufw's own setting, keeps from being in force
+    notes: list[str]  # what else an operator should know
+
+
+def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
+    """Hold the rules of the inventory against those that ufw has. `ipv6`: whether ufw takes IPv6 rules at all."""
+    decision = Decision([], [], [], [])
+    there = {rule.identity: rule for rule in present if rule.is_plain}
+    for want in wanted:
+        if want.families == (6,) and not ipv6:
+            decision.skipped.append(f"{want} is skipped: ufw leaves IPv6 alone (IPV6 in {DEFAULTS})")
+            continue
+        families = [family for family in want.families if family == 4 or ipv6]
+        missing = []
+        for family in families:
+            rule = there.get(want.identity(family))
+            if rule is not None and not rule.is_ours:
+                decision.skipped.append(kept_rule(want, rule))
+                continue
+            denied = denying(want, family, present, rule)
+            if denied is not None:
+                decision.skipped.append(f"{want} stays closed: an operator's earlier rule comes first ({denied})")
+            if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
+                missing.append(family)
+        if missing == families:
+            decision.add.append(want.command(want.source))
+        elif missing:  # an operator holds the other family
+            decision.add.append(want.command(EVERYWHERE[missing[0]]))
+    decision.delete.extend(deletions(wanted, present))
+    decision.notes.extend(wider(wanted, present))
+    return decision._replace(skipped=list(dict.fromkeys(decision.skipped)))
+
+
+def kept_rule(want: Wanted, rule: Rule) -> str:
+    """What to say of an operator's rule with the identity of ours: it is neither changed nor removed."""
+    comment = f", {rule.comment!r}" if rule.comment else ""
+    if rule.action in ("deny", "reject"):
+        return f"{want} stays closed: an operator's rule has the same place ({rule}{comment}); it is left as it is"
+    return f"{want} is an operator's rule already ({rule}{comment}); it is left as it is, and ours is not added"
+
+
+def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) -> Rule | None:
+    """An operator's rule that keeps out everybody whom ours would let in, and comes before it."""
+    source = want.identity(family)[3]
+    for rule in present:
+        if rule.family != family or rule.action not in ("deny", "reject") or rule.is_ours:
+            continue
+        everywhere = (rule.interface, rule.destination, rule.source_port) == ("in", EVERYWHERE[family], "any")
+        first = own is None or rule.place < own.place
+        if first and everywhere and rule.covers(want.protocol, want.port) and contains(rule.source, source):
+            return rule
+    return None
+
+
+def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
+    """Commands for the rules of ours that the inventory does not want any more."""
+    still = {want.identity(family) for want in wanted for family in want.families}
+    gone = [rule for rule in present if rule.is_ours and rule.identity not in still]
+    by_family = {(rule.family, rule.comment, *rule.words()) for rule in gone}
+    commands = []
+    for rule in gone:
+        words = rule.words()
+        # `from any` means both families: where only one goes, its own name for everywhere.
+        both = (10 - rule.family, rule.comment, *words) in by_family
+        if rule.source == EVERYWHERE[rule.family] and not both:
+            words[words.index("from") + 1] = rule.source
+        commands.append(f"ufw delete {' '.join(words)} comment '{rule.comment}'")
+    return dict.fromkeys(commands)
+
+
+def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
+    """Operators' rules that let more people to a port of the inventory than the inventory does."""
+    said: dict[str, tuple[str, list[int]]] = {}
+    for rule in present:
+        if rule.is_ours or rule.action not in ("allow", "limit"):
+            continue
+        for want in wanted:
+            if not rule.covers(want.protocol, want.port) or declared(rule, want, wanted):
+                continue
+            source = "anyone" if rule.source == EVERYWHERE[rule.family] else rule.source
+            _, ports = said.setdefault(f"ufw delete {str(rule)[len('ufw ') :]}", (source, []))
+            if want.port not in ports:
+                ports.append(want.port)
+    for command, (source, ports) in said.items():
+        ports.sort()
+        listed = ", ".join(map(str, ports[:8])) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")
+        yield f"an operator's rule lets {source} to port {listed}, wider than the inventory; to remove it: {command}"
+
+
+def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
+    """Whether the inventory lets the rule's source to that port as well."""
+    same = [one for one in wanted if (one.protocol, one.port) == (want.protocol, want.port)]
+    return any(rule.family in one.families and contains(one.identity(rule.family)[3], rule.source) for one in same)
+
+
+# --- the guard: which rules its chain has -----------------------------------------------------------------------------
+
+
+class Holder(NamedTuple):
+    """Which compose service may have a published port (`5001/tcp`) or a fixed address."""
+
+    what: str
+    project: str
+    service: str
+
+
+def holders_in(text: str) -> list[Holder]:
+    written = re.compile(r"holder (\S+) (\S+) (\S+) # portgen:\S+")
+    return [Holder(*match.groups()) for match in map(written.fullmatch, text.split("\n")) if match]
+
+
+class Container(NamedTuple):
+    """A container as docker has it, running or about to run."""
+
+    name: str
+    project: str  # compose's label; "" where compose did not make it
+    service: str
+    holds: frozenset[str]  # ports that it publishes beyond loopback (`5001/tcp`), and its addresses
+
+
+def containers() -> list[Container] | None:
+    """Docker's containers that run, or come back by themselves. None where docker is installed and does not answer."""
+    if shutil.which("docker") is None:
+        return []
+    listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
+    if listed.returncode != 0:
+        return None
+    names = listed.stdout.split()
+    if not names:
+        return []
+    # One that is removed meanwhile makes the exit code 1, and the others are still printed.
+    shown = run("docker", "inspect", "--type", "container", *names).stdout
+    try:
+        return [container_of(one) for one in json.loads(shown) if is_about(one)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def is_about(inspected: dict[str, Any]) -> bool:
+    """Whether it runs, or docker would start it again by itself (`restart: always` does, also after a stop)."""
+    state, config = inspected["State"], inspected["HostConfig"]
+    policy = (config.get("RestartPolicy") or {}).get("Name")
+    return state["Status"] in ("running", "paused", "restarting") or policy == "always"
+
+
+def container_of(inspected: dict[str, Any]) -> Container:
+    labels = inspected["Config"].get("Labels") or {}
+    holds: set[str | None] = set()
+    for inside, bindings in (inspected["HostConfig"].get("PortBindings") or {}).items():
+        for binding in bindings or ():
+            if not binding["HostIp"].startswith("127."):
+                holds.add(f"{binding['HostPort']}/{inside.partition('/')[2]}")
+    for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
+        holds.add(network.get("IPAddress"))
+        holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
+    project, service = (labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service"))
+    return Container(inspected["Name"].lstrip("/"), project, service, frozenset(filter(None, holds)))
+
+
+def groups_in(text: str) -> dict[str, list[str]]:
+    """The chain's rules by what they guard. They are written as `iptables -S` prints them, so that both can be compared."""
+    groups: dict[str, list[str]] = {}
+    for rule in text.split("\n"):
+        if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
+            continue
+        port = re.search(r"-p (\w+) .*--ctorigdstport (\d+) ", rule)
+        address = re.search(r"-d ([0-9.]+)/32 ", rule)
+        what = f"{port[2]}/{port[1]}" if port else address[1] if address else rule
+        groups.setdefault(what, []).append(rule)
+    return groups
+
+
+class Guard(NamedTuple):
+    """The guard as it is to be."""
+
+    block: str  # for after.rules; "" where there is nothing to guard
+    kept: list[str]  # what stays guarded as before, and why
+
+    @property
+    def rules(self) -> list[str]:
+        return [line for line in self.block.split("\n") if line.startswith(f"-A {CHAIN} ")]
+
+
+def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
+    """The rendered block `wanted` ("" without), and of the `old` rules those that something still needs.
+
+    While a container has a port or an address that the inventory gives to another, or to nobody, its visitors stay the
+    ones that it had: the old rules stay, in the place of the new ones.
+    """
+    new = groups_in(wanted)
+    changed = {what: rules for what, rules in old.items() if new.get(what) != rules}
+    if not changed:
+        return Guard(wanted, [])
+    found = containers()
+    kept, said = {}, []
+    for what, rules in changed.items():
+        if found is None:
+            kept[what] = rules
+            continue
+        stranger = next((one for one in found if what in one.holds and not may_hold(one, what, holders)), None)
+        if stranger is not None:
+            kept[what] = rules
+            remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
+            said.append(f"{what} stays guarded as before: container {stranger.name} still holds it; run: {remedy}")
+    if found is None:
+        said.append(f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}")
+    return Guard(merged(wanted, kept), said)
+
+
+def may_hold(container: Container, what: str, holders: list[Holder]) -> bool:
+    """Whether the container is the one that the inventory gives the port or address to. Compose's project may be called
+    otherwise than the inventory's, but not like another of its projects."""
+    projects = {holder.project for holder in holders}
+    for holder in holders:
+        if holder.what == what and holder.service == container.service:
+            return container.project == holder.project or container.project not in projects
+    return False
+
+
+def merged(wanted: str, kept: dict[str, list[str]]) -> str:
+    """The block with the kept rules in the place of those for the same ports and addresses."""
+    if not kept:
+        return wanted
+    if not wanted:
+        wanted = "\n".join((BEGIN, "*filter", f":{CHAIN} - [0:0]", NO_LOOPBACK, "COMMIT", END, ""))
+    replaced = {rule for what, rules in groups_in(wanted).items() if what in kept for rule in rules}
+    lines = [line for line in wanted.split("\n") if line not in replaced]
+    rules = [rule for group in kept.values() for rule in group]
+    commit = lines.index("COMMIT")
+    return "\n".join([*lines[:commit], "# Kept as it was: a container still holds it.", *rules, *lines[commit:]])
+
+
+# --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------------------
+
+
+class Kernel(NamedTuple):
+    """The kernel's IPv4 filter rules, as `iptables -S` prints them."""
+
+    lines: list[str]
+
+    @property
+    def chain(self) -> list[str] | None:
+        """The guard's rules; None where there is no such chain."""
+        if f"-N {CHAIN}" not in self.lines:
+            return None
+        return [line for line in self.lines if line.startswith(f"-A {CHAIN} ")]
+
+    @property
+    def has_jump(self) -> bool:
+        return f"-A DOCKER-USER -j {CHAIN}" in self.lines
+
+
+def kernel() -> Kernel:
+    """What is in force now. Raises Failure where the kernel can't be asked: nothing is concluded from silence."""
+    shown = run("iptables", "-w", "-S")
+    if shown.returncode != 0:
+        raise Failure(f"the kernel's rules can't be read: {shown.stderr.strip()}")
+    return Kernel(shown.stdout.split("\n"))
+
+
+def load(guard: Guard) -> None:
+    """Put the chain in force: one call replaces all of it at once, then the jump is added. Raises Failure."""
+    done = run("iptables-restore", "-w", "--noflush", given=guard.block)
+    if done.returncode != 0:
+        raise Failure(f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened")
+    there = kernel()
+    if "-N DOCKER-USER" not in there.lines:
+        run("iptables", "-w", "-N", "DOCKER-USER")
+    if not there.has_jump:
+        run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
+    there = kernel()
+    if len(there.chain or ()) != len(guard.rules) or not there.has_jump:
+        raise Failure(f"the guard is not in force: look at `iptables -S {CHAIN}` and `iptables -S DOCKER-USER`")
+
+
+def unload() -> None:
+    """Take the chain out of the kernel. Raises Failure where it stays."""
+    while kernel().has_jump:
+        if run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN).returncode != 0:
+            break
+    run("iptables", "-w", "-F", CHAIN)
+    run("iptables", "-w", "-X", CHAIN)
+    if kernel().chain is not None:
+        raise Failure(f"the chain {CHAIN} can't be removed: look at `iptables -S | grep {CHAIN}`")
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except PermissionError:
+        raise Unreadable(f"can't read {path}: run it as root") from None
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror}") from None
+
+
+def without_block(path: Path, text: str) -> tuple[str, str, int]:
+    """The text without our block, the block, and where it stood (the end where there was none)."""
+    lines = text.splitlines(keepends=True)
+    bare = [line.rstrip("\n") for line in lines]
+    begins, ends = bare.count(BEGIN), bare.count(END)
+    if begins != ends or begins > 1 or (begins and bare.index(BEGIN) > bare.index(END)):
+        raise Failure(f"{path} has a '{BEGIN}' without its '{END}', or several: fix it by hand")
+    if not begins:
+        return text, "", len(text)
+    first, last = bare.index(BEGIN), bare.index(END) + 1
+    head = "".join(lines[:first])
+    return head + "".join(lines[last:]), "".join(lines[first:last]), len(head)
+
+
+def with_jump(path: Path, text: str, asleep: bool) -> str:
+    """after.init with our block behind its first line."""
+    head, _, rest = text.partition("\n")
+    if not head:
+        head = "#!/bin/sh"
+    elif not (head.startswith("#!") and head.rstrip().endswith("sh")):
+        raise Failure(f"{path} is not a shell script: add the jump to {CHAIN} by hand")
+    sleeping = f"{ASLEEP}\n" if asleep else ""
+    return f"{head}\n{JUMP_BLOCK}{sleeping}{END}\n{rest}"
+
+
+def put(path: Path, text: str, executable: bool | None = None) -> None:
+    """Replace a file whole, with its owner and mode; a symlink stays one, and the file that it names is replaced.
+    Raises Failure."""
+    real = Path(os.path.realpath(path))
+    new = real.with_name(f".{real.name}.portgen-new")
+    try:
+        new.unlink(missing_ok=True)
+        mode = 0o640
+        with open(new, "x", encoding="utf-8", errors="surrogateescape") as file:
+            if real.exists():
+                status = real.stat()
+                mode = status.st_mode & 0o7777
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            if executable is not None:
+                mode = mode | 0o100 if executable else mode & ~0o111
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, real)
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror}") from None
+
+
+class Change(NamedTuple):
+    """A file of ufw's as it is to be."""
+
+    path: Path
+    text: str
+    executable: bool | None  # None: as it is
+
+
+def file_changes(block: str) -> list[Change]:
+    """What differs in after.rules and after.init once they have this block ("": none). Raises Failure."""
+    if not RULES_FILE.exists():
+        if block:
+            raise Unreadable(f"{RULES_FILE} is missing: is ufw installed?")
+        return []
+    rules, init = read(RULES_FILE), read(INIT_FILE)
+    bare, _, place = without_block(RULES_FILE, rules)
+    gap = "\n" if block and not bare[:place].endswith("\n") else ""
+    changes = [Change(RULES_FILE, bare[:place] + gap + block + bare[place:], None)]
+    bare, _, _ = without_block(INIT_FILE, init)
+    runs = os.access(INIT_FILE, os.X_OK)
+    asleep = INIT_FILE.exists() and (not runs or ASLEEP in init.split("\n"))
+    if block:
+        changes.append(Change(INIT_FILE, with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep), True))
+    else:
+        changes.append(Change(INIT_FILE, bare, runs and not asleep))
+    before = {RULES_FILE: (rules, None), INIT_FILE: (init, runs)}
+    return [change for change in changes if (change.text, change.executable) != before[change.path]]
+
+
+def old_groups(chain: list[str]) -> dict[str, list[str]]:
+    """What is guarded now: by the file's block, and by the kernel's chain where a `ufw reset` has emptied the file."""
+    _, block, _ = without_block(RULES_FILE, read(RULES_FILE))
+    return {**groups_in("\n".join(chain)), **groups_in(block)}
+
+
+def enforce(guard: Guard, active: bool) -> None:
+    """The guard into the kernel, then into the files: killed in between, the next run finds what is missing. A rules file
+    that the kernel would refuse is never written. Raises Failure."""
+    there = kernel()
+    if (active or there.chain is not None) and (there.chain != guard.rules or not there.has_jump):
+        load(guard)
+    for change in file_changes(guard.block):
+        put(*change)
+
+
+def withdraw() -> None:
+    """Without a guard: out of the kernel and out of the files. Raises Failure."""
+    if kernel().chain is not None:
+        unload()
+    for change in file_changes(""):
+        put(*change)
+
+
+# --- all of it: the guard comes before what it guards, and what is taken back comes last -------------------------------
+
+
+def is_enabled() -> bool:
+    """Whether ufw is meant to be in force, as ufw itself reads it."""
+    return re.search(r"(?mi)^ENABLED=[\"']?yes", read(ETC / "ufw.conf")) is not None
+
+
+def takes_ipv6() -> bool:
+    """As ufw decides it: where it leaves IPv6 alone, it refuses a rule with an IPv6 source and keeps user6.rules."""
+    text = read(DEFAULTS)
+    return not text or re.search(r"(?mi)^IPV6=[\"']?yes", text) is not None
+
+
+def present_rules(ipv6: bool) -> list[Rule]:
+    if not (ETC / "user.rules").exists():
+        raise Unreadable(f"{ETC / 'user.rules'} is missing: is ufw installed?")
+    files = [(4, ETC / "user.rules")] + [(6, ETC / "user6.rules")] * ipv6
+    return [rule for family, path in files for rule in rules_in(read(path), family)]
+
+
+def reload_user_rules(ipv6: bool) -> None:
+    """Where ufw was stopped between a file and the kernel, load its own file again, as it does itself. Raises Failure."""
+    for prefix, name, chain in (("", "user.rules", "ufw-user-input"), ("6", "user6.rules", "ufw6-user-input"))[: 1 + ipv6]:
+        written = read(ETC / name)
+        wanted = written.count(f"\n-A {chain} ")
+        if kernel_count(prefix, chain) == wanted:
+            continue
+        done = run(f"ip{prefix}tables-restore", "-w", "--noflush", given=written)
+        if done.returncode != 0 or kernel_count(prefix, chain) != wanted:
+            raise Failure(f"the kernel does not have the rules of {ETC / name}: look at `ip{prefix}tables -S {chain}`")
+        say(f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: loaded them again")
+
+
+def kernel_count(prefix: str, chain: str) -> int:
+    shown = run(f"ip{prefix}tables", "-w", "-S", chain)
+    if shown.returncode != 0:
+        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): see to ufw first")
+    return shown.stdout.count(f"-A {chain} ")
+
+
+def say(text: str) -> None:
+    print(f"{NAME}: {text}", file=sys.stderr, flush=True)
+
+
+def call(command: str) -> bool:
+    """Run ufw, and let it speak for itself."""
+    try:
+        return subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError as error:
+        raise Failure(f"ufw can't be run: {error.strerror}") from None
+
+
+def change_rules(decision: Decision) -> bool:
+    """Add, then delete; one that ufw refuses stops no other, but as long as one can't be added nothing is taken back."""
+    failed = [command for command in decision.add if not call(command)]
+    added = not failed
+    if added:
+        failed = [command for command in decision.delete if not call(command)]
+    if failed:
+        commands = "1 command" if len(failed) == 1 else f"{len(failed)} commands"
+        say(f"{commands} failed: {'; '.join(failed)}")
+    if not added:
+        say("nothing is taken back until every rule is added")
+    return not failed
+
+
+class Plan(NamedTuple):
+    """What there is to do."""
+
+    wanted: list[Wanted]
+    decision: Decision
+    guard: Guard
+    kernel: Kernel | None  # None: a dry run that can't ask it
+
+
+def apply(plan: Plan, active: bool) -> bool:
+    """Do it; whether everything was done. Raises Failure."""
+    if plan.guard.block:
+        enforce(plan.guard, active)
+    done = change_rules(plan.decision)
+    if done and not plan.guard.block:
+        withdraw()
+    ipv6 = takes_ipv6()
+    if active:
+        reload_user_rules(ipv6)
+    left = decide(plan.wanted, present_rules(ipv6), ipv6)
+    if done and (left.add or left.delete):
+        say(f"ufw reported success, and yet these are left to do: {'; '.join([*left.add, *left.delete])}")
+        done = False
+    return done
+
+
+def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
+    """Print what `apply` would do. Who is not root may see neither the kernel's rules nor, often, the files."""
+    blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
+    verb = "place" if guard.block else "remove"
+    lines = []
+    if there is not None:
+        in_force = there.chain == guard.rules and there.has_jump
+        if guard.block and (active or there.chain is not None) and not in_force:
+            lines.append(f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules")
+        if not guard.block and there.chain is not None:
+            lines.append(f"# would remove the chain {CHAIN} from the kernel")
+    try:
+        if file_changes(guard.block):
+            lines.append(f"# would {verb} {blocks}")
+    except Unreadable as error:
+        lines.append(f"# would {verb} {blocks} ({error})")
+    commands = [*decision.add, *decision.delete]
+    for line in [*lines, *commands] if guard.block else [*commands, *lines]:
+        print(line)
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def rendered_guard(here: Path) -> str:
+    try:
+        return (here / "portgen-after.rules").read_text(encoding="utf-8")
+    except OSError:
+        raise Failure(f"{here / 'portgen-after.rules'} is missing: keep it beside this script") from None
+
+
+def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> Plan:
+    """Raises Failure."""
+    wanted = wanted_rules(rules)
+    ipv6 = takes_ipv6()
+    block = rendered_guard(here) if guarded else ""
+    can_ask = is_root() and shutil.which("iptables") is not None
+    there = kernel() if can_ask or not dry else None
+    try:
+        present, old = present_rules(ipv6), old_groups((there and there.chain) or [])
+    except Unreadable as error:
+        if not dry:
+            raise
+        say(f"{error}; assuming that ufw has no rule yet")
+        present, old = [], {}
+    return Plan(wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there)
+
+
+def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Path) -> int:
+    """The exit code: 0 all is in force; 3 something was skipped or kept on purpose, and said; 1 a command failed."""
+    os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    dry = arguments == ["--dry-run"]
+    if arguments and not dry:
+        print(f"usage: {NAME} [--dry-run]", file=sys.stderr)
+        return USAGE
+    if not dry and not is_root():
+        say("run it as root")
+        return FAILED
+    try:
+        plan = planned(here, rules, holders, guarded, dry)
+        active = is_enabled()
+        skipped = [*plan.decision.skipped, *plan.guard.kept]
+        if not active and (plan.wanted or plan.guard.block):
+            skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
+        for text in [*plan.decision.notes, *skipped]:
+            say(text)
+        if dry:
+            rehearse(plan.decision, plan.guard, active, plan.kernel)
+        elif not apply(plan, active):
+            return FAILED
+    except Failure as failure:
+        say(str(failure))
+        return FAILED
+    return SKIPPED if skipped else IN_FORCE
