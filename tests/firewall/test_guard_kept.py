@@ -116,14 +116,28 @@ holders = [apply.Holder("5001/tcp", "p", "shop"), apply.Holder("5002/tcp", "q", 
         (container("shop", ip=""), {"5001/tcp", "172.30.0.17"}),
         (container("shop", ip="127.0.0.1"), {"172.30.0.17"}),  # which is closed to others by itself
         (container("shop", None), {"172.30.0.17"}),
-        (container("shop", status="paused"), {"5001/tcp", "172.30.0.17"}),
-        (container("shop", status="restarting"), {"5001/tcp", "172.30.0.17"}),
-        (container("shop", status="exited"), None),
-        (container("shop", status="exited", restart="always"), {"5001/tcp", "172.30.0.17"}),  # it comes back with docker
     ],
 )
-def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str] | None) -> None:
-    assert (apply.container_of(inspected).holds if apply.is_about(inspected) else None) == holds
+def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> None:
+    assert apply.container_of(inspected).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("inspected", "stranger"),
+    [
+        (container("gone"), True),
+        (container("gone", status="paused"), True),
+        (container("gone", status="restarting"), True),
+        (container("gone", status="exited"), False),
+        (container("gone", status="exited", restart="always"), True),  # it comes back with docker
+        (container("shop", project="q", status="exited", restart="always"), False),  # it is about to be made anew
+        (container("shop", project="q"), True),
+        (container("shop"), False),
+        (container("gone", port=5999, address="172.30.0.99"), False),
+    ],
+)
+def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool) -> None:
+    assert apply.is_stranger(apply.container_of(inspected), "5001/tcp", holders) is stranger
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 IN_FORCE, FAILED, USAGE, SKIPPED = 0, 1, 2, 3  # exit codes
+PATIENCE = 60  # seconds for a program that answers a question
 
 NAME = "portgen-ufw.sh"
 ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
@@ -127,12 +128,14 @@ class Unreadable(Failure):
     """A file that is missing, or that this user may not read: a dry run goes on without it."""
 
 
-def run(*command: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-    """A program that answers a question, or takes a text. Its exit code is the caller's to judge."""
+def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A program that answers a question, or takes a text. Its exit code is the caller's to judge. Raises Failure."""
     try:
-        return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except OSError as error:
         raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{command[0]} did not answer within {PATIENCE} s") from None
 
 
 # --- ufw's rules: which are ours, which an operator's ----------------------------------------------------------------
@@ -382,37 +385,30 @@ def holders_in(text: str) -> list[Holder]:
 
 
 class Container(NamedTuple):
-    """A container as docker has it, running or about to run."""
+    """A container as docker has it."""
 
     name: str
+    runs: bool  # paused and restarting ones too
+    returns: bool  # with docker, by `restart: always`, also after a stop by hand
     project: str  # compose's label; "" where compose did not make it
     service: str
     holds: frozenset[str]  # ports that it publishes beyond loopback (`5001/tcp`), and its addresses
 
 
 def containers() -> list[Container] | None:
-    """Docker's containers that run, or come back by themselves. None where docker is installed and does not answer."""
+    """Docker's containers; None where docker is installed and does not answer."""
     if shutil.which("docker") is None:
         return []
-    listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
-    if listed.returncode != 0:
-        return None
-    names = listed.stdout.split()
-    if not names:
-        return []
-    # One that is removed meanwhile makes the exit code 1, and the others are still printed.
-    shown = run("docker", "inspect", "--type", "container", *names).stdout
     try:
-        return [container_of(one) for one in json.loads(shown) if is_about(one)]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
+        if listed.returncode != 0:
+            return None
+        names = listed.stdout.split()
+        # One that is removed meanwhile makes the exit code 1, and the others are still printed.
+        shown = run("docker", "inspect", "--type", "container", *names).stdout if names else "[]"
+        return [container_of(one) for one in json.loads(shown)]
+    except (Failure, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def is_about(inspected: dict[str, Any]) -> bool:
-    """Whether it runs, or docker would start it again by itself (`restart: always` does, also after a stop)."""
-    state, config = inspected["State"], inspected["HostConfig"]
-    policy = (config.get("RestartPolicy") or {}).get("Name")
-    return state["Status"] in ("running", "paused", "restarting") or policy == "always"
 
 
 def container_of(inspected: dict[str, Any]) -> Container:
@@ -426,7 +422,10 @@ def container_of(inspected: dict[str, Any]) -> Container:
         holds.add(network.get("IPAddress"))
         holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
     project, service = (labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service"))
-    return Container(inspected["Name"].lstrip("/"), project, service, frozenset(filter(None, holds)))
+    runs = inspected["State"]["Status"] in ("running", "paused", "restarting")
+    returns = (inspected["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always"
+    held = frozenset(filter(None, holds))
+    return Container(inspected["Name"].lstrip("/"), runs, returns, project, service, held)
 
 
 def groups_in(text: str) -> dict[str, list[str]]:
@@ -469,7 +468,7 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
         if found is None:
             kept[what] = rules
             continue
-        stranger = next((one for one in found if what in one.holds and not may_hold(one, what, holders)), None)
+        stranger = next((one for one in found if is_stranger(one, what, holders)), None)
         if stranger is not None:
             kept[what] = rules
             remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
@@ -477,6 +476,15 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
     if found is None:
         said.append(f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}")
     return Guard(merged(wanted, kept), said)
+
+
+def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
+    """Whether the container has what the inventory does not give it, or would have it again after a restart of docker. One
+    that is stopped and still in the inventory is about to be made anew, and does not count."""
+    if what not in container.holds or may_hold(container, what, holders):
+        return False
+    still_wanted = any(holder.service == container.service for holder in holders)
+    return container.runs or (container.returns and not still_wanted)
 
 
 def may_hold(container: Container, what: str, holders: list[Holder]) -> bool:
