@@ -88,7 +88,7 @@ def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
 @pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
 def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
     plan = planned(nginx)
-    routes = {service.name: docs.route_access(service.route) for service in plan.services if service.route}
+    routes = {service.name: docs.route_access(service) for service in plan.services if service.route}
     assert routes == {
         "forwarded": reach,
         "everybody": "only lan",
