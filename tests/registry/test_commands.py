@@ -336,9 +336,7 @@ def test_add_takes_the_next_free_port_and_todays_date(portgen: Portgen, file: Pa
     run = portgen("add", "night", "--project", "wall", "--title", "Night, shift")
     line = f'      night: {{title: "Night, shift", port: 5006, assigned: {dt.datetime.now().astimezone().date()}}}\n'
     assert run.code == 0
-    assert run.out.startswith(
-        "night joins wall: 5006 via socat to 172.30.0.22:8080; open to lan; route /wall/night/\n\nchanged  inventory.yaml\n"
-    )
+    assert run.out.startswith("night joins wall: 5006 via socat to 172.30.0.22:8080; open to lan; route /wall/night/\n\nchanged  inventory.yaml\n")
     assert f"+{line}" in run.out
     assert run.err == "written to inventory.yaml\n"
     assert file.read_text(encoding="utf-8") == INVENTORY.replace("  data:\n", line + "  data:\n")
@@ -459,15 +457,31 @@ def test_swap_exchanges_two_ports(portgen: Portgen, file: Path) -> None:
 
 def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, file: Path) -> None:
     run = portgen("remove", "clock", "--retire")
-    assert run.out.startswith("clock is retired: nothing is rendered for it any more; 5001 stays held\n")
+    assert run.out.startswith(f"clock is retired: nothing is rendered for it any more; 5001 stays held\n{left('clock')}\n\nchanged")
     assert "clock: {title: Clock, port: 5001, status: retired, via: docker}" in file.read_text(encoding="utf-8")
     assert portgen("next", "wall").out == "5006\n"
     run = portgen("remove", "hub")
     assert run.out.startswith(
-        "hub leaves wall; 5000 is free again\nthe comment above it stays (line 17): delete it if it was about this entry alone\n\nchanged  inventory.yaml\n"
+        f"hub leaves wall; 5000 is free again\n{left('hub')}\nthe comment above it stays (line 17): delete it if it was about this entry alone\n\nchanged  inventory.yaml\n"
     )
     assert portgen("next", "wall").out == "5000\n"
     assert portgen("remove", "radio").out.startswith("radio leaves wall; 5002 and 5004/udp are free again\n")
+
+
+def left(container: str, file: str = "the team's compose file") -> str:
+    return (
+        f"{file} still has the container {container}: `docker-compose rm --stop --force {container}` beside it removes it; "
+        "take it out of the file too, or the next `up` starts it again"
+    )
+
+
+def test_what_stays_in_the_team_s_compose_file_is_said_where_there_is_a_container(portgen: Portgen, file: Path) -> None:
+    file.write_text(INVENTORY.replace("subnet: 172.30.0.0/24}", "subnet: 172.30.0.0/24}\n    compose: {file: stack/base.yml}"))
+    file.write_text(file.read_text().replace("5001, via: docker", "5001, via: docker, compose_service: Clock_1"))
+    assert left("Clock_1", "stack/base.yml") in portgen("remove", "clock", "--yes").out
+    assert "still has" in portgen("remove", "hub", "--retire", "--yes").out
+    for name in ("old", "database", "report", "hub"):  # no container, or one that was let go before
+        assert "still has" not in portgen("remove", name, "--yes").out
 
 
 def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(portgen: Portgen, file: Path) -> None:
