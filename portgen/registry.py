@@ -170,6 +170,18 @@ def moved(before: Service, after: Service, index: int) -> str:
     return f"{what}: {listener} must itself listen on {new.port} from then on"
 
 
+def left_behind(project: Project, service: Service) -> str | None:
+    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where there is nothing."""
+    if service.status != "active" or not service.in_container:
+        return None
+    name = service.compose_service
+    file = project.base_file or "the team's compose file"
+    return (
+        f"{file} still has the container {name}: "
+        f"`docker-compose rm --stop --force {name}` beside it removes it; take it out of the file too, or the next `up` starts it again"
+    )
+
+
 def added(service: Service) -> str:
     """A new service: its port, where it leads, who may come."""
     parts = []
