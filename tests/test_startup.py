@@ -111,6 +111,7 @@ PURE = [
         "exposure.py",
         "steps.py",
         "summary.py",
+        "composefile.py",
     )
     or (module.startswith(("rules/", "targets/")) and not module.endswith("__init__.py"))
 ]
