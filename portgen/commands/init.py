@@ -34,7 +34,7 @@ projects:
     title: Apps
     ports: 5000-5099                              # the range that this project owns
     network: {name: apps, subnet: 172.30.0.0/24}  # the containers' network; each service gets a fixed address in it
-    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file, checked by `portgen verify`
+    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file: `portgen lint` and `verify` read it
     defaults:
       via: socat                                  # a forwarder unit holds the host port, and leads to the container
       container_port: 8000
