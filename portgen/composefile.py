@@ -251,6 +251,7 @@ def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[C
 
 def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
     yield from _unseen(override, team)
+    ours = {container.compose_service: container.service for container in override.containers}
     for container in override.containers:
         theirs = team.services.get(container.compose_service)
         if theirs is None:
@@ -259,7 +260,7 @@ def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradic
                 yield Contradiction(container.key_path, f"{team.name} has no service {container.compose_service}", hint)
             continue
         yield from _of_ports(container, theirs, team)
-        yield from _of_network_mode(container, theirs, team)
+        yield from _of_network_mode(container, theirs, team, ours)
         yield from _of_copies(container, theirs, team)
         yield from _of_profiles(container, theirs, team)
     if override.network is not None:
@@ -298,8 +299,8 @@ def _of_ports(container: Container, theirs: Mapping[str, Any], team: TeamFile) -
     )
 
 
-def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
-    """Ours would replace theirs, or compose refuses both together."""
+def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: TeamFile, holders: Mapping[str, str]) -> Iterator[Contradiction]:
+    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by compose's names."""
     name = container.compose_service
     mode = theirs.get("network_mode")
     if container.host_network and theirs.get("networks"):
@@ -318,11 +319,15 @@ def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: Team
     else:
         return
     message = f"{team.at('services', name, 'network_mode')} has `network_mode: {mode}` for {name}, {ours}"
-    yield Contradiction(container.key_path, message, _mode_hint(container, mode))
+    yield Contradiction(container.key_path, message, _mode_hint(container, mode, holders))
 
 
-def _mode_hint(container: Container, mode: str) -> str:
+def _mode_hint(container: Container, mode: str, holders: Mapping[str, str]) -> str:
     kind, _, other = mode.partition(":")
+    if kind == "service" and other in holders:
+        return (
+            f"it listens in the network of {other}: its port belongs into `ports:` of {holders[other]}, and {container.service} out of the inventory"
+        )
     if kind == "service":
         return f"it listens in the network of {other}, whose ports they are: name `compose_service: {other}` here, and leave `network_mode` there"
     if kind == "container":
