@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from portgen import chain, memory, report
@@ -42,7 +44,7 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
 def _names_files(settings: chain.Settings) -> bool:
     """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
     try:
-        return b"compose" in settings.inventory.read_bytes()
+        return re.search(rb"(?m)^(?!\s*#).*compose", settings.inventory.read_bytes()) is not None
     except OSError:
         return True
 
