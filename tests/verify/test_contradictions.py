@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from portgen import composefile, foreign, host
+from portgen import composefile, foreign, host, inventory, planner
 from portgen import targets as every_target
 from tests.conftest import Run
 from tests.verify.conftest import line_of
@@ -412,3 +415,58 @@ def test_the_last_file_s_network_is_the_whole_network_to_compose(shop: Path, nee
 )
 def test_variables_are_put_in_as_compose_does(text: str, value: str | None):
     assert composefile.interpolated(text, {"A": "1", "E": ""}) == value
+
+
+# --- whatever the file says ----------------------------------------------------------------------------------------------
+
+KEYS = st.sampled_from(
+    [
+        "ports",
+        "networks",
+        "network_mode",
+        "extends",
+        "file",
+        "service",
+        "scale",
+        "deploy",
+        "replicas",
+        "profiles",
+        "container_name",
+        "shop-net",
+        "ipv4_address",
+        "published",
+        "target",
+        "host_ip",
+        "protocol",
+        "name",
+        "external",
+        "driver",
+        "ipam",
+        "config",
+        "subnet",
+        "web",
+        "api",
+    ]
+)
+SCALARS = st.sampled_from(
+    [None, True, 0, 2, -1, 5000, 1.5, "", "web", "service:web", "5000:80", "${A:-5000}:80", "$", "::", "shop-net", "172.31.8.1", "é"]
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
+SERVICES = st.dictionaries(st.sampled_from(["web", "api", "screen", "other", "later_1"]), st.dictionaries(KEYS, VALUES, max_size=4) | VALUES)
+
+
+@given(
+    services=SERVICES,
+    networks=st.dictionaries(st.sampled_from(["shop-net", "back", "default"]), VALUES) | VALUES,
+    env=st.text("A=$B{}'\"# \n", max_size=20),
+)
+def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: object, env: str):
+    source = inventory.parse(INVENTORY.encode(), "inventory.yaml")
+    files = {"stack/base.yml": json.dumps({"services": services, "networks": networks}), "stack/.env": env}
+    plan = planner.make(source.inventory)
+    team = composefile.load("stack/base.yml", files.get)
+    assert isinstance(team, composefile.TeamFile)
+    (one,) = plan.hosts
+    for found in composefile.contradictions(one, one.overrides[0], team):
+        assert found.message
+        assert source.at(found.key_path).line > 1
