@@ -83,6 +83,16 @@ def check(settings: Settings) -> Checked:
     return Checked(source, planned, rules.check(planned, source.at))
 
 
+def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:
+    """What the teams' own files contradict, as `lint` reports it; nothing is read where the inventory names none."""
+    if not any(project.base_file for project in planned.projects):
+        return []
+    from portgen import foreign, rules
+
+    folder = settings.inventory.parent
+    return rules.check_files(planned, source.at, lambda path: foreign.read(str(folder / path)))
+
+
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
     """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
     from portgen import memory, targets

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
-from portgen.plan import ANY, is_ipv6
+from portgen.plan import ANY, UFW_DEFAULT, is_ipv6
 
 # nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
 # fmt: off
@@ -59,7 +59,7 @@ def of(key: Key, title: str, before: Service | None, now: Service | None, after:
     joins = now.container is not None and now.container.host_network and not (before and before.container and before.container.host_network)
     if joins and not now.openings:
         where = "its program's own ports, on the host's network,"
-        yield Exposure(key.host, key.name, title, where, (), "whoever ufw's default policy lets in (there is no `allow`)")
+        yield Exposure(key.host, key.name, title, where, (), f"{UFW_DEFAULT} (there is no `allow`)")
     yield from _by_route(key, title, before.route if before else None, now.route, after)
 
 
@@ -108,7 +108,7 @@ def of_nginx(host: str, before: Nginx, now: Nginx, after: Facts) -> Iterator[Exp
 def _who_reaches_nginx(host: str, after: Facts) -> str:
     openings = after.nginx[host].openings if host in after.nginx else {}
     sources = tuple(dict.fromkeys(source for sources in openings.values() for source in sources))
-    return f"whoever reaches nginx ({said(sources, host, after)})" if sources else "whoever reaches nginx"
+    return f"whoever reaches nginx ({said(sources, host, after) if sources else UFW_DEFAULT})"
 
 
 def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:

@@ -322,7 +322,7 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compose(Struct, frozen=True, forbid_unknown_fields=True):
-    """The team's own compose file, for `verify`."""
+    """The team's own compose file, for `lint` and `verify`."""
 
     file: BaseFile
 

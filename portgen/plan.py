@@ -27,6 +27,35 @@ EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's de
 KeyPath = tuple[str | int, ...]
 Transport = Literal["tcp", "udp"]
 
+UFW_DEFAULT = "whatever ufw's default says"  # of a port that portgen neither binds nor opens nor closes
+
+
+class Reach(Struct, frozen=True):
+    """Who may reach a port directly, or a route, as far as portgen sees to it; `str` is how every page and command says it.
+
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names. `policy`: portgen
+    neither opens nor closes it. `unguarded`: docker publishes a container whose address nobody fixed, so no guard covers it.
+    `nobody`: an `allow` that names no source. `nothing`: retired, so nothing is rendered.
+    """
+
+    kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
+    words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
+    anyone: bool = False  # the whole of a family, or so much of it as makes no difference
+
+    def __str__(self) -> str:
+        if ANY in self.words:
+            return "anyone"
+        return ", ".join(self.words) or _REACHED[self.kind]
+
+
+_REACHED = {
+    "loopback": "this host",
+    "policy": UFW_DEFAULT,
+    "unguarded": "not closed: its container has no guard",
+    "nobody": "nobody",
+    "nothing": "-",
+}
+
 
 class PlannedPort(Struct, frozen=True):
     """One port of a service, its defaults resolved. `container_path` is where the container's port is written."""
@@ -53,6 +82,7 @@ class Route(Struct, frozen=True):
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
+    reach: Reach | None  # where the route has no `allow` of its own, nginx's; None where the host has no nginx
     auth_file: str | None
     max_body: str | None
     buffering: bool
@@ -87,6 +117,7 @@ class Service(Struct, frozen=True):
     allow_path: KeyPath
     sources: tuple[str, ...]  # as CIDRs, or ("any",)
     bind: str
+    reach: Reach
     address: Address4 | None
     address_path: KeyPath
     network: str | None
@@ -104,6 +135,17 @@ class Service(Struct, frozen=True):
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)
+
+    @property
+    def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
+        """The ways in which anyone at all reaches it, without a password: its ports, its route through nginx."""
+        if self.status != "active" or not self.ports:
+            return ()
+        ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
+        route = self.route if self.ports[0].transport == "tcp" else None
+        if route is not None and route.reach is not None and route.reach.anyone and route.auth_file is None:
+            ways.append("route")
+        return tuple(ways)
 
     @property
     def allow_place(self) -> KeyPath:
@@ -203,6 +245,7 @@ class Server(Struct, frozen=True):
 
     names: tuple[str, ...]
     allow: tuple[str, ...]  # as written
+    reach: Reach
     listen: int
     listen_tls: int | None
     certificate: str | None

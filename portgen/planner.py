@@ -34,9 +34,11 @@ from portgen.plan import (
     Plan,
     PlannedPort,
     Project,
+    Reach,
     Route,
     Server,
     Service,
+    is_everybody,
     is_ipv6,
 )
 
@@ -86,12 +88,24 @@ def cidr_of(word: str) -> str | None:
         return None
 
 
+def _served(sources: tuple[str, ...], via: str) -> tuple[str, ...]:
+    """Docker publishes on IPv4 only: an IPv6 source alone must not open that to everybody."""
+    return sources if via != "docker" else tuple(source for source in sources if not is_ipv6(source))
+
+
 def _bind(sources: tuple[str, ...], via: str) -> str:
-    if via == "docker":  # which publishes on IPv4 only: an IPv6 source alone must not open that to everybody
-        sources = tuple(source for source in sources if not is_ipv6(source))
+    sources = _served(sources, via)
     if not sources:
         return LOOPBACK
     return EVERYWHERE6 if any(is_ipv6(source) for source in sources) else EVERYWHERE
+
+
+def _nginx_reach(inventory: model.Inventory, host: str) -> Reach | None:
+    nginx = inventory.hosts[host].nginx if host in inventory.hosts else None
+    if nginx is None:
+        return None
+    sources = sources_of(inventory, host, nginx.allow)
+    return Reach("sources", tuple(nginx.allow), is_everybody(sources)) if sources else Reach("policy")
 
 
 # --- projects and services -------------------------------------------------------------------------------------------
@@ -136,6 +150,7 @@ class _Services:
         self.network = network
         self.lowest = lowest
         self.sources: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self.nginx_reach = _nginx_reach(inventory, host)
 
     def plan(self, name: str, service: model.Service) -> Service:
         path: KeyPath = ("projects", self.name, "services", name)
@@ -152,6 +167,7 @@ class _Services:
         wait = service.timeout if service.timeout is not UNSET else defaults.timeout
         timeout = wait.seconds if wait else DEFAULT_TIMEOUT
         assigned = service.assigned if service.assigned is not UNSET else defaults.assigned
+        address = self._address(service, via, ports)
         return Service(
             name=name,
             project=self.name,
@@ -166,7 +182,8 @@ class _Services:
             allow_path=(*(path if service.allow is not UNSET else defaults_path), "allow"),
             sources=sources,
             bind=_bind(sources, via),
-            address=self._address(service, via, ports),
+            reach=self._reach(status, via, tuple(allow or ()), address),
+            address=address,
             address_path=(*path, "address") if service.address else path,
             network=self.network.name if self.network else None,
             route=self._route(name, title, service, ports, timeout, path, defaults_path),
@@ -184,6 +201,25 @@ class _Services:
         if allow not in self.sources:
             self.sources[allow] = sources_of(self.inventory, self.host, allow)
         return self.sources[allow]
+
+    def _reach(self, status: model.Status, via: model.Via, allow: tuple[str, ...], address: Address4 | None) -> Reach:
+        sources = _served(self._allowed(allow), via)
+        if status == "retired":
+            return Reach("nothing")
+        if via == "docker" and address is None and sources != (ANY,):
+            return Reach("unguarded")
+        if sources:
+            words = tuple(word for word in allow if _served(self._allowed((word,)), via))
+            return Reach("sources", words, is_everybody(sources))
+        return Reach("loopback" if via in ("socat", "docker") else "policy")
+
+    def _route_reach(self, route: model.Route, clients: tuple[str, ...]) -> Reach | None:
+        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out."""
+        if route.allow and not clients:
+            return Reach("nobody")
+        if clients and not is_everybody(clients):
+            return Reach("sources", tuple(route.allow))
+        return self.nginx_reach
 
     def _ports(self, service: model.Service, via: str, path: KeyPath, defaults_path: KeyPath) -> tuple[PlannedPort, ...]:
         """The first is the primary; only it inherits `container_port`, since two ports of one service seldom lead to one."""
@@ -251,6 +287,7 @@ class _Services:
             allow=tuple(route.allow),
             clients=() if clients == (ANY,) else clients,
             closed=bool(route.allow) and not clients,
+            reach=self._route_reach(route, clients),
             auth_file=route.auth_file,
             max_body=None if route.max_body is None else str(route.max_body),
             buffering=route.buffering,
@@ -271,7 +308,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
     openings: list[Opening] = []
     server = None
     if host.nginx is not None:
-        server = _server(host.nginx, (*path, "nginx"))
+        server = _server(host.nginx, _nginx_reach(inventory, name) or Reach("policy"), (*path, "nginx"))
         for listen, field in ((server.listen, "listen"), (server.listen_tls, "listen_tls")):
             if listen is None:
                 continue
@@ -309,12 +346,13 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
     )
 
 
-def _server(nginx: model.Nginx, path: KeyPath) -> Server:
+def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
     names = nginx.server_name or []
     listen_tls = nginx.listen_tls or (443 if nginx.tls else None)
     return Server(
         names=(names,) if isinstance(names, str) else tuple(dict.fromkeys(names)),
         allow=tuple(nginx.allow),
+        reach=reach,
         listen=nginx.listen,
         listen_tls=listen_tls,
         certificate=nginx.tls.certificate if nginx.tls else None,

@@ -23,6 +23,7 @@ class Row(NamedTuple):
     container_port: int | None  # where traffic ends up; None where no container is behind the port
     via: str
     allow: tuple[str, ...]
+    reach: str  # who may reach the port, in words; empty without a port
     route: str | None
     status: str
     key_path: KeyPath
@@ -83,18 +84,19 @@ def _nginx(host: Host) -> Iterator[Row]:
     for binding in host.bindings:
         if binding.kind == "nginx":
             allow = host.server.allow if host.server else ()
-            yield Row(host.name, None, "nginx", binding.port, "tcp", "http", None, "nginx", allow, None, "active", binding.key_path)
+            reach = str(host.server.reach) if host.server else ""
+            yield Row(host.name, None, "nginx", binding.port, "tcp", "http", None, "nginx", allow, reach, None, "active", binding.key_path)
 
 
 def _rows(service: Service) -> Iterator[Row]:
     route = service.route.path if service.route is not None and service.ports and service.ports[0].protocol != "udp" else None
-    same = (service.allow, None, service.status)
+    same = (service.allow, "", None, service.status)
     if not service.ports:
         yield Row(service.host, service.project, service.name, None, "", "", None, service.via, *same, service.key_path)
     for index, port in enumerate(service.ports):
         container_port = None if service.via == "process" else port.container_port
-        what = (port.port, port.transport, port.protocol, container_port, service.via, service.allow, route if index == 0 else None)
-        yield Row(service.host, service.project, service.name, *what, service.status, port.key_path)
+        what = (port.port, port.transport, port.protocol, container_port, service.via, service.allow, str(service.reach))
+        yield Row(service.host, service.project, service.name, *what, route if index == 0 else None, service.status, port.key_path)
 
 
 def rooms(planned: Plan, project: Project) -> list[Room]:
@@ -168,13 +170,25 @@ def moved(before: Service, after: Service, index: int) -> str:
     return f"{what}: {listener} must itself listen on {new.port} from then on"
 
 
+def left_behind(project: Project, service: Service) -> str | None:
+    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where there is nothing."""
+    if service.status != "active" or not service.in_container:
+        return None
+    name = service.compose_service
+    file = project.base_file or "the team's compose file"
+    return (
+        f"{file} still has the container {name}: "
+        f"`docker-compose rm --stop --force {name}` beside it removes it; take it out of the file too, or the next `up` starts it again"
+    )
+
+
 def added(service: Service) -> str:
     """A new service: its port, where it leads, who may come."""
     parts = []
     for port in service.ports:
         behind = f" to {service.address}:{port.container_port}" if service.address else f" to container port {port.container_port}"
         parts.append(f"{label(port)} via {service.via}{behind if service.via in ('socat', 'docker') else ''}")
-    reached = f"reachable from {', '.join(service.allow)}" if service.allow else "" if service.via in ("host", "process") else "on loopback only"
+    reached = f"open to {service.reach}" if service.ports and service.status == "active" else ""
     route = f"route {service.route.path}" if service.route is not None else ""
     status = "" if service.status == "active" else f"{service.status}: rendered nowhere yet"
     return f"{service.name} joins {service.project}: " + "; ".join(part for part in (" and ".join(parts), reached, route, status) if part)

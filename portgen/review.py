@@ -397,9 +397,13 @@ def _by_port(rules: Iterable[steps.Rule]) -> dict[str, tuple[str, ...]]:
 
 def _container_words(before: Service | None, now: Service | None) -> Iterator[str]:
     old, new = (service.container if service is not None else None for service in (before, now))
+    if old is not None and new is None:
+        # The override no longer names it, and compose goes on with what the team's own file says.
+        yield f"the team's compose file still has its container {old.service}: stop it and take it out there, or the next `up` starts it again"
+        return
     if old is None or new is None:
-        if before is not None and now is not None and old != new:
-            yield "compose is told of its container" if new else "compose is no longer told of its container"
+        if before is not None and new is not None:
+            yield "compose is told of its container"
         return
     if old == new:
         return

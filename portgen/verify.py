@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import host
+from portgen import foreign, host
 from portgen.checks import Check, Machine, Program, Rejection, Unchecked
 from portgen.plan import Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
@@ -23,7 +23,6 @@ from portgen.trace import blocks
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
-_LARGEST = 1 << 20  # bytes: no configuration file is larger
 _AT_ONCE = 8
 _ALIKE = 3  # so many equal findings are told one by one
 
@@ -62,7 +61,7 @@ class _Traced(NamedTuple):
 
 def machine(folder: Path, with_system: bool) -> Machine:
     """This machine, as targets may ask about it. `folder` is the inventory's."""
-    return Machine(host.is_root(), str(folder.absolute()), _read, _readable, _tree(ETC_NGINX) if with_system else None)
+    return Machine(host.is_root(), str(folder.absolute()), foreign.read, _readable, _tree(ETC_NGINX) if with_system else None)
 
 
 def run(plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str], at: At, out: str, on: Machine) -> list[Outcome]:
@@ -215,13 +214,6 @@ def _shown(path: str, traced: _Traced) -> str:
 # --- this machine ----------------------------------------------------------------------------------------------------
 
 
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
-        return None
-
-
 def _readable(path: str) -> bool:
     return os.access(path, os.R_OK)
 
@@ -238,9 +230,7 @@ def _tree(root: Path) -> dict[str, str]:
         seen.add(real)
         for name in sorted(names):
             path = Path(folder, name)
-            if not path.is_file() or path.stat().st_size > _LARGEST:
-                continue
-            text = _read(str(path))
+            text = foreign.read(str(path))
             if text is not None and "\0" not in text and "PRIVATE KEY" not in text:
                 files[str(path.relative_to(root))] = text
     return files

@@ -435,7 +435,7 @@ def test_the_real_program_ends_with_3_and_without_a_traceback(tmp_path: Path) ->
 def test_a_missing_inventory(portgen: Run) -> None:
     run = portgen("render")
     assert (run.code, run.out) == (Exit.INVENTORY, "")
-    assert run.err == "error: inventory.yaml: no such inventory\n    hint: `portgen init` makes one; `-i FILE` names another\n"
+    assert run.err == "error: inventory.yaml: no such inventory\n    hint: `portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file\n"
 
 
 def test_a_folder_in_place_of_the_inventory(tmp_path: Path, portgen: Run) -> None:

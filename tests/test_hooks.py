@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -45,7 +48,15 @@ def environment(folder: Path) -> dict[str, str]:
     """Nobody's git or pre-commit settings, and a cache that goes with the test."""
     found = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
     who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Tester"), ("EMAIL", "tester@example.com"))}
-    return {**found, **who, "GIT_CONFIG_GLOBAL": os.devnull, "PRE_COMMIT_HOME": str(folder.parent / "pre-commit"), "PRE_COMMIT_COLOR": "never"}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # where this checkout's portgen is
+    return {
+        **found,
+        **who,
+        "PATH": path,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "PRE_COMMIT_HOME": str(folder.parent / "pre-commit"),
+        "PRE_COMMIT_COLOR": "never",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +133,165 @@ def test_a_commit_without_a_render_is_stopped(hooks: Path, git: Callable[..., st
     ):
         git(project, "commit", "-q", "-m", "conflict")
 
-    # What has nothing to do with it runs no hook; and a hand edit of what is rendered is seen.
+    # What has nothing to do with it passes; and a hand edit of what is rendered is seen.
     (project / "inventory.yaml").write_text(INVENTORY)
     (project / "README").write_text("words\n")
     git(project, "add", "-A")
-    assert re.search(r"portgen render --check\.+\(no files to check\)Skipped", git(project, "commit", "-m", "words"))
+    assert re.search(r"portgen render --check\.+Passed", git(project, "commit", "-m", "words"))
     (project / "output/box/nginx/conf.d/portgen.conf").write_text("mine\n")
     git(project, "add", "-A")
     with pytest.raises(AssertionError, match=r"edited   box/nginx/conf\.d/portgen\.conf by hand"):
         git(project, "commit", "-q", "-m", "by hand")
+
+
+class Project(NamedTuple):
+    """A repository that uses the hooks, and the folder of each inventory in it."""
+
+    root: Path
+    folders: tuple[Path, ...]
+
+
+@pytest.fixture(scope="module")
+def installed(hooks: Path, git: Callable[..., str], need: Callable[[str], str]) -> Callable[[Path], None]:
+    """Make a repository run its hooks at each commit, as a person does once after cloning it."""
+    pre_commit = need("pre-commit")
+
+    def install(root: Path) -> None:
+        command = (pre_commit, "install", "--install-hooks")
+        ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=240)
+        said = ran.stdout + ran.stderr
+        if ran.returncode and re.search("No matching distribution|Connection|Network|Temporary failure|index", said):
+            missing(f"pre-commit can't install the hooks here: {said[-800:]}")
+        assert ran.returncode == 0, said
+
+    return install
+
+
+def portgen(root: Path, *arguments: str) -> str:
+    """This checkout's portgen, as a person has it on their PATH."""
+    command = (sys.executable, "-m", "portgen", *arguments)
+    ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def published(hooks: Path, git: Callable[..., str], *folders: str) -> str:
+    """A configuration with the published hooks, once a folder of an inventory; none at the root needs no `args`."""
+    entries = []
+    for folder in folders or ("",):
+        arguments = {"args": ["-C", folder]} if folder else {}
+        entries += [{"id": "portgen-lint", **arguments}, {"id": "portgen-check", **arguments}]
+    return yaml.safe_dump({"repos": [{"repo": str(hooks), "rev": git(hooks, "rev-parse", "HEAD").strip(), "hooks": entries}]})
+
+
+@pytest.fixture(params=["at the root", "in a subfolder, by init", "in two subfolders"])
+def project(request: pytest.FixtureRequest, hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]) -> Project:
+    """A repository with its inventory, or its inventories, rendered and committed through the hooks."""
+    root = hooks.parent / re.sub(r"\W+", "-", request.param)
+    folders = {"at the root": ("",), "in a subfolder, by init": ("ops/ports",), "in two subfolders": ("one", "deep/two")}[request.param]
+    root.mkdir()
+    git(root, "init", "-q")
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        if request.param == "in a subfolder, by init":
+            portgen(root, "init", folder)
+        (root / folder / "inventory.yaml").write_text(INVENTORY)
+        template = root / folder / "templates/systemd/forwarder.service.j2"
+        template.parent.mkdir(parents=True)
+        shutil.copy(REPOSITORY / "templates/systemd/forwarder.service.j2", template)
+        portgen(root, "-C", folder or ".", "render", "--yes")
+    if request.param != "in a subfolder, by init":
+        (root / ".pre-commit-config.yaml").write_text(published(hooks, git, *filter(None, folders)))
+    installed(root)
+    git(root, "add", "-A")
+    said = git(root, "commit", "-m", "first")
+    assert len(re.findall(r"portgen render --check.*Passed", said)) == len(folders), said
+    return Project(root, tuple(root / folder for folder in folders))
+
+
+def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project, git: Callable[..., str]) -> None:
+    """Each kind of change alone, also a file that is only deleted: pre-commit passes no name of that to a hook."""
+
+    def stopped(why: str) -> None:
+        git(project.root, "add", "-A")
+        with pytest.raises(AssertionError, match=r"portgen render --check.*Failed") as commit:
+            git(project.root, "commit", "-q", "-m", why)
+        assert "no files to check" not in str(commit.value)
+        git(project.root, "reset", "-q", "--hard")
+        assert git(project.root, "log", "--format=%s").split() == ["first"], why
+
+    for folder in project.folders:
+        (folder / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5001"))
+        stopped("the inventory alone")
+        with (folder / "templates/systemd/forwarder.service.j2").open("a") as template:
+            template.write("# ours\n")
+        stopped("a template alone")
+        (folder / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }} another\n")
+        stopped("a template alone")
+        with (folder / "output/box/systemd/portgen-web.service").open("a") as unit:
+            unit.write("# by hand\n")
+        stopped("an edit of a rendered file")
+        (folder / "output/box/systemd/portgen-web.service").unlink()
+        stopped("a rendered file that is deleted")
+        (folder / "inventory.yaml").unlink()
+        stopped("the inventory is deleted")
+
+    # Rendered, it goes through; and what has nothing to do with it does too.
+    for folder in project.folders:
+        (folder / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5002"))
+        portgen(project.root, "-C", str(folder), "render", "--yes")
+    (project.root / "README").write_text("words\n")
+    git(project.root, "add", "-A")
+    git(project.root, "commit", "-q", "-m", "moved")
+    (project.root / "README").write_text("other words\n")
+    git(project.root, "add", "-A")
+    git(project.root, "commit", "-q", "-m", "words")
+
+
+def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
+    hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
+) -> None:
+    root = hooks.parent / "unnamed"
+    (root / "ops/ports").mkdir(parents=True)
+    (root / "ops/ports/inventory.yaml").write_text(INVENTORY)
+    (root / ".pre-commit-config.yaml").write_text(published(hooks, git))
+    git(root, "init", "-q")
+    installed(root)
+    git(root, "add", "-A")
+    with pytest.raises(AssertionError) as commit:
+        git(root, "commit", "-q", "-m", "first")
+    assert "inventory.yaml: no such inventory" in str(commit.value)
+    assert "`-C DIR` names its folder" in str(commit.value)
+
+
+def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(tmp_path: Path, git: Callable[..., str]) -> None:
+    root = tmp_path / "repository"
+    (root / "a b").mkdir(parents=True)
+    git(root, "init", "-q")
+    (root / ".pre-commit-config.yaml").write_text("repos: []\n")
+    said = portgen(root, "init", "a b/ports")
+    assert (root / ".pre-commit-config.yaml").read_text() == "repos: []\n"
+    assert not (root / "a b/ports/.pre-commit-config.yaml").exists()
+    assert f"{root}/.pre-commit-config.yaml is there already" in said
+    # What is printed is what is to be added: below `repos:` it is a configuration.
+    block = said[said.index("  - repo: local") :].partition("\nnext:")[0]
+    (local,) = yaml.safe_load(f"repos:\n{block}")["repos"]
+    assert [shlex.split(hook["entry"]) for hook in local["hooks"]] == [
+        ["portgen", "-C", "a b/ports", "lint"],
+        ["portgen", "-C", "a b/ports", "render", "--check"],
+    ]
+    # At the root itself there is nothing to name, and a configuration that is there stays too.
+    said = portgen(root, "init")
+    assert (root / ".pre-commit-config.yaml").read_text() == "repos: []\n"
+    assert "entry: portgen lint\n" in said
+    assert (root / "inventory.yaml").exists()
+
+
+def test_init_outside_of_a_repository_puts_the_hooks_beside_the_inventory(tmp_path: Path) -> None:
+    portgen(tmp_path, "init", "ports")
+    (local,) = yaml.safe_load((tmp_path / "ports/.pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"] for hook in local["hooks"]] == ["portgen lint", "portgen render --check"]
+    assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])
 
 
 def test_this_repository_s_own_hooks_name_what_is_there() -> None:
@@ -140,9 +301,9 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
         assert hook["language"] == "python"
         assert hook["pass_filenames"] is False
         assert hook["entry"].startswith("portgen ")
-        for path, wanted in [("inventory.yaml", True), ("deploy/inventory.yml", True), ("README.md", False), ("my-inventory.yaml.bak", False)]:
-            assert bool(re.search(hook["files"], path)) == wanted
-    assert re.search(offered["portgen-check"]["files"], "output/box/SHA256SUMS")
+        # pre-commit names no deleted file to a hook, and knows no inventory that is called otherwise: each run looks itself.
+        assert hook["always_run"] is True
+        assert "files" not in hook
     assert "--check" in offered["portgen-check"]["entry"]
     own = [hook["id"] for repo in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"] for hook in repo["hooks"]]
     assert {"portgen-lint", "portgen-check"} <= set(own)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import inventory, planner, report, rules
+from portgen import foreign, inventory, planner, report, rules
 from portgen.plan import Plan
 from portgen.problem import Problem
 from portgen.rules import route_unsafe
@@ -22,7 +22,16 @@ CASES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
 
 def problems_of(case: Path) -> list[Problem]:
     source = inventory.parse(case.read_bytes(), "inventory.yaml")
-    return rules.check(planner.make(source.inventory), source.at)
+    plan = planner.make(source.inventory)
+    problems = rules.check(plan, source.at)
+    if rules.reads_files(rules.every()[case.parent.parent.name]):  # other rules' cases have no files beside them
+        problems += rules.check_files(plan, source.at, reading(case))
+    return problems
+
+
+def reading(case: Path) -> Callable[[str], str | None]:
+    """The files of a case, for the rules that are about such."""
+    return lambda path: foreign.read(str(case.parent / path))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.parent.name}-{case.parent.name}")
@@ -48,11 +57,13 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
             continue
         source = inventory.parse(case.read_bytes(), "inventory.yaml")
         plan = planner.make(source.inventory)
-        findings = list(rules.every()[rule].check(plan))
-        if rules.is_absolute(rules.every()[rule]):
+        one = rules.every()[rule]
+        findings = list(one.check_files(plan, reading(case)) if rules.reads_files(one) else one.check(plan))
+        if rules.is_absolute(one):
             continue  # what it finds can't be rendered: `ignore-unknown/absolute` has a case
         for name in {finding.key_path[3] for finding in findings if finding.key_path[2:3] == ("services",)}:
-            quiet = rules.check(_silenced(plan, rule, name), source.at)
+            silenced = _silenced(plan, rule, name)
+            quiet = [*rules.check(silenced, source.at), *rules.check_files(silenced, source.at, reading(case))]
             expected = [source.at(finding.key_path) for finding in findings if finding.key_path[2:4] != ("services", name)]
             assert sorted(problem.location for problem in quiet if problem.rule == rule) == sorted(expected)
 

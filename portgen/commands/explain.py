@@ -284,6 +284,8 @@ def _fact(name: str, value: str | None) -> Iterator[str]:
 
 
 def _service(settings: chain.Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
+    from portgen.targets import docs
+
     owner = next(project for project in planned.projects if project.name == service.project)
     title = f"  {service.title}" if service.title != service.name else ""
     yield report.strong(service.name, settings.style) + title
@@ -299,10 +301,10 @@ def _service(settings: chain.Settings, source: Source, planned: Plan, service: S
         }[service.via]
         yield from _fact("ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "", f"{port.port}/{port.transport}{behind}")
     if service.ports:
-        bound = service.bind == "127.0.0.1" and service.via in ("socat", "docker")
-        yield from _fact("allow", ", ".join(service.allow) or ("nobody but this host itself" if bound else "no rule of ours"))
+        yield from _fact("reach", str(service.reach))
     if service.route is not None and service.ports:
-        yield from _fact("route", service.route.path)
+        access = docs.route_access(service)
+        yield from _fact("route", f"{service.route.path} ({access})" if access else service.route.path)
     yield from _fact("health", service.health if service.ports else None)
     yield from _fact("schedule", service.schedule)
     yield from _fact("notes", " ".join(service.notes.split()) if service.notes else None)
@@ -317,7 +319,7 @@ def _nginx(settings: chain.Settings, source: Source, planned: Plan, subject: _Su
     yield from _fact("host", host.name)
     yield from _fact("names", ", ".join(host.server.names) or "none here: your own server block includes the locations")
     yield from _fact("ports", ", ".join(f"{binding.port}/tcp" for binding in host.bindings if binding.kind == "nginx"))
-    yield from _fact("allow", ", ".join(host.server.allow) or "no rule of ours")
+    yield from _fact("reach", str(host.server.reach))
     yield from _fact("written at", str(source.at(host.server.key_path)))
 
 
@@ -389,6 +391,7 @@ def _record(settings: chain.Settings, source: Source, answer: _Answer, generated
                     for port in (subject.service.ports if subject.service else ())
                 ],
                 "allow": list(subject.service.allow) if subject.service else None,
+                "reach": str(subject.service.reach) if subject.service and subject.service.ports else None,
                 "route": subject.service.route.path if subject.service and subject.service.route else None,
                 "written": place(subject.service.key_path if subject.service else ("hosts", subject.host or "", "nginx")),
                 "generated": [lines._asdict() for lines in written],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 import click
@@ -32,7 +34,7 @@ projects:
     title: Apps
     ports: 5000-5099                              # the range that this project owns
     network: {name: apps, subnet: 172.30.0.0/24}  # the containers' network; each service gets a fixed address in it
-    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file, checked by `portgen verify`
+    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file: `portgen lint` and `verify` read it
     defaults:
       via: socat                                  # a forwarder unit holds the host port, and leads to the container
       container_port: 8000
@@ -57,25 +59,30 @@ check:   ; portgen render --check
 lint:    ; portgen lint
 """
 
+# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes a twentieth of a second.
+HOOKS = """\
+  - repo: local
+    hooks:
+      - id: portgen-lint
+        name: {lint_name}
+        entry: {lint}
+        language: system
+        always_run: true
+        pass_filenames: false
+      - id: portgen-check
+        name: {check_name}
+        entry: {check}
+        language: system
+        always_run: true
+        pass_filenames: false
+"""
+
+PRE_COMMIT_NAME = ".pre-commit-config.yaml"  # pre-commit looks for it at the repository's root, and nowhere else
 PRE_COMMIT = f"""\
 # `pre-commit install`, and a commit whose output/ is not what the inventory says is stopped.
 # portgen comes from your PATH here (`pipx install portgen`), so that everybody uses the version that they installed.
 repos:
-  - repo: local
-    hooks:
-      - id: portgen-lint
-        name: portgen lint
-        entry: portgen lint
-        language: system
-        files: ^inventory\\.yaml$
-        pass_filenames: false
-      - id: portgen-check
-        name: portgen render --check
-        entry: portgen render --check
-        language: system
-        files: ^(inventory\\.yaml|templates/.*|output/.*)$
-        pass_filenames: false
-# made by portgen {__version__}
+{{hooks}}# made by portgen {__version__}
 """
 
 
@@ -83,18 +90,23 @@ repos:
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @portgen_command
 def command(settings: chain.Settings, into: Path | None) -> None:
-    """Make a small project in DIR (default: here) that renders at once."""
+    """Make a small project in DIR (default: here) that renders at once.
+
+    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for them. Where it has
+    a .pre-commit-config.yaml already, that stays as it is, and the lines to add are printed.
+    """
     import json
 
     from portgen import model, output
 
     place = settings.folder / (into or "")
+    root = _repository(place) or place
+    hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
     guide = output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
-        ".pre-commit-config.yaml": PRE_COMMIT,
         "inventory.schema.json": schema,
         "INSTALL.md": guide,
     }
@@ -102,4 +114,33 @@ def command(settings: chain.Settings, into: Path | None) -> None:
     if there:
         raise PortgenError(f"{place}: {', '.join(there)} is already there", Exit.DIFFERENT, hint="name an empty folder: portgen init DIR")
     output.create(place, files)
-    report.status(f"{place}: {', '.join(files)}\nnext: {f'cd {place} && ' if into else ''}portgen render", settings.style)
+    report.status(f"{place}: {', '.join(files)}", settings.style)
+    configuration = root / PRE_COMMIT_NAME
+    if os.path.lexists(configuration):
+        report.status(f"{configuration} is there already; for the hooks, add to its `repos:`\n{hooks}", settings.style)
+    else:
+        output.create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
+        report.status(f"{configuration}: hooks for pre-commit", settings.style)
+    report.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
+
+
+def _repository(place: Path) -> Path | None:
+    """The root of the git repository that `place` lies in, found by its `.git`; None outside of one."""
+    real = Path(os.path.realpath(place))
+    return next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), None)
+
+
+def _hooks(folder: str) -> str:
+    """The hooks of an inventory in `folder`, below the repository's root: pre-commit runs them at the root."""
+    import json
+
+    values: dict[str, str] = {}
+    for name, command in (("lint", "lint"), ("check", "render --check")):
+        if folder == ".":
+            values |= {f"{name}_name": f"portgen {command}", name: f"portgen {command}"}
+        else:
+            # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
+            entry = f"portgen -C {shlex.quote(folder)} {command}"
+            values[f"{name}_name"] = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
+            values[name] = json.dumps(entry, ensure_ascii=False)
+    return HOOKS.format(**values)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from portgen import chain, memory, report
 from portgen.commands import command as portgen_command
-from portgen.problem import Exit
+from portgen.problem import Exit, Problem
 
 
 @click.command(epilog="Example: portgen lint --strict --format github")
@@ -14,7 +16,10 @@ from portgen.problem import Exit
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules and what they find.")
 @portgen_command
 def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
-    """Check the inventory: conflicts, ranges, routes, exposure."""
+    """Check the inventory: conflicts, ranges, routes, exposure.
+
+    Where a project names its own compose file (`compose.file`), also what that contradicts.
+    """
     if list_rules:
         from portgen import rules
 
@@ -23,10 +28,26 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
         return Exit.OK
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key)
-    problems = list(remembered.problems) if remembered else chain.check(settings).problems
-    if remembered is None:
-        memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(problems)))
+    if remembered is not None and not _names_files(settings):
+        problems = list(remembered.problems)
+    else:
+        checked = chain.check(settings)
+        if remembered is None:
+            memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(checked.problems)))
+        problems = sorted([*checked.problems, *chain.team_files(settings, checked.source, checked.plan)], key=_by_place)
     report.problems(problems, settings.style)
     if not problems:
         report.status(f"{settings.inventory_name}: no findings", settings.style)
     return Exit.DIFFERENT if chain.failed(problems, strict) else Exit.OK
+
+
+def _names_files(settings: chain.Settings) -> bool:
+    """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
+    try:
+        return re.search(rb"(?m)^(?!\s*#).*compose", settings.inventory.read_bytes()) is not None
+    except OSError:
+        return True
+
+
+def _by_place(problem: Problem) -> tuple[object, ...]:
+    return (*problem.location[1:], problem.rule, problem.message)

@@ -54,14 +54,13 @@ def command(settings: chain.Settings, project: str | None, free: bool) -> int:
 def _print(planned: Plan, rows: Sequence[Row], style: report.Style) -> None:
     from portgen import registry
 
-    head = ("PORT", "SERVICE", "CONTAINER", "VIA", "ALLOW", "ROUTE", "STATUS")
+    head = ("PORT", "SERVICE", "CONTAINER", "VIA", "OPEN TO", "ROUTE", "STATUS")
     several = len(planned.hosts) > 1
     sections: dict[tuple[str, str | None], list[tuple[str, ...]]] = {}
     for row in rows:
         container = str(row.container_port) if row.container_port is not None else "-"
         cells = (registry.label(row) if row.port else "-", row.holder, container, row.via if row.port else "-")
-        allow = ", ".join(row.allow) or ("loopback only" if row.port and row.via in ("socat", "docker") else "-")
-        sections.setdefault((row.host, row.project), []).append((*cells, allow, row.route or "-", row.status))
+        sections.setdefault((row.host, row.project), []).append((*cells, row.reach or "-", row.route or "-", row.status))
     projects = {project.name: project for project in planned.projects}
     for index, ((host, name), section) in enumerate(sections.items()):
         title = f"nginx on {host}" if name is None else _heading(projects[name], section, several)

@@ -30,8 +30,13 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> tuple[Edited, C
 
     service = find_service(checked.plan, name)
     ports = " and ".join(map(registry.label, service.ports))
+    owner = next(project for project in checked.plan.projects if project.name == service.project)
+    left = registry.left_behind(owner, service)
+    notes = (left,) if left is not None else ()
     if retire:
+        edited = edit.retire(checked.source, service)
         held = f"; {ports} stay{'s' if len(service.ports) == 1 else ''} held" if ports else ""
-        return edit.retire(checked.source, service), lambda _: f"{service.name} is retired: nothing is rendered for it any more{held}"
+        return edited._replace(notes=(*notes, *edited.notes)), lambda _: f"{service.name} is retired: nothing is rendered for it any more{held}"
     freed = f"; {ports} {'is' if len(service.ports) == 1 else 'are'} free again" if ports else ""
-    return edit.remove(checked.source, service), lambda _: f"{service.name} leaves {service.project}{freed}"
+    edited = edit.remove(checked.source, service)
+    return edited._replace(notes=(*notes, *edited.notes)), lambda _: f"{service.name} leaves {service.project}{freed}"

@@ -75,9 +75,9 @@ def _lines(outcomes: list[Outcome]) -> list[str]:
         if outcome.program is not None and outcome.unchecked is None and outcome.broken is None:
             groups.setdefault((outcome.target, outcome.subject, outcome.program), []).append(outcome)
     lines = []
-    rejects = any(outcome.problems for outcome in outcomes)  # the column is as wide as its widest word
+    rejects = any(chain.failed(outcome.problems) for outcome in outcomes)  # the column is as wide as its widest word
     for (target, subject, program), group in groups.items():
-        result = "rejected" if any(outcome.problems for outcome in group) else "ok"
+        result = "rejected" if any(chain.failed(outcome.problems) for outcome in group) else "ok"
         remarks = dict.fromkeys(outcome.remark for outcome in group if outcome.remark)
         result = f"{result:<{8 if rejects else 2}} "
         details = "; ".join((f"{program}, {len(group)} commands" if len(group) > 1 else program, *remarks))

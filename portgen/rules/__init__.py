@@ -6,6 +6,9 @@ In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
 
+or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a path below the
+inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend on it.
+
 A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a rule finds can't be
 rendered at all, or would break out of its syntax. Other packages add rules by the entry point group
 `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
@@ -34,13 +37,18 @@ class Finding(NamedTuple):
     severity: Severity | None = None
 
 
+Read = Callable[[str], str | None]
+
+
 class Rule(Protocol):
-    """What a rule module has."""
+    """What a rule module has: one of the two checks."""
 
     SEVERITY: Severity
     __doc__: str | None
 
     def check(self, plan: Plan) -> Iterator[Finding]: ...
+
+    def check_files(self, plan: Plan, read: Read) -> Iterator[Finding]: ...
 
 
 @cache
@@ -48,9 +56,15 @@ def every() -> dict[str, Rule]:
     """All rules by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
     found: dict[str, Rule] = {name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()}
     for name, rule in found.items():
-        if not callable(getattr(rule, "check", None)) or not isinstance(getattr(rule, "SEVERITY", None), Severity) or not rule.__doc__:
+        checks = callable(getattr(rule, "check", None)) or reads_files(rule)
+        if not checks or not isinstance(getattr(rule, "SEVERITY", None), Severity) or not rule.__doc__:
             raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")
     return dict(sorted(found.items()))
+
+
+def reads_files(rule: Rule) -> bool:
+    """Whether the rule is about files that other people own."""
+    return callable(getattr(rule, "check_files", None))
 
 
 def is_absolute(rule: Rule) -> bool:
@@ -65,12 +79,23 @@ def did_you_mean(word: str, names: Collection[str]) -> str | None:
 
 
 def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
-    """Every rule's findings that no service ignores, sorted by place. `at` is the Source's own: only it knows lines."""
+    """The findings that no service ignores, sorted by place, of every rule that needs the plan alone. `at` is the Source's own:
+    only it knows lines."""
+    return _problems(plan, at, {name: rule.check(plan) for name, rule in every().items() if not reads_files(rule)})
+
+
+def check_files(plan: Plan, at: Callable[[KeyPath], Location], read: Read) -> list[Problem]:
+    """The same of the rules that are about files which other people own."""
+    return _problems(plan, at, {name: rule.check_files(plan, read) for name, rule in every().items() if reads_files(rule)})
+
+
+def _problems(plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, Iterator[Finding]]) -> list[Problem]:
     ignored = {(service.project, service.name): service.ignore for service in plan.services if service.ignore}
     problems = []
-    for name, rule in every().items():
+    for name, findings in found.items():
+        rule = every()[name]
         silent = bool(ignored) and not is_absolute(rule)
-        for finding in rule.check(plan):
+        for finding in findings:
             path = finding.key_path
             if silent and path[:1] == ("projects",) and len(path) > 3 and name in ignored.get((str(path[1]), str(path[3])), ()):
                 continue

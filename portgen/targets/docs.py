@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from portgen.model import Ports
-from portgen.plan import ANY, EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Transport, free_ranges
+from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Transport, free_ranges
 from portgen.targets import Page, ufw
 
 NONE = "-"  # an empty cell
@@ -129,7 +129,7 @@ def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free:
         "host": host,
         "url": url,
         "nginx": ", ".join(map(str, _nginx_ports(host))),
-        "visitors": _visitors(host.server) if host.server else "",
+        "visitors": host.server.reach if host.server else "",
         "sections": [_section(project, by_project[project.name], free) for project in host.projects],
         "free": [row for project in host.projects for row in _free_rows(project, free)],
         "log": _log_rows(known, {project.name: text(project.title) for project in host.projects}),
@@ -168,7 +168,7 @@ def _use_row(entry: _Held) -> str:
     service = one.service
     container = NONE if service.via == "process" else port if service.via == "host" else at.container_port
     return (
-        f"| **{one.title}** `{service.name}` | {port} | {container} | {at.protocol} | {service.via} | {_allow(service.allow)} "
+        f"| **{one.title}** `{service.name}` | {port} | {container} | {at.protocol} | {service.via} | {_reach(service)} "
         f"| {_route_cell(one) if first else NONE} | {one.purpose} | {service.status} |"
     )
 
@@ -180,20 +180,20 @@ def _route_cell(one: _Known) -> str:
     path = code(route.path)
     if one.url:
         path = f"[{path}]({one.url})"
-    access = route_access(route)
+    access = route_access(one.service)
     return f"{path} ({text(access)})" if access else path
 
 
-def route_access(route: Route) -> str:
-    """What a visitor of the route needs, beyond getting through to nginx: nothing, in the usual case."""
-    needs = []
-    if route.closed:
-        needs.append("closed to everybody")
-    elif route.clients:
-        needs.append(f"only {', '.join(route.allow)}")
+def route_access(service: Service) -> str:
+    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is ever rendered."""
+    route = service.route
+    if route is None or service.status == "retired":
+        return ""
+    own = "only " if route.clients and route.reach is not None and route.reach.words == route.allow else ""
+    parts = [f"{own}{route.reach}"] if route.reach is not None else []
     if route.auth_file:
-        needs.append("password")
-    return ", ".join(needs)
+        parts.append("with a password")
+    return ", ".join(parts)
 
 
 def _free_rows(project: Project, free: Free) -> Iterator[str]:
@@ -318,12 +318,8 @@ def _numbers(ports: Iterable[PlannedPort]) -> str:
     return ", ".join(f"{port.port}/udp" if port.transport == "udp" else str(port.port) for port in ports)
 
 
-def _visitors(server: Server) -> str:
-    return "anybody" if ANY in server.allow else _allow(server.allow)
-
-
-def _allow(words: tuple[str, ...]) -> str:
-    return ", ".join(words) or "this host"
+def _reach(service: Service) -> str:
+    return text(str(service.reach))
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -331,7 +327,7 @@ def _allow(words: tuple[str, ...]) -> str:
 
 def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, free: Free) -> str:
     """What the page shows, as JSON: a line for the host, a line a project, then a line a service, by name."""
-    nginx = {"ports": _nginx_ports(host), "allow": host.server.allow if host.server else ()}
+    nginx = {"ports": _nginx_ports(host), "allow": host.server.allow if host.server else (), "reach": str(host.server.reach) if host.server else ""}
     lines: list[Any] = [{"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}]
     for project in host.projects:
         groups = [
@@ -373,7 +369,9 @@ def _record(one: _Known, units: Units) -> tuple[Any, ...]:
         service.allow,
         ports,
         route.path if route else None,
-        route_access(route) if route else "",
+        route_access(service) if route else "",
+        str(service.reach),
+        service.open_to_anyone,
         one.address,
         service.health,
         service.schedule,

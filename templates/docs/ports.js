@@ -2,7 +2,7 @@
 {
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "address", "health", "schedule", "assigned", "notes"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "reach", "open", "address", "health", "schedule", "assigned", "notes"];
   const PAGE = 100;          // rows of the table at a time
   const MOST_CELLS = 4000;   // more cells than this are drawn, not built: each one would be an element
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
@@ -15,7 +15,7 @@
   if (host.nginx.ports.length) {
     services.push({
       name: "nginx", project: null, title: "nginx", purpose: "The web server, in front of every route", status: "active", via: "nginx",
-      allow: host.nginx.allow, ports: host.nginx.ports.map((port) => [port, port, "tcp", null]), route: null, access: "",
+      allow: host.nginx.allow, ports: host.nginx.ports.map((port) => [port, port, "tcp", null]), route: null, access: "", reach: host.nginx.reach, open: [],
     });
   }
   const byName = new Map(projects.map((project) => [project.project, project]));
@@ -26,7 +26,6 @@
   const size = (ranges) => ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   const within = (ranges, port) => ranges.some(([first, last]) => first <= port && port <= last);
   const titleOf = (service) => (byName.has(service.project) ? byName.get(service.project).title : "The host itself");
-  const allowed = (service) => service.allow.join(", ") || "this host";
 
   const state = new Uint8Array(65536);    // what a port is, by number; 0: no project's
   const owner = new Map();                // project by port, filled range by range
@@ -86,7 +85,7 @@
 
   // --- head -----------------------------------------------------------------------------------------------------------
   const sum = (key) => projects.reduce((total, project) => total + project[key], 0);
-  const open = services.filter((service) => service.status === "active" && service.project !== null && service.allow.includes("any")).length;
+  const open = services.filter((service) => service.status === "active" && service.project !== null && service.open.length).length;
   const own = services.filter((service) => service.project !== null);
   if (host.url) byId("where").append(make("a", { href: host.url + "/" }, host.url.replace(/^https?:\/\//, "")), " · ");
   byId("where").append(`${plural(own.length, "service")} in ${plural(projects.length, "project")}`);
@@ -109,7 +108,7 @@
     const kind = state[port];
     if (entries.length) {
       const more = entries.map((service) => {
-        const words = [service.status !== "active" ? service.status : null, service.via, `open to ${allowed(service)}`, service.route];
+        const words = [service.status !== "active" ? service.status : null, service.via, `open to ${service.reach}`, service.access ? `${service.route} (${service.access})` : service.route];
         return words.filter(Boolean).join(" · ");
       });
       return { title: (isConflict(port) ? "Held twice: " : "") + entries.map((service) => service.title).join(", "), more, status: entries[0].status };
@@ -453,7 +452,7 @@
     ["service", "Service", (service) => service.title],
     ["project", "Project", (service) => titleOf(service)],
     ["via", "Via", (service) => service.via + (service.address || "")],
-    ["allow", "Open to", (service) => allowed(service)],
+    ["allow", "Open to", (service) => service.reach],
     ["route", "Route", (service) => service.route || "\uffff"],
     ["status", "Status", (service) => service.status],
     ["assigned", "Assigned", (service) => service.assigned || "\uffff"],
@@ -470,7 +469,7 @@
     if (!service.words) {
       service.named = [service.name, service.title, service.purpose].filter(Boolean).join(" ").toLowerCase();
       const ends = service.ports.map(([, inner]) => `${service.address || ""}:${inner}`);
-      const parts = [service.named, service.project, titleOf(service), service.status, service.via, ...service.allow, service.route, service.access, service.schedule, service.assigned, service.health, ...ends];
+      const parts = [service.named, service.project, titleOf(service), service.status, service.via, ...service.allow, service.reach, service.route, service.access, service.schedule, service.assigned, service.health, ...ends];
       service.words = [...parts, ...service.ports.map((port) => port[2])].filter(Boolean).join(" ").toLowerCase();
     }
     return service.words;
@@ -541,7 +540,7 @@
     if (service.route) {
       const address = service.status === "active" ? link(service.route) : null;
       route.push(address ? make("a", { href: address, class: "mono" }, service.route) : make("span", { class: "mono" }, service.route));
-      if (service.access) route.push(make("span", { class: "access" }, service.access));
+      if (service.access) route.push(make("span", { class: service.open.includes("route") ? "access any" : "access" }, service.access));
     }
     const via = !service.ports.length ? (service.schedule ? [service.schedule] : [])
       : [service.via, service.address ? make("span", { class: "mono" }, ` ${service.address}:${service.ports[0][1]}`) : ""];
@@ -551,7 +550,7 @@
       make("td", { role: "cell", class: "col-service" }, more, service.purpose ? make("span", { class: "purpose" }, service.purpose) : null),
       cell("project", "", titleOf(service)),
       cell("via", service.ports.length ? "by" : "runs", ...via),
-      cell("allow", "open to", ...(service.ports.length ? [make("span", { class: service.allow.includes("any") ? "any" : null }, allowed(service))] : [])),
+      cell("allow", "open to", ...(service.ports.length ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
       cell("route", "", ...route),
       cell("status", "", make("span", { class: `state ${status}` }, status === "conflict" ? `${service.status}, held twice` : status)),
       cell("assigned", "", ...(service.assigned ? [service.assigned] : [])));

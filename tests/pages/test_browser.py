@@ -119,7 +119,7 @@ def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     assert page.title() == "Ports of es-docker"
     totals = dict(zip(page.locator("#totals dt").all_inner_texts(), page.locator("#totals dd").all_inner_texts(), strict=True))
-    assert totals == {"ports held": "27", "free": "473", "routes": "25", "open to anyone": "0", "conflicts": "0"}
+    assert totals == {"ports held": "27", "free": "473", "routes": "25", "open to anyone": "25", "conflicts": "0"}
     assert page.locator("#where").inner_text() == "dashboards.example.com · 28 services in 3 projects"
 
 
@@ -183,7 +183,7 @@ def test_each_route_links_to_its_address(visit: Callable[..., Page], site: Site)
 def test_nothing_links_to_what_is_not_rendered(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.everything)
     assert page.locator("[data-name='later-on'] a, [data-name='gone'] a").count() == 0
-    assert page.locator("[data-name='later-on'] .col-route").inner_text() == "/m/later-on/"
+    assert page.locator("[data-name='later-on'] .col-route").inner_text() == "/m/later-on/\nlan, vpn"
 
 
 def test_a_service_unfolds_into_the_way_it_is_reached(visit: Callable[..., Page], site: Site) -> None:
@@ -229,7 +229,7 @@ def test_the_map_has_one_tab_stop_a_project_and_arrows_within(visit: Callable[..
     for grid in grids.all():
         assert grid.locator("[tabindex='0']").count() == 1
     page.get_by_role("gridcell", name=re.compile("^5000:")).focus()
-    assert focused(page) == "5000: Hub Dashboard, socat · open to lan · /dashboard/hub-dashboard/"
+    assert focused(page) == "5000: Hub Dashboard, socat · open to lan · /dashboard/hub-dashboard/ (anyone)"
     for key, port in [
         ("ArrowRight", 5001),
         ("ArrowDown", 5051),
@@ -268,7 +268,7 @@ def test_focus_and_pointer_tell_who_and_escape_ends_it(visit: Callable[..., Page
         page.locator("[data-port='5013']").focus()
         page.keyboard.press("ArrowRight")
     tip = page.locator("#tip")
-    assert re.split(r"\n+", tip.inner_text()) == ["5014Tickets Closed Today", "socat · open to lan · /dashboard/tickets-closed-today/"]
+    assert re.split(r"\n+", tip.inner_text()) == ["5014Tickets Closed Today", "socat · open to lan · /dashboard/tickets-closed-today/ (anyone)"]
     page.keyboard.press("Escape")
     assert tip.is_hidden()
 
@@ -398,7 +398,7 @@ def test_the_picture_tells_who_by_pointer_and_by_key(visit: Callable[..., Page],
     stage = page.get_by_role("slider", name="Ports of dashboard")
     stage.focus()
     page.keyboard.press("ArrowRight")
-    assert focused(page) == "2001: Dashboard 1, socat · open to this host · /dashboard/dashboard-00001/"
+    assert focused(page) == "2001: Dashboard 1, socat · open to this host · /dashboard/dashboard-00001/ (anyone)"
     page.keyboard.press("Control+End")
     assert focused(page) == "29999: Free, dashboard"
     assert stage.get_attribute("aria-valuenow") == "29999"

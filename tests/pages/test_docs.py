@@ -85,7 +85,7 @@ def test_the_kpi_wall_holds_5025_and_its_container_5011(seed: Pages) -> None:
         "http",
         "socat",
         "lan",
-        "[`/dashboard/technician-kpi-wall/`](https://dashboards.example.com/dashboard/technician-kpi-wall/)",
+        "[`/dashboard/technician-kpi-wall/`](https://dashboards.example.com/dashboard/technician-kpi-wall/) (anyone)",
         "Technician performance metrics",
         "active",
     ]
@@ -154,7 +154,7 @@ def test_a_service_without_a_port_has_its_schedule(seed: Pages) -> None:
 
 def test_a_planned_service_is_in_the_tables_but_nothing_leads_to_it() -> None:
     guide = pages((EVERYTHING / "inventory.yaml").read_bytes()).guide
-    assert "| **Later on** `later-on` | 6030 | 80 | http | socat | this host | `/m/later-on/` | Comes in spring | planned |" in guide
+    assert "| **Later on** `later-on` | 6030 | 80 | http | socat | this host | `/m/later-on/` (lan, vpn) | Comes in spring | planned |" in guide
     assert not [line for line in section(guide, "## How each service is reached") if "Later on" in line]
     assert not [line for line in section(guide, "## Verification") if "later-on" in line]
 
@@ -297,5 +297,5 @@ def test_no_day_and_no_place_of_the_rendering_is_in_the_pages() -> None:
 
 def test_a_host_without_projects_has_its_pages_too() -> None:
     found = pages(b"version: 1\nhosts: {bare: {}}\n")
-    assert "Nothing is opened" in found.guide
-    assert found.data.strip() == '{"host":"bare","url":null,"nginx":{"ports":[],"allow":[]},"reserved":[]}'
+    assert "No rule of portgen's opens a port." in found.guide
+    assert found.data.strip() == '{"host":"bare","url":null,"nginx":{"ports":[],"allow":[],"reach":""},"reserved":[]}'

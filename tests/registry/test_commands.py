@@ -63,21 +63,21 @@ def test_the_table_says_who_holds_what(portgen: Portgen, file: Path) -> None:
     assert (run.code, run.err) == (0, "")
     assert run.out == (
         "nginx on box\n"
-        "PORT  SERVICE  CONTAINER  VIA    ALLOW  ROUTE  STATUS\n"
-        "80    nginx    -          nginx  any    -      active\n"
+        "PORT  SERVICE  CONTAINER  VIA    OPEN TO  ROUTE  STATUS\n"
+        "80    nginx    -          nginx  anyone   -      active\n"
         "\n"
         "wall (The wall): 5000-5019, 5 of 20 held\n"
-        "PORT      SERVICE  CONTAINER  VIA     ALLOW  ROUTE         STATUS\n"
-        "5000      hub      8080       socat   lan    /wall/hub/    active\n"
-        "5001      clock    8080       docker  lan    /wall/clock/  active\n"
-        "5002      radio    5002       host    lan    /wall/radio/  active\n"
-        "5004/udp  radio    5004       host    lan    -             active\n"
-        "5005      old      8080       socat   lan    /wall/old/    retired\n"
+        "PORT      SERVICE  CONTAINER  VIA     OPEN TO  ROUTE         STATUS\n"
+        "5000      hub      8080       socat   lan      /wall/hub/    active\n"
+        "5001      clock    8080       docker  lan      /wall/clock/  active\n"
+        "5002      radio    5002       host    lan      /wall/radio/  active\n"
+        "5004/udp  radio    5004       host    lan      -             active\n"
+        "5005      old      8080       socat   -        /wall/old/    retired\n"
         "\n"
         "data: 5100, 1 of 1 held\n"
-        "PORT  SERVICE   CONTAINER  VIA      ALLOW  ROUTE  STATUS\n"
-        "5100  database  -          process  wall   -      active\n"
-        "-     report    -          -        -      -      active\n"
+        "PORT  SERVICE   CONTAINER  VIA      OPEN TO  ROUTE  STATUS\n"
+        "5100  database  -          process  wall     -      active\n"
+        "-     report    -          -        -        -      active\n"
     )
 
 
@@ -102,6 +102,7 @@ def test_the_table_as_json_has_places_and_numbers(portgen: Portgen, file: Path) 
         "container_port": 5004,
         "via": "host",
         "allow": ["lan"],
+        "reach": "lan",
         "route": None,
         "status": "active",
         "file": "inventory.yaml",
@@ -170,8 +171,8 @@ def test_a_held_port_is_explained_by_its_service(portgen: Portgen, file: Path) -
         "  owner       wall (The wall) on box\n"
         "  status      active, assigned 2025-09-22\n"
         "  port        5000/tcp -> 172.30.0.16:8080, by a socat forwarder\n"
-        "  allow       lan\n"
-        "  route       /wall/hub/\n"
+        "  reach       lan\n"
+        "  route       /wall/hub/ (anyone)\n"
         "  written at  inventory.yaml:18:12\n"
         "\n"
         "generated lines\n"
@@ -335,9 +336,7 @@ def test_add_takes_the_next_free_port_and_todays_date(portgen: Portgen, file: Pa
     run = portgen("add", "night", "--project", "wall", "--title", "Night, shift")
     line = f'      night: {{title: "Night, shift", port: 5006, assigned: {dt.datetime.now().astimezone().date()}}}\n'
     assert run.code == 0
-    assert run.out.startswith(
-        "night joins wall: 5006 via socat to 172.30.0.22:8080; reachable from lan; route /wall/night/\n\nchanged  inventory.yaml\n"
-    )
+    assert run.out.startswith("night joins wall: 5006 via socat to 172.30.0.22:8080; open to lan; route /wall/night/\n\nchanged  inventory.yaml\n")
     assert f"+{line}" in run.out
     assert run.err == "written to inventory.yaml\n"
     assert file.read_text(encoding="utf-8") == INVENTORY.replace("  data:\n", line + "  data:\n")
@@ -458,15 +457,31 @@ def test_swap_exchanges_two_ports(portgen: Portgen, file: Path) -> None:
 
 def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, file: Path) -> None:
     run = portgen("remove", "clock", "--retire")
-    assert run.out.startswith("clock is retired: nothing is rendered for it any more; 5001 stays held\n")
+    assert run.out.startswith(f"clock is retired: nothing is rendered for it any more; 5001 stays held\n{left('clock')}\n\nchanged")
     assert "clock: {title: Clock, port: 5001, status: retired, via: docker}" in file.read_text(encoding="utf-8")
     assert portgen("next", "wall").out == "5006\n"
     run = portgen("remove", "hub")
     assert run.out.startswith(
-        "hub leaves wall; 5000 is free again\nthe comment above it stays (line 17): delete it if it was about this entry alone\n\nchanged  inventory.yaml\n"
+        f"hub leaves wall; 5000 is free again\n{left('hub')}\nthe comment above it stays (line 17): delete it if it was about this entry alone\n\nchanged  inventory.yaml\n"
     )
     assert portgen("next", "wall").out == "5000\n"
     assert portgen("remove", "radio").out.startswith("radio leaves wall; 5002 and 5004/udp are free again\n")
+
+
+def left(container: str, file: str = "the team's compose file") -> str:
+    return (
+        f"{file} still has the container {container}: `docker-compose rm --stop --force {container}` beside it removes it; "
+        "take it out of the file too, or the next `up` starts it again"
+    )
+
+
+def test_what_stays_in_the_team_s_compose_file_is_said_where_there_is_a_container(portgen: Portgen, file: Path) -> None:
+    file.write_text(INVENTORY.replace("subnet: 172.30.0.0/24}", "subnet: 172.30.0.0/24}\n    compose: {file: stack/base.yml}"))
+    file.write_text(file.read_text().replace("5001, via: docker", "5001, via: docker, compose_service: Clock_1"))
+    assert left("Clock_1", "stack/base.yml") in portgen("remove", "clock", "--yes").out
+    assert "still has" in portgen("remove", "hub", "--retire", "--yes").out
+    for name in ("old", "database", "report", "hub"):  # no container, or one that was let go before
+        assert "still has" not in portgen("remove", name, "--yes").out
 
 
 def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(portgen: Portgen, file: Path) -> None:
@@ -474,7 +489,7 @@ def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(
     run = portgen("add", "night", "--project", "wall")
     assert (run.code, run.out.partition("\n")[0]) == (
         0,
-        "night joins wall: 5000 via socat to 172.30.0.22:8080; reachable from lan; route /wall/night/",
+        "night joins wall: 5000 via socat to 172.30.0.22:8080; open to lan; route /wall/night/",
     )
     assert "night: {port: 5000, address: 172.30.0.22, assigned: " in file.read_text(encoding="utf-8")
 

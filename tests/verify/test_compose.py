@@ -103,7 +103,7 @@ def test_a_service_that_the_base_lacks_is_an_error_at_the_service(shop: Path, po
     edit(path, "  Web_1: {image: scratch}\n", "  web_1: {image: scratch}\n")
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1
-    assert [line for line in out.splitlines() if not line.startswith("    ")] == [
+    assert [line for line in out.splitlines() if ": error: " in line] == [
         f"{place(shop, 'published', 18)}stack/base.yml has no service published [verify-compose]",
         f"{place(shop, 'renamed', 16)}stack/base.yml has no service Web_1 [verify-compose]",
     ]
@@ -114,7 +114,7 @@ def test_a_service_that_the_base_lacks_is_an_error_at_the_service(shop: Path, po
     [
         ("forwarded", 18, '{image: scratch, ports: ["5000:80"]}', "5000:80"),
         ("published", 18, '{image: scratch, ports: ["8080:80", "9090"]}', "8080:80, 9090"),
-        ("on-host", 16, "{image: scratch, ports: [{target: 80, published: 5003}]}", '{"target": "80", "published": "5003"}'),
+        ("on-host", 16, "{image: scratch, ports: [{target: 80, published: 5003}]}", '{"target": 80, "published": 5003}'),
         ("names", 14, "{image: scratch, ports: [22:22]}", "22:22"),
     ],
 )
@@ -125,7 +125,9 @@ def test_ports_in_the_base_for_a_service_of_ours_are_an_error(
     base(shop, **{service.replace("-", "_"): written})
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1
-    assert out.startswith(f"{place(shop, service, column)}stack/base.yml has `ports:` for {service} ({shown}): ")
+    line = SERVICES.index(service) + 2
+    assert out.startswith(f"{place(shop, service, column)}stack/base.yml:{line} has `ports:` for {service} ({shown}): ")
+    assert line == line_of(shop / "stack/base.yml", f"  {service}:")
     assert out.count("error") == 1
 
 
@@ -145,10 +147,10 @@ def test_a_port_that_the_base_publishes_for_another_service_doubles_its_holder(
     mapping: str, holder: str, column: int, shop: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(host, "find", lambda program: None)
-    base(shop, tail=f"  other: {{image: scratch, ports: [{mapping}]}}\n")
+    base(shop, tail=f"  other: {{image: scratch, networks: [shop-net], ports: [{mapping}]}}\n")
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1
-    assert out.startswith(place(shop, holder, column) + "stack/base.yml publishes "), out
+    assert out.startswith(place(shop, holder, column) + "stack/base.yml:7 publishes "), out
     assert f", which {holder} holds [verify-compose]" in out
     assert out.count("error") == 1
 
@@ -156,7 +158,7 @@ def test_a_port_that_the_base_publishes_for_another_service_doubles_its_holder(
 @pytest.mark.parametrize("mapping", ['"5002:53"', '"5001:53/udp"', '"80"', '"80/udp"', '"${PORT}:80"', '"7000:5000"', "{target: 5000}"])
 def test_other_ports_of_other_services_are_nobodys_business(mapping: str, shop: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(host, "find", lambda program: None)
-    base(shop, tail=f"  other: {{image: scratch, ports: [{mapping}]}}\n")
+    base(shop, tail=f"  other: {{image: scratch, networks: [shop-net], ports: [{mapping}]}}\n")
     assert portgen("verify", "--rendered").code == 0
 
 
@@ -174,8 +176,8 @@ def test_networks_and_network_mode_that_exclude_each_other_are_told_at_the_servi
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1
     assert [line.split(" [")[0] for line in out.splitlines() if not line.startswith("    ")] == [
-        f"{place(shop, 'forwarded', 18)}stack/base.yml has `network_mode:` for forwarded, which the inventory gives an address in a network",
-        f"{place(shop, 'on-host', 16)}stack/base.yml has `networks:` for on-host, which the inventory puts on the host's network",
+        f"{place(shop, 'forwarded', 18)}stack/base.yml:2 has `network_mode: bridge` for forwarded, which the inventory gives an address in a network",
+        f"{place(shop, 'on-host', 16)}stack/base.yml:5 has `networks:` for on-host, which the inventory puts on the host's network",
     ]
 
 
@@ -191,11 +193,11 @@ def test_what_compose_itself_refuses_is_told_at_the_service_it_names(shop: Path,
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("services:\n  a: {image: x\n  b: {image: y}\n", 3, "no valid YAML: "),
-        ("services:\n  a: \x01\n", 1, "no valid YAML: "),
-        ("web: {image: x}\n", 1, "no compose file: it has no `services:`"),
-        ("", 1, "no compose file: it has no `services:`"),
-        ("[]", 1, "no compose file: it has no `services:`"),
+        ("services:\n  a: {image: x\n  b: {image: y}\n", 3, "not valid YAML: "),
+        ("services:\n  a: \x01\n", 1, "not valid YAML: "),
+        ("web: {image: x}\n", 1, "not a compose file: it has no `services:`"),
+        ("", 1, "not a compose file: it has no `services:`"),
+        ("[]", 1, "not a compose file: it has no `services:`"),
     ],
 )
 def test_a_base_that_is_no_compose_file_is_an_error_in_that_file(text: str, line: int, message: str, shop: Path, portgen: Portgen):
@@ -282,8 +284,8 @@ def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_on
 
 def test_findings_have_their_place_in_json_too(shop: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(host, "find", lambda program: None)
-    base(shop, tail='  other: {image: scratch, ports: ["5000:80"]}\n')
+    base(shop, tail='  other: {image: scratch, networks: [shop-net], ports: ["5000:80"]}\n')
     (problem,) = json.loads(portgen("verify", "--rendered", "--format", "json").out)["problems"]
     assert (problem["rule"], problem["severity"], problem["file"], problem["column"]) == ("verify-compose", "error", "inventory.yaml", 25)
     github = portgen("verify", "--rendered", "--format", "github").out
-    assert github.startswith(f"::error file=inventory.yaml,line={problem['line']},col=25,title=verify-compose::stack/base.yml publishes")
+    assert github.startswith(f"::error file=inventory.yaml,line={problem['line']},col=25,title=verify-compose::stack/base.yml:7 publishes")

@@ -1,0 +1,596 @@
+"""The team's own compose file, and where it and our override contradict each other.
+
+In: the plan of an override, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out: the file as read,
+and `Contradiction`s, each at the inventory's entry and with the file's line. Pure.
+
+Our override comes last. compose 1 takes a network's definition from the last file that has one, whole: what the team's file
+says of it is dropped without a word. compose 2 merges key by key, ours over theirs. `network_mode` is replaced by both, `ports`
+are appended by both. So what differs is refused here, by name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from portgen import reader
+from portgen.plan import Binding, Container, Host, KeyPath, Network, Override
+from portgen.problem import Severity
+
+RULE = "compose-file"  # by this name a service ignores what is found here, in `lint` and in `verify`
+
+Read = Callable[[str], str | None]  # a path below the inventory's folder: its text, or None where it can't be read
+
+_DEEPEST = 8  # files and services that extend one another; defaults of variables within one another
+_LONGEST = 4096  # characters of a text with variables: one that doubles in each line of a `.env` would fill the memory
+
+
+class Contradiction(NamedTuple):
+    """What the two files can't both say, at the inventory's entry."""
+
+    key_path: KeyPath
+    message: str
+    hint: str
+    severity: Severity = Severity.ERROR
+
+
+class Fault(NamedTuple):
+    """Why the file says nothing: not YAML, or not a compose file."""
+
+    line: int
+    message: str
+
+
+class TeamFile(NamedTuple):
+    """A compose file as written, variables of its `.env` and defaults put in, with what its services extend."""
+
+    name: str  # as the inventory names it
+    text: str
+    place: reader.Place
+    services: dict[str, dict[str, Any]]
+    networks: dict[str, dict[str, Any]]
+    profiles: frozenset[str]  # those that `up` starts: COMPOSE_PROFILES of the `.env` beside it
+    includes: bool  # others may come from files that it includes
+    unread: tuple[tuple[str, str], ...]  # a service, and the file that it extends and that can't be read
+
+    def at(self, *keys: str | int) -> str:
+        """`stack/base.yml:7`: the line of a key, or of the nearest one around it that is written."""
+        offset = reader.descend(self.place, keys).key
+        return f"{self.name}:{self.text.count(chr(10), 0, offset) + 1}"
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def load(name: str, read: Read) -> TeamFile | Fault | None:
+    """The compose file that the inventory calls `name`; None where it can't be read."""
+    text = read(name)
+    if text is None:
+        return None
+    variables = _variables(read(posixpath.join(posixpath.dirname(name), ".env")) or "")
+    parsed = _parse(text, variables)
+    if isinstance(parsed, Fault):
+        return parsed
+    content, place = parsed
+    services = _entries(content.get("services"))
+    unread: list[tuple[str, str]] = []
+    merged = {service: _extended(name, service, services, read, variables, unread) for service in services}
+    return TeamFile(
+        name=name,
+        text=text,
+        place=place,
+        services=merged,
+        networks=_entries(content.get("networks")),
+        profiles=frozenset(word.strip() for word in variables.get("COMPOSE_PROFILES", "").split(",")),
+        includes=bool(content.get("include")),
+        unread=tuple(unread),
+    )
+
+
+def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], reader.Place] | Fault:
+    """The reader keeps `22:22` as text, and goes on behind `!reset` and its like, which compose 2 knows."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return Fault(text.count("\n", 0, error.start) + 1, "not UTF-8")
+    content, place, faults = reader.read(text)
+    if content is None and faults and text.strip():
+        offset, message, _ = faults[-1]
+        return Fault(text.count("\n", 0, offset) + 1, f"not valid YAML: {message}")
+    if not isinstance(content, dict) or not isinstance(content.get("services"), dict):
+        return Fault(1, "not a compose file: it has no `services:`")
+    substituted: dict[str, Any] = _substituted(content, variables)
+    return substituted, place
+
+
+def _entries(value: Any) -> dict[str, dict[str, Any]]:
+    """A mapping of mappings: one that is written with nothing below it says nothing."""
+    if not isinstance(value, dict):
+        return {}
+    return {name: entry if isinstance(entry, dict) else {} for name, entry in value.items()}
+
+
+def _extended(
+    file: str,
+    service: str,
+    services: Mapping[str, dict[str, Any]],
+    read: Read,
+    variables: Mapping[str, str],
+    unread: list[tuple[str, str]],
+    depth: int = 0,
+) -> dict[str, Any]:
+    """A service with what it extends, in this file or another: compose appends ports, merges networks, and replaces the rest."""
+    entry = services.get(service, {})
+    extends = entry.get("extends")
+    parent = extends.get("service") if isinstance(extends, dict) else extends
+    if not isinstance(parent, str) or depth >= _DEEPEST:
+        return entry
+    other = extends.get("file") if isinstance(extends, dict) else None
+    if isinstance(other, str):
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(file), other))
+        text = read(path)
+        parsed = _parse(text, variables) if text is not None else None
+        if parsed is None or isinstance(parsed, Fault):
+            unread.append((service, path))
+            return entry
+        file, services = path, _entries(parsed[0].get("services"))
+    base = _extended(file, parent, services, read, variables, unread, depth + 1)
+    merged = {**base, **entry}
+    if isinstance(base.get("ports"), list) and isinstance(entry.get("ports"), list):
+        merged["ports"] = base["ports"] + [mapping for mapping in entry["ports"] if mapping not in base["ports"]]
+    if base.get("networks") and entry.get("networks"):
+        merged["networks"] = {**_joined(base), **_joined(entry)}
+    return merged
+
+
+def _joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The networks that a service names, in a list or as a mapping."""
+    networks = entry.get("networks")
+    if isinstance(networks, list):
+        return {name: {} for name in networks if isinstance(name, str)}
+    return _entries(networks)
+
+
+# --- variables -------------------------------------------------------------------------------------------------------
+
+
+def _variables(text: str) -> dict[str, str]:
+    """A `.env` file. What it takes from the host's own environment is left out: nobody here knows it."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
+        if match is None:
+            continue
+        value = match[2]
+        quoted = re.match(r"""(['"])(.*?)\1""", value)
+        value = re.sub(r"(^|\s+)#.*", "", value) if quoted is None else quoted[2]
+        known = value if quoted is not None and quoted[1] == "'" else interpolated(value, found)
+        if known is not None:
+            found[match[1]] = known
+    return found
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    """Values with their variables put in; a text of which one is not known stays as it is written."""
+    if isinstance(value, dict):
+        return {key: _substituted(inner, variables) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_substituted(inner, variables) for inner in value]
+    if isinstance(value, str) and "$" in value:
+        known = interpolated(value, variables)
+        return value if known is None else known
+    return value
+
+
+_OPENING = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+]|\}))")
+
+
+def interpolated(text: str, variables: Mapping[str, str], depth: int = 0) -> str | None:
+    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default, or it gets too long."""
+    if depth > _DEEPEST or len(text) > _LONGEST:
+        return None
+    length = len(text)
+    parts: list[str] = []
+    position = 0
+    while (match := _OPENING.search(text, position)) is not None:
+        parts.append(text[position : match.start()])
+        position = match.end()
+        if match["escaped"]:
+            parts.append("$")
+            continue
+        name, how, rest = match["bare"] or match["name"], match["how"] or "", ""
+        if how not in ("", "}"):
+            end = _closing(text, position)
+            if end is None:
+                return None
+            rest, position = text[position:end], end + 1
+        value = _value(variables.get(name), how, rest, variables, depth + 1)
+        if value is None or (length := length + len(value)) > 2 * _LONGEST:
+            return None
+        parts.append(value)
+    return "".join((*parts, text[position:]))
+
+
+def _closing(text: str, position: int) -> int | None:
+    """Where the brace ends that was opened before `position`: a default may have variables of its own."""
+    depth = 1
+    for index in range(position, len(text)):
+        if text[index] == "{" and text[index - 1] == "$":
+            depth += 1
+        elif text[index] == "}":
+            depth -= 1
+            if depth == 0:
+                return index
+    return None
+
+
+def _value(value: str | None, how: str, rest: str, variables: Mapping[str, str], depth: int) -> str | None:
+    """What stands for a variable. With a colon an empty one counts as not set."""
+    is_set = value is not None and (value != "" or ":" not in how)
+    if how.endswith("-"):
+        return value if is_set else interpolated(rest, variables, depth)
+    if how.endswith("+"):
+        return interpolated(rest, variables, depth) if is_set else ""
+    return value if is_set else None
+
+
+# --- contradictions --------------------------------------------------------------------------------------------------
+
+
+def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
+    """All that is found; not what a service ignores."""
+    ignoring = {service.key_path for service in host.services if RULE in service.ignore}
+    for finding in _found(host, override, team):
+        if not any(finding.key_path[: len(key_path)] == key_path for key_path in ignoring):
+            yield finding
+
+
+def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
+    yield from _unseen(override, team)
+    ours = {container.compose_service: container.service for container in override.containers}
+    for container in override.containers:
+        theirs = team.services.get(container.compose_service)
+        if theirs is None:
+            if not team.includes:
+                hint = f"add it to {team.name}, or name it with `compose_service:`"
+                yield Contradiction(container.key_path, f"{team.name} has no service {container.compose_service}", hint)
+            continue
+        yield from _of_ports(container, theirs, team)
+        yield from _of_network_mode(container, theirs, team, ours)
+        yield from _of_copies(container, theirs, team)
+        yield from _of_profiles(container, theirs, team)
+    if override.network is not None:
+        yield from _of_network(override.network, team)
+        yield from _of_addresses(override, override.network, team)
+        yield from _of_default_network(override, override.network, team)
+    yield from _of_names(override, team)
+    yield from _of_other_ports(host, override, team)
+
+
+def _unseen(override: Override, team: TeamFile) -> Iterator[Contradiction]:
+    place = (*override.key_path, "compose", "file")
+    if team.includes:
+        message = f"{team.at('include')} includes other files, which were not looked at"
+        yield Contradiction(place, message, "what they publish or say of the network is not checked", Severity.NOTE)
+    for service, path in dict.fromkeys(team.unread):
+        message = f"{team.at('services', service, 'extends')} extends a service of {path}, which can't be read"
+        yield Contradiction(place, message, "what it publishes or says of the network is not checked", Severity.NOTE)
+
+
+def _of_ports(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
+    if not theirs.get("ports"):
+        return
+    written = ", ".join(map(_shown, theirs["ports"])) if isinstance(theirs["ports"], list) else "not a list"
+    where = team.at("services", container.compose_service, "ports")
+    if container.host_network:
+        consequence = "a container on the host's network publishes nothing"
+    elif container.published:
+        consequence = "compose appends the inventory's to them, and docker binds both"
+    else:
+        consequence = "docker would bind them past its forwarder, and past ufw"
+    yield Contradiction(
+        container.key_path,
+        f"{where} has `ports:` for {container.compose_service} ({written}): {consequence}",
+        f"remove them there; {container.service}'s ports are the inventory's",
+    )
+
+
+def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: TeamFile, holders: Mapping[str, str]) -> Iterator[Contradiction]:
+    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by compose's names."""
+    name = container.compose_service
+    mode = theirs.get("network_mode")
+    if container.host_network and theirs.get("networks"):
+        message = f"{team.at('services', name, 'networks')} has `networks:` for {name}, which the inventory puts on the host's network"
+        yield Contradiction(container.key_path, message, "compose refuses both: remove them there")
+    if not isinstance(mode, str) or not mode:
+        return
+    if (container.host_network and mode == "host") or (mode == "bridge" and not container.host_network and container.address is None):
+        return
+    if container.host_network:
+        ours = "which the inventory puts on the host's network: the override would replace it"
+    elif container.address is not None:
+        ours = "which the inventory gives an address in a network"
+    elif container.published:
+        ours = "whose ports the inventory publishes"
+    else:
+        return
+    message = f"{team.at('services', name, 'network_mode')} has `network_mode: {mode}` for {name}, {ours}"
+    yield Contradiction(container.key_path, message, _mode_hint(container, mode, holders))
+
+
+def _mode_hint(container: Container, mode: str, holders: Mapping[str, str]) -> str:
+    kind, _, other = mode.partition(":")
+    if kind == "service" and other in holders:
+        return (
+            f"it listens in the network of {other}: its port belongs into `ports:` of {holders[other]}, and {container.service} out of the inventory"
+        )
+    if kind == "service":
+        return f"it listens in the network of {other}, whose ports they are: name `compose_service: {other}` here, and leave `network_mode` there"
+    if kind == "container":
+        return f"it listens in the network of the container {other}: give the inventory's entry to the service that runs that one"
+    if mode == "none":
+        return f"a container without a network has no ports: remove it there, or take {container.service} out of the inventory"
+    if mode == "host" and not container.host_network:
+        return "compose refuses both: remove it there, or say `via: host` here"
+    return "remove it there"
+
+
+def _of_copies(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
+    deploy = theirs.get("deploy")
+    wanted = {"scale": theirs.get("scale"), "deploy": deploy.get("replicas") if isinstance(deploy, dict) else None}
+    for key, value in wanted.items():
+        copies = int(str(value)) if re.fullmatch("[0-9]{1,6}", str(value)) else 1
+        if copies > 1:
+            message = f"{team.at('services', container.compose_service, key)} runs {copies} copies of {container.compose_service}"
+            hint = "only one can have its address and its ports: run one, or give each copy a service of its own"
+            yield Contradiction(container.key_path, message, hint)
+            return
+
+
+def _of_profiles(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
+    profiles = [str(name) for name in theirs.get("profiles") or () if name] if isinstance(theirs.get("profiles"), list) else []
+    if not profiles or team.profiles & {*profiles, "*"}:
+        return
+    where = team.at("services", container.compose_service, "profiles")
+    message = f"{where} puts {container.compose_service} into the profile {' or '.join(profiles)}: a plain `up` does not start it"
+    hint = "remove `profiles:` there, or name one in COMPOSE_PROFILES of the `.env` beside that file"
+    yield Contradiction(container.key_path, message, hint, Severity.WARNING)
+
+
+# --- the network -----------------------------------------------------------------------------------------------------
+
+
+def _of_network(network: Network, team: TeamFile) -> Iterator[Contradiction]:
+    for key, entry in team.networks.items():
+        external = entry.get("external")
+        name = entry.get("name") or (external.get("name") if isinstance(external, dict) else None)
+        if key != network.name and name == network.name:
+            message = f"{team.at('networks', key)} calls its network `{key}` by the name {name}, and the override has one of that name itself"
+            hint = (
+                f"write `{network.name}` there instead of `{key}`, also in `networks:` of its services: joined twice, a container loses its address"
+            )
+            yield Contradiction(network.key_path, message, hint)
+        if key != network.name:
+            continue
+        for keys, shown, ours in _differences(entry, network):
+            message = (
+                f"{team.at('networks', key, *keys)} says `{keys[-1]}: {shown}` of the network {key}, "
+                f"and the override, which comes last, would replace that without a word; its own {ours}"
+            )
+            yield Contradiction(network.key_path, message, _network_hint(keys[0], network))
+
+
+def _network_hint(key: str | int, network: Network) -> str:
+    if key == "external":
+        return f"portgen's network is made by compose: remove `external` there, and the network once (`docker network rm {network.name}`)"
+    if key == "ipam":
+        return "remove it there: subnet, gateway and range are the inventory's"
+    return f"remove it there; a network that needs it can't be the inventory's `network: {{name: {network.name}}}`"
+
+
+def _differences(entry: Mapping[str, Any], network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What a definition says that portgen's does not: where, what, and what portgen's has."""
+    plain = {"name": network.name, "driver": "bridge"}
+    for key, value in entry.items():
+        if key.startswith("x-") or _says_nothing(value):
+            continue
+        if key == "ipam":
+            yield from _ipam_differences(value, network)
+        elif key == "enable_ipv4" and _is_true(value):
+            continue
+        elif value != plain.get(key) and not _is_unknown(value):
+            yield (key,), _shown(value), _ours(plain.get(key))
+
+
+def _ipam_differences(ipam: Any, network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    ours = {"subnet": str(network.subnet), "gateway": str(network.gateway), "ip_range": str(network.ip_range)}
+    if not isinstance(ipam, dict):
+        return
+    for key, value in ipam.items():
+        if _says_nothing(value) or key.startswith("x-") or (key == "driver" and value == "default"):
+            continue
+        if key != "config" or not isinstance(value, list):
+            yield ("ipam", key), _shown(value), _ours("default" if key == "driver" else None)
+            continue
+        for index, part in enumerate(value):
+            for field, inner in part.items() if isinstance(part, dict) else ():
+                if _says_nothing(inner) or _is_unknown(inner):
+                    continue
+                wanted = ours.get(field) if index == 0 else None
+                if wanted is None or not _same_network(inner, wanted):
+                    yield ("ipam", "config", index, field), _shown(inner), _ours(wanted)
+
+
+def _ours(value: str | None) -> str:
+    return "says nothing of it" if value is None else f"is `{value}`"
+
+
+def _says_nothing(value: Any) -> bool:
+    return value in (None, "", False, [], {}) or (isinstance(value, str) and value.lower() in ("false", "no", "off", "n"))
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() in ("true", "yes", "on", "y"))
+
+
+def _is_unknown(value: Any) -> bool:
+    """A text with a variable that only the host knows."""
+    return isinstance(value, str) and "$" in value
+
+
+def _same_network(value: Any, wanted: str) -> bool:
+    try:
+        return ipaddress.ip_network(str(value), strict=False) == ipaddress.ip_network(wanted)
+    except ValueError:
+        return False
+
+
+# --- addresses -------------------------------------------------------------------------------------------------------
+
+
+def _of_addresses(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
+    ours = {container.compose_service: container for container in override.containers}
+    holders = {container.address: container for container in override.containers if container.address is not None}
+    for service, theirs in team.services.items():
+        joined = _joined(theirs).get(network.name, {})
+        container = ours.get(service)
+        for key in ("ipv4_address", "ipv6_address"):
+            written = joined.get(key)
+            if not written or _is_unknown(written):
+                continue
+            trouble = _address_trouble(str(written), service, container, network, holders)
+            if trouble is not None:
+                message, hint, key_path = trouble
+                where = team.at("services", service, "networks", network.name, key)
+                yield Contradiction(key_path, f"{where} gives {service} the address {written} in {network.name}, {message}", hint)
+
+
+def _address_trouble(
+    written: str, service: str, container: Container | None, network: Network, holders: Mapping[ipaddress.IPv4Address, Container]
+) -> tuple[str, str, KeyPath] | None:
+    """What is wrong with a fixed address of the team's: message, hint, and the inventory's place."""
+    elsewhere = f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; a fixed one is the inventory's to give"
+    try:
+        address = ipaddress.IPv4Address(written)
+    except ValueError:
+        return "which is IPv4 only", f"remove it there: {network.name} has no IPv6", network.key_path
+    if container is not None:
+        if container.address is None or address == container.address:
+            return None
+        hint = f"remove it there, or pin it here with `address: {address}`"
+        return f"and the override would replace that by {container.address}", hint, container.key_path
+    if address in holders:
+        holder = holders[address]
+        return f"which {holder.service} has", elsewhere, holder.key_path
+    if address not in network.subnet:
+        return f"which is outside of {network.subnet}: docker would refuse it", elsewhere, network.key_path
+    if address == network.gateway:
+        return "which is its gateway's", elsewhere, network.key_path
+    if address in (network.subnet.network_address, network.subnet.broadcast_address):
+        return "which is the network's own", elsewhere, network.key_path
+    if address in network.ip_range:
+        return f"which lies among those that docker gives away by itself ({network.ip_range})", elsewhere, network.key_path
+    return None
+
+
+def _of_default_network(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
+    """A service without `networks:` is on the file's default network until the override names another: who stays there loses it."""
+
+    def on_default(entry: Mapping[str, Any]) -> bool:
+        return not entry.get("networks") and not entry.get("network_mode")
+
+    ours = {container.compose_service for container in override.containers if container.address is not None}
+    leave = [name for name in team.services if name in ours and on_default(team.services[name])]
+    named = {container.compose_service for container in override.containers if container.host_network}
+    stay = [name for name, entry in team.services.items() if name not in ours and name not in named and on_default(entry)]
+    if leave and stay:
+        message = (
+            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, and {_some(stay)} would stay there: "
+            "they no longer find each other by name"
+        )
+        hint = f"where they need each other, write `networks: [default]` for the first there, or `networks: [{network.name}]` for the others"
+        yield Contradiction(network.key_path, message, hint, Severity.WARNING)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _of_names(override: Override, team: TeamFile) -> Iterator[Contradiction]:
+    """Two containers of one name: `config` accepts them, and docker refuses the second."""
+    ours = {container.compose_service: container.key_path for container in override.containers}
+    first: dict[str, str] = {}
+    for service, entry in team.services.items():
+        name = entry.get("container_name")
+        if not isinstance(name, str) or _is_unknown(name):
+            continue
+        other = first.setdefault(name, service)
+        if other != service and (service in ours or other in ours):
+            where = team.at("services", service, "container_name")
+            message = f"{where} names the container of {service} {name}, as {other}'s is named: docker refuses the second"
+            yield Contradiction(ours.get(service) or ours[other], message, "give each a `container_name` of its own there, or none")
+
+
+# --- ports of services that are not the inventory's ------------------------------------------------------------------
+
+
+class _Published(NamedTuple):
+    address: str
+    ports: range
+    transport: str
+
+
+def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
+    ours = {container.compose_service for container in override.containers}
+    names = {service.compose_service: service.name for service in _services(host, override)}
+    for service, entry in team.services.items():
+        if service in ours or not isinstance(entry.get("ports"), list):
+            continue
+        for index, mapping in enumerate(entry["ports"]):
+            published = _published(mapping)
+            for holder in host.bindings if published is not None else ():
+                if holder.holder in (service, names.get(service)) or not _collide(published, holder):
+                    continue
+                # What comes from a service that this one extends has its line elsewhere.
+                where = team.at("services", service, *(() if "extends" in entry else ("ports", index)))
+                message = f"{where} publishes {holder.port}/{holder.transport} for {service} ({_shown(mapping)}), which {holder.holder} holds"
+                hint = f"give {service} a port of its own, and an entry in the inventory"
+                yield Contradiction(holder.key_path, message, hint)
+
+
+def _services(host: Host, override: Override) -> Iterator[Any]:
+    for project in host.projects:
+        if project.name == override.project:
+            yield from project.services
+
+
+def _published(mapping: object) -> _Published | None:
+    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose can work out is left to it."""
+    if isinstance(mapping, dict):
+        ports, transport, address = (str(mapping.get(key) or "") for key in ("published", "protocol", "host_ip"))
+    else:
+        short, _, transport = str(mapping).partition("/")
+        rest = short.rpartition(":")[0]
+        address, _, ports = rest.rpartition(":")
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", ports)
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2] or match[1])
+    return _Published(address.strip("[]"), range(first, min(last, 65535) + 1), transport or "tcp")
+
+
+def _collide(published: _Published | None, holder: Binding) -> bool:
+    """Two specific addresses are two holders; one that listens on every address collides with all."""
+    if published is None or holder.port not in published.ports or holder.transport != published.transport:
+        return False
+    addresses = {published.address or "0.0.0.0", holder.address}  # noqa: S104 - compared, not bound
+    return len(addresses) == 1 or bool(addresses & {"0.0.0.0", "::"})  # noqa: S104
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return reader.short(text, 60)

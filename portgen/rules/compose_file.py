@@ -1,0 +1,32 @@
+"""The team's own compose file (`compose.file`) says what the override would replace or contradict: of the network, of an
+address, of a `network_mode`, of ports. The override comes last, and compose 1 takes its network whole, without a word.
+`portgen lint` reads the file each time; where it can't be read, as in CI, that is a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen import composefile
+from portgen.composefile import Fault, Read
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check_files(plan: Plan, read: Read) -> Iterator[Finding]:
+    for host in plan.hosts:
+        for override in host.overrides:
+            if override.base_file is None:
+                continue
+            place = (*override.key_path, "compose", "file")
+            team = composefile.load(override.base_file, read)
+            if team is None:
+                message = f"the compose file {override.base_file} can't be read here, so what it says was not checked"
+                yield Finding(place, message, "its path is relative to the inventory's folder", severity=Severity.NOTE)
+            elif isinstance(team, Fault):
+                yield Finding(place, f"{override.base_file}:{team.line}: {team.message}")
+            else:
+                for found in composefile.contradictions(host, override, team):
+                    yield Finding(found.key_path, found.message, found.hint, severity=found.severity)

@@ -1,0 +1,144 @@
+"""Who may reach a port, and a route: decided once in the plan, and said in the same words everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portgen import inventory, planner
+from portgen.plan import Plan
+from portgen.targets import docs
+from tests.conftest import Run
+
+Portgen = Callable[..., Run]
+
+UFW = "whatever ufw's default says"
+UNGUARDED = "not closed: its container has no guard"
+INVENTORY = """\
+version: 1
+hosts:
+  box:
+    zones: {{lan: [192.168.0.0/16], lan6: ["fd00::/8"]}}
+    nginx: {{server_name: box.example.com, allow: {nginx}}}
+projects:
+  shop:
+    ports: 5000-5099
+    network: {{name: shop, subnet: 172.30.0.0/24}}
+    services:
+      forwarded: {{port: 5000, route: /forwarded/, allow: [lan]}}
+      closed: {{port: 5001}}
+      published: {{port: 5002, via: docker}}
+      published6: {{port: 5003, via: docker, allow: [lan6]}}
+      mixed: {{port: 5004, via: docker, allow: [lan, lan6]}}
+      on-host: {{port: 5005, via: host}}
+      on-host-lan: {{port: 5006, via: host, allow: [lan]}}
+      program: {{port: 5007, via: process}}
+      everybody: {{port: 5008, allow: [any], route: {{path: /everybody/, allow: [lan]}}}}
+      family: {{port: 5009, allow: [0.0.0.0/0]}}
+      local: {{port: 5010, allow: [bare]}}
+      local-program: {{port: 5011, via: process, allow: [bare]}}
+      locked: {{port: 5012, route: {{path: /locked/, auth_file: /etc/nginx/htpasswd}}}}
+      shut: {{port: 5013, route: {{path: /shut/, allow: [bare]}}}}
+      later: {{port: 5014, status: planned}}
+      gone: {{port: 5015, status: retired, allow: [lan]}}
+      own: {{port: 5016, route: {{path: /own/, allow: [any]}}}}
+  bare:
+    ports: 6000-6099
+    services:
+      unfixed: {{port: 6000, via: docker, ignore: {{published-open: tested}}}}
+      unfixed-lan: {{port: 6001, via: docker, allow: [lan], ignore: {{published-open: tested}}}}
+      unfixed-any: {{port: 6002, via: docker, allow: [any]}}
+"""
+REACH = {
+    "forwarded": "lan",
+    "closed": "this host",
+    "published": "this host",
+    "published6": "this host",  # docker publishes on IPv4 only, and then on loopback
+    "mixed": "lan",
+    "on-host": UFW,
+    "on-host-lan": "lan",
+    "program": UFW,
+    "everybody": "anyone",
+    "family": "0.0.0.0/0",
+    "local": "this host",
+    "local-program": UFW,
+    "locked": "this host",
+    "shut": "this host",
+    "later": "this host",
+    "gone": "-",
+    "own": "this host",
+    "unfixed": UNGUARDED,
+    "unfixed-lan": UNGUARDED,
+    "unfixed-any": "anyone",
+}
+
+
+def planned(nginx: str = "[any]") -> Plan:
+    return planner.make(inventory.parse(INVENTORY.format(nginx=nginx).encode(), "inventory.yaml").inventory)
+
+
+def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
+    assert {service.name: str(service.reach) for service in planned().services} == REACH
+    assert {service.name for service in planned().services if service.reach.anyone} == {"everybody", "family", "unfixed-any"}
+
+
+@pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
+def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
+    plan = planned(nginx)
+    routes = {service.name: docs.route_access(service) for service in plan.services if service.route}
+    assert routes == {
+        "forwarded": reach,
+        "everybody": "only lan",
+        "locked": f"{reach}, with a password",
+        "shut": "nobody",
+        "own": reach,
+    }
+    (host,) = plan.hosts
+    assert host.server is not None
+    assert str(host.server.reach) == reach
+
+
+@pytest.mark.parametrize(
+    ("nginx", "open_to_anyone"),
+    [
+        ("[any]", {"forwarded": ["route"], "own": ["route"], "everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
+        ("[lan]", {"everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
+        ("[]", {"everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
+    ],
+)
+def test_a_service_is_open_to_anyone_also_by_a_route_through_an_open_nginx(nginx: str, open_to_anyone: dict[str, list[str]]) -> None:
+    assert {service.name: list(service.open_to_anyone) for service in planned(nginx).services if service.open_to_anyone} == open_to_anyone
+
+
+def test_every_page_and_command_says_it_in_the_plan_s_words(tmp_path: Path, portgen: Portgen) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY.format(nginx="[any]"))
+    wrote = portgen("render", "--yes")
+    assert wrote.code == 0, wrote.err + wrote.out
+    guide = (tmp_path / "output/box/docs/PORTS.md").read_text()
+    rows = json.loads(portgen("ports", "--format", "json").out)["ports"]
+    table = portgen("ports").out
+    lines = (tmp_path / "output/box/docs/ports.html").read_text().splitlines()
+    page = {name: next(line for line in lines if line.startswith(f'["{name}",')) for name in REACH}
+    for name, reach in REACH.items():
+        (row,) = (line for line in guide.splitlines() if f"`{name}` | " in line and line.count("|") == 10)
+        assert row.split(" | ")[5] == reach, row
+        assert next(one["reach"] for one in rows if one["service"] == name) == reach
+        (line,) = (line for line in table.splitlines() if f" {name} " in line)
+        assert f"  {reach}  " in line
+        (said,) = (line for line in portgen("explain", name).out.splitlines() if line.startswith("  reach "))
+        assert said.split(maxsplit=1)[1] == reach
+        assert f'"{reach}"' in page[name]
+    assert '["route"]' in page["forwarded"]
+    assert "a route goes through nginx, which is open to anyone." in guide.replace("\n", " ")
+    assert "| lan | [`/forwarded/`](http://box.example.com/forwarded/) (anyone) |" in guide
+
+
+def test_a_host_without_rules_is_not_said_to_be_closed(tmp_path: Path, portgen: Portgen) -> None:
+    (tmp_path / "inventory.yaml").write_text("version: 1\nhosts: {box: {}}\nprojects: {p: {ports: 5000, services: {a: {port: 5000}}}}\n")
+    assert portgen("render", "--yes").code == 0
+    guide = (tmp_path / "output/box/docs/PORTS.md").read_text()
+    assert "from this host only" not in guide
+    assert f"| {UFW} |" in guide
