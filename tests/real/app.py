@@ -182,7 +182,7 @@ class Postgres(socketserver.BaseRequestHandler):
     """As much of PostgreSQL as tells a client that it is there: no TLS here, and then an error with our name."""
 
     def handle(self) -> None:
-        asked = self.request.recv(8)
+        asked = self.request.recv(1024)
         if asked == SSL_REQUEST:
             self.request.sendall(b"N")
             self.request.recv(1024)
