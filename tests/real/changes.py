@@ -251,6 +251,8 @@ def block_move(draw: random.Random, tree: Json) -> str:
     found.sort(key=lambda item: item[0])
     (low, *_), step = draw.choice(found), draw.choice([1, 2])
     block = [(port, name, entry) for port, name, entry in found if low <= port < low + 4]
+    if len(block) < 2:
+        raise LookupError
     for port, _, entry in block:
         entry["port"] = port + step
     return f"{', '.join(name for _, name, _ in block)} from {block[0][0]} up by {step}"

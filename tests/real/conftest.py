@@ -20,7 +20,17 @@ from tests.real.testhost import CannotHostError, Host, cache_folder, docker_daem
 HERE = Path(__file__).resolve().parent
 
 # Slow replies are asked for at the beginning and collected before anything interrupts their dashboard.
-ORDER = ["test_routes", "test_traffic", "test_firewall", "test_ports", "test_slow_replies", "test_containers", "test_prober", "test_published"]
+ORDER = [
+    "test_routes",
+    "test_traffic",
+    "test_firewall",
+    "test_ports",
+    "test_slow_replies",
+    "test_uploads",
+    "test_containers",
+    "test_prober",
+    "test_published",
+]
 # Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute to make.
 CACHE = cache_folder()
 

@@ -243,21 +243,25 @@ class Estate:
     @contextmanager
     def watched(self, places: Sequence[Json] | None = None, *, netns: str = "lan") -> Iterator[Json]:
         """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict says what was seen."""
-        if places is None:
-            places = self.routes()
+        with self.visiting("watch", netns=netns, places=self.routes() if places is None else list(places)) as report:
+            yield report
+
+    @contextmanager
+    def visiting(self, command: str, *, netns: str = "lan", **arguments: Any) -> Iterator[Json]:
+        """Runs one of the visitor's commands that last until stdin closes; afterwards the yielded dict says what was seen."""
         report: Json = {}
-        watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns=netns, timeout=400)
-        assert watcher.stdin is not None
-        assert watcher.stdout is not None
-        watcher.stdin.write(json.dumps({"places": list(places)}) + "\n")
-        watcher.stdin.flush()
-        assert watcher.stdout.readline().strip() == "watching"
+        visitor = self.host.start(*("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400)
+        assert visitor.stdin is not None
+        assert visitor.stdout is not None
+        visitor.stdin.write(json.dumps(arguments) + "\n")
+        visitor.stdin.flush()
+        assert visitor.stdout.readline().strip() == "watching"
         try:
             yield report
         finally:
-            out, err = watcher.communicate(timeout=60)
-            if watcher.returncode != 0:
-                raise CommandFailedError(f"the watching visitor failed: {err}")
+            out, err = visitor.communicate(timeout=60)
+            if visitor.returncode != 0:
+                raise CommandFailedError(f"the visitor failed: {err}")
             report.update(json.loads(out.splitlines()[-1]))
 
     def ufw_rules(self) -> list[str]:

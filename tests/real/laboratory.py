@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.real import changes
 from tests.real.estate import Estate
-from tests.real.judge import Verdict
+from tests.real.judge import Fault, Verdict
 from tests.real.probing import Places, probed
 
 SEED = int(os.environ.get("SEED", "20250922"))
@@ -23,7 +23,8 @@ class Laboratory:
         self.places = Places(estate)
         self.tree = changes.start()
         self.turn = 0
-        estate.install(changes.write(folder / "start", self.tree))
+        self.project = changes.write(folder / "start", self.tree)
+        estate.install(self.project)
 
     def step(self, kinds: list[str], draw: random.Random) -> tuple[list[str], Verdict]:
         """Makes and installs changes of these kinds, watched by the probers: what was done, and the verdict."""
@@ -32,19 +33,30 @@ class Laboratory:
         for kind in kinds:
             self.tree, words = changes.change(folder, self.tree, kind, draw)
             told.append(words)
-        project = changes.write(folder, self.tree)
-        with probed(self.estate, self.places, project) as verdict:
-            self.estate.install(project)
+        self.project = changes.write(folder, self.tree)
+        with probed(self.estate, self.places, self.project) as verdict:
+            self.estate.install(self.project)
         self.estate.clear_away()
         return told, verdict
 
 
 def report(verdict: Verdict, most: int = 40) -> str:
-    """The faults in words, the worst first."""
-    faults = sorted(verdict.faults, key=lambda fault: ("got in", "stranger", "lost").index(fault.what))
-    lines = [str(fault) for fault in faults[:most]] + verdict.blind[:most]
-    more = len(faults) + len(verdict.blind) - len(lines)
-    return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
+    """The faults in words, those that went alike in one line, the worst first."""
+    alike: dict[tuple[str, ...], list[Fault]] = {}
+    for fault in verdict.faults:
+        key = (fault.what, fault.source, fault.outcome, fault.phase, fault.door.family, fault.door.form)
+        alike.setdefault(key, []).append(fault)
+    worst = ("got in", "stranger", "lost")
+    lines = []
+    for (what, source, outcome, phase, family, form), faults in sorted(alike.items(), key=lambda item: worst.index(item[0][0])):
+        times, first, last = sum(f.times for f in faults), min(f.first for f in faults), max(f.last for f in faults)
+        doors = ", ".join(f"{fault.door}{f' ({fault.who})' if fault.who else ''}" for fault in faults[:5])
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        lines.append(
+            f"{what}: from {source}, {family} {form}, {outcome} {times} times {phase} the change ({first:.1f} to {last:.1f} s) at {doors}{more}"
+        )
+    lines += verdict.blind
+    return "\n".join([*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines)
 
 
 def fine(verdict: Verdict) -> bool:
@@ -61,10 +73,10 @@ def figures(sums: Verdict, kinds: Counter[str], faulty: Counter[str]) -> str:
         f"{source:14} {family:7} {form:6} {tried:8} {sums.got_in[source, family, form]:8}"
         for (source, family, form), tried in sorted(sums.tried.items())
     ]
-    by_what: Counter[str] = Counter()
-    attempts: Counter[str] = Counter()
+    doors, attempts = Counter(fault.what for fault in sums.faults), Counter[str]()
     for fault in sums.faults:
-        by_what[fault.what] += 1
         attempts[fault.what] += fault.times
-    lines += ["", f"{'fault':14} {'runs':>8} {'attempts':>9}", *(f"{what:14} {by_what[what]:8} {attempts[what]:9}" for what in sorted(by_what))]
-    return "\n".join([*lines, f"{sum(sums.tried.values())} attempts, {len(sums.faults)} faults, {len(sums.blind)} blind"])
+    lines += ["", f"{'fault':14} {'doors':>8} {'attempts':>9}", *(f"{what:14} {doors[what]:8} {attempts[what]:9}" for what in sorted(doors))]
+    lines += ["", f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, {len(sums.blind)} blind"]
+    lines.append(f"{sums.datagrams_lost} single datagrams lost by udp forwarders")
+    return "\n".join(lines)

@@ -9,26 +9,26 @@ opened, taken or broken by hand, they report.
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 
 import pytest
 
+from tests.real import changes
 from tests.real.estate import HOST, HOST6
 from tests.real.laboratory import SEED, Laboratory, fine, report
 from tests.real.probing import probed
 
 # One installation each: kinds that have little to do with each other change together, to save time.
 TOGETHER = [
-    ["project deleted"],
-    ["add", "route"],
-    ["move", "allow"],
+    ["project deleted", "allow"],
+    ["add", "route", "move"],
     ["move, pinned", "several ports"],
     ["project added", "swap"],
-    ["swap, pinned", "allow nobody"],
-    ["block move"],
-    ["via", "rename"],
-    ["protocol", "address"],
+    ["swap, pinned", "allow nobody", "address"],
+    ["block move", "rename"],
+    ["via", "protocol"],
     ["status", "remove"],
     ["network"],
 ]
@@ -96,7 +96,33 @@ def test_they_see_a_stranger_at_a_services_port(laboratory: Laboratory) -> None:
 # --- the changes ---
 
 
+def test_every_kind_of_change_is_made() -> None:
+    assert sorted(kind for kinds in TOGETHER for kind in kinds) == sorted(changes.KINDS)
+
+
 @pytest.mark.parametrize("kinds", TOGETHER, ids=" and ".join)
 def test_during_a_change_nothing_is_open_lost_or_anothers(laboratory: Laboratory, kinds: list[str]) -> None:
     told, verdict = laboratory.step(kinds, random.Random(f"{SEED} {kinds}"))
     assert fine(verdict), "\n".join([*told, report(verdict)])
+
+
+def test_a_published_container_on_a_network_that_is_not_ours_is_no_way_in(laboratory: Laboratory) -> None:
+    """Nobody fixed its address: render refuses it, or the way to it is closed."""
+    tree = copy.deepcopy(laboratory.tree)
+    bare = {"port": 5800, "via": "docker", "container_port": 5000, "allow": []}
+    tree["projects"]["bare"] = {"title": "Without a network", "ports": "5800-5809", "services": {"bare-published": bare}}
+    try:
+        project = changes.write(laboratory.folder / "bare", tree)
+    except AssertionError as refused:
+        assert "exit code 3" in str(refused)
+        assert "bare-published" in str(refused)
+        return
+    try:
+        laboratory.estate.install(project)
+        with probed(laboratory.estate, laboratory.places) as verdict:
+            time.sleep(1)
+    finally:
+        laboratory.estate.install(laboratory.project)
+        laboratory.estate.clear_away()
+    ways_in = [str(fault) for fault in verdict.faults if fault.who == "bare-published"]
+    assert not ways_in, ways_in
