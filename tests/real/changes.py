@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,19 @@ def write(folder: Path, tree: Json) -> Path:
     return folder
 
 
+def refusal(folder: Path, tree: Json, command: Sequence[str] = ()) -> str:
+    """Writes this inventory into the folder and runs the command there: what it, or lint, says against it, or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "inventory.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    try:
+        if command:
+            portgen(folder, *command, "--yes")
+        portgen(folder, "lint")
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
 def change(folder: Path, tree: Json, kind: str, draw: random.Random) -> tuple[Json, str]:
     """The inventory after a change of this kind, and what was done; linted. `folder` is for trying it.
 
@@ -99,17 +112,10 @@ def change(folder: Path, tree: Json, kind: str, draw: random.Random) -> tuple[Js
             done = KINDS[kind](draw, after)
         except LookupError:  # nothing here to do this to
             continue
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "inventory.yaml").write_text(yaml.safe_dump(after, sort_keys=False), encoding="utf-8")
         command, told = done if isinstance(done, tuple) else ((), done)
-        try:
-            if command:
-                portgen(folder, *command, "--yes")
-            portgen(folder, "lint")
-        except AssertionError as error:
-            refused = str(error)
-            continue
-        return yaml.safe_load((folder / "inventory.yaml").read_text(encoding="utf-8")), f"{kind}: {told}"
+        refused = refusal(folder, after, command)
+        if not refused:
+            return yaml.safe_load((folder / "inventory.yaml").read_text(encoding="utf-8")), f"{kind}: {told}"
     raise AssertionError(f"no change of the kind {kind!r} in 30 draws; lint said at last: {refused}")
 
 
