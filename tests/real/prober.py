@@ -11,7 +11,7 @@ began (seconds of CLOCK_MONOTONIC, which all namespaces of the host share). The 
 
   answered      a reply came; `who` is the name that the test application gave, or "nginx"
   closed        connected, and then hung up on without a reply
-  mute          connected, and no reply within 5 s
+  mute          connected, and no reply within 10 s
   refused       a reset, or ICMP's "port unreachable": the packet passed every firewall, and nobody listened
   unreachable   another ICMP error: nobody has this address, or a container is not there
   silent        nothing came back: dropped
@@ -42,9 +42,9 @@ Json = dict[str, Any]
 
 # A lost SYN is sent again after 1 s, and the second one would tell of another moment.
 SYN_SECONDS = 0.9
-# Longer: a forwarder makes a process for each new sender, on a busy machine.
-DATAGRAM_SECONDS = 2.0
-REPLY_SECONDS = 5.0
+# Longer, since on a busy machine an application takes its time; and as long as several attempts at doors that are tried seldom.
+DATAGRAM_SECONDS = 3.0
+REPLY_SECONDS = 10.0
 
 # Any of the test applications answers this with its name, whatever it speaks; nginx answers with its own.
 REQUEST = b"GET /api/health HTTP/1.1\r\nHost: prober\r\nConnection: close\r\n\r\n"
@@ -146,7 +146,7 @@ class Prober:
         udp = door["transport"] == "udp"
         family = socket.AF_INET6 if ":" in door["address"] else socket.AF_INET
         sock = socket.socket(family, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK)
-        patience = DATAGRAM_SECONDS if udp else SYN_SECONDS
+        patience = max(DATAGRAM_SECONDS, 4 * door["every"]) if udp else SYN_SECONDS
         attempt = Attempt(number, sock, door["transport"], self.phase, now, now + patience)
         self.flying.add(attempt)
         code = sock.connect_ex((door["address"], door["port"]))

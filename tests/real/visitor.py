@@ -151,7 +151,7 @@ def watch(places: list[Json], parallel: int = 3, pause: float = 0.02) -> Json:
     return {"answers": answers, "wrong": wrong, "failed": failed}
 
 
-def uploads(places: list[Json], every: float = 1.0, most: int = 30) -> Json:
+def uploads(places: list[Json], every: float = 1.5, most: int = 60) -> Json:
     """Begins one upload to each place every `every` seconds, lets their bodies trickle, and ends them all when stdin closes.
 
     A place's `name` is who should take it in. At most `most` uploads a place. Returns, by name, what became of each:
@@ -191,7 +191,7 @@ def upload(place: Json, over: threading.Event, size: int = 1000) -> Json:
         sock, host, path = connect(place, 20)
         with sock:
             sock.sendall(head(place, host, path, "Connection: close", f"Content-Length: {size}", method="POST"))
-            while sent < size - 1 and not over.wait(0.2):
+            while sent < size - 1 and not over.wait(0.5):
                 sock.sendall(b"x")
                 sent += 1
             sock.sendall(b"x" * (size - sent))
