@@ -1,7 +1,8 @@
 """Tries doors over and over while something changes: runs inside the host, a neighbour's namespace or a container.
 
 In: one line of JSON on stdin, {"doors": [door…]}; then lines that each name a phase ("during"); then the end of stdin.
-Out: "watching" once the first attempts are on their way; at the end one line of JSON, {"doors": [[run…]…]}.
+Out: "watching" once the first attempts are on their way; "tried" when each door has been tried twice within the phase
+"before", and again within "after"; at the end one line of JSON, {"doors": [[run…]…]}.
 Never: judges, or tries anything but the doors that it is given. The standard library and `visitor` only.
 
 A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or, for a route of nginx, {"place": as the
@@ -43,8 +44,11 @@ Json = dict[str, Any]
 # A lost SYN is sent again after 1 s, and the second one would tell of another moment.
 SYN_SECONDS = 0.9
 # Longer, since on a busy machine an application takes its time; and as long as several attempts at doors that are tried seldom.
-DATAGRAM_SECONDS = 3.0
+DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
+
+# How often each door is tried in a state that stands still, at least.
+TIMES = 2
 
 # Any of the test applications answers this with its name, whatever it speaks; nginx answers with its own.
 REQUEST = b"GET /api/health HTTP/1.1\r\nHost: prober\r\nConnection: close\r\n\r\n"
@@ -73,6 +77,7 @@ class Prober:
         self.phase = "before"
         self.over = False
         self.runs: list[list[list[Any]]] = [[] for _ in doors]
+        self.left = dict.fromkeys(range(len(doors)), TIMES)  # doors that were not yet tried often enough in this phase
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
         self.flying: set[Attempt] = set()
@@ -94,6 +99,12 @@ class Prober:
                 runs[-1][3:] = [min(runs[-1][3], start), max(runs[-1][4], start), runs[-1][5] + 1]
             else:
                 runs.append([phase, outcome, who, start, start, 1])
+            if phase != "during" and self.left:
+                self.left[door] = self.left.get(door, 1) - 1
+                if self.left[door] <= 0:
+                    del self.left[door]
+                if not self.left:
+                    print("tried", flush=True)
 
     def watch(self) -> None:
         """Tries the doors until stdin ends, and waits for what is still on its way then."""
@@ -137,6 +148,7 @@ class Prober:
             return
         with self.lock:
             self.phase = data.decode().split()[-1]
+            self.left = dict.fromkeys(range(len(self.doors)), TIMES)
 
     def begin(self) -> None:
         """The next attempt that is due."""

@@ -28,9 +28,6 @@ INSIDE_PROJECT = "lab"
 
 # Seconds between two attempts at a door: often where a fault would be short, seldom where each attempt costs a reply.
 OFTEN, SELDOM = 0.35, 1.5
-# How long each state is looked at on its own, before and after the change.
-STANDSTILL = 3.0
-
 # docker before 28 rewrites packets for 127.0.0.1 that come from the same link, before the kernel calls them Martian. So the
 # neighbours send such packets: the address must not be their own, and an answer from it must not be Martian to them.
 BY_LOOPBACK = """
@@ -122,14 +119,22 @@ class Probers:
             prober = estate.host.start(*inside, "python3", program, netns=netns)
             self.running[source] = prober
             self._tell(prober, json.dumps({"doors": [_told(estate, door, every) for door, every in tries]}))
-        for source, prober in self.running.items():
-            assert prober.stdout is not None
-            assert prober.stdout.readline().strip() == "watching", f"the prober from {source.name} does not start: {prober.communicate()}"
+        self._hear("watching")
 
     def phase(self, name: str) -> None:
         """From now on it is this phase."""
         for prober in self.running.values():
             self._tell(prober, name)
+
+    def look(self) -> None:
+        """Returns when every door has been tried in this phase, in which nothing changes."""
+        self._hear("tried")
+
+    def _hear(self, word: str) -> None:
+        for source, prober in self.running.items():
+            assert prober.stdout is not None
+            # Bounded: a prober is ended after 10 minutes, wherever it runs.
+            assert prober.stdout.readline().strip() == word, f"the prober from {source.name} failed: {prober.communicate()}"
 
     def stop(self) -> None:
         """No further attempts; `seen` has what became of them all."""
@@ -176,13 +181,13 @@ def probed(estate: Estate, places: Places, project: Path | None = None) -> Itera
     verdict = Verdict()
     probers = Probers(estate, work)
     try:
-        time.sleep(STANDSTILL)
+        probers.look()
         began = time.monotonic()
         probers.phase("during")
         yield verdict
         _settle(estate, after)
         probers.phase("after")
-        time.sleep(STANDSTILL)
+        probers.look()
     finally:
         probers.stop()
         new = State(after, estate.addresses())
