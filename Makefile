@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help render check lint test test-host snapshots format verify bench schema clean
+.PHONY: help render check lint test test-host prober-long snapshots format verify bench schema clean
 
 help:
 	@echo "make render      render output/ from inventory.yaml: shows the diff, then writes"
@@ -12,6 +12,7 @@ help:
 	@echo "make verify      put output/ before the real nginx, compose, systemd and ufw"
 	@echo "make test        run the tests (under two minutes)"
 	@echo "make test-host   bring up a whole host from output/ and test on it (root, Linux)"
+	@echo "make prober-long make 100 changes on that host under the eyes of probers (SEED=, CHANGES=; half an hour)"
 	@echo "make snapshots   update the tests' snapshots; review their diff"
 	@echo "make format      format and lint the code, check its types"
 	@echo "make schema      write the inventory's JSON Schema anew"
@@ -46,6 +47,9 @@ test: $(VENV)/.installed-dev
 
 test-host: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real $(ARGS)
+
+prober-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
 
 snapshots: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not host" --snapshot-update -q || $(BIN)/python -m pytest -m "not host" -q

@@ -43,6 +43,8 @@ class Dashboard(BaseHTTPRequestHandler):
                 self.redirect("/")
             case "/ws":
                 self.websocket()
+            case "/ws/named":
+                self.websocket(prefix=f"{NAME} ".encode())
             case "/events":
                 self.events(int(query.get("count", "3")))
             case "/download":
@@ -115,8 +117,8 @@ class Dashboard(BaseHTTPRequestHandler):
             self.wfile.write(f"data: {NAME} {number}\n\n".encode())
             self.wfile.flush()
 
-    def websocket(self) -> None:
-        """RFC 6455: greets with the app's name, then echoes text and binary frames until the client closes."""
+    def websocket(self, prefix: bytes = b"") -> None:
+        """RFC 6455: greets with the app's name, then echoes text and binary frames (after `prefix`) until the client closes."""
         key = self.headers.get("Sec-WebSocket-Key")
         if key is None or "upgrade" not in self.headers.get("Connection", "").lower():
             self.answer(400, b"not a websocket handshake\n", "text/plain")
@@ -134,7 +136,7 @@ class Dashboard(BaseHTTPRequestHandler):
             if opcode == 8:
                 self.wfile.write(frame(8, payload[:2]))
                 return
-            self.wfile.write(frame(10 if opcode == 9 else opcode, payload))
+            self.wfile.write(frame(10 if opcode == 9 else opcode, prefix + payload))
 
     def log_message(self, *_: object) -> None:
         """Silent: 25 apps would only write over each other."""
@@ -182,7 +184,7 @@ class Postgres(socketserver.BaseRequestHandler):
     """As much of PostgreSQL as tells a client that it is there: no TLS here, and then an error with our name."""
 
     def handle(self) -> None:
-        asked = self.request.recv(8)
+        asked = self.request.recv(1024)
         if asked == SSL_REQUEST:
             self.request.sendall(b"N")
             self.request.recv(1024)

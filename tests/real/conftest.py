@@ -14,12 +14,23 @@ from typing import Any
 import pytest
 
 from tests.real.estate import REPOSITORY, SLOW, Estate, edit
+from tests.real.laboratory import Laboratory
 from tests.real.testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image
 
 HERE = Path(__file__).resolve().parent
 
 # Slow replies are asked for at the beginning and collected before anything interrupts their dashboard.
-ORDER = ["test_routes", "test_traffic", "test_firewall", "test_ports", "test_slow_replies", "test_containers", "test_published"]
+ORDER = [
+    "test_routes",
+    "test_traffic",
+    "test_firewall",
+    "test_ports",
+    "test_slow_replies",
+    "test_uploads",
+    "test_containers",
+    "test_prober",
+    "test_published",
+]
 # Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute to make.
 CACHE = cache_folder()
 
@@ -97,3 +108,16 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
         return edit(tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements, command=command)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def laboratory(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """The estate with the laboratory in it; afterwards the one that was there before."""
+    before = installed.project
+    made = Laboratory(installed, tmp_path_factory.mktemp("laboratory"))
+    try:
+        yield made
+    finally:
+        made.places.leave()
+        installed.install(before)
+        installed.clear_away()

@@ -7,7 +7,7 @@ Never: derives an address, a unit or a rule; that is what is being tested.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ class Service:
     ports: tuple[Port, ...]
     allow: tuple[str, ...]
     route: str | None
+    route_allow: tuple[str, ...] | None = None  # None: whoever reaches nginx
+    address: str | None = None  # the container's, where it is pinned
+    timeout: str = ""
 
     @property
     def port(self) -> int:
@@ -52,6 +55,9 @@ class Declared:
     services: tuple[Service, ...]
     zones: dict[str, tuple[str, ...]]
     server_name: str
+    nginx_ports: tuple[int, ...] = ()
+    nginx_allow: tuple[str, ...] = ()
+    networks: dict[str, tuple[str, str]] = field(default_factory=dict)  # a project's: its name, its subnet
 
     def service(self, name: str) -> Service:
         """The service of this name."""
@@ -69,8 +75,12 @@ class Declared:
 
     def allows(self, service: Service, source: str) -> bool:
         """Whether a visitor with this address may reach the service's host ports directly."""
+        return self.among(service.allow, source)
+
+    def among(self, allow: tuple[str, ...], source: str) -> bool:
+        """Whether one of the words of an `allow` - any, a zone, a project, a network - means this address."""
         address = ipaddress.ip_address(source)
-        for who in service.allow:
+        for who in allow:
             nets = ("0.0.0.0/0", "::/0") if who == "any" else self.zones.get(who, (who,) if "/" in who else ())
             if any(address in ipaddress.ip_network(net) for net in nets):
                 return True
@@ -83,12 +93,15 @@ def read(path: Path) -> Declared:
     (host,) = tree["hosts"].values()
     zones = {name: tuple(nets) for name, nets in host.get("zones", {}).items()}
     services = []
+    networks: dict[str, tuple[str, str]] = {}
     for project_name, project in tree["projects"].items():
-        if subnet := project.get("network", {}).get("subnet"):
-            zones[project_name] = (subnet,)
+        if "network" in project:
+            networks[project_name] = (project["network"]["name"], project["network"]["subnet"])
+            zones[project_name] = (project["network"]["subnet"],)
         for name, given in project.get("services", {}).items():
             entry = {**project.get("defaults", {}), **given}
-            if entry.get("status", "active") != "active" or not ("port" in entry or "ports" in entry):
+            status = {entry.get("status", "active"), project.get("status", "active")}
+            if status != {"active"} or not ("port" in entry or "ports" in entry):
                 continue
             inside = entry["via"] in ("socat", "docker")
             ports = tuple(
@@ -100,7 +113,9 @@ def read(path: Path) -> Declared:
                 for one in entry.get("ports") or [{"port": entry["port"]}]
             )
             route = entry.get("route")
+            route_allow = None
             if isinstance(route, dict):
+                route_allow = tuple(route["allow"]) if "allow" in route else None
                 route = route["path"]
             services.append(
                 Service(
@@ -110,12 +125,16 @@ def read(path: Path) -> Declared:
                     ports=ports,
                     allow=tuple(entry.get("allow") or ()),
                     route=route.replace("{name}", name) if route and ports[0].protocol == "http" else None,
+                    route_allow=route_allow,
+                    address=entry.get("address"),
+                    timeout=str(entry.get("timeout", "")),
                 )
             )
     nginx = host.get("nginx", {})
     names = nginx.get("server_name", "localhost")
     server_name = names if isinstance(names, str) else names[0]
-    return Declared(tuple(services), zones, server_name)
+    listens = (nginx.get("listen", 80), nginx.get("listen_tls", 443)) if nginx else ()
+    return Declared(tuple(services), zones, server_name, listens, tuple(nginx.get("allow", ())), networks)
 
 
 def base_compose(declared: Declared, project: str) -> str | None:

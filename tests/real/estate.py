@@ -73,11 +73,12 @@ class Estate:
     host: Host
     project: Path = REPOSITORY
     declared: Declared = field(init=False)
+    processes: dict[str, str] = field(default_factory=dict)  # the running stand-ins' units, by file name
 
     def furnish(self) -> None:
         """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""
-        app = (HERE / "app.py").read_bytes()
-        self.host.put_all({"/opt/testhost/app.py": app, "/opt/testhost/visitor.py": (HERE / "visitor.py").read_bytes()})
+        programs = {f"/opt/testhost/{name}": (HERE / name).read_bytes() for name in ("app.py", "visitor.py", "prober.py")}
+        self.host.put_all(programs)
         self.host.sh(
             """
             docker import /opt/testhost/dashboard-image.tar dashboard >/dev/null
@@ -93,30 +94,57 @@ class Estate:
     def install(self, project: Path) -> str:
         """Brings the project's output to the host and installs it as the document says; returns what was printed.
 
-        What the teams would have done is done first: their compose files name the services that the inventory names.
+        What the teams do is done here: their compose files name the services that the inventory names, a project whose
+        network changes is taken down, and processes that change or go are stopped before and started after.
         """
         previous = getattr(self, "declared", None)
         now = declared.read(project / "inventory.yaml")
+        if previous is not None:
+            self._take_down(name for name, network in previous.networks.items() if now.networks.get(name, network) != network)
         app = (HERE / "app.py").read_bytes()
         files: dict[str, str | bytes] = {}
         for name in sorted({service.project for service in now.contained}):
             files[f"/srv/{name}/docker-compose.yml"] = declared.base_compose(now, name) or ""
             files[f"/srv/{name}/app.py"] = app
-        standins = [service for service in now.services if service.via == "process"]
-        for service in standins:
-            files[f"/etc/systemd/system/{service.name}.service"] = PROCESS_UNIT.format(
-                name=service.name, ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports)
-            )
         self.host.put_all(files)
-        units = [f"{service.name}.service" for service in standins]
-        if previous is None or [s for s in previous.services if s.via == "process"] != standins:
-            self.host.sh(f"systemctl daemon-reload; systemctl enable {' '.join(units)}; systemctl restart {' '.join(units)}")
+        self._stop_processes(now)
         self.host.put_tree(project / "output", "/srv/portgen/output")
         self.project, self.declared = project, now
         done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
+        self._start_processes(now)
         # A forwarder's unit is active before it listens.
         wait_until("every route answers with its own service's name", self.all_well, seconds=30)
         return done.stdout + done.stderr
+
+    def _stop_processes(self, now: Declared) -> None:
+        units = _process_units(now)
+        gone = [name for name, text in self.processes.items() if units.get(name) != text]
+        if gone:
+            self.host.sh(f"systemctl disable --now {' '.join(gone)}; cd /etc/systemd/system; rm {' '.join(gone)}; systemctl daemon-reload")
+        self.processes = {name: text for name, text in self.processes.items() if name not in gone}
+
+    def _start_processes(self, now: Declared) -> None:
+        units = _process_units(now)
+        come = [name for name in units if name not in self.processes]
+        if come:
+            self.host.put_all({f"/etc/systemd/system/{name}": units[name] for name in come})
+            self.host.sh(f"systemctl daemon-reload; systemctl enable --now {' '.join(come)}")
+        self.processes = units
+
+    def _take_down(self, projects: Iterable[str]) -> None:
+        for name in projects:
+            if self.host.run("test", "-e", f"/srv/{name}/docker-compose.portgen.yml", check=False).returncode == 0:
+                self.compose("down", project=name)
+
+    def clear_away(self) -> list[str]:
+        """Takes down the compose projects that left the inventory, as the guide asks; the names of those that still ran."""
+        shown = self.host.run("docker", "ps", "--all", "--format", '{{.Label "com.docker.compose.project"}}').stdout.split()
+        ran = sorted(set(shown) - {service.project for service in self.declared.contained})
+        self._take_down(ran)
+        left = set(self.host.run("ls", "/srv").stdout.split()) - {"portgen", *(service.project for service in self.declared.contained)}
+        if left:
+            self.host.run("rm", "-r", "--", *(f"/srv/{name}" for name in left))
+        return ran
 
     @contextmanager
     def changed(self, project: Path) -> Iterator[str]:
@@ -215,27 +243,40 @@ class Estate:
     @contextmanager
     def watched(self, places: Sequence[Json] | None = None, *, netns: str = "lan") -> Iterator[Json]:
         """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict says what was seen."""
-        if places is None:
-            places = self.routes()
+        with self.visiting("watch", netns=netns, places=self.routes() if places is None else list(places)) as report:
+            yield report
+
+    @contextmanager
+    def visiting(self, command: str, *, netns: str = "lan", **arguments: Any) -> Iterator[Json]:
+        """Runs one of the visitor's commands that last until stdin closes; afterwards the yielded dict says what was seen."""
         report: Json = {}
-        watcher = self.host.start(*("python3", "/opt/testhost/visitor.py", "watch"), netns=netns, timeout=400)
-        assert watcher.stdin is not None
-        assert watcher.stdout is not None
-        watcher.stdin.write(json.dumps({"places": list(places)}) + "\n")
-        watcher.stdin.flush()
-        assert watcher.stdout.readline().strip() == "watching"
+        visitor = self.host.start(*("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400)
+        assert visitor.stdin is not None
+        assert visitor.stdout is not None
+        visitor.stdin.write(json.dumps(arguments) + "\n")
+        visitor.stdin.flush()
+        assert visitor.stdout.readline().strip() == "watching"
         try:
             yield report
         finally:
-            out, err = watcher.communicate(timeout=60)
-            if watcher.returncode != 0:
-                raise CommandFailedError(f"the watching visitor failed: {err}")
+            out, err = visitor.communicate(timeout=60)
+            if visitor.returncode != 0:
+                raise CommandFailedError(f"the visitor failed: {err}")
             report.update(json.loads(out.splitlines()[-1]))
 
     def ufw_rules(self) -> list[str]:
         """ufw's rules as it shows them, comments included, IPv6's too."""
         lines = self.host.run("ufw", "status").stdout.splitlines()
         return sorted(re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line)
+
+
+def _process_units(now: Declared) -> dict[str, str]:
+    """The units of the processes that teams run themselves, by file name."""
+    return {
+        f"{service.name}.service": PROCESS_UNIT.format(name=service.name, ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports))
+        for service in now.services
+        if service.via == "process"
+    }
 
 
 def edit(project: Path, *replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:

@@ -62,19 +62,25 @@ def visit_one(place: Json) -> Json:
             body = place.get("body", "").encode()
             extra = ("Connection: close", *((f"Content-Length: {len(body)}",) if body else ()))
             sock.sendall(head(place, host, path, *extra, method="POST" if body else "GET") + body)
-            answer = http.client.HTTPResponse(sock)
-            answer.begin()
-            text = answer.read().decode(errors="replace")
-            seen: Json = {
-                "status": answer.status,
-                "headers": {key.lower(): value for key, value in answer.getheaders()},
-                "text": text,
-            }
-            if answer.headers.get_content_type() == "application/json":
-                seen["json"] = json.loads(text)
+            seen = reply(sock)
     except (OSError, http.client.HTTPException, ValueError) as error:
         seen = {"status": 0, "headers": {}, "text": "", "error": repr(error)}
     return {**seen, "seconds": time.monotonic() - start}
+
+
+def reply(sock: socket.socket) -> Json:
+    """What came back on a connection of its own, read to its end."""
+    answer = http.client.HTTPResponse(sock)
+    answer.begin()
+    text = answer.read().decode(errors="replace")
+    seen: Json = {
+        "status": answer.status,
+        "headers": {key.lower(): value for key, value in answer.getheaders()},
+        "text": text,
+    }
+    if answer.headers.get_content_type() == "application/json":
+        seen["json"] = json.loads(text)
+    return seen
 
 
 def visit(places: list[Json], parallel: int = 8) -> list[Json]:
@@ -145,52 +151,172 @@ def watch(places: list[Json], parallel: int = 3, pause: float = 0.02) -> Json:
     return {"answers": answers, "wrong": wrong, "failed": failed}
 
 
+def uploads(places: list[Json], every: float = 1.5, most: int = 60) -> Json:
+    """Begins one upload to each place every `every` seconds, lets their bodies trickle, and ends them all when stdin closes.
+
+    A place's `name` is who should take it in. At most `most` uploads a place. Returns, by name, what became of each:
+    [seconds from the first upload's begin to its own, status, who took it in, how many bytes].
+    """
+    over = threading.Event()
+    first = time.monotonic()
+    became: dict[str, list[list[Any]]] = {place["name"]: [] for place in places}
+    pool = ThreadPoolExecutor(most * len(places))
+
+    def one(place: Json) -> None:
+        start = time.monotonic() - first
+        seen = upload(place, over)
+        became[place["name"]].append([start, seen["status"], seen.get("json", {}).get("name"), seen.get("json", {}).get("received")])
+
+    def begin() -> None:
+        for _ in range(most):
+            for place in places:
+                pool.submit(one, place)
+            if over.wait(every):
+                return
+
+    beginner = threading.Thread(target=begin, daemon=True)
+    beginner.start()
+    print("watching", flush=True)
+    sys.stdin.read()
+    over.set()
+    beginner.join()
+    pool.shutdown()
+    return became
+
+
+def upload(place: Json, over: threading.Event, size: int = 1000) -> Json:
+    """A POST whose body comes a byte at a time until `over` is set, and then the rest at once."""
+    sent = 0
+    try:
+        sock, host, path = connect(place, 20)
+        with sock:
+            sock.sendall(head(place, host, path, "Connection: close", f"Content-Length: {size}", method="POST"))
+            while sent < size - 1 and not over.wait(0.5):
+                sock.sendall(b"x")
+                sent += 1
+            sock.sendall(b"x" * (size - sent))
+            return reply(sock)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return {"status": 0, "error": repr(error)}
+
+
+def websockets(places: list[Json]) -> Json:
+    """Holds one websocket to each place until stdin closes, and opens and closes others all the while.
+
+    Returns, by the place's `name`: {"held": the names that its held socket gave, "greeted": {name: how many others},
+    "failed": how many could not be opened}.
+    """
+    over = threading.Event()
+    became: dict[str, Json] = {place["name"]: {"held": [], "greeted": {}, "failed": 0} for place in places}
+
+    def hold(place: Json) -> None:
+        became[place["name"]]["held"] = sorted(set(talk(place, over)))
+
+    def come_and_go(place: Json) -> None:
+        seen = became[place["name"]]
+        while not over.is_set():
+            names = talk(place)
+            for name in names:
+                seen["greeted"][name] = seen["greeted"].get(name, 0) + 1
+            seen["failed"] += not names
+            over.wait(0.2)
+
+    def talk(place: Json, until: threading.Event | None = None) -> list[str]:
+        """The greeting's name and those of the echoes, until the event or the connection's end."""
+        names: list[str] = []
+        try:
+            sock = Websocket(place)
+            with sock:
+                names.append(sock.receive())
+                while until is not None and not until.wait(0.5):
+                    names.append(sock.echo("who?").partition(" ")[0])
+        except (OSError, EOFError, ValueError):
+            pass
+        return names
+
+    threads = [threading.Thread(target=task, args=(place,), daemon=True) for place in places for task in (hold, come_and_go)]
+    for thread in threads:
+        thread.start()
+    print("watching", flush=True)
+    sys.stdin.read()
+    over.set()
+    for thread in threads:
+        thread.join(15)
+    return became
+
+
 def websocket(place: Json, messages: list[str], idle: float = 0) -> Json:
     """Shakes hands, reads the app's greeting, sends each message and reads its echo (after `idle` seconds of silence)."""
-    sock, host, path = connect(place, 10)
+    try:
+        sock = Websocket(place)
+    except RefusedError as refused:
+        return {"status": refused.status, "greeting": "", "echoes": []}
     with sock:
-        key = base64.b64encode(os.urandom(16)).decode()
-        sock.sendall(
-            head(
-                place,
-                host,
-                path,
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Version: 13",
-                f"Sec-WebSocket-Key: {key}",
-            )
-        )
-        stream = sock.makefile("rb")
-        status = int(stream.readline().split()[1])
-        while stream.readline() not in (b"\r\n", b""):
-            pass
-        if status != 101:
-            return {"status": status, "greeting": "", "echoes": []}
-
-        def receive() -> str:
-            length = stream.read(2)[1]
-            if length == 126:
-                (length,) = struct.unpack("!H", stream.read(2))
-            elif length == 127:
-                (length,) = struct.unpack("!Q", stream.read(8))
-            return stream.read(length).decode()
-
-        greeting = receive()
+        greeting = sock.receive()
         echoes = []
         for message in messages:
             time.sleep(idle)
-            data, mask = message.encode(), os.urandom(4)
-            if len(data) < 126:
-                length = bytes([0x80 | len(data)])
-            elif len(data) < 65536:
-                length = bytes([0x80 | 126]) + struct.pack("!H", len(data))
-            else:
-                length = bytes([0x80 | 127]) + struct.pack("!Q", len(data))
-            masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
-            sock.sendall(b"\x81" + length + mask + masked)
-            echoes.append(receive())
-    return {"status": status, "greeting": greeting, "echoes": echoes}
+            echoes.append(sock.echo(message))
+    return {"status": 101, "greeting": greeting, "echoes": echoes}
+
+
+class RefusedError(ValueError):
+    """The answer to a handshake was another status than 101."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class Websocket:
+    """An open websocket, RFC 6455, as far as the test application needs it."""
+
+    def __init__(self, place: Json) -> None:
+        self.sock, host, path = connect(place, 10)
+        key = base64.b64encode(os.urandom(16)).decode()
+        upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}")
+        self.sock.sendall(head(place, host, path, *upgrade))
+        self.stream = self.sock.makefile("rb")
+        words = self.stream.readline().split()
+        while self.stream.readline() not in (b"\r\n", b""):
+            pass
+        if words[1:2] != [b"101"]:
+            self.sock.close()
+            raise RefusedError(int(words[1]) if words[1:] else 0)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def receive(self) -> str:
+        """The next message."""
+        length = self._exactly(2)[1]
+        if length == 126:
+            (length,) = struct.unpack("!H", self._exactly(2))
+        elif length == 127:
+            (length,) = struct.unpack("!Q", self._exactly(8))
+        return self._exactly(length).decode()
+
+    def echo(self, message: str) -> str:
+        """Sends a message, and returns the one that comes back."""
+        data, mask = message.encode(), os.urandom(4)
+        if len(data) < 126:
+            length = bytes([0x80 | len(data)])
+        elif len(data) < 65536:
+            length = bytes([0x80 | 126]) + struct.pack("!H", len(data))
+        else:
+            length = bytes([0x80 | 127]) + struct.pack("!Q", len(data))
+        masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
+        self.sock.sendall(b"\x81" + length + mask + masked)
+        return self.receive()
+
+    def _exactly(self, count: int) -> bytes:
+        data = self.stream.read(count)
+        if len(data) < count:
+            raise EOFError
+        return data
 
 
 def events(place: Json) -> Json:
@@ -276,7 +402,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "visit": visit,
     "reach": reach,
     "watch": watch,
+    "uploads": uploads,
     "websocket": websocket,
+    "websockets": websockets,
     "events": events,
     "download": download,
     "half_close": half_close,
