@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from portgen import inventory, planner, render, targets
 
@@ -181,7 +181,7 @@ class Nginx:
         """`nginx -t`: what it says, and its exit code."""
         return subprocess.run([*self.command, "-t"], check=False, capture_output=True, text=True, timeout=PATIENCE)
 
-    def __enter__(self) -> Nginx:
+    def __enter__(self) -> Self:
         said = self.test()
         assert said.returncode == 0, said.stderr
         assert "[warn]" not in said.stderr, said.stderr

@@ -5,8 +5,10 @@ Its configuration is the old one until it ends, so whatever it connects for afte
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -47,9 +49,10 @@ class Swap:
         for application in self.old.values():
             application.leave_port()
         self.nginx.reload(self.after)
+        time.sleep(1.2)  # the guide waits a second too
         self.new = {name: Application(name, port) for name, port in self.ports.items()}
 
-    def __enter__(self) -> Swap:
+    def __enter__(self) -> Self:
         self.nginx.__enter__()
         return self
 
