@@ -87,12 +87,13 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def base_url(server: Server) -> str | None:
-    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is no pattern."""
-    name = next((name for name in server.names if not re.search(r"^[.*_]|\*$", name)), None)
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a pattern. One
+    with a dot before it is a name too."""
+    name = next((name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None)
     if name is None:
         return None
     scheme, port, usual = ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
-    return f"{scheme}://{name.rstrip('.')}{'' if port == usual else f':{port}'}"
+    return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
 
 
 def _known(service: Service, url: str | None) -> _Known:
