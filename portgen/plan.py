@@ -108,6 +108,11 @@ class Service(Struct, frozen=True):
     key_path: KeyPath
 
     @property
+    def routed(self) -> Route | None:
+        """Its route, where nginx can serve it: a planned service's too."""
+        return self.route if self.route is not None and self.route.backend is not None else None
+
+    @property
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)

@@ -318,7 +318,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         reserved=host.reserved,
         server=server,
         services=tuple(active),
-        routes=tuple(service.route for service in active if service.route is not None and service.route.backend is not None),
+        routes=tuple(service.routed for service in active if service.routed is not None),
         forwarders=tuple(forwarder for service in active for forwarder in _forwarders(service)),
         openings=tuple(openings),
         guards=tuple(sorted((guard for project in projects for guard in _guards(project)), key=lambda guard: guard.service)),

@@ -67,7 +67,9 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
 def _nginx(draw: st.DrawFn) -> dict[str, Any]:
     nginx: dict[str, Any] = {"listen": 80, "allow": draw(_allow()), "upstream": draw(st.sampled_from(["port", "address"]))}
     if draw(st.booleans()):
-        nginx["server_name"] = draw(st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], [".Example.com.", "example.com", "box.*"], "default"]))
+        nginx["server_name"] = draw(
+            st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], [".Example.com.", "example.com", "box.*"], "default"])
+        )
         if draw(st.booleans()):
             nginx["tls"] = {"certificate": "/etc/ssl/" + draw(_texts(hostile=False)), "key": "/etc/ssl/" + draw(_texts(hostile=False))}
     return nginx

@@ -14,7 +14,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.route is None or service.route.backend is not None:
+        if service.route is None or service.routed is not None:
             continue
         if service.ports:
             protocol = service.ports[0].protocol

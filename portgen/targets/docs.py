@@ -97,8 +97,8 @@ def base_url(server: Server) -> str | None:
 
 
 def _known(service: Service, url: str | None) -> _Known:
-    """A route needs a port that is no udp; only an active service's is rendered, and can be visited."""
-    route = service.route if service.ports and service.ports[0].transport == "tcp" else None
+    """Only what speaks http has a route; only an active service's is rendered, and can be visited."""
+    route = service.routed
     visited = f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
     address = str(service.address) if service.address else None
     return _Known(service, text(service.title), text(service.purpose or NONE), address, route, visited)
@@ -244,7 +244,7 @@ def _reached_row(entry: _Held) -> str:
     visitor = nginx = NONE
     if first and one.route is not None:
         visitor = f"<{one.url}>" if one.url else code(one.route.path)
-        nginx = f"`127.0.0.1:{port}`"
+        nginx = f"`{one.route.backend}`"
     if service.via in ("socat", "docker"):
         bind = f"[{EVERYWHERE6}]" if service.bind == EVERYWHERE6 else service.bind
         listens = f"`{bind}:{port}`"
@@ -380,6 +380,7 @@ def _record(one: _Known, units: Units) -> tuple[Any, ...]:
         service.schedule,
         service.assigned,
         service.notes,
+        route.backend if route else None,
     )
 
 
