@@ -1,18 +1,21 @@
-"""Requests under way while nginx reloads and a port changes hands: what an old worker does with them.
+"""Requests under way while nginx reloads and a port or an address changes hands: what an old worker does with them.
 
-Its configuration is the old one until it ends, so whatever it connects for after the change reaches the port's new holder.
+Its configuration is the old one until it ends, so whatever it connects for after the change reaches the place's new holder.
 """
 
 from __future__ import annotations
 
-import time
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from tests.nginx.serving import Answer, Application, Nginx, Visitor, free_ports, rendered, request
+from tests.conftest import missing
+from tests.nginx.handover import BEGUN, SECONDS, Handover, answered_by, page_of
+from tests.nginx.serving import REPOSITORY, Nginx, Visitor, free_ports, rendered, request
 
 INVENTORY = """
 version: 1
@@ -22,58 +25,15 @@ projects:
     defaults: {{via: process, route: "/{{name}}/"}}
     services: {{left: {{port: {left}}}, right: {{port: {right}}}}}
 """
-SECONDS = 2  # how long it is waited for a request that may never arrive; who answers is what counts
-
-
-class Swap:
-    """Two services that exchange their ports while nginx serves them."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        self.listen, *ports = free_ports(3)
-        self.old = {name: Application(name, port) for name, port in zip(("left", "right"), ports, strict=True)}
-        self.new: dict[str, Application] = {}
-        self.ports = dict(zip(("left", "right"), reversed(ports), strict=True))
-        before, self.after = (rendered(INVENTORY.format(listen=self.listen, left=left, right=right)) for left, right in (ports, ports[::-1]))
-        self.nginx = Nginx(program, folder, before)
-
-    def begin(self, said: bytes) -> dict[str, Visitor]:
-        """A visitor to each, who has said `said`, with NAME for the service; back when nginx has read it."""
-        visitors = {name: Visitor(self.listen, said.replace(b"NAME", name.encode())) for name in self.old}
-        assert Visitor(self.listen, request("/nobody/")).answer().status == 404
-        for application in self.old.values():
-            application.arrived.acquire(timeout=SECONDS)
-        return visitors
-
-    def change(self) -> None:
-        """As docs/install.md does it: they let go of their ports, nginx reloads, they come back on the other's."""
-        for application in self.old.values():
-            application.leave_port()
-        self.nginx.reload(self.after)
-        time.sleep(1.2)  # the guide waits a second too
-        self.new = {name: Application(name, port) for name, port in self.ports.items()}
-
-    def __enter__(self) -> Self:
-        self.nginx.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.nginx.__exit__()
-        for application in (*self.old.values(), *self.new.values()):
-            application.stop()
 
 
 @pytest.fixture
-def swap(need: Callable[[str], str], tmp_path: Path) -> Swap:
-    return Swap(need("nginx"), tmp_path)
-
-
-def answered_by(visitors: dict[str, Visitor]) -> dict[str, str]:
-    """For each visitor's service, the one whose page came."""
-    return {name: page_of(visitor.answer()) for name, visitor in visitors.items()}
-
-
-def page_of(answer: Answer) -> str:
-    return str(answer.heard["name"]) if answer.status == 200 else f"status {answer.status}"
+def swap(need: Callable[[str], str], tmp_path: Path) -> Handover:
+    """Two services that exchange their ports."""
+    listen, left, right = free_ports(3)
+    before, after = (rendered(INVENTORY.format(listen=listen, left=one, right=other)) for one, other in ((left, right), (right, left)))
+    places = {"left": ("127.0.0.1", left), "right": ("127.0.0.1", right)}
+    return Handover(Nginx(need("nginx"), tmp_path, before), listen, after, places)
 
 
 UPLOADS = {
@@ -84,7 +44,7 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize("kind", UPLOADS)
-def test_a_slow_upload_arrives_where_it_was_sent(swap: Swap, kind: str) -> None:
+def test_a_slow_upload_arrives_where_it_was_sent(swap: Handover, kind: str) -> None:
     headers, first, rest = UPLOADS[kind]
     with swap:
         visitors = swap.begin(request("/NAME/", *headers, method="POST") + first)
@@ -94,7 +54,7 @@ def test_a_slow_upload_arrives_where_it_was_sent(swap: Swap, kind: str) -> None:
         assert answered_by(visitors) == {"left": "left", "right": "right"}
 
 
-def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(swap: Swap) -> None:
+def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(swap: Handover) -> None:
     """nginx asks once more where a kept connection breaks: meant for one that was closed while idle."""
     with swap:
         for name in swap.old:
@@ -106,3 +66,28 @@ def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(sw
         for application in swap.old.values():
             application.stop()
         assert answered_by(visitors) == {"left": "status 502", "right": "status 502"}
+
+
+@pytest.fixture(scope="module")
+def by_address(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Who answered, where nginx goes by the containers' addresses; in a network namespace that has these addresses."""
+    program, unshare, _ = need("nginx"), need("unshare"), need("ip")
+    if subprocess.run([unshare, "-n", "true"], check=False, capture_output=True).returncode != 0:
+        missing("a network namespace of its own needs root")
+    folder = tmp_path_factory.mktemp("by-address")
+    command = [unshare, "-n", sys.executable, "-m", "tests.nginx.handover", program, str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
+def test_by_address_ports_change_hands_without_nginx_and_without_loss(by_address: dict[str, dict[str, str]]) -> None:
+    assert by_address["files that a swap of ports changes"] == {}
+    for kind in BEGUN:
+        assert by_address[f"ports: {kind}"] == {"left": "left", "right": "right"}, kind
+
+
+def test_by_address_a_slow_upload_never_arrives_at_an_address_s_new_holder(by_address: dict[str, dict[str, str]]) -> None:
+    """Its own container is gone, so it fails."""
+    assert by_address["addresses: upload"] == {"left": "status 502", "right": "status 502"}
