@@ -15,6 +15,7 @@ from portgen.trace import blocks
 SITE = "nginx/conf.d/portgen.conf"
 SNIPPET = "nginx/snippets/portgen-locations.conf"
 NGINX = Program((("nginx",),), ("-v",))
+_LONGEST_KEY = 40  # nginx's default takes 46
 _MAP_WORDS = ("default", "hostnames", "include", "volatile")  # mean something in a `map`, unless a backslash stands before them
 
 
@@ -23,11 +24,21 @@ def pages(host: Host) -> Iterator[Page]:
     if host.server is None and not host.routes:
         return
     has_root = any(route.path == "/" for route in host.routes)
-    names = host.server.names if host.server else ()
-    named = [f"\\{name}" if name in _MAP_WORDS else name for name in names]
+    named = [_key(name) for name in host.server.names] if host.server else []
     values = {"host": host, "server": host.server, "named": named, "routes": host.routes, "has_root": has_root}
     yield Page(SITE, "nginx/portgen.conf.j2", values)
     yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", {"host": host, "routes": host.routes})
+
+
+def _key(name: str) -> str:
+    """A server's name as a key of a `map` with `hostnames`. A long one is a pattern: it would ask for another
+    `map_hash_bucket_size`, which may stand in a machine's configuration only once, and is the operator's."""
+    if len(name) <= _LONGEST_KEY:
+        return f"\\{name}" if name in _MAP_WORDS else name
+    exact = name.removeprefix("*").removeprefix(".").removesuffix(".*").replace(".", "\\.")
+    before = {"*": ".+\\.", ".": "(.+\\.)?"}.get(name[0], "")
+    behind = "\\..+" if name.endswith(".*") else ""
+    return f"~^{before}{exact}{behind}$"
 
 
 # --- the check: `nginx -t` over a copy that binds, writes and logs in its own folder only ------------------------------

@@ -44,7 +44,9 @@ class Site:
             more = f", listen_tls: {self.listen_tls}, tls: {{certificate: {paths[0]}, key: {paths[1]}}}"
         files = rendered(INVENTORY.format(names=names, listen=self.listen, port=self.port, more=more))
         after = STOCK.format(listen=self.listen, folder=folder) if stock else ""
-        self.nginx = Nginx(program, folder, files, after=after)
+        # What Debian's nginx.conf proposes in a comment: with several servers on a port, nginx itself asks for it for long names.
+        before = "server_names_hash_bucket_size 128;" if stock else ""
+        self.nginx = Nginx(program, folder, files, before=before, after=after)
 
     def __enter__(self) -> Self:
         self.stack.enter_context(applications(web=self.port))
@@ -79,6 +81,7 @@ def site(need: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., S
         yield made
 
 
+LONG = f"{'l' * 63}.example.com"
 NAMES = {
     # server_name, then what a visitor writes as Host: the name that the application hears, or None where there is no answer
     "one-name": (
@@ -117,6 +120,19 @@ NAMES = {
     ),
     "with-a-dot": ('[.box.example, box.example, "*.box.example"]', {"a.box.example": "a.box.example", "box.example": "box.example", "example": None}),
     "wildcard-behind": ('["box.*"]', {"box.example": "box.example", "box.a.example": "box.a.example", "mybox.example": None, "box": None}),
+    "long": (
+        f"[{LONG}, .dot.{LONG}, '*.star.{LONG}', 'www.{LONG}.*']",
+        {
+            LONG: LONG,
+            f"dot.{LONG}": f"dot.{LONG}",
+            f"a.b.dot.{LONG}": f"a.b.dot.{LONG}",
+            f"a.star.{LONG}": f"a.star.{LONG}",
+            f"www.{LONG}.example": f"www.{LONG}.example",
+            f"star.{LONG}": None,
+            f"a.{LONG}": None,
+            LONG.replace(".", "x"): None,
+        },
+    ),
     "words-of-a-map": (
         "[default, hostnames, include, volatile]",
         {"default": "default", "hostnames": "hostnames", "include": "include", "volatile": "volatile", "evil.example": None},
