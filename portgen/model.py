@@ -68,7 +68,7 @@ NetworkName = Annotated[
 ServerName = Annotated[
     str,
     Meta(
-        pattern=rf"^((\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\*){END}",
+        pattern=rf"^(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*|\.)?{END}",
         max_length=253,
         description="A host name or address that visitors type; `*.` or `.*` as its first or last part",
     ),

@@ -6,6 +6,7 @@ Its configuration is the old one until it ends, so whatever it connects for afte
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,3 +92,20 @@ def test_by_address_ports_change_hands_without_nginx_and_without_loss(by_address
 def test_by_address_a_slow_upload_never_arrives_at_an_address_s_new_holder(by_address: dict[str, dict[str, str]]) -> None:
     """Its own container is gone, so it fails."""
     assert by_address["addresses: upload"] == {"left": "status 502", "right": "status 502"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_visitor_that_has_said_all_and_closes_its_half_still_gets_the_reply(swap: Handover, method: str) -> None:
+    """Whether the body had to be waited for or not."""
+    with swap:
+        swap.old["left"].go_on.clear()
+        body = [] if method == "GET" else ["Content-Length: 20"]
+        visitor = Visitor(swap.listen, request("/left/", *body, method=method))
+        assert swap.old["left"].arrived.acquire(timeout=SECONDS)
+        if body:
+            visitor.say(b"0123456789")
+            visitor.say(b"0123456789")
+        visitor.socket.shutdown(socket.SHUT_WR)
+        assert page_of(Visitor(swap.listen, request("/right/")).answer()) == "right"
+        swap.old["left"].go_on.set()
+        assert page_of(visitor.answer()) == "left"
