@@ -1,7 +1,7 @@
 """nginx's syntax: a configuration's text as directives.
 
-In: text that nginx would read. Out: `Directive`s, in order, those inside of blocks too. Pure. Judges nothing: what is not whole
-is read as far as it goes.
+In: text that nginx would read. Out: `Directive`s, in order, those inside of blocks too. Pure. Judges nothing:
+what is not whole is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 
 
 class Directive(NamedTuple):
-    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block follows; the blocks that
-    it stands in, outermost first, each by its own first word."""
+    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block follows;
+    the blocks that it stands in, outermost first, each by its own first word."""
 
     words: list[str]
     start: int
@@ -50,6 +50,7 @@ def read(text: str) -> Iterator[Directive]:
 
 
 def _meant(word: str) -> str:
-    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any other letter stays."""
+    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any other letter
+    stays."""
     bare = word[1:-1] if len(word) > 1 and word[0] in "\"'" and word[-1] == word[0] else word
     return re.sub(r"\\([\\\"'trn])", lambda match: _ESCAPED.get(match[1], match[1]), bare)

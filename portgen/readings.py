@@ -41,7 +41,9 @@ _LOCATION = re.compile(r"(?m)^location (?:\^~ )?(/\S*) \{$")
 _PASSED = re.compile(r"(?m)^\s*proxy_pass http://[^/\s;]+(/?);")
 # What every location of ours says, whatever the service; the rest is its own.
 _COMMON = re.compile(
-    r"(#.*|location .*|absolute_redirect off;|return 301 .*|proxy_(pass|http_version|set_header|request_buffering|ignore_client_abort|connect_timeout|next_upstream_timeout|send_timeout) .*|auth_basic .*)"
+    r"(#.*|location .*|absolute_redirect off;|return 301 .*|auth_basic .*"
+    r"|proxy_(pass|http_version|set_header|request_buffering|ignore_client_abort) .*"
+    r"|proxy_(connect|next_upstream|send)_timeout .*)"
 )
 _LISTEN = re.compile(r"(?m)^    listen (\d+)(?: ssl)?;$")
 _NAMES = re.compile(r"(?m)^    server_name (.*);$")

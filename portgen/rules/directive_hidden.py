@@ -1,5 +1,6 @@
-"""A raw directive `include`: what it brings in is not seen by portgen, so that nobody knows whether it doubles a header, lets
-everybody by the route's `allow`, or leads elsewhere. Say in `ignore` why it is meant."""
+"""A raw directive `include`: what it brings in is not seen by portgen, so that nobody knows whether it
+doubles a header, lets everybody by the route's `allow`, or leads elsewhere. Say in `ignore` why it is
+meant."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A route of a service's own where nginx has nothing to hand requests to: it has no port, or its primary port speaks no http (`tcp`,
-`udp`). A project's default route is meant for those that speak http, and passes the others by."""
+"""A route of a service's own where nginx has nothing to hand requests to: it has no port, or its primary port
+speaks no http (`tcp`, `udp`). A project's default route is meant for those that speak http, and passes the
+others by."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A `server_name` that no visitor types: `_`, which nginx's examples use for "whatever name is asked for" (portgen's server answers
-for its own names only, so that no visitor chooses the name that an application hears), or one with a wildcard at both ends,
-which nginx refuses."""
+"""A `server_name` that no visitor types: `_`, which nginx's examples use for "whatever name is asked for"
+(portgen's server answers for its own names only, so that no visitor chooses the name that an application
+hears), or one with a wildcard at both ends, which nginx refuses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Two services that take over each other's place while nginx serves them and requests are under way.
 
-Run as a program in a network namespace of its own, it says as JSON who answered where nginx goes by containers' addresses:
-`unshare -n python -m tests.nginx.handover NGINX FOLDER`.
+Run as a program in a network namespace of its own, it says as JSON who answered where nginx goes by
+containers' addresses: `unshare -n python -m tests.nginx.handover NGINX FOLDER`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Handover:
         return visitors
 
     def change(self, *, restarts: bool = False) -> None:
-        """As docs/install.md does it: they let go of their places, nginx reloads, they come back at the other's."""
+        """As docs/install.md does it: they let go of their places, nginx reloads, they come back at the
+        other's."""
         for application in self.old.values():
             application.stop() if restarts else application.leave_port()
         self.nginx.reload(self.after)
@@ -90,7 +91,8 @@ BEGUN = {  # what has been said before the change, and what is said after it
 
 
 def main(program: str, folder: Path) -> dict[str, dict[str, str]]:
-    """Who answers while ports change hands, addresses staying, and while addresses do; each with each request under way."""
+    """Who answers while ports change hands, addresses staying, and while addresses do; each with each request
+    under way."""
     for command in ("link set lo up", "address add 172.30.0.20/32 dev lo", "address add 172.30.0.21/32 dev lo"):
         subprocess.run(["ip", *command.split()], check=True)
     before = rendered(BY_ADDRESS.format(left=5001, right=5002, left_at=20, right_at=21))

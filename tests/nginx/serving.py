@@ -1,6 +1,8 @@
-"""The real nginx over rendered files, on this machine's loopback or in a namespace: nothing outside of a folder is touched.
+"""The real nginx over rendered files, on this machine's loopback or in a namespace: nothing outside of a
+folder is touched.
 
-An application is a thread that answers with what arrived, as JSON; a visitor is a socket, so that a test says each byte.
+An application is a thread that answers with what arrived, as JSON; a visitor is a socket, so that a test says
+each byte.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Answer(NamedTuple):
 
 
 class Application:
-    """Answers each request with its own name and what it heard. It takes the connections of one address until `stop`."""
+    """Answers each request with its own name and what it heard. It takes the connections of one address until
+    `stop`."""
 
     def __init__(self, name: str, port: int, address: str = "127.0.0.1") -> None:
         self.name = name
@@ -150,7 +153,8 @@ def request(path: str = "/", *headers: str, host: str | None = "box.example", me
 
 
 class Nginx:
-    """An nginx of its own: one worker, its files in `folder`. `files` as `rendered` gives them, and whatever else."""
+    """An nginx of its own: one worker, its files in `folder`. `files` as `rendered` gives them, and whatever
+    else."""
 
     def __init__(self, program: str, folder: Path, files: Mapping[str, str], *, before: str = "", after: str = "") -> None:
         self.program = program
@@ -201,7 +205,8 @@ class Nginx:
         return [int(pid) for pid in listed.split()]
 
     def reload(self, files: Mapping[str, str]) -> None:
-        """Put other files in place and reload; back when a new worker serves and no old one takes connections."""
+        """Put other files in place and reload; back when a new worker serves and no old one takes
+        connections."""
         assert self.process is not None
         old = set(self.workers())
         self.write(files)

@@ -1,4 +1,5 @@
-"""What the rule directive-doubled says of nginx, asked of the real one; and that it knows all that the location says."""
+"""What the rule directive-doubled says of nginx, asked of the real one; and that it knows all that the
+location says."""
 
 from __future__ import annotations
 

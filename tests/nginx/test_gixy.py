@@ -1,4 +1,5 @@
-"""gixy-next, which looks for what is risky in nginx's configuration, over all that is rendered: each finding is one that we know."""
+"""gixy-next, which looks for what is risky in nginx's configuration, over all that is rendered: each finding
+is one that we know."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ RENDERED = sorted({*REPOSITORY.glob("output/*/nginx"), *REPOSITORY.glob("tests/c
 
 
 def staged(rendered: Path, folder: Path) -> Path:
-    """A whole configuration around one host's files; a snippet that a team includes itself stands in a server block."""
+    """A whole configuration around one host's files; a snippet that a team includes itself stands in a server
+    block."""
     (folder / "snippets").mkdir(parents=True)
     site = (rendered / "conf.d/portgen.conf").read_text()
     snippet = folder / "snippets/portgen-locations.conf"

@@ -1,4 +1,5 @@
-"""nginx answers for its own names only, and no application hears a name of a visitor's choosing; beside Debian's stock site too."""
+"""nginx answers for its own names only, and no application hears a name of a visitor's choosing; beside
+Debian's stock site too."""
 
 from __future__ import annotations
 

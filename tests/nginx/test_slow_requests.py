@@ -1,6 +1,8 @@
-"""Requests under way while nginx reloads and a port or an address changes hands: what an old worker does with them.
+"""Requests under way while nginx reloads and a port or an address changes hands: what an old worker does with
+them.
 
-Its configuration is the old one until it ends, so whatever it connects for after the change reaches the place's new holder.
+Its configuration is the old one until it ends, so whatever it connects for after the change reaches the
+place's new holder.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(sw
 
 @pytest.fixture(scope="module")
 def by_address(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """Who answered, where nginx goes by the containers' addresses; in a network namespace that has these addresses."""
+    """Who answered, where nginx goes by the containers' addresses; in a network namespace that has these
+    addresses."""
     program, unshare, _ = need("nginx"), need("unshare"), need("ip")
     if subprocess.run([unshare, "-n", "true"], check=False, capture_output=True).returncode != 0:
         missing("a network namespace of its own needs root")
