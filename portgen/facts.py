@@ -72,7 +72,7 @@ class Service(Struct, frozen=True):
     project: str | None = None
     ports: dict[str, int] = {}
     primary: str | None = None
-    upstream: int | None = None
+    backend: str | None = None  # where its location leads: `127.0.0.1:5007`
     route: Route | None = None
     units: dict[str, Unit] = {}
     container: Container | None = None
@@ -205,7 +205,7 @@ class _Parts:
             ports=facts.ports,
             primary=facts.primary,
             described=facts.described,
-            upstream=service.ports[0].port if route is not None else None,
+            backend=route.backend if route is not None else None,
             route=None if route is None else _route(route),
             units={forwarder.unit: _unit(forwarder) for forwarder in self.forwarders.get(service.name, ())},
             container=None

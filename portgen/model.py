@@ -70,7 +70,7 @@ ServerName = Annotated[
     Meta(
         pattern=rf"^(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*|\.)?{END}",
         max_length=253,
-        description="A host name, `*.` or `.*` as its first or last part, or `_`",
+        description="A host name or address that visitors type; `*.` or `.*` as its first or last part",
     ),
 ]
 Size = (
@@ -287,6 +287,7 @@ def parse_cidr(text: str) -> AnyNetwork:
 Protocol = Literal["http", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
 Via = Literal["socat", "docker", "host", "process"]
+Upstream = Literal["port", "address"]
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
@@ -300,6 +301,7 @@ class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
     """What nginx itself holds. Without `server_name` there is no server block: the team includes the snippet in its own."""
 
     server_name: ServerName | list[ServerName] | UnsetType = UNSET
+    upstream: Upstream = "port"
     listen: Port = 80
     listen_tls: Port | UnsetType = UNSET
     allow: list[Allowed] = []

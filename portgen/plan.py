@@ -17,6 +17,7 @@ from portgen.model import Address4, Network4, Ports
 
 ANY = "any"
 LOOPBACK = "127.0.0.1"
+LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
 EVERYWHERE6 = "::"
 FIRST_SERVICE = 16  # a service's address is network + 16 + (primary port - the project's lowest port)
@@ -72,13 +73,14 @@ class PlannedPort(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A prefix under which nginx hands requests to `upstream`."""
+    """A prefix under which nginx hands requests to `backend`, by the name `upstream`."""
 
     service: str
     title: str
     path: str
     strip: bool
     upstream: str
+    backend: str | None  # `127.0.0.1:5007`, `172.30.0.23:5000`; None: nothing there speaks http, and nothing is rendered
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
@@ -94,6 +96,11 @@ class Route(Struct, frozen=True):
     def prefix(self) -> str:
         """What the application must put before its own links: nothing where it sees its whole path."""
         return self.path.rstrip("/") if self.strip else ""
+
+    @property
+    def realm(self) -> str:
+        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it is."""
+        return self.title.replace("\\", "\\\\").replace('"', '\\"')
 
     @property
     def place(self) -> KeyPath:
@@ -132,6 +139,11 @@ class Service(Struct, frozen=True):
     key_path: KeyPath
 
     @property
+    def routed(self) -> Route | None:
+        """Its route, where nginx can serve it: a planned service's too."""
+        return self.route if self.route is not None and self.route.backend is not None else None
+
+    @property
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)
@@ -142,7 +154,7 @@ class Service(Struct, frozen=True):
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
-        route = self.route if self.ports[0].transport == "tcp" else None
+        route = self.routed
         if route is not None and route.reach is not None and route.reach.anyone and route.auth_file is None:
             ways.append("route")
         return tuple(ways)
@@ -244,6 +256,7 @@ class Server(Struct, frozen=True):
     """nginx's own share of a host. `names` empty: the team has its own server block."""
 
     names: tuple[str, ...]
+    upstream: model.Upstream
     allow: tuple[str, ...]  # as written
     reach: Reach
     listen: int

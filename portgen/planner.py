@@ -21,6 +21,7 @@ from portgen.plan import (
     EVERYWHERE6,
     FIRST_SERVICE,
     LOOPBACK,
+    LOOPBACK6,
     Binding,
     Container,
     Forwarder,
@@ -113,7 +114,7 @@ def _nginx_reach(inventory: model.Inventory, host: str) -> Reach | None:
 
 def _project(inventory: model.Inventory, name: str, project: model.Project) -> Project:
     path = ("projects", name)
-    host = project.host or (next(iter(inventory.hosts)) if len(inventory.hosts) == 1 else "")
+    host = _host_of(inventory, project)
     network = None
     if project.network is not None:
         subnet = project.network.subnet.network
@@ -138,6 +139,11 @@ def _project(inventory: model.Inventory, name: str, project: model.Project) -> P
     )
 
 
+def _host_of(inventory: model.Inventory, project: model.Project) -> str:
+    """The host that a project is on; "" where it must say one and does not."""
+    return project.host or (next(iter(inventory.hosts)) if len(inventory.hosts) == 1 else "")
+
+
 class _Services:
     """Plans the services of one project; holds what they share."""
 
@@ -149,6 +155,8 @@ class _Services:
         self.host = host
         self.network = network
         self.lowest = lowest
+        nginx = inventory.hosts[host].nginx if host in inventory.hosts else None
+        self.by_address = nginx is not None and nginx.upstream == "address"
         self.sources: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.nginx_reach = _nginx_reach(inventory, host)
 
@@ -164,6 +172,7 @@ class _Services:
         if status == "active" and self.project.status != "active":
             status = self.project.status
         title = service.title or name
+        address = self._address(service, via, ports)
         wait = service.timeout if service.timeout is not UNSET else defaults.timeout
         timeout = wait.seconds if wait else DEFAULT_TIMEOUT
         assigned = service.assigned if service.assigned is not UNSET else defaults.assigned
@@ -186,7 +195,7 @@ class _Services:
             address=address,
             address_path=(*path, "address") if service.address else path,
             network=self.network.name if self.network else None,
-            route=self._route(name, title, service, ports, timeout, path, defaults_path),
+            route=self._route(name, title, service, self._backend(ports, address), timeout, path),
             health=(service.health if service.health is not UNSET else defaults.health) or None,
             timeout=timeout,
             compose_service=service.compose_service or name,
@@ -220,6 +229,17 @@ class _Services:
         if clients and not is_everybody(clients):
             return Reach("sources", tuple(route.allow))
         return self.nginx_reach
+
+    def _visitors(self, allow: tuple[str, ...]) -> tuple[str, ...]:
+        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come over loopback too: a
+        project of this host that has no network."""
+        clients = self._allowed(allow)
+        zones = self.inventory.hosts[self.host].zones if self.host in self.inventory.hosts else {}
+        for word in allow if clients != (ANY,) else ():
+            project = self.inventory.projects.get(word)
+            if project is not None and project.network is None and word not in zones and _host_of(self.inventory, project) == self.host:
+                clients = (*clients, *(address for address in (LOOPBACK, LOOPBACK6) if address not in clients))
+        return clients
 
     def _ports(self, service: model.Service, via: str, path: KeyPath, defaults_path: KeyPath) -> tuple[PlannedPort, ...]:
         """The first is the primary; only it inherits `container_port`, since two ports of one service seldom lead to one."""
@@ -260,30 +280,30 @@ class _Services:
         # A port below its project's range would count backwards, past 0.0.0.0 even: kept a number, refused by the rules.
         return ipaddress.IPv4Address(min(max(offset, 0), 2**32 - 1))
 
-    def _route(
-        self,
-        name: str,
-        title: str,
-        service: model.Service,
-        ports: tuple[PlannedPort, ...],
-        timeout: int,
-        path: KeyPath,
-        defaults_path: KeyPath,
-    ) -> Route | None:
-        written = service.route if service.route is not UNSET else self.defaults.route
+    def _backend(self, ports: tuple[PlannedPort, ...], address: Address4 | None) -> str | None:
+        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's own address."""
+        if not ports or ports[0].protocol != "http":
+            return None
+        if self.by_address and address is not None:
+            return f"{address}:{ports[0].container_port}"
+        return f"{LOOPBACK}:{ports[0].port}"
+
+    def _route(self, name: str, title: str, service: model.Service, backend: str | None, timeout: int, path: KeyPath) -> Route | None:
+        at: KeyPath = (*path, "route")
+        written = service.route
+        if written is UNSET and backend is not None:  # a default is meant for those that speak http
+            written, at = self.defaults.route, ("projects", self.name, "defaults", "route")
         if not written:
             return None
-        if service.route is UNSET and not ports:
-            return None  # a default meant for those that listen; a port-less service is documented only
-        at = (*(path if service.route is not UNSET else defaults_path), "route")
         route = model.Route(path=written) if isinstance(written, str) else written
-        clients = self._allowed(tuple(route.allow))
+        clients = self._visitors(tuple(route.allow))
         return Route(
             service=name,
             title=title,
             path=route.path.replace("{name}", name),
             strip=route.strip,
             upstream=f"portgen_{name}",
+            backend=backend,
             allow=tuple(route.allow),
             clients=() if clients == (ANY,) else clients,
             closed=bool(route.allow) and not clients,
@@ -335,7 +355,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         reserved=host.reserved,
         server=server,
         services=tuple(active),
-        routes=tuple(service.route for service in active if service.route is not None and _routable(service)),
+        routes=tuple(service.routed for service in active if service.routed is not None),
         forwarders=tuple(forwarder for service in active for forwarder in _forwarders(service)),
         openings=tuple(openings),
         guards=tuple(sorted((guard for project in projects for guard in _guards(project)), key=lambda guard: guard.service)),
@@ -348,9 +368,11 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
 
 def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
     names = nginx.server_name or []
+    names = [names] if isinstance(names, str) else names
     listen_tls = nginx.listen_tls or (443 if nginx.tls else None)
     return Server(
-        names=(names,) if isinstance(names, str) else tuple(dict.fromkeys(names)),
+        names=_names(names),
+        upstream=nginx.upstream,
         allow=tuple(nginx.allow),
         reach=reach,
         listen=nginx.listen,
@@ -361,8 +383,11 @@ def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
     )
 
 
-def _routable(service: Service) -> bool:
-    return bool(service.ports) and service.ports[0].protocol != "udp"
+def _names(written: list[str]) -> tuple[str, ...]:
+    """As nginx sees what a visitor asks for: in small letters, without a dot at the end. It refuses to be told twice, and
+    `.example.com` tells of `example.com` and `*.example.com` too."""
+    names = dict.fromkeys(name.lower().rstrip(".") for name in written)
+    return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
 
 
 def _forwarders(service: Service) -> Iterator[Forwarder]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import structs
 
 from portgen.facts import NGINX, Container, Facts, Key, Nginx, Route, Service, Unit, Words, by_port, of
-from portgen.plan import ANY
+from portgen.plan import ANY, LOOPBACK
 from portgen.targets import nginx as nginx_target
 from portgen.targets import ufw as ufw_target
 from portgen.trace import blocks
@@ -36,20 +36,23 @@ _EXEC = re.compile(
 )
 _ALLOWED = re.compile(r"(?m)^IPAddressAllow=localhost \S+ ?(.*)$")
 _RULE = re.compile(r"ufw allow proto (?P<transport>\w+) from (?P<source>\S+) to any port (?P<port>\d+) ")
-_UPSTREAM = re.compile(r"(?m)^\s*server [0-9.]+:(\d+);")
+_BACKEND = re.compile(r"(?m)^\s*server ([0-9.]+:\d+);")
 _LOCATION = re.compile(r"(?m)^location (?:\^~ )?(/\S*) \{$")
 _PASSED = re.compile(r"(?m)^\s*proxy_pass http://[^/\s;]+(/?);")
 # What every location of ours says, whatever the service; the rest is its own.
 _COMMON = re.compile(
-    r"(#.*|location .*|absolute_redirect off;|return 301 .*|proxy_(pass|http_version|set_header|ignore_client_abort|connect_timeout|send_timeout) .*|auth_basic .*)"
+    r"(#.*|location .*|absolute_redirect off;|return 301 .*|auth_basic .*"
+    r"|proxy_(pass|http_version|set_header|request_buffering|ignore_client_abort) .*"
+    r"|proxy_(connect|next_upstream|send)_timeout .*)"
 )
 _LISTEN = re.compile(r"(?m)^    listen (\d+)(?: ssl)?;$")
 _NAMES = re.compile(r"(?m)^    server_name (.*);$")
+_NAMED = re.compile(r"(?m)^    \S+ 1;$")  # a name in the map of names
 _CERTIFICATE = re.compile(r"(?m)^    ssl_certificate (.*);$")
 
 
 # Lines of no service that are facts all the same.
-_KNOWN = {nginx_target.SITE: (_LISTEN, _NAMES, _CERTIFICATE), ufw_target.SCRIPT: (re.compile(r"GUARDED = \w+$"),)}
+_KNOWN = {nginx_target.SITE: (_LISTEN, _NAMES, _NAMED, _CERTIFICATE), ufw_target.SCRIPT: (re.compile(r"GUARDED = \w+$"),)}
 
 
 def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
@@ -197,7 +200,7 @@ def _gap(path: str) -> str:
 
 def _read_service(parts: list[tuple[str, str]]) -> Service:
     title: str | None = None
-    upstream: int | None = None
+    backend: str | None = None
     route: Route | None = None
     units: dict[str, Unit] = {}
     container: Container | None = None
@@ -211,8 +214,8 @@ def _read_service(parts: list[tuple[str, str]]) -> Service:
             title = name[1].replace("%%", "%") if name else title
             units[path.removeprefix("systemd/")] = _read_unit(text)
         elif path == nginx_target.SITE:
-            port = _UPSTREAM.search(text)
-            upstream = int(port[1]) if port else upstream
+            server = _BACKEND.search(text)
+            backend = server[1] if server else backend
         elif path == nginx_target.SNIPPET:
             route = _read_route(text)
         elif path.startswith("compose/"):
@@ -222,13 +225,13 @@ def _read_service(parts: list[tuple[str, str]]) -> Service:
         elif path != ufw_target.SCRIPT:
             other[path] = text
     openings = _read_openings(parts)
-    ports, via = _read_ports(units, container, upstream, openings)
+    ports, via = _read_ports(units, container, backend, openings)
     return Service(
         title=title,
         via=via,
         ports=ports,
         primary=next(iter(ports), None),
-        upstream=upstream,
+        backend=backend,
         route=route,
         units=units,
         container=container,
@@ -244,7 +247,7 @@ def _read_openings(parts: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
 
 
 def _read_ports(
-    units: dict[str, Unit], container: Container | None, upstream: int | None, openings: dict[str, tuple[str, ...]]
+    units: dict[str, Unit], container: Container | None, backend: str | None, openings: dict[str, tuple[str, ...]]
 ) -> tuple[dict[str, int], str]:
     """Ports with the primary first, and who listens on them. Where the program listens itself, a port shows where it is routed or opened."""
     if units:
@@ -252,7 +255,9 @@ def _read_ports(
         return {units[name].listen: int(units[name].to.rpartition(":")[2]) for name in primary_first}, "socat"
     if container is not None and container.published:
         return dict(map(_published, container.published)), "docker"
-    ports = ([f"{upstream}/tcp"] if upstream else []) + sorted(openings)
+    ports = sorted(openings)
+    if backend is not None and backend.startswith(f"{LOOPBACK}:"):
+        ports.insert(0, f"{backend.rpartition(':')[2]}/tcp")
     return {port: int(port.partition("/")[0]) for port in ports}, "host" if container is not None else "process"
 
 

@@ -89,7 +89,7 @@ def _nginx(host: Host) -> Iterator[Row]:
 
 
 def _rows(service: Service) -> Iterator[Row]:
-    route = service.route.path if service.route is not None and service.ports and service.ports[0].protocol != "udp" else None
+    route = service.routed.path if service.routed is not None else None
     same = (service.allow, "", None, service.status)
     if not service.ports:
         yield Row(service.host, service.project, service.name, None, "", "", None, service.via, *same, service.key_path)
@@ -189,6 +189,6 @@ def added(service: Service) -> str:
         behind = f" to {service.address}:{port.container_port}" if service.address else f" to container port {port.container_port}"
         parts.append(f"{label(port)} via {service.via}{behind if service.via in ('socat', 'docker') else ''}")
     reached = f"open to {service.reach}" if service.ports and service.status == "active" else ""
-    route = f"route {service.route.path}" if service.route is not None else ""
+    route = f"route {service.routed.path}" if service.routed is not None else ""
     status = "" if service.status == "active" else f"{service.status}: rendered nowhere yet"
     return f"{service.name} joins {service.project}: " + "; ".join(part for part in (" and ".join(parts), reached, route, status) if part)

@@ -19,7 +19,7 @@ from portgen import exposure, facts, readings, steps
 from portgen.diff import SUMS
 from portgen.exposure import Exposure, said
 from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
-from portgen.plan import Plan
+from portgen.plan import LOOPBACK, Plan
 from portgen.steps import Step
 
 if TYPE_CHECKING:
@@ -318,13 +318,14 @@ def _short(endpoint: str) -> str:
 
 
 # Facts that have words of their own, or follow from one that has.
-_TOLD = ("status", "ports", "primary", "via", "upstream", "units", "container", "openings", "guard", "title", "other")
+_TOLD = ("status", "ports", "primary", "via", "backend", "units", "container", "openings", "guard", "title", "other")
 
 
 def _changed_words(before: Service, now: Service, found: list[Difference]) -> Iterator[str]:
     if before.title and before.title != now.title:  # files don't name every service's title
         yield f'was titled "{before.title}"'
     yield from _route_words(before.route, now.route)
+    yield from _backend_words(before, now)
     for difference in found:
         name = difference.field
         if name.startswith("route") or name.split(".")[0] in _TOLD:
@@ -357,6 +358,16 @@ def _route_words(before: Route | None, now: Route | None) -> Iterator[str]:
             parts.append(f"visitors {_visitors(before)} -> {_visitors(now)}")
         if parts:
             yield f"changes its location ({', '.join(parts)})"
+
+
+def _backend_words(before: Service, now: Service) -> Iterator[str]:
+    """Only what does not follow from a move: nginx goes by the container's address where it went by the host's port, or back."""
+    if before.backend and now.backend and _goes_by_port(before.backend) != _goes_by_port(now.backend):
+        yield f"gets nginx's requests at {now.backend} (was {before.backend})"
+
+
+def _goes_by_port(backend: str) -> bool:
+    return backend.startswith(f"{LOOPBACK}:")
 
 
 def _visitors(route: Route) -> str:

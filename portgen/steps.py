@@ -246,11 +246,21 @@ def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
     parts = [f"adds {path}" for path in paths[1] if path not in paths[0]]
     parts += [f"drops {path}" for path in paths[0] if path not in paths[1]]
     parts += [f"changes {path}" for path in paths[1] if path in paths[0] and paths[0][path] != paths[1][path]]
-    led = sum(1 for name in new if name in old and old[name].upstream != new[name].upstream)
-    if led:
-        parts.append(f"{led} location{'s lead' if led > 1 else ' leads'} to another port")
+    parts += _led_elsewhere([(old[name].backend or "", new[name].backend or "") for name in new if name in old])
     servers = [structs.replace(facts.nginx.get(host, Nginx()), openings={}) for facts in (before, after)]
     if servers[0] != servers[1]:
         parts.append("the server block changes")
     if parts:
         yield Step(host, "nginx", "test and reload nginx:", tuple(parts))
+
+
+def _led_elsewhere(backends: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """How many locations lead to another port of the same address, and how many to another address."""
+    counts = {"port": 0, "address": 0}
+    for before, now in backends:
+        if before != now:
+            same = before.rpartition(":")[0] == now.rpartition(":")[0]
+            counts["port" if same else "address"] += 1
+    for what, count in counts.items():
+        if count:
+            yield f"{count} location{'s lead' if count > 1 else ' leads'} to another {what}"

@@ -65,9 +65,11 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def _nginx(draw: st.DrawFn) -> dict[str, Any]:
-    nginx: dict[str, Any] = {"listen": 80, "allow": draw(_allow())}
+    nginx: dict[str, Any] = {"listen": 80, "allow": draw(_allow()), "upstream": draw(st.sampled_from(["port", "address"]))}
     if draw(st.booleans()):
-        nginx["server_name"] = draw(st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], "_"]))
+        nginx["server_name"] = draw(
+            st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], [".Example.com.", "example.com", "box.*"], "default"])
+        )
         if draw(st.booleans()):
             nginx["tls"] = {"certificate": "/etc/ssl/" + draw(_texts(hostile=False)), "key": "/etc/ssl/" + draw(_texts(hostile=False))}
     return nginx
@@ -98,7 +100,8 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
         service["status"] = draw(st.sampled_from(["planned", "retired"]))
     if draw(st.booleans()):
         service["timeout"] = draw(st.sampled_from([1, "90s", "5m", "7h"]))
-    route = draw(st.sampled_from(["default", "none", "own"]))
+    speaks_http = service.get("protocol", "http") == "http"
+    route = draw(st.sampled_from(["default", "none", "own"] if speaks_http else ["default", "none"]))
     if route == "none":
         service["route"] = None
     elif route == "own":
@@ -162,6 +165,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
     "nginx": {
         "listen": [80, 22, 443, 5000, 5001],
         "listen_tls": [80, 443, 5002],
+        "upstream": ["port", "address"],
         "allow": [["any"], ["lan-zone"], ["a-project"]],
         "server_name": ["box", []],
     },

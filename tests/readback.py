@@ -240,9 +240,8 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
 
 def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     http = nginx(folder, "portgen.conf", conf)
-    ports = {service.name: service.ports[0].port for service in host.services if service.ports}
     upstreams = {directive["args"][0]: values(directive["block"], "server") for directive in http if directive["directive"] == "upstream"}
-    assert upstreams == {route.upstream: [[f"127.0.0.1:{ports[route.service]}"]] for route in host.routes}
+    assert upstreams == {route.upstream: [[_backend(host, route)]] for route in host.routes}
     servers = [directive["block"] for directive in http if directive["directive"] == "server"]
     assert {directive["directive"] for directive in http} <= {"map", "geo", "upstream", "server"}
     server = host.server
@@ -251,6 +250,12 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     else:
         assert len(servers) == (2 if server.certificate else 1)
         assert all(values(inside, "server_name") == [list(server.names)] for inside in servers)
+        # Names and nothing else, but for a backslash before a word that a map would take for its own.
+        named = [line["directive"].removeprefix("\\") for line in block(http, "map", "$portgen_host", "$portgen_named")]
+        assert named == ["hostnames", "default", *server.names]
+        for inside in servers:
+            refused = block(inside, "if", "$portgen_named", "=", "0")
+            assert [(line["directive"], line["args"]) for line in refused] == [("return", ["444"])]
         last = servers[-1]
         assert values(last, "include") == [["snippets/portgen-locations.conf"]]
         if server.certificate:
@@ -272,14 +277,28 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
         _check_location(route, block(locations, "location", *(["/"] if route.path == "/" else ["^~", route.path])))
 
 
+def _backend(host: Host, route: Route) -> str:
+    """Where nginx has to lead, worked out anew."""
+    (service,) = [service for service in host.services if service.name == route.service]
+    by_address = host.server is not None and host.server.upstream == "address" and service.address is not None
+    return f"{service.address}:{service.ports[0].container_port}" if by_address else f"127.0.0.1:{service.ports[0].port}"
+
+
 def _check_location(route: Route, inside: list[Block]) -> None:
     assert values(inside, "proxy_pass") == [[f"http://{route.upstream}{'/' if route.strip else ''}"]]
     headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)
     assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if route.strip else "")
+    assert headers["Host"] == headers["X-Forwarded-Host"] == "$host$portgen_port"
+    assert values(inside, "proxy_request_buffering") == [["off"]]
     assert values(inside, "proxy_read_timeout") == [[f"{route.timeout}s"]]
     assert values(inside, "proxy_buffering") == [["on" if route.buffering else "off"]]
     assert values(inside, "client_max_body_size") == ([] if route.max_body is None else [[route.max_body]])
     assert values(inside, "allow") == [[client] for client in route.clients]
     assert values(inside, "deny") == ([["all"]] if route.clients or route.closed else [])
-    assert values(inside, "auth_basic") == ([[route.title]] if route.auth_file else [])
+    assert values(inside, "auth_basic") == ([[_realm(route.title)]] if route.auth_file else [])
     assert values(inside, "auth_basic_user_file") == ([[route.auth_file]] if route.auth_file else [])
+
+
+def _realm(title: str) -> str:
+    """A title inside of HTTP's quoted string."""
+    return re.sub(r'(["\\])', r"\\\1", title)

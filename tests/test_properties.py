@@ -322,7 +322,8 @@ def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(field: tuple[st
         readback.check(plan, files, Path(folder))
     whole = plain_of(plan, field)
     if whole is not None:
-        assert whole == value, f"{value!r} was planned as {whole!r}"
+        expected = value.lower().rstrip(".") if field == FIELDS[0] else value  # a host name has no capitals
+        assert whole == expected, f"{value!r} was planned as {whole!r}"
 
 
 def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:

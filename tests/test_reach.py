@@ -93,7 +93,7 @@ def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> Non
         "forwarded": reach,
         "everybody": "only lan",
         "locked": f"{reach}, with a password",
-        "shut": "nobody",
+        "shut": "only bare",
         "own": reach,
     }
     (host,) = plan.hosts

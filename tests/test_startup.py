@@ -99,6 +99,7 @@ PURE = [
         "planner.py",
         "diff.py",
         "trace.py",
+        "directives.py",
         "rules/__init__.py",
         "reader.py",
         "faults.py",

@@ -134,8 +134,8 @@ def _traces(service: Service) -> set[str]:
     """What one finds of a service on its host: its address, its route, its units, its upstream."""
     found = {f"portgen-{service.name}", f"portgen-{service.name}.service", f"portgen_{service.name}"}
     found |= {f"portgen-{service.name}.{port.port}.service" for port in service.ports[1:]}
-    if service.route is not None:
-        found |= {service.route.path, service.route.path.rstrip("/")}
+    if service.routed is not None:
+        found |= {service.routed.path, service.routed.path.rstrip("/")}
     return found if service.address is None else found | {str(service.address)}
 
 
@@ -183,7 +183,7 @@ def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Su
 def _names(line: str, service: Service) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
     Its bare name may be a word like any other."""
-    if service.route is not None and f"{service.route.path}>" in line:
+    if service.routed is not None and f"{service.routed.path}>" in line:
         return True
     return service.name in line and re.search(rf"`{service.name}`|portgen-{service.name}\.|}} {service.name}\\n", line) is not None
 
@@ -302,9 +302,10 @@ def _service(settings: chain.Settings, source: Source, planned: Plan, service: S
         yield from _fact("ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "", f"{port.port}/{port.transport}{behind}")
     if service.ports:
         yield from _fact("reach", str(service.reach))
-    if service.route is not None and service.ports:
+    if service.routed is not None:
         access = docs.route_access(service)
-        yield from _fact("route", f"{service.route.path} ({access})" if access else service.route.path)
+        open_to = f" ({access})" if access else ""
+        yield from _fact("route", f"{service.routed.path} -> {service.routed.backend}{open_to}")
     yield from _fact("health", service.health if service.ports else None)
     yield from _fact("schedule", service.schedule)
     yield from _fact("notes", " ".join(service.notes.split()) if service.notes else None)
@@ -392,7 +393,7 @@ def _record(settings: chain.Settings, source: Source, answer: _Answer, generated
                 ],
                 "allow": list(subject.service.allow) if subject.service else None,
                 "reach": str(subject.service.reach) if subject.service and subject.service.ports else None,
-                "route": subject.service.route.path if subject.service and subject.service.route else None,
+                "route": subject.service.routed.path if subject.service and subject.service.routed else None,
                 "written": place(subject.service.key_path if subject.service else ("hosts", subject.host or "", "nginx")),
                 "generated": [lines._asdict() for lines in written],
             }

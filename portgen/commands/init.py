@@ -25,7 +25,8 @@ hosts:
       lan: [192.168.0.0/16]                       # names for `allow`; `any` and the projects' names work too
     reserved: [22]                                # ports that nobody may take
     nginx:
-      server_name: apps.example.com               # leave it out to include the snippet in a server block of your own
+      server_name: apps.example.com               # what visitors type; without it: a server block of your own, with our snippet
+      upstream: address                           # nginx goes to the containers' own addresses: a port can move without nginx
       allow: [any]                                # who may reach nginx
       # tls: {certificate: /etc/nginx/tls/apps.crt, key: /etc/nginx/tls/apps.key}   # then 80 redirects to 443
 

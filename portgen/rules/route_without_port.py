@@ -1,4 +1,6 @@
-"""A route on a service that has no port, or whose primary port is udp: nginx has nothing to hand requests to."""
+"""A route of a service's own where nginx has nothing to hand requests to: it has no port, or its primary port
+speaks no http (`tcp`, `udp`). A project's default route is meant for those that speak http, and passes the
+others by."""
 
 from __future__ import annotations
 
@@ -13,11 +15,14 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.route is None:
+        if service.route is None or service.routed is not None:
             continue
-        if not service.ports:
-            yield Finding(service.route.key_path, f"{service.name} has a route and no port", "give it a `port`, or `route: null`")
-        elif service.ports[0].protocol == "udp":
+        if service.ports:
+            protocol = service.ports[0].protocol
             yield Finding(
-                service.route.place, f"{service.name} has a route, and its primary port is udp", "put an http port first, or write `route: null`"
+                service.route.key_path,
+                f"{service.name} has a route, and its primary port is {protocol}",
+                "put an http port first, or write `route: null`",
             )
+        else:
+            yield Finding(service.route.key_path, f"{service.name} has a route and no port", "give it a `port`, or `route: null`")

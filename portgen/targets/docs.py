@@ -87,17 +87,18 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def base_url(server: Server) -> str | None:
-    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is no pattern."""
-    name = next((name for name in server.names if not re.search(r"^[.*_]|\*$", name)), None)
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a pattern. One
+    with a dot before it is a name too."""
+    name = next((name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None)
     if name is None:
         return None
     scheme, port, usual = ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
-    return f"{scheme}://{name.rstrip('.')}{'' if port == usual else f':{port}'}"
+    return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
 
 
 def _known(service: Service, url: str | None) -> _Known:
-    """A route needs a port that is no udp; only an active service's is rendered, and can be visited."""
-    route = service.route if service.ports and service.ports[0].transport == "tcp" else None
+    """Only what speaks http has a route; only an active service's is rendered, and can be visited."""
+    route = service.routed
     visited = f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
     address = str(service.address) if service.address else None
     return _Known(service, text(service.title), text(service.purpose or NONE), address, route, visited)
@@ -186,7 +187,7 @@ def _route_cell(one: _Known) -> str:
 
 def route_access(service: Service) -> str:
     """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is ever rendered."""
-    route = service.route
+    route = service.routed
     if route is None or service.status == "retired":
         return ""
     own = "only " if route.clients and route.reach is not None and route.reach.words == route.allow else ""
@@ -243,7 +244,7 @@ def _reached_row(entry: _Held) -> str:
     visitor = nginx = NONE
     if first and one.route is not None:
         visitor = f"<{one.url}>" if one.url else code(one.route.path)
-        nginx = f"`127.0.0.1:{port}`"
+        nginx = f"`{one.route.backend}`"
     if service.via in ("socat", "docker"):
         bind = f"[{EVERYWHERE6}]" if service.bind == EVERYWHERE6 else service.bind
         listens = f"`{bind}:{port}`"
@@ -377,6 +378,7 @@ def _record(one: _Known, units: Units) -> tuple[Any, ...]:
         service.schedule,
         service.assigned,
         service.notes,
+        route.backend if route else None,
     )
 
 

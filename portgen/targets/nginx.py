@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
+from portgen import directives
 from portgen.checks import Check, Findings, Machine, Program, Rejection, Unchecked
 from portgen.plan import Host, KeyPath
 from portgen.problem import Severity
@@ -15,18 +15,30 @@ from portgen.trace import blocks
 SITE = "nginx/conf.d/portgen.conf"
 SNIPPET = "nginx/snippets/portgen-locations.conf"
 NGINX = Program((("nginx",),), ("-v",))
+_LONGEST_KEY = 40  # nginx's default takes 46
+_MAP_WORDS = ("default", "hostnames", "include", "volatile")  # mean something in a `map`, unless a backslash stands before them
 
 
 def pages(host: Host) -> Iterator[Page]:
     """Nothing for a host that has neither an nginx nor a route."""
     if host.server is None and not host.routes:
         return
-    ports = {service.name: service.ports[0].port for service in host.services if service.ports}
-    upstreams = [(route, ports[route.service]) for route in host.routes]
     has_root = any(route.path == "/" for route in host.routes)
-    values = {"host": host, "server": host.server, "upstreams": upstreams, "has_root": has_root}
+    named = [_key(name) for name in host.server.names] if host.server else []
+    values = {"host": host, "server": host.server, "named": named, "routes": host.routes, "has_root": has_root}
     yield Page(SITE, "nginx/portgen.conf.j2", values)
     yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", {"host": host, "routes": host.routes})
+
+
+def _key(name: str) -> str:
+    """A server's name as a key of a `map` with `hostnames`. A long one is a pattern: it would ask for another
+    `map_hash_bucket_size`, which may stand in a machine's configuration only once, and is the operator's."""
+    if len(name) <= _LONGEST_KEY:
+        return f"\\{name}" if name in _MAP_WORDS else name
+    exact = name.removeprefix("*").removeprefix(".").removesuffix(".*").replace(".", "\\.")
+    before = {"*": ".+\\.", ".": "(.+\\.)?"}.get(name[0], "")
+    behind = "\\..+" if name.endswith(".*") else ""
+    return f"~^{before}{exact}{behind}$"
 
 
 # --- the check: `nginx -t` over a copy that binds, writes and logs in its own folder only ------------------------------
@@ -35,8 +47,6 @@ _TEMPORARY = tuple(f"{kind}_temp_path" for kind in ("client_body", "proxy", "fas
 _CERTIFICATES = ("ssl_certificate", "ssl_certificate_key")
 # Options of `listen` that a unix socket has no use for.
 _SOCKET_OPTIONS = r"(bind|reuseport|deferred|quic|(ipv6only|so_keepalive|fastopen|backlog|rcvbuf|sndbuf|setfib|accept_filter)=.*)"
-# A comment, a blank, the end of a directive, a word; patterns are compiled when they are used: rendering needs none of them.
-_SYNTAX = r"""(?s)#[^\n]*|\s+|(?P<end>[;{}])|(?P<word>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\$\{[^}]*\}|\\.|[^\s;{}])+)"""
 # `2026/11/24 11:07:46 [emerg] 528#528: unknown directive "bogus" in ./snippets/portgen-locations.conf:40`, or `nginx: [emerg] ...`
 _SAID = r"(?:nginx: |\S+ \S+ )\[(?P<level>\w+)\](?: \d+#\d+:)? (?P<message>.*?)(?: in (?P<file>\S+):(?P<line>\d+))?"
 _LEVELS = {"emerg": Severity.ERROR, "alert": Severity.ERROR, "crit": Severity.ERROR, "error": Severity.ERROR, "warn": Severity.WARNING}
@@ -65,7 +75,7 @@ def checks(host: Host, files: Mapping[str, str], machine: Machine) -> Iterator[C
         return
     together = {**machine.nginx, **ours}
     staged, remark = _staged(together, machine)
-    mentioned = {directive.words[0] for text in staged.values() for directive in _directives(text)}
+    mentioned = {directive.words[0] for text in staged.values() for directive in directives.read(text)}
     # On the file's first line, so that nginx counts lines as in the original.
     staged["nginx.conf"] = ("" if "pid" in mentioned else "pid nginx.pid; ") + _in_http(
         staged["nginx.conf"], "".join(f" {name} {name};" for name in _TEMPORARY if name not in mentioned)
@@ -75,35 +85,12 @@ def checks(host: Host, files: Mapping[str, str], machine: Machine) -> Iterator[C
     yield Check(f"{host.name} with /etc/nginx", NGINX, arguments, _reader(host, ours, machine, together=True), staged, remark=remark)
 
 
-class _Directive(NamedTuple):
-    """A directive in a configuration's text: its words, unquoted, the span from its name to past its `;`, whether a block follows."""
-
-    words: list[str]
-    start: int
-    end: int
-    block: bool
-
-
-def _directives(text: str) -> Iterator[_Directive]:
-    words: list[str] = []
-    start = 0
-    for token in re.finditer(_SYNTAX, text):
-        if token["word"] is not None:
-            start = start if words else token.start()
-            word = token["word"]
-            words.append(re.sub(r"\\(.)", r"\1", word[1:-1]) if word[0] in "\"'" else word)
-        elif token["end"] is not None:
-            if words:
-                yield _Directive(words, start, token.end(), token["end"] == "{")
-            words = []
-
-
 def _includes(text: str, path: str) -> bool:
-    return any(directive.words[0] == "include" and directive.words[1:2] == [path] for directive in _directives(text))
+    return any(directive.words[0] == "include" and directive.words[1:2] == [path] for directive in directives.read(text))
 
 
 def _in_http(text: str, more: str) -> str:
-    place = next((directive.end for directive in _directives(text) if directive.block and directive.words == ["http"]), None)
+    place = next((directive.end for directive in directives.read(text) if directive.block and directive.words == ["http"]), None)
     return text if place is None or not more else text[:place] + more + text[place:]
 
 
@@ -112,12 +99,12 @@ def _staged(files: Mapping[str, str], machine: Machine) -> tuple[dict[str, str],
     closed: list[str] = []
     staged = {}
     for path, text in files.items():
-        named = [directive.words[1] for directive in _directives(text) if directive.words[0] in _CERTIFICATES and len(directive.words) > 1]
+        named = [directive.words[1] for directive in directives.read(text) if directive.words[0] in _CERTIFICATES and len(directive.words) > 1]
         unreadable = [file for file in map(_absolute, named) if file.startswith("/") and not machine.readable(file)]
         if not path.startswith(("sites-available/", "snippets/")):  # kept ready there, and seldom read
             closed.extend(file for file in unreadable if file not in closed)
         done, parts = 0, []
-        for directive in _directives(text):
+        for directive in directives.read(text):
             written = None if directive.block else _moved(directive.words, machine, bool(unreadable))
             if written is not None:
                 lines = text.count("\n", directive.start, directive.end)

@@ -2,7 +2,7 @@
 {
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "reach", "open", "address", "health", "schedule", "assigned", "notes"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "reach", "open", "address", "health", "schedule", "assigned", "notes", "backend"];
   const PAGE = 100;          // rows of the table at a time
   const MOST_CELLS = 4000;   // more cells than this are drawn, not built: each one would be an element
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
@@ -508,9 +508,11 @@
     const step = (text) => chain.append(make("li", {}, make("span", {}, text)));
     if (first) {
       if (service.route) { step(host.url ? host.url.replace(/^https?:\/\//, "") + service.route : service.route); step("nginx"); }
-      step(service.route ? `127.0.0.1:${first[0]}` : `${host.host}:${first[0]}`);
-      if (service.via === "socat") { if (first[3]) step(first[3]); step(`${service.address || "container"}:${first[1]}`); }
-      if (service.via === "docker") { step("dockerd"); step(`${service.address || "container"}:${first[1]}`); }
+      step(service.route ? service.backend : `${host.host}:${first[0]}`);
+      // nginx may go to the container's own address: then nobody stands between them.
+      const straight = service.route && !service.backend.startsWith("127.0.0.1:");
+      if (!straight && service.via === "socat") { if (first[3]) step(first[3]); step(`${service.address || "container"}:${first[1]}`); }
+      if (!straight && service.via === "docker") { step("dockerd"); step(`${service.address || "container"}:${first[1]}`); }
       if (service.via === "host") step("the container, on the host's network");
       if (service.via === "process") step("a program on the host");
       if (service.via === "nginx") step("nginx");

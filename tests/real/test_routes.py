@@ -48,10 +48,10 @@ def test_a_route_without_its_slash_redirects_and_keeps_the_query_the_host_and_th
         assert answer["headers"]["location"] == f"{route}?a=1&b=2"
 
 
-def test_a_visitor_on_another_port_is_told_that_port(estate: Estate) -> None:
+def test_a_visitor_is_told_nginxs_own_port_whatever_port_the_host_header_has(estate: Estate) -> None:
     place = {**estate.place("hub-dashboard", "login"), "headers": {"Host": "dashboards.example.com:8443"}}
     (answer,) = estate.visit([place])
-    assert answer["headers"]["location"] == "https://dashboards.example.com:8443/dashboard/hub-dashboard/"
+    assert answer["headers"]["location"] == "https://dashboards.example.com/dashboard/hub-dashboard/"
 
 
 def test_plain_http_redirects_to_https_and_keeps_the_path_and_the_query(estate: Estate) -> None:

@@ -172,7 +172,7 @@ def test_a_held_port_is_explained_by_its_service(portgen: Portgen, file: Path) -
         "  status      active, assigned 2025-09-22\n"
         "  port        5000/tcp -> 172.30.0.16:8080, by a socat forwarder\n"
         "  reach       lan\n"
-        "  route       /wall/hub/ (anyone)\n"
+        "  route       /wall/hub/ -> 127.0.0.1:5000 (anyone)\n"
         "  written at  inventory.yaml:18:12\n"
         "\n"
         "generated lines\n"

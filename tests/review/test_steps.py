@@ -37,7 +37,8 @@ def inventories(draw: st.DrawFn) -> str:
         services[name] = service
     network = {"name": draw(st.sampled_from(["wall", "wall", "yard"])), "subnet": draw(st.sampled_from(["172.30.0.0/23", "172.30.0.0/22"]))}
     project = {"ports": "5000-5099", "network": network, "services": services}
-    return yaml.safe_dump({"version": 1, "hosts": {"box": {"zones": {"lan": ["192.168.0.0/16"]}}}, "projects": {"wall": project}})
+    host = {"zones": {"lan": ["192.168.0.0/16"]}, "nginx": {"upstream": draw(st.sampled_from(["port", "address"]))}}
+    return yaml.safe_dump({"version": 1, "hosts": {"box": host}, "projects": {"wall": project}})
 
 
 def whose(name: steps._Id) -> str:
@@ -50,9 +51,9 @@ def described(before: str, after: str) -> tuple[Facts, Facts]:
     return facts.of(old, keys), facts.of(new, keys)
 
 
-def routes(found: Facts) -> dict[str, tuple[str, int | None]]:
-    """Each location: whose it is, and the port that it leads to."""
-    return {service.route.path: (key.name, service.upstream) for key, service in found.services.items() if service.route}
+def routes(found: Facts) -> dict[str, tuple[str, str]]:
+    """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address and port."""
+    return {service.route.path: (key.name, service.backend or "") for key, service in found.services.items() if service.route}
 
 
 class Running:
@@ -71,11 +72,12 @@ class Running:
 
     def nobody_is_led_astray(self) -> None:
         """Each location, and each forwarder, leads to its own service's or to nobody's."""
-        owner = {f"{port}": name for name, actor in self.now.items() for kind, port in actor.holds if kind == "port"}
-        for path, (service, port) in self.routes.items():
-            listens = owner.get(f"{port}/tcp")
-            assert listens is None or whose(listens) == service, (path, service, port, listens)
+        at_port = {port: name for name, actor in self.now.items() for kind, port in actor.holds if kind == "port"}
         owner = {address: name for name, actor in self.now.items() for kind, address in actor.holds if kind != "port"}
+        for path, (service, backend) in self.routes.items():
+            address, _, port = backend.rpartition(":")
+            listens = at_port.get(f"{port}/tcp") if address == "127.0.0.1" else owner.get(address)
+            assert listens is None or whose(listens) == service, (path, service, backend, listens)
         for name, actor in self.now.items():
             answers = owner.get(actor.leads or "")
             assert answers is None or whose(answers) == whose(name), (name, actor.leads, answers)

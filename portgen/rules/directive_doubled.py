@@ -1,0 +1,93 @@
+"""A raw directive that says what portgen's location says already: one of its directives, or a header that it
+sets.
+
+nginx 1.22 refuses some of these, and silently takes the others:
+- refused, so that no new configuration is loaded at all: a second `proxy_pass`, `proxy_http_version`,
+  `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`, timeout, `client_max_body_size`,
+  `auth_basic`, `auth_basic_user_file`
+- a second `proxy_set_header` of one name: both are sent, and each application believes another one; names
+  have no capitals
+- `allow` and `deny` behind those of the route's `allow`: never looked at, since the first match wins
+- another `…_pass`, `empty_gif`, `stub_status`, `mp4`, `flv`, `perl`: the last one answers
+- `return` on the location's own level: it answers before `allow` and the password are asked
+- in a block within the location: `proxy_set_header` drops all headers of ours there, `allow`, `deny` and
+  `auth_basic` replace the route's own, a `proxy_pass` leads elsewhere
+
+A header that portgen only clears, such as Remote-User, may be set: nginx then sends that one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen import directives
+from portgen.directives import Directive
+from portgen.plan import KeyPath, Plan, Route
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+ABSOLUTE = True
+
+# What templates/nginx/portgen-locations.conf.j2 sets to something; a test holds them together.
+HEADERS = frozenset({"connection", "host", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto", "x-real-ip"})
+# Its directives, and the field of the inventory that says the same, where there is one.
+DIRECTIVES = {
+    "client_max_body_size": "max_body",
+    "proxy_buffering": "buffering",
+    "proxy_connect_timeout": None,
+    "proxy_http_version": None,
+    "proxy_ignore_client_abort": None,
+    "proxy_next_upstream_timeout": None,
+    "proxy_pass": None,
+    "proxy_read_timeout": "timeout",
+    "proxy_request_buffering": None,
+    "proxy_send_timeout": "timeout",
+}
+ACCESS = frozenset({"allow", "deny"})
+PASSWORD = frozenset({"auth_basic", "auth_basic_user_file"})
+_ANSWERS = frozenset({"empty_gif", "fastcgi_pass", "flv", "grpc_pass", "memcached_pass", "mp4", "perl", "scgi_pass", "stub_status", "uwsgi_pass"})
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    seen: set[KeyPath] = set()  # a default's directives are those of many services
+    for service in plan.services:
+        route = service.route
+        if route is None or route.key_path in seen:
+            continue
+        seen.add(route.key_path)
+        for index, raw in enumerate(route.extra):
+            for directive in directives.read(raw):
+                found = _fault(directive, route)
+                if found is not None:
+                    yield Finding((*route.key_path, "extra", index), f"the raw directive `{directive.words[0]}` {found[0]}", found[1])
+
+
+def _fault(directive: Directive, route: Route) -> tuple[str, str] | None:
+    """What is wrong with a directive of `route`'s, and what to do instead."""
+    name = directive.words[0]
+    if name == "proxy_set_header":
+        return _header_fault(directive)
+    if name in DIRECTIVES:
+        field = DIRECTIVES[name]
+        return "says what the location says already", f"use the route's `{field}`" if field else "leave it out"
+    if name in ACCESS and (route.clients or route.closed):
+        return "stands beside the route's `allow`", "say all of it in the route's `allow`"
+    if name in PASSWORD and route.auth_file:
+        return "stands beside the route's `auth_file`", "leave one of them out"
+    if name in _ANSWERS:
+        return "answers in the service's place", "leave it out; `route: null` where nothing is to lead to the service"
+    if name == "return" and not directive.inside:
+        return "answers everybody in the service's place, before `allow` and the password", "put it into an `if`, or leave it out"
+    return None
+
+
+def _header_fault(directive: Directive) -> tuple[str, str] | None:
+    if directive.inside:
+        return f"in `{directive.inside[-1]}` drops every header that the location sets", "put it beside the others, outside of the block"
+    header = directive.words[1] if len(directive.words) > 1 else ""
+    if any(character in word for word in directive.words for character in "\r\n"):
+        return "has a line break, behind which another header begins", "write one directive a header"
+    if header.strip().lower() in HEADERS:
+        return f"sets {header}, which the location sets already: both would be sent", "leave it out"
+    return None

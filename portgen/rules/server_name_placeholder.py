@@ -1,0 +1,34 @@
+"""A `server_name` that no visitor types: `_`, which nginx's examples use for "whatever name is asked for"
+(portgen's server answers for its own names only, so that no visitor chooses the name that an application
+hears), or one with a wildcard at both ends, which nginx refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for host in plan.hosts:
+        server = host.server
+        for name in server.names if server is not None else ():
+            fault = _fault(name)
+            if server is not None and fault is not None:
+                yield Finding(
+                    (*server.key_path, "server_name"),
+                    f"`{name}` {fault}",
+                    "write the names or addresses that visitors type; or leave it out, and include the snippet in your own server block",
+                )
+
+
+def _fault(name: str) -> str | None:
+    if not any(character.isalnum() for character in name):
+        return "is a placeholder that no visitor types: nginx would answer nobody"
+    if name.startswith(("*", ".")) and name.endswith("*"):
+        return "has a wildcard at both ends, which nginx refuses"
+    return None

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of box: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print what it would do
+#
+# Ours is a rule whose comment is `portgen:` and a name. A rule of anybody else's for the same port and source is neither
+# changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
+# anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
+# Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
+# failed, and no rule was taken back. Running it again finishes what an interrupted run left, and otherwise changes nothing.
+exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
+from __future__ import annotations
+
+RULES = """
+ufw allow proto tcp from any to any port 80 comment 'portgen:nginx'
+"""
+# Which compose service may publish a port, or have an address.
+HOLDERS = """
+holder 172.30.0.17 wall counted # portgen:counted
+holder 172.30.0.24 wall database # portgen:database
+holder 172.30.0.25 wall dns # portgen:dns
+holder 172.30.0.99 wall pinned # portgen:pinned
+holder 172.30.0.19 wall published # portgen:published
+holder 172.30.0.22 wall several # portgen:several
+"""
+GUARDED = True
+
+
+
+sys.exit(main(sys.argv[2:], RULES, HOLDERS, GUARDED, Path(os.path.realpath(sys.argv[1])).parent))
+PORTGEN_UFW

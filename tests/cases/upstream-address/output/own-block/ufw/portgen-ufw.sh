@@ -1,0 +1,26 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of own-block: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
+#   portgen-ufw.sh --dry-run   print what it would do
+#
+# Ours is a rule whose comment is `portgen:` and a name. A rule of anybody else's for the same port and source is neither
+# changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
+# anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
+# Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
+# failed, and no rule was taken back. Running it again finishes what an interrupted run left, and otherwise changes nothing.
+exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
+from __future__ import annotations
+
+RULES = """
+"""
+# Which compose service may publish a port, or have an address.
+HOLDERS = """
+holder 172.31.0.16 yard web # portgen:web
+"""
+GUARDED = False
+
+
+
+sys.exit(main(sys.argv[2:], RULES, HOLDERS, GUARDED, Path(os.path.realpath(sys.argv[1])).parent))
+PORTGEN_UFW
