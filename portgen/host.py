@@ -69,10 +69,11 @@ def run(
     timeout: float,
     cwd: Path | None = None,
     stdin: bytes | str | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     user: int | None = None,
 ) -> Finished:
-    """Run a program to its end. `env` is added to the environment, in which programs speak English. Only root may give a `user`.
+    """Run a program to its end. `env` is added to the environment, in which programs speak English; None takes a variable out of
+    it. Only root may give a `user`.
 
     Raises Missing where it is not installed, PortgenError(Exit.MACHINE) where it can't be started, or takes longer than
     `timeout` seconds: then it and all that it started are killed.
@@ -81,11 +82,12 @@ def run(
     if program is None:
         raise Missing(argv[0])
     given = stdin.encode() if isinstance(stdin, str) else stdin
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         process = subprocess.Popen(
             (program, *argv[1:]),
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

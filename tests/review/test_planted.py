@@ -15,7 +15,7 @@ import pytest
 from portgen import revisions
 from portgen.problem import Exit, PortgenError
 from tests.conftest import Run, missing
-from tests.review.test_revisions import AFTER, BEFORE, MOVED, git, history  # noqa: F401 - fixtures
+from tests.review.conftest import AFTER, BEFORE, MOVED
 
 Portgen = Callable[..., Run]
 Git = Callable[..., str]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.review.test_revisions import AFTER, BEFORE, MOVED, git  # noqa: F401 - a fixture
+from tests.review.conftest import AFTER, BEFORE, MOVED
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 WORKFLOW: dict[Any, Any] = yaml.safe_load((DOCS / "portgen-review.yml").read_text())
@@ -50,7 +50,7 @@ else:
 class Job:
     """The workflow's job in a checkout of the merge that GitHub tries out."""
 
-    def __init__(self, folder: Path, git: Callable[..., str]) -> None:  # noqa: F811
+    def __init__(self, folder: Path, git: Callable[..., str]) -> None:
         self.folder, self.git = folder, git
         self.summary, self.variables = folder / "summary.md", folder / "variables"
         self.comments = folder / "comments.json"
@@ -107,7 +107,7 @@ class Job:
 
 
 @pytest.fixture
-def job(tmp_path: Path, git: Callable[..., str]) -> Job:  # noqa: F811
+def job(tmp_path: Path, git: Callable[..., str]) -> Job:
     return Job(tmp_path, git)
 
 
