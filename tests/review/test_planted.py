@@ -416,3 +416,12 @@ def test_a_git_folder_that_is_none_ends_the_walk(portgen: Portgen, history: Hist
     assert not canary.exists()
     with pytest.raises(PortgenError):
         revisions.names(tmp_path / "hosts/inventory.yaml")
+
+
+def test_between_revisions_no_template_is_run(portgen: Portgen, history: History, tmp_path: Path) -> None:
+    history("inventory.yaml").write_text(AFTER)
+    (tmp_path / "templates/systemd").mkdir(parents=True)
+    (tmp_path / "templates/systemd/forwarder.service.j2").write_text("{{ nobody }}")
+    assert portgen("diff", "old", "new").out.startswith(MOVED)
+    assert portgen("diff", "old").out.startswith(MOVED)
+    assert portgen("diff").code == Exit.INVENTORY
