@@ -107,7 +107,7 @@ def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
     try:
         return host.bounded(work, seconds=TEMPLATE_SECONDS, memory=TEMPLATE_MEMORY)
     except host.Stopped as stopped:
-        hint = "what a template takes so long or so much for belongs into the plan, or is a fault"
+        hint = "a template only prints values: look there for a loop, a repetition or a power that grows without end"
         raise PortgenError(f"{stopped.where}: {stopped}", Exit.INVENTORY, hint=hint) from None
 
 

@@ -252,7 +252,20 @@ def test_every_command_that_renders_is_bounded(
     assert f"templates/{UNIT}: did not end within 0.2 s" in ran.err
 
 
-@pytest.mark.parametrize("command", [("lint",), ("ports",), ("next", "wall"), ("schema",), ("completion", "bash")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("lint",),
+        ("ports",),
+        ("next", "wall"),
+        ("schema",),
+        ("completion", "bash"),
+        ("add", "third", "--project", "wall", "--yes"),
+        ("move", "first", "5020", "--yes"),
+        ("swap", "first", "second", "--yes"),
+        ("remove", "second", "--yes"),
+    ],
+)
 def test_what_needs_no_rendering_renders_nothing(own: Callable[..., Path], portgen: Portgen, command: tuple[str, ...]) -> None:
     own(UNIT, "{{ nobody }}")
     assert portgen(*command).code == Exit.OK
