@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from portgen.render import File
     from portgen.targets import Target
 
-TEMPLATE_SECONDS = 10.0  # that all of a project's own templates may take together
+TEMPLATE_SECONDS = 10.0  # of processor time that all of a project's own templates may take together
 TEMPLATE_MEMORY = 512 << 20  # bytes, beside what portgen has
 
 

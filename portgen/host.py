@@ -126,7 +126,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 _OUT_OF_MEMORY = 9  # exit codes of the process that does bounded work
 _BROKEN = 10
-_GRACE = 1.0  # seconds that are left to say where the time went
+_GRACE = 1  # seconds that are left to say where the time went
+_PATIENCE = 6  # on a busy machine, a second of work takes longer
 _BOARD = 4096  # bytes for the place that the work has come to
 
 
@@ -141,9 +142,10 @@ class Stopped(Exception):  # noqa: N818 - it reads as a result: `except host.Sto
 def bounded(work: Callable[[Callable[[str], None]], bytes], *, seconds: float, memory: int) -> bytes:
     """The answer of `work`, done in a process of its own with at most `memory` bytes more than this one has now.
 
-    `work` gets a function that it tells where it is. After `seconds` a TimeoutError is raised in it, at the line that it has come
-    to; what does not hear that, such as the power of two large numbers, is killed a second later, and this function raises
-    Stopped, as it does where memory runs out beyond what `work` catches as a MemoryError. Nothing that it does stays but its answer.
+    `work` gets a function that it tells where it is. After `seconds` of processor time a TimeoutError is raised in it, at the
+    line that it has come to. What does not hear that, such as the power of two large numbers, is killed a little later, and this
+    function raises Stopped; so it does where memory runs out and `work` does not catch the MemoryError. Nothing that it does
+    stays but its answer.
     """
     board = mmap.mmap(-1, _BOARD)
     reading, writing = os.pipe()
@@ -152,16 +154,15 @@ def bounded(work: Callable[[Callable[[str], None]], bytes], *, seconds: float, m
         os.close(reading)
         _work(work, writing, board, seconds, memory)
     os.close(writing)
-    ended = None
     try:
-        answer = _read(reading, seconds + _GRACE)
+        answer = _read(reading, (seconds + _GRACE) * _PATIENCE)
     finally:
         os.close(reading)
         # It has closed its end, or is given up. One that has just ended keeps the exit code that it ended with.
         os.kill(process, signal.SIGKILL)
-        ended = os.waitpid(process, 0)[1]
+        _, ended, used = os.wait4(process, 0)
     where = os.fsdecode(board[:].partition(b"\0")[0])
-    if answer is None:
+    if answer is None or (os.WIFSIGNALED(ended) and used.ru_utime + used.ru_stime > seconds):
         raise Stopped(where, f"did not end within {seconds:g} s and was stopped")
     code = os.waitstatus_to_exitcode(ended)
     if code == _OUT_OF_MEMORY:
@@ -187,7 +188,13 @@ def _read(descriptor: int, seconds: float) -> bytes | None:
         parts.append(part)
 
 
-def _work(work: Callable[[Callable[[str], None]], bytes], writing: int, board: mmap.mmap, seconds: float, memory: int) -> NoReturn:
+def _work(
+    work: Callable[[Callable[[str], None]], bytes],
+    writing: int,
+    board: mmap.mmap,
+    seconds: float,
+    memory: int,
+) -> NoReturn:
     """What the process of its own does. Ends it whatever happens: nothing may return into a copy of portgen."""
     code = _BROKEN
 
@@ -203,13 +210,13 @@ def _work(work: Callable[[Callable[[str], None]], bytes], writing: int, board: m
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGALRM, late)
+        signal.signal(signal.SIGPROF, late)
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_AS, _mapped() + memory)
-        _limit(resource.RLIMIT_CPU, int(seconds + _GRACE) + 1)  # should its parent be killed meanwhile
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _limit(resource.RLIMIT_CPU, int(seconds + _GRACE) + 1)  # whole seconds; the kernel kills what goes beyond
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         answer = memoryview(work(tell))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         while answer:
             answer = answer[os.write(writing, answer) :]
         code = 0

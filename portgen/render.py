@@ -80,13 +80,18 @@ def files(
     what `apart` raises.
     """
     *project_folders, shipped = template_folders
-    asked = [_Asked(host.name, name, page) for host in plan.hosts for name, target in targets.items() for page in target.pages(host)]
-    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader(str(shipped)), stores and stores("templates"))
+    asked: list[_Asked] = []
+    for host in plan.hosts:
+        for name, target in targets.items():
+            asked += [_Asked(host.name, name, page) for page in target.pages(host)]
+    store = stores("templates") if stores is not None else None
+    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader(str(shipped)), store)
     project = _read(project_folders)
     theirs = _with_project_text(environment, {one.page.template for one in asked}, project)
     rendered = _render(environment, [one for one in asked if one.page.template not in theirs])
     if theirs:
-        rendered += _sandboxed([one for one in asked if one.page.template in theirs], project, shipped, stores, apart)
+        pages = [one for one in asked if one.page.template in theirs]
+        rendered += _sandboxed(pages, project, shipped, stores, apart)
     rendered.sort()
     return rendered
 
@@ -180,7 +185,11 @@ def _with_project_text(environment: jinja2.Environment, names: Iterable[str], pr
     name of one that it includes, extends or imports."""
     if not project:
         return set()
-    return {name for name in names if any(needed is None or needed in project for needed in _needed(environment, name))}
+    found = set()
+    for name in names:
+        if any(needed is None or needed in project for needed in _needed(environment, name)):
+            found.add(name)
+    return found
 
 
 def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
@@ -213,8 +222,9 @@ def _sandboxed(
 
     def work(tell: Tell) -> bytes:
         loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
-        # A store of its own: what is compiled for the sandbox checks each call, and what is compiled without it does not.
-        environment = _prepared(ImmutableSandboxedEnvironment, loader, stores and stores("templates-of-projects"))
+        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it does not.
+        store = stores("templates-of-projects") if stores is not None else None
+        environment = _prepared(ImmutableSandboxedEnvironment, loader, store)
 
         def at(template: str) -> None:
             tell(str(project[template][0] if template in project else shipped / template))
@@ -225,7 +235,8 @@ def _sandboxed(
             answer = _Answer([], str(error).encode("utf-8", "backslashreplace").decode())
         return msgspec.msgpack.encode(answer)
 
-    answer = msgspec.msgpack.decode(apart(work) if apart is not None else work(lambda _where: None), type=_Answer)
+    encoded = apart(work) if apart is not None else work(lambda _where: None)
+    answer = msgspec.msgpack.decode(encoded, type=_Answer)
     if answer.fault is not None:
         raise PortgenError(answer.fault, Exit.INVENTORY, hint=HINT)
     return [_file(one, text) for one, text in zip(asked, answer.texts, strict=True)]

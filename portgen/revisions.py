@@ -59,15 +59,18 @@ def load(revision: str, path: Path, shown: str) -> Source:
         raise _absent(named)
     data = blob.stdout.encode()
     # A replacement character may be the file's own, or stand for bytes that were not UTF-8: the hash tells.
-    if "\ufffd" in blob.stdout and _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip() != name:
-        raise PortgenError(f"{named} is not UTF-8", Exit.INVENTORY)
+    if "\ufffd" in blob.stdout:
+        hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
+        if hashed != name:
+            raise PortgenError(f"{named} is not UTF-8", Exit.INVENTORY)
     return inventory.parse(data, named)
 
 
 def names(path: Path) -> list[str]:
     """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and without git."""
     repository, _ = _within(path)
-    return _git(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes").stdout.split()
+    kinds = ("refs/heads", "refs/tags", "refs/remotes")
+    return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split()
 
 
 # --- which repository, and which path in it --------------------------------------------------------------------------
@@ -100,7 +103,8 @@ def _stays_inside(link: Path) -> None:
     lies_in = _root(Path(os.path.realpath(link.parent), link.name))
     target = Path(os.path.realpath(link))
     if lies_in is not None and _root(target / ".git") != lies_in:
-        raise PortgenError(f"{link}: a link that leads out of the repository {lies_in}", Exit.USAGE, hint=f"name the place itself: {target}")
+        message = f"{link}: a link that leads out of the repository {lies_in}"
+        raise PortgenError(message, Exit.USAGE, hint=f"name the place itself: {target}")
 
 
 def _root(path: Path) -> Path | None:
@@ -126,7 +130,8 @@ def _no_repository(path: Path) -> PortgenError:
     hint = "a revision is read from the git repository around the inventory"
     if any((folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in path.parents):
         hint = "a bare repository can't be told from files that look like one: clone it, or `git worktree add DIR` and name DIR"
-    return PortgenError(f"{path.parent}: not a git repository: neither it nor a folder above it has a .git", Exit.USAGE, hint=hint)
+    message = f"{path.parent}: not a git repository: neither it nor a folder above it has a .git"
+    return PortgenError(message, Exit.USAGE, hint=hint)
 
 
 def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
@@ -144,11 +149,13 @@ def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown:
         raise PortgenError(f"{shown} is not in {revision}", Exit.INVENTORY, hint=hint)
     if words[0] in ("symlink", "dangling", "loop", "notdir"):
         where = {"symlink": "out of the repository", "loop": "to itself"}.get(words[0], "nowhere")
-        raise PortgenError(f"{shown} is a link in {revision} that leads {where}", Exit.INVENTORY, hint="keep the inventory itself there")
+        message = f"{shown} is a link in {revision} that leads {where}"
+        raise PortgenError(message, Exit.INVENTORY, hint="keep the inventory itself there")
     if len(words) != 3 or words[1] != "blob":
         raise PortgenError(f"{shown} is not a file in {revision}", Exit.INVENTORY)
     if int(words[2]) > LARGEST:
-        raise PortgenError(f"{revision}:{shown} is larger than {LARGEST >> 20} MiB: that is not an inventory", Exit.INVENTORY)
+        message = f"{revision}:{shown} is larger than {LARGEST >> 20} MiB: that is not an inventory"
+        raise PortgenError(message, Exit.INVENTORY)
     return words[0]
 
 
@@ -167,7 +174,7 @@ def _git(repository: _Repository, *arguments: str, stdin: bytes | str | None = N
 
 def _ask(folder: Path, arguments: tuple[str, ...], *, stdin: bytes | str | None = None, ceiling: Path | None = None) -> host.Finished:
     """Run git without what the environment says about repositories, configuration and programs."""
-    environment: dict[str, str | None] = dict.fromkeys((name for name in os.environ if name.startswith("GIT_")), None)
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GIT_")}
     environment |= _ENVIRONMENT
     if ceiling is not None:
         environment["GIT_CEILING_DIRECTORIES"] = str(ceiling)
