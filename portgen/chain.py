@@ -9,7 +9,7 @@ In: `Settings`, from the command line. Out: what each stage gives. Imports each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from portgen.plan import Plan
     from portgen.render import File
     from portgen.targets import Target
+
+TEMPLATE_SECONDS = 10.0  # of processor time that all of a project's own templates may take together
+TEMPLATE_MEMORY = 512 << 20  # bytes, beside what portgen has
 
 
 class Settings(NamedTuple):
@@ -103,7 +106,19 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
         if only not in chosen:
             raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}")
         chosen = {only: chosen[only]}
-    return renderer.files(planned, chosen, settings.template_folders, memory.folder("templates"))
+    return renderer.files(planned, chosen, settings.template_folders, memory.Folder, _apart)
+
+
+def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
+    """A project's templates are rendered in a process of their own, within limits. Raises PortgenError(Exit.INVENTORY) at the
+    template that goes beyond them."""
+    from portgen import host
+
+    try:
+        return host.bounded(work, seconds=TEMPLATE_SECONDS, memory=TEMPLATE_MEMORY)
+    except host.Stopped as stopped:
+        hint = "a template only prints values: look there for a loop, a repetition or a power that grows without end"
+        raise PortgenError(f"{stopped.where}: {stopped}", Exit.INVENTORY, hint=hint) from None
 
 
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:

@@ -1,8 +1,9 @@
 """What was rendered from what, so that the unchanged case needs no rendering.
 
 In: the paths that a render reads. Out: a key of everything that decides its result, and what the last one with that key
-found. Best effort: a cache that can't be read or written is no cache. Never trusted alone: `output.matches` still holds
-every file against its sum. Standard library only.
+found, and what Jinja has compiled. Best effort: a cache that can't be read or written is not a cache. What it says decides whether a
+check passes, and what is compiled is code: only what nobody else could have put there is believed. And never alone:
+`output.matches` still holds every file against its sum. Standard library only.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import __version__, plugins
-from portgen.problem import Location, Problem, Severity
+from portgen import __version__, own_templates, plugins
+from portgen.problem import Location, PortgenError, Problem, Severity
 
 
 class Memory(NamedTuple):
@@ -33,9 +35,13 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
     hasher = hashlib.sha256(f"{__version__} {sys.version_info[:2]}".encode())
     try:
         _add(hasher, inventory)
-        for folder in template_folders:
-            for path in sorted(_files(folder)):
-                _add(hasher, Path(path))
+        *project_folders, shipped = template_folders
+        for folder in project_folders:
+            for name, data in sorted(own_templates.read(folder).items()):
+                hasher.update(b"%b %d\n" % (os.fsencode(folder / name), len(data)))
+                hasher.update(data)
+        for path in sorted(_files(shipped)):
+            _add(hasher, Path(path))
         # Sizes and times are enough for the code: pip rewrites both, and so does an editor.
         for path in sorted(_files(Path(__file__).parent)):
             if path.endswith(".py"):
@@ -45,8 +51,8 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
         for folder_name in sys.path:
             if folder_name.endswith("-packages"):
                 hasher.update(b"%b %d\n" % (os.fsencode(folder_name), os.stat(folder_name).st_mtime_ns))
-    except OSError:
-        return None
+    except (OSError, PortgenError):
+        return None  # whoever needs what can't be read says so
     for word in words:
         hasher.update(b"\0" + word.encode())
     return hasher.hexdigest()
@@ -56,15 +62,18 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
     """What is remembered under `key` for this inventory and output folder."""
     if key is None:
         return None
+    data = Folder().read(_name(inventory, out))
+    if data is None:
+        return None
     try:
-        stored = ast.literal_eval(_place(inventory, out).read_text(encoding="utf-8"))  # click has imported ast; json would cost 2 ms
+        stored = ast.literal_eval(data.decode())  # click has imported ast; json would cost 2 ms
         if stored["key"] != key:
             return None
         problems = tuple(
             Problem(rule, Severity(severity), message, Location(*place), hint) for rule, severity, message, place, hint in stored["problems"]
         )
         return Memory(problems, stored["sums"], frozenset(stored["executable"]))
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
@@ -72,29 +81,83 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
     """Keep it for the next time; silently not, where there is no place for it, or code of other packages had a say."""
     if key is None or plugins.third_party:
         return
-    place = _place(inventory, out)
     problems = [(problem.rule, str(problem.severity), problem.message, tuple(problem.location), problem.hint) for problem in memory.problems]
     stored = {"key": key, "problems": problems, "sums": memory.sums, "executable": sorted(memory.executable)}
-    new = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(repr(stored), encoding="utf-8")
-        os.replace(new, place)
-    except OSError:
+    Folder().write(_name(inventory, out), repr(stored).encode())
+
+
+class Folder:
+    """A folder of the cache, or the cache itself. It and what lies in it is believed only where it is the user's own, nobody else
+    may write to it, and no link leads there: under sudo, or with a cache that others share, it could be anybody's."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes; None where there is none to believe."""
+        try:
+            folder = self._open()
+            try:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            finally:
+                os.close(folder)
+            with open(descriptor, "rb") as file:
+                return file.read() if _ours(descriptor, stat.S_ISREG) else None
+        except OSError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the file as a whole; silently not, where that can't be done safely."""
         with suppress(OSError):
-            new.unlink()
+            folder = self._open(make=True)
+            new = f"{name}.{os.urandom(8).hex()}"
+            try:
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+                try:
+                    with open(descriptor, "wb") as file:
+                        file.write(data)
+                    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+                except BaseException:
+                    os.unlink(new, dir_fd=folder)
+                    raise
+            finally:
+                os.close(folder)
+
+    def _open(self, *, make: bool = False) -> int:
+        """A descriptor of the folder, which nobody can exchange for another meanwhile. Raises OSError where it is not believed."""
+        root = _root()
+        if make:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = os.open(root, _FOLDER)
+        try:
+            _believed(opened)
+            if self.name is None:
+                return os.dup(opened)
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(self.name, 0o700, dir_fd=opened)
+            inner = os.open(self.name, _FOLDER, dir_fd=opened)
+        finally:
+            os.close(opened)
+        try:
+            _believed(inner)
+        except OSError:
+            os.close(inner)
+            raise
+        return inner
 
 
-def folder(name: str) -> Path | None:
-    """A folder of the cache, made if need be; None where it can't be used."""
-    place = _root() / name
-    try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Compiled templates are code: what another user could have put there is not run, least of all by root under sudo.
-        ours = place.stat().st_uid == os.geteuid() and not place.stat().st_mode & 0o022
-    except OSError:
-        return None
-    return place if ours and os.access(place, os.W_OK | os.X_OK) else None
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def _ours(descriptor: int, kind: Callable[[int], bool]) -> bool:
+    status = os.fstat(descriptor)
+    return kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _believed(folder: int) -> None:
+    if not _ours(folder, stat.S_ISDIR):
+        raise PermissionError
 
 
 def _root() -> Path:
@@ -105,9 +168,8 @@ def _root() -> Path:
     return Path(cache if os.path.isabs(cache) else os.devnull, "portgen")
 
 
-def _place(inventory: Path, out: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}")).hexdigest()[:32]
-    return _root() / name
+def _name(inventory: Path, out: Path) -> str:
+    return hashlib.sha256(os.fsencode(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}")).hexdigest()[:32]
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:

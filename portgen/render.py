@@ -2,18 +2,23 @@
 
 In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives the same bytes. Never
 writes, never looks at what is already there. Every value that could break out of its syntax passes a filter of this module.
+
+There are two environments. The one for portgen's own templates finds no others. A page that the project's text has a part in,
+be it through one include, is rendered by the other: in Jinja's sandbox, and by `apart`, in a process with limits.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jinja2
+import msgspec
 
+from portgen import own_templates
 from portgen.plan import Plan
 from portgen.problem import Exit, PortgenError
 from portgen.targets import Page, Target
@@ -28,34 +33,131 @@ class File(NamedTuple):
     target: str
 
 
-def files(plan: Plan, targets: dict[str, Target], template_folders: Iterable[Path], compiled: Path | None = None) -> list[File]:
-    """Render all pages of all targets for all hosts. The first folder that has a template wins. `compiled` is where Jinja
-    may keep what it compiled, which saves a third of a small render.
+class Store(Protocol):
+    """Where what Jinja compiles is kept; what can't be read is compiled anew."""
 
-    Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken.
+    def read(self, name: str) -> bytes | None: ...
+    def write(self, name: str, data: bytes) -> None: ...
+
+
+Tell = Callable[[str], None]  # told the template that is about to be rendered
+Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
+
+
+class _Asked(NamedTuple):
+    """A page of a target for a host."""
+
+    host: str
+    target: str
+    page: Page
+
+
+class _Answer(msgspec.Struct):
+    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a template. Texts only: where they go
+    and with which mode is decided here."""
+
+    texts: list[str]
+    fault: str | None = None
+
+
+LONGEST = 500  # characters of what a template says that it fails with
+HINT = "a template of your own? compare it with the default one"
+
+
+def files(
+    plan: Plan,
+    targets: dict[str, Target],
+    template_folders: Sequence[Path],
+    stores: Callable[[str], Store] | None = None,
+    apart: Apart | None = None,
+) -> list[File]:
+    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template of one before it wins.
+
+    `stores` names places to keep compiled templates in, which saves a third of a small render. Without `apart` the project's
+    templates are rendered in this process: in the sandbox, and without limits.
+
+    Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken; as `own_templates.read` does; and
+    what `apart` raises.
     """
-    environment = _environment(template_folders, compiled)
-    templates: dict[str, jinja2.Template] = {}
-    rendered = []
+    *project_folders, shipped = template_folders
+    asked: list[_Asked] = []
     for host in plan.hosts:
         for name, target in targets.items():
-            for page in target.pages(host):
-                template = templates.get(page.template)
-                try:
-                    if template is None:
-                        template = templates[page.template] = environment.get_template(page.template)
-                    text = template.render(page.values)
-                except Exception as error:  # a template may divide by zero, or not be UTF-8
-                    raise _broken(error, page) from error
-                rendered.append(File(f"{host.name}/{page.path}", text, page.mode, name))
+            asked += [_Asked(host.name, name, page) for page in target.pages(host)]
+    store = stores("templates") if stores is not None else None
+    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader(str(shipped)), store)
+    project = _read(project_folders)
+    theirs = _with_project_text(environment, {one.page.template for one in asked}, project)
+    rendered = _render(environment, [one for one in asked if one.page.template not in theirs])
+    if theirs:
+        pages = [one for one in asked if one.page.template in theirs]
+        rendered += _sandboxed(pages, project, shipped, stores, apart)
     rendered.sort()
     return rendered
 
 
-def _environment(folders: Iterable[Path], compiled: Path | None) -> jinja2.Environment:
-    environment = jinja2.Environment(  # noqa: S701 - no HTML: each syntax has its own filter
-        bytecode_cache=None if compiled is None else jinja2.FileSystemBytecodeCache(str(compiled)),
-        loader=jinja2.FileSystemLoader([str(folder) for folder in folders]),
+def _render(environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell | None = None) -> list[File]:
+    templates: dict[str, jinja2.Template] = {}
+    rendered = []
+    for one in asked:
+        page = one.page
+        if tell is not None:
+            tell(page.template)
+        template = templates.get(page.template)
+        try:
+            if template is None:
+                template = templates[page.template] = environment.get_template(page.template)
+            text = template.render(page.values)
+            text.encode()
+        except Exception as error:  # a template may divide by zero, or not be UTF-8
+            raise _broken(error, page) from error
+        rendered.append(_file(one, text))
+    return rendered
+
+
+def _file(asked: _Asked, text: str) -> File:
+    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode, asked.target)
+
+
+# --- the environments ------------------------------------------------------------------------------------------------
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Compiled templates in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        data = self.store.read(bucket.key)
+        if data is None:
+            return
+        try:
+            bucket.bytecode_from_string(data)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it: it is compiled anew
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self.store.write(bucket.key, bucket.bytecode_to_string())
+
+
+class _Project(jinja2.BaseLoader):
+    """The project's templates, as they were read."""
+
+    def __init__(self, texts: Mapping[str, tuple[Path, bytes]]) -> None:
+        self.texts = texts
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        if template not in self.texts:
+            raise jinja2.TemplateNotFound(template)
+        path, data = self.texts[template]
+        return data.decode(), str(path), lambda: True
+
+
+def _prepared(kind: type[jinja2.Environment], loader: jinja2.BaseLoader, store: Store | None) -> jinja2.Environment:
+    environment = kind(
+        bytecode_cache=_Compiled(store) if store is not None else None,
+        loader=loader,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -64,6 +166,80 @@ def _environment(folders: Iterable[Path], compiled: Path | None) -> jinja2.Envir
     for escape in (nginx_string, systemd_arg, systemd_text, sh, yaml):
         environment.filters[escape.__name__] = escape
     return environment
+
+
+# --- the project's own templates -------------------------------------------------------------------------------------
+
+
+def _read(folders: Sequence[Path]) -> dict[str, tuple[Path, bytes]]:
+    """The project's templates by name, with the path of each; the first folder that has one wins."""
+    found = {}
+    for folder in reversed(folders):
+        for name, data in own_templates.read(folder).items():
+            found[name] = (folder / name, data)
+    return found
+
+
+def _with_project_text(environment: jinja2.Environment, names: Iterable[str], project: Mapping[str, object]) -> set[str]:
+    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has one of that name, or of the
+    name of one that it includes, extends or imports."""
+    if not project:
+        return set()
+    found = set()
+    for name in names:
+        if any(needed is None or needed in project for needed in _needed(environment, name)):
+            found.add(name)
+    return found
+
+
+def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
+    """The template's name and those of all that it leads to; None for one that only rendering would tell."""
+    from jinja2 import meta
+
+    pending: list[str | None] = [name]
+    seen = set()
+    while pending:
+        needed = pending.pop()
+        yield needed
+        if needed is None or needed in seen:
+            continue
+        seen.add(needed)
+        try:
+            source = environment.loader.get_source(environment, needed)[0]  # type: ignore[union-attr]
+        except jinja2.TemplateNotFound:
+            continue  # the project's own, or nobody's
+        pending += meta.find_referenced_templates(environment.parse(source))
+
+
+def _sandboxed(
+    asked: Sequence[_Asked],
+    project: Mapping[str, tuple[Path, bytes]],
+    shipped: Path,
+    stores: Callable[[str], Store] | None,
+    apart: Apart | None,
+) -> list[File]:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def work(tell: Tell) -> bytes:
+        loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
+        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it does not.
+        store = stores("templates-of-projects") if stores is not None else None
+        environment = _prepared(ImmutableSandboxedEnvironment, loader, store)
+
+        def at(template: str) -> None:
+            tell(str(project[template][0] if template in project else shipped / template))
+
+        try:
+            answer = _Answer([file.text for file in _render(environment, asked, at)])
+        except PortgenError as error:
+            answer = _Answer([], str(error).encode("utf-8", "backslashreplace").decode())
+        return msgspec.msgpack.encode(answer)
+
+    encoded = apart(work) if apart is not None else work(lambda _where: None)
+    answer = msgspec.msgpack.decode(encoded, type=_Answer)
+    if answer.fault is not None:
+        raise PortgenError(answer.fault, Exit.INVENTORY, hint=HINT)
+    return [_file(one, text) for one, text in zip(asked, answer.texts, strict=True)]
 
 
 def _broken(error: Exception, page: Page) -> PortgenError:
@@ -77,11 +253,10 @@ def _broken(error: Exception, page: Page) -> PortgenError:
             if step.tb_frame.f_code.co_filename.endswith(".j2"):
                 place = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
             step = step.tb_next  # type: ignore[assignment]
-    return PortgenError(
-        f"{place}: {type(error).__name__}: {getattr(error, 'message', None) or error}",
-        Exit.INVENTORY,
-        hint="a template of your own? compare it with the default one",
-    )
+    reason = str(getattr(error, "message", None) or error)[:LONGEST]
+    if isinstance(error, MemoryError):
+        reason = "more memory than a template may have"
+    return PortgenError(f"{place}: {type(error).__name__}: {reason}", Exit.INVENTORY, hint=HINT)
 
 
 # --- escaping, checked against the real programs ---------------------------------------------------------------------

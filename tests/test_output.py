@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import memory, output
+from portgen import output
 from portgen.diff import Change, unified
 from portgen.problem import Exit
 from tests.conftest import missing
@@ -378,10 +378,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     left = [10**9]
 
     def replace(source: str | Path, target: str | Path) -> None:
-        if "/portgen/" not in str(target):  # the cache goes its own way
-            left[0] -= 1
-            if left[0] < 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(source, target)
 
     monkeypatch.setattr(output.os, "replace", replace)
@@ -649,10 +648,8 @@ def test_the_unchanged_case_renders_nothing(rendered: Path, portgen: Run, no_ren
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "removed", "sums", "inventory", "template", "cache", "cache-json", "cache-type"])
-def test_memory_is_never_trusted_blindly(
-    rendered: Path, portgen: Run, no_rendering: Callable[[], int], own_cache: Path, change: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = memory._place(Path("inventory.yaml"), Path("output"))
+def test_memory_is_never_trusted_blindly(cache: Path, rendered: Path, portgen: Run, no_rendering: Callable[[], int], change: str) -> None:
+    (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
     different = True
     if change == "content":
         edit(rendered / UNIT, "Restart=always", "Restart=nevers")
@@ -698,16 +695,138 @@ def test_a_user_without_a_home_gets_no_folder_named_for_one(open_to_nobody: Path
     assert sorted(path.name for path in open_to_nobody.iterdir()) == ["inventory.yaml", "output"]
 
 
-def test_compiled_templates_that_another_user_could_write_are_not_run(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(rendered / "cache"))
-    place = memory.folder("templates")
-    assert place == rendered / "cache/portgen/templates"
-    place.chmod(0o777)
-    assert memory.folder("templates") is None
-    place.chmod(0o700)
-    if os.getuid() == 0:
-        os.chown(place, 65534, 65534)
-        assert memory.folder("templates") is None
+# --- whose memory it is ------------------------------------------------------------------------------------------------
+
+NOBODY = 65534
+
+
+def poison_memory(cache: Path, old: str, new: str) -> None:
+    """What is remembered says something else from now on."""
+    (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
+    text = place.read_text()
+    assert old in text
+    place.write_text(text.replace(old, new))
+
+
+def poison_compiled(cache: Path, canary: Path) -> None:
+    """Each compiled template leaves the canary when it is run."""
+    import marshal
+    import pickle
+
+    from jinja2.bccache import bc_magic
+
+    found = list((cache / "portgen/templates").iterdir())
+    assert found
+    for place in found:
+        with place.open("rb") as file:
+            assert file.read(len(bc_magic)) == bc_magic
+            checksum = pickle.load(file)
+        code = compile(f"open({str(canary)!r}, 'a').close()", "poison", "exec")
+        place.write_bytes(bc_magic + pickle.dumps(checksum, 2) + marshal.dumps(code))
+
+
+def distrust(cache: Path, below: str, how: str) -> None:
+    """Make a file of the cache, or a folder above it, one that somebody else could have written."""
+    root = cache / "portgen"
+    folder = root / below
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if how == "proper":
+        return
+    if how.startswith("another's") and os.getuid() != 0:
+        missing("giving files to another user needs root")
+    for place in {"root": [root], "folder": [folder], "file": files}[how.rsplit(maxsplit=1)[-1]]:
+        if how.startswith("another's"):
+            os.chown(place, NOBODY, NOBODY)
+        elif how.startswith("everybody's"):
+            place.chmod(0o777 if place.is_dir() else 0o666)
+        elif how.startswith("the group's"):
+            place.chmod(0o770 if place.is_dir() else 0o660)
+        else:
+            moved = cache / "moved" / place.name
+            moved.parent.mkdir(exist_ok=True)
+            place.rename(moved)
+            place.symlink_to(moved)
+
+
+HOW = [f"{how} {what}" for how in ("another's", "everybody's", "the group's", "a linked") for what in ("root", "folder", "file")]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache for one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("how", ["proper", *HOW])
+def test_only_ones_own_memory_says_that_nothing_changed(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+    """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would be believed."""
+    before = (rendered / SUMS).read_text()
+    (rendered / UNIT).write_text((rendered / UNIT).read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
+    old = hashlib.sha256(before.encode()).hexdigest()
+    paths = [line[66:] for line in before.splitlines()]
+    sums = "".join(f"{hashlib.sha256((rendered / 'output' / path).read_bytes()).hexdigest()}  {path}\n" for path in paths)
+    (rendered / SUMS).write_text(sums)
+    new = hashlib.sha256(sums.encode()).hexdigest()
+    poison_memory(cache, old, new)
+    distrust(cache, "", how)
+    assert portgen("render", "--check").code == (Exit.OK if how == "proper" else Exit.DIFFERENT)
+
+
+@pytest.mark.parametrize("how", ["proper", *HOW])
+def test_only_ones_own_memory_says_that_there_is_no_finding(cache: Path, tmp_path: Path, portgen: Run, how: str) -> None:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("port: 5001", "port: 5000"))
+    assert portgen("lint").code == Exit.DIFFERENT
+    (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
+    text = place.read_text()
+    start = text.index("'problems': [")
+    poison_memory(cache, text[start : text.index("], 'sums'")], "'problems': [")
+    distrust(cache, "", how)
+    assert portgen("lint").code == (Exit.OK if how == "proper" else Exit.DIFFERENT)
+
+
+@pytest.mark.parametrize("how", ["proper", *HOW])
+def test_only_ones_own_compiled_templates_are_run(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+    canary = rendered / "canary"
+    poison_compiled(cache, canary)
+    distrust(cache, "templates", how)
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    ran = portgen("render", "--yes")
+    assert canary.exists() == (how == "proper")
+    assert ran.code == (Exit.INVENTORY if how == "proper" else Exit.OK)
+
+
+@pytest.mark.parametrize("how", [how for how in HOW if not how.endswith("file")])
+def test_nothing_is_written_where_somebody_else_may_write(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+    distrust(cache, "templates", how)
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+
+    def seen(folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    folder = cache / "portgen" / ("templates" if how.endswith("folder") else "")
+    before = seen(folder)
+    assert portgen("render", "--yes").code == Exit.OK
+    assert seen(folder) == before
+
+
+def test_a_planted_link_is_never_written_through(cache: Path, rendered: Path, portgen: Run) -> None:
+    victim = rendered / "victim"
+    victim.write_text("as it was")
+    (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
+    for name in (place.name, f"{place.name}.{os.getpid()}"):
+        place.with_name(name).unlink(missing_ok=True)
+        place.with_name(name).symlink_to(victim)
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    assert portgen("render", "--yes").code == Exit.OK
+    assert victim.read_text() == "as it was"
+    assert not place.is_symlink()
+
+
+def test_the_cache_is_nobody_elses_business(cache: Path, rendered: Path) -> None:
+    places = [cache / "portgen", *(cache / "portgen").rglob("*")]
+    assert len(places) > 5
+    assert not [place for place in places if place.stat().st_mode & 0o077]
 
 
 def test_what_was_remembered_keeps_its_findings(tmp_path: Path, portgen: Run) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import copy
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from portgen import diff, inventory, output, planner, render, rules, targets, trace
+from portgen import diff, inventory, memory, output, planner, render, rules, targets, trace
 from portgen.inventory import Source
 from portgen.plan import Host, Plan, free_ports
 from portgen.problem import Exit, PortgenError, Problem, Severity
@@ -25,8 +23,6 @@ from tests import inventories, readback
 REPOSITORY = Path(__file__).parent.parent
 TARGETS = {name: target for name, target in targets.every().items() if name in ("compose", "nginx", "systemd", "ufw")}
 
-COMPILED = Path(tempfile.mkdtemp(prefix="portgen-tests-"))
-atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 SERVICE = ("projects", "wall", "services", "web")
 # Every field that takes a text of the person's own, in an inventory that uses all of them.
 FIELDS: list[tuple[str | int, ...]] = [
@@ -124,7 +120,7 @@ def errors(source: Source, plan: Plan) -> list[Problem]:
 
 
 def rendered(plan: Plan) -> list[File]:
-    return render.files(plan, TARGETS, [REPOSITORY / "templates"], COMPILED)
+    return render.files(plan, TARGETS, [REPOSITORY / "templates"], memory.Folder)
 
 
 def plain(place: tuple[str | int, ...], value: Any) -> Any:

@@ -22,7 +22,10 @@ def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
     """Tell what a change means: what it exposes, what happens to each service, what to do on the host.
 
     Without REV, the inventory against the output folder; with one, that revision against the inventory as it lies here; with
-    two, one against the other. Revisions are read from git. Exit 1 where anything differs.
+    two, one against the other. Exit 1 where anything differs.
+
+    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV the project's own templates/ run,
+    in a sandbox.
     """
     if len(revisions) > 2:
         raise PortgenError(f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW")

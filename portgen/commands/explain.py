@@ -68,7 +68,7 @@ def command(settings: chain.Settings, what: str) -> int:
     """Say what a port, a service or a line of a file is about.
 
     Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
-    range it lies in, and its neighbours.
+    range it lies in, and its neighbours. The project's own templates/ run for that, in a sandbox.
     """
     source, planned = chain.plan(settings)
     files = chain.render(settings, planned)

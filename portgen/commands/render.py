@@ -38,7 +38,11 @@ class _Wish(NamedTuple):
 @click.option("--only", metavar="TARGET", shell_complete=completion.targets, help="One target only.")
 @portgen_command
 def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
-    """Render the files, show what would change, and write them."""
+    """Render the files, show what would change, and write them.
+
+    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as root on the host: review
+    them as code.
+    """
     wish = _Wish(check, yes, force, strict, exit_code, only)
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.review.test_revisions import AFTER, BEFORE, MOVED, git  # noqa: F401 - a fixture
+from tests.review.conftest import AFTER, BEFORE, MOVED
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 WORKFLOW: dict[Any, Any] = yaml.safe_load((DOCS / "portgen-review.yml").read_text())
@@ -50,7 +50,7 @@ else:
 class Job:
     """The workflow's job in a checkout of the merge that GitHub tries out."""
 
-    def __init__(self, folder: Path, git: Callable[..., str]) -> None:  # noqa: F811
+    def __init__(self, folder: Path, git: Callable[..., str]) -> None:
         self.folder, self.git = folder, git
         self.summary, self.variables = folder / "summary.md", folder / "variables"
         self.comments = folder / "comments.json"
@@ -58,6 +58,7 @@ class Job:
         tools.mkdir()
         (tools / "gh").write_text(GH.format(python=sys.executable, store=str(self.comments)))
         (tools / "gh").chmod(0o755)
+        (folder / "temp").mkdir()
         self.checkout = folder / "checkout"
         self.checkout.mkdir()
         git("init", "-q", "-b", "main", cwd=self.checkout)
@@ -70,6 +71,7 @@ class Job:
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "GITHUB_ENV": str(self.variables),
             "GITHUB_WORKSPACE": str(self.checkout),
+            "RUNNER_TEMP": str(folder / "temp"),
             "GITHUB_REPOSITORY": "o/r",
             "NUMBER": "7",
             "RUN": "https://github.com/o/r/actions/runs/1",
@@ -89,9 +91,12 @@ class Job:
         self.git("merge", "-q", "--no-ff", "-m", "merge", "change", cwd=self.checkout)
 
     def step(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self.run(STEPS[name]["run"])
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
         if self.variables.exists():
             self.environment.update(line.split("=", 1) for line in self.variables.read_text().splitlines())
-        command = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]["run"])
+        command = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
         return subprocess.run(command, cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=False)
 
     def review(self) -> subprocess.CompletedProcess[str]:
@@ -107,7 +112,7 @@ class Job:
 
 
 @pytest.fixture
-def job(tmp_path: Path, git: Callable[..., str]) -> Job:  # noqa: F811
+def job(tmp_path: Path, git: Callable[..., str]) -> Job:
     return Job(tmp_path, git)
 
 
@@ -164,6 +169,32 @@ def test_a_fork_gets_the_summary_only_and_nothing_runs_with_its_secrets() -> Non
 def test_the_steps_take_no_value_of_the_pull_request_into_their_scripts() -> None:
     for step in WORKFLOW["jobs"]["review"]["steps"]:
         assert "${{" not in step.get("run", ""), step
+
+
+def test_nothing_that_the_pull_request_brings_runs_or_is_written_through(job: Job, tmp_path: Path) -> None:
+    """Modules that Python would find in the folder it is started in, templates, and links where the steps write."""
+    canary, victim = tmp_path / "canary", tmp_path / "victim"
+    victim.write_text("as it was")
+    for name in ("pip", "portgen"):
+        (job.checkout / name).mkdir()
+        (job.checkout / name / "__init__.py").touch()
+        (job.checkout / name / "__main__.py").write_text(f"open({str(canary)!r}, 'w')\n")
+    for name in ("click.py", "jinja2.py", "sitecustomize.py"):
+        (job.checkout / name).write_text(f"open({str(canary)!r}, 'w')\n")
+    (job.checkout / "templates/systemd").mkdir(parents=True)
+    (job.checkout / "templates/systemd/forwarder.service.j2").write_text("{{ cycler.__init__.__globals__.os.mkdir('ran') }}")
+    for name in ("review.md", "comment.md"):
+        (job.checkout / name).symlink_to(victim)
+    job.push(AFTER)
+    steps = WORKFLOW["jobs"]["review"]["steps"]
+    checkout = next(number for number, step in enumerate(steps) if step.get("uses", "").startswith("actions/checkout"))
+    for script in [step["run"] for step in steps[checkout + 1 :] if "run" in step]:
+        ran = job.run(script)
+        assert ran.returncode == 0, ran.stderr
+    assert not canary.exists()
+    assert not (job.checkout / "ran").exists()
+    assert victim.read_text() == "as it was"
+    assert MOVED.split(" moves")[0] in job.posted[0]
 
 
 def test_the_document_names_what_the_workflow_has() -> None:
