@@ -48,6 +48,8 @@ def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
         for index, item in enumerate(value):
             child = descend(place, (index,))
             yield from faults(kind.item_type, item, child, child.start)
+    elif isinstance(kind, inspect.CustomType):
+        yield from _value_faults(kind.cls, value, place, at)
     else:
         yield from _scalar_faults(kind, value, at, description)
 
@@ -69,16 +71,22 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
             yield at, f"the field `{name}` is missing", None
 
 
+def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
+    """What one of `model`'s own types says: at the item of a list, where it names one."""
+    if isinstance(value, list) and MISSING in value:
+        return
+    try:
+        model.decode_value(kind, value)
+    except model.Refused as refused:
+        where = at if refused.index is None else descend(place, (refused.index,)).start
+        yield where, short(str(refused), 200), refused.hint
+    except ValueError as error:
+        yield at, short(str(error), 200), None
+
+
 def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[Fault]:
     inspect = msgspec.inspect
-    if isinstance(kind, inspect.CustomType):
-        if isinstance(value, list) and MISSING in value:
-            return
-        try:
-            model.decode_value(kind.cls, value)
-        except ValueError as error:
-            yield at, short(str(error), 200), None
-    elif isinstance(kind, inspect.LiteralType):
+    if isinstance(kind, inspect.LiteralType):
         if value not in kind.values or isinstance(value, (bool, float)):
             names = [str(v) for v in kind.values]
             near = difflib.get_close_matches(short(str(value), 60).lower(), names, n=1)

@@ -37,7 +37,7 @@ def test_lint_comes_to_an_end_and_says_a_bearable_amount(name: str, tmp_path: Pa
     with ends():
         run = portgen("lint")
     assert run.code in (Exit.OK, Exit.DIFFERENT, Exit.INVENTORY), run.err
-    assert len(run.out) < 50 * SIZE
+    assert len(run.out) < 300 * SIZE  # a few findings for each entry, and never one for each pair of them
 
 
 @pytest.mark.parametrize("command", [["render", "--check"], ["next", "p"], ["ports"], ["ports", "--free"], ["explain", "5000"]], ids=" ".join)

@@ -95,6 +95,7 @@ PURE = [
         "problem.py",
         "model.py",
         "plan.py",
+        "ranges.py",
         "planner.py",
         "diff.py",
         "trace.py",

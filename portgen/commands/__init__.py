@@ -122,11 +122,12 @@ def _found(what: str, name: str, known: dict[str, R]) -> R:
 
 def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
     """Why no port is to be had, and where there still are some."""
-    from portgen.plan import free_ranges
+    from portgen import registry
 
     where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
-    there = {name: sum(map(len, free_ranges(planned, project, name))) for name in (None, *(one.name for one in project.groups)) if name != group}
-    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports]
+    rooms = ((room.group.name if room.group else None, room.size) for room in registry.rooms(planned, project))
+    there = {name: ports for name, ports in rooms if name != group}
+    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports][:20]
     if project.ports is None:
         hint = f"give {project.name} a range: `ports: 5500-5599`"
     elif room:
