@@ -9,6 +9,7 @@ from types import FrameType
 
 # Many times what anything here takes; what walks over all pairs, or over every port, takes minutes.
 SECONDS = 5.0
+WAITING = 60.0  # seconds by the clock, for what does no work: it waits for somebody who never comes
 
 
 class Hangs(AssertionError):  # noqa: N818 - it reads as a result
@@ -17,15 +18,18 @@ class Hangs(AssertionError):  # noqa: N818 - it reads as a result
 
 @contextmanager
 def ends(seconds: float = SECONDS) -> Iterator[None]:
-    """Raises Hangs in the code inside after so many seconds of this process's own work."""
+    """Raises Hangs in the code inside after so many seconds of this process's own work, or after WAITING without an end."""
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:
-        raise Hangs(f"no end after {seconds:g} s of work")
+        raise Hangs(f"no end after {seconds:g} s of work, or {WAITING:g} s of waiting")
 
-    before = signal.signal(signal.SIGPROF, give_up)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, WAITING))
+    before = [signal.signal(number, give_up) for number, _, _ in timers]
+    for _, timer, limit in timers:
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        for (number, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
