@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import __version__, plugins
+from portgen import __version__, files, plugins
 from portgen.problem import Location, Problem, Severity
 
 
@@ -111,7 +111,7 @@ def _place(inventory: Path, out: Path) -> Path:
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:
-    data = path.read_bytes()
+    data, _ = files.read(path)
     hasher.update(b"%b %d\n" % (os.fsencode(path), len(data)))
     hasher.update(data)
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import host
+from portgen import files, host
 from portgen.checks import Check, Machine, Program, Rejection, Unchecked
 from portgen.plan import Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
@@ -217,7 +217,7 @@ def _shown(path: str, traced: _Traced) -> str:
 
 def _read(path: str) -> str | None:
     try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        return files.read(path)[0].decode("utf-8", "surrogateescape")
     except OSError:
         return None
 

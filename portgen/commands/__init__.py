@@ -20,6 +20,8 @@ from portgen.problem import Exit, PortgenError
 from portgen.report import Style, wants_color
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from portgen.chain import Checked
     from portgen.edit import Edited
     from portgen.plan import Group, Plan, Project, Service
@@ -155,11 +157,18 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
     not load, or would have an error that is not there now.
     """
+    import sys
+    from contextlib import nullcontext
+    from functools import partial
+
     from portgen import output, report
 
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too.
-    with output.locked(settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style)):
-        code = _revise(settings, make, yes)
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Not while a
+    # person thinks: then it is taken for the write alone, which finds out whether the file is still what was shown.
+    asks = not yes and sys.stdin.isatty()
+    lock = partial(output.locked, settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style))
+    with nullcontext() if asks else lock():
+        code = _revise(settings, make, lock if asks else None)
     if code == Exit.OK and render:
         from portgen.commands.render import command as render_command
 
@@ -167,8 +176,13 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     return code
 
 
-def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool) -> int:
-    import sys
+def _revise(
+    settings: Settings,
+    make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]],
+    lock: Callable[[], AbstractContextManager[None]] | None,
+) -> int:
+    """`lock`: where a person is asked, what to take once they have answered."""
+    from contextlib import nullcontext
 
     from portgen import chain, diff, edit, inventory, planner, report, rules
 
@@ -198,13 +212,17 @@ def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable
             click.echo(f"```diff\n{lines}```\n" if style.format == "markdown" else lines, nl=False, color=style.color)
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)
-    asks = not yes and sys.stdin.isatty()
-    writes = not refused and (not asks or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
+    writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
+    others = 0
     if writes:
-        inventory.write(settings.inventory, checked.source, edited.text)
+        with lock() if lock is not None else nullcontext():
+            others = inventory.write(settings.inventory, checked.source, edited.text)
     if style.format == "json":
         changes = [{"path": change.path, "kind": change.kind, "diff": "".join(diff.unified(change))}]
         found = [report.as_dict(problem) for problem in fresh]
         report.data({"summary": summary, "problems": found, "changes": changes, "written": writes})
     report.status(f"written to {settings.inventory_name}" if writes else "nothing was written", style)
+    if others:
+        names = "1 other name" if others == 1 else f"{others} other names"
+        report.status(f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was", style)
     return Exit.OK if writes else Exit.DIFFERENT
