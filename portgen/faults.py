@@ -15,6 +15,7 @@ import msgspec
 
 from portgen import model
 from portgen.reader import MISSING, Fault, Place, descend, named, short, shown
+from portgen.visible import hidden
 
 
 def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
@@ -105,7 +106,13 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
             hint = "quote it to make it text" if isinstance(value, (int, float, bool)) else None
             yield at, f"expected text, found {named(value)}", hint
         elif (kind.pattern and not re.search(kind.pattern, value)) or (kind.max_length is not None and len(value) > kind.max_length):
-            yield at, f"{named(value)} is not allowed here", description
+            yield at, f"{named(value)} is not allowed here", _hidden_hint(value) or description
+
+
+def _hidden_hint(value: str) -> str | None:
+    """A person who looks at the text can't see what is wrong with it."""
+    found = hidden.search(value)
+    return f"U+{ord(found[0]):04X} is not seen, or turns the direction of what follows: leave it out" if found else None
 
 
 def _number_hint(value: Any) -> str | None:

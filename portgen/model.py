@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from portgen import ranges
+from portgen.visible import HIDDEN, TAGS
 
 Address4 = ipaddress.IPv4Address
 Network4 = ipaddress.IPv4Network
@@ -29,7 +30,8 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="A port, 1 to 65535")]
 # Python's `$` also matches before a final newline; this one matches at the very end only, in Python and in ECMA alike.
 END = r"$(?!\n)"
 # What no single-line value may hold: C0 and C1 controls, the Unicode line separators, the byte-order mark.
-CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
+# And what is not seen, or turns the direction of what follows: `visible` says which and why.
+CONTROLS = rf"\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff{HIDDEN}{TAGS}"
 
 # DNS-like labels: valid as a unit name, an nginx upstream, a compose service and a ufw comment without escaping.
 Name = Annotated[str, Meta(pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}", max_length=255, description="Lower-case letters, digits and single hyphens")]
@@ -48,7 +50,9 @@ Text = Annotated[
         description="One printable line, without blanks around it or a backslash at its end",
     ),
 ]
-Notes = Annotated[str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*{END}", max_length=10000, description="Free text, also of several lines")]
+Notes = Annotated[
+    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f{HIDDEN}{TAGS}]*{END}", max_length=10000, description="Free text, also of several lines")
+]
 FilePath = Annotated[
     str, Meta(pattern=rf"^/[^{CONTROLS}]*{END}", max_length=1024, description="An absolute path on the host; secrets are named, never written")
 ]
@@ -87,7 +91,7 @@ Allowed = Annotated[
     ),
 ]
 Directive = Annotated[
-    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+{END}", max_length=4096, description="A raw nginx directive, copied as it is")
+    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f{HIDDEN}{TAGS}]+{END}", max_length=4096, description="A raw nginx directive, copied as it is")
 ]
 
 
@@ -500,4 +504,6 @@ def json_schema() -> dict[str, Any]:
         "title": "portgen inventory",
         "definitions": dict(sorted(components.items())),
     }
-    return schema
+    # ECMA's patterns can't write what lies beyond 16 bits without a flag that editors may not set.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema).replace(TAGS.replace("\\", "\\\\").encode(), b""))
+    return plain

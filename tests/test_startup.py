@@ -96,6 +96,8 @@ PURE = [
         "model.py",
         "plan.py",
         "ranges.py",
+        "visible.py",
+        "markdown.py",
         "planner.py",
         "diff.py",
         "trace.py",

@@ -184,7 +184,8 @@ def _revise(
     """`lock`: where a person is asked, what to take once they have answered."""
     from contextlib import nullcontext
 
-    from portgen import chain, diff, edit, inventory, planner, report, rules
+    from portgen import chain, diff, edit, inventory, markdown, planner, report, rules
+    from portgen.visible import visible
 
     style = settings.style
     checked = chain.check(settings)
@@ -206,10 +207,11 @@ def _revise(
     refused = chain.failed(fresh)
     if style.format != "json":
         if summary and not style.quiet:
-            click.echo("\n".join(f"- {line}" if style.format == "markdown" else line for line in summary) + "\n")
+            said = (f"- {markdown.text(line)}" if style.format == "markdown" else visible(line) for line in summary)
+            click.echo("\n".join(said) + "\n")
         if not style.quiet:
-            lines = "".join(diff.unified(change) if style.format == "markdown" else report.change_lines([change], style))
-            click.echo(f"```diff\n{lines}```\n" if style.format == "markdown" else lines, nl=False, color=style.color)
+            lines = report.diff_block(change) if style.format == "markdown" else "".join(report.change_lines([change], style))
+            click.echo(lines, nl=False, color=style.color)
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)
     writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portgen import chain, completion, report
+from portgen import chain, completion, markdown, report
 from portgen.commands import command as portgen_command
 from portgen.commands import find_project
 from portgen.problem import Exit
@@ -65,7 +65,8 @@ def _print(planned: Plan, rows: Sequence[Row], style: report.Style) -> None:
     projects = {project.name: project for project in planned.projects}
     for index, ((host, name), section) in enumerate(sections.items()):
         title = f"nginx on {host}" if name is None else _heading(projects[name], section, several)
-        click.echo(("\n" if index else "") + ("### " if style.format == "markdown" else "") + report.strong(title, style), color=style.color)
+        heading = f"### {markdown.text(title)}" if style.format == "markdown" else report.strong(title, style)
+        click.echo(("\n" if index else "") + heading, color=style.color)
         if style.format == "markdown":
             click.echo()
         for line in report.table(head, section, style, _width()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from portgen import chain, completion, memory, output, report
+from portgen import chain, completion, markdown, memory, output, report
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError, Problem
 
@@ -150,6 +150,5 @@ def _show(meaning: list[str], lines: list[str], style: report.Style) -> None:
         os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager([*meaning, *lines], color=style.color)
         return
-    fenced = style.format == "markdown"
-    diff = ("```diff\n" if fenced else "") + "".join(lines) + ("```\n" if fenced else "")
+    diff = markdown.fenced("".join(lines), "diff") if style.format == "markdown" else "".join(lines)
     click.echo("".join(meaning) + diff, nl=False, color=style.color)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from portgen.markdown import code, row, text
 from portgen.model import Ports
 from portgen.plan import ANY, EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Space, Transport
 from portgen.ranges import count, joined
@@ -25,9 +26,6 @@ from portgen.targets import Page, ufw
 NONE = "-"  # an empty cell
 MOST_RANGES = 12  # free ranges that are named in a line; scattered ones are many, and nobody reads on
 
-# What Markdown, with GitHub's tables, maths and strike-through, would not print as it is. An underscore within a word is safe.
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;)")
-_SUSPECT = re.compile(r"[\\`*\[\]<>|~$#_&]")  # the same, quicker, and too careful
 _PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes as the characters.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -201,10 +199,10 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
         return
     title = text(project.title)
     rest = free[project.name, None]
-    yield _row(title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest))
+    yield row((title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest)))
     for group in project.groups:
         within = free[project.name, group.name]
-        yield _row(title, code(group.name), text(group.purpose or NONE), str(group.ports), str(count(within)), _ranges(within))
+        yield row((title, code(group.name), text(group.purpose or NONE), str(group.ports), str(count(within)), _ranges(within)))
 
 
 def _all_free(project: Project, free: Free) -> list[range]:
@@ -375,16 +373,6 @@ def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
 # --- escaping --------------------------------------------------------------------------------------------------------
 
 
-def text(value: str) -> str:
-    """One line of plain text as Markdown prints it, in a table's cell too."""
-    return _SPECIAL.sub(r"\\\g<0>", value) if _SUSPECT.search(value) else value
-
-
-def code(value: str) -> str:
-    """A code span; plain text where a span would need more than its two backticks."""
-    return text(value) if "`" in value or "|" in value else f"`{value}`"
-
-
 def _quoted(path: str) -> str:
     """A URL's path inside a Markdown link: brackets, bars and blanks in percent form."""
     return path if _PLAIN.fullmatch(path) else quote(path, safe="/-._~!$&'*+,;=:@%")
@@ -393,7 +381,3 @@ def _quoted(path: str) -> str:
 def _word(value: str) -> str:
     """One word of a shell, quoted where it must be."""
     return value if _PLAIN.fullmatch(value) else shlex.quote(value)
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
