@@ -47,15 +47,27 @@ def wants_color(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+# What GitHub's runner obeys when a step prints it, also behind blanks.
+_RUNNER = re.compile(r"^([^\S\n]*)(?=::|##\[)", re.MULTILINE)
+
+
+def shown(text: str, style: Style) -> str:
+    """Lines from elsewhere as they may be printed: nothing hidden, and on GitHub no command to the runner."""
+    text = visible(text)
+    if style.format == "github" or os.environ.get("GITHUB_ACTIONS"):
+        text = _RUNNER.sub(r"\1\\", text)
+    return text
+
+
 def status(text: str, style: Style) -> None:
     """A line for the person, on stderr; nothing with -q."""
     if not style.quiet:
-        click.echo(visible(text), err=True)
+        click.echo(shown(text, style), err=True)
 
 
 def failure(message: str, hint: str | None, style: Style) -> None:
     """Why nothing more can be said, on stderr, whatever the format."""
-    said = visible(f": {message}" + (f"\n    hint: {hint}" if hint else ""))
+    said = shown(f": {message}" + (f"\n    hint: {hint}" if hint else ""), style)
     click.echo(_styled("error", "red", style) + said, err=True, color=style.color)
 
 
@@ -81,7 +93,7 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
             yield markdown.row((markdown.code(str(problem.location)), problem.severity, markdown.text(problem.message) + hint, f"`{problem.rule}`"))
         elif not style.quiet or problem.severity is Severity.ERROR:
             severity = _styled(problem.severity, _COLOURS[problem.severity], style)
-            hint = visible(f"\n    hint: {problem.hint}") if problem.hint else ""
+            hint = shown(f"\n    hint: {problem.hint}", style) if problem.hint else ""
             yield f"{_styled(str(problem.location), None, style)}: {severity}: {visible_line(problem.message)} [{problem.rule}]{hint}"
 
 
@@ -153,9 +165,9 @@ def changes_json(changes: Sequence[Change], found: Sequence[Problem]) -> str:
     )
 
 
-def diff_block(change: Change) -> str:
+def diff_block(change: Change, style: Style) -> str:
     """One change for Markdown, whatever its lines are."""
-    return markdown.fenced(visible("".join(unified(change))), "diff")
+    return markdown.fenced(shown("".join(unified(change)), style), "diff")
 
 
 def data(value: object) -> None:
@@ -191,7 +203,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _diff_line(line: str, style: Style) -> str:
-    line = visible(line)
+    line = shown(line, style)
     if not style.color:
         return line
     body = line.rstrip("\n")

@@ -273,3 +273,43 @@ def test_a_real_terminal_s_bytes_have_no_escape(rendered: Path) -> None:
     ran = subprocess.run([sys.executable, "-m", "portgen", "render", "--check"], check=False, cwd=rendered, capture_output=True, timeout=60)
     assert ran.returncode == Exit.DIFFERENT
     assert b"\x1b" not in ran.stdout + ran.stderr
+
+
+COMMANDS = "::error file=x::forged\n  ::add-mask::a\n##[error]forged\n"
+
+
+@pytest.mark.parametrize("format_", ["text", "github", "markdown"])
+@pytest.mark.parametrize("command", [["render", "--check"], ["explain", "alpha"], ["move", "alpha", "5050", "--yes"]], ids=" ".join)
+def test_no_line_is_a_command_to_the_runner_of_a_workflow(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch, format_: str, command: list[str]
+) -> None:
+    """GitHub's runner obeys what a step prints, also behind blanks: a line that a diff leaves as it is begins with one."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    templates = rendered / "templates/systemd"
+    templates.mkdir(parents=True)
+    (templates / "forwarder.service.j2").write_text("# portgen:{{ f.service }}\n::error::forged\n" + COMMANDS)
+    if command[0] == "move":
+        notes = "".join(f"          {line}\n" for line in COMMANDS.splitlines())
+        text = INVENTORY.replace("alpha: {port: 5000}", f"alpha:\n        port: 5000\n        notes: |\n{notes}")
+        (rendered / "inventory.yaml").write_text(text)
+    else:
+        assert portgen("render", "--yes", "--force").code == Exit.OK
+        unit = rendered / "output/box/systemd/portgen-alpha.service"
+        unit.write_text(unit.read_text() + "changed\n")
+    run = portgen(*command, "--format", format_)
+    lines = (run.out + run.err).splitlines()
+    ours = [line for line in lines if re.match(r"::(error|warning|notice) file=inventory\.yaml", line)]
+    assert [line for line in lines if re.match(r"\s*(::|##\[)", line) and line not in ours] == []
+
+
+@pytest.mark.parametrize("format_", ["text", "github", "markdown"])
+@pytest.mark.parametrize("command", [["diff"], ["render", "--yes"], ["ports"], ["explain", "alpha"]], ids=" ".join)
+def test_no_title_is_a_command_to_the_runner_of_a_workflow(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch, format_: str, command: list[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (rendered / "inventory.yaml").write_text(INVENTORY.replace("alpha: {port: 5000}", "alpha: {port: 5002, title: '::error::forged'}"))
+    run = portgen(*command, "--format", format_)
+    lines = (run.out + run.err).splitlines()
+    assert "forged" in run.out or command == ["ports"]
+    assert [line for line in lines if re.match(r"\s*(::|##\[)", line) and not line.startswith("::warning file=inventory.yaml")] == []

@@ -210,7 +210,7 @@ def _revise(
             said = (f"- {markdown.text(line)}" if style.format == "markdown" else visible(line) for line in summary)
             click.echo("\n".join(said) + "\n")
         if not style.quiet:
-            lines = report.diff_block(change) if style.format == "markdown" else "".join(report.change_lines([change], style))
+            lines = report.diff_block(change, style) if style.format == "markdown" else "".join(report.change_lines([change], style))
             click.echo(lines, nl=False, color=style.color)
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)

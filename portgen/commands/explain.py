@@ -271,7 +271,7 @@ def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _
         if style.verbose:
             yield from (f"    {number:5} {visible(line)}".rstrip() for number, line in enumerate(lines.text.splitlines(), lines.first))
         else:
-            yield f"      {visible_line(_telling(lines.text))}"
+            yield report.shown(f"      {visible_line(_telling(lines.text))}", style)
 
 
 def _telling(text: str) -> str:

@@ -139,7 +139,7 @@ def _meaning(compared: chain.Compared, plan: Plan, only: str | None, style: repo
 
     found = review.of_changes(compared, plan)
     lines = summary.markdown(found) if style.format == "markdown" else summary.text(found, MOST)
-    return [*(f"{line}\n" for line in lines), "\n"]
+    return [*(f"{report.shown(line, style)}\n" for line in lines), "\n"]
 
 
 def _show(meaning: list[str], lines: list[str], style: report.Style) -> None:
