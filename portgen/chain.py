@@ -90,10 +90,10 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
     """What the teams' own files contradict, as `lint` reports it; nothing is read where the inventory names none."""
     if not any(project.base_file for project in planned.projects):
         return []
-    from portgen import foreign, rules
+    from portgen import files, rules
 
     folder = settings.inventory.parent
-    return rules.check_files(planned, source.at, lambda path: foreign.read(str(folder / path)))
+    return rules.check_files(planned, source.at, lambda path: files.text(str(folder / path)))
 
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:

@@ -15,6 +15,7 @@ import msgspec
 
 from portgen import model
 from portgen.reader import MISSING, Fault, Place, descend, named, short, shown
+from portgen.visible import hidden
 
 
 def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
@@ -48,6 +49,8 @@ def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
         for index, item in enumerate(value):
             child = descend(place, (index,))
             yield from faults(kind.item_type, item, child, child.start)
+    elif isinstance(kind, inspect.CustomType):
+        yield from _value_faults(kind.cls, value, place, at)
     else:
         yield from _scalar_faults(kind, value, at, description)
 
@@ -69,16 +72,22 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
             yield at, f"the field `{name}` is missing", None
 
 
+def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
+    """What one of `model`'s own types says: at the item of a list, where it names one."""
+    if isinstance(value, list) and MISSING in value:
+        return
+    try:
+        model.decode_value(kind, value)
+    except model.Refused as refused:
+        where = at if refused.index is None else descend(place, (refused.index,)).start
+        yield where, short(str(refused), 200), refused.hint
+    except ValueError as error:
+        yield at, short(str(error), 200), None
+
+
 def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[Fault]:
     inspect = msgspec.inspect
-    if isinstance(kind, inspect.CustomType):
-        if isinstance(value, list) and MISSING in value:
-            return
-        try:
-            model.decode_value(kind.cls, value)
-        except ValueError as error:
-            yield at, short(str(error), 200), None
-    elif isinstance(kind, inspect.LiteralType):
+    if isinstance(kind, inspect.LiteralType):
         if value not in kind.values or isinstance(value, (bool, float)):
             names = [str(v) for v in kind.values]
             near = difflib.get_close_matches(short(str(value), 60).lower(), names, n=1)
@@ -97,7 +106,13 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
             hint = "quote it to make it text" if isinstance(value, (int, float, bool)) else None
             yield at, f"expected text, found {named(value)}", hint
         elif (kind.pattern and not re.search(kind.pattern, value)) or (kind.max_length is not None and len(value) > kind.max_length):
-            yield at, f"{named(value)} is not allowed here", description
+            yield at, f"{named(value)} is not allowed here", _hidden_hint(value) or description
+
+
+def _hidden_hint(value: str) -> str | None:
+    """A person who looks at the text can't see what is wrong with it."""
+    found = hidden.search(value)
+    return f"U+{ord(found[0]):04X} is not seen, or turns the direction of what follows: leave it out" if found else None
 
 
 def _number_hint(value: Any) -> str | None:

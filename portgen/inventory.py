@@ -8,15 +8,18 @@ fails: bytes, then YAML and types together. Never decides what a value means (th
 from __future__ import annotations
 
 import bisect
+import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from portgen import model, reader
+from portgen import files, model, reader
 from portgen.problem import Exit, Location, PortgenError, Problem, Severity
 from portgen.reader import Fault, Place, descend, shown
 
@@ -77,7 +80,7 @@ def load(path: Path, shown: str | None = None) -> Source:
     """
     name = shown or str(path)
     try:
-        data = path.read_bytes()
+        data, _ = files.read(path, files.MOST_INVENTORY)
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise PortgenError(f"{path.parent}: no such folder", Exit.INVENTORY) from None
@@ -115,26 +118,30 @@ def parse(data: bytes, name: str) -> Source:
     return source
 
 
-def write(path: Path, source: Source, text: str) -> None:
+def write(path: Path, source: Source, text: str) -> int:
     """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode, owner and
-    byte-order mark. A link is written through to what it leads to.
+    byte-order mark. A link is written through to what it leads to. What killed edits have left beside it goes.
+
+    Gives how many other names the file had (hard links): they keep the old text, since the new one is a new file.
 
     Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
     """
     real = Path(os.path.realpath(path))
-    new = real.with_name(f".{real.name[:200]}.{os.getpid()}.portgen-new")
+    new = real.with_name(_temporary(real, os.getpid()))
     try:
-        data = real.read_bytes()
+        data, status = files.read(real, files.MOST_INVENTORY)
         before = source.text.encode()
         mark = data[: len(_BOM)] if data.startswith(_BOM) else b""
         if data != mark + before:
             message = f"{source.path} was changed by somebody else meanwhile"
             raise PortgenError(message, Exit.MACHINE, hint="nothing was written; look at it, and run the command again")
-        status = real.stat()
+        _sweep(real)
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with open(descriptor, "wb") as file:
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # so that nobody takes it for one of a killed run
                 if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
                     os.fchown(descriptor, status.st_uid, status.st_gid)
                 os.fchmod(descriptor, status.st_mode & 0o7777)
@@ -147,6 +154,41 @@ def write(path: Path, source: Source, text: str) -> None:
             raise
     except OSError as error:
         raise PortgenError(f"{source.path}: can't be written: {error.strerror}", Exit.MACHINE) from None
+    return status.st_nlink - 1
+
+
+def _temporary(real: Path, pid: int | str) -> str:
+    return f".{real.name[:200]}.{pid}.portgen-new"
+
+
+def _sweep(real: Path) -> None:
+    """Remove what killed edits of this file have left beside it. Never what a running process still writes: neither its number nor
+    its lock is taken then. Never a link."""
+    form = re.compile(re.escape(_temporary(real, "PID")).replace("PID", "([0-9]{1,9})"))
+    for name in os.listdir(real.parent):
+        match = form.fullmatch(name)
+        if match is None or _runs(int(match[1])):
+            continue
+        left = real.with_name(name)
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    left.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is a process of that number, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _fill_empty(value: Any) -> None:

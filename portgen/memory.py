@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import __version__, own_templates, plugins
+from portgen import __version__, files, own_templates, plugins
 from portgen.problem import Location, PortgenError, Problem, Severity
 
 
@@ -173,7 +173,7 @@ def _name(inventory: Path, out: Path) -> str:
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:
-    data = path.read_bytes()
+    data, _ = files.read(path)
     hasher.update(b"%b %d\n" % (os.fsencode(path), len(data)))
     hasher.update(data)
 

@@ -10,11 +10,15 @@ import datetime as dt
 import ipaddress
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from portgen import ranges
+from portgen.visible import HIDDEN, TAGS
 
 Address4 = ipaddress.IPv4Address
 Network4 = ipaddress.IPv4Network
@@ -26,7 +30,8 @@ Port = Annotated[int, Meta(ge=1, le=65535, description="A port, 1 to 65535")]
 # Python's `$` also matches before a final newline; this one matches at the very end only, in Python and in ECMA alike.
 END = r"$(?!\n)"
 # What no single-line value may hold: C0 and C1 controls, the Unicode line separators, the byte-order mark.
-CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff"
+# And what is not seen, or turns the direction of what follows: `visible` says which and why.
+CONTROLS = rf"\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff{HIDDEN}{TAGS}"
 
 # DNS-like labels: valid as a unit name, an nginx upstream, a compose service and a ufw comment without escaping.
 Name = Annotated[str, Meta(pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}", max_length=255, description="Lower-case letters, digits and single hyphens")]
@@ -45,7 +50,9 @@ Text = Annotated[
         description="One printable line, without blanks around it or a backslash at its end",
     ),
 ]
-Notes = Annotated[str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*{END}", max_length=10000, description="Free text, also of several lines")]
+Notes = Annotated[
+    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f{HIDDEN}{TAGS}]*{END}", max_length=10000, description="Free text, also of several lines")
+]
 FilePath = Annotated[
     str, Meta(pattern=rf"^/[^{CONTROLS}]*{END}", max_length=1024, description="An absolute path on the host; secrets are named, never written")
 ]
@@ -84,7 +91,7 @@ Allowed = Annotated[
     ),
 ]
 Directive = Annotated[
-    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+{END}", max_length=4096, description="A raw nginx directive, copied as it is")
+    str, Meta(pattern=rf"^[^\x00-\x08\x0b-\x1f\x7f-\x9f{HIDDEN}{TAGS}]+{END}", max_length=4096, description="A raw nginx directive, copied as it is")
 ]
 
 
@@ -107,10 +114,19 @@ class Value(ABC):
         return hash(tuple(getattr(self, name) for name in self.__slots__))
 
 
-class Ports(Value):
-    """Port ranges, each inclusive: `5000-5399`, `5432`, or a list of them. Sorted as written."""
+class Refused(ValueError):  # noqa: N818 - it reads as a result
+    """What is wrong with a value, what to do about it, and with which item of a list."""
 
-    __slots__ = ("ranges",)
+    def __init__(self, message: str, hint: str | None = None, index: int | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.index = index
+
+
+class Ports(Value):
+    """Port ranges, each inclusive: `5000-5399`, `5432`, or a list of them. In `ranges` as written; none overlaps another."""
+
+    __slots__ = ("_joined", "ranges")
     _one: ClassVar[dict[str, Any]] = {
         "anyOf": [
             {"type": "integer", "minimum": 1, "maximum": 65535},
@@ -122,16 +138,37 @@ class Ports(Value):
         "anyOf": [*_one["anyOf"], {"type": "array", "items": _one, "minItems": 1}],
     }
 
-    def __init__(self, ranges: tuple[range, ...]) -> None:
-        self.ranges = ranges
+    def __init__(self, parts: tuple[range, ...]) -> None:
+        self.ranges = parts
+        self._joined = ranges.joined(parts)
 
     @classmethod
     def parse(cls, raw: object) -> Ports:
-        if isinstance(raw, list):
-            if not raw:
-                raise ValueError("an empty list of ports")
-            return cls(tuple(cls._range(item) for item in raw))
-        return cls((cls._range(raw),))
+        if not isinstance(raw, list):
+            return cls((cls._range(raw),))
+        if not raw:
+            raise ValueError("an empty list of ports")
+        parts: list[range] = []
+        for index, item in enumerate(raw):
+            try:
+                parts.append(cls._range(item))
+            except ValueError as error:
+                raise Refused(str(error), index=index) from None
+        cls._refuse_twice(parts)
+        return cls(tuple(parts))
+
+    @staticmethod
+    def _refuse_twice(parts: list[range]) -> None:
+        """A port that stands twice in one list is a slip: which of the two ends was meant, nobody knows."""
+        owned = ranges.Owned((part, index) for index, part in enumerate(parts))
+        pair = next(owned.clashes(), None)
+        if pair is None:
+            return
+        earlier, later = sorted((index for _, index in pair))
+        one, other = parts[earlier], parts[later]
+        shared = range(max(one.start, other.start), min(one.stop, other.stop))
+        message = f"{spelled([shared])} is in this list twice: in {spelled([one])} and in {spelled([other])}"
+        raise Refused(message, "leave it out of one of them", later)
 
     @staticmethod
     def _range(raw: object) -> range:
@@ -147,19 +184,37 @@ class Ports(Value):
         return range(first, last + 1)
 
     def __contains__(self, port: int) -> bool:
-        return any(port in part for part in self.ranges)
+        return ranges.has(self._joined, port)
 
-    def __iter__(self) -> Iterator[int]:
-        for part in self.ranges:
-            yield from part
+    def __len__(self) -> int:
+        return ranges.count(self._joined)
 
     def __str__(self) -> str:
-        return ", ".join(str(r.start) if len(r) == 1 else f"{r.start}-{r.stop - 1}" for r in self.ranges)
+        return spelled(self.ranges)
+
+    @property
+    def brief(self) -> str:
+        """The ranges as a message names them: the first of very many."""
+        more = len(self.ranges) - MOST_NAMED
+        return spelled(self.ranges[:MOST_NAMED]) + (f" and {more} ranges more" if more > 0 else "")
+
+    @property
+    def joined(self) -> list[range]:
+        """The same ports in as few ranges as they need, lowest first."""
+        return self._joined
 
     @property
     def lowest(self) -> int:
         """The lowest port of all the ranges: a service's address is counted from it."""
-        return min(part.start for part in self.ranges)
+        return self._joined[0].start
+
+
+MOST_NAMED = 8  # ranges in one message
+
+
+def spelled(parts: Iterable[range]) -> str:
+    """`5007, 5026-5030`."""
+    return ", ".join(str(part.start) if len(part) == 1 else f"{part.start}-{part.stop - 1}" for part in parts)
 
 
 class Subnet(Value):
@@ -219,6 +274,14 @@ class Cidr(Value):
             raise ValueError(f"{raw!r} is not a CIDR such as 192.168.0.0/16")
         return cls(parse_cidr(raw))
 
+    def __str__(self) -> str:
+        return _written(self.network)
+
+
+@lru_cache(maxsize=4096)
+def _written(network: AnyNetwork) -> str:
+    return str(network)
+
 
 class Date(Value):
     """A calendar day, `2025-09-22`."""
@@ -261,6 +324,7 @@ class Duration(Value):
         return cls(seconds)
 
 
+@lru_cache(maxsize=4096)
 def parse_cidr(text: str) -> AnyNetwork:
     """The network that `text` names. Raises ValueError where it is none, or has host bits set."""
     if not re.fullmatch(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?", text):  # Python would take any text behind a `%`, as IPv6's scope
@@ -442,4 +506,6 @@ def json_schema() -> dict[str, Any]:
         "title": "portgen inventory",
         "definitions": dict(sorted(components.items())),
     }
-    return schema
+    # ECMA's patterns can't write what lies beyond 16 bits without a flag that editors may not set.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema).replace(TAGS.replace("\\", "\\\\").encode(), b""))
+    return plain

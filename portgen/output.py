@@ -13,49 +13,54 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from portgen import files
 from portgen.diff import SUMS, Change, Output, Present
 from portgen.problem import Exit, PortgenError
 
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
 
 
+_TEMPORARY = ".portgen-new"
+
+
 def read(out: Path, wanted: Iterable[str]) -> Output:
     """What lies at the `wanted` paths and at those that SHA256SUMS records.
 
-    Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file.
+    A link in place of a file that leads out of the folder is not followed: what is there is then the link, in words.
+
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file, and for a link in place of a folder: nothing
+    is read or written through it.
     """
-    sums_file = _read(out / SUMS)
+    wanted = set(wanted)
+    sums_file = _read(out / SUMS, f"{os.path.realpath(out)}/")
     sums = _parse_sums(sums_file.data) if sums_file else {}
-    files = {}
-    root = os.path.realpath(out)
-    # What SHA256SUMS alone names may be removed: never through a link that leads out of the folder.
-    outside = {folder for folder in {os.path.dirname(path) for path in sums} if os.path.realpath(out / folder) != os.path.join(root, folder)}
-    for path in {*wanted, *(path for path in sums if os.path.dirname(path) not in outside)}:
-        there = _read(f"{out}/{path}")
+    _refuse_links(out, {*wanted, *sums})
+    found = {}
+    root = f"{os.path.realpath(out)}/"
+    for path in {*wanted, *sums}:
+        there = _read(f"{out}/{path}", root)
         if there is not None:
-            files[path] = there
-    return Output(sums, sums_file.data if sums_file else None, files)
+            found[path] = there
+    return Output(sums, sums_file.data if sums_file else None, found)
 
 
 def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | None:
     """How many files lie there exactly as SHA256SUMS records, if all do, it is the one remembered, and none is missing."""
     try:
-        recorded = (out / SUMS).read_bytes()
+        recorded, _ = files.read(out / SUMS, follow=False)
         if hashlib.sha256(recorded).hexdigest() != sums_digest:
             return None
         count = 0
         root = f"{out}/"
-        for line in recorded.decode().splitlines():
+        lines = recorded.decode().splitlines()
+        if _linked(out, (line[66:] for line in lines)) is not None:
+            return None
+        for line in lines:
             digest, path = line[:64], line[66:]
-            descriptor = os.open(root + path, os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                status = os.fstat(descriptor)
-                data = os.read(descriptor, status.st_size + 1)
-            finally:
-                os.close(descriptor)
+            data, status = files.read(root + path, follow=False)
             if hashlib.sha256(data).hexdigest() != digest or bool(status.st_mode & 0o100) != (path in executable):
                 return None
             count += 1
@@ -83,7 +88,14 @@ def write(out: Path, changes: Sequence[Change]) -> None:
     sums = next((change for change in changes if change.path == SUMS), None)
     done = 0
     path = SUMS
+    ours = (
+        [change.path for change in pending] + [path for text in (sums.before, sums.after) if text for path in _parse_sums(text.encode())]
+        if sums
+        else []
+    )
+    _refuse_links(out, ours)
     try:
+        _sweep(out, ours)
         if sums is not None and sums.after is not None and pending:
             _replace(out / SUMS, _both(sums.before or "", sums.after), 0o644)
         for change in pending:
@@ -102,6 +114,58 @@ def write(out: Path, changes: Sequence[Change]) -> None:
             Exit.MACHINE,
             hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
         ) from None
+
+
+def sweep(out: Path) -> None:
+    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best effort."""
+    with suppress(OSError):
+        data, _ = files.read(out / SUMS, follow=False)
+        ours = list(_parse_sums(data))
+        if _linked(out, ours) is None:
+            _sweep(out, ours)
+
+
+def litters(out: Path) -> bool:
+    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be done."""
+    try:
+        data, _ = files.read(out / SUMS, follow=False)
+        folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
+        return any(name.endswith(_TEMPORARY) for folder in folders for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _sweep(out: Path, ours: Iterable[str]) -> None:
+    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody else's."""
+    for path in {SUMS, *ours}:
+        left = _temporary(out / path)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if stat.S_ISREG(os.lstat(left).st_mode):
+                os.unlink(left)
+                _remove_empty(out, path)
+
+
+def _temporary(path: Path) -> Path:
+    """Where a file is written before it is renamed into its place; a name may fill all of its 255 bytes."""
+    return path.with_name(f".{path.name[:200]}{_TEMPORARY}")
+
+
+def _linked(out: Path, paths: Iterable[str]) -> str | None:
+    """A folder on the way to one of the paths that is a link; None where there is none."""
+    folders: set[str] = set()
+    for folder in {os.path.dirname(path) for path in paths}:
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = os.path.dirname(folder)  # noqa: PLW2901 - upwards
+    return next((folder for folder in sorted(folders) if os.path.islink(f"{out}/{folder}")), None)
+
+
+def _refuse_links(out: Path, paths: Iterable[str]) -> None:
+    folder = _linked(out, paths)
+    if folder is not None:
+        target = os.readlink(f"{out}/{folder}")
+        hint = f"move it away; where the whole of {out} should lie elsewhere, name that by `-o`, or make {out} itself the link"
+        raise PortgenError(f"{out}/{folder}: is a link (to {target}), and portgen reads and writes through none", Exit.MACHINE, hint=hint)
 
 
 def shipped(name: str, folder: str) -> Path:
@@ -169,23 +233,20 @@ def _holder(status: os.stat_result) -> str:
     return "another portgen"
 
 
-def _read(path: Path | str) -> Present | None:
+def _read(path: Path | str, root: str = "") -> Present | None:
+    """What lies at a path. A link that leads out of `root` is not followed: its text says where it leads."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        if os.path.islink(path) and os.path.exists(path) and not os.path.realpath(path).startswith(root):
+            return Present(f"a link to {os.readlink(path)}\n".encode("utf-8", "surrogateescape"), executable=False)
+        data, status = files.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE) from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away")
-        data = os.read(descriptor, status.st_size + 1)
-        while part := os.read(descriptor, 1 << 16) if len(data) != status.st_size else b"":
-            data += part
-        return Present(data, bool(status.st_mode & 0o100))
-    finally:
-        os.close(descriptor)
+        if error.errno in (errno.EISDIR, errno.EINVAL, errno.ENXIO):  # the last: a socket can't be opened
+            raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away") from None
+        hint = "move it away" if isinstance(error, files.Unreadable) else None
+        raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE, hint=hint) from None
+    return Present(data, bool(status.st_mode & 0o100))
 
 
 def _parse_sums(data: bytes) -> dict[str, frozenset[str]]:
@@ -213,7 +274,7 @@ def _both(before: str, after: str) -> bytes:
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name[:200]}.portgen-new")  # a name may fill all of its 255 bytes
+    new = _temporary(path)
     new.unlink(missing_ok=True)
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -227,6 +288,11 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
 
 def _remove(out: Path, path: str) -> None:
     (out / path).unlink(missing_ok=True)
+    _remove_empty(out, path)
+
+
+def _remove_empty(out: Path, path: str) -> None:
+    """The folders on the way to a path in which nothing is left."""
     for folder in (out / path).parents:
         if folder == out:
             break

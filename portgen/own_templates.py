@@ -7,10 +7,11 @@ only: the unchanged `render --check` reads them too.
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from pathlib import Path
 
+from portgen import files
 from portgen.problem import Exit, PortgenError
 
 MOST = 2000  # files and folders
@@ -56,19 +57,13 @@ def read(folder: Path) -> dict[str, bytes]:
 def _content(path: Path, most: int) -> bytes:
     """A regular file's bytes. What is none is neither followed nor waited for."""
     try:
-        # A socket can't even be opened: it says ENXIO.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return files.read(path, most, follow=False)[0]
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            message = f"{path}: too large: a project's templates are {LARGEST >> 20} MiB at most, all together"
+            raise PortgenError(message, Exit.MACHINE, hint="keep only templates there") from None
         hint = "a template is a regular file that can be read"
         raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE, hint=hint) from None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PortgenError(f"{path}: is not a regular file, so not a template", Exit.MACHINE, hint="move it away")
-        if status.st_size > most:
-            message = f"{path}: too large: a project's templates are {LARGEST >> 20} MiB at most, all together"
-            raise PortgenError(message, Exit.MACHINE, hint="keep only templates there")
-        return file.read(status.st_size)
 
 
 def _link(path: Path) -> PortgenError:

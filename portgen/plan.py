@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from portgen import model
+from portgen import model, ranges
 from portgen.model import Address4, Network4, Ports
 
 ANY = "any"
@@ -21,6 +21,7 @@ LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
 EVERYWHERE6 = "::"
 FIRST_SERVICE = 16  # a service's address is network + 16 + (primary port - the project's lowest port)
+MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
 PRIVILEGED = range(1, 1024)
 EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
@@ -353,45 +354,48 @@ def is_ipv6(source: str) -> bool:
     return ":" in source
 
 
-def free_ranges(where: Plan | Host, project: Project, group: str | None = None) -> tuple[range, ...]:
-    """The ports that a new service of `project` may take, as ranges, lowest first, none touching the next.
+class Space:
+    """What is free on a host. Made once, and asked for each project and group: what closes a port to all is gathered once.
 
-    Never one that is held, reserved on the host or in the project, privileged, of another project, or planned for a
-    group other than `group`. `where` is the plan, or the project's host.
+    A port is free that nobody holds, and that is not reserved on the host or in the project, not privileged, not another
+    project's, and not planned for another group than the one that is asked for.
     """
-    host = where.host(project.host) if isinstance(where, Plan) else where
-    wanted = project.ports if group is None else next((g.ports for g in project.groups if g.name == group), None)
-    if wanted is None or project.ports is None:
-        return ()
-    # A byte a port: a project may own tens of thousands of them, and slices are quicker than sets.
-    closed = bytearray(b"\1" * 65537)
-    for part in wanted.ranges:
-        for own in project.ports.ranges:
-            _fill(closed, range(max(part.start, own.start), min(part.stop, own.stop)), b"\0")
-    others = [ports for ports in (host.reserved if host else None, project.reserved) if ports is not None]
-    others += [other.ports for other in where.projects if other.name != project.name and other.host == project.host and other.ports]
-    others += [g.ports for g in project.groups if g.name != group]
-    for ports in others:
-        for part in ports.ranges:
-            _fill(closed, part, b"\1")
-    _fill(closed, PRIVILEGED, b"\1")
-    for binding in host.bindings if host else ():
-        closed[binding.port] = 1
-    return tuple(_runs(closed))
+
+    def __init__(self, host: Host | None) -> None:
+        held = (range(binding.port, binding.port + 1) for binding in host.bindings) if host else ()
+        reserved = host.reserved.ranges if host and host.reserved else ()
+        projects = host.projects if host else ()
+        owned = ranges.Owned((part, None) for project in projects if project.ports for part in project.ports.joined)
+        # Among several projects' ranges, those of others that lie in one's own are those that two of them have.
+        self._closed = ranges.joined([PRIVILEGED, *held, *reserved, *owned.shared()])
+        self._groups: dict[str, list[range]] = {}
+
+    def free(self, project: Project, group: str | None = None) -> tuple[range, ...]:
+        """The ports of `project` that a new service may take, outside its groups or in one, lowest first, none touching the next."""
+        wanted = project.ports if group is None else next((g.ports for g in project.groups if g.name == group), None)
+        if wanted is None or project.ports is None:
+            return ()
+        own = ranges.common(wanted.joined, project.ports.joined)
+        for closed in (self._planned(project, group), project.reserved.joined if project.reserved else [], self._closed):
+            own = ranges.without(own, closed)
+        return tuple(own)
+
+    def _planned(self, project: Project, group: str | None) -> list[range]:
+        """What groups other than `group` plan: of its own ports, those that two groups have."""
+        if group is None:
+            return ranges.joined(part for one in project.groups for part in one.ports.joined)
+        if project.name not in self._groups:
+            parts = ((part, None) for one in project.groups for part in one.ports.joined)
+            self._groups[project.name] = ranges.Owned(parts).shared()
+        return self._groups[project.name]
+
+
+def free_ranges(where: Plan | Host, project: Project, group: str | None = None) -> tuple[range, ...]:
+    """`Space.free`, asked once. `where` is the plan, or the project's host."""
+    return Space(where.host(project.host) if isinstance(where, Plan) else where).free(project, group)
 
 
 def free_ports(where: Plan | Host, project: Project, group: str | None = None) -> Iterator[int]:
     """The ports of `free_ranges` one by one, lowest first."""
     for part in free_ranges(where, project, group):
         yield from part
-
-
-def _fill(ports: bytearray, part: range, value: bytes) -> None:
-    ports[part.start : max(part.start, part.stop)] = value * len(part)
-
-
-def _runs(closed: bytearray) -> Iterator[range]:
-    stop = 0
-    while (first := closed.find(0, stop)) != -1:
-        stop = closed.find(1, first)  # always found: the last byte is no port
-        yield range(first, stop)

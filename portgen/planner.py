@@ -7,8 +7,10 @@ the rules; what can't be planned at all (a project on an unknown host) is left o
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from msgspec import UNSET, UnsetType
 
@@ -22,6 +24,7 @@ from portgen.plan import (
     FIRST_SERVICE,
     LOOPBACK,
     LOOPBACK6,
+    MOST_OPENINGS,
     Binding,
     Container,
     Forwarder,
@@ -68,7 +71,7 @@ def sources_of(inventory: model.Inventory, host: str, allow: Iterable[str]) -> t
         if word == ANY:
             return (ANY,)
         if word in zones:
-            found.update(dict.fromkeys(str(cidr.network) for cidr in zones[word]))
+            found.update(dict.fromkeys(map(str, zones[word])))
         elif word in inventory.projects:
             network = inventory.projects[word].network
             if network is not None:
@@ -341,17 +344,11 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         bindings.extend(
             Binding(name, port.transport, port.port, address, kind, service.name, service.project, port.key_path) for port in service.ports
         )
-    for service in active:
-        for port in service.ports:
-            openings.extend(
-                Opening(service.name, port.transport, port.port, source, service.allow_path)
-                for source in service.sources
-                if service.via != "docker" or not is_ipv6(source)
-            )
+    openings.extend(islice(_openings(active), MOST_OPENINGS + 1))  # the rule firewall-too-large refuses the rest
     openings.sort(key=lambda opening: (opening.service, opening.port, opening.transport, opening.source))
     return Host(
         name=name,
-        zones={zone: tuple(str(cidr.network) for cidr in cidrs) for zone, cidrs in host.zones.items()},
+        zones={zone: tuple(map(str, cidrs)) for zone, cidrs in host.zones.items()},
         reserved=host.reserved,
         server=server,
         services=tuple(active),
@@ -364,6 +361,14 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         projects=tuple(projects),
         key_path=path,
     )
+
+
+def _openings(services: Iterable[Service]) -> Iterator[Opening]:
+    for service in services:
+        for port in service.ports:
+            for source in service.sources:
+                if service.via != "docker" or not is_ipv6(source):
+                    yield Opening(service.name, port.transport, port.port, source, service.allow_path)
 
 
 def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
@@ -393,11 +398,11 @@ def _names(written: list[str]) -> tuple[str, ...]:
 def _forwarders(service: Service) -> Iterator[Forwarder]:
     if service.via != "socat" or service.address is None:
         return
-    further = [port.port for port in service.ports[1:]]
+    further = Counter(port.port for port in service.ports[1:])
     for index, port in enumerate(service.ports):
         if index == 0:
             unit = f"portgen-{service.name}.service"
-        elif further.count(port.port) > 1 and port.transport == "udp":
+        elif further[port.port] > 1 and port.transport == "udp":
             unit = f"portgen-{service.name}.{port.port}-udp.service"
         else:
             unit = f"portgen-{service.name}.{port.port}.service"

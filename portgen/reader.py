@@ -14,7 +14,9 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 64  # libyaml's own limit costs a minute to reach: 200,000 `[` took 76 s
-MAX_ALIASED = 1_000_000  # values that aliases may add up to; 25,000 services that share their defaults need 250,000
+# Values that aliases may add up to: so many, and one for each character. 25,000 services that share their defaults need 250,000,
+# and take more than 500,000 characters; what stands in few lines must not become a hundred times as much.
+MAX_ALIASED = 10_000
 
 Fault = tuple[int, str, str | None]  # offset, message, hint
 
@@ -77,6 +79,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self.size = 0  # values read so far, aliases counted as what they stand for
         self.aliased = 0
+        self.most_aliased = MAX_ALIASED + len(text)
 
     def fault(self, offset: int, message: str, hint: str | None = None) -> None:
         self.faults.append((offset, message, hint))
@@ -125,8 +128,9 @@ class _Reader:
         value, place, size = anchored
         self.size += size
         self.aliased += size
-        if self.aliased > MAX_ALIASED:
-            self.fault(start, f"aliases expand to more than {MAX_ALIASED:,} values")
+        if self.aliased > self.most_aliased:
+            hint = "that is all that an inventory of this length may have: write the values out, or share fewer"
+            self.fault(start, f"aliases expand to more than {self.most_aliased:,} values", hint)
             raise _TooDeepError
         return value, place
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from portgen.plan import PRIVILEGED, Binding, Group, Host, KeyPath, Plan, PlannedPort, Project, Service, free_ranges
+from portgen import model
+from portgen.plan import PRIVILEGED, Binding, Group, Host, KeyPath, Plan, PlannedPort, Project, Service, Space
 
 
 class Row(NamedTuple):
@@ -99,10 +100,15 @@ def _rows(service: Service) -> Iterator[Row]:
         yield Row(service.host, service.project, service.name, *what, route if index == 0 else None, service.status, port.key_path)
 
 
-def rooms(planned: Plan, project: Project) -> list[Room]:
-    """The free ports outside every group, then those of each group."""
-    groups: list[Group | None] = [None, *project.groups]
-    return [Room(project, group, free_ranges(planned, project, group.name if group else None)) for group in groups]
+def rooms(planned: Plan, *projects: Project) -> Iterator[Room]:
+    """Of each project: the free ports outside every group, then those of each group."""
+    spaces = {host.name: Space(host) for host in planned.hosts if any(project.host == host.name for project in projects)}
+    nowhere = Space(None)
+    for project in projects:
+        space = spaces.get(project.host, nowhere)
+        yield Room(project, None, space.free(project))
+        for group in project.groups:
+            yield Room(project, group, space.free(project, group.name))
 
 
 def holders(planned: Plan, port: int) -> Iterator[Binding]:
@@ -144,7 +150,7 @@ def planned_port(service: Service, port: int | None) -> int:
 
 def spelled(ranges: Sequence[range]) -> str:
     """`5007, 5026-5030`; `-` for none."""
-    return ", ".join(str(part.start) if len(part) == 1 else f"{part.start}-{part.stop - 1}" for part in ranges) or "-"
+    return model.spelled(ranges) or "-"
 
 
 def label(port: PlannedPort | Row | Binding) -> str:

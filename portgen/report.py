@@ -15,8 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 import click
 
+from portgen import markdown
 from portgen.diff import SUMS, Change, unified
 from portgen.problem import Problem, Severity
+from portgen.visible import visible, visible_json, visible_line
 
 Format = Literal["text", "json", "github", "markdown"]
 
@@ -45,15 +47,28 @@ def wants_color(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+# What GitHub's runner obeys when a step prints it, also behind blanks.
+_RUNNER = re.compile(r"^([^\S\n]*)(?=::|##\[)", re.MULTILINE)
+
+
+def shown(text: str, style: Style) -> str:
+    """Lines from elsewhere as they may be printed: nothing hidden, and on GitHub no command to the runner."""
+    text = visible(text)
+    if style.format == "github" or os.environ.get("GITHUB_ACTIONS"):
+        text = _RUNNER.sub(r"\1\\", text)
+    return text
+
+
 def status(text: str, style: Style) -> None:
     """A line for the person, on stderr; nothing with -q."""
     if not style.quiet:
-        click.echo(text, err=True)
+        click.echo(shown(text, style), err=True)
 
 
 def failure(message: str, hint: str | None, style: Style) -> None:
     """Why nothing more can be said, on stderr, whatever the format."""
-    click.echo(_styled("error", "red", style) + f": {message}" + (f"\n    hint: {hint}" if hint else ""), err=True, color=style.color)
+    said = shown(f": {message}" + (f"\n    hint: {hint}" if hint else ""), style)
+    click.echo(_styled("error", "red", style) + said, err=True, color=style.color)
 
 
 def problems(found: Sequence[Problem], style: Style) -> None:
@@ -72,15 +87,14 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
         yield "|---|---|---|---|"
     for problem in found:
         if style.format == "github":
-            yield _github(problem, style.folder)
+            yield visible(_github(problem, style.folder))
         elif style.format == "markdown":
-            hint = f"<br>{_cell(problem.hint)}" if problem.hint else ""
-            cells = (f"`{problem.location}`", problem.severity, _cell(problem.message) + hint, f"`{problem.rule}`")
-            yield "| " + " | ".join(cells) + " |"
+            hint = f"<br>{markdown.text(problem.hint)}" if problem.hint else ""
+            yield markdown.row((markdown.code(str(problem.location)), problem.severity, markdown.text(problem.message) + hint, f"`{problem.rule}`"))
         elif not style.quiet or problem.severity is Severity.ERROR:
             severity = _styled(problem.severity, _COLOURS[problem.severity], style)
-            hint = f"\n    hint: {problem.hint}" if problem.hint else ""
-            yield f"{_styled(str(problem.location), None, style)}: {severity}: {problem.message} [{problem.rule}]{hint}"
+            hint = shown(f"\n    hint: {problem.hint}", style) if problem.hint else ""
+            yield f"{_styled(str(problem.location), None, style)}: {severity}: {visible_line(problem.message)} [{problem.rule}]{hint}"
 
 
 def fresh(before: Sequence[Problem], after: Sequence[Problem]) -> list[Problem]:
@@ -122,11 +136,11 @@ def change_lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
         note = " by hand; --force overwrites it" if change.kind == "edited" else ""
         if change.before == change.after:
             note += f" (mode {change.mode:o})"
-        yield f"{_styled(f'{change.kind:8}', _KIND_COLOURS[change.kind], style)} {change.path}{note}\n"
+        yield f"{_styled(f'{change.kind:8}', _KIND_COLOURS[change.kind], style)} {visible_line(change.path)}{note}\n"
     shown = [change for change in changes if change.path != SUMS] or list(changes)
     for change in shown:
         if change.path.endswith(".html") and not style.verbose and len(shown) > 1:
-            yield f"\n{change.path}: -v shows how it changes\n"
+            yield f"\n{visible_line(change.path)}: -v shows how it changes\n"
             continue
         yield "\n"
         for line in unified(change):
@@ -151,6 +165,11 @@ def changes_json(changes: Sequence[Change], found: Sequence[Problem]) -> str:
     )
 
 
+def diff_block(change: Change, style: Style) -> str:
+    """One change for Markdown, whatever its lines are."""
+    return markdown.fenced(shown("".join(unified(change)), style), "diff")
+
+
 def data(value: object) -> None:
     """Print a command's data for `--format json`."""
     click.echo(_json(value))
@@ -167,8 +186,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], style: Style, widt
         yield "| " + " | ".join(head) + " |"
         yield "|" + "---|" * len(head)
         for row in rows:
-            yield "| " + " | ".join(map(_cell, row)) + " |"
+            yield markdown.row(map(markdown.text, row))
         return
+    rows = [[visible_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     while width is not None and sum(widths) + 2 * len(widths) - 2 > width and max(widths) > 8:
         widths[widths.index(max(widths))] -= 1
@@ -183,6 +203,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _diff_line(line: str, style: Style) -> str:
+    line = shown(line, style)
     if not style.color:
         return line
     body = line.rstrip("\n")
@@ -193,6 +214,7 @@ def _diff_line(line: str, style: Style) -> str:
 
 
 def _styled(text: str, colour: str | None, style: Style) -> str:
+    text = visible_line(text)
     return click.style(text, fg=colour, bold=True) if style.color else text
 
 
@@ -207,11 +229,7 @@ def _github(problem: Problem, folder: str) -> str:
     return f"::{kind} file={file},line={place.line},col={place.column},title={problem.rule}::{escaped}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
 def _json(value: object) -> str:
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return visible_json(json.dumps(value, indent=2, ensure_ascii=False))

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from portgen.exposure import Exposure
+from portgen.markdown import row
+from portgen.markdown import text as markdown_text
 from portgen.review import Kind, Review
+from portgen.visible import visible_line
 
 COMMANDS = "docs/install.md has the commands"
 
@@ -39,6 +42,10 @@ def headline(review: Review) -> str:
 def text(review: Review, most: int | None = None) -> Iterator[str]:
     """The review as text: what becomes reachable, then a line a service, then what to do. `most`: how many lines a part has
     at most; what is left out is counted."""
+    yield from map(visible_line, _text(review, most))
+
+
+def _text(review: Review, most: int | None) -> Iterator[str]:
     yield from _some([f"exposes {_exposed(exposure)}" for exposure in review.exposures if exposure.new], most)
     yield from _some([changed.line for changed in review.services], most)
     yield from _some(list(review.hosts), most)
@@ -79,14 +86,14 @@ def markdown(review: Review) -> Iterator[str]:
         yield "|---|---|---|---|"
         for exposure in new:
             who = exposure.who if exposure.who in exposure.sources or not exposure.sources else f"{exposure.who} ({', '.join(exposure.sources)})"
-            yield _row(exposure.host, f"**{_cell(exposure.title)}**", _cell(exposure.where), _cell(who))
+            yield row((exposure.host, f"**{markdown_text(exposure.title)}**", markdown_text(exposure.where), markdown_text(who)))
     else:
         yield "Nobody can reach anything that they could not reach before."
     elsewhere = [exposure for exposure in review.exposures if not exposure.new]
     if elsewhere:
         yield ""
         yield "The same visitors find these elsewhere: " + "; ".join(
-            _cell(f"{exposure.title} at {exposure.where} (until now {exposure.until}), {exposure.who}") for exposure in elsewhere
+            markdown_text(f"{exposure.title} at {exposure.where} (until now {exposure.until}), {exposure.who}") for exposure in elsewhere
         )
     if review.services:
         yield ""
@@ -94,10 +101,10 @@ def markdown(review: Review) -> Iterator[str]:
         yield "|---|---|"
         for changed in review.services:
             name = f"`{changed.service}`" if changed.was is None else f"`{changed.was}` → `{changed.service}`"
-            yield _row(f"{_cell(changed.title)} {name}", _cell("; ".join(changed.words)))
+            yield row((f"{markdown_text(changed.title)} {name}", markdown_text("; ".join(changed.words))))
     for line in (*review.hosts, *(f"{path} changes too" for path in review.others)):
         yield ""
-        yield _cell(line)
+        yield markdown_text(line)
     host = None
     for step in review.steps:
         if step.host != host:
@@ -105,21 +112,10 @@ def markdown(review: Review) -> Iterator[str]:
             yield ""
             yield f"**On {host}, in this order**"
             yield ""
-        yield f"1. {_cell(step.text(50))}"
+        yield f"1. {markdown_text(step.text(50))}"
     if review.steps:
         yield ""
         yield COMMANDS
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cell(text: str) -> str:
-    """Text in a table or a paragraph, as it is: no markup, no link, nobody notified."""
-    for special in "\\|<*_[]`~":
-        text = text.replace(special, f"\\{special}")
-    return text.replace("@", "@\u200b").replace("\n", " ")
 
 
 def as_dict(review: Review) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import foreign, host
+from portgen import files, host
 from portgen.checks import Check, Machine, Program, Rejection, Unchecked
 from portgen.plan import Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
@@ -61,7 +61,7 @@ class _Traced(NamedTuple):
 
 def machine(folder: Path, with_system: bool) -> Machine:
     """This machine, as targets may ask about it. `folder` is the inventory's."""
-    return Machine(host.is_root(), str(folder.absolute()), foreign.read, _readable, _tree(ETC_NGINX) if with_system else None)
+    return Machine(host.is_root(), str(folder.absolute()), files.text, _readable, _tree(ETC_NGINX) if with_system else None)
 
 
 def run(plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str], at: At, out: str, on: Machine) -> list[Outcome]:
@@ -220,7 +220,7 @@ def _readable(path: str) -> bool:
 
 def _tree(root: Path) -> dict[str, str]:
     """The configuration below a folder, links followed. Not what is no configuration, and never a private key."""
-    files: dict[str, str] = {}
+    found: dict[str, str] = {}
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -230,7 +230,7 @@ def _tree(root: Path) -> dict[str, str]:
         seen.add(real)
         for name in sorted(names):
             path = Path(folder, name)
-            text = foreign.read(str(path))
+            text = files.text(str(path))
             if text is not None and "\0" not in text and "PRIVATE KEY" not in text:
-                files[str(path.relative_to(root))] = text
-    return files
+                found[str(path.relative_to(root))] = text
+    return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from portgen import output
 from portgen.diff import Change, unified
 from portgen.problem import Exit
 from tests.conftest import missing
+from tests.limit import ends
 
 INVENTORY = """\
 version: 1
@@ -302,9 +305,12 @@ def test_the_sums_never_lead_out_of_the_folder(rendered: Path, portgen: Run, nam
     with (rendered / SUMS).open("a") as sums:
         sums.write(f"{digest}  {name.replace('{tmp}', str(rendered))}\n")
     run = portgen("render", "--force")
-    assert run.code == Exit.OK
     assert "removed" not in run.out
     assert victim.read_text() == "mine"
+    if name.startswith("link/"):  # a link in place of a folder is refused, whoever names it
+        assert run.code == Exit.MACHINE
+        return
+    assert run.code == Exit.OK
     assert portgen("render", "--check").code == Exit.OK
 
 
@@ -620,6 +626,272 @@ def test_only_names_the_targets_for_one_that_is_none(rendered: Path, portgen: Ru
     assert run.code == Exit.USAGE
     assert "no such target: ngins" in run.err
     assert "nginx" in run.err.split("hint: ")[1]
+
+
+# --- links, devices, and what is too large ---------------------------------------------------------------------------
+
+READERS = [["render", "--yes"], ["render", "--check"], ["render", "--force", "--yes"], ["diff"], ["verify"], ["explain", f"{UNIT}:1"]]
+
+
+def linked_away(folder: Path, place: str) -> Path:
+    """The folder at `place` lies outside from now on, and a link leads there."""
+    outside = folder / "outside"
+    (folder / place).rename(outside)
+    (folder / place).symlink_to(outside)
+    return outside
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+@pytest.mark.parametrize("place", ["output/box", "output/box/systemd", "output/box/nginx/conf.d"])
+def test_nothing_is_read_or_written_through_a_link_to_a_folder(rendered: Path, portgen: Run, place: str, command: list[str]) -> None:
+    """Also where all is as remembered, and nothing would change."""
+    outside = linked_away(rendered, place)
+    before = tree(rendered)
+    for inventory in (INVENTORY, CHANGED):
+        (rendered / "inventory.yaml").write_text(inventory)
+        run = portgen(*command)
+        assert run.code == Exit.MACHINE, run.out + run.err
+        assert f"error: {place}: is a link (to {outside}), and portgen reads and writes through none\n    hint: move it away; " in run.err
+        assert run.out == ""
+    (rendered / "inventory.yaml").write_text(INVENTORY)
+    assert tree(rendered) == before
+
+
+def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_in_nobody_s_way_is_not(rendered: Path, portgen: Run) -> None:
+    (rendered / "output/elsewhere").symlink_to("..")
+    (rendered / "output/box/more").symlink_to("systemd")
+    assert portgen("render", "--check").code == Exit.OK
+    (rendered / "output/box/systemd").rename(rendered / "output/box/units")
+    (rendered / "output/box/systemd").symlink_to("units")
+    assert portgen("render", "--check").code == Exit.MACHINE
+
+
+def test_the_output_folder_itself_may_be_a_link(tmp_path: Path, portgen: Run) -> None:
+    """It is named by the person who runs portgen: where it leads is their own choice."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "output").symlink_to("far")
+    assert portgen("render", "--yes").code == Exit.OK
+    assert portgen("render", "--check").code == Exit.OK
+    assert (tmp_path / "far/SHA256SUMS").exists()
+
+
+def test_a_file_that_is_a_link_out_of_the_folder_is_shown_as_a_link(rendered: Path, portgen: Run) -> None:
+    """Not by what it leads to: a log of CI is read by many."""
+    (rendered / "secret").write_text("s3cret\n")
+    (rendered / UNIT).unlink()
+    (rendered / UNIT).symlink_to("../../../secret")
+    for command in (["render", "--check"], ["render"], ["diff"]):
+        run = portgen(*command)
+        assert run.code == Exit.DIFFERENT
+        assert "s3cret" not in run.out + run.err
+    assert "-a link to ../../../secret\n" in portgen("render", "--check").out
+
+
+def test_a_link_to_just_what_should_be_there_is_no_match(rendered: Path, portgen: Run) -> None:
+    (rendered / "copy").write_bytes((rendered / UNIT).read_bytes())
+    (rendered / UNIT).unlink()
+    (rendered / UNIT).symlink_to("../../../copy")
+    assert portgen("render", "--check").code == Exit.DIFFERENT
+
+
+def spoil(place: Path, kind: str) -> None:
+    place.unlink()
+    if kind == "device":
+        place.symlink_to("/dev/zero")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        with place.open("wb") as file:
+            file.truncate(5 << 30)
+
+
+@pytest.mark.parametrize("command", [["render", "--yes"], ["render", "--check"], ["lint"], ["ports"], ["diff"], ["move", "alpha", "5050", "--yes"]])
+@pytest.mark.parametrize("kind", ["device", "fifo", "huge"])
+def test_an_inventory_that_is_no_file_of_bearable_size(rendered: Path, portgen: Run, kind: str, command: list[str]) -> None:
+    spoil(rendered / "inventory.yaml", kind)
+    with ends():
+        run = portgen(*command)
+    said = "it is larger than 16 MB, the most that portgen reads" if kind == "huge" else "it is a device, a pipe or a socket, not a file"
+    assert (run.code, run.err) == (Exit.INVENTORY, f"error: inventory.yaml: can't be read: {said}\n")
+
+
+@pytest.mark.parametrize("place", [UNIT, SUMS])
+@pytest.mark.parametrize("kind", ["device", "fifo", "huge"])
+def test_a_file_in_output_that_is_no_file_of_bearable_size(rendered: Path, portgen: Run, kind: str, place: str) -> None:
+    spoil(rendered / place, kind)
+    for command in (["render", "--check"], ["render", "--yes"], ["verify"]):
+        with ends():
+            run = portgen(*command)
+        if kind == "device":  # a link out of the folder, which is not followed
+            assert run.code in (Exit.DIFFERENT, Exit.OK)
+        else:
+            assert run.code == Exit.MACHINE
+            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and no regular file)", run.err)
+
+
+# --- what a killed run leaves ----------------------------------------------------------------------------------------
+
+
+def strays(folder: Path) -> list[str]:
+    return [name for name in tree(folder) if "portgen-new" in name]
+
+
+@pytest.mark.parametrize("afterwards", [INVENTORY, CHANGED], ids=["the inventory as it was", "the changed inventory"])
+def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(rendered: Path, portgen: Run, afterwards: str) -> None:
+    """Before each rename: the temporary file is there then, whole, and its place may be wanted no more."""
+    whole = tree(rendered)
+    code = (
+        "import os, sys, signal\n"
+        "from portgen import cli, output\n"
+        "real, left = os.replace, [int(sys.argv[1])]\n"
+        "def replace(a, b):\n"
+        "    if '/portgen/' not in str(b): left[0] -= 1\n"
+        "    if left[0] < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    real(a, b)\n"
+        "output.os.replace = replace\n"
+        "cli.main(['render'])\n"
+    )
+    littered = 0
+    for count in range(30):
+        (rendered / "inventory.yaml").write_text(CHANGED)
+        ended = subprocess.run([sys.executable, "-c", code, str(count)], check=False, cwd=rendered, capture_output=True, timeout=60)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        littered += bool(strays(rendered))
+        (rendered / "inventory.yaml").write_text(afterwards)
+        assert portgen("render").code == Exit.OK
+        assert strays(rendered) == []
+        (rendered / "inventory.yaml").write_text(INVENTORY)
+        assert portgen("render").code == Exit.OK
+        assert tree(rendered) == whole
+    assert count == littered > 5
+
+
+def test_litter_goes_also_where_nothing_changes_but_not_by_a_check(rendered: Path, portgen: Run) -> None:
+    left = rendered / "output/box/systemd/.portgen-alpha.service.portgen-new"
+    left.write_text("half")
+    assert portgen("render", "--check").code == Exit.OK
+    assert left.exists()
+    assert portgen("render").code == Exit.OK
+    assert not left.exists()
+
+
+def test_only_files_that_a_run_of_ours_would_have_left_are_swept(rendered: Path, portgen: Run) -> None:
+    folder = rendered / "output/box/systemd"
+    (rendered / "mine").write_text("mine")
+    (folder / ".mine.service.portgen-new").write_text("mine")
+    (folder / "portgen-alpha.service.portgen-new").write_text("mine")
+    (folder / ".portgen-alpha.service.portgen-new").symlink_to(rendered / "mine")
+    (folder / ".portgen-beta.service.portgen-new").mkdir()
+    before = tree(rendered)
+    assert portgen("render").code == Exit.OK
+    assert tree(rendered) == before
+    assert (folder / ".portgen-beta.service.portgen-new").is_dir()
+
+
+def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(rendered: Path, portgen: Run) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait(timeout=10)
+    gone, running = rendered / f".inventory.yaml.{ended.pid}.portgen-new", rendered / f".inventory.yaml.{os.getppid()}.portgen-new"
+    locked, link = rendered / ".inventory.yaml.999999991.portgen-new", rendered / ".inventory.yaml.999999992.portgen-new"
+    others = [rendered / ".other.yaml.999999993.portgen-new", rendered / ".inventory.yaml.99x.portgen-new", rendered / "inventory.yaml.9.portgen-new"]
+    for file in (gone, running, locked, *others):
+        file.write_text("half")
+    link.symlink_to(rendered / "inventory.yaml")
+    with locked.open() as held:  # as of a process in a container of its own: its number says nothing here
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert portgen("move", "alpha", "5050", "--yes").code == Exit.OK
+    assert not gone.exists()
+    assert all(file.exists() for file in (running, locked, *others))
+    assert link.is_symlink()
+
+
+def test_a_killed_edit_loses_nothing_and_the_next_one_leaves_nothing_of_it(rendered: Path, portgen: Run) -> None:
+    code = "import os, signal\nfrom portgen import cli\nos.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\ncli.main(['move', 'alpha', '5050', '--yes'])\n"
+    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert (rendered / "inventory.yaml").read_text() == INVENTORY
+    assert len(strays(rendered)) == 1
+    assert portgen("move", "alpha", "5050", "--yes").code == Exit.OK
+    assert strays(rendered) == []
+
+
+def test_a_hard_link_is_parted_and_it_is_said(rendered: Path, portgen: Run) -> None:
+    os.link(rendered / "inventory.yaml", rendered / "other.yaml")
+    run = portgen("move", "alpha", "5050", "--yes")
+    assert run.code == Exit.OK
+    assert "inventory.yaml had 1 other name (hard links): what they lead to is as it was\n" in run.err
+    assert (rendered / "other.yaml").read_text() == INVENTORY
+    assert "hard link" not in portgen("move", "alpha", "5051", "--yes").err
+
+
+# --- while a person thinks -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """`asked(meanwhile)`: there is a terminal; whoever sits there lets something happen, and answers yes."""
+
+    def answer(meanwhile: Callable[[], object]) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        def confirm(*_: object, **__: object) -> bool:
+            meanwhile()
+            return True
+
+        monkeypatch.setattr(sys, "stdin", Terminal())
+        monkeypatch.setattr("click.confirm", confirm)
+
+    return answer
+
+
+def take_the_lock(folder: Path) -> None:
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+
+
+@pytest.mark.parametrize("command", [["render"], ["move", "alpha", "5050"], ["swap", "alpha", "beta"], ["remove", "alpha"]], ids=" ".join)
+def test_nobody_is_locked_out_while_a_person_thinks(rendered: Path, portgen: Run, asked: Any, command: list[str]) -> None:
+    if command == ["render"]:
+        (rendered / "inventory.yaml").write_text(CHANGED)
+    asked(lambda: take_the_lock(rendered))
+    assert portgen(*command).code == Exit.OK
+
+
+@pytest.mark.parametrize("what", ["inventory", "output", "template"])
+def test_what_is_not_what_was_shown_is_not_written(rendered: Path, portgen: Run, asked: Any, what: str) -> None:
+    (rendered / "inventory.yaml").write_text(CHANGED)
+
+    def meanwhile() -> None:
+        if what == "inventory":
+            edit(rendered / "inventory.yaml", "port: 5002", "port: 5003")
+        elif what == "output":
+            edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+        else:
+            (rendered / "templates/systemd").mkdir(parents=True)
+            (rendered / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }}\n")
+
+    before = tree(rendered / "output")
+    asked(meanwhile)
+    run = portgen("render")
+    assert run.code == Exit.MACHINE
+    assert "changed meanwhile: this is not what was shown\n    hint: nothing was written; run `portgen render` again" in run.err
+    if what == "output":
+        before["box/nginx/snippets/portgen-locations.conf"] = (rendered / SNIPPET).read_bytes()
+    assert tree(rendered / "output") == before
+
+
+def test_an_edit_of_what_is_not_what_was_shown_is_not_written(rendered: Path, portgen: Run, asked: Any) -> None:
+    asked(lambda: edit(rendered / "inventory.yaml", "port: 5001", "port: 5003"))
+    run = portgen("move", "alpha", "5050")
+    assert run.code == Exit.MACHINE
+    assert "inventory.yaml was changed by somebody else meanwhile\n    hint: nothing was written; look at it, and run the command again" in run.err
+    assert "5050" not in (rendered / "inventory.yaml").read_text()
 
 
 # --- remembering -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import foreign, inventory, planner, report, rules
+from portgen import files, inventory, planner, report, rules
 from portgen.plan import Plan
 from portgen.problem import Problem
 from portgen.rules import route_unsafe
@@ -31,7 +31,7 @@ def problems_of(case: Path) -> list[Problem]:
 
 def reading(case: Path) -> Callable[[str], str | None]:
     """The files of a case, for the rules that are about such."""
-    return lambda path: foreign.read(str(case.parent / path))
+    return lambda path: files.text(str(case.parent / path))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.parent.name}-{case.parent.name}")

@@ -20,6 +20,8 @@ from portgen.problem import Exit, PortgenError
 from portgen.report import Style, wants_color
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from portgen.chain import Checked
     from portgen.edit import Edited
     from portgen.plan import Group, Plan, Project, Service
@@ -122,11 +124,12 @@ def _found(what: str, name: str, known: dict[str, R]) -> R:
 
 def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
     """Why no port is to be had, and where there still are some."""
-    from portgen.plan import free_ranges
+    from portgen import registry
 
     where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
-    there = {name: sum(map(len, free_ranges(planned, project, name))) for name in (None, *(one.name for one in project.groups)) if name != group}
-    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports]
+    rooms = ((room.group.name if room.group else None, room.size) for room in registry.rooms(planned, project))
+    there = {name: ports for name, ports in rooms if name != group}
+    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports][:20]
     if project.ports is None:
         hint = f"give {project.name} a range: `ports: 5500-5599`"
     elif room:
@@ -154,11 +157,18 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
     not load, or would have an error that is not there now.
     """
+    import sys
+    from contextlib import nullcontext
+    from functools import partial
+
     from portgen import output, report
 
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too.
-    with output.locked(settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style)):
-        code = _revise(settings, make, yes)
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Not while a
+    # person thinks: then it is taken for the write alone, which finds out whether the file is still what was shown.
+    asks = not yes and sys.stdin.isatty()
+    lock = partial(output.locked, settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style))
+    with nullcontext() if asks else lock():
+        code = _revise(settings, make, lock if asks else None)
     if code == Exit.OK and render:
         from portgen.commands.render import command as render_command
 
@@ -166,10 +176,16 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     return code
 
 
-def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool) -> int:
-    import sys
+def _revise(
+    settings: Settings,
+    make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]],
+    lock: Callable[[], AbstractContextManager[None]] | None,
+) -> int:
+    """`lock`: where a person is asked, what to take once they have answered."""
+    from contextlib import nullcontext
 
-    from portgen import chain, diff, edit, inventory, planner, report, rules
+    from portgen import chain, diff, edit, inventory, markdown, planner, report, rules
+    from portgen.visible import visible
 
     style = settings.style
     checked = chain.check(settings)
@@ -191,19 +207,24 @@ def _revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable
     refused = chain.failed(fresh)
     if style.format != "json":
         if summary and not style.quiet:
-            click.echo("\n".join(f"- {line}" if style.format == "markdown" else line for line in summary) + "\n")
+            said = (f"- {markdown.text(line)}" if style.format == "markdown" else visible(line) for line in summary)
+            click.echo("\n".join(said) + "\n")
         if not style.quiet:
-            lines = "".join(diff.unified(change) if style.format == "markdown" else report.change_lines([change], style))
-            click.echo(f"```diff\n{lines}```\n" if style.format == "markdown" else lines, nl=False, color=style.color)
+            lines = report.diff_block(change, style) if style.format == "markdown" else "".join(report.change_lines([change], style))
+            click.echo(lines, nl=False, color=style.color)
         for line in report.problem_lines(fresh, style):
             click.echo(line, err=style.format == "text", color=style.color)
-    asks = not yes and sys.stdin.isatty()
-    writes = not refused and (not asks or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
+    writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
+    others = 0
     if writes:
-        inventory.write(settings.inventory, checked.source, edited.text)
+        with lock() if lock is not None else nullcontext():
+            others = inventory.write(settings.inventory, checked.source, edited.text)
     if style.format == "json":
         changes = [{"path": change.path, "kind": change.kind, "diff": "".join(diff.unified(change))}]
         found = [report.as_dict(problem) for problem in fresh]
         report.data({"summary": summary, "problems": found, "changes": changes, "written": writes})
     report.status(f"written to {settings.inventory_name}" if writes else "nothing was written", style)
+    if others:
+        names = "1 other name" if others == 1 else f"{others} other names"
+        report.status(f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was", style)
     return Exit.OK if writes else Exit.DIFFERENT

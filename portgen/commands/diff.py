@@ -71,7 +71,7 @@ def _print(review: Review, source: Source, settings: chain.Settings) -> None:
         return
     lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
     for line in lines:
-        click.echo(line)
+        click.echo(report.shown(line, style))
 
 
 def _findings(review: Review, source: Source, file: str) -> list[Problem]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from portgen import chain, completion, report
+from portgen import chain, completion, markdown, report
 from portgen.commands import command as portgen_command
 from portgen.diff import SUMS
 from portgen.problem import Exit, PortgenError
+from portgen.visible import visible, visible_line
 
 if TYPE_CHECKING:
     from portgen.inventory import Source
@@ -84,12 +85,14 @@ def command(settings: chain.Settings, what: str) -> int:
     if settings.style.format == "json":
         report.data(_record(settings, source, answer, generated))
     else:
-        lines: list[str] = [answer.asked, ""] if answer.asked else []
+        lines: list[str] = [visible_line(answer.asked), ""] if answer.asked else []
         for subject, written in zip(answer.subjects, generated, strict=True):
             lines += [*_subject(settings, source, planned, subject, written), ""]
         for vacancy in answer.vacancies:
             lines += [*_vacancy(settings, source, vacancy, len(planned.hosts) > 1), ""]
-        click.echo("\n".join(lines[:-1]), color=settings.style.color)
+        text = "\n".join(lines[:-1])
+        markdown_wanted = settings.style.format == "markdown"
+        click.echo(markdown.fenced(text, "text") if markdown_wanted else text, nl=not markdown_wanted, color=settings.style.color)
     return Exit.OK if answer.subjects or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies) else Exit.DIFFERENT
 
 
@@ -266,9 +269,9 @@ def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _
         places = f"{lines.first}-{lines.last}" if lines.last > lines.first else str(lines.first)
         yield f"  {lines.file}:{places}"
         if style.verbose:
-            yield from (f"    {number:5} {line}".rstrip() for number, line in enumerate(lines.text.splitlines(), lines.first))
+            yield from (f"    {number:5} {visible(line)}".rstrip() for number, line in enumerate(lines.text.splitlines(), lines.first))
         else:
-            yield f"      {_telling(lines.text)}"
+            yield report.shown(f"      {visible_line(_telling(lines.text))}", style)
 
 
 def _telling(text: str) -> str:
@@ -280,14 +283,14 @@ def _telling(text: str) -> str:
 
 def _fact(name: str, value: str | None) -> Iterator[str]:
     if value:
-        yield f"  {name:{WIDTH}} {value}"
+        yield f"  {name:{WIDTH}} {visible_line(value)}"
 
 
 def _service(settings: chain.Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
     from portgen.targets import docs
 
     owner = next(project for project in planned.projects if project.name == service.project)
-    title = f"  {service.title}" if service.title != service.name else ""
+    title = f"  {visible_line(service.title)}" if service.title != service.name else ""
     yield report.strong(service.name, settings.style) + title
     yield from _fact("purpose", service.purpose)
     yield from _fact("owner", f"{_titled(owner)} on {service.host}")
@@ -327,7 +330,7 @@ def _nginx(settings: chain.Settings, source: Source, planned: Plan, subject: _Su
 def _project(settings: chain.Settings, source: Source, planned: Plan, project: Project) -> Iterator[str]:
     from portgen import registry
 
-    yield report.strong(project.name, settings.style) + (f"  {project.title}" if project.title != project.name else "")
+    yield report.strong(project.name, settings.style) + (f"  {visible_line(project.title)}" if project.title != project.name else "")
     yield from _fact("purpose", project.purpose)
     yield from _fact("host", project.host)
     yield from _fact("status", project.status)

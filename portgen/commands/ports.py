@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from portgen import chain, completion, report
+from portgen import chain, completion, markdown, report
 from portgen.commands import command as portgen_command
 from portgen.commands import find_project
 from portgen.problem import Exit
@@ -36,8 +36,8 @@ def command(settings: chain.Settings, project: str | None, free: bool) -> int:
     owner = find_project(planned, project) if project is not None else None
     style = settings.style
     if free:
-        owners = [owner] if owner else list(planned.projects)
-        rooms = [room for one in owners for room in registry.rooms(planned, one) if one.ports is not None]
+        owners = [one for one in ([owner] if owner else planned.projects) if one.ports is not None]
+        rooms = list(registry.rooms(planned, *owners))
         if style.format == "json":
             report.data({"free": [_room(room) for room in rooms]})
         else:
@@ -64,7 +64,8 @@ def _print(planned: Plan, rows: Sequence[Row], style: report.Style) -> None:
     projects = {project.name: project for project in planned.projects}
     for index, ((host, name), section) in enumerate(sections.items()):
         title = f"nginx on {host}" if name is None else _heading(projects[name], section, several)
-        click.echo(("\n" if index else "") + ("### " if style.format == "markdown" else "") + report.strong(title, style), color=style.color)
+        heading = f"### {markdown.text(title)}" if style.format == "markdown" else report.strong(title, style)
+        click.echo(("\n" if index else "") + heading, color=style.color)
         if style.format == "markdown":
             click.echo()
         for line in report.table(head, section, style, _width()):
@@ -73,7 +74,7 @@ def _print(planned: Plan, rows: Sequence[Row], style: report.Style) -> None:
 
 def _heading(project: Project, cells: Sequence[tuple[str, ...]], several: bool) -> str:
     held = len({cell[0].partition("/")[0] for cell in cells if cell[0] != "-"})
-    own = len(set(project.ports)) if project.ports else 0
+    own = len(project.ports) if project.ports else 0
     title = f" ({project.title})" if project.title != project.name else ""
     ports = f": {project.ports}, {held} of {own} held" if project.ports else ""
     return f"{project.name}{title}{f' on {project.host}' if several else ''}{ports}"

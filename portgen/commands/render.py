@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from portgen import chain, completion, memory, output, report
+from portgen import chain, completion, markdown, memory, output, report
 from portgen.commands import command as portgen_command
-from portgen.problem import Exit, Problem
+from portgen.problem import Exit, PortgenError, Problem
 
 if TYPE_CHECKING:
+    from portgen.diff import Change
     from portgen.plan import Plan
 
 MOST = 40  # lines of each part of the summary above the diff
@@ -48,14 +49,20 @@ def command(settings: chain.Settings, check: bool, yes: bool, force: bool, stric
     remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None
     if remembered is not None and remembered.sums is not None:
         count = output.matches(settings.out, remembered.sums, remembered.executable)
-        if count is not None:
+        if count is not None and (check or not output.litters(settings.out)):
             _tell(remembered.problems, settings.style)
             return _unchanged(settings, remembered.problems, count, wish)
-    with nullcontext() if check else output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style)):
-        return _render(settings, key, wish)
+    asks = not check and not yes and sys.stdin.isatty()
+    with nullcontext() if check or asks else _locked(settings):
+        return _render(settings, key, wish, asks)
 
 
-def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
+def _locked(settings: chain.Settings) -> AbstractContextManager[None]:
+    return output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style))
+
+
+def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) -> int:
+    """With `asks` the lock is not held here: a person may think for as long as they like, and others write meanwhile."""
     style = settings.style
     checked = chain.check(settings)
     problems = checked.problems
@@ -69,6 +76,9 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
         executable = frozenset(file.path for file in compared.files if file.mode & 0o100)
         memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(problems), output.digest(compared.sums), executable))
     if not changes:
+        if not wish.check and output.litters(settings.out):
+            with _locked(settings) if asks else nullcontext():
+                output.sweep(settings.out)
         _tell(problems, style)
         return _unchanged(settings, problems, len(compared.files), wish)
     if style.format == "json":
@@ -85,13 +95,25 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish) -> int:
     if not wish.force and any(change.kind == "edited" for change in changes):
         report.status(f"{counted}\nnothing was written: --force overwrites what was edited by hand", style)
         return Exit.DIFFERENT
-    asks = not wish.yes and sys.stdin.isatty()
     if asks and not click.confirm(f"{counted}. Write?", err=True):
         report.status("nothing was written", style)
         return Exit.DIFFERENT
-    output.write(settings.out, changes)
+    if asks:
+        with _locked(settings):
+            _refuse_other_than(changes, settings, wish)
+            output.write(settings.out, changes)
+    else:
+        output.write(settings.out, changes)
     report.status(f"written to {settings.output_name}: {counted}", style)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
+
+
+def _refuse_other_than(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
+    """What was answered with yes is what was shown, and nothing else. Raises PortgenError(Exit.MACHINE) where that is no more so."""
+    checked = chain.check(settings)
+    if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
+        message = f"{settings.inventory_name}, the templates or {settings.output_name} changed meanwhile: this is not what was shown"
+        raise PortgenError(message, Exit.MACHINE, hint="nothing was written; run `portgen render` again, and look at what it shows then")
 
 
 def _unchanged(settings: chain.Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:
@@ -121,7 +143,7 @@ def _meaning(compared: chain.Compared, plan: Plan, only: str | None, style: repo
 
     found = review.of_changes(compared, plan)
     lines = summary.markdown(found) if style.format == "markdown" else summary.text(found, MOST)
-    return [*(f"{line}\n" for line in lines), "\n"]
+    return [*(f"{report.shown(line, style)}\n" for line in lines), "\n"]
 
 
 def _show(meaning: list[str], lines: list[str], style: report.Style) -> None:
@@ -132,6 +154,5 @@ def _show(meaning: list[str], lines: list[str], style: report.Style) -> None:
         os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager([*meaning, *lines], color=style.color)
         return
-    fenced = style.format == "markdown"
-    diff = ("```diff\n" if fenced else "") + "".join(lines) + ("```\n" if fenced else "")
+    diff = markdown.fenced("".join(lines), "diff") if style.format == "markdown" else "".join(lines)
     click.echo("".join(meaning) + diff, nl=False, color=style.color)

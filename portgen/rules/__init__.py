@@ -20,6 +20,7 @@ import difflib
 import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
@@ -72,10 +73,28 @@ def is_absolute(rule: Rule) -> bool:
     return bool(getattr(rule, "ABSOLUTE", False))
 
 
-def did_you_mean(word: str, names: Collection[str]) -> str | None:
-    """A hint with the likeliest of the names; none among very many, since comparing them costs more than the rest of lint."""
-    near = difflib.get_close_matches(word, names, n=1) if len(names) <= 200 else []
-    return f"did you mean `{near[0]}`?" if near else None
+MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
+MOST_LISTED = 20  # names that a hint lists
+
+
+class Suggestions:
+    """Hints with the likeliest of known names. Comparing costs more than the rest of lint: very many words, or words among very
+    many names, get none.
+    """
+
+    def __init__(self) -> None:
+        self.left = MOST_COMPARED
+
+    def __call__(self, word: str, names: Collection[str]) -> str | None:
+        self.left -= len(names)
+        near = difflib.get_close_matches(word[:100], names, n=1) if self.left >= 0 else []
+        return f"did you mean `{near[0]}`?" if near else None
+
+
+def listed(names: Collection[str]) -> str:
+    """Names as a hint lists them: the first of very many."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(islice(names, MOST_LISTED)) + (f" and {more} more" if more > 0 else "")
 
 
 def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:

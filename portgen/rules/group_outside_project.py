@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Group, Plan
+from portgen import ranges
+from portgen.plan import Group, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -13,16 +14,35 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
-        earlier: list[Group] = []
-        for group in project.groups:
-            place = (*group.key_path, "ports")
-            outside = next((port for port in group.ports if project.ports is None or port not in project.ports), None)
-            if outside is not None:
-                owned = f"{project.name}'s {project.ports}" if project.ports else f"{project.name}, which owns no ports"
-                yield Finding(place, f"group {group.name} holds {outside}, outside {owned}", "shrink the group or widen the project")
-            for other in earlier:
-                if group.name == other.name:
-                    yield Finding((*group.key_path, "name"), f"group {group.name} is written twice ({{line}})", "rename one", other.key_path)
-                elif any(max(a.start, b.start) < min(a.stop, b.stop) for a in group.ports.ranges for b in other.ports.ranges):
-                    yield Finding(place, f"group {group.name} shares ports with group {other.name} ({{line}})", "part them", other.key_path)
-            earlier.append(group)
+        yield from _outside(project)
+        yield from _twice(project)
+        yield from _shared(project)
+
+
+def _outside(project: Project) -> Iterator[Finding]:
+    owned = f"{project.name}'s {project.ports.brief}" if project.ports else f"{project.name}, which owns no ports"
+    own = project.ports.joined if project.ports else []
+    for group in project.groups:
+        left = ranges.without(group.ports.joined, own)
+        if left:
+            message = f"group {group.name} holds {left[0].start}, outside {owned}"
+            yield Finding((*group.key_path, "ports"), message, "shrink the group or widen the project")
+
+
+def _twice(project: Project) -> Iterator[Finding]:
+    seen: dict[str, Group] = {}
+    for group in project.groups:
+        first = seen.setdefault(group.name, group)
+        if first is not group:
+            yield Finding((*group.key_path, "name"), f"group {group.name} is written twice ({{line}})", "rename one", first.key_path)
+
+
+def _shared(project: Project) -> Iterator[Finding]:
+    """Each pair once, at the one that is written later. Of two that have one name that is told instead."""
+    owned = ranges.Owned((part, number) for number, group in enumerate(project.groups) for part in group.ports.joined)
+    pairs = dict.fromkeys(tuple(sorted((one, other))) for (_, one), (_, other) in owned.clashes())
+    for earlier, later in pairs:
+        group, other = project.groups[later], project.groups[earlier]
+        if group.name != other.name:
+            message = f"group {group.name} shares ports with group {other.name} ({{line}})"
+            yield Finding((*group.key_path, "ports"), message, "part them", other.key_path)

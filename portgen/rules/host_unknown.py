@@ -6,22 +6,21 @@ from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, did_you_mean
+from portgen.rules import Finding, Suggestions, listed
 
 SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    names = [host.name for host in plan.hosts]
+    names = {host.name: host for host in plan.hosts}
+    did_you_mean = Suggestions()
     for project in plan.projects:
         if project.host in names:
             continue
         if project.host:
-            hint = did_you_mean(project.host, names) or f"hosts: {', '.join(names) or 'none yet'}"
+            hint = did_you_mean(project.host, names) or f"hosts: {listed(names) or 'none yet'}"
             yield Finding((*project.key_path, "host"), f"{project.name} is on `{project.host}`, which is not in `hosts`", hint)
         elif names:
-            yield Finding(
-                project.key_path, f"{project.name} has no `host`, and there are {len(names)}", f"add `host:` with one of {', '.join(names)}"
-            )
+            yield Finding(project.key_path, f"{project.name} has no `host`, and there are {len(names)}", f"add `host:` with one of {listed(names)}")
         else:
             yield Finding(project.key_path, f"{project.name} stands on no host: `hosts` is empty", "add `hosts: {NAME: {}}`")

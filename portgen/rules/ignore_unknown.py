@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, did_you_mean, every, is_absolute
+from portgen.rules import Finding, Suggestions, every, is_absolute
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
@@ -14,6 +14,7 @@ ABSOLUTE = True
 
 def check(plan: Plan) -> Iterator[Finding]:
     rules = every()
+    did_you_mean = Suggestions()
     for service in plan.services:
         for name in service.ignore:
             place = (*service.key_path, "ignore", name)

@@ -6,9 +6,10 @@ retired services hold their ports too. Silence it only where the second never li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
-from portgen.plan import EVERYWHERE, EVERYWHERE6, Binding, Plan, free_ports
+from portgen.plan import EVERYWHERE, EVERYWHERE6, Binding, Host, Plan, Space
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -17,26 +18,34 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        held: dict[tuple[str, int], list[Binding]] = {}
+        hint = _hints(host)
+        held: dict[tuple[str, int], dict[str, Binding]] = {}  # the first at each address
         for binding in host.bindings:
-            others = held.setdefault((binding.transport, binding.port), [])
-            for other in others:
+            others = held.setdefault((binding.transport, binding.port), {})
+            for other in others.values():
                 if _collide(binding.address, other.address):
                     yield Finding(
                         binding.key_path,
                         f"port {binding.port}{'/udp' if binding.transport == 'udp' else ''} is held by {other.holder} ({{line}})",
-                        _hint(plan, binding),
+                        hint(binding.project),
                         other.key_path,
                     )
                     break
-            others.append(binding)
+            others.setdefault(binding.address, binding)
 
 
 def _collide(one: str, other: str) -> bool:
     return one == other or bool({one, other} & {EVERYWHERE, EVERYWHERE6})
 
 
-def _hint(plan: Plan, binding: Binding) -> str | None:
-    project = next((project for project in plan.projects if project.name == binding.project), None)
-    free = next(free_ports(plan, project), None) if project else None
-    return f"next free: {free}" if free else None
+def _hints(host: Host) -> Callable[[str | None], str | None]:
+    """What to take instead, by project: asked for once, however many of its services are in the way."""
+    space = Space(host)
+    projects = {project.name: project for project in host.projects}
+
+    @cache
+    def hint(name: str | None) -> str | None:
+        free = next(iter(space.free(projects[name])), None) if name in projects else None
+        return f"next free: {free.start}" if free else None
+
+    return hint

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.model import spelled
+from portgen.plan import Plan, Project
 from portgen.problem import Severity
+from portgen.ranges import Owned
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    for index, project in enumerate(plan.projects):
-        for part_index, part in enumerate(project.ports.ranges if project.ports else ()):
-            for other in (*plan.projects[:index], project):
-                if other.host != project.host or other.ports is None:
-                    continue
-                earlier = other.ports.ranges if other is not project else project.ports.ranges[:part_index]  # type: ignore[union-attr]
-                for theirs in earlier:
-                    first, last = max(part.start, theirs.start), min(part.stop, theirs.stop) - 1
-                    if first <= last:
-                        shared = str(first) if first == last else f"{first}-{last}"
-                        owner = f"{other.name} ({{line}})" if other is not project else "another range of the same project"
-                        yield Finding(
-                            (*project.key_path, "ports"),
-                            f"{shared} belongs to {owner} too",
-                            "leave it out of one of them: `ports` takes a list of ranges",
-                            (*other.key_path, "ports"),
-                        )
+    order = {project.name: number for number, project in enumerate(plan.projects)}
+    by_host: dict[str, list[tuple[range, Project]]] = {}
+    for project in plan.projects:
+        if project.ports is not None:
+            by_host.setdefault(project.host, []).extend((part, project) for part in project.ports.ranges)
+    for owned in by_host.values():
+        for (part, one), (theirs, other) in Owned(owned).clashes():
+            first, second = (one, other) if order[one.name] < order[other.name] else (other, one)
+            shared = range(max(part.start, theirs.start), min(part.stop, theirs.stop))
+            yield Finding(
+                (*second.key_path, "ports"),
+                f"{spelled([shared])} belongs to {first.name} ({{line}}) too",
+                "leave it out of one of them: `ports` takes a list of ranges",
+                (*first.key_path, "ports"),
+            )

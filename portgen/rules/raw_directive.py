@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -12,9 +12,12 @@ SEVERITY = Severity.NOTE
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    seen: set[KeyPath] = set()  # a project's default is one finding, however many services have it
     for service in plan.services:
-        if service.route is not None:
-            for index, directive in enumerate(service.route.extra):
-                yield Finding(
-                    (*service.route.key_path, "extra", index), f"raw nginx directive in {service.name}'s route: {' '.join(directive.split())}"
-                )
+        route = service.route
+        if route is None or route.key_path in seen:
+            continue
+        seen.add(route.key_path)
+        whose = f"{service.name}'s" if route.place == route.key_path else f"{service.project}'s default"
+        for index, directive in enumerate(route.extra):
+            yield Finding((*route.key_path, "extra", index), f"raw nginx directive in {whose} route: {' '.join(directive.split())}")

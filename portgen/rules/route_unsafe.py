@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -23,6 +23,7 @@ _BLANK = " \t\r\n"
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    seen: set[KeyPath] = set()  # a default's directives are read once
     for service in plan.services:
         route = service.route
         if route is None:
@@ -38,10 +39,11 @@ def check(plan: Plan) -> Iterator[Finding]:
                 f"{service.name}'s title is nginx's word for `no password`",
                 "give the service another `title` than `off`",
             )
-        for index, directive in enumerate(route.extra):
+        for index, directive in enumerate(route.extra if place not in seen else ()):
             fault = _fault(directive)
             if fault:
                 yield Finding((*place, "extra", index), f"the raw directive {fault}", "write one whole directive, such as `add_header X-Team es;`")
+        seen.add(place)
 
 
 def _hint(path: str) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from portgen.plan import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, did_you_mean
+from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    names = [project.name for project in plan.projects]
+    names = {project.name: project for project in plan.projects}
+    did_you_mean = Suggestions()
     for project in plan.projects:
         for index, name in enumerate(project.shared_by):
             if name not in names:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.model import parse_cidr
+from portgen.plan import Plan, is_ipv6
 from portgen.problem import Severity
+from portgen.ranges import Owned, addresses
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
@@ -14,14 +15,15 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        zones = [(name, ipaddress.ip_network(cidr)) for name, cidrs in host.zones.items() for cidr in cidrs]
+        zones = [(parse_cidr(cidr), name) for name, cidrs in host.zones.items() for cidr in cidrs if not is_ipv6(cidr)]
+        owned = Owned((addresses(cidr), name) for cidr, name in zones if cidr.prefixlen > 1)
         for project in host.projects:
-            for name, cidr in zones:
-                if project.network is not None and cidr.prefixlen > 1 and project.network.subnet.overlaps(cidr):
-                    yield Finding(
-                        (*project.network.key_path, "subnet"),
-                        f"{project.network.subnet} overlaps the zone {name} ({{line}}): its containers may go where {name} may",
-                        "take a subnet outside, or narrow the zone",
-                        (*host.key_path, "zones", name),
-                    )
-                    break
+            found = owned.over(addresses(project.network.subnet)) if project.network is not None else None
+            if found is not None and project.network is not None:
+                _, name = found
+                yield Finding(
+                    (*project.network.key_path, "subnet"),
+                    f"{project.network.subnet} overlaps the zone {name} ({{line}}): its containers may go where {name} may",
+                    "take a subnet outside, or narrow the zone",
+                    (*host.key_path, "zones", name),
+                )

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan import Network, Plan, Project
 from portgen.problem import Severity
+from portgen.ranges import Owned, addresses
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    for index, project in enumerate(plan.projects):
-        network = project.network
-        for other in plan.projects[:index]:
-            if network is None or other.network is None or other.host != project.host:
-                continue
-            if network.subnet.overlaps(other.network.subnet):
-                yield Finding(
-                    (*network.key_path, "subnet"),
-                    f"{network.subnet} overlaps {other.name}'s {other.network.subnet} ({{line}})",
-                    "give each project a subnet of its own",
-                    (*other.network.key_path, "subnet"),
-                )
-            elif network.name == other.network.name:
+    by_host: dict[str, list[tuple[Project, Network]]] = {}
+    for project in plan.projects:
+        if project.network is not None:
+            by_host.setdefault(project.host, []).append((project, project.network))
+    for networks in by_host.values():
+        overlapping: set[int] = set()
+        owned = Owned((addresses(network.subnet), number) for number, (_, network) in enumerate(networks))
+        for (_, one), (_, other) in owned.clashes():
+            overlapping.add(max(one, other))
+            (first, theirs), (project, network) = networks[min(one, other)], networks[max(one, other)]
+            yield Finding(
+                (*project.key_path, "network", "subnet"),
+                f"{network.subnet} overlaps {first.name}'s {theirs.subnet} ({{line}})",
+                "give each project a subnet of its own",
+                (*first.key_path, "network", "subnet"),
+            )
+        names: dict[str, Project] = {}
+        for number, (project, network) in enumerate(networks):
+            first = names.setdefault(network.name, project)
+            if first is not project and number not in overlapping:
                 yield Finding(
                     (*network.key_path, "name"),
-                    f"the network {network.name} is {other.name}'s too ({{line}})",
+                    f"the network {network.name} is {first.name}'s too ({{line}})",
                     "give each project's network a name of its own",
-                    (*other.network.key_path, "name"),
+                    (*first.key_path, "network", "name"),
                 )

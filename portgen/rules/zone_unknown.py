@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from portgen.model import parse_cidr
 from portgen.plan import ANY, Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, did_you_mean
+from portgen.rules import Finding, Suggestions, listed
 
 SEVERITY = Severity.ERROR
 
@@ -25,6 +25,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                     (*host.key_path, "zones", zone), f"the zone `{zone}` has the name of {'everybody' if zone == ANY else 'a project'}", "rename it"
                 )
     known = {host.name: {ANY, *host.zones, *projects} for host in plan.hosts}
+    did_you_mean = Suggestions()
     for place, host_name, words in plan.allows:
         names = known.get(host_name)
         if names is None:
@@ -34,7 +35,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 continue
             fault = _fault(word)
             if fault:
-                known_here = f"known here: {', '.join(sorted(names))}, or a CIDR" if len(names) <= 50 else None
+                known_here = f"known here: {listed(sorted(names))}, or a CIDR"
                 yield Finding((*place, index), fault, did_you_mean(word, names) or known_here)
 
 

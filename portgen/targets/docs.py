@@ -17,16 +17,15 @@ from urllib.parse import quote
 
 import msgspec
 
+from portgen.markdown import code, row, text
 from portgen.model import Ports
-from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Transport, free_ranges
+from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Space, Transport
+from portgen.ranges import count, joined
 from portgen.targets import Page, ufw
 
 NONE = "-"  # an empty cell
 MOST_RANGES = 12  # free ranges that are named in a line; scattered ones are many, and nobody reads on
 
-# What Markdown, with GitHub's tables, maths and strike-through, would not print as it is. An underscore within a word is safe.
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;)")
-_SUSPECT = re.compile(r"[\\`*\[\]<>|~$#_&]")  # the same, quicker, and too careful
 _PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes as the characters.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -77,10 +76,9 @@ def pages(host: Host) -> Iterator[Page]:
     url = base_url(host.server) if host.server else None
     known = [_known(service, url) for project in host.projects for service in project.services]
     units: Units = {(forwarder.service, forwarder.port, forwarder.transport): forwarder.unit for forwarder in host.forwarders}
+    space = Space(host)
     free: Free = {
-        (project.name, group): free_ranges(host, project, group)
-        for project in host.projects
-        for group in (None, *(group.name for group in project.groups))
+        (project.name, group): space.free(project, group) for project in host.projects for group in (None, *(group.name for group in project.groups))
     }
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", _guide(host, url, known, units, free))
     yield Page("docs/ports.html", "docs/ports.html.j2", {"host": host, "data": _data(host, url, known, units, free)})
@@ -157,9 +155,9 @@ def _section(project: Project, held: list[_Held], free: Free) -> Section:
         purpose=text(project.purpose or NONE),
         shared_by=", ".join(code(name) for name in project.shared_by),
         network=f"{code(project.network.name)}, {code(str(project.network.subnet))}" if project.network else "",
-        owned=_count(owned),
+        owned=count(owned),
         used=sum(bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned),
-        free=_count(_all_free(project, free)),
+        free=count(_all_free(project, free)),
         use=[_use_row(entry) for entry in held],
     )
 
@@ -202,15 +200,15 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
         return
     title = text(project.title)
     rest = free[project.name, None]
-    yield _row(title, NONE, "whatever comes", str(project.ports), str(_count(rest)), _ranges(rest))
+    yield row((title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest)))
     for group in project.groups:
         within = free[project.name, group.name]
-        yield _row(title, code(group.name), text(group.purpose or NONE), str(group.ports), str(_count(within)), _ranges(within))
+        yield row((title, code(group.name), text(group.purpose or NONE), str(group.ports), str(count(within)), _ranges(within)))
 
 
 def _all_free(project: Project, free: Free) -> list[range]:
     """What is free in the project, planned for a group or not; neighbours joined."""
-    return _joined(part for group in (None, *(group.name for group in project.groups)) for part in free[project.name, group])
+    return joined(part for group in (None, *(group.name for group in project.groups)) for part in free[project.name, group])
 
 
 def _ranges(free: Sequence[range]) -> str:
@@ -262,13 +260,13 @@ def _listening(host: Host, held: dict[str, list[_Held]]) -> Iterator[str]:
     for project in host.projects:
         entries = held[project.name]
         stray = [range(entry.port, entry.port + 1) for entry in entries if project.ports is None or entry.port not in project.ports]
-        parts = [*(project.ports.ranges if project.ports else ()), *_joined(stray)]
+        parts = [*(project.ports.ranges if project.ports else ()), *joined(stray)]
         if parts:
             flags = "-tuln" if any(entry.transport == "udp" for entry in entries) else "-tln"
             yield f"ss -H {flags} {shlex.quote(ss_filter(parts))}  # {project.name}"
     nginx = _nginx_ports(host)
     if nginx:
-        yield f"ss -H -tln {shlex.quote(ss_filter(_joined(range(port, port + 1) for port in nginx)))}  # nginx"
+        yield f"ss -H -tln {shlex.quote(ss_filter(joined(range(port, port + 1) for port in nginx)))}  # nginx"
 
 
 def _unwanted(host: Host, free: Free) -> Iterator[str]:
@@ -294,21 +292,6 @@ def _health(entry: _Held) -> str:
 
 def _visit(one: _Known) -> str:
     return f"curl -sS -o /dev/null -w '%{{http_code}} {one.service.name}\\n' {_word(one.url or '')}"
-
-
-def _joined(parts: Iterable[range]) -> list[range]:
-    """The same ports in as few ranges as they need, lowest first."""
-    found: list[range] = []
-    for part in sorted(parts, key=lambda part: part.start):
-        if found and part.start <= found[-1].stop:
-            found[-1] = range(found[-1].start, max(found[-1].stop, part.stop))
-        else:
-            found.append(part)
-    return found
-
-
-def _count(parts: Iterable[range]) -> int:
-    return sum(map(len, parts))
 
 
 def _nginx_ports(host: Host) -> list[int]:
@@ -390,16 +373,6 @@ def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
 # --- escaping --------------------------------------------------------------------------------------------------------
 
 
-def text(value: str) -> str:
-    """One line of plain text as Markdown prints it, in a table's cell too."""
-    return _SPECIAL.sub(r"\\\g<0>", value) if _SUSPECT.search(value) else value
-
-
-def code(value: str) -> str:
-    """A code span; plain text where a span would need more than its two backticks."""
-    return text(value) if "`" in value or "|" in value else f"`{value}`"
-
-
 def _quoted(path: str) -> str:
     """A URL's path inside a Markdown link: brackets, bars and blanks in percent form."""
     return path if _PLAIN.fullmatch(path) else quote(path, safe="/-._~!$&'*+,;=:@%")
@@ -408,7 +381,3 @@ def _quoted(path: str) -> str:
 def _word(value: str) -> str:
     """One word of a shell, quoted where it must be."""
     return value if _PLAIN.fullmatch(value) else shlex.quote(value)
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"

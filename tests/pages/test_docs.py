@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import inventory, planner
+from portgen import inventory, markdown, planner
 from portgen.problem import PortgenError
 from portgen.targets import docs
 from tests.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
@@ -230,11 +230,11 @@ printable = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S",
 
 @given(printable)
 def test_markdown_shows_a_text_as_it_was_written(value: str) -> None:
-    escaped = docs.text(value)
+    escaped = docs.text(value).replace(markdown.PART, "")
     plain = re.sub(r"\\([!-/:-@\[-`{-~])", "\\1", escaped)
     assert plain == value
     bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", escaped)
-    assert not re.search(r"[`*\[\]<>|~$]", bare)
+    assert not re.search(r"[`*\[\]<|~$]|^>", bare)
     assert unescape(bare) == bare
 
 

@@ -240,7 +240,7 @@ def test_markdown_shows_a_title_as_it_is() -> None:
     before = next(case for case in CASES if case.parent.name == "move").read_text()
     hostile = before.replace("title: Figures", "title: '|<b>*x*</b> @everyone [a](http://b) `c`'")
     lines = [line for line in summary.markdown(by_plans(before, hostile)) if "everyone" in line]
-    assert lines == ['| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http://b) \\`c\\` `figures` | was titled "Figures" |']
+    assert lines == ['| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http:\u200b//b) \\`c\\` `figures` | was titled "Figures" |']
 
 
 def test_a_summary_is_cut_where_asked_and_says_so() -> None:

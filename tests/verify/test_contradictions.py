@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import composefile, foreign, host, inventory, planner
+from portgen import composefile, files, host, inventory, planner
 from portgen import targets as every_target
 from tests.conftest import Run
 from tests.verify.conftest import line_of
@@ -342,7 +342,7 @@ def test_what_is_no_text_of_a_bearable_size_is_never_read_on(kind: str, shop: Pa
     elif kind == "device":
         path.symlink_to("/dev/zero")
     elif kind == "huge":
-        path.write_bytes(b"services: {}\n" + b"#" * foreign.LARGEST)
+        path.write_bytes(b"services: {}\n" + b"#" * files.MOST_TEXT)
     else:
         path.write_bytes(b"services:\n  web: {image: \xff}\n")
     run = portgen("lint")

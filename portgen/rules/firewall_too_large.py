@@ -1,0 +1,23 @@
+"""More firewall rules on a host than ufw can bear: every port of a service is opened to every source of its `allow`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import MOST_OPENINGS, Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+ABSOLUTE = True
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for host in plan.hosts:
+        if len(host.openings) > MOST_OPENINGS:
+            largest = max((service for service in host.services), key=lambda service: len(service.ports) * len(service.sources))
+            yield Finding(
+                largest.allow_place,
+                f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, most of them for {largest.name}",
+                "allow larger networks, or fewer ports",
+            )
