@@ -78,7 +78,7 @@ def test_a_copy_of_a_default_template_renders_the_same_bytes(project: Path, own:
 def test_a_default_template_includes_what_the_project_overrides_and_the_other_way_round(
     project: Path, own: Callable[..., Path], portgen: Portgen
 ) -> None:
-    own("ufw/apply.sh.j2", "# theirs, {{ 'for' }} {{ host.name }}\n")
+    own("ufw/apply.py", "# theirs, {{ 'for' }} {{ host.name }}\n")
     own(UNIT, "{% extends 'systemd/base.j2' %}{% import 'macros.j2' as m %}{% block body %}{{ m.mark(f) }}{% endblock %}")
     own("systemd/base.j2", "# base\n{% block body %}{% endblock %}\n{% include 'nginx/portgen-locations.conf.j2' ignore missing %}")
     own("macros.j2", "{% macro mark(f) %}# portgen:{{ f.service }}{% endmacro %}")
@@ -89,7 +89,7 @@ def test_a_default_template_includes_what_the_project_overrides_and_the_other_wa
     own(UNIT, "# portgen:{{ f.service }} {{ '%s-%d' | format(f.title, f.port) | systemd_text }}\n{% include 'macros.j2' %}\n")
     assert portgen("render", "--yes").code == Exit.OK
     files = output(project)
-    assert files["box/ufw/portgen-ufw.sh"].endswith("\n# theirs, for box\n")
+    assert "\n# theirs, for box\n" in files["box/ufw/portgen-ufw.sh"]
     assert files["box/systemd/portgen-first.service"] == "# portgen:first First-5000\n"
     assert files["box/nginx/snippets/portgen-locations.conf"] == "2\n"
     assert "# Ports of box" in files["box/docs/PORTS.md"]
@@ -155,7 +155,7 @@ SECRETS = ("<class", "<function", "<module", "root:x:0:0", "version: 1", "__subc
 
 
 @pytest.mark.parametrize("text", ESCAPES)
-@pytest.mark.parametrize("place", [UNIT, "ufw/apply.sh.j2"], ids=["page", "included"])
+@pytest.mark.parametrize("place", [UNIT, "ufw/apply.py"], ids=["page", "included"])
 def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: Portgen, place: str, text: str) -> None:
     """Neither where it is a page's template nor where a default one includes it; nor with what an earlier run compiled."""
     canary = project / "canary"
@@ -172,7 +172,7 @@ def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: 
 
 
 def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
-    own("nginx/portgen.conf.j2", "{% set _ = upstreams.clear() %}")
+    own("nginx/portgen.conf.j2", "{% set _ = routes.clear() %}")
     ran = portgen("render", "--yes")
     assert ran.code == Exit.INVENTORY
     assert "SecurityError" in ran.err
@@ -182,7 +182,7 @@ def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callabl
 def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
     """A default template that includes the project's text is compiled twice, and calls are checked in the second only."""
     assert portgen("render", "--yes").code == Exit.OK
-    own("ufw/apply.sh.j2", "{{ '{0.__class__}'.format('') }}")
+    own("ufw/apply.py", "{{ '{0.__class__}'.format('') }}")
     assert "SecurityError" in portgen("render").err
 
 
