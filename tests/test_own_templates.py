@@ -95,6 +95,13 @@ def test_a_default_template_includes_what_the_project_overrides_and_the_other_wa
     assert "# Ports of box" in files["box/docs/PORTS.md"]
 
 
+def test_line_ends_of_a_template_are_no_part_of_what_it_says(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+    assert portgen("render", "--yes").code == Exit.OK
+    default = (chain.Settings().template_folders[-1] / UNIT).read_bytes()
+    own(UNIT, "").write_bytes(default.replace(b"\n", b"\r\n"))
+    assert portgen("render", "--check").code == Exit.OK
+
+
 # --- nothing but text ------------------------------------------------------------------------------------------------
 
 # What each would run, had it the module os: `RUN` becomes a command that leaves the canary.
