@@ -179,7 +179,7 @@ def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: 
 
 
 def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
-    own("nginx/portgen.conf.j2", "{% set _ = routes.clear() %}")
+    own("nginx/portgen.conf.j2", "{% set _ = host.zones.clear() %}")
     ran = portgen("render", "--yes")
     assert ran.code == Exit.INVENTORY
     assert "SecurityError" in ran.err
