@@ -61,6 +61,7 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/heavy.py
 
 schema: $(VENV)/.installed
 	@$(BIN)/portgen schema > schema/inventory.schema.json

@@ -1,7 +1,8 @@
-"""Reading a file whole, if it is one and of bearable size: never a device, a pipe or a folder, never without an end.
+"""Reading a file whole, if it is one and of bearable size: never a device, a pipe or a folder, never without
+an end.
 
-In: a path and a limit. Out: bytes, or an OSError that says in words what is wrong. Standard library only: the unchanged path of
-`render --check` reads by it.
+In: a path and a limit. Out: bytes, or an OSError that says in words what is wrong. Standard library only:
+the unchanged path of `render --check` reads by it.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def read(path: Path | str, most: int = MOST, *, follow: bool = True) -> tuple[by
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(errno.EINVAL, "it is a device, a pipe or a socket, not a file", str(path))
-        # One byte more than it has: a file is read by one call, and its end seen with it. What grows meanwhile, or does not say
-        # its size (as in /proc), takes more.
+        # One byte more than it has: a file is read by one call, and its end seen with it. What grows
+        # meanwhile, or does not say its size (as in /proc), takes more.
         data = os.read(descriptor, min(status.st_size, most) + 1)
         while len(data) <= most and len(data) != status.st_size:
             part = os.read(descriptor, min(1 << 16, most + 1 - len(data)))

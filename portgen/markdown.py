@@ -1,10 +1,11 @@
 """Text as Markdown prints it: the one escaper, for pages, tables, reviews and findings.
 
-In: any text. Out: Markdown that shows just that text, on one line, in a table's cell too: no markup, no HTML, no link, no picture,
-nobody notified, no issue referred to. Pure, standard library only.
+In: any text. Out: Markdown that shows just that text, on one line, in a table's cell too: no markup, no
+HTML, no link, no picture, nobody notified, no issue referred to. Pure, standard library only.
 
-GitHub links addresses, `@names` and `#numbers` in the finished page, whatever escapes stood before them. So a zero-width space
-parts those: behind the `@`, the `#`, the `:` of `://` and the `www`. No text of the inventory may hold one of its own.
+GitHub links addresses, `@names` and `#numbers` in the finished page, whatever escapes stood before them. So
+a zero-width space parts those: behind the `@`, the `#`, the `:` of `://` and the `www`. No text of the
+inventory may hold one of its own.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from portgen.visible import visible
 
 PART = "\u200b"
 
-# What Markdown, with GitHub's tables, maths and strike-through, would not print as it is. An underscore within a word is safe, and
-# so is a `>` that neither begins a line nor closes a tag.
+# What Markdown, with GitHub's tables, maths and strike-through, would not print as it is. An underscore
+# within a word is safe, and so is a `>` that neither begins a line nor closes a tag.
 _SPECIAL = re.compile(r"[\\`*\[\]<|~$#]|^>|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;)")
-# What GitHub makes a link of: a name, an address of the web or of mail, an issue of this or of another repository.
-_LINKED = re.compile(r"@|://|(?<![A-Za-z0-9])www(?=\.)|#(?=[0-9])|(?<![A-Za-z0-9])GH(?=-[0-9])|\b(?:mailto|xmpp)(?=:)", re.IGNORECASE)
+# What GitHub makes a link of: a name, an address of the web or of mail, an issue of this or of another
+# repository.
+_LINKED = re.compile(
+    r"@|://|(?<![A-Za-z0-9])www(?=\.)|#(?=[0-9])"
+    r"|(?<![A-Za-z0-9])GH(?=-[0-9])|\b(?:mailto|xmpp)(?=:)",
+    re.IGNORECASE,
+)
 _SUSPECT = re.compile(r"[\\`*\[\]<>|~$#_&@:\n]|www|gh-", re.IGNORECASE)  # the same, quicker, and too careful
 
 

@@ -88,11 +88,9 @@ def write(out: Path, changes: Sequence[Change]) -> None:
     sums = next((change for change in changes if change.path == SUMS), None)
     done = 0
     path = SUMS
-    ours = (
-        [change.path for change in pending] + [path for text in (sums.before, sums.after) if text for path in _parse_sums(text.encode())]
-        if sums
-        else []
-    )
+    ours = {change.path for change in pending}
+    for text in (sums.before, sums.after) if sums is not None else ():
+        ours |= _parse_sums((text or "").encode()).keys()
     _refuse_links(out, ours)
     try:
         _sweep(out, ours)

@@ -1,7 +1,7 @@
 """Ranges of ports, and of addresses, as intervals: joined, cut, searched. Never number by number.
 
-In: `range`s of step 1. Out: the same. Pure, standard library only. Everything here costs about as much as there are ranges, however
-long they are: an inventory of a few lines may own every port a hundred times.
+In: `range`s of step 1. Out: the same. Pure, standard library only. Everything here costs about as much as
+there are ranges, however long they are: an inventory of a few lines may own every port a hundred times.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Owned(Generic[Owner]):
     def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
         self._items = sorted(items, key=lambda item: item[0].start)  # stable: of equal ones the first written comes first
         self._starts = [part.start for part, _ in self._items]
-        # The item that reaches furthest, of those up to each: what overlaps with a range is found without a search for it.
+        # The item that reaches furthest, of those up to each: what overlaps with a range is found without a
+        # search for it.
         self._furthest: list[tuple[range, Owner]] = []
         for item in self._items:
             furthest = self._furthest[-1] if self._furthest else item

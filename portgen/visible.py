@@ -1,19 +1,21 @@
 """Characters that a reader does not see, and that a terminal or a page obeys.
 
-In: a text from anywhere: a file in the output folder, an inventory, what a program said. Out: the same with such characters
-spelled out, `\\x1b`, `\\u202e`. Pure, standard library only.
+In: a text from anywhere: a file in the output folder, an inventory, what a program said. Out: the same with
+such characters spelled out, `\\x1b`, `\\u202e`. Pure, standard library only.
 
-What counts: controls but for the tab and the line feed; marks, embeddings, overrides and isolates that turn the direction of what
-follows; and what has no width: zero-width space, word joiner and the invisible operators behind it, byte-order mark, soft hyphen,
-Mongolian vowel separator, annotations, tags, and Unicode's own line separators. Not the zero-width joiner and non-joiner (U+200D,
-U+200C): Persian, the languages of India and composed emoji are written with them.
+What counts: controls but for the tab and the line feed; marks, embeddings, overrides and isolates that turn
+the direction of what follows; and what has no width: zero-width space, word joiner and the invisible
+operators behind it, byte-order mark, soft hyphen, Mongolian vowel separator, annotations, tags, and
+Unicode's own line separators. Not the zero-width joiner and non-joiner (U+200D, U+200C): Persian, the
+languages of India and composed emoji are written with them.
 """
 
 from __future__ import annotations
 
 import re
 
-# As members of a character class, for Python's patterns and for ECMA's alike; tags lie beyond what the latter can write plainly.
+# As members of a character class, for Python's patterns and for ECMA's alike; tags lie beyond what the
+# latter can write plainly.
 HIDDEN = r"\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 TAGS = r"\U000e0000-\U000e007f"
 

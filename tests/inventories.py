@@ -149,15 +149,19 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
         "compose_service": ["web", "Web.1"],
     },
     "project": {
-        "ports": [5000, "5000-5099", "5000-5999", "5050-5149", [5000, "5002-5099"], "1-65535"],
+        "ports": [5000, "5000-5099", "5000-5999", "5050-5149", [5000, "5002-5099"], "1-65535", [*range(5000, 8000, 2)]],
         "network": [
             {"name": "net-0", "subnet": "172.30.0.0/23"},
             {"name": "net-9", "subnet": "172.30.0.0/29"},
             {"name": "n", "subnet": "10.0.0.0/8"},
         ],
         "status": ["active", "planned", "retired"],
-        "reserved": [5000, "5000-5009"],
-        "groups": [[{"name": "web", "ports": "5000-5049"}], [{"name": "web", "ports": "5090-5110"}]],
+        "reserved": [5000, "5000-5009", [*range(5001, 8000, 2)]],
+        "groups": [
+            [{"name": "web", "ports": "5000-5049"}],
+            [{"name": "web", "ports": "5090-5110"}],
+            [{"name": f"g{number}", "ports": ["1-30000", "30001-65535"]} for number in range(300)],
+        ],
         "shared_by": [["a-project"], ["nobody"]],
         "defaults": [{}, {"via": "docker"}, {"via": "host"}, {"allow": ["any"]}, {"allow": ["six-zone"], "via": "docker"}, {"route": "/same/"}],
     },

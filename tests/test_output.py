@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from portgen import output
 from portgen.diff import Change, unified
-from portgen.problem import Exit
+from portgen.problem import Exit, PortgenError
 from tests.conftest import missing
 from tests.limit import ends
 
@@ -664,6 +664,15 @@ def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_in_nobody_s_wa
     (rendered / "output/box/systemd").rename(rendered / "output/box/units")
     (rendered / "output/box/systemd").symlink_to("units")
     assert portgen("render", "--check").code == Exit.MACHINE
+
+
+def test_a_write_itself_goes_through_no_link(rendered: Path) -> None:
+    """Whatever was found before: what puts a link there meanwhile gains nothing, also where the sums stay as they are."""
+    outside = linked_away(rendered, "output/box/systemd")
+    before = tree(outside)
+    with pytest.raises(PortgenError, match="is a link"):
+        output.write(rendered / "output", [Change("box/systemd/portgen-alpha.service", "old", "new", "changed")])
+    assert tree(outside) == before
 
 
 def test_the_output_folder_itself_may_be_a_link(tmp_path: Path, portgen: Run) -> None:

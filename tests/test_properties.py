@@ -19,6 +19,7 @@ from portgen.plan import Host, Plan, free_ports
 from portgen.problem import Exit, PortgenError, Problem, Severity
 from portgen.render import File
 from tests import inventories, readback
+from tests.limit import ends
 
 REPOSITORY = Path(__file__).parent.parent
 TARGETS = {name: target for name, target in targets.every().items() if name in ("compose", "nginx", "systemd", "ufw")}
@@ -239,13 +240,15 @@ def test_a_free_port_is_one_that_lint_accepts(written: dict[str, Any], data: st.
 
 @given(inventories.broken())
 def test_what_is_broken_is_refused_or_renders_what_may_come_out(written: dict[str, Any]) -> None:
+    text = yaml.safe_dump(written, sort_keys=False, width=10**9).encode()
     try:
-        source = load(written)
+        with ends():
+            source = inventory.parse(text, "inventory.yaml")
+            plan = planner.make(source.inventory)
+            problems = rules.check(plan, source.at)
     except PortgenError as error:
         check_refused(error)
         return
-    plan = planner.make(source.inventory)
-    problems = rules.check(plan, source.at)
     last = source.text.count("\n") + 1
     assert all(1 <= problem.location.line <= last for problem in problems)
     if any(problem.severity is Severity.ERROR for problem in problems):
