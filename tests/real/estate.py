@@ -95,6 +95,18 @@ class Estate:
 
         What the teams would have done is done first: their compose files name the services that the inventory names.
         """
+        self.bring(project)
+        done = self.blocks()
+        # A forwarder's unit is active before it listens.
+        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
+        return done.stdout + done.stderr
+
+    def blocks(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs the document's blocks over what was brought, and nothing else."""
+        return self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=240)
+
+    def bring(self, project: Path) -> None:
+        """What stands on the host before the blocks run: the project's inventory and output, the teams' files and programs."""
         previous = getattr(self, "declared", None)
         now = declared.read(project / "inventory.yaml")
         app = (HERE / "app.py").read_bytes()
@@ -111,12 +123,9 @@ class Estate:
         units = [f"{service.name}.service" for service in standins]
         if previous is None or [s for s in previous.services if s.via == "process"] != standins:
             self.host.sh(f"systemctl daemon-reload; systemctl enable {' '.join(units)}; systemctl restart {' '.join(units)}")
+        self.host.put("/srv/portgen/inventory.yaml", (project / "inventory.yaml").read_bytes())
         self.host.put_tree(project / "output", "/srv/portgen/output")
         self.project, self.declared = project, now
-        done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
-        # A forwarder's unit is active before it listens.
-        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
-        return done.stdout + done.stderr
 
     @contextmanager
     def changed(self, project: Path) -> Iterator[str]:
