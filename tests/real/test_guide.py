@@ -269,6 +269,15 @@ def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_bloc
         estate.install(before)
 
 
+def test_a_container_that_ends_at_once_is_named_at_the_end(folder: Estate) -> None:
+    broken = f"services: {{{NAME}: {{command: [python3, -c, 'raise SystemExit(7)'], restart: 'no'}}}}\n"
+    folder.host.put(f"{FOLDER}/docker-compose.override.yml", broken)
+    done = folder.blocks(check=False)
+    assert done.returncode != 0
+    assert f"dashboard_{NAME}_1: Exited (7)" in done.stdout
+    assert "stopped at what does not run" in done.stderr
+
+
 # --- killed between any two commands ---
 
 
