@@ -340,7 +340,7 @@ def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_the
                 ways.setdefault(command, set()).add(to)
     assert len(ways) > 12
     # To and fro between the two, so that each kill meets a change; some commands are needed one way only.
-    wrong, left = [], sorted(ways, key=lambda command: len(ways[command]))
+    code, wrong, left = KILLED, [], sorted(ways, key=lambda command: len(ways[command]))
     while left:
         at = 1 - at
         project, state = two_states[at]
