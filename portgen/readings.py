@@ -327,6 +327,8 @@ def _read_container(file: str, text: str) -> Container:
         entry["networks"] = joined
     published = entry.pop("ports", None) or ()
     mode = entry.pop("network_mode", None)
+    if entry.get("labels") == {"portgen": file.removeprefix("docker-compose.").removesuffix(".yml")}:
+        del entry["labels"]
     return Container(
         file,
         str(name).replace("$$", "$"),

@@ -185,6 +185,7 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
         allowed = [word for value in read.get("Service", "IPAddressAllow") for word in value.split()]
         assert allowed == ([] if planned.sources == ("any",) else ["localhost", str(planned.address), *planned.sources])
         assert read.get("Service", "IPAddressDeny") == (["any"] if allowed else [])
+        assert read.get("Service", "KillMode") == ["control-group" if planned.transport == "udp" else "process"]
         capability = ["CAP_NET_BIND_SERVICE"] if planned.port < 1024 else []
         assert read.get("Service", "AmbientCapabilities") == capability
         assert read.get("Service", "CapabilityBoundingSet") == (capability or [""])
@@ -196,7 +197,7 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
         read = compose(overrides[f"compose/docker-compose.{planned.project}.yml"])
         assert list(read["services"]) == [container.compose_service for container in planned.containers]
         for container in planned.containers:
-            expected: dict[str, Any] = {}
+            expected: dict[str, Any] = {"labels": {"portgen": planned.project}}
             if container.host_network:
                 expected["network_mode"] = "host"
             if container.address is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,14 @@ def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(body: st
     assert done.returncode == 1
     assert told in done.stderr
     assert "sudo apt-get install" in done.stderr
+
+
+@pytest.mark.parametrize("argv", [("shellcheck", "--shell", "sh", "-"), ("dash", "-n"), ("bash", "--posix", "-n")], ids=lambda argv: argv[0])
+def test_the_guides_blocks_are_one_script_that_any_shell_reads(argv: tuple[str, ...], need: Callable[[str], str]) -> None:
+    guide = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == guide.count("\n```") / 2
+    script = "\n".join(blocks)
+    assert not re.search(r"\bufw (--force )?(reload|enable|disable|reset)\b", script), "it opens every port for seconds"
+    done = subprocess.run((need(argv[0]), *argv[1:]), input=script, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -94,13 +94,24 @@ class Estate:
     def install(self, project: Path) -> str:
         """Brings the project's output to the host and installs it as the document says; returns what was printed.
 
-        What the teams do is done here: their compose files name the services that the inventory names, a project whose
-        network changes is taken down, and processes that change or go are stopped before and started after.
+        What the teams do is done here: their compose files name the services that the inventory names, and processes that
+        change or go are stopped before and started after.
         """
-        previous = getattr(self, "declared", None)
+        self.bring(project)
+        done = self.blocks()
+        # A forwarder's unit is active before it listens.
+        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
+        return done.stdout + done.stderr
+
+    def blocks(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs the document's blocks over what was brought; then the teams start their new processes."""
+        done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=240)
+        self._start_processes(self.declared)
+        return done
+
+    def bring(self, project: Path) -> None:
+        """What stands on the host before the blocks run: the project's inventory and output, the teams' files and programs."""
         now = declared.read(project / "inventory.yaml")
-        if previous is not None:
-            self._take_down(name for name, network in previous.networks.items() if now.networks.get(name, network) != network)
         app = (HERE / "app.py").read_bytes()
         files: dict[str, str | bytes] = {}
         for name in sorted({service.project for service in now.contained}):
@@ -108,13 +119,9 @@ class Estate:
             files[f"/srv/{name}/app.py"] = app
         self.host.put_all(files)
         self._stop_processes(now)
+        self.host.put("/srv/portgen/inventory.yaml", (project / "inventory.yaml").read_bytes())
         self.host.put_tree(project / "output", "/srv/portgen/output")
         self.project, self.declared = project, now
-        done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), timeout=240)
-        self._start_processes(now)
-        # A forwarder's unit is active before it listens.
-        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
-        return done.stdout + done.stderr
 
     def _stop_processes(self, now: Declared) -> None:
         units = _process_units(now)
