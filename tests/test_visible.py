@@ -256,7 +256,7 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
     page = cmarkgfm.github_flavored_markdown_to_html((Path(__file__).parent.parent / "output/es-docker/docs/PORTS.md").read_text())
     assert "<h1>Ports of es-docker</h1>" in page
     assert page.count("<table>") == page.count("</table>") > 5
-    assert '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a></td>' in page
+    assert '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> (anyone)</td>' in page
 
 
 def test_no_letter_of_ours_is_one_that_is_not_seen() -> None:
