@@ -21,8 +21,6 @@ from portgen.diff import SUMS, Change, Output, Present
 from portgen.problem import Exit, PortgenError
 
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
-
-
 _TEMPORARY = ".portgen-new"
 
 
@@ -34,13 +32,13 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
     Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file, and for a link in place of a folder: nothing
     is read or written through it.
     """
-    wanted = set(wanted)
-    sums_file = _read(out / SUMS, f"{os.path.realpath(out)}/")
-    sums = _parse_sums(sums_file.data) if sums_file else {}
-    _refuse_links(out, {*wanted, *sums})
-    found = {}
     root = f"{os.path.realpath(out)}/"
-    for path in {*wanted, *sums}:
+    sums_file = _read(out / SUMS, root)
+    sums = _parse_sums(sums_file.data) if sums_file else {}
+    paths = {*wanted, *sums}
+    _refuse_links(out, paths)
+    found = {}
+    for path in paths:
         there = _read(f"{out}/{path}", root)
         if there is not None:
             found[path] = there
@@ -110,7 +108,7 @@ def write(out: Path, changes: Sequence[Change]) -> None:
         raise PortgenError(
             f"{out / path}: can't be written: {error.strerror}",
             Exit.MACHINE,
-            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
+            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is fixed",
         ) from None
 
 
@@ -172,11 +170,11 @@ def shipped(name: str, folder: str) -> Path:
     return package / name if (package / name).exists() else package.parent / folder / name
 
 
-def create(folder: Path, files: dict[str, str]) -> None:
+def create(folder: Path, texts: dict[str, str]) -> None:
     """Write new files, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a file."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        for name, text in texts.items():
             with open(folder / name, "x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
@@ -199,7 +197,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
         raise PortgenError(f"{folder}: can't be locked: {error.strerror}", Exit.MACHINE) from None
     try:
         until = time.monotonic() + LOCK_WAIT
-        told = False
+        announced = False
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,9 +208,9 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
             holder = _holder(os.fstat(descriptor))
             if time.monotonic() > until:
                 raise PortgenError(f"{out}: {holder} is writing there", Exit.MACHINE, hint="wait for it, then try again")
-            if not told and callable(waiting):
+            if not announced and callable(waiting):
                 waiting(holder)
-                told = True
+                announced = True
             time.sleep(0.05)
         yield
     finally:
@@ -220,7 +218,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
 
 
 def _holder(status: os.stat_result) -> str:
-    """Who holds the lock, as /proc/locks tells it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
+    """Who holds the lock, as /proc/locks has it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
     try:
         for line in Path("/proc/locks").read_text().splitlines():
             words = line.split()
@@ -231,7 +229,7 @@ def _holder(status: os.stat_result) -> str:
     return "another portgen"
 
 
-def _read(path: Path | str, root: str = "") -> Present | None:
+def _read(path: Path | str, root: str) -> Present | None:
     """What lies at a path. A link that leads out of `root` is not followed: its text says where it leads."""
     try:
         if os.path.islink(path) and os.path.exists(path) and not os.path.realpath(path).startswith(root):

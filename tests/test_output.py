@@ -423,7 +423,7 @@ def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
             break
         assert run.code == Exit.MACHINE
         assert "can't be written: No space left on device" in run.err
-        assert "each file is whole; run `portgen render` again when that is mended" in run.err
+        assert "each file is whole; run `portgen render` again when that is fixed" in run.err
         half = tree(tmp_path / "output") if (tmp_path / "output").exists() else {}
         inventory.write_text({"nothing": CHANGED, "reverted": INVENTORY, "changed again": third}[meanwhile])
         run = portgen("render")
