@@ -166,7 +166,7 @@ class Ports(Value):
             return
         earlier, later = sorted((index for _, index in pair))
         one, other = parts[earlier], parts[later]
-        shared = range(max(one.start, other.start), min(one.stop, other.stop))
+        shared = ranges.overlap(one, other)
         message = f"{spelled([shared])} is in this list twice: in {spelled([one])} and in {spelled([other])}"
         raise Refused(message, "leave it out of one of them", later)
 

@@ -29,13 +29,18 @@ def joined(parts: Iterable[range]) -> list[range]:
     return found
 
 
+def overlap(one: range, other: range) -> range:
+    """What lies in both of two ranges; empty where nothing does."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
 def within(parts: Sequence[range], part: range) -> Iterator[range]:
     """What lies in `part` of joined `parts`."""
     for index in range(bisect_right(parts, part.start, key=_stop), len(parts)):
         one = parts[index]
         if one.start >= part.stop:
             return
-        yield range(max(one.start, part.start), min(one.stop, part.stop))
+        yield overlap(one, part)
 
 
 def common(parts: Iterable[range], others: Sequence[range]) -> list[range]:
@@ -102,4 +107,4 @@ class Owned(Generic[Owner]):
 
     def shared(self) -> list[range]:
         """The numbers that more than one has, joined."""
-        return joined(range(item[0].start, min(item[0].stop, other[0].stop)) for other, item in self.clashes())
+        return joined(overlap(one, other) for (one, _), (other, _) in self.clashes())

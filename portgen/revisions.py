@@ -14,12 +14,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import host, inventory
+from portgen import files, host, inventory
 from portgen.inventory import Source
 from portgen.problem import Exit, PortgenError
 
 TIMEOUT = 60.0  # seconds
-LARGEST = 16 << 20  # bytes of an inventory; a revision's size is known before it is read
 
 # The clone's own configuration has no say in what runs either: `include.path` may lead into the work tree.
 _SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
@@ -87,7 +86,7 @@ def _within(path: Path) -> tuple[_Repository, str]:
         if place.is_symlink():
             _stays_inside(place)
     there = Path(os.path.realpath(here))
-    root = _root(there)
+    root = root_above(there)
     if root is None:
         raise _no_repository(there)
     inside = there.relative_to(root)
@@ -100,15 +99,15 @@ def _within(path: Path) -> tuple[_Repository, str]:
 
 def _stays_inside(link: Path) -> None:
     """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in place of this one's."""
-    lies_in = _root(Path(os.path.realpath(link.parent), link.name))
+    lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
     target = Path(os.path.realpath(link))
-    if lies_in is not None and _root(target / ".git") != lies_in:
+    if lies_in is not None and root_above(target / ".git") != lies_in:
         message = f"{link}: a link that leads out of the repository {lies_in}"
         raise PortgenError(message, Exit.USAGE, hint=f"name the place itself: {target}")
 
 
-def _root(path: Path) -> Path | None:
-    """The nearest folder above `path` that holds a `.git`, of whatever kind."""
+def root_above(path: Path) -> Path | None:
+    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a repository."""
     return next((folder for folder in path.parents if os.path.lexists(folder / ".git")), None)
 
 
@@ -153,8 +152,8 @@ def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown:
         raise PortgenError(message, Exit.INVENTORY, hint="keep the inventory itself there")
     if len(words) != 3 or words[1] != "blob":
         raise PortgenError(f"{shown} is not a file in {revision}", Exit.INVENTORY)
-    if int(words[2]) > LARGEST:
-        message = f"{revision}:{shown} is larger than {LARGEST >> 20} MiB: that is not an inventory"
+    if int(words[2]) > files.MOST_INVENTORY:  # asked before it is read
+        message = f"{revision}:{shown} is larger than {files.MOST_INVENTORY >> 20} MiB: that is not an inventory"
         raise PortgenError(message, Exit.INVENTORY)
     return words[0]
 

@@ -98,10 +98,10 @@ def command(settings: chain.Settings, into: Path | None) -> None:
     """
     import json
 
-    from portgen import model, output
+    from portgen import model, output, revisions
 
     place = settings.folder / (into or "")
-    root = _repository(place) or place
+    root = revisions.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
     guide = output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
@@ -123,12 +123,6 @@ def command(settings: chain.Settings, into: Path | None) -> None:
         output.create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         report.status(f"{configuration}: hooks for pre-commit", settings.style)
     report.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
-
-
-def _repository(place: Path) -> Path | None:
-    """The root of the git repository that `place` lies in, found by its `.git`; None outside of one."""
-    real = Path(os.path.realpath(place))
-    return next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), None)
 
 
 def _hooks(folder: str) -> str:

@@ -122,5 +122,5 @@ def _problems(plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, It
             if finding.other is not None:
                 message = message.replace("{line}", f"line {at(finding.other).line}")
             problems.append(Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint))
-    problems.sort(key=lambda problem: (problem.location[1:], problem.rule, problem.message))
+    problems.sort(key=lambda problem: problem.order)
     return problems
