@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from portgen.markdown import code, row, text
-from portgen.model import Ports
+from portgen.model import Ports, brief
 from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Space, Transport
 from portgen.ranges import count, joined
 from portgen.targets import Page, ufw
@@ -212,8 +212,7 @@ def _all_free(project: Project, free: Free) -> list[range]:
 
 
 def _ranges(free: Sequence[range]) -> str:
-    shown = str(Ports(tuple(free[:MOST_RANGES]))) if free else NONE
-    return f"{shown} and {len(free) - MOST_RANGES} ranges more" if len(free) > MOST_RANGES else shown
+    return brief(free, MOST_RANGES) or NONE
 
 
 def _log_rows(known: Iterable[_Known], titles: dict[str, str]) -> list[str]:
