@@ -1,5 +1,4 @@
-"""Reading a file whole, if it is one and of bearable size: never a device, a pipe or a folder, never without
-an end.
+"""Reading a regular file whole, up to a limit: never a device, a pipe or a folder.
 
 In: a path and a limit. Out: bytes, or an OSError that says in words what is wrong. Standard library only:
 the unchanged path of `render --check` reads by it.
@@ -14,11 +13,12 @@ from pathlib import Path
 
 MOST = 64 * 1024 * 1024  # bytes; the page of 25,000 services has a tenth
 MOST_INVENTORY = 16 * 1024 * 1024  # bytes; 25,000 services have a quarter
+TEMPORARY = ".portgen-new"  # how the name of a file ends that is written beside its place
 MOST_TEXT = 1024 * 1024  # bytes; no configuration file that people write is larger
 
 
 class Unreadable(OSError):  # noqa: N818 - as in problem.py, a kind of what happened
-    """What lies there is no file that portgen reads: a device, a pipe, or one too large. `strerror` says which."""
+    """What lies there is not a file that portgen reads: a device, a pipe, or one too large. `strerror` says which."""
 
 
 def read(path: Path | str, most: int = MOST, *, follow: bool = True) -> tuple[bytes, os.stat_result]:
@@ -43,10 +43,17 @@ def read(path: Path | str, most: int = MOST, *, follow: bool = True) -> tuple[by
                 break
             data += part
         if len(data) > most:
-            raise Unreadable(errno.EFBIG, f"it is larger than {most // (1024 * 1024)} MB, the most that portgen reads", str(path))
+            message = f"it is larger than {most >> 20} MB, the most that portgen reads"
+            raise Unreadable(errno.EFBIG, message, str(path))
         return data, status
     finally:
         os.close(descriptor)
+
+
+def temporary(path: Path, pid: int | None = None) -> Path:
+    """Where a file is written before it is renamed into its place: cut, since a name may fill all of its 255 bytes."""
+    number = "" if pid is None else f".{pid}"
+    return path.with_name(f".{path.name[:200]}{number}{TEMPORARY}")
 
 
 def text(path: str) -> str | None:

@@ -21,7 +21,6 @@ from portgen.diff import SUMS, Change, Output, Present
 from portgen.problem import Exit, PortgenError
 
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
-_TEMPORARY = ".portgen-new"
 
 
 def read(out: Path, wanted: Iterable[str]) -> Output:
@@ -29,8 +28,8 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
 
     A link in place of a file that leads out of the folder is not followed: what is there is then the link, in words.
 
-    Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file, and for a link in place of a folder: nothing
-    is read or written through it.
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in place of a folder:
+    nothing is read or written through it.
     """
     root = f"{os.path.realpath(out)}/"
     sums_file = _read(out / SUMS, root)
@@ -126,7 +125,7 @@ def litters(out: Path) -> bool:
     try:
         data, _ = files.read(out / SUMS, follow=False)
         folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
-        return any(name.endswith(_TEMPORARY) for folder in folders for name in os.listdir(folder))
+        return any(name.endswith(files.TEMPORARY) for folder in folders for name in os.listdir(folder))
     except OSError:
         return False
 
@@ -134,16 +133,11 @@ def litters(out: Path) -> bool:
 def _sweep(out: Path, ours: Iterable[str]) -> None:
     """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody else's."""
     for path in {SUMS, *ours}:
-        left = _temporary(out / path)
+        left = files.temporary(out / path)
         with suppress(FileNotFoundError, NotADirectoryError):
             if stat.S_ISREG(os.lstat(left).st_mode):
                 os.unlink(left)
                 _remove_empty(out, path)
-
-
-def _temporary(path: Path) -> Path:
-    """Where a file is written before it is renamed into its place; a name may fill all of its 255 bytes."""
-    return path.with_name(f".{path.name[:200]}{_TEMPORARY}")
 
 
 def _linked(out: Path, paths: Iterable[str]) -> str | None:
@@ -239,7 +233,7 @@ def _read(path: Path | str, root: str) -> Present | None:
         return None
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EINVAL, errno.ENXIO):  # the last: a socket can't be opened
-            raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away") from None
+            raise PortgenError(f"{path}: is in the way, and not a regular file", Exit.MACHINE, hint="move it away") from None
         hint = "move it away" if isinstance(error, files.Unreadable) else None
         raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE, hint=hint) from None
     return Present(data, bool(status.st_mode & 0o100))
@@ -270,7 +264,7 @@ def _both(before: str, after: str) -> bytes:
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = _temporary(path)
+    new = files.temporary(path)
     new.unlink(missing_ok=True)
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

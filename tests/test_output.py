@@ -327,7 +327,7 @@ def test_what_is_no_file_is_named_and_left_there(rendered: Path, portgen: Run, k
     before = tree(rendered)
     run = portgen("render", "--force")
     assert run.code == Exit.MACHINE
-    assert run.err == f"error: {UNIT}: is in the way, and no regular file\n    hint: move it away\n"
+    assert run.err == f"error: {UNIT}: is in the way, and not a regular file\n    hint: move it away\n"
     assert tree(rendered) == before
 
 
@@ -736,7 +736,7 @@ def test_a_file_in_output_that_is_no_file_of_bearable_size(rendered: Path, portg
             assert run.code in (Exit.DIFFERENT, Exit.OK)
         else:
             assert run.code == Exit.MACHINE
-            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and no regular file)", run.err)
+            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and not a regular file)", run.err)
 
 
 # --- what a killed run leaves ----------------------------------------------------------------------------------------

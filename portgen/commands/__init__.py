@@ -151,24 +151,36 @@ def revision(body: Callable[..., R]) -> Callable[..., R]:
     return yes(render(command(body)))
 
 
+def is_asked(yes: bool) -> bool:
+    """Whether a person is asked before anything is written: not with `--yes`, nor without a terminal."""
+    import sys
+
+    return not yes and sys.stdin.isatty()
+
+
+def locked(place: Path, style: Style) -> AbstractContextManager[None]:
+    """The lock on the folder around `place`; a person who has to wait for it is shown for whom."""
+    from portgen import output, report
+
+    return output.locked(place, lambda holder: report.status(f"waiting for {holder}", style))
+
+
 def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool, render: bool) -> int:
     """Load, `make` the edit, load and lint its result, show it, ask on a terminal, write it; then render, if wanted.
 
     `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
     not load, or would have an error that is not there now.
     """
-    import sys
-    from contextlib import nullcontext
     from functools import partial
 
-    from portgen import output, report
-
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Not while a
-    # person thinks: then it is taken for the write alone, which finds out whether the file is still what was shown.
-    asks = not yes and sys.stdin.isatty()
-    lock = partial(output.locked, settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style))
-    with nullcontext() if asks else lock():
-        code = _revise(settings, make, lock if asks else None)
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Where a
+    # person is asked, it is locked for the write alone, which finds out whether the file is still what was shown.
+    lock = partial(locked, settings.inventory, settings.style)
+    if is_asked(yes):
+        code = _revise(settings, make, lock)
+    else:
+        with lock():
+            code = _revise(settings, make, None)
     if code == Exit.OK and render:
         from portgen.commands.render import command as render_command
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from portgen import chain, completion, markdown, memory, output, report
 from portgen.commands import command as portgen_command
+from portgen.commands import is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 
 if TYPE_CHECKING:
@@ -52,13 +53,9 @@ def command(settings: chain.Settings, check: bool, yes: bool, force: bool, stric
         if count is not None and (check or not output.litters(settings.out)):
             _tell(remembered.problems, settings.style)
             return _unchanged(settings, remembered.problems, count, wish)
-    asks = not check and not yes and sys.stdin.isatty()
-    with nullcontext() if check or asks else _locked(settings):
+    asks = not check and is_asked(yes)
+    with nullcontext() if check or asks else locked(settings.out, settings.style):
         return _render(settings, key, wish, asks)
-
-
-def _locked(settings: chain.Settings) -> AbstractContextManager[None]:
-    return output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style))
 
 
 def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) -> int:
@@ -77,7 +74,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
         memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(problems), output.digest(compared.sums), executable))
     if not changes:
         if not wish.check and output.litters(settings.out):
-            with _locked(settings) if asks else nullcontext():
+            with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
         _tell(problems, style)
         return _unchanged(settings, problems, len(compared.files), wish)
@@ -99,7 +96,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
         report.status("nothing was written", style)
         return Exit.DIFFERENT
     if asks:
-        with _locked(settings):
+        with locked(settings.out, style):
             _refuse_other_than(changes, settings, wish)
             output.write(settings.out, changes)
     else:
@@ -109,7 +106,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
 
 
 def _refuse_other_than(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
-    """What was answered with yes is what was shown, and nothing else. Raises PortgenError(Exit.MACHINE) where that is no more so."""
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where something has changed since."""
     checked = chain.check(settings)
     if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
         message = f"{settings.inventory_name}, the templates or {settings.output_name} changed meanwhile: this is not what was shown"
