@@ -517,7 +517,8 @@ def _of_default_network(override: Override, network: Network, team: TeamFile) ->
 
 
 def _some(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    text = ", ".join(names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def _of_names(override: Override, team: TeamFile) -> Iterator[Contradiction]:

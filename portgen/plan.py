@@ -33,7 +33,7 @@ UFW_DEFAULT = "whatever ufw's default says"  # of a port that portgen neither bi
 
 
 class Reach(Struct, frozen=True):
-    """Who may reach a port directly, or a route, as far as portgen sees to it; `str` is how every page and command says it.
+    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every page and command says it.
 
     `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names. `policy`: portgen
     neither opens nor closes it. `unguarded`: docker publishes a container whose address nobody fixed, so no guard covers it.
@@ -105,7 +105,7 @@ class Route(Struct, frozen=True):
 
     @property
     def place(self) -> KeyPath:
-        """Where to tell this service about its route: at its own, or at the service where the route is a default."""
+        """Where to report what is wrong with its route: at its own, or at the service where the route is a default."""
         return _own(self.key_path, self.service)
 
 
@@ -162,7 +162,7 @@ class Service(Struct, frozen=True):
 
     @property
     def allow_place(self) -> KeyPath:
-        """Where to tell this service about who may come: at its own `allow`, or at the service where that is a default."""
+        """Where to report what is wrong with who may come: at its own `allow`, or at the service where that is a default."""
         return _own(self.allow_path, self.name)
 
 

@@ -40,7 +40,7 @@ class Store(Protocol):
     def write(self, name: str, data: bytes) -> None: ...
 
 
-Tell = Callable[[str], None]  # told the template that is about to be rendered
+Tell = Callable[[str], None]  # gets the name of the template that is about to be rendered
 Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
 
 
@@ -60,7 +60,7 @@ class _Answer(msgspec.Struct):
     fault: str | None = None
 
 
-LONGEST = 500  # characters of what a template says that it fails with
+LONGEST = 500  # characters of a template's error that are shown
 HINT = "a template of your own? compare it with the default one"
 
 
@@ -193,7 +193,7 @@ def _with_project_text(environment: jinja2.Environment, names: Iterable[str], pr
 
 
 def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
-    """The template's name and those of all that it leads to; None for one that only rendering would tell."""
+    """The template's name and those of all that it leads to; None for one whose name is known only when it is rendered."""
     from jinja2 import meta
 
     pending: list[str | None] = [name]
@@ -207,7 +207,7 @@ def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
         try:
             source = environment.loader.get_source(environment, needed)[0]  # type: ignore[union-attr]
         except jinja2.TemplateNotFound:
-            continue  # the project's own, or nobody's
+            continue  # the project's own, or there is none
         pending += meta.find_referenced_templates(environment.parse(source))
 
 

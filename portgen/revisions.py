@@ -57,7 +57,7 @@ def load(revision: str, path: Path, shown: str) -> Source:
     if blob.returncode != 0:
         raise _absent(named)
     data = blob.stdout.encode()
-    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: the hash tells.
+    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash shows which.
     if "\ufffd" in blob.stdout:
         hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:

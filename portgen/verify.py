@@ -24,7 +24,7 @@ from portgen.trace import blocks
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
 _AT_ONCE = 8
-_ALIKE = 3  # so many equal findings are told one by one
+_ALIKE = 3  # so many equal findings are reported one by one
 
 At = Callable[[KeyPath], Location]
 
