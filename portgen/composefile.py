@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from portgen import reader
-from portgen.plan import Binding, Container, Host, KeyPath, Network, Override
+from portgen.plan import Binding, Container, Host, KeyPath, Network, Override, Service
 from portgen.problem import Severity
 
 RULE = "compose-file"  # by this name a service ignores what is found here, in `lint` and in `verify`
@@ -92,7 +92,7 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
 
 
 def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], reader.Place] | Fault:
-    """The reader keeps `22:22` as text, and goes on behind `!reset` and its like, which compose 2 knows."""
+    """The reader keeps `22:22` as text, and goes on after tags such as `!reset`, which compose 2 knows."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -108,7 +108,7 @@ def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], rea
 
 
 def _entries(value: Any) -> dict[str, dict[str, Any]]:
-    """A mapping of mappings: one that is written with nothing below it says nothing."""
+    """A mapping of mappings; an entry with nothing below it is an empty one."""
     if not isinstance(value, dict):
         return {}
     return {name: entry if isinstance(entry, dict) else {} for name, entry in value.items()}
@@ -159,7 +159,7 @@ def _joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """A `.env` file. What it takes from the host's own environment is left out: nobody here knows it."""
+    """A `.env` file. What it takes from the host's own environment is left out, since it is not known here."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
@@ -175,7 +175,7 @@ def _variables(text: str) -> dict[str, str]:
 
 
 def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
-    """Values with their variables put in; a text of which one is not known stays as it is written."""
+    """Values with their variables put in; a text with a variable that is not known stays as it is written."""
     if isinstance(value, dict):
         return {key: _substituted(inner, variables) for key, inner in value.items()}
     if isinstance(value, list):
@@ -242,7 +242,7 @@ def _value(value: str | None, how: str, rest: str, variables: Mapping[str, str],
 
 
 def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
-    """All that is found; not what a service ignores."""
+    """All that is found, except what a service ignores."""
     ignoring = {service.key_path for service in host.services if RULE in service.ignore}
     for finding in _found(host, override, team):
         if not any(finding.key_path[: len(key_path)] == key_path for key_path in ignoring):
@@ -407,22 +407,31 @@ def _differences(entry: Mapping[str, Any], network: Network) -> Iterator[tuple[t
 
 
 def _ipam_differences(ipam: Any, network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    ours = {"subnet": str(network.subnet), "gateway": str(network.gateway), "ip_range": str(network.ip_range)}
     if not isinstance(ipam, dict):
         return
     for key, value in ipam.items():
         if _says_nothing(value) or key.startswith("x-") or (key == "driver" and value == "default"):
             continue
-        if key != "config" or not isinstance(value, list):
+        if key == "config" and isinstance(value, list):
+            for index, pool in enumerate(value):
+                yield from _pool_differences(index, pool, network)
+        else:
             yield ("ipam", key), _shown(value), _ours("default" if key == "driver" else None)
+
+
+def _pool_differences(index: int, pool: Any, network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """The same for one item of `ipam.config`: portgen's definition has one, the first."""
+    ours = {}
+    if index == 0:
+        ours = {"subnet": str(network.subnet), "gateway": str(network.gateway), "ip_range": str(network.ip_range)}
+    if not isinstance(pool, dict):
+        return
+    for field, value in pool.items():
+        if _says_nothing(value) or _is_unknown(value):
             continue
-        for index, part in enumerate(value):
-            for field, inner in part.items() if isinstance(part, dict) else ():
-                if _says_nothing(inner) or _is_unknown(inner):
-                    continue
-                wanted = ours.get(field) if index == 0 else None
-                if wanted is None or not _same_network(inner, wanted):
-                    yield ("ipam", "config", index, field), _shown(inner), _ours(wanted)
+        wanted = ours.get(field)
+        if wanted is None or not _same_network(value, wanted):
+            yield ("ipam", "config", index, field), _shown(value), _ours(wanted)
 
 
 def _ours(value: str | None) -> str:
@@ -498,7 +507,8 @@ def _address_trouble(
 
 
 def _of_default_network(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
-    """A service without `networks:` is on the file's default network until the override names another: who stays there loses it."""
+    """A service without `networks:` is on the file's default network until the override names another. The services that
+    stay on the default network then no longer find it."""
 
     def on_default(entry: Mapping[str, Any]) -> bool:
         return not entry.get("networks") and not entry.get("network_mode")
@@ -563,7 +573,7 @@ def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[
                 yield Contradiction(holder.key_path, message, hint)
 
 
-def _services(host: Host, override: Override) -> Iterator[Any]:
+def _services(host: Host, override: Override) -> Iterator[Service]:
     for project in host.projects:
         if project.name == override.project:
             yield from project.services

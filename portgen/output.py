@@ -120,7 +120,7 @@ def sweep(out: Path) -> None:
             _sweep(out, ours)
 
 
-def litters(out: Path) -> bool:
+def has_leftovers(out: Path) -> bool:
     """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be done."""
     try:
         data, _ = files.read(out / SUMS, follow=False)

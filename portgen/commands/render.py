@@ -50,7 +50,7 @@ def command(settings: chain.Settings, check: bool, yes: bool, force: bool, stric
     remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None
     if remembered is not None and remembered.sums is not None:
         count = output.matches(settings.out, remembered.sums, remembered.executable)
-        if count is not None and (check or not output.litters(settings.out)):
+        if count is not None and (check or not output.has_leftovers(settings.out)):
             _tell(remembered.problems, settings.style)
             return _unchanged(settings, remembered.problems, count, wish)
     asks = not check and is_asked(yes)
@@ -73,7 +73,7 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
         executable = frozenset(file.path for file in compared.files if file.mode & 0o100)
         memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(problems), output.digest(compared.sums), executable))
     if not changes:
-        if not wish.check and output.litters(settings.out):
+        if not wish.check and output.has_leftovers(settings.out):
             with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
         _tell(problems, style)
@@ -95,17 +95,21 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
     if asks and not click.confirm(f"{counted}. Write?", err=True):
         report.status("nothing was written", style)
         return Exit.DIFFERENT
-    if asks:
-        with locked(settings.out, style):
-            _refuse_other_than(changes, settings, wish)
-            output.write(settings.out, changes)
-    else:
-        output.write(settings.out, changes)
+    _write(changes, settings, wish, asks)
     report.status(f"written to {settings.output_name}: {counted}", style)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
 
 
-def _refuse_other_than(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
+def _write(changes: Sequence[Change], settings: chain.Settings, wish: _Wish, asks: bool) -> None:
+    if not asks:
+        output.write(settings.out, changes)
+        return
+    with locked(settings.out, settings.style):
+        _refuse_unless_shown(changes, settings, wish)
+        output.write(settings.out, changes)
+
+
+def _refuse_unless_shown(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
     """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where something has changed since."""
     checked = chain.check(settings)
     if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
