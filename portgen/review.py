@@ -414,7 +414,7 @@ def _container_words(before: Service | None, now: Service | None) -> Iterator[st
         return
     if old is None or new is None:
         if before is not None and new is not None:
-            yield "compose is told of its container"
+            yield "gets an entry in the compose override"
         return
     if old == new:
         return
