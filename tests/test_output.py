@@ -25,21 +25,9 @@ from portgen import output
 from portgen.diff import Change, unified
 from portgen.problem import Exit, PortgenError
 from tests.conftest import missing
+from tests.inventories import TWO_SERVICES as INVENTORY
 from tests.limit import ends
 
-INVENTORY = """\
-version: 1
-hosts:
-  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {allow: [lan], route: "/{name}/"}
-    services:
-      alpha: {port: 5000}
-      beta: {port: 5001}
-"""
 UNIT = "output/box/systemd/portgen-alpha.service"
 SNIPPET = "output/box/nginx/snippets/portgen-locations.conf"
 SUMS = "output/SHA256SUMS"

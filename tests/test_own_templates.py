@@ -16,7 +16,7 @@ import pytest
 
 from portgen import chain, own_templates
 from portgen.problem import Exit
-from tests.conftest import Run
+from tests.conftest import Run, missing
 
 Portgen = Callable[..., Run]
 
@@ -341,7 +341,7 @@ def test_what_is_no_file_of_the_project_is_refused(
             listening.bind(os.path.relpath(path))
     elif kind == "device":
         if os.getuid() != 0:
-            pytest.skip("making a device needs root")
+            missing("making a device needs root")
         os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
     elif kind == "huge":
         with path.open("wb") as file:

@@ -20,22 +20,10 @@ from hypothesis import strategies as st
 from portgen import markdown
 from portgen.problem import Exit
 from portgen.visible import visible, visible_json
+from tests.inventories import TWO_SERVICES as INVENTORY
 
 Run = Callable[..., Any]
 
-INVENTORY = """\
-version: 1
-hosts:
-  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {allow: [lan], route: "/{name}/"}
-    services:
-      alpha: {port: 5000}
-      beta: {port: 5001}
-"""
 GUIDE = "output/box/docs/PORTS.md"
 # What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what follows, and what is not seen.
 NASTY = "\x1b]0;pwned\x07 \x1b[8m \x1b[2K\r \x9b31m \x7f \u202egnp.exe\u202c \u2066x\u2069 \u200b \u2060 \ufeff \u00ad \U000e0041 \u2028 \u061c"

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen import composefile, files, host, inventory, planner
-from portgen import targets as every_target
 from tests.conftest import Run
-from tests.verify.conftest import line_of
+from tests.verify.conftest import line_of, only
 
 Portgen = Callable[..., Run]
 
@@ -41,8 +40,7 @@ projects:
 @pytest.fixture(autouse=True)
 def no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found is read from the files: the real program is asked nothing here."""
-    chosen = {"compose": every_target.every()["compose"]}
-    monkeypatch.setattr(every_target, "every", lambda: chosen)
+    only(monkeypatch, "compose")
     monkeypatch.setattr(host, "find", lambda program: None)
 
 
