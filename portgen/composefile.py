@@ -1,11 +1,11 @@
 """The team's own compose file, and where it and our override contradict each other.
 
-In: the plan of an override, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out: the file as read,
-and `Contradiction`s, each at the inventory's entry and with the file's line. Pure.
+In: the plan of an override, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out:
+the file as read, and `Contradiction`s, each at the inventory's entry and with the file's line. Pure.
 
-Our override comes last. compose 1 takes a network's definition from the last file that has one, whole: what the team's file
-says of it is dropped without a word. compose 2 merges key by key, ours over theirs. `network_mode` is replaced by both, `ports`
-are appended by both. So what differs is refused here, by name.
+Our override comes last. compose 1 takes a network's definition from the last file that has one, whole: what
+the team's file says of it is dropped without a word. compose 2 merges key by key, ours over theirs.
+`network_mode` is replaced by both, `ports` are appended by both. So what differs is refused here, by name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 class TeamFile(NamedTuple):
-    """A compose file as written, variables of its `.env` and defaults put in, with what its services extend."""
+    """A compose file, with its variables put in, and its services with what they extend."""
 
     name: str  # as the inventory names it
     text: str
@@ -123,7 +123,8 @@ def _extended(
     unread: list[tuple[str, str]],
     depth: int = 0,
 ) -> dict[str, Any]:
-    """A service with what it extends, in this file or another: compose appends ports, merges networks, and replaces the rest."""
+    """A service with what it extends, in this file or another: compose appends ports, merges networks, and
+    replaces the rest."""
     entry = services.get(service, {})
     extends = entry.get("extends")
     parent = extends.get("service") if isinstance(extends, dict) else extends
@@ -159,7 +160,7 @@ def _joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """A `.env` file. What it takes from the host's own environment is left out, since it is not known here."""
+    """A `.env` file. What it takes from the host's environment, which is not known here, is left out."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
@@ -190,7 +191,8 @@ _OPENING = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[
 
 
 def interpolated(text: str, variables: Mapping[str, str], depth: int = 0) -> str | None:
-    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default, or it gets too long."""
+    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default,
+    or it gets too long."""
     if depth > _DEEPEST or len(text) > _LONGEST:
         return None
     length = len(text)
@@ -300,7 +302,8 @@ def _of_ports(container: Container, theirs: Mapping[str, Any], team: TeamFile) -
 
 
 def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: TeamFile, holders: Mapping[str, str]) -> Iterator[Contradiction]:
-    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by compose's names."""
+    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by
+    compose's names."""
     name = container.compose_service
     mode = theirs.get("network_mode")
     if container.host_network and theirs.get("networks"):
@@ -507,8 +510,8 @@ def _address_trouble(
 
 
 def _of_default_network(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
-    """A service without `networks:` is on the file's default network until the override names another. The services that
-    stay on the default network then no longer find it."""
+    """A service without `networks:` is on the file's default network until the override names another. The
+    services that stay on the default network then no longer find it."""
 
     def on_default(entry: Mapping[str, Any]) -> bool:
         return not entry.get("networks") and not entry.get("network_mode")
@@ -580,7 +583,8 @@ def _services(host: Host, override: Override) -> Iterator[Service]:
 
 
 def _published(mapping: object) -> _Published | None:
-    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose can work out is left to it."""
+    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose can work
+    out is left to it."""
     if isinstance(mapping, dict):
         ports, transport, address = (str(mapping.get(key) or "") for key in ("published", "protocol", "host_ip"))
     else:

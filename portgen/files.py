@@ -18,11 +18,11 @@ MOST_TEXT = 1024 * 1024  # bytes; no configuration file that people write is lar
 
 
 class Unreadable(OSError):  # noqa: N818 - as in problem.py, a kind of what happened
-    """What lies there is not a file that portgen reads: a device, a pipe, or one too large. `strerror` says which."""
+    """Not a file that portgen reads: a device, a pipe, or one too large. `strerror` says which."""
 
 
 def read(path: Path | str, most: int = MOST, *, follow: bool = True) -> tuple[bytes, os.stat_result]:
-    """The bytes of a regular file, and its status. Without `follow` a link in its place is an OSError (ELOOP).
+    """The bytes of a regular file, and its status. Without `follow` a link there is an OSError (ELOOP).
 
     Raises OSError; Unreadable for what is not a regular file, and for more than `most` bytes.
     """
@@ -51,13 +51,14 @@ def read(path: Path | str, most: int = MOST, *, follow: bool = True) -> tuple[by
 
 
 def temporary(path: Path, pid: int | None = None) -> Path:
-    """Where a file is written before it is renamed into its place: cut, since a name may fill all of its 255 bytes."""
+    """Where a file is written before it is renamed into its place; cut, since names have 255 bytes at most."""
     number = "" if pid is None else f".{pid}"
     return path.with_name(f".{path.name[:200]}{number}{TEMPORARY}")
 
 
 def text(path: str) -> str | None:
-    """A file that portgen reads and does not own: a team's compose file, nginx's configuration. None where it can't be had."""
+    """A file that portgen reads and does not own: a team's compose file, nginx's configuration. None where it
+    can't be had."""
     try:
         return read(path, MOST_TEXT)[0].decode("utf-8", "surrogateescape")
     except (OSError, ValueError):  # ValueError: a NUL in the path

@@ -119,10 +119,11 @@ def parse(data: bytes, name: str) -> Source:
 
 
 def write(path: Path, source: Source, text: str) -> int:
-    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode, owner and
-    byte-order mark. A link is written through to what it leads to. What killed edits have left beside it goes.
+    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode,
+    owner and byte-order mark. A link stays, and the file that it leads to is replaced. What killed edits have
+    left beside it is removed.
 
-    Gives how many other names the file had (hard links): they keep the old text, since the new one is a new file.
+    Returns how many other names the file had (hard links): those keep the old text.
 
     Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
     """
@@ -158,8 +159,8 @@ def write(path: Path, source: Source, text: str) -> int:
 
 
 def _sweep(real: Path) -> None:
-    """Remove what killed edits of this file have left beside it: never what a process that still runs may be writing, nor
-    what is locked, nor a link."""
+    """Remove what killed edits of this file have left beside it: never what a process that still runs may be
+    writing, nor what is locked, nor a link."""
     before = files.temporary(real, 0).name.removesuffix(f"0{files.TEMPORARY}")
     form = re.compile(rf"{re.escape(before)}([0-9]{{1,9}}){re.escape(files.TEMPORARY)}")
     for name in os.listdir(real.parent):

@@ -40,7 +40,7 @@ def text(value: str) -> str:
 
 
 def code(value: str) -> str:
-    """A code span; plain text where a span would need more than its two backticks. Nothing in a span is linked."""
+    """A code span, in which nothing is linked; plain text where it would need more than two backticks."""
     return text(value) if not value or set(value) & set("`|\n") else f"`{visible(value)}`"
 
 

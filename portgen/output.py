@@ -26,10 +26,10 @@ LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
 def read(out: Path, wanted: Iterable[str]) -> Output:
     """What lies at the `wanted` paths and at those that SHA256SUMS records.
 
-    A link in place of a file that leads out of the folder is not followed: what is there is then the link, in words.
+    A link in place of a file that leads out of the folder is not followed: its text then says where it leads.
 
-    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in place of a folder:
-    nothing is read or written through it.
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in
+    place of a folder: nothing is read or written through it.
     """
     root = f"{os.path.realpath(out)}/"
     sums_file = _read(out / SUMS, root)
@@ -112,7 +112,8 @@ def write(out: Path, changes: Sequence[Change]) -> None:
 
 
 def sweep(out: Path) -> None:
-    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best effort."""
+    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best
+    effort."""
     with suppress(OSError):
         data, _ = files.read(out / SUMS, follow=False)
         ours = list(_parse_sums(data))
@@ -121,7 +122,8 @@ def sweep(out: Path) -> None:
 
 
 def has_leftovers(out: Path) -> bool:
-    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be done."""
+    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be
+    done."""
     try:
         data, _ = files.read(out / SUMS, follow=False)
         folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
@@ -131,7 +133,8 @@ def has_leftovers(out: Path) -> bool:
 
 
 def _sweep(out: Path, ours: Iterable[str]) -> None:
-    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody else's."""
+    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody
+    else's."""
     for path in {SUMS, *ours}:
         left = files.temporary(out / path)
         with suppress(FileNotFoundError, NotADirectoryError):

@@ -237,15 +237,16 @@ class _Services:
         return self.nginx_reach
 
     def _visitors(self, allow: tuple[str, ...]) -> tuple[str, ...]:
-        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come over loopback too: a
-        project of this host that has no network."""
+        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come over loopback
+        too: a project of this host that has no network."""
         clients = self._allowed(allow)
         if clients == (ANY,) or not any(map(self._comes_over_loopback, allow)):
             return clients
         return tuple(dict.fromkeys((*clients, LOOPBACK, LOOPBACK6)))
 
     def _comes_over_loopback(self, word: str) -> bool:
-        """Whether a word of `allow` is a project of this host that has no network. A zone of that name comes first."""
+        """Whether a word of `allow` is a project of this host that has no network. A zone of that name comes
+        first."""
         project = self.inventory.projects.get(word)
         zones = self.inventory.hosts[self.host].zones if self.host in self.inventory.hosts else {}
         if project is None or project.network is not None or word in zones:
@@ -292,7 +293,8 @@ class _Services:
         return ipaddress.IPv4Address(min(max(offset, 0), 2**32 - 1))
 
     def _backend(self, ports: tuple[PlannedPort, ...], address: Address4 | None) -> str | None:
-        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's own address."""
+        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's
+        own address."""
         if not ports or ports[0].protocol != "http":
             return None
         if self.by_address and address is not None:
@@ -396,8 +398,8 @@ def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
 
 
 def _names(written: list[str]) -> tuple[str, ...]:
-    """As nginx compares what a visitor asks for: in small letters, without a dot at the end. nginx refuses a name that is
-    there twice, and `.example.com` stands for `example.com` and `*.example.com` too."""
+    """As nginx compares what a visitor asks for: in small letters, without a dot at the end. nginx refuses a
+    name that is there twice, and `.example.com` stands for `example.com` and `*.example.com` too."""
     names = dict.fromkeys(name.lower().rstrip(".") for name in written)
     return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
 

@@ -74,7 +74,8 @@ def count(parts: Iterable[range]) -> int:
 
 
 def addresses(network: IPv4Network | IPv6Network) -> range:
-    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix them."""
+    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix
+    them."""
     first = int(network.network_address)
     return range(first, first + network.num_addresses)
 
@@ -100,7 +101,8 @@ class Owned(Generic[Owner]):
         return self._furthest[index]
 
     def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
-        """Pairs that share a number. Each range that is in somebody's way is in a pair; not every pair is named."""
+        """Pairs that share a number. Each range that is in somebody's way is in a pair; not every pair is
+        named."""
         for item, furthest in zip(self._items[1:], self._furthest, strict=False):
             if item[0].start < furthest[0].stop:
                 yield furthest, item

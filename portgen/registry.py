@@ -177,7 +177,8 @@ def moved(before: Service, after: Service, index: int) -> str:
 
 
 def left_behind(project: Project, service: Service) -> str | None:
-    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where there is nothing."""
+    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where
+    there is nothing."""
     if service.status != "active" or not service.in_container:
         return None
     name = service.compose_service

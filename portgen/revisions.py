@@ -1,11 +1,12 @@
 """The inventory as it was: read from git, never from the work tree.
 
-In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out, fetches nothing,
-and works from a subfolder, a linked work tree or a submodule.
+In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out,
+fetches nothing, and works from a subfolder, a linked work tree or a submodule.
 
-What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git tracks no path
-called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A bare repository is nothing but
-files such as HEAD and config, which a pull request can bring along; it is never taken for a repository.
+What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git
+tracks no path called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A
+bare repository is nothing but files such as HEAD and config, which a pull request can bring along; it is
+never taken for a repository.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ TIMEOUT = 60.0  # seconds
 # The clone's own configuration has no say in what runs either: `include.path` may lead into the work tree.
 _SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
 _ENVIRONMENT = {
-    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every git knows this one.
+    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every
+    # git knows this one.
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",  # git 2.39.4 and newer does not even try
     "GIT_TERMINAL_PROMPT": "0",
@@ -39,10 +41,12 @@ class _Repository(NamedTuple):
 
 
 def load(revision: str, path: Path, shown: str) -> Source:
-    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as `revision` has them.
+    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as
+    `revision` has them.
 
-    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the revision has no such
-    file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the file's content.
+    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the
+    revision has no such file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the
+    file's content.
     """
     repository, inside = _within(path)
     tree = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}")
@@ -57,7 +61,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
     if blob.returncode != 0:
         raise _absent(named)
     data = blob.stdout.encode()
-    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash shows which.
+    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash
+    # shows which.
     if "\ufffd" in blob.stdout:
         hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:
@@ -66,7 +71,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
 
 
 def names(path: Path) -> list[str]:
-    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and without git."""
+    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and
+    without git."""
     repository, _ = _within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split()
@@ -78,8 +84,8 @@ def names(path: Path) -> list[str]:
 def _within(path: Path) -> tuple[_Repository, str]:
     """The repository around `path`, and the path below its root.
 
-    Within the repository the path stays as it was named, since a link of the work tree may be another in the revision. Raises
-    PortgenError(Exit.USAGE) where there is no repository.
+    Within the repository the path stays as it was named, since a link of the work tree may be another in the
+    revision. Raises PortgenError(Exit.USAGE) where there is no repository.
     """
     here = Path(os.path.abspath(path))
     for place in (here, *here.parents):
@@ -98,7 +104,8 @@ def _within(path: Path) -> tuple[_Repository, str]:
 
 
 def _stays_inside(link: Path) -> None:
-    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in place of this one's."""
+    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in
+    place of this one's."""
     lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
     target = Path(os.path.realpath(link))
     if lies_in is not None and root_above(target / ".git") != lies_in:
@@ -114,8 +121,9 @@ def root_above(path: Path) -> Path | None:
 def _git_directory(root: Path) -> str:
     """The git directory of `root/.git`, if it may be believed.
 
-    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first; the ceiling keeps it
-    from looking further up, and its answer from being a bare layout in `root`, which git before 2.38 takes for one.
+    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first;
+    the ceiling keeps it from looking further up, and its answer from being a bare layout in `root`, which git
+    before 2.38 takes for one.
     """
     asked = _ask(root, ("rev-parse", "--absolute-git-dir"), ceiling=root.parent)
     found = asked.stdout.rstrip("\n")
@@ -134,7 +142,8 @@ def _no_repository(path: Path) -> PortgenError:
 
 
 def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
-    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there is none to read."""
+    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there
+    is none to read."""
     if "\n" in inside:
         raise PortgenError(f"{shown}: a path with a line break can't be asked for", Exit.USAGE)
     asked = _git(repository, "cat-file", "--batch-check", "--follow-symlinks", stdin=f"{tree}:{inside}\n")

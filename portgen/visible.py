@@ -34,7 +34,8 @@ def visible_line(text: str) -> str:
 
 
 def visible_json(encoded: str) -> str:
-    """JSON in which the same characters are written as JSON's own escapes, so that it can be printed and read back whole."""
+    """JSON in which the same characters are written as JSON's own escapes, so that it can be printed and read
+    back whole."""
     return _UNSEEN.sub(_escaped, encoded)
 
 

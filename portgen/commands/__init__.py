@@ -173,8 +173,9 @@ def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[
     """
     from functools import partial
 
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Where a
-    # person is asked, it is locked for the write alone, which finds out whether the file is still what was shown.
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks
+    # too. Where a person is asked, it is locked for the write alone, which finds out whether the file is
+    # still what was shown.
     lock = partial(locked, settings.inventory, settings.style)
     if is_asked(yes):
         code = _revise(settings, make, lock)

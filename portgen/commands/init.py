@@ -60,7 +60,8 @@ check:   ; portgen render --check
 lint:    ; portgen lint
 """
 
-# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes a twentieth of a second.
+# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes a
+# twentieth of a second.
 HOOKS = """\
   - repo: local
     hooks:
@@ -93,8 +94,9 @@ repos:
 def command(settings: chain.Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
-    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for them. Where it has
-    a .pre-commit-config.yaml already, that stays as it is, and the lines to add are printed.
+    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for
+    them. Where it has a .pre-commit-config.yaml already, that stays as it is, and the lines to add are
+    printed.
     """
     import json
 
@@ -126,7 +128,7 @@ def command(settings: chain.Settings, into: Path | None) -> None:
 
 
 def _hooks(folder: str) -> str:
-    """The hooks of an inventory in `folder`, below the repository's root: pre-commit runs them at the root."""
+    """The hooks of an inventory in `folder`, relative to the repository's root, where pre-commit runs."""
     import json
 
     values: dict[str, str] = {}

@@ -42,8 +42,8 @@ class _Wish(NamedTuple):
 def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
     """Render the files, show what would change, and write them.
 
-    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as root on the host: review
-    them as code.
+    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as
+    root on the host: review them as code.
     """
     wish = _Wish(check, yes, force, strict, exit_code, only)
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
@@ -59,7 +59,7 @@ def command(settings: chain.Settings, check: bool, yes: bool, force: bool, stric
 
 
 def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) -> int:
-    """With `asks` the lock is not held here: a person may think for as long as they like, and others write meanwhile."""
+    """With `asks` the lock is not held here: others may write while a person thinks."""
     style = settings.style
     checked = chain.check(settings)
     problems = checked.problems
@@ -110,7 +110,7 @@ def _write(changes: Sequence[Change], settings: chain.Settings, wish: _Wish, ask
 
 
 def _refuse_unless_shown(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
-    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where something has changed since."""
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has changed."""
     checked = chain.check(settings)
     if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
         message = f"{settings.inventory_name}, the templates or {settings.output_name} changed meanwhile: this is not what was shown"

@@ -85,8 +85,8 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def base_url(server: Server) -> str | None:
-    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a pattern. One
-    with a dot before it is a name too."""
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a
+    pattern. One with a dot before it is a name too."""
     name = next((name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None)
     if name is None:
         return None
@@ -184,7 +184,8 @@ def _route_cell(one: _Known) -> str:
 
 
 def route_access(service: Service) -> str:
-    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is ever rendered."""
+    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is
+    ever rendered."""
     route = service.routed
     if route is None or service.status == "retired":
         return ""
