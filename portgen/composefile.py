@@ -307,11 +307,14 @@ def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: Team
     name = container.compose_service
     mode = theirs.get("network_mode")
     if container.host_network and theirs.get("networks"):
-        message = f"{team.at('services', name, 'networks')} has `networks:` for {name}, which the inventory puts on the host's network"
+        where = team.at("services", name, "networks")
+        message = f"{where} has `networks:` for {name}, which the inventory puts on the host's network"
         yield Contradiction(container.key_path, message, "compose refuses both: remove them there")
     if not isinstance(mode, str) or not mode:
         return
-    if (container.host_network and mode == "host") or (mode == "bridge" and not container.host_network and container.address is None):
+    if container.host_network and mode == "host":
+        return
+    if mode == "bridge" and not container.host_network and container.address is None:
         return
     if container.host_network:
         ours = "which the inventory puts on the host's network: the override would replace it"
@@ -328,15 +331,17 @@ def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: Team
 def _mode_hint(container: Container, mode: str, holders: Mapping[str, str]) -> str:
     kind, _, other = mode.partition(":")
     if kind == "service" and other in holders:
-        return (
-            f"it listens in the network of {other}: its port belongs into `ports:` of {holders[other]}, and {container.service} out of the inventory"
-        )
+        todo = f"move its port to `ports:` of {holders[other]}, and take {container.service} out of the inventory"
+        return f"it listens in the network of {other}: {todo}"
     if kind == "service":
-        return f"it listens in the network of {other}, whose ports they are: name `compose_service: {other}` here, and leave `network_mode` there"
+        todo = f"name `compose_service: {other}` here, and leave `network_mode` there"
+        return f"it listens in the network of {other}, whose ports they are: {todo}"
     if kind == "container":
-        return f"it listens in the network of the container {other}: give the inventory's entry to the service that runs that one"
+        todo = "give the inventory's entry to the service that runs that one"
+        return f"it listens in the network of the container {other}: {todo}"
     if mode == "none":
-        return f"a container without a network has no ports: remove it there, or take {container.service} out of the inventory"
+        todo = f"remove it there, or take {container.service} out of the inventory"
+        return f"a container without a network has no ports: {todo}"
     if mode == "host" and not container.host_network:
         return "compose refuses both: remove it there, or say `via: host` here"
     return "remove it there"
@@ -355,11 +360,13 @@ def _of_copies(container: Container, theirs: Mapping[str, Any], team: TeamFile) 
 
 
 def _of_profiles(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
-    profiles = [str(name) for name in theirs.get("profiles") or () if name] if isinstance(theirs.get("profiles"), list) else []
+    written = theirs.get("profiles")
+    profiles = [str(name) for name in written if name] if isinstance(written, list) else []
     if not profiles or team.profiles & {*profiles, "*"}:
         return
     where = team.at("services", container.compose_service, "profiles")
-    message = f"{where} puts {container.compose_service} into the profile {' or '.join(profiles)}: a plain `up` does not start it"
+    named = f"{where} puts {container.compose_service} into the profile {' or '.join(profiles)}"
+    message = f"{named}: a plain `up` does not start it"
     hint = "remove `profiles:` there, or name one in COMPOSE_PROFILES of the `.env` beside that file"
     yield Contradiction(container.key_path, message, hint, Severity.WARNING)
 
@@ -372,7 +379,8 @@ def _of_network(network: Network, team: TeamFile) -> Iterator[Contradiction]:
         external = entry.get("external")
         name = entry.get("name") or (external.get("name") if isinstance(external, dict) else None)
         if key != network.name and name == network.name:
-            message = f"{team.at('networks', key)} calls its network `{key}` by the name {name}, and the override has one of that name itself"
+            where = team.at("networks", key)
+            message = f"{where} calls its network `{key}` by the name {name}, which is a network of the override"
             hint = (
                 f"write `{network.name}` there instead of `{key}`, also in `networks:` of its services: joined twice, a container loses its address"
             )
@@ -389,7 +397,8 @@ def _of_network(network: Network, team: TeamFile) -> Iterator[Contradiction]:
 
 def _network_hint(key: str | int, network: Network) -> str:
     if key == "external":
-        return f"portgen's network is made by compose: remove `external` there, and the network once (`docker network rm {network.name}`)"
+        once = f"`docker network rm {network.name}`"
+        return f"portgen's network is made by compose: remove `external` there, and the network once ({once})"
     if key == "ipam":
         return "remove it there: subnet, gateway and range are the inventory's"
     return f"remove it there; a network that needs it can't be the inventory's `network: {{name: {network.name}}}`"
@@ -485,7 +494,7 @@ def _address_trouble(
     written: str, service: str, container: Container | None, network: Network, holders: Mapping[ipaddress.IPv4Address, Container]
 ) -> tuple[str, str, KeyPath] | None:
     """What is wrong with a fixed address of the team's: message, hint, and the inventory's place."""
-    elsewhere = f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; a fixed one is the inventory's to give"
+    elsewhere = f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; only the inventory gives fixed ones"
     try:
         address = ipaddress.IPv4Address(written)
     except ValueError:
@@ -517,13 +526,14 @@ def _of_default_network(override: Override, network: Network, team: TeamFile) ->
         return not entry.get("networks") and not entry.get("network_mode")
 
     ours = {container.compose_service for container in override.containers if container.address is not None}
-    leave = [name for name in team.services if name in ours and on_default(team.services[name])]
-    named = {container.compose_service for container in override.containers if container.host_network}
-    stay = [name for name, entry in team.services.items() if name not in ours and name not in named and on_default(entry)]
+    on_host = {container.compose_service for container in override.containers if container.host_network}
+    plain = [name for name, entry in team.services.items() if on_default(entry)]
+    leave = [name for name in plain if name in ours]
+    stay = [name for name in plain if name not in ours and name not in on_host]
     if leave and stay:
         message = (
-            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, and {_some(stay)} would stay there: "
-            "they no longer find each other by name"
+            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, "
+            f"and {_some(stay)} would stay there: they no longer find each other by name"
         )
         hint = f"where they need each other, write `networks: [default]` for the first there, or `networks: [{network.name}]` for the others"
         yield Contradiction(network.key_path, message, hint, Severity.WARNING)
@@ -571,7 +581,8 @@ def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[
                     continue
                 # What comes from a service that this one extends has its line elsewhere.
                 where = team.at("services", service, *(() if "extends" in entry else ("ports", index)))
-                message = f"{where} publishes {holder.port}/{holder.transport} for {service} ({_shown(mapping)}), which {holder.holder} holds"
+                port = f"{holder.port}/{holder.transport}"
+                message = f"{where} publishes {port} for {service} ({_shown(mapping)}), which {holder.holder} holds"
                 hint = f"give {service} a port of its own, and an entry in the inventory"
                 yield Contradiction(holder.key_path, message, hint)
 

@@ -1,9 +1,9 @@
 """What was rendered from what, so that the unchanged case needs no rendering.
 
-In: the paths that a render reads. Out: a key of everything that decides its result; what the last run with that
-key found; and what Jinja has compiled. Best effort: a cache that can't be read or written is as good as none. It
-decides whether a check passes, and compiled templates are code, so it is used only where nobody else could have
-written it; and `output.matches` still checks every file against its sum. Standard library only.
+In: the paths that a render reads. Out: a key of everything that decides its result; what the last run with
+that key found; and what Jinja has compiled. Best effort: a cache that can't be read or written is as good as
+none. It decides whether a check passes, and compiled templates are code, so it is used only where nobody else
+could have written it; and `output.matches` still checks every file against its sum. Standard library only.
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
 
 
 class Folder:
-    """A folder of the cache, or the cache itself. It and its files are used only where they are the user's own,
-    nobody else may write to them, and no link leads there. Under sudo, or with a shared cache, it is not so."""
+    """A folder of the cache, or the cache itself. It and its files are used only where they are the user's
+    own, nobody else may write to them, and no link leads there. Under sudo, or with a shared cache, it is not
+    so."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -124,8 +125,8 @@ class Folder:
                 os.close(folder)
 
     def _open(self, *, make: bool = False) -> int:
-        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises OSError where
-        it is not to be trusted."""
+        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises OSError
+        where it is not to be trusted."""
         root = _root()
         if make:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -122,19 +122,22 @@ def _found(what: str, name: str, known: dict[str, R]) -> R:
     raise PortgenError(f"no such {what}: {name}", Exit.USAGE, hint=hint)
 
 
+MOST_ROOMS = 20  # places with free ports that a hint lists
+
+
 def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
     """Why no port is to be had, and where there still are some."""
     from portgen import registry
 
     where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
-    rooms = ((room.group.name if room.group else None, room.size) for room in registry.rooms(planned, project))
-    there = {name: ports for name, ports in rooms if name != group}
-    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports][:20]
+    free_in = {room.group.name if room.group else None: room.size for room in registry.rooms(planned, project)}
+    others = {name: ports for name, ports in free_in.items() if ports and name != group}
+    listed = [f"{name or 'outside the groups'} ({ports})" for name, ports in others.items()][:MOST_ROOMS]
     if project.ports is None:
         hint = f"give {project.name} a range: `ports: 5500-5599`"
-    elif room:
-        named = next((name for name, ports in there.items() if ports and name), None)
-        hint = f"there is room in: {', '.join(room)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
+    elif listed:
+        named = next(filter(None, others), None)
+        hint = f"there is room in: {', '.join(listed)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
     else:
         hint = f"no group of it has room either: widen its `ports:` ({project.ports})" if project.groups else f"widen its `ports:` ({project.ports})"
     message = f"{where} has no free port" if not free else f"{where} has {free} free port{'s' if free > 1 else ''}, not {count}"

@@ -91,8 +91,10 @@ def command(settings: chain.Settings, what: str) -> int:
         for vacancy in answer.vacancies:
             lines += [*_vacancy(settings, source, vacancy, len(planned.hosts) > 1), ""]
         text = "\n".join(lines[:-1])
-        markdown_wanted = settings.style.format == "markdown"
-        click.echo(markdown.fenced(text, "text") if markdown_wanted else text, nl=not markdown_wanted, color=settings.style.color)
+        if settings.style.format == "markdown":
+            click.echo(markdown.fenced(text, "text"), nl=False, color=settings.style.color)
+        else:
+            click.echo(text, color=settings.style.color)
     return Exit.OK if answer.subjects or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies) else Exit.DIFFERENT
 
 

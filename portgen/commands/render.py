@@ -113,8 +113,9 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: chain.Settings, wish
     """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has changed."""
     checked = chain.check(settings)
     if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
-        message = f"{settings.inventory_name}, the templates or {settings.output_name} changed meanwhile: this is not what was shown"
-        raise PortgenError(message, Exit.MACHINE, hint="nothing was written; run `portgen render` again, and look at what it shows then")
+        read = f"{settings.inventory_name}, the templates or {settings.output_name}"
+        hint = "nothing was written; run `portgen render` again, and look at what it shows then"
+        raise PortgenError(f"{read} changed meanwhile: this is not what was shown", Exit.MACHINE, hint=hint)
 
 
 def _unchanged(settings: chain.Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:

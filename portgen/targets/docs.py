@@ -311,7 +311,9 @@ def _reach(service: Service) -> str:
 
 def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, free: Free) -> str:
     """What the page shows, as JSON: a line for the host, a line a project, then a line a service, by name."""
-    nginx = {"ports": _nginx_ports(host), "allow": host.server.allow if host.server else (), "reach": str(host.server.reach) if host.server else ""}
+    nginx: dict[str, Any] = {"ports": _nginx_ports(host), "allow": (), "reach": ""}
+    if host.server is not None:
+        nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
     lines: list[Any] = [{"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}]
     for project in host.projects:
         groups = [
