@@ -247,7 +247,7 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
     assert '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> (anyone)</td>' in page
 
 
-def test_no_character_of_ours_is_invisible() -> None:
+def test_every_invisible_character_of_unicode_is_spelled_out() -> None:
     """The list of what is hidden has every format character of Unicode that Python knows, but for those with a reason to be left."""
     allowed = {0x200C, 0x200D}  # joiners
     arabic = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2}  # signs that are seen, around the number that follows

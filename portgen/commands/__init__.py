@@ -16,13 +16,14 @@ import click
 
 from portgen import completion
 from portgen.chain import Settings
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, Problem
 from portgen.report import Style, wants_color
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from portgen.chain import Checked
+    from portgen.diff import Change
     from portgen.edit import Edited
     from portgen.plan import Group, Plan, Project, Service
 
@@ -200,8 +201,7 @@ def _revise(
     """`lock`: where a person is asked, what to take once they have answered."""
     from contextlib import nullcontext
 
-    from portgen import chain, diff, edit, inventory, markdown, planner, report, rules
-    from portgen.visible import visible
+    from portgen import chain, diff, edit, inventory, planner, report, rules
 
     style = settings.style
     checked = chain.check(settings)
@@ -222,14 +222,7 @@ def _revise(
         fresh = report.fresh(checked.problems, rules.check(planned, after.at))
     refused = chain.failed(fresh)
     if style.format != "json":
-        if summary and not style.quiet:
-            said = (f"- {markdown.text(line)}" if style.format == "markdown" else visible(line) for line in summary)
-            click.echo("\n".join(said) + "\n")
-        if not style.quiet:
-            lines = report.diff_block(change, style) if style.format == "markdown" else "".join(report.change_lines([change], style))
-            click.echo(lines, nl=False, color=style.color)
-        for line in report.problem_lines(fresh, style):
-            click.echo(line, err=style.format == "text", color=style.color)
+        _show(summary, change, fresh, style)
     writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
     others = 0
     if writes:
@@ -244,3 +237,19 @@ def _revise(
         names = "1 other name" if others == 1 else f"{others} other names"
         report.status(f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was", style)
     return Exit.OK if writes else Exit.DIFFERENT
+
+
+def _show(summary: list[str], change: Change, fresh: list[Problem], style: Style) -> None:
+    """What an edit means, its diff, and what would be wrong after it."""
+    from portgen import markdown, report
+    from portgen.visible import visible
+
+    as_markdown = style.format == "markdown"
+    if not style.quiet:
+        if summary:
+            said = [f"- {markdown.text(line)}" if as_markdown else visible(line) for line in summary]
+            click.echo("\n".join(said) + "\n")
+        lines = report.diff_block(change, style) if as_markdown else "".join(report.change_lines([change], style))
+        click.echo(lines, nl=False, color=style.color)
+    for line in report.problem_lines(fresh, style):
+        click.echo(line, err=style.format == "text", color=style.color)
