@@ -1,4 +1,5 @@
-"""Inventories: a small one to change, and generated ones as plain values for PyYAML to write, valid by construction or hostile."""
+"""Inventories: a small one to change, and generated ones as plain values for PyYAML to write, valid by
+construction or hostile."""
 
 from __future__ import annotations
 

@@ -655,7 +655,8 @@ def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_in_nobody_s_wa
 
 
 def test_a_write_itself_goes_through_no_link(rendered: Path) -> None:
-    """Whatever was found before: what puts a link there meanwhile gains nothing, also where the sums stay as they are."""
+    """Whatever was found before: what puts a link there meanwhile gains nothing, also where the sums stay as
+    they are."""
     outside = linked_away(rendered, "output/box/systemd")
     before = tree(outside)
     with pytest.raises(PortgenError, match="is a link"):
@@ -1029,7 +1030,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("how", ["proper", *HOW])
 def test_only_ones_own_memory_says_that_nothing_changed(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
-    """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would be believed."""
+    """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would
+    be believed."""
     before = (rendered / SUMS).read_text()
     (rendered / UNIT).write_text((rendered / UNIT).read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
     old = hashlib.sha256(before.encode()).hexdigest()

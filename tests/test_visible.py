@@ -25,7 +25,8 @@ from tests.inventories import TWO_SERVICES as INVENTORY
 Run = Callable[..., Any]
 
 GUIDE = "output/box/docs/PORTS.md"
-# What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what follows, and what is not seen.
+# What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what
+# follows, and what is not seen.
 NASTY = "\x1b]0;pwned\x07 \x1b[8m \x1b[2K\r \x9b31m \x7f \u202egnp.exe\u202c \u2066x\u2069 \u200b \u2060 \ufeff \u00ad \U000e0041 \u2028 \u061c"
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -248,7 +249,8 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
 
 
 def test_every_invisible_character_of_unicode_is_spelled_out() -> None:
-    """The list of what is hidden has every format character of Unicode that Python knows, but for those with a reason to be left."""
+    """The list of what is hidden has every format character of Unicode that Python knows, but for those with
+    a reason to be left."""
     allowed = {0x200C, 0x200D}  # joiners
     arabic = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2}  # signs that are seen, around the number that follows
     scripts = {0x110BD, 0x110CD, *range(0x13430, 0x13460), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)}  # of hieroglyphs, shorthand, music
@@ -271,7 +273,8 @@ COMMANDS = "::error file=x::forged\n  ::add-mask::a\n##[error]forged\n"
 def test_no_line_is_a_command_to_the_runner_of_a_workflow(
     rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch, format_: str, command: list[str]
 ) -> None:
-    """GitHub's runner obeys what a step prints, also behind blanks: a line that a diff leaves as it is begins with one."""
+    """GitHub's runner obeys what a step prints, also behind blanks: a line that a diff leaves as it is begins
+    with one."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     templates = rendered / "templates/systemd"
     templates.mkdir(parents=True)

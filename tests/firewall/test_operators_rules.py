@@ -1,6 +1,7 @@
-"""What the script makes of rules that it did not add: decided in `templates/ufw/apply.py`, held against the real ufw in
-test_ufw.py. Here ufw is a model of what it does with a rule's identity (measured, and read in its source): `ufw allow` over a
-rule that differs in action, logging or comment alone replaces it, and `ufw delete` takes only what is the same in all."""
+"""What the script makes of rules that it did not add: decided in `templates/ufw/apply.py`, held against the
+real ufw in test_ufw.py. Here ufw is a model of what it does with a rule's identity (measured, and read in its
+source): `ufw allow` over a rule that differs in action, logging or comment alone replaces it, and
+`ufw delete` takes only what is the same in all."""
 
 from __future__ import annotations
 

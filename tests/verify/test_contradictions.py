@@ -1,4 +1,5 @@
-"""What the team's compose file says and the override would replace or contradict: refused by name, in verify and in lint alike."""
+"""What the team's compose file says and the override would replace or contradict: refused by name, in verify
+and in lint alike."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def base(shop: Path, tail: str = "", **services: str) -> None:
-    """The team's file: each service in a line, from the second on, then the services that the inventory does not name."""
+    """The team's file: each service in a line, from the second on, then the services that the inventory does
+    not name."""
     entries = {"web": "{image: x}", "api": "{image: x}", "screen": "{image: x}"}
     entries.update(services)
     written = "".join(f"  {name}: {entry}\n" for name, entry in entries.items())
