@@ -83,7 +83,7 @@ class Route(Struct, frozen=True):
     path: str
     strip: bool
     upstream: str
-    backend: str | None  # `127.0.0.1:5007`, `172.30.0.23:5000`; None: nothing there speaks http, and nothing is rendered
+    backend: str | None  # `127.0.0.1:5007`, `172.30.0.23:5000`; None where nothing there speaks http: not rendered
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come

@@ -136,7 +136,7 @@ def test_a_text_holds_nothing_that_is_not_seen(tmp_path: Path, portgen: Run, fie
         run.out,
         re.MULTILINE,
     )
-    assert f"    hint: U+{ord(character):04X} is not seen, or turns the direction of what follows: leave it out\n" in run.out
+    assert f"    hint: U+{ord(character):04X} is invisible, or turns the direction of what follows: leave it out\n" in run.out
 
 
 @pytest.mark.parametrize("title", ["می\u200cخواهم", "क्\u200dष", "👩\u200d🚒", "שלום", "émigré", "監視"])

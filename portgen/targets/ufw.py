@@ -15,7 +15,7 @@ MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
 SCRIPT = "ufw/portgen-ufw.sh"
 GUARD = "ufw/portgen-after.rules"
 # A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands
-# them on to the container that is published there. Nothing that is forwarded rightly has such an original
+# them on to the container that is published there. No packet that is forwarded legitimately has such an original
 # destination.
 NO_LOOPBACK = "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
 

@@ -1,5 +1,5 @@
-"""docs/install.md heals what is half done, tests before it touches, and drops nothing that a team has of its
-own."""
+"""docs/install.md finishes what was left half done, tests before it changes anything, and removes nothing of a
+team's own."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(f
     assert (folder.started(), folder.addresses()) == (started, addresses)
     folder.install(folder.project)
     assert folder.started() == started
-    # Why the guide asks for it, and that it heals what was done without it.
+    # Why the guide asks for it, and that running the guide repairs what was done without it.
     folder.host.run("rm", f"{FOLDER}/.env")
     folder.host.run(*plain, timeout=120)
     assert folder.addresses() != addresses
