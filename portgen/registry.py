@@ -5,10 +5,9 @@ In: a `Plan`. Out: rows and answers, as data. Pure; never prints, and decides no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from portgen import model
 from portgen.plan import PRIVILEGED, Binding, Group, Host, KeyPath, Plan, PlannedPort, Project, Service, Space
 
 
@@ -146,11 +145,6 @@ def planned_port(service: Service, port: int | None) -> int:
         if port in (None, own.port):
             return index
     raise LookupError(port)
-
-
-def spelled(ranges: Sequence[range]) -> str:
-    """`5007, 5026-5030`; `-` for none."""
-    return model.spelled(ranges) or "-"
 
 
 def label(port: PlannedPort | Row | Binding) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.firewall.host import IPV4_ONLY, Host, at_once
-from tests.firewall.test_operators_rules import apply
+from tests.firewall.script import apply
 
 SHOP = {"shop": "{port: 5001, allow: [lan]}"}
 
