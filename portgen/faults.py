@@ -1,4 +1,4 @@
-"""What of a text is no inventory: every fault of its types, each at its place.
+"""What in a text is not an inventory: every fault of its types, each at its place.
 
 In: the values and places as read. Out: faults. msgspec says whether an inventory is right, and stops at the first fault without
 a place; this descends over the same types and finds all of them. Imported only when there is one.

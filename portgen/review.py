@@ -165,7 +165,7 @@ def _by_name(key: Key, _service: Service) -> object:
 
 
 def _by_place(key: Key, service: Service) -> object:
-    """The same ports to the same container address on the same host. What only holds a port is no such place."""
+    """The same ports to the same container address on the same host. What only holds a port does not count."""
     if not service.ports or service.status != "active":
         return None
     return key.host, service.via, tuple(service.ports.items()), service.container.address if service.container else None

@@ -219,7 +219,7 @@ def _readable(path: str) -> bool:
 
 
 def _tree(root: Path) -> dict[str, str]:
-    """The configuration below a folder, links followed. Not what is no configuration, and never a private key."""
+    """The configuration below a folder, links followed. Only configuration, and never a private key."""
     found: dict[str, str] = {}
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):

@@ -279,7 +279,7 @@ def test_a_line_that_belongs_to_nobody_says_so(portgen: Portgen, file: Path, tmp
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("error: output/box/nginx/conf.d/portgen.conf:1 comes from no service")
     assert portgen("explain", "output/box/nginx/conf.d/portgen.conf:999").code == 1
-    assert portgen("explain", "README.md:1").err.startswith("error: README.md is no file of portgen's")
+    assert portgen("explain", "README.md:1").err.startswith("error: README.md is not a file of portgen's")
     assert portgen("explain", "hubb").err == "error: nothing here is called hubb\n    hint: did you mean hub?\n"
 
 
