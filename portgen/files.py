@@ -1,4 +1,5 @@
-"""Reading a regular file whole, up to a limit: never a device, a pipe or a folder.
+"""Reading a regular file whole, up to a limit: never a device, a pipe or a folder. How one is named that is
+being written.
 
 In: a path and a limit. Out: bytes, or an OSError that says in words what is wrong. Standard library only:
 the unchanged path of `render --check` reads by it.
@@ -13,8 +14,8 @@ from pathlib import Path
 
 MOST = 64 * 1024 * 1024  # bytes; the page of 25,000 services has a tenth
 MOST_INVENTORY = 16 * 1024 * 1024  # bytes; 25,000 services have a quarter
-TEMPORARY = ".portgen-new"  # how the name of a file ends that is written beside its place
 MOST_TEXT = 1024 * 1024  # bytes; no configuration file that people write is larger
+TEMPORARY = ".portgen-new"  # how the name of a file ends while it is written beside its place
 
 
 class Unreadable(OSError):  # noqa: N818 - as in problem.py, a kind of what happened

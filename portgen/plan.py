@@ -107,8 +107,7 @@ class Route(Struct, frozen=True):
 
     @property
     def place(self) -> KeyPath:
-        """Where to report what is wrong with its route: at its own, or at the service where the route is a
-        default."""
+        """Where to report what is wrong with its route: there, or at the service where it is a default."""
         return _own(self.key_path, self.service)
 
 
@@ -154,8 +153,7 @@ class Service(Struct, frozen=True):
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
-        """The ways in which anyone at all reaches it, without a password: its ports, its route through
-        nginx."""
+        """The ways in which anyone at all reaches it without a password: by its ports, by its route."""
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
@@ -363,8 +361,8 @@ class Space:
     """What is free on a host. Made once, and asked for each project and group: what closes a port to all is
     gathered once.
 
-    A port is free that nobody holds, and that is not reserved on the host or in the project, not privileged,
-    not another project's, and not planned for another group than the one that is asked for.
+    A port is free when nobody holds it, and when it is not reserved on the host or in the project, not
+    privileged, not another project's, and not planned for a group other than the one asked for.
     """
 
     def __init__(self, host: Host | None) -> None:
@@ -372,8 +370,7 @@ class Space:
         reserved = host.reserved.ranges if host and host.reserved else ()
         projects = host.projects if host else ()
         owned = ranges.Owned((part, None) for project in projects if project.ports for part in project.ports.joined)
-        # Among several projects' ranges, those of others that lie in one's own are those that two of them
-        # have.
+        # A project's ports that are another's too are those that two projects have.
         self._closed = ranges.joined([PRIVILEGED, *held, *reserved, *owned.shared()])
         self._groups: dict[str, list[range]] = {}
 
@@ -389,7 +386,7 @@ class Space:
         return tuple(own)
 
     def _planned(self, project: Project, group: str | None) -> list[range]:
-        """What groups other than `group` plan: of its own ports, those that two groups have."""
+        """What groups other than `group` plan; of `group`'s own ports, those that two groups have."""
         if group is None:
             return ranges.joined(part for one in project.groups for part in one.ports.joined)
         if project.name not in self._groups:

@@ -81,7 +81,7 @@ def addresses(network: IPv4Network | IPv6Network) -> range:
 
 
 class Owned(Generic[Owner]):
-    """Ranges, each with an owner, that may overlap: who is at a place, and who is in whose way."""
+    """Ranges, each with an owner, that may overlap: who has a number, and whose ranges overlap."""
 
     def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
         self._items = sorted(items, key=lambda item: item[0].start)  # stable: of equal ones the first written comes first
@@ -101,8 +101,7 @@ class Owned(Generic[Owner]):
         return self._furthest[index]
 
     def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
-        """Pairs that share a number. Each range that is in somebody's way is in a pair; not every pair is
-        named."""
+        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair is there."""
         for item, furthest in zip(self._items[1:], self._furthest, strict=False):
             if item[0].start < furthest[0].stop:
                 yield furthest, item

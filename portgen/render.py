@@ -3,9 +3,9 @@
 In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives the same bytes. Never
 writes, never looks at what is already there. Every value that could break out of its syntax passes a filter of this module.
 
-There are two environments. The one for portgen's own templates finds no others. A page that the project's
-text has a part in, be it through one include, is rendered by the other: in Jinja's sandbox, and by `apart`,
-in a process with limits.
+There are two environments. The one for portgen's own templates finds no others. A page that needs a template
+of the project's, even through an include, is rendered by the other: in Jinja's sandbox, and by `apart` in a
+process with limits.
 """
 
 from __future__ import annotations

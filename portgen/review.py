@@ -361,8 +361,8 @@ def _route_words(before: Route | None, now: Route | None) -> Iterator[str]:
 
 
 def _backend_words(before: Service, now: Service) -> Iterator[str]:
-    """Only what does not follow from a move: nginx goes by the container's address where it went by the
-    host's port, or back."""
+    """Only what does not follow from a move: nginx now uses the container's address in place of the host's
+    port, or the other way round."""
     if before.backend and now.backend and _goes_by_port(before.backend) != _goes_by_port(now.backend):
         yield f"gets nginx's requests at {now.backend} (was {before.backend})"
 
