@@ -369,7 +369,7 @@ def test_add_takes_a_port_of_the_group(portgen: Portgen, file: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("add", "hub", "--project", "wall"), 1, "error: wall has a service hub already (inventory.yaml:18:12)"),
-        (("add", "Night", "--project", "wall"), 2, "'Night' is no name"),
+        (("add", "Night", "--project", "wall"), 2, "'Night' is not a name"),
         (("add", "night", "--project", "hall"), 2, "error: no such project: hall"),
         (("add", "night", "--project", "wall", "--port", "5006", "--group", "jobs"), 2, "--port and --group exclude each other"),
         (("add", "night", "--project", "wall", "--route", "/x/", "--no-route"), 2, "--route and --no-route exclude each other"),
