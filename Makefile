@@ -12,7 +12,7 @@ help:
 	@echo "make verify      put output/ before the real nginx, compose, systemd and ufw"
 	@echo "make test        run the tests (under two minutes)"
 	@echo "make test-host   bring up a whole host from output/ and test on it (root, Linux)"
-	@echo "make prober-long make 100 changes on that host under the eyes of probers (SEED=, CHANGES=; half an hour)"
+	@echo "make prober-long make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make snapshots   update the tests' snapshots; review their diff"
 	@echo "make format      format and lint the code, check its types"
 	@echo "make schema      write the inventory's JSON Schema anew"

@@ -1,6 +1,8 @@
-"""What `portgen lint` costs for the inventories that ask for most, as a multiple of `portgen --help`, in the processor's time.
+"""What `portgen lint` costs for the inventories that ask for most, as a multiple of `portgen --help`, in the
+processor's time.
 
-The aim is ten for any inventory of 20 KB. Run by `make bench`; the tests only end what hangs, since a ratio depends on the machine.
+The aim is ten for any inventory of 20 KB. Run by `make bench`; the tests only end what hangs, since a ratio
+depends on the machine.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def check(settings: Settings) -> Checked:
 
 
 def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:
-    """What the teams' own files contradict, as `lint` reports it; nothing is read where the inventory names none."""
+    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are none."""
     if not any(project.base_file for project in planned.projects):
         return []
     from portgen import files, rules
@@ -110,8 +110,8 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
 
 
 def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
-    """A project's templates are rendered in a process of their own, within limits. Raises PortgenError(Exit.INVENTORY) at the
-    template that goes beyond them."""
+    """A project's templates are rendered in a process of their own, within limits. Raises
+    PortgenError(Exit.INVENTORY) at the template that goes beyond them."""
     from portgen import host
 
     try:

@@ -1,11 +1,11 @@
 """The team's own compose file, and where it and our override contradict each other.
 
-In: the plan of an override, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out: the file as read,
-and `Contradiction`s, each at the inventory's entry and with the file's line. Pure.
+In: the plan of an override, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out:
+the file as read, and `Contradiction`s, each at the inventory's entry and with the file's line. Pure.
 
-Our override comes last. compose 1 takes a network's definition from the last file that has one, whole: what the team's file
-says of it is dropped without a word. compose 2 merges key by key, ours over theirs. `network_mode` is replaced by both, `ports`
-are appended by both. So what differs is refused here, by name.
+Our override comes last. compose 1 takes a network's definition from the last file that has one, whole: what
+the team's file says of it is dropped without a word. compose 2 merges key by key, ours over theirs.
+`network_mode` is replaced by both, `ports` are appended by both. So what differs is refused here, by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from portgen import reader
-from portgen.plan import Binding, Container, Host, KeyPath, Network, Override
+from portgen.plan import Binding, Container, Host, KeyPath, Network, Override, Service
 from portgen.problem import Severity
 
 RULE = "compose-file"  # by this name a service ignores what is found here, in `lint` and in `verify`
@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 class TeamFile(NamedTuple):
-    """A compose file as written, variables of its `.env` and defaults put in, with what its services extend."""
+    """A compose file, with its variables put in, and its services with what they extend."""
 
     name: str  # as the inventory names it
     text: str
@@ -92,7 +92,7 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
 
 
 def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], reader.Place] | Fault:
-    """The reader keeps `22:22` as text, and goes on behind `!reset` and its like, which compose 2 knows."""
+    """The reader keeps `22:22` as text, and goes on after tags such as `!reset`, which compose 2 knows."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -108,7 +108,7 @@ def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], rea
 
 
 def _entries(value: Any) -> dict[str, dict[str, Any]]:
-    """A mapping of mappings: one that is written with nothing below it says nothing."""
+    """A mapping of mappings; an entry with nothing below it is an empty one."""
     if not isinstance(value, dict):
         return {}
     return {name: entry if isinstance(entry, dict) else {} for name, entry in value.items()}
@@ -123,7 +123,8 @@ def _extended(
     unread: list[tuple[str, str]],
     depth: int = 0,
 ) -> dict[str, Any]:
-    """A service with what it extends, in this file or another: compose appends ports, merges networks, and replaces the rest."""
+    """A service with what it extends, in this file or another: compose appends ports, merges networks, and
+    replaces the rest."""
     entry = services.get(service, {})
     extends = entry.get("extends")
     parent = extends.get("service") if isinstance(extends, dict) else extends
@@ -159,7 +160,7 @@ def _joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """A `.env` file. What it takes from the host's own environment is left out: nobody here knows it."""
+    """A `.env` file. What it takes from the host's environment, which is not known here, is left out."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
@@ -175,7 +176,7 @@ def _variables(text: str) -> dict[str, str]:
 
 
 def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
-    """Values with their variables put in; a text of which one is not known stays as it is written."""
+    """Values with their variables put in; a text with a variable that is not known stays as it is written."""
     if isinstance(value, dict):
         return {key: _substituted(inner, variables) for key, inner in value.items()}
     if isinstance(value, list):
@@ -190,7 +191,8 @@ _OPENING = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[
 
 
 def interpolated(text: str, variables: Mapping[str, str], depth: int = 0) -> str | None:
-    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default, or it gets too long."""
+    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default,
+    or it gets too long."""
     if depth > _DEEPEST or len(text) > _LONGEST:
         return None
     length = len(text)
@@ -242,7 +244,7 @@ def _value(value: str | None, how: str, rest: str, variables: Mapping[str, str],
 
 
 def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
-    """All that is found; not what a service ignores."""
+    """All that is found, except what a service ignores."""
     ignoring = {service.key_path for service in host.services if RULE in service.ignore}
     for finding in _found(host, override, team):
         if not any(finding.key_path[: len(key_path)] == key_path for key_path in ignoring):
@@ -300,15 +302,19 @@ def _of_ports(container: Container, theirs: Mapping[str, Any], team: TeamFile) -
 
 
 def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: TeamFile, holders: Mapping[str, str]) -> Iterator[Contradiction]:
-    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by compose's names."""
+    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's services by
+    compose's names."""
     name = container.compose_service
     mode = theirs.get("network_mode")
     if container.host_network and theirs.get("networks"):
-        message = f"{team.at('services', name, 'networks')} has `networks:` for {name}, which the inventory puts on the host's network"
+        where = team.at("services", name, "networks")
+        message = f"{where} has `networks:` for {name}, which the inventory puts on the host's network"
         yield Contradiction(container.key_path, message, "compose refuses both: remove them there")
     if not isinstance(mode, str) or not mode:
         return
-    if (container.host_network and mode == "host") or (mode == "bridge" and not container.host_network and container.address is None):
+    if container.host_network and mode == "host":
+        return
+    if mode == "bridge" and not container.host_network and container.address is None:
         return
     if container.host_network:
         ours = "which the inventory puts on the host's network: the override would replace it"
@@ -325,15 +331,17 @@ def _of_network_mode(container: Container, theirs: Mapping[str, Any], team: Team
 def _mode_hint(container: Container, mode: str, holders: Mapping[str, str]) -> str:
     kind, _, other = mode.partition(":")
     if kind == "service" and other in holders:
-        return (
-            f"it listens in the network of {other}: its port belongs into `ports:` of {holders[other]}, and {container.service} out of the inventory"
-        )
+        todo = f"move its port to `ports:` of {holders[other]}, and take {container.service} out of the inventory"
+        return f"it listens in the network of {other}: {todo}"
     if kind == "service":
-        return f"it listens in the network of {other}, whose ports they are: name `compose_service: {other}` here, and leave `network_mode` there"
+        todo = f"name `compose_service: {other}` here, and leave `network_mode` there"
+        return f"it listens in the network of {other}, whose ports they are: {todo}"
     if kind == "container":
-        return f"it listens in the network of the container {other}: give the inventory's entry to the service that runs that one"
+        todo = "give the inventory's entry to the service that runs that one"
+        return f"it listens in the network of the container {other}: {todo}"
     if mode == "none":
-        return f"a container without a network has no ports: remove it there, or take {container.service} out of the inventory"
+        todo = f"remove it there, or take {container.service} out of the inventory"
+        return f"a container without a network has no ports: {todo}"
     if mode == "host" and not container.host_network:
         return "compose refuses both: remove it there, or say `via: host` here"
     return "remove it there"
@@ -352,11 +360,13 @@ def _of_copies(container: Container, theirs: Mapping[str, Any], team: TeamFile) 
 
 
 def _of_profiles(container: Container, theirs: Mapping[str, Any], team: TeamFile) -> Iterator[Contradiction]:
-    profiles = [str(name) for name in theirs.get("profiles") or () if name] if isinstance(theirs.get("profiles"), list) else []
+    written = theirs.get("profiles")
+    profiles = [str(name) for name in written if name] if isinstance(written, list) else []
     if not profiles or team.profiles & {*profiles, "*"}:
         return
     where = team.at("services", container.compose_service, "profiles")
-    message = f"{where} puts {container.compose_service} into the profile {' or '.join(profiles)}: a plain `up` does not start it"
+    named = f"{where} puts {container.compose_service} into the profile {' or '.join(profiles)}"
+    message = f"{named}: a plain `up` does not start it"
     hint = "remove `profiles:` there, or name one in COMPOSE_PROFILES of the `.env` beside that file"
     yield Contradiction(container.key_path, message, hint, Severity.WARNING)
 
@@ -369,7 +379,8 @@ def _of_network(network: Network, team: TeamFile) -> Iterator[Contradiction]:
         external = entry.get("external")
         name = entry.get("name") or (external.get("name") if isinstance(external, dict) else None)
         if key != network.name and name == network.name:
-            message = f"{team.at('networks', key)} calls its network `{key}` by the name {name}, and the override has one of that name itself"
+            where = team.at("networks", key)
+            message = f"{where} calls its network `{key}` by the name {name}, which is a network of the override"
             hint = (
                 f"write `{network.name}` there instead of `{key}`, also in `networks:` of its services: joined twice, a container loses its address"
             )
@@ -386,7 +397,8 @@ def _of_network(network: Network, team: TeamFile) -> Iterator[Contradiction]:
 
 def _network_hint(key: str | int, network: Network) -> str:
     if key == "external":
-        return f"portgen's network is made by compose: remove `external` there, and the network once (`docker network rm {network.name}`)"
+        once = f"`docker network rm {network.name}`"
+        return f"portgen's network is made by compose: remove `external` there, and the network once ({once})"
     if key == "ipam":
         return "remove it there: subnet, gateway and range are the inventory's"
     return f"remove it there; a network that needs it can't be the inventory's `network: {{name: {network.name}}}`"
@@ -407,22 +419,31 @@ def _differences(entry: Mapping[str, Any], network: Network) -> Iterator[tuple[t
 
 
 def _ipam_differences(ipam: Any, network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    ours = {"subnet": str(network.subnet), "gateway": str(network.gateway), "ip_range": str(network.ip_range)}
     if not isinstance(ipam, dict):
         return
     for key, value in ipam.items():
         if _says_nothing(value) or key.startswith("x-") or (key == "driver" and value == "default"):
             continue
-        if key != "config" or not isinstance(value, list):
+        if key == "config" and isinstance(value, list):
+            for index, pool in enumerate(value):
+                yield from _pool_differences(index, pool, network)
+        else:
             yield ("ipam", key), _shown(value), _ours("default" if key == "driver" else None)
+
+
+def _pool_differences(index: int, pool: Any, network: Network) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """The same for one item of `ipam.config`: portgen's definition has one, the first."""
+    ours = {}
+    if index == 0:
+        ours = {"subnet": str(network.subnet), "gateway": str(network.gateway), "ip_range": str(network.ip_range)}
+    if not isinstance(pool, dict):
+        return
+    for field, value in pool.items():
+        if _says_nothing(value) or _is_unknown(value):
             continue
-        for index, part in enumerate(value):
-            for field, inner in part.items() if isinstance(part, dict) else ():
-                if _says_nothing(inner) or _is_unknown(inner):
-                    continue
-                wanted = ours.get(field) if index == 0 else None
-                if wanted is None or not _same_network(inner, wanted):
-                    yield ("ipam", "config", index, field), _shown(inner), _ours(wanted)
+        wanted = ours.get(field)
+        if wanted is None or not _same_network(value, wanted):
+            yield ("ipam", "config", index, field), _shown(value), _ours(wanted)
 
 
 def _ours(value: str | None) -> str:
@@ -473,7 +494,7 @@ def _address_trouble(
     written: str, service: str, container: Container | None, network: Network, holders: Mapping[ipaddress.IPv4Address, Container]
 ) -> tuple[str, str, KeyPath] | None:
     """What is wrong with a fixed address of the team's: message, hint, and the inventory's place."""
-    elsewhere = f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; a fixed one is the inventory's to give"
+    elsewhere = f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; only the inventory gives fixed ones"
     try:
         address = ipaddress.IPv4Address(written)
     except ValueError:
@@ -498,26 +519,29 @@ def _address_trouble(
 
 
 def _of_default_network(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
-    """A service without `networks:` is on the file's default network until the override names another: who stays there loses it."""
+    """A service without `networks:` is on the file's default network until the override names another. The
+    services that stay on the default network then no longer find it."""
 
     def on_default(entry: Mapping[str, Any]) -> bool:
         return not entry.get("networks") and not entry.get("network_mode")
 
     ours = {container.compose_service for container in override.containers if container.address is not None}
-    leave = [name for name in team.services if name in ours and on_default(team.services[name])]
-    named = {container.compose_service for container in override.containers if container.host_network}
-    stay = [name for name, entry in team.services.items() if name not in ours and name not in named and on_default(entry)]
+    on_host = {container.compose_service for container in override.containers if container.host_network}
+    plain = [name for name, entry in team.services.items() if on_default(entry)]
+    leave = [name for name in plain if name in ours]
+    stay = [name for name in plain if name not in ours and name not in on_host]
     if leave and stay:
         message = (
-            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, and {_some(stay)} would stay there: "
-            "they no longer find each other by name"
+            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, "
+            f"and {_some(stay)} would stay there: they no longer find each other by name"
         )
         hint = f"where they need each other, write `networks: [default]` for the first there, or `networks: [{network.name}]` for the others"
         yield Contradiction(network.key_path, message, hint, Severity.WARNING)
 
 
 def _some(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    text = ", ".join(names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def _of_names(override: Override, team: TeamFile) -> Iterator[Contradiction]:
@@ -557,19 +581,21 @@ def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[
                     continue
                 # What comes from a service that this one extends has its line elsewhere.
                 where = team.at("services", service, *(() if "extends" in entry else ("ports", index)))
-                message = f"{where} publishes {holder.port}/{holder.transport} for {service} ({_shown(mapping)}), which {holder.holder} holds"
+                port = f"{holder.port}/{holder.transport}"
+                message = f"{where} publishes {port} for {service} ({_shown(mapping)}), which {holder.holder} holds"
                 hint = f"give {service} a port of its own, and an entry in the inventory"
                 yield Contradiction(holder.key_path, message, hint)
 
 
-def _services(host: Host, override: Override) -> Iterator[Any]:
+def _services(host: Host, override: Override) -> Iterator[Service]:
     for project in host.projects:
         if project.name == override.project:
             yield from project.services
 
 
 def _published(mapping: object) -> _Published | None:
-    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose can work out is left to it."""
+    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose can work
+    out is left to it."""
     if isinstance(mapping, dict):
         ports, transport, address = (str(mapping.get(key) or "") for key in ("published", "protocol", "host_ip"))
     else:

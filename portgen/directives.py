@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has them. `{` ends a word, unless
-# `$` stands before it; `}`, quotes and `#` within a word are part of it. Compiled when it is used: rendering needs none of it.
+# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has them. `{`
+# ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of it. Compiled when it
+# is used: rendering needs none of it.
 _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 _BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
 _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"

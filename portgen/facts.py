@@ -52,7 +52,7 @@ class Route(Struct, frozen=True):
 
 
 class Container(Struct, frozen=True):
-    """What compose is told of a container. `settings`: what a template of the team's own adds."""
+    """What the override says of a container. `settings`: what a template of the team's own adds."""
 
     file: str
     service: str

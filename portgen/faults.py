@@ -1,4 +1,4 @@
-"""What of a text is no inventory: every fault of its types, each at its place.
+"""What in a text is not an inventory: every fault of its types, each at its place.
 
 In: the values and places as read. Out: faults. msgspec says whether an inventory is right, and stops at the first fault without
 a place; this descends over the same types and finds all of them. Imported only when there is one.
@@ -112,7 +112,9 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
 def _hidden_hint(value: str) -> str | None:
     """A person who looks at the text can't see what is wrong with it."""
     found = hidden.search(value)
-    return f"U+{ord(found[0]):04X} is not seen, or turns the direction of what follows: leave it out" if found else None
+    if found is None:
+        return None
+    return f"U+{ord(found[0]):04X} is invisible, or turns the direction of what follows: leave it out"
 
 
 def _number_hint(value: Any) -> str | None:

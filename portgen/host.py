@@ -32,8 +32,6 @@ _PACKAGES = {
     "systemctl": "systemd",
     "systemd-analyze": "systemd",
 }
-
-
 NOBODY = 65534  # the user and group of Linux that own nothing
 
 

@@ -119,15 +119,16 @@ def parse(data: bytes, name: str) -> Source:
 
 
 def write(path: Path, source: Source, text: str) -> int:
-    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode, owner and
-    byte-order mark. A link is written through to what it leads to. What killed edits have left beside it goes.
+    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode,
+    owner and byte-order mark. A link stays, and the file that it leads to is replaced. What killed edits have
+    left beside it is removed.
 
-    Gives how many other names the file had (hard links): they keep the old text, since the new one is a new file.
+    Returns how many other names the file had (hard links): those keep the old text.
 
     Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
     """
     real = Path(os.path.realpath(path))
-    new = real.with_name(_temporary(real, os.getpid()))
+    new = files.temporary(real, os.getpid())
     try:
         data, status = files.read(real, files.MOST_INVENTORY)
         before = source.text.encode()
@@ -157,14 +158,11 @@ def write(path: Path, source: Source, text: str) -> int:
     return status.st_nlink - 1
 
 
-def _temporary(real: Path, pid: int | str) -> str:
-    return f".{real.name[:200]}.{pid}.portgen-new"
-
-
 def _sweep(real: Path) -> None:
-    """Remove what killed edits of this file have left beside it. Never what a running process still writes: neither its number nor
-    its lock is taken then. Never a link."""
-    form = re.compile(re.escape(_temporary(real, "PID")).replace("PID", "([0-9]{1,9})"))
+    """Remove what killed edits of this file have left beside it: never what a process that still runs may be
+    writing, nor what is locked, nor a link."""
+    before = files.temporary(real, 0).name.removesuffix(f"0{files.TEMPORARY}")
+    form = re.compile(rf"{re.escape(before)}([0-9]{{1,9}}){re.escape(files.TEMPORARY)}")
     for name in os.listdir(real.parent):
         match = form.fullmatch(name)
         if match is None or _runs(int(match[1])):
@@ -181,7 +179,7 @@ def _sweep(real: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether there is a process of that number, whoever's it is."""
+    """Whether there is a process of that number, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -40,7 +40,7 @@ def text(value: str) -> str:
 
 
 def code(value: str) -> str:
-    """A code span; plain text where a span would need more than its two backticks. Nothing in a span is linked."""
+    """A code span, in which nothing is linked; plain text where it would need more than two backticks."""
     return text(value) if not value or set(value) & set("`|\n") else f"`{visible(value)}`"
 
 
@@ -48,7 +48,9 @@ def fenced(lines: str, language: str = "") -> str:
     """A block of code whose fence no line of it can close."""
     longest = max((len(run) for run in re.findall("^ {0,3}(`{3,})", lines, re.MULTILINE)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{lines}{'' if lines.endswith(chr(10)) else chr(10)}{fence}\n"
+    if not lines.endswith("\n"):
+        lines += "\n"
+    return f"{fence}{language}\n{lines}{fence}\n"
 
 
 def row(cells: Iterable[str]) -> str:

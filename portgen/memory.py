@@ -1,9 +1,9 @@
 """What was rendered from what, so that the unchanged case needs no rendering.
 
-In: the paths that a render reads. Out: a key of everything that decides its result, and what the last one with that key
-found, and what Jinja has compiled. Best effort: a cache that can't be read or written is not a cache. What it says decides whether a
-check passes, and what is compiled is code: only what nobody else could have put there is believed. And never alone:
-`output.matches` still holds every file against its sum. Standard library only.
+In: the paths that a render reads. Out: a key of everything that decides its result; what the last run with
+that key found; and what Jinja has compiled. Best effort: a cache that can't be read or written is as good as
+none. It decides whether a check passes, and compiled templates are code, so it is used only where nobody else
+could have written it; and `output.matches` still checks every file against its sum. Standard library only.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
             if folder_name.endswith("-packages"):
                 hasher.update(b"%b %d\n" % (os.fsencode(folder_name), os.stat(folder_name).st_mtime_ns))
     except (OSError, PortgenError):
-        return None  # whoever needs what can't be read says so
+        return None  # the stage that needs it reports why it can't be read
     for word in words:
         hasher.update(b"\0" + word.encode())
     return hasher.hexdigest()
@@ -87,14 +87,15 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
 
 
 class Folder:
-    """A folder of the cache, or the cache itself. It and what lies in it is believed only where it is the user's own, nobody else
-    may write to it, and no link leads there: under sudo, or with a cache that others share, it could be anybody's."""
+    """A folder of the cache, or the cache itself. It and its files are used only where they are the user's
+    own, nobody else may write to them, and no link leads there. Under sudo, or with a shared cache, it is not
+    so."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
 
     def read(self, name: str) -> bytes | None:
-        """The file's bytes; None where there is none to believe."""
+        """The file's bytes; None where there is none that can be trusted."""
         try:
             folder = self._open()
             try:
@@ -124,13 +125,14 @@ class Folder:
                 os.close(folder)
 
     def _open(self, *, make: bool = False) -> int:
-        """A descriptor of the folder, which nobody can exchange for another meanwhile. Raises OSError where it is not believed."""
+        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises OSError
+        where it is not to be trusted."""
         root = _root()
         if make:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = os.open(root, _FOLDER)
         try:
-            _believed(opened)
+            _require_ours(opened)
             if self.name is None:
                 return os.dup(opened)
             if make:
@@ -140,7 +142,7 @@ class Folder:
         finally:
             os.close(opened)
         try:
-            _believed(inner)
+            _require_ours(inner)
         except OSError:
             os.close(inner)
             raise
@@ -155,7 +157,7 @@ def _ours(descriptor: int, kind: Callable[[int], bool]) -> bool:
     return kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _believed(folder: int) -> None:
+def _require_ours(folder: int) -> None:
     if not _ours(folder, stat.S_ISDIR):
         raise PermissionError
 

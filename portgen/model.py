@@ -10,7 +10,7 @@ import datetime as dt
 import ipaddress
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -166,7 +166,7 @@ class Ports(Value):
             return
         earlier, later = sorted((index for _, index in pair))
         one, other = parts[earlier], parts[later]
-        shared = range(max(one.start, other.start), min(one.stop, other.stop))
+        shared = ranges.overlap(one, other)
         message = f"{spelled([shared])} is in this list twice: in {spelled([one])} and in {spelled([other])}"
         raise Refused(message, "leave it out of one of them", later)
 
@@ -194,9 +194,8 @@ class Ports(Value):
 
     @property
     def brief(self) -> str:
-        """The ranges as a message names them: the first of very many."""
-        more = len(self.ranges) - MOST_NAMED
-        return spelled(self.ranges[:MOST_NAMED]) + (f" and {more} ranges more" if more > 0 else "")
+        """The ranges as a message names them."""
+        return brief(self.ranges, MOST_NAMED)
 
     @property
     def joined(self) -> list[range]:
@@ -215,6 +214,13 @@ MOST_NAMED = 8  # ranges in one message
 def spelled(parts: Iterable[range]) -> str:
     """`5007, 5026-5030`."""
     return ", ".join(str(part.start) if len(part) == 1 else f"{part.start}-{part.stop - 1}" for part in parts)
+
+
+def brief(parts: Sequence[range], most: int) -> str:
+    """The first `most` ranges, and how many more there are."""
+    text = spelled(parts[:most])
+    more = len(parts) - most
+    return f"{text} and {more} more ranges" if more > 0 else text
 
 
 class Subnet(Value):

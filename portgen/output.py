@@ -23,24 +23,21 @@ from portgen.problem import Exit, PortgenError
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
 
 
-_TEMPORARY = ".portgen-new"
-
-
 def read(out: Path, wanted: Iterable[str]) -> Output:
     """What lies at the `wanted` paths and at those that SHA256SUMS records.
 
-    A link in place of a file that leads out of the folder is not followed: what is there is then the link, in words.
+    A link in place of a file that leads out of the folder is not followed: its text then says where it leads.
 
-    Raises PortgenError(Exit.MACHINE) for what can't be read, or is no regular file, and for a link in place of a folder: nothing
-    is read or written through it.
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in
+    place of a folder: nothing is read or written through it.
     """
-    wanted = set(wanted)
-    sums_file = _read(out / SUMS, f"{os.path.realpath(out)}/")
-    sums = _parse_sums(sums_file.data) if sums_file else {}
-    _refuse_links(out, {*wanted, *sums})
-    found = {}
     root = f"{os.path.realpath(out)}/"
-    for path in {*wanted, *sums}:
+    sums_file = _read(out / SUMS, root)
+    sums = _parse_sums(sums_file.data) if sums_file else {}
+    paths = {*wanted, *sums}
+    _refuse_links(out, paths)
+    found = {}
+    for path in paths:
         there = _read(f"{out}/{path}", root)
         if there is not None:
             found[path] = there
@@ -110,12 +107,13 @@ def write(out: Path, changes: Sequence[Change]) -> None:
         raise PortgenError(
             f"{out / path}: can't be written: {error.strerror}",
             Exit.MACHINE,
-            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is mended",
+            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is fixed",
         ) from None
 
 
 def sweep(out: Path) -> None:
-    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best effort."""
+    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best
+    effort."""
     with suppress(OSError):
         data, _ = files.read(out / SUMS, follow=False)
         ours = list(_parse_sums(data))
@@ -123,29 +121,26 @@ def sweep(out: Path) -> None:
             _sweep(out, ours)
 
 
-def litters(out: Path) -> bool:
-    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be done."""
+def has_leftovers(out: Path) -> bool:
+    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be
+    done."""
     try:
         data, _ = files.read(out / SUMS, follow=False)
         folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
-        return any(name.endswith(_TEMPORARY) for folder in folders for name in os.listdir(folder))
+        return any(name.endswith(files.TEMPORARY) for folder in folders for name in os.listdir(folder))
     except OSError:
         return False
 
 
 def _sweep(out: Path, ours: Iterable[str]) -> None:
-    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody else's."""
+    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody
+    else's."""
     for path in {SUMS, *ours}:
-        left = _temporary(out / path)
+        left = files.temporary(out / path)
         with suppress(FileNotFoundError, NotADirectoryError):
             if stat.S_ISREG(os.lstat(left).st_mode):
                 os.unlink(left)
                 _remove_empty(out, path)
-
-
-def _temporary(path: Path) -> Path:
-    """Where a file is written before it is renamed into its place; a name may fill all of its 255 bytes."""
-    return path.with_name(f".{path.name[:200]}{_TEMPORARY}")
 
 
 def _linked(out: Path, paths: Iterable[str]) -> str | None:
@@ -172,11 +167,11 @@ def shipped(name: str, folder: str) -> Path:
     return package / name if (package / name).exists() else package.parent / folder / name
 
 
-def create(folder: Path, files: dict[str, str]) -> None:
+def create(folder: Path, texts: dict[str, str]) -> None:
     """Write new files, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a file."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        for name, text in texts.items():
             with open(folder / name, "x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
@@ -199,7 +194,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
         raise PortgenError(f"{folder}: can't be locked: {error.strerror}", Exit.MACHINE) from None
     try:
         until = time.monotonic() + LOCK_WAIT
-        told = False
+        announced = False
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,9 +205,9 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
             holder = _holder(os.fstat(descriptor))
             if time.monotonic() > until:
                 raise PortgenError(f"{out}: {holder} is writing there", Exit.MACHINE, hint="wait for it, then try again")
-            if not told and callable(waiting):
+            if not announced and callable(waiting):
                 waiting(holder)
-                told = True
+                announced = True
             time.sleep(0.05)
         yield
     finally:
@@ -220,7 +215,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
 
 
 def _holder(status: os.stat_result) -> str:
-    """Who holds the lock, as /proc/locks tells it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
+    """Who holds the lock, as /proc/locks has it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
     try:
         for line in Path("/proc/locks").read_text().splitlines():
             words = line.split()
@@ -231,7 +226,7 @@ def _holder(status: os.stat_result) -> str:
     return "another portgen"
 
 
-def _read(path: Path | str, root: str = "") -> Present | None:
+def _read(path: Path | str, root: str) -> Present | None:
     """What lies at a path. A link that leads out of `root` is not followed: its text says where it leads."""
     try:
         if os.path.islink(path) and os.path.exists(path) and not os.path.realpath(path).startswith(root):
@@ -241,7 +236,7 @@ def _read(path: Path | str, root: str = "") -> Present | None:
         return None
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EINVAL, errno.ENXIO):  # the last: a socket can't be opened
-            raise PortgenError(f"{path}: is in the way, and no regular file", Exit.MACHINE, hint="move it away") from None
+            raise PortgenError(f"{path}: is in the way, and not a regular file", Exit.MACHINE, hint="move it away") from None
         hint = "move it away" if isinstance(error, files.Unreadable) else None
         raise PortgenError(f"{path}: can't be read: {error.strerror}", Exit.MACHINE, hint=hint) from None
     return Present(data, bool(status.st_mode & 0o100))
@@ -272,7 +267,7 @@ def _both(before: str, after: str) -> bytes:
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = _temporary(path)
+    new = files.temporary(path)
     new.unlink(missing_ok=True)
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

@@ -1,8 +1,8 @@
-"""A project's own templates, as files: which there are, and what of them may be read.
+"""A project's own templates, as files: which there are, and which may be read.
 
-In: the project's `templates/`. Out: their bytes by name. They come with a pull request as text, and are read as nothing else:
-a link in their place would show any file of the machine that renders, a FIFO or a device would never end. Standard library
-only: the unchanged `render --check` reads them too.
+In: the project's `templates/`. Out: their bytes by name. They may come with a pull request, so only regular
+files are read: a link could show any file of the machine that renders, and a FIFO or a device would never
+end. Standard library only: the unchanged `render --check` reads them too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ LARGEST = 8 << 20  # bytes of all files together
 
 
 def read(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder` by its name there, `nginx/portgen.conf.j2`. Names that begin with a dot are an editor's, or git's.
+    """Every file below `folder` by its name there, `nginx/portgen.conf.j2`. Names that begin with a dot are
+    an editor's, or git's.
 
-    Raises PortgenError(Exit.MACHINE) for what is not a regular file or a folder, for too many or too much, and for what can't
-    be read.
+    Raises PortgenError(Exit.MACHINE) for what is not a regular file or a folder, for too many or too much,
+    and for what can't be read.
     """
     found: dict[str, bytes] = {}
     left = LARGEST
@@ -55,7 +56,7 @@ def read(folder: Path) -> dict[str, bytes]:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """A regular file's bytes. What is none is neither followed nor waited for."""
+    """A regular file's bytes. A link is not followed, and a FIFO not waited for."""
     try:
         return files.read(path, most, follow=False)[0]
     except OSError as error:

@@ -33,11 +33,13 @@ UFW_DEFAULT = "whatever ufw's default says"  # of a port that portgen neither bi
 
 
 class Reach(Struct, frozen=True):
-    """Who may reach a port directly, or a route, as far as portgen sees to it; `str` is how every page and command says it.
+    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every page and
+    command says it.
 
-    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names. `policy`: portgen
-    neither opens nor closes it. `unguarded`: docker publishes a container whose address nobody fixed, so no guard covers it.
-    `nobody`: an `allow` that names no source. `nothing`: retired, so nothing is rendered.
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names.
+    `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container whose address
+    nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source. `nothing`: retired, so
+    nothing is rendered.
     """
 
     kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
@@ -81,7 +83,7 @@ class Route(Struct, frozen=True):
     path: str
     strip: bool
     upstream: str
-    backend: str | None  # `127.0.0.1:5007`, `172.30.0.23:5000`; None: nothing there speaks http, and nothing is rendered
+    backend: str | None  # `127.0.0.1:5007`, `172.30.0.23:5000`; None where nothing there speaks http: not rendered
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
@@ -105,7 +107,7 @@ class Route(Struct, frozen=True):
 
     @property
     def place(self) -> KeyPath:
-        """Where to tell this service about its route: at its own, or at the service where the route is a default."""
+        """Where to report what is wrong with its route: there, or at the service where it is a default."""
         return _own(self.key_path, self.service)
 
 
@@ -151,7 +153,7 @@ class Service(Struct, frozen=True):
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
-        """The ways in which anyone at all reaches it, without a password: its ports, its route through nginx."""
+        """The ways in which anyone at all reaches it without a password: by its ports, by its route."""
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
@@ -162,7 +164,8 @@ class Service(Struct, frozen=True):
 
     @property
     def allow_place(self) -> KeyPath:
-        """Where to tell this service about who may come: at its own `allow`, or at the service where that is a default."""
+        """Where to report what is wrong with who may come: at its own `allow`, or at the service where that
+        is a default."""
         return _own(self.allow_path, self.name)
 
 
@@ -355,10 +358,11 @@ def is_ipv6(source: str) -> bool:
 
 
 class Space:
-    """What is free on a host. Made once, and asked for each project and group: what closes a port to all is gathered once.
+    """What is free on a host. Made once, and asked for each project and group: what closes a port to all is
+    gathered once.
 
-    A port is free that nobody holds, and that is not reserved on the host or in the project, not privileged, not another
-    project's, and not planned for another group than the one that is asked for.
+    A port is free when nobody holds it, and when it is not reserved on the host or in the project, not
+    privileged, not another project's, and not planned for a group other than the one asked for.
     """
 
     def __init__(self, host: Host | None) -> None:
@@ -366,12 +370,13 @@ class Space:
         reserved = host.reserved.ranges if host and host.reserved else ()
         projects = host.projects if host else ()
         owned = ranges.Owned((part, None) for project in projects if project.ports for part in project.ports.joined)
-        # Among several projects' ranges, those of others that lie in one's own are those that two of them have.
+        # A project's ports that are another's too are those that two projects have.
         self._closed = ranges.joined([PRIVILEGED, *held, *reserved, *owned.shared()])
         self._groups: dict[str, list[range]] = {}
 
     def free(self, project: Project, group: str | None = None) -> tuple[range, ...]:
-        """The ports of `project` that a new service may take, outside its groups or in one, lowest first, none touching the next."""
+        """The ports of `project` that a new service may take, outside its groups or in one, lowest first,
+        none touching the next."""
         wanted = project.ports if group is None else next((g.ports for g in project.groups if g.name == group), None)
         if wanted is None or project.ports is None:
             return ()
@@ -381,7 +386,7 @@ class Space:
         return tuple(own)
 
     def _planned(self, project: Project, group: str | None) -> list[range]:
-        """What groups other than `group` plan: of its own ports, those that two groups have."""
+        """What groups other than `group` plan; of `group`'s own ports, those that two groups have."""
         if group is None:
             return ranges.joined(part for one in project.groups for part in one.ports.joined)
         if project.name not in self._groups:

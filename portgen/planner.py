@@ -104,8 +104,12 @@ def _bind(sources: tuple[str, ...], via: str) -> str:
     return EVERYWHERE6 if any(is_ipv6(source) for source in sources) else EVERYWHERE
 
 
+def _nginx_of(inventory: model.Inventory, host: str) -> model.Nginx | None:
+    return inventory.hosts[host].nginx if host in inventory.hosts else None
+
+
 def _nginx_reach(inventory: model.Inventory, host: str) -> Reach | None:
-    nginx = inventory.hosts[host].nginx if host in inventory.hosts else None
+    nginx = _nginx_of(inventory, host)
     if nginx is None:
         return None
     sources = sources_of(inventory, host, nginx.allow)
@@ -158,7 +162,7 @@ class _Services:
         self.host = host
         self.network = network
         self.lowest = lowest
-        nginx = inventory.hosts[host].nginx if host in inventory.hosts else None
+        nginx = _nginx_of(inventory, host)
         self.by_address = nginx is not None and nginx.upstream == "address"
         self.sources: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.nginx_reach = _nginx_reach(inventory, host)
@@ -175,7 +179,6 @@ class _Services:
         if status == "active" and self.project.status != "active":
             status = self.project.status
         title = service.title or name
-        address = self._address(service, via, ports)
         wait = service.timeout if service.timeout is not UNSET else defaults.timeout
         timeout = wait.seconds if wait else DEFAULT_TIMEOUT
         assigned = service.assigned if service.assigned is not UNSET else defaults.assigned
@@ -234,15 +237,21 @@ class _Services:
         return self.nginx_reach
 
     def _visitors(self, allow: tuple[str, ...]) -> tuple[str, ...]:
-        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come over loopback too: a
-        project of this host that has no network."""
+        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come over loopback
+        too: a project of this host that has no network."""
         clients = self._allowed(allow)
+        if clients == (ANY,) or not any(map(self._comes_over_loopback, allow)):
+            return clients
+        return tuple(dict.fromkeys((*clients, LOOPBACK, LOOPBACK6)))
+
+    def _comes_over_loopback(self, word: str) -> bool:
+        """Whether a word of `allow` is a project of this host that has no network. A zone of that name comes
+        first."""
+        project = self.inventory.projects.get(word)
         zones = self.inventory.hosts[self.host].zones if self.host in self.inventory.hosts else {}
-        for word in allow if clients != (ANY,) else ():
-            project = self.inventory.projects.get(word)
-            if project is not None and project.network is None and word not in zones and _host_of(self.inventory, project) == self.host:
-                clients = (*clients, *(address for address in (LOOPBACK, LOOPBACK6) if address not in clients))
-        return clients
+        if project is None or project.network is not None or word in zones:
+            return False
+        return _host_of(self.inventory, project) == self.host
 
     def _ports(self, service: model.Service, via: str, path: KeyPath, defaults_path: KeyPath) -> tuple[PlannedPort, ...]:
         """The first is the primary; only it inherits `container_port`, since two ports of one service seldom lead to one."""
@@ -284,7 +293,8 @@ class _Services:
         return ipaddress.IPv4Address(min(max(offset, 0), 2**32 - 1))
 
     def _backend(self, ports: tuple[PlannedPort, ...], address: Address4 | None) -> str | None:
-        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's own address."""
+        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's
+        own address."""
         if not ports or ports[0].protocol != "http":
             return None
         if self.by_address and address is not None:
@@ -366,9 +376,8 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
 def _openings(services: Iterable[Service]) -> Iterator[Opening]:
     for service in services:
         for port in service.ports:
-            for source in service.sources:
-                if service.via != "docker" or not is_ipv6(source):
-                    yield Opening(service.name, port.transport, port.port, source, service.allow_path)
+            for source in _served(service.sources, service.via):
+                yield Opening(service.name, port.transport, port.port, source, service.allow_path)
 
 
 def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
@@ -389,8 +398,8 @@ def _server(nginx: model.Nginx, reach: Reach, path: KeyPath) -> Server:
 
 
 def _names(written: list[str]) -> tuple[str, ...]:
-    """As nginx sees what a visitor asks for: in small letters, without a dot at the end. It refuses to be told twice, and
-    `.example.com` tells of `example.com` and `*.example.com` too."""
+    """As nginx compares what a visitor asks for: in small letters, without a dot at the end. nginx refuses a
+    name that is there twice, and `.example.com` stands for `example.com` and `*.example.com` too."""
     names = dict.fromkeys(name.lower().rstrip(".") for name in written)
     return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
 

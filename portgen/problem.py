@@ -50,6 +50,11 @@ class Problem(NamedTuple):
     location: Location
     hint: str | None = None
 
+    @property
+    def order(self) -> tuple[int, int, str, str]:
+        """Findings of one file are reported by place, then by rule."""
+        return self.location.line, self.location.column, self.rule, self.message
+
 
 class PortgenError(Exception):
     """Nothing more can be said: ends the command with `code`, reporting `problems` or the message."""

@@ -29,13 +29,18 @@ def joined(parts: Iterable[range]) -> list[range]:
     return found
 
 
+def overlap(one: range, other: range) -> range:
+    """What lies in both of two ranges; empty where nothing does."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
 def within(parts: Sequence[range], part: range) -> Iterator[range]:
     """What lies in `part` of joined `parts`."""
     for index in range(bisect_right(parts, part.start, key=_stop), len(parts)):
         one = parts[index]
         if one.start >= part.stop:
             return
-        yield range(max(one.start, part.start), min(one.stop, part.stop))
+        yield overlap(one, part)
 
 
 def common(parts: Iterable[range], others: Sequence[range]) -> list[range]:
@@ -69,13 +74,14 @@ def count(parts: Iterable[range]) -> int:
 
 
 def addresses(network: IPv4Network | IPv6Network) -> range:
-    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix them."""
+    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix
+    them."""
     first = int(network.network_address)
     return range(first, first + network.num_addresses)
 
 
 class Owned(Generic[Owner]):
-    """Ranges, each with an owner, that may overlap: who is at a place, and who is in whose way."""
+    """Ranges, each with an owner, that may overlap: who has a number, and whose ranges overlap."""
 
     def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
         self._items = sorted(items, key=lambda item: item[0].start)  # stable: of equal ones the first written comes first
@@ -95,11 +101,11 @@ class Owned(Generic[Owner]):
         return self._furthest[index]
 
     def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
-        """Pairs that share a number. Each range that is in somebody's way is in a pair; not every pair is named."""
+        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair is there."""
         for item, furthest in zip(self._items[1:], self._furthest, strict=False):
             if item[0].start < furthest[0].stop:
                 yield furthest, item
 
     def shared(self) -> list[range]:
         """The numbers that more than one has, joined."""
-        return joined(range(item[0].start, min(item[0].stop, other[0].stop)) for other, item in self.clashes())
+        return joined(overlap(one, other) for (one, _), (other, _) in self.clashes())

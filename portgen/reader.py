@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 64  # libyaml's own limit costs a minute to reach: 200,000 `[` took 76 s
-# Values that aliases may add up to: so many, and one for each character. 25,000 services that share their defaults need 250,000,
-# and take more than 500,000 characters; what stands in few lines must not become a hundred times as much.
+# Values that aliases may add up to: so many, and one for each character. 25,000 services that share their
+# defaults need 250,000, and take more than 500,000 characters; a few lines must not become a hundred times as
+# much.
 MAX_ALIASED = 10_000
 
 Fault = tuple[int, str, str | None]  # offset, message, hint

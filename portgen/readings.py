@@ -356,7 +356,7 @@ def _networks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _yaml(text: str) -> dict[str, Any]:
-    """A block of compose's, read as it is; one that was edited until it is no YAML any more says nothing."""
+    """A block of compose's, read as it is; one that an edit made invalid as YAML is read as empty."""
     import yaml
 
     try:

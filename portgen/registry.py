@@ -5,10 +5,9 @@ In: a `Plan`. Out: rows and answers, as data. Pure; never prints, and decides no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from portgen import model
 from portgen.plan import PRIVILEGED, Binding, Group, Host, KeyPath, Plan, PlannedPort, Project, Service, Space
 
 
@@ -148,11 +147,6 @@ def planned_port(service: Service, port: int | None) -> int:
     raise LookupError(port)
 
 
-def spelled(ranges: Sequence[range]) -> str:
-    """`5007, 5026-5030`; `-` for none."""
-    return model.spelled(ranges) or "-"
-
-
 def label(port: PlannedPort | Row | Binding) -> str:
     """`5007`, or `5007/udp`: tcp goes without saying."""
     return f"{port.port}{'/udp' if port.transport == 'udp' else ''}"
@@ -177,14 +171,16 @@ def moved(before: Service, after: Service, index: int) -> str:
 
 
 def left_behind(project: Project, service: Service) -> str | None:
-    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where there is nothing."""
+    """What an entry that goes leaves in the team's own compose file, which portgen never changes; None where
+    there is nothing."""
     if service.status != "active" or not service.in_container:
         return None
     name = service.compose_service
     file = project.base_file or "the team's compose file"
     return (
         f"{file} still has the container {name}: "
-        f"`docker-compose rm --stop --force {name}` beside it removes it; take it out of the file too, or the next `up` starts it again"
+        f"`docker-compose rm --stop --force {name}` beside it removes it; "
+        "take it out of the file too, or the next `up` starts it again"
     )
 
 

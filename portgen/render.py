@@ -3,8 +3,9 @@
 In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives the same bytes. Never
 writes, never looks at what is already there. Every value that could break out of its syntax passes a filter of this module.
 
-There are two environments. The one for portgen's own templates finds no others. A page that the project's text has a part in,
-be it through one include, is rendered by the other: in Jinja's sandbox, and by `apart`, in a process with limits.
+There are two environments. The one for portgen's own templates finds no others. A page that needs a template
+of the project's, even through an include, is rendered by the other: in Jinja's sandbox, and by `apart` in a
+process with limits.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Store(Protocol):
     def write(self, name: str, data: bytes) -> None: ...
 
 
-Tell = Callable[[str], None]  # told the template that is about to be rendered
+Tell = Callable[[str], None]  # gets the name of the template that is about to be rendered
 Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
 
 
@@ -53,14 +54,14 @@ class _Asked(NamedTuple):
 
 
 class _Answer(msgspec.Struct):
-    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a template. Texts only: where they go
-    and with which mode is decided here."""
+    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a template.
+    Texts only: where they go and with which mode is decided here."""
 
     texts: list[str]
     fault: str | None = None
 
 
-LONGEST = 500  # characters of what a template says that it fails with
+LONGEST = 500  # characters of a template's error that are shown
 HINT = "a template of your own? compare it with the default one"
 
 
@@ -71,13 +72,14 @@ def files(
     stores: Callable[[str], Store] | None = None,
     apart: Apart | None = None,
 ) -> list[File]:
-    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template of one before it wins.
+    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template of one
+    before it wins.
 
-    `stores` names places to keep compiled templates in, which saves a third of a small render. Without `apart` the project's
-    templates are rendered in this process: in the sandbox, and without limits.
+    `stores` names places to keep compiled templates in, which saves a third of a small render. Without
+    `apart` the project's templates are rendered in this process: in the sandbox, and without limits.
 
-    Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken; as `own_templates.read` does; and
-    what `apart` raises.
+    Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken; as
+    `own_templates.read` does; and what `apart` raises.
     """
     *project_folders, shipped = template_folders
     asked: list[_Asked] = []
@@ -181,8 +183,8 @@ def _read(folders: Sequence[Path]) -> dict[str, tuple[Path, bytes]]:
 
 
 def _with_project_text(environment: jinja2.Environment, names: Iterable[str], project: Mapping[str, object]) -> set[str]:
-    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has one of that name, or of the
-    name of one that it includes, extends or imports."""
+    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has one of
+    that name, or of the name of one that it includes, extends or imports."""
     if not project:
         return set()
     found = set()
@@ -193,7 +195,8 @@ def _with_project_text(environment: jinja2.Environment, names: Iterable[str], pr
 
 
 def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
-    """The template's name and those of all that it leads to; None for one that only rendering would tell."""
+    """The template's name and those of all that it leads to; None for one whose name is known only when it is
+    rendered."""
     from jinja2 import meta
 
     pending: list[str | None] = [name]
@@ -207,7 +210,7 @@ def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
         try:
             source = environment.loader.get_source(environment, needed)[0]  # type: ignore[union-attr]
         except jinja2.TemplateNotFound:
-            continue  # the project's own, or nobody's
+            continue  # the project's own, or there is none
         pending += meta.find_referenced_templates(environment.parse(source))
 
 
@@ -222,7 +225,8 @@ def _sandboxed(
 
     def work(tell: Tell) -> bytes:
         loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
-        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it does not.
+        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it
+        # does not.
         store = stores("templates-of-projects") if stores is not None else None
         environment = _prepared(ImmutableSandboxedEnvironment, loader, store)
 

@@ -90,7 +90,8 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
             yield visible(_github(problem, style.folder))
         elif style.format == "markdown":
             hint = f"<br>{markdown.text(problem.hint)}" if problem.hint else ""
-            yield markdown.row((markdown.code(str(problem.location)), problem.severity, markdown.text(problem.message) + hint, f"`{problem.rule}`"))
+            place, message = markdown.code(str(problem.location)), markdown.text(problem.message)
+            yield markdown.row((place, problem.severity, message + hint, f"`{problem.rule}`"))
         elif not style.quiet or problem.severity is Severity.ERROR:
             severity = _styled(problem.severity, _COLOURS[problem.severity], style)
             hint = shown(f"\n    hint: {problem.hint}", style) if problem.hint else ""

@@ -165,7 +165,7 @@ def _by_name(key: Key, _service: Service) -> object:
 
 
 def _by_place(key: Key, service: Service) -> object:
-    """The same ports to the same container address on the same host. What only holds a port is no such place."""
+    """The same ports to the same container address on the same host. What only holds a port does not count."""
     if not service.ports or service.status != "active":
         return None
     return key.host, service.via, tuple(service.ports.items()), service.container.address if service.container else None
@@ -318,7 +318,7 @@ def _short(endpoint: str) -> str:
 
 
 # Facts that have words of their own, or follow from one that has.
-_TOLD = ("status", "ports", "primary", "via", "backend", "units", "container", "openings", "guard", "title", "other")
+_SAID_ELSEWHERE = ("status", "ports", "primary", "via", "backend", "units", "container", "openings", "guard", "title", "other")
 
 
 def _changed_words(before: Service, now: Service, found: list[Difference]) -> Iterator[str]:
@@ -328,7 +328,7 @@ def _changed_words(before: Service, now: Service, found: list[Difference]) -> It
     yield from _backend_words(before, now)
     for difference in found:
         name = difference.field
-        if name.startswith("route") or name.split(".")[0] in _TOLD:
+        if name.startswith("route") or name.split(".")[0] in _SAID_ELSEWHERE:
             continue
         yield f"changes its {name.removeprefix('described.')}: {_value(difference.before)} -> {_value(difference.after)}"
     if before.primary == now.primary:
@@ -361,7 +361,8 @@ def _route_words(before: Route | None, now: Route | None) -> Iterator[str]:
 
 
 def _backend_words(before: Service, now: Service) -> Iterator[str]:
-    """Only what does not follow from a move: nginx goes by the container's address where it went by the host's port, or back."""
+    """Only what does not follow from a move: nginx now uses the container's address in place of the host's
+    port, or the other way round."""
     if before.backend and now.backend and _goes_by_port(before.backend) != _goes_by_port(now.backend):
         yield f"gets nginx's requests at {now.backend} (was {before.backend})"
 
@@ -410,11 +411,12 @@ def _container_words(before: Service | None, now: Service | None) -> Iterator[st
     old, new = (service.container if service is not None else None for service in (before, now))
     if old is not None and new is None:
         # The override no longer names it, and compose goes on with what the team's own file says.
-        yield f"the team's compose file still has its container {old.service}: stop it and take it out there, or the next `up` starts it again"
+        todo = "stop it and take it out there, or the next `up` starts it again"
+        yield f"the team's compose file still has its container {old.service}: {todo}"
         return
     if old is None or new is None:
         if before is not None and new is not None:
-            yield "compose is told of its container"
+            yield "gets an entry in the compose override"
         return
     if old == new:
         return

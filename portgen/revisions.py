@@ -1,11 +1,12 @@
 """The inventory as it was: read from git, never from the work tree.
 
-In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out, fetches nothing,
-and works from a subfolder, a linked work tree or a submodule.
+In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out,
+fetches nothing, and works from a subfolder, a linked work tree or a submodule.
 
-What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git tracks no path
-called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A bare repository is nothing but
-files such as HEAD and config, which a pull request can bring along; it is never taken for a repository.
+What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git
+tracks no path called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A
+bare repository is nothing but files such as HEAD and config, which a pull request can bring along; it is
+never taken for a repository.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import host, inventory
+from portgen import files, host, inventory
 from portgen.inventory import Source
 from portgen.problem import Exit, PortgenError
 
 TIMEOUT = 60.0  # seconds
-LARGEST = 16 << 20  # bytes of an inventory; a revision's size is known before it is read
 
 # The clone's own configuration has no say in what runs either: `include.path` may lead into the work tree.
 _SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
 _ENVIRONMENT = {
-    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every git knows this one.
+    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every
+    # git knows this one.
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",  # git 2.39.4 and newer does not even try
     "GIT_TERMINAL_PROMPT": "0",
@@ -40,10 +41,12 @@ class _Repository(NamedTuple):
 
 
 def load(revision: str, path: Path, shown: str) -> Source:
-    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as `revision` has them.
+    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as
+    `revision` has them.
 
-    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the revision has no such
-    file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the file's content.
+    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the
+    revision has no such file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the
+    file's content.
     """
     repository, inside = _within(path)
     tree = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}")
@@ -58,7 +61,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
     if blob.returncode != 0:
         raise _absent(named)
     data = blob.stdout.encode()
-    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: the hash tells.
+    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash
+    # shows which.
     if "\ufffd" in blob.stdout:
         hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:
@@ -67,7 +71,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
 
 
 def names(path: Path) -> list[str]:
-    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and without git."""
+    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and
+    without git."""
     repository, _ = _within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split()
@@ -79,15 +84,15 @@ def names(path: Path) -> list[str]:
 def _within(path: Path) -> tuple[_Repository, str]:
     """The repository around `path`, and the path below its root.
 
-    Within the repository the path stays as it was named, since a link of the work tree may be another in the revision. Raises
-    PortgenError(Exit.USAGE) where there is no repository.
+    Within the repository the path stays as it was named, since a link of the work tree may be another in the
+    revision. Raises PortgenError(Exit.USAGE) where there is no repository.
     """
     here = Path(os.path.abspath(path))
     for place in (here, *here.parents):
         if place.is_symlink():
             _stays_inside(place)
     there = Path(os.path.realpath(here))
-    root = _root(there)
+    root = root_above(there)
     if root is None:
         raise _no_repository(there)
     inside = there.relative_to(root)
@@ -99,24 +104,26 @@ def _within(path: Path) -> tuple[_Repository, str]:
 
 
 def _stays_inside(link: Path) -> None:
-    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in place of this one's."""
-    lies_in = _root(Path(os.path.realpath(link.parent), link.name))
+    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in
+    place of this one's."""
+    lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
     target = Path(os.path.realpath(link))
-    if lies_in is not None and _root(target / ".git") != lies_in:
+    if lies_in is not None and root_above(target / ".git") != lies_in:
         message = f"{link}: a link that leads out of the repository {lies_in}"
         raise PortgenError(message, Exit.USAGE, hint=f"name the place itself: {target}")
 
 
-def _root(path: Path) -> Path | None:
-    """The nearest folder above `path` that holds a `.git`, of whatever kind."""
+def root_above(path: Path) -> Path | None:
+    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a repository."""
     return next((folder for folder in path.parents if os.path.lexists(folder / ".git")), None)
 
 
 def _git_directory(root: Path) -> str:
     """The git directory of `root/.git`, if it may be believed.
 
-    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first; the ceiling keeps it
-    from looking further up, and its answer from being a bare layout in `root`, which git before 2.38 takes for one.
+    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first;
+    the ceiling keeps it from looking further up, and its answer from being a bare layout in `root`, which git
+    before 2.38 takes for one.
     """
     asked = _ask(root, ("rev-parse", "--absolute-git-dir"), ceiling=root.parent)
     found = asked.stdout.rstrip("\n")
@@ -135,7 +142,8 @@ def _no_repository(path: Path) -> PortgenError:
 
 
 def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
-    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there is none to read."""
+    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there
+    is none to read."""
     if "\n" in inside:
         raise PortgenError(f"{shown}: a path with a line break can't be asked for", Exit.USAGE)
     asked = _git(repository, "cat-file", "--batch-check", "--follow-symlinks", stdin=f"{tree}:{inside}\n")
@@ -153,8 +161,8 @@ def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown:
         raise PortgenError(message, Exit.INVENTORY, hint="keep the inventory itself there")
     if len(words) != 3 or words[1] != "blob":
         raise PortgenError(f"{shown} is not a file in {revision}", Exit.INVENTORY)
-    if int(words[2]) > LARGEST:
-        message = f"{revision}:{shown} is larger than {LARGEST >> 20} MiB: that is not an inventory"
+    if int(words[2]) > files.MOST_INVENTORY:  # asked before it is read
+        message = f"{revision}:{shown} is larger than {files.MOST_INVENTORY >> 20} MiB: that is not an inventory"
         raise PortgenError(message, Exit.INVENTORY)
     return words[0]
 

@@ -263,4 +263,5 @@ def _led_elsewhere(backends: Iterable[tuple[str, str]]) -> Iterator[str]:
             counts["port" if same else "address"] += 1
     for what, count in counts.items():
         if count:
-            yield f"{count} location{'s lead' if count > 1 else ' leads'} to another {what}"
+            locations = "location leads" if count == 1 else "locations lead"
+            yield f"{count} {locations} to another {what}"

@@ -1,8 +1,9 @@
 """Which inventory entry each generated line comes from.
 
-In: the text of a rendered file. Out: its `Block`s. Pure. Every block that a template prints for a service carries the mark
-`portgen:<service>`: in a comment, and then lasts to the next mark, the next blank line or the end; or in the comment of a
-firewall rule or of a line about who may hold a port, and then is that line. A systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
+In: the text of a rendered file. Out: its `Block`s. Pure. Every block that a template prints for a service
+carries the mark `portgen:<service>`: in a comment, and then lasts to the next mark, the next blank line or
+the end; or in the comment of a firewall rule or of a line about who may hold a port, and then is that line. A
+systemd unit is one block. The review, `explain` and the facts of the targets all read files so.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from portgen.trace import blocks
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
 _AT_ONCE = 8
-_ALIKE = 3  # so many equal findings are told one by one
+_ALIKE = 3  # so many equal findings are reported one by one
 
 At = Callable[[KeyPath], Location]
 
@@ -219,7 +219,7 @@ def _readable(path: str) -> bool:
 
 
 def _tree(root: Path) -> dict[str, str]:
-    """The configuration below a folder, links followed. Not what is no configuration, and never a private key."""
+    """The configuration below a folder, links followed. Only configuration, and never a private key."""
     found: dict[str, str] = {}
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):

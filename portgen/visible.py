@@ -34,13 +34,16 @@ def visible_line(text: str) -> str:
 
 
 def visible_json(encoded: str) -> str:
-    """JSON in which the same characters are written as JSON's own escapes, so that it can be printed and read back whole."""
+    """JSON in which the same characters are written as JSON's own escapes, so that it can be printed and read
+    back whole."""
     return _UNSEEN.sub(_escaped, encoded)
 
 
 def _spelled(found: re.Match[str]) -> str:
     number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _escaped(found: re.Match[str]) -> str:

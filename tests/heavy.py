@@ -1,7 +1,8 @@
-"""Inventories of 20 KB that ask for as much work as they can: each a name, and a text of at most `SIZE` bytes.
+"""Inventories of 20 KB that ask for as much work as they can: each a name, and a text of at most `SIZE`
+bytes.
 
-They are what a stranger could put into a pull request. Each fills its size with as many of one thing as fit, so that whatever
-compares everything with everything, or walks a range port by port, shows itself.
+They are what a stranger could put into a pull request. Each fills its size with as many of one thing as fit,
+so that whatever compares everything with everything, or walks a range port by port, shows itself.
 """
 
 from __future__ import annotations

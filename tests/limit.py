@@ -1,4 +1,5 @@
-"""An end for what would hang: a limit on the processor's time, which the load of the machine does not change."""
+"""An end for what would hang: a limit on the processor's time, which the load of the machine does not
+change."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class Hangs(AssertionError):  # noqa: N818 - it reads as a result
 
 @contextmanager
 def ends(seconds: float = SECONDS) -> Iterator[None]:
-    """Raises Hangs in the code inside after so many seconds of this process's own work, or after WAITING without an end."""
+    """Raises Hangs in the code inside after so many seconds of this process's own work, or after WAITING
+    without an end."""
 
     def give_up(_signal: int, _frame: FrameType | None) -> None:
         raise Hangs(f"no end after {seconds:g} s of work, or {WAITING:g} s of waiting")

@@ -1,4 +1,5 @@
-"""Inventories that ask for as much work as 20 KB can: every command comes to an end, and says a bearable amount."""
+"""Inventories that ask for as much work as 20 KB can: every command comes to an end, and says a bearable
+amount."""
 
 from __future__ import annotations
 

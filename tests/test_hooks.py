@@ -176,7 +176,8 @@ def portgen(root: Path, *arguments: str) -> str:
 
 
 def published(hooks: Path, git: Callable[..., str], *folders: str) -> str:
-    """A configuration with the published hooks, once a folder of an inventory; none at the root needs no `args`."""
+    """A configuration with the published hooks, once a folder of an inventory; none at the root needs no
+    `args`."""
     entries = []
     for folder in folders or ("",):
         arguments = {"args": ["-C", folder]} if folder else {}
@@ -210,7 +211,8 @@ def project(request: pytest.FixtureRequest, hooks: Path, git: Callable[..., str]
 
 
 def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project, git: Callable[..., str]) -> None:
-    """Each kind of change alone, also a file that is only deleted: pre-commit passes no name of that to a hook."""
+    """Each kind of change alone, also a file that is only deleted: pre-commit passes no name of that to a
+    hook."""
 
     def stopped(why: str) -> None:
         git(project.root, "add", "-A")
@@ -301,7 +303,8 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
         assert hook["language"] == "python"
         assert hook["pass_filenames"] is False
         assert hook["entry"].startswith("portgen ")
-        # pre-commit names no deleted file to a hook, and knows no inventory that is called otherwise: each run looks itself.
+        # pre-commit names no deleted file to a hook, and knows no inventory that is called otherwise: each
+        # run looks itself.
         assert hook["always_run"] is True
         assert "files" not in hook
     assert "--check" in offered["portgen-check"]["entry"]

@@ -25,21 +25,9 @@ from portgen import output
 from portgen.diff import Change, unified
 from portgen.problem import Exit, PortgenError
 from tests.conftest import missing
+from tests.inventories import TWO_SERVICES as INVENTORY
 from tests.limit import ends
 
-INVENTORY = """\
-version: 1
-hosts:
-  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {allow: [lan], route: "/{name}/"}
-    services:
-      alpha: {port: 5000}
-      beta: {port: 5001}
-"""
 UNIT = "output/box/systemd/portgen-alpha.service"
 SNIPPET = "output/box/nginx/snippets/portgen-locations.conf"
 SUMS = "output/SHA256SUMS"
@@ -327,7 +315,7 @@ def test_what_is_no_file_is_named_and_left_there(rendered: Path, portgen: Run, k
     before = tree(rendered)
     run = portgen("render", "--force")
     assert run.code == Exit.MACHINE
-    assert run.err == f"error: {UNIT}: is in the way, and no regular file\n    hint: move it away\n"
+    assert run.err == f"error: {UNIT}: is in the way, and not a regular file\n    hint: move it away\n"
     assert tree(rendered) == before
 
 
@@ -423,7 +411,7 @@ def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
             break
         assert run.code == Exit.MACHINE
         assert "can't be written: No space left on device" in run.err
-        assert "each file is whole; run `portgen render` again when that is mended" in run.err
+        assert "each file is whole; run `portgen render` again when that is fixed" in run.err
         half = tree(tmp_path / "output") if (tmp_path / "output").exists() else {}
         inventory.write_text({"nothing": CHANGED, "reverted": INVENTORY, "changed again": third}[meanwhile])
         run = portgen("render")
@@ -657,7 +645,7 @@ def test_nothing_is_read_or_written_through_a_link_to_a_folder(rendered: Path, p
     assert tree(rendered) == before
 
 
-def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_in_nobody_s_way_is_not(rendered: Path, portgen: Run) -> None:
+def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_not_in_the_way_is_left(rendered: Path, portgen: Run) -> None:
     (rendered / "output/elsewhere").symlink_to("..")
     (rendered / "output/box/more").symlink_to("systemd")
     assert portgen("render", "--check").code == Exit.OK
@@ -667,7 +655,8 @@ def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_in_nobody_s_wa
 
 
 def test_a_write_itself_goes_through_no_link(rendered: Path) -> None:
-    """Whatever was found before: what puts a link there meanwhile gains nothing, also where the sums stay as they are."""
+    """Whatever was found before: what puts a link there meanwhile gains nothing, also where the sums stay as
+    they are."""
     outside = linked_away(rendered, "output/box/systemd")
     before = tree(outside)
     with pytest.raises(PortgenError, match="is a link"):
@@ -736,7 +725,7 @@ def test_a_file_in_output_that_is_no_file_of_bearable_size(rendered: Path, portg
             assert run.code in (Exit.DIFFERENT, Exit.OK)
         else:
             assert run.code == Exit.MACHINE
-            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and no regular file)", run.err)
+            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and not a regular file)", run.err)
 
 
 # --- what a killed run leaves ----------------------------------------------------------------------------------------
@@ -1041,7 +1030,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("how", ["proper", *HOW])
 def test_only_ones_own_memory_says_that_nothing_changed(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
-    """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would be believed."""
+    """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would
+    be believed."""
     before = (rendered / SUMS).read_text()
     (rendered / UNIT).write_text((rendered / UNIT).read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
     old = hashlib.sha256(before.encode()).hexdigest()

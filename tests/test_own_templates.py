@@ -1,7 +1,8 @@
-"""A project's own templates: they may write what they like, and do nothing else. They come with a pull request, as text.
+"""A project's own templates: they may write what they like, and do nothing else. They come with a pull
+request, as text.
 
-Each escape would leave a canary or print what no template is given; each glutton would take all time or memory. Through the
-real command line, so in the process in which they really run.
+Each escape would leave a canary or print what no template is given; each glutton would take all time or
+memory. Through the real command line, so in the process in which they really run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 
 from portgen import chain, own_templates
 from portgen.problem import Exit
-from tests.conftest import Run
+from tests.conftest import Run, missing
 
 Portgen = Callable[..., Run]
 
@@ -62,7 +63,8 @@ def output(project: Path) -> dict[str, str]:
 
 
 def test_a_copy_of_a_default_template_renders_the_same_bytes(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
-    """Each of them alone, so that each stands among default ones that include it or that it includes; then all at once."""
+    """Each of them alone, so that each stands among default ones that include it or that it includes; then
+    all at once."""
     assert portgen("render", "--yes").code == Exit.OK
     default = output(project)
     shipped = chain.Settings().template_folders[-1]
@@ -164,7 +166,8 @@ SECRETS = ("<class", "<function", "<module", "root:x:0:0", "version: 1", "__subc
 @pytest.mark.parametrize("text", ESCAPES)
 @pytest.mark.parametrize("place", [UNIT, "ufw/apply.py"], ids=["page", "included"])
 def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: Portgen, place: str, text: str) -> None:
-    """Neither where it is a page's template nor where a default one includes it; nor with what an earlier run compiled."""
+    """Neither where it is a page's template nor where a default one includes it; nor with what an earlier run
+    compiled."""
     canary = project / "canary"
     own("x.j2", "{% macro a() %}{% endmacro %}")
     own(".hidden.j2", "version: 1")
@@ -187,7 +190,8 @@ def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callabl
 
 
 def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
-    """A default template that includes the project's text is compiled twice, and calls are checked in the second only."""
+    """A default template that includes the project's text is compiled twice, and calls are checked in the
+    second only."""
     assert portgen("render", "--yes").code == Exit.OK
     own("ufw/apply.py", "{{ '{0.__class__}'.format('') }}")
     assert "SecurityError" in portgen("render").err
@@ -341,7 +345,7 @@ def test_what_is_no_file_of_the_project_is_refused(
             listening.bind(os.path.relpath(path))
     elif kind == "device":
         if os.getuid() != 0:
-            pytest.skip("making a device needs root")
+            missing("making a device needs root")
         os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
     elif kind == "huge":
         with path.open("wb") as file:

@@ -20,24 +20,13 @@ from hypothesis import strategies as st
 from portgen import markdown
 from portgen.problem import Exit
 from portgen.visible import visible, visible_json
+from tests.inventories import TWO_SERVICES as INVENTORY
 
 Run = Callable[..., Any]
 
-INVENTORY = """\
-version: 1
-hosts:
-  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {allow: [lan], route: "/{name}/"}
-    services:
-      alpha: {port: 5000}
-      beta: {port: 5001}
-"""
 GUIDE = "output/box/docs/PORTS.md"
-# What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what follows, and what is not seen.
+# What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what
+# follows, and what is not seen.
 NASTY = "\x1b]0;pwned\x07 \x1b[8m \x1b[2K\r \x9b31m \x7f \u202egnp.exe\u202c \u2066x\u2069 \u200b \u2060 \ufeff \u00ad \U000e0041 \u2028 \u061c"
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -147,7 +136,7 @@ def test_a_text_holds_nothing_that_is_not_seen(tmp_path: Path, portgen: Run, fie
         run.out,
         re.MULTILINE,
     )
-    assert f"    hint: U+{ord(character):04X} is not seen, or turns the direction of what follows: leave it out\n" in run.out
+    assert f"    hint: U+{ord(character):04X} is invisible, or turns the direction of what follows: leave it out\n" in run.out
 
 
 @pytest.mark.parametrize("title", ["می\u200cخواهم", "क्\u200dष", "👩\u200d🚒", "שלום", "émigré", "監視"])
@@ -259,8 +248,9 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
     assert '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> (anyone)</td>' in page
 
 
-def test_no_letter_of_ours_is_one_that_is_not_seen() -> None:
-    """The list of what is hidden has every format character of Unicode that Python knows, but for those with a reason to be left."""
+def test_every_invisible_character_of_unicode_is_spelled_out() -> None:
+    """The list of what is hidden has every format character of Unicode that Python knows, but for those with
+    a reason to be left."""
     allowed = {0x200C, 0x200D}  # joiners
     arabic = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2}  # signs that are seen, around the number that follows
     scripts = {0x110BD, 0x110CD, *range(0x13430, 0x13460), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)}  # of hieroglyphs, shorthand, music
@@ -283,7 +273,8 @@ COMMANDS = "::error file=x::forged\n  ::add-mask::a\n##[error]forged\n"
 def test_no_line_is_a_command_to_the_runner_of_a_workflow(
     rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch, format_: str, command: list[str]
 ) -> None:
-    """GitHub's runner obeys what a step prints, also behind blanks: a line that a diff leaves as it is begins with one."""
+    """GitHub's runner obeys what a step prints, also behind blanks: a line that a diff leaves as it is begins
+    with one."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     templates = rendered / "templates/systemd"
     templates.mkdir(parents=True)

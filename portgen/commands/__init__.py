@@ -16,13 +16,14 @@ import click
 
 from portgen import completion
 from portgen.chain import Settings
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, Problem
 from portgen.report import Style, wants_color
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from portgen.chain import Checked
+    from portgen.diff import Change
     from portgen.edit import Edited
     from portgen.plan import Group, Plan, Project, Service
 
@@ -122,19 +123,22 @@ def _found(what: str, name: str, known: dict[str, R]) -> R:
     raise PortgenError(f"no such {what}: {name}", Exit.USAGE, hint=hint)
 
 
+MOST_ROOMS = 20  # places with free ports that a hint lists
+
+
 def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
     """Why no port is to be had, and where there still are some."""
     from portgen import registry
 
     where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
-    rooms = ((room.group.name if room.group else None, room.size) for room in registry.rooms(planned, project))
-    there = {name: ports for name, ports in rooms if name != group}
-    room = [f"{name or 'outside the groups'} ({ports})" for name, ports in there.items() if ports][:20]
+    free_in = {room.group.name if room.group else None: room.size for room in registry.rooms(planned, project)}
+    others = {name: ports for name, ports in free_in.items() if ports and name != group}
+    listed = [f"{name or 'outside the groups'} ({ports})" for name, ports in others.items()][:MOST_ROOMS]
     if project.ports is None:
         hint = f"give {project.name} a range: `ports: 5500-5599`"
-    elif room:
-        named = next((name for name, ports in there.items() if ports and name), None)
-        hint = f"there is room in: {', '.join(room)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
+    elif listed:
+        named = next(filter(None, others), None)
+        hint = f"there is room in: {', '.join(listed)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
     else:
         hint = f"no group of it has room either: widen its `ports:` ({project.ports})" if project.groups else f"widen its `ports:` ({project.ports})"
     message = f"{where} has no free port" if not free else f"{where} has {free} free port{'s' if free > 1 else ''}, not {count}"
@@ -151,24 +155,37 @@ def revision(body: Callable[..., R]) -> Callable[..., R]:
     return yes(render(command(body)))
 
 
+def is_asked(yes: bool) -> bool:
+    """Whether a person is asked before anything is written: not with `--yes`, nor without a terminal."""
+    import sys
+
+    return not yes and sys.stdin.isatty()
+
+
+def locked(place: Path, style: Style) -> AbstractContextManager[None]:
+    """The lock on the folder around `place`; a person who has to wait for it is shown for whom."""
+    from portgen import output, report
+
+    return output.locked(place, lambda holder: report.status(f"waiting for {holder}", style))
+
+
 def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool, render: bool) -> int:
     """Load, `make` the edit, load and lint its result, show it, ask on a terminal, write it; then render, if wanted.
 
     `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
     not load, or would have an error that is not there now.
     """
-    import sys
-    from contextlib import nullcontext
     from functools import partial
 
-    from portgen import output, report
-
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks too. Not while a
-    # person thinks: then it is taken for the write alone, which finds out whether the file is still what was shown.
-    asks = not yes and sys.stdin.isatty()
-    lock = partial(output.locked, settings.inventory, lambda holder: report.status(f"waiting for {holder}", settings.style))
-    with nullcontext() if asks else lock():
-        code = _revise(settings, make, lock if asks else None)
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks
+    # too. Where a person is asked, it is locked for the write alone, which finds out whether the file is
+    # still what was shown.
+    lock = partial(locked, settings.inventory, settings.style)
+    if is_asked(yes):
+        code = _revise(settings, make, lock)
+    else:
+        with lock():
+            code = _revise(settings, make, None)
     if code == Exit.OK and render:
         from portgen.commands.render import command as render_command
 
@@ -184,8 +201,7 @@ def _revise(
     """`lock`: where a person is asked, what to take once they have answered."""
     from contextlib import nullcontext
 
-    from portgen import chain, diff, edit, inventory, markdown, planner, report, rules
-    from portgen.visible import visible
+    from portgen import chain, diff, edit, inventory, planner, report, rules
 
     style = settings.style
     checked = chain.check(settings)
@@ -206,14 +222,7 @@ def _revise(
         fresh = report.fresh(checked.problems, rules.check(planned, after.at))
     refused = chain.failed(fresh)
     if style.format != "json":
-        if summary and not style.quiet:
-            said = (f"- {markdown.text(line)}" if style.format == "markdown" else visible(line) for line in summary)
-            click.echo("\n".join(said) + "\n")
-        if not style.quiet:
-            lines = report.diff_block(change, style) if style.format == "markdown" else "".join(report.change_lines([change], style))
-            click.echo(lines, nl=False, color=style.color)
-        for line in report.problem_lines(fresh, style):
-            click.echo(line, err=style.format == "text", color=style.color)
+        _show(summary, change, fresh, style)
     writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
     others = 0
     if writes:
@@ -228,3 +237,19 @@ def _revise(
         names = "1 other name" if others == 1 else f"{others} other names"
         report.status(f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was", style)
     return Exit.OK if writes else Exit.DIFFERENT
+
+
+def _show(summary: list[str], change: Change, fresh: list[Problem], style: Style) -> None:
+    """What an edit means, its diff, and what would be wrong after it."""
+    from portgen import markdown, report
+    from portgen.visible import visible
+
+    as_markdown = style.format == "markdown"
+    if not style.quiet:
+        if summary:
+            said = [f"- {markdown.text(line)}" if as_markdown else visible(line) for line in summary]
+            click.echo("\n".join(said) + "\n")
+        lines = report.diff_block(change, style) if as_markdown else "".join(report.change_lines([change], style))
+        click.echo(lines, nl=False, color=style.color)
+    for line in report.problem_lines(fresh, style):
+        click.echo(line, err=style.format == "text", color=style.color)

@@ -49,7 +49,7 @@ def command(settings: chain.Settings, name: str, project: str, port: int | None,
     The entry goes behind the project's last one, in the style of its neighbours; nothing else in the file changes.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise click.BadParameter(f"{name!r} is no name: lower-case letters, digits and single hyphens", param_hint="NAME")
+        raise click.BadParameter(f"{name!r} is not a name: lower-case letters, digits and single hyphens", param_hint="NAME")
     if port is not None and group is not None:
         raise click.UsageError("--port and --group exclude each other: --group finds the port")
     if given["route"] is not None and given["no_route"]:

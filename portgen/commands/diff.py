@@ -24,8 +24,8 @@ def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
     Without REV, the inventory against the output folder; with one, that revision against the inventory as it lies here; with
     two, one against the other. Exit 1 where anything differs.
 
-    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV the project's own templates/ run,
-    in a sandbox.
+    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV the
+    project's own templates/ run, in a sandbox.
     """
     if len(revisions) > 2:
         raise PortgenError(f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW")

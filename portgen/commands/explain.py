@@ -91,8 +91,10 @@ def command(settings: chain.Settings, what: str) -> int:
         for vacancy in answer.vacancies:
             lines += [*_vacancy(settings, source, vacancy, len(planned.hosts) > 1), ""]
         text = "\n".join(lines[:-1])
-        markdown_wanted = settings.style.format == "markdown"
-        click.echo(markdown.fenced(text, "text") if markdown_wanted else text, nl=not markdown_wanted, color=settings.style.color)
+        if settings.style.format == "markdown":
+            click.echo(markdown.fenced(text, "text"), nl=False, color=settings.style.color)
+        else:
+            click.echo(text, color=settings.style.color)
     return Exit.OK if answer.subjects or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies) else Exit.DIFFERENT
 
 
@@ -103,7 +105,7 @@ def _port(planned: Plan, port: int) -> _Answer:
     from portgen import registry
 
     if not 1 <= port <= 65535:
-        raise PortgenError(f"{port} is no port: they go from 1 to 65535", Exit.USAGE)
+        raise PortgenError(f"{port} is not a port: they go from 1 to 65535", Exit.USAGE)
     holders = {(binding.host, binding.project, binding.holder): binding for binding in registry.holders(planned, port)}
     subjects = [_Subject(name, registry.held_by(planned, binding), host=host) for (host, _, name), binding in holders.items()]
     return _Answer(None, subjects, () if subjects else list(registry.vacancies(planned, port)))
@@ -153,7 +155,7 @@ def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequen
     path = _output_path(settings, {*rendered, *there}, name)
     if path is None:
         hint = f"a file below {settings.output_name}, or {settings.inventory_name}; `portgen render` writes what is missing"
-        raise PortgenError(f"{name} is no file of portgen's", Exit.DIFFERENT, hint=hint)
+        raise PortgenError(f"{name} is not a file of portgen's", Exit.DIFFERENT, hint=hint)
     text = there[path].decode("utf-8", "replace") if path in there else rendered[path]
     shown = f"{settings.output_name}/{path}"
     if text != rendered.get(path, text):

@@ -60,7 +60,8 @@ check:   ; portgen render --check
 lint:    ; portgen lint
 """
 
-# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes a twentieth of a second.
+# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes a
+# twentieth of a second.
 HOOKS = """\
   - repo: local
     hooks:
@@ -93,15 +94,16 @@ repos:
 def command(settings: chain.Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
-    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for them. Where it has
-    a .pre-commit-config.yaml already, that stays as it is, and the lines to add are printed.
+    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for
+    them. Where it has a .pre-commit-config.yaml already, that stays as it is, and the lines to add are
+    printed.
     """
     import json
 
-    from portgen import model, output
+    from portgen import model, output, revisions
 
     place = settings.folder / (into or "")
-    root = _repository(place) or place
+    root = revisions.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
     guide = output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
@@ -125,14 +127,8 @@ def command(settings: chain.Settings, into: Path | None) -> None:
     report.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
 
 
-def _repository(place: Path) -> Path | None:
-    """The root of the git repository that `place` lies in, found by its `.git`; None outside of one."""
-    real = Path(os.path.realpath(place))
-    return next((folder for folder in (real, *real.parents) if os.path.lexists(folder / ".git")), None)
-
-
 def _hooks(folder: str) -> str:
-    """The hooks of an inventory in `folder`, below the repository's root: pre-commit runs them at the root."""
+    """The hooks of an inventory in `folder`, relative to the repository's root, where pre-commit runs."""
     import json
 
     values: dict[str, str] = {}

@@ -6,9 +6,9 @@ import re
 
 import click
 
-from portgen import chain, memory, report
+from portgen import chain, files, memory, report
 from portgen.commands import command as portgen_command
-from portgen.problem import Exit, Problem
+from portgen.problem import Exit
 
 
 @click.command(epilog="Example: portgen lint --strict --format github")
@@ -34,7 +34,8 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
         checked = chain.check(settings)
         if remembered is None:
             memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(checked.problems)))
-        problems = sorted([*checked.problems, *chain.team_files(settings, checked.source, checked.plan)], key=_by_place)
+        problems = [*checked.problems, *chain.team_files(settings, checked.source, checked.plan)]
+        problems.sort(key=lambda problem: problem.order)
     report.problems(problems, settings.style)
     if not problems:
         report.status(f"{settings.inventory_name}: no findings", settings.style)
@@ -44,10 +45,7 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
 def _names_files(settings: chain.Settings) -> bool:
     """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
     try:
-        return re.search(rb"(?m)^(?!\s*#).*compose", settings.inventory.read_bytes()) is not None
+        data, _ = files.read(settings.inventory, files.MOST_INVENTORY)
     except OSError:
         return True
-
-
-def _by_place(problem: Problem) -> tuple[object, ...]:
-    return (*problem.location[1:], problem.rule, problem.message)
+    return re.search(rb"(?m)^(?!\s*#).*compose", data) is not None

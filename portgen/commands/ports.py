@@ -94,9 +94,9 @@ def _print_free(rooms: Sequence[Room], style: report.Style) -> None:
 
 
 def _ranges(room: Room) -> list[str]:
-    from portgen import registry
+    from portgen.model import spelled
 
-    return [registry.spelled([part]) for part in room.ranges] or ["-"]
+    return [spelled([part]) for part in room.ranges] or ["-"]
 
 
 def _wrapped(room: Room) -> Iterator[str]:

@@ -33,10 +33,15 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> tuple[Edited, C
     owner = next(project for project in checked.plan.projects if project.name == service.project)
     left = registry.left_behind(owner, service)
     notes = (left,) if left is not None else ()
+    one = len(service.ports) == 1
     if retire:
         edited = edit.retire(checked.source, service)
-        held = f"; {ports} stay{'s' if len(service.ports) == 1 else ''} held" if ports else ""
-        return edited._replace(notes=(*notes, *edited.notes)), lambda _: f"{service.name} is retired: nothing is rendered for it any more{held}"
-    freed = f"; {ports} {'is' if len(service.ports) == 1 else 'are'} free again" if ports else ""
-    edited = edit.remove(checked.source, service)
-    return edited._replace(notes=(*notes, *edited.notes)), lambda _: f"{service.name} leaves {service.project}{freed}"
+        meaning = f"{service.name} is retired: nothing is rendered for it any more"
+        then = "stays held" if one else "stay held"
+    else:
+        edited = edit.remove(checked.source, service)
+        meaning = f"{service.name} leaves {service.project}"
+        then = "is free again" if one else "are free again"
+    if ports:
+        meaning += f"; {ports} {then}"
+    return edited._replace(notes=(*notes, *edited.notes)), lambda _: meaning

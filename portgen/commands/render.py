@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from portgen import chain, completion, markdown, memory, output, report
 from portgen.commands import command as portgen_command
+from portgen.commands import is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 
 if TYPE_CHECKING:
@@ -41,28 +42,24 @@ class _Wish(NamedTuple):
 def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
     """Render the files, show what would change, and write them.
 
-    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as root on the host: review
-    them as code.
+    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as
+    root on the host: review them as code.
     """
     wish = _Wish(check, yes, force, strict, exit_code, only)
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None
     if remembered is not None and remembered.sums is not None:
         count = output.matches(settings.out, remembered.sums, remembered.executable)
-        if count is not None and (check or not output.litters(settings.out)):
+        if count is not None and (check or not output.has_leftovers(settings.out)):
             _tell(remembered.problems, settings.style)
             return _unchanged(settings, remembered.problems, count, wish)
-    asks = not check and not yes and sys.stdin.isatty()
-    with nullcontext() if check or asks else _locked(settings):
+    asks = not check and is_asked(yes)
+    with nullcontext() if check or asks else locked(settings.out, settings.style):
         return _render(settings, key, wish, asks)
 
 
-def _locked(settings: chain.Settings) -> AbstractContextManager[None]:
-    return output.locked(settings.out, lambda holder: report.status(f"waiting for {holder}", settings.style))
-
-
 def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) -> int:
-    """With `asks` the lock is not held here: a person may think for as long as they like, and others write meanwhile."""
+    """With `asks` the lock is not held here: others may write while a person thinks."""
     style = settings.style
     checked = chain.check(settings)
     problems = checked.problems
@@ -76,8 +73,8 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
         executable = frozenset(file.path for file in compared.files if file.mode & 0o100)
         memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(problems), output.digest(compared.sums), executable))
     if not changes:
-        if not wish.check and output.litters(settings.out):
-            with _locked(settings) if asks else nullcontext():
+        if not wish.check and output.has_leftovers(settings.out):
+            with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
         _tell(problems, style)
         return _unchanged(settings, problems, len(compared.files), wish)
@@ -98,22 +95,27 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
     if asks and not click.confirm(f"{counted}. Write?", err=True):
         report.status("nothing was written", style)
         return Exit.DIFFERENT
-    if asks:
-        with _locked(settings):
-            _refuse_other_than(changes, settings, wish)
-            output.write(settings.out, changes)
-    else:
-        output.write(settings.out, changes)
+    _write(changes, settings, wish, asks)
     report.status(f"written to {settings.output_name}: {counted}", style)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
 
 
-def _refuse_other_than(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
-    """What was answered with yes is what was shown, and nothing else. Raises PortgenError(Exit.MACHINE) where that is no more so."""
+def _write(changes: Sequence[Change], settings: chain.Settings, wish: _Wish, asks: bool) -> None:
+    if not asks:
+        output.write(settings.out, changes)
+        return
+    with locked(settings.out, settings.style):
+        _refuse_unless_shown(changes, settings, wish)
+        output.write(settings.out, changes)
+
+
+def _refuse_unless_shown(shown: Sequence[Change], settings: chain.Settings, wish: _Wish) -> None:
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has changed."""
     checked = chain.check(settings)
     if chain.failed(checked.problems, wish.strict) or chain.compare(settings, checked.plan, wish.only).changes != shown:
-        message = f"{settings.inventory_name}, the templates or {settings.output_name} changed meanwhile: this is not what was shown"
-        raise PortgenError(message, Exit.MACHINE, hint="nothing was written; run `portgen render` again, and look at what it shows then")
+        read = f"{settings.inventory_name}, the templates or {settings.output_name}"
+        hint = "nothing was written; run `portgen render` again, and look at what it shows then"
+        raise PortgenError(f"{read} changed meanwhile: this is not what was shown", Exit.MACHINE, hint=hint)
 
 
 def _unchanged(settings: chain.Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:

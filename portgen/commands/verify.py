@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(settings: chain.Settings, rendered: bool, strict: bool, with_system: bool) -> int:
     """Put the rendered files before the real nginx, compose, systemd-analyze and ufw.
 
-    Nothing outside of a temporary folder is touched. Only ufw needs root. The project's own templates/ run too, in a sandbox.
+    Nothing outside of a temporary folder is touched. Only ufw needs root. The project's own templates/ run
+    too, in a sandbox.
     """
     from portgen import targets, verify
 

@@ -27,9 +27,12 @@ from portgen import plugins
 from portgen.plan import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity
 
+MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
+MOST_LISTED = 20  # names that a hint lists
+
 
 class Finding(NamedTuple):
-    """What a rule found: `{line}` in the message stands for the line of `other`, the entry it quarrels with."""
+    """What a rule found: `{line}` in the message stands for the line of `other`, the entry that it conflicts with."""
 
     key_path: KeyPath
     message: str
@@ -73,14 +76,9 @@ def is_absolute(rule: Rule) -> bool:
     return bool(getattr(rule, "ABSOLUTE", False))
 
 
-MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
-MOST_LISTED = 20  # names that a hint lists
-
-
 class Suggestions:
-    """Hints with the likeliest of known names. Comparing costs more than the rest of lint: very many words, or words among very
-    many names, get none.
-    """
+    """Hints with the likeliest of known names. Comparing costs more than the rest of lint: very many words, or words
+    among very many names, get none."""
 
     def __init__(self) -> None:
         self.left = MOST_COMPARED
@@ -92,9 +90,10 @@ class Suggestions:
 
 
 def listed(names: Collection[str]) -> str:
-    """Names as a hint lists them: the first of very many."""
+    """Names as a hint lists them: of very many the first ones, and how many more there are."""
+    text = ", ".join(islice(names, MOST_LISTED))
     more = len(names) - MOST_LISTED
-    return ", ".join(islice(names, MOST_LISTED)) + (f" and {more} more" if more > 0 else "")
+    return f"{text} and {more} more" if more > 0 else text
 
 
 def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
@@ -122,5 +121,5 @@ def _problems(plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, It
             if finding.other is not None:
                 message = message.replace("{line}", f"line {at(finding.other).line}")
             problems.append(Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint))
-    problems.sort(key=lambda problem: (problem.location[1:], problem.rule, problem.message))
+    problems.sort(key=lambda problem: problem.order)
     return problems

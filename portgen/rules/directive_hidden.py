@@ -1,6 +1,5 @@
-"""A raw directive `include`: what it brings in is not seen by portgen, so that nobody knows whether it
-doubles a header, lets everybody by the route's `allow`, or leads elsewhere. Say in `ignore` why it is
-meant."""
+"""A raw directive `include`: portgen does not see the file that it includes, which may double a header, let
+everybody past the route's `allow`, or lead elsewhere. Say in `ignore` why it is meant."""
 
 from __future__ import annotations
 
@@ -17,9 +16,11 @@ SEVERITY = Severity.ERROR
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         route = service.route
-        for index, raw in enumerate(route.extra if route is not None else ()):
+        if route is None:
+            continue
+        for index, raw in enumerate(route.extra):
             names = [directive.words[0] for directive in directives.read(raw)]
-            if route is not None and "include" in names:
+            if "include" in names:
                 written = (*route.key_path, "extra", index)
                 yield Finding(
                     written if written[2] == "services" else route.place,

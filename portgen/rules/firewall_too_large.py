@@ -15,7 +15,7 @@ ABSOLUTE = True
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         if len(host.openings) > MOST_OPENINGS:
-            largest = max((service for service in host.services), key=lambda service: len(service.ports) * len(service.sources))
+            largest = max(host.services, key=lambda service: len(service.ports) * len(service.sources))
             yield Finding(
                 largest.allow_place,
                 f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, most of them for {largest.name}",

@@ -38,7 +38,7 @@ def _twice(project: Project) -> Iterator[Finding]:
 
 
 def _shared(project: Project) -> Iterator[Finding]:
-    """Each pair once, at the one that is written later. Of two that have one name that is told instead."""
+    """Each pair once, at the one that is written later. Two of one name are reported by `_twice` instead."""
     owned = ranges.Owned((part, number) for number, group in enumerate(project.groups) for part in group.ports.joined)
     pairs = dict.fromkeys(tuple(sorted((one, other))) for (_, one), (_, other) in owned.clashes())
     for earlier, later in pairs:

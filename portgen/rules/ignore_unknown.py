@@ -19,6 +19,6 @@ def check(plan: Plan) -> Iterator[Finding]:
         for name in service.ignore:
             place = (*service.key_path, "ignore", name)
             if name not in rules:
-                yield Finding(place, f"`{name}` is no rule", did_you_mean(name, rules) or "`portgen lint --rules` lists them")
+                yield Finding(place, f"`{name}` is not a rule", did_you_mean(name, rules) or "`portgen lint --rules` lists them")
             elif is_absolute(rules[name]):
                 yield Finding(place, f"`{name}` can't be ignored: what it finds can't be rendered", "mend what it finds")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from portgen.model import spelled
 from portgen.plan import Plan, Project
 from portgen.problem import Severity
-from portgen.ranges import Owned
+from portgen.ranges import Owned, overlap
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
@@ -22,10 +22,9 @@ def check(plan: Plan) -> Iterator[Finding]:
     for owned in by_host.values():
         for (part, one), (theirs, other) in Owned(owned).clashes():
             first, second = (one, other) if order[one.name] < order[other.name] else (other, one)
-            shared = range(max(part.start, theirs.start), min(part.stop, theirs.stop))
             yield Finding(
                 (*second.key_path, "ports"),
-                f"{spelled([shared])} belongs to {first.name} ({{line}}) too",
+                f"{spelled([overlap(part, theirs)])} belongs to {first.name} ({{line}}) too",
                 "leave it out of one of them: `ports` takes a list of ranges",
                 (*first.key_path, "ports"),
             )

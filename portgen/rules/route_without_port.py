@@ -1,6 +1,5 @@
-"""A route of a service's own where nginx has nothing to hand requests to: it has no port, or its primary port
-speaks no http (`tcp`, `udp`). A project's default route is meant for those that speak http, and passes the
-others by."""
+"""A service's own route to which nginx can't hand requests: the service has no port, or its primary port does
+not speak http (`tcp`, `udp`). A project's default route applies only to services that speak http."""
 
 from __future__ import annotations
 

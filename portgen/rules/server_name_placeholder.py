@@ -1,6 +1,6 @@
-"""A `server_name` that no visitor types: `_`, which nginx's examples use for "whatever name is asked for"
-(portgen's server answers for its own names only, so that no visitor chooses the name that an application
-hears), or one with a wildcard at both ends, which nginx refuses."""
+"""A `server_name` that no visitor types: `_`, which nginx's examples use for any name at all, or a name with a
+wildcard at both ends, which nginx refuses. portgen's server answers for its own names only, so that no visitor
+chooses the name that an application is given."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+HINT = "write the names or addresses that visitors type; or leave it out, and include the snippet in your own server block"
 
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         server = host.server
-        for name in server.names if server is not None else ():
+        if server is None:
+            continue
+        for name in server.names:
             fault = _fault(name)
-            if server is not None and fault is not None:
-                yield Finding(
-                    (*server.key_path, "server_name"),
-                    f"`{name}` {fault}",
-                    "write the names or addresses that visitors type; or leave it out, and include the snippet in your own server block",
-                )
+            if fault is not None:
+                yield Finding((*server.key_path, "server_name"), f"`{name}` {fault}", HINT)
 
 
 def _fault(name: str) -> str | None:

@@ -17,4 +17,4 @@ def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         for index, name in enumerate(project.shared_by):
             if name not in names:
-                yield Finding((*project.key_path, "shared_by", index), f"`{name}` is no project", did_you_mean(name, names))
+                yield Finding((*project.key_path, "shared_by", index), f"`{name}` is not a project", did_you_mean(name, names))

@@ -40,9 +40,9 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _fault(word: str) -> str | None:
-    """What is wrong with a word that is no name; None for a CIDR."""
+    """What is wrong with a word that is not a name; None for a CIDR."""
     try:
         parse_cidr(word)
     except ValueError as error:
-        return f"`{word}` is no CIDR: {error}" if any(sign in word for sign in ".:/") else f"`{word}` is no zone and no project"
+        return f"`{word}` is not a CIDR: {error}" if any(sign in word for sign in ".:/") else f"`{word}` is neither a zone nor a project"
     return None

@@ -31,7 +31,8 @@ def _path(override: Override) -> str:
 
 
 def checks(host: Host, files: Mapping[str, str], machine: Machine) -> Iterator[Check | Rejection | Unchecked]:
-    """What `config` accepts and `up` would not, or would replace without a word, is read from the team's file itself."""
+    """What `config` accepts and `up` would not, or would replace without a word, is read from the team's file
+    itself."""
 
     def read(path: str) -> str | None:
         return machine.read(posixpath.join(machine.folder, path))
@@ -68,7 +69,8 @@ def _check(host: Host, override: Override, text: str, team: TeamFile | None, mac
             Rejection(found.message, key_path=found.key_path, hint=found.hint, severity=found.severity)
             for found in composefile.contradictions(host, override, team)
         )
-    # A service that the team's file lacks is known by now; here it gets an image, so that the program comes to judge the rest.
+    # A service that the team's file lacks is reported already; it gets an image here, so that the program
+    # judges the rest.
     there = team.services if team is not None else {}
     if team is None or not team.includes:
         lacking = {c.compose_service: {"image": "scratch"} for c in override.containers if c.compose_service not in there}

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from portgen.markdown import code, row, text
-from portgen.model import Ports
+from portgen.model import Ports, brief
 from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Space, Transport
 from portgen.ranges import count, joined
 from portgen.targets import Page, ufw
@@ -85,8 +85,8 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def base_url(server: Server) -> str | None:
-    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a pattern. One
-    with a dot before it is a name too."""
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a
+    pattern. One with a dot before it is a name too."""
     name = next((name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None)
     if name is None:
         return None
@@ -184,7 +184,8 @@ def _route_cell(one: _Known) -> str:
 
 
 def route_access(service: Service) -> str:
-    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is ever rendered."""
+    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is
+    ever rendered."""
     route = service.routed
     if route is None or service.status == "retired":
         return ""
@@ -212,8 +213,7 @@ def _all_free(project: Project, free: Free) -> list[range]:
 
 
 def _ranges(free: Sequence[range]) -> str:
-    shown = str(Ports(tuple(free[:MOST_RANGES]))) if free else NONE
-    return f"{shown} and {len(free) - MOST_RANGES} ranges more" if len(free) > MOST_RANGES else shown
+    return brief(free, MOST_RANGES) or NONE
 
 
 def _log_rows(known: Iterable[_Known], titles: dict[str, str]) -> list[str]:
@@ -311,7 +311,9 @@ def _reach(service: Service) -> str:
 
 def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, free: Free) -> str:
     """What the page shows, as JSON: a line for the host, a line a project, then a line a service, by name."""
-    nginx = {"ports": _nginx_ports(host), "allow": host.server.allow if host.server else (), "reach": str(host.server.reach) if host.server else ""}
+    nginx: dict[str, Any] = {"ports": _nginx_ports(host), "allow": (), "reach": ""}
+    if host.server is not None:
+        nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
     lines: list[Any] = [{"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}]
     for project in host.projects:
         groups = [

@@ -153,7 +153,7 @@ def _written(*words: str) -> str:
 
 
 def _absolute(file: str) -> str:
-    """Where nginx would look: relative names lie below /etc/nginx. A variable or inline data is no file."""
+    """Where nginx would look: relative names lie below /etc/nginx. A variable or inline data is not a file."""
     return file if file.startswith(("/", "data:", "engine:")) or "$" in file else f"/etc/nginx/{file}"
 
 

@@ -14,13 +14,15 @@ from portgen.targets import Page
 MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
 SCRIPT = "ufw/portgen-ufw.sh"
 GUARD = "ufw/portgen-after.rules"
-# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands them on to
-# the container that is published there. Nothing that is forwarded rightly has such an original destination.
+# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands
+# them on to the container that is published there. No packet that is forwarded legitimately has such an original
+# destination.
 NO_LOOPBACK = "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
 
 
 class Holder(NamedTuple):
-    """Which compose service of which project may have a published port (`5001/tcp`) or a container's address."""
+    """Which compose service of which project may have a published port (`5001/tcp`) or a container's
+    address."""
 
     what: str
     project: str
@@ -43,7 +45,8 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def holders(host: Host) -> Iterator[Holder]:
-    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps the old guard in force."""
+    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps the old guard
+    in force."""
     for service in host.services:
         if service.via == "docker" and service.bind != LOOPBACK:
             for port in service.ports:

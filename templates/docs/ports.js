@@ -509,7 +509,7 @@
     if (first) {
       if (service.route) { step(host.url ? host.url.replace(/^https?:\/\//, "") + service.route : service.route); step("nginx"); }
       step(service.route ? service.backend : `${host.host}:${first[0]}`);
-      // nginx may go to the container's own address: then nobody stands between them.
+      // nginx may go to the container's own address: then nothing is between them.
       const straight = service.route && !service.backend.startsWith("127.0.0.1:");
       if (!straight && service.via === "socat") { if (first[3]) step(first[3]); step(`${service.address || "container"}:${first[1]}`); }
       if (!straight && service.via === "docker") { step("dockerd"); step(`${service.address || "container"}:${first[1]}`); }

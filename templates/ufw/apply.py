@@ -640,7 +640,7 @@ def reload_user_rules(ipv6: bool) -> None:
 def kernel_count(prefix: str, chain: str) -> int:
     shown = run(f"ip{prefix}tables", "-w", "-S", chain)
     if shown.returncode != 0:
-        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): see to ufw first")
+        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first")
     return shown.stdout.count(f"-A {chain} ")
 
 
@@ -697,7 +697,7 @@ def apply(plan: Plan, active: bool) -> bool:
 
 
 def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
-    """Print what `apply` would do. Who is not root may see neither the kernel's rules nor, often, the files."""
+    """Print what `apply` would do. Without root it can't read the kernel's rules and, often, not the files."""
     blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
     verb = "place" if guard.block else "remove"
     lines = []

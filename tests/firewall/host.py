@@ -1,7 +1,8 @@
 """A throw-away ufw for the tests of the firewall script: real ufw and iptables, in namespaces of their own.
 
-`unshare -n -m` with an overlay on /etc and an empty /run: ufw is enabled, reloaded and changed for real, and the machine
-never notices. Needs root. ufw mostly waits for the kernel, so these tests run beside each other (`at_once`).
+`unshare -n -m` with an overlay on /etc and an empty /run: ufw is enabled, reloaded and changed for real, and
+the machine never notices. Needs root. ufw mostly waits for the kernel, so these tests run beside each other
+(`at_once`).
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class Host:
 
 
 def at_once(test: Callable[[Host], None]) -> Callable[[dict[str, Future[None]]], None]:
-    """Have a test run beside the others that are marked so; pytest is told how it ended when its turn comes."""
+    """Have a test run beside the others that are marked so; pytest is told how it ended when its turn
+    comes."""
     AT_ONCE[test.__name__] = test
 
     def ended(running: dict[str, Future[None]]) -> None:

@@ -1,4 +1,5 @@
-"""A guard stays as long as a container needs it: the real ufw and iptables, and a stand-in for docker that has the containers."""
+"""A guard stays as long as a container needs it: the real ufw and iptables, and a stand-in for docker that
+has the containers."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.firewall.host import IPV4_ONLY, Host, at_once
-from tests.firewall.test_operators_rules import apply
+from tests.firewall.script import apply
 
 SHOP = {"shop": "{port: 5001, allow: [lan]}"}
 
@@ -33,7 +34,8 @@ def there(*containers: dict[str, Any]) -> str:
 
 
 def installed(host: Host, then: dict[str, str], containers: str, more: str = "") -> str:
-    """SHOP is installed; then `then`, with these containers there; the chain is printed, and what the script said."""
+    """SHOP is installed; then `then`, with these containers there; the chain is printed, and what the script
+    said."""
     before, after = host.render(SHOP, "before"), host.render(then, "after")
     return host.run(f"""
         {IPV4_ONLY}ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; iptables -S PORTGEN-GUARD >/run/old
@@ -70,7 +72,8 @@ def test_docker_does_not_answer_so_everything_may_still_be_published(host: Host)
 
 @at_once
 def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitors(host: Host) -> None:
-    """To everybody, even: the rules of the new holder open the port once the old one has let go, and not before."""
+    """To everybody, even: the rules of the new holder open the port once the old one has let go, and not
+    before."""
     taken = {"other": "{port: 5001, allow: [any], address: 172.30.0.20}"}
     printed = installed(host, taken, there(container("shop")), f"{CHAIN}\n{there(container('other', address='172.30.0.20'))}\nAFTER; {GONE}")
     assert printed.splitlines()[0] == "code 3"

@@ -1,7 +1,9 @@
-"""The script is killed, or a command fails, at each command that it runs; the next run makes all of it true in the kernel.
+"""The script is killed, or a command fails, at each command that it runs; the next run makes all of it true
+in the kernel.
 
-Wrappers around ufw and iptables count the calls. The N-th one kills the script before the command, or after it, or fails in its
-place. Then the script runs once more, whole. What counts is what the kernel has, never what the files say.
+Wrappers around ufw and iptables count the calls. The N-th one kills the script before the command, or after
+it, or fails in its place. Then the script runs once more, whole. What counts is what the kernel has, never
+what the files say.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ exec /usr/sbin/$program "$@"
 
 
 def at_each_call(host: Host, mode: str, first: dict[str, str], then: dict[str, str]) -> list[list[str]]:
-    """For each call that the second script makes: what the kernel and the files have after the run that followed it."""
+    """For each call that the second script makes: what the kernel and the files have after the run that
+    followed it."""
     before, after = host.render(first, f"before-{mode}"), host.render(then, f"after-{mode}")
     wrapper = host.folder / "wrapper"
     wrapper.write_text(WRAPPER)
@@ -142,7 +145,8 @@ def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> 
 
 @at_once
 def test_ufw_is_never_reloaded(host: Host) -> None:
-    """`ufw reload` takes the firewall down for seconds. The calls of an install, a change and a removal are looked at."""
+    """`ufw reload` takes the firewall down for seconds. The calls of an install, a change and a removal are
+    looked at."""
     versions = [host.render(services, name) for name, services in (("one", BEFORE), ("two", AFTER), ("three", {}))]
     wrapper = host.folder / "wrapper"
     wrapper.write_text(WRAPPER)

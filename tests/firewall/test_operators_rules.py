@@ -1,34 +1,19 @@
-"""What the script makes of rules that it did not add: decided in `templates/ufw/apply.py`, held against the real ufw in
-test_ufw.py. Here ufw is a model of what it does with a rule's identity (measured, and read in its source): `ufw allow` over a
-rule that differs in action, logging or comment alone replaces it, and `ufw delete` takes only what is the same in all."""
+"""What the script makes of rules that it did not add: decided in `templates/ufw/apply.py`, held against the
+real ufw in test_ufw.py. Here ufw is a model of what it does with a rule's identity (measured, and read in its
+source): `ufw allow` over a rule that differs in action, logging or comment alone replaces it, and
+`ufw delete` takes only what is the same in all."""
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("apply", REPOSITORY / "templates/ufw/apply.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["apply"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-apply = loaded()
+from portgen.targets import ufw as ufw_target
+from tests.firewall.script import apply
 
 
 class Ufw:
@@ -173,3 +158,7 @@ def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: s
     notes = apply.decide(wanted, [found], True).notes
     shown = str(found).removeprefix("ufw ")
     assert notes == ([f"an operator's rule lets {ports}, wider than the inventory; to remove it: ufw delete {shown}"] if ports else [])
+
+
+def test_the_script_and_the_rendered_guard_agree_on_the_loopback_rule() -> None:
+    assert apply.NO_LOOPBACK == ufw_target.NO_LOOPBACK

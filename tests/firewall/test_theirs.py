@@ -1,4 +1,5 @@
-"""An operator's rule in the place of ours stays what it is, through installing, changing and taking back: the real ufw."""
+"""An operator's rule in the place of ours stays what it is, through installing, changing and taking back: the
+real ufw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The rendered ufw script against the real ufw and iptables: what it adds, what it takes back, what it leaves alone."""
+"""The rendered ufw script against the real ufw and iptables: what it adds, what it takes back, what it leaves
+alone."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from tests.nginx.serving import REPOSITORY
 
 # What is accepted, and why. Nothing of severity HIGH may stand here.
 ACCEPTED = {
-    # server-sent events arrive at once, which dashboards live by; `buffering: true` turns it on where an application is slow
+    # server-sent events arrive at once, which dashboards live by; `buffering: true` turns it on where an
+    # application is slow
     "proxy_buffering_off": "MEDIUM",
 }
 RENDERED = sorted({*REPOSITORY.glob("output/*/nginx"), *REPOSITORY.glob("tests/cases/*/output/*/nginx")})

@@ -20,7 +20,8 @@ projects:
       locked: {{port: {port}, via: process, title: 'The "best" \\ wall', route: {{path: /locked/, auth_file: /nowhere}}}}
       own: {{port: {port}, via: process, route: {{path: /own/, allow: [wall]}}}}
 """
-# What one application or another takes from a proxy for a fact: the scheme, the name, the path, who is logged in.
+# What one application or another takes from a proxy for a fact: the scheme, the name, the path, who is logged
+# in.
 BELIEVED = (
     "Forwarded: for=6.6.6.6;host=evil.example;proto=https",
     "Front-End-Https: on",

@@ -45,7 +45,8 @@ class Site:
             more = f", listen_tls: {self.listen_tls}, tls: {{certificate: {paths[0]}, key: {paths[1]}}}"
         files = rendered(INVENTORY.format(names=names, listen=self.listen, port=self.port, more=more))
         after = STOCK.format(listen=self.listen, folder=folder) if stock else ""
-        # What Debian's nginx.conf proposes in a comment: with several servers on a port, nginx itself asks for it for long names.
+        # What Debian's nginx.conf proposes in a comment: with several servers on a port, nginx itself asks
+        # for it for long names.
         before = "server_names_hash_bucket_size 128;" if stock else ""
         self.nginx = Nginx(program, folder, files, before=before, after=after)
 
@@ -84,7 +85,8 @@ def site(need: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., S
 
 LONG = f"{'l' * 63}.example.com"
 NAMES = {
-    # server_name, then what a visitor writes as Host: the name that the application hears, or None where there is no answer
+    # server_name, then what a visitor writes as Host: the name that the application hears, or None where
+    # there is no answer
     "one-name": (
         "box.example",
         {

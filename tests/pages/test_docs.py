@@ -102,7 +102,7 @@ def test_scattered_free_space_is_cut_short_and_says_so() -> None:
     services = "".join(f"      s-{n}: {{port: {5000 + 2 * n}}}\n" for n in range(20))
     guide = pages(f"version: 1\nhosts: {{here: {{}}}}\nprojects:\n  p:\n    ports: 5000-5039\n    services:\n{services}".encode()).guide
     (row,) = section(guide, "## Free space")[3:]
-    assert cells(row)[4:] == ["20", "5001, 5003, 5005, 5007, 5009, 5011, 5013, 5015, 5017, 5019, 5021, 5023 and 8 ranges more"]
+    assert cells(row)[4:] == ["20", "5001, 5003, 5005, 5007, 5009, 5011, 5013, 5015, 5017, 5019, 5021, 5023 and 8 more ranges"]
     assert "Each prints nothing" not in guide
 
 

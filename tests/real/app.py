@@ -118,7 +118,8 @@ class Dashboard(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def websocket(self, prefix: bytes = b"") -> None:
-        """RFC 6455: greets with the app's name, then echoes text and binary frames (after `prefix`) until the client closes."""
+        """RFC 6455: greets with the app's name, then echoes text and binary frames (after `prefix`) until the
+        client closes."""
         key = self.headers.get("Sec-WebSocket-Key")
         if key is None or "upgrade" not in self.headers.get("Connection", "").lower():
             self.answer(400, b"not a websocket handshake\n", "text/plain")

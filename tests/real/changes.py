@@ -1,9 +1,11 @@
 """Changes of every kind, drawn from a seed: what people do to an inventory, one step after the other.
 
-In: an inventory as a tree of plain values, and a random source. Out: the next project folder, linted and rendered, and what
-was done in words. Never: draws anything but from the given source - the same seed makes the same changes again.
+In: an inventory as a tree of plain values, and a random source. Out: the next project folder, linted and
+rendered, and what was done in words. Never: draws anything but from the given source - the same seed makes
+the same changes again.
 
-The start is the repository's inventory and a laboratory, in which every way to a service and every `allow` has a service.
+The start is the repository's inventory and a laboratory, in which every way to a service and every `allow`
+has a service.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ CONTAINER_PORT = {"http": 5000, "tcp": 5432, "udp": 5353}
 ALLOWS: list[list[str] | None] = [["lan"], ["any"], [], None, ["lan", "lan6"], ["lab"], ["dashboard", "lan"], ["203.0.113.0/24"]]
 SUBNETS = {"lab": ("172.31.0.0/24", "172.31.4.0/24"), "edge": ("172.31.2.0/24", "172.31.6.0/24")}
 
-# A forwarder keeps a process for each udp sender until `timeout`, and the prober sends from a new port each time.
+# A forwarder keeps a process for each udp sender until `timeout`, and the prober sends from a new port each
+# time.
 LABORATORY = """
 lab:
   title: Laboratory
@@ -88,7 +91,8 @@ def write(folder: Path, tree: Json) -> Path:
 
 
 def refusal(folder: Path, tree: Json, command: Sequence[str] = ()) -> str:
-    """Writes this inventory into the folder and runs the command there: what it, or lint, says against it, or nothing."""
+    """Writes this inventory into the folder and runs the command there: what it, or lint, says against it, or
+    nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "inventory.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     try:
@@ -128,7 +132,8 @@ def projects(tree: Json, *names: str) -> dict[str, Json]:
 
 
 def services(tree: Json, *names: str, active: bool = True) -> list[tuple[str, Json, Json]]:
-    """(name, entry, project) of the services with a port in these projects; only the active ones, or only the others."""
+    """(name, entry, project) of the services with a port in these projects; only the active ones, or only the
+    others."""
     found = []
     for project in projects(tree, *names).values():
         for name, entry in project["services"].items():
@@ -138,7 +143,8 @@ def services(tree: Json, *names: str, active: bool = True) -> list[tuple[str, Js
 
 
 def one(draw: random.Random, tree: Json, *, active: bool = True, single: bool = False) -> tuple[str, Json, Json]:
-    """A service of the laboratory; one time in four one of the dashboards. `single`: one with a single port."""
+    """A service of the laboratory; one time in four one of the dashboards. `single`: one with a single
+    port."""
     names = ("dashboard",) if active and draw.random() < 0.25 else ("lab", "edge", "guest")
     return draw.choice([found for found in services(tree, *names, active=active) if not single or "port" in found[1]])
 
@@ -157,7 +163,8 @@ def held(project: Json) -> set[int]:
 
 
 def free_port(draw: random.Random, project: Json) -> int:
-    """A port of the project that nobody has. With many to choose from, near the lowest: changes meet at the same ports."""
+    """A port of the project that nobody has. With many to choose from, near the lowest: changes meet at the
+    same ports."""
     free = sorted(numbers(project["ports"]) - held(project))
     return draw.choice(free[:20])
 
@@ -174,7 +181,8 @@ def put(project: Json, old: str, new: str, entry: Json | None) -> None:
 
 
 def fill(entry: Json, via: str, protocol: str) -> None:
-    """Makes the entry one of this via and protocol, with the container's port that the application has for it."""
+    """Makes the entry one of this via and protocol, with the container's port that the application has for
+    it."""
     entry["via"], entry["protocol"] = via, protocol
     entry.pop("address", None)
     for port in entry.get("ports", [entry]):

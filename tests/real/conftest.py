@@ -5,7 +5,6 @@ Where the machine can't run it the tests are skipped with the reason; with PORTG
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import missing
 from tests.real.estate import REPOSITORY, SLOW, Estate, edit
 from tests.real.laboratory import Laboratory
 from tests.real.testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image
@@ -59,10 +59,7 @@ def host() -> Iterator[Host]:
             finally:
                 booted.remove()
     except CannotHostError as reason:
-        message = f"the test host can't run here: {reason}"
-        if os.environ.get("PORTGEN_REQUIRE_PROGRAMS") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+        missing(f"the test host can't run here: {reason}")
 
 
 @pytest.fixture(scope="session")

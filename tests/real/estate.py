@@ -94,8 +94,8 @@ class Estate:
     def install(self, project: Path) -> str:
         """Brings the project's output to the host and installs it as the document says; returns what was printed.
 
-        What the teams do is done here: their compose files name the services that the inventory names, and processes that
-        change or go are stopped before and started after.
+        What the teams do is done here: their compose files name the services that the inventory names, and
+        processes that change or go are stopped before and started after.
         """
         self.bring(project)
         done = self.blocks()
@@ -110,7 +110,8 @@ class Estate:
         return done
 
     def bring(self, project: Path) -> None:
-        """What stands on the host before the blocks run: the project's inventory and output, the teams' files and programs."""
+        """What stands on the host before the blocks run: the project's inventory and output, the teams' files
+        and programs."""
         now = declared.read(project / "inventory.yaml")
         app = (HERE / "app.py").read_bytes()
         files: dict[str, str | bytes] = {}
@@ -144,7 +145,8 @@ class Estate:
                 self.compose("down", project=name)
 
     def clear_away(self) -> list[str]:
-        """Takes down the compose projects that left the inventory, as the guide asks; the names of those that still ran."""
+        """Takes down the compose projects that left the inventory, as the guide asks; the names of those that
+        still ran."""
         shown = self.host.run("docker", "ps", "--all", "--format", '{{.Label "com.docker.compose.project"}}').stdout.split()
         ran = sorted(set(shown) - {service.project for service in self.declared.contained})
         self._take_down(ran)
@@ -255,7 +257,8 @@ class Estate:
 
     @contextmanager
     def visiting(self, command: str, *, netns: str = "lan", **arguments: Any) -> Iterator[Json]:
-        """Runs one of the visitor's commands that last until stdin closes; afterwards the yielded dict says what was seen."""
+        """Runs one of the visitor's commands that last until stdin closes; afterwards the yielded dict says
+        what was seen."""
         report: Json = {}
         visitor = self.host.start(*("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400)
         assert visitor.stdin is not None

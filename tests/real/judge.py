@@ -1,10 +1,12 @@
 """Who may get in where, before, during and after a change - and which attempts of the probers were faults.
 
-In: what the old and the new inventory declare (`declared`, read without portgen), where the containers were seen to be, and
-the probers' runs. Out: faults, and counts of what was tried. Never: asks portgen what it planned, or excuses anything.
+In: what the old and the new inventory declare (`declared`, read without portgen), where the containers were
+seen to be, and the probers' runs. Out: faults, and counts of what was tried. Never: asks portgen what it
+planned, or excuses anything.
 
-During a change a visitor may meet whoever the old or the new state has there FOR THAT VISITOR, and nobody else. A service
-that the change does not touch answers all the while. One that it does touch may be away, until the change is over.
+During a change a visitor may meet whoever the old or the new state has there FOR THAT VISITOR, and nobody
+else. A service that the change does not touch answers all the while. One that it does touch may be away,
+until the change is over.
 """
 
 from __future__ import annotations
@@ -168,7 +170,8 @@ class Verdict:
 
 
 def untouched(old: Service, new: Service, before: Declared, after: Declared) -> bool:
-    """Whether the change leaves this service alone: all but its route is the same, and so is its project's network."""
+    """Whether the change leaves this service alone: all but its route is the same, and so is its project's
+    network."""
     same = replace(old, route=None, route_allow=None) == replace(new, route=None, route_allow=None)
     words = (*old.allow, *new.allow)
     zones = all(before.zones.get(word) == after.zones.get(word) for word in words)
@@ -219,8 +222,9 @@ def judge(old: State, new: State, source: Source, seen: Iterable[tuple[Door, lis
 def _datagrams(runs: list[list[Any]], expected: dict[str, Expected], source: Source, door: Door) -> set[int]:
     """The runs that are one lost datagram between two that were answered, at a udp forwarder's door.
 
-    socat makes a process for each new sender and has the port closed for that instant: with several probers at one door a
-    datagram is lost now and then, while nothing changes at all. Two in a row are a fault like any other.
+    socat makes a process for each new sender and has the port closed for that instant: with several probers
+    at one door a datagram is lost now and then, while nothing changes at all. Two in a row are a fault like
+    any other.
     """
     if door.transport != "udp" or not any(one.must and one.must.via == "socat" for one in expected.values()):
         return set()

@@ -1,4 +1,5 @@
-"""The estate with the laboratory, from one change to the next, and what the probers saw of them in words and tables."""
+"""The estate with the laboratory, from one change to the next, and what the probers saw of them in words and
+tables."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Laboratory:
         estate.install(self.project)
 
     def step(self, kinds: list[str], draw: random.Random) -> tuple[list[str], Verdict]:
-        """Makes and installs changes of these kinds, watched by the probers: what was done, and the verdict."""
+        """Makes and installs changes of these kinds, watched by the probers: what was done, and the
+        verdict."""
         self.turn += 1
         folder, told = self.folder / f"change-{self.turn}", []
         for kind in kinds:

@@ -1,14 +1,16 @@
-"""Tries doors over and over while something changes: runs inside the host, a neighbour's namespace or a container.
+"""Tries doors over and over while something changes: runs inside the host, a neighbour's namespace or a
+container.
 
-In: one line of JSON on stdin, {"doors": [door…]}; then lines that each name a phase ("during"); then the end of stdin.
-Out: "watching" once the first attempts are on their way; "tried" when each door has been tried twice within the phase
-"before", and again within "after"; at the end one line of JSON, {"doors": [[run…]…]}.
+In: one line of JSON on stdin, {"doors": [door…]}; then lines that each name a phase ("during"); then the end
+of stdin. Out: "watching" once the first attempts are on their way; "tried" when each door has been tried
+twice within the phase "before", and again within "after"; at the end one line of JSON, {"doors": [[run…]…]}.
 Never: judges, or tries anything but the doors that it is given. The standard library and `visitor` only.
 
-A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or, for a route of nginx, {"place": as the
-visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram from one. A run is
-[phase, outcome, who, first, last, count]: attempts in a row with the same outcome, and when the first and the last of them
-began (seconds of CLOCK_MONOTONIC, which all namespaces of the host share). The outcomes:
+A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or, for a route of nginx,
+{"place": as the visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram
+from one. A run is [phase, outcome, who, first, last, count]: attempts in a row with the same outcome, and
+when the first and the last of them began (seconds of CLOCK_MONOTONIC, which all namespaces of the host
+share). The outcomes:
 
   answered      a reply came; `who` is the name that the test application gave, or "nginx"
   closed        connected, and then hung up on without a reply
@@ -43,7 +45,8 @@ Json = dict[str, Any]
 
 # A lost SYN is sent again after 1 s, and the second one would tell of another moment.
 SYN_SECONDS = 0.9
-# Longer, since on a busy machine an application takes its time; and as long as several attempts at doors that are tried seldom.
+# Longer, since on a busy machine an application takes its time; and as long as several attempts at doors that
+# are tried seldom.
 DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
 
@@ -90,7 +93,8 @@ class Prober:
         heapq.heapify(self.due)
 
     def record(self, door: int, phase: str, outcome: str, who: str, start: float) -> None:
-        """Adds one attempt to its door's runs. One that began in an earlier phase belongs to the change between the two."""
+        """Adds one attempt to its door's runs. One that began in an earlier phase belongs to the change
+        between the two."""
         with self.lock:
             if phase != self.phase:
                 phase = "during"

@@ -1,6 +1,8 @@
-"""Sends probers to every place that visitors come from, has something change, and hands the judge what they saw.
+"""Sends probers to every place that visitors come from, has something change, and hands the judge what they
+saw.
 
-In: the installed estate and the project that it changes to. Out: the judge's verdict. Never: decides what was right.
+In: the installed estate and the project that it changes to. Out: the judge's verdict. Never: decides what was
+right.
 """
 
 from __future__ import annotations
@@ -26,10 +28,12 @@ INSIDE = "prober-inside"
 BESIDE = "prober-beside"
 INSIDE_PROJECT = "lab"
 
-# Seconds between two attempts at a door: often where a fault would be short, seldom where each attempt costs a reply.
+# Seconds between two attempts at a door: often where a fault would be short, seldom where each attempt costs
+# a reply.
 OFTEN, SELDOM = 0.35, 1.5
-# docker before 28 rewrites packets for 127.0.0.1 that come from the same link, before the kernel calls them Martian. So the
-# neighbours send such packets: the address must not be their own, and an answer from it must not be Martian to them.
+# docker before 28 rewrites packets for 127.0.0.1 that come from the same link, before the kernel calls them
+# Martian. So the neighbours send such packets: the address must not be their own, and an answer from it must
+# not be Martian to them.
 BY_LOOPBACK = """
 ip netns exec {netns} sysctl -qw net.ipv4.conf.all.route_localnet=1
 ip -n {netns} rule show | grep -q 'lookup 77' || {{
@@ -51,7 +55,8 @@ class Places:
             estate.host.sh(BY_LOOPBACK.format(netns=netns, host=HOST[netns], neighbour=NEIGHBOUR[netns]))
 
     def sources(self, old: Declared, new: Declared) -> list[Source]:
-        """The sources of this change. A container can't stay on a network that is taken down: then nobody tries from there."""
+        """The sources of this change. A container can't stay on a network that is taken down: then nobody
+        tries from there."""
         network = old.networks.get(INSIDE_PROJECT)
         stays = network is not None and network == new.networks.get(INSIDE_PROJECT)
         self._container(BESIDE, "bridge")
@@ -100,7 +105,8 @@ def doors(source: Source, old: Declared, new: Declared, addresses: Iterable[str]
 
 
 def rendered_addresses(project: Path) -> set[str]:
-    """The containers' addresses in a project's rendered files: where else to try. What is right there, the judge knows."""
+    """The containers' addresses in a project's rendered files: where else to try. What is right there, the
+    judge knows."""
     text = "".join(path.read_text(encoding="utf-8") for path in (project / "output").glob("*/compose/*.yml"))
     return set(re.findall(r'ipv4_address: "?([0-9.]+)', text))
 
@@ -166,9 +172,11 @@ def _told(estate: Estate, door: Door, every: float) -> dict[str, Any]:
 
 @contextmanager
 def probed(estate: Estate, places: Places, project: Path | None = None) -> Iterator[Verdict]:
-    """Probers everywhere while the block runs, which changes the estate to `project` (None: it stays as declared).
+    """Probers everywhere while the block runs, which changes the estate to `project` (None: it stays as
+    declared).
 
-    The verdict is filled in when the block is over. A block that fails is judged too, and its error raised again.
+    The verdict is filled in when the block is over. A block that fails is judged too, and its error raised
+    again.
     """
     before = estate.declared
     after = declared.read(project / "inventory.yaml") if project else before

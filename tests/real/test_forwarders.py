@@ -1,4 +1,5 @@
-"""A forwarder that is restarted or removed: what is under way lives on, and nothing new gets to where it led."""
+"""A forwarder that is restarted or removed: what is under way lives on, and nothing new gets to where it
+led."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ UDP = """\
   es-inventory-hub:
     title: ES Inventory Hub
 """
-# One socket and so one source port: to socat, one peer. A line on stdin is a datagram, a line on stdout its answer.
+# One socket and so one source port: to socat, one peer. A line on stdin is a datagram, a line on stdout its
+# answer.
 PEER = """\
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -73,7 +75,8 @@ def state_of_systemd(estate: Estate) -> str:
 
 @pytest.mark.parametrize("event", ["restart", "stop", "removal"])
 def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callable[..., Path], event: str) -> None:
-    """A websocket and a slow reply through the forwarder, begun before and finished after; no listener is left with them."""
+    """A websocket and a slow reply through the forwarder, begun before and finished after; no listener is
+    left with them."""
     before, installed = estate.units()[UNIT], estate.project
     # A port that nobody has: the guide stops the forwarder and starts it on the other one.
     project = edited(command=("move", NAME, "5027")) if event == "removal" else estate.project
@@ -102,7 +105,8 @@ def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callabl
 
 
 def test_a_peer_that_goes_on_sending_reaches_the_new_service_by_udp(estate: Estate, edited: Callable[..., Path]) -> None:
-    """socat keeps a process a peer; one that outlived its listener would send the peer's next datagrams to the old service."""
+    """socat keeps a process a peer; one that outlived its listener would send the peer's next datagrams to
+    the old service."""
     hub = "  es-inventory-hub:\n    title: ES Inventory Hub\n"
     first = edited((hub, UDP))
     swapped = edited((hub, UDP), ("port: 5310", "port: 5311#"), ("port: 5311,", "port: 5310,"), ("5311#", "5311"))

@@ -1,4 +1,5 @@
-"""docs/install.md heals what is half done, tests before it touches, and drops nothing that a team has of its own."""
+"""docs/install.md finishes what was left half done, tests before it changes anything, and removes nothing of a
+team's own."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ def test_a_configuration_that_nginx_refuses_leaves_everything_as_it_was(estate: 
 
 
 def test_a_reload_that_nginx_does_not_survive_ends_the_blocks(estate: Estate, edited: Callable[..., Path]) -> None:
-    """The test does not see that another program holds the port; nginx then keeps its old routes, so nobody may start on them."""
+    """The test does not see that another program holds the port; nginx then keeps its old routes, so nobody
+    may start on them."""
     before = estate.project
     squatter = estate.host.start("python3", "-m", "http.server", "8443", timeout=120)
     try:
@@ -182,7 +184,7 @@ def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(f
     assert (folder.started(), folder.addresses()) == (started, addresses)
     folder.install(folder.project)
     assert folder.started() == started
-    # Why the guide asks for it, and that it heals what was done without it.
+    # Why the guide asks for it, and that running the guide repairs what was done without it.
     folder.host.run("rm", f"{FOLDER}/.env")
     folder.host.run(*plain, timeout=120)
     assert folder.addresses() != addresses
@@ -283,7 +285,8 @@ def test_a_container_that_ends_at_once_is_named_at_the_end(folder: Estate) -> No
 
 
 def traced(kill: tuple[str, int] | None) -> str:
-    """The blocks for bash, which writes down each command before it runs; the whole of it is killed before the n-th run of one."""
+    """The blocks for bash, which writes down each command before it runs; the whole of it is killed before
+    the n-th run of one."""
     command, count = kill or ("", 0)
     return f"""
         set -eu -o functrace

@@ -1,4 +1,5 @@
-"""A project's last container service leaves: nobody gets in by its port, while the blocks run or afterwards."""
+"""A project's last container service leaves: nobody gets in by its port, while the blocks run or
+afterwards."""
 
 from __future__ import annotations
 

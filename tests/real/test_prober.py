@@ -1,8 +1,9 @@
-"""While anything changes, nobody gets in where neither state lets them, and nobody is refused what both states allow.
+"""While anything changes, nobody gets in where neither state lets them, and nobody is refused what both
+states allow.
 
-Probers try every port of the old and the new state, TCP and UDP, IPv4 and IPv6, from two neighbours, the host and
-containers, for as long as the documented installation of a change runs. First it is shown that they see: what is
-opened, taken or broken by hand, they report.
+Probers try every port of the old and the new state, TCP and UDP, IPv4 and IPv6, from two neighbours, the host
+and containers, for as long as the documented installation of a change runs. First it is shown that they see:
+what is opened, taken or broken by hand, they report.
 
 `make prober-long` makes a hundred changes (long_prober.py). SEED says which ones are made, here and there.
 """

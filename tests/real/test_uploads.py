@@ -1,7 +1,9 @@
-"""What takes long through nginx - an upload that trickles in, a websocket - meets its own service or nobody, never another.
+"""What takes long through nginx - an upload that trickles in, a websocket - meets its own service or nobody,
+never another.
 
-nginx's old workers go on with what they began after a reload. One that reads a whole request body before it connects would
-connect to a port's new holder. So uploads begin all the while, before and during a change, and end when it is over.
+nginx's old workers go on with what they began after a reload. One that reads a whole request body before it
+connects would connect to a port's new holder. So uploads begin all the while, before and during a change, and
+end when it is over.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import pytest
 
 from tests.real.estate import REPOSITORY, Estate, edit
 
-# How nginx reaches the services: by the host's port, or by the container's address, where the inventory has that field.
+# How nginx reaches the services: by the host's port, or by the container's address, where the inventory has
+# that field.
 UPSTREAM = '"upstream"' in (REPOSITORY / "schema" / "inventory.schema.json").read_text(encoding="utf-8")
 MODES = ["port", "address"] if UPSTREAM else ["port"]
 SERVER = "      server_name: dashboards.example.com\n"

@@ -152,10 +152,11 @@ def watch(places: list[Json], parallel: int = 3, pause: float = 0.02) -> Json:
 
 
 def uploads(places: list[Json], every: float = 1.5, most: int = 60) -> Json:
-    """Begins one upload to each place every `every` seconds, lets their bodies trickle, and ends them all when stdin closes.
+    """Begins one upload to each place every `every` seconds, lets their bodies trickle, and ends them all
+    when stdin closes.
 
-    A place's `name` is who should take it in. At most `most` uploads a place. Returns, by name, what became of each:
-    [seconds from the first upload's begin to its own, status, who took it in, how many bytes].
+    A place's `name` is who should take it in. At most `most` uploads a place. Returns, by name, what became
+    of each: [seconds from the first upload's begin to its own, status, who took it in, how many bytes].
     """
     over = threading.Event()
     first = time.monotonic()
@@ -203,8 +204,8 @@ def upload(place: Json, over: threading.Event, size: int = 1000) -> Json:
 def websockets(places: list[Json]) -> Json:
     """Holds one websocket to each place until stdin closes, and opens and closes others all the while.
 
-    Returns, by the place's `name`: {"held": the names that its held socket gave, "greeted": {name: how many others},
-    "failed": how many could not be opened}.
+    Returns, by the place's `name`: {"held": the names that its held socket gave, "greeted": {name: how many
+    others}, "failed": how many could not be opened}.
     """
     over = threading.Event()
     became: dict[str, Json] = {place["name"]: {"held": [], "greeted": {}, "failed": 0} for place in places}

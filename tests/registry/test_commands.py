@@ -279,7 +279,7 @@ def test_a_line_that_belongs_to_nobody_says_so(portgen: Portgen, file: Path, tmp
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("error: output/box/nginx/conf.d/portgen.conf:1 comes from no service")
     assert portgen("explain", "output/box/nginx/conf.d/portgen.conf:999").code == 1
-    assert portgen("explain", "README.md:1").err.startswith("error: README.md is no file of portgen's")
+    assert portgen("explain", "README.md:1").err.startswith("error: README.md is not a file of portgen's")
     assert portgen("explain", "hubb").err == "error: nothing here is called hubb\n    hint: did you mean hub?\n"
 
 
@@ -369,7 +369,7 @@ def test_add_takes_a_port_of_the_group(portgen: Portgen, file: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("add", "hub", "--project", "wall"), 1, "error: wall has a service hub already (inventory.yaml:18:12)"),
-        (("add", "Night", "--project", "wall"), 2, "'Night' is no name"),
+        (("add", "Night", "--project", "wall"), 2, "'Night' is not a name"),
         (("add", "night", "--project", "hall"), 2, "error: no such project: hall"),
         (("add", "night", "--project", "wall", "--port", "5006", "--group", "jobs"), 2, "--port and --group exclude each other"),
         (("add", "night", "--project", "wall", "--route", "/x/", "--no-route"), 2, "--route and --no-route exclude each other"),

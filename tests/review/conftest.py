@@ -1,4 +1,5 @@
-"""What the tests of revisions share: an inventory before and after a move, and a real repository that has both."""
+"""What the tests of revisions share: an inventory before and after a move, and a real repository that has
+both."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def git(need: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def history(git: Callable[..., str], tmp_path: Path) -> Callable[[str], Path]:
-    """A repository in which the inventory at `place` was BEFORE at `old`, is AFTER at `new`, and lies broken in the work tree."""
+    """A repository in which the inventory at `place` was BEFORE at `old`, is AFTER at `new`, and lies broken
+    in the work tree."""
 
     def make(place: str) -> Path:
         path = tmp_path / place

@@ -1,4 +1,5 @@
-"""What a pull request, a clone's own configuration or the environment can plant: git is asked, and nothing of it runs.
+"""What a pull request, a clone's own configuration or the environment can plant: git is asked, and nothing of
+it runs.
 
 Each case leaves a canary: a file that appears where a planted command ran. Real git, real repositories.
 """
@@ -39,7 +40,8 @@ def command(canary: Path) -> str:
 
 
 def config(canary: Path) -> str:
-    """A git configuration in which everything that git could run is the canary's program, and every missing object is fetched."""
+    """A git configuration in which everything that git could run is the canary's program, and every missing
+    object is fetched."""
     program = command(canary)
     return f"""\
 [core]
@@ -297,7 +299,8 @@ def test_a_revision_is_what_was_committed_and_no_replacement_for_it(portgen: Por
 
 
 def test_a_link_is_followed_within_the_revision_and_not_in_the_work_tree(portgen: Portgen, git: Git, history: History, tmp_path: Path) -> None:
-    """A pull request that replaces a host's inventory by a link to another's is a change of that host, not of the other."""
+    """A pull request that replaces a host's inventory by a link to another's is a change of that host, not of
+    the other."""
     history("prod/inventory.yaml").write_text(BEFORE)
     (tmp_path / "test").mkdir()
     (tmp_path / "test/inventory.yaml").write_text(AFTER)
@@ -318,7 +321,8 @@ def test_a_link_is_followed_within_the_revision_and_not_in_the_work_tree(portgen
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_a_link_that_leads_out_of_the_repository_is_refused(portgen: Portgen, git: Git, history: History, tmp_path: Path, kind: str) -> None:
-    """Or a pull request could have another repository's history reviewed in place of its own: a submodule's, say."""
+    """Or a pull request could have another repository's history reviewed in place of its own: a submodule's,
+    say."""
     history("prod/inventory.yaml").write_text(AFTER)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -172,7 +172,8 @@ def test_the_steps_take_no_value_of_the_pull_request_into_their_scripts() -> Non
 
 
 def test_nothing_that_the_pull_request_brings_runs_or_is_written_through(job: Job, tmp_path: Path) -> None:
-    """Modules that Python would find in the folder it is started in, templates, and links where the steps write."""
+    """Modules that Python would find in the folder it is started in, templates, and links where the steps
+    write."""
     canary, victim = tmp_path / "canary", tmp_path / "victim"
     victim.write_text("as it was")
     for name in ("pip", "portgen"):

@@ -58,6 +58,14 @@ def es(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def only(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
+    """Leave the other targets out: this test is not about them."""
+    from portgen import targets as every_target
+
+    chosen = {name: target for name, target in every_target.every().items() if name in targets}
+    monkeypatch.setattr(every_target, "every", lambda: chosen)
+
+
 def edit(path: Path, old: str, new: str) -> None:
     """Replace the one occurrence of `old`."""
     text = path.read_text()

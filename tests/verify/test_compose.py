@@ -12,10 +12,9 @@ import pytest
 import yaml
 
 from portgen import host, verify
-from portgen import targets as every_target
 from portgen.problem import PortgenError
 from tests.conftest import Run
-from tests.verify.conftest import edit, line_of
+from tests.verify.conftest import edit, line_of, only
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -44,8 +43,7 @@ SERVICES = ("forwarded", "published", "names", "on-host", "Web_1")
 
 @pytest.fixture(autouse=True)
 def compose_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = {"compose": every_target.every()["compose"]}
-    monkeypatch.setattr(every_target, "every", lambda: chosen)
+    only(monkeypatch, "compose")
 
 
 @pytest.fixture

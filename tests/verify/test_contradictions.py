@@ -1,4 +1,5 @@
-"""What the team's compose file says and the override would replace or contradict: refused by name, in verify and in lint alike."""
+"""What the team's compose file says and the override would replace or contradict: refused by name, in verify
+and in lint alike."""
 
 from __future__ import annotations
 
@@ -14,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen import composefile, files, host, inventory, planner
-from portgen import targets as every_target
 from tests.conftest import Run
-from tests.verify.conftest import line_of
+from tests.verify.conftest import line_of, only
 
 Portgen = Callable[..., Run]
 
@@ -41,8 +41,7 @@ projects:
 @pytest.fixture(autouse=True)
 def no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found is read from the files: the real program is asked nothing here."""
-    chosen = {"compose": every_target.every()["compose"]}
-    monkeypatch.setattr(every_target, "every", lambda: chosen)
+    only(monkeypatch, "compose")
     monkeypatch.setattr(host, "find", lambda program: None)
 
 
@@ -54,7 +53,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def base(shop: Path, tail: str = "", **services: str) -> None:
-    """The team's file: each service in a line, from the second on, then the services that the inventory does not name."""
+    """The team's file: each service in a line, from the second on, then the services that the inventory does
+    not name."""
     entries = {"web": "{image: x}", "api": "{image: x}", "screen": "{image: x}"}
     entries.update(services)
     written = "".join(f"  {name}: {entry}\n" for name, entry in entries.items())
@@ -172,7 +172,7 @@ def test_addresses_that_clash_with_nothing(shop: Path, portgen: Portgen):
     ("service", "mode", "hint"),
     [
         ("web", "service:proxy", "name `compose_service: proxy` here"),
-        ("web", "service:api", "its port belongs into `ports:` of api, and web out of the inventory"),
+        ("web", "service:api", "move its port to `ports:` of api, and take web out of the inventory"),
         ("web", "container:proxy", "give the inventory's entry to the service that runs that one"),
         ("web", "none", "take web out of the inventory"),
         ("web", "bridge", "remove it there"),

@@ -17,7 +17,7 @@ import pytest
 
 from portgen import host, verify
 from tests.conftest import Run, missing
-from tests.verify.conftest import REPOSITORY, edit, line_of
+from tests.verify.conftest import REPOSITORY, edit, line_of, only
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -34,14 +34,6 @@ def programs(need: Need) -> None:
 def root() -> None:
     if os.geteuid() != 0:
         missing("ufw, and other users, need root")
-
-
-def only(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
-    """Leave the other targets out: this test is not about them."""
-    from portgen import targets as every_target
-
-    chosen = {name: target for name, target in every_target.every().items() if name in targets}
-    monkeypatch.setattr(every_target, "every", lambda: chosen)
 
 
 # --- what is right ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 #   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
 #   portgen-ufw.sh --dry-run   print what it would do
 #
-# Ours is a rule whose comment is `portgen:` and a name. A rule of anybody else's for the same port and source is neither
+# A rule is ours when its comment is `portgen:` and a name. Any other rule for the same port and source is neither
 # changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
 # anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
 # Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
@@ -714,7 +714,7 @@ def reload_user_rules(ipv6: bool) -> None:
 def kernel_count(prefix: str, chain: str) -> int:
     shown = run(f"ip{prefix}tables", "-w", "-S", chain)
     if shown.returncode != 0:
-        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): see to ufw first")
+        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first")
     return shown.stdout.count(f"-A {chain} ")
 
 
@@ -771,7 +771,7 @@ def apply(plan: Plan, active: bool) -> bool:
 
 
 def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
-    """Print what `apply` would do. Who is not root may see neither the kernel's rules nor, often, the files."""
+    """Print what `apply` would do. Without root it can't read the kernel's rules and, often, not the files."""
     blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
     verb = "place" if guard.block else "remove"
     lines = []

@@ -4,7 +4,7 @@
 #   portgen-ufw.sh             add the rules below that are missing, then delete those of ours that are no longer below
 #   portgen-ufw.sh --dry-run   print what it would do
 #
-# Ours is a rule whose comment is `portgen:` and a name. A rule of anybody else's for the same port and source is neither
+# A rule is ours when its comment is `portgen:` and a name. Any other rule for the same port and source is neither
 # changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
 # anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
 # Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
