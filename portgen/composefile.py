@@ -15,6 +15,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from portgen import reader
@@ -78,7 +79,14 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
     content, place = parsed
     services = _entries(content.get("services"))
     unread: list[tuple[str, str]] = []
-    merged = {service: _extended(name, service, services, read, variables, unread) for service in services}
+
+    @cache  # each of many services may extend one of the same file
+    def other(path: str) -> dict[str, dict[str, Any]] | None:
+        text = read(path)
+        parsed = _parse(text, variables) if text is not None else None
+        return None if parsed is None or isinstance(parsed, Fault) else _entries(parsed[0].get("services"))
+
+    merged = {service: _extended(name, service, services, other, unread) for service in services}
     return TeamFile(
         name=name,
         text=text,
@@ -118,13 +126,12 @@ def _extended(
     file: str,
     service: str,
     services: Mapping[str, dict[str, Any]],
-    read: Read,
-    variables: Mapping[str, str],
+    read: Callable[[str], dict[str, dict[str, Any]] | None],
     unread: list[tuple[str, str]],
     depth: int = 0,
 ) -> dict[str, Any]:
     """A service with what it extends, in this file or another: compose appends ports, merges networks, and
-    replaces the rest."""
+    replaces the rest. `read`: the services of another file, or None where it can't be read."""
     entry = services.get(service, {})
     extends = entry.get("extends")
     parent = extends.get("service") if isinstance(extends, dict) else extends
@@ -133,13 +140,12 @@ def _extended(
     other = extends.get("file") if isinstance(extends, dict) else None
     if isinstance(other, str):
         path = posixpath.normpath(posixpath.join(posixpath.dirname(file), other))
-        text = read(path)
-        parsed = _parse(text, variables) if text is not None else None
-        if parsed is None or isinstance(parsed, Fault):
+        others = read(path)
+        if others is None:
             unread.append((service, path))
             return entry
-        file, services = path, _entries(parsed[0].get("services"))
-    base = _extended(file, parent, services, read, variables, unread, depth + 1)
+        file, services = path, others
+    base = _extended(file, parent, services, read, unread, depth + 1)
     merged = {**base, **entry}
     if isinstance(base.get("ports"), list) and isinstance(entry.get("ports"), list):
         merged["ports"] = base["ports"] + [mapping for mapping in entry["ports"] if mapping not in base["ports"]]
@@ -163,12 +169,12 @@ def _variables(text: str) -> dict[str, str]:
     """A `.env` file. What it takes from the host's environment, which is not known here, is left out."""
     found: dict[str, str] = {}
     for line in text.splitlines():
-        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", line)
+        match = re.fullmatch(r"(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)", line.strip())
         if match is None:
             continue
-        value = match[2]
+        value = match[2].strip()
         quoted = re.match(r"""(['"])(.*?)\1""", value)
-        value = re.sub(r"(^|\s+)#.*", "", value) if quoted is None else quoted[2]
+        value = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip() if quoted is None else quoted[2]
         known = value if quoted is not None and quoted[1] == "'" else interpolated(value, found)
         if known is not None:
             found[match[1]] = known

@@ -10,6 +10,11 @@ nginx 1.22 refuses some of these, and silently takes the others:
 - `allow` and `deny` behind those of the route's `allow`: never looked at, since the first match wins
 - another `…_pass`, `empty_gif`, `stub_status`, `mp4`, `flv`, `perl`: the last one answers
 - `return` on the location's own level: it answers before `allow` and the password are asked
+- `proxy_set_header` with Content-Length or Transfer-Encoding: nginx sends the body as it came, and what is
+  more than the header says is the application's next request; a name that is no header's, such as `Host:`, is
+  read as another header
+- `set`, or a pattern's group, with the name of one of portgen's variables: an application hears another port, or an upgrade that is not passed on
+- `set_real_ip_from` with everybody: a visitor says by himself which address `allow` sees
 - in a block within the location: `proxy_set_header` drops all headers of ours there, `allow`, `deny` and
   `auth_basic` replace the route's own, a `proxy_pass` leads elsewhere
 
@@ -18,6 +23,7 @@ A header that portgen only clears, such as Remote-User, may be set: nginx then s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from portgen import directives
@@ -31,6 +37,8 @@ ABSOLUTE = True
 
 # What templates/nginx/portgen-locations.conf.j2 sets to something; a test holds them together.
 HEADERS = frozenset({"connection", "host", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto", "x-real-ip"})
+FRAMING = frozenset({"content-length", "transfer-encoding"})  # nginx's to say: where a request ends
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 # Its directives, and the field of the inventory that says the same, where there is one.
 DIRECTIVES = {
     "client_max_body_size": "max_body",
@@ -77,9 +85,20 @@ def _fault(directive: Directive, route: Route) -> tuple[str, str] | None:
         return "stands beside the route's `auth_file`", "leave one of them out"
     if name in _ANSWERS:
         return "answers in the service's place", "leave it out; `route: null` where nothing is to lead to the service"
+    if _changes_ours(directive):
+        return "changes a variable of portgen's, which the location's headers are made of", "use a variable of your own"
+    if name == "set_real_ip_from" and directive.words[1:2] and directive.words[1].endswith("/0"):
+        return "lets every visitor say where he comes from", "name the proxies in front of nginx"
     if name == "return" and not directive.inside:
         return "answers everybody in the service's place, before `allow` and the password", "put it into an `if`, or leave it out"
     return None
+
+
+def _changes_ours(directive: Directive) -> bool:
+    """By `set`, `auth_request_set` or a named group of a pattern. nginx's variables have no capitals."""
+    name, *words = (word.lower() for word in directive.words)
+    written = name in ("set", "auth_request_set") and words[:1] and words[0].startswith("$portgen_")
+    return bool(written) or any(re.search(r"\(\?p?[<']portgen_", word) for word in words)
 
 
 def _header_fault(directive: Directive) -> tuple[str, str] | None:
@@ -88,6 +107,10 @@ def _header_fault(directive: Directive) -> tuple[str, str] | None:
     header = directive.words[1] if len(directive.words) > 1 else ""
     if any(character in word for word in directive.words for character in "\r\n"):
         return "has a line break, behind which another header begins", "write one directive a header"
-    if header.strip().lower() in HEADERS:
+    if not _NAME.fullmatch(header):
+        return "names no header", "write its name without blanks and colons"
+    if header.lower() in FRAMING:
+        return f"sets {header}: where a request ends is nginx's to say", "leave it out"
+    if header.lower() in HEADERS:
         return f"sets {header}, which the location sets already: both would be sent", "leave it out"
     return None

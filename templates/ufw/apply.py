@@ -3,6 +3,7 @@
 # Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs `ufw reload`:
 # that takes ufw's chains down with policy ACCEPT, and for seconds everything that listens on the host is open.
 
+import fcntl
 import ipaddress
 import json
 import os
@@ -11,11 +12,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 IN_FORCE, FAILED, USAGE, SKIPPED = 0, 1, 2, 3  # exit codes
+ROOM = 1 << 20  # bytes that have to be free where ufw keeps its rules
 PATIENCE = 60  # seconds for a program that answers a question
 
 NAME = "portgen-ufw.sh"
@@ -23,6 +26,8 @@ ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
 RULES_FILE = ETC / "after.rules"
 INIT_FILE = ETC / "after.init"
 DEFAULTS = Path("/etc/default/ufw")
+KERNEL_IPV6 = Path("/proc/sys/net/ipv6")
+DOCKER_SOCKET = Path("/run/docker.sock")
 EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 MARK = re.compile(r"portgen:[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -43,6 +48,7 @@ if [ "${1-}" = start ]; then
 fi
 """
 # An after.init that was not executable did not run before; the rest of it must not start to run because of us.
+SHELL = re.compile(r"#!\s*(/\S+/env\s+)?(/\S+/)?(sh|ash|bash|dash|ksh|zsh)(\s+-\w+)*\s*")
 ASLEEP = "exit 0 # the file was not executable before: nothing below runs"
 
 
@@ -55,13 +61,17 @@ class Unreadable(Failure):
 
 
 def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """A program that answers a question, or takes a text. Its exit code is the caller's to judge. Raises Failure."""
+    """A program that answers a question, or takes a text. Its exit code is the caller's to judge. Any byte is taken and given
+    as it is: an operator's comment in iptables may be of another encoding. Raises Failure."""
+    data = given.encode("utf-8", "surrogateescape")
     try:
-        return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=PATIENCE)
     except OSError as error:
         raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise Failure(f"{command[0]} did not answer within {PATIENCE} s") from None
+    out, said = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
 
 
 # --- ufw's rules: which are ours, which an operator's ----------------------------------------------------------------
@@ -97,7 +107,7 @@ class Rule(NamedTuple):
     @property
     def identity(self) -> tuple[int, str, str, str]:
         """The identity of a plain rule."""
-        return self.family, self.protocol, self.port, self.source
+        return self.family, self.protocol, self.port, canonical(self.source)
 
     def covers(self, protocol: str, port: int) -> bool:
         """Whether packets of this protocol to this port, on some interface, come to this rule."""
@@ -140,7 +150,7 @@ class Wanted(NamedTuple):
         return (6,) if ":" in self.source else (4,)
 
     def identity(self, family: int) -> tuple[int, str, str, str]:
-        source = EVERYWHERE[family] if self.source == "any" else self.source
+        source = EVERYWHERE[family] if self.source == "any" else canonical(self.source)
         return family, self.protocol, str(self.port), source
 
     def command(self, source: str) -> str:
@@ -174,6 +184,15 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
         except ValueError:
             said = comment
         yield Rule(family, action, logged, protocol, port, destination, source_port, source, app, words[-1], said, place)
+
+
+def canonical(source: str) -> str:
+    """One spelling of an address or network: ufw writes `::ffff:10.0.0.1` where Python has `::ffff:a00:1`."""
+    try:
+        network = ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        return source
+    return str(network).removesuffix(f"/{network.max_prefixlen}")
 
 
 def in_ports(port: int, written: str) -> bool:
@@ -322,17 +341,22 @@ class Container(NamedTuple):
 
 
 def containers() -> list[Container] | None:
-    """Docker's containers; None where docker is installed and does not answer."""
+    """Docker's containers; None where docker does not answer: its socket is there, or the program, and nothing is told."""
     if shutil.which("docker") is None:
-        return []
+        return None if DOCKER_SOCKET.exists() else []
     try:
         listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
         if listed.returncode != 0:
             return None
         names = listed.stdout.split()
-        # One that is removed meanwhile makes the exit code 1, and the others are still printed.
         shown = run("docker", "inspect", "--type", "container", *names).stdout if names else "[]"
-        return [container_of(one) for one in json.loads(shown)]
+        inspected = json.loads(shown)
+        if len(inspected) < len(names):
+            # One that was removed meanwhile is left out, and so are all of them where the daemon goes: ask who is still there.
+            listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
+            if listed.returncode != 0 or {*names} & {*listed.stdout.split()} - {one["Id"] for one in inspected}:
+                return None
+        return [container_of(one) for one in inspected]
     except (Failure, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -340,10 +364,12 @@ def containers() -> list[Container] | None:
 def container_of(inspected: dict[str, Any]) -> Container:
     labels = inspected["Config"].get("Labels") or {}
     holds: set[str | None] = set()
-    for inside, bindings in (inspected["HostConfig"].get("PortBindings") or {}).items():
-        for binding in bindings or ():
-            if not binding["HostIp"].startswith("127."):
-                holds.add(f"{binding['HostPort']}/{inside.partition('/')[2]}")
+    # What was asked for, also of one that is stopped, and what it got: a free port of a range, or any free one.
+    for published in (inspected["HostConfig"].get("PortBindings"), inspected["NetworkSettings"].get("Ports")):
+        for inside, bindings in (published or {}).items():
+            for binding in bindings or ():
+                if not binding["HostIp"].startswith("127."):
+                    holds |= {f"{port}/{inside.partition('/')[2]}" for port in ports_in(binding["HostPort"])}
     for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
         holds.add(network.get("IPAddress"))
         holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
@@ -352,6 +378,12 @@ def container_of(inspected: dict[str, Any]) -> Container:
     returns = (inspected["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always"
     held = frozenset(filter(None, holds))
     return Container(inspected["Name"].lstrip("/"), runs, returns, project, service, held)
+
+
+def ports_in(written: str) -> Iterable[int]:
+    """Docker's `5001`, `5000-5010`, or "" for any free one."""
+    first, _, last = written.partition("-")
+    return range(int(first), int(last or first) + 1) if first else ()
 
 
 def groups_in(text: str) -> dict[str, list[str]]:
@@ -453,7 +485,17 @@ class Kernel(NamedTuple):
 
     @property
     def has_jump(self) -> bool:
-        return f"-A DOCKER-USER -j {CHAIN}" in self.lines
+        """Whether packets come to the chain: behind a rule that lets all of them by, none does."""
+        for line in self.lines:
+            if line in ("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -j ACCEPT"):
+                return False
+            if line == f"-A DOCKER-USER -j {CHAIN}":
+                return True
+        return False
+
+    @property
+    def jumps(self) -> int:
+        return self.lines.count(f"-A DOCKER-USER -j {CHAIN}")
 
 
 def kernel() -> Kernel:
@@ -473,6 +515,8 @@ def load(guard: Guard) -> None:
     if "-N DOCKER-USER" not in there.lines:
         run("iptables", "-w", "-N", "DOCKER-USER")
     if not there.has_jump:
+        for _ in range(there.jumps):  # dead where they are
+            run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
         run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
     there = kernel()
     if len(there.chain or ()) != len(guard.rules) or not there.has_jump:
@@ -481,7 +525,7 @@ def load(guard: Guard) -> None:
 
 def unload() -> None:
     """Take the chain out of the kernel. Raises Failure where it stays."""
-    while kernel().has_jump:
+    while kernel().jumps:
         if run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN).returncode != 0:
             break
     run("iptables", "-w", "-F", CHAIN)
@@ -492,7 +536,7 @@ def unload() -> None:
 
 def read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return path.read_bytes().decode("utf-8", "surrogateescape")  # line ends stay as they are
     except FileNotFoundError:
         return ""
     except PermissionError:
@@ -504,7 +548,7 @@ def read(path: Path) -> str:
 def without_block(path: Path, text: str) -> tuple[str, str, int]:
     """The text without our block, the block, and where it stood (the end where there was none)."""
     lines = text.splitlines(keepends=True)
-    bare = [line.rstrip("\n") for line in lines]
+    bare = [line.rstrip("\r\n") for line in lines]
     begins, ends = bare.count(BEGIN), bare.count(END)
     if begins != ends or begins > 1 or (begins and bare.index(BEGIN) > bare.index(END)):
         raise Failure(f"{path} has a '{BEGIN}' without its '{END}', or several: fix it by hand")
@@ -520,7 +564,7 @@ def with_jump(path: Path, text: str, asleep: bool) -> str:
     head, _, rest = text.partition("\n")
     if not head:
         head = "#!/bin/sh"
-    elif not (head.startswith("#!") and head.rstrip().endswith("sh")):
+    elif not SHELL.fullmatch(head):
         raise Failure(f"{path} is not a shell script: add the jump to {CHAIN} by hand")
     sleeping = f"{ASLEEP}\n" if asleep else ""
     return f"{head}\n{JUMP_BLOCK}{sleeping}{END}\n{rest}"
@@ -582,7 +626,7 @@ def file_changes(block: str) -> list[Change]:
 def old_groups(chain: list[str]) -> dict[str, list[str]]:
     """What is guarded now: by the file's block, and by the kernel's chain where a `ufw reset` has emptied the file."""
     _, block, _ = without_block(RULES_FILE, read(RULES_FILE))
-    return {**groups_in("\n".join(chain)), **groups_in(block)}
+    return {**groups_in("\n".join(chain)), **groups_in(block.replace("\r\n", "\n"))}
 
 
 def enforce(guard: Guard, active: bool) -> None:
@@ -606,42 +650,68 @@ def withdraw() -> None:
 # --- all of it: the guard comes before what it guards, and what is taken back comes last -------------------------------
 
 
+def setting(name: str) -> str:
+    """A setting of ufw's, read as ufw reads it: the last line counts, without regard to capitals."""
+    found = ""
+    for line in f"{read(DEFAULTS)}\n{read(ETC / 'ufw.conf')}".split("\n"):
+        if re.match(r'\w+="?\w+', line):
+            key, value = line.strip().split("=")[:2]
+            found = value.lower().strip("\"'") if key.lower() == name else found
+    return found
+
+
 def is_enabled() -> bool:
-    """Whether ufw is meant to be in force, as ufw itself reads it."""
-    return re.search(r"(?mi)^ENABLED=[\"']?yes", read(ETC / "ufw.conf")) is not None
+    return setting("enabled") == "yes"
 
 
 def takes_ipv6() -> bool:
     """As ufw decides it: where it leaves IPv6 alone, it refuses a rule with an IPv6 source and keeps user6.rules."""
-    text = read(DEFAULTS)
-    return not text or re.search(r"(?mi)^IPV6=[\"']?yes", text) is not None
+    return (setting("ipv6") == "yes" or not DEFAULTS.exists()) and KERNEL_IPV6.exists()
 
 
 def present_rules(ipv6: bool) -> list[Rule]:
     if not (ETC / "user.rules").exists():
         raise Unreadable(f"{ETC / 'user.rules'} is missing: is ufw installed?")
     files = [(4, ETC / "user.rules")] + [(6, ETC / "user6.rules")] * ipv6
-    return [rule for family, path in files for rule in rules_in(read(path), family)]
+    texts = [(family, path, read(path)) for family, path in files]
+    for _, path, text in texts:
+        if path.exists() and "\nCOMMIT" not in text:
+            # ufw overwrites its files in place. It would take each rule that is missing as removed, and so would a reload.
+            shown = f"ip{'6' * (path.name == 'user6.rules')}tables -S"
+            raise Failure(f"{path} is cut off, as after a full disk or a killed ufw: bring back what `{shown}` still has")
+    return [rule for family, _, text in texts for rule in rules_in(text, family)]
+
+
+def need_room() -> None:
+    """ufw empties user.rules before it writes it anew: on a full disk every rule in it would be lost. Raises Failure."""
+    disk = os.statvfs(ETC)
+    if disk.f_bfree * disk.f_frsize < ROOM or (disk.f_files and not disk.f_ffree):
+        raise Failure(f"the disk of {ETC} is full, and ufw would lose its rules there: no rule was added or taken back")
 
 
 def reload_user_rules(ipv6: bool) -> None:
     """Where ufw was stopped between a file and the kernel, load its own file again, as it does itself. Raises Failure."""
     for prefix, name, chain in (("", "user.rules", "ufw-user-input"), ("6", "user6.rules", "ufw6-user-input"))[: 1 + ipv6]:
         written = read(ETC / name)
-        wanted = written.count(f"\n-A {chain} ")
-        if kernel_count(prefix, chain) == wanted:
+        wanted = targets(written, chain)
+        if kernel_targets(prefix, chain) == wanted:
             continue
         done = run(f"ip{prefix}tables-restore", "-w", "--noflush", given=written)
-        if done.returncode != 0 or kernel_count(prefix, chain) != wanted:
+        if done.returncode != 0 or kernel_targets(prefix, chain) != wanted:
             raise Failure(f"the kernel does not have the rules of {ETC / name}: look at `ip{prefix}tables -S {chain}`")
         say(f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: loaded them again")
 
 
-def kernel_count(prefix: str, chain: str) -> int:
+def targets(text: str, chain: str) -> list[str]:
+    """What each rule of a chain does, in their order. ufw's file and the kernel spell the rest of a rule differently."""
+    return re.findall(rf"(?m)^-A {chain} (?:.* )?-j (\S+)", text)
+
+
+def kernel_targets(prefix: str, chain: str) -> list[str]:
     shown = run(f"ip{prefix}tables", "-w", "-S", chain)
     if shown.returncode != 0:
         raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first")
-    return shown.stdout.count(f"-A {chain} ")
+    return targets(shown.stdout, chain)
 
 
 def say(text: str) -> None:
@@ -656,18 +726,28 @@ def call(command: str) -> bool:
         raise Failure(f"ufw can't be run: {error.strerror}") from None
 
 
-def change_rules(decision: Decision) -> bool:
-    """Add, then delete; one that ufw refuses stops no other, but as long as one can't be added nothing is taken back."""
-    failed = [command for command in decision.add if not call(command)]
+def change_rules(decision: Decision, ipv6: bool) -> bool:
+    """Add, then delete; one that ufw refuses stops no other, but as long as one can't be added nothing is taken back. Raises
+    Failure where ufw has damaged its files."""
+    if decision.add or decision.delete:
+        need_room()
+    failed = [command for command in decision.add if not changed(command, ipv6)]
     added = not failed
     if added:
-        failed = [command for command in decision.delete if not call(command)]
+        failed = [command for command in decision.delete if not changed(command, ipv6)]
     if failed:
         commands = "1 command" if len(failed) == 1 else f"{len(failed)} commands"
         say(f"{commands} failed: {'; '.join(failed)}")
     if not added:
         say("nothing is taken back until every rule is added")
     return not failed
+
+
+def changed(command: str, ipv6: bool) -> bool:
+    """Run ufw once; the next call would take a file that it left cut off as all that there is. Raises Failure."""
+    done = call(command)
+    present_rules(ipv6)
+    return done
 
 
 class Plan(NamedTuple):
@@ -683,10 +763,10 @@ def apply(plan: Plan, active: bool) -> bool:
     """Do it; whether everything was done. Raises Failure."""
     if plan.guard.block:
         enforce(plan.guard, active)
-    done = change_rules(plan.decision)
+    ipv6 = takes_ipv6()
+    done = change_rules(plan.decision, ipv6)
     if done and not plan.guard.block:
         withdraw()
-    ipv6 = takes_ipv6()
     if active:
         reload_user_rules(ipv6)
     left = decide(plan.wanted, present_rules(ipv6), ipv6)
@@ -745,6 +825,24 @@ def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> P
     return Plan(wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there)
 
 
+def lock() -> int:
+    """One run at a time, the second waits: two that interleave add and take back what the other does. Raises Failure."""
+    try:
+        folder = os.open(ETC, os.O_RDONLY)
+    except OSError as error:
+        raise Failure(f"{ETC} can't be opened: {error.strerror}; is ufw installed?") from None
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise Failure(f"another run of {NAME} is under way: wait until it has ended") from None
+            time.sleep(0.1)
+        else:
+            return folder  # held until the process ends, however it does
+
+
 def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Path) -> int:
     """The exit code: 0 all is in force; 3 something was skipped or kept on purpose, and said; 1 a command failed."""
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
@@ -756,12 +854,17 @@ def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Pa
         say("run it as root")
         return FAILED
     try:
+        if not dry:
+            lock()
         plan = planned(here, rules, holders, guarded, dry)
         active = is_enabled()
         skipped = [*plan.decision.skipped, *plan.guard.kept]
         if not active and (plan.wanted or plan.guard.block):
             skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
-        for text in [*plan.decision.notes, *skipped]:
+        notes = list(plan.decision.notes)
+        if active and setting("default_input_policy") == "accept":
+            notes.append(f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), wider than the inventory")
+        for text in [*notes, *skipped]:
             say(text)
         if dry:
             rehearse(plan.decision, plan.guard, active, plan.kernel)
@@ -769,5 +872,8 @@ def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Pa
             return FAILED
     except Failure as failure:
         say(str(failure))
+        return FAILED
+    except KeyboardInterrupt:
+        say("interrupted: run it again, which finishes what is left")
         return FAILED
     return SKIPPED if skipped else IN_FORCE

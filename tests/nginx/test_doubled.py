@@ -78,3 +78,21 @@ def test_a_return_asks_for_no_password_and_a_later_deny_is_never_looked_at(need:
         assert Visitor(listen, request("/web/")).answer().status == 200
         nginx.reload(files(listen, port, extra="deny 127.0.0.1;"))
         assert Visitor(listen, request("/web/")).answer().status == 401
+
+
+def test_what_a_header_s_name_and_a_variable_of_ours_can_do(need: Callable[[str], str], tmp_path: Path) -> None:
+    listen, port = free_ports(2)
+    opened = "set $PORTGEN_port :1; proxy_set_header Host: evil; proxy_set_header Content-Length 0;"
+    with applications(web=port), Nginx(need("nginx"), tmp_path, files(listen, port, opened=opened)):
+        heard = Visitor(listen, request("/open/", "Content-Length: 3")).answer().heard["headers"]
+        assert [value for name, value in heard if name == "host"] == ["box.example:1", ": evil"]
+        assert [value for name, value in heard if name == "content-length"] == ["0"]
+
+
+def test_a_visitor_believed_about_his_address_passes_the_allow(need: Callable[[str], str], tmp_path: Path) -> None:
+    listen, port = free_ports(2)
+    text = files(listen, port, extra="set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;")
+    text = {path: one.replace("allow 127.0.0.1/32;", "").replace("auth_basic", "#") for path, one in text.items()}
+    with applications(web=port), Nginx(need("nginx"), tmp_path, text):
+        assert Visitor(listen, request("/web/")).answer().status == 403
+        assert Visitor(listen, request("/web/", "X-Forwarded-For: 10.0.0.1")).answer().status == 200

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from portgen import composefile, files, host, inventory, planner
 from tests.conftest import Run
+from tests.limit import ends
 from tests.verify.conftest import line_of, only
 
 Portgen = Callable[..., Run]
@@ -470,3 +471,21 @@ def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: ob
     for found in composefile.contradictions(one, one.overrides[0], team):
         assert found.message
         assert source.at(found.key_path).line > 1
+
+
+@pytest.mark.parametrize("line", ["A=b" + " \t" * 30_000 + "c", " " * 60_000, "A= " + " " * 60_000 + "#", "A='" + "x" * 60_000], ids=len)
+def test_a_long_line_of_blanks_in_a_dotenv_is_read_at_once(line: str):
+    with ends():
+        assert composefile.load("c.yml", {"c.yml": "services: {a: {}}", ".env": f"{line}\n{line}\nOK=1\n"}.get) is not None
+
+
+def test_many_services_that_extend_ones_of_another_file_have_it_read_once():
+    numbers = range(1000)
+    texts = {
+        "c.yml": "services:\n" + "".join(f"  s{n}: {{extends: {{file: d.yml, service: s{n}}}}}\n" for n in numbers),
+        "d.yml": "services:\n" + "".join(f"  s{n}: {{ports: ['{n + 1}:1']}}\n" for n in numbers),
+    }
+    with ends():
+        team = composefile.load("c.yml", texts.get)
+    assert isinstance(team, composefile.TeamFile)
+    assert team.services["s7"]["ports"] == ["8:1"]
