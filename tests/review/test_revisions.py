@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,19 @@ def test_a_revision_that_is_not_utf_8_is_refused_and_a_replacement_character_is_
     assert portgen("diff", "old", "HEAD^").out.startswith("Fig\ufffdres was titled")
     ran = portgen("diff", "old", "HEAD")
     assert (ran.code, ran.err) == (Exit.INVENTORY, "error: HEAD:inventory.yaml is not UTF-8\n")
+
+
+def test_a_folder_whose_name_is_not_utf_8(portgen: Portgen, git: Callable[..., str], tmp_path: Path) -> None:
+    folder = os.fsdecode(bytes(tmp_path) + b"/h\xf6st")
+    os.mkdir(folder)
+    Path(folder, "inventory.yaml").write_text(BEFORE)
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "before")
+    Path(folder, "inventory.yaml").write_text(AFTER)
+    ran = portgen("-C", folder, "diff", "HEAD")
+    assert (ran.code, ran.out.splitlines()[0]) == (Exit.DIFFERENT, MOVED)
+    assert portgen("-C", folder, "diff", "HEAD", "HEAD").code == Exit.OK
 
 
 def test_outside_of_a_repository_git_says_why(portgen: Portgen, git: Callable[..., str], tmp_path: Path) -> None:
