@@ -139,8 +139,12 @@ def _network(source: str) -> Any:
 def said(sources: tuple[str, ...], host: str, facts: Facts) -> str:
     """Sources in the inventory's words: a zone or a project where all of its networks are meant, else the networks themselves."""
     words = facts.words.get(host, {})
+    given = set(sources)
+    whole: dict[frozenset[str], bool] = {}  # a zone is looked at once, not once for each of its networks
     found: dict[str, None] = {}
     for source in sources:
         word, all_of_it = words.get(source, (source, frozenset()))
-        found[word if all_of_it <= set(sources) else source] = None
+        if all_of_it not in whole:
+            whole[all_of_it] = all_of_it <= given
+        found[word if whole[all_of_it] else source] = None
     return ", ".join(found) or "nobody"
