@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)  # behind a question
         code = Exit.INTERRUPTED
     except click.ClickException as error:
-        error.message = visible(error.message)  # it repeats what was typed, or what a glob found
+        vars(error)["message"] = visible(error.message)  # it repeats what was typed, or what a glob found
         error.show()
         code = Exit.USAGE
     except BrokenPipeError:

@@ -236,7 +236,7 @@ def _work(
 def _hold_only(*descriptors: int) -> None:
     """Close all but these and the three streams: a lock that its parent holds would outlive it here."""
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in descriptors:  # noqa: PLR2004 - stderr
+        if int(name) > 2 and int(name) not in descriptors:
             with contextlib.suppress(OSError):  # the one that the list was read by
                 os.close(int(name))
 

@@ -110,7 +110,7 @@ def _render(environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell
                 template = templates[page.template] = environment.get_template(page.template)
             text = template.render(page.values)
             if len(text.encode()) > LARGEST:
-                raise ValueError(f"a page of more than {LARGEST >> 20} MB, which portgen would not read again")
+                raise ValueError(f"a page of more than {LARGEST >> 20} MB, which portgen would not read again")  # noqa: TRY301 - at the template
         except Exception as error:  # a template may divide by zero, or not be UTF-8
             raise _broken(error, page) from error
         rendered.append(_file(one, text))
