@@ -15,6 +15,7 @@ import click
 from portgen import __version__, commands, plugins
 from portgen.problem import Exit, PortgenError
 from portgen.report import Style, failure, problems, wants_color
+from portgen.visible import visible
 
 
 class _Commands(click.Group):
@@ -74,6 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)  # behind a question
         code = Exit.INTERRUPTED
     except click.ClickException as error:
+        vars(error)["message"] = visible(error.message)  # it repeats what was typed, or what a glob found
         error.show()
         code = Exit.USAGE
     except BrokenPipeError:

@@ -6,6 +6,7 @@ read there is nothing to offer. Imports only click and the standard library unti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from portgen.model import Inventory
+
+# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a branch may be called `x$(id)`, or
+# have an escape of the terminal's in its name, and whoever may push names it.
+_PLAIN = re.compile(r"[\w@%+=:,./-][\w@%+=:,./#-]*")
 
 
 def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -83,7 +88,7 @@ def folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 def _offered(names: Iterable[tuple[str, str | None]], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    return [CompletionItem(name, help=title) for name, title in names if name.startswith(incomplete)]
+    return [CompletionItem(name, help=title) for name, title in names if name.startswith(incomplete) and _PLAIN.fullmatch(name)]
 
 
 def _inventory(ctx: click.Context) -> Inventory | None:

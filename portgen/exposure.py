@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from portgen.facts import Facts, Key, Nginx, Route, Service, moves_of
-from portgen.plan import ANY, UFW_DEFAULT, is_ipv6
+from portgen.plan import ANY, UFW_DEFAULT
 
 # nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
 # fmt: off
@@ -116,25 +116,35 @@ def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
     had = tuple(had)
     if ANY in had:
         return ()
+    known = [network for network in map(_network, had) if network is not None]
     larger: list[Any] = []
-    for version in (False, True):
-        larger += ipaddress.collapse_addresses(ipaddress.ip_network(source) for source in had if is_ipv6(source) is version)
+    for version in (4, 6):
+        larger += ipaddress.collapse_addresses(network for network in known if network.version == version)
     found = []
     for source in sources:
-        if source == ANY:
-            found.append(source)
-            continue
-        network = ipaddress.ip_network(source)
-        if not any(network.version == other.version and network.subnet_of(other) for other in larger):
+        network = _network(source)
+        if network is None or not any(network.version == other.version and network.subnet_of(other) for other in larger):
             found.append(source)
     return tuple(found)
+
+
+def _network(source: str) -> Any:
+    """None for what is no network: `any`, and what somebody wrote into a file by hand, such as `all` or `unix:`."""
+    try:
+        return ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        return None
 
 
 def said(sources: tuple[str, ...], host: str, facts: Facts) -> str:
     """Sources in the inventory's words: a zone or a project where all of its networks are meant, else the networks themselves."""
     words = facts.words.get(host, {})
+    given = set(sources)
+    whole: dict[frozenset[str], bool] = {}  # a zone is looked at once, not once for each of its networks
     found: dict[str, None] = {}
     for source in sources:
         word, all_of_it = words.get(source, (source, frozenset()))
-        found[word if all_of_it <= set(sources) else source] = None
+        if all_of_it not in whole:
+            whole[all_of_it] = all_of_it <= given
+        found[word if whole[all_of_it] else source] = None
     return ", ".join(found) or "nobody"

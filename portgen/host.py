@@ -8,6 +8,7 @@ might take all time or memory is done in a process of its own, too: `bounded`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import resource
@@ -84,7 +85,7 @@ def run(
     program = find(argv[0])
     if program is None:
         raise Missing(argv[0])
-    given = stdin.encode() if isinstance(stdin, str) else stdin
+    given = os.fsencode(stdin) if isinstance(stdin, str) else stdin  # a path in it may be no UTF-8
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         process = subprocess.Popen(
@@ -140,22 +141,25 @@ class Stopped(Exception):  # noqa: N818 - it reads as a result: `except host.Sto
 def bounded(work: Callable[[Callable[[str], None]], bytes], *, seconds: float, memory: int) -> bytes:
     """The answer of `work`, done in a process of its own with at most `memory` bytes more than this one has now.
 
-    `work` gets a function that it tells where it is. After `seconds` of processor time a TimeoutError is raised in it, at the
+    That process ends with this one, however this one ends, and holds none of its files and locks open. `work` gets a function that
+    it tells where it is. After `seconds` of processor time a TimeoutError is raised in it, at the
     line that it has come to. What does not hear that, such as the power of two large numbers, is killed a little later, and this
     function raises Stopped; so it does where memory runs out and `work` does not catch the MemoryError. Nothing that it does
     stays but its answer.
     """
     board = mmap.mmap(-1, _BOARD)
     reading, writing = os.pipe()
+    alive, living = os.pipe()  # nobody writes to it: it is closed when this process has gone
     process = os.fork()
     if process == 0:
-        os.close(reading)
-        _work(work, writing, board, seconds, memory)
+        _work(work, writing, alive, board, seconds, memory)
     os.close(writing)
+    os.close(alive)
     try:
         answer = _read(reading, (seconds + _GRACE) * _PATIENCE)
     finally:
         os.close(reading)
+        os.close(living)
         # It has closed its end, or is given up. One that has just ended keeps the exit code that it ended with.
         os.kill(process, signal.SIGKILL)
         _, ended, used = os.wait4(process, 0)
@@ -189,6 +193,7 @@ def _read(descriptor: int, seconds: float) -> bytes | None:
 def _work(
     work: Callable[[Callable[[str], None]], bytes],
     writing: int,
+    alive: int,
     board: mmap.mmap,
     seconds: float,
     memory: int,
@@ -203,6 +208,8 @@ def _work(
         board[:] = os.fsencode(where)[: _BOARD - 1].ljust(_BOARD, b"\0")
 
     try:
+        _hold_only(writing, alive)
+        _end_with(alive)
         # Nobody sees what it says, and only its parent stops it.
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -222,6 +229,23 @@ def _work(
         code = _OUT_OF_MEMORY
     finally:
         os._exit(code)
+
+
+def _hold_only(*descriptors: int) -> None:
+    """Close all but these and the three streams: a lock that its parent holds would outlive it here."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in descriptors:
+            with contextlib.suppress(OSError):  # the one that the list was read by
+                os.close(int(name))
+
+
+def _end_with(pipe: int) -> None:
+    """Have the kernel end this process when the pipe's other end is closed: SIGIO, which nobody handles."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([pipe], [], [], 0)[0]:  # closed before that
+        os._exit(_BROKEN)
 
 
 def _limit(which: int, most: int) -> None:

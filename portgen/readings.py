@@ -31,12 +31,14 @@ _MARKED = re.compile(r"portgen:([a-z0-9-]+)")
 _TITLE = re.compile(r"\s*# portgen:\S+ (.*)")
 _DESCRIPTION = re.compile(r"(?m)^Description=portgen forwarder: (.*), port \d+/\w+$")
 _EXEC = re.compile(
-    r"(?m)^ExecStart=\S+ (?:-[tT] (?P<timeout>\d+) )?.*?(?P<transport>TCP|UDP)[46]-LISTEN:(?P<port>\d+),bind=\[?(?P<bind>[0-9a-f.:]+)\]?\S*"
-    r" \w+:(?P<to>[0-9.]+:\d+)"
+    r"(?m)^ExecStart=\S+ (?:-[tT] (?P<timeout>[0-9]{1,9}) )?.*?(?P<transport>TCP|UDP)[46]-LISTEN:(?P<port>[0-9]{1,5}),bind=\[?(?P<bind>[0-9a-f.:]+)\]?\S*"
+    r" \w+:(?P<to>[0-9.]+:[0-9]{1,5})(?![0-9])"
 )
 _ALLOWED = re.compile(r"(?m)^IPAddressAllow=localhost \S+ ?(.*)$")
-_RULE = re.compile(r"ufw allow proto (?P<transport>\w+) from (?P<source>\S+) to any port (?P<port>\d+) ")
-_BACKEND = re.compile(r"(?m)^\s*server ([0-9.]+:\d+);")
+_RULE = re.compile(r"ufw allow proto (?P<transport>\w+) from (?P<source>\S+) to any port (?P<port>[0-9]{1,5}) ")
+_BACKEND = re.compile(r"(?m)^\s*server ([0-9.]+:[0-9]{1,5});")
+_SECONDS = re.compile(r"([0-9]{1,9})s?")
+_MAPPING = re.compile(r"(?:.*:)?(?P<port>[0-9]{1,5}):(?P<container_port>[0-9]{1,5})(?:/(?P<transport>\w+))?")
 _LOCATION = re.compile(r"(?m)^location (?:\^~ )?(/\S*) \{$")
 _PASSED = re.compile(r"(?m)^\s*proxy_pass http://[^/\s;]+(/?);")
 # What every location of ours says, whatever the service; the rest is its own.
@@ -254,18 +256,18 @@ def _read_ports(
         primary_first = sorted((name for name in units if units[name].listen), key=lambda name: (name.count(".") > 1, name))
         return {units[name].listen: int(units[name].to.rpartition(":")[2]) for name in primary_first}, "socat"
     if container is not None and container.published:
-        return dict(map(_published, container.published)), "docker"
+        return {port: to for mapping in container.published for port, to in _published(mapping)}, "docker"
     ports = sorted(openings)
     if backend is not None and backend.startswith(f"{LOOPBACK}:"):
         ports.insert(0, f"{backend.rpartition(':')[2]}/tcp")
     return {port: int(port.partition("/")[0]) for port in ports}, "host" if container is not None else "process"
 
 
-def _published(mapping: str) -> tuple[str, int]:
-    """`127.0.0.1:5002:5000/udp` as (`5002/udp`, 5000)."""
-    rest, _, transport = mapping.partition("/")
-    _, port, container_port = rest.rsplit(":", 2)
-    return f"{port}/{transport or 'tcp'}", int(container_port)
+def _published(mapping: str) -> Iterator[tuple[str, int]]:
+    """`127.0.0.1:5002:5000/udp` as (`5002/udp`, 5000). Nothing for what somebody wrote otherwise: its text is told all the same."""
+    read = _MAPPING.fullmatch(mapping)
+    if read is not None:
+        yield f"{read['port']}/{read['transport'] or 'tcp'}", int(read["container_port"])
 
 
 def _read_unit(text: str) -> Unit:
@@ -297,6 +299,7 @@ def _read_route(text: str) -> Route | None:
         elif line and not _COMMON.fullmatch(line):
             directives.append(line)
     passed = _PASSED.search(text)
+    seconds = _SECONDS.fullmatch(values.get("proxy_read_timeout", [""])[0])
     denied = "deny" in values
     return Route(
         path=location[1],
@@ -306,7 +309,7 @@ def _read_route(text: str) -> Route | None:
         auth_file=_unquoted(values["auth_basic_user_file"][0]) if "auth_basic_user_file" in values else None,
         max_body=values["client_max_body_size"][0] if "client_max_body_size" in values else None,
         buffering=values.get("proxy_buffering") == ["on"],
-        timeout=int(re.sub(r"\D", "", values.get("proxy_read_timeout", ["0"])[0]) or 0),
+        timeout=int(seconds[1]) if seconds else 0,
         directives=tuple(directives),
     )
 
@@ -323,9 +326,11 @@ def _read_container(file: str, text: str) -> Container:
     if isinstance(joined, dict) and len(joined) == 1:
         network, inside = next(iter(joined.items()))
         address = inside.get("ipv4_address") if isinstance(inside, dict) else None
+        address = address if isinstance(address, str) else None
     elif joined is not None:
         entry["networks"] = joined
-    published = entry.pop("ports", None) or ()
+    ports = entry.pop("ports", None)
+    published = ports if isinstance(ports, list) else [ports] if ports else []
     mode = entry.pop("network_mode", None)
     if entry.get("labels") == {"portgen": file.removeprefix("docker-compose.").removesuffix(".yml")}:
         del entry["labels"]
@@ -356,12 +361,19 @@ def _networks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _yaml(text: str) -> dict[str, Any]:
-    """A block of compose's, read as it is; one that an edit made invalid as YAML is read as empty."""
+    """A block of compose's, read as it is; one that an edit made invalid as YAML is read as empty.
+
+    Every value is text: a date or a number of somebody else's may be none that Python knows. Aliases are not followed, since a
+    few lines of them are more text than a machine holds; ours have none.
+    """
     import yaml
 
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is a SafeLoader
-    except yaml.YAMLError:
+        if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
+            return {}
+        value = yaml.load(text, Loader=loader)  # noqa: S506 - it makes nothing but texts, lists and dicts
+    except (yaml.YAMLError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

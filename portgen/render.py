@@ -20,6 +20,7 @@ import jinja2
 import msgspec
 
 from portgen import own_templates
+from portgen.files import MOST as LARGEST
 from portgen.plan import Plan
 from portgen.problem import Exit, PortgenError
 from portgen.targets import Page, Target
@@ -110,7 +111,8 @@ def _render(environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell
             if template is None:
                 template = templates[page.template] = environment.get_template(page.template)
             text = template.render(page.values)
-            text.encode()
+            if len(text.encode()) > LARGEST:
+                raise ValueError(f"a page of more than {LARGEST >> 20} MB, which portgen would not read again")  # noqa: TRY301 - at the template
         except Exception as error:  # a template may divide by zero, or not be UTF-8
             raise _broken(error, page) from error
         rendered.append(_file(one, text))

@@ -75,7 +75,7 @@ def names(path: Path) -> list[str]:
     without git."""
     repository, _ = _within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
-    return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split()
+    return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[:-1]
 
 
 # --- which repository, and which path in it --------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import inventory, planner, rules
+from portgen import exposure, inventory, planner, rules
+from portgen.facts import Facts
 from portgen.problem import Exit, PortgenError
 from tests.heavy import FAMILY, SIZE
 from tests.limit import Hangs, ends
@@ -47,6 +48,14 @@ def test_every_command_comes_to_an_end(name: str, command: list[str], tmp_path: 
     (tmp_path / "inventory.yaml").write_text(FAMILY[name]())
     with ends():
         portgen(*command)
+
+
+def test_a_zone_is_looked_at_once_for_each_service_and_not_for_each_of_its_networks() -> None:
+    networks = [f"10.{n // 256}.{n % 256}.0/24" for n in range(20_000)]
+    lan = ("lan", frozenset(networks))
+    words = dict.fromkeys(networks, lan)
+    with ends():
+        assert exposure.said(tuple(networks), "h", Facts({}, {}, {}, {"h": words})) == "lan"
 
 
 RANGES = st.tuples(st.integers(1, 65535), st.integers(0, 65535)).map(lambda ends: f"{ends[0]}-{min(ends[0] + ends[1], 65535)}")

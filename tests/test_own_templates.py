@@ -305,6 +305,50 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
+def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(own: Callable[..., Path], project: Path, portgen: Portgen) -> None:
+    """SIGKILL, as of a CI that has waited enough: nobody can tidy up, and the next render does not wait for what nobody needs."""
+    import subprocess
+    import sys
+
+    slow = own(UNIT, "{{ 9 ** (9 ** 9) }}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portgen", "render", "--yes"], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    children: list[str] = []
+    until = time.monotonic() + 20
+    while not children and time.monotonic() < until:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        time.sleep(0.01)
+    assert children
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    slow.unlink()
+    began = time.monotonic()
+    ran = portgen("render", "--yes")
+    assert (ran.code, "waiting" in ran.err) == (Exit.OK, False)
+    while any(runs(child) for child in children):
+        assert time.monotonic() - began < 5
+        time.sleep(0.01)
+
+
+def runs(process: str) -> bool:
+    """Whether a process is there, and no zombie that only a careless init has not fetched."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_page_that_portgen_would_not_read_again_is_not_written(own: Callable[..., Path], project: Path, portgen: Portgen) -> None:
+    """It would stand in the way of every render after it, also of the one without that template."""
+    own(UNIT, "{{ 'x' * 70000000 }}")
+    ran = portgen("render", "--yes")
+    assert (ran.code, ran.out) == (Exit.INVENTORY, "")
+    assert f"{UNIT}: ValueError: a page of more than 64 MB" in ran.err
+    assert not (project / "output").exists()
+
+
 # --- what is not a template ------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,14 @@ def test_nothing_of_a_file_in_output_reaches_a_terminal(
         assert r"-\x1b]0;pwned\x07 \x1b[8m \x1b[2K\x0d \x9b31m \x7f \u202egnp.exe\u202c" in run.out
 
 
+@pytest.mark.parametrize("command", [("lint", "\x1b]0;x\x07"), ("\x9b31m",), ("verify", "\u202egnp")])
+def test_what_was_typed_is_shown_as_text(portgen: Run, command: tuple[str, ...]) -> None:
+    """Often it was not typed: a glob found it, or a hook passed a file's name on."""
+    ran = portgen(*command)
+    assert ran.code == Exit.USAGE
+    assert not set("\x1b\x07\x9b\u202e") & set(ran.err)
+
+
 def test_colours_are_ours_alone(rendered: Path, portgen: Run) -> None:
     (rendered / GUIDE).write_text(f"\x1b[8mhidden\x1b[0m {NASTY}\n" + (rendered / GUIDE).read_text(), newline="")
     out = portgen("render", "--check", "--color", "always").out

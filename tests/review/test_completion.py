@@ -189,3 +189,13 @@ def test_each_command_shows_an_example_of_itself(portgen: Portgen, name: str) ->
     assert ran.code == 0
     examples = ran.out.partition("Example")[2]
     assert f"portgen {name}" in " ".join(examples.split()), ran.out
+
+
+def test_no_branch_is_offered_that_a_shell_or_a_terminal_would_obey(offered: Offered, tmp_path: Path) -> None:
+    """Who may push names it; the shell prints it raw, and puts it on the line without quotes."""
+    subprocess.run(("git", "init", "-q", "-b", "main"), cwd=tmp_path, check=True)
+    subprocess.run(("git", "add", "inventory.yaml"), cwd=tmp_path, check=True)
+    subprocess.run(("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"), cwd=tmp_path, check=True)
+    for name in ("feature/größer#2", "x$(id)", "y`id`", "z;id", "a\u009b31mred", "b\u202egnp", "c\u3000main", "#d", "e'f", "g|h", "i&j", "k<l"):
+        subprocess.run(("git", "branch", name), cwd=tmp_path, check=True)
+    assert offered("portgen diff ") == ["feature/größer#2", "main"]

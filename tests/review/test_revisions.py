@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,19 @@ def test_a_revision_that_is_not_utf_8_is_refused_and_a_replacement_character_is_
     assert (ran.code, ran.err) == (Exit.INVENTORY, "error: HEAD:inventory.yaml is not UTF-8\n")
 
 
+def test_a_folder_whose_name_is_not_utf_8(portgen: Portgen, git: Callable[..., str], tmp_path: Path) -> None:
+    folder = os.fsdecode(bytes(tmp_path) + b"/h\xf6st")
+    os.mkdir(folder)
+    Path(folder, "inventory.yaml").write_text(BEFORE)
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "before")
+    Path(folder, "inventory.yaml").write_text(AFTER)
+    ran = portgen("-C", folder, "diff", "HEAD")
+    assert (ran.code, ran.out.splitlines()[0]) == (Exit.DIFFERENT, MOVED)
+    assert portgen("-C", folder, "diff", "HEAD", "HEAD").code == Exit.OK
+
+
 def test_outside_of_a_repository_git_says_why(portgen: Portgen, git: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "inventory.yaml").write_text(AFTER)
     ran = portgen("diff", "HEAD")
@@ -215,6 +229,55 @@ def test_a_file_that_makes_no_sense_any_more_is_still_reviewed(portgen: Portgen,
     ran = portgen("diff")
     assert ran.code == Exit.DIFFERENT
     assert ran.out
+
+
+EVERYTHING = """\
+version: 1
+hosts: {box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example, allow: [any]}}}
+projects:
+  wall:
+    network: {name: wall, subnet: 172.30.0.0/24}
+    defaults: {container_port: 5000, route: "/{name}/", allow: [lan]}
+    services:
+      figures: {port: 5001, via: socat}
+      tickets: {port: 5002, via: docker}
+"""
+BOMB = "".join(f"    x{n}: &x{n} [{f'*x{n - 1}, ' * 9 if n else ''}]\n" for n in range(12))
+DIGITS = "9" * 9000
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("compose/docker-compose.wall.yml", "    labels:\n", '    ports: ["5000"]\n    labels:\n'),
+        ("compose/docker-compose.wall.yml", "    labels:\n", "    ports: 5000\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", "    x: 2022-99-99\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", "    x: !!int nonsense\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", "    x: {1: 2, a: b}\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", "    x: &x [*x]\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", f"    x: {'[' * 990}{']' * 990}\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", f"    x: {DIGITS}\n    labels:\n"),
+        ("compose/docker-compose.wall.yml", "    labels:\n", f"{BOMB}    labels:\n"),
+        ("nginx/snippets/portgen-locations.conf", "proxy_read_timeout 300s", f"proxy_read_timeout {DIGITS}s"),
+        ("nginx/snippets/portgen-locations.conf", "proxy_read_timeout 300s", "allow all"),
+        ("nginx/snippets/portgen-locations.conf", "proxy_read_timeout 300s", "allow unix:"),
+        ("ufw/portgen-ufw.sh", "to any port", "192.168.0.1/16 to any port"),
+        ("ufw/portgen-ufw.sh", "ufw allow proto tcp from ", "ufw allow proto tcp from 192.168.0.1/16 to any port 1 from "),
+        ("systemd/portgen-figures.service", "-t 300", f"-t {DIGITS}"),
+        ("systemd/portgen-figures.service", ":5001,", f":{DIGITS},"),
+    ],
+    ids=lambda value: value.strip()[:40],
+)
+def test_whatever_a_hand_edit_says_the_review_and_the_render_go_on(portgen: Portgen, tmp_path: Path, file: str, old: str, new: str) -> None:
+    (tmp_path / "inventory.yaml").write_text(EVERYTHING)
+    portgen("render", "--yes")
+    path = tmp_path / "output/box" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    ran = portgen("diff")
+    assert (ran.code, ran.err) == (Exit.DIFFERENT, "")
+    assert portgen("render", "--yes", "--force").code == Exit.OK
+    assert portgen("diff").code == Exit.OK
 
 
 def test_render_says_what_it_means_above_the_diff_and_the_check_does_not(portgen: Portgen, tmp_path: Path) -> None:
