@@ -183,7 +183,7 @@ def left_behind(project: Project, service: Service) -> str | None:
     name = service.compose_service
     file = project.base_file or "the team's compose file"
     return (
-        f"{file} still has the container {name}: "
+        f"{file} may still have the container {name}: "
         f"`docker-compose rm --stop --force {name}` beside it removes it; take it out of the file too, or the next `up` starts it again"
     )
 

@@ -410,7 +410,7 @@ def _container_words(before: Service | None, now: Service | None) -> Iterator[st
     old, new = (service.container if service is not None else None for service in (before, now))
     if old is not None and new is None:
         # The override no longer names it, and compose goes on with what the team's own file says.
-        yield f"the team's compose file still has its container {old.service}: stop it and take it out there, or the next `up` starts it again"
+        yield f"the team's compose file may still have its container {old.service}: stop it and take it out there, or the next `up` starts it again"
         return
     if old is None or new is None:
         if before is not None and new is not None:

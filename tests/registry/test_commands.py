@@ -470,7 +470,7 @@ def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, fil
 
 def left(container: str, file: str = "the team's compose file") -> str:
     return (
-        f"{file} still has the container {container}: `docker-compose rm --stop --force {container}` beside it removes it; "
+        f"{file} may still have the container {container}: `docker-compose rm --stop --force {container}` beside it removes it; "
         "take it out of the file too, or the next `up` starts it again"
     )
 
@@ -479,9 +479,9 @@ def test_what_stays_in_the_team_s_compose_file_is_said_where_there_is_a_containe
     file.write_text(INVENTORY.replace("subnet: 172.30.0.0/24}", "subnet: 172.30.0.0/24}\n    compose: {file: stack/base.yml}"))
     file.write_text(file.read_text().replace("5001, via: docker", "5001, via: docker, compose_service: Clock_1"))
     assert left("Clock_1", "stack/base.yml") in portgen("remove", "clock", "--yes").out
-    assert "still has" in portgen("remove", "hub", "--retire", "--yes").out
+    assert "may still have" in portgen("remove", "hub", "--retire", "--yes").out
     for name in ("old", "database", "report", "hub"):  # no container, or one that was let go before
-        assert "still has" not in portgen("remove", name, "--yes").out
+        assert "still have" not in portgen("remove", name, "--yes").out
 
 
 def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(portgen: Portgen, file: Path) -> None:
