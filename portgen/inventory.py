@@ -85,7 +85,7 @@ def load(path: Path, shown: str | None = None) -> Source:
         if not path.parent.is_dir():
             raise PortgenError(f"{path.parent}: no such folder", Exit.INVENTORY) from None
         raise PortgenError(
-            f"{name}: no such inventory", Exit.INVENTORY, hint="`portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file"
+            f"{path}: no such inventory", Exit.INVENTORY, hint="`portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file"
         ) from None
     except OSError as error:
         raise PortgenError(f"{name}: can't be read: {error.strerror}", Exit.INVENTORY) from None

@@ -16,7 +16,7 @@ class Exit(IntEnum):
     OK = 0
     DIFFERENT = 1  # differences, lint errors, a refused hand edit, nothing found
     USAGE = 2
-    INVENTORY = 3  # the inventory can't be loaded
+    INVENTORY = 3  # the inventory can't be loaded, or a template of the project's fails
     MACHINE = 4  # unwritable, locked, a broken or missing tool
     BUG = 70
     INTERRUPTED = 130

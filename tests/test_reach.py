@@ -136,6 +136,16 @@ def test_every_page_and_command_says_it_in_the_plan_s_words(tmp_path: Path, port
     assert "| lan | [`/forwarded/`](http://box.example.com/forwarded/) (anyone) |" in guide
 
 
+def test_the_guide_says_how_open_an_nginx_without_allow_is(tmp_path: Path, portgen: Portgen) -> None:
+    (tmp_path / "inventory.yaml").write_text("""version: 1
+hosts: {box: {nginx: {server_name: box.example.com}}}
+projects: {p: {ports: 5000, services: {a: {port: 5000, route: /a/}}}}
+""")
+    assert portgen("render", "--yes").code == 0
+    guide = (tmp_path / "output/box/docs/PORTS.md").read_text().replace("\n", " ")
+    assert "a route goes through nginx, which is as open as ufw's default says." in guide
+
+
 def test_a_host_without_rules_is_not_said_to_be_closed(tmp_path: Path, portgen: Portgen) -> None:
     (tmp_path / "inventory.yaml").write_text("version: 1\nhosts: {box: {}}\nprojects: {p: {ports: 5000, services: {a: {port: 5000}}}}\n")
     assert portgen("render", "--yes").code == 0

@@ -63,7 +63,7 @@ Examples:
   portgen explain inventory.yaml:41
   portgen explain output/es-docker/nginx/conf.d/portgen.conf:40"""
 )
-@click.argument("what", metavar="PORT|NAME|FILE:LINE", shell_complete=completion.explained)
+@click.argument("what", metavar="PORT|NAME|ADDRESS|FILE:LINE", shell_complete=completion.explained)
 @portgen_command
 def command(settings: chain.Settings, what: str) -> int:
     """Say what a port, a service or a line of a file is about.

@@ -39,7 +39,7 @@ projects:
     defaults:
       via: socat                                  # a forwarder unit holds the host port, and leads to the container
       container_port: 8000
-      route: /{name}/                             # https://apps.example.com/wiki/
+      route: /{name}/                             # http://apps.example.com/wiki/
     services:
       wiki:                                       # reached through nginx only: its port listens on 127.0.0.1
         title: Wiki

@@ -113,6 +113,13 @@ def _held_ports(known: Iterable[_Known], units: Units) -> list[_Held]:
     return held
 
 
+def _visitors(server: Server | None) -> str:
+    """How open nginx is, as a sentence goes on; "" without nginx."""
+    if server is None:
+        return ""
+    return "as open as ufw's default says" if server.reach.kind == "policy" else f"open to {server.reach}"
+
+
 # --- the guide -------------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +135,7 @@ def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free:
         "host": host,
         "url": url,
         "nginx": ", ".join(map(str, _nginx_ports(host))),
-        "visitors": host.server.reach if host.server else "",
+        "visitors": _visitors(host.server),
         "sections": [_section(project, by_project[project.name], free) for project in host.projects],
         "free": [row for project in host.projects for row in _free_rows(project, free)],
         "log": _log_rows(known, {project.name: text(project.title) for project in host.projects}),

@@ -481,7 +481,7 @@ def test_what_stays_in_the_team_s_compose_file_is_said_where_there_is_a_containe
     assert left("Clock_1", "stack/base.yml") in portgen("remove", "clock", "--yes").out
     assert "still has" in portgen("remove", "hub", "--retire", "--yes").out
     for name in ("old", "database", "report", "hub"):  # no container, or one that was let go before
-        assert "still has" not in portgen("remove", name, "--yes").out
+        assert "still have" not in portgen("remove", name, "--yes").out
 
 
 def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(portgen: Portgen, file: Path) -> None:

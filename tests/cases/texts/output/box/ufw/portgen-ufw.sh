@@ -7,8 +7,8 @@
 # A rule is ours when its comment is `portgen:` and a name. Any other rule for the same port and source is neither
 # changed nor removed, whatever it says. The guard (portgen-after.rules, where there is one) goes into the kernel before
 # anything is opened, and goes only when no container needs it. It never enables ufw, and never reloads it.
-# Exit codes: 0 all is in force; 3 something was skipped or kept on purpose, and printed, all else is in force; 1 a command
-# failed, and no rule was taken back. Running it again finishes what an interrupted run left, and otherwise changes nothing.
+# Exit codes: 0 all is in force; 3 all but what was skipped or kept on purpose, and printed (or ufw is not active); 1 a
+# command failed: while a rule can't be added, none is taken back. A second run finishes what is left, or changes nothing.
 exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
 from __future__ import annotations
 
