@@ -159,3 +159,18 @@ def test_ufw_is_never_reloaded(host: Host) -> None:
     verbs = {call.split()[1] for call in calls if call.startswith("ufw ")}
     assert verbs == {"allow", "delete"}
     assert {call.split()[0] for call in calls} == set(PROGRAMS)
+
+
+@at_once
+def test_the_guard_is_in_a_table_that_docker_leaves_alone_too(host: Host) -> None:
+    """docker takes its jump to DOCKER-USER out, and puts it back, whenever it makes a network: for that moment the other table counts."""
+    ufw, none = host.render(AFTER), host.render({}, "none")
+    both = "iptables -t mangle -S PORTGEN-GUARD | diff <(iptables -S PORTGEN-GUARD) - && iptables -t mangle -S FORWARD"
+    printed = host.run(f"""
+        ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; {both}
+        for n in 1 2 3; do ufw reload >/dev/null; done; {both}
+        for fault in '-F PORTGEN-GUARD' '-D FORWARD -j PORTGEN-GUARD'; do iptables -t mangle $fault; {ufw}/portgen-ufw.sh; {both}; done
+        iptables-save >/run/before; {ufw}/portgen-ufw.sh; iptables-save | diff <(grep -v '^#' /run/before) <(grep -v '^#' /dev/stdin)
+        {none}/portgen-ufw.sh >/dev/null; iptables-save | grep -c PORTGEN || true
+    """)
+    assert printed.splitlines() == ["-P FORWARD ACCEPT", "-A FORWARD -j PORTGEN-GUARD"] * 4 + ["0"]
