@@ -119,6 +119,7 @@ JUMP_BLOCK = """\
 if [ "${1-}" = start ]; then
     iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
     iptables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || iptables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
+    iptables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null || iptables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
 fi
 """
 # An after.init that was not executable did not run before; the rest of it must not start to run because of us.
@@ -463,7 +464,7 @@ def ports_in(written: str) -> Iterable[int]:
 def groups_in(text: str) -> dict[str, list[str]]:
     """The chain's rules by what they guard. They are written as `iptables -S` prints them, so that both can be compared."""
     groups: dict[str, list[str]] = {}
-    for rule in text.split("\n"):
+    for rule in first_table(text).split("\n"):
         if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
             continue
         port = re.search(r"-p (\w+) .*--ctorigdstport (\d+) ", rule)
@@ -471,6 +472,20 @@ def groups_in(text: str) -> dict[str, list[str]]:
         what = f"{port[2]}/{port[1]}" if port else address[1] if address else rule
         groups.setdefault(what, []).append(rule)
     return groups
+
+
+def first_table(block: str) -> str:
+    """A block up to the end of its first table: both have the same rules."""
+    return block.partition("\nCOMMIT\n")[0]
+
+
+def in_both_tables(block: str) -> str:
+    """The block for the table filter, with the same chain for the table mangle; why two, `Kernel` says."""
+    if not block:
+        return ""
+    rules = [line for line in block.split("\n") if line.startswith(f"-A {CHAIN} ")]
+    lines = ["# The same once more, where docker never changes anything.", "*mangle", f":{CHAIN} - [0:0]", *rules, "COMMIT"]
+    return block.replace(f"\n{END}\n", "\n" + "\n".join([*lines, END, ""]))
 
 
 class Guard(NamedTuple):
@@ -481,7 +496,8 @@ class Guard(NamedTuple):
 
     @property
     def rules(self) -> list[str]:
-        return [line for line in self.block.split("\n") if line.startswith(f"-A {CHAIN} ")]
+        """The chain's rules, in each table."""
+        return [line for line in first_table(self.block).split("\n") if line.startswith(f"-A {CHAIN} ")]
 
 
 def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
@@ -493,7 +509,7 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
     new = groups_in(wanted)
     changed = {what: rules for what, rules in old.items() if new.get(what) != rules}
     if not changed:
-        return Guard(wanted, [])
+        return Guard(in_both_tables(wanted), [])
     found = containers()
     kept, said = {}, []
     for what, rules in changed.items():
@@ -507,7 +523,7 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
             said.append(f"{what} stays guarded as before: container {stranger.name} still holds it; run: {remedy}")
     if found is None:
         said.append(f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}")
-    return Guard(merged(wanted, kept), said)
+    return Guard(in_both_tables(merged(wanted, kept)), said)
 
 
 def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
@@ -546,21 +562,32 @@ def merged(wanted: str, kept: dict[str, list[str]]) -> str:
 
 
 class Kernel(NamedTuple):
-    """The kernel's IPv4 filter rules, as `iptables -S` prints them."""
+    """The kernel's IPv4 rules, as `iptables -S` prints them. The guard is in two tables. DOCKER-USER of the table filter is
+    the place that docker has for it; but whenever docker makes a network it takes its jump to DOCKER-USER out and puts it
+    back, and for some milliseconds no packet comes there. docker leaves the table mangle alone."""
 
-    lines: list[str]
+    filter: list[str]
+    mangle: list[str]
 
     @property
     def chain(self) -> list[str] | None:
         """The guard's rules; None where there is no such chain."""
-        if f"-N {CHAIN}" not in self.lines:
-            return None
-        return [line for line in self.lines if line.startswith(f"-A {CHAIN} ")]
+        return chain_in(self.filter)
+
+    def has(self, guard: Guard) -> bool:
+        """Whether the guard is in force, in both tables."""
+        rules = guard.rules
+        return chain_in(self.filter) == rules == chain_in(self.mangle) and self.has_jumps
 
     @property
-    def has_jump(self) -> bool:
-        """Whether packets come to the chain: behind a rule that lets all of them by, none does."""
-        for line in self.lines:
+    def has_jumps(self) -> bool:
+        """Whether packets come to the chain in both tables."""
+        return self.is_asked and f"-A FORWARD -j {CHAIN}" in self.mangle
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether DOCKER-USER leads to the chain: behind a rule that lets all packets by, none comes to it."""
+        for line in self.filter:
             if line in ("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -j ACCEPT"):
                 return False
             if line == f"-A DOCKER-USER -j {CHAIN}":
@@ -568,44 +595,59 @@ class Kernel(NamedTuple):
         return False
 
     @property
-    def jumps(self) -> int:
-        return self.lines.count(f"-A DOCKER-USER -j {CHAIN}")
+    def jumps(self) -> list[tuple[str, str]]:
+        """The table and chain of each jump to the guard."""
+        found = [("filter", "DOCKER-USER")] * self.filter.count(f"-A DOCKER-USER -j {CHAIN}")
+        return found + [("mangle", "FORWARD")] * self.mangle.count(f"-A FORWARD -j {CHAIN}")
+
+
+def chain_in(lines: list[str]) -> list[str] | None:
+    if f"-N {CHAIN}" not in lines:
+        return None
+    return [line for line in lines if line.startswith(f"-A {CHAIN} ")]
 
 
 def kernel() -> Kernel:
     """What is in force now. Raises Failure where the kernel can't be asked: nothing is concluded from silence."""
-    shown = run("iptables", "-w", "-S")
-    if shown.returncode != 0:
-        raise Failure(f"the kernel's rules can't be read: {shown.stderr.strip()}")
-    return Kernel(shown.stdout.split("\n"))
+    tables = []
+    for table in ("filter", "mangle"):
+        shown = run("iptables", "-w", "-t", table, "-S")
+        if shown.returncode != 0:
+            raise Failure(f"the kernel's rules can't be read: {shown.stderr.strip()}")
+        tables.append(shown.stdout.split("\n"))
+    return Kernel(*tables)
 
 
 def load(guard: Guard) -> None:
-    """Put the chain in force: one call replaces all of it at once, then the jump is added. Raises Failure."""
+    """Put the chain in force: one call replaces all of it at once, then the jumps are added. Raises Failure."""
     done = run("iptables-restore", "-w", "--noflush", given=guard.block)
     if done.returncode != 0:
         raise Failure(f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened")
     there = kernel()
-    if "-N DOCKER-USER" not in there.lines:
+    if "-N DOCKER-USER" not in there.filter:
         run("iptables", "-w", "-N", "DOCKER-USER")
-    if not there.has_jump:
-        for _ in range(there.jumps):  # dead where they are
+    if ("mangle", "FORWARD") not in there.jumps:
+        run("iptables", "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
+    if not there.is_asked:
+        for _ in range(there.jumps.count(("filter", "DOCKER-USER"))):  # without effect where they are
             run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
         run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
     there = kernel()
-    if len(there.chain or ()) != len(guard.rules) or not there.has_jump:
-        raise Failure(f"the guard is not in force: look at `iptables -S {CHAIN}` and `iptables -S DOCKER-USER`")
+    counts = [len(chain_in(lines) or ()) for lines in there]
+    if counts != [len(guard.rules)] * 2 or not there.has_jumps:
+        raise Failure(f"the guard is not in force: look at `iptables-save | grep -e {CHAIN} -e DOCKER-USER`")
 
 
 def unload() -> None:
     """Take the chain out of the kernel. Raises Failure where it stays."""
-    while kernel().jumps:
-        if run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN).returncode != 0:
-            break
-    run("iptables", "-w", "-F", CHAIN)
-    run("iptables", "-w", "-X", CHAIN)
-    if kernel().chain is not None:
-        raise Failure(f"the chain {CHAIN} can't be removed: look at `iptables -S | grep {CHAIN}`")
+    for table, chain in kernel().jumps:
+        run("iptables", "-w", "-t", table, "-D", chain, "-j", CHAIN)
+    for table, lines in kernel()._asdict().items():
+        if chain_in(lines) is not None:
+            run("iptables", "-w", "-t", table, "-F", CHAIN)
+            run("iptables", "-w", "-t", table, "-X", CHAIN)
+    if any(chain_in(lines) is not None for lines in kernel()):
+        raise Failure(f"the chain {CHAIN} can't be removed: look at `iptables-save | grep {CHAIN}`")
 
 
 def read(path: Path) -> str:
@@ -707,7 +749,7 @@ def enforce(guard: Guard, active: bool) -> None:
     """The guard into the kernel, then into the files: killed in between, the next run finds what is missing. A rules file
     that the kernel would refuse is never written. Raises Failure."""
     there = kernel()
-    if (active or there.chain is not None) and (there.chain != guard.rules or not there.has_jump):
+    if (active or there.chain is not None) and not there.has(guard):
         load(guard)
     for change in file_changes(guard.block):
         put(*change)
@@ -715,7 +757,7 @@ def enforce(guard: Guard, active: bool) -> None:
 
 def withdraw() -> None:
     """Without a guard: out of the kernel and out of the files. Raises Failure."""
-    if kernel().chain is not None:
+    if any(chain_in(lines) is not None for lines in kernel()):
         unload()
     for change in file_changes(""):
         put(*change)
@@ -856,8 +898,7 @@ def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | Non
     verb = "place" if guard.block else "remove"
     lines = []
     if there is not None:
-        in_force = there.chain == guard.rules and there.has_jump
-        if guard.block and (active or there.chain is not None) and not in_force:
+        if guard.block and (active or there.chain is not None) and not there.has(guard):
             lines.append(f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules")
         if not guard.block and there.chain is not None:
             lines.append(f"# would remove the chain {CHAIN} from the kernel")
