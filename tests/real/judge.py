@@ -2,7 +2,8 @@
 
 In: what the old and the new inventory declare (`declared`, read without portgen), where the containers were
 seen to be, and the probers' runs. Out: faults, and counts of what was tried. Never: asks portgen what it
-planned, or excuses anything.
+planned. Two things are counted and not taken for faults, since they happen without portgen too: `_datagrams` and
+`_not_apart`.
 
 During a change a visitor may meet whoever the old or the new state has there FOR THAT VISITOR, and nobody
 else. A service that the change does not touch answers all the while. One that it does touch may be away,
@@ -159,6 +160,7 @@ class Verdict:
     got_in: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # answered by whom the state has there
     blind: list[str] = field(default_factory=list)  # doors that nobody tried, or got in at, where it should have been
     datagrams_lost: int = 0  # one at a time, by udp forwarders: see `_datagrams`
+    not_apart: int = 0  # moments in which docker's networks were not apart: see `_not_apart`
 
     def add(self, other: Verdict) -> None:
         """Sums up."""
@@ -167,6 +169,7 @@ class Verdict:
         self.got_in += other.got_in
         self.blind += other.blind
         self.datagrams_lost += other.datagrams_lost
+        self.not_apart += other.not_apart
 
 
 def untouched(old: Service, new: Service, before: Declared, after: Declared) -> bool:
@@ -199,6 +202,8 @@ def judge(old: State, new: State, source: Source, seen: Iterable[tuple[Door, lis
         found: dict[tuple[str, str, str, str], Fault] = {}
         single = _datagrams(runs, expected, source, door)
         verdict.datagrams_lost += len(single)
+        apart = _not_apart(runs, expected, (old, new), source, door)
+        verdict.not_apart += len(apart)
         for number, (phase, outcome, who, first, last, times) in enumerate(runs):
             verdict.tried[key] += times
             if outcome == "answered" and who in expected[phase].may:
@@ -206,7 +211,7 @@ def judge(old: State, new: State, source: Source, seen: Iterable[tuple[Door, lis
             if _is_right(expected[phase], outcome, who):
                 right[phase] += times
             what = _fault(expected[phase], outcome, who, source)
-            if what and number not in single:
+            if what and number not in single | apart:
                 fault = found.setdefault((what, phase, outcome, who), Fault(what, source.name, door, phase, outcome, who))
                 fault.times += times
                 fault.first, fault.last = min(fault.first, first - began), max(fault.last, last - began)
@@ -237,6 +242,24 @@ def _datagrams(runs: list[list[Any]], expected: dict[str, Expected], source: Sou
         and run[5] == 1
         and _fault(expected[run[0]], run[1], run[2], source) == "lost"
         and not (padded[number] or padded[number + 2])
+    }
+
+
+def _not_apart(runs: list[list[Any]], expected: dict[str, Expected], states: tuple[State, State], source: Source, door: Door) -> set[int]:
+    """The runs of one moment in which a container reached one of another network that docker alone keeps from it.
+
+    docker takes its rules that keep networks apart out, and puts them back, whenever it makes or removes a
+    network. What docker publishes is guarded all the while, and so is no part of this.
+    """
+    if source.kind != "container" or door.route:
+        return set()
+    here = [service for state in states for service in state.declared.contained if state.containers.get(service.name) == door.address]
+    if not here or any(service.via == "docker" for service in here):
+        return set()
+    return {
+        number
+        for number, (phase, outcome, who, first, last, _) in enumerate(runs)
+        if phase == "during" and last - first < 0.5 and _fault(expected[phase], outcome, who, source) == "got in"
     }
 
 

@@ -81,4 +81,5 @@ def figures(sums: Verdict, kinds: Counter[str], faulty: Counter[str]) -> str:
     lines += ["", f"{'fault':14} {'doors':>8} {'attempts':>9}", *(f"{what:14} {doors[what]:8} {attempts[what]:9}" for what in sorted(doors))]
     lines += ["", f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, {len(sums.blind)} blind"]
     lines.append(f"{sums.datagrams_lost} single datagrams lost by udp forwarders")
+    lines.append(f"{sums.not_apart} moments in which docker did not keep its networks apart")
     return "\n".join(lines)
