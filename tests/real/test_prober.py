@@ -56,8 +56,8 @@ def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(la
     [
         ("ufw allow 5530/tcp", "ufw delete allow 5530/tcp", {f"{HOST['outside']}:5530/tcp", f"[{HOST6['outside']}]:5530/tcp"}),
         (
-            "iptables -D DOCKER-USER -j PORTGEN-GUARD",
-            "iptables -I DOCKER-USER -j PORTGEN-GUARD",
+            "iptables -D DOCKER-USER -j PORTGEN-GUARD; iptables -t mangle -D FORWARD -j PORTGEN-GUARD",
+            "iptables -I DOCKER-USER -j PORTGEN-GUARD; iptables -t mangle -I FORWARD -j PORTGEN-GUARD",
             {f"{HOST['outside']}:5510/tcp", f"{HOST['outside']}:5513/udp"},
         ),
     ],
@@ -65,11 +65,20 @@ def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(la
 )
 def test_they_see_what_is_opened_by_hand(laboratory: Laboratory, command: str, undo: str, doors: set[str]) -> None:
     with probed(laboratory.estate, laboratory.places) as verdict:
-        laboratory.estate.host.run(*command.split())
+        laboratory.estate.host.sh(command)
         time.sleep(2)
-        laboratory.estate.host.run(*undo.split())
+        laboratory.estate.host.sh(undo)
     opened = {str(fault.door) for fault in verdict.faults if (fault.what, fault.source, fault.phase) == ("got in", "outside", "during")}
     assert doors <= opened, report(verdict)
+
+
+def test_while_docker_has_its_jump_out_the_guard_holds(laboratory: Laboratory) -> None:
+    """docker takes it out for a moment whenever it makes a network; here for two seconds."""
+    with probed(laboratory.estate, laboratory.places) as verdict:
+        laboratory.estate.host.sh("iptables -D FORWARD -j DOCKER-USER")
+        time.sleep(2)
+        laboratory.estate.host.sh("iptables -I FORWARD -j DOCKER-USER")
+    assert fine(verdict), report(verdict)
 
 
 def test_they_see_a_service_that_is_away(laboratory: Laboratory) -> None:
