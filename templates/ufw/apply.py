@@ -305,7 +305,7 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
     for command, (source, ports) in said.items():
         ports.sort()
         listed = ", ".join(map(str, ports[:8])) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")
-        yield f"an operator's rule lets {source} to port {listed}, wider than the inventory; to remove it: {command}"
+        yield f"an operator's rule allows {source} at port {listed}, wider than the inventory; to remove it: {command}"
 
 
 def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:

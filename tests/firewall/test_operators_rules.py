@@ -142,10 +142,10 @@ def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
 @pytest.mark.parametrize(
     ("line", "ports"),
     [
-        ("allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", "anyone to port 5000, 5001"),
-        ("limit any 5000 0.0.0.0/0 any 10.0.0.0/8 in", "10.0.0.0/8 to port 5000"),
-        ("allow any any 0.0.0.0/0 any 10.0.0.0/8 in_eth0", "10.0.0.0/8 to port 5000, 5001"),
-        ("allow tcp 4000,5001 0.0.0.0/0 any 192.168.0.0/15 in", "192.168.0.0/15 to port 5001"),
+        ("allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", "anyone at port 5000, 5001"),
+        ("limit any 5000 0.0.0.0/0 any 10.0.0.0/8 in", "10.0.0.0/8 at port 5000"),
+        ("allow any any 0.0.0.0/0 any 10.0.0.0/8 in_eth0", "10.0.0.0/8 at port 5000, 5001"),
+        ("allow tcp 4000,5001 0.0.0.0/0 any 192.168.0.0/15 in", "192.168.0.0/15 at port 5001"),
         ("allow tcp 5000 0.0.0.0/0 any 192.168.7.0/24 in", None),  # the inventory lets them in as well
         ("allow udp 5000 0.0.0.0/0 any 0.0.0.0/0 in", None),
         ("deny tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", None),
@@ -157,7 +157,7 @@ def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: s
     found = rule(f"### tuple ### {line}")
     notes = apply.decide(wanted, [found], True).notes
     shown = str(found).removeprefix("ufw ")
-    assert notes == ([f"an operator's rule lets {ports}, wider than the inventory; to remove it: ufw delete {shown}"] if ports else [])
+    assert notes == ([f"an operator's rule allows {ports}, wider than the inventory; to remove it: ufw delete {shown}"] if ports else [])
 
 
 def test_the_script_and_the_rendered_guard_agree_on_the_loopback_rule() -> None:

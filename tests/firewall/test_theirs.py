@@ -114,11 +114,11 @@ def test_the_seeds_wide_rule_is_reported_with_the_command_that_removes_it(host: 
         sed -n 's/.*to remove it: //p' /run/said >/run/commands; sh -eu /run/commands; {ufw}/portgen-ufw.sh; ufw show added
     """)
     said, rest = printed.split("code 0\n")
-    lead = "portgen-ufw.sh: an operator's rule lets "
+    lead = "portgen-ufw.sh: an operator's rule allows "
     assert said.splitlines() == [
-        f"{lead}anyone to port 5001, 5060, wider than the inventory; to remove it: ufw delete allow proto tcp from any to any port 5000:5399",
-        f"{lead}10.0.0.0/8 to port 5001, 5060, wider than the inventory; to remove it: ufw delete allow from 10.0.0.0/8 to any",
-        f"{lead}anyone to port 5060, wider than the inventory; to remove it: ufw delete limit in on eth0 proto tcp from any to any port 5060",
+        f"{lead}anyone at port 5001, 5060, wider than the inventory; to remove it: ufw delete allow proto tcp from any to any port 5000:5399",
+        f"{lead}10.0.0.0/8 at port 5001, 5060, wider than the inventory; to remove it: ufw delete allow from 10.0.0.0/8 to any",
+        f"{lead}anyone at port 5060, wider than the inventory; to remove it: ufw delete limit in on eth0 proto tcp from any to any port 5060",
     ]
     assert "Could not delete" not in rest
     assert "wider" not in rest
