@@ -304,7 +304,7 @@ def protocol(draw: random.Random, tree: Json) -> str:
 
 
 def several_ports(draw: random.Random, tree: Json) -> str:
-    """A service of one port gets three; one of three keeps the first."""
+    """A service of one port gets two or three, of different protocols; one of several keeps the first."""
     name, entry, project = draw.choice(services(tree, "lab", "edge", "guest"))
     if "ports" in entry:
         first = entry.pop("ports")[0]
@@ -314,7 +314,7 @@ def several_ports(draw: random.Random, tree: Json) -> str:
         speaks = entry.get("protocol", "http")
         entry["ports"] = [{"port": entry.pop("port"), "protocol": speaks}]
         entry.pop("container_port", None)
-        for more in ("tcp", "udp"):
+        for more in sorted({"tcp", "udp"} - {speaks}):  # the application has one listener a protocol
             entry["ports"].append({"port": free_port(draw, project), "protocol": more})
         fill(entry, entry["via"], speaks)
     return f"{name} {in_words(entry)}"
