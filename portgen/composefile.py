@@ -110,7 +110,7 @@ def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], rea
         offset, message, _ = faults[-1]
         return Fault(text.count("\n", 0, offset) + 1, f"not valid YAML: {message}")
     for offset, message, _ in faults:
-        # Of two equal keys compose 1 reads the last one, compose 2 none: what the first says can't be told from here.
+        # Of two equal keys compose 1 reads the last one, and compose 2 refuses both: which one counts is not known here.
         if "is written twice" in message:
             return Fault(text.count("\n", 0, offset) + 1, f"{message}: compose 1 keeps the last one, compose 2 refuses it")
     if not isinstance(content, dict) or not isinstance(content.get("services"), dict):

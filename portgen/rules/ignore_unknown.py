@@ -21,4 +21,4 @@ def check(plan: Plan) -> Iterator[Finding]:
             if name not in rules:
                 yield Finding(place, f"`{name}` is not a rule", did_you_mean(name, rules) or "`portgen lint --rules` lists them")
             elif is_absolute(rules[name]):
-                yield Finding(place, f"`{name}` can't be ignored: what it finds can't be rendered", "mend what it finds")
+                yield Finding(place, f"`{name}` can't be ignored: what it finds can't be rendered", "fix what it finds")
