@@ -11,13 +11,19 @@ what is opened, taken or broken by hand, they report.
 from __future__ import annotations
 
 import copy
+import json
 import random
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.real import changes
+from tests.real import changes, prober
 from tests.real.estate import HOST, HOST6
+from tests.real.judge import LOOPBACK
 from tests.real.laboratory import SEED, Laboratory, fine, report
 from tests.real.probing import probed
 
@@ -49,6 +55,26 @@ def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(la
     assert verdict.got_in["outside", "IPv4", "udp"] > 0
     assert verdict.got_in["prober-inside", "IPv4", "tcp"] > 0
     assert verdict.got_in["outside", "IPv4", "route"] > 0
+
+
+def test_no_two_datagrams_for_a_door_come_from_the_same_port() -> None:
+    """Nor those of a prober that begins later: to the kernel the second one would be an answer to the reply of the first."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+        application.bind((LOOPBACK, 0))
+        application.settimeout(10)
+        door = {"address": LOOPBACK, "port": application.getsockname()[1], "transport": "udp", "every": 0.002}
+        command = [sys.executable, str(Path(prober.__file__))]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdin is not None
+            running.stdin.write(json.dumps({"doors": [door]}) + "\n")
+            running.stdin.flush()
+            senders = []
+            for _ in range(600):
+                _, sender = application.recvfrom(100)
+                application.sendto(b"here", sender)  # ends the attempt: its port is free again
+                senders.append(sender[1])
+            running.communicate()
+    assert len(set(senders)) == len(senders)
 
 
 @pytest.mark.parametrize(
