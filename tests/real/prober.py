@@ -10,7 +10,9 @@ A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or,
 {"place": as the visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram
 from one. A run is [phase, outcome, who, first, last, count]: attempts in a row with the same outcome, and
 when the first and the last of them began (seconds of CLOCK_MONOTONIC, which all namespaces of the host
-share). The outcomes:
+share). A datagram comes from a port that this door was not tried from for hours: to the kernel another one from the
+same port within 30 s is the old exchange going on, which no firewall looks at again. (TCP's SYN tells it that a
+connection is new.) The outcomes:
 
   answered      a reply came; `who` is the name that the test application gave, or "nginx"
   closed        connected, and then hung up on without a reply
@@ -50,6 +52,11 @@ SYN_SECONDS = 0.9
 DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
 
+# Where datagrams come from: a door's next port with each, and a later prober begins ahead of where an earlier one ended,
+# since no door is tried as often as that.
+SOURCE_PORTS = range(20000, 60000)
+STEPS_PER_SECOND = 4
+
 # How often each door is tried in a state that stands still, at least.
 TIMES = 2
 
@@ -80,6 +87,7 @@ class Prober:
         self.phase = "before"
         self.over = False
         self.runs: list[list[list[Any]]] = [[] for _ in doors]
+        self.turns = [int(time.monotonic() * STEPS_PER_SECOND)] * len(doors)  # of SOURCE_PORTS, by door
         self.left = dict.fromkeys(range(len(doors)), TIMES)  # doors that were not yet tried often enough in this phase
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
@@ -165,6 +173,8 @@ class Prober:
         patience = max(DATAGRAM_SECONDS, 4 * door["every"]) if udp else SYN_SECONDS
         attempt = Attempt(number, sock, door["transport"], self.phase, now, now + patience)
         self.flying.add(attempt)
+        if udp:
+            self.bind(sock, number)
         code = sock.connect_ex((door["address"], door["port"]))
         if code not in (0, errno.EINPROGRESS):
             self.fail(attempt, code)
@@ -177,6 +187,12 @@ class Prober:
                 return
         heapq.heappush(self.deadlines, (attempt.deadline, next(self.ticket), attempt))
         self.selector.register(sock, selectors.EVENT_READ if udp else selectors.EVENT_WRITE, attempt)
+
+    def bind(self, sock: socket.socket, door: int) -> None:
+        """Gives a datagram's socket this door's next port; two doors may have the same one at a time."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.turns[door] += 1
+        sock.bind(("", SOURCE_PORTS[self.turns[door] % len(SOURCE_PORTS)]))
 
     def proceed(self, attempt: Attempt) -> None:
         """Something happened to the attempt's socket."""
