@@ -121,10 +121,13 @@ class Running:
         elif step.action == "program":
             name = step.names[0].partition("'")[0]
             program = steps._Id("program", name)
+            container = steps._Id("container", name, "docker-compose.wall.yml")
             if step.verb == "stop":
                 self.stop(program)
             elif program in self.after:
                 self.start(program)
+            elif self.now.get(container) != self.after[container]:  # its own program moves, as it runs
+                self.start(container)
 
 
 @given(inventories(), inventories())
@@ -135,6 +138,31 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
         running.take(step)
     assert running.now == running.after
     assert running.routes == running.wanted
+
+
+ON_THE_HOST = """\
+version: 1
+hosts: {box: {}}
+projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}}}
+"""
+
+
+def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
+    """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to move."""
+    before, after = (planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002")) for port in ("5001", "5021"))
+    found = review.of_plans(before, after).steps
+    assert [step.text(None) for step in found] == ["see that figures's own program listens on 5021/tcp"]
+
+
+def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> None:
+    before = planned(ON_THE_HOST.replace("PORT", "5001").replace("OTHER", "5002"))
+    after = planned(ON_THE_HOST.replace("PORT", "5002").replace("OTHER", "5001"))
+    assert [(step.verb, step.names) for step in review.of_plans(before, after).steps] == [
+        ("docker-compose.wall.yml: stop", ("figures", "seats")),
+        ("docker-compose.wall.yml: start", ("figures", "seats")),
+        ("see that", ("figures's own program listens on 5002/tcp",)),
+        ("see that", ("seats's own program listens on 5001/tcp",)),
+    ]
 
 
 @given(inventories(), inventories())
