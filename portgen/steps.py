@@ -110,7 +110,9 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
             taken.setdefault(held, set()).add(name)
     gone = [name for name in old if name not in new]
     come = [name for name in new if name not in old]
-    differ = [name for name in new if name in old and (new[name].setup != old[name].setup or old[name].network in rebuilt)]
+    kept = [name for name in new if name in old]
+    renewed = [name for name in kept if new[name].setup != old[name].setup or old[name].network in rebuilt]
+    differ = [name for name in kept if name in renewed or new[name].holds != old[name].holds]
     # Stopped before anything else starts: what others are waiting for.
     freed = [name for name in differ if _frees(name, old[name], new[name], taken)]
     down = [name for name in differ if old[name].network in rebuilt]
@@ -134,7 +136,8 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
     yield from _nginx(host, before, after)
     for network, why in rebuilt.items():
         yield Step(host, "network", "see that the network is gone:", (network,), why)
-    for verb, some in (("recreate", differ), ("start", come)):
+    # compose has nothing of the ports of a container on the host's network: `up` starts it again, or leaves it as it is.
+    for verb, some in (("recreate", renewed), ("start", [*come, *(name for name in freed if name not in renewed)])):
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
     for name in (*differ, *come):
@@ -181,9 +184,8 @@ def _actors(host: str, facts: Facts) -> dict[_Id, _Actor]:
             actors[_Id("unit", name)] = _Actor(unit, frozenset({("port", unit.listen)}), leads=unit.to.rpartition(":")[0])
         if service.container is not None:
             container = service.container
-            listens = tuple(service.ports) if container.host_network else ()
             actors[_Id("container", container.service, container.file)] = _Actor(
-                (container, listens), frozenset(_held(service, container)), container.network, program=container.host_network
+                container, frozenset(_held(service, container)), container.network, program=container.host_network
             )
         elif service.via == "process" and service.ports:
             actors[_Id("program", key.name)] = _Actor(tuple(service.ports), frozenset(("port", port) for port in service.ports), program=True)
