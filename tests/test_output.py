@@ -371,11 +371,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     real = os.replace
     left = [10**9]
 
-    def replace(source: str | Path, target: str | Path) -> None:
+    def replace(source: str, target: str, **folders: int) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(source, target)
+        real(source, target, **folders)
 
     monkeypatch.setattr(output.os, "replace", replace)
 
@@ -453,10 +453,10 @@ def test_a_killed_writer_is_repaired_too(rendered: Path, portgen: Run, monkeypat
         "import os, sys, signal\n"
         "from portgen import cli, output\n"
         "real, left = os.replace, [4]\n"
-        "def replace(a, b):\n"
+        "def replace(a, b, **folders):\n"
         "    left[0] -= 1\n"
         "    if left[0] < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    real(a, b)\n"
+        "    real(a, b, **folders)\n"
         "output.os.replace = replace\n"
         "cli.main(['render'])\n"
     )
@@ -664,6 +664,29 @@ def test_a_write_itself_goes_through_no_link(rendered: Path) -> None:
     assert tree(outside) == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [Change("box/systemd/portgen-beta.service", "old", "new", "changed"), Change("box/systemd/portgen-beta.service", "old", None, "removed")],
+    ids=["changed", "removed"],
+)
+def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(rendered: Path, monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
+    """After everything was looked at: between the renames of two files."""
+    real, seen = os.replace, {}
+
+    def replace(*names: str, **folders: int) -> None:
+        real(*names, **folders)
+        if not seen:
+            outside = linked_away(rendered, "output/box/systemd")
+            seen.update(tree(outside))
+
+    monkeypatch.setattr(output.os, "replace", replace)
+    first = Change("box/nginx/conf.d/portgen.conf", "old", "new", "changed")
+    with pytest.raises(PortgenError, match="portgen-beta.service: can't be written: (Not a directory|Too many levels)"):
+        output.write(rendered / "output", [first, change])
+    assert seen
+    assert tree(rendered / "outside") == seen
+
+
 def test_the_output_folder_itself_may_be_a_link(tmp_path: Path, portgen: Run) -> None:
     """It is named by the person who runs portgen: where it leads is their own choice."""
     (tmp_path / "inventory.yaml").write_text(INVENTORY)
@@ -743,10 +766,10 @@ def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(rendered: Pa
         "import os, sys, signal\n"
         "from portgen import cli, output\n"
         "real, left = os.replace, [int(sys.argv[1])]\n"
-        "def replace(a, b):\n"
+        "def replace(a, b, **folders):\n"
         "    if '/portgen/' not in str(b): left[0] -= 1\n"
         "    if left[0] < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    real(a, b)\n"
+        "    real(a, b, **folders)\n"
         "output.os.replace = replace\n"
         "cli.main(['render'])\n"
     )
