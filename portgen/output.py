@@ -90,19 +90,20 @@ def write(out: Path, changes: Sequence[Change]) -> None:
         ours |= _parse_sums((text or "").encode()).keys()
     _refuse_links(out, ours)
     try:
+        out.mkdir(parents=True, exist_ok=True)
         _sweep(out, ours)
         if sums is not None and sums.after is not None and pending:
-            _replace(out / SUMS, _both(sums.before or "", sums.after), 0o644)
+            _replace(out, SUMS, _both(sums.before or "", sums.after), 0o644)
         for change in pending:
             path = change.path
             if change.after is None:
                 _remove(out, path)
             else:
-                _replace(out / path, change.after.encode(), change.mode)
+                _replace(out, path, change.after.encode(), change.mode)
             done += 1
         path = SUMS
         if sums is not None and sums.after is not None:
-            _replace(out / SUMS, sums.after.encode(), 0o644)
+            _replace(out, SUMS, sums.after.encode(), 0o644)
     except OSError as error:
         raise PortgenError(
             f"{out / path}: can't be written: {error.strerror}",
@@ -136,10 +137,10 @@ def _sweep(out: Path, ours: Iterable[str]) -> None:
     """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody
     else's."""
     for path in {SUMS, *ours}:
-        left = files.temporary(out / path)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            if stat.S_ISREG(os.lstat(left).st_mode):
-                os.unlink(left)
+        with suppress(FileNotFoundError, NotADirectoryError), _folder_of(out, path) as (folder, name):
+            left = files.temporary(Path(name)).name
+            if stat.S_ISREG(os.lstat(left, dir_fd=folder).st_mode):
+                os.unlink(left, dir_fd=folder)
                 _remove_empty(out, path)
 
 
@@ -265,31 +266,55 @@ def _both(before: str, after: str) -> bytes:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines)).encode()
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = files.temporary(path)
-    new.unlink(missing_ok=True)
+@contextmanager
+def _folder_of(out: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The folder of a path below `out`, open, and the path's last name.
+
+    What is done by these two stays in that folder, whatever is put in its place meanwhile. With `make` folders that are missing
+    are made. Raises OSError, also where one is a link.
+    """
+    *folders, name = path.split("/")
+    here = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(new, path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+        for folder in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=here)
+            below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = below
+        yield here, name
+    finally:
+        os.close(here)
+
+
+def _replace(out: Path, path: str, data: bytes, mode: int) -> None:
+    with _folder_of(out, path, make=True) as (folder, name):
+        new = files.temporary(Path(name)).name
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=folder)
+            raise
 
 
 def _remove(out: Path, path: str) -> None:
-    (out / path).unlink(missing_ok=True)
+    with suppress(FileNotFoundError), _folder_of(out, path) as (folder, name):
+        os.unlink(name, dir_fd=folder)
     _remove_empty(out, path)
 
 
 def _remove_empty(out: Path, path: str) -> None:
     """The folders on the way to a path in which nothing is left."""
-    for folder in (out / path).parents:
-        if folder == out:
-            break
+    while path := os.path.dirname(path):
         try:
-            folder.rmdir()
+            with _folder_of(out, path) as (above, name):
+                os.rmdir(name, dir_fd=above)
         except OSError:
             break  # something is left in it
