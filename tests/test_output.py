@@ -681,7 +681,7 @@ def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(rend
 
     monkeypatch.setattr(output.os, "replace", replace)
     first = Change("box/nginx/conf.d/portgen.conf", "old", "new", "changed")
-    with pytest.raises(PortgenError, match="portgen-beta.service: can't be written: (Not a directory|Too many levels)"):
+    with pytest.raises(PortgenError, match=r"portgen-beta\.service: can't be written: (Not a directory|Too many levels)"):
         output.write(rendered / "output", [first, change])
     assert seen
     assert tree(rendered / "outside") == seen
