@@ -238,6 +238,16 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project,
         (folder / "inventory.yaml").unlink()
         stopped("the inventory is deleted")
 
+        # A new service's unit is a new file, which `git commit -a` leaves out.
+        (folder / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
+        portgen(project.root, "-C", str(folder), "render", "--yes")
+        git(project.root, "add", "-u")
+        with pytest.raises(AssertionError, match=r"git does not track output/box/systemd/portgen-new\.service\n.*git add output") as commit:
+            git(project.root, "commit", "-q", "-m", "new")
+        assert re.search(r"portgen render --check.*Failed", str(commit.value))
+        git(project.root, "add", "-A")
+        git(project.root, "reset", "-q", "--hard")
+
     # Rendered, it goes through; and what has nothing to do with it does too.
     for folder in project.folders:
         (folder / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5002"))
@@ -280,7 +290,7 @@ def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(tm
     (local,) = yaml.safe_load(f"repos:\n{block}")["repos"]
     assert [shlex.split(hook["entry"]) for hook in local["hooks"]] == [
         ["portgen", "-C", "a b/ports", "lint"],
-        ["portgen", "-C", "a b/ports", "render", "--check"],
+        ["portgen", "-C", "a b/ports", "render", "--check", "--tracked"],
     ]
     # At the root itself there is nothing to name, and a configuration that is there stays too.
     said = portgen(root, "init")
@@ -292,7 +302,7 @@ def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(tm
 def test_init_outside_of_a_repository_puts_the_hooks_beside_the_inventory(tmp_path: Path) -> None:
     portgen(tmp_path, "init", "ports")
     (local,) = yaml.safe_load((tmp_path / "ports/.pre-commit-config.yaml").read_text())["repos"]
-    assert [hook["entry"] for hook in local["hooks"]] == ["portgen lint", "portgen render --check"]
+    assert [hook["entry"] for hook in local["hooks"]] == ["portgen lint", "portgen render --check --tracked"]
     assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])
 
 
