@@ -66,6 +66,14 @@ def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | No
     return count
 
 
+def recorded(out: Path) -> set[str]:
+    """The paths of what portgen has written, SHA256SUMS too; none where that can't be read."""
+    with suppress(OSError):
+        data, _ = files.read(out / SUMS, follow=False)
+        return {SUMS, *_parse_sums(data)}
+    return set()
+
+
 def digest(sums_text: str) -> str:
     """What `matches` compares SHA256SUMS with."""
     return hashlib.sha256(sums_text.encode()).hexdigest()

@@ -78,6 +78,17 @@ def names(path: Path) -> list[str]:
     return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[:-1]
 
 
+def untracked(folder: Path) -> list[str]:
+    """The files below `folder` that git would leave out of a commit, by their paths in it; not those that the repository
+    ignores. Raises PortgenError where there is no repository, and without git."""
+    repository, inside = _within(folder / "any")
+    below = f"{os.path.dirname(inside)}/".removeprefix("/")
+    listed = _git(repository, "--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--", below or ".")
+    if listed.returncode != 0:
+        raise PortgenError(f"git can't list {folder}: {listed.stderr.strip()}", Exit.MACHINE)
+    return [path.removeprefix(below) for path in listed.stdout.split("\0")[:-1]]
+
+
 # --- which repository, and which path in it --------------------------------------------------------------------------
 
 

@@ -320,3 +320,45 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
     assert "--check" in offered["portgen-check"]["entry"]
     own = [hook["id"] for repo in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"] for hook in repo["hooks"]]
     assert {"portgen-lint", "portgen-check"} <= set(own)
+
+
+# --- what git does not track ---
+
+
+def tracked(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "portgen", *arguments, "render", "--check", "--tracked")
+    return subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+
+
+def test_what_git_does_not_track_is_named_and_what_it_ignores_is_not_asked_for(tmp_path: Path, git: Callable[..., str]) -> None:
+    root = tmp_path / "a (b) *"  # a name that git's patterns would read otherwise
+    root.mkdir()
+    git(root, "init", "-q")
+    portgen(root, "init", "[ops]")
+    portgen(root, "-C", "[ops]", "render", "--yes")
+    shown = tracked(root, "-C", "[ops]")
+    assert shown.returncode == 1
+    assert "error: git does not track output/SHA256SUMS, output/docker-host/compose/docker-compose.apps.yml, " in shown.stderr
+    assert ", and 4 more\n    hint: git add output: " in shown.stderr
+    (root / "[ops]/output/notes").write_text("not portgen's\n")
+    git(root, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
+    assert tracked(root, "-C", "[ops]").returncode == 0
+    git(root, "rm", "-q", "-r", "--cached", ".")
+    (root / ".gitignore").write_text("output/\n")
+    assert tracked(root, "-C", "[ops]").returncode == 0
+
+
+def test_without_a_repository_there_is_nothing_to_track(tmp_path: Path) -> None:
+    portgen(tmp_path, "init")
+    portgen(tmp_path, "render", "--yes")
+    shown = tracked(tmp_path)
+    assert shown.returncode == 2
+    assert "not a git repository" in shown.stderr
+
+
+def test_a_check_that_fails_anyway_says_nothing_of_git(tmp_path: Path) -> None:
+    portgen(tmp_path, "init")
+    shown = tracked(tmp_path)
+    assert shown.returncode == 1
+    assert "output is not what the inventory says" in shown.stderr
+    assert "git" not in shown.stderr

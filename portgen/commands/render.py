@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portgen.plan import Plan
 
 MOST = 40  # lines of each part of the summary above the diff
+MOST_NAMES = 5  # of files, in one message
 
 
 class _Wish(NamedTuple):
@@ -28,6 +29,7 @@ class _Wish(NamedTuple):
     force: bool
     strict: bool
     exit_code: bool
+    tracked: bool
     only: str | None
 
 
@@ -37,24 +39,32 @@ class _Wish(NamedTuple):
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @click.option("--strict", is_flag=True, help="Warnings of the inventory fail too.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something was written: for a hook that must stop then.")
+@click.option("--tracked", is_flag=True, help="Fail where git does not track a rendered file: it would be missing from the commit.")
 @click.option("--only", metavar="TARGET", shell_complete=completion.targets, help="One target only.")
 @portgen_command
-def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, only: str | None) -> int:
+def command(settings: chain.Settings, check: bool, yes: bool, force: bool, strict: bool, exit_code: bool, tracked: bool, only: str | None) -> int:
     """Render the files, show what would change, and write them.
 
     The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as
     root on the host: review them as code.
     """
-    wish = _Wish(check, yes, force, strict, exit_code, only)
+    wish = _Wish(check, yes, force, strict, exit_code, tracked, only)
+    code = _run(settings, wish)
+    if wish.tracked and code == Exit.OK:
+        _refuse_untracked(settings)
+    return code
+
+
+def _run(settings: chain.Settings, wish: _Wish) -> int:
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
-    remembered = memory.recall(settings.inventory, settings.out, key) if only is None else None
+    remembered = memory.recall(settings.inventory, settings.out, key) if wish.only is None else None
     if remembered is not None and remembered.sums is not None:
         count = output.matches(settings.out, remembered.sums, remembered.executable)
-        if count is not None and (check or not output.has_leftovers(settings.out)):
+        if count is not None and (wish.check or not output.has_leftovers(settings.out)):
             _tell(remembered.problems, settings.style)
             return _unchanged(settings, remembered.problems, count, wish)
-    asks = not check and is_asked(yes)
-    with nullcontext() if check or asks else locked(settings.out, settings.style):
+    asks = not wish.check and is_asked(wish.yes)
+    with nullcontext() if wish.check or asks else locked(settings.out, settings.style):
         return _render(settings, key, wish, asks)
 
 
@@ -98,6 +108,18 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
     _write(changes, settings, wish, asks)
     report.status(f"written to {settings.output_name}: {counted}", style)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
+
+
+def _refuse_untracked(settings: chain.Settings) -> None:
+    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that nobody added."""
+    from portgen import revisions
+
+    ours = output.recorded(settings.out)
+    found = [f"{settings.output_name}/{path}" for path in sorted(revisions.untracked(settings.out)) if path in ours]
+    if found:
+        more = f", and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
+        hint = f"git add {settings.output_name}: without that, the commit lacks what is new"
+        raise PortgenError(f"git does not track {', '.join(found[:MOST_NAMES])}{more}", Exit.DIFFERENT, hint=hint)
 
 
 def _write(changes: Sequence[Change], settings: chain.Settings, wish: _Wish, asks: bool) -> None:
