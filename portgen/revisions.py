@@ -81,7 +81,8 @@ def names(path: Path) -> list[str]:
 def untracked(folder: Path) -> list[str]:
     """The files below `folder` that git would leave out of a commit, by their paths in it; not those that the repository
     ignores. Raises PortgenError where there is no repository, and without git."""
-    repository, inside = _within(folder / "any")
+    real = Path(os.path.realpath(folder))  # the folder may be a link, and git looks through none
+    repository, inside = _within(real / "any")
     below = f"{os.path.dirname(inside)}/".removeprefix("/")
     listed = _git(repository, "--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--", below or ".")
     if listed.returncode != 0:
@@ -145,7 +146,7 @@ def _git_directory(root: Path) -> str:
 
 
 def _no_repository(path: Path) -> PortgenError:
-    hint = "a revision is read from the git repository around the inventory"
+    hint = "`diff REV` asks the git repository around the inventory, and `--tracked` the one around the output folder"
     if any((folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in path.parents):
         hint = "a bare repository can't be told from files that look like one: clone it, or `git worktree add DIR` and name DIR"
     message = f"{path.parent}: not a git repository: neither it nor a folder above it has a .git"

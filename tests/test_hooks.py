@@ -348,6 +348,17 @@ def test_what_git_does_not_track_is_named_and_what_it_ignores_is_not_asked_for(t
     assert tracked(root, "-C", "[ops]").returncode == 0
 
 
+def test_an_output_folder_that_is_a_link_is_asked_for_where_it_lies(tmp_path: Path, git: Callable[..., str]) -> None:
+    git(tmp_path, "init", "-q")
+    portgen(tmp_path, "init")
+    (tmp_path / "rendered").mkdir()
+    (tmp_path / "output").symlink_to("rendered")
+    portgen(tmp_path, "render", "--yes")
+    assert "error: git does not track output/SHA256SUMS, " in tracked(tmp_path).stderr
+    git(tmp_path, "add", "-A")
+    assert tracked(tmp_path).returncode == 0
+
+
 def test_without_a_repository_there_is_nothing_to_track(tmp_path: Path) -> None:
     portgen(tmp_path, "init")
     portgen(tmp_path, "render", "--yes")
