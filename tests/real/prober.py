@@ -10,9 +10,7 @@ A door is {"address", "port", "transport": "tcp" or "udp", "every": seconds} or,
 {"place": as the visitor takes it, "every"}. Each attempt is a new connection from a new port, or a datagram
 from one. A run is [phase, outcome, who, first, last, count]: attempts in a row with the same outcome, and
 when the first and the last of them began (seconds of CLOCK_MONOTONIC, which all namespaces of the host
-share). A datagram comes from a port that this door was not tried from for hours: to the kernel another one from the
-same port within 30 s is the old exchange going on, which no firewall looks at again. (TCP's SYN tells it that a
-connection is new.) The outcomes:
+share). The outcomes:
 
   answered      a reply came; `who` is the name that the test application gave, or "nginx"
   closed        connected, and then hung up on without a reply
@@ -52,9 +50,10 @@ SYN_SECONDS = 0.9
 DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
 
-# Where datagrams come from: a door's next port with each, and a later prober begins ahead of where an earlier one ended,
-# since no door is tried as often as that.
-SOURCE_PORTS = range(20000, 60000)
+# Each datagram leaves from its door's next port here. The kernel takes another one from the same port within 30 s for the old
+# exchange, which no firewall looks at again. (It knows a new TCP connection by its SYN.) A later prober begins ahead of
+# where an earlier one ended, since no door is tried more often than STEPS_PER_SECOND. The kernel gives nobody these ports.
+SOURCE_PORTS = range(20000, 32768)
 STEPS_PER_SECOND = 4
 
 # How often each door is tried in a state that stands still, at least.
@@ -189,10 +188,18 @@ class Prober:
         self.selector.register(sock, selectors.EVENT_READ if udp else selectors.EVENT_WRITE, attempt)
 
     def bind(self, sock: socket.socket, door: int) -> None:
-        """Gives a datagram's socket this door's next port; two doors may have the same one at a time."""
+        """Gives a datagram's socket this door's next port that is free; two doors may have the same one at a time."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.turns[door] += 1
-        sock.bind(("", SOURCE_PORTS[self.turns[door] % len(SOURCE_PORTS)]))
+        for _ in SOURCE_PORTS:
+            self.turns[door] += 1
+            try:
+                sock.bind(("", SOURCE_PORTS[self.turns[door] % len(SOURCE_PORTS)]))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        raise OSError(errno.EADDRINUSE, "no port is left to send from")
 
     def proceed(self, attempt: Attempt) -> None:
         """Something happened to the attempt's socket."""

@@ -58,7 +58,7 @@ def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(la
 
 
 def test_no_two_datagrams_for_a_door_come_from_the_same_port() -> None:
-    """Nor those of a prober that begins later: to the kernel the second one would be an answer to the reply of the first."""
+    """To the kernel the second one would belong to the exchange of the first, which the firewall let in."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
         application.bind((LOOPBACK, 0))
         application.settimeout(10)
