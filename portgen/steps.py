@@ -136,12 +136,18 @@ def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[St
     yield from _nginx(host, before, after)
     for network, why in rebuilt.items():
         yield Step(host, "network", "see that the network is gone:", (network,), why)
-    # compose has nothing of the ports of a container on the host's network: `up` starts it again, or leaves it as it is.
-    for verb, some in (("recreate", renewed), ("start", [*come, *(name for name in freed if name not in renewed)])):
+    # compose knows nothing of the ports of a container on the host's network: `up` starts it where it was stopped, and leaves it
+    # alone otherwise. One that was stopped comes back with its new setting, or it would take its old port again.
+    resettled = [name for name in freed if name.kind == "container" and new[name].program and new[name].holds]
+    for name in resettled:
+        yield Step(host, "program", "set", (f"{name.name}'s own program to listen on {_endpoints(new[name])}",))
+    started_again = [name for name in freed if name not in renewed]
+    for verb, some in (("recreate", renewed), ("start", [*come, *started_again])):
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
     for name in (*differ, *come):
-        if new[name].program and new[name].holds and (name not in old or old[name].holds != new[name].holds):
+        moves = new[name].program and new[name].holds and (name not in old or old[name].holds != new[name].holds)
+        if moves and name not in resettled:
             yield Step(host, "program", "see that", (f"{name.name}'s own program listens on {_endpoints(new[name])}",))
     starts = [
         ("start-units", "enable and start", _named("unit", come)),
