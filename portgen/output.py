@@ -21,6 +21,8 @@ from portgen.diff import SUMS, Change, Output, Present
 from portgen.problem import Exit, PortgenError
 
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
+# A folder to work in. Linux opens one that can't be listed, too.
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
 def read(out: Path, wanted: Iterable[str]) -> Output:
@@ -67,11 +69,9 @@ def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | No
 
 
 def recorded(out: Path) -> set[str]:
-    """The paths of what portgen has written, SHA256SUMS too; none where that can't be read."""
-    with suppress(OSError):
-        data, _ = files.read(out / SUMS, follow=False)
-        return {SUMS, *_parse_sums(data)}
-    return set()
+    """The paths of what portgen has written there: SHA256SUMS and what it names. Raises PortgenError(Exit.MACHINE)."""
+    sums = _read(out / SUMS, f"{os.path.realpath(out)}/")
+    return {SUMS, *_parse_sums(sums.data)} if sums else set()
 
 
 def digest(sums_text: str) -> str:
@@ -278,17 +278,17 @@ def _both(before: str, after: str) -> bytes:
 def _folder_of(out: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder of a path below `out`, open, and the path's last name.
 
-    What is done by these two stays in that folder, whatever is put in its place meanwhile. With `make` folders that are missing
+    What is done with these two stays in that folder, whatever is put in its place meanwhile. With `make` folders that are missing
     are made. Raises OSError, also where one is a link.
     """
     *folders, name = path.split("/")
-    here = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    here = os.open(out, _FOLDER)
     try:
         for folder in folders:
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(folder, dir_fd=here)
-            below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            below = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = below
         yield here, name

@@ -12,6 +12,7 @@ never taken for a repository.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,16 +79,31 @@ def names(path: Path) -> list[str]:
     return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[:-1]
 
 
-def untracked(folder: Path) -> list[str]:
-    """The files below `folder` that git would leave out of a commit, by their paths in it; not those that the repository
-    ignores. Raises PortgenError where there is no repository, and without git."""
-    real = Path(os.path.realpath(folder))  # the folder may be a link, and git looks through none
-    repository, inside = _within(real / "any")
-    below = f"{os.path.dirname(inside)}/".removeprefix("/")
-    listed = _git(repository, "--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--", below or ".")
+def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | None:
+    """Those of `names`, files below `folder`, that the commit under way would lack; of what lies there, if `folder` is a link.
+
+    None where none of them is meant for git: no repository holds the folder, or the repository ignores `sign`, one of the names.
+    Raises PortgenError where git can't be asked.
+    """
+    real = Path(os.path.realpath(folder))
+    if root_above(real / sign) is None:
+        return None
+    repository, _ = _within(real / sign)
+    tracked = _listed(repository, real, "--cached")
+    if sign not in tracked and sign in _listed(repository, real, "--others", "--ignored", "--exclude-standard", "--", sign):
+        return None
+    return sorted(set(names) - tracked)
+
+
+def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
+    """What `git ls-files` lists, by the paths below `folder`."""
+    # git gives a hook the index that the commit is made from: with `git commit FILE` it is not the repository's own.
+    index = os.path.realpath(os.environ.get("GIT_INDEX_FILE", ""))
+    named = {"GIT_INDEX_FILE": index} if index.startswith(f"{os.path.realpath(repository.directory)}/") else {}
+    listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=named)
     if listed.returncode != 0:
         raise PortgenError(f"git can't list {folder}: {listed.stderr.strip()}", Exit.MACHINE)
-    return [path.removeprefix(below) for path in listed.stdout.split("\0")[:-1]]
+    return set(listed.stdout.split("\0"))
 
 
 # --- which repository, and which path in it --------------------------------------------------------------------------
@@ -137,7 +153,7 @@ def _git_directory(root: Path) -> str:
     the ceiling keeps it from looking further up, and its answer from being a bare layout in `root`, which git
     before 2.38 takes for one.
     """
-    asked = _ask(root, ("rev-parse", "--absolute-git-dir"), ceiling=root.parent)
+    asked = _ask(root, ("rev-parse", "--absolute-git-dir"), environment={"GIT_CEILING_DIRECTORIES": str(root.parent)})
     found = asked.stdout.rstrip("\n")
     if asked.returncode != 0 or os.path.realpath(found) == os.path.realpath(root):
         why = asked.stderr.strip().removeprefix("fatal: ") or "it is not a repository"
@@ -146,7 +162,7 @@ def _git_directory(root: Path) -> str:
 
 
 def _no_repository(path: Path) -> PortgenError:
-    hint = "`diff REV` asks the git repository around the inventory, and `--tracked` the one around the output folder"
+    hint = "a revision is read from the git repository around the inventory"
     if any((folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in path.parents):
         hint = "a bare repository can't be told from files that look like one: clone it, or `git worktree add DIR` and name DIR"
     message = f"{path.parent}: not a git repository: neither it nor a folder above it has a .git"
@@ -187,17 +203,28 @@ def _absent(named: str) -> PortgenError:
 # --- asking git ------------------------------------------------------------------------------------------------------
 
 
-def _git(repository: _Repository, *arguments: str, stdin: bytes | str | None = None) -> host.Finished:
+def _git(
+    repository: _Repository,
+    *arguments: str,
+    stdin: bytes | str | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> host.Finished:
+    """`cwd`: the root unless given. `environment`: the only variables of git's that it gets, besides our own."""
     named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
-    return _ask(repository.root, (*named, *arguments), stdin=stdin)
+    return _ask(cwd or repository.root, (*named, *arguments), stdin=stdin, environment=environment or {})
 
 
-def _ask(folder: Path, arguments: tuple[str, ...], *, stdin: bytes | str | None = None, ceiling: Path | None = None) -> host.Finished:
+def _ask(
+    folder: Path,
+    arguments: tuple[str, ...],
+    *,
+    stdin: bytes | str | None = None,
+    environment: Mapping[str, str],
+) -> host.Finished:
     """Run git without what the environment says about repositories, configuration and programs."""
-    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GIT_")}
-    environment |= _ENVIRONMENT
-    if ceiling is not None:
-        environment["GIT_CEILING_DIRECTORIES"] = str(ceiling)
+    variables: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GIT_")}
+    variables |= _ENVIRONMENT | dict(environment)
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     command = ("git", "--no-pager", "--no-replace-objects", *settings, *arguments)
-    return host.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=environment)
+    return host.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables)

@@ -242,7 +242,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project,
         (folder / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
         portgen(project.root, "-C", str(folder), "render", "--yes")
         git(project.root, "add", "-u")
-        with pytest.raises(AssertionError, match=r"git does not track output/box/systemd/portgen-new\.service\n.*git add output") as commit:
+        with pytest.raises(AssertionError, match=r"git does not track \S*output/box/systemd/portgen-new\.service\n.*git add \S*output") as commit:
             git(project.root, "commit", "-q", "-m", "new")
         assert re.search(r"portgen render --check.*Failed", str(commit.value))
         git(project.root, "add", "-A")
@@ -325,51 +325,127 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
 # --- what git does not track ---
 
 
-def tracked(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def tracked(root: Path, *arguments: str) -> tuple[int, str]:
+    """How `render --check --tracked` ends, and what it reports."""
     command = (sys.executable, "-m", "portgen", *arguments, "render", "--check", "--tracked")
-    return subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+    return ran.returncode, ran.stderr
 
 
-def test_what_git_does_not_track_is_named_and_what_it_ignores_is_not_asked_for(tmp_path: Path, git: Callable[..., str]) -> None:
-    root = tmp_path / "a (b) *"  # a name that git's patterns would read otherwise
+@pytest.fixture
+def fresh(tmp_path: Path, git: Callable[..., str]) -> Path:
+    """A repository with a rendered project of `init`, and nothing added; of a name that patterns would read otherwise."""
+    root = tmp_path / "a (b) *"
     root.mkdir()
     git(root, "init", "-q")
     portgen(root, "init", "[ops]")
     portgen(root, "-C", "[ops]", "render", "--yes")
-    shown = tracked(root, "-C", "[ops]")
-    assert shown.returncode == 1
-    assert "error: git does not track output/SHA256SUMS, output/docker-host/compose/docker-compose.apps.yml, " in shown.stderr
-    assert ", and 4 more\n    hint: git add output: " in shown.stderr
-    (root / "[ops]/output/notes").write_text("not portgen's\n")
-    git(root, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
-    assert tracked(root, "-C", "[ops]").returncode == 0
-    git(root, "rm", "-q", "-r", "--cached", ".")
-    (root / ".gitignore").write_text("output/\n")
-    assert tracked(root, "-C", "[ops]").returncode == 0
+    return root
 
 
-def test_an_output_folder_that_is_a_link_is_asked_for_where_it_lies(tmp_path: Path, git: Callable[..., str]) -> None:
+def test_what_git_does_not_track_is_named_from_where_one_stands(fresh: Path, git: Callable[..., str]) -> None:
+    code, said = tracked(fresh, "-C", "[ops]")
+    assert code == 1
+    assert "error: git does not track [ops]/output/SHA256SUMS, [ops]/output/docker-host/compose/docker-compose.apps.yml, " in said
+    assert ", and 4 more\n    hint: git add '[ops]/output' (with -f " in said
+    (fresh / "[ops]/output/notes").write_text("not portgen's\n")
+    git(fresh, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
+    assert tracked(fresh, "-C", "[ops]") == (0, "nothing changed: output is what the inventory says (8 files)\n")
+
+
+def test_an_output_folder_that_the_repository_ignores_is_left_alone(fresh: Path, git: Callable[..., str]) -> None:
+    (fresh / ".gitignore").write_text("output/\n")
+    git(fresh, "add", "-A")
+    code, said = tracked(fresh, "-C", "[ops]")
+    assert code == 0
+    assert "[ops]/output is not kept in git: there is nothing for --tracked to check\n" in said
+
+
+def test_a_part_of_the_output_folder_that_the_repository_ignores_is_missing(fresh: Path, git: Callable[..., str]) -> None:
+    """SHA256SUMS names it, so nobody's clone would be as rendered."""
+    (fresh / ".gitignore").write_text("*.html\n")
+    git(fresh, "add", "-A")
+    code, said = tracked(fresh, "-C", "[ops]")
+    assert code == 1
+    assert "git does not track [ops]/output/docker-host/docs/ports.html\n" in said
+
+
+def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, git: Callable[..., str]) -> None:
+    folder = tmp_path / os.fsdecode(b"b\xff")
+    folder.mkdir()
+    (folder / "inventory.yaml").write_text(INVENTORY)
+    portgen(folder, "render", "--yes")
     git(tmp_path, "init", "-q")
-    portgen(tmp_path, "init")
-    (tmp_path / "rendered").mkdir()
-    (tmp_path / "output").symlink_to("rendered")
-    portgen(tmp_path, "render", "--yes")
-    assert "error: git does not track output/SHA256SUMS, " in tracked(tmp_path).stderr
+    assert tracked(folder)[0] == 1
     git(tmp_path, "add", "-A")
-    assert tracked(tmp_path).returncode == 0
+    assert tracked(folder)[0] == 0
+
+
+def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(fresh: Path, git: Callable[..., str]) -> None:
+    git(fresh / "[ops]/output/docker-host", "init", "-q")
+    git(fresh, "add", "--", "[ops]/output/SHA256SUMS")
+    code, said = tracked(fresh, "-C", "[ops]")
+    assert code == 1
+    assert "git does not track [ops]/output/docker-host/compose/docker-compose.apps.yml, " in said
+
+
+@pytest.mark.parametrize("target", ["rendered", "../elsewhere"])
+def test_an_output_folder_that_is_a_link_is_looked_for_where_it_leads(tmp_path: Path, git: Callable[..., str], target: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    git(root, "init", "-q")
+    portgen(root, "init")
+    (root / target).mkdir()
+    (root / "output").symlink_to(target)
+    portgen(root, "render", "--yes")
+    code, said = tracked(root)
+    if target == "rendered":
+        assert (code, "error: git does not track output/SHA256SUMS, " in said) == (1, True)
+        git(root, "add", "-A")
+        assert tracked(root)[0] == 0
+    else:
+        assert (code, "output is not kept in git" in said) == (0, True)
+
+
+def test_sums_that_are_a_link_are_read(fresh: Path, git: Callable[..., str]) -> None:
+    sums = fresh / "[ops]/output/SHA256SUMS"
+    sums.rename(sums.with_name("sums"))
+    sums.symlink_to("sums")
+    git(fresh, "add", "--", "[ops]/output/SHA256SUMS", "[ops]/output/sums")
+    assert tracked(fresh, "-C", "[ops]")[0] == 1
+
+
+def test_the_index_of_the_commit_under_way_is_the_one_that_counts(hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]) -> None:
+    """`git commit FILE` makes one of its own; what was added besides is not in it."""
+    root = hooks.parent / "partial"
+    root.mkdir()
+    (root / "inventory.yaml").write_text(INVENTORY)
+    (root / ".pre-commit-config.yaml").write_text(published(hooks, git))
+    git(root, "init", "-q")
+    portgen(root, "render", "--yes")
+    git(root, "add", "-A")
+    installed(root)
+    git(root, "commit", "-q", "-m", "first")
+    (root / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
+    portgen(root, "render", "--yes")
+    git(root, "add", "-A")
+    known = git(root, "diff", "--cached", "--name-only", "--diff-filter=M").split()
+    with pytest.raises(AssertionError, match=r"git does not track output/box/systemd/portgen-new\.service"):
+        git(root, "commit", "-q", "-m", "new", *known)
+    git(root, "commit", "-q", "-m", "new")
 
 
 def test_without_a_repository_there_is_nothing_to_track(tmp_path: Path) -> None:
     portgen(tmp_path, "init")
     portgen(tmp_path, "render", "--yes")
-    shown = tracked(tmp_path)
-    assert shown.returncode == 2
-    assert "not a git repository" in shown.stderr
+    code, said = tracked(tmp_path)
+    assert code == 0
+    assert "output is not kept in git: there is nothing for --tracked to check\n" in said
 
 
 def test_a_check_that_fails_anyway_says_nothing_of_git(tmp_path: Path) -> None:
     portgen(tmp_path, "init")
-    shown = tracked(tmp_path)
-    assert shown.returncode == 1
-    assert "output is not what the inventory says" in shown.stderr
-    assert "git" not in shown.stderr
+    code, said = tracked(tmp_path)
+    assert code == 1
+    assert "output is not what the inventory says" in said
+    assert "git" not in said

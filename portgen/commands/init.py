@@ -132,12 +132,12 @@ def _hooks(folder: str) -> str:
     import json
 
     values: dict[str, str] = {}
-    for name, command, options in (("lint", "lint", ""), ("check", "render --check", " --tracked")):
+    for name, command, entry in (("lint", "lint", "lint"), ("check", "render --check", "render --check --tracked")):
         if folder == ".":
-            values |= {f"{name}_name": f"portgen {command}", name: f"portgen {command}{options}"}
+            values |= {f"{name}_name": f"portgen {command}", name: f"portgen {entry}"}
         else:
             # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
-            entry = f"portgen -C {shlex.quote(folder)} {command}{options}"
+            entry = f"portgen -C {shlex.quote(folder)} {entry}"  # noqa: PLW2901 - its whole text
             values[f"{name}_name"] = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
             values[name] = json.dumps(entry, ensure_ascii=False)
     return HOOKS.format(**values)

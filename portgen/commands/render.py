@@ -13,6 +13,7 @@ import click
 from portgen import chain, completion, markdown, memory, output, report
 from portgen.commands import command as portgen_command
 from portgen.commands import is_asked, locked
+from portgen.diff import SUMS
 from portgen.problem import Exit, PortgenError, Problem
 
 if TYPE_CHECKING:
@@ -49,13 +50,6 @@ def command(settings: chain.Settings, check: bool, yes: bool, force: bool, stric
     root on the host: review them as code.
     """
     wish = _Wish(check, yes, force, strict, exit_code, tracked, only)
-    code = _run(settings, wish)
-    if wish.tracked and code == Exit.OK:
-        _refuse_untracked(settings)
-    return code
-
-
-def _run(settings: chain.Settings, wish: _Wish) -> int:
     key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
     remembered = memory.recall(settings.inventory, settings.out, key) if wish.only is None else None
     if remembered is not None and remembered.sums is not None:
@@ -107,19 +101,27 @@ def _render(settings: chain.Settings, key: str | None, wish: _Wish, asks: bool) 
         return Exit.DIFFERENT
     _write(changes, settings, wish, asks)
     report.status(f"written to {settings.output_name}: {counted}", style)
+    if wish.tracked:
+        _refuse_untracked(settings)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
 
 
 def _refuse_untracked(settings: chain.Settings) -> None:
     """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that nobody added."""
+    import shlex
+
     from portgen import revisions
 
-    ours = output.recorded(settings.out)
-    found = [f"{settings.output_name}/{path}" for path in sorted(revisions.untracked(settings.out)) if path in ours]
-    if found:
-        more = f", and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
-        hint = f"git add {settings.output_name}: without that, the commit lacks what is new"
-        raise PortgenError(f"git does not track {', '.join(found[:MOST_NAMES])}{more}", Exit.DIFFERENT, hint=hint)
+    here = os.path.relpath(settings.out)  # a hook runs at the repository's root, wherever the inventory lies
+    found = revisions.untracked(settings.out, output.recorded(settings.out), SUMS)
+    if found is None:
+        report.status(f"{here} is not kept in git: there is nothing for --tracked to check", settings.style)
+    elif found:
+        names = [os.path.join(here, path) for path in found[:MOST_NAMES]]
+        if len(found) > MOST_NAMES:
+            names.append(f"and {len(found) - MOST_NAMES} more")
+        hint = f"git add {shlex.quote(here)} (with -f what the repository ignores): without that, the commit lacks them"
+        raise PortgenError(f"git does not track {', '.join(names)}", Exit.DIFFERENT, hint=hint)
 
 
 def _write(changes: Sequence[Change], settings: chain.Settings, wish: _Wish, asks: bool) -> None:
@@ -141,6 +143,8 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: chain.Settings, wish
 
 
 def _unchanged(settings: chain.Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:
+    if wish.tracked:
+        _refuse_untracked(settings)
     if settings.style.format == "json":
         click.echo(report.changes_json([], problems))
     if chain.failed(problems, wish.strict):
