@@ -11,7 +11,7 @@ docs/install.md has the same order, and the commands.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import structs
@@ -101,64 +101,109 @@ def plan(before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
         yield from _host(host, before, after, changed)
 
 
+class _Turnover(NamedTuple):
+    """Who goes, stays and comes on a host; the lists keep the order of `old` and `new`."""
+
+    old: dict[_Id, _Actor]
+    new: dict[_Id, _Actor]
+    gone: list[_Id]
+    come: list[_Id]
+    renewed: list[_Id]  # stays, set up in another way
+    differ: list[_Id]  # those, and who stays and holds something else
+    freed: list[_Id]  # of these: others wait for what it holds, so it is stopped before anything starts
+    down: list[_Id]  # of these: its network is made anew
+
+    def moves(self, name: _Id) -> bool:
+        """Whether it is a program that takes a port which it did not have."""
+        holds = self.new[name].holds
+        return self.new[name].program and bool(holds) and (name not in self.old or self.old[name].holds != holds)
+
+
 def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
     rebuilt = _rebuilt(host, before, after)
-    old, new = _actors(host, before), _actors(host, after)
+    turnover = _turnover(_actors(host, before), _actors(host, after), rebuilt)
+    yield from _stops(host, turnover)
+    yield from _firewall(host, before, after, changed)
+    yield from _nginx(host, before, after)
+    for network, why in rebuilt.items():
+        yield Step(host, "network", "see that the network is gone:", (network,), why)
+    yield from _containers(host, turnover)
+    yield from _units(host, turnover)
+
+
+def _turnover(old: dict[_Id, _Actor], new: dict[_Id, _Actor], rebuilt: Collection[str | None]) -> _Turnover:
     taken: dict[tuple[str, str], set[_Id]] = {}
     for name, actor in new.items():
         for held in actor.holds - (old[name].holds if name in old else frozenset()):
             taken.setdefault(held, set()).add(name)
-    gone = [name for name in old if name not in new]
-    come = [name for name in new if name not in old]
     kept = [name for name in new if name in old]
+    down = [name for name in kept if old[name].network in rebuilt]
     renewed = [name for name in kept if new[name].setup != old[name].setup or old[name].network in rebuilt]
-    differ = [name for name in kept if name in renewed or new[name].holds != old[name].holds]
-    # Stopped before anything else starts: what others are waiting for.
-    freed = [name for name in differ if _frees(name, old[name], new[name], taken)]
-    down = [name for name in differ if old[name].network in rebuilt]
-    stopped = [name for name in freed if name not in down]
+    differ = [name for name in kept if new[name] != old[name] or old[name].network in rebuilt]
+    return _Turnover(
+        old,
+        new,
+        gone=[name for name in old if name not in new],
+        come=[name for name in new if name not in old],
+        renewed=renewed,
+        differ=differ,
+        freed=[name for name in differ if _frees(name, old[name], new[name], taken)],
+        down=down,
+    )
 
+
+def _stops(host: str, turnover: _Turnover) -> Iterator[Step]:
+    gone, freed, down = turnover.gone, turnover.freed, turnover.down
     for verb, some, why in (("disable and stop", gone, "no longer wanted"), ("stop", freed, "their ports or addresses are taken over")):
         units = _named("unit", some)
         if units:
             yield Step(host, "stop-units", verb, units, why)
     for verb, some, why in (
         ("stop and remove", gone, "no longer wanted"),
-        ("stop", stopped, "their ports or addresses are taken over"),
+        ("stop", _without(freed, down), "their ports or addresses are taken over"),
         ("down", down, "their network is made anew"),
     ):
         for file, names in _by_file(some).items():
             yield Step(host, "stop-containers", f"{file}: {verb}", names, why)
     for name in (*gone, *freed):
         if name.kind == "program":
-            yield Step(host, "program", "stop", (f"{name.name}'s own program",), f"it lets go of {_endpoints(old[name])}")
-    yield from _firewall(host, before, after, changed)
-    yield from _nginx(host, before, after)
-    for network, why in rebuilt.items():
-        yield Step(host, "network", "see that the network is gone:", (network,), why)
-    # compose knows nothing of the ports of a container on the host's network: `up` starts it where it was stopped, and leaves it
-    # alone otherwise. One that was stopped comes back with its new setting, or it would take its old port again.
-    resettled = [name for name in freed if name.kind == "container" and new[name].program and new[name].holds]
-    for name in resettled:
+            yield Step(host, "program", "stop", (f"{name.name}'s own program",), f"it lets go of {_endpoints(turnover.old[name])}")
+
+
+def _containers(host: str, turnover: _Turnover) -> Iterator[Step]:
+    """compose's part, and that of the programs which choose their port themselves.
+
+    compose knows nothing of the ports of a container on the host's network: `up` starts it where it was stopped, and leaves it
+    alone otherwise. One that was stopped comes back with its new setting, or it would take its old port again.
+    """
+    new, freed = turnover.new, turnover.freed
+    set_before = [name for name in freed if name.kind == "container" and turnover.moves(name)]
+    for name in set_before:
         yield Step(host, "program", "set", (f"{name.name}'s own program to listen on {_endpoints(new[name])}",))
-    started_again = [name for name in freed if name not in renewed]
-    for verb, some in (("recreate", renewed), ("start", [*come, *started_again])):
+    for verb, some in (("recreate", turnover.renewed), ("start", [*turnover.come, *_without(freed, turnover.renewed)])):
         for file, names in _by_file(some).items():
             yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
-    for name in (*differ, *come):
-        moves = new[name].program and new[name].holds and (name not in old or old[name].holds != new[name].holds)
-        if moves and name not in resettled:
+    for name in _without([*turnover.differ, *turnover.come], set_before):
+        if turnover.moves(name):
             yield Step(host, "program", "see that", (f"{name.name}'s own program listens on {_endpoints(new[name])}",))
+
+
+def _units(host: str, turnover: _Turnover) -> Iterator[Step]:
     starts = [
-        ("start-units", "enable and start", _named("unit", come)),
-        ("start-units", "start", _named("unit", freed)),
-        ("restart-units", "restart", _named("unit", [name for name in differ if name not in freed])),
+        ("start-units", "enable and start", _named("unit", turnover.come)),
+        ("start-units", "start", _named("unit", turnover.freed)),
+        ("restart-units", "restart", _named("unit", _without(turnover.differ, turnover.freed))),
     ]
-    if any(names for _, _, names in starts) or _named("unit", gone):
+    if any(names for _, _, names in starts) or _named("unit", turnover.gone):
         yield Step(host, "reload-systemd", "systemctl daemon-reload", ())
     for action, verb, names in starts:
         if names:
             yield Step(host, action, verb, names)
+
+
+def _without(names: list[_Id], others: list[_Id]) -> list[_Id]:
+    left_out = set(others)
+    return [name for name in names if name not in left_out]
 
 
 def _rebuilt(host: str, before: Facts, after: Facts) -> dict[str, str]:
