@@ -97,10 +97,12 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
 
 def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
     """What `git ls-files` lists, by the paths below `folder`."""
+    given = os.environ.get("GIT_INDEX_FILE")
+    environment = {}
     # git gives a hook the index that the commit is made from: with `git commit FILE` it is not the repository's own.
-    index = os.path.realpath(os.environ.get("GIT_INDEX_FILE", ""))
-    named = {"GIT_INDEX_FILE": index} if index.startswith(f"{os.path.realpath(repository.directory)}/") else {}
-    listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=named)
+    if given and os.path.realpath(given).startswith(f"{os.path.realpath(repository.directory)}/"):
+        environment["GIT_INDEX_FILE"] = os.path.realpath(given)
+    listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=environment)
     if listed.returncode != 0:
         raise PortgenError(f"git can't list {folder}: {listed.stderr.strip()}", Exit.MACHINE)
     return set(listed.stdout.split("\0"))

@@ -381,6 +381,11 @@ def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, git: Callable[..., str
     assert tracked(folder)[0] == 0
 
 
+def test_who_stands_in_the_git_directory_gets_the_same_answer(fresh: Path, git: Callable[..., str]) -> None:
+    git(fresh, "add", "-A")
+    assert tracked(fresh / ".git/refs", "-C", "../../[ops]")[0] == 0
+
+
 def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(fresh: Path, git: Callable[..., str]) -> None:
     git(fresh / "[ops]/output/docker-host", "init", "-q")
     git(fresh, "add", "--", "[ops]/output/SHA256SUMS")
