@@ -15,7 +15,12 @@ from pathlib import Path
 
 PORTGEN = Path(sys.executable).with_name("portgen")
 SCRIPT = Path(__file__).with_name("script.py")
-BARS = {("unchanged", 25): 0.6, ("unchanged", 2500): 0.25, ("one changed", 25): 1.3, ("one changed", 2500): 0.55}
+BARS = {
+    ("unchanged", 25): 0.6,
+    ("unchanged", 2500): 0.25,
+    ("one changed", 25): 1.3,
+    ("one changed", 2500): 0.55,
+}
 
 
 def inventory(services: int, moved: bool) -> str:
@@ -46,7 +51,9 @@ def inventory(services: int, moved: bool) -> str:
 
 def timed(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=False
+    )
     return (time.perf_counter() - start) * 1000, done.returncode
 
 
@@ -59,10 +66,18 @@ def measure(services: int, moved: bool, runs: int) -> tuple[float, float]:
         theirs = [sys.executable, str(SCRIPT), folder]
         path.write_text(inventory(services, moved=False))
         for command in ([*ours, "--yes"], theirs):
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=True)
+            subprocess.run(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                check=True,
+            )
         times: tuple[list[float], list[float]] = ([], [])
         for number in range(runs + 1):
-            if moved:  # a comment of its own each time, so that nothing of the last run can be remembered
+            if (
+                moved
+            ):  # a comment of its own each time, so that nothing of the last run can be remembered
                 path.write_text(inventory(services, moved=True) + f"# {number}\n")
             for command, kept in zip((ours, theirs), times, strict=True):
                 spent, code = timed([*command, "--check"], environment)
@@ -79,8 +94,12 @@ def main() -> None:
     runs = parser.parse_args().runs
     print(f"{'case':24} {'portgen':>9} {'script':>9} {'ratio':>6} {'bar':>6}")
     for (case, services), bar in BARS.items():
-        ours, theirs = measure(services, case == "one changed", runs if services < 1000 else max(3, runs // 3))
-        print(f"{case + f', {services}':24} {ours:7.0f}ms {theirs:7.0f}ms {ours / theirs:6.2f} {bar:6.2f}")
+        ours, theirs = measure(
+            services, case == "one changed", runs if services < 1000 else max(3, runs // 3)
+        )
+        print(
+            f"{case + f', {services}':24} {ours:7.0f}ms {theirs:7.0f}ms {ours / theirs:6.2f} {bar:6.2f}"
+        )
 
 
 main()

@@ -31,7 +31,11 @@ def cost(folder: Path, *arguments: str) -> float:
         [sys.executable, "-m", "portgen", *arguments],
         check=False,
         cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={
+            **os.environ,
+            "XDG_CACHE_HOME": cache,
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (MOST, MOST)),
@@ -49,7 +53,9 @@ def main() -> int:
             (folder / "inventory.yaml").write_text(build())
             found.append((min(cost(folder, "lint") for _ in range(2)) / usual, inventory))
     found.sort(reverse=True)
-    print(f"portgen --help: {usual * 1000:.0f} ms; lint of the {SHOWN} heaviest of {len(found)} inventories of 20 KB, as a multiple:")
+    print(
+        f"portgen --help: {usual * 1000:.0f} ms; lint of the {SHOWN} heaviest of {len(found)} inventories of 20 KB, as a multiple:"
+    )
     for ratio, inventory in found[:SHOWN]:
         print(f"{ratio:6.1f}  {inventory}")
     return int(found[0][0] > AIM)

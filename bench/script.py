@@ -24,10 +24,18 @@ def services(inventory):
 
 
 def render(inventory):
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     host = next(iter(inventory["hosts"].values()))
     every = list(services(inventory))
-    values = {"services": every, "server_name": host["nginx"]["server_name"], "subnet": "172.16.0.0/15"}
+    values = {
+        "services": every,
+        "server_name": host["nginx"]["server_name"],
+        "subnet": "172.16.0.0/15",
+    }
     for name in ("nginx.conf", "locations.conf", "compose.yml", "ufw.sh"):
         yield name, environment.get_template(f"{name.split('.')[0]}.j2").render(values)
     for service in every:
@@ -44,7 +52,11 @@ def main():
     for name, text in render(inventory):
         path = options.folder / "script-output" / name
         before = path.read_text() if path.exists() else ""
-        diff = list(difflib.unified_diff(before.splitlines(True), text.splitlines(True), str(path), str(path)))
+        diff = list(
+            difflib.unified_diff(
+                before.splitlines(True), text.splitlines(True), str(path), str(path)
+            )
+        )
         if diff:
             different = True
             sys.stdout.writelines(diff)

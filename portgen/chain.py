@@ -14,44 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.problem import Exit, PortgenError, Problem, Severity
-from portgen.report import Style
+from portgen.settings import Settings
 
 if TYPE_CHECKING:
-    from portgen.diff import Change
-    from portgen.inventory import Source
-    from portgen.plan import Plan
-    from portgen.render import File
+    from portgen.files.diff import Change
+    from portgen.files.render import File
+    from portgen.inventory.source import Source
+    from portgen.plan.types import Plan
     from portgen.targets import Target
 
 TEMPLATE_SECONDS = 10.0  # of processor time that all of a project's own templates may take together
 TEMPLATE_MEMORY = 512 << 20  # bytes, beside what portgen has
-
-
-class Settings(NamedTuple):
-    """The global options: where things lie, and how to print."""
-
-    folder: Path = Path()
-    inventory_name: str = "inventory.yaml"
-    output_name: str = "output"
-    style: Style = Style()
-
-    @property
-    def inventory(self) -> Path:
-        return self.folder / self.inventory_name
-
-    @property
-    def out(self) -> Path:
-        """Beside the inventory's folder, not the inventory: `-o` is a path of the person who runs portgen."""
-        return self.folder / self.output_name
-
-    @property
-    def template_folders(self) -> list[Path]:
-        """The project's own templates first, file by file, then the default ones."""
-        own = self.inventory.parent / "templates"
-        from portgen import output
-
-        default = output.shipped("templates", "")
-        return [own, default] if own.is_dir() and own.resolve() != default.resolve() else [default]
 
 
 class Checked(NamedTuple):
@@ -72,7 +45,8 @@ class Compared(NamedTuple):
 
 def plan(settings: Settings) -> tuple[Source, Plan]:
     """Load and plan. Raises PortgenError where the inventory can't be loaded."""
-    from portgen import inventory, planner
+    from portgen.inventory import source as inventory
+    from portgen.plan import planner
 
     source = inventory.load(settings.inventory, settings.inventory_name)
     return source, planner.make(source.inventory)
@@ -90,40 +64,54 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
     """What the teams' own files contradict, as `lint` reports it; reads nothing where there are none."""
     if not any(project.base_file for project in planned.projects):
         return []
-    from portgen import files, rules
+    from portgen import rules, whole
 
     folder = settings.inventory.parent
-    return rules.check_files(planned, source.at, lambda path: files.text(str(folder / path)))
+    return rules.check_files(planned, source.at, lambda path: whole.text(str(folder / path)))
 
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
     """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
-    from portgen import memory, targets
-    from portgen import render as renderer
+    from portgen import targets
+    from portgen.files import memory
+    from portgen.files import render as renderer
 
     chosen: dict[str, Target] = targets.every()
     if only is not None:
         if only not in chosen:
-            raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}")
+            raise PortgenError(
+                f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}"
+            )
         chosen = {only: chosen[only]}
-    return renderer.files(planned, chosen, settings.template_folders, memory.Folder, _apart)
+    return renderer.files(planned, chosen, template_folders(settings), memory.Folder, _apart)
+
+
+def template_folders(settings: Settings) -> list[Path]:
+    """The project's own templates first, file by file, then the default ones."""
+    from portgen.files import output
+
+    own = settings.inventory.parent / "templates"
+    default = output.shipped("templates", "")
+    if own.is_dir() and own.resolve() != default.resolve():
+        return [own, default]
+    return [default]
 
 
 def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
     """A project's templates are rendered in a process of their own, within limits. Raises
     PortgenError(Exit.INVENTORY) at the template that goes beyond them."""
-    from portgen import host
+    from portgen.machine import programs
 
     try:
-        return host.bounded(work, seconds=TEMPLATE_SECONDS, memory=TEMPLATE_MEMORY)
-    except host.Stopped as stopped:
+        return programs.bounded(work, seconds=TEMPLATE_SECONDS, memory=TEMPLATE_MEMORY)
+    except programs.Stopped as stopped:
         hint = "a template only prints values: look there for a loop, a repetition or a power that grows without end"
         raise PortgenError(f"{stopped.where}: {stopped}", Exit.INVENTORY, hint=hint) from None
 
 
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:
     """Render, and hold it against the output folder."""
-    from portgen import diff, output
+    from portgen.files import diff, output
 
     files = render(settings, planned, only)
     present = output.read(settings.out, (file.path for file in files))
@@ -133,4 +121,7 @@ def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compa
 
 def failed(problems: Iterable[Problem], strict: bool = False) -> bool:
     """Whether findings stop what comes after: errors do, warnings with `strict`."""
-    return any(problem.severity is Severity.ERROR or (strict and problem.severity is Severity.WARNING) for problem in problems)
+    return any(
+        problem.severity is Severity.ERROR or (strict and problem.severity is Severity.WARNING)
+        for problem in problems
+    )

@@ -14,7 +14,8 @@ import click
 
 from portgen import __version__, commands, plugins
 from portgen.problem import Exit, PortgenError
-from portgen.report import Style, failure, problems, wants_color
+from portgen.screen import failure, problems
+from portgen.settings import Style, wants_color
 from portgen.visible import visible
 
 
@@ -26,12 +27,16 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         for module in plugins.names(commands):
-            if module.removesuffix("_") == name:  # `next_`: a module can't shadow what it needs itself
+            if (
+                module.removesuffix("_") == name
+            ):  # `next_`: a module can't shadow what it needs itself
                 found: click.Command = importlib.import_module(f"portgen.commands.{module}").command
                 return found
         return None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             import difflib
 
@@ -72,10 +77,14 @@ def main(argv: list[str] | None = None) -> None:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)  # behind a question
+        click.echo(
+            "\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True
+        )  # behind a question
         code = Exit.INTERRUPTED
     except click.ClickException as error:
-        vars(error)["message"] = visible(error.message)  # it repeats what was typed, or what a glob found
+        vars(error)["message"] = visible(
+            error.message
+        )  # it repeats what was typed, or what a glob found
         error.show()
         code = Exit.USAGE
     except BrokenPipeError:
@@ -86,11 +95,19 @@ def main(argv: list[str] | None = None) -> None:
         # Not expected where it happened, and yet the machine's: a full disk behind stdout, say.
         if commands.last_settings().style.verbose:
             raise
-        failure(f"{error.filename or 'output'}: {error.strerror}", "run it again with -v for the traceback", style)
+        failure(
+            f"{error.filename or 'output'}: {error.strerror}",
+            "run it again with -v for the traceback",
+            style,
+        )
         code = Exit.MACHINE
     except Exception as error:
         if commands.last_settings().style.verbose:
             raise
-        failure(f"a bug in portgen: {type(error).__name__}: {error}", "run it again with -v for the traceback, and report it", style)
+        failure(
+            f"a bug in portgen: {type(error).__name__}: {error}",
+            "run it again with -v for the traceback, and report it",
+            style,
+        )
         code = Exit.BUG
     sys.exit(code)

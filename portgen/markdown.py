@@ -27,7 +27,9 @@ _LINKED = re.compile(
     r"|(?<![A-Za-z0-9])GH(?=-[0-9])|\b(?:mailto|xmpp)(?=:)",
     re.IGNORECASE,
 )
-_SUSPECT = re.compile(r"[\\`*\[\]<>|~$#_&@:\n]|www|gh-", re.IGNORECASE)  # the same, quicker, and too careful
+_SUSPECT = re.compile(
+    r"[\\`*\[\]<>|~$#_&@:\n]|www|gh-", re.IGNORECASE
+)  # the same, quicker, and too careful
 
 
 def text(value: str) -> str:
@@ -46,7 +48,9 @@ def code(value: str) -> str:
 
 def fenced(lines: str, language: str = "") -> str:
     """A block of code whose fence no line of it can close."""
-    longest = max((len(run) for run in re.findall("^ {0,3}(`{3,})", lines, re.MULTILINE)), default=0)
+    longest = max(
+        (len(run) for run in re.findall("^ {0,3}(`{3,})", lines, re.MULTILINE)), default=0
+    )
     fence = "`" * max(3, longest + 1)
     if not lines.endswith("\n"):
         lines += "\n"

@@ -15,15 +15,24 @@ from typing import Any
 
 def names(package: ModuleType) -> list[str]:
     """The names of a package's modules, sorted."""
-    return sorted(entry[:-3] for folder in package.__path__ for entry in os.listdir(folder) if entry.endswith(".py") and entry != "__init__.py")
+    return sorted(
+        entry[:-3]
+        for folder in package.__path__
+        for entry in os.listdir(folder)
+        if entry.endswith(".py") and not entry.startswith("_")
+    )
 
 
-third_party: set[str] = set()  # what other packages added in this process: nobody tells when their code changes
+third_party: set[str] = (
+    set()
+)  # what other packages added in this process: nobody tells when their code changes
 
 
 def load(package: ModuleType) -> dict[str, Any]:
     """A package's modules by name, then what other packages add under the entry point group of the package's name."""
-    found: dict[str, Any] = {name: importlib.import_module(f"{package.__name__}.{name}") for name in names(package)}
+    found: dict[str, Any] = {
+        name: importlib.import_module(f"{package.__name__}.{name}") for name in names(package)
+    }
     if _offered(package.__name__):
         from importlib.metadata import entry_points
 
@@ -44,7 +53,9 @@ def _offered(group: str) -> bool:
         for entry in entries:
             if entry.endswith((".dist-info", ".egg-info")):
                 try:
-                    with open(os.path.join(folder, entry, "entry_points.txt"), encoding="utf-8") as file:
+                    with open(
+                        os.path.join(folder, entry, "entry_points.txt"), encoding="utf-8"
+                    ) as file:
                         if section in file.read():
                             return True
                 except OSError:

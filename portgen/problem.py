@@ -59,7 +59,9 @@ class Problem(NamedTuple):
 class PortgenError(Exception):
     """Nothing more can be said: ends the command with `code`, reporting `problems` or the message."""
 
-    def __init__(self, message: str, code: Exit, problems: tuple[Problem, ...] = (), hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, code: Exit, problems: tuple[Problem, ...] = (), hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.problems = problems

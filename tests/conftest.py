@@ -20,8 +20,12 @@ from hypothesis import HealthCheck, settings
 # In the background of a shell script SIGINT is ignored, also by whatever is started here; then no test could interrupt it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "thorough", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("thorough" if os.environ.get("PORTGEN_THOROUGH") == "1" else "fast")
 
 
@@ -37,7 +41,9 @@ def need() -> Callable[[str], str]:
     """`need("nginx")`: the path of a program, also from /usr/sbin, or the end of the test."""
 
     def find(program: str) -> str:
-        found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+        found = shutil.which(
+            program, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+        )
         if found is None:
             missing(f"{program} is not installed")
         assert found is not None
@@ -74,7 +80,11 @@ def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ru
     def run(*arguments: str) -> Run:
         commands._given.clear()
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
             cli.main(list(arguments))
         assert "Traceback" not in err.getvalue()
         return Run(int(ended.value.code or 0), out.getvalue(), err.getvalue())

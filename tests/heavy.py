@@ -51,12 +51,16 @@ def project(lines: str, name: str = "p") -> str:
 @heavy
 def groups_of_full_ranges() -> str:
     group = "  - {name: g@, ports: [" + ",".join(["1-65535"] * 20) + "]}\n"
-    return filled(project("    ports: 1-65535\n    groups:\n"), ("  " + part for part in numbered(group)))
+    return filled(
+        project("    ports: 1-65535\n    groups:\n"), ("  " + part for part in numbered(group))
+    )
 
 
 @heavy
 def many_groups() -> str:
-    return filled(project("    ports: 1-65535\n    groups:\n"), numbered("    - {name: g@, ports: 1-65535}\n"))
+    return filled(
+        project("    ports: 1-65535\n    groups:\n"), numbered("    - {name: g@, ports: 1-65535}\n")
+    )
 
 
 @heavy
@@ -66,12 +70,16 @@ def many_groups_without_a_range() -> str:
 
 @heavy
 def many_groups_in_flow_style() -> str:
-    return filled(project("    ports: 1-65535\n    groups: ["), numbered("{name: g@,ports: 1},"), "]\n")
+    return filled(
+        project("    ports: 1-65535\n    groups: ["), numbered("{name: g@,ports: 1},"), "]\n"
+    )
 
 
 @heavy
 def groups_of_one_name() -> str:
-    return filled(project("    ports: 1-65535\n    groups: ["), numbered("{name: g,ports: @},", 1024), "]\n")
+    return filled(
+        project("    ports: 1-65535\n    groups: ["), numbered("{name: g,ports: @},", 1024), "]\n"
+    )
 
 
 @heavy
@@ -86,14 +94,22 @@ def aliased_groups() -> str:
 def aliased_ranges_in_groups() -> str:
     """One list of ranges for many groups, in a project of the same ranges."""
     ranges = ",".join(f"{port}" for port in range(1024, 4000, 2))
-    return filled(project(f"    ports: &r [{ranges}]\n    groups: ["), numbered("{name: g@,ports: *r},"), "]\n")
+    return filled(
+        project(f"    ports: &r [{ranges}]\n    groups: ["),
+        numbered("{name: g@,ports: *r},"),
+        "]\n",
+    )
 
 
 @heavy
 def doubled_aliased_ranges() -> str:
     """Few bytes, most values that aliases may add up to."""
     ranges = ",".join(["1-65535"] * 1000)
-    return filled(project(f"    ports: &r [{ranges}]\n    groups: ["), numbered("{name: g@,ports: *r},"), "]\n")
+    return filled(
+        project(f"    ports: &r [{ranges}]\n    groups: ["),
+        numbered("{name: g@,ports: *r},"),
+        "]\n",
+    )
 
 
 @heavy
@@ -103,7 +119,9 @@ def one_list_of_ranges() -> str:
 
 @heavy
 def one_list_of_scattered_ports() -> str:
-    return filled(project("    ports: ["), (f"{port}," for port in range(1024, 65534, 2)), "65535]\n")
+    return filled(
+        project("    ports: ["), (f"{port}," for port in range(1024, 65534, 2)), "65535]\n"
+    )
 
 
 @heavy
@@ -132,19 +150,27 @@ def many_projects_with_many_ranges() -> str:
 @heavy
 def many_projects_with_aliased_ranges() -> str:
     ranges = ",".join(str(port) for port in range(1024, 4000, 2))
-    return filled(f"version: 1\n{HOST}projects:\n  p: {{ports: &r [{ranges}]}}\n", numbered("  p@: {ports: *r}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n  p: {{ports: &r [{ranges}]}}\n",
+        numbered("  p@: {ports: *r}\n"),
+    )
 
 
 @heavy
 def many_projects_and_strays() -> str:
     """Ports of a project without ranges inside everybody else's."""
-    head = f"version: 1\n{HOST}projects:\n  p:\n    services:\n" + "".join(f"      s{n}: {{port: {2000 + n}}}\n" for n in range(400))
+    head = f"version: 1\n{HOST}projects:\n  p:\n    services:\n" + "".join(
+        f"      s{n}: {{port: {2000 + n}}}\n" for n in range(400)
+    )
     return filled(head, numbered("  p@: {ports: 1024-9999}\n"))
 
 
 @heavy
 def many_reserved_per_project() -> str:
-    return filled(f"version: 1\n{HOST}projects:\n", numbered("  p@: {ports: 1-65535,reserved: [1-65535,1-65535,1-65535]}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n",
+        numbered("  p@: {ports: 1-65535,reserved: [1-65535,1-65535,1-65535]}\n"),
+    )
 
 
 # --- services --------------------------------------------------------------------------------------------------------
@@ -152,7 +178,9 @@ def many_reserved_per_project() -> str:
 
 @heavy
 def services_on_one_port() -> str:
-    return filled(project("    ports: 1024-65535\n    services:\n"), numbered("      s@: {port: 5000}\n"))
+    return filled(
+        project("    ports: 1024-65535\n    services:\n"), numbered("      s@: {port: 5000}\n")
+    )
 
 
 @heavy
@@ -164,7 +192,11 @@ def services_on_one_specific_port() -> str:
 
 @heavy
 def ports_of_one_service() -> str:
-    return filled(project("    ports: 1024-65535\n    services: {s: {ports: ["), numbered("@,", 1024), "1024]}}\n")
+    return filled(
+        project("    ports: 1024-65535\n    services: {s: {ports: ["),
+        numbered("@,", 1024),
+        "1024]}}\n",
+    )
 
 
 @heavy
@@ -196,18 +228,25 @@ def aliased_services_of_many_projects() -> str:
 
 @heavy
 def services_outside_the_project() -> str:
-    return filled(project("    ports: 1-65000\n    services: {"), numbered("s@: {port: 65500},"), "}\n")
+    return filled(
+        project("    ports: 1-65000\n    services: {"), numbered("s@: {port: 65500},"), "}\n"
+    )
 
 
 @heavy
 def services_outside_many_ranges() -> str:
     ranges = ",".join(str(port) for port in range(10000, 13000, 2))
-    return filled(project(f"    ports: [{ranges}]\n    services: {{"), numbered("s@: {port: 65500},"), "}\n")
+    return filled(
+        project(f"    ports: [{ranges}]\n    services: {{"), numbered("s@: {port: 65500},"), "}\n"
+    )
 
 
 @heavy
 def services_of_many_projects() -> str:
-    return filled(f"version: 1\n{HOST}projects:\n", numbered("  p@: {ports: 1-65535, services: {a@: {port: 1}}}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n",
+        numbered("  p@: {ports: 1-65535, services: {a@: {port: 1}}}\n"),
+    )
 
 
 @heavy
@@ -226,9 +265,7 @@ def routes_of_one_path() -> str:
 
 @heavy
 def aliased_directives() -> str:
-    head = (
-        f"version: 1\n{NGINX}projects:\n  p:\n    defaults: {{route: {{path: '/{{name}}/', extra: [{','.join(['a b;'] * 500)}]}}}}\n    services:\n"
-    )
+    head = f"version: 1\n{NGINX}projects:\n  p:\n    defaults: {{route: {{path: '/{{name}}/', extra: [{','.join(['a b;'] * 500)}]}}}}\n    services:\n"
     return filled(head, numbered("      s@: {port: 1@}\n"))
 
 
@@ -240,7 +277,9 @@ def a_long_directive() -> str:
 
 @heavy
 def notes_of_many_lines() -> str:
-    return project("    services: {s: {port: 5000, notes: |\n" + " " * 8 + "x\n        " * 1800 + "\n}}\n")
+    return project(
+        "    services: {s: {port: 5000, notes: |\n" + " " * 8 + "x\n        " * 1800 + "\n}}\n"
+    )
 
 
 # --- names and words -------------------------------------------------------------------------------------------------
@@ -258,7 +297,11 @@ def unknown_words_in_allow() -> str:
 @heavy
 def long_unknown_words_in_allow() -> str:
     zones = ",".join(f"{'z' * 45}{n}: []" for n in range(195))
-    return filled(f"version: 1\nhosts: {{h: {{zones: {{{zones}}}}}}}\nprojects: {{p: {{defaults: {{allow: [", numbered("z" * 40 + "@,"), "y]}}}\n")
+    return filled(
+        f"version: 1\nhosts: {{h: {{zones: {{{zones}}}}}}}\nprojects: {{p: {{defaults: {{allow: [",
+        numbered("z" * 40 + "@,"),
+        "y]}}}\n",
+    )
 
 
 @heavy
@@ -274,17 +317,27 @@ def unknown_ignores() -> str:
 
 @heavy
 def long_unknown_ignores() -> str:
-    return filled(project("    services: {s: {ignore: {"), numbered("port-outside-project-" + "x" * 200 + "@: r,"), "a: r}}}\n")
+    return filled(
+        project("    services: {s: {ignore: {"),
+        numbered("port-outside-project-" + "x" * 200 + "@: r,"),
+        "a: r}}}\n",
+    )
 
 
 @heavy
 def unknown_shared_by() -> str:
-    return filled(project("    shared_by: ["), numbered("dashboar@,"), "x]\n" + "".join(f"  dashboard{n}: {{}}\n" for n in range(199)))
+    return filled(
+        project("    shared_by: ["),
+        numbered("dashboar@,"),
+        "x]\n" + "".join(f"  dashboard{n}: {{}}\n" for n in range(199)),
+    )
 
 
 @heavy
 def unknown_hosts() -> str:
-    head = "version: 1\nhosts: {" + ",".join(f"host-{n}: {{}}" for n in range(199)) + "}\nprojects:\n"
+    head = (
+        "version: 1\nhosts: {" + ",".join(f"host-{n}: {{}}" for n in range(199)) + "}\nprojects:\n"
+    )
     return filled(head, numbered("  p@: {host: hosd-@}\n"))
 
 
@@ -296,7 +349,11 @@ def many_hosts_and_projects_on_none() -> str:
 
 @heavy
 def many_hosts_with_nginx() -> str:
-    return filled("version: 1\nhosts:\n", numbered("  h@: {nginx: {allow: [any]}}\n"), "projects: {p: {ports: 1-65535}}\n")
+    return filled(
+        "version: 1\nhosts:\n",
+        numbered("  h@: {nginx: {allow: [any]}}\n"),
+        "projects: {p: {ports: 1-65535}}\n",
+    )
 
 
 @heavy
@@ -316,7 +373,11 @@ def long_unknown_fields() -> str:
 
 @heavy
 def unknown_values() -> str:
-    return filled(project("    services: {"), numbered("s@: {via: sokat, status: aktive, protocol: htp},"), "}\n")
+    return filled(
+        project("    services: {"),
+        numbered("s@: {via: sokat, status: aktive, protocol: htp},"),
+        "}\n",
+    )
 
 
 @heavy
@@ -334,13 +395,21 @@ def aliased_faulty_ranges() -> str:
 
 @heavy
 def faulty_texts() -> str:
-    return filled(project("    services: {"), (f's{n}: {{title: "{" a" * 100}\\\\"}},' for n in count()), "}\n")
+    return filled(
+        project("    services: {"),
+        (f's{n}: {{title: "{" a" * 100}\\\\"}},' for n in count()),
+        "}\n",
+    )
 
 
 @heavy
 def texts_of_blanks() -> str:
     """What a pattern that looks ahead reads again and again."""
-    return filled(project("    services: {"), (f's{n}: {{title: "x{" " * 390}\\x07"}},' for n in count()), "}\n")
+    return filled(
+        project("    services: {"),
+        (f's{n}: {{title: "x{" " * 390}\\x07"}},' for n in count()),
+        "}\n",
+    )
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------
@@ -355,16 +424,28 @@ def many_zones_and_subnets() -> str:
 
 @heavy
 def many_cidrs_and_subnets() -> str:
-    cidrs = ",".join(f"10.{n}.0.0/16" for n in range(256)) + "," + ",".join(f"11.{n}.0.0/16" for n in range(256))
+    cidrs = (
+        ",".join(f"10.{n}.0.0/16" for n in range(256))
+        + ","
+        + ",".join(f"11.{n}.0.0/16" for n in range(256))
+    )
     head = f"version: 1\nhosts: {{h: {{zones: {{z: [{cidrs}]}}}}}}\nprojects:\n"
     return filled(head, numbered("  p@: {network: {name: n, subnet: 192.168.0.0/24}}\n"))
 
 
 @heavy
 def aliased_cidrs_in_many_zones() -> str:
-    cidrs = ",".join(f"10.{n}.0.0/16" for n in range(256)) + "," + ",".join(f"11.{n}.0.0/16" for n in range(256))
+    cidrs = (
+        ",".join(f"10.{n}.0.0/16" for n in range(256))
+        + ","
+        + ",".join(f"11.{n}.0.0/16" for n in range(256))
+    )
     head = f"version: 1\nhosts:\n  h:\n    zones:\n      z: &z [{cidrs}]\n"
-    return filled(head, numbered("      z@: *z\n"), "projects: {p: {network: {name: n, subnet: 192.168.0.0/24}}}\n")
+    return filled(
+        head,
+        numbered("      z@: *z\n"),
+        "projects: {p: {network: {name: n, subnet: 192.168.0.0/24}}}\n",
+    )
 
 
 @heavy
@@ -407,12 +488,19 @@ def groups_of_a_list_in_one_range() -> str:
 @heavy
 def a_list_of_ports_in_many_full_ranges() -> str:
     ranges = ",".join(str(port) for port in range(10000, 14000, 2))
-    return filled(f"version: 1\n{HOST}projects:\n  p: {{ports: [{ranges}]}}\n", numbered("  p@: {ports: 1-65535,services: {s@: {port: 10000}}}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n  p: {{ports: [{ranges}]}}\n",
+        numbered("  p@: {ports: 1-65535,services: {s@: {port: 10000}}}\n"),
+    )
 
 
 @heavy
 def one_allow_of_many_words() -> str:
-    return filled(project("    defaults: {allow: ["), numbered("10.0.0.@,"), "any]}\n    services: {s: {port: 5000}}\n")
+    return filled(
+        project("    defaults: {allow: ["),
+        numbered("10.0.0.@,"),
+        "any]}\n    services: {s: {port: 5000}}\n",
+    )
 
 
 @heavy
@@ -423,12 +511,18 @@ def allows_of_many_words() -> str:
 
 @heavy
 def many_overlapping_subnets() -> str:
-    return filled(f"version: 1\n{HOST}projects:\n", numbered("  p@: {network: {name: n, subnet: 10.0.0.0/8}}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n",
+        numbered("  p@: {network: {name: n, subnet: 10.0.0.0/8}}\n"),
+    )
 
 
 @heavy
 def networks_of_one_name() -> str:
-    parts = (f"  p{n}: {{network: {{name: n, subnet: 10.{n // 256}.{n % 256}.0/24}}}}\n" for n in range(1000))
+    parts = (
+        f"  p{n}: {{network: {{name: n, subnet: 10.{n // 256}.{n % 256}.0/24}}}}\n"
+        for n in range(1000)
+    )
     return filled(f"version: 1\n{HOST}projects:\n", parts)
 
 
@@ -466,7 +560,11 @@ def an_alias_bomb() -> str:
 @heavy
 def just_below_the_bomb() -> str:
     """999,000 values, all of them faults."""
-    lines = ["version: 1\n", "a: &a [" + ",".join(["x"] * 999) + "]\n", "b: [" + ",".join(["*a"] * 990) + "]\n"]
+    lines = [
+        "version: 1\n",
+        "a: &a [" + ",".join(["x"] * 999) + "]\n",
+        "b: [" + ",".join(["*a"] * 990) + "]\n",
+    ]
     return "".join(lines)
 
 
@@ -474,7 +572,10 @@ def just_below_the_bomb() -> str:
 def aliases_in_ranges_to_the_limit() -> str:
     """Nearly a million ports in one list of lists: each a range."""
     ranges = ",".join(["1-65535"] * 900)
-    return filled(f"version: 1\n{HOST}projects:\n  p: {{ports: &a [{ranges}]}}\n", numbered("  p@: {ports: *a}\n"))
+    return filled(
+        f"version: 1\n{HOST}projects:\n  p: {{ports: &a [{ranges}]}}\n",
+        numbered("  p@: {ports: *a}\n"),
+    )
 
 
 @heavy
@@ -523,14 +624,22 @@ def one_long_scalar() -> str:
 
 @heavy
 def long_numbers() -> str:
-    return filled("version: 1\nprojects: {p: {services: {", (f"s{n}: {{port: {'9' * 400}}}," for n in count()), "}}}\n")
+    return filled(
+        "version: 1\nprojects: {p: {services: {",
+        (f"s{n}: {{port: {'9' * 400}}}," for n in count()),
+        "}}}\n",
+    )
 
 
 @heavy
 def long_names() -> str:
-    return filled(project("    services:\n"), (f"      {'a-' * 120}b{n}: {{port: 5000}}\n" for n in count()))
+    return filled(
+        project("    services:\n"), (f"      {'a-' * 120}b{n}: {{port: 5000}}\n" for n in count())
+    )
 
 
 @heavy
 def names_with_many_hyphens() -> str:
-    return filled(project("    services:\n"), (f"      {'a-' * 120}-{n}: {{port: 5000}}\n" for n in count()))
+    return filled(
+        project("    services:\n"), (f"      {'a-' * 120}-{n}: {{port: 5000}}\n" for n in count())
+    )

@@ -33,8 +33,64 @@ HOSTILE = st.one_of(
     st.lists(
         st.sampled_from(
             [
-                *"\" ' ` $ ${x} $$ % %n %% ; { } {{7*7}} {%raw%} {# \\ \\\\ !!EXEC:id ! # ~ / // , : = [Service] & * | < > ( ) @ ?".split(" "),  # noqa: SIM905
-                *("- ", " #", ": ", " ", "  ", "~ ^/", "\n", "\r", "\r\n", "\t", "\0", "\x1b[31m", "\x7f", "a", "off", "null", "RULES", "portgen:x"),
+                *[
+                    '"',
+                    "'",
+                    "`",
+                    "$",
+                    "${x}",
+                    "$$",
+                    "%",
+                    "%n",
+                    "%%",
+                    ";",
+                    "{",
+                    "}",
+                    "{{7*7}}",
+                    "{%raw%}",
+                    "{#",
+                    "\\",
+                    "\\\\",
+                    "!!EXEC:id",
+                    "!",
+                    "#",
+                    "~",
+                    "/",
+                    "//",
+                    ",",
+                    ":",
+                    "=",
+                    "[Service]",
+                    "&",
+                    "*",
+                    "|",
+                    "<",
+                    ">",
+                    "(",
+                    ")",
+                    "@",
+                    "?",
+                ],
+                *(
+                    "- ",
+                    " #",
+                    ": ",
+                    " ",
+                    "  ",
+                    "~ ^/",
+                    "\n",
+                    "\r",
+                    "\r\n",
+                    "\t",
+                    "\0",
+                    "\x1b[31m",
+                    "\x7f",
+                    "a",
+                    "off",
+                    "null",
+                    "RULES",
+                    "portgen:x",
+                ),
                 *("é", "監", "🎛", "\u00a0", "\u0085", "\u2028", "\u2029", "\u202e", "\ufeff"),
             ]
         ),
@@ -47,7 +103,11 @@ HOSTILE = st.one_of(
 
 def _texts(hostile: bool) -> st.SearchStrategy[str]:
     return (
-        HOSTILE if hostile else st.text("abc xyz%$\"';{}#~é監()", min_size=1, max_size=20).map(str.strip).filter(lambda text: text not in ("", "off"))
+        HOSTILE
+        if hostile
+        else st.text("abc xyz%$\"';{}#~é監()", min_size=1, max_size=20)
+        .map(str.strip)
+        .filter(lambda text: text not in ("", "off"))
     )
 
 
@@ -72,32 +132,67 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             "defaults": {"allow": draw(st.sampled_from([[], ["lan-zone"]])), "route": "/d/{name}/"},
             "services": {},
         }
-    free = {project: iter(draw(st.permutations(range(5000 + 100 * n, 5100 + 100 * n)))) for n, project in enumerate(projects)}
+    free = {
+        project: iter(draw(st.permutations(range(5000 + 100 * n, 5100 + 100 * n))))
+        for n, project in enumerate(projects)
+    }
     for service in services:
         project = draw(st.sampled_from(projects))
-        inventory["projects"][project]["services"][service] = draw(_service(free[project], projects))
+        inventory["projects"][project]["services"][service] = draw(
+            _service(free[project], projects)
+        )
     return inventory
 
 
 @st.composite
 def _nginx(draw: st.DrawFn) -> dict[str, Any]:
-    nginx: dict[str, Any] = {"listen": 80, "allow": draw(_allow()), "upstream": draw(st.sampled_from(["port", "address"]))}
+    nginx: dict[str, Any] = {
+        "listen": 80,
+        "allow": draw(_allow()),
+        "upstream": draw(st.sampled_from(["port", "address"])),
+    }
     if draw(st.booleans()):
         nginx["server_name"] = draw(
-            st.sampled_from(["box.example.com", ["a.example.com", "*.example.com"], [".Example.com.", "example.com", "box.*"], "default"])
+            st.sampled_from(
+                [
+                    "box.example.com",
+                    ["a.example.com", "*.example.com"],
+                    [".Example.com.", "example.com", "box.*"],
+                    "default",
+                ]
+            )
         )
         if draw(st.booleans()):
-            nginx["tls"] = {"certificate": "/etc/ssl/" + draw(_texts(hostile=False)), "key": "/etc/ssl/" + draw(_texts(hostile=False))}
+            nginx["tls"] = {
+                "certificate": "/etc/ssl/" + draw(_texts(hostile=False)),
+                "key": "/etc/ssl/" + draw(_texts(hostile=False)),
+            }
     return nginx
 
 
 def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(["any", "lan-zone", "six-zone", "203.0.113.0/24", "203.0.113.7", "2001:db8::/32", *projects]), max_size=3)
+    return st.lists(
+        st.sampled_from(
+            [
+                "any",
+                "lan-zone",
+                "six-zone",
+                "203.0.113.0/24",
+                "203.0.113.7",
+                "2001:db8::/32",
+                *projects,
+            ]
+        ),
+        max_size=3,
+    )
 
 
 @st.composite
 def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]:
-    service: dict[str, Any] = {"title": draw(_texts(hostile=False)), "via": draw(st.sampled_from(["socat", "docker", "host", "process"]))}
+    service: dict[str, Any] = {
+        "title": draw(_texts(hostile=False)),
+        "via": draw(st.sampled_from(["socat", "docker", "host", "process"])),
+    }
     mapped = service["via"] in ("socat", "docker")
     if draw(st.integers(0, 3)):
         service["port"] = next(ports)
@@ -107,7 +202,11 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
     else:
         kinds = st.sampled_from(["http", "tcp", "udp"])
         service["ports"] = [{"port": next(ports), "protocol": "http"}] + [
-            {"port": next(ports), "protocol": draw(kinds), **({"container_port": draw(st.integers(1, 65535))} if mapped else {})}
+            {
+                "port": next(ports),
+                "protocol": draw(kinds),
+                **({"container_port": draw(st.integers(1, 65535))} if mapped else {}),
+            }
             for _ in range(draw(st.integers(0, 2)))
         ]
     if draw(st.booleans()):
@@ -117,7 +216,9 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
     if draw(st.booleans()):
         service["timeout"] = draw(st.sampled_from([1, "90s", "5m", "7h"]))
     speaks_http = service.get("protocol", "http") == "http"
-    route = draw(st.sampled_from(["default", "none", "own"] if speaks_http else ["default", "none"]))
+    route = draw(
+        st.sampled_from(["default", "none", "own"] if speaks_http else ["default", "none"])
+    )
     if route == "none":
         service["route"] = None
     elif route == "own":
@@ -145,12 +246,30 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
 _FITTING: dict[str, dict[str, list[Any]]] = {
     "service": {
         "port": [22, 80, 443, 5000, 5001, 5002, 5050, 5099, 5100, 5101, 40000],
-        "ports": [[5000], [5000, 5001], [5000, 5000], [{"port": 5000, "protocol": "udp"}, 5000], [5001, {"port": 5002, "container_port": 80}]],
+        "ports": [
+            [5000],
+            [5000, 5001],
+            [5000, 5000],
+            [{"port": 5000, "protocol": "udp"}, 5000],
+            [5001, {"port": 5002, "container_port": 80}],
+        ],
         "container_port": [80, 5432],
         "protocol": ["http", "tcp", "udp"],
         "via": ["socat", "docker", "host", "process"],
         "status": ["active", "planned", "retired"],
-        "allow": [None, [], ["any"], ["lan-zone"], ["six-zone"], ["0.0.0.0/0"], ["::/0"], ["fd00::/8"], ["a-project"], ["nobody"], ["172.30.0.20"]],
+        "allow": [
+            None,
+            [],
+            ["any"],
+            ["lan-zone"],
+            ["six-zone"],
+            ["0.0.0.0/0"],
+            ["::/0"],
+            ["fd00::/8"],
+            ["a-project"],
+            ["nobody"],
+            ["172.30.0.20"],
+        ],
         "route": [
             None,
             "/",
@@ -161,11 +280,27 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             {"path": "/", "allow": ["six-zone"]},
             {"path": "/d/x/", "allow": ["a-project"]},
         ],
-        "address": ["172.30.0.16", "172.30.0.20", "172.30.0.1", "172.30.0.0", "172.30.1.7", "172.30.1.255", "10.0.0.1"],
+        "address": [
+            "172.30.0.16",
+            "172.30.0.20",
+            "172.30.0.1",
+            "172.30.0.0",
+            "172.30.1.7",
+            "172.30.1.255",
+            "10.0.0.1",
+        ],
         "compose_service": ["web", "Web.1"],
     },
     "project": {
-        "ports": [5000, "5000-5099", "5000-5999", "5050-5149", [5000, "5002-5099"], "1-65535", [*range(5000, 8000, 2)]],
+        "ports": [
+            5000,
+            "5000-5099",
+            "5000-5999",
+            "5050-5149",
+            [5000, "5002-5099"],
+            "1-65535",
+            [*range(5000, 8000, 2)],
+        ],
         "network": [
             {"name": "net-0", "subnet": "172.30.0.0/23"},
             {"name": "net-9", "subnet": "172.30.0.0/29"},
@@ -179,9 +314,24 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             [{"name": f"g{number}", "ports": ["1-30000", "30001-65535"]} for number in range(300)],
         ],
         "shared_by": [["a-project"], ["nobody"]],
-        "defaults": [{}, {"via": "docker"}, {"via": "host"}, {"allow": ["any"]}, {"allow": ["six-zone"], "via": "docker"}, {"route": "/same/"}],
+        "defaults": [
+            {},
+            {"via": "docker"},
+            {"via": "host"},
+            {"allow": ["any"]},
+            {"allow": ["six-zone"], "via": "docker"},
+            {"route": "/same/"},
+        ],
     },
-    "host": {"reserved": [5000, "5000-5049"], "zones": [{}, {"lan-zone": ["0.0.0.0/0"]}, {"any": ["10.0.0.0/8"]}, {"lan-zone": [], "six-zone": []}]},
+    "host": {
+        "reserved": [5000, "5000-5049"],
+        "zones": [
+            {},
+            {"lan-zone": ["0.0.0.0/0"]},
+            {"any": ["10.0.0.0/8"]},
+            {"lan-zone": [], "six-zone": []},
+        ],
+    },
     "nginx": {
         "listen": [80, 22, 443, 5000, 5001],
         "listen_tls": [80, 443, 5002],
@@ -198,9 +348,15 @@ def broken(draw: st.DrawFn) -> dict[str, Any]:
     inventory = draw(valid())
     projects = list(inventory["projects"].values())
     for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["service", "service", "service", "service", "project", "host", "nginx"]))
+        kind = draw(
+            st.sampled_from(
+                ["service", "service", "service", "service", "project", "host", "nginx"]
+            )
+        )
         found = {
-            "service": [service for project in projects for service in project["services"].values()],
+            "service": [
+                service for project in projects for service in project["services"].values()
+            ],
             "project": projects,
             "host": list(inventory["hosts"].values()),
             "nginx": [host["nginx"] for host in inventory["hosts"].values() if "nginx" in host],
@@ -212,7 +368,11 @@ def broken(draw: st.DrawFn) -> dict[str, Any]:
         value = draw(st.sampled_from(values))
         changed.pop(field, None)
         if draw(st.integers(0, 5)):
-            changed[field] = [draw(st.sampled_from(list(inventory["projects"])))] if value == ["a-project"] else value
+            changed[field] = (
+                [draw(st.sampled_from(list(inventory["projects"])))]
+                if value == ["a-project"]
+                else value
+            )
         if field in ("port", "ports") and kind == "service":
             changed.pop({"port": "ports", "ports": "port"}[field], None)
     return inventory

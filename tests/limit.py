@@ -25,7 +25,10 @@ def ends(seconds: float = SECONDS) -> Iterator[None]:
     def give_up(_signal: int, _frame: FrameType | None) -> None:
         raise Hangs(f"no end after {seconds:g} s of work, or {WAITING:g} s of waiting")
 
-    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, WAITING))
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, WAITING),
+    )
     before = [signal.signal(number, give_up) for number, _, _ in timers]
     for _, timer, limit in timers:
         signal.setitimer(timer, limit)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import crossplane
 import yaml
 
-from portgen.plan import Host, Plan, Route
-from portgen.render import File
+from portgen.files.render import File
+from portgen.plan.types import Host, Plan, Route
 
 Block = dict[str, Any]
 
@@ -24,7 +24,9 @@ def nginx(folder: Path, name: str, text: str) -> list[Block]:
     """The directives of a fragment, as crossplane reads them; our variable for a dollar sign is a dollar sign again."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
-    parsed = crossplane.parse(str(path), single=True, check_ctx=False, check_args=False, comments=False)
+    parsed = crossplane.parse(
+        str(path), single=True, check_ctx=False, check_args=False, comments=False
+    )
     assert parsed["status"] == "ok", parsed["errors"]
     (config,) = parsed["config"]
     found: list[Block] = config["parsed"]
@@ -34,13 +36,19 @@ def nginx(folder: Path, name: str, text: str) -> list[Block]:
 
 def _undollar(directives: list[Block]) -> None:
     for directive in directives:
-        directive["args"] = [_unescape(argument).replace("${portgen_dollar}", "$") for argument in directive["args"]]
+        directive["args"] = [
+            _unescape(argument).replace("${portgen_dollar}", "$") for argument in directive["args"]
+        ]
         _undollar(directive.get("block", []))
 
 
 def _unescape(argument: str) -> str:
     """What crossplane leaves as it is: it takes the backslash off the closing quote only (ngx_conf_read_token takes these)."""
-    return re.sub(r"\\([\\\"'trn])", lambda match: {"t": "\t", "r": "\r", "n": "\n"}.get(match[1], match[1]), argument)
+    return re.sub(
+        r"\\([\\\"'trn])",
+        lambda match: {"t": "\t", "r": "\r", "n": "\n"}.get(match[1], match[1]),
+        argument,
+    )
 
 
 def values(directives: list[Block], name: str) -> list[list[str]]:
@@ -50,7 +58,11 @@ def values(directives: list[Block], name: str) -> list[list[str]]:
 
 def block(directives: list[Block], name: str, *arguments: str) -> list[Block]:
     """What stands inside the one block of that name and arguments."""
-    (found,) = [directive for directive in directives if directive["directive"] == name and directive["args"] == list(arguments)]
+    (found,) = [
+        directive
+        for directive in directives
+        if directive["directive"] == name and directive["args"] == list(arguments)
+    ]
     inside: list[Block] = found["block"]
     return inside
 
@@ -118,7 +130,13 @@ def _words(command: str) -> list[str]:
             assert not set("\"'\\") & set(plain), plain
             words.append(plain)
         else:
-            words.append(re.sub(r"\\(x[0-9a-f]{2}|.)", lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" and len(m[1]) == 3 else m[1], quoted))
+            words.append(
+                re.sub(
+                    r"\\(x[0-9a-f]{2}|.)",
+                    lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" and len(m[1]) == 3 else m[1],
+                    quoted,
+                )
+            )
     return words
 
 
@@ -137,7 +155,20 @@ def firewall(script: str) -> list[Rule]:
     rules = []
     for line in listed.splitlines():
         match shlex.split(line):
-            case ["ufw", "allow", "proto", transport, "from", source, "to", "any", "port", port, "comment", comment]:
+            case [
+                "ufw",
+                "allow",
+                "proto",
+                transport,
+                "from",
+                source,
+                "to",
+                "any",
+                "port",
+                port,
+                "comment",
+                comment,
+            ]:
                 assert comment.startswith("portgen:")
                 rules.append(Rule(transport, source, int(port), comment.removeprefix("portgen:")))
             case _:
@@ -162,9 +193,16 @@ def check(plan: Plan, files: Iterable[File], folder: Path) -> None:
         overrides = {path: found.pop(path) for path in list(found) if path.startswith("compose/")}
         _check_units(host, units)
         _check_overrides(host, overrides)
-        _check_firewall(host, found.pop("ufw/portgen-ufw.sh"), found.pop("ufw/portgen-after.rules", None))
+        _check_firewall(
+            host, found.pop("ufw/portgen-ufw.sh"), found.pop("ufw/portgen-after.rules", None)
+        )
         if host.server or host.routes:
-            _check_nginx(host, found.pop("nginx/conf.d/portgen.conf"), found.pop("nginx/snippets/portgen-locations.conf"), folder)
+            _check_nginx(
+                host,
+                found.pop("nginx/conf.d/portgen.conf"),
+                found.pop("nginx/snippets/portgen-locations.conf"),
+                folder,
+            )
         assert not found, f"nobody planned {sorted(found)}"
 
 
@@ -173,36 +211,55 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
     for planned in host.forwarders:
         read = unit(units[f"systemd/{planned.unit}"])
         assert sorted(read.sections) == ["Install", "Service", "Unit"]
-        assert read.get("Unit", "Description") == [f"portgen forwarder: {planned.title}, port {planned.port}/{planned.transport}"]
+        assert read.get("Unit", "Description") == [
+            f"portgen forwarder: {planned.title}, port {planned.port}/{planned.transport}"
+        ]
         *_, listen, connect = read.argv
         assert read.argv[0] == "/usr/bin/socat"
         six = ":" in planned.bind
         bind = f"[{planned.bind}]" if six else planned.bind
         kind = planned.transport.upper()
-        assert listen.split(",")[:2] == [f"{kind}{'6' if six else '4'}-LISTEN:{planned.port}", f"bind={bind}"]
+        assert listen.split(",")[:2] == [
+            f"{kind}{'6' if six else '4'}-LISTEN:{planned.port}",
+            f"bind={bind}",
+        ]
         assert connect.split(",")[0] == f"{kind}4:{planned.address}:{planned.container_port}"
         assert "!!" not in listen + connect
-        allowed = [word for value in read.get("Service", "IPAddressAllow") for word in value.split()]
-        assert allowed == ([] if planned.sources == ("any",) else ["localhost", str(planned.address), *planned.sources])
+        allowed = [
+            word for value in read.get("Service", "IPAddressAllow") for word in value.split()
+        ]
+        assert allowed == (
+            []
+            if planned.sources == ("any",)
+            else ["localhost", str(planned.address), *planned.sources]
+        )
         assert read.get("Service", "IPAddressDeny") == (["any"] if allowed else [])
-        assert read.get("Service", "KillMode") == ["control-group" if planned.transport == "udp" else "process"]
+        assert read.get("Service", "KillMode") == [
+            "control-group" if planned.transport == "udp" else "process"
+        ]
         capability = ["CAP_NET_BIND_SERVICE"] if planned.port < 1024 else []
         assert read.get("Service", "AmbientCapabilities") == capability
         assert read.get("Service", "CapabilityBoundingSet") == (capability or [""])
 
 
 def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
-    assert sorted(overrides) == sorted(f"compose/docker-compose.{override.project}.yml" for override in host.overrides)
+    assert sorted(overrides) == sorted(
+        f"compose/docker-compose.{override.project}.yml" for override in host.overrides
+    )
     for planned in host.overrides:
         read = compose(overrides[f"compose/docker-compose.{planned.project}.yml"])
-        assert list(read["services"]) == [container.compose_service for container in planned.containers]
+        assert list(read["services"]) == [
+            container.compose_service for container in planned.containers
+        ]
         for container in planned.containers:
             expected: dict[str, Any] = {"labels": {"portgen": planned.project}}
             if container.host_network:
                 expected["network_mode"] = "host"
             if container.address is not None:
                 assert planned.network is not None
-                expected["networks"] = {planned.network.name: {"ipv4_address": str(container.address)}}
+                expected["networks"] = {
+                    planned.network.name: {"ipv4_address": str(container.address)}
+                }
             if container.published:
                 expected["ports"] = list(container.published)
             assert read["services"][container.compose_service] == expected
@@ -210,10 +267,17 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
             assert "networks" not in read
         else:
             (network,) = read["networks"].values()
-            assert (list(read["networks"]), network["name"]) == ([planned.network.name], planned.network.name)
+            assert (list(read["networks"]), network["name"]) == (
+                [planned.network.name],
+                planned.network.name,
+            )
             subnet = planned.network.subnet
             assert network["ipam"]["config"] == [
-                {"subnet": str(subnet), "gateway": str(subnet[1]), "ip_range": f"{subnet[subnet.num_addresses // 2]}/{subnet.prefixlen + 1}"}
+                {
+                    "subnet": str(subnet),
+                    "gateway": str(subnet[1]),
+                    "ip_range": f"{subnet[subnet.num_addresses // 2]}/{subnet.prefixlen + 1}",
+                }
             ]
 
 
@@ -221,19 +285,34 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
     def source(text: str) -> str:
         return text.removesuffix("/128" if ":" in text else "/32")
 
-    planned = [Rule(opening.transport, source(opening.source), opening.port, opening.service) for opening in host.openings]
+    planned = [
+        Rule(opening.transport, source(opening.source), opening.port, opening.service)
+        for opening in host.openings
+    ]
     assert firewall(script) == planned
     assert (guard is not None) == bool(host.guards)
     assert f"\nGUARDED = {bool(host.guards)}\n" in script
     appended = [line for line in (guard or "").splitlines() if line.startswith("-A ")]
     if host.guards:
-        assert appended.pop(0) == "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
-    assert all(line.startswith("-A PORTGEN-GUARD ") and line.endswith((" -j RETURN", " -j DROP")) for line in appended)
+        assert (
+            appended.pop(0)
+            == "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+        )
+    assert all(
+        line.startswith("-A PORTGEN-GUARD ") and line.endswith((" -j RETURN", " -j DROP"))
+        for line in appended
+    )
     for service in host.guards:
         for port in service.ports if service.sources else ():
-            of_port = [line for line in appended if f"-p {port.transport} " in line and f"--ctorigdstport {port.port} " in line]
+            of_port = [
+                line
+                for line in appended
+                if f"-p {port.transport} " in line and f"--ctorigdstport {port.port} " in line
+            ]
             assert [line.split()[3] for line in of_port[:-1]] == list(service.sources)
-            assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(service.sources) + ["DROP"]
+            assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(service.sources) + [
+                "DROP"
+            ]
         if service.address is not None:
             (straight,) = [line for line in appended if f" -d {service.address}/32 " in line]
             assert straight.endswith("-j DROP")
@@ -241,7 +320,11 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
 
 def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     http = nginx(folder, "portgen.conf", conf)
-    upstreams = {directive["args"][0]: values(directive["block"], "server") for directive in http if directive["directive"] == "upstream"}
+    upstreams = {
+        directive["args"][0]: values(directive["block"], "server")
+        for directive in http
+        if directive["directive"] == "upstream"
+    }
     assert upstreams == {route.upstream: [[_backend(host, route)]] for route in host.routes}
     servers = [directive["block"] for directive in http if directive["directive"] == "server"]
     assert {directive["directive"] for directive in http} <= {"map", "geo", "upstream", "server"}
@@ -252,7 +335,10 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
         assert len(servers) == (2 if server.certificate else 1)
         assert all(values(inside, "server_name") == [list(server.names)] for inside in servers)
         # Names and nothing else, but for a backslash before a word that a map would take for its own.
-        named = [line["directive"].removeprefix("\\") for line in block(http, "map", "$portgen_host", "$portgen_named")]
+        named = [
+            line["directive"].removeprefix("\\")
+            for line in block(http, "map", "$portgen_host", "$portgen_named")
+        ]
         assert named == ["hostnames", "default", *server.names]
         for inside in servers:
             refused = block(inside, "if", "$portgen_named", "=", "0")
@@ -271,33 +357,52 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     locations = nginx(folder, "locations.conf", snippet)
     expected = []
     for route in host.routes:
-        expected += [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
+        expected += (
+            [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
+        )
     assert values(locations, "location") == expected
     assert len(locations) == len(expected), "something broke out of its location"
     for route in host.routes:
-        _check_location(route, block(locations, "location", *(["/"] if route.path == "/" else ["^~", route.path])))
+        _check_location(
+            route,
+            block(locations, "location", *(["/"] if route.path == "/" else ["^~", route.path])),
+        )
 
 
 def _backend(host: Host, route: Route) -> str:
     """Where nginx has to lead, worked out anew."""
     (service,) = [service for service in host.services if service.name == route.service]
-    by_address = host.server is not None and host.server.upstream == "address" and service.address is not None
-    return f"{service.address}:{service.ports[0].container_port}" if by_address else f"127.0.0.1:{service.ports[0].port}"
+    by_address = (
+        host.server is not None
+        and host.server.upstream == "address"
+        and service.address is not None
+    )
+    return (
+        f"{service.address}:{service.ports[0].container_port}"
+        if by_address
+        else f"127.0.0.1:{service.ports[0].port}"
+    )
 
 
 def _check_location(route: Route, inside: list[Block]) -> None:
-    assert values(inside, "proxy_pass") == [[f"http://{route.upstream}{'/' if route.strip else ''}"]]
+    assert values(inside, "proxy_pass") == [
+        [f"http://{route.upstream}{'/' if route.strip else ''}"]
+    ]
     headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)
     assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if route.strip else "")
     assert headers["Host"] == headers["X-Forwarded-Host"] == "$host$portgen_port"
     assert values(inside, "proxy_request_buffering") == [["off"]]
     assert values(inside, "proxy_read_timeout") == [[f"{route.timeout}s"]]
     assert values(inside, "proxy_buffering") == [["on" if route.buffering else "off"]]
-    assert values(inside, "client_max_body_size") == ([] if route.max_body is None else [[route.max_body]])
+    assert values(inside, "client_max_body_size") == (
+        [] if route.max_body is None else [[route.max_body]]
+    )
     assert values(inside, "allow") == [[client] for client in route.clients]
     assert values(inside, "deny") == ([["all"]] if route.clients or route.closed else [])
     assert values(inside, "auth_basic") == ([[_realm(route.title)]] if route.auth_file else [])
-    assert values(inside, "auth_basic_user_file") == ([[route.auth_file]] if route.auth_file else [])
+    assert values(inside, "auth_basic_user_file") == (
+        [[route.auth_file]] if route.auth_file else []
+    )
 
 
 def _realm(title: str) -> str:

@@ -12,23 +12,35 @@ from typing import Any
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import inventory, planner, render, report, rules, targets
+from portgen import rules, screen, targets
+from portgen.files import render
+from portgen.files.render import File
+from portgen.inventory import source as inventory
+from portgen.plan import planner
 from portgen.problem import Severity
-from portgen.render import File
+from portgen.settings import Style
 from tests import readback
 
 REPOSITORY = Path(__file__).parent.parent
 CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
 TARGETS = ("compose", "nginx", "systemd", "ufw")
-SHARED = (REPOSITORY / "templates/ufw/apply.py").read_text()  # the main part of every firewall script
+SHARED = (
+    REPOSITORY / "templates/ufw/apply.py"
+).read_text()  # the main part of every firewall script
 
 
 def rendered(case: Path) -> list[File]:
     source = inventory.parse(case.read_bytes(), "inventory.yaml")
     plan = planner.make(source.inventory)
     problems = rules.check(plan, source.at)
-    assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(report.problem_lines(problems, report.Style()))
-    folders = [folder for folder in (case.parent / "templates", REPOSITORY / "templates") if folder.is_dir()]
+    assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(
+        screen.problem_lines(problems, Style())
+    )
+    folders = [
+        folder
+        for folder in (case.parent / "templates", REPOSITORY / "templates")
+        if folder.is_dir()
+    ]
     return render.files(plan, {name: targets.every()[name] for name in TARGETS}, folders)
 
 
@@ -60,7 +72,9 @@ def test_a_feature_reads_back_as_planned(case: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
-def test_the_firewall_script_is_a_shell_script(case: Path, need: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_firewall_script_is_a_shell_script(
+    case: Path, need: Callable[[str], str], tmp_path: Path
+) -> None:
     import subprocess
 
     for file in rendered(case):

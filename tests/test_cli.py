@@ -33,7 +33,10 @@ projects:
     services:
       web: {port: 5000, route: /web/}
 """
-WARNING = CLEAN.replace("web: {port: 5000", "web: {port: 81, ignore: {port-outside-project: tested, address-reserved: tested}")
+WARNING = CLEAN.replace(
+    "web: {port: 5000",
+    "web: {port: 81, ignore: {port-outside-project: tested, address-reserved: tested}",
+)
 ERROR = CLEAN + "      twin: {port: 5000}\n"
 PORTGEN = [sys.executable, "-m", "portgen"]
 
@@ -48,7 +51,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_0_for_what_is_clean_written_or_unchanged(project: Path, portgen: Run) -> None:
-    assert [portgen(*arguments).code for arguments in (["lint"], ["render"], ["render"], ["render", "--check"])] == [0, 0, 0, 0]
+    assert [
+        portgen(*arguments).code
+        for arguments in (["lint"], ["render"], ["render"], ["render", "--check"])
+    ] == [0, 0, 0, 0]
 
 
 def test_1_for_differences(project: Path, portgen: Run) -> None:
@@ -63,14 +69,21 @@ def test_1_for_lint_errors_and_nothing_is_written(project: Path, portgen: Run) -
     for arguments in (["lint"], ["render"], ["render", "--check"], ["render", "--force", "--yes"]):
         run = portgen(*arguments)
         assert run.code == 1
-        assert "inventory.yaml:9:20: error: port 5000 is held by web (line 8) [port-taken]\n    hint: next free: 5001\n" in run.out
+        assert (
+            "inventory.yaml:9:20: error: port 5000 is held by web (line 8) [port-taken]\n    hint: next free: 5001\n"
+            in run.out
+        )
     assert sorted(path.name for path in project.iterdir()) == ["inventory.yaml"]
 
 
 def test_warnings_alone_fail_with_strict_only(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(WARNING)
     assert portgen("lint").code == portgen("render", "--check").code - 1 == 0
-    for arguments in (["lint", "--strict"], ["render", "--strict"], ["render", "--check", "--strict"]):
+    for arguments in (
+        ["lint", "--strict"],
+        ["render", "--strict"],
+        ["render", "--check", "--strict"],
+    ):
         run = portgen(*arguments)
         assert run.code == 1
         assert ":8:19: warning: port 81 is privileged (below 1024) [port-privileged]" in run.out
@@ -128,11 +141,16 @@ def test_4_for_the_machine(project: Path, portgen: Run) -> None:
     (project / "output").write_text("a file in the way")
     run = portgen("render")
     assert run.code == Exit.MACHINE
-    assert "error: output/SHA256SUMS: can't be written: Not a directory" in run.err or "File exists" in run.err
+    assert (
+        "error: output/SHA256SUMS: can't be written: Not a directory" in run.err
+        or "File exists" in run.err
+    )
 
 
-def test_70_for_a_bug_and_a_traceback_only_when_asked(project: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from portgen import planner
+def test_70_for_a_bug_and_a_traceback_only_when_asked(
+    project: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portgen.plan import planner
 
     def broken(_inventory: object) -> None:
         raise RuntimeError("wires crossed")
@@ -140,7 +158,9 @@ def test_70_for_a_bug_and_a_traceback_only_when_asked(project: Path, portgen: Ru
     monkeypatch.setattr(planner, "make", broken)
     run = portgen("lint")
     assert run.code == Exit.BUG
-    assert run.err == ("error: a bug in portgen: RuntimeError: wires crossed\n    hint: run it again with -v for the traceback, and report it\n")
+    assert run.err == (
+        "error: a bug in portgen: RuntimeError: wires crossed\n    hint: run it again with -v for the traceback, and report it\n"
+    )
 
 
 def test_130_for_an_interruption(project: Path) -> None:
@@ -149,7 +169,9 @@ def test_130_for_an_interruption(project: Path) -> None:
 
     held = os.open(project, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
-    waiting = subprocess.Popen([*PORTGEN, "render"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    waiting = subprocess.Popen(
+        [*PORTGEN, "render"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert waiting.stderr is not None
         assert "waiting for" in waiting.stderr.readline()
@@ -165,7 +187,14 @@ def test_a_reader_that_has_seen_enough_is_no_fault(project: Path) -> None:
     many = "".join(f"      s{n}: {{port: {5001 + n}, route: /s{n}/}}\n" for n in range(90))
     (project / "inventory.yaml").write_text(CLEAN + many)
     script = 'set -o pipefail; "$@" render --check | head -1'
-    ran = subprocess.run(["bash", "-c", script, "bash", *PORTGEN], check=False, cwd=project, capture_output=True, text=True, timeout=20)
+    ran = subprocess.run(
+        ["bash", "-c", script, "bash", *PORTGEN],
+        check=False,
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert ran.stdout == "added    box/compose/docker-compose.wall.yml\n"
     assert "Traceback" not in ran.stderr
     assert "Broken pipe" not in ran.stderr
@@ -177,7 +206,15 @@ def test_a_full_standard_output_is_told_and_is_no_bug(project: Path) -> None:
     if not Path("/dev/full").exists():
         missing("there is no /dev/full here")
     with open("/dev/full", "w") as full:
-        ran = subprocess.run([*PORTGEN, "render", "--check"], check=False, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+        ran = subprocess.run(
+            [*PORTGEN, "render", "--check"],
+            check=False,
+            cwd=project,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+        )
     assert ran.returncode == Exit.MACHINE
     assert "No space left on device" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -231,7 +268,10 @@ def test_markdown_is_a_table(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(ERROR)
     lines = portgen("lint", "--format", "markdown").out.splitlines()
     assert lines[:2] == ["| place | severity | finding | rule |", "|---|---|---|---|"]
-    assert lines[2] == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: 5001 | `port-taken` |"
+    assert (
+        lines[2]
+        == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: 5001 | `port-taken` |"
+    )
 
 
 def test_a_diff_for_markdown_is_fenced(project: Path, portgen: Run) -> None:
@@ -258,7 +298,12 @@ def test_a_diff_for_markdown_is_fenced(project: Path, portgen: Run) -> None:
     ],
 )
 def test_colour(
-    project: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], arguments: list[str], coloured: bool
+    project: Path,
+    portgen: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    arguments: list[str],
+    coloured: bool,
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -329,7 +374,9 @@ def test_interrupted_at_the_question_nothing_is_written(project: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_global_options_go_before_the_command_and_after_it(tmp_path: Path, portgen: Run, before: bool) -> None:
+def test_global_options_go_before_the_command_and_after_it(
+    tmp_path: Path, portgen: Run, before: bool
+) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there/ports.yaml").write_text(CLEAN)
     options = ["-C", "there", "-i", "ports.yaml", "-o", "rendered", "-q"]
@@ -345,7 +392,15 @@ def test_the_later_option_wins(project: Path, portgen: Run) -> None:
 
 def test_absolute_paths_are_taken_as_they_are(project: Path, portgen: Run) -> None:
     (project / "elsewhere").mkdir()
-    run = portgen("-C", "elsewhere", "-i", str(project / "inventory.yaml"), "-o", str(project / "out"), "render")
+    run = portgen(
+        "-C",
+        "elsewhere",
+        "-i",
+        str(project / "inventory.yaml"),
+        "-o",
+        str(project / "out"),
+        "render",
+    )
     assert run.code == 0
     assert (project / "out/SHA256SUMS").exists()
 
@@ -378,4 +433,6 @@ def test_the_rules_are_listed_with_what_they_find(portgen: Run) -> None:
     from portgen import rules
 
     out = portgen("lint", "--rules").out
-    assert re.findall(r"^([a-z-]+) \((?:error|warning|note)\)$", out, re.MULTILINE) == list(rules.every())
+    assert re.findall(r"^([a-z-]+) \((?:error|warning|note)\)$", out, re.MULTILINE) == list(
+        rules.every()
+    )

@@ -13,8 +13,12 @@ import pytest
 import yaml
 from hypothesis import given
 
-from portgen import diff, inventory, model, output, planner, render, rules, targets
-from portgen.plan import Host, Plan
+from portgen import rules, targets
+from portgen.files import diff, output, render
+from portgen.inventory import model
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Host, Plan
 from portgen.problem import Exit, PortgenError
 from tests import inventories, readback
 from tests.test_properties import only_of
@@ -50,7 +54,9 @@ def test_the_inventory_has_no_finding(source: inventory.Source, plan: Plan) -> N
 def test_there_are_25_dashboards_each_with_its_facts(plan: Plan) -> None:
     dashboard = next(project for project in plan.projects if project.name == "dashboard")
     assert len(dashboard.services) == DASHBOARDS
-    assert {service.ports[0].port for service in dashboard.services} == set(range(5000, 5026)) - {5011}
+    assert {service.ports[0].port for service in dashboard.services} == set(range(5000, 5026)) - {
+        5011
+    }
     for service in dashboard.services:
         assert service.title
         assert service.purpose
@@ -59,7 +65,11 @@ def test_there_are_25_dashboards_each_with_its_facts(plan: Plan) -> None:
         assert re.sub(r"[^a-z0-9]+", "-", service.title.lower()) == service.name
         assert service.route is not None
         assert service.route.path == f"/dashboard/{service.name}/"
-    assert {service.name: service.ports[0].container_port for service in dashboard.services if service.ports[0].container_port != 5000} == {
+    assert {
+        service.name: service.ports[0].container_port
+        for service in dashboard.services
+        if service.ports[0].container_port != 5000
+    } == {
         "technician-kpi-wall": 5011,
         "variances-dashboard": 5001,
     }
@@ -67,15 +77,25 @@ def test_there_are_25_dashboards_each_with_its_facts(plan: Plan) -> None:
 
 def test_24_forwarders_one_service_on_the_host_network_25_routes(host: Host) -> None:
     assert len(host.forwarders) == DASHBOARDS - 1
-    assert [service.name for service in host.services if service.via == "host"] == ["variances-dashboard"]
+    assert [service.name for service in host.services if service.via == "host"] == [
+        "variances-dashboard"
+    ]
     assert len(host.routes) == DASHBOARDS
-    assert len(host.openings) == 1 + DASHBOARDS + 1 + 1 + 1  # nginx twice, the dashboards, the API, the database from one network
+    assert (
+        len(host.openings) == 1 + DASHBOARDS + 1 + 1 + 1
+    )  # nginx twice, the dashboards, the API, the database from one network
 
 
 def test_postgresql_is_shared_and_open_to_the_projects_alone(plan: Plan, host: Host) -> None:
     database = next(service for service in plan.services if service.name == "postgresql")
-    assert (database.ports[0].port, database.ports[0].protocol, database.sources) == (5432, "tcp", ("172.30.0.0/22",))
-    assert [opening.source for opening in host.openings if opening.port == 5432] == ["172.30.0.0/22"]
+    assert (database.ports[0].port, database.ports[0].protocol, database.sources) == (
+        5432,
+        "tcp",
+        ("172.30.0.0/22",),
+    )
+    assert [opening.source for opening in host.openings if opening.port == 5432] == [
+        "172.30.0.0/22"
+    ]
 
 
 # --- the committed files ---------------------------------------------------------------------------------------------
@@ -95,7 +115,9 @@ def test_the_committed_units_forward_each_dashboard_and_nothing_else() -> None:
         listen, connect = unit.argv[-2:]
         forwarded[int(re.match(r"TCP4-LISTEN:(\d+),", listen)[1])] = connect.split(",")[0]  # type: ignore[index]
     assert forwarded == {
-        port: f"TCP4:172.30.0.{16 + port - 5000}:{5011 if port == 5025 else 5000}" for port in range(5000, 5026) if port not in (5001, 5011)
+        port: f"TCP4:172.30.0.{16 + port - 5000}:{5011 if port == 5025 else 5000}"
+        for port in range(5000, 5026)
+        if port not in (5001, 5011)
     }
 
 
@@ -113,25 +135,48 @@ def test_the_committed_compose_file_publishes_no_port() -> None:
     read = readback.compose((ES / "compose/docker-compose.dashboard.yml").read_text())
     assert len(read["services"]) == DASHBOARDS
     assert not [name for name, service in read["services"].items() if "ports" in service]
-    assert [name for name, service in read["services"].items() if service.get("network_mode") == "host"] == ["variances-dashboard"]
-    addresses = [entry["ipv4_address"] for service in read["services"].values() for entry in service.get("networks", {}).values()]
+    assert [
+        name for name, service in read["services"].items() if service.get("network_mode") == "host"
+    ] == ["variances-dashboard"]
+    addresses = [
+        entry["ipv4_address"]
+        for service in read["services"].values()
+        for entry in service.get("networks", {}).values()
+    ]
     assert len(set(addresses)) == len(addresses) == DASHBOARDS - 1
 
 
 def test_the_committed_files_read_back_as_planned(plan: Plan, tmp_path: Path) -> None:
     files = [
-        file for file in render.files(plan, targets.every(), [REPOSITORY / "templates"]) if file.target in ("compose", "nginx", "systemd", "ufw")
+        file
+        for file in render.files(plan, targets.every(), [REPOSITORY / "templates"])
+        if file.target in ("compose", "nginx", "systemd", "ufw")
     ]
     readback.check(plan, files, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["smartnumbers", "variances-dashboard", "api-server", "postgresql"])
-def test_a_moved_service_changes_only_its_own_lines(source: inventory.Source, plan: Plan, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["smartnumbers", "variances-dashboard", "api-server", "postgresql"]
+)
+def test_a_moved_service_changes_only_its_own_lines(
+    source: inventory.Source, plan: Plan, name: str
+) -> None:
     service = next(service for service in plan.services if service.name == name)
     place = source.place((*service.key_path, "port"))
-    moved = planner.make(inventory.parse((source.text[: place.start] + "5333" + source.text[place.end :]).encode(), "inventory.yaml").inventory)
-    every = {key: target for key, target in targets.every().items() if key in ("compose", "nginx", "systemd", "ufw")}
-    before, after = (render.files(planned, every, [REPOSITORY / "templates"]) for planned in (plan, moved))
+    moved = planner.make(
+        inventory.parse(
+            (source.text[: place.start] + "5333" + source.text[place.end :]).encode(),
+            "inventory.yaml",
+        ).inventory
+    )
+    every = {
+        key: target
+        for key, target in targets.every().items()
+        if key in ("compose", "nginx", "systemd", "ufw")
+    }
+    before, after = (
+        render.files(planned, every, [REPOSITORY / "templates"]) for planned in (plan, moved)
+    )
     assert only_of(name, before, after) == []
     assert before != after
 
@@ -159,11 +204,20 @@ def test_the_schema_uses_draft_7_only() -> None:
             assert not is_schema or set(value) <= known, set(value) - known
             for key, item in value.items():
                 names = key in ("properties", "definitions", "patternProperties") and is_schema
-                pending.append((list(item.values()) if names else item, key not in ("default", "enum", "const", "required")))
+                pending.append(
+                    (
+                        list(item.values()) if names else item,
+                        key not in ("default", "enum", "const", "required"),
+                    )
+                )
 
 
 def test_the_schema_says_something_about_every_field() -> None:
-    fields = [(name, key) for name, part in model.json_schema()["definitions"].items() for key in part.get("properties", {})]
+    fields = [
+        (name, key)
+        for name, part in model.json_schema()["definitions"].items()
+        for key in part.get("properties", {})
+    ]
     assert {("Service", "via"), ("Route", "strip"), ("Nginx", "listen_tls")} <= set(fields)
 
 
@@ -171,15 +225,24 @@ CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
 RULES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
 
 
-@pytest.mark.parametrize("path", [REPOSITORY / "inventory.yaml", *CASES, *RULES], ids=lambda path: "-".join(path.parts[-3:-1]))
+@pytest.mark.parametrize(
+    "path",
+    [REPOSITORY / "inventory.yaml", *CASES, *RULES],
+    ids=lambda path: "-".join(path.parts[-3:-1]),
+)
 def test_the_schema_accepts_what_portgen_loads(path: Path) -> None:
-    errors = list(jsonschema.Draft7Validator(model.json_schema()).iter_errors(json_like(path.read_text())))
+    errors = list(
+        jsonschema.Draft7Validator(model.json_schema()).iter_errors(json_like(path.read_text()))
+    )
     assert [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors] == []
 
 
 @given(inventories.valid())
 def test_the_schema_accepts_every_valid_inventory(written: dict[str, Any]) -> None:
-    assert [error.message for error in jsonschema.Draft7Validator(model.json_schema()).iter_errors(written)] == []
+    assert [
+        error.message
+        for error in jsonschema.Draft7Validator(model.json_schema()).iter_errors(written)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -208,10 +271,16 @@ def json_like(text: str) -> Any:
 
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
-            first: [(tag, pattern) for tag, pattern in resolvers if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")]
+            first: [
+                (tag, pattern)
+                for tag, pattern in resolvers
+                if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+            ]
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^-?(0|[1-9][0-9]*)$"), list("-0123456789"))
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:int", re.compile("^-?(0|[1-9][0-9]*)$"), list("-0123456789")
+    )
     return json.loads(json.dumps(yaml.load(text, Loader)))

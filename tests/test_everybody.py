@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from portgen import inventory, planner
-from portgen.plan import Host
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Host
 
 TEXT = """\
 version: 1
@@ -22,7 +23,9 @@ projects:
 
 
 def host(allow: str) -> Host:
-    return planner.make(inventory.parse(TEXT.format(allow=allow).encode(), "inventory.yaml").inventory).hosts[0]
+    return planner.make(
+        inventory.parse(TEXT.format(allow=allow).encode(), "inventory.yaml").inventory
+    ).hosts[0]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +37,14 @@ def host(allow: str) -> Host:
         ("['::/0', '0.0.0.0/0']", {"any"}, "0.0.0.0", "0.0.0.0:5001:5001", ()),
     ],
 )
-def test_a_family_is_opened_only_when_it_is_named(allow: str, sources: set[str], bind: str, published: str, clients: tuple[str, ...]) -> None:
+def test_a_family_is_opened_only_when_it_is_named(
+    allow: str, sources: set[str], bind: str, published: str, clients: tuple[str, ...]
+) -> None:
     box = host(allow)
     assert {opening.source for opening in box.openings if opening.service == "forwarded"} == sources
     assert [forwarder.bind for forwarder in box.forwarders] == [bind]
-    assert [mapping for container in box.overrides[0].containers for mapping in container.published] == [published]
+    assert [
+        mapping for container in box.overrides[0].containers for mapping in container.published
+    ] == [published]
     assert box.routes[0].clients == clients
     assert bool(box.guards) == ("any" not in sources)

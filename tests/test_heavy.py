@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import exposure, inventory, planner, rules
-from portgen.facts import Facts
+from portgen import rules
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.facts import Facts
 from portgen.problem import Exit, PortgenError
+from portgen.review import exposure
 from tests.heavy import FAMILY, SIZE
 from tests.limit import Hangs, ends
 
@@ -32,19 +35,37 @@ def test_the_limit_ends_what_hangs() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_lint_comes_to_an_end_and_says_a_bearable_amount(name: str, tmp_path: Path, portgen: Run) -> None:
+def test_lint_comes_to_an_end_and_says_a_bearable_amount(
+    name: str, tmp_path: Path, portgen: Run
+) -> None:
     text = FAMILY[name]()
     assert len(text.encode()) <= SIZE
     (tmp_path / "inventory.yaml").write_text(text)
     with ends():
         run = portgen("lint")
     assert run.code in (Exit.OK, Exit.DIFFERENT, Exit.INVENTORY), run.err
-    assert len(run.out) < 300 * SIZE  # a few findings for each entry, and never one for each pair of them
+    assert (
+        len(run.out) < 300 * SIZE
+    )  # a few findings for each entry, and never one for each pair of them
 
 
-@pytest.mark.parametrize("command", [["render", "--check"], ["next", "p"], ["ports"], ["ports", "--free"], ["explain", "5000"]], ids=" ".join)
-@pytest.mark.parametrize("name", ["groups_of_full_ranges", "many_groups", "many_groups_in_flow_style", "one_list_of_scattered_ports"])
-def test_every_command_comes_to_an_end(name: str, command: list[str], tmp_path: Path, portgen: Run) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [["render", "--check"], ["next", "p"], ["ports"], ["ports", "--free"], ["explain", "5000"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "groups_of_full_ranges",
+        "many_groups",
+        "many_groups_in_flow_style",
+        "one_list_of_scattered_ports",
+    ],
+)
+def test_every_command_comes_to_an_end(
+    name: str, command: list[str], tmp_path: Path, portgen: Run
+) -> None:
     (tmp_path / "inventory.yaml").write_text(FAMILY[name]())
     with ends():
         portgen(*command)
@@ -58,12 +79,21 @@ def test_a_zone_is_looked_at_once_for_each_service_and_not_for_each_of_its_netwo
         assert exposure.said(tuple(networks), "h", Facts({}, {}, {}, {"h": words})) == "lan"
 
 
-RANGES = st.tuples(st.integers(1, 65535), st.integers(0, 65535)).map(lambda ends: f"{ends[0]}-{min(ends[0] + ends[1], 65535)}")
+RANGES = st.tuples(st.integers(1, 65535), st.integers(0, 65535)).map(
+    lambda ends: f"{ends[0]}-{min(ends[0] + ends[1], 65535)}"
+)
 LISTS = st.lists(RANGES, min_size=1, max_size=30).map(lambda ranges: f"[{','.join(ranges)}]")
 
 
-@given(own=LISTS, groups=st.lists(st.one_of(RANGES, LISTS), max_size=30), times=st.integers(1, 100), others=st.lists(LISTS, max_size=10))
-def test_any_ranges_come_to_an_end(own: str, groups: list[str], times: int, others: list[str]) -> None:
+@given(
+    own=LISTS,
+    groups=st.lists(st.one_of(RANGES, LISTS), max_size=30),
+    times=st.integers(1, 100),
+    others=st.lists(LISTS, max_size=10),
+)
+def test_any_ranges_come_to_an_end(
+    own: str, groups: list[str], times: int, others: list[str]
+) -> None:
     lines = ["version: 1", "hosts: {h: {}}", "projects:", f"  p: {{ports: {own}, groups: ["]
     lines += [f"    {{name: g{n}, ports: {ports}}}," for n, ports in enumerate(groups * times)]
     lines += ["  ]}", *(f"  p{n}: {{ports: {ports}}}" for n, ports in enumerate(others * times))]

@@ -36,7 +36,15 @@ def git(need: Callable[[str], str]) -> Callable[..., str]:
     program = need("git")
 
     def run(folder: Path, *arguments: str) -> str:
-        ran = subprocess.run([program, *arguments], check=False, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=240)
+        ran = subprocess.run(
+            [program, *arguments],
+            check=False,
+            cwd=folder,
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
         if ran.returncode:
             raise AssertionError(ran.stdout + ran.stderr)
         return ran.stdout + ran.stderr
@@ -46,9 +54,19 @@ def git(need: Callable[[str], str]) -> Callable[..., str]:
 
 def environment(folder: Path) -> dict[str, str]:
     """Nobody's git or pre-commit settings, and a cache that goes with the test."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
-    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Tester"), ("EMAIL", "tester@example.com"))}
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # where this checkout's portgen is
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GIT_", "PRE_COMMIT"))
+    }
+    who = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "Tester"), ("EMAIL", "tester@example.com"))
+    }
+    path = os.pathsep.join(
+        (str(Path(sys.executable).parent), os.environ["PATH"])
+    )  # where this checkout's portgen is
     return {
         **found,
         **who,
@@ -65,7 +83,9 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     if not (REPOSITORY / ".git").exists():
         missing("this is no git checkout")
     folder = tmp_path_factory.mktemp("hooks") / "portgen"
-    for name in git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
+    for name in git(
+        REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "-z"
+    ).split("\0"):
         if name and (REPOSITORY / name).is_file() and not name.startswith(("tests/", "output/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
@@ -75,28 +95,52 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     return folder
 
 
-def test_a_commit_without_a_render_is_stopped(hooks: Path, git: Callable[..., str], need: Callable[[str], str]) -> None:
+def test_a_commit_without_a_render_is_stopped(
+    hooks: Path, git: Callable[..., str], need: Callable[[str], str]
+) -> None:
     pre_commit = need("pre-commit")
     project = hooks.parent / "project"
     project.mkdir()
     (project / "inventory.yaml").write_text(INVENTORY)
     config = {
-        "repos": [{"repo": str(hooks), "rev": git(hooks, "rev-parse", "HEAD").strip(), "hooks": [{"id": "portgen-lint"}, {"id": "portgen-check"}]}]
+        "repos": [
+            {
+                "repo": str(hooks),
+                "rev": git(hooks, "rev-parse", "HEAD").strip(),
+                "hooks": [{"id": "portgen-lint"}, {"id": "portgen-check"}],
+            }
+        ]
     }
     (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
     git(project, "init", "-q")
     git(project, "add", "-A")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(arguments, check=False, cwd=project, env=environment(project), capture_output=True, text=True, timeout=240)
+        return subprocess.run(
+            arguments,
+            check=False,
+            cwd=project,
+            env=environment(project),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
 
     installed = run(pre_commit, "install", "--install-hooks")
-    if installed.returncode and re.search("No matching distribution|Connection|Network|Temporary failure|index", installed.stdout + installed.stderr):
-        missing(f"pre-commit can't install the hooks here: {installed.stdout[-400:]}{installed.stderr[-400:]}")
+    if installed.returncode and re.search(
+        "No matching distribution|Connection|Network|Temporary failure|index",
+        installed.stdout + installed.stderr,
+    ):
+        missing(
+            f"pre-commit can't install the hooks here: {installed.stdout[-400:]}{installed.stderr[-400:]}"
+        )
     assert installed.returncode == 0, installed.stdout + installed.stderr
 
     # Never rendered: stopped, and nothing is written.
-    with pytest.raises(AssertionError, match=r"portgen render --check.*Failed(?s:.*)added    box/nginx/conf\.d/portgen\.conf"):
+    with pytest.raises(
+        AssertionError,
+        match=r"portgen render --check.*Failed(?s:.*)added    box/nginx/conf\.d/portgen\.conf",
+    ):
         git(project, "commit", "-q", "-m", "first")
     assert not (project / "output").exists()
 
@@ -123,13 +167,16 @@ def test_a_commit_without_a_render_is_stopped(hooks: Path, git: Callable[..., st
     assert re.search(r"portgen render --check\.+Failed", said)
     assert "+    server 127.0.0.1:5001;" in said
     assert git(project, "log", "--format=%s").split() == ["first"]
-    assert before == {path: path.read_bytes() for path in (project / "output").rglob("*") if path.is_file()}
+    assert before == {
+        path: path.read_bytes() for path in (project / "output").rglob("*") if path.is_file()
+    }
 
     # A conflict: stopped with its place.
     (project / "inventory.yaml").write_text(INVENTORY + "      twin: {port: 5000}\n")
     git(project, "add", "-A")
     with pytest.raises(
-        AssertionError, match=r"portgen lint.*Failed(?s:.*)inventory\.yaml:9:20: error: port 5000 is held by web \(line 8\) \[port-taken\]"
+        AssertionError,
+        match=r"portgen lint.*Failed(?s:.*)inventory\.yaml:9:20: error: port 5000 is held by web \(line 8\) \[port-taken\]",
     ):
         git(project, "commit", "-q", "-m", "conflict")
 
@@ -152,15 +199,27 @@ class Project(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def installed(hooks: Path, git: Callable[..., str], need: Callable[[str], str]) -> Callable[[Path], None]:
+def installed(
+    hooks: Path, git: Callable[..., str], need: Callable[[str], str]
+) -> Callable[[Path], None]:
     """Make a repository run its hooks at each commit, as a person does once after cloning it."""
     pre_commit = need("pre-commit")
 
     def install(root: Path) -> None:
         command = (pre_commit, "install", "--install-hooks")
-        ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=240)
+        ran = subprocess.run(
+            command,
+            check=False,
+            cwd=root,
+            env=environment(root),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
         said = ran.stdout + ran.stderr
-        if ran.returncode and re.search("No matching distribution|Connection|Network|Temporary failure|index", said):
+        if ran.returncode and re.search(
+            "No matching distribution|Connection|Network|Temporary failure|index", said
+        ):
             missing(f"pre-commit can't install the hooks here: {said[-800:]}")
         assert ran.returncode == 0, said
 
@@ -170,7 +229,15 @@ def installed(hooks: Path, git: Callable[..., str], need: Callable[[str], str]) 
 def portgen(root: Path, *arguments: str) -> str:
     """This checkout's portgen, as a person has it on their PATH."""
     command = (sys.executable, "-m", "portgen", *arguments)
-    ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
 
@@ -182,14 +249,33 @@ def published(hooks: Path, git: Callable[..., str], *folders: str) -> str:
     for folder in folders or ("",):
         arguments = {"args": ["-C", folder]} if folder else {}
         entries += [{"id": "portgen-lint", **arguments}, {"id": "portgen-check", **arguments}]
-    return yaml.safe_dump({"repos": [{"repo": str(hooks), "rev": git(hooks, "rev-parse", "HEAD").strip(), "hooks": entries}]})
+    return yaml.safe_dump(
+        {
+            "repos": [
+                {
+                    "repo": str(hooks),
+                    "rev": git(hooks, "rev-parse", "HEAD").strip(),
+                    "hooks": entries,
+                }
+            ]
+        }
+    )
 
 
 @pytest.fixture(params=["at the root", "in a subfolder, by init", "in two subfolders"])
-def project(request: pytest.FixtureRequest, hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]) -> Project:
+def project(
+    request: pytest.FixtureRequest,
+    hooks: Path,
+    git: Callable[..., str],
+    installed: Callable[[Path], None],
+) -> Project:
     """A repository with its inventory, or its inventories, rendered and committed through the hooks."""
     root = hooks.parent / re.sub(r"\W+", "-", request.param)
-    folders = {"at the root": ("",), "in a subfolder, by init": ("ops/ports",), "in two subfolders": ("one", "deep/two")}[request.param]
+    folders = {
+        "at the root": ("",),
+        "in a subfolder, by init": ("ops/ports",),
+        "in two subfolders": ("one", "deep/two"),
+    }[request.param]
     root.mkdir()
     git(root, "init", "-q")
     for folder in folders:
@@ -210,7 +296,9 @@ def project(request: pytest.FixtureRequest, hooks: Path, git: Callable[..., str]
     return Project(root, tuple(root / folder for folder in folders))
 
 
-def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project, git: Callable[..., str]) -> None:
+def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
+    project: Project, git: Callable[..., str]
+) -> None:
     """Each kind of change alone, also a file that is only deleted: pre-commit passes no name of that to a
     hook."""
 
@@ -228,7 +316,9 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project,
         with (folder / "templates/systemd/forwarder.service.j2").open("a") as template:
             template.write("# ours\n")
         stopped("a template alone")
-        (folder / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }} another\n")
+        (folder / "templates/systemd/forwarder.service.j2").write_text(
+            "# portgen:{{ f.service }} another\n"
+        )
         stopped("a template alone")
         with (folder / "output/box/systemd/portgen-web.service").open("a") as unit:
             unit.write("# by hand\n")
@@ -242,7 +332,10 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(project: Project,
         (folder / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
         portgen(project.root, "-C", str(folder), "render", "--yes")
         git(project.root, "add", "-u")
-        with pytest.raises(AssertionError, match=r"git does not track \S*output/box/systemd/portgen-new\.service\n.*git add \S*output") as commit:
+        with pytest.raises(
+            AssertionError,
+            match=r"git does not track \S*output/box/systemd/portgen-new\.service\n.*git add \S*output",
+        ) as commit:
             git(project.root, "commit", "-q", "-m", "new")
         assert re.search(r"portgen render --check.*Failed", str(commit.value))
         git(project.root, "add", "-A")
@@ -276,7 +369,9 @@ def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
     assert "`-C DIR` names its folder" in str(commit.value)
 
 
-def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(tmp_path: Path, git: Callable[..., str]) -> None:
+def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(
+    tmp_path: Path, git: Callable[..., str]
+) -> None:
     root = tmp_path / "repository"
     (root / "a b").mkdir(parents=True)
     git(root, "init", "-q")
@@ -302,12 +397,18 @@ def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(tm
 def test_init_outside_of_a_repository_puts_the_hooks_beside_the_inventory(tmp_path: Path) -> None:
     portgen(tmp_path, "init", "ports")
     (local,) = yaml.safe_load((tmp_path / "ports/.pre-commit-config.yaml").read_text())["repos"]
-    assert [hook["entry"] for hook in local["hooks"]] == ["portgen lint", "portgen render --check --tracked"]
+    assert [hook["entry"] for hook in local["hooks"]] == [
+        "portgen lint",
+        "portgen render --check --tracked",
+    ]
     assert all(hook["always_run"] and not hook["pass_filenames"] for hook in local["hooks"])
 
 
 def test_this_repository_s_own_hooks_name_what_is_there() -> None:
-    offered = {hook["id"]: hook for hook in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())}
+    offered = {
+        hook["id"]: hook
+        for hook in yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text())
+    }
     assert set(offered) == {"portgen-lint", "portgen-check", "portgen-render"}
     for hook in offered.values():
         assert hook["language"] == "python"
@@ -318,7 +419,11 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
         assert hook["always_run"] is True
         assert "files" not in hook
     assert "--check" in offered["portgen-check"]["entry"]
-    own = [hook["id"] for repo in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"] for hook in repo["hooks"]]
+    own = [
+        hook["id"]
+        for repo in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+        for hook in repo["hooks"]
+    ]
     assert {"portgen-lint", "portgen-check"} <= set(own)
 
 
@@ -328,7 +433,15 @@ def test_this_repository_s_own_hooks_name_what_is_there() -> None:
 def tracked(root: Path, *arguments: str) -> tuple[int, str]:
     """How `render --check --tracked` ends, and what it reports."""
     command = (sys.executable, "-m", "portgen", *arguments, "render", "--check", "--tracked")
-    ran = subprocess.run(command, check=False, cwd=root, env=environment(root), capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return ran.returncode, ran.stderr
 
 
@@ -343,17 +456,27 @@ def fresh(tmp_path: Path, git: Callable[..., str]) -> Path:
     return root
 
 
-def test_what_git_does_not_track_is_named_from_where_one_stands(fresh: Path, git: Callable[..., str]) -> None:
+def test_what_git_does_not_track_is_named_from_where_one_stands(
+    fresh: Path, git: Callable[..., str]
+) -> None:
     code, said = tracked(fresh, "-C", "[ops]")
     assert code == 1
-    assert "error: git does not track [ops]/output/SHA256SUMS, [ops]/output/docker-host/compose/docker-compose.apps.yml, " in said
+    assert (
+        "error: git does not track [ops]/output/SHA256SUMS, [ops]/output/docker-host/compose/docker-compose.apps.yml, "
+        in said
+    )
     assert ", and 4 more\n    hint: git add '[ops]/output' (with -f " in said
     (fresh / "[ops]/output/notes").write_text("not portgen's\n")
     git(fresh, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
-    assert tracked(fresh, "-C", "[ops]") == (0, "nothing changed: output is what the inventory says (8 files)\n")
+    assert tracked(fresh, "-C", "[ops]") == (
+        0,
+        "nothing changed: output is what the inventory says (8 files)\n",
+    )
 
 
-def test_an_output_folder_that_the_repository_ignores_is_left_alone(fresh: Path, git: Callable[..., str]) -> None:
+def test_an_output_folder_that_the_repository_ignores_is_left_alone(
+    fresh: Path, git: Callable[..., str]
+) -> None:
     (fresh / ".gitignore").write_text("output/\n")
     git(fresh, "add", "-A")
     code, said = tracked(fresh, "-C", "[ops]")
@@ -361,7 +484,9 @@ def test_an_output_folder_that_the_repository_ignores_is_left_alone(fresh: Path,
     assert "[ops]/output is not kept in git: there is nothing for --tracked to check\n" in said
 
 
-def test_a_part_of_the_output_folder_that_the_repository_ignores_is_missing(fresh: Path, git: Callable[..., str]) -> None:
+def test_a_part_of_the_output_folder_that_the_repository_ignores_is_missing(
+    fresh: Path, git: Callable[..., str]
+) -> None:
     """SHA256SUMS names it, so nobody's clone would be as rendered."""
     (fresh / ".gitignore").write_text("*.html\n")
     git(fresh, "add", "-A")
@@ -381,12 +506,16 @@ def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, git: Callable[..., str
     assert tracked(folder)[0] == 0
 
 
-def test_who_stands_in_the_git_directory_gets_the_same_answer(fresh: Path, git: Callable[..., str]) -> None:
+def test_who_stands_in_the_git_directory_gets_the_same_answer(
+    fresh: Path, git: Callable[..., str]
+) -> None:
     git(fresh, "add", "-A")
     assert tracked(fresh / ".git/refs", "-C", "../../[ops]")[0] == 0
 
 
-def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(fresh: Path, git: Callable[..., str]) -> None:
+def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(
+    fresh: Path, git: Callable[..., str]
+) -> None:
     git(fresh / "[ops]/output/docker-host", "init", "-q")
     git(fresh, "add", "--", "[ops]/output/SHA256SUMS")
     code, said = tracked(fresh, "-C", "[ops]")
@@ -395,7 +524,9 @@ def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_
 
 
 @pytest.mark.parametrize("target", ["rendered", "../elsewhere"])
-def test_an_output_folder_that_is_a_link_is_looked_for_where_it_leads(tmp_path: Path, git: Callable[..., str], target: str) -> None:
+def test_an_output_folder_that_is_a_link_is_looked_for_where_it_leads(
+    tmp_path: Path, git: Callable[..., str], target: str
+) -> None:
     root = tmp_path / "root"
     root.mkdir()
     git(root, "init", "-q")
@@ -420,7 +551,9 @@ def test_sums_that_are_a_link_are_read(fresh: Path, git: Callable[..., str]) -> 
     assert tracked(fresh, "-C", "[ops]")[0] == 1
 
 
-def test_the_index_of_the_commit_under_way_is_the_one_that_counts(hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]) -> None:
+def test_the_index_of_the_commit_under_way_is_the_one_that_counts(
+    hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
+) -> None:
     """`git commit FILE` makes one of its own; what was added besides is not in it."""
     root = hooks.parent / "partial"
     root.mkdir()
@@ -435,7 +568,9 @@ def test_the_index_of_the_commit_under_way_is_the_one_that_counts(hooks: Path, g
     portgen(root, "render", "--yes")
     git(root, "add", "-A")
     known = git(root, "diff", "--cached", "--name-only", "--diff-filter=M").split()
-    with pytest.raises(AssertionError, match=r"git does not track output/box/systemd/portgen-new\.service"):
+    with pytest.raises(
+        AssertionError, match=r"git does not track output/box/systemd/portgen-new\.service"
+    ):
         git(root, "commit", "-q", "-m", "new", *known)
     git(root, "commit", "-q", "-m", "new")
 

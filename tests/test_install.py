@@ -17,15 +17,40 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment})
+    return subprocess.run(
+        argv,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "tests", ".*_cache", "output", "__pycache__", ".hypothesis"))
-    done = run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(source), cwd=folder)
+    shutil.copytree(
+        ROOT,
+        source,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "tests", ".*_cache", "output", "__pycache__", ".hypothesis"
+        ),
+    )
+    done = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "-w",
+        str(folder),
+        str(source),
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("portgen-*.whl")
     return built
@@ -33,17 +58,38 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_default_template_and_nothing_of_the_example(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    templates = {f"portgen/templates/{path.relative_to(ROOT / 'templates')}" for path in (ROOT / "templates").rglob("*") if path.is_file()}
+    templates = {
+        f"portgen/templates/{path.relative_to(ROOT / 'templates')}"
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file()
+    }
     assert templates <= names
     assert not {name for name in names if name.startswith(("output", "tests", "inventory"))}
 
 
-def test_an_installed_portgen_makes_and_renders_a_project_and_takes_its_own_templates(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_portgen_makes_and_renders_a_project_and_takes_its_own_templates(
+    wheel: Path, tmp_path: Path
+) -> None:
     # The dependencies are this environment's; portgen itself comes from the wheel alone.
     site = tmp_path / "site"
-    done = run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel), cwd=tmp_path)
+    done = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(site),
+        str(wheel),
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
-    portgen = (sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); from portgen.cli import main; main()")
+    portgen = (
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(site)!r}); from portgen.cli import main; main()",
+    )
     assert run(*portgen, "init", "project", cwd=tmp_path).returncode == 0
     project = tmp_path / "project"
     first = run(*portgen, "render", "--yes", cwd=project)
@@ -63,29 +109,56 @@ def test_an_installed_portgen_makes_and_renders_a_project_and_takes_its_own_temp
     [
         ("exit 127", "needs Python 3.11 or newer"),
         ('case "$2" in *print*) echo 3.9 ;; *) exit 1 ;; esac', "'python3' is 3.9"),
-        ('case "$2" in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; *) exit 0 ;; esac', "sudo apt-get install python3.12-venv"),
+        (
+            'case "$2" in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; *) exit 0 ;; esac',
+            "sudo apt-get install python3.12-venv",
+        ),
     ],
     ids=["no python", "an old python", "no venv"],
 )
-def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(body: str, told: str, tmp_path: Path) -> None:
+def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(
+    body: str, told: str, tmp_path: Path
+) -> None:
     if body != "exit 127":
         fake = tmp_path / "python3"
         fake.write_text(f"#!/bin/sh\n{body}\n")
         fake.chmod(0o755)
     for tool in ("sh", "dirname"):
         (tmp_path / tool).symlink_to(shutil.which(tool) or f"/bin/{tool}")
-    done = run("/bin/sh", str(ROOT / "tools" / "make-venv.sh"), "python3", str(tmp_path / "venv"), cwd=tmp_path, PATH=str(tmp_path))
+    done = run(
+        "/bin/sh",
+        str(ROOT / "tools" / "make-venv.sh"),
+        "python3",
+        str(tmp_path / "venv"),
+        cwd=tmp_path,
+        PATH=str(tmp_path),
+    )
     assert done.returncode == 1
     assert told in done.stderr
     assert "sudo apt-get install" in done.stderr
 
 
-@pytest.mark.parametrize("argv", [("shellcheck", "--shell", "sh", "-"), ("dash", "-n"), ("bash", "--posix", "-n")], ids=lambda argv: argv[0])
-def test_the_guides_blocks_are_one_script_that_any_shell_reads(argv: tuple[str, ...], need: Callable[[str], str]) -> None:
+@pytest.mark.parametrize(
+    "argv",
+    [("shellcheck", "--shell", "sh", "-"), ("dash", "-n"), ("bash", "--posix", "-n")],
+    ids=lambda argv: argv[0],
+)
+def test_the_guides_blocks_are_one_script_that_any_shell_reads(
+    argv: tuple[str, ...], need: Callable[[str], str]
+) -> None:
     guide = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
     assert len(blocks) == guide.count("\n```") / 2
     script = "\n".join(blocks)
-    assert not re.search(r"\bufw (--force )?(reload|enable|disable|reset)\b", script), "it opens every port for seconds"
-    done = subprocess.run((need(argv[0]), *argv[1:]), input=script, capture_output=True, text=True, timeout=60, check=False)
+    assert not re.search(r"\bufw (--force )?(reload|enable|disable|reset)\b", script), (
+        "it opens every port for seconds"
+    )
+    done = subprocess.run(
+        (need(argv[0]), *argv[1:]),
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

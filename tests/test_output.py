@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import output
-from portgen.diff import Change, unified
+from portgen.files import output
+from portgen.files.diff import Change, unified
 from portgen.problem import Exit, PortgenError
 from tests.conftest import missing
 from tests.inventories import TWO_SERVICES as INVENTORY
@@ -71,16 +71,26 @@ def test_a_second_render_changes_nothing(rendered: Path, portgen: Run) -> None:
 
 def test_sha256sum_itself_accepts_the_sums(rendered: Path, need: Callable[[str], str]) -> None:
     ran = subprocess.run(
-        [need("sha256sum"), "--check", "--strict", "--quiet", "SHA256SUMS"], check=False, cwd=rendered / "output", capture_output=True, timeout=20
+        [need("sha256sum"), "--check", "--strict", "--quiet", "SHA256SUMS"],
+        check=False,
+        cwd=rendered / "output",
+        capture_output=True,
+        timeout=20,
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
     named = {line[66:] for line in (rendered / SUMS).read_text().splitlines()}
-    assert named == {name.removeprefix("output/") for name in tree(rendered) if name.startswith("output/")} - {"SHA256SUMS"}
+    assert named == {
+        name.removeprefix("output/") for name in tree(rendered) if name.startswith("output/")
+    } - {"SHA256SUMS"}
     assert sorted(named) == [line[66:] for line in (rendered / SUMS).read_text().splitlines()]
 
 
 def test_only_the_script_is_executable(rendered: Path) -> None:
-    executable = [path.name for path in (rendered / "output").rglob("*") if path.is_file() and path.stat().st_mode & 0o111]
+    executable = [
+        path.name
+        for path in (rendered / "output").rglob("*")
+        if path.is_file() and path.stat().st_mode & 0o111
+    ]
     assert executable == ["portgen-ufw.sh"]
 
 
@@ -122,7 +132,9 @@ def test_the_longest_names_fit_into_files(tmp_path: Path, portgen: Run) -> None:
     assert portgen("render", "--check").code == Exit.OK
 
 
-def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portgen: Run) -> None:
+def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(
+    rendered: Path, portgen: Run
+) -> None:
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     run = portgen("render", "--check")
     assert run.code == Exit.DIFFERENT
@@ -132,11 +144,15 @@ def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_b
     assert "+++ b/SHA256SUMS" not in run.out
 
 
-def test_the_diff_is_one_that_git_applies(rendered: Path, portgen: Run, need: Callable[[str], str]) -> None:
+def test_the_diff_is_one_that_git_applies(
+    rendered: Path, portgen: Run, need: Callable[[str], str]
+) -> None:
     """Additions, removals, changes, and a file without its last line's end: what is shown is what is written."""
     unit = rendered / UNIT
     unit.write_bytes(unit.read_bytes().removesuffix(b"\n"))
-    (rendered / "inventory.yaml").write_text(CHANGED.replace("alpha: {port: 5000}", "alpha: {port: 5005, title: 'a \u00e9 - b'}"))
+    (rendered / "inventory.yaml").write_text(
+        CHANGED.replace("alpha: {port: 5000}", "alpha: {port: 5005, title: 'a \u00e9 - b'}")
+    )
     shown = portgen("render", "--check", "--force", "-v").out
     subprocess.run(["cp", "-a", "output", "applied"], cwd=rendered, check=True, timeout=10)
     applied = subprocess.run(
@@ -149,8 +165,12 @@ def test_the_diff_is_one_that_git_applies(rendered: Path, portgen: Run, need: Ca
     )
     assert (applied.returncode, applied.stderr) == (0, b"")
     assert portgen("render", "--force").code == Exit.OK
-    written = {name: data for name, data in tree(rendered / "output").items() if name != "SHA256SUMS"}
-    assert {name: data for name, data in tree(rendered / "applied").items() if name != "SHA256SUMS"} == written
+    written = {
+        name: data for name, data in tree(rendered / "output").items() if name != "SHA256SUMS"
+    }
+    assert {
+        name: data for name, data in tree(rendered / "applied").items() if name != "SHA256SUMS"
+    } == written
 
 
 # --- hand edits ------------------------------------------------------------------------------------------------------
@@ -162,7 +182,10 @@ def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run
     for arguments in (["render"], ["render", "--yes"], ["render", "--check"]):
         run = portgen(*arguments)
         assert run.code == Exit.DIFFERENT
-        assert "edited   box/nginx/snippets/portgen-locations.conf by hand; --force overwrites it\n" in run.out
+        assert (
+            "edited   box/nginx/snippets/portgen-locations.conf by hand; --force overwrites it\n"
+            in run.out
+        )
         assert "-    proxy_read_timeout 900s;\n" in run.out
         assert tree(rendered) == before
     assert portgen("render", "--force").code == Exit.OK
@@ -178,18 +201,29 @@ def test_a_hand_edit_is_kept_when_the_inventory_changes_too(rendered: Path, port
     assert tree(rendered) == before
 
 
-def test_an_edited_file_with_an_edited_sum_is_still_an_edit_when_the_sum_is_no_sum(rendered: Path, portgen: Run) -> None:
+def test_an_edited_file_with_an_edited_sum_is_still_an_edit_when_the_sum_is_no_sum(
+    rendered: Path, portgen: Run
+) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
     lines = (rendered / SUMS).read_text().splitlines(keepends=True)
-    (rendered / SUMS).write_text("".join("not a sum  " + line[66:] if line.endswith("portgen-alpha.service\n") else line for line in lines))
+    (rendered / SUMS).write_text(
+        "".join(
+            "not a sum  " + line[66:] if line.endswith("portgen-alpha.service\n") else line
+            for line in lines
+        )
+    )
     run = portgen("render")
     assert run.code == Exit.DIFFERENT
     assert "edited   box/systemd/portgen-alpha.service by hand" in run.out
     assert b"Restart=no" in (rendered / UNIT).read_bytes()
 
 
-@pytest.mark.parametrize("sums", [b"", b"\xff\xfe\x00", b"<<<<<<< ours\n=======\n>>>>>>> theirs\n", None])
-def test_where_the_sums_are_lost_what_equals_the_render_is_no_edit_and_the_rest_is(rendered: Path, portgen: Run, sums: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "sums", [b"", b"\xff\xfe\x00", b"<<<<<<< ours\n=======\n>>>>>>> theirs\n", None]
+)
+def test_where_the_sums_are_lost_what_equals_the_render_is_no_edit_and_the_rest_is(
+    rendered: Path, portgen: Run, sums: bytes | None
+) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
     if sums is None:
         (rendered / SUMS).unlink()
@@ -206,7 +240,9 @@ def test_where_the_sums_are_lost_what_equals_the_render_is_no_edit_and_the_rest_
     assert portgen("render", "--check").code == Exit.OK
 
 
-def test_a_merge_that_took_the_right_files_and_the_wrong_sums_is_no_edit(rendered: Path, portgen: Run) -> None:
+def test_a_merge_that_took_the_right_files_and_the_wrong_sums_is_no_edit(
+    rendered: Path, portgen: Run
+) -> None:
     old_sums = (rendered / SUMS).read_bytes()
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     assert portgen("render").code == Exit.OK
@@ -217,20 +253,26 @@ def test_a_merge_that_took_the_right_files_and_the_wrong_sums_is_no_edit(rendere
     assert portgen("render", "--check").code == Exit.OK
 
 
-def test_a_line_of_each_side_in_the_sums_makes_both_sides_ours(rendered: Path, portgen: Run) -> None:
+def test_a_line_of_each_side_in_the_sums_makes_both_sides_ours(
+    rendered: Path, portgen: Run
+) -> None:
     """A git merge of two renders with `merge=union`: whichever file won, it was written by portgen."""
     ours = (rendered / SUMS).read_text()
     old_unit = (rendered / UNIT).read_bytes()
     edit(rendered / "inventory.yaml", "allow: [lan]", "allow: [any]")
     assert portgen("render").code == Exit.OK
-    (rendered / SUMS).write_text("<<<<<<< ours\n" + ours + "=======\n" + (rendered / SUMS).read_text() + ">>>>>>> theirs\n")
+    (rendered / SUMS).write_text(
+        "<<<<<<< ours\n" + ours + "=======\n" + (rendered / SUMS).read_text() + ">>>>>>> theirs\n"
+    )
     (rendered / UNIT).write_bytes(old_unit)
     edit(rendered / "inventory.yaml", "allow: [any]", "allow: [10.0.0.0/8]")
     run = portgen("render")
     assert (run.code, "edited" in run.out) == (Exit.OK, False)
 
 
-def test_carriage_returns_of_a_checkout_are_an_edit_of_the_files_but_not_of_the_sums(rendered: Path, portgen: Run) -> None:
+def test_carriage_returns_of_a_checkout_are_an_edit_of_the_files_but_not_of_the_sums(
+    rendered: Path, portgen: Run
+) -> None:
     (rendered / SUMS).write_bytes((rendered / SUMS).read_bytes().replace(b"\n", b"\r\n"))
     assert portgen("render").code == Exit.OK
     assert b"\r" not in (rendered / SUMS).read_bytes()
@@ -238,7 +280,9 @@ def test_carriage_returns_of_a_checkout_are_an_edit_of_the_files_but_not_of_the_
     assert portgen("render").code == Exit.DIFFERENT
 
 
-def test_a_foreign_file_in_a_wanted_place_is_never_overwritten_silently(tmp_path: Path, portgen: Run) -> None:
+def test_a_foreign_file_in_a_wanted_place_is_never_overwritten_silently(
+    tmp_path: Path, portgen: Run
+) -> None:
     (tmp_path / "inventory.yaml").write_text(INVENTORY)
     (tmp_path / UNIT).parent.mkdir(parents=True)
     (tmp_path / UNIT).write_bytes(b"[Unit]\nDescription=mine\n\xff\n")
@@ -251,7 +295,9 @@ def test_a_foreign_file_in_a_wanted_place_is_never_overwritten_silently(tmp_path
 # --- what is no longer wanted ----------------------------------------------------------------------------------------
 
 
-def test_what_portgen_wrote_and_no_longer_wants_is_removed_with_its_empty_folders(rendered: Path, portgen: Run) -> None:
+def test_what_portgen_wrote_and_no_longer_wants_is_removed_with_its_empty_folders(
+    rendered: Path, portgen: Run
+) -> None:
     edit(rendered / "inventory.yaml", "  box:", "  crate:")
     run = portgen("render")
     assert run.code == Exit.OK
@@ -263,14 +309,23 @@ def test_what_portgen_never_wrote_is_never_touched(rendered: Path, portgen: Run)
     mine = rendered / "output/box/systemd/portgen-mine.service"
     mine.write_text("[Unit]\n")
     (rendered / "output/notes.txt").write_text("mine")
-    edit(rendered / "inventory.yaml", "      alpha: {port: 5000}\n      beta: {port: 5001}\n", "      gamma: {port: 5003}\n")
+    edit(
+        rendered / "inventory.yaml",
+        "      alpha: {port: 5000}\n      beta: {port: 5001}\n",
+        "      gamma: {port: 5003}\n",
+    )
     assert portgen("render", "--force").code == Exit.OK
     assert mine.read_text() == "[Unit]\n"
-    assert sorted(path.name for path in mine.parent.iterdir()) == ["portgen-gamma.service", "portgen-mine.service"]
+    assert sorted(path.name for path in mine.parent.iterdir()) == [
+        "portgen-gamma.service",
+        "portgen-mine.service",
+    ]
     assert (rendered / "output/notes.txt").read_text() == "mine"
 
 
-def test_an_edited_file_that_is_no_longer_wanted_is_kept_until_forced(rendered: Path, portgen: Run) -> None:
+def test_an_edited_file_that_is_no_longer_wanted_is_kept_until_forced(
+    rendered: Path, portgen: Run
+) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
     edit(rendered / "inventory.yaml", "      alpha: {port: 5000}\n", "")
     before = tree(rendered)
@@ -283,7 +338,15 @@ def test_an_edited_file_that_is_no_longer_wanted_is_kept_until_forced(rendered: 
 
 
 @pytest.mark.parametrize(
-    "name", ["../victim.txt", "/{tmp}/victim.txt", "box/../../victim.txt", "./box/../../victim.txt", "link/victim.txt", "box//victim.txt"]
+    "name",
+    [
+        "../victim.txt",
+        "/{tmp}/victim.txt",
+        "box/../../victim.txt",
+        "./box/../../victim.txt",
+        "link/victim.txt",
+        "box//victim.txt",
+    ],
 )
 def test_the_sums_never_lead_out_of_the_folder(rendered: Path, portgen: Run, name: str) -> None:
     victim = rendered / "victim.txt"
@@ -315,11 +378,15 @@ def test_what_is_no_file_is_named_and_left_there(rendered: Path, portgen: Run, k
     before = tree(rendered)
     run = portgen("render", "--force")
     assert run.code == Exit.MACHINE
-    assert run.err == f"error: {UNIT}: is in the way, and not a regular file\n    hint: move it away\n"
+    assert (
+        run.err == f"error: {UNIT}: is in the way, and not a regular file\n    hint: move it away\n"
+    )
     assert tree(rendered) == before
 
 
-def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(rendered: Path, portgen: Run) -> None:
+def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(
+    rendered: Path, portgen: Run
+) -> None:
     elsewhere = rendered / "elsewhere"
     elsewhere.write_text("mine")
     (rendered / UNIT).unlink()
@@ -341,7 +408,9 @@ def test_a_link_to_nowhere_and_a_link_to_itself(rendered: Path, portgen: Run) ->
     assert run.err.startswith(f"error: {UNIT}: can't be read: ")
 
 
-def test_a_file_in_place_of_a_folder_stops_the_write_and_is_left_there(tmp_path: Path, portgen: Run) -> None:
+def test_a_file_in_place_of_a_folder_stops_the_write_and_is_left_there(
+    tmp_path: Path, portgen: Run
+) -> None:
     (tmp_path / "inventory.yaml").write_text(INVENTORY)
     for place in ("output", "output/box", "output/box/systemd"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
@@ -386,7 +455,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     left[0] = 10**9
 
 
-CHANGED = INVENTORY.replace("allow: [lan]", "allow: [any]").replace("      beta: {port: 5001}\n", "      gamma: {port: 5002}\n")
+CHANGED = INVENTORY.replace("allow: [lan]", "allow: [any]").replace(
+    "      beta: {port: 5001}\n", "      gamma: {port: 5002}\n"
+)
 
 
 @pytest.mark.parametrize("start", ["fresh", "rendered"])
@@ -395,7 +466,9 @@ def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
     tmp_path: Path, portgen: Run, failing: Callable[[int], None], start: str, meanwhile: str
 ) -> None:
     inventory = tmp_path / "inventory.yaml"
-    third = CHANGED.replace("gamma", "delta").replace("5002", "5003").replace("[any]", "[10.0.0.0/8]")
+    third = (
+        CHANGED.replace("gamma", "delta").replace("5002", "5003").replace("[any]", "[10.0.0.0/8]")
+    )
     for count in range(30):
         subprocess.run(["rm", "-rf", str(tmp_path / "output")], check=True, timeout=10)
         old: dict[str, bytes | str] = {}
@@ -413,20 +486,28 @@ def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
         assert "can't be written: No space left on device" in run.err
         assert "each file is whole; run `portgen render` again when that is fixed" in run.err
         half = tree(tmp_path / "output") if (tmp_path / "output").exists() else {}
-        inventory.write_text({"nothing": CHANGED, "reverted": INVENTORY, "changed again": third}[meanwhile])
+        inventory.write_text(
+            {"nothing": CHANGED, "reverted": INVENTORY, "changed again": third}[meanwhile]
+        )
         run = portgen("render")
-        assert (run.code, "edited" in run.out) == (Exit.OK, False), f"after {count} renames: {run.err}"
+        assert (run.code, "edited" in run.out) == (Exit.OK, False), (
+            f"after {count} renames: {run.err}"
+        )
         assert portgen("render", "--check").code == Exit.OK
         if meanwhile == "nothing":
             new = tree(tmp_path / "output")
             for name, data in half.items():
-                assert name == "SHA256SUMS" or data in (old.get(name), new.get(name)), f"{name} is not whole after {count} renames"
+                assert name == "SHA256SUMS" or data in (old.get(name), new.get(name)), (
+                    f"{name} is not whole after {count} renames"
+                )
     else:
         pytest.fail("the write never succeeded")
     assert count > 5
 
 
-def test_a_repair_leaves_what_a_straight_render_leaves(rendered: Path, portgen: Run, failing: Callable[[int], None]) -> None:
+def test_a_repair_leaves_what_a_straight_render_leaves(
+    rendered: Path, portgen: Run, failing: Callable[[int], None]
+) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
     failing(4)
     assert portgen("render").code == Exit.MACHINE
@@ -437,21 +518,28 @@ def test_a_repair_leaves_what_a_straight_render_leaves(rendered: Path, portgen: 
     assert repaired == tree(rendered / "straight")
 
 
-def test_the_first_file_that_could_not_be_written_is_named(rendered: Path, portgen: Run, failing: Callable[[int], None]) -> None:
+def test_the_first_file_that_could_not_be_written_is_named(
+    rendered: Path, portgen: Run, failing: Callable[[int], None]
+) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
     failing(1)
     run = portgen("render")
     assert run.code == Exit.MACHINE
-    assert "error: output/box/compose/docker-compose.wall.yml: can't be written: No space left on device\n    hint: 0 of " in run.err
+    assert (
+        "error: output/box/compose/docker-compose.wall.yml: can't be written: No space left on device\n    hint: 0 of "
+        in run.err
+    )
     failing(10**9)
 
 
-def test_a_killed_writer_is_repaired_too(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_writer_is_repaired_too(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing runs after a kill: no handler may be needed for the repair."""
     (rendered / "inventory.yaml").write_text(CHANGED)
     code = (
         "import os, sys, signal\n"
-        "from portgen import cli, output\n"
+        "from portgen import cli\nfrom portgen.files import output\n"
         "real, left = os.replace, [4]\n"
         "def replace(a, b, **folders):\n"
         "    left[0] -= 1\n"
@@ -460,7 +548,9 @@ def test_a_killed_writer_is_repaired_too(rendered: Path, portgen: Run, monkeypat
         "output.os.replace = replace\n"
         "cli.main(['render'])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=20)
+    killed = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=20
+    )
     assert killed.returncode == -signal.SIGKILL
     edit(rendered / "inventory.yaml", "allow: [any]", "allow: [10.0.0.0/8]")
     run = portgen("render")
@@ -468,13 +558,23 @@ def test_a_killed_writer_is_repaired_too(rendered: Path, portgen: Run, monkeypat
     assert not [name for name in tree(rendered) if "portgen-new" in name]
 
 
-def run_as_nobody(need: Callable[[str], str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_as_nobody(
+    need: Callable[[str], str], folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """portgen as somebody without rights, where the tests themselves run as root."""
     command = [sys.executable, "-m", "portgen", *arguments]
     if os.getuid() == 0:
         command = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", *command]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "no-cache")}
-    return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=20)
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
 
 
 @pytest.fixture
@@ -485,7 +585,9 @@ def open_to_nobody(rendered: Path) -> Path:
     return rendered
 
 
-def test_without_permission_nothing_is_written_and_the_place_is_named(open_to_nobody: Path, portgen: Run, need: Callable[[str], str]) -> None:
+def test_without_permission_nothing_is_written_and_the_place_is_named(
+    open_to_nobody: Path, portgen: Run, need: Callable[[str], str]
+) -> None:
     folder = open_to_nobody
     (folder / "inventory.yaml").write_text(CHANGED)
     if os.getuid() != 0:
@@ -500,15 +602,22 @@ def test_without_permission_nothing_is_written_and_the_place_is_named(open_to_no
     assert portgen("render").code == Exit.OK
 
 
-def test_an_unreadable_file_of_ours_is_named(open_to_nobody: Path, need: Callable[[str], str]) -> None:
+def test_an_unreadable_file_of_ours_is_named(
+    open_to_nobody: Path, need: Callable[[str], str]
+) -> None:
     folder = open_to_nobody
     (folder / UNIT).chmod(0o000)
     ran = run_as_nobody(need, folder, "render", "--check")
     (folder / UNIT).chmod(0o644)
-    assert (ran.returncode, ran.stderr) == (Exit.MACHINE, f"error: {UNIT}: can't be read: Permission denied\n")
+    assert (ran.returncode, ran.stderr) == (
+        Exit.MACHINE,
+        f"error: {UNIT}: can't be read: Permission denied\n",
+    )
 
 
-def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable[[str], str]) -> None:
+def test_a_disk_that_is_really_full(
+    rendered: Path, portgen: Run, need: Callable[[str], str]
+) -> None:
     """On a small tmpfs in a mount namespace of its own: 40 services don't fit, and then they do."""
     if os.getuid() != 0:
         missing("mounting needs root")
@@ -523,11 +632,25 @@ def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable
         "(cd output && sha256sum --quiet -c SHA256SUMS); echo $first $second $third $?"
     )
     # What is there, in whole pages, and some room.
-    size = sum(4 * (path.stat().st_size // 4096 + 1) for path in (rendered / "output").rglob("*")) + 60
+    size = (
+        sum(4 * (path.stat().st_size // 4096 + 1) for path in (rendered / "output").rglob("*")) + 60
+    )
     (rendered / "copy").mkdir()
-    subprocess.run(["cp", "-a", f"{rendered}/output/.", str(rendered / "copy")], check=True, timeout=10)
+    subprocess.run(
+        ["cp", "-a", f"{rendered}/output/.", str(rendered / "copy")], check=True, timeout=10
+    )
     ran = subprocess.run(
-        [need("unshare"), "-m", "sh", "-c", script, "sh", str(rendered / "copy"), sys.executable, str(size)],
+        [
+            need("unshare"),
+            "-m",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            str(rendered / "copy"),
+            sys.executable,
+            str(size),
+        ],
         check=False,
         cwd=rendered,
         capture_output=True,
@@ -536,7 +659,9 @@ def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable
     )
     if "mount" in ran.stderr:
         missing(f"a tmpfs can't be mounted here: {ran.stderr.strip()}")
-    assert ran.stdout == "0 4 0 0\n", (rendered / "second").read_text() + (rendered / "third").read_text()
+    assert ran.stdout == "0 4 0 0\n", (rendered / "second").read_text() + (
+        rendered / "third"
+    ).read_text()
     assert "can't be written: No space left on device" in (rendered / "second").read_text()
     assert "portgen-new" not in (rendered / "listed").read_text()
 
@@ -544,7 +669,9 @@ def test_a_disk_that_is_really_full(rendered: Path, portgen: Run, need: Callable
 # --- the lock --------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_writer_gives_up_after_a_while_and_names_the_first(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_writer_gives_up_after_a_while_and_names_the_first(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(output, "LOCK_WAIT", 0.2)
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     before = tree(rendered)
@@ -568,7 +695,13 @@ def test_a_second_writer_waits_for_the_first(rendered: Path, need: Callable[[str
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     held = os.open(rendered, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
-    second = subprocess.Popen([sys.executable, "-m", "portgen", "render"], cwd=rendered, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    second = subprocess.Popen(
+        [sys.executable, "-m", "portgen", "render"],
+        cwd=rendered,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert second.stderr is not None
         assert second.stderr.readline() == f"waiting for another portgen (pid {os.getpid()})\n"
@@ -589,7 +722,10 @@ def test_only_one_target_is_shown_and_written(rendered: Path, portgen: Run) -> N
     run = portgen("render", "--only", "nginx")
     assert run.code == Exit.OK
     after = tree(rendered)
-    assert {name for name in after if after[name] != before.get(name)} == {SUMS, "output/box/nginx/conf.d/portgen.conf"}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        SUMS,
+        "output/box/nginx/conf.d/portgen.conf",
+    }
     run = portgen("render", "--check", "--only", "nginx")
     assert run.code == Exit.OK
     run = portgen("render", "--check")
@@ -598,7 +734,9 @@ def test_only_one_target_is_shown_and_written(rendered: Path, portgen: Run) -> N
     assert portgen("render").code == Exit.OK
 
 
-def test_only_neither_removes_nor_protects_other_targets_files(rendered: Path, portgen: Run) -> None:
+def test_only_neither_removes_nor_protects_other_targets_files(
+    rendered: Path, portgen: Run
+) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
     edit(rendered / "inventory.yaml", "      beta: {port: 5001}\n", "")
     assert portgen("render", "--only", "nginx").code == Exit.OK
@@ -618,7 +756,14 @@ def test_only_names_the_targets_for_one_that_is_none(rendered: Path, portgen: Ru
 
 # --- links, devices, and what is too large ---------------------------------------------------------------------------
 
-READERS = [["render", "--yes"], ["render", "--check"], ["render", "--force", "--yes"], ["diff"], ["verify"], ["explain", f"{UNIT}:1"]]
+READERS = [
+    ["render", "--yes"],
+    ["render", "--check"],
+    ["render", "--force", "--yes"],
+    ["diff"],
+    ["verify"],
+    ["explain", f"{UNIT}:1"],
+]
 
 
 def linked_away(folder: Path, place: str) -> Path:
@@ -631,7 +776,9 @@ def linked_away(folder: Path, place: str) -> Path:
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 @pytest.mark.parametrize("place", ["output/box", "output/box/systemd", "output/box/nginx/conf.d"])
-def test_nothing_is_read_or_written_through_a_link_to_a_folder(rendered: Path, portgen: Run, place: str, command: list[str]) -> None:
+def test_nothing_is_read_or_written_through_a_link_to_a_folder(
+    rendered: Path, portgen: Run, place: str, command: list[str]
+) -> None:
     """Also where all is as remembered, and nothing would change."""
     outside = linked_away(rendered, place)
     before = tree(rendered)
@@ -639,13 +786,18 @@ def test_nothing_is_read_or_written_through_a_link_to_a_folder(rendered: Path, p
         (rendered / "inventory.yaml").write_text(inventory)
         run = portgen(*command)
         assert run.code == Exit.MACHINE, run.out + run.err
-        assert f"error: {place}: is a link (to {outside}), and portgen reads and writes through none\n    hint: move it away; " in run.err
+        assert (
+            f"error: {place}: is a link (to {outside}), and portgen reads and writes through none\n    hint: move it away; "
+            in run.err
+        )
         assert run.out == ""
     (rendered / "inventory.yaml").write_text(INVENTORY)
     assert tree(rendered) == before
 
 
-def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_not_in_the_way_is_left(rendered: Path, portgen: Run) -> None:
+def test_a_link_to_a_folder_inside_is_refused_too_and_one_that_is_not_in_the_way_is_left(
+    rendered: Path, portgen: Run
+) -> None:
     (rendered / "output/elsewhere").symlink_to("..")
     (rendered / "output/box/more").symlink_to("systemd")
     assert portgen("render", "--check").code == Exit.OK
@@ -660,16 +812,24 @@ def test_a_write_itself_goes_through_no_link(rendered: Path) -> None:
     outside = linked_away(rendered, "output/box/systemd")
     before = tree(outside)
     with pytest.raises(PortgenError, match="is a link"):
-        output.write(rendered / "output", [Change("box/systemd/portgen-alpha.service", "old", "new", "changed")])
+        output.write(
+            rendered / "output",
+            [Change("box/systemd/portgen-alpha.service", "old", "new", "changed")],
+        )
     assert tree(outside) == before
 
 
 @pytest.mark.parametrize(
     "change",
-    [Change("box/systemd/portgen-beta.service", "old", "new", "changed"), Change("box/systemd/portgen-beta.service", "old", None, "removed")],
+    [
+        Change("box/systemd/portgen-beta.service", "old", "new", "changed"),
+        Change("box/systemd/portgen-beta.service", "old", None, "removed"),
+    ],
     ids=["changed", "removed"],
 )
-def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(rendered: Path, monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
+def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(
+    rendered: Path, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
     """After everything was looked at: between the renames of two files."""
     real, seen = os.replace, {}
 
@@ -681,7 +841,10 @@ def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(rend
 
     monkeypatch.setattr(output.os, "replace", replace)
     first = Change("box/nginx/conf.d/portgen.conf", "old", "new", "changed")
-    with pytest.raises(PortgenError, match=r"portgen-beta\.service: can't be written: (Not a directory|Too many levels)"):
+    with pytest.raises(
+        PortgenError,
+        match=r"portgen-beta\.service: can't be written: (Not a directory|Too many levels)",
+    ):
         output.write(rendered / "output", [first, change])
     assert seen
     assert tree(rendered / "outside") == seen
@@ -697,7 +860,9 @@ def test_the_output_folder_itself_may_be_a_link(tmp_path: Path, portgen: Run) ->
     assert (tmp_path / "far/SHA256SUMS").exists()
 
 
-def test_a_file_that_is_a_link_out_of_the_folder_is_shown_as_a_link(rendered: Path, portgen: Run) -> None:
+def test_a_file_that_is_a_link_out_of_the_folder_is_shown_as_a_link(
+    rendered: Path, portgen: Run
+) -> None:
     """Not by what it leads to: a log of CI is read by many."""
     (rendered / "secret").write_text("s3cret\n")
     (rendered / UNIT).unlink()
@@ -727,19 +892,40 @@ def spoil(place: Path, kind: str) -> None:
             file.truncate(5 << 30)
 
 
-@pytest.mark.parametrize("command", [["render", "--yes"], ["render", "--check"], ["lint"], ["ports"], ["diff"], ["move", "alpha", "5050", "--yes"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["render", "--yes"],
+        ["render", "--check"],
+        ["lint"],
+        ["ports"],
+        ["diff"],
+        ["move", "alpha", "5050", "--yes"],
+    ],
+)
 @pytest.mark.parametrize("kind", ["device", "fifo", "huge"])
-def test_an_inventory_that_is_no_file_of_bearable_size(rendered: Path, portgen: Run, kind: str, command: list[str]) -> None:
+def test_an_inventory_that_is_no_file_of_bearable_size(
+    rendered: Path, portgen: Run, kind: str, command: list[str]
+) -> None:
     spoil(rendered / "inventory.yaml", kind)
     with ends():
         run = portgen(*command)
-    said = "it is larger than 16 MB, the most that portgen reads" if kind == "huge" else "it is a device, a pipe or a socket, not a file"
-    assert (run.code, run.err) == (Exit.INVENTORY, f"error: inventory.yaml: can't be read: {said}\n")
+    said = (
+        "it is larger than 16 MB, the most that portgen reads"
+        if kind == "huge"
+        else "it is a device, a pipe or a socket, not a file"
+    )
+    assert (run.code, run.err) == (
+        Exit.INVENTORY,
+        f"error: inventory.yaml: can't be read: {said}\n",
+    )
 
 
 @pytest.mark.parametrize("place", [UNIT, SUMS])
 @pytest.mark.parametrize("kind", ["device", "fifo", "huge"])
-def test_a_file_in_output_that_is_no_file_of_bearable_size(rendered: Path, portgen: Run, kind: str, place: str) -> None:
+def test_a_file_in_output_that_is_no_file_of_bearable_size(
+    rendered: Path, portgen: Run, kind: str, place: str
+) -> None:
     spoil(rendered / place, kind)
     for command in (["render", "--check"], ["render", "--yes"], ["verify"]):
         with ends():
@@ -748,7 +934,10 @@ def test_a_file_in_output_that_is_no_file_of_bearable_size(rendered: Path, portg
             assert run.code in (Exit.DIFFERENT, Exit.OK)
         else:
             assert run.code == Exit.MACHINE
-            assert re.search(f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and not a regular file)", run.err)
+            assert re.search(
+                f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and not a regular file)",
+                run.err,
+            )
 
 
 # --- what a killed run leaves ----------------------------------------------------------------------------------------
@@ -758,13 +947,17 @@ def strays(folder: Path) -> list[str]:
     return [name for name in tree(folder) if "portgen-new" in name]
 
 
-@pytest.mark.parametrize("afterwards", [INVENTORY, CHANGED], ids=["the inventory as it was", "the changed inventory"])
-def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(rendered: Path, portgen: Run, afterwards: str) -> None:
+@pytest.mark.parametrize(
+    "afterwards", [INVENTORY, CHANGED], ids=["the inventory as it was", "the changed inventory"]
+)
+def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(
+    rendered: Path, portgen: Run, afterwards: str
+) -> None:
     """Before each rename: the temporary file is there then, whole, and its place may be wanted no more."""
     whole = tree(rendered)
     code = (
         "import os, sys, signal\n"
-        "from portgen import cli, output\n"
+        "from portgen import cli\nfrom portgen.files import output\n"
         "real, left = os.replace, [int(sys.argv[1])]\n"
         "def replace(a, b, **folders):\n"
         "    if '/portgen/' not in str(b): left[0] -= 1\n"
@@ -776,7 +969,13 @@ def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(rendered: Pa
     littered = 0
     for count in range(30):
         (rendered / "inventory.yaml").write_text(CHANGED)
-        ended = subprocess.run([sys.executable, "-c", code, str(count)], check=False, cwd=rendered, capture_output=True, timeout=60)
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(count)],
+            check=False,
+            cwd=rendered,
+            capture_output=True,
+            timeout=60,
+        )
         if ended.returncode == 0:
             break
         assert ended.returncode == -signal.SIGKILL, ended.stderr
@@ -790,7 +989,9 @@ def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(rendered: Pa
     assert count == littered > 5
 
 
-def test_litter_goes_also_where_nothing_changes_but_not_by_a_check(rendered: Path, portgen: Run) -> None:
+def test_litter_goes_also_where_nothing_changes_but_not_by_a_check(
+    rendered: Path, portgen: Run
+) -> None:
     left = rendered / "output/box/systemd/.portgen-alpha.service.portgen-new"
     left.write_text("half")
     assert portgen("render", "--check").code == Exit.OK
@@ -799,7 +1000,9 @@ def test_litter_goes_also_where_nothing_changes_but_not_by_a_check(rendered: Pat
     assert not left.exists()
 
 
-def test_only_files_that_a_run_of_ours_would_have_left_are_swept(rendered: Path, portgen: Run) -> None:
+def test_only_files_that_a_run_of_ours_would_have_left_are_swept(
+    rendered: Path, portgen: Run
+) -> None:
     folder = rendered / "output/box/systemd"
     (rendered / "mine").write_text("mine")
     (folder / ".mine.service.portgen-new").write_text("mine")
@@ -812,16 +1015,30 @@ def test_only_files_that_a_run_of_ours_would_have_left_are_swept(rendered: Path,
     assert (folder / ".portgen-beta.service.portgen-new").is_dir()
 
 
-def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(rendered: Path, portgen: Run) -> None:
+def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(
+    rendered: Path, portgen: Run
+) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait(timeout=10)
-    gone, running = rendered / f".inventory.yaml.{ended.pid}.portgen-new", rendered / f".inventory.yaml.{os.getppid()}.portgen-new"
-    locked, link = rendered / ".inventory.yaml.999999991.portgen-new", rendered / ".inventory.yaml.999999992.portgen-new"
-    others = [rendered / ".other.yaml.999999993.portgen-new", rendered / ".inventory.yaml.99x.portgen-new", rendered / "inventory.yaml.9.portgen-new"]
+    gone, running = (
+        rendered / f".inventory.yaml.{ended.pid}.portgen-new",
+        rendered / f".inventory.yaml.{os.getppid()}.portgen-new",
+    )
+    locked, link = (
+        rendered / ".inventory.yaml.999999991.portgen-new",
+        rendered / ".inventory.yaml.999999992.portgen-new",
+    )
+    others = [
+        rendered / ".other.yaml.999999993.portgen-new",
+        rendered / ".inventory.yaml.99x.portgen-new",
+        rendered / "inventory.yaml.9.portgen-new",
+    ]
     for file in (gone, running, locked, *others):
         file.write_text("half")
     link.symlink_to(rendered / "inventory.yaml")
-    with locked.open() as held:  # as of a process in a container of its own: its number says nothing here
+    with (
+        locked.open() as held
+    ):  # as of a process in a container of its own: its number says nothing here
         fcntl.flock(held, fcntl.LOCK_EX)
         assert portgen("move", "alpha", "5050", "--yes").code == Exit.OK
     assert not gone.exists()
@@ -829,9 +1046,13 @@ def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(rend
     assert link.is_symlink()
 
 
-def test_a_killed_edit_loses_nothing_and_the_next_one_leaves_nothing_of_it(rendered: Path, portgen: Run) -> None:
+def test_a_killed_edit_loses_nothing_and_the_next_one_leaves_nothing_of_it(
+    rendered: Path, portgen: Run
+) -> None:
     code = "import os, signal\nfrom portgen import cli\nos.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\ncli.main(['move', 'alpha', '5050', '--yes'])\n"
-    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=60
+    )
     assert killed.returncode == -signal.SIGKILL
     assert (rendered / "inventory.yaml").read_text() == INVENTORY
     assert len(strays(rendered)) == 1
@@ -843,7 +1064,9 @@ def test_a_hard_link_is_parted_and_it_is_said(rendered: Path, portgen: Run) -> N
     os.link(rendered / "inventory.yaml", rendered / "other.yaml")
     run = portgen("move", "alpha", "5050", "--yes")
     assert run.code == Exit.OK
-    assert "inventory.yaml had 1 other name (hard links): what they lead to is as it was\n" in run.err
+    assert (
+        "inventory.yaml had 1 other name (hard links): what they lead to is as it was\n" in run.err
+    )
     assert (rendered / "other.yaml").read_text() == INVENTORY
     assert "hard link" not in portgen("move", "alpha", "5051", "--yes").err
 
@@ -876,8 +1099,14 @@ def take_the_lock(folder: Path) -> None:
     os.close(held)
 
 
-@pytest.mark.parametrize("command", [["render"], ["move", "alpha", "5050"], ["swap", "alpha", "beta"], ["remove", "alpha"]], ids=" ".join)
-def test_nobody_is_locked_out_while_a_person_thinks(rendered: Path, portgen: Run, asked: Any, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [["render"], ["move", "alpha", "5050"], ["swap", "alpha", "beta"], ["remove", "alpha"]],
+    ids=" ".join,
+)
+def test_nobody_is_locked_out_while_a_person_thinks(
+    rendered: Path, portgen: Run, asked: Any, command: list[str]
+) -> None:
     if command == ["render"]:
         (rendered / "inventory.yaml").write_text(CHANGED)
     asked(lambda: take_the_lock(rendered))
@@ -885,7 +1114,9 @@ def test_nobody_is_locked_out_while_a_person_thinks(rendered: Path, portgen: Run
 
 
 @pytest.mark.parametrize("what", ["inventory", "output", "template"])
-def test_what_is_not_what_was_shown_is_not_written(rendered: Path, portgen: Run, asked: Any, what: str) -> None:
+def test_what_is_not_what_was_shown_is_not_written(
+    rendered: Path, portgen: Run, asked: Any, what: str
+) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
 
     def meanwhile() -> None:
@@ -895,23 +1126,33 @@ def test_what_is_not_what_was_shown_is_not_written(rendered: Path, portgen: Run,
             edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
         else:
             (rendered / "templates/systemd").mkdir(parents=True)
-            (rendered / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }}\n")
+            (rendered / "templates/systemd/forwarder.service.j2").write_text(
+                "# portgen:{{ f.service }}\n"
+            )
 
     before = tree(rendered / "output")
     asked(meanwhile)
     run = portgen("render")
     assert run.code == Exit.MACHINE
-    assert "changed meanwhile: this is not what was shown\n    hint: nothing was written; run `portgen render` again" in run.err
+    assert (
+        "changed meanwhile: this is not what was shown\n    hint: nothing was written; run `portgen render` again"
+        in run.err
+    )
     if what == "output":
         before["box/nginx/snippets/portgen-locations.conf"] = (rendered / SNIPPET).read_bytes()
     assert tree(rendered / "output") == before
 
 
-def test_an_edit_of_what_is_not_what_was_shown_is_not_written(rendered: Path, portgen: Run, asked: Any) -> None:
+def test_an_edit_of_what_is_not_what_was_shown_is_not_written(
+    rendered: Path, portgen: Run, asked: Any
+) -> None:
     asked(lambda: edit(rendered / "inventory.yaml", "port: 5001", "port: 5003"))
     run = portgen("move", "alpha", "5050")
     assert run.code == Exit.MACHINE
-    assert "inventory.yaml was changed by somebody else meanwhile\n    hint: nothing was written; look at it, and run the command again" in run.err
+    assert (
+        "inventory.yaml was changed by somebody else meanwhile\n    hint: nothing was written; look at it, and run the command again"
+        in run.err
+    )
     assert "5050" not in (rendered / "inventory.yaml").read_text()
 
 
@@ -921,7 +1162,7 @@ def test_an_edit_of_what_is_not_what_was_shown_is_not_written(rendered: Path, po
 @pytest.fixture
 def no_rendering(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often something was really rendered."""
-    from portgen import render
+    from portgen.files import render
 
     real = render.files
     calls = []
@@ -934,14 +1175,31 @@ def no_rendering(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: len(calls)
 
 
-def test_the_unchanged_case_renders_nothing(rendered: Path, portgen: Run, no_rendering: Callable[[], int]) -> None:
+def test_the_unchanged_case_renders_nothing(
+    rendered: Path, portgen: Run, no_rendering: Callable[[], int]
+) -> None:
     assert portgen("render", "--check").code == Exit.OK
     assert portgen("render").code == Exit.OK
     assert no_rendering() == 0
 
 
-@pytest.mark.parametrize("change", ["content", "mode", "removed", "sums", "inventory", "template", "cache", "cache-json", "cache-type"])
-def test_memory_is_never_trusted_blindly(cache: Path, rendered: Path, portgen: Run, no_rendering: Callable[[], int], change: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content",
+        "mode",
+        "removed",
+        "sums",
+        "inventory",
+        "template",
+        "cache",
+        "cache-json",
+        "cache-type",
+    ],
+)
+def test_memory_is_never_trusted_blindly(
+    cache: Path, rendered: Path, portgen: Run, no_rendering: Callable[[], int], change: str
+) -> None:
     (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
     different = True
     if change == "content":
@@ -956,19 +1214,25 @@ def test_memory_is_never_trusted_blindly(cache: Path, rendered: Path, portgen: R
         edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     elif change == "template":
         (rendered / "templates/systemd").mkdir(parents=True)
-        (rendered / "templates/systemd/forwarder.service.j2").write_text("# portgen:{{ f.service }}\n")
+        (rendered / "templates/systemd/forwarder.service.j2").write_text(
+            "# portgen:{{ f.service }}\n"
+        )
     else:
         different = False
-        broken = {"cache": b"\xff\x00", "cache-json": b"[" * 100_000, "cache-type": b'{"key": 1, "problems": 3, "sums": [], "executable": null}'}[
-            change
-        ]
+        broken = {
+            "cache": b"\xff\x00",
+            "cache-json": b"[" * 100_000,
+            "cache-type": b'{"key": 1, "problems": 3, "sums": [], "executable": null}',
+        }[change]
         place.write_bytes(broken)
     run = portgen("render", "--check")
     assert run.code == (Exit.DIFFERENT if different else Exit.OK)
     assert no_rendering() == 1
 
 
-def test_a_cache_that_can_not_be_written_is_no_cache(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_can_not_be_written_is_no_cache(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (rendered / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(rendered / "file"))
     assert portgen("render", "--check").code == Exit.OK
@@ -977,13 +1241,35 @@ def test_a_cache_that_can_not_be_written_is_no_cache(rendered: Path, portgen: Ru
     assert portgen("render").code == Exit.OK
 
 
-def test_a_user_without_a_home_gets_no_folder_named_for_one(open_to_nobody: Path, need: Callable[[str], str]) -> None:
+def test_a_user_without_a_home_gets_no_folder_named_for_one(
+    open_to_nobody: Path, need: Callable[[str], str]
+) -> None:
     if os.getuid() != 0:
         missing("becoming a user without a home needs root")
     open_to_nobody.chmod(0o777)
-    command = [need("setpriv"), "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-m", "portgen", "render", "--check"]
-    homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
-    ran = subprocess.run(command, check=False, cwd=open_to_nobody, env=homeless, capture_output=True, text=True, timeout=20)
+    command = [
+        need("setpriv"),
+        "--reuid=54321",
+        "--regid=54321",
+        "--clear-groups",
+        sys.executable,
+        "-m",
+        "portgen",
+        "render",
+        "--check",
+    ]
+    homeless = {
+        name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")
+    }
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=open_to_nobody,
+        env=homeless,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert (ran.returncode, ran.stdout) == (Exit.OK, ""), ran.stderr
     assert sorted(path.name for path in open_to_nobody.iterdir()) == ["inventory.yaml", "output"]
 
@@ -1041,7 +1327,11 @@ def distrust(cache: Path, below: str, how: str) -> None:
             place.symlink_to(moved)
 
 
-HOW = [f"{how} {what}" for how in ("another's", "everybody's", "the group's", "a linked") for what in ("root", "folder", "file")]
+HOW = [
+    f"{how} {what}"
+    for how in ("another's", "everybody's", "the group's", "a linked")
+    for what in ("root", "folder", "file")
+]
 
 
 @pytest.fixture
@@ -1052,14 +1342,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("how", ["proper", *HOW])
-def test_only_ones_own_memory_says_that_nothing_changed(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+def test_only_ones_own_memory_says_that_nothing_changed(
+    cache: Path, rendered: Path, portgen: Run, how: str
+) -> None:
     """Files, their sums and the memory of them were exchanged: `proper` shows that this is a lie which would
     be believed."""
     before = (rendered / SUMS).read_text()
-    (rendered / UNIT).write_text((rendered / UNIT).read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
+    (rendered / UNIT).write_text(
+        (rendered / UNIT).read_text().replace("NoNewPrivileges=yes", "NoNewPrivileges=no")
+    )
     old = hashlib.sha256(before.encode()).hexdigest()
     paths = [line[66:] for line in before.splitlines()]
-    sums = "".join(f"{hashlib.sha256((rendered / 'output' / path).read_bytes()).hexdigest()}  {path}\n" for path in paths)
+    sums = "".join(
+        f"{hashlib.sha256((rendered / 'output' / path).read_bytes()).hexdigest()}  {path}\n"
+        for path in paths
+    )
     (rendered / SUMS).write_text(sums)
     new = hashlib.sha256(sums.encode()).hexdigest()
     poison_memory(cache, old, new)
@@ -1068,7 +1365,9 @@ def test_only_ones_own_memory_says_that_nothing_changed(cache: Path, rendered: P
 
 
 @pytest.mark.parametrize("how", ["proper", *HOW])
-def test_only_ones_own_memory_says_that_there_is_no_finding(cache: Path, tmp_path: Path, portgen: Run, how: str) -> None:
+def test_only_ones_own_memory_says_that_there_is_no_finding(
+    cache: Path, tmp_path: Path, portgen: Run, how: str
+) -> None:
     (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("port: 5001", "port: 5000"))
     assert portgen("lint").code == Exit.DIFFERENT
     (place,) = (path for path in (cache / "portgen").iterdir() if path.is_file())
@@ -1080,7 +1379,9 @@ def test_only_ones_own_memory_says_that_there_is_no_finding(cache: Path, tmp_pat
 
 
 @pytest.mark.parametrize("how", ["proper", *HOW])
-def test_only_ones_own_compiled_templates_are_run(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+def test_only_ones_own_compiled_templates_are_run(
+    cache: Path, rendered: Path, portgen: Run, how: str
+) -> None:
     canary = rendered / "canary"
     poison_compiled(cache, canary)
     distrust(cache, "templates", how)
@@ -1091,7 +1392,9 @@ def test_only_ones_own_compiled_templates_are_run(cache: Path, rendered: Path, p
 
 
 @pytest.mark.parametrize("how", [how for how in HOW if not how.endswith("file")])
-def test_nothing_is_written_where_somebody_else_may_write(cache: Path, rendered: Path, portgen: Run, how: str) -> None:
+def test_nothing_is_written_where_somebody_else_may_write(
+    cache: Path, rendered: Path, portgen: Run, how: str
+) -> None:
     distrust(cache, "templates", how)
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
 
@@ -1124,7 +1427,11 @@ def test_the_cache_is_nobody_elses_business(cache: Path, rendered: Path) -> None
 
 
 def test_what_was_remembered_keeps_its_findings(tmp_path: Path, portgen: Run) -> None:
-    (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("alpha: {port: 5000}", "alpha: {port: 5000, route: {path: /a/, extra: ['gzip on;']}}"))
+    (tmp_path / "inventory.yaml").write_text(
+        INVENTORY.replace(
+            "alpha: {port: 5000}", "alpha: {port: 5000, route: {path: /a/, extra: ['gzip on;']}}"
+        )
+    )
     first = portgen("render")
     assert first.code == Exit.OK
     again = portgen("render")
@@ -1155,7 +1462,9 @@ def test_names_that_are_not_utf_8_are_no_obstacle(rendered: Path, portgen: Run) 
     assert portgen("-C", folder, "render", "--check").code == Exit.OK
 
 
-def test_a_page_for_the_browser_is_named_and_shown_only_when_asked_for(rendered: Path, portgen: Run) -> None:
+def test_a_page_for_the_browser_is_named_and_shown_only_when_asked_for(
+    rendered: Path, portgen: Run
+) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
     short, whole = portgen("render", "--check").out, portgen("render", "--check", "-v").out
     assert "box/docs/ports.html: -v shows how it changes\n" in short
@@ -1182,7 +1491,9 @@ def test_somebody_elses_sums_and_files_are_not_ours_to_remove(rendered: Path, po
     assert (rendered / "dist" / "SHA256SUMS").read_text() == sums
 
 
-def test_what_another_package_adds_is_never_remembered(rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_package_adds_is_never_remembered(
+    rendered: Path, portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("portgen.plugins.third_party", {"their.rule"})
     (rendered / "inventory.yaml").write_text(CHANGED)
     assert portgen("lint").code == Exit.OK
@@ -1194,16 +1505,31 @@ def test_what_another_package_adds_is_never_remembered(rendered: Path, portgen: 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", "-d", "@@ -1 +1 @@"]), max_size=40)
 
 
-@given(before=LINES, after=LINES, shared=st.lists(st.integers(0, 9).map(str), max_size=12), ended=st.booleans())
-def test_every_diff_turns_the_one_text_into_the_other(before: list[str], after: list[str], shared: list[str], ended: bool) -> None:
-    old, new = ("\n".join([*shared, *part, *shared]) + ("\n" if ended else "") for part in (before, after))
+@given(
+    before=LINES,
+    after=LINES,
+    shared=st.lists(st.integers(0, 9).map(str), max_size=12),
+    ended=st.booleans(),
+)
+def test_every_diff_turns_the_one_text_into_the_other(
+    before: list[str], after: list[str], shared: list[str], ended: bool
+) -> None:
+    old, new = (
+        "\n".join([*shared, *part, *shared]) + ("\n" if ended else "") for part in (before, after)
+    )
     if not old or not new or old == new:
         return
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "page").write_text(old)
         diff = "".join(unified(Change("page", old, new, "changed")))
         done = subprocess.run(
-            ["git", "apply", "--whitespace=nowarn", "-"], input=diff, text=True, cwd=folder, capture_output=True, timeout=20, check=False
+            ["git", "apply", "--whitespace=nowarn", "-"],
+            input=diff,
+            text=True,
+            cwd=folder,
+            capture_output=True,
+            timeout=20,
+            check=False,
         )
         assert done.returncode == 0, diff + done.stderr
         assert Path(folder, "page").read_text() == new

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from portgen import chain, own_templates
+from portgen import chain
+from portgen.files import own_templates
 from portgen.problem import Exit
+from portgen.settings import Settings
 from tests.conftest import Run, missing
 
 Portgen = Callable[..., Run]
@@ -56,18 +58,24 @@ def own(project: Path) -> Callable[..., Path]:
 
 
 def output(project: Path) -> dict[str, str]:
-    return {str(path.relative_to(project / "output")): path.read_text() for path in (project / "output").rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(project / "output")): path.read_text()
+        for path in (project / "output").rglob("*")
+        if path.is_file()
+    }
 
 
 # --- what is meant to work -------------------------------------------------------------------------------------------
 
 
-def test_a_copy_of_a_default_template_renders_the_same_bytes(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+def test_a_copy_of_a_default_template_renders_the_same_bytes(
+    project: Path, own: Callable[..., Path], portgen: Portgen
+) -> None:
     """Each of them alone, so that each stands among default ones that include it or that it includes; then
     all at once."""
     assert portgen("render", "--yes").code == Exit.OK
     default = output(project)
-    shipped = chain.Settings().template_folders[-1]
+    shipped = chain.template_folders(Settings())[-1]
     for path in sorted(path for path in shipped.rglob("*") if path.is_file()):
         copy = own(str(path.relative_to(shipped)), path.read_text())
         assert portgen("render", "--check").code == Exit.OK, copy
@@ -81,14 +89,23 @@ def test_a_default_template_includes_what_the_project_overrides_and_the_other_wa
     project: Path, own: Callable[..., Path], portgen: Portgen
 ) -> None:
     own("ufw/apply.py", "# theirs, {{ 'for' }} {{ host.name }}\n")
-    own(UNIT, "{% extends 'systemd/base.j2' %}{% import 'macros.j2' as m %}{% block body %}{{ m.mark(f) }}{% endblock %}")
-    own("systemd/base.j2", "# base\n{% block body %}{% endblock %}\n{% include 'nginx/portgen-locations.conf.j2' ignore missing %}")
+    own(
+        UNIT,
+        "{% extends 'systemd/base.j2' %}{% import 'macros.j2' as m %}{% block body %}{{ m.mark(f) }}{% endblock %}",
+    )
+    own(
+        "systemd/base.j2",
+        "# base\n{% block body %}{% endblock %}\n{% include 'nginx/portgen-locations.conf.j2' ignore missing %}",
+    )
     own("macros.j2", "{% macro mark(f) %}# portgen:{{ f.service }}{% endmacro %}")
     own(
         "nginx/portgen-locations.conf.j2",
         "{% set seen = namespace(n=0) %}{% for r in routes %}{% set seen.n = seen.n + 1 %}{% endfor %}{{ seen.n }}\n",
     )
-    own(UNIT, "# portgen:{{ f.service }} {{ '%s-%d' | format(f.title, f.port) | systemd_text }}\n{% include 'macros.j2' %}\n")
+    own(
+        UNIT,
+        "# portgen:{{ f.service }} {{ '%s-%d' | format(f.title, f.port) | systemd_text }}\n{% include 'macros.j2' %}\n",
+    )
     assert portgen("render", "--yes").code == Exit.OK
     files = output(project)
     assert "\n# theirs, for box\n" in files["box/ufw/portgen-ufw.sh"]
@@ -97,9 +114,11 @@ def test_a_default_template_includes_what_the_project_overrides_and_the_other_wa
     assert "# Ports of box" in files["box/docs/PORTS.md"]
 
 
-def test_line_ends_of_a_template_are_no_part_of_what_it_says(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+def test_line_ends_of_a_template_are_no_part_of_what_it_says(
+    project: Path, own: Callable[..., Path], portgen: Portgen
+) -> None:
     assert portgen("render", "--yes").code == Exit.OK
-    default = (chain.Settings().template_folders[-1] / UNIT).read_bytes()
+    default = (chain.template_folders(Settings())[-1] / UNIT).read_bytes()
     own(UNIT, "").write_bytes(default.replace(b"\n", b"\r\n"))
     assert portgen("render", "--check").code == Exit.OK
 
@@ -160,12 +179,25 @@ ESCAPES = [
     "{% set d = {} %}{{ d.update(a=1) }}",
     "{{ 1|attr('__class__') }}{{ x }}",
 ]
-SECRETS = ("<class", "<function", "<module", "root:x:0:0", "version: 1", "__subclasses__", "built-in", "uid=", "bound method", "_environment")
+SECRETS = (
+    "<class",
+    "<function",
+    "<module",
+    "root:x:0:0",
+    "version: 1",
+    "__subclasses__",
+    "built-in",
+    "uid=",
+    "bound method",
+    "_environment",
+)
 
 
 @pytest.mark.parametrize("text", ESCAPES)
 @pytest.mark.parametrize("place", [UNIT, "ufw/apply.py"], ids=["page", "included"])
-def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: Portgen, place: str, text: str) -> None:
+def test_no_template_gets_out(
+    project: Path, own: Callable[..., Path], portgen: Portgen, place: str, text: str
+) -> None:
     """Neither where it is a page's template nor where a default one includes it; nor with what an earlier run
     compiled."""
     canary = project / "canary"
@@ -181,7 +213,9 @@ def test_no_template_gets_out(project: Path, own: Callable[..., Path], portgen: 
         assert "templates/" in ran.err
 
 
-def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+def test_values_can_not_be_changed_for_the_next_page(
+    project: Path, own: Callable[..., Path], portgen: Portgen
+) -> None:
     own("nginx/portgen.conf.j2", "{% set _ = host.zones.clear() %}")
     ran = portgen("render", "--yes")
     assert ran.code == Exit.INVENTORY
@@ -189,7 +223,9 @@ def test_values_can_not_be_changed_for_the_next_page(project: Path, own: Callabl
     assert not (project / "output").exists()
 
 
-def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(
+    project: Path, own: Callable[..., Path], portgen: Portgen
+) -> None:
     """A default template that includes the project's text is compiled twice, and calls are checked in the
     second only."""
     assert portgen("render", "--yes").code == Exit.OK
@@ -201,17 +237,29 @@ def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(project: Path, o
 
 OUT_OF_MEMORY = "MemoryError: more memory than a template may have"
 GLUTTONS = {
-    "loops": ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", ":1: TimeoutError: takes longer than 1 s"),
+    "loops": (
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        ":1: TimeoutError: takes longer than 1 s",
+    ),
     "lipsum": ("{{ lipsum(n=10**9) }}", ":1: TimeoutError: takes longer than"),
     "recursion": ("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", "RecursionError"),
-    "slow macro": ("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(99) }}", "TimeoutError"),
+    "slow macro": (
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(99) }}",
+        "TimeoutError",
+    ),
     "power": ("{{ 9 ** (9 ** 9) }}", " 1 s"),
     "power of a value": ("{{ (host.name|length + 6) ** (9 ** 9) }}", " 1 s"),
     "string": ("{{ 'x' * 10**10 }}", OUT_OF_MEMORY),
     "string of a value": ("{{ host.name * 10**10 }}", OUT_OF_MEMORY),
-    "strings": ("{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}", OUT_OF_MEMORY),
+    "strings": (
+        "{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+        OUT_OF_MEMORY,
+    ),
     "page": ("{% for a in range(99999) %}{{ 'x' * 99999 }}{% endfor %}", OUT_OF_MEMORY),
-    "list": ("{% set n = namespace(l=[1]) %}{% for a in range(99) %}{% set n.l = n.l + n.l %}{% endfor %}", OUT_OF_MEMORY),
+    "list": (
+        "{% set n = namespace(l=[1]) %}{% for a in range(99) %}{% set n.l = n.l + n.l %}{% endfor %}",
+        OUT_OF_MEMORY,
+    ),
     "range": ("{% for a in range(10**12) %}{% endfor %}", "OverflowError"),
     "width": ("{{ '%09999999999d' % 1 }}", OUT_OF_MEMORY),
     "width by format": ("{{ '{:>9999999999}'.format('') }}", OUT_OF_MEMORY),
@@ -224,7 +272,11 @@ GLUTTONS = {
 
 @pytest.mark.parametrize("kind", GLUTTONS)
 def test_no_template_takes_all_time_or_memory(
-    project: Path, own: Callable[..., Path], portgen: Portgen, monkeypatch: pytest.MonkeyPatch, kind: str
+    project: Path,
+    own: Callable[..., Path],
+    portgen: Portgen,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
 ) -> None:
     text, said = GLUTTONS[kind]
     # Little of what the kind is about, and enough of the other.
@@ -235,7 +287,9 @@ def test_no_template_takes_all_time_or_memory(
     own(UNIT, text)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ran = portgen("render", "--yes")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB; the page of a glutton that may pass is small
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    )  # KiB; the page of a glutton that may pass is small
     if said is not None:
         assert (ran.code, ran.out) == (Exit.INVENTORY, "")
         assert UNIT in ran.err
@@ -251,10 +305,21 @@ def test_the_real_limits_are_ten_seconds_and_half_a_gibibyte() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("render",), ("render", "--check"), ("diff",), ("explain", "first"), ("verify", "--rendered"), ("move", "first", "5020", "--render")]
+    "command",
+    [
+        ("render",),
+        ("render", "--check"),
+        ("diff",),
+        ("explain", "first"),
+        ("verify", "--rendered"),
+        ("move", "first", "5020", "--render"),
+    ],
 )
 def test_every_command_that_renders_is_bounded(
-    own: Callable[..., Path], portgen: Portgen, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    own: Callable[..., Path],
+    portgen: Portgen,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(chain, "TEMPLATE_SECONDS", 0.2)
     own(UNIT, "{{ 9 ** (9 ** 9) }}")
@@ -277,7 +342,9 @@ def test_every_command_that_renders_is_bounded(
         ("remove", "second", "--yes"),
     ],
 )
-def test_what_needs_no_rendering_renders_nothing(own: Callable[..., Path], portgen: Portgen, command: tuple[str, ...]) -> None:
+def test_what_needs_no_rendering_renders_nothing(
+    own: Callable[..., Path], portgen: Portgen, command: tuple[str, ...]
+) -> None:
     own(UNIT, "{{ nobody }}")
     assert portgen(*command).code == Exit.OK
 
@@ -290,7 +357,11 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
 
     own(UNIT, "{{ 9 ** (9 ** 9) }}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "portgen", "render", "--yes"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "portgen", "render", "--yes"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     children: list[str] = []
     until = time.monotonic() + 20
@@ -305,14 +376,19 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
-def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(own: Callable[..., Path], project: Path, portgen: Portgen) -> None:
+def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(
+    own: Callable[..., Path], project: Path, portgen: Portgen
+) -> None:
     """SIGKILL, as of a CI that has waited enough: nobody can tidy up, and the next render does not wait for what nobody needs."""
     import subprocess
     import sys
 
     slow = own(UNIT, "{{ 9 ** (9 ** 9) }}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "portgen", "render", "--yes"], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "portgen", "render", "--yes"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     children: list[str] = []
     until = time.monotonic() + 20
@@ -340,7 +416,9 @@ def runs(process: str) -> bool:
         return False
 
 
-def test_a_page_that_portgen_would_not_read_again_is_not_written(own: Callable[..., Path], project: Path, portgen: Portgen) -> None:
+def test_a_page_that_portgen_would_not_read_again_is_not_written(
+    own: Callable[..., Path], project: Path, portgen: Portgen
+) -> None:
     """It would stand in the way of every render after it, also of the one without that template."""
     own(UNIT, "{{ 'x' * 70000000 }}")
     ran = portgen("render", "--yes")
@@ -352,13 +430,32 @@ def test_a_page_that_portgen_would_not_read_again_is_not_written(own: Callable[.
 # --- what is not a template ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [("render", "--yes"), ("render", "--check"), ("diff",), ("explain", "first")])
+@pytest.mark.parametrize(
+    "command", [("render", "--yes"), ("render", "--check"), ("diff",), ("explain", "first")]
+)
 @pytest.mark.parametrize(
     "kind",
-    ["link", "link to a device", "link within", "link to nowhere", "linked folder", "templates itself", "fifo", "socket", "device", "huge", "many"],
+    [
+        "link",
+        "link to a device",
+        "link within",
+        "link to nowhere",
+        "linked folder",
+        "templates itself",
+        "fifo",
+        "socket",
+        "device",
+        "huge",
+        "many",
+    ],
 )
 def test_what_is_no_file_of_the_project_is_refused(
-    project: Path, own: Callable[..., Path], portgen: Portgen, kind: str, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    own: Callable[..., Path],
+    portgen: Portgen,
+    kind: str,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = own("docs/PORTS.md.j2", "secret\n")
     path.unlink()
@@ -407,7 +504,9 @@ def test_what_is_no_file_of_the_project_is_refused(
     assert portgen("lint").code == Exit.OK
 
 
-def test_what_an_editor_leaves_beside_a_template_is_none(project: Path, own: Callable[..., Path], portgen: Portgen) -> None:
+def test_what_an_editor_leaves_beside_a_template_is_none(
+    project: Path, own: Callable[..., Path], portgen: Portgen
+) -> None:
     path = own(UNIT, "# portgen:{{ f.service }}\n")
     path.with_name(".#forwarder.service.j2").symlink_to("somebody@box.4711:1795641172")
     path.with_name(".git").mkdir()
@@ -416,14 +515,18 @@ def test_what_an_editor_leaves_beside_a_template_is_none(project: Path, own: Cal
     assert output(project)["box/systemd/portgen-first.service"] == "# portgen:first\n"
 
 
-def test_a_text_that_no_file_can_hold_is_the_templates_fault(own: Callable[..., Path], portgen: Portgen) -> None:
+def test_a_text_that_no_file_can_hold_is_the_templates_fault(
+    own: Callable[..., Path], portgen: Portgen
+) -> None:
     own(UNIT, "{{ '\\ud800' }}")
     ran = portgen("render", "--yes")
     assert ran.code == Exit.INVENTORY
     assert f"{UNIT}: UnicodeEncodeError" in ran.err
 
 
-def test_what_a_template_fails_with_writes_nothing_else_to_a_terminal(own: Callable[..., Path], portgen: Portgen) -> None:
+def test_what_a_template_fails_with_writes_nothing_else_to_a_terminal(
+    own: Callable[..., Path], portgen: Portgen
+) -> None:
     own(UNIT, "{{ {}['\\x1b]0;owned\\x07\\n::error::' ~ 'x' * 10**6] }}")
     ran = portgen("render", "--yes")
     assert ran.code == Exit.INVENTORY

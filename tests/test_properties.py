@@ -13,16 +13,24 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from portgen import diff, inventory, memory, output, planner, render, rules, targets, trace
-from portgen.inventory import Source
-from portgen.plan import Host, Plan, free_ports
+from portgen import marks, rules, targets
+from portgen.files import diff, memory, output, render
+from portgen.files.render import File
+from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
+from portgen.plan import planner
+from portgen.plan.free import free_ports
+from portgen.plan.types import Host, Plan
 from portgen.problem import Exit, PortgenError, Problem, Severity
-from portgen.render import File
 from tests import inventories, readback
 from tests.limit import ends
 
 REPOSITORY = Path(__file__).parent.parent
-TARGETS = {name: target for name, target in targets.every().items() if name in ("compose", "nginx", "systemd", "ufw")}
+TARGETS = {
+    name: target
+    for name, target in targets.every().items()
+    if name in ("compose", "nginx", "systemd", "ufw")
+}
 
 SERVICE = ("projects", "wall", "services", "web")
 # Every field that takes a text of the person's own, in an inventory that uses all of them.
@@ -76,7 +84,11 @@ def full() -> dict[str, Any]:
         "hosts": {
             "box": {
                 "zones": {"lan": ["192.168.0.0/16"]},
-                "nginx": {"server_name": "box.example.com", "allow": ["lan"], "tls": {"certificate": "/a.crt", "key": "/a.key"}},
+                "nginx": {
+                    "server_name": "box.example.com",
+                    "allow": ["lan"],
+                    "tls": {"certificate": "/a.crt", "key": "/a.key"},
+                },
             }
         },
         "projects": {
@@ -103,7 +115,14 @@ def full() -> dict[str, Any]:
                         "timeout": "5m",
                         "allow": ["lan"],
                         "ignore": {"port-taken": "never"},
-                        "route": {"path": "/web/", "auth_file": "/f", "max_body": "1m", "timeout": "1m", "allow": ["lan"], "extra": ["gzip on;"]},
+                        "route": {
+                            "path": "/web/",
+                            "auth_file": "/f",
+                            "max_body": "1m",
+                            "timeout": "1m",
+                            "allow": ["lan"],
+                            "extra": ["gzip on;"],
+                        },
                     },
                     "other": {"port": 5001, "via": "docker", "allow": ["lan"], "route": "/other/"},
                 },
@@ -113,11 +132,15 @@ def full() -> dict[str, Any]:
 
 
 def load(written: dict[str, Any]) -> Source:
-    return inventory.parse(yaml.safe_dump(written, sort_keys=False, width=10**9).encode(), "inventory.yaml")
+    return inventory.parse(
+        yaml.safe_dump(written, sort_keys=False, width=10**9).encode(), "inventory.yaml"
+    )
 
 
 def errors(source: Source, plan: Plan) -> list[Problem]:
-    return [problem for problem in rules.check(plan, source.at) if problem.severity is Severity.ERROR]
+    return [
+        problem for problem in rules.check(plan, source.at) if problem.severity is Severity.ERROR
+    ]
 
 
 def rendered(plan: Plan) -> list[File]:
@@ -143,7 +166,9 @@ def test_what_is_accepted_renders_and_reads_back_as_planned(written: dict[str, A
         readback.check(plan, files, Path(folder))
         out = Path(folder, "output")
         sums = diff.sums(files, output.read(out, [file.path for file in files]))
-        output.write(out, diff.compare(files, output.read(out, [file.path for file in files]), sums))
+        output.write(
+            out, diff.compare(files, output.read(out, [file.path for file in files]), sums)
+        )
         again = rendered(planner.make(load(written).inventory))
         assert diff.compare(again, output.read(out, [file.path for file in again]), sums) == []
 
@@ -154,17 +179,28 @@ def test_the_order_of_the_inventory_changes_no_file(written: dict[str, Any]) -> 
     turned["projects"] = dict(reversed(turned["projects"].items()))
     for project in turned["projects"].values():
         project["services"] = dict(reversed(project["services"].items()))
-    assert rendered(planner.make(load(turned).inventory)) == rendered(planner.make(load(written).inventory))
+    assert rendered(planner.make(load(turned).inventory)) == rendered(
+        planner.make(load(written).inventory)
+    )
 
 
 @given(inventories.valid(), st.data())
-def test_a_changed_port_changes_only_that_service_s_lines(written: dict[str, Any], data: st.DataObject) -> None:
-    places = [(p, s) for p, project in written["projects"].items() for s, service in project["services"].items() if "port" in service]
+def test_a_changed_port_changes_only_that_service_s_lines(
+    written: dict[str, Any], data: st.DataObject
+) -> None:
+    places = [
+        (p, s)
+        for p, project in written["projects"].items()
+        for s, service in project["services"].items()
+        if "port" in service
+    ]
     assume(places)
     project, service = data.draw(st.sampled_from(places))
     source = load(written)
     plan = planner.make(source.inventory)
-    free = list(free_ports(plan, next(planned for planned in plan.projects if planned.name == project)))
+    free = list(
+        free_ports(plan, next(planned for planned in plan.projects if planned.name == project))
+    )
     changed = copy.deepcopy(written)
     changed["projects"][project]["services"][service]["port"] = data.draw(st.sampled_from(free))
     after = planner.make(load(changed).inventory)
@@ -177,13 +213,15 @@ def only_of(service: str, before: list[File], after: list[File]) -> list[str]:
     old = {file.path: file.text for file in before}
     new = {file.path: file.text for file in after}
     for path in old.keys() | new.keys():
-        foreign += _first_difference(_without(service, path, old.get(path, "")), _without(service, path, new.get(path, "")))
+        foreign += _first_difference(
+            _without(service, path, old.get(path, "")), _without(service, path, new.get(path, ""))
+        )
     return foreign
 
 
 def _without(service: str, path: str, text: str) -> str:
     lines = text.split("\n")
-    for block in trace.blocks(path, text):
+    for block in marks.blocks(path, text):
         if block.service == service:
             for number in range(block.first, block.last + 1):
                 lines[number - 1] = ""
@@ -203,17 +241,32 @@ def _first_difference(old: str, new: str) -> Iterator[str]:
 def test_no_two_containers_of_a_host_get_one_address(written: dict[str, Any]) -> None:
     plan = planner.make(load(written).inventory)
     for host in plan.hosts:
-        addresses = [service.address for service in plan.services if service.host == host.name and service.address is not None]
+        addresses = [
+            service.address
+            for service in plan.services
+            if service.host == host.name and service.address is not None
+        ]
         assert len(addresses) == len(set(addresses))
         for project in plan.projects:
             if project.network is not None:
-                inside = [service.address for service in project.services if service.address is not None]
-                assert all(address in project.network.subnet and address not in project.network.ip_range for address in inside)
+                inside = [
+                    service.address for service in project.services if service.address is not None
+                ]
+                assert all(
+                    address in project.network.subnet and address not in project.network.ip_range
+                    for address in inside
+                )
                 assert project.network.gateway not in inside
 
 
-@given(st.integers(1, 65000), st.integers(0, 500), st.lists(st.integers(1, 65535), unique=True, min_size=2, max_size=20))
-def test_distinct_ports_of_a_project_give_distinct_addresses_or_an_error(first: int, width: int, ports: list[int]) -> None:
+@given(
+    st.integers(1, 65000),
+    st.integers(0, 500),
+    st.lists(st.integers(1, 65535), unique=True, min_size=2, max_size=20),
+)
+def test_distinct_ports_of_a_project_give_distinct_addresses_or_an_error(
+    first: int, width: int, ports: list[int]
+) -> None:
     written = full()
     project = written["projects"]["wall"]
     project["ports"] = f"{first}-{min(first + width, 65535)}"
@@ -230,7 +283,10 @@ def test_a_free_port_is_one_that_lint_accepts(written: dict[str, Any], data: st.
     plan = planner.make(load(written).inventory)
     project = data.draw(st.sampled_from(plan.projects))
     port = data.draw(st.sampled_from(list(free_ports(plan, project))))
-    written["projects"][project.name]["services"]["one-more"] = {"port": port, "route": "/one-more/"}
+    written["projects"][project.name]["services"]["one-more"] = {
+        "port": port,
+        "route": "/one-more/",
+    }
     source = load(written)
     assert errors(source, planner.make(source.inventory)) == []
 
@@ -268,18 +324,36 @@ def check_never(plan: Plan, host: Host) -> None:
         held.setdefault((binding.transport, binding.port), []).append(binding.address)
     for (transport, port), addresses in held.items():
         wildcard = any(address in ("0.0.0.0", "::") for address in addresses)
-        assert silenced or len(addresses) == len(set(addresses)) == (1 if wildcard else len(addresses)), f"{port}/{transport} is held twice"
+        assert silenced or len(addresses) == len(set(addresses)) == (
+            1 if wildcard else len(addresses)
+        ), f"{port}/{transport} is held twice"
     for opening in host.openings:
         assert (opening.transport, opening.port) in held, f"nobody holds {opening.port}"
-        holder = [binding for binding in host.bindings if (binding.transport, binding.port) == (opening.transport, opening.port)]
-        assert [binding.address for binding in holder if binding.address in ("0.0.0.0", "::")], f"{opening.port} is open, and bound to loopback"
+        holder = [
+            binding
+            for binding in host.bindings
+            if (binding.transport, binding.port) == (opening.transport, opening.port)
+        ]
+        assert [binding.address for binding in holder if binding.address in ("0.0.0.0", "::")], (
+            f"{opening.port} is open, and bound to loopback"
+        )
         assert all(binding.kind not in ("planned", "retired") for binding in holder)
-    addresses = [service.address for service in services if service.status == "active" and service.address is not None]
+    addresses = [
+        service.address
+        for service in services
+        if service.status == "active" and service.address is not None
+    ]
     assert silenced or len(addresses) == len(set(addresses))
-    guarded = {(port.transport, port.port): guard.sources for guard in host.guards for port in guard.ports}
+    guarded = {
+        (port.transport, port.port): guard.sources for guard in host.guards for port in guard.ports
+    }
     for override in host.overrides:
         for container in override.containers:
-            (service,) = [service for service in services if service.name == container.service and service.project == override.project]
+            (service,) = [
+                service
+                for service in services
+                if service.name == container.service and service.project == override.project
+            ]
             for port, mapping in zip(service.ports, container.published, strict=False):
                 if mapping.startswith("0.0.0.0:") and service.sources != ("any",) and not silenced:
                     assert guarded[port.transport, port.port], f"{mapping} passes by the firewall"
@@ -296,7 +370,9 @@ def check_never(plan: Plan, host: Host) -> None:
 @example(value="!!EXEC:id")
 @example(value="/$(id)/`id`/")
 @example(value="off")
-def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(field: tuple[str | int, ...], value: str) -> None:
+def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(
+    field: tuple[str | int, ...], value: str
+) -> None:
     written = full()
     inside = plain(field[:-1], written)
     inside[field[-1]] = value
@@ -321,7 +397,9 @@ def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(field: tuple[st
         readback.check(plan, files, Path(folder))
     whole = plain_of(plan, field)
     if whole is not None:
-        expected = value.lower().rstrip(".") if field == FIELDS[0] else value  # a host name has no capitals
+        expected = (
+            value.lower().rstrip(".") if field == FIELDS[0] else value
+        )  # a host name has no capitals
         assert whole == expected, f"{value!r} was planned as {whole!r}"
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from portgen import inventory, planner
-from portgen.plan import Plan
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Plan
 from portgen.targets import docs
 from tests.conftest import Run
 
@@ -77,18 +78,26 @@ REACH = {
 
 
 def planned(nginx: str = "[any]") -> Plan:
-    return planner.make(inventory.parse(INVENTORY.format(nginx=nginx).encode(), "inventory.yaml").inventory)
+    return planner.make(
+        inventory.parse(INVENTORY.format(nginx=nginx).encode(), "inventory.yaml").inventory
+    )
 
 
 def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
     assert {service.name: str(service.reach) for service in planned().services} == REACH
-    assert {service.name for service in planned().services if service.reach.anyone} == {"everybody", "family", "unfixed-any"}
+    assert {service.name for service in planned().services if service.reach.anyone} == {
+        "everybody",
+        "family",
+        "unfixed-any",
+    }
 
 
 @pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
 def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
     plan = planned(nginx)
-    routes = {service.name: docs.route_access(service) for service in plan.services if service.route}
+    routes = {
+        service.name: docs.route_access(service) for service in plan.services if service.route
+    }
     assert routes == {
         "forwarded": reach,
         "everybody": "only lan",
@@ -104,16 +113,33 @@ def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> Non
 @pytest.mark.parametrize(
     ("nginx", "open_to_anyone"),
     [
-        ("[any]", {"forwarded": ["route"], "own": ["route"], "everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
+        (
+            "[any]",
+            {
+                "forwarded": ["route"],
+                "own": ["route"],
+                "everybody": ["port"],
+                "family": ["port"],
+                "unfixed-any": ["port"],
+            },
+        ),
         ("[lan]", {"everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
         ("[]", {"everybody": ["port"], "family": ["port"], "unfixed-any": ["port"]}),
     ],
 )
-def test_a_service_is_open_to_anyone_also_by_a_route_through_an_open_nginx(nginx: str, open_to_anyone: dict[str, list[str]]) -> None:
-    assert {service.name: list(service.open_to_anyone) for service in planned(nginx).services if service.open_to_anyone} == open_to_anyone
+def test_a_service_is_open_to_anyone_also_by_a_route_through_an_open_nginx(
+    nginx: str, open_to_anyone: dict[str, list[str]]
+) -> None:
+    assert {
+        service.name: list(service.open_to_anyone)
+        for service in planned(nginx).services
+        if service.open_to_anyone
+    } == open_to_anyone
 
 
-def test_every_page_and_command_says_it_in_the_plan_s_words(tmp_path: Path, portgen: Portgen) -> None:
+def test_every_page_and_command_says_it_in_the_plan_s_words(
+    tmp_path: Path, portgen: Portgen
+) -> None:
     (tmp_path / "inventory.yaml").write_text(INVENTORY.format(nginx="[any]"))
     wrote = portgen("render", "--yes")
     assert wrote.code == 0, wrote.err + wrote.out
@@ -123,12 +149,18 @@ def test_every_page_and_command_says_it_in_the_plan_s_words(tmp_path: Path, port
     lines = (tmp_path / "output/box/docs/ports.html").read_text().splitlines()
     page = {name: next(line for line in lines if line.startswith(f'["{name}",')) for name in REACH}
     for name, reach in REACH.items():
-        (row,) = (line for line in guide.splitlines() if f"`{name}` | " in line and line.count("|") == 10)
+        (row,) = (
+            line for line in guide.splitlines() if f"`{name}` | " in line and line.count("|") == 10
+        )
         assert row.split(" | ")[5] == reach, row
         assert next(one["reach"] for one in rows if one["service"] == name) == reach
         (line,) = (line for line in table.splitlines() if f" {name} " in line)
         assert f"  {reach}  " in line
-        (said,) = (line for line in portgen("explain", name).out.splitlines() if line.startswith("  reach "))
+        (said,) = (
+            line
+            for line in portgen("explain", name).out.splitlines()
+            if line.startswith("  reach ")
+        )
         assert said.split(maxsplit=1)[1] == reach
         assert f'"{reach}"' in page[name]
     assert '["route"]' in page["forwarded"]
@@ -136,7 +168,9 @@ def test_every_page_and_command_says_it_in_the_plan_s_words(tmp_path: Path, port
     assert "| lan | [`/forwarded/`](http://box.example.com/forwarded/) (anyone) |" in guide
 
 
-def test_the_guide_says_how_open_an_nginx_without_allow_is(tmp_path: Path, portgen: Portgen) -> None:
+def test_the_guide_says_how_open_an_nginx_without_allow_is(
+    tmp_path: Path, portgen: Portgen
+) -> None:
     (tmp_path / "inventory.yaml").write_text("""version: 1
 hosts: {box: {nginx: {server_name: box.example.com}}}
 projects: {p: {ports: 5000, services: {a: {port: 5000, route: /a/}}}}
@@ -147,7 +181,9 @@ projects: {p: {ports: 5000, services: {a: {port: 5000, route: /a/}}}}
 
 
 def test_a_host_without_rules_is_not_said_to_be_closed(tmp_path: Path, portgen: Portgen) -> None:
-    (tmp_path / "inventory.yaml").write_text("version: 1\nhosts: {box: {}}\nprojects: {p: {ports: 5000, services: {a: {port: 5000}}}}\n")
+    (tmp_path / "inventory.yaml").write_text(
+        "version: 1\nhosts: {box: {}}\nprojects: {p: {ports: 5000, services: {a: {port: 5000}}}}\n"
+    )
     assert portgen("render", "--yes").code == 0
     guide = (tmp_path / "output/box/docs/PORTS.md").read_text()
     assert "from this host only" not in guide

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from portgen import completion
-from portgen.chain import Settings
+from portgen.commands import _complete
 from portgen.problem import Exit, PortgenError, Problem
-from portgen.report import Style, wants_color
+from portgen.settings import Settings, Style, wants_color
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from portgen.chain import Checked
-    from portgen.diff import Change
-    from portgen.edit import Edited
-    from portgen.plan import Group, Plan, Project, Service
+    from portgen.edits.edit import Edited
+    from portgen.files.diff import Change
+    from portgen.plan.types import Group, Plan, Project, Service
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,15 +32,38 @@ R = TypeVar("R")
 _given: dict[str, Any] = {}
 
 _OPTIONS = (
-    click.option("-C", "folder", shell_complete=completion.folders, metavar="DIR", help="Work as if started in DIR."),
-    click.option("-i", "inventory_name", shell_complete=completion.files, metavar="FILE", help="The inventory.  [default: inventory.yaml]"),
-    click.option("-o", "output_name", shell_complete=completion.folders, metavar="DIR", help="The output folder.  [default: output]"),
     click.option(
-        "--format", "format_", type=click.Choice(["text", "json", "github", "markdown"]), help="How to print findings and data.  [default: text]"
+        "-C",
+        "folder",
+        shell_complete=_complete.folders,
+        metavar="DIR",
+        help="Work as if started in DIR.",
+    ),
+    click.option(
+        "-i",
+        "inventory_name",
+        shell_complete=_complete.files,
+        metavar="FILE",
+        help="The inventory.  [default: inventory.yaml]",
+    ),
+    click.option(
+        "-o",
+        "output_name",
+        shell_complete=_complete.folders,
+        metavar="DIR",
+        help="The output folder.  [default: output]",
+    ),
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["text", "json", "github", "markdown"]),
+        help="How to print findings and data.  [default: text]",
     ),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), help="[default: auto]"),
     click.option("-q", "quiet", is_flag=True, default=None, help="Errors only."),
-    click.option("-v", "verbose", is_flag=True, default=None, help="More detail; a traceback for a bug."),
+    click.option(
+        "-v", "verbose", is_flag=True, default=None, help="More detail; a traceback for a bug."
+    ),
 )
 
 
@@ -50,7 +72,15 @@ def global_options(body: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(body)
     def with_options(*args: Any, **options: Any) -> R:
-        for name in ("folder", "inventory_name", "output_name", "format_", "color", "quiet", "verbose"):
+        for name in (
+            "folder",
+            "inventory_name",
+            "output_name",
+            "format_",
+            "color",
+            "quiet",
+            "verbose",
+        ):
             value = options.pop(name)
             if value is not None:
                 _given[name] = value
@@ -104,7 +134,11 @@ def find_group(project: Project, name: str) -> Group:
 def find_service(planned: Plan, name: str) -> Service:
     """The service of that name; `project/name` where two hosts have one. Raises PortgenError(Exit.USAGE)."""
     project, _, bare = name.rpartition("/")
-    found = [service for service in planned.services if service.name == bare and project in ("", service.project)]
+    found = [
+        service
+        for service in planned.services
+        if service.name == bare and project in ("", service.project)
+    ]
     if len(found) > 1:
         choices = " or ".join(f"{service.project}/{service.name}" for service in found)
         raise PortgenError(f"{name} could be several services", Exit.USAGE, hint=f"say {choices}")
@@ -119,29 +153,58 @@ def _found(what: str, name: str, known: dict[str, R]) -> R:
     import difflib
 
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(list(known)[:20])}" if known else None
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"there are: {', '.join(list(known)[:20])}"
+        if known
+        else None
+    )
     raise PortgenError(f"no such {what}: {name}", Exit.USAGE, hint=hint)
 
 
 MOST_ROOMS = 20  # places with free ports that a hint lists
 
 
-def no_room(planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0) -> PortgenError:
+def no_room(
+    planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0
+) -> PortgenError:
     """Why no port is to be had, and where there still are some."""
-    from portgen import registry
+    from portgen.plan import registry
 
-    where = f"group {group} of {project.name}" if group else f"{project.name} outside its groups" if project.groups else project.name
-    free_in = {room.group.name if room.group else None: room.size for room in registry.rooms(planned, project)}
+    where = (
+        f"group {group} of {project.name}"
+        if group
+        else f"{project.name} outside its groups"
+        if project.groups
+        else project.name
+    )
+    free_in = {
+        room.group.name if room.group else None: room.size
+        for room in registry.rooms(planned, project)
+    }
     others = {name: ports for name, ports in free_in.items() if ports and name != group}
-    listed = [f"{name or 'outside the groups'} ({ports})" for name, ports in others.items()][:MOST_ROOMS]
+    listed = [f"{name or 'outside the groups'} ({ports})" for name, ports in others.items()][
+        :MOST_ROOMS
+    ]
     if project.ports is None:
         hint = f"give {project.name} a range: `ports: 5500-5599`"
     elif listed:
         named = next(filter(None, others), None)
-        hint = f"there is room in: {', '.join(listed)}" + (f"; `portgen next {project.name} --group {named}`" if named else "")
+        hint = f"there is room in: {', '.join(listed)}" + (
+            f"; `portgen next {project.name} --group {named}`" if named else ""
+        )
     else:
-        hint = f"no group of it has room either: widen its `ports:` ({project.ports})" if project.groups else f"widen its `ports:` ({project.ports})"
-    message = f"{where} has no free port" if not free else f"{where} has {free} free port{'s' if free > 1 else ''}, not {count}"
+        hint = (
+            f"no group of it has room either: widen its `ports:` ({project.ports})"
+            if project.groups
+            else f"widen its `ports:` ({project.ports})"
+        )
+    message = (
+        f"{where} has no free port"
+        if not free
+        else f"{where} has {free} free port{'s' if free > 1 else ''}, not {count}"
+    )
     return PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 
@@ -164,12 +227,18 @@ def is_asked(yes: bool) -> bool:
 
 def locked(place: Path, style: Style) -> AbstractContextManager[None]:
     """The lock on the folder around `place`; a person who has to wait for it is shown for whom."""
-    from portgen import output, report
+    from portgen import screen
+    from portgen.files import output
 
-    return output.locked(place, lambda holder: report.status(f"waiting for {holder}", style))
+    return output.locked(place, lambda holder: screen.status(f"waiting for {holder}", style))
 
 
-def revise(settings: Settings, make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]], yes: bool, render: bool) -> int:
+def revise(
+    settings: Settings,
+    make: Callable[[Checked], tuple[Edited, Callable[[Plan], str]]],
+    yes: bool,
+    render: bool,
+) -> int:
     """Load, `make` the edit, load and lint its result, show it, ask on a terminal, write it; then render, if wanted.
 
     `make` gives the edit, and what says in a line what it means once it is planned. Nothing is written where the result would
@@ -201,13 +270,16 @@ def _revise(
     """`lock`: where a person is asked, what to take once they have answered."""
     from contextlib import nullcontext
 
-    from portgen import chain, diff, edit, inventory, planner, report, rules
+    from portgen import chain, rules, screen
+    from portgen.edits import edit
+    from portgen.files import diff, inventory_file
+    from portgen.plan import planner
 
     style = settings.style
     checked = chain.check(settings)
     edited, meaning = make(checked)
     if edited.text == checked.source.text:
-        report.status("nothing to change: the inventory says so already", style)
+        screen.status("nothing to change: the inventory says so already", style)
         return Exit.OK
     change = diff.Change(settings.inventory_name, checked.source.text, edited.text, "changed")
     try:
@@ -219,37 +291,52 @@ def _revise(
     else:
         planned = planner.make(after.inventory)
         summary = [meaning(planned), *edited.notes]
-        fresh = report.fresh(checked.problems, rules.check(planned, after.at))
+        fresh = screen.fresh(checked.problems, rules.check(planned, after.at))
     refused = chain.failed(fresh)
     if style.format != "json":
         _show(summary, change, fresh, style)
-    writes = not refused and (lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True))
+    writes = not refused and (
+        lock is None or click.confirm(f"{settings.inventory_name} changes. Write?", err=True)
+    )
     others = 0
     if writes:
         with lock() if lock is not None else nullcontext():
-            others = inventory.write(settings.inventory, checked.source, edited.text)
+            others = inventory_file.write(settings.inventory, checked.source, edited.text)
     if style.format == "json":
-        changes = [{"path": change.path, "kind": change.kind, "diff": "".join(diff.unified(change))}]
-        found = [report.as_dict(problem) for problem in fresh]
-        report.data({"summary": summary, "problems": found, "changes": changes, "written": writes})
-    report.status(f"written to {settings.inventory_name}" if writes else "nothing was written", style)
+        changes = [
+            {"path": change.path, "kind": change.kind, "diff": "".join(diff.unified(change))}
+        ]
+        found = [screen.as_dict(problem) for problem in fresh]
+        screen.data({"summary": summary, "problems": found, "changes": changes, "written": writes})
+    screen.status(
+        f"written to {settings.inventory_name}" if writes else "nothing was written", style
+    )
     if others:
         names = "1 other name" if others == 1 else f"{others} other names"
-        report.status(f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was", style)
+        screen.status(
+            f"{settings.inventory_name} had {names} (hard links): what they lead to is as it was",
+            style,
+        )
     return Exit.OK if writes else Exit.DIFFERENT
 
 
 def _show(summary: list[str], change: Change, fresh: list[Problem], style: Style) -> None:
     """What an edit means, its diff, and what would be wrong after it."""
-    from portgen import markdown, report
+    from portgen import markdown, screen
     from portgen.visible import visible
 
     as_markdown = style.format == "markdown"
     if not style.quiet:
         if summary:
-            said = [f"- {markdown.text(line)}" if as_markdown else visible(line) for line in summary]
+            said = [
+                f"- {markdown.text(line)}" if as_markdown else visible(line) for line in summary
+            ]
             click.echo("\n".join(said) + "\n")
-        lines = report.diff_block(change, style) if as_markdown else "".join(report.change_lines([change], style))
+        lines = (
+            screen.diff_block(change, style)
+            if as_markdown
+            else "".join(screen.change_lines([change], style))
+        )
         click.echo(lines, nl=False, color=style.color)
-    for line in report.problem_lines(fresh, style):
+    for line in screen.problem_lines(fresh, style):
         click.echo(line, err=style.format == "text", color=style.color)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from portgen import chain
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError
+from portgen.settings import Settings
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -17,14 +17,20 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @portgen_command
-def command(_settings: chain.Settings, shell: str) -> None:
+def command(_settings: Settings, shell: str) -> None:
     """Print the script that completes portgen in SHELL: commands, options, the inventory's names, revisions."""
     from click import shell_completion
 
-    from portgen.cli import portgen
-
     found = shell_completion.get_completion_class(shell)
     if found is None:
-        raise PortgenError(f"this click can't complete {shell}", Exit.MACHINE, hint="install a newer click")
+        raise PortgenError(
+            f"this click can't complete {shell}", Exit.MACHINE, hint="install a newer click"
+        )
     # Not the class's own `source`: it starts bash to ask for its version.
-    click.echo(shell_completion.ShellComplete.source(found(portgen, {}, "portgen", "_PORTGEN_COMPLETE")))
+    click.echo(
+        shell_completion.ShellComplete.source(
+            found(
+                click.get_current_context().find_root().command, {}, "portgen", "_PORTGEN_COMPLETE"
+            )
+        )
+    )

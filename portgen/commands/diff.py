@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain, completion, report
+from portgen import chain, screen
+from portgen.commands import _complete
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError, Problem, Severity
+from portgen.settings import Settings
 
 if TYPE_CHECKING:
-    from portgen.inventory import Source
-    from portgen.review import Review
+    from portgen.inventory.source import Source
+    from portgen.review.compare import Review
 
 
-@click.command(epilog="Examples: portgen diff; portgen diff main; portgen diff HEAD^ HEAD --format markdown")
-@click.argument("revisions", metavar="[REV [REV]]", nargs=-1, shell_complete=completion.revisions)
+@click.command(
+    epilog="Examples: portgen diff; portgen diff main; portgen diff HEAD^ HEAD --format markdown"
+)
+@click.argument("revisions", metavar="[REV [REV]]", nargs=-1, shell_complete=_complete.revisions)
 @portgen_command
-def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
+def command(settings: Settings, revisions: tuple[str, ...]) -> int:
     """Tell what a change means: what it exposes, what happens to each service, what to do on the host.
 
     Without REV, the inventory against the output folder; with one, that revision against the inventory as it lies here; with
@@ -28,61 +32,79 @@ def command(settings: chain.Settings, revisions: tuple[str, ...]) -> int:
     project's own templates/ run, in a sandbox.
     """
     if len(revisions) > 2:
-        raise PortgenError(f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW")
+        raise PortgenError(
+            f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW"
+        )
     review, source = _revisions(settings, *revisions) if revisions else _output(settings)
     _print(review, source, settings)
     if review.empty:
-        report.status("nothing changes" if revisions else f"nothing changes: {settings.output_name} is what the inventory says", settings.style)
+        screen.status(
+            "nothing changes"
+            if revisions
+            else f"nothing changes: {settings.output_name} is what the inventory says",
+            settings.style,
+        )
     return Exit.OK if review.empty else Exit.DIFFERENT
 
 
-def _revisions(settings: chain.Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
-    from portgen import inventory, planner, review, revisions
+def _revisions(settings: Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
+    from portgen.inventory import source as inventory
+    from portgen.machine import git
+    from portgen.plan import planner
+    from portgen.review import compare as review
 
     sources = (
-        revisions.load(old, settings.inventory, settings.inventory_name),
+        git.load(old, settings.inventory, settings.inventory_name),
         inventory.load(settings.inventory, settings.inventory_name)
         if new is None
-        else revisions.load(new, settings.inventory, settings.inventory_name),
+        else git.load(new, settings.inventory, settings.inventory_name),
     )
     before, after = (planner.make(source.inventory) for source in sources)
     return review.of_plans(before, after), sources[1]
 
 
-def _output(settings: chain.Settings) -> tuple[Review, Source]:
-    from portgen import inventory, planner, review
+def _output(settings: Settings) -> tuple[Review, Source]:
+    from portgen.inventory import source as inventory
+    from portgen.plan import planner
+    from portgen.review import compare as review
 
     source = inventory.load(settings.inventory, settings.inventory_name)
     plan = planner.make(source.inventory)
     return review.of_changes(chain.compare(settings, plan), plan), source
 
 
-def _print(review: Review, source: Source, settings: chain.Settings) -> None:
-    from portgen import summary
+def _print(review: Review, source: Source, settings: Settings) -> None:
+    from portgen.review import summary
 
     style = settings.style
     if style.format == "json":
-        report.data(summary.as_dict(review))
+        screen.data(summary.as_dict(review))
         return
     if style.format == "github":
-        for line in report.problem_lines(_findings(review, source, settings.inventory_name), style):
+        for line in screen.problem_lines(_findings(review, source, settings.inventory_name), style):
             click.echo(line)
     if style.quiet:
         return
     lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
     for line in lines:
-        click.echo(report.shown(line, style))
+        click.echo(screen.shown(line, style))
 
 
 def _findings(review: Review, source: Source, file: str) -> list[Problem]:
     """What becomes reachable, at the service's own line."""
-    paths = {name: ("projects", project, "services", name) for project, entry in source.inventory.projects.items() for name in entry.services}
+    paths = {
+        name: ("projects", project, "services", name)
+        for project, entry in source.inventory.projects.items()
+        for name in entry.services
+    }
     return [
         Problem(
             "exposes",
             Severity.WARNING,
             f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}",
-            source.at(paths.get(exposure.service, ("hosts", exposure.host)))._replace(file=file),  # not `main:inventory.yaml`
+            source.at(paths.get(exposure.service, ("hosts", exposure.host)))._replace(
+                file=file
+            ),  # not `main:inventory.yaml`
         )
         for exposure in review.exposures
         if exposure.new

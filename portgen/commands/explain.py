@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from portgen import chain, completion, markdown, report
+from portgen import chain, markdown, screen
+from portgen.commands import _complete
 from portgen.commands import command as portgen_command
-from portgen.diff import SUMS
+from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError
+from portgen.settings import Settings
 from portgen.visible import visible, visible_line
 
 if TYPE_CHECKING:
-    from portgen.inventory import Source
-    from portgen.plan import Plan, Project, Service
-    from portgen.registry import Vacancy
-    from portgen.render import File
+    from portgen.files.render import File
+    from portgen.inventory.source import Source
+    from portgen.plan.registry import Vacancy
+    from portgen.plan.types import Plan, Project, Service
 
 WIDTH = 11  # columns of the names of facts
 MOST = 94  # columns of the one line that stands for a block
@@ -63,9 +65,9 @@ Examples:
   portgen explain inventory.yaml:41
   portgen explain output/es-docker/nginx/conf.d/portgen.conf:40"""
 )
-@click.argument("what", metavar="PORT|NAME|ADDRESS|FILE:LINE", shell_complete=completion.explained)
+@click.argument("what", metavar="PORT|NAME|ADDRESS|FILE:LINE", shell_complete=_complete.explained)
 @portgen_command
-def command(settings: chain.Settings, what: str) -> int:
+def command(settings: Settings, what: str) -> int:
     """Say what a port, a service or a line of a file is about.
 
     Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
@@ -74,7 +76,9 @@ def command(settings: chain.Settings, what: str) -> int:
     source, planned = chain.plan(settings)
     files = chain.render(settings, planned)
     place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
-    number = re.fullmatch(r":?([0-9]+)(?:/(?:tcp|udp))?", what)  # as people copy it: 5014, :5014, 514/udp
+    number = re.fullmatch(
+        r":?([0-9]+)(?:/(?:tcp|udp))?", what
+    )  # as people copy it: 5014, :5014, 514/udp
     if number is not None:
         answer = _port(planned, int(number[1]))
     elif place is not None:
@@ -83,7 +87,7 @@ def command(settings: chain.Settings, what: str) -> int:
         answer = _named(planned, what)
     generated = [list(_generated(settings, files, subject)) for subject in answer.subjects]
     if settings.style.format == "json":
-        report.data(_record(settings, source, answer, generated))
+        screen.data(_record(settings, source, answer, generated))
     else:
         lines: list[str] = [visible_line(answer.asked), ""] if answer.asked else []
         for subject, written in zip(answer.subjects, generated, strict=True):
@@ -95,19 +99,30 @@ def command(settings: chain.Settings, what: str) -> int:
             click.echo(markdown.fenced(text, "text"), nl=False, color=settings.style.color)
         else:
             click.echo(text, color=settings.style.color)
-    return Exit.OK if answer.subjects or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies) else Exit.DIFFERENT
+    return (
+        Exit.OK
+        if answer.subjects
+        or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies)
+        else Exit.DIFFERENT
+    )
 
 
 # --- what is meant ---------------------------------------------------------------------------------------------------
 
 
 def _port(planned: Plan, port: int) -> _Answer:
-    from portgen import registry
+    from portgen.plan import registry
 
     if not 1 <= port <= 65535:
         raise PortgenError(f"{port} is not a port: they go from 1 to 65535", Exit.USAGE)
-    holders = {(binding.host, binding.project, binding.holder): binding for binding in registry.holders(planned, port)}
-    subjects = [_Subject(name, registry.held_by(planned, binding), host=host) for (host, _, name), binding in holders.items()]
+    holders = {
+        (binding.host, binding.project, binding.holder): binding
+        for binding in registry.holders(planned, port)
+    }
+    subjects = [
+        _Subject(name, registry.held_by(planned, binding), host=host)
+        for (host, _, name), binding in holders.items()
+    ]
     return _Answer(None, subjects, () if subjects else list(registry.vacancies(planned, port)))
 
 
@@ -118,40 +133,73 @@ def _named(planned: Plan, name: str) -> _Answer:
         if name in (service.name, f"{service.project}/{service.name}")
     ]
     if not subjects and name == "nginx":
-        subjects = [_Subject("nginx", host=host.name) for host in planned.hosts if host.server is not None]
+        subjects = [
+            _Subject("nginx", host=host.name) for host in planned.hosts if host.server is not None
+        ]
     if not subjects:
-        subjects = [_Subject(service.name, service, host=service.host) for service in planned.services if service.compose_service == name]
+        subjects = [
+            _Subject(service.name, service, host=service.host)
+            for service in planned.services
+            if service.compose_service == name
+        ]
     if not subjects:
-        subjects = [_Subject(project.name, project=project) for project in planned.projects if project.name == name]
+        subjects = [
+            _Subject(project.name, project=project)
+            for project in planned.projects
+            if project.name == name
+        ]
     if not subjects:
-        subjects = [_Subject(service.name, service, host=service.host) for service in planned.services if name in _traces(service)]
+        subjects = [
+            _Subject(service.name, service, host=service.host)
+            for service in planned.services
+            if name in _traces(service)
+        ]
     if not subjects:
         import difflib
 
-        known = [service.name for service in planned.services] + [project.name for project in planned.projects]
+        known = [service.name for service in planned.services] + [
+            project.name for project in planned.projects
+        ]
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
+        )
         raise PortgenError(f"nothing here is called {name}", Exit.DIFFERENT, hint=hint)
     return _Answer(None, subjects)
 
 
 def _traces(service: Service) -> set[str]:
     """What one finds of a service on its host: its address, its route, its units, its upstream."""
-    found = {f"portgen-{service.name}", f"portgen-{service.name}.service", f"portgen_{service.name}"}
+    found = {
+        f"portgen-{service.name}",
+        f"portgen-{service.name}.service",
+        f"portgen_{service.name}",
+    }
     found |= {f"portgen-{service.name}.{port.port}.service" for port in service.ports[1:]}
     if service.routed is not None:
         found |= {service.routed.path, service.routed.path.rstrip("/")}
     return found if service.address is None else found | {str(service.address)}
 
 
-def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequence[File], name: str, number: int) -> _Answer:
+def _line(
+    settings: Settings,
+    source: Source,
+    planned: Plan,
+    files: Sequence[File],
+    name: str,
+    number: int,
+) -> _Answer:
     if _same(settings, name, settings.inventory):
         return _inventory_line(settings, source, planned, number)
-    from portgen import output
+    from portgen.files import output
 
     rendered = {file.path: file.text for file in files}
     present = output.read(settings.out, rendered)
-    there = {path: one.data for path, one in present.files.items()} | ({SUMS: present.sums_data} if present.sums_data is not None else {})
+    there = {path: one.data for path, one in present.files.items()} | (
+        {SUMS: present.sums_data} if present.sums_data is not None else {}
+    )
     path = _output_path(settings, {*rendered, *there}, name)
     if path is None:
         hint = f"a file below {settings.output_name}, or {settings.inventory_name}; `portgen render` writes what is missing"
@@ -159,26 +207,33 @@ def _line(settings: chain.Settings, source: Source, planned: Plan, files: Sequen
     text = there[path].decode("utf-8", "replace") if path in there else rendered[path]
     shown = f"{settings.output_name}/{path}"
     if text != rendered.get(path, text):
-        report.status(f"{shown} is not what the inventory says: `portgen render` brings it up to date", settings.style)
+        screen.status(
+            f"{shown} is not what the inventory says: `portgen render` brings it up to date",
+            settings.style,
+        )
     lines = text.split("\n")
     if not 1 <= number <= len(lines) - text.endswith("\n"):
-        raise PortgenError(f"{shown} has {len(lines) - text.endswith(chr(10))} lines", Exit.DIFFERENT)
+        raise PortgenError(
+            f"{shown} has {len(lines) - text.endswith(chr(10))} lines", Exit.DIFFERENT
+        )
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
     host = (lines[number - 1][66:] if path == SUMS else path).partition("/")[0]
     subject = _of_line(planned, path, text, number, host)
     if subject is None:
         raise PortgenError(
-            f"{shown}:{number} comes from no service: it is the same for all of them", Exit.DIFFERENT, hint=lines[number - 1].strip() or None
+            f"{shown}:{number} comes from no service: it is the same for all of them",
+            Exit.DIFFERENT,
+            hint=lines[number - 1].strip() or None,
         )
     return _Answer(f"{shown}:{number}: {lines[number - 1].strip()}", [subject])
 
 
 def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Subject | None:
     """By the mark of the block around the line; where there is none, as in a table, by the one service whose name is in it."""
-    from portgen import trace
+    from portgen import marks
 
     known = {service.name: service for service in planned.services if service.host == host}
-    for block in trace.blocks(path, text):
+    for block in marks.blocks(path, text):
         if block.first <= number <= block.last:
             return _Subject(block.service, known.get(block.service), host=host)
     named = [service for service in known.values() if _names(text.split("\n")[number - 1], service)]
@@ -190,11 +245,15 @@ def _names(line: str, service: Service) -> bool:
     Its bare name may be a word like any other."""
     if service.routed is not None and f"{service.routed.path}>" in line:
         return True
-    return service.name in line and re.search(rf"`{service.name}`|portgen-{service.name}\.|}} {service.name}\\n", line) is not None
+    return (
+        service.name in line
+        and re.search(rf"`{service.name}`|portgen-{service.name}\.|}} {service.name}\\n", line)
+        is not None
+    )
 
 
-def _inventory_line(settings: chain.Settings, source: Source, planned: Plan, number: int) -> _Answer:
-    from portgen import edit
+def _inventory_line(settings: Settings, source: Source, planned: Plan, number: int) -> _Answer:
+    from portgen.edits import edit
 
     if not 1 <= number <= source.text.count("\n") + 1:
         raise PortgenError(f"{settings.inventory_name} has no line {number}", Exit.DIFFERENT)
@@ -209,16 +268,18 @@ def _inventory_line(settings: chain.Settings, source: Source, planned: Plan, num
         if number in edit.lines(source, project.key_path):
             return _Answer(asked, [_Subject(project.name, project=project)])
     place, _, line = asked.partition(": ")
-    raise PortgenError(f"{place} is about no service and no project", Exit.DIFFERENT, hint=line or None)
+    raise PortgenError(
+        f"{place} is about no service and no project", Exit.DIFFERENT, hint=line or None
+    )
 
 
-def _same(settings: chain.Settings, name: str, path: Path) -> bool:
+def _same(settings: Settings, name: str, path: Path) -> bool:
     """Whether a file named from here, or from `-C`'s folder, is the one at `path`."""
     real = os.path.realpath(path)
     return any(os.path.realpath(base / name) == real for base in (Path(), settings.folder))
 
 
-def _output_path(settings: chain.Settings, known: Collection[str], name: str) -> str | None:
+def _output_path(settings: Settings, known: Collection[str], name: str) -> str | None:
     """The path below the output folder that a person means by `name`: from here, from the output folder, or where it is
     installed, as nginx names it in its messages."""
     root = os.path.realpath(settings.out)
@@ -238,16 +299,20 @@ def _output_path(settings: chain.Settings, known: Collection[str], name: str) ->
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _generated(settings: chain.Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
+def _generated(settings: Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
     """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it."""
-    from portgen import trace
+    from portgen import marks
 
     for file in files if subject.project is None else ():
         if not file.path.startswith(f"{subject.host}/"):
             continue
         shown = f"{settings.output_name}/{file.path}"
-        blocks = list(trace.blocks(file.path, file.text))
-        found = [_Lines(shown, block.first, block.last, block.text) for block in blocks if block.service == subject.name]
+        blocks = list(marks.blocks(file.path, file.text))
+        found = [
+            _Lines(shown, block.first, block.last, block.text)
+            for block in blocks
+            if block.service == subject.name
+        ]
         if file.path.endswith(".md") and subject.service is not None:
             marked = {number for block in blocks for number in range(block.first, block.last + 1)}
             for number, line in enumerate(file.text.splitlines(keepends=True), 1):
@@ -256,7 +321,13 @@ def _generated(settings: chain.Settings, files: Sequence[File], subject: _Subjec
         yield from sorted(found, key=lambda lines: lines.first)
 
 
-def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _Subject, generated: Sequence[_Lines]) -> Iterator[str]:
+def _subject(
+    settings: Settings,
+    source: Source,
+    planned: Plan,
+    subject: _Subject,
+    generated: Sequence[_Lines],
+) -> Iterator[str]:
     style = settings.style
     if subject.project is not None:
         yield from _project(settings, source, planned, subject.project)
@@ -266,14 +337,17 @@ def _subject(settings: chain.Settings, source: Source, planned: Plan, subject: _
     else:
         yield from _service(settings, source, planned, subject.service)
     yield ""
-    yield report.strong("generated lines", style) if generated else "nothing is rendered for it"
+    yield screen.strong("generated lines", style) if generated else "nothing is rendered for it"
     for lines in generated:
         places = f"{lines.first}-{lines.last}" if lines.last > lines.first else str(lines.first)
         yield f"  {lines.file}:{places}"
         if style.verbose:
-            yield from (f"    {number:5} {visible(line)}".rstrip() for number, line in enumerate(lines.text.splitlines(), lines.first))
+            yield from (
+                f"    {number:5} {visible(line)}".rstrip()
+                for number, line in enumerate(lines.text.splitlines(), lines.first)
+            )
         else:
-            yield report.shown(f"      {visible_line(_telling(lines.text))}", style)
+            yield screen.shown(f"      {visible_line(_telling(lines.text))}", style)
 
 
 def _telling(text: str) -> str:
@@ -288,15 +362,17 @@ def _fact(name: str, value: str | None) -> Iterator[str]:
         yield f"  {name:{WIDTH}} {visible_line(value)}"
 
 
-def _service(settings: chain.Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
+def _service(settings: Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
     from portgen.targets import docs
 
     owner = next(project for project in planned.projects if project.name == service.project)
     title = f"  {visible_line(service.title)}" if service.title != service.name else ""
-    yield report.strong(service.name, settings.style) + title
+    yield screen.strong(service.name, settings.style) + title
     yield from _fact("purpose", service.purpose)
     yield from _fact("owner", f"{_titled(owner)} on {service.host}")
-    yield from _fact("status", service.status + (f", assigned {service.assigned}" if service.assigned else ""))
+    yield from _fact(
+        "status", service.status + (f", assigned {service.assigned}" if service.assigned else "")
+    )
     for index, port in enumerate(service.ports):
         behind = {
             "socat": f" -> {service.address}:{port.container_port}, by a socat forwarder",
@@ -304,7 +380,10 @@ def _service(settings: chain.Settings, source: Source, planned: Plan, service: S
             "host": ", by its container on the host's network",
             "process": ", by a program outside Docker",
         }[service.via]
-        yield from _fact("ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "", f"{port.port}/{port.transport}{behind}")
+        yield from _fact(
+            "ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "",
+            f"{port.port}/{port.transport}{behind}",
+        )
     if service.ports:
         yield from _fact("reach", str(service.reach))
     if service.routed is not None:
@@ -317,66 +396,99 @@ def _service(settings: chain.Settings, source: Source, planned: Plan, service: S
     yield from _fact("written at", str(source.at(service.key_path)))
 
 
-def _nginx(settings: chain.Settings, source: Source, planned: Plan, subject: _Subject) -> Iterator[str]:
-    yield report.strong("nginx", settings.style) + "  the web server itself, in front of every route"
+def _nginx(settings: Settings, source: Source, planned: Plan, subject: _Subject) -> Iterator[str]:
+    yield (
+        screen.strong("nginx", settings.style) + "  the web server itself, in front of every route"
+    )
     host = planned.host(subject.host or "")
     if host is None or host.server is None:
         return
     yield from _fact("host", host.name)
-    yield from _fact("names", ", ".join(host.server.names) or "none here: your own server block includes the locations")
-    yield from _fact("ports", ", ".join(f"{binding.port}/tcp" for binding in host.bindings if binding.kind == "nginx"))
+    yield from _fact(
+        "names",
+        ", ".join(host.server.names) or "none here: your own server block includes the locations",
+    )
+    yield from _fact(
+        "ports",
+        ", ".join(f"{binding.port}/tcp" for binding in host.bindings if binding.kind == "nginx"),
+    )
     yield from _fact("reach", str(host.server.reach))
     yield from _fact("written at", str(source.at(host.server.key_path)))
 
 
-def _project(settings: chain.Settings, source: Source, planned: Plan, project: Project) -> Iterator[str]:
-    from portgen import registry
+def _project(settings: Settings, source: Source, planned: Plan, project: Project) -> Iterator[str]:
+    from portgen.plan import registry
 
-    yield report.strong(project.name, settings.style) + (f"  {visible_line(project.title)}" if project.title != project.name else "")
+    yield screen.strong(project.name, settings.style) + (
+        f"  {visible_line(project.title)}" if project.title != project.name else ""
+    )
     yield from _fact("purpose", project.purpose)
     yield from _fact("host", project.host)
     yield from _fact("status", project.status)
     yield from _fact("ports", str(project.ports) if project.ports else None)
-    yield from _fact("network", f"{project.network.name}, {project.network.subnet}" if project.network else None)
-    yield from _fact("services", f"{len(project.services)}; `portgen ports {project.name}` lists them")
+    yield from _fact(
+        "network", f"{project.network.name}, {project.network.subnet}" if project.network else None
+    )
+    yield from _fact(
+        "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
+    )
     for room in registry.rooms(planned, project) if project.ports else ():
-        yield from _fact("free" if room.group is None else "", f"{room.group.name if room.group else 'outside its groups'}: {room.size}")
+        yield from _fact(
+            "free" if room.group is None else "",
+            f"{room.group.name if room.group else 'outside its groups'}: {room.size}",
+        )
     yield from _fact("written at", str(source.at(project.key_path)))
 
 
-def _vacancy(settings: chain.Settings, source: Source, vacancy: Vacancy, several: bool) -> Iterator[str]:
-    from portgen import registry
+def _vacancy(settings: Settings, source: Source, vacancy: Vacancy, several: bool) -> Iterator[str]:
+    from portgen.plan import registry
 
     yield (
-        report.strong(str(vacancy.port), settings.style)
+        screen.strong(str(vacancy.port), settings.style)
         + f"  {'free' if vacancy.free else 'held by nobody'}{f' on {vacancy.host.name}' if several else ''}"
     )
     if vacancy.reserved:
-        yield from _fact("reserved", f"on {vacancy.host.name}: nobody may take it ({source.at((*vacancy.host.key_path, 'reserved'))})")
+        yield from _fact(
+            "reserved",
+            f"on {vacancy.host.name}: nobody may take it ({source.at((*vacancy.host.key_path, 'reserved'))})",
+        )
     if vacancy.privileged:
         yield from _fact("privileged", "below 1024: only root may listen on it")
     for owner in vacancy.owners:
         yield from _fact("range of", f"{_titled(owner.project)}: {owner.project.ports}")
         if owner.reserved:
-            yield from _fact("reserved", f"by {owner.project.name} ({source.at((*owner.project.key_path, 'reserved'))})")
+            yield from _fact(
+                "reserved",
+                f"by {owner.project.name} ({source.at((*owner.project.key_path, 'reserved'))})",
+            )
         for group in owner.groups:
-            yield from _fact("group", f"{group.name}: {group.ports}{f', {group.purpose}' if group.purpose else ''}")
+            yield from _fact(
+                "group",
+                f"{group.name}: {group.ports}{f', {group.purpose}' if group.purpose else ''}",
+            )
         if not owner.groups and owner.project.groups:
             yield from _fact("group", "none: whatever has no group")
     if not vacancy.owners:
         yield from _fact("range of", "no project")
     for name, binding in (("below", vacancy.below), ("above", vacancy.above)):
         if binding is not None:
-            yield from _fact(name, f"{registry.label(binding)} {binding.holder} ({source.at(binding.key_path)})")
+            yield from _fact(
+                name, f"{registry.label(binding)} {binding.holder} ({source.at(binding.key_path)})"
+            )
     if vacancy.free:
-        yield from _fact("to take it", f"portgen add NAME --project {vacancy.owners[0].project.name} --port {vacancy.port}")
+        yield from _fact(
+            "to take it",
+            f"portgen add NAME --project {vacancy.owners[0].project.name} --port {vacancy.port}",
+        )
 
 
 def _titled(project: Project) -> str:
     return f"{project.name} ({project.title})" if project.title != project.name else project.name
 
 
-def _record(settings: chain.Settings, source: Source, answer: _Answer, generated: Sequence[list[_Lines]]) -> dict[str, Any]:
+def _record(
+    settings: Settings, source: Source, answer: _Answer, generated: Sequence[list[_Lines]]
+) -> dict[str, Any]:
     def place(key_path: tuple[str | int, ...]) -> dict[str, Any]:
         at = source.at(key_path)
         return {"file": settings.inventory_name, "line": at.line, "column": at.column}
@@ -391,15 +503,29 @@ def _record(settings: chain.Settings, source: Source, answer: _Answer, generated
                 "purpose": subject.service.purpose if subject.service else None,
                 "status": subject.service.status if subject.service else "active",
                 "via": subject.service.via if subject.service else "nginx",
-                "address": str(subject.service.address) if subject.service and subject.service.address else None,
+                "address": str(subject.service.address)
+                if subject.service and subject.service.address
+                else None,
                 "ports": [
-                    {"port": port.port, "transport": port.transport, "container_port": port.container_port}
+                    {
+                        "port": port.port,
+                        "transport": port.transport,
+                        "container_port": port.container_port,
+                    }
                     for port in (subject.service.ports if subject.service else ())
                 ],
                 "allow": list(subject.service.allow) if subject.service else None,
-                "reach": str(subject.service.reach) if subject.service and subject.service.ports else None,
-                "route": subject.service.routed.path if subject.service and subject.service.routed else None,
-                "written": place(subject.service.key_path if subject.service else ("hosts", subject.host or "", "nginx")),
+                "reach": str(subject.service.reach)
+                if subject.service and subject.service.ports
+                else None,
+                "route": subject.service.routed.path
+                if subject.service and subject.service.routed
+                else None,
+                "written": place(
+                    subject.service.key_path
+                    if subject.service
+                    else ("hosts", subject.host or "", "nginx")
+                ),
                 "generated": [lines._asdict() for lines in written],
             }
             for subject, written in zip(answer.subjects, generated, strict=True)
@@ -423,9 +549,14 @@ def _record(settings: chain.Settings, source: Source, answer: _Answer, generated
                 "free": vacancy.free,
                 "reserved": vacancy.reserved or any(owner.reserved for owner in vacancy.owners),
                 "privileged": vacancy.privileged,
-                "projects": [{"name": owner.project.name, "groups": [group.name for group in owner.groups]} for owner in vacancy.owners],
-                "below": vacancy.below and {"port": vacancy.below.port, "holder": vacancy.below.holder},
-                "above": vacancy.above and {"port": vacancy.above.port, "holder": vacancy.above.holder},
+                "projects": [
+                    {"name": owner.project.name, "groups": [group.name for group in owner.groups]}
+                    for owner in vacancy.owners
+                ],
+                "below": vacancy.below
+                and {"port": vacancy.below.port, "holder": vacancy.below.holder},
+                "above": vacancy.above
+                and {"port": vacancy.above.port, "holder": vacancy.above.holder},
             }
             for vacancy in answer.vacancies
         ],

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from portgen import __version__, chain, report
+from portgen import __version__, screen
 from portgen.commands import command as portgen_command
 from portgen.problem import Exit, PortgenError
+from portgen.settings import Settings
 
 HOST = "docker-host"
 INVENTORY = """\
@@ -79,7 +80,9 @@ HOOKS = """\
         pass_filenames: false
 """
 
-PRE_COMMIT_NAME = ".pre-commit-config.yaml"  # pre-commit looks for it at the repository's root, and nowhere else
+PRE_COMMIT_NAME = (
+    ".pre-commit-config.yaml"  # pre-commit looks for it at the repository's root, and nowhere else
+)
 PRE_COMMIT = f"""\
 # `pre-commit install`, and a commit whose output/ is not what the inventory says is stopped.
 # portgen comes from your PATH here (`pipx install portgen`), so that everybody uses the version that they installed.
@@ -91,7 +94,7 @@ repos:
 @click.command(epilog="Example: portgen init ports && cd ports && portgen render")
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @portgen_command
-def command(settings: chain.Settings, into: Path | None) -> None:
+def command(settings: Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
     Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for
@@ -100,13 +103,17 @@ def command(settings: chain.Settings, into: Path | None) -> None:
     """
     import json
 
-    from portgen import model, output, revisions
+    from portgen.files import output
+    from portgen.inventory import model
+    from portgen.machine import git
 
     place = settings.folder / (into or "")
-    root = revisions.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
+    root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    guide = output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
+    guide = (
+        output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
+    )
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
@@ -115,16 +122,23 @@ def command(settings: chain.Settings, into: Path | None) -> None:
     }
     there = [name for name in files if (place / name).exists()]
     if there:
-        raise PortgenError(f"{place}: {', '.join(there)} is already there", Exit.DIFFERENT, hint="name an empty folder: portgen init DIR")
+        raise PortgenError(
+            f"{place}: {', '.join(there)} is already there",
+            Exit.DIFFERENT,
+            hint="name an empty folder: portgen init DIR",
+        )
     output.create(place, files)
-    report.status(f"{place}: {', '.join(files)}", settings.style)
+    screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
-        report.status(f"{configuration} is there already; for the hooks, add to its `repos:`\n{hooks}", settings.style)
+        screen.status(
+            f"{configuration} is there already; for the hooks, add to its `repos:`\n{hooks}",
+            settings.style,
+        )
     else:
         output.create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
-        report.status(f"{configuration}: hooks for pre-commit", settings.style)
-    report.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
+        screen.status(f"{configuration}: hooks for pre-commit", settings.style)
+    screen.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
 
 
 def _hooks(folder: str) -> str:
@@ -132,7 +146,10 @@ def _hooks(folder: str) -> str:
     import json
 
     values: dict[str, str] = {}
-    for name, command, entry in (("lint", "lint", "lint"), ("check", "render --check", "render --check --tracked")):
+    for name, command, entry in (
+        ("lint", "lint", "lint"),
+        ("check", "render --check", "render --check --tracked"),
+    ):
         if folder == ".":
             values |= {f"{name}_name": f"portgen {command}", name: f"portgen {entry}"}
         else:

@@ -6,16 +6,18 @@ import re
 
 import click
 
-from portgen import chain, files, memory, report
+from portgen import chain, screen, whole
 from portgen.commands import command as portgen_command
+from portgen.files import memory
 from portgen.problem import Exit
+from portgen.settings import Settings
 
 
 @click.command(epilog="Example: portgen lint --strict --format github")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules and what they find.")
 @portgen_command
-def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
+def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
 
     Where a project names its own compose file (`compose.file`), also what that contradicts.
@@ -24,28 +26,35 @@ def command(settings: chain.Settings, strict: bool, list_rules: bool) -> int:
         from portgen import rules
 
         for name, rule in rules.every().items():
-            click.echo(f"{name} ({rule.SEVERITY})\n    " + (rule.__doc__ or "").strip().replace("\n", "\n    "))
+            click.echo(
+                f"{name} ({rule.SEVERITY})\n    "
+                + (rule.__doc__ or "").strip().replace("\n", "\n    ")
+            )
         return Exit.OK
-    key = memory.key(settings.inventory, settings.template_folders, (settings.inventory_name,))
+    key = memory.key(
+        settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
+    )
     remembered = memory.recall(settings.inventory, settings.out, key)
     if remembered is not None and not _names_files(settings):
         problems = list(remembered.problems)
     else:
         checked = chain.check(settings)
         if remembered is None:
-            memory.remember(settings.inventory, settings.out, key, memory.Memory(tuple(checked.problems)))
+            memory.remember(
+                settings.inventory, settings.out, key, memory.Memory(tuple(checked.problems))
+            )
         problems = [*checked.problems, *chain.team_files(settings, checked.source, checked.plan)]
         problems.sort(key=lambda problem: problem.order)
-    report.problems(problems, settings.style)
+    screen.problems(problems, settings.style)
     if not problems:
-        report.status(f"{settings.inventory_name}: no findings", settings.style)
+        screen.status(f"{settings.inventory_name}: no findings", settings.style)
     return Exit.DIFFERENT if chain.failed(problems, strict) else Exit.OK
 
 
-def _names_files(settings: chain.Settings) -> bool:
+def _names_files(settings: Settings) -> bool:
     """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
     try:
-        data, _ = files.read(settings.inventory, files.MOST_INVENTORY)
+        data, _ = whole.read(settings.inventory, whole.MOST_INVENTORY)
     except OSError:
         return True
     return re.search(rb"(?m)^(?!\s*#).*compose", data) is not None

@@ -6,27 +6,37 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain, completion
-from portgen.commands import find_service, revise, revision
+from portgen import chain
+from portgen.commands import _complete, find_service, revise, revision
+from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portgen.edit import Edited
-    from portgen.plan import Plan
+    from portgen.edits.edit import Edited
+    from portgen.plan.types import Plan
 
 
-@click.command(epilog="Examples: portgen remove rfq-tickets; portgen remove rfq-tickets --retire (nobody gets its port)")
-@click.argument("name", shell_complete=completion.services)
-@click.option("--retire", is_flag=True, help="Keep the entry as `status: retired`: nothing is rendered for it, and its port stays held.")
+@click.command(
+    epilog="Examples: portgen remove rfq-tickets; portgen remove rfq-tickets --retire (nobody gets its port)"
+)
+@click.argument("name", shell_complete=_complete.services)
+@click.option(
+    "--retire",
+    is_flag=True,
+    help="Keep the entry as `status: retired`: nothing is rendered for it, and its port stays held.",
+)
 @revision
-def command(settings: chain.Settings, name: str, retire: bool, yes: bool, render: bool) -> int:
+def command(settings: Settings, name: str, retire: bool, yes: bool, render: bool) -> int:
     """Remove service NAME from the inventory."""
     return revise(settings, lambda checked: _removed(checked, name, retire), yes, render)
 
 
-def _removed(checked: chain.Checked, name: str, retire: bool) -> tuple[Edited, Callable[[Plan], str]]:
-    from portgen import edit, registry
+def _removed(
+    checked: chain.Checked, name: str, retire: bool
+) -> tuple[Edited, Callable[[Plan], str]]:
+    from portgen.edits import edit
+    from portgen.plan import registry
 
     service = find_service(checked.plan, name)
     ports = " and ".join(map(registry.label, service.ports))

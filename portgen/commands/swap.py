@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portgen import chain, completion
-from portgen.commands import find_service, revise, revision
+from portgen import chain
+from portgen.commands import _complete, find_service, revise, revision
 from portgen.problem import Exit, PortgenError
+from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portgen.edit import Edited
-    from portgen.plan import Plan
+    from portgen.edits.edit import Edited
+    from portgen.plan.types import Plan
 
 
 @click.command(epilog="Example: portgen swap smartnumbers veeam-usage --render")
-@click.argument("one", metavar="A", shell_complete=completion.services)
-@click.argument("other", metavar="B", shell_complete=completion.services)
+@click.argument("one", metavar="A", shell_complete=_complete.services)
+@click.argument("other", metavar="B", shell_complete=_complete.services)
 @revision
-def command(settings: chain.Settings, one: str, other: str, yes: bool, render: bool) -> int:
+def command(settings: Settings, one: str, other: str, yes: bool, render: bool) -> int:
     """Let services A and B exchange their ports.
 
     Of several ports, the first. Containers keep their addresses and their own ports: they are written into the entries.
@@ -30,7 +31,8 @@ def command(settings: chain.Settings, one: str, other: str, yes: bool, render: b
 
 
 def _swapped(checked: chain.Checked, one: str, other: str) -> tuple[Edited, Callable[[Plan], str]]:
-    from portgen import edit, registry
+    from portgen.edits import edit
+    from portgen.plan import registry
 
     services = find_service(checked.plan, one), find_service(checked.plan, other)
     for service in services:
@@ -39,9 +41,14 @@ def _swapped(checked: chain.Checked, one: str, other: str) -> tuple[Edited, Call
     if services[0] == services[1]:
         raise PortgenError("a service can't swap with itself", Exit.USAGE)
     first, second = services
-    edited = edit.move(checked.source, (first, 0, second.ports[0].port), (second, 0, first.ports[0].port))
+    edited = edit.move(
+        checked.source, (first, 0, second.ports[0].port), (second, 0, first.ports[0].port)
+    )
 
     def meaning(planned: Plan) -> str:
-        return "; ".join(registry.moved(before, find_service(planned, f"{before.project}/{before.name}"), 0) for before in services)
+        return "; ".join(
+            registry.moved(before, find_service(planned, f"{before.project}/{before.name}"), 0)
+            for before in services
+        )
 
     return edited, meaning

@@ -24,7 +24,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
-from portgen.plan import KeyPath, Plan
+from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
@@ -58,10 +58,16 @@ class Rule(Protocol):
 @cache
 def every() -> dict[str, Rule]:
     """All rules by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
-    found: dict[str, Rule] = {name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()}
+    found: dict[str, Rule] = {
+        name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()
+    }
     for name, rule in found.items():
         checks = callable(getattr(rule, "check", None)) or reads_files(rule)
-        if not checks or not isinstance(getattr(rule, "SEVERITY", None), Severity) or not rule.__doc__:
+        if (
+            not checks
+            or not isinstance(getattr(rule, "SEVERITY", None), Severity)
+            or not rule.__doc__
+        ):
             raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")
     return dict(sorted(found.items()))
 
@@ -99,27 +105,48 @@ def listed(names: Collection[str]) -> str:
 def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
     """The findings that no service ignores, sorted by place, of every rule that needs the plan alone. `at` is the Source's own:
     only it knows lines."""
-    return _problems(plan, at, {name: rule.check(plan) for name, rule in every().items() if not reads_files(rule)})
+    return _problems(
+        plan,
+        at,
+        {name: rule.check(plan) for name, rule in every().items() if not reads_files(rule)},
+    )
 
 
 def check_files(plan: Plan, at: Callable[[KeyPath], Location], read: Read) -> list[Problem]:
     """The same of the rules that are about files which other people own."""
-    return _problems(plan, at, {name: rule.check_files(plan, read) for name, rule in every().items() if reads_files(rule)})
+    return _problems(
+        plan,
+        at,
+        {name: rule.check_files(plan, read) for name, rule in every().items() if reads_files(rule)},
+    )
 
 
-def _problems(plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, Iterator[Finding]]) -> list[Problem]:
-    ignored = {(service.project, service.name): service.ignore for service in plan.services if service.ignore}
+def _problems(
+    plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, Iterator[Finding]]
+) -> list[Problem]:
+    ignored = {
+        (service.project, service.name): service.ignore
+        for service in plan.services
+        if service.ignore
+    }
     problems = []
     for name, findings in found.items():
         rule = every()[name]
         silent = bool(ignored) and not is_absolute(rule)
         for finding in findings:
             path = finding.key_path
-            if silent and path[:1] == ("projects",) and len(path) > 3 and name in ignored.get((str(path[1]), str(path[3])), ()):
+            if (
+                silent
+                and path[:1] == ("projects",)
+                and len(path) > 3
+                and name in ignored.get((str(path[1]), str(path[3])), ())
+            ):
                 continue
             message = finding.message
             if finding.other is not None:
                 message = message.replace("{line}", f"line {at(finding.other).line}")
-            problems.append(Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint))
+            problems.append(
+                Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint)
+            )
     problems.sort(key=lambda problem: problem.order)
     return problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Network, Plan, Service
+from portgen.plan.types import Network, Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -18,14 +18,28 @@ def check(plan: Plan) -> Iterator[Finding]:
         for service in project.services:
             if network is None:
                 if service.address_path != service.key_path:
-                    yield Finding(service.address_path, f"{project.name} has no network to have an address in", "give the project a `network`")
+                    yield Finding(
+                        service.address_path,
+                        f"{project.name} has no network to have an address in",
+                        "give the project a `network`",
+                    )
                 continue
             # The address of a port outside the project is that port's fault.
-            inside = project.ports is None or not service.ports or service.ports[0].port in project.ports
-            fault = _fault(service, network) if inside or service.address_path != service.key_path else None
+            inside = (
+                project.ports is None or not service.ports or service.ports[0].port in project.ports
+            )
+            fault = (
+                _fault(service, network)
+                if inside or service.address_path != service.key_path
+                else None
+            )
             if fault:
                 low, high = network.gateway + 1, network.ip_range.network_address - 1
-                yield Finding(service.address_path, f"address {service.address} {fault}", f"fixed addresses here go from {low} to {high}")
+                yield Finding(
+                    service.address_path,
+                    f"address {service.address} {fault}",
+                    f"fixed addresses here go from {low} to {high}",
+                )
 
 
 def _fault(service: Service, network: Network) -> str | None:

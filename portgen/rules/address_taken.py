@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan, Service
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -21,7 +21,10 @@ def check(plan: Plan) -> Iterator[Finding]:
         # Two derived addresses are one only where two ports are: port-taken tells that, and mends this too.
         if first is not service and not (_derived(first) and _derived(service)):
             yield Finding(
-                service.address_path, f"address {service.address} is {first.name}'s ({{line}})", "pin a free one with `address:`", first.address_path
+                service.address_path,
+                f"address {service.address} is {first.name}'s ({{line}})",
+                "pin a free one with `address:`",
+                first.address_path,
             )
 
 

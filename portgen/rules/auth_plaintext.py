@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -17,4 +17,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             continue  # without a server name the server block is the team's own, and so is its TLS
         for route in host.routes:
             if route.auth_file:
-                yield Finding(route.place, f"{route.service}'s password crosses the network in the clear", f"give {host.name}'s nginx `tls`")
+                yield Finding(
+                    route.place,
+                    f"{route.service}'s password crosses the network in the clear",
+                    f"give {host.name}'s nginx `tls`",
+                )

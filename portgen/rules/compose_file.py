@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen import composefile
-from portgen.composefile import Fault, Read
-from portgen.plan import Plan
+from portgen.formats import compose as composefile
+from portgen.formats.compose import Fault, Read
+from portgen.plan import team_files
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -24,9 +25,16 @@ def check_files(plan: Plan, read: Read) -> Iterator[Finding]:
             team = composefile.load(override.base_file, read)
             if team is None:
                 message = f"the compose file {override.base_file} can't be read here, so what it says was not checked"
-                yield Finding(place, message, "its path is relative to the inventory's folder", severity=Severity.NOTE)
+                yield Finding(
+                    place,
+                    message,
+                    "its path is relative to the inventory's folder",
+                    severity=Severity.NOTE,
+                )
             elif isinstance(team, Fault):
                 yield Finding(place, f"{override.base_file}:{team.line}: {team.message}")
             else:
-                for found in composefile.contradictions(host, override, team):
-                    yield Finding(found.key_path, found.message, found.hint, severity=found.severity)
+                for found in team_files.contradictions(host, override, team):
+                    yield Finding(
+                        found.key_path, found.message, found.hint, severity=found.severity
+                    )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -17,14 +17,20 @@ def check(plan: Plan) -> Iterator[Finding]:
     hidden = {
         project.name
         for project in plan.projects
-        if project.network is None and any(service.via == "docker" and service.status == "active" and service.ports for service in project.services)
+        if project.network is None
+        and any(
+            service.via == "docker" and service.status == "active" and service.ports
+            for service in project.services
+        )
     }
     hosts = {project.name: project.host for project in plan.projects if project.network is not None}
     for place, host, words in plan.allows:
         for index, word in enumerate(words):
             if word in hidden:
                 yield Finding(
-                    (*place, index), f"`{word}` has containers and no network: the firewall can't know their addresses", f"give {word} a `network`"
+                    (*place, index),
+                    f"`{word}` has containers and no network: the firewall can't know their addresses",
+                    f"give {word} a `network`",
                 )
             elif hosts.get(word, host) != host:
                 yield Finding(

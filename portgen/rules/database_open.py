@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan, is_everybody
+from portgen.plan.types import Plan, is_everybody
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,7 +34,13 @@ _DATABASES = {
     27017: "MongoDB",
 }
 
-_ALSO_PAGES = {5984, 7474, 8086, 8123, 9200}  # these speak HTTP, as many a page does on the same numbers
+_ALSO_PAGES = {
+    5984,
+    7474,
+    8086,
+    8123,
+    9200,
+}  # these speak HTTP, as many a page does on the same numbers
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -42,7 +48,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         if not is_everybody(service.sources):
             continue
         for port in service.ports:
-            number = port.container_port if service.via in ("socat", "docker") and port.container_port in _DATABASES else port.port
+            number = (
+                port.container_port
+                if service.via in ("socat", "docker") and port.container_port in _DATABASES
+                else port.port
+            )
             kind = _DATABASES.get(number)
             if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
                 yield Finding(

@@ -26,9 +26,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from portgen import directives
-from portgen.directives import Directive
-from portgen.plan import KeyPath, Plan, Route
+from portgen.formats import nginx as directives
+from portgen.formats.nginx import Directive
+from portgen.plan.types import KeyPath, Plan, Route
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -36,7 +36,18 @@ SEVERITY = Severity.ERROR
 ABSOLUTE = True
 
 # What templates/nginx/portgen-locations.conf.j2 sets to something; a test holds them together.
-HEADERS = frozenset({"connection", "host", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto", "x-real-ip"})
+HEADERS = frozenset(
+    {
+        "connection",
+        "host",
+        "upgrade",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
 FRAMING = frozenset({"content-length", "transfer-encoding"})  # nginx's to say: where a request ends
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, a token
 # Its directives, and the field of the inventory that says the same, where there is one.
@@ -54,7 +65,20 @@ DIRECTIVES = {
 }
 ACCESS = frozenset({"allow", "deny"})
 PASSWORD = frozenset({"auth_basic", "auth_basic_user_file"})
-_ANSWERS = frozenset({"empty_gif", "fastcgi_pass", "flv", "grpc_pass", "memcached_pass", "mp4", "perl", "scgi_pass", "stub_status", "uwsgi_pass"})
+_ANSWERS = frozenset(
+    {
+        "empty_gif",
+        "fastcgi_pass",
+        "flv",
+        "grpc_pass",
+        "memcached_pass",
+        "mp4",
+        "perl",
+        "scgi_pass",
+        "stub_status",
+        "uwsgi_pass",
+    }
+)
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -68,7 +92,11 @@ def check(plan: Plan) -> Iterator[Finding]:
             for directive in directives.read(raw):
                 found = _fault(directive, route)
                 if found is not None:
-                    yield Finding((*route.key_path, "extra", index), f"the raw directive `{directive.words[0]}` {found[0]}", found[1])
+                    yield Finding(
+                        (*route.key_path, "extra", index),
+                        f"the raw directive `{directive.words[0]}` {found[0]}",
+                        found[1],
+                    )
 
 
 def _fault(directive: Directive, route: Route) -> tuple[str, str] | None:
@@ -78,19 +106,31 @@ def _fault(directive: Directive, route: Route) -> tuple[str, str] | None:
         return _header_fault(directive)
     if name in DIRECTIVES:
         field = DIRECTIVES[name]
-        return "says what the location says already", f"use the route's `{field}`" if field else "leave it out"
+        return (
+            "says what the location says already",
+            f"use the route's `{field}`" if field else "leave it out",
+        )
     if name in ACCESS and (route.clients or route.closed):
         return "stands beside the route's `allow`", "say all of it in the route's `allow`"
     if name in PASSWORD and route.auth_file:
         return "stands beside the route's `auth_file`", "leave one of them out"
     if name in _ANSWERS:
-        return "answers in the service's place", "leave it out; `route: null` where nothing is to lead to the service"
+        return (
+            "answers in the service's place",
+            "leave it out; `route: null` where nothing is to lead to the service",
+        )
     if _changes_ours(directive):
-        return "changes a variable of portgen's, which the location's headers are made of", "use a variable of your own"
+        return (
+            "changes a variable of portgen's, which the location's headers are made of",
+            "use a variable of your own",
+        )
     if name == "set_real_ip_from" and directive.words[1:2] and directive.words[1].endswith("/0"):
         return "lets every visitor say where he comes from", "name the proxies in front of nginx"
     if name == "return" and not directive.inside:
-        return "answers everybody in the service's place, before `allow` and the password", "put it into an `if`, or leave it out"
+        return (
+            "answers everybody in the service's place, before `allow` and the password",
+            "put it into an `if`, or leave it out",
+        )
     return None
 
 
@@ -103,10 +143,16 @@ def _changes_ours(directive: Directive) -> bool:
 
 def _header_fault(directive: Directive) -> tuple[str, str] | None:
     if directive.inside:
-        return f"in `{directive.inside[-1]}` drops every header that the location sets", "put it beside the others, outside of the block"
+        return (
+            f"in `{directive.inside[-1]}` drops every header that the location sets",
+            "put it beside the others, outside of the block",
+        )
     header = directive.words[1] if len(directive.words) > 1 else ""
     if any(character in word for word in directive.words for character in "\r\n"):
-        return "has a line break, behind which another header begins", "write one directive a header"
+        return (
+            "has a line break, behind which another header begins",
+            "write one directive a header",
+        )
     if not _NAME.fullmatch(header):
         return "names no header", "write its name without blanks and colons"
     if header.lower() in FRAMING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen import directives
-from portgen.plan import Plan
+from portgen.formats import nginx as directives
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

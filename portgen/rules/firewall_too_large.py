@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import MOST_OPENINGS, Plan
+from portgen.plan.types import MOST_OPENINGS, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -15,7 +15,9 @@ ABSOLUTE = True
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         if len(host.openings) > MOST_OPENINGS:
-            largest = max(host.services, key=lambda service: len(service.ports) * len(service.sources))
+            largest = max(
+                host.services, key=lambda service: len(service.ports) * len(service.sources)
+            )
             yield Finding(
                 largest.allow_place,
                 f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, most of them for {largest.name}",

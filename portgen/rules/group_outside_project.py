@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen import ranges
-from portgen.plan import Group, Plan, Project
+from portgen.inventory import ranges
+from portgen.plan.types import Group, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -20,13 +20,19 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _outside(project: Project) -> Iterator[Finding]:
-    owned = f"{project.name}'s {project.ports.brief}" if project.ports else f"{project.name}, which owns no ports"
+    owned = (
+        f"{project.name}'s {project.ports.brief}"
+        if project.ports
+        else f"{project.name}, which owns no ports"
+    )
     own = project.ports.joined if project.ports else []
     for group in project.groups:
         left = ranges.without(group.ports.joined, own)
         if left:
             message = f"group {group.name} holds {left[0].start}, outside {owned}"
-            yield Finding((*group.key_path, "ports"), message, "shrink the group or widen the project")
+            yield Finding(
+                (*group.key_path, "ports"), message, "shrink the group or widen the project"
+            )
 
 
 def _twice(project: Project) -> Iterator[Finding]:
@@ -34,12 +40,19 @@ def _twice(project: Project) -> Iterator[Finding]:
     for group in project.groups:
         first = seen.setdefault(group.name, group)
         if first is not group:
-            yield Finding((*group.key_path, "name"), f"group {group.name} is written twice ({{line}})", "rename one", first.key_path)
+            yield Finding(
+                (*group.key_path, "name"),
+                f"group {group.name} is written twice ({{line}})",
+                "rename one",
+                first.key_path,
+            )
 
 
 def _shared(project: Project) -> Iterator[Finding]:
     """Each pair once, at the one that is written later. Two of one name are reported by `_twice` instead."""
-    owned = ranges.Owned((part, number) for number, group in enumerate(project.groups) for part in group.ports.joined)
+    owned = ranges.Owned(
+        (part, number) for number, group in enumerate(project.groups) for part in group.ports.joined
+    )
     pairs = dict.fromkeys(tuple(sorted((one, other))) for (_, one), (_, other) in owned.clashes())
     for earlier, later in pairs:
         group, other = project.groups[later], project.groups[earlier]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding, Suggestions, listed
 
@@ -19,8 +19,20 @@ def check(plan: Plan) -> Iterator[Finding]:
             continue
         if project.host:
             hint = did_you_mean(project.host, names) or f"hosts: {listed(names) or 'none yet'}"
-            yield Finding((*project.key_path, "host"), f"{project.name} is on `{project.host}`, which is not in `hosts`", hint)
+            yield Finding(
+                (*project.key_path, "host"),
+                f"{project.name} is on `{project.host}`, which is not in `hosts`",
+                hint,
+            )
         elif names:
-            yield Finding(project.key_path, f"{project.name} has no `host`, and there are {len(names)}", f"add `host:` with one of {listed(names)}")
+            yield Finding(
+                project.key_path,
+                f"{project.name} has no `host`, and there are {len(names)}",
+                f"add `host:` with one of {listed(names)}",
+            )
         else:
-            yield Finding(project.key_path, f"{project.name} stands on no host: `hosts` is empty", "add `hosts: {NAME: {}}`")
+            yield Finding(
+                project.key_path,
+                f"{project.name} stands on no host: `hosts` is empty",
+                "add `hosts: {NAME: {}}`",
+            )

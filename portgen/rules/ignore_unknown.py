@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding, Suggestions, every, is_absolute
 
@@ -19,6 +19,14 @@ def check(plan: Plan) -> Iterator[Finding]:
         for name in service.ignore:
             place = (*service.key_path, "ignore", name)
             if name not in rules:
-                yield Finding(place, f"`{name}` is not a rule", did_you_mean(name, rules) or "`portgen lint --rules` lists them")
+                yield Finding(
+                    place,
+                    f"`{name}` is not a rule",
+                    did_you_mean(name, rules) or "`portgen lint --rules` lists them",
+                )
             elif is_absolute(rules[name]):
-                yield Finding(place, f"`{name}` can't be ignored: what it finds can't be rendered", "fix what it finds")
+                yield Finding(
+                    place,
+                    f"`{name}` can't be ignored: what it finds can't be rendered",
+                    "fix what it finds",
+                )

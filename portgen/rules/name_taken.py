@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan, Service
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -17,13 +17,22 @@ def check(plan: Plan) -> Iterator[Finding]:
     seen: dict[tuple[str, str], Service] = {}
     for service in plan.services:
         if service.name == "nginx":
-            yield Finding(service.key_path, "the name nginx is nginx's own, which is described under `hosts`", "rename the service")
+            yield Finding(
+                service.key_path,
+                "the name nginx is nginx's own, which is described under `hosts`",
+                "rename the service",
+            )
         first = seen.setdefault((service.host, service.name), service)
         if first is not service:
             yield Finding(
-                service.key_path, f"{service.name} is a service of {first.project} too ({{line}})", "names are unique on a host", first.key_path
+                service.key_path,
+                f"{service.name} is a service of {first.project} too ({{line}})",
+                "names are unique on a host",
+                first.key_path,
             )
-    files = {project.name: (project.host, project.base_file or project.name) for project in plan.projects}
+    files = {
+        project.name: (project.host, project.base_file or project.name) for project in plan.projects
+    }
     containers: dict[tuple[tuple[str, str], str], Service] = {}
     for service in plan.services:
         if not service.in_container or service.status != "active":

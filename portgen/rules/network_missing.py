@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -17,7 +17,13 @@ def check(plan: Plan) -> Iterator[Finding]:
         if project.network is None:
             for service in project.services:
                 if service.via == "socat" and service.ports:
-                    place = service.via_path if service.via_path[:4] == service.key_path else service.key_path
+                    place = (
+                        service.via_path
+                        if service.via_path[:4] == service.key_path
+                        else service.key_path
+                    )
                     yield Finding(
-                        place, f"{service.name} is forwarded, and {project.name} has no network", "add `network: {name: …, subnet: …}` to the project"
+                        place,
+                        f"{service.name} is forwarded, and {project.name} has no network",
+                        "add `network: {name: …, subnet: …}` to the project",
                     )

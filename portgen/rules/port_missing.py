@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -15,4 +15,8 @@ SEVERITY = Severity.WARNING
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         if service.allow and not service.ports and service.allow_place == service.allow_path:
-            yield Finding(service.allow_path, f"{service.name} has `allow` and no port", "give it a `port`, or leave `allow` out")
+            yield Finding(
+                service.allow_path,
+                f"{service.name} has `allow` and no port",
+                "give it a `port`, or leave `allow` out",
+            )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen import ranges
-from portgen.plan import Plan, Project, free_ports
+from portgen.inventory import ranges
+from portgen.plan.free import free_ports
+from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -16,17 +17,32 @@ def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         if project.ports is None:
             continue
-        outside = [port for service in project.services for port in service.ports if port.port not in project.ports]
+        outside = [
+            port
+            for service in project.services
+            for port in service.ports
+            if port.port not in project.ports
+        ]
         free = next(free_ports(plan, project), None) if outside else None
         hint = f"next free: {free}" if free else "widen the project's `ports`"
         for port in outside:
-            yield Finding(port.key_path, f"port {port.port} is outside {project.name}'s {project.ports.brief}", hint)
+            yield Finding(
+                port.key_path,
+                f"port {port.port} is outside {project.name}'s {project.ports.brief}",
+                hint,
+            )
     for host in plan.hosts:
         owners = [project for project in host.projects if project.ports is not None]
         ranged = {project.name for project in owners}
-        owned: ranges.Owned[Project] = ranges.Owned((part, owner) for owner in owners if owner.ports for part in owner.ports.ranges)
+        owned: ranges.Owned[Project] = ranges.Owned(
+            (part, owner) for owner in owners if owner.ports for part in owner.ports.ranges
+        )
         for binding in host.bindings:
-            found = owned.over(range(binding.port, binding.port + 1)) if binding.project not in ranged else None
+            found = (
+                owned.over(range(binding.port, binding.port + 1))
+                if binding.project not in ranged
+                else None
+            )
             if found is not None:
                 _, owner = found
                 yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import PRIVILEGED, Plan
+from portgen.plan.types import PRIVILEGED, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -16,7 +16,11 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         for port in service.ports:
             if port.port in PRIVILEGED:
-                yield Finding(port.key_path, f"port {port.port} is privileged (below 1024)", _hint(port.protocol))
+                yield Finding(
+                    port.key_path,
+                    f"port {port.port} is privileged (below 1024)",
+                    _hint(port.protocol),
+                )
 
 
 def _hint(protocol: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -18,9 +18,16 @@ def check(plan: Plan) -> Iterator[Finding]:
             project = projects.get(binding.project or "")
             if host.reserved is not None and binding.port in host.reserved:
                 yield Finding(
-                    binding.key_path, f"port {binding.port} is reserved on {host.name} ({{line}})", "take another port", (*host.key_path, "reserved")
+                    binding.key_path,
+                    f"port {binding.port} is reserved on {host.name} ({{line}})",
+                    "take another port",
+                    (*host.key_path, "reserved"),
                 )
-            elif project is not None and project.reserved is not None and binding.port in project.reserved:
+            elif (
+                project is not None
+                and project.reserved is not None
+                and binding.port in project.reserved
+            ):
                 yield Finding(
                     binding.key_path,
                     f"port {binding.port} is reserved in {project.name} ({{line}})",

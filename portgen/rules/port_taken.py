@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from portgen.plan import EVERYWHERE, EVERYWHERE6, Binding, Host, Plan, Space
+from portgen.plan.free import Space
+from portgen.plan.types import EVERYWHERE, EVERYWHERE6, Binding, Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

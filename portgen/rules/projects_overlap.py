@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.model import spelled
-from portgen.plan import Plan, Project
+from portgen.inventory.model import spelled
+from portgen.inventory.ranges import Owned, overlap
+from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
-from portgen.ranges import Owned, overlap
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
@@ -18,7 +18,9 @@ def check(plan: Plan) -> Iterator[Finding]:
     by_host: dict[str, list[tuple[range, Project]]] = {}
     for project in plan.projects:
         if project.ports is not None:
-            by_host.setdefault(project.host, []).extend((part, project) for part in project.ports.ranges)
+            by_host.setdefault(project.host, []).extend(
+                (part, project) for part in project.ports.ranges
+            )
     for owned in by_host.values():
         for (part, one), (theirs, other) in Owned(owned).clashes():
             first, second = (one, other) if order[one.name] < order[other.name] else (other, one)

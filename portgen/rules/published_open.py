@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import ANY, Plan, is_ipv6
+from portgen.plan.types import ANY, Plan, is_ipv6
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -15,7 +15,12 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.via != "docker" or service.status != "active" or not service.ports or service.sources == (ANY,):
+        if (
+            service.via != "docker"
+            or service.status != "active"
+            or not service.ports
+            or service.sources == (ANY,)
+        ):
             continue
         if service.address is None:
             yield Finding(

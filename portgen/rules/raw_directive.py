@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import KeyPath, Plan
+from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -18,6 +18,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         if route is None or route.key_path in seen:
             continue
         seen.add(route.key_path)
-        whose = f"{service.name}'s" if route.place == route.key_path else f"{service.project}'s default"
+        whose = (
+            f"{service.name}'s" if route.place == route.key_path else f"{service.project}'s default"
+        )
         for index, directive in enumerate(route.extra):
-            yield Finding((*route.key_path, "extra", index), f"raw nginx directive in {whose} route: {' '.join(directive.split())}")
+            yield Finding(
+                (*route.key_path, "extra", index),
+                f"raw nginx directive in {whose} route: {' '.join(directive.split())}",
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan, Route
+from portgen.plan.types import Plan, Route
 from portgen.problem import Severity
 from portgen.rules import Finding
 

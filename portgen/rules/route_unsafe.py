@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from portgen.plan import KeyPath, Plan
+from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -32,7 +32,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         if not _PATH.fullmatch(route.path):
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))
         elif {".", ".."} & set(route.path.split("/")):
-            yield Finding(place, f"route `{route.path}` has a dot segment, which no request keeps", "write the path without it")
+            yield Finding(
+                place,
+                f"route `{route.path}` has a dot segment, which no request keeps",
+                "write the path without it",
+            )
         if route.auth_file and route.title == "off":
             yield Finding(
                 (*service.key_path, "title"),
@@ -42,7 +46,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         for index, directive in enumerate(route.extra if place not in seen else ()):
             fault = _fault(directive)
             if fault:
-                yield Finding((*place, "extra", index), f"the raw directive {fault}", "write one whole directive, such as `add_header X-Team es;`")
+                yield Finding(
+                    (*place, "extra", index),
+                    f"the raw directive {fault}",
+                    "write one whole directive, such as `add_header X-Team es;`",
+                )
         seen.add(place)
 
 

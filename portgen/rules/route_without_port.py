@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -24,4 +24,8 @@ def check(plan: Plan) -> Iterator[Finding]:
                 "put an http port first, or write `route: null`",
             )
         else:
-            yield Finding(service.route.key_path, f"{service.name} has a route and no port", "give it a `port`, or `route: null`")
+            yield Finding(
+                service.route.key_path,
+                f"{service.name} has a route and no port",
+                "give it a `port`, or `route: null`",
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding, Suggestions
 
@@ -17,4 +17,8 @@ def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         for index, name in enumerate(project.shared_by):
             if name not in names:
-                yield Finding((*project.key_path, "shared_by", index), f"`{name}` is not a project", did_you_mean(name, names))
+                yield Finding(
+                    (*project.key_path, "shared_by", index),
+                    f"`{name}` is not a project",
+                    did_you_mean(name, names),
+                )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.model import parse_cidr
-from portgen.plan import Plan, is_ipv6
+from portgen.inventory.model import parse_cidr
+from portgen.inventory.ranges import Owned, addresses
+from portgen.plan.types import Plan, is_ipv6
 from portgen.problem import Severity
-from portgen.ranges import Owned, addresses
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
@@ -15,10 +15,19 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        zones = [(parse_cidr(cidr), name) for name, cidrs in host.zones.items() for cidr in cidrs if not is_ipv6(cidr)]
+        zones = [
+            (parse_cidr(cidr), name)
+            for name, cidrs in host.zones.items()
+            for cidr in cidrs
+            if not is_ipv6(cidr)
+        ]
         owned = Owned((addresses(cidr), name) for cidr, name in zones if cidr.prefixlen > 1)
         for project in host.projects:
-            found = owned.over(addresses(project.network.subnet)) if project.network is not None else None
+            found = (
+                owned.over(addresses(project.network.subnet))
+                if project.network is not None
+                else None
+            )
             if found is not None and project.network is not None:
                 _, name = found
                 yield Finding(

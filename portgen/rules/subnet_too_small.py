@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import FIRST_SERVICE, Network, Plan, Project
+from portgen.plan.types import FIRST_SERVICE, Network, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -39,7 +39,11 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 def _enough(project: Project, network: Network) -> str:
     """The smallest prefix whose lower half holds an address for each port of the project."""
-    ports = [port for part in project.ports.ranges for port in (part.start, part.stop - 1)] if project.ports else []
+    ports = (
+        [port for part in project.ports.ranges for port in (part.start, part.stop - 1)]
+        if project.ports
+        else []
+    )
     ports += [service.ports[0].port for service in project.services if service.ports]
     wanted = FIRST_SERVICE + max(ports) - min(ports) + 1
     prefix = 32 - max(3, (2 * wanted - 1).bit_length())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Network, Plan, Project
+from portgen.inventory.ranges import Owned, addresses
+from portgen.plan.types import Network, Plan, Project
 from portgen.problem import Severity
-from portgen.ranges import Owned, addresses
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
@@ -19,10 +19,15 @@ def check(plan: Plan) -> Iterator[Finding]:
             by_host.setdefault(project.host, []).append((project, project.network))
     for networks in by_host.values():
         overlapping: set[int] = set()
-        owned = Owned((addresses(network.subnet), number) for number, (_, network) in enumerate(networks))
+        owned = Owned(
+            (addresses(network.subnet), number) for number, (_, network) in enumerate(networks)
+        )
         for (_, one), (_, other) in owned.clashes():
             overlapping.add(max(one, other))
-            (first, theirs), (project, network) = networks[min(one, other)], networks[max(one, other)]
+            (first, theirs), (project, network) = (
+                networks[min(one, other)],
+                networks[max(one, other)],
+            )
             yield Finding(
                 (*project.key_path, "network", "subnet"),
                 f"{network.subnet} overlaps {first.name}'s {theirs.subnet} ({{line}})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -14,7 +14,12 @@ SEVERITY = Severity.ERROR
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         server = host.server
-        if server is not None and server.names and server.listen_tls is not None and server.certificate is None:
+        if (
+            server is not None
+            and server.names
+            and server.listen_tls is not None
+            and server.certificate is None
+        ):
             yield Finding(
                 (*server.key_path, "listen_tls"),
                 f"{host.name} listens on {server.listen_tls} with TLS and has no certificate",

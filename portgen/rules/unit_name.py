@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from portgen.plan import Plan
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -21,8 +21,15 @@ def check(plan: Plan) -> Iterator[Finding]:
         for forwarder in host.forwarders:
             if not _UNIT.fullmatch(forwarder.unit):
                 yield Finding(
-                    forwarder.key_path, f"{len(forwarder.unit)} characters are too many for a unit name (255)", "give the service a shorter name"
+                    forwarder.key_path,
+                    f"{len(forwarder.unit)} characters are too many for a unit name (255)",
+                    "give the service a shorter name",
                 )
             elif forwarder.unit in seen:
-                yield Finding(forwarder.key_path, f"the unit {forwarder.unit} is written twice ({{line}})", "rename one", seen[forwarder.unit])
+                yield Finding(
+                    forwarder.key_path,
+                    f"the unit {forwarder.unit} is written twice ({{line}})",
+                    "rename one",
+                    seen[forwarder.unit],
+                )
             seen[forwarder.unit] = forwarder.key_path

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.model import parse_cidr
-from portgen.plan import ANY, Plan
+from portgen.inventory.model import parse_cidr
+from portgen.plan.types import ANY, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding, Suggestions, listed
 
@@ -17,12 +17,16 @@ def check(plan: Plan) -> Iterator[Finding]:
     projects = {project.name for project in plan.projects}
     for project in plan.projects:
         if project.name == ANY:
-            yield Finding(project.key_path, "the project `any` has the name of everybody", "rename it")
+            yield Finding(
+                project.key_path, "the project `any` has the name of everybody", "rename it"
+            )
     for host in plan.hosts:
         for zone in host.zones:
             if zone == ANY or zone in projects:
                 yield Finding(
-                    (*host.key_path, "zones", zone), f"the zone `{zone}` has the name of {'everybody' if zone == ANY else 'a project'}", "rename it"
+                    (*host.key_path, "zones", zone),
+                    f"the zone `{zone}` has the name of {'everybody' if zone == ANY else 'a project'}",
+                    "rename it",
                 )
     known = {host.name: {ANY, *host.zones, *projects} for host in plan.hosts}
     did_you_mean = Suggestions()
@@ -44,5 +48,9 @@ def _fault(word: str) -> str | None:
     try:
         parse_cidr(word)
     except ValueError as error:
-        return f"`{word}` is not a CIDR: {error}" if any(sign in word for sign in ".:/") else f"`{word}` is neither a zone nor a project"
+        return (
+            f"`{word}` is not a CIDR: {error}"
+            if any(sign in word for sign in ".:/")
+            else f"`{word}` is neither a zone nor a project"
+        )
     return None

@@ -17,14 +17,26 @@ from urllib.parse import quote
 
 import msgspec
 
+from portgen.inventory.model import Ports, brief
+from portgen.inventory.ranges import count, joined
 from portgen.markdown import code, row, text
-from portgen.model import Ports, brief
-from portgen.plan import EVERYWHERE6, Host, PlannedPort, Project, Route, Server, Service, Space, Transport
-from portgen.ranges import count, joined
+from portgen.plan.free import Space
+from portgen.plan.types import (
+    EVERYWHERE6,
+    Host,
+    PlannedPort,
+    Project,
+    Route,
+    Server,
+    Service,
+    Transport,
+)
 from portgen.targets import Page, ufw
 
 NONE = "-"  # an empty cell
-MOST_RANGES = 12  # free ranges that are named in a line; scattered ones are many, and nobody reads on
+MOST_RANGES = (
+    12  # free ranges that are named in a line; scattered ones are many, and nobody reads on
+)
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes as the characters.
@@ -32,7 +44,9 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 
 Units = dict[tuple[str, int, Transport], str]  # a forwarder's unit by service and port
-Free = dict[tuple[str, str | None], tuple[range, ...]]  # by project and group; None is what no group plans
+Free = dict[
+    tuple[str, str | None], tuple[range, ...]
+]  # by project and group; None is what no group plans
 
 
 class Section(NamedTuple):
@@ -75,31 +89,48 @@ class _Held(NamedTuple):
 def pages(host: Host) -> Iterator[Page]:
     url = base_url(host.server) if host.server else None
     known = [_known(service, url) for project in host.projects for service in project.services]
-    units: Units = {(forwarder.service, forwarder.port, forwarder.transport): forwarder.unit for forwarder in host.forwarders}
+    units: Units = {
+        (forwarder.service, forwarder.port, forwarder.transport): forwarder.unit
+        for forwarder in host.forwarders
+    }
     space = Space(host)
     free: Free = {
-        (project.name, group): space.free(project, group) for project in host.projects for group in (None, *(group.name for group in project.groups))
+        (project.name, group): space.free(project, group)
+        for project in host.projects
+        for group in (None, *(group.name for group in project.groups))
     }
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", _guide(host, url, known, units, free))
-    yield Page("docs/ports.html", "docs/ports.html.j2", {"host": host, "data": _data(host, url, known, units, free)})
+    yield Page(
+        "docs/ports.html",
+        "docs/ports.html.j2",
+        {"host": host, "data": _data(host, url, known, units, free)},
+    )
 
 
 def base_url(server: Server) -> str | None:
     """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a
     pattern. One with a dot before it is a name too."""
-    name = next((name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None)
+    name = next(
+        (name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None
+    )
     if name is None:
         return None
-    scheme, port, usual = ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
+    scheme, port, usual = (
+        ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
+    )
     return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
 
 
 def _known(service: Service, url: str | None) -> _Known:
     """Only what speaks http has a route; only an active service's is rendered, and can be visited."""
     route = service.routed
-    visited = f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
+    visited = (
+        f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
+    )
     address = str(service.address) if service.address else None
-    return _Known(service, text(service.title), text(service.purpose or NONE), address, route, visited)
+    return _Known(
+        service, text(service.title), text(service.purpose or NONE), address, route, visited
+    )
 
 
 def _held_ports(known: Iterable[_Known], units: Units) -> list[_Held]:
@@ -108,7 +139,16 @@ def _held_ports(known: Iterable[_Known], units: Units) -> list[_Held]:
     for one in known:
         for index, port in enumerate(one.service.ports):
             transport = port.transport
-            held.append(_Held(port.port, one, port, transport, index == 0, units.get((one.service.name, port.port, transport))))
+            held.append(
+                _Held(
+                    port.port,
+                    one,
+                    port,
+                    transport,
+                    index == 0,
+                    units.get((one.service.name, port.port, transport)),
+                )
+            )
     held.sort(key=lambda entry: (entry.port, entry.by.service.name, entry.transport))
     return held
 
@@ -117,13 +157,19 @@ def _visitors(server: Server | None) -> str:
     """How open nginx is, as a sentence goes on; "" without nginx."""
     if server is None:
         return ""
-    return "as open as ufw's default says" if server.reach.kind == "policy" else f"open to {server.reach}"
+    return (
+        "as open as ufw's default says"
+        if server.reach.kind == "policy"
+        else f"open to {server.reach}"
+    )
 
 
 # --- the guide -------------------------------------------------------------------------------------------------------
 
 
-def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free: Free) -> dict[str, Any]:
+def _guide(
+    host: Host, url: str | None, known: list[_Known], units: Units, free: Free
+) -> dict[str, Any]:
     held = _held_ports(known, units)
     by_project: dict[str, list[_Held]] = {project.name: [] for project in host.projects}
     for entry in held:
@@ -136,18 +182,32 @@ def _guide(host: Host, url: str | None, known: list[_Known], units: Units, free:
         "url": url,
         "nginx": ", ".join(map(str, _nginx_ports(host))),
         "visitors": _visitors(host.server),
-        "sections": [_section(project, by_project[project.name], free) for project in host.projects],
+        "sections": [
+            _section(project, by_project[project.name], free) for project in host.projects
+        ],
         "free": [row for project in host.projects for row in _free_rows(project, free)],
         "log": _log_rows(known, {project.name: text(project.title) for project in host.projects}),
         "portless": [_portless_row(one) for one in by_name if not one.service.ports],
-        "conflicts": [_conflict_row(entry) for entry in held if holders[entry.port, entry.transport] > 1],
+        "conflicts": [
+            _conflict_row(entry) for entry in held if holders[entry.port, entry.transport] > 1
+        ],
         "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
-        "guards": [rule for guard in host.guards for rule in (f"# portgen:{guard.service}", *ufw.guard_rules(guard))],
+        "guards": [
+            rule
+            for guard in host.guards
+            for rule in (f"# portgen:{guard.service}", *ufw.guard_rules(guard))
+        ],
         "reached": [_reached_row(entry) for entry in active],
-        "notes": [f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}" for one in by_name if one.service.notes],
+        "notes": [
+            f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
+            for one in by_name
+            if one.service.notes
+        ],
         "listening": list(_listening(host, by_project)),
         "unwanted": list(_unwanted(host, free)),
-        "health": [_health(entry) for entry in active if entry.first and entry.at.protocol == "http"],
+        "health": [
+            _health(entry) for entry in active if entry.first and entry.at.protocol == "http"
+        ],
         "visits": [_visit(one) for one in by_name if one.url],
     }
 
@@ -161,9 +221,13 @@ def _section(project: Project, held: list[_Held], free: Free) -> Section:
         status=project.status,
         purpose=text(project.purpose or NONE),
         shared_by=", ".join(code(name) for name in project.shared_by),
-        network=f"{code(project.network.name)}, {code(str(project.network.subnet))}" if project.network else "",
+        network=f"{code(project.network.name)}, {code(str(project.network.subnet))}"
+        if project.network
+        else "",
         owned=count(owned),
-        used=sum(bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned),
+        used=sum(
+            bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned
+        ),
         free=count(_all_free(project, free)),
         use=[_use_row(entry) for entry in held],
     )
@@ -172,7 +236,9 @@ def _section(project: Project, held: list[_Held], free: Free) -> Section:
 def _use_row(entry: _Held) -> str:
     port, one, at, _, first, _ = entry
     service = one.service
-    container = NONE if service.via == "process" else port if service.via == "host" else at.container_port
+    container = (
+        NONE if service.via == "process" else port if service.via == "host" else at.container_port
+    )
     return (
         f"| **{one.title}** `{service.name}` | {port} | {container} | {at.protocol} | {service.via} | {_reach(service)} "
         f"| {_route_cell(one) if first else NONE} | {one.purpose} | {service.status} |"
@@ -196,7 +262,11 @@ def route_access(service: Service) -> str:
     route = service.routed
     if route is None or service.status == "retired":
         return ""
-    own = "only " if route.clients and route.reach is not None and route.reach.words == route.allow else ""
+    own = (
+        "only "
+        if route.clients and route.reach is not None and route.reach.words == route.allow
+        else ""
+    )
     parts = [f"{own}{route.reach}"] if route.reach is not None else []
     if route.auth_file:
         parts.append("with a password")
@@ -211,12 +281,25 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
     yield row((title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest)))
     for group in project.groups:
         within = free[project.name, group.name]
-        yield row((title, code(group.name), text(group.purpose or NONE), str(group.ports), str(count(within)), _ranges(within)))
+        yield row(
+            (
+                title,
+                code(group.name),
+                text(group.purpose or NONE),
+                str(group.ports),
+                str(count(within)),
+                _ranges(within),
+            )
+        )
 
 
 def _all_free(project: Project, free: Free) -> list[range]:
     """What is free in the project, planned for a group or not; neighbours joined."""
-    return joined(part for group in (None, *(group.name for group in project.groups)) for part in free[project.name, group])
+    return joined(
+        part
+        for group in (None, *(group.name for group in project.groups))
+        for part in free[project.name, group]
+    )
 
 
 def _ranges(free: Sequence[range]) -> str:
@@ -225,7 +308,14 @@ def _ranges(free: Sequence[range]) -> str:
 
 def _log_rows(known: Iterable[_Known], titles: dict[str, str]) -> list[str]:
     """By day; what has none comes last."""
-    ordered = sorted(known, key=lambda one: (one.service.assigned or "9999", one.service.ports[0].port if one.service.ports else 0, one.service.name))
+    ordered = sorted(
+        known,
+        key=lambda one: (
+            one.service.assigned or "9999",
+            one.service.ports[0].port if one.service.ports else 0,
+            one.service.name,
+        ),
+    )
     return [
         f"| {one.service.assigned or NONE} | {one.title} | {titles[one.service.project]} | {_numbers(one.service.ports) or NONE} "
         f"| {one.purpose} | {one.service.status} |"
@@ -254,10 +344,18 @@ def _reached_row(entry: _Held) -> str:
         bind = f"[{EVERYWHERE6}]" if service.bind == EVERYWHERE6 else service.bind
         listens = f"`{bind}:{port}`"
         holder = "dockerd" if service.via == "docker" else f"`{unit}`" if unit else NONE
-        ends = f"`{one.address}:{at.container_port}`" if one.address else f"the container's port {at.container_port}"
+        ends = (
+            f"`{one.address}:{at.container_port}`"
+            if one.address
+            else f"the container's port {at.container_port}"
+        )
     else:
         listens = f"port {port}"
-        holder = "the container, on the host's network" if service.via == "host" else "a program on the host"
+        holder = (
+            "the container, on the host's network"
+            if service.via == "host"
+            else "a program on the host"
+        )
         ends = "there"
     return f"| {one.title} | {visitor} | {nginx} | {listens}{' udp' if transport == 'udp' else ''} | {holder} | {ends} |"
 
@@ -266,7 +364,11 @@ def _listening(host: Host, held: dict[str, list[_Held]]) -> Iterator[str]:
     """A command a project, for its ranges; a port outside of them (its rule is then silenced) is to be seen here too."""
     for project in host.projects:
         entries = held[project.name]
-        stray = [range(entry.port, entry.port + 1) for entry in entries if project.ports is None or entry.port not in project.ports]
+        stray = [
+            range(entry.port, entry.port + 1)
+            for entry in entries
+            if project.ports is None or entry.port not in project.ports
+        ]
         parts = [*(project.ports.ranges if project.ports else ()), *joined(stray)]
         if parts:
             flags = "-tuln" if any(entry.transport == "udp" for entry in entries) else "-tln"
@@ -286,7 +388,12 @@ def _unwanted(host: Host, free: Free) -> Iterator[str]:
 
 def ss_filter(parts: Sequence[range]) -> str:
     """`ss`'s filter for local ports: it knows no lists, and `or` needs brackets around what `and` joins."""
-    terms = [f"sport = :{part.start}" if len(part) == 1 else f"sport >= :{part.start} and sport <= :{part.stop - 1}" for part in parts]
+    terms = [
+        f"sport = :{part.start}"
+        if len(part) == 1
+        else f"sport >= :{part.start} and sport <= :{part.stop - 1}"
+        for part in parts
+    ]
     return terms[0] if len(terms) == 1 else " or ".join(f"( {term} )" for term in terms)
 
 
@@ -306,7 +413,9 @@ def _nginx_ports(host: Host) -> list[int]:
 
 
 def _numbers(ports: Iterable[PlannedPort]) -> str:
-    return ", ".join(f"{port.port}/udp" if port.transport == "udp" else str(port.port) for port in ports)
+    return ", ".join(
+        f"{port.port}/udp" if port.transport == "udp" else str(port.port) for port in ports
+    )
 
 
 def _reach(service: Service) -> str:
@@ -321,10 +430,17 @@ def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, fr
     nginx: dict[str, Any] = {"ports": _nginx_ports(host), "allow": (), "reach": ""}
     if host.server is not None:
         nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
-    lines: list[Any] = [{"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}]
+    lines: list[Any] = [
+        {"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}
+    ]
     for project in host.projects:
         groups = [
-            {"name": group.name, "purpose": group.purpose, "ports": _pairs(group.ports), "free": _pairs(free[project.name, group.name])}
+            {
+                "name": group.name,
+                "purpose": group.purpose,
+                "ports": _pairs(group.ports),
+                "free": _pairs(free[project.name, group.name]),
+            }
             for group in project.groups
         ]
         lines.append(
@@ -338,10 +454,15 @@ def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, fr
                 "free": _pairs(free[project.name, None]),
                 "groups": groups,
                 "shared_by": project.shared_by,
-                "network": f"{project.network.name}, {project.network.subnet}" if project.network else None,
+                "network": f"{project.network.name}, {project.network.subnet}"
+                if project.network
+                else None,
             }
         )
-    lines.extend(_record(one, units) for one in sorted(known, key=lambda one: (one.service.name, one.service.project)))
+    lines.extend(
+        _record(one, units)
+        for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
+    )
     encoded = msgspec.json.Encoder().encode_lines(lines).decode()
     for character, escape in _UNSAFE.items():
         encoded = encoded.replace(character, escape)
@@ -351,7 +472,15 @@ def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, fr
 def _record(one: _Known, units: Units) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` of ports.js names the places."""
     service, route = one.service, one.route
-    ports = [(port.port, port.container_port, port.protocol, units.get((service.name, port.port, port.transport))) for port in service.ports]
+    ports = [
+        (
+            port.port,
+            port.container_port,
+            port.protocol,
+            units.get((service.name, port.port, port.transport)),
+        )
+        for port in service.ports
+    ]
     return (
         service.name,
         service.project,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from portgen.checks import Check, Findings, Machine, Program, Rejection, Unchecked
-from portgen.plan import ANY, EVERYWHERE6, PRIVILEGED, Forwarder, Host
-from portgen.targets import Page
+from portgen.plan.types import ANY, EVERYWHERE6, PRIVILEGED, Forwarder, Host
+from portgen.targets import Check, Findings, Machine, Page, Program, Rejection, Unchecked
 
 UDP_IDLE = 60  # seconds after which a udp "connection" is over; there is nothing else that ends one
 SOCAT = "/usr/bin/socat"
@@ -21,7 +20,9 @@ def pages(host: Host) -> Iterator[Page]:
             "command": " ".join((SOCAT, *arguments(forwarder))),
             "privileged": forwarder.port in PRIVILEGED,
             # `any` needs no list: ufw says who, and an empty IPAddressDeny= would be the same.
-            "reachable": None if forwarder.sources == (ANY,) else (forwarder.address, *forwarder.sources),
+            "reachable": None
+            if forwarder.sources == (ANY,)
+            else (forwarder.address, *forwarder.sources),
         }
         yield Page(f"systemd/{forwarder.unit}", "systemd/forwarder.service.j2", values)
 
@@ -56,29 +57,60 @@ def arguments(forwarder: Forwarder) -> tuple[str, ...]:
 
 SYSTEMD = Program((("systemd-analyze",),), ("--version",))
 # What every unit needs by default, as stubs: the verifying machine's own units have no say, and no noise, in this.
-_STUBS = ("sysinit.target", "basic.target", "shutdown.target", "network-online.target", "multi-user.target")
+_STUBS = (
+    "sysinit.target",
+    "basic.target",
+    "shutdown.target",
+    "network-online.target",
+    "multi-user.target",
+)
 # `/tmp/x/portgen-a.service:7: Unknown key 'Fooo' in section [Unit], ignoring.`, or `portgen-a.service: Command ...`
 _SAID = r"(?:/\S*/)?(?P<unit>[^\s/:]+\.service)(?::(?P<line>\d+))?: (?P<message>.*)"
 _ABSENT = r"Command (\S+) is not executable: No such file or directory"
 
 
-def checks(host: Host, files: Mapping[str, str], machine: Machine) -> Iterator[Check | Rejection | Unchecked]:
-    units = {path.removeprefix("systemd/"): text for path, text in files.items() if path.endswith(".service")}
-    stubs = {name: _stub(name) for name in (*_STUBS, *_required(units.values())) if name not in units}
+def checks(
+    host: Host, files: Mapping[str, str], machine: Machine
+) -> Iterator[Check | Rejection | Unchecked]:
+    units = {
+        path.removeprefix("systemd/"): text
+        for path, text in files.items()
+        if path.endswith(".service")
+    }
+    stubs = {
+        name: _stub(name) for name in (*_STUBS, *_required(units.values())) if name not in units
+    }
     arguments = ("verify", "--man=no", *(f"./{unit}" for unit in sorted(units)))
     # An empty SYSTEMD_UNIT_PATH: only the folder of the named units is searched. Not as root: it would set the time of
     # /run/systemd/systemd-units-load, by which mount tells whether systemd has seen an edited fstab.
-    yield Check(host.name, SYSTEMD, arguments, _reader(machine), {**stubs, **units}, env={"SYSTEMD_UNIT_PATH": ""}, drops_root=True)
+    yield Check(
+        host.name,
+        SYSTEMD,
+        arguments,
+        _reader(machine),
+        {**stubs, **units},
+        env={"SYSTEMD_UNIT_PATH": ""},
+        drops_root=True,
+    )
 
 
 def _required(texts: Iterable[str]) -> list[str]:
     """The services and targets that a unit can't do without: a template of the team's own may ask for docker.service."""
-    found = {word for text in texts for line in re.findall(r"(?m)^(?:Requires|Requisite|BindsTo|PartOf)=(.*)$", text) for word in line.split()}
-    return sorted(word for word in found if re.fullmatch(r"[A-Za-z0-9:_.@-]+\.(service|target)", word))
+    found = {
+        word
+        for text in texts
+        for line in re.findall(r"(?m)^(?:Requires|Requisite|BindsTo|PartOf)=(.*)$", text)
+        for word in line.split()
+    }
+    return sorted(
+        word for word in found if re.fullmatch(r"[A-Za-z0-9:_.@-]+\.(service|target)", word)
+    )
 
 
 def _stub(name: str) -> str:
-    return f"[Unit]\nDescription={name}\n" + ("[Service]\nType=oneshot\nExecStart=/bin/true\n" if name.endswith(".service") else "")
+    return f"[Unit]\nDescription={name}\n" + (
+        "[Service]\nType=oneshot\nExecStart=/bin/true\n" if name.endswith(".service") else ""
+    )
 
 
 def _reader(machine: Machine) -> Callable[[int, str, str], Findings]:
@@ -90,11 +122,15 @@ def _reader(machine: Machine) -> Callable[[int, str, str], Findings]:
             if missing and missing[1] == SOCAT and not machine.readable(SOCAT):
                 absent.add(SOCAT)
             elif match:
-                yield Rejection(match["message"], f"systemd/{match['unit']}", int(match["line"] or 0) or None)
+                yield Rejection(
+                    match["message"], f"systemd/{match['unit']}", int(match["line"] or 0) or None
+                )
             elif line.strip():
                 yield Rejection(line.strip())
         for program in sorted(absent):
-            yield Unchecked(f"{program} is not on this machine (apt-get install socat); the units are judged but for it")
+            yield Unchecked(
+                f"{program} is not on this machine (apt-get install socat); the units are judged but for it"
+            )
         if code != 0 and not said.strip():
             yield Rejection(f"systemd-analyze verify ends with exit code {code} and says nothing")
 

@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from portgen.checks import Check, Findings, Machine, Program, Rejection, Unchecked
-from portgen.plan import LOOPBACK, Guard, Host, Opening, is_ipv6
-from portgen.targets import Page
+from portgen.plan.types import LOOPBACK, Guard, Host, Opening, is_ipv6
+from portgen.targets import Check, Findings, Machine, Page, Program, Rejection, Unchecked
 
 MARK = "portgen:"  # every comment of ours begins with it, and nobody else's may
 SCRIPT = "ufw/portgen-ufw.sh"
@@ -17,7 +16,9 @@ GUARD = "ufw/portgen-after.rules"
 # A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands
 # them on to the container that is published there. No packet that is forwarded legitimately has such an original
 # destination.
-NO_LOOPBACK = "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+NO_LOOPBACK = (
+    "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+)
 
 
 class Holder(NamedTuple):
@@ -41,7 +42,11 @@ def pages(host: Host) -> Iterator[Page]:
     }
     yield Page(SCRIPT, "ufw/portgen-ufw.sh.j2", values, 0o755)
     if guards:
-        yield Page(GUARD, "ufw/portgen-after.rules.j2", {"host": host, "guards": guards, "no_loopback": NO_LOOPBACK})
+        yield Page(
+            GUARD,
+            "ufw/portgen-after.rules.j2",
+            {"host": host, "guards": guards, "no_loopback": NO_LOOPBACK},
+        )
 
 
 def holders(host: Host) -> Iterator[Holder]:
@@ -50,9 +55,16 @@ def holders(host: Host) -> Iterator[Holder]:
     for service in host.services:
         if service.via == "docker" and service.bind != LOOPBACK:
             for port in service.ports:
-                yield Holder(f"{port.port}/{port.transport}", service.project, service.compose_service, service.name)
+                yield Holder(
+                    str(port.endpoint),
+                    service.project,
+                    service.compose_service,
+                    service.name,
+                )
         if service.address is not None:
-            yield Holder(str(service.address), service.project, service.compose_service, service.name)
+            yield Holder(
+                str(service.address), service.project, service.compose_service, service.name
+            )
 
 
 def rule(opening: Opening) -> str:
@@ -84,7 +96,9 @@ UFW = Program((("ufw",),), ("version",))
 IPTABLES = Program((("iptables-restore",),), ("--version",))
 
 
-def checks(host: Host, files: Mapping[str, str], _machine: Machine) -> Iterator[Check | Rejection | Unchecked]:
+def checks(
+    host: Host, files: Mapping[str, str], _machine: Machine
+) -> Iterator[Check | Rejection | Unchecked]:
     script = files.get(SCRIPT)
     if script is not None:
         yield Check(host.name, SH, ("-n", "portgen-ufw.sh"), _read_sh, {"portgen-ufw.sh": script})
@@ -96,10 +110,14 @@ def checks(host: Host, files: Mapping[str, str], _machine: Machine) -> Iterator[
                 except ValueError as error:
                     yield Rejection(f"not a shell command: {error}", SCRIPT, number)
                     continue
-                yield Check(host.name, UFW, ("--dry-run", *words), _rule_reader(number), needs_root=True)
+                yield Check(
+                    host.name, UFW, ("--dry-run", *words), _rule_reader(number), needs_root=True
+                )
     guard = files.get(GUARD)
     if guard is not None:
-        yield Check(host.name, IPTABLES, ("--test", "--noflush"), _read_guard, stdin=guard, needs_root=True)
+        yield Check(
+            host.name, IPTABLES, ("--test", "--noflush"), _read_guard, stdin=guard, needs_root=True
+        )
 
 
 def _python_faults(script: str) -> Iterator[Rejection]:
@@ -112,7 +130,9 @@ def _python_faults(script: str) -> Iterator[Rejection]:
         compile(body, SCRIPT, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        yield Rejection(f"not valid Python: {getattr(error, 'msg', error)}", SCRIPT, head.count("\n") + 1 + line)
+        yield Rejection(
+            f"not valid Python: {getattr(error, 'msg', error)}", SCRIPT, head.count("\n") + 1 + line
+        )
 
 
 def _read_sh(code: int, _out: str, said: str) -> Findings:
@@ -129,11 +149,21 @@ def _rule_reader(number: int) -> Callable[[int, str, str], Findings]:
 
     def read(code: int, _out: str, said: str) -> Findings:
         if code != 0:
-            errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
+            errors = [
+                line.removeprefix("ERROR: ")
+                for line in said.splitlines()
+                if line.startswith("ERROR: ")
+            ]
             if errors == ["IPv6 support not enabled"]:
-                yield Unchecked("ufw on this machine leaves IPv6 alone (IPV6=no in /etc/default/ufw): rules with an IPv6 source")
+                yield Unchecked(
+                    "ufw on this machine leaves IPv6 alone (IPV6=no in /etc/default/ufw): rules with an IPv6 source"
+                )
             else:
-                yield Rejection("; ".join(errors) or said.strip() or f"ufw ends with exit code {code}", SCRIPT, number)
+                yield Rejection(
+                    "; ".join(errors) or said.strip() or f"ufw ends with exit code {code}",
+                    SCRIPT,
+                    number,
+                )
 
     return read
 
@@ -143,9 +173,16 @@ def _read_guard(code: int, _out: str, said: str) -> Findings:
         return
     # nf_tables' errors name a line in a second message, or in the same: "Error occurred at line: 6", "line 6 failed: ..."
     line = re.search(r"line:? (\d+)", said)
-    lines = [re.sub(r"^iptables-restore(?: v\S+ \(\w+\))?: ", "", text) for text in said.splitlines()]
-    message = next((text for text in lines if text.strip()), f"iptables-restore ends with exit code {code}")
-    if re.search(r"Permission denied|Could not fetch rule set generation id|can't initialize|missing kernel module|do you need to insmod", said):
+    lines = [
+        re.sub(r"^iptables-restore(?: v\S+ \(\w+\))?: ", "", text) for text in said.splitlines()
+    ]
+    message = next(
+        (text for text in lines if text.strip()), f"iptables-restore ends with exit code {code}"
+    )
+    if re.search(
+        r"Permission denied|Could not fetch rule set generation id|can't initialize|missing kernel module|do you need to insmod",
+        said,
+    ):
         yield Unchecked(f"iptables can't be used here: {message}")
     else:
         yield Rejection(message, GUARD, int(line[1]) if line else None)

@@ -36,7 +36,9 @@ BEGIN = f"# BEGIN {CHAIN}"
 END = f"# END {CHAIN}"
 # Docker sends packets that a neighbour addresses to 127.0.0.1 on to the container. Nothing that is forwarded has that
 # address rightly. It stands in the chain as long as anything does.
-NO_LOOPBACK = f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+NO_LOOPBACK = (
+    f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+)
 
 JUMP_BLOCK = """\
 # BEGIN PORTGEN-GUARD
@@ -66,7 +68,9 @@ def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
     as it is: an operator's comment in iptables may be of another encoding. Raises Failure."""
     data = given.encode("utf-8", "surrogateescape")
     try:
-        done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=PATIENCE)
+        done = subprocess.run(
+            command, input=data, capture_output=True, check=False, timeout=PATIENCE
+        )
     except OSError as error:
         raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
@@ -99,7 +103,12 @@ class Rule(NamedTuple):
     def is_plain(self) -> bool:
         """Whether it has the shape of portgen's rules: into any address of the host, over any interface."""
         anywhere = EVERYWHERE[self.family]
-        return (self.destination, self.source_port, self.app, self.interface) == (anywhere, "any", "", "in")
+        return (self.destination, self.source_port, self.app, self.interface) == (
+            anywhere,
+            "any",
+            "",
+            "in",
+        )
 
     @property
     def is_ours(self) -> bool:
@@ -112,7 +121,9 @@ class Rule(NamedTuple):
 
     def covers(self, protocol: str, port: int) -> bool:
         """Whether packets of this protocol to this port, on some interface, come to this rule."""
-        return self.protocol in ("any", protocol) and (self.port == "any" or in_ports(port, self.port))
+        return self.protocol in ("any", protocol) and (
+            self.port == "any" or in_ports(port, self.port)
+        )
 
     def words(self) -> list[str]:
         """The rule as ufw's command line takes it, without its comment."""
@@ -123,7 +134,10 @@ class Rule(NamedTuple):
             words += ["in", "on", self.interface[len("in_") :]]
         if self.protocol != "any" and not self.app:
             words += ["proto", self.protocol]
-        ends = (("from", self.source, self.source_port, "-"), ("to", self.destination, self.port, self.app))
+        ends = (
+            ("from", self.source, self.source_port, "-"),
+            ("to", self.destination, self.port, self.app),
+        )
         for preposition, address, port, app in ends:
             words += [preposition, "any" if address == EVERYWHERE[self.family] else address]
             if app.strip("-"):
@@ -175,7 +189,11 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
             continue
         shown, _, comment = line.partition(" comment=")
         words = shown.split()[3:]
-        if len(words) not in (7, 9) or words[0].startswith("route:") or words[-1].split("_")[0] != "in":
+        if (
+            len(words) not in (7, 9)
+            or words[0].startswith("route:")
+            or words[-1].split("_")[0] != "in"
+        ):
             continue
         action, _, logged = words[0].partition("_")
         protocol, port, destination, source_port, source = words[1:6]
@@ -184,7 +202,20 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
             said = bytes.fromhex(comment).decode("utf-8", "replace")
         except ValueError:
             said = comment
-        yield Rule(family, action, logged, protocol, port, destination, source_port, source, app, words[-1], said, place)
+        yield Rule(
+            family,
+            action,
+            logged,
+            protocol,
+            port,
+            destination,
+            source_port,
+            source,
+            app,
+            words[-1],
+            said,
+            place,
+        )
 
 
 def canonical(source: str) -> str:
@@ -208,7 +239,10 @@ def in_ports(port: int, written: str) -> bool:
 def contains(wide: str, narrow: str) -> bool:
     """Whether everybody in the network `narrow` is in `wide` too; never across families."""
     try:
-        outer, inner = ipaddress.ip_network(wide, strict=False), ipaddress.ip_network(narrow, strict=False)
+        outer, inner = (
+            ipaddress.ip_network(wide, strict=False),
+            ipaddress.ip_network(narrow, strict=False),
+        )
     except ValueError:
         return False
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
@@ -229,7 +263,9 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
     there = {rule.identity: rule for rule in present if rule.is_plain}
     for want in wanted:
         if want.families == (6,) and not ipv6:
-            decision.skipped.append(f"{want} is skipped: ufw leaves IPv6 alone (IPV6 in {DEFAULTS})")
+            decision.skipped.append(
+                f"{want} is skipped: ufw leaves IPv6 alone (IPV6 in {DEFAULTS})"
+            )
             continue
         families = [family for family in want.families if family == 4 or ipv6]
         missing = []
@@ -240,7 +276,9 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
                 continue
             denied = denying(want, family, present, rule)
             if denied is not None:
-                decision.skipped.append(f"{want} stays closed: an operator's earlier rule comes first ({denied})")
+                decision.skipped.append(
+                    f"{want} stays closed: an operator's earlier rule comes first ({denied})"
+                )
             if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
                 missing.append(family)
         if missing == families:
@@ -266,9 +304,18 @@ def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) ->
     for rule in present:
         if rule.family != family or rule.action not in ("deny", "reject") or rule.is_ours:
             continue
-        everywhere = (rule.interface, rule.destination, rule.source_port) == ("in", EVERYWHERE[family], "any")
+        everywhere = (rule.interface, rule.destination, rule.source_port) == (
+            "in",
+            EVERYWHERE[family],
+            "any",
+        )
         first = own is None or rule.place < own.place
-        if first and everywhere and rule.covers(want.protocol, want.port) and contains(rule.source, source):
+        if (
+            first
+            and everywhere
+            and rule.covers(want.protocol, want.port)
+            and contains(rule.source, source)
+        ):
             return rule
     return None
 
@@ -304,14 +351,19 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
                 ports.append(want.port)
     for command, (source, ports) in said.items():
         ports.sort()
-        listed = ", ".join(map(str, ports[:8])) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")
+        listed = ", ".join(map(str, ports[:8])) + (
+            f" and {len(ports) - 8} more" if len(ports) > 8 else ""
+        )
         yield f"an operator's rule allows {source} at port {listed}, wider than the inventory; to remove it: {command}"
 
 
 def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
     """Whether the inventory lets the rule's source to that port as well."""
     same = [one for one in wanted if (one.protocol, one.port) == (want.protocol, want.port)]
-    return any(rule.family in one.families and contains(one.identity(rule.family)[3], rule.source) for one in same)
+    return any(
+        rule.family in one.families and contains(one.identity(rule.family)[3], rule.source)
+        for one in same
+    )
 
 
 # --- the guard: which rules its chain has -----------------------------------------------------------------------------
@@ -355,7 +407,9 @@ def containers() -> list[Container] | None:
         if len(inspected) < len(names):
             # One that was removed meanwhile is left out, and so are all of them where the daemon goes: ask who is still there.
             listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
-            if listed.returncode != 0 or {*names} & {*listed.stdout.split()} - {one["Id"] for one in inspected}:
+            if listed.returncode != 0 or {*names} & {*listed.stdout.split()} - {
+                one["Id"] for one in inspected
+            }:
                 return None
         return [container_of(one) for one in inspected]
     except (Failure, ValueError, KeyError, TypeError, AttributeError):
@@ -366,15 +420,23 @@ def container_of(inspected: dict[str, Any]) -> Container:
     labels = inspected["Config"].get("Labels") or {}
     holds: set[str | None] = set()
     # What was asked for, also of one that is stopped, and what it got: a free port of a range, or any free one.
-    for published in (inspected["HostConfig"].get("PortBindings"), inspected["NetworkSettings"].get("Ports")):
+    for published in (
+        inspected["HostConfig"].get("PortBindings"),
+        inspected["NetworkSettings"].get("Ports"),
+    ):
         for inside, bindings in (published or {}).items():
             for binding in bindings or ():
                 if not binding["HostIp"].startswith("127."):
-                    holds |= {f"{port}/{inside.partition('/')[2]}" for port in ports_in(binding["HostPort"])}
+                    holds |= {
+                        f"{port}/{inside.partition('/')[2]}"
+                        for port in ports_in(binding["HostPort"])
+                    }
     for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
         holds.add(network.get("IPAddress"))
         holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
-    project, service = (labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service"))
+    project, service = (
+        labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service")
+    )
     runs = inspected["State"]["Status"] in ("running", "paused", "restarting")
     returns = (inspected["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always"
     held = frozenset(filter(None, holds))
@@ -410,7 +472,13 @@ def in_both_tables(block: str) -> str:
     if not block:
         return ""
     rules = [line for line in block.split("\n") if line.startswith(f"-A {CHAIN} ")]
-    lines = ["# The same once more, where docker never changes anything.", "*mangle", f":{CHAIN} - [0:0]", *rules, "COMMIT"]
+    lines = [
+        "# The same once more, where docker never changes anything.",
+        "*mangle",
+        f":{CHAIN} - [0:0]",
+        *rules,
+        "COMMIT",
+    ]
     return block.replace(f"\n{END}\n", "\n" + "\n".join([*lines, END, ""]))
 
 
@@ -423,7 +491,9 @@ class Guard(NamedTuple):
     @property
     def rules(self) -> list[str]:
         """The chain's rules, in each table."""
-        return [line for line in first_table(self.block).split("\n") if line.startswith(f"-A {CHAIN} ")]
+        return [
+            line for line in first_table(self.block).split("\n") if line.startswith(f"-A {CHAIN} ")
+        ]
 
 
 def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
@@ -446,9 +516,13 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
         if stranger is not None:
             kept[what] = rules
             remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
-            said.append(f"{what} stays guarded as before: container {stranger.name} still holds it; run: {remedy}")
+            said.append(
+                f"{what} stays guarded as before: container {stranger.name} still holds it; run: {remedy}"
+            )
     if found is None:
-        said.append(f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}")
+        said.append(
+            f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}"
+        )
     return Guard(in_both_tables(merged(wanted, kept)), said)
 
 
@@ -481,7 +555,9 @@ def merged(wanted: str, kept: dict[str, list[str]]) -> str:
     lines = [line for line in wanted.split("\n") if line not in replaced]
     rules = [rule for group in kept.values() for rule in group]
     commit = lines.index("COMMIT")
-    return "\n".join([*lines[:commit], "# Kept as it was: a container still holds it.", *rules, *lines[commit:]])
+    return "\n".join(
+        [*lines[:commit], "# Kept as it was: a container still holds it.", *rules, *lines[commit:]]
+    )
 
 
 # --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------------------
@@ -548,20 +624,26 @@ def load(guard: Guard) -> None:
     """Put the chain in force: one call replaces all of it at once, then the jumps are added. Raises Failure."""
     done = run("iptables-restore", "-w", "--noflush", given=guard.block)
     if done.returncode != 0:
-        raise Failure(f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened")
+        raise Failure(
+            f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened"
+        )
     there = kernel()
     if "-N DOCKER-USER" not in there.filter:
         run("iptables", "-w", "-N", "DOCKER-USER")
     if ("mangle", "FORWARD") not in there.jumps:
         run("iptables", "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
     if not there.is_asked:
-        for _ in range(there.jumps.count(("filter", "DOCKER-USER"))):  # without effect where they are
+        for _ in range(
+            there.jumps.count(("filter", "DOCKER-USER"))
+        ):  # without effect where they are
             run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
         run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
     there = kernel()
     counts = [len(chain_in(lines) or ()) for lines in there]
     if counts != [len(guard.rules)] * 2 or not there.has_jumps:
-        raise Failure(f"the guard is not in force: look at `iptables-save | grep -e {CHAIN} -e DOCKER-USER`")
+        raise Failure(
+            f"the guard is not in force: look at `iptables-save | grep -e {CHAIN} -e DOCKER-USER`"
+        )
 
 
 def unload() -> None:
@@ -658,7 +740,9 @@ def file_changes(block: str) -> list[Change]:
     runs = os.access(INIT_FILE, os.X_OK)
     asleep = INIT_FILE.exists() and (not runs or ASLEEP in init.split("\n"))
     if block:
-        changes.append(Change(INIT_FILE, with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep), True))
+        changes.append(
+            Change(INIT_FILE, with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep), True)
+        )
     else:
         changes.append(Change(INIT_FILE, bare, runs and not asleep))
     before = {RULES_FILE: (rules, None), INIT_FILE: (init, runs)}
@@ -720,7 +804,9 @@ def present_rules(ipv6: bool) -> list[Rule]:
         if path.exists() and "\nCOMMIT" not in text:
             # ufw overwrites its files in place. It would take each rule that is missing as removed, and so would a reload.
             shown = f"ip{'6' * (path.name == 'user6.rules')}tables -S"
-            raise Failure(f"{path} is cut off, as after a full disk or a killed ufw: bring back what `{shown}` still has")
+            raise Failure(
+                f"{path} is cut off, as after a full disk or a killed ufw: bring back what `{shown}` still has"
+            )
     return [rule for family, _, text in texts for rule in rules_in(text, family)]
 
 
@@ -728,20 +814,29 @@ def need_room() -> None:
     """ufw empties user.rules before it writes it anew: on a full disk every rule in it would be lost. Raises Failure."""
     disk = os.statvfs(ETC)
     if disk.f_bfree * disk.f_frsize < ROOM or (disk.f_files and not disk.f_ffree):
-        raise Failure(f"the disk of {ETC} is full, and ufw would lose its rules there: no rule was added or taken back")
+        raise Failure(
+            f"the disk of {ETC} is full, and ufw would lose its rules there: no rule was added or taken back"
+        )
 
 
 def reload_user_rules(ipv6: bool) -> None:
     """Where ufw was stopped between a file and the kernel, load its own file again, as it does itself. Raises Failure."""
-    for prefix, name, chain in (("", "user.rules", "ufw-user-input"), ("6", "user6.rules", "ufw6-user-input"))[: 1 + ipv6]:
+    for prefix, name, chain in (
+        ("", "user.rules", "ufw-user-input"),
+        ("6", "user6.rules", "ufw6-user-input"),
+    )[: 1 + ipv6]:
         written = read(ETC / name)
         wanted = targets(written, chain)
         if kernel_targets(prefix, chain) == wanted:
             continue
         done = run(f"ip{prefix}tables-restore", "-w", "--noflush", given=written)
         if done.returncode != 0 or kernel_targets(prefix, chain) != wanted:
-            raise Failure(f"the kernel does not have the rules of {ETC / name}: look at `ip{prefix}tables -S {chain}`")
-        say(f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: loaded them again")
+            raise Failure(
+                f"the kernel does not have the rules of {ETC / name}: look at `ip{prefix}tables -S {chain}`"
+            )
+        say(
+            f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: loaded them again"
+        )
 
 
 def targets(text: str, chain: str) -> list[str]:
@@ -752,7 +847,9 @@ def targets(text: str, chain: str) -> list[str]:
 def kernel_targets(prefix: str, chain: str) -> list[str]:
     shown = run(f"ip{prefix}tables", "-w", "-S", chain)
     if shown.returncode != 0:
-        raise Failure(f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first")
+        raise Failure(
+            f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first"
+        )
     return targets(shown.stdout, chain)
 
 
@@ -763,7 +860,10 @@ def say(text: str) -> None:
 def call(command: str) -> bool:
     """Run ufw, and let it speak for itself."""
     try:
-        return subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, check=False).returncode == 0
+        return (
+            subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, check=False).returncode
+            == 0
+        )
     except OSError as error:
         raise Failure(f"ufw can't be run: {error.strerror}") from None
 
@@ -813,7 +913,9 @@ def apply(plan: Plan, active: bool) -> bool:
         reload_user_rules(ipv6)
     left = decide(plan.wanted, present_rules(ipv6), ipv6)
     if done and (left.add or left.delete):
-        say(f"ufw reported success, and yet these are left to do: {'; '.join([*left.add, *left.delete])}")
+        say(
+            f"ufw reported success, and yet these are left to do: {'; '.join([*left.add, *left.delete])}"
+        )
         done = False
     return done
 
@@ -825,7 +927,9 @@ def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | Non
     lines = []
     if there is not None:
         if guard.block and (active or there.chain is not None) and not there.has(guard):
-            lines.append(f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules")
+            lines.append(
+                f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules"
+            )
         if not guard.block and there.chain is not None:
             lines.append(f"# would remove the chain {CHAIN} from the kernel")
     try:
@@ -846,7 +950,9 @@ def rendered_guard(here: Path) -> str:
     try:
         return (here / "portgen-after.rules").read_text(encoding="utf-8")
     except OSError:
-        raise Failure(f"{here / 'portgen-after.rules'} is missing: keep it beside this script") from None
+        raise Failure(
+            f"{here / 'portgen-after.rules'} is missing: keep it beside this script"
+        ) from None
 
 
 def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> Plan:
@@ -863,7 +969,9 @@ def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> P
             raise
         say(f"{error}; assuming that ufw has no rule yet")
         present, old = [], {}
-    return Plan(wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there)
+    return Plan(
+        wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there
+    )
 
 
 def lock() -> int:
@@ -878,7 +986,9 @@ def lock() -> int:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
-                raise Failure(f"another run of {NAME} is under way: wait until it has ended") from None
+                raise Failure(
+                    f"another run of {NAME} is under way: wait until it has ended"
+                ) from None
             time.sleep(0.1)
         else:
             return folder  # held until the process ends, however it does
@@ -904,7 +1014,9 @@ def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Pa
             skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
         notes = list(plan.decision.notes)
         if active and setting("default_input_policy") == "accept":
-            notes.append(f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), wider than the inventory")
+            notes.append(
+                f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), wider than the inventory"
+            )
         for text in [*notes, *skipped]:
             say(text)
         if dry:

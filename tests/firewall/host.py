@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from portgen import chain
+from portgen.settings import Settings
 
 # What `ufw-docker install` writes: it flushes DOCKER-USER at every reload.
 UFW_DOCKER = """
@@ -54,15 +55,23 @@ SERVICES = {
     "dns": "{ports: [{port: 5053, protocol: udp, container_port: 53}], allow: [192.168.7.0/24]}",
     "six": "{port: 5060, via: process, allow: ['fd00::/8']}",
 }
-GUARDED = {"shop": SERVICES["shop"]}  # where the guard alone is the point: each rule costs a call of ufw
+GUARDED = {
+    "shop": SERVICES["shop"]
+}  # where the guard alone is the point: each rule costs a call of ufw
 IPV4_SERVICES = {name: text for name, text in SERVICES.items() if name != "six"}
-IPV4_ONLY = "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; "  # the guard is IPv4's: a reload costs half
+IPV4_ONLY = (
+    "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; "  # the guard is IPv4's: a reload costs half
+)
 
-DOCKER = Path(__file__).with_name("docker.sh")  # stands in for docker: the containers that /run/containers.json has
+DOCKER = Path(__file__).with_name(
+    "docker.sh"
+)  # stands in for docker: the containers that /run/containers.json has
 
 # Read once: pytest changes the environment while the other threads run.
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
-RENDERING = Lock()  # portgen runs one command a process; only the namespaces are used from several threads
+RENDERING = (
+    Lock()
+)  # portgen runs one command a process; only the namespaces are used from several threads
 AT_ONCE: dict[str, Callable[[Host], None]] = {}
 
 
@@ -76,9 +85,11 @@ class Host:
         """The ufw folder of an inventory with these services."""
         project = self.folder / name
         project.mkdir()
-        (project / "inventory.yaml").write_text(PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items()))
+        (project / "inventory.yaml").write_text(
+            PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items())
+        )
         with RENDERING:
-            settings = chain.Settings(folder=project)
+            settings = Settings(folder=project)
             checked = chain.check(settings)
             assert not chain.failed(checked.problems), checked.problems
             for file in chain.render(settings, checked.plan, "ufw"):

@@ -15,17 +15,35 @@ SHOP = {"shop": "{port: 5001, allow: [lan]}"}
 
 
 def container(
-    service: str, port: int | None = 5001, address: str = "172.30.0.17", *, project: str = "p", status: str = "running", **more: Any
+    service: str,
+    port: int | None = 5001,
+    address: str = "172.30.0.17",
+    *,
+    project: str = "p",
+    status: str = "running",
+    **more: Any,
 ) -> dict[str, Any]:
     """What `docker inspect` prints of a container, as far as the script reads it."""
-    bindings = {"5000/tcp": [{"HostIp": more.get("ip", "0.0.0.0"), "HostPort": str(port)}]} if port else {}
-    labels = {"com.docker.compose.project": project, "com.docker.compose.service": service} if project else {}
+    bindings = (
+        {"5000/tcp": [{"HostIp": more.get("ip", "0.0.0.0"), "HostPort": str(port)}]} if port else {}
+    )
+    labels = (
+        {"com.docker.compose.project": project, "com.docker.compose.service": service}
+        if project
+        else {}
+    )
     return {
         "Name": f"/{project or 'run'}_{service}_1",
         "State": {"Status": status},
         "Config": {"Labels": labels},
-        "HostConfig": {"PortBindings": bindings, "RestartPolicy": {"Name": more.get("restart", "unless-stopped")}},
-        "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "IPAMConfig": {"IPv4Address": address}}}, "Ports": bindings},
+        "HostConfig": {
+            "PortBindings": bindings,
+            "RestartPolicy": {"Name": more.get("restart", "unless-stopped")},
+        },
+        "NetworkSettings": {
+            "Networks": {"net": {"IPAddress": address, "IPAMConfig": {"IPv4Address": address}}},
+            "Ports": bindings,
+        },
     }
 
 
@@ -51,7 +69,12 @@ GONE = "iptables -S PORTGEN-GUARD 2>/dev/null || echo gone; grep -c PORTGEN /etc
 
 @at_once
 def test_the_last_service_leaves_and_its_container_still_runs(host: Host) -> None:
-    printed = installed(host, {}, there(container("shop")), f"{CHAIN}; kept AFTER 2>/dev/null; {CHAIN}; rm /run/containers.json; AFTER; {GONE}")
+    printed = installed(
+        host,
+        {},
+        there(container("shop")),
+        f"{CHAIN}; kept AFTER 2>/dev/null; {CHAIN}; rm /run/containers.json; AFTER; {GONE}",
+    )
     remedy = "container p_shop_1 still holds it; run: docker stop p_shop_1 && docker rm p_shop_1"
     assert printed.splitlines() == [
         "code 3",
@@ -65,25 +88,48 @@ def test_the_last_service_leaves_and_its_container_still_runs(host: Host) -> Non
 
 @at_once
 def test_docker_does_not_answer_so_everything_may_still_be_published(host: Host) -> None:
-    printed = installed(host, {}, ": >/run/docker-is-down", f"{CHAIN}; rm /run/docker-is-down; AFTER; {GONE}")
+    printed = installed(
+        host, {}, ": >/run/docker-is-down", f"{CHAIN}; rm /run/docker-is-down; AFTER; {GONE}"
+    )
     said = "docker does not answer, so what may still be published stays guarded: 5001/tcp, 172.30.0.17"
-    assert printed.splitlines() == ["code 3", f"portgen-ufw.sh: {said}", "as before", "-A DOCKER-USER -j PORTGEN-GUARD", "gone", "0"]
+    assert printed.splitlines() == [
+        "code 3",
+        f"portgen-ufw.sh: {said}",
+        "as before",
+        "-A DOCKER-USER -j PORTGEN-GUARD",
+        "gone",
+        "0",
+    ]
 
 
 @at_once
-def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitors(host: Host) -> None:
+def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitors(
+    host: Host,
+) -> None:
     """To everybody, even: the rules of the new holder open the port once the old one has let go, and not
     before."""
     taken = {"other": "{port: 5001, allow: [any], address: 172.30.0.20}"}
-    printed = installed(host, taken, there(container("shop")), f"{CHAIN}\n{there(container('other', address='172.30.0.20'))}\nAFTER; {GONE}")
+    printed = installed(
+        host,
+        taken,
+        there(container("shop")),
+        f"{CHAIN}\n{there(container('other', address='172.30.0.20'))}\nAFTER; {GONE}",
+    )
     assert printed.splitlines()[0] == "code 3"
     assert printed.splitlines()[3:] == ["as before", "-A DOCKER-USER -j PORTGEN-GUARD", "gone", "0"]
 
 
 @at_once
-def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still_there(host: Host) -> None:
+def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still_there(
+    host: Host,
+) -> None:
     moved = {"shop": "{port: 5009, allow: [any], address: 172.30.0.17}"}
-    printed = installed(host, moved, there(container("shop")), f"iptables -S PORTGEN-GUARD; {there(container('shop', 5009))}\nAFTER; {GONE}")
+    printed = installed(
+        host,
+        moved,
+        there(container("shop")),
+        f"iptables -S PORTGEN-GUARD; {there(container('shop', 5009))}\nAFTER; {GONE}",
+    )
     lines = printed.splitlines()
     assert lines[:2] == [
         "code 3",
@@ -96,7 +142,12 @@ def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still
 @at_once
 def test_a_service_that_may_be_reached_by_others_now_is_at_once(host: Host) -> None:
     """Its own container is no reason to wait."""
-    printed = installed(host, {"shop": "{port: 5001, allow: [10.9.0.0/16]}"}, there(container("shop")), "iptables -S PORTGEN-GUARD | grep RETURN")
+    printed = installed(
+        host,
+        {"shop": "{port: 5001, allow: [10.9.0.0/16]}"},
+        there(container("shop")),
+        "iptables -S PORTGEN-GUARD | grep RETURN",
+    )
     assert printed.splitlines() == [
         "-A PORTGEN-GUARD -s 10.9.0.0/16 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN"
     ]
@@ -104,12 +155,25 @@ def test_a_service_that_may_be_reached_by_others_now_is_at_once(host: Host) -> N
 
 @at_once
 def test_another_guard_is_put_in_force_beside_one_that_is_kept(host: Host) -> None:
-    printed = installed(host, {"new": "{port: 5002, allow: [lan]}"}, there(container("shop")), "iptables -S PORTGEN-GUARD; iptables-restore --test")
-    ports = [line.split("--ctorigdstport ")[1].split()[0] for line in printed.splitlines() if "DROP" in line and "--ctorigdstport" in line]
+    printed = installed(
+        host,
+        {"new": "{port: 5002, allow: [lan]}"},
+        there(container("shop")),
+        "iptables -S PORTGEN-GUARD; iptables-restore --test",
+    )
+    ports = [
+        line.split("--ctorigdstport ")[1].split()[0]
+        for line in printed.splitlines()
+        if "DROP" in line and "--ctorigdstport" in line
+    ]
     assert ports == ["5002", "5001"]
 
 
-holders = [apply.Holder("5001/tcp", "p", "shop"), apply.Holder("5002/tcp", "q", "shop"), apply.Holder("172.30.0.17", "p", "shop")]
+holders = [
+    apply.Holder("5001/tcp", "p", "shop"),
+    apply.Holder("5002/tcp", "q", "shop"),
+    apply.Holder("172.30.0.17", "p", "shop"),
+]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +197,10 @@ def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> N
         (container("gone", status="restarting"), True),
         (container("gone", status="exited"), False),
         (container("gone", status="exited", restart="always"), True),  # it comes back with docker
-        (container("shop", project="q", status="exited", restart="always"), False),  # it is about to be made anew
+        (
+            container("shop", project="q", status="exited", restart="always"),
+            False,
+        ),  # it is about to be made anew
         (container("shop", project="q"), True),
         (container("shop"), False),
         (container("gone", port=5999, address="172.30.0.99"), False),
@@ -147,7 +214,10 @@ def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool
     ("inspected", "may"),
     [
         (container("shop"), True),
-        (container("shop", project="srv-p"), True),  # compose's project is the folder's name, or what the team calls it
+        (
+            container("shop", project="srv-p"),
+            True,
+        ),  # compose's project is the folder's name, or what the team calls it
         (container("shop", project="q"), False),
         (container("other"), False),
         (container("shop", project=""), False),

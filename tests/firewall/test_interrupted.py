@@ -32,7 +32,9 @@ exec /usr/sbin/$program "$@"
 """
 
 
-def at_each_call(host: Host, mode: str, first: dict[str, str], then: dict[str, str]) -> list[list[str]]:
+def at_each_call(
+    host: Host, mode: str, first: dict[str, str], then: dict[str, str]
+) -> list[list[str]]:
     """For each call that the second script makes: what the kernel and the files have after the run that
     followed it."""
     before, after = host.render(first, f"before-{mode}"), host.render(then, f"after-{mode}")
@@ -42,7 +44,9 @@ def at_each_call(host: Host, mode: str, first: dict[str, str], then: dict[str, s
         iptables -S PORTGEN-GUARD 2>/dev/null || true; iptables -S DOCKER-USER; iptables -S ufw-user-input
         grep -h '^### tuple' /etc/ufw/user.rules; sed -n '/BEGIN PORTGEN/,$p' /etc/ufw/after.rules | grep '^-A' || true
     """
-    wrappers = "; ".join(f"cp {wrapper} /run/bin/{program}; chmod +x /run/bin/{program}" for program in PROGRAMS)
+    wrappers = "; ".join(
+        f"cp {wrapper} /run/bin/{program}; chmod +x /run/bin/{program}" for program in PROGRAMS
+    )
     printed = host.run(
         f"""
         {wrappers}; {IPV4_ONLY} ufw --force enable >/dev/null; echo {mode} >/run/mode
@@ -64,7 +68,10 @@ def at_each_call(host: Host, mode: str, first: dict[str, str], then: dict[str, s
         timeout=400,
     )
     # bash reports each child that was killed.
-    return [[line for line in text.splitlines() if "Killed" not in line] for text in printed.split("NEXT\n")]
+    return [
+        [line for line in text.splitlines() if "Killed" not in line]
+        for text in printed.split("NEXT\n")
+    ]
 
 
 def all_healed(host: Host, mode: str, first: dict[str, str], then: dict[str, str]) -> None:
@@ -91,17 +98,23 @@ def test_after_any_command_that_failed_an_install_is_finished_by_the_next_run(ho
 
 
 @at_once
-def test_killed_after_any_command_a_change_of_the_guard_is_finished_by_the_next_run(host: Host) -> None:
+def test_killed_after_any_command_a_change_of_the_guard_is_finished_by_the_next_run(
+    host: Host,
+) -> None:
     all_healed(host, "after", BEFORE, AFTER)
 
 
 @at_once
-def test_after_any_command_that_failed_the_removal_of_the_guard_is_finished_by_the_next_run(host: Host) -> None:
+def test_after_any_command_that_failed_the_removal_of_the_guard_is_finished_by_the_next_run(
+    host: Host,
+) -> None:
     all_healed(host, "fail", BEFORE, {})
 
 
 @at_once
-def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_not_unload_goes(host: Host) -> None:
+def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_not_unload_goes(
+    host: Host,
+) -> None:
     """ufw writes its file first: killed in between, file and kernel differ, and ufw itself never looks."""
     ufw = host.render(AFTER)
     printed = host.run(f"""
@@ -114,7 +127,10 @@ def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_no
     assert printed.splitlines() == [
         line
         for name in ("user.rules", "user6.rules", "user.rules")
-        for line in (f"portgen-ufw.sh: the kernel did not have the rules of /etc/ufw/{name}, as after an interrupted ufw: loaded them again", "SAME")
+        for line in (
+            f"portgen-ufw.sh: the kernel did not have the rules of /etc/ufw/{name}, as after an interrupted ufw: loaded them again",
+            "SAME",
+        )
     ]
 
 
@@ -127,7 +143,11 @@ def test_ufw_enabled_without_its_rules_in_the_kernel_is_a_failure(host: Host) ->
     """)
     assert "ufw is enabled, and its rules are not in the kernel" in printed
     assert "code 1" in printed
-    assert printed.splitlines()[-3:] == ["6", "-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD"]  # the guard is back all the same
+    assert printed.splitlines()[-3:] == [
+        "6",
+        "-N DOCKER-USER",
+        "-A DOCKER-USER -j PORTGEN-GUARD",
+    ]  # the guard is back all the same
 
 
 @at_once
@@ -140,14 +160,20 @@ def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> 
             iptables -S PORTGEN-GUARD | diff /run/wanted - && iptables -S DOCKER-USER | grep -c PORTGEN
         done
     """)
-    assert printed.splitlines() == ["# would load the chain PORTGEN-GUARD into the kernel: 5 rules", "1"] * 4
+    assert (
+        printed.splitlines()
+        == ["# would load the chain PORTGEN-GUARD into the kernel: 5 rules", "1"] * 4
+    )
 
 
 @at_once
 def test_ufw_is_never_reloaded(host: Host) -> None:
     """`ufw reload` takes the firewall down for seconds. The calls of an install, a change and a removal are
     looked at."""
-    versions = [host.render(services, name) for name, services in (("one", BEFORE), ("two", AFTER), ("three", {}))]
+    versions = [
+        host.render(services, name)
+        for name, services in (("one", BEFORE), ("two", AFTER), ("three", {}))
+    ]
     wrapper = host.folder / "wrapper"
     wrapper.write_text(WRAPPER)
     runs = "; ".join(f"{ufw}/portgen-ufw.sh >/dev/null 2>&1" for ufw in versions)

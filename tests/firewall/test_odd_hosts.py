@@ -67,7 +67,10 @@ def test_bytes_that_are_not_utf_8_in_the_kernel_and_in_ufws_file_stop_nothing(ho
         iptables -S ufw-user-input | grep -c -e --dport
     """)
     assert "Traceback" not in printed
-    assert [line for line in printed.splitlines() if line.startswith("code")] == ["code 0", "code 0"]
+    assert [line for line in printed.splitlines() if line.startswith("code")] == [
+        "code 0",
+        "code 0",
+    ]
     assert printed.endswith("4\n")
 
 
@@ -92,21 +95,30 @@ def test_a_jump_behind_a_rule_that_lets_everything_by_is_put_first(host: Host) -
         iptables -A DOCKER-USER -j RETURN; iptables -A DOCKER-USER -j PORTGEN-GUARD
         {script}; iptables -S DOCKER-USER
     """)
-    assert printed.splitlines() == ["-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD", "-A DOCKER-USER -j RETURN"]
+    assert printed.splitlines() == [
+        "-N DOCKER-USER",
+        "-A DOCKER-USER -j PORTGEN-GUARD",
+        "-A DOCKER-USER -j RETURN",
+    ]
 
 
 @at_once
 def test_a_policy_that_lets_everything_in_is_told(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"{ENABLE}; ufw default allow incoming >/dev/null; {script}")
-    assert "ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in /etc/default/ufw), wider than the inventory" in printed
+    assert (
+        "ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in /etc/default/ufw), wider than the inventory"
+        in printed
+    )
 
 
 @at_once
 def test_an_ipv4_address_written_as_ipv6_is_one_rule_however_it_is_spelt(host: Host) -> None:
     service = "{port: 5010, via: process, allow: ['::ffff:10.0.0.1/128', '::10.0.0.1/128']}"
     script = host.render({"mapped": service}) / "portgen-ufw.sh"
-    printed = host.run(f"ufw --force enable >/dev/null; {script} >/dev/null 2>&1; {script}; grep -c 'tcp 5010' /etc/ufw/user6.rules")
+    printed = host.run(
+        f"ufw --force enable >/dev/null; {script} >/dev/null 2>&1; {script}; grep -c 'tcp 5010' /etc/ufw/user6.rules"
+    )
     assert printed == "2\n"
 
 
@@ -133,7 +145,9 @@ def test_after_init_is_changed_only_where_a_shell_runs_it(host: Host) -> None:
 
 
 @at_once
-def test_a_block_with_crlf_is_written_anew_and_what_is_around_it_keeps_its_bytes(host: Host) -> None:
+def test_a_block_with_crlf_is_written_anew_and_what_is_around_it_keeps_its_bytes(
+    host: Host,
+) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
         {ENABLE}; printf '#!/bin/sh\necho "a\rb"\n' >/etc/ufw/after.init; chmod +x /etc/ufw/after.init; {script} >/dev/null
@@ -169,7 +183,9 @@ def test_a_container_that_is_removed_between_two_questions_is_no_fault(host: Hos
 
 
 @at_once
-def test_where_docker_has_a_socket_and_no_program_nothing_is_known_of_its_containers(host: Host) -> None:
+def test_where_docker_has_a_socket_and_no_program_nothing_is_known_of_its_containers(
+    host: Host,
+) -> None:
     without = "rm /run/bin/docker; : >/run/docker.sock; mkdir /run/few; ln -sf /usr/sbin/* /usr/bin/* /run/few; rm -f /run/few/docker; PATH=/run/few"
     script = host.render({}, "nothing") / "portgen-ufw.sh"
     before = host.render(SHOP, "shop") / "portgen-ufw.sh"
@@ -184,17 +200,24 @@ def published(asked: str, got: str = "") -> dict[str, Any]:
     """A container that asked for a range or for any free port, as docker 20.10 and 28 show it."""
     inspected = container("gone", 5001)
     inspected["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostPort"] = asked
-    inspected["NetworkSettings"]["Ports"] = {"5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": got}], "9/udp": None} if got else {}
+    inspected["NetworkSettings"]["Ports"] = (
+        {"5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": got}], "9/udp": None} if got else {}
+    )
     return json.loads(json.dumps(inspected))
 
 
-@pytest.mark.parametrize(("asked", "got"), [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")])
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")],
+)
 def test_a_port_of_a_range_is_held(asked: str, got: str) -> None:
     assert "5001/tcp" in apply.container_of(published(asked, got)).holds
 
 
 @at_once
 def test_a_container_with_a_port_of_a_range_keeps_its_guard(host: Host) -> None:
-    printed = installed(host, {}, there(published("5000-5010", "5001")), "iptables -S DOCKER-USER | tail -n 1")
+    printed = installed(
+        host, {}, there(published("5000-5010", "5001")), "iptables -S DOCKER-USER | tail -n 1"
+    )
     assert "5001/tcp stays guarded as before" in printed
     assert printed.endswith("-A DOCKER-USER -j PORTGEN-GUARD\n")

@@ -46,10 +46,27 @@ class Ufw:
             if source != "any" and (":" in source) != (family == 6):
                 continue
             where = apply.EVERYWHERE[family] if source == "any" else source
-            rule = apply.Rule(family, action, logged, protocol, port, apply.EVERYWHERE[family], "any", where, "", "in", comment, 0)
+            rule = apply.Rule(
+                family,
+                action,
+                logged,
+                protocol,
+                port,
+                apply.EVERYWHERE[family],
+                "any",
+                where,
+                "",
+                "in",
+                comment,
+                0,
+            )
             same = [one for one in self.rules if one.is_plain and one.identity == rule.identity]
             if deletes:
-                gone = [one for one in same if (one.action, one.logged, one.comment) == (action, logged, comment)]
+                gone = [
+                    one
+                    for one in same
+                    if (one.action, one.logged, one.comment) == (action, logged, comment)
+                ]
                 self.rules = [one for one in self.rules if one not in gone]
             elif same:
                 self.rules[self.rules.index(same[0])] = rule._replace(place=same[0].place)
@@ -72,35 +89,60 @@ wants = st.builds(
 def rules(draw: st.DrawFn) -> Any:
     family = draw(st.sampled_from([4, 6]))
     anywhere = apply.EVERYWHERE[family]
-    source = draw(st.sampled_from([anywhere, *(one for one in SOURCES[1:5] if (":" in one) == (family == 6))]))
+    source = draw(
+        st.sampled_from([anywhere, *(one for one in SOURCES[1:5] if (":" in one) == (family == 6))])
+    )
     interface = draw(st.sampled_from(["in", "in", "in", "in_eth0"]))
     comment = draw(st.sampled_from(["", "mine", "portgen: mine", "portgen:a", "portgen:gone"]))
     port = draw(st.sampled_from(["5000", "5001", "5000:5399", "any"]))
     protocol = draw(st.sampled_from(["tcp", "udp", "any"])) if ":" not in port else "tcp"
     action = draw(st.sampled_from(["allow", "deny", "reject", "limit"]))
-    return apply.Rule(family, action, draw(st.sampled_from(["", "log"])), protocol, port, anywhere, "any", source, "", interface, comment, 0)
+    return apply.Rule(
+        family,
+        action,
+        draw(st.sampled_from(["", "log"])),
+        protocol,
+        port,
+        anywhere,
+        "any",
+        source,
+        "",
+        interface,
+        comment,
+        0,
+    )
 
 
 def distinct(rules: list[Any]) -> list[Any]:
     """ufw keeps one rule of an identity."""
-    found = {(rule.family, rule.protocol, rule.port, rule.source, rule.interface): rule for rule in rules}
+    found = {
+        (rule.family, rule.protocol, rule.port, rule.source, rule.interface): rule for rule in rules
+    }
     return [rule._replace(place=place) for place, rule in enumerate(found.values())]
 
 
 def unique(wanted: list[Any]) -> list[Any]:
     """An inventory has one rule a port, protocol and source, and `any` swallows the other sources."""
     everybody = {(want.protocol, want.port) for want in wanted if want.source == "any"}
-    found = {(want.protocol, want.port, want.source): want for want in wanted if want.source == "any" or (want.protocol, want.port) not in everybody}
+    found = {
+        (want.protocol, want.port, want.source): want
+        for want in wanted
+        if want.source == "any" or (want.protocol, want.port) not in everybody
+    }
     return list(found.values())
 
 
 @given(st.lists(wants, max_size=5).map(unique), st.lists(rules(), max_size=6).map(distinct))
-def test_whatever_rules_there_are_an_operators_stay_as_they_are_and_a_second_run_does_nothing(wanted: list[Any], present: list[Any]) -> None:
+def test_whatever_rules_there_are_an_operators_stay_as_they_are_and_a_second_run_does_nothing(
+    wanted: list[Any], present: list[Any]
+) -> None:
     ufw = Ufw(present)
     decision = apply.decide(wanted, ufw.rules, True)
     for command in [*decision.add, *decision.delete]:
         ufw.run(command)
-    assert [rule._replace(place=0) for rule in ufw.rules if not rule.is_ours] == [rule._replace(place=0) for rule in present if not rule.is_ours]
+    assert [rule._replace(place=0) for rule in ufw.rules if not rule.is_ours] == [
+        rule._replace(place=0) for rule in present if not rule.is_ours
+    ]
     again = apply.decide(wanted, ufw.rules, True)
     assert (again.add, again.delete) == ([], [])
     identities = {want.identity(family) for want in wanted for family in want.families}
@@ -120,14 +162,38 @@ def rule(line: str, family: int = 4) -> Any:
 @pytest.mark.parametrize(
     ("line", "family", "command"),
     [
-        ("allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", 4, "ufw allow proto tcp from any to any port 5000:5399"),
-        ("allow_log tcp 5003 0.0.0.0/0 any 10.0.0.0/8 in", 4, "ufw allow log proto tcp from 10.0.0.0/8 to any port 5003"),
-        ("limit tcp 5004 ::/0 any ::/0 in_eth0", 6, "ufw limit in on eth0 proto tcp from any to any port 5004"),
+        (
+            "allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in",
+            4,
+            "ufw allow proto tcp from any to any port 5000:5399",
+        ),
+        (
+            "allow_log tcp 5003 0.0.0.0/0 any 10.0.0.0/8 in",
+            4,
+            "ufw allow log proto tcp from 10.0.0.0/8 to any port 5003",
+        ),
+        (
+            "limit tcp 5004 ::/0 any ::/0 in_eth0",
+            6,
+            "ufw limit in on eth0 proto tcp from any to any port 5004",
+        ),
         ("reject any 53 0.0.0.0/0 any 0.0.0.0/0 in", 4, "ufw reject from any to any port 53"),
-        ("deny_log-all udp 7 5.6.7.8 any 1.2.3.4 in_eth0", 4, "ufw deny log-all in on eth0 proto udp from 1.2.3.4 to 5.6.7.8 port 7"),
-        ("allow tcp 5009 0.0.0.0/0 123 0.0.0.0/0 in", 4, "ufw allow proto tcp from any port 123 to any port 5009"),
+        (
+            "deny_log-all udp 7 5.6.7.8 any 1.2.3.4 in_eth0",
+            4,
+            "ufw deny log-all in on eth0 proto udp from 1.2.3.4 to 5.6.7.8 port 7",
+        ),
+        (
+            "allow tcp 5009 0.0.0.0/0 123 0.0.0.0/0 in",
+            4,
+            "ufw allow proto tcp from any port 123 to any port 5009",
+        ),
         ("allow any any 0.0.0.0/0 any 10.1.0.0/16 in", 4, "ufw allow from 10.1.0.0/16 to any"),
-        ("allow tcp 80,443 0.0.0.0/0 any 0.0.0.0/0 Nginx%20Full - in", 4, "ufw allow from any to any app 'Nginx Full'"),
+        (
+            "allow tcp 80,443 0.0.0.0/0 any 0.0.0.0/0 Nginx%20Full - in",
+            4,
+            "ufw allow from any to any app 'Nginx Full'",
+        ),
     ],
 )
 def test_a_rule_is_written_as_ufw_takes_it(line: str, family: int, command: str) -> None:
@@ -146,7 +212,10 @@ def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
         ("limit any 5000 0.0.0.0/0 any 10.0.0.0/8 in", "10.0.0.0/8 at port 5000"),
         ("allow any any 0.0.0.0/0 any 10.0.0.0/8 in_eth0", "10.0.0.0/8 at port 5000, 5001"),
         ("allow tcp 4000,5001 0.0.0.0/0 any 192.168.0.0/15 in", "192.168.0.0/15 at port 5001"),
-        ("allow tcp 5000 0.0.0.0/0 any 192.168.7.0/24 in", None),  # the inventory lets them in as well
+        (
+            "allow tcp 5000 0.0.0.0/0 any 192.168.7.0/24 in",
+            None,
+        ),  # the inventory lets them in as well
         ("allow udp 5000 0.0.0.0/0 any 0.0.0.0/0 in", None),
         ("deny tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", None),
         ("allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in comment=" + b"portgen:a".hex(), None),
@@ -157,7 +226,13 @@ def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: s
     found = rule(f"### tuple ### {line}")
     notes = apply.decide(wanted, [found], True).notes
     shown = str(found).removeprefix("ufw ")
-    assert notes == ([f"an operator's rule allows {ports}, wider than the inventory; to remove it: ufw delete {shown}"] if ports else [])
+    assert notes == (
+        [
+            f"an operator's rule allows {ports}, wider than the inventory; to remove it: ufw delete {shown}"
+        ]
+        if ports
+        else []
+    )
 
 
 def test_the_script_and_the_rendered_guard_agree_on_the_loopback_rule() -> None:

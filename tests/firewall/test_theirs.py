@@ -7,7 +7,11 @@ from tests.firewall.host import Host, at_once
 
 ACTIONS = ("deny", "reject", "limit", "allow log", "allow", "deny log-all")
 # What ufw writes of them; the same place as the inventory's rules for the services below.
-PLACES = {"5001": ("192.168.0.0/16", "user.rules"), "5002": ("any", "both"), "5060": ("fd00::/8", "user6.rules")}
+PLACES = {
+    "5001": ("192.168.0.0/16", "user.rules"),
+    "5002": ("any", "both"),
+    "5060": ("fd00::/8", "user6.rules"),
+}
 
 WITH = {
     "four": "{port: 5001, via: socat, allow: [192.168.0.0/16]}",
@@ -15,7 +19,11 @@ WITH = {
     "six": "{port: 5060, via: process, allow: ['fd00::/8']}",
     "ours": "{port: 5070, via: socat, allow: [lan]}",
 }
-CHANGED = {**WITH, "four": "{port: 5001, via: socat, allow: [10.1.0.0/16]}", "ours": "{port: 5071, via: socat, allow: [lan]}"}
+CHANGED = {
+    **WITH,
+    "four": "{port: 5001, via: socat, allow: [10.1.0.0/16]}",
+    "ours": "{port: 5071, via: socat, allow: [lan]}",
+}
 
 TUPLES = "grep -h '^### tuple' /etc/ufw/user.rules /etc/ufw/user6.rules | grep -v 706f727467656e3a | sort"  # without `portgen:`
 
@@ -23,11 +31,20 @@ TUPLES = "grep -h '^### tuple' /etc/ufw/user.rules /etc/ufw/user6.rules | grep -
 def apply_change_and_take_back(host: Host, action: str) -> None:
     verb, _, logged = action.partition(" ")
     rules = "\n".join(
-        f"ufw {verb} {logged} proto tcp from {source} to any port {port} comment 'incident 7' >/dev/null" for port, (source, _) in PLACES.items()
+        f"ufw {verb} {logged} proto tcp from {source} to any port {port} comment 'incident 7' >/dev/null"
+        for port, (source, _) in PLACES.items()
     )
-    versions = [host.render(services, name) for name, services in (("with", WITH), ("changed", CHANGED), ("without", {}))]
-    runs = "\n".join(f'{ufw}/portgen-ufw.sh || echo "code $?"; echo THEIRS; {TUPLES}; echo NEXT' for ufw in versions)
-    printed = host.run(f"ufw --force enable >/dev/null\n{rules}\n{TUPLES}\necho NEXT\n{runs}\nufw show added")
+    versions = [
+        host.render(services, name)
+        for name, services in (("with", WITH), ("changed", CHANGED), ("without", {}))
+    ]
+    runs = "\n".join(
+        f'{ufw}/portgen-ufw.sh || echo "code $?"; echo THEIRS; {TUPLES}; echo NEXT'
+        for ufw in versions
+    )
+    printed = host.run(
+        f"ufw --force enable >/dev/null\n{rules}\n{TUPLES}\necho NEXT\n{runs}\nufw show added"
+    )
     before, *after, shown = printed.split("NEXT\n")
     said, theirs = zip(*(text.split("THEIRS\n") for text in after), strict=True)
     assert len(before.splitlines()) == 4
@@ -95,12 +112,16 @@ def test_our_rule_that_somebody_made_a_deny_is_ours_again(host: Host) -> None:
     """The comment says whose it is: with ours it is ours, whatever became of its action."""
     ufw = host.render({"four": WITH["four"]})
     none = host.render({}, "none")
-    edited = "ufw deny proto tcp from 192.168.0.0/16 to any port 5001 comment portgen:four >/dev/null"
+    edited = (
+        "ufw deny proto tcp from 192.168.0.0/16 to any port 5001 comment portgen:four >/dev/null"
+    )
     printed = host.run(f"""
         ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; {edited}
         {ufw}/portgen-ufw.sh; ufw show added; {edited}; {none}/portgen-ufw.sh; ufw show added
     """)
-    assert "ufw allow from 192.168.0.0/16 to any port 5001 proto tcp comment 'portgen:four'" in printed
+    assert (
+        "ufw allow from 192.168.0.0/16 to any port 5001 proto tcp comment 'portgen:four'" in printed
+    )
     assert "portgen:four" not in printed.split("Rule deleted")[1]
 
 

@@ -8,7 +8,16 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.firewall.host import GUARDED, IPV4_ONLY, IPV4_SERVICES, SERVICES, UFW_DOCKER, Host, at_once, rules_of
+from tests.firewall.host import (
+    GUARDED,
+    IPV4_ONLY,
+    IPV4_SERVICES,
+    SERVICES,
+    UFW_DOCKER,
+    Host,
+    at_once,
+    rules_of,
+)
 
 
 @at_once
@@ -36,7 +45,10 @@ def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> No
 @at_once
 def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(host: Host) -> None:
     before = host.render(SERVICES)
-    services = {**{name: text for name, text in SERVICES.items() if name != "wiki"}, "added": "{port: 5050, via: socat, allow: [any]}"}
+    services = {
+        **{name: text for name, text in SERVICES.items() if name != "wiki"},
+        "added": "{port: 5050, via: socat, allow: [any]}",
+    }
     after = host.render(services, "after")
     printed = host.run(
         f"kept {before}/portgen-ufw.sh >/dev/null; ufw allow 22/tcp comment 'ssh' >/dev/null; kept {after}/portgen-ufw.sh --dry-run; "
@@ -72,10 +84,13 @@ def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(
     with_wiki = host.render({"wiki": "{port: 5000, via: socat, allow: [192.168.0.0/16]}"})
     without = host.render({}, "without")
     mine = "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'mine, do not touch'"
-    printed = host.run(f"{mine} >/dev/null; kept {with_wiki}/portgen-ufw.sh; ufw show added; kept {without}/portgen-ufw.sh; ufw show added")
+    printed = host.run(
+        f"{mine} >/dev/null; kept {with_wiki}/portgen-ufw.sh; ufw show added; kept {without}/portgen-ufw.sh; ufw show added"
+    )
     assert (
         "port 5000/tcp from 192.168.0.0/16 (portgen:wiki) is an operator's rule already "
-        "(ufw allow proto tcp from 192.168.0.0/16 to any port 5000, 'mine, do not touch'); it is left as it is" in printed
+        "(ufw allow proto tcp from 192.168.0.0/16 to any port 5000, 'mine, do not touch'); it is left as it is"
+        in printed
     )
     assert rules_of(printed).count(mine) == 2
     assert "portgen:wiki'" not in printed
@@ -84,15 +99,18 @@ def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(
 @at_once
 def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     ufw = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"})
-    assert "port 5000/tcp from 10.8.0.7 (portgen:wiki) stays closed: an operator's earlier rule comes first" in host.run(
-        f"ufw deny 5000/tcp >/dev/null; kept {ufw}/portgen-ufw.sh"
+    assert (
+        "port 5000/tcp from 10.8.0.7 (portgen:wiki) stays closed: an operator's earlier rule comes first"
+        in host.run(f"ufw deny 5000/tcp >/dev/null; kept {ufw}/portgen-ufw.sh")
     )
 
 
 @at_once
 def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
     ufw = host.render({})
-    printed = host.run(f"ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; kept {ufw}/portgen-ufw.sh; ufw show added")
+    printed = host.run(
+        f"ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; kept {ufw}/portgen-ufw.sh; ufw show added"
+    )
     assert "portgen: see the wiki" in printed
 
 
@@ -100,9 +118,15 @@ def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> Non
 def test_a_renamed_service_keeps_its_rule_under_the_new_name(host: Host) -> None:
     before = host.render({"old": "{port: 5000, via: socat, allow: [lan]}"})
     after = host.render({"new": "{port: 5000, via: socat, allow: [lan]}"}, "after")
-    printed = host.run(f"ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; {after}/portgen-ufw.sh; ufw show added")
+    printed = host.run(
+        f"ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; {after}/portgen-ufw.sh; ufw show added"
+    )
     assert "Rule deleted" not in printed  # the port is never closed in between
-    assert sorted(re.findall(r"portgen:\w+", printed)) == ["portgen:new", "portgen:new", "portgen:nginx"]
+    assert sorted(re.findall(r"portgen:\w+", printed)) == [
+        "portgen:new",
+        "portgen:new",
+        "portgen:nginx",
+    ]
 
 
 def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) -> None:
@@ -125,8 +149,14 @@ def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host)
     ufw = host.render(IPV4_SERVICES)
     block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
     install = f"{ufw}/portgen-ufw.sh >/dev/null\n"
-    enable, reload = f"{IPV4_ONLY}ufw --force enable >/dev/null\n", "for n in 1 2 3; do ufw reload >/dev/null; iptables -S; echo RELOADED; done\n"
-    lives = {"before": enable + block + install + reload, "after": enable + install + block + reload}
+    enable, reload = (
+        f"{IPV4_ONLY}ufw --force enable >/dev/null\n",
+        "for n in 1 2 3; do ufw reload >/dev/null; iptables -S; echo RELOADED; done\n",
+    )
+    lives = {
+        "before": enable + block + install + reload,
+        "after": enable + install + block + reload,
+    }
     with ThreadPoolExecutor() as both:
         printed_by = dict(zip(lives, both.map(host.run, lives.values()), strict=True))
     for order, printed in printed_by.items():
@@ -161,7 +191,11 @@ def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(ho
         f"{IPV4_ONLY}ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables -A DOCKER-USER -s 203.0.113.9 -j DROP\n"
         "for n in 1 2 3; do ufw reload >/dev/null; done; iptables -S DOCKER-USER"
     )
-    assert printed.splitlines() == ["-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD", "-A DOCKER-USER -s 203.0.113.9/32 -j DROP"]
+    assert printed.splitlines() == [
+        "-N DOCKER-USER",
+        "-A DOCKER-USER -j PORTGEN-GUARD",
+        "-A DOCKER-USER -s 203.0.113.9/32 -j DROP",
+    ]
 
 
 @at_once
@@ -203,7 +237,9 @@ def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Ho
 
 
 @at_once
-def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(host: Host) -> None:
+def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(
+    host: Host,
+) -> None:
     ufw = host.render(GUARDED)
     for mode, ran in (("755", ["ran start"]), ("644", [])):
         printed = host.run(f"""
@@ -225,7 +261,10 @@ def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
         if {ufw}/portgen-ufw.sh; then echo accepted; fi
         cmp /etc/ufw/after.rules {host.folder}/before && echo untouched
     """)
-    assert "has a '# BEGIN PORTGEN-GUARD' without its '# END PORTGEN-GUARD', or several: fix it by hand" in printed
+    assert (
+        "has a '# BEGIN PORTGEN-GUARD' without its '# END PORTGEN-GUARD', or several: fix it by hand"
+        in printed
+    )
     assert "accepted" not in printed
     assert printed.splitlines()[-1] == "untouched"
 
@@ -245,7 +284,11 @@ def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     """)
     assert "accepted" not in printed
     assert "does not come up again" not in printed
-    assert printed.splitlines()[-5:-2] == ["640", "0", "ENABLED=yes"]  # without a guard nothing is opened, and nothing is left open
+    assert printed.splitlines()[-5:-2] == [
+        "640",
+        "0",
+        "ENABLED=yes",
+    ]  # without a guard nothing is opened, and nothing is left open
     assert printed.splitlines()[-2:] == ["untouched", "Status: active"]
 
 
@@ -287,9 +330,13 @@ def test_a_rule_that_ufw_refuses_stops_no_other_and_nothing_is_taken_back(host: 
         "-A DOCKER-USER -j PORTGEN-GUARD",
         "3",
     ]
-    assert sorted(set(re.findall(r"portgen:\w+", shown))) == [f"portgen:{name}" for name in ("dns", "nginx", "old", "shop", "six", "wiki")]
+    assert sorted(set(re.findall(r"portgen:\w+", shown))) == [
+        f"portgen:{name}" for name in ("dns", "nginx", "old", "shop", "six", "wiki")
+    ]
     assert "failed" not in again
-    assert sorted(set(re.findall(r"portgen:\w+", at_last))) == [f"portgen:{name}" for name in ("dns", "nginx", "open", "shop", "six", "wiki")]
+    assert sorted(set(re.findall(r"portgen:\w+", at_last))) == [
+        f"portgen:{name}" for name in ("dns", "nginx", "open", "shop", "six", "wiki")
+    ]
 
 
 @at_once
@@ -297,13 +344,19 @@ def test_the_guard_is_not_taken_back_while_a_rule_can_not_be_added(host: Host) -
     guarded = host.render(GUARDED)
     none = host.render({"open": "{port: 5003, via: socat, allow: [any]}"}, "none")
     script = none / "portgen-ufw.sh"
-    script.write_text(script.read_text().replace("to any port 5003 comment", "to any port 99999 comment"))
+    script.write_text(
+        script.read_text().replace("to any port 5003 comment", "to any port 99999 comment")
+    )
     printed = host.run(f"""
         kept {guarded}/portgen-ufw.sh >/dev/null 2>&1
         {script} && echo accepted || echo "code $?"
         grep -c 'BEGIN PORTGEN-GUARD' /etc/ufw/after.rules /etc/ufw/after.init
     """)
-    assert printed.splitlines()[-3:] == ["code 1", "/etc/ufw/after.rules:1", "/etc/ufw/after.init:1"]
+    assert printed.splitlines()[-3:] == [
+        "code 1",
+        "/etc/ufw/after.rules:1",
+        "/etc/ufw/after.init:1",
+    ]
 
 
 @at_once
@@ -319,11 +372,16 @@ def test_several_commands_that_fail_are_counted_and_named(host: Host) -> None:
         printf '#!/bin/sh\ncase "$1" in delete) exit 1;; esac; exec /usr/sbin/ufw "$@"\n' >/run/bin/ufw; chmod +x /run/bin/ufw
         {after}/portgen-ufw.sh && echo accepted || echo "code $?"
     """)
-    assert printed.splitlines()[-2:] == [f"portgen-ufw.sh: 2 commands failed: {'; '.join(deletes)}", "code 1"]
+    assert printed.splitlines()[-2:] == [
+        f"portgen-ufw.sh: 2 commands failed: {'; '.join(deletes)}",
+        "code 1",
+    ]
 
 
 @at_once
-def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_told(host: Host) -> None:
+def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_told(
+    host: Host,
+) -> None:
     ufw = host.render({name: SERVICES[name] for name in ("open", "six")})
     without = host.render({}, "without")
     printed = host.run(f"""
@@ -340,7 +398,9 @@ def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_to
 
 
 @at_once
-def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_and_goes_later(host: Host) -> None:
+def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_and_goes_later(
+    host: Host,
+) -> None:
     ufw = host.render({"six": SERVICES["six"]})
     without = host.render({}, "without")
     printed = host.run(f"""
@@ -353,7 +413,9 @@ def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_a
 
 
 @at_once
-def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_damage(host: Host) -> None:
+def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_damage(
+    host: Host,
+) -> None:
     ufw = host.render(GUARDED)
     none = host.render({}, "none")
     printed = host.run(f"""
@@ -361,7 +423,9 @@ def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_dama
         for folder in guarded none; do setpriv --reuid=65534 --regid=65534 --clear-groups /run/$folder/portgen-ufw.sh --dry-run || [ $? = 3 ]; done
     """)
     unread = "(can't read /etc/ufw/after.rules: run it as root)"
-    told = [line for line in printed.splitlines() if "after" in line or "GUARD" in line or "awk" in line]
+    told = [
+        line for line in printed.splitlines() if "after" in line or "GUARD" in line or "awk" in line
+    ]
     assert told == [
         f"# would place the PORTGEN-GUARD blocks of /etc/ufw/after.rules and /etc/ufw/after.init {unread}",
         f"# would remove the PORTGEN-GUARD blocks of /etc/ufw/after.rules and /etc/ufw/after.init {unread}",
@@ -384,4 +448,11 @@ def test_files_of_ufw_that_are_symlinks_stay_so_and_their_targets_change(host: H
         ls /etc/kept
     """)
     links = ["../kept/after.rules", "../kept/after.init"]
-    assert printed.splitlines() == [*links, "/etc/kept/after.rules:1", "/etc/kept/after.init:1", *links, "after.init", "after.rules"]
+    assert printed.splitlines() == [
+        *links,
+        "/etc/kept/after.rules:1",
+        "/etc/kept/after.init:1",
+        *links,
+        "after.init",
+        "after.rules",
+    ]

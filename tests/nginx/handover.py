@@ -22,17 +22,23 @@ Place = tuple[str, int]
 class Handover:
     """`left` and `right`, each at its place before; after `change`, at the other place."""
 
-    def __init__(self, nginx: Nginx, listen: int, after: dict[str, str], places: dict[str, Place]) -> None:
+    def __init__(
+        self, nginx: Nginx, listen: int, after: dict[str, str], places: dict[str, Place]
+    ) -> None:
         self.nginx = nginx
         self.listen = listen
         self.after = after
-        self.old = {name: Application(name, port, address) for name, (address, port) in places.items()}
+        self.old = {
+            name: Application(name, port, address) for name, (address, port) in places.items()
+        }
         self.places = dict(zip(places, reversed(places.values()), strict=True))
         self.new: dict[str, Application] = {}
 
     def begin(self, said: bytes) -> dict[str, Visitor]:
         """A visitor to each, who has said `said`, with NAME for the service; back when nginx has read it."""
-        visitors = {name: Visitor(self.listen, said.replace(b"NAME", name.encode())) for name in self.old}
+        visitors = {
+            name: Visitor(self.listen, said.replace(b"NAME", name.encode())) for name in self.old
+        }
         assert Visitor(self.listen, request("/nobody/")).answer().status == 404
         for application in self.old.values():
             application.arrived.acquire(timeout=SECONDS)
@@ -45,7 +51,9 @@ class Handover:
             application.stop() if restarts else application.leave_port()
         self.nginx.reload(self.after)
         time.sleep(1.2)  # the guide waits a second too
-        self.new = {name: Application(name, port, address) for name, (address, port) in self.places.items()}
+        self.new = {
+            name: Application(name, port, address) for name, (address, port) in self.places.items()
+        }
 
     def __enter__(self) -> Self:
         self.nginx.__enter__()
@@ -93,13 +101,21 @@ BEGUN = {  # what has been said before the change, and what is said after it
 def main(program: str, folder: Path) -> dict[str, dict[str, str]]:
     """Who answers while ports change hands, addresses staying, and while addresses do; each with each request
     under way."""
-    for command in ("link set lo up", "address add 172.30.0.20/32 dev lo", "address add 172.30.0.21/32 dev lo"):
+    for command in (
+        "link set lo up",
+        "address add 172.30.0.20/32 dev lo",
+        "address add 172.30.0.21/32 dev lo",
+    ):
         subprocess.run(["ip", *command.split()], check=True)
     before = rendered(BY_ADDRESS.format(left=5001, right=5002, left_at=20, right_at=21))
     ports = rendered(BY_ADDRESS.format(left=5002, right=5001, left_at=20, right_at=21))
     addresses = rendered(BY_ADDRESS.format(left=5001, right=5002, left_at=21, right_at=20))
     places = {"left": ("172.30.0.20", 80), "right": ("172.30.0.21", 80)}
-    found = {"files that a swap of ports changes": {path: "changed" for path in before if before[path] != ports[path]}}
+    found = {
+        "files that a swap of ports changes": {
+            path: "changed" for path in before if before[path] != ports[path]
+        }
+    }
     for kind, (first, rest) in BEGUN.items():
         for change in ("ports", "addresses"):
             stage = folder / f"{change}-{kind.replace(' ', '-')}"

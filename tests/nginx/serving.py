@@ -22,7 +22,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from portgen import inventory, planner, render, targets
+from portgen import targets
+from portgen.files import render
+from portgen.inventory import source as inventory
+from portgen.plan import planner
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 20.0  # seconds; what takes longer has failed
@@ -43,7 +46,9 @@ def rendered(text: str, host: str = "box") -> dict[str, str]:
     plan = planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
     files = render.files(plan, {"nginx": targets.every()["nginx"]}, [REPOSITORY / "templates"])
     start = f"{host}/nginx/"
-    return {file.path.removeprefix(start): file.text for file in files if file.path.startswith(start)}
+    return {
+        file.path.removeprefix(start): file.text for file in files if file.path.startswith(start)
+    }
 
 
 class Answer(NamedTuple):
@@ -91,7 +96,9 @@ class Application:
                 heard = {"name": self.name, "method": method, "path": path, "body": len(body)}
                 heard["headers"] = [[key.lower(), value] for key, value in message.items()]
                 reply = json.dumps(heard).encode()
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(reply), reply))
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(reply), reply)
+                )
 
     def leave_port(self) -> None:
         """As a forwarder that is stopped: nobody new comes, what is under way goes on."""
@@ -140,13 +147,26 @@ def read_answer(connection: socket.socket) -> Answer:
         response = http.client.HTTPResponse(connection)
         response.begin()
         body = response.read().decode("utf-8", "replace")
-        return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, body)
+        return Answer(
+            response.status, {key.lower(): value for key, value in response.getheaders()}, body
+        )
     return Answer(0, {}, "")
 
 
-def request(path: str = "/", *headers: str, host: str | None = "box.example", method: str = "GET", version: str = "1.1") -> bytes:
+def request(
+    path: str = "/",
+    *headers: str,
+    host: str | None = "box.example",
+    method: str = "GET",
+    version: str = "1.1",
+) -> bytes:
     """A request's head as bytes. `host` None: without a Host header."""
-    lines = [f"{method} {path} HTTP/{version}", *([f"Host: {host}"] if host is not None else []), *headers, "Connection: close"]
+    lines = [
+        f"{method} {path} HTTP/{version}",
+        *([f"Host: {host}"] if host is not None else []),
+        *headers,
+        "Connection: close",
+    ]
     if any(line.lower().startswith("connection:") for line in headers):
         lines.pop()
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
@@ -156,7 +176,15 @@ class Nginx:
     """An nginx of its own: one worker, its files in `folder`. `files` as `rendered` gives them, and whatever
     else."""
 
-    def __init__(self, program: str, folder: Path, files: Mapping[str, str], *, before: str = "", after: str = "") -> None:
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        files: Mapping[str, str],
+        *,
+        before: str = "",
+        after: str = "",
+    ) -> None:
         self.program = program
         self.folder = folder
         temporary = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in _TEMPORARY)
@@ -172,7 +200,15 @@ class Nginx:
 
     @property
     def command(self) -> list[str]:
-        return [self.program, "-e", "stderr", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        return [
+            self.program,
+            "-e",
+            "stderr",
+            "-p",
+            str(self.folder),
+            "-c",
+            str(self.folder / "nginx.conf"),
+        ]
 
     def write(self, files: Mapping[str, str]) -> None:
         """Put the files in place, without a reload."""
@@ -183,7 +219,9 @@ class Nginx:
 
     def test(self) -> subprocess.CompletedProcess[str]:
         """`nginx -t`: what it says, and its exit code."""
-        return subprocess.run([*self.command, "-t"], check=False, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(
+            [*self.command, "-t"], check=False, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     def __enter__(self) -> Self:
         said = self.test()
@@ -213,13 +251,20 @@ class Nginx:
         self.process.send_signal(signal.SIGHUP)
         self._until(lambda: bool(set(self.workers()) - old))
         log = self.folder / "error.log"
-        self._until(lambda: log.read_text().count("gracefully shutting down") >= log.read_text().count(": reconfiguring"))
+        self._until(
+            lambda: (
+                log.read_text().count("gracefully shutting down")
+                >= log.read_text().count(": reconfiguring")
+            )
+        )
 
     def _until(self, ready: Any) -> None:
         end = time.monotonic() + PATIENCE
         while not ready():
             assert time.monotonic() < end, (self.folder / "error.log").read_text()
-            assert self.process is None or self.process.poll() is None, (self.folder / "error.log").read_text()
+            assert self.process is None or self.process.poll() is None, (
+                self.folder / "error.log"
+            ).read_text()
             time.sleep(0.01)
 
 
@@ -240,6 +285,17 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     assert openssl is not None
     paths = folder / "test.crt", folder / "test.key"
     subject = ["-subj", "/CN=box.example", "-days", "2"]
-    made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    subprocess.run([openssl, "req", *made, *subject], check=True, capture_output=True, timeout=PATIENCE)
+    made = [
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-out",
+        str(paths[0]),
+        "-keyout",
+        str(paths[1]),
+    ]
+    subprocess.run(
+        [openssl, "req", *made, *subject], check=True, capture_output=True, timeout=PATIENCE
+    )
     return paths

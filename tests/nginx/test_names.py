@@ -11,7 +11,17 @@ from typing import Self
 
 import pytest
 
-from tests.nginx.serving import Answer, Nginx, Visitor, applications, certificate, free_ports, read_answer, rendered, request
+from tests.nginx.serving import (
+    Answer,
+    Nginx,
+    Visitor,
+    applications,
+    certificate,
+    free_ports,
+    read_answer,
+    rendered,
+    request,
+)
 
 INVENTORY = """
 version: 1
@@ -36,14 +46,18 @@ SERVED, CLOSED = 200, 0
 class Site:
     """One nginx with our server block, and what one asks of it."""
 
-    def __init__(self, program: str, folder: Path, names: str, *, stock: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self, program: str, folder: Path, names: str, *, stock: bool = False, tls: bool = False
+    ) -> None:
         self.listen, self.listen_tls, self.port = free_ports(3)
         self.stack = contextlib.ExitStack()
         more = ""
         if tls:
             paths = certificate(folder)
             more = f", listen_tls: {self.listen_tls}, tls: {{certificate: {paths[0]}, key: {paths[1]}}}"
-        files = rendered(INVENTORY.format(names=names, listen=self.listen, port=self.port, more=more))
+        files = rendered(
+            INVENTORY.format(names=names, listen=self.listen, port=self.port, more=more)
+        )
         after = STOCK.format(listen=self.listen, folder=folder) if stock else ""
         # What Debian's nginx.conf proposes in a comment: with several servers on a port, nginx itself asks
         # for it for long names.
@@ -58,7 +72,9 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def ask(self, host: str | None, path: str = "/web/x", *headers: str, version: str = "1.1") -> Answer:
+    def ask(
+        self, host: str | None, path: str = "/web/x", *headers: str, version: str = "1.1"
+    ) -> Answer:
         return Visitor(self.listen, request(path, *headers, host=host, version=version)).answer()
 
     def ask_tls(self, host: str, sni: str | None) -> Answer:
@@ -106,7 +122,13 @@ NAMES = {
     ),
     "several": (
         "[A.example, b.example., 127.0.0.1]",
-        {"a.example": "a.example", "b.example": "b.example", "127.0.0.1": "127.0.0.1", "127.0.0.2": None, "c.example": None},
+        {
+            "a.example": "a.example",
+            "b.example": "b.example",
+            "127.0.0.1": "127.0.0.1",
+            "127.0.0.2": None,
+            "c.example": None,
+        },
     ),
     "wildcard-before": (
         '["*.box.example", box.example]',
@@ -121,8 +143,19 @@ NAMES = {
             "<b>.box.example": None,
         },
     ),
-    "with-a-dot": ('[.box.example, box.example, "*.box.example"]', {"a.box.example": "a.box.example", "box.example": "box.example", "example": None}),
-    "wildcard-behind": ('["box.*"]', {"box.example": "box.example", "box.a.example": "box.a.example", "mybox.example": None, "box": None}),
+    "with-a-dot": (
+        '[.box.example, box.example, "*.box.example"]',
+        {"a.box.example": "a.box.example", "box.example": "box.example", "example": None},
+    ),
+    "wildcard-behind": (
+        '["box.*"]',
+        {
+            "box.example": "box.example",
+            "box.a.example": "box.a.example",
+            "mybox.example": None,
+            "box": None,
+        },
+    ),
     "long": (
         f"[{LONG}, .dot.{LONG}, '*.star.{LONG}', 'www.{LONG}.*']",
         {
@@ -138,14 +171,22 @@ NAMES = {
     ),
     "words-of-a-map": (
         "[default, hostnames, include, volatile]",
-        {"default": "default", "hostnames": "hostnames", "include": "include", "volatile": "volatile", "evil.example": None},
+        {
+            "default": "default",
+            "hostnames": "hostnames",
+            "include": "include",
+            "volatile": "volatile",
+            "evil.example": None,
+        },
     ),
 }
 
 
 @pytest.mark.parametrize("stock", [False, True], ids=["alone", "beside-the-stock-site"])
 @pytest.mark.parametrize("case", NAMES)
-def test_only_own_names_are_answered_and_an_application_hears_them(site: Callable[..., Site], case: str, *, stock: bool) -> None:
+def test_only_own_names_are_answered_and_an_application_hears_them(
+    site: Callable[..., Site], case: str, *, stock: bool
+) -> None:
     names, expected = NAMES[case]
     with_stock = site(names, stock=stock)
     for host, name in expected.items():
@@ -156,10 +197,14 @@ def test_only_own_names_are_answered_and_an_application_hears_them(site: Callabl
             continue
         assert answer.status == SERVED, host
         heard = dict(answer.heard["headers"])
-        assert (heard["host"], heard["x-forwarded-host"]) == (f"{name}:{with_stock.listen}",) * 2, host
+        assert (heard["host"], heard["x-forwarded-host"]) == (f"{name}:{with_stock.listen}",) * 2, (
+            host
+        )
 
 
-def test_the_request_line_s_name_counts_and_the_header_is_not_passed_on(site: Callable[..., Site]) -> None:
+def test_the_request_line_s_name_counts_and_the_header_is_not_passed_on(
+    site: Callable[..., Site],
+) -> None:
     only = site("box.example")
     answer = only.ask("evil.example", "http://box.example/web/x")
     assert dict(answer.heard["headers"])["host"] == f"box.example:{only.listen}"
@@ -167,7 +212,9 @@ def test_the_request_line_s_name_counts_and_the_header_is_not_passed_on(site: Ca
     assert only.ask("box.example", "http://evil.example/web/x").status == CLOSED
 
 
-def test_a_request_without_a_host_is_for_the_first_name_unless_that_is_a_pattern(site: Callable[..., Site]) -> None:
+def test_a_request_without_a_host_is_for_the_first_name_unless_that_is_a_pattern(
+    site: Callable[..., Site],
+) -> None:
     answer = site("[box.example, other.example]").ask(None, version="1.0")
     assert dict(answer.heard["headers"])["host"].startswith("box.example:")
     assert site('["*.box.example"]').ask(None, version="1.0").status == CLOSED
@@ -177,7 +224,9 @@ def test_two_hosts_are_refused(site: Callable[..., Site]) -> None:
     assert site("box.example").ask("box.example", "/web/x", "Host: evil.example").status == 400
 
 
-def test_with_tls_both_ports_answer_for_own_names_only_whatever_name_the_handshake_had(site: Callable[..., Site]) -> None:
+def test_with_tls_both_ports_answer_for_own_names_only_whatever_name_the_handshake_had(
+    site: Callable[..., Site],
+) -> None:
     only = site("[box.example, '*.box.example']", tls=True)
     for sni in ("box.example", "evil.example", None):
         assert only.ask_tls("evil.example", sni).status == CLOSED
@@ -188,21 +237,33 @@ def test_with_tls_both_ports_answer_for_own_names_only_whatever_name_the_handsha
 
 def test_the_redirect_to_https_goes_to_a_real_name(site: Callable[..., Site]) -> None:
     only = site("[box.example, '*.box.example']", tls=True)
-    for asked, name in (("BOX.example:12", "box.example"), ("a.box.example", "a.box.example"), (None, "box.example")):
+    for asked, name in (
+        ("BOX.example:12", "box.example"),
+        ("a.box.example", "a.box.example"),
+        (None, "box.example"),
+    ):
         answer = only.ask(asked, "/web/x?a=1", version="1.0" if asked is None else "1.1")
-        assert (answer.status, answer.headers["location"]) == (301, f"https://{name}:{only.listen_tls}/web/x?a=1")
+        assert (answer.status, answer.headers["location"]) == (
+            301,
+            f"https://{name}:{only.listen_tls}/web/x?a=1",
+        )
     answer = only.ask("evil.example", "http://box.example/web/x")
     assert answer.headers["location"] == f"https://box.example:{only.listen_tls}/web/x"
     for evil in ("evil.example", "*.box.example", "127.0.0.1"):
         assert only.ask(evil).status == CLOSED
 
 
-def test_a_team_s_own_server_block_decides_which_names_come_through(need: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_team_s_own_server_block_decides_which_names_come_through(
+    need: Callable[[str], str], tmp_path: Path
+) -> None:
     listen, port = free_ports(2)
     text = INVENTORY.replace("server_name: {names}, ", "").format(listen=listen, port=port, more="")
     block = f"server {{ listen {listen}; server_name team.example; include {tmp_path}/snippets/portgen-locations.conf; }}"
     strict = f"server {{ listen {listen} default_server; return 444; }}"
-    with applications(web=port), Nginx(need("nginx"), tmp_path, rendered(text), after=block + strict):
+    with (
+        applications(web=port),
+        Nginx(need("nginx"), tmp_path, rendered(text), after=block + strict),
+    ):
         assert Visitor(listen, request("/web/x", host="evil.example")).answer().status == CLOSED
         answer = Visitor(listen, request("http://team.example/web/x", host="evil.example")).answer()
         assert dict(answer.heard["headers"])["host"] == f"team.example:{listen}"

@@ -34,7 +34,10 @@ projects:
 def swap(need: Callable[[str], str], tmp_path: Path) -> Handover:
     """Two services that exchange their ports."""
     listen, left, right = free_ports(3)
-    before, after = (rendered(INVENTORY.format(listen=listen, left=one, right=other)) for one, other in ((left, right), (right, left)))
+    before, after = (
+        rendered(INVENTORY.format(listen=listen, left=one, right=other))
+        for one, other in ((left, right), (right, left))
+    )
     places = {"left": ("127.0.0.1", left), "right": ("127.0.0.1", right)}
     return Handover(Nginx(need("nginx"), tmp_path, before), listen, after, places)
 
@@ -57,7 +60,9 @@ def test_a_slow_upload_arrives_where_it_was_sent(swap: Handover, kind: str) -> N
         assert answered_by(visitors) == {"left": "left", "right": "right"}
 
 
-def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(swap: Handover) -> None:
+def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(
+    swap: Handover,
+) -> None:
     """nginx asks once more where a kept connection breaks: meant for one that was closed while idle."""
     with swap:
         for name in swap.old:
@@ -72,7 +77,9 @@ def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(sw
 
 
 @pytest.fixture(scope="module")
-def by_address(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+def by_address(
+    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, str]]:
     """Who answered, where nginx goes by the containers' addresses; in a network namespace that has these
     addresses."""
     program, unshare, _ = need("nginx"), need("unshare"), need("ip")
@@ -80,25 +87,33 @@ def by_address(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
         missing("a network namespace of its own needs root")
     folder = tmp_path_factory.mktemp("by-address")
     command = [unshare, "-n", sys.executable, "-m", "tests.nginx.handover", program, str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=120, cwd=REPOSITORY
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, str]] = json.loads(done.stdout)
     return found
 
 
-def test_by_address_ports_change_hands_without_nginx_and_without_loss(by_address: dict[str, dict[str, str]]) -> None:
+def test_by_address_ports_change_hands_without_nginx_and_without_loss(
+    by_address: dict[str, dict[str, str]],
+) -> None:
     assert by_address["files that a swap of ports changes"] == {}
     for kind in BEGUN:
         assert by_address[f"ports: {kind}"] == {"left": "left", "right": "right"}, kind
 
 
-def test_by_address_a_slow_upload_never_arrives_at_an_address_s_new_holder(by_address: dict[str, dict[str, str]]) -> None:
+def test_by_address_a_slow_upload_never_arrives_at_an_address_s_new_holder(
+    by_address: dict[str, dict[str, str]],
+) -> None:
     """Its own container is gone, so it fails."""
     assert by_address["addresses: upload"] == {"left": "status 502", "right": "status 502"}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_visitor_that_has_said_all_and_closes_its_half_still_gets_the_reply(swap: Handover, method: str) -> None:
+def test_a_visitor_that_has_said_all_and_closes_its_half_still_gets_the_reply(
+    swap: Handover, method: str
+) -> None:
     """Whether the body had to be waited for or not."""
     with swap:
         swap.old["left"].go_on.clear()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import inventory, planner, render
+from portgen.files import render
+from portgen.inventory import source as inventory
+from portgen.plan import planner
 from portgen.targets import docs
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +30,9 @@ class Pages(NamedTuple):
 def pages(text: bytes) -> Pages:
     """The first host's pages."""
     plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
-    files = {file.path: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])}
+    files = {
+        file.path: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])
+    }
     folder = f"{plan.hosts[0].name}/docs"
     return Pages(files[f"{folder}/PORTS.md"], files[f"{folder}/ports.html"])
 
@@ -45,5 +49,8 @@ def many(services: int) -> bytes:
         "    defaults: {container_port: 5000, route: '/dashboard/{name}/'}",
         "    services:",
     ]
-    lines += [f"      dashboard-{number:05}: {{title: Dashboard {number}, port: {2000 + number}}}" for number in range(services)]
+    lines += [
+        f"      dashboard-{number:05}: {{title: Dashboard {number}, port: {2000 + number}}}"
+        for number in range(services)
+    ]
     return "\n".join(lines).encode()

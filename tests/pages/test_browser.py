@@ -57,7 +57,11 @@ def browser(need: Callable[[str], str]) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
-    sources = {"es": (ROOT / "inventory.yaml").read_bytes(), "everything": (EVERYTHING / "inventory.yaml").read_bytes(), "big": many(25000)}
+    sources = {
+        "es": (ROOT / "inventory.yaml").read_bytes(),
+        "everything": (EVERYTHING / "inventory.yaml").read_bytes(),
+        "big": many(25000),
+    }
     gc.disable()  # it would walk over 25,000 services again and again
     for name, text in sources.items():
         Path(folder, f"{name}.html").write_text(pages(text).page)
@@ -78,7 +82,12 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: troubles.append(dialog.message))
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else troubles.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:")) else troubles.append(request.url)
+            ),
+        )
         page.goto(url)
         return page
 
@@ -118,9 +127,23 @@ def focused(page: Page) -> str:
 def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     assert page.title() == "Ports of es-docker"
-    totals = dict(zip(page.locator("#totals dt").all_inner_texts(), page.locator("#totals dd").all_inner_texts(), strict=True))
-    assert totals == {"ports held": "27", "free": "473", "routes": "25", "open to anyone": "25", "conflicts": "0"}
-    assert page.locator("#where").inner_text() == "dashboards.example.com · 28 services in 3 projects"
+    totals = dict(
+        zip(
+            page.locator("#totals dt").all_inner_texts(),
+            page.locator("#totals dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert totals == {
+        "ports held": "27",
+        "free": "473",
+        "routes": "25",
+        "open to anyone": "25",
+        "conflicts": "0",
+    }
+    assert (
+        page.locator("#where").inner_text() == "dashboards.example.com · 28 services in 3 projects"
+    )
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -165,7 +188,9 @@ def test_a_column_sorts_up_then_down_and_says_so(visit: Callable[..., Page], sit
     assert names(page)[:2] == ["waiting-on-vendor", "waiting-on-client-4"]
 
 
-def test_what_has_no_port_stays_last_whichever_way_ports_are_sorted(visit: Callable[..., Page], site: Site) -> None:
+def test_what_has_no_port_stays_last_whichever_way_ports_are_sorted(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.es)
     assert names(page)[-1] == "cross-vendor-checks"
     page.get_by_role("columnheader", name="Port").get_by_role("button").click()
@@ -183,10 +208,14 @@ def test_each_route_links_to_its_address(visit: Callable[..., Page], site: Site)
 def test_nothing_links_to_what_is_not_rendered(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.everything)
     assert page.locator("[data-name='later-on'] a, [data-name='gone'] a").count() == 0
-    assert page.locator("[data-name='later-on'] .col-route").inner_text() == "/m/later-on/\nlan, vpn"
+    assert (
+        page.locator("[data-name='later-on'] .col-route").inner_text() == "/m/later-on/\nlan, vpn"
+    )
 
 
-def test_a_service_unfolds_into_the_way_it_is_reached(visit: Callable[..., Page], site: Site) -> None:
+def test_a_service_unfolds_into_the_way_it_is_reached(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.es)
     button = page.get_by_role("button", name="Technician KPI Wall")
     assert button.get_attribute("aria-expanded") == "false"
@@ -213,7 +242,9 @@ def test_a_slash_leads_to_the_search(visit: Callable[..., Page], site: Site) -> 
 
 
 @pytest.mark.parametrize("fragment", ["smartnumbers", "5007"])
-def test_a_link_into_the_page_opens_that_service(visit: Callable[..., Page], site: Site, fragment: str) -> None:
+def test_a_link_into_the_page_opens_that_service(
+    visit: Callable[..., Page], site: Site, fragment: str
+) -> None:
     page = visit(f"{site.es}#{fragment}")
     assert focused(page) == "SmartNumbers"
     assert page.locator("[data-name='smartnumbers']").is_visible()
@@ -222,14 +253,19 @@ def test_a_link_into_the_page_opens_that_service(visit: Callable[..., Page], sit
 # --- the map ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_map_has_one_tab_stop_a_project_and_arrows_within(visit: Callable[..., Page], site: Site) -> None:
+def test_the_map_has_one_tab_stop_a_project_and_arrows_within(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.es)
     grids = page.get_by_role("grid")
     assert grids.count() == 3
     for grid in grids.all():
         assert grid.locator("[tabindex='0']").count() == 1
     page.get_by_role("gridcell", name=re.compile("^5000:")).focus()
-    assert focused(page) == "5000: Hub Dashboard, socat · open to lan · /dashboard/hub-dashboard/ (anyone)"
+    assert (
+        focused(page)
+        == "5000: Hub Dashboard, socat · open to lan · /dashboard/hub-dashboard/ (anyone)"
+    )
     for key, port in [
         ("ArrowRight", 5001),
         ("ArrowDown", 5051),
@@ -260,7 +296,9 @@ def test_arrows_step_over_what_another_project_owns(visit: Callable[..., Page], 
 
 
 @pytest.mark.parametrize("by", ["focus", "hover"])
-def test_focus_and_pointer_tell_who_and_escape_ends_it(visit: Callable[..., Page], site: Site, by: str) -> None:
+def test_focus_and_pointer_tell_who_and_escape_ends_it(
+    visit: Callable[..., Page], site: Site, by: str
+) -> None:
     page = visit(site.es)
     if by == "hover":
         page.locator("[data-port='5014']").hover()
@@ -268,12 +306,17 @@ def test_focus_and_pointer_tell_who_and_escape_ends_it(visit: Callable[..., Page
         page.locator("[data-port='5013']").focus()
         page.keyboard.press("ArrowRight")
     tip = page.locator("#tip")
-    assert re.split(r"\n+", tip.inner_text()) == ["5014Tickets Closed Today", "socat · open to lan · /dashboard/tickets-closed-today/ (anyone)"]
+    assert re.split(r"\n+", tip.inner_text()) == [
+        "5014Tickets Closed Today",
+        "socat · open to lan · /dashboard/tickets-closed-today/ (anyone)",
+    ]
     page.keyboard.press("Escape")
     assert tip.is_hidden()
 
 
-def test_enter_and_click_lead_from_a_port_to_its_service(visit: Callable[..., Page], site: Site) -> None:
+def test_enter_and_click_lead_from_a_port_to_its_service(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.es)
     page.get_by_role("searchbox").fill("nothing like it")
     page.locator("[data-port='5020']").focus()
@@ -284,12 +327,29 @@ def test_enter_and_click_lead_from_a_port_to_its_service(visit: Callable[..., Pa
     assert focused(page) == "API Server"
 
 
-def test_each_kind_of_port_has_its_look_and_its_words(visit: Callable[..., Page], site: Site) -> None:
+def test_each_kind_of_port_has_its_look_and_its_words(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.everything)
-    kinds = {port: page.locator(f"[data-port='{port}']").get_attribute("class") for port in (6000, 6005, 6010, 6020, 6030, 6031, 6050, 6095)}
-    assert [str(kind).split()[1] for kind in kinds.values()] == ["free", "held", "reserved", "conflict", "planned", "group", "retired", "reserved"]
+    kinds = {
+        port: page.locator(f"[data-port='{port}']").get_attribute("class")
+        for port in (6000, 6005, 6010, 6020, 6030, 6031, 6050, 6095)
+    }
+    assert [str(kind).split()[1] for kind in kinds.values()] == [
+        "free",
+        "held",
+        "reserved",
+        "conflict",
+        "planned",
+        "group",
+        "retired",
+        "reserved",
+    ]
     assert str(page.locator("[data-port='6022']").get_attribute("class")).split()[1] == "held"
-    spoken = {port: str(page.locator(f"[data-port='{port}']").get_attribute("aria-label")) for port in kinds}
+    spoken = {
+        port: str(page.locator(f"[data-port='{port}']").get_attribute("aria-label"))
+        for port in kinds
+    }
     assert spoken[6020].startswith("6020: Held twice: First holder, Second holder")
     assert spoken[6010] == "6010: Reserved, on this host"
     assert spoken[6095] == "6095: Reserved, in this project"
@@ -309,7 +369,9 @@ def test_each_kind_of_port_has_its_look_and_its_words(visit: Callable[..., Page]
 def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     page.get_by_text("websockets").first.hover()
-    picked = page.locator(".cell.picked").evaluate_all("cells => cells.map(cell => Number(cell.dataset.port))")
+    picked = page.locator(".cell.picked").evaluate_all(
+        "cells => cells.map(cell => Number(cell.dataset.port))"
+    )
     assert picked == list(range(5031, 5041))
 
 
@@ -318,7 +380,10 @@ def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None
 
 def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], site: Site) -> None:
     page = visit(f"{site.everything}#alpha")
-    assert page.get_by_role("button", name="Alpha").inner_text() == "Alpha </script><img src=x onerror=alert(1)>"
+    assert (
+        page.get_by_role("button", name="Alpha").inner_text()
+        == "Alpha </script><img src=x onerror=alert(1)>"
+    )
     assert page.locator("img").count() == 0
     assert page.locator("h3").first.inner_text() == 'R&D | "Main" <b>'
     assert "line two </script>" in page.locator("tr.detail").inner_text()
@@ -369,7 +434,9 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_in_light_and_dark(visit: Callable[..., Page], site: Site, scheme: str) -> None:
+def test_every_text_stands_out_in_light_and_dark(
+    visit: Callable[..., Page], site: Site, scheme: str
+) -> None:
     page = visit(f"{site.everything}#alpha", scheme=scheme)
     assert page.evaluate(CONTRAST) == []
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -379,7 +446,9 @@ def test_every_text_stands_out_in_light_and_dark(visit: Callable[..., Page], sit
 # --- 25,000 services -------------------------------------------------------------------------------------------------
 
 
-def test_many_services_are_a_picture_and_pages_of_a_table(visit: Callable[..., Page], site: Site) -> None:
+def test_many_services_are_a_picture_and_pages_of_a_table(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.big)
     assert page.locator("canvas").count() == 1
     assert page.locator("[data-port]").count() == 0
@@ -393,12 +462,17 @@ def test_many_services_are_a_picture_and_pages_of_a_table(visit: Callable[..., P
     assert page.locator("#pager").is_hidden()
 
 
-def test_the_picture_tells_who_by_pointer_and_by_key(visit: Callable[..., Page], site: Site) -> None:
+def test_the_picture_tells_who_by_pointer_and_by_key(
+    visit: Callable[..., Page], site: Site
+) -> None:
     page = visit(site.big)
     stage = page.get_by_role("slider", name="Ports of dashboard")
     stage.focus()
     page.keyboard.press("ArrowRight")
-    assert focused(page) == "2001: Dashboard 1, socat · open to this host · /dashboard/dashboard-00001/ (anyone)"
+    assert (
+        focused(page)
+        == "2001: Dashboard 1, socat · open to this host · /dashboard/dashboard-00001/ (anyone)"
+    )
     page.keyboard.press("Control+End")
     assert focused(page) == "29999: Free, dashboard"
     assert stage.get_attribute("aria-valuenow") == "29999"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from portgen import inventory, planner
-from portgen.plan import Host, Project, free_ports, free_ranges
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.free import free_ports, free_ranges
+from portgen.plan.types import Host, Project
 
 INVENTORY = b"""\
 version: 1
@@ -61,10 +63,14 @@ def test_a_group_offers_its_own_ports_within_the_project() -> None:
 def test_the_plan_and_the_host_give_the_same_answer() -> None:
     plan = planner.make(inventory.parse(INVENTORY, "inventory.yaml").inventory)
     for host in plan.hosts:
-        assert host.projects == tuple(project for project in plan.projects if project.host == host.name)
+        assert host.projects == tuple(
+            project for project in plan.projects if project.host == host.name
+        )
         for project in host.projects:
             assert free_ranges(plan, project) == free_ranges(host, project)
-            assert list(free_ports(plan, project)) == [port for part in free_ranges(host, project) for port in part]
+            assert list(free_ports(plan, project)) == [
+                port for part in free_ranges(host, project) for port in part
+            ]
 
 
 def test_the_last_port_of_all_is_free_too() -> None:

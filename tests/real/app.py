@@ -38,7 +38,11 @@ class Dashboard(BaseHTTPRequestHandler):
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         match url.path:
             case "/":
-                self.answer(200, f"<!doctype html><title>{NAME}</title><h1>{NAME}</h1>\n".encode(), "text/html")
+                self.answer(
+                    200,
+                    f"<!doctype html><title>{NAME}</title><h1>{NAME}</h1>\n".encode(),
+                    "text/html",
+                )
             case "/login":  # as an app redirects that was told its prefix (Flask with ProxyFix)
                 self.redirect("/")
             case "/ws":
@@ -59,7 +63,9 @@ class Dashboard(BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"] or 0)
         received = 0
         while received < length:
-            received += len(self.rfile.read(min(65536, length - received)) or b"\0" * (length - received))
+            received += len(
+                self.rfile.read(min(65536, length - received)) or b"\0" * (length - received)
+            )
         self.who(received)
 
     def who(self, received: int = 0) -> None:
@@ -70,7 +76,11 @@ class Dashboard(BaseHTTPRequestHandler):
             "path": url.path,
             "query": url.query,
             "host": self.headers.get("Host", ""),
-            "forwarded": {key.lower(): value for key, value in self.headers.items() if key.lower().startswith("x-")},
+            "forwarded": {
+                key.lower(): value
+                for key, value in self.headers.items()
+                if key.lower().startswith("x-")
+            },
             "connection": self.headers.get("Connection", ""),
             "port": self.connection.getsockname()[1],
             "received": received,
@@ -175,7 +185,9 @@ def exactly(stream: BufferedIOBase, count: int) -> bytes:
 
 class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 1024  # the default of 5 would lose connections of a burst here, not where it is tested
+    request_queue_size = (
+        1024  # the default of 5 would lose connections of a burst here, not where it is tested
+    )
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A visitor who hangs up is no error of the app's."""
@@ -218,7 +230,9 @@ def serve(port: int, protocol: str, bind: str) -> None:
     server: socketserver.BaseServer
     match protocol:
         case "http":
-            server = type("Http", (HttpServer,), {"address_family": family})((bind, port), Dashboard)
+            server = type("Http", (HttpServer,), {"address_family": family})(
+                (bind, port), Dashboard
+            )
         case "tcp":
             server = type("Tcp", (TcpServer,), {"address_family": family})((bind, port), Postgres)
         case "udp":

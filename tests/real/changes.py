@@ -25,7 +25,16 @@ Json = dict[str, Any]
 
 # What the test application speaks on which port of its container.
 CONTAINER_PORT = {"http": 5000, "tcp": 5432, "udp": 5353}
-ALLOWS: list[list[str] | None] = [["lan"], ["any"], [], None, ["lan", "lan6"], ["lab"], ["dashboard", "lan"], ["203.0.113.0/24"]]
+ALLOWS: list[list[str] | None] = [
+    ["lan"],
+    ["any"],
+    [],
+    None,
+    ["lan", "lan6"],
+    ["lab"],
+    ["dashboard", "lan"],
+    ["203.0.113.0/24"],
+]
 SUBNETS = {"lab": ("172.31.0.0/24", "172.31.4.0/24"), "edge": ("172.31.2.0/24", "172.31.6.0/24")}
 
 # A forwarder keeps a process for each udp sender until `timeout`, and the prober sends from a new port each
@@ -119,8 +128,12 @@ def change(folder: Path, tree: Json, kind: str, draw: random.Random) -> tuple[Js
         command, told = done if isinstance(done, tuple) else ((), done)
         refused = refusal(folder, after, command)
         if not refused:
-            return yaml.safe_load((folder / "inventory.yaml").read_text(encoding="utf-8")), f"{kind}: {told}"
-    raise AssertionError(f"no change of the kind {kind!r} in 30 draws; lint said at last: {refused}")
+            return yaml.safe_load(
+                (folder / "inventory.yaml").read_text(encoding="utf-8")
+            ), f"{kind}: {told}"
+    raise AssertionError(
+        f"no change of the kind {kind!r} in 30 draws; lint said at last: {refused}"
+    )
 
 
 # --- what the draws choose from ---
@@ -137,16 +150,26 @@ def services(tree: Json, *names: str, active: bool = True) -> list[tuple[str, Js
     found = []
     for project in projects(tree, *names).values():
         for name, entry in project["services"].items():
-            if ("port" in entry or "ports" in entry) and (entry.get("status", "active") == "active") == active:
+            if ("port" in entry or "ports" in entry) and (
+                entry.get("status", "active") == "active"
+            ) == active:
                 found.append((name, entry, project))
     return found
 
 
-def one(draw: random.Random, tree: Json, *, active: bool = True, single: bool = False) -> tuple[str, Json, Json]:
+def one(
+    draw: random.Random, tree: Json, *, active: bool = True, single: bool = False
+) -> tuple[str, Json, Json]:
     """A service of the laboratory; one time in four one of the dashboards. `single`: one with a single
     port."""
     names = ("dashboard",) if active and draw.random() < 0.25 else ("lab", "edge", "guest")
-    return draw.choice([found for found in services(tree, *names, active=active) if not single or "port" in found[1]])
+    return draw.choice(
+        [
+            found
+            for found in services(tree, *names, active=active)
+            if not single or "port" in found[1]
+        ]
+    )
 
 
 def numbers(text: Any) -> set[int]:
@@ -158,7 +181,9 @@ def numbers(text: Any) -> set[int]:
 def held(project: Json) -> set[int]:
     """The ports that services of the project have, whatever their status."""
     entries = project["services"].values()
-    ports = [port["port"] for entry in entries for port in entry.get("ports", [entry]) if "port" in port]
+    ports = [
+        port["port"] for entry in entries for port in entry.get("ports", [entry]) if "port" in port
+    ]
     return set(ports)
 
 
@@ -196,7 +221,11 @@ def fill(entry: Json, via: str, protocol: str) -> None:
 def made(draw: random.Random, project: Json) -> Json:
     """A new service's entry."""
     entry: Json = {"port": free_port(draw, project), "allow": draw.choice(ALLOWS)}
-    fill(entry, draw.choice(["socat", "docker", "host", "process"]), draw.choice(["http", "http", "tcp", "udp"]))
+    fill(
+        entry,
+        draw.choice(["socat", "docker", "host", "process"]),
+        draw.choice(["http", "http", "tcp", "udp"]),
+    )
     return entry
 
 
@@ -208,7 +237,10 @@ def unused(tree: Json, stem: str) -> str:
 
 def in_words(entry: Json) -> str:
     """An entry for the report."""
-    ports = "+".join(f"{port['port']}/{port.get('protocol', entry.get('protocol', 'http'))}" for port in entry.get("ports", [entry]))
+    ports = "+".join(
+        f"{port['port']}/{port.get('protocol', entry.get('protocol', 'http'))}"
+        for port in entry.get("ports", [entry])
+    )
     return f"{ports} via {entry.get('via', 'socat')} allow {entry.get('allow', 'by default')}"
 
 
@@ -245,7 +277,11 @@ def move_pinned(draw: random.Random, tree: Json) -> tuple[tuple[str, ...], str]:
 def swap(draw: random.Random, tree: Json) -> str:
     """By hand: ports and addresses."""
     name, entry, project = one(draw, tree, single=True)
-    pairs = [(n, e) for n, e, p in services(tree, "lab", "edge", "guest", "dashboard") if p is project and "port" in e and n != name]
+    pairs = [
+        (n, e)
+        for n, e, p in services(tree, "lab", "edge", "guest", "dashboard")
+        if p is project and "port" in e and n != name
+    ]
     other, second = draw.choice(pairs)
     entry["port"], second["port"] = second["port"], entry["port"]
     return f"{name} <-> {other} ({second['port']} <-> {entry['port']})"
@@ -254,14 +290,22 @@ def swap(draw: random.Random, tree: Json) -> str:
 def swap_pinned(draw: random.Random, tree: Json) -> tuple[tuple[str, ...], str]:
     """By `portgen swap`."""
     name, entry, project = one(draw, tree, single=True)
-    pairs = [(n, e) for n, e, p in services(tree, "lab", "edge", "guest", "dashboard") if p is project and "port" in e and n != name]
+    pairs = [
+        (n, e)
+        for n, e, p in services(tree, "lab", "edge", "guest", "dashboard")
+        if p is project and "port" in e and n != name
+    ]
     other, second = draw.choice(pairs)
     return ("swap", name, other), f"{name} <-> {other} ({entry['port']} <-> {second['port']})"
 
 
 def block_move(draw: random.Random, tree: Json) -> str:
     """Services of consecutive ports move up by one or two: each takes the port of the next."""
-    found = [(e["port"], n, e) for n, e, p in services(tree, draw.choice(["lab", "dashboard"])) if "port" in e]
+    found = [
+        (e["port"], n, e)
+        for n, e, p in services(tree, draw.choice(["lab", "dashboard"]))
+        if "port" in e
+    ]
     found.sort(key=lambda item: item[0])
     (low, *_), step = draw.choice(found), draw.choice([1, 2])
     block = [(port, name, entry) for port, name, entry in found if low <= port < low + 4]
@@ -275,7 +319,11 @@ def block_move(draw: random.Random, tree: Json) -> str:
 def via(draw: random.Random, tree: Json) -> str:
     name, entry, _ = draw.choice(services(tree, "lab", "edge", "guest"))
     old = entry["via"]
-    fill(entry, draw.choice([way for way in ("socat", "docker", "host", "process") if way != old]), entry.get("protocol", "http"))
+    fill(
+        entry,
+        draw.choice([way for way in ("socat", "docker", "host", "process") if way != old]),
+        entry.get("protocol", "http"),
+    )
     return f"{name} {old} -> {in_words(entry)}"
 
 
@@ -297,7 +345,9 @@ def unallow(draw: random.Random, tree: Json) -> str:
 
 
 def protocol(draw: random.Random, tree: Json) -> str:
-    name, entry, _ = draw.choice([found for found in services(tree, "lab", "edge", "guest") if "port" in found[1]])
+    name, entry, _ = draw.choice(
+        [found for found in services(tree, "lab", "edge", "guest") if "port" in found[1]]
+    )
     old = entry.get("protocol", "http")
     fill(entry, entry["via"], draw.choice([word for word in CONTAINER_PORT if word != old]))
     return f"{name} {old} -> {in_words(entry)}"
@@ -314,7 +364,9 @@ def several_ports(draw: random.Random, tree: Json) -> str:
         speaks = entry.get("protocol", "http")
         entry["ports"] = [{"port": entry.pop("port"), "protocol": speaks}]
         entry.pop("container_port", None)
-        for more in sorted({"tcp", "udp"} - {speaks}):  # the application has one listener a protocol
+        for more in sorted(
+            {"tcp", "udp"} - {speaks}
+        ):  # the application has one listener a protocol
             entry["ports"].append({"port": free_port(draw, project), "protocol": more})
         fill(entry, entry["via"], speaks)
     return f"{name} {in_words(entry)}"
@@ -337,7 +389,11 @@ def rename(draw: random.Random, tree: Json) -> str:
 
 def pin(draw: random.Random, tree: Json) -> str:
     """Another address for the container, or the one that follows from its port again."""
-    found = [found for found in services(tree, "lab", "edge", "guest") if found[1].get("via") in ("socat", "docker")]
+    found = [
+        found
+        for found in services(tree, "lab", "edge", "guest")
+        if found[1].get("via") in ("socat", "docker")
+    ]
     name, entry, project = draw.choice(found)
     if "address" in entry:
         del entry["address"]
@@ -361,7 +417,9 @@ def project_added(draw: random.Random, tree: Json) -> str:
     name = next(name for name in ("edge", "guest", "none") if name not in tree["projects"])
     if name == "none":
         raise LookupError
-    ports, subnet = ("5600-5609", SUBNETS["edge"][0]) if name == "edge" else ("5700-5709", "172.31.8.0/24")
+    ports, subnet = (
+        ("5600-5609", SUBNETS["edge"][0]) if name == "edge" else ("5700-5709", "172.31.8.0/24")
+    )
     project: Json = {
         "title": name,
         "ports": ports,
@@ -370,7 +428,12 @@ def project_added(draw: random.Random, tree: Json) -> str:
         "services": {},
     }
     tree["projects"][name] = project
-    project["services"][unused(tree, name)] = {"port": int(ports[:4]), "via": "docker", "container_port": 5000, "route": f"/{name}/"}
+    project["services"][unused(tree, name)] = {
+        "port": int(ports[:4]),
+        "via": "docker",
+        "container_port": 5000,
+        "route": f"/{name}/",
+    }
     project["services"][unused(tree, name)] = made(draw, project)
     return f"{name} with {', '.join(in_words(entry) for entry in project['services'].values())}"
 

@@ -69,7 +69,11 @@ def slow_replies() -> dict[str, Future[list[dict[str, Any]]]]:
 
 
 @pytest.fixture(scope="session")
-def installed(host: Host, request: pytest.FixtureRequest, slow_replies: dict[str, Future[list[dict[str, Any]]]]) -> Iterator[Estate]:
+def installed(
+    host: Host,
+    request: pytest.FixtureRequest,
+    slow_replies: dict[str, Future[list[dict[str, Any]]]],
+) -> Iterator[Estate]:
     """The repository's own output, unmodified, installed by the document."""
     estate = Estate(host)
     estate.furnish()
@@ -102,7 +106,9 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
     """Makes a project of one's own: the repository's inventory with texts replaced or by a portgen command, rendered."""
 
     def make(*replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:
-        return edit(tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements, command=command)
+        return edit(
+            tmp_path / f"project-{len(list(tmp_path.iterdir()))}", *replacements, command=command
+        )
 
     return make
 

@@ -57,7 +57,9 @@ class Declared:
     server_name: str
     nginx_ports: tuple[int, ...] = ()
     nginx_allow: tuple[str, ...] = ()
-    networks: dict[str, tuple[str, str]] = field(default_factory=dict)  # a project's: its name, its subnet
+    networks: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # a project's: its name, its subnet
 
     def service(self, name: str) -> Service:
         """The service of this name."""
@@ -71,7 +73,9 @@ class Declared:
     @property
     def contained(self) -> tuple[Service, ...]:
         """The services that run in containers."""
-        return tuple(service for service in self.services if service.via in ("socat", "docker", "host"))
+        return tuple(
+            service for service in self.services if service.via in ("socat", "docker", "host")
+        )
 
     def allows(self, service: Service, source: str) -> bool:
         """Whether a visitor with this address may reach the service's host ports directly."""
@@ -81,7 +85,11 @@ class Declared:
         """Whether one of the words of an `allow` - any, a zone, a project, a network - means this address."""
         address = ipaddress.ip_address(source)
         for who in allow:
-            nets = ("0.0.0.0/0", "::/0") if who == "any" else self.zones.get(who, (who,) if "/" in who else ())
+            nets = (
+                ("0.0.0.0/0", "::/0")
+                if who == "any"
+                else self.zones.get(who, (who,) if "/" in who else ())
+            )
             if any(address in ipaddress.ip_network(net) for net in nets):
                 return True
         return False
@@ -107,7 +115,9 @@ def read(path: Path) -> Declared:
             ports = tuple(
                 Port(
                     one["port"],
-                    one.get("container_port", entry.get("container_port", one["port"])) if inside else one["port"],
+                    one.get("container_port", entry.get("container_port", one["port"]))
+                    if inside
+                    else one["port"],
                     one.get("protocol", entry.get("protocol", "http")),
                 )
                 for one in entry.get("ports") or [{"port": entry["port"]}]
@@ -124,7 +134,9 @@ def read(path: Path) -> Declared:
                     via=entry["via"],
                     ports=ports,
                     allow=tuple(entry.get("allow") or ()),
-                    route=route.replace("{name}", name) if route and ports[0].protocol == "http" else None,
+                    route=route.replace("{name}", name)
+                    if route and ports[0].protocol == "http"
+                    else None,
                     route_allow=route_allow,
                     address=entry.get("address"),
                     timeout=str(entry.get("timeout", "")),
@@ -134,7 +146,9 @@ def read(path: Path) -> Declared:
     names = nginx.get("server_name", "localhost")
     server_name = names if isinstance(names, str) else names[0]
     listens = (nginx.get("listen", 80), nginx.get("listen_tls", 443)) if nginx else ()
-    return Declared(tuple(services), zones, server_name, listens, tuple(nginx.get("allow", ())), networks)
+    return Declared(
+        tuple(services), zones, server_name, listens, tuple(nginx.get("allow", ())), networks
+    )
 
 
 def base_compose(declared: Declared, project: str) -> str | None:

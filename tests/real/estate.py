@@ -73,11 +73,16 @@ class Estate:
     host: Host
     project: Path = REPOSITORY
     declared: Declared = field(init=False)
-    processes: dict[str, str] = field(default_factory=dict)  # the running stand-ins' units, by file name
+    processes: dict[str, str] = field(
+        default_factory=dict
+    )  # the running stand-ins' units, by file name
 
     def furnish(self) -> None:
         """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""
-        programs = {f"/opt/testhost/{name}": (HERE / name).read_bytes() for name in ("app.py", "visitor.py", "prober.py")}
+        programs = {
+            f"/opt/testhost/{name}": (HERE / name).read_bytes()
+            for name in ("app.py", "visitor.py", "prober.py")
+        }
         self.host.put_all(programs)
         self.host.sh(
             """
@@ -105,7 +110,9 @@ class Estate:
 
     def blocks(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs the document's blocks over what was brought; then the teams start their new processes."""
-        done = self.host.sh(install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=240)
+        done = self.host.sh(
+            install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=240
+        )
         self._start_processes(self.declared)
         return done
 
@@ -128,7 +135,9 @@ class Estate:
         units = _process_units(now)
         gone = [name for name, text in self.processes.items() if units.get(name) != text]
         if gone:
-            self.host.sh(f"systemctl disable --now {' '.join(gone)}; cd /etc/systemd/system; rm {' '.join(gone)}; systemctl daemon-reload")
+            self.host.sh(
+                f"systemctl disable --now {' '.join(gone)}; cd /etc/systemd/system; rm {' '.join(gone)}; systemctl daemon-reload"
+            )
         self.processes = {name: text for name, text in self.processes.items() if name not in gone}
 
     def _start_processes(self, now: Declared) -> None:
@@ -141,16 +150,26 @@ class Estate:
 
     def _take_down(self, projects: Iterable[str]) -> None:
         for name in projects:
-            if self.host.run("test", "-e", f"/srv/{name}/docker-compose.portgen.yml", check=False).returncode == 0:
+            if (
+                self.host.run(
+                    "test", "-e", f"/srv/{name}/docker-compose.portgen.yml", check=False
+                ).returncode
+                == 0
+            ):
                 self.compose("down", project=name)
 
     def clear_away(self) -> list[str]:
         """Takes down the compose projects that left the inventory, as the guide asks; the names of those that
         still ran."""
-        shown = self.host.run("docker", "ps", "--all", "--format", '{{.Label "com.docker.compose.project"}}').stdout.split()
+        shown = self.host.run(
+            "docker", "ps", "--all", "--format", '{{.Label "com.docker.compose.project"}}'
+        ).stdout.split()
         ran = sorted(set(shown) - {service.project for service in self.declared.contained})
         self._take_down(ran)
-        left = set(self.host.run("ls", "/srv").stdout.split()) - {"portgen", *(service.project for service in self.declared.contained)}
+        left = set(self.host.run("ls", "/srv").stdout.split()) - {
+            "portgen",
+            *(service.project for service in self.declared.contained),
+        }
         if left:
             self.host.run("rm", "-r", "--", *(f"/srv/{name}" for name in left))
         return ran
@@ -167,28 +186,49 @@ class Estate:
     def compose(self, *arguments: str, project: str = "dashboard", timeout: float = 180) -> str:
         """docker-compose as an operator calls it between two installs."""
         files = ("-f", "docker-compose.yml", "-f", "docker-compose.portgen.yml")
-        done = self.host.run(*("env", "-C", f"/srv/{project}", "docker-compose", *files, *arguments), timeout=timeout)
+        done = self.host.run(
+            *("env", "-C", f"/srv/{project}", "docker-compose", *files, *arguments), timeout=timeout
+        )
         return done.stdout + done.stderr
 
     def addresses(self) -> dict[str, str]:
         """Each running container's address, by compose service; "" on the host's own network."""
         form = '{{index .Config.Labels "com.docker.compose.service"}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
-        ids = self.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service").stdout.split()
-        lines = self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines() if ids else []
+        ids = self.host.run(
+            "docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service"
+        ).stdout.split()
+        lines = (
+            self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines()
+            if ids
+            else []
+        )
         return {name: address for name, _, address in (line.partition(" ") for line in lines)}
 
     def started(self) -> dict[str, str]:
         """When each running container was started, by compose service."""
         form = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.StartedAt}}'
-        ids = self.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service").stdout.split()
-        lines = self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines() if ids else []
+        ids = self.host.run(
+            "docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service"
+        ).stdout.split()
+        lines = (
+            self.host.run("docker", "inspect", "--format", form, *ids).stdout.splitlines()
+            if ids
+            else []
+        )
         return dict(line.split(" ", 1) for line in lines)
 
     def units(self) -> dict[str, int]:
         """The main process of each running forwarder: another number means that it was restarted."""
-        shown = self.host.run("systemctl", "show", "--property", "Id,MainPID", "portgen-*.service").stdout
-        units = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
-        return {unit["Id"]: int(unit["MainPID"]) for unit in units if unit.get("MainPID", "0") != "0"}
+        shown = self.host.run(
+            "systemctl", "show", "--property", "Id,MainPID", "portgen-*.service"
+        ).stdout
+        units = [
+            dict(line.split("=", 1) for line in block.splitlines())
+            for block in shown.strip().split("\n\n")
+        ]
+        return {
+            unit["Id"]: int(unit["MainPID"]) for unit in units if unit.get("MainPID", "0") != "0"
+        }
 
     def state(self) -> str:
         """What a test must not leave changed: the installed project, the containers, the firewall and the units."""
@@ -206,14 +246,18 @@ class Estate:
         )
         return json.loads(done.stdout)
 
-    def place(self, service: Service | str, path: str = "", *, netns: str = "lan", **more: Any) -> Json:
+    def place(
+        self, service: Service | str, path: str = "", *, netns: str = "lan", **more: Any
+    ) -> Json:
         """A place behind nginx: the service's route, as a visitor in `netns` calls it."""
         if isinstance(service, str):
             service = self.declared.service(service)
         url = f"https://{self.declared.server_name}{service.route}{path}"
         return {"url": url, "at": HOST[netns], "name": service.name, **more}
 
-    def direct(self, service: Service | str, path: str = "", *, at: str = HOST["lan"], **more: Any) -> Json:
+    def direct(
+        self, service: Service | str, path: str = "", *, at: str = HOST["lan"], **more: Any
+    ) -> Json:
         """A place behind a service's own port on the host."""
         if isinstance(service, str):
             service = self.declared.service(service)
@@ -221,27 +265,46 @@ class Estate:
 
     def routes(self, *, without: Sequence[str] = ()) -> list[Json]:
         """The places behind all routes, as a neighbour in the lan calls them."""
-        return [self.place(service, "api/health") for service in self.declared.routed if service.name not in without]
+        return [
+            self.place(service, "api/health")
+            for service in self.declared.routed
+            if service.name not in without
+        ]
 
     def place_by(self, way: str, service: Service | str, path: str = "", **more: Any) -> Json:
         """A place of the service by "nginx", or by its "forwarder"."""
-        return self.place(service, path, **more) if way == "nginx" else self.direct(service, path, **more)
+        return (
+            self.place(service, path, **more)
+            if way == "nginx"
+            else self.direct(service, path, **more)
+        )
 
-    def visit(self, places: Sequence[Json], *, netns: str | None = "lan", parallel: int = 8) -> list[Json]:
+    def visit(
+        self, places: Sequence[Json], *, netns: str | None = "lan", parallel: int = 8
+    ) -> list[Json]:
         """One visit to each place."""
         seen: list[Json] = self.ask("visit", netns=netns, places=list(places), parallel=parallel)
         return seen
 
-    def reach(self, netns: str, targets: Iterable[tuple[str, int, str]], timeout: float = 1.0) -> list[str]:
+    def reach(
+        self, netns: str, targets: Iterable[tuple[str, int, str]], timeout: float = 1.0
+    ) -> list[str]:
         """ "open", "refused" or "silent" for each (address, port, "tcp" or "udp"), tried from a neighbour's place."""
         seen: list[str] = self.ask("reach", netns=netns, targets=list(targets), timeout=timeout)
         return seen
 
-    def who_answers(self, services: Sequence[Service] | None = None, *, netns: str = "lan") -> dict[str, str]:
+    def who_answers(
+        self, services: Sequence[Service] | None = None, *, netns: str = "lan"
+    ) -> dict[str, str]:
         """For each routed service, who says to be there when its route is visited ("502" where nobody does)."""
         services = self.declared.routed if services is None else services
-        seen = self.visit([self.place(service, "api/health", netns=netns) for service in services], netns=netns)
-        return {service.name: answer.get("json", {}).get("name", str(answer["status"])) for service, answer in zip(services, seen, strict=True)}
+        seen = self.visit(
+            [self.place(service, "api/health", netns=netns) for service in services], netns=netns
+        )
+        return {
+            service.name: answer.get("json", {}).get("name", str(answer["status"]))
+            for service, answer in zip(services, seen, strict=True)
+        }
 
     def all_well(self) -> bool:
         """Every route answers with its own service's name; an AssertionError says which does not."""
@@ -250,9 +313,13 @@ class Estate:
         return True
 
     @contextmanager
-    def watched(self, places: Sequence[Json] | None = None, *, netns: str = "lan") -> Iterator[Json]:
+    def watched(
+        self, places: Sequence[Json] | None = None, *, netns: str = "lan"
+    ) -> Iterator[Json]:
         """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict says what was seen."""
-        with self.visiting("watch", netns=netns, places=self.routes() if places is None else list(places)) as report:
+        with self.visiting(
+            "watch", netns=netns, places=self.routes() if places is None else list(places)
+        ) as report:
             yield report
 
     @contextmanager
@@ -260,7 +327,9 @@ class Estate:
         """Runs one of the visitor's commands that last until stdin closes; afterwards the yielded dict says
         what was seen."""
         report: Json = {}
-        visitor = self.host.start(*("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400)
+        visitor = self.host.start(
+            *("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400
+        )
         assert visitor.stdin is not None
         assert visitor.stdout is not None
         visitor.stdin.write(json.dumps(arguments) + "\n")
@@ -277,13 +346,18 @@ class Estate:
     def ufw_rules(self) -> list[str]:
         """ufw's rules as it shows them, comments included, IPv6's too."""
         lines = self.host.run("ufw", "status").stdout.splitlines()
-        return sorted(re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line)
+        return sorted(
+            re.sub(r"\s+", " ", line).strip() for line in lines if "ALLOW" in line or "DENY" in line
+        )
 
 
 def _process_units(now: Declared) -> dict[str, str]:
     """The units of the processes that teams run themselves, by file name."""
     return {
-        f"{service.name}.service": PROCESS_UNIT.format(name=service.name, ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports))
+        f"{service.name}.service": PROCESS_UNIT.format(
+            name=service.name,
+            ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports),
+        )
         for service in now.services
         if service.via == "process"
     }
@@ -306,5 +380,9 @@ def edit(project: Path, *replacements: tuple[str, str], command: Sequence[str] =
 def portgen(project: Path, *arguments: str) -> None:
     """Runs the portgen that is installed here on the project."""
     argv = (sys.executable, "-m", "portgen", "-C", str(project), *arguments)
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, f"portgen {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, (
+        f"portgen {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+    )

@@ -30,7 +30,9 @@ class Source:
     """A place that visitors come from."""
 
     name: str
-    host: tuple[str, ...]  # the host's addresses that face it: a udp service answers from these only
+    host: tuple[
+        str, ...
+    ]  # the host's addresses that face it: a udp service answers from these only
     v4: str
     v6: str | None = None
     kind: str = "neighbour"  # or "container", or "host": its loopback passes no firewall
@@ -108,10 +110,16 @@ class State:
             may = source.kind == "host" or self.declared.among(self.declared.nginx_allow, address)
             return Expected(frozenset({"nginx"}) if may else frozenset())
         for service in self.declared.services:
-            if any((port.number, port.transport) == (door.port, door.transport) for port in service.ports):
+            if any(
+                (port.number, port.transport) == (door.port, door.transport)
+                for port in service.ports
+            ):
                 if source.kind != "host" and not self.declared.allows(service, address):
                     return Expected()
-                return Expected(frozenset({service.name}), service if must and self._has_to(service, source, door) else None)
+                return Expected(
+                    frozenset({service.name}),
+                    service if must and self._has_to(service, source, door) else None,
+                )
         return Expected()
 
     def _has_to(self, service: Service, source: Source, door: Door) -> bool:
@@ -120,8 +128,12 @@ class State:
             return False  # docker keeps its networks apart
         if door.family == "IPv6":
             # The stand-ins of processes listen on it; a forwarder does where `allow` names an IPv6 network.
-            words = {net for word in service.allow for net in self.declared.zones.get(word, (word,))}
-            return service.via == "process" or (service.via == "socat" and any(":" in word for word in words))
+            words = {
+                net for word in service.allow for net in self.declared.zones.get(word, (word,))
+            }
+            return service.via == "process" or (
+                service.via == "socat" and any(":" in word for word in words)
+            )
         return True
 
     def _container(self, source: Source, address: str, door: Door) -> Expected:
@@ -130,8 +142,14 @@ class State:
         may = set()
         for service in self.declared.contained:
             # Who is allowed by `any` may as well use a published container's own address.
-            published = service.via == "docker" and "any" in service.allow and self.declared.allows(service, address)
-            if service.name in here and (published or (own and source.project in (None, service.project))):
+            published = (
+                service.via == "docker"
+                and "any" in service.allow
+                and self.declared.allows(service, address)
+            )
+            if service.name in here and (
+                published or (own and source.project in (None, service.project))
+            ):
                 may.add(service.name)
         return Expected(frozenset(may))
 
@@ -157,8 +175,12 @@ class Verdict:
 
     faults: list[Fault] = field(default_factory=list)
     tried: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by source, family, form
-    got_in: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # answered by whom the state has there
-    blind: list[str] = field(default_factory=list)  # doors that nobody tried, or got in at, where it should have been
+    got_in: Counter[tuple[str, str, str]] = field(
+        default_factory=Counter
+    )  # answered by whom the state has there
+    blind: list[str] = field(
+        default_factory=list
+    )  # doors that nobody tried, or got in at, where it should have been
     datagrams_lost: int = 0  # one at a time, by udp forwarders: see `_datagrams`
     not_apart: int = 0  # moments in which docker's networks were not apart: see `_not_apart`
 
@@ -192,7 +214,13 @@ def expectations(old: State, new: State, source: Source, door: Door) -> dict[str
     return {"before": before, "during": Expected(before.may | after.may, must), "after": after}
 
 
-def judge(old: State, new: State, source: Source, seen: Iterable[tuple[Door, list[list[Any]]]], began: float) -> Verdict:
+def judge(
+    old: State,
+    new: State,
+    source: Source,
+    seen: Iterable[tuple[Door, list[list[Any]]]],
+    began: float,
+) -> Verdict:
     """The verdict on what one source's prober saw of a change that began at `began` (CLOCK_MONOTONIC)."""
     verdict = Verdict()
     for door, runs in seen:
@@ -212,28 +240,42 @@ def judge(old: State, new: State, source: Source, seen: Iterable[tuple[Door, lis
                 right[phase] += times
             what = _fault(expected[phase], outcome, who, source)
             if what and number not in single | apart:
-                fault = found.setdefault((what, phase, outcome, who), Fault(what, source.name, door, phase, outcome, who))
+                fault = found.setdefault(
+                    (what, phase, outcome, who), Fault(what, source.name, door, phase, outcome, who)
+                )
                 fault.times += times
-                fault.first, fault.last = min(fault.first, first - began), max(fault.last, last - began)
+                fault.first, fault.last = (
+                    min(fault.first, first - began),
+                    max(fault.last, last - began),
+                )
         verdict.faults += found.values()
         for phase in ("before", "after"):
             if not any(run[0] == phase for run in runs):
                 verdict.blind.append(f"from {source.name} {door} was not tried {phase} the change")
             elif expected[phase].must and not right[phase]:
-                verdict.blind.append(f"from {source.name} nobody got in at {door} {phase} the change")
+                verdict.blind.append(
+                    f"from {source.name} nobody got in at {door} {phase} the change"
+                )
     return verdict
 
 
-def _datagrams(runs: list[list[Any]], expected: dict[str, Expected], source: Source, door: Door) -> set[int]:
+def _datagrams(
+    runs: list[list[Any]], expected: dict[str, Expected], source: Source, door: Door
+) -> set[int]:
     """The runs that are one lost datagram between two that were answered, at a udp forwarder's door.
 
     socat makes a process for each new sender and has the port closed for that instant: with several probers
     at one door a datagram is lost now and then, while nothing changes at all. Two in a row are a fault like
     any other.
     """
-    if door.transport != "udp" or not any(one.must and one.must.via == "socat" for one in expected.values()):
+    if door.transport != "udp" or not any(
+        one.must and one.must.via == "socat" for one in expected.values()
+    ):
         return set()
-    failed = [bool(expected[phase].must) and not _is_right(expected[phase], outcome, who) for phase, outcome, who, *_ in runs]
+    failed = [
+        bool(expected[phase].must) and not _is_right(expected[phase], outcome, who)
+        for phase, outcome, who, *_ in runs
+    ]
     padded = [False, *failed, False]
     return {
         number
@@ -245,7 +287,13 @@ def _datagrams(runs: list[list[Any]], expected: dict[str, Expected], source: Sou
     }
 
 
-def _not_apart(runs: list[list[Any]], expected: dict[str, Expected], states: tuple[State, State], source: Source, door: Door) -> set[int]:
+def _not_apart(
+    runs: list[list[Any]],
+    expected: dict[str, Expected],
+    states: tuple[State, State],
+    source: Source,
+    door: Door,
+) -> set[int]:
     """The runs of one moment in which a container reached one of another network that docker alone keeps from it.
 
     docker takes its rules that keep networks apart out, and puts them back, whenever it makes or removes a
@@ -253,13 +301,20 @@ def _not_apart(runs: list[list[Any]], expected: dict[str, Expected], states: tup
     """
     if source.kind != "container" or door.route:
         return set()
-    here = [service for state in states for service in state.declared.contained if state.containers.get(service.name) == door.address]
+    here = [
+        service
+        for state in states
+        for service in state.declared.contained
+        if state.containers.get(service.name) == door.address
+    ]
     if not here or any(service.via == "docker" for service in here):
         return set()
     return {
         number
         for number, (phase, outcome, who, first, last, _) in enumerate(runs)
-        if phase == "during" and last - first < 0.5 and _fault(expected[phase], outcome, who, source) == "got in"
+        if phase == "during"
+        and last - first < 0.5
+        and _fault(expected[phase], outcome, who, source) == "got in"
     }
 
 

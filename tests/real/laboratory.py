@@ -46,19 +46,36 @@ def report(verdict: Verdict, most: int = 40) -> str:
     """The faults in words, those that went alike in one line, the worst first."""
     alike: dict[tuple[str, ...], list[Fault]] = {}
     for fault in verdict.faults:
-        key = (fault.what, fault.source, fault.outcome, fault.phase, fault.door.family, fault.door.form)
+        key = (
+            fault.what,
+            fault.source,
+            fault.outcome,
+            fault.phase,
+            fault.door.family,
+            fault.door.form,
+        )
         alike.setdefault(key, []).append(fault)
     worst = ("got in", "stranger", "lost")
     lines = []
-    for (what, source, outcome, phase, family, form), faults in sorted(alike.items(), key=lambda item: worst.index(item[0][0])):
-        times, first, last = sum(f.times for f in faults), min(f.first for f in faults), max(f.last for f in faults)
-        doors = ", ".join(f"{fault.door}{f' ({fault.who})' if fault.who else ''}" for fault in faults[:5])
+    for (what, source, outcome, phase, family, form), faults in sorted(
+        alike.items(), key=lambda item: worst.index(item[0][0])
+    ):
+        times, first, last = (
+            sum(f.times for f in faults),
+            min(f.first for f in faults),
+            max(f.last for f in faults),
+        )
+        doors = ", ".join(
+            f"{fault.door}{f' ({fault.who})' if fault.who else ''}" for fault in faults[:5]
+        )
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         lines.append(
             f"{what}: from {source}, {family} {form}, {outcome} {times} times {phase} the change ({first:.1f} to {last:.1f} s) at {doors}{more}"
         )
     lines += verdict.blind
-    return "\n".join([*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines)
+    return "\n".join(
+        [*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines
+    )
 
 
 def fine(verdict: Verdict) -> bool:
@@ -78,8 +95,15 @@ def figures(sums: Verdict, kinds: Counter[str], faulty: Counter[str]) -> str:
     doors, attempts = Counter(fault.what for fault in sums.faults), Counter[str]()
     for fault in sums.faults:
         attempts[fault.what] += fault.times
-    lines += ["", f"{'fault':14} {'doors':>8} {'attempts':>9}", *(f"{what:14} {doors[what]:8} {attempts[what]:9}" for what in sorted(doors))]
-    lines += ["", f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, {len(sums.blind)} blind"]
+    lines += [
+        "",
+        f"{'fault':14} {'doors':>8} {'attempts':>9}",
+        *(f"{what:14} {doors[what]:8} {attempts[what]:9}" for what in sorted(doors)),
+    ]
+    lines += [
+        "",
+        f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, {len(sums.blind)} blind",
+    ]
     lines.append(f"{sums.datagrams_lost} single datagrams lost by udp forwarders")
     lines.append(f"{sums.not_apart} moments in which docker did not keep its networks apart")
     return "\n".join(lines)

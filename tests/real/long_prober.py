@@ -19,7 +19,9 @@ from tests.real.testhost import CommandFailedError
 CHANGES = int(os.environ.get("CHANGES", "100"))
 
 
-def test_during_many_changes_nothing_is_open_lost_or_anothers(laboratory: Laboratory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_during_many_changes_nothing_is_open_lost_or_anothers(
+    laboratory: Laboratory, capsys: pytest.CaptureFixture[str]
+) -> None:
     draw, sums, kinds, faulty = random.Random(SEED), Verdict(), Counter[str](), Counter[str]()
     with capsys.disabled():
         print(f"\nSEED={SEED} CHANGES={CHANGES}")

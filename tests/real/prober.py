@@ -61,7 +61,9 @@ TIMES = 2
 
 # Any of the test applications answers this with its name, whatever it speaks; nginx answers with its own.
 REQUEST = b"GET /api/health HTTP/1.1\r\nHost: prober\r\nConnection: close\r\n\r\n"
-NAMES = re.compile(rb'"name": "(?P<http>[^"]+)"|M(?P<tcp>[a-z0-9-]+) takes nobody in|Server: (?P<nginx>nginx)')
+NAMES = re.compile(
+    rb'"name": "(?P<http>[^"]+)"|M(?P<tcp>[a-z0-9-]+) takes nobody in|Server: (?P<nginx>nginx)'
+)
 
 
 @dataclass(eq=False)
@@ -86,8 +88,12 @@ class Prober:
         self.phase = "before"
         self.over = False
         self.runs: list[list[list[Any]]] = [[] for _ in doors]
-        self.turns = [int(time.monotonic() * STEPS_PER_SECOND)] * len(doors)  # of SOURCE_PORTS, by door
-        self.left = dict.fromkeys(range(len(doors)), TIMES)  # doors that were not yet tried often enough in this phase
+        self.turns = [int(time.monotonic() * STEPS_PER_SECOND)] * len(
+            doors
+        )  # of SOURCE_PORTS, by door
+        self.left = dict.fromkeys(
+            range(len(doors)), TIMES
+        )  # doors that were not yet tried often enough in this phase
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
         self.flying: set[Attempt] = set()
@@ -96,7 +102,10 @@ class Prober:
         now = time.monotonic()
         sockets = [number for number, door in enumerate(doors) if "place" not in door]
         # Spread over the first period, so that there is always something on its way.
-        self.due = [(now + doors[number]["every"] * turn / len(sockets), number) for turn, number in enumerate(sockets)]
+        self.due = [
+            (now + doors[number]["every"] * turn / len(sockets), number)
+            for turn, number in enumerate(sockets)
+        ]
         heapq.heapify(self.due)
 
     def record(self, door: int, phase: str, outcome: str, who: str, start: float) -> None:
@@ -122,7 +131,11 @@ class Prober:
         os.set_blocking(0, False)
         self.selector.register(0, selectors.EVENT_READ)
         routes = [number for number, door in enumerate(self.doors) if "place" in door]
-        walkers = [threading.Thread(target=self.walk, args=(routes[part::2],), daemon=True) for part in range(2) if routes[part::2]]
+        walkers = [
+            threading.Thread(target=self.walk, args=(routes[part::2],), daemon=True)
+            for part in range(2)
+            if routes[part::2]
+        ]
         for walker in walkers:
             walker.start()
         print("watching", flush=True)
@@ -168,7 +181,9 @@ class Prober:
         heapq.heappush(self.due, (max(when + door["every"], now), number))
         udp = door["transport"] == "udp"
         family = socket.AF_INET6 if ":" in door["address"] else socket.AF_INET
-        sock = socket.socket(family, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK)
+        sock = socket.socket(
+            family, (socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) | socket.SOCK_NONBLOCK
+        )
         patience = max(DATAGRAM_SECONDS, 4 * door["every"]) if udp else SYN_SECONDS
         attempt = Attempt(number, sock, door["transport"], self.phase, now, now + patience)
         self.flying.add(attempt)
@@ -185,7 +200,9 @@ class Prober:
                 self.fail(attempt, error.errno or 0)
                 return
         heapq.heappush(self.deadlines, (attempt.deadline, next(self.ticket), attempt))
-        self.selector.register(sock, selectors.EVENT_READ if udp else selectors.EVENT_WRITE, attempt)
+        self.selector.register(
+            sock, selectors.EVENT_READ if udp else selectors.EVENT_WRITE, attempt
+        )
 
     def bind(self, sock: socket.socket, door: int) -> None:
         """Gives a datagram's socket this door's next port that is free; two doors may have the same one at a time."""
@@ -234,12 +251,19 @@ class Prober:
             self.end(attempt, "answered", data.split(b" ")[0].decode(errors="replace"))
             return
         attempt.reply += data
-        names = {match.lastgroup: match.group(match.lastgroup or 0) for match in NAMES.finditer(attempt.reply)}
+        names = {
+            match.lastgroup: match.group(match.lastgroup or 0)
+            for match in NAMES.finditer(attempt.reply)
+        }
         said = names.get("http") or names.get("tcp")
         if said:
             self.end(attempt, "answered", said.decode())
         elif not data:
-            self.end(attempt, "answered" if "nginx" in names else "closed", "nginx" if "nginx" in names else "")
+            self.end(
+                attempt,
+                "answered" if "nginx" in names else "closed",
+                "nginx" if "nginx" in names else "",
+            )
 
     def fail(self, attempt: Attempt, code: int) -> None:
         self.end(attempt, "refused" if code == errno.ECONNREFUSED else "unreachable")

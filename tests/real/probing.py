@@ -52,7 +52,9 @@ class Places:
         self.estate = estate
         self.containers: dict[str, list[str]] = {}  # the probers': address, and the host's there
         for netns in NEIGHBOUR:
-            estate.host.sh(BY_LOOPBACK.format(netns=netns, host=HOST[netns], neighbour=NEIGHBOUR[netns]))
+            estate.host.sh(
+                BY_LOOPBACK.format(netns=netns, host=HOST[netns], neighbour=NEIGHBOUR[netns])
+            )
 
     def sources(self, old: Declared, new: Declared) -> list[Source]:
         """The sources of this change. A container can't stay on a network that is taken down: then nobody
@@ -60,11 +62,25 @@ class Places:
         network = old.networks.get(INSIDE_PROJECT)
         stays = network is not None and network == new.networks.get(INSIDE_PROJECT)
         self._container(BESIDE, "bridge")
-        self._container(INSIDE, network[0] if network and stays else None, network[1] if network else "")
-        found = [Source(netns, (HOST[netns], HOST6[netns]), NEIGHBOUR[netns], NEIGHBOUR6[netns]) for netns in NEIGHBOUR]
+        self._container(
+            INSIDE, network[0] if network and stays else None, network[1] if network else ""
+        )
+        found = [
+            Source(netns, (HOST[netns], HOST6[netns]), NEIGHBOUR[netns], NEIGHBOUR6[netns])
+            for netns in NEIGHBOUR
+        ]
         found.append(Source("host", (LOOPBACK,), LOOPBACK, kind="host"))
         for name, (address, gateway) in self.containers.items():
-            found.append(Source(name, (gateway,), address, None, "container", INSIDE_PROJECT if name == INSIDE else None))
+            found.append(
+                Source(
+                    name,
+                    (gateway,),
+                    address,
+                    None,
+                    "container",
+                    INSIDE_PROJECT if name == INSIDE else None,
+                )
+            )
         return found
 
     def _container(self, name: str, network: str | None, subnet: str = "") -> None:
@@ -78,8 +94,27 @@ class Places:
             address = ("--ip", subnet.rpartition(".")[0] + ".200") if subnet else ()
             wait = ("python3", "-c", "import signal; signal.pause()")
             program = "/opt/testhost/prober.py:/prober.py:ro"
-            host.run("docker", "run", "--detach", "--name", name, "--network", network, *address, "--volume", program, "dashboard", *wait)
-            shown = host.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}}{{end}}", name)
+            host.run(
+                "docker",
+                "run",
+                "--detach",
+                "--name",
+                name,
+                "--network",
+                network,
+                *address,
+                "--volume",
+                program,
+                "dashboard",
+                *wait,
+            )
+            shown = host.run(
+                "docker",
+                "inspect",
+                "--format",
+                "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}}{{end}}",
+                name,
+            )
             self.containers[name] = shown.stdout.split()
 
     def leave(self) -> None:
@@ -91,23 +126,54 @@ class Places:
 def doors(source: Source, old: Declared, new: Declared, addresses: Iterable[str]) -> list[Door]:
     """Every port of either state at every address that this source can send to; and every route."""
     services = [*old.services, *new.services]
-    ports = sorted({port.number for service in services for port in service.ports} | {*old.nginx_ports, *new.nginx_ports})
-    found = [Door(address, port, transport) for address in source.host for port in ports for transport in ("tcp", "udp")]
+    ports = sorted(
+        {port.number for service in services for port in service.ports}
+        | {*old.nginx_ports, *new.nginx_ports}
+    )
+    found = [
+        Door(address, port, transport)
+        for address in source.host
+        for port in ports
+        for transport in ("tcp", "udp")
+    ]
     if source.kind == "neighbour":
-        published = sorted({port.number for service in services if service.via == "docker" for port in service.ports})
-        found += [Door(LOOPBACK, port, transport) for port in published for transport in ("tcp", "udp")]
+        published = sorted(
+            {
+                port.number
+                for service in services
+                if service.via == "docker"
+                for port in service.ports
+            }
+        )
+        found += [
+            Door(LOOPBACK, port, transport) for port in published for transport in ("tcp", "udp")
+        ]
         routes = sorted({service.route or "" for service in (*old.routed, *new.routed)})
         found += [Door(source.host[0], 443, "tcp", route) for route in routes]
     if source.kind != "host":
-        inner = sorted({(port.container, port.transport) for service in services if service.via in ("socat", "docker") for port in service.ports})
-        found += [Door(address, port, transport) for address in sorted(addresses) for port, transport in inner if port in (5000, 5353, 5432)]
+        inner = sorted(
+            {
+                (port.container, port.transport)
+                for service in services
+                if service.via in ("socat", "docker")
+                for port in service.ports
+            }
+        )
+        found += [
+            Door(address, port, transport)
+            for address in sorted(addresses)
+            for port, transport in inner
+            if port in (5000, 5353, 5432)
+        ]
     return found
 
 
 def rendered_addresses(project: Path) -> set[str]:
     """The containers' addresses in a project's rendered files: where else to try. What is right there, the
     judge knows."""
-    text = "".join(path.read_text(encoding="utf-8") for path in (project / "output").glob("*/compose/*.yml"))
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (project / "output").glob("*/compose/*.yml")
+    )
     return set(re.findall(r'ipv4_address: "?([0-9.]+)', text))
 
 
@@ -119,12 +185,18 @@ class Probers:
         self.running: dict[Source, subprocess.Popen[str]] = {}
         self.seen: dict[Source, list[tuple[Door, list[list[Any]]]]] = {}
         for source, tries in work.items():
-            inside = ("docker", "exec", "--interactive", source.name) if source.kind == "container" else ()
+            inside = (
+                ("docker", "exec", "--interactive", source.name)
+                if source.kind == "container"
+                else ()
+            )
             program = "/prober.py" if inside else "/opt/testhost/prober.py"
             netns = source.name if source.kind == "neighbour" else None
             prober = estate.host.start(*inside, "python3", program, netns=netns)
             self.running[source] = prober
-            self._tell(prober, json.dumps({"doors": [_told(estate, door, every) for door, every in tries]}))
+            self._tell(
+                prober, json.dumps({"doors": [_told(estate, door, every) for door, every in tries]})
+            )
         self._hear("watching")
 
     def phase(self, name: str) -> None:
@@ -140,7 +212,9 @@ class Probers:
         for source, prober in self.running.items():
             assert prober.stdout is not None
             # Bounded: a prober is ended after 10 minutes, wherever it runs.
-            assert prober.stdout.readline().strip() == word, f"the prober from {source.name} failed: {prober.communicate()}"
+            assert prober.stdout.readline().strip() == word, (
+                f"the prober from {source.name} failed: {prober.communicate()}"
+            )
 
     def stop(self) -> None:
         """No further attempts; `seen` has what became of them all."""
@@ -153,7 +227,9 @@ class Probers:
             if prober.returncode != 0:
                 raise CommandFailedError(f"the prober from {source.name} failed: {err}")
             runs = json.loads(out.splitlines()[-1])["doors"]
-            self.seen[source] = [(door, seen) for (door, _), seen in zip(self.work[source], runs, strict=True)]
+            self.seen[source] = [
+                (door, seen) for (door, _), seen in zip(self.work[source], runs, strict=True)
+            ]
 
     @staticmethod
     def _tell(prober: subprocess.Popen[str], line: str) -> None:
@@ -181,10 +257,15 @@ def probed(estate: Estate, places: Places, project: Path | None = None) -> Itera
     before = estate.declared
     after = declared.read(project / "inventory.yaml") if project else before
     old = State(before, estate.addresses())
-    there = {address for address in old.containers.values() if address} | (rendered_addresses(project) if project else set())
+    there = {address for address in old.containers.values() if address} | (
+        rendered_addresses(project) if project else set()
+    )
     guess = State(after, {})
     work = {
-        source: [(door, _every(old, guess, source, door)) for door in doors(source, before, after, there)] for source in places.sources(before, after)
+        source: [
+            (door, _every(old, guess, source, door)) for door in doors(source, before, after, there)
+        ]
+        for source in places.sources(before, after)
     }
     verdict = Verdict()
     probers = Probers(estate, work)
@@ -213,7 +294,10 @@ def _every(old: State, new: State, source: Source, door: Door) -> float:
 def _settle(estate: Estate, now: Declared) -> None:
     """What was started last needs a moment until it listens. What never does, the judge will say."""
     wanted = [
-        (HOST["lan"], port.number, port.transport) for service in now.services if now.allows(service, NEIGHBOUR["lan"]) for port in service.ports
+        (HOST["lan"], port.number, port.transport)
+        for service in now.services
+        if now.allows(service, NEIGHBOUR["lan"])
+        for port in service.ports
     ]
 
     def listening() -> bool:

@@ -14,20 +14,28 @@ def back(estate: Estate) -> None:
     wait_until("every route answers with its own dashboard's name", estate.all_well, seconds=30)
 
 
-def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(estate: Estate) -> None:
+def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(
+    estate: Estate,
+) -> None:
     addresses, started, units = estate.addresses(), estate.started(), estate.units()
     with estate.watched() as seen:
         estate.compose("up", "--detach", "--force-recreate")
         back(estate)
-        time.sleep(3)  # the watcher goes on while all is well: it is to have seen every route many times, however slow the machine
-    assert not set(estate.started().items()) & set(started.items()), "not every container was created anew"
+        time.sleep(
+            3
+        )  # the watcher goes on while all is well: it is to have seen every route many times, however slow the machine
+    assert not set(estate.started().items()) & set(started.items()), (
+        "not every container was created anew"
+    )
     assert estate.addresses() == addresses
     assert seen["wrong"] == []
     assert seen["answers"] > 100
     assert estate.units() == units, "a forwarder was restarted, which it need not be"
 
 
-def test_down_and_up_in_any_order_with_strangers_between_them_each_gets_its_own_address(estate: Estate) -> None:
+def test_down_and_up_in_any_order_with_strangers_between_them_each_gets_its_own_address(
+    estate: Estate,
+) -> None:
     """On the new network, before any of ours runs, more strangers come than there are addresses below our first."""
     addresses = estate.addresses()
     names = [name for name, address in sorted(addresses.items()) if address]
@@ -50,7 +58,11 @@ def test_down_and_up_in_any_order_with_strangers_between_them_each_gets_its_own_
             estate.host.run("sh", "-c", invite, "sh", *strangers[20:])
             estate.compose("up", "--detach")
             back(estate)
-            assert len(estate.host.run("docker", "ps", "--quiet", "--filter", "name=stranger-").stdout.split()) == len(strangers)
+            assert len(
+                estate.host.run(
+                    "docker", "ps", "--quiet", "--filter", "name=stranger-"
+                ).stdout.split()
+            ) == len(strangers)
             assert estate.addresses() == addresses
         finally:
             estate.host.run("docker", "stop", "--time", "1", *strangers, check=False)

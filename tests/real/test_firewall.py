@@ -29,20 +29,30 @@ def test_exactly_what_allow_says_is_reachable(estate: Estate, netns: str, to: st
     expected = {(80, "tcp"): True, (443, "tcp"): True}
     for service in estate.declared.services:
         for port in service.ports:
-            expected[port.number, port.transport] = estate.declared.allows(service, NEIGHBOUR[netns])
+            expected[port.number, port.transport] = estate.declared.allows(
+                service, NEIGHBOUR[netns]
+            )
     expected |= {(port, "tcp"): False for port in UNHELD} | {(5000, "udp"): False}
     seen = estate.reach(netns, [(HOST[to], port, transport) for port, transport in expected])
-    wrong = {port: how for (port, may), how in zip(expected.items(), seen, strict=True) if (how == "open") != may}
+    wrong = {
+        port: how
+        for (port, may), how in zip(expected.items(), seen, strict=True)
+        if (how == "open") != may
+    }
     assert wrong == {}
     # Not even a refusal: what is closed is closed by the firewall, not by chance.
-    assert {how for (port, may), how in zip(expected.items(), seen, strict=True) if not may} == {"silent"}
+    assert {how for (port, may), how in zip(expected.items(), seen, strict=True) if not may} == {
+        "silent"
+    }
 
 
 @pytest.mark.parametrize("netns", ["lan", "outside"])
 def test_ipv6_is_no_second_way_in(estate: Estate, netns: str) -> None:
     """The stand-ins for the API and PostgreSQL listen on IPv6 too, and `lan` names IPv4 networks only."""
     ports = [port.number for service in estate.declared.services for port in service.ports]
-    assert estate.reach(netns, [(HOST6[netns], port, "tcp") for port in ports]) == ["silent"] * len(ports)
+    assert estate.reach(netns, [(HOST6[netns], port, "tcp") for port in ports]) == ["silent"] * len(
+        ports
+    )
 
 
 @pytest.mark.parametrize("netns", ["lan", "outside"])
@@ -50,7 +60,10 @@ def test_no_container_is_reachable_by_its_own_address(estate: Estate, netns: str
     addresses, targets = estate.addresses(), []
     for service in estate.declared.contained:
         if address := addresses[service.name]:
-            targets += [(address, service.ports[0].container, "tcp"), (address, service.port, "tcp")]
+            targets += [
+                (address, service.ports[0].container, "tcp"),
+                (address, service.port, "tcp"),
+            ]
     assert len(targets) == 48
     assert estate.reach(netns, targets) == ["silent"] * len(targets)
 
@@ -66,7 +79,9 @@ def test_the_script_run_again_changes_nothing(estate: Estate) -> None:
     assert estate.host.run("iptables-save").stdout.count("\n-A ") == rules
 
 
-def test_a_dry_run_changes_nothing_and_names_the_rules(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_dry_run_changes_nothing_and_names_the_rules(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     fewer = edited((SMARTNUMBERS, ""))
     estate.host.put_tree(fewer / "output", "/tmp/fewer")
     before = estate.host.read("/etc/ufw/user.rules")
@@ -77,13 +92,20 @@ def test_a_dry_run_changes_nothing_and_names_the_rules(estate: Estate, edited: C
     assert estate.host.read("/etc/ufw/user.rules") == before
 
 
-def test_a_service_that_leaves_takes_its_rule_its_unit_and_its_container_along(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_service_that_leaves_takes_its_rule_its_unit_and_its_container_along(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     rules, units, started = estate.ufw_rules(), estate.units(), estate.started()
     assert any("portgen:smartnumbers" in rule for rule in rules)
     with estate.changed(edited((SMARTNUMBERS, ""))):
         assert estate.ufw_rules() == [rule for rule in rules if "portgen:smartnumbers" not in rule]
-        assert estate.reach("lan", [(HOST["lan"], 5007, "tcp"), ("172.30.0.23", 5000, "tcp")]) == ["silent"] * 2
-        (answer,) = estate.visit([{"url": "https://dashboards.example.com/dashboard/smartnumbers/", "at": HOST["lan"]}])
+        assert (
+            estate.reach("lan", [(HOST["lan"], 5007, "tcp"), ("172.30.0.23", 5000, "tcp")])
+            == ["silent"] * 2
+        )
+        (answer,) = estate.visit(
+            [{"url": "https://dashboards.example.com/dashboard/smartnumbers/", "at": HOST["lan"]}]
+        )
         assert answer["status"] == 404
         # The others did not notice: the same processes since the same moment.
         del units["portgen-smartnumbers.service"], started["smartnumbers"]
@@ -91,12 +113,38 @@ def test_a_service_that_leaves_takes_its_rule_its_unit_and_its_container_along(e
         assert estate.started() == started
 
 
-def test_an_operators_own_rules_survive_and_one_like_ours_keeps_its_comment(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_an_operators_own_rules_survive_and_one_like_ours_keeps_its_comment(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     """The operator allowed SmartNumbers' port for a reason of theirs; the service comes, goes, and theirs stays."""
     own = [
-        ("allow", "proto", "tcp", "from", "192.168.0.0/16", "to", "any", "port", "5007", "comment", "screen in the hall"),
+        (
+            "allow",
+            "proto",
+            "tcp",
+            "from",
+            "192.168.0.0/16",
+            "to",
+            "any",
+            "port",
+            "5007",
+            "comment",
+            "screen in the hall",
+        ),
         ("allow", "proto", "udp", "from", "203.0.113.0/24", "to", "any", "port", "9000"),
-        ("deny", "proto", "tcp", "from", "192.168.77.99", "to", "any", "port", "9001", "comment", "portgen is not here"),
+        (
+            "deny",
+            "proto",
+            "tcp",
+            "from",
+            "192.168.77.99",
+            "to",
+            "any",
+            "port",
+            "9001",
+            "comment",
+            "portgen is not here",
+        ),
     ]
     without = "/tmp/without/es-docker/ufw/portgen-ufw.sh"
     estate.host.put_tree(edited((SMARTNUMBERS, "")) / "output", "/tmp/without")

@@ -44,7 +44,9 @@ for line in sys.stdin:
 @contextmanager
 def peer(estate: Estate, port: int) -> Iterator[Callable[[], str]]:
     """A visitor who sends from one source port all the time: each call sends, and says who answered."""
-    sender: subprocess.Popen[str] = estate.host.start("python3", "-c", PEER, HOST["lan"], str(port), netns="lan")
+    sender: subprocess.Popen[str] = estate.host.start(
+        "python3", "-c", PEER, HOST["lan"], str(port), netns="lan"
+    )
     assert sender.stdin is not None
     assert sender.stdout is not None
     stdin, stdout = sender.stdin, sender.stdout
@@ -62,12 +64,16 @@ def peer(estate: Estate, port: int) -> Iterator[Callable[[], str]]:
 
 def established(estate: Estate) -> set[str]:
     """Who has a connection with the forwarder of NAME, by address and port; an earlier test's may live on."""
-    shown = estate.host.run("ss", "--no-header", "--tcp", "--numeric", "state", "established", "sport = :5007").stdout
+    shown = estate.host.run(
+        "ss", "--no-header", "--tcp", "--numeric", "state", "established", "sport = :5007"
+    ).stdout
     return {line.split()[-1] for line in shown.splitlines()}
 
 
 def listens(estate: Estate, port: int) -> bool:
-    return bool(estate.host.run("ss", "--no-header", "--listening", "--tcp", f"sport = :{port}").stdout)
+    return bool(
+        estate.host.run("ss", "--no-header", "--listening", "--tcp", f"sport = :{port}").stdout
+    )
 
 
 def state_of_systemd(estate: Estate) -> str:
@@ -75,7 +81,9 @@ def state_of_systemd(estate: Estate) -> str:
 
 
 @pytest.mark.parametrize("event", ["restart", "stop", "removal"])
-def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callable[..., Path], event: str) -> None:
+def test_what_is_under_way_outlives_the_listener(
+    estate: Estate, edited: Callable[..., Path], event: str
+) -> None:
     """A websocket and a slow reply through the forwarder, begun before and finished after; no listener is
     left with them."""
     before, installed = estate.units()[UNIT], estate.project
@@ -83,9 +91,17 @@ def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callabl
     project = edited(command=("move", NAME, "5027")) if event == "removal" else estate.project
     earlier = established(estate)
     with ThreadPoolExecutor(2) as pool:
-        websocket = pool.submit(estate.ask, "websocket", place=estate.direct(NAME, "ws"), messages=["early", "late"], idle=12)
+        websocket = pool.submit(
+            estate.ask,
+            "websocket",
+            place=estate.direct(NAME, "ws"),
+            messages=["early", "late"],
+            idle=12,
+        )
         slow = pool.submit(estate.visit, [estate.direct(NAME, "slow?seconds=20", timeout=40)])
-        wait_until("both are under way", lambda: len(established(estate) - earlier) == 2, seconds=10)
+        wait_until(
+            "both are under way", lambda: len(established(estate) - earlier) == 2, seconds=10
+        )
         try:
             if event == "removal":
                 estate.install(project)
@@ -98,7 +114,11 @@ def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callabl
                 assert estate.visit([estate.direct(NAME, "api/health")])[0]["json"]["name"] == NAME
                 assert estate.units()[UNIT] != before
             assert state_of_systemd(estate) == "running"
-            assert websocket.result() == {"status": 101, "greeting": NAME, "echoes": ["early", "late"]}
+            assert websocket.result() == {
+                "status": 101,
+                "greeting": NAME,
+                "echoes": ["early", "late"],
+            }
             (reply,) = slow.result()
             assert (reply["status"], reply.get("json", reply).get("name")) == (200, NAME)
         finally:
@@ -107,12 +127,16 @@ def test_what_is_under_way_outlives_the_listener(estate: Estate, edited: Callabl
                 estate.install(installed)
 
 
-def test_a_peer_that_goes_on_sending_reaches_the_new_service_by_udp(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_peer_that_goes_on_sending_reaches_the_new_service_by_udp(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     """socat keeps a process a peer; one that outlived its listener would send the peer's next datagrams to
     the old service."""
     hub = "  es-inventory-hub:\n    title: ES Inventory Hub\n"
     first = edited((hub, UDP))
-    swapped = edited((hub, UDP), ("port: 5310", "port: 5311#"), ("port: 5311,", "port: 5310,"), ("5311#", "5311"))
+    swapped = edited(
+        (hub, UDP), ("port: 5310", "port: 5311#"), ("port: 5311,", "port: 5310,"), ("5311#", "5311")
+    )
     with estate.changed(first), peer(estate, 5310) as send:
         assert send() == "udp-one"
         with estate.changed(swapped):
@@ -121,11 +145,18 @@ def test_a_peer_that_goes_on_sending_reaches_the_new_service_by_udp(estate: Esta
         assert state_of_systemd(estate) == "running"
 
 
-def test_a_removed_forwarder_leaves_systemd_running_and_no_trace(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_removed_forwarder_leaves_systemd_running_and_no_trace(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     text = (estate.project / "inventory.yaml").read_text(encoding="utf-8")
     start = text.index(f"      {NAME}:\n")
     entry = text[start : text.index("      veeam-usage:\n")]
     with estate.changed(edited((entry, ""))):
         assert state_of_systemd(estate) == "running"
-        assert estate.host.run("systemctl", "list-units", "--all", "--plain", "--no-legend", UNIT).stdout == ""
+        assert (
+            estate.host.run(
+                "systemctl", "list-units", "--all", "--plain", "--no-legend", UNIT
+            ).stdout
+            == ""
+        )
     assert state_of_systemd(estate) == "running"

@@ -74,7 +74,9 @@ def folder_of_nginx(estate: Estate) -> str:
 # --- nginx ---
 
 
-def test_a_configuration_that_nginx_refuses_leaves_everything_as_it_was(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_configuration_that_nginx_refuses_leaves_everything_as_it_was(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     project = edited(("dashboards.crt", "missing.crt"), ("port: 5007", "port: 5027"))
     before, units = estate.project, estate.units()
     files, state = folder_of_nginx(estate), whole(estate)
@@ -92,7 +94,9 @@ def test_a_configuration_that_nginx_refuses_leaves_everything_as_it_was(estate: 
         estate.install(before)
 
 
-def test_a_reload_that_nginx_does_not_survive_ends_the_blocks(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_reload_that_nginx_does_not_survive_ends_the_blocks(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     """The test does not see that another program holds the port; nginx then keeps its old routes, so nobody
     may start on them."""
     before = estate.project
@@ -100,7 +104,9 @@ def test_a_reload_that_nginx_does_not_survive_ends_the_blocks(estate: Estate, ed
     try:
         listening = ("ss", "--no-header", "--listening", "--tcp", "sport = :8443")
         wait_until("the port is taken", lambda: estate.host.run(*listening).stdout, seconds=30)
-        estate.bring(edited(("listen_tls: 443", "listen_tls: 8443"), command=("swap", NAME, "veeam-usage")))
+        estate.bring(
+            edited(("listen_tls: 443", "listen_tls: 8443"), command=("swap", NAME, "veeam-usage"))
+        )
         done = estate.blocks(check=False)
         assert done.returncode != 0
         assert "stopped at nginx" in done.stderr
@@ -126,7 +132,9 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("by_hand", BY_HAND.values(), ids=BY_HAND)
-def test_a_unit_that_runs_by_an_older_file_is_restarted(estate: Estate, edited: Callable[..., Path], by_hand: str) -> None:
+def test_a_unit_that_runs_by_an_older_file_is_restarted(
+    estate: Estate, edited: Callable[..., Path], by_hand: str
+) -> None:
     before, units = estate.project, estate.units()
     project = edited(command=("move", NAME, "5027"))
     try:
@@ -151,20 +159,36 @@ def folder(estate: Estate) -> Iterator[Estate]:
     """The estate; whatever the test put into the dashboards' folder goes again."""
     before = estate.project
     yield estate
-    estate.host.sh(f"cd {FOLDER}; rm -f .env compose.* docker-compose.*.y*ml docker-compose.yaml stack.yml")
+    estate.host.sh(
+        f"cd {FOLDER}; rm -f .env compose.* docker-compose.*.y*ml docker-compose.yaml stack.yml"
+    )
     estate.install(before)
 
 
 def books(estate: Estate) -> str:
-    return estate.host.run("docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service=books").stdout
+    return estate.host.run(
+        "docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service=books"
+    ).stdout
 
 
-@pytest.mark.parametrize("name", ["docker-compose.override.yml", "docker-compose.override.yaml", "compose.override.yml", "named in .env"])
-def test_a_service_of_the_teams_other_compose_file_is_kept(folder: Estate, edited: Callable[..., Path], name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docker-compose.override.yml",
+        "docker-compose.override.yaml",
+        "compose.override.yml",
+        "named in .env",
+    ],
+)
+def test_a_service_of_the_teams_other_compose_file_is_kept(
+    folder: Estate, edited: Callable[..., Path], name: str
+) -> None:
     other = "docker-compose.more.yml" if name == "named in .env" else name
     folder.host.put(f"{FOLDER}/{other}", BOOKS)
     if name == "named in .env":
-        folder.host.put(f"{FOLDER}/.env", f'OTHER=1\nCOMPOSE_FILE="docker-compose.yml:{other}" # ours\n')
+        folder.host.put(
+            f"{FOLDER}/.env", f'OTHER=1\nCOMPOSE_FILE="docker-compose.yml:{other}" # ours\n'
+        )
     started = folder.started()
     folder.install(folder.project)
     first = books(folder)
@@ -176,10 +200,14 @@ def test_a_service_of_the_teams_other_compose_file_is_kept(folder: Estate, edite
     assert now == started
 
 
-def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(folder: Estate) -> None:
+def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(
+    folder: Estate,
+) -> None:
     started, addresses = folder.started(), folder.addresses()
     plain = ("env", "-C", FOLDER, "docker-compose", "up", "--detach")
-    folder.host.put(f"{FOLDER}/.env", "COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml\n")
+    folder.host.put(
+        f"{FOLDER}/.env", "COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml\n"
+    )
     folder.host.run(*plain, timeout=120)
     assert (folder.started(), folder.addresses()) == (started, addresses)
     folder.install(folder.project)
@@ -194,10 +222,15 @@ def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(f
 
 def with_file(name: str) -> tuple[str, str]:
     """The inventory says which compose file the dashboards' is."""
-    return "    ports: 5000-5399\n", f"    ports: 5000-5399\n    compose: {{file: ../dashboard/{name}}}\n"
+    return (
+        "    ports: 5000-5399\n",
+        f"    ports: 5000-5399\n    compose: {{file: ../dashboard/{name}}}\n",
+    )
 
 
-def test_the_compose_file_that_the_inventory_names_is_the_one(folder: Estate, edited: Callable[..., Path]) -> None:
+def test_the_compose_file_that_the_inventory_names_is_the_one(
+    folder: Estate, edited: Callable[..., Path]
+) -> None:
     started = folder.started()
     folder.bring(edited(with_file("stack.yml")))
     folder.host.run("mv", f"{FOLDER}/docker-compose.yml", f"{FOLDER}/stack.yml")
@@ -209,16 +242,32 @@ def test_the_compose_file_that_the_inventory_names_is_the_one(folder: Estate, ed
 
 REFUSED = {
     "two at once": ({"compose.yaml": BOOKS}, (), "has docker-compose.yml compose.yaml: say which"),
-    "two overrides": ({"docker-compose.override.yml": BOOKS, "compose.override.yml": BOOKS}, (), "say which"),
-    "left out of .env": ({".env": "COMPOSE_FILE=docker-compose.yml\n", "stack.yml": BOOKS}, (with_file("stack.yml"),), "leaves out stack.yml"),
+    "two overrides": (
+        {"docker-compose.override.yml": BOOKS, "compose.override.yml": BOOKS},
+        (),
+        "say which",
+    ),
+    "left out of .env": (
+        {".env": "COMPOSE_FILE=docker-compose.yml\n", "stack.yml": BOOKS},
+        (with_file("stack.yml"),),
+        "leaves out stack.yml",
+    ),
     "not there": ({}, (with_file("stack.yml"),), "stack.yml"),
-    "not understood": ({"docker-compose.override.yml": "services: {hub-dashboard: {imagination: x}}\n"}, (), "imagination"),
+    "not understood": (
+        {"docker-compose.override.yml": "services: {hub-dashboard: {imagination: x}}\n"},
+        (),
+        "imagination",
+    ),
 }
 
 
 @pytest.mark.parametrize(("files", "edits", "told"), REFUSED.values(), ids=REFUSED)
 def test_compose_files_that_are_not_plain_are_refused_before_anything_changes(
-    folder: Estate, edited: Callable[..., Path], files: dict[str, str | bytes], edits: tuple[tuple[str, str], ...], told: str
+    folder: Estate,
+    edited: Callable[..., Path],
+    files: dict[str, str | bytes],
+    edits: tuple[tuple[str, str], ...],
+    told: str,
 ) -> None:
     folder.bring(edited(("port: 5007", "port: 5027"), *edits))
     state = whole(folder)
@@ -233,11 +282,15 @@ def test_compose_files_that_are_not_plain_are_refused_before_anything_changes(
 # --- networks ---
 
 
-def test_a_network_whose_addresses_change_is_made_anew(estate: Estate, edited: Callable[..., Path]) -> None:
+def test_a_network_whose_addresses_change_is_made_anew(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
     """Every container of the project moves; the old network's place is free for another project's."""
     addresses = estate.addresses()
     with estate.changed(edited(("subnet: 172.30.0.0/22", "subnet: 172.29.0.0/22"))):
-        assert estate.addresses() == {name: address.replace("172.30.", "172.29.") for name, address in addresses.items()}
+        assert estate.addresses() == {
+            name: address.replace("172.30.", "172.29.") for name, address in addresses.items()
+        }
     with estate.changed(edited(("name: es-dashboards", "name: renamed"))):
         assert estate.addresses() == addresses
         assert "es-dashboards" not in estate.host.run("docker", "network", "ls").stdout
@@ -248,7 +301,9 @@ def test_a_network_whose_addresses_change_is_made_anew(estate: Estate, edited: C
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_blocks(estate: Estate, edited: Callable[..., Path], code: int) -> None:
+def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_blocks(
+    estate: Estate, edited: Callable[..., Path], code: int
+) -> None:
     """The script itself, with one more line and another exit code."""
     before = estate.project
     script, sums = f"{OUTPUT}/es-docker/ufw/portgen-ufw.sh", f"{OUTPUT}/SHA256SUMS"
@@ -257,7 +312,9 @@ def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_bloc
         # The rendered script hands over to Python; here the shell goes on after it.
         last = f"echo kept on purpose; exit {code}"
         estate.host.sh(f"sed -i 's/^exec python3/python3/' {script} && echo '{last}' >>{script}")
-        estate.host.sh(f"cd {OUTPUT}; sha256sum $(cut -c 67- {sums}) >/tmp/sums; cp /tmp/sums {sums}")
+        estate.host.sh(
+            f"cd {OUTPUT}; sha256sum $(cut -c 67- {sums}) >/tmp/sums; cp /tmp/sums {sums}"
+        )
         done = estate.blocks(check=False)
         said = done.stdout + done.stderr
         if code == 3:
@@ -274,7 +331,9 @@ def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_bloc
 
 
 def test_a_container_that_ends_at_once_is_named_at_the_end(folder: Estate) -> None:
-    broken = f"services: {{{NAME}: {{command: [python3, -c, 'raise SystemExit(7)'], restart: 'no'}}}}\n"
+    broken = (
+        f"services: {{{NAME}: {{command: [python3, -c, 'raise SystemExit(7)'], restart: 'no'}}}}\n"
+    )
     folder.host.put(f"{FOLDER}/docker-compose.override.yml", broken)
     done = folder.blocks(check=False)
     assert done.returncode != 0
@@ -314,13 +373,19 @@ def run_traced(estate: Estate, kill: tuple[str, int] | None = None) -> int:
 
 
 @pytest.fixture(scope="module")
-def two_states(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Path, str]]]:
+def two_states(
+    installed: Estate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[tuple[Path, str]]]:
     """Two projects that differ in everything that the blocks do, and the host's state with each."""
     place, before = tmp_path_factory.mktemp("two"), installed.project
     first = edit(place / "first", (HUB, ANNEX + HUB))
     second = edit(
         place / "second",
-        *(("        port: 5007\n", "        port: 5008#\n"), ("        port: 5008\n", "        port: 5007\n"), ("5008#", "5008")),
+        *(
+            ("        port: 5007\n", "        port: 5008#\n"),
+            ("        port: 5008\n", "        port: 5007\n"),
+            ("5008#", "5008"),
+        ),
         *((FORTIGATE, ""), ("port: 5009", "port: 5029")),
     )
     states = []
@@ -333,7 +398,9 @@ def two_states(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> I
     installed.host.run("rm", "-r", "/srv/annex")
 
 
-def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_them(installed: Estate, two_states: list[tuple[Path, str]]) -> None:
+def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_them(
+    installed: Estate, two_states: list[tuple[Path, str]]
+) -> None:
     at, ways = 0, dict[str, set[int]]()
     for to in (1, 0):
         installed.bring(two_states[to][0])
@@ -354,7 +421,9 @@ def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_the
             left.remove(point)
             code = run_traced(installed, (point, 1))
         installed.blocks()
-        wait_until("every route answers with its own service's name", installed.all_well, seconds=60)
+        wait_until(
+            "every route answers with its own service's name", installed.all_well, seconds=60
+        )
         if whole(installed) != state or (point is not None and code != KILLED):
             wrong.append((point, code))
     assert wrong == []

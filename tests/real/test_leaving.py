@@ -44,9 +44,15 @@ def running(estate: Estate) -> set[str]:
 
 
 @pytest.mark.parametrize("how", ["deleted", "retired"])
-def test_a_project_without_services_any_more_lets_nobody_in_while_it_goes(estate: Estate, edited: Callable[..., Path], how: str) -> None:
+def test_a_project_without_services_any_more_lets_nobody_in_while_it_goes(
+    estate: Estate, edited: Callable[..., Path], how: str
+) -> None:
     with_annex = edited((HUB, ANNEX))
-    without = edited((HUB, ANNEX.replace("status: active", "status: retired"))) if how == "retired" else estate.project
+    without = (
+        edited((HUB, ANNEX.replace("status: active", "status: retired")))
+        if how == "retired"
+        else estate.project
+    )
     before = estate.project
     try:
         estate.install(with_annex)
@@ -59,15 +65,32 @@ def test_a_project_without_services_any_more_lets_nobody_in_while_it_goes(estate
         assert estate.reach("outside", [*doors, (address, 5000, "tcp")]) == ["silent"] * 3
         others = running(estate) - {"annex_collector_1"}
         assert "annex_books_1" in others
-        places = [{"url": f"http://{at}/api/health", "name": "collector", "timeout": 0.5} for at in (f"{HOST['outside']}:{PORT}", f"{address}:5000")]
+        places = [
+            {"url": f"http://{at}/api/health", "name": "collector", "timeout": 0.5}
+            for at in (f"{HOST['outside']}:{PORT}", f"{address}:5000")
+        ]
         with estate.watched(places, netns="outside") as seen:
             estate.install(without)
-            assert estate.reach("outside", [*doors, (address, 5000, "tcp")]) == ["silent"] * 2 + ["silent"]
+            assert estate.reach("outside", [*doors, (address, 5000, "tcp")]) == ["silent"] * 2 + [
+                "silent"
+            ]
         assert (seen["answers"], seen["wrong"]) == (0, [])
         assert running(estate) == others
         assert "PORTGEN-GUARD" not in estate.host.run("iptables-save").stdout
-        assert estate.host.run("docker", "ps", "--all", "--quiet", "--filter", "name=annex_collector").stdout == ""
-        assert estate.host.run("test", "-e", "/srv/annex/docker-compose.portgen.yml", check=False).returncode == 1
+        assert (
+            estate.host.run(
+                "docker", "ps", "--all", "--quiet", "--filter", "name=annex_collector"
+            ).stdout
+            == ""
+        )
+        assert (
+            estate.host.run(
+                "test", "-e", "/srv/annex/docker-compose.portgen.yml", check=False
+            ).returncode
+            == 1
+        )
     finally:
         estate.install(before)
-        estate.host.sh("docker ps -aq --filter name=annex_ | xargs -r docker rm --force; docker network prune --force; rm -rf /srv/annex")
+        estate.host.sh(
+            "docker ps -aq --filter name=annex_ | xargs -r docker rm --force; docker network prune --force; rm -rf /srv/annex"
+        )

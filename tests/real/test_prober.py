@@ -44,7 +44,9 @@ TOGETHER = [
 # --- the probers see ---
 
 
-def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(laboratory: Laboratory) -> None:
+def test_while_nothing_changes_they_get_in_where_they_should_and_nowhere_else(
+    laboratory: Laboratory,
+) -> None:
     with probed(laboratory.estate, laboratory.places) as verdict:
         time.sleep(2)
     assert fine(verdict), report(verdict)
@@ -62,9 +64,16 @@ def test_no_two_datagrams_for_a_door_come_from_the_same_port() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
         application.bind((LOOPBACK, 0))
         application.settimeout(10)
-        door = {"address": LOOPBACK, "port": application.getsockname()[1], "transport": "udp", "every": 0.002}
+        door = {
+            "address": LOOPBACK,
+            "port": application.getsockname()[1],
+            "transport": "udp",
+            "every": 0.002,
+        }
         command = [sys.executable, str(Path(prober.__file__))]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as running:
             assert running.stdin is not None
             running.stdin.write(json.dumps({"doors": [door]}) + "\n")
             running.stdin.flush()
@@ -80,7 +89,11 @@ def test_no_two_datagrams_for_a_door_come_from_the_same_port() -> None:
 @pytest.mark.parametrize(
     ("command", "undo", "doors"),
     [
-        ("ufw allow 5530/tcp", "ufw delete allow 5530/tcp", {f"{HOST['outside']}:5530/tcp", f"[{HOST6['outside']}]:5530/tcp"}),
+        (
+            "ufw allow 5530/tcp",
+            "ufw delete allow 5530/tcp",
+            {f"{HOST['outside']}:5530/tcp", f"[{HOST6['outside']}]:5530/tcp"},
+        ),
         (
             "iptables -D DOCKER-USER -j PORTGEN-GUARD; iptables -t mangle -D FORWARD -j PORTGEN-GUARD",
             "iptables -I DOCKER-USER -j PORTGEN-GUARD; iptables -t mangle -I FORWARD -j PORTGEN-GUARD",
@@ -89,12 +102,18 @@ def test_no_two_datagrams_for_a_door_come_from_the_same_port() -> None:
     ],
     ids=["in ufw", "by taking the guard away"],
 )
-def test_they_see_what_is_opened_by_hand(laboratory: Laboratory, command: str, undo: str, doors: set[str]) -> None:
+def test_they_see_what_is_opened_by_hand(
+    laboratory: Laboratory, command: str, undo: str, doors: set[str]
+) -> None:
     with probed(laboratory.estate, laboratory.places) as verdict:
         laboratory.estate.host.sh(command)
         time.sleep(2)
         laboratory.estate.host.sh(undo)
-    opened = {str(fault.door) for fault in verdict.faults if (fault.what, fault.source, fault.phase) == ("got in", "outside", "during")}
+    opened = {
+        str(fault.door)
+        for fault in verdict.faults
+        if (fault.what, fault.source, fault.phase) == ("got in", "outside", "during")
+    }
     assert doors <= opened, report(verdict)
 
 
@@ -112,7 +131,11 @@ def test_they_see_a_service_that_is_away(laboratory: Laboratory) -> None:
         laboratory.estate.host.run("systemctl", "stop", "portgen-lab-forwarded")
         time.sleep(3)
         laboratory.estate.host.run("systemctl", "start", "portgen-lab-forwarded")
-    lost = {(fault.source, fault.door.port) for fault in verdict.faults if fault.what == "lost" and not fault.door.route}
+    lost = {
+        (fault.source, fault.door.port)
+        for fault in verdict.faults
+        if fault.what == "lost" and not fault.door.route
+    }
     assert lost == {("lan", 5500), ("host", 5500)}, report(verdict)
 
 
@@ -125,7 +148,11 @@ def test_they_see_a_stranger_at_a_services_port(laboratory: Laboratory) -> None:
         time.sleep(3)
         stranger.communicate(timeout=30)
         host.run("systemctl", "start", "portgen-lab-forwarded-all")
-    met = {(fault.source, fault.who) for fault in verdict.faults if fault.what == "stranger" and not fault.door.route}
+    met = {
+        (fault.source, fault.who)
+        for fault in verdict.faults
+        if fault.what == "stranger" and not fault.door.route
+    }
     assert {("lan", "lab-forwarded"), ("outside", "lab-forwarded")} <= met, report(verdict)
 
 
@@ -137,16 +164,24 @@ def test_every_kind_of_change_is_made() -> None:
 
 
 @pytest.mark.parametrize("kinds", TOGETHER, ids=" and ".join)
-def test_during_a_change_nothing_is_open_lost_or_anothers(laboratory: Laboratory, kinds: list[str]) -> None:
+def test_during_a_change_nothing_is_open_lost_or_anothers(
+    laboratory: Laboratory, kinds: list[str]
+) -> None:
     told, verdict = laboratory.step(kinds, random.Random(f"{SEED} {kinds}"))
     assert fine(verdict), "\n".join([*told, report(verdict)])
 
 
-def test_a_published_container_on_a_network_that_is_not_ours_is_no_way_in(laboratory: Laboratory) -> None:
+def test_a_published_container_on_a_network_that_is_not_ours_is_no_way_in(
+    laboratory: Laboratory,
+) -> None:
     """Nobody fixed its address: render refuses it, or the way to it is closed."""
     tree = copy.deepcopy(laboratory.tree)
     bare = {"port": 5800, "via": "docker", "container_port": 5000, "allow": []}
-    tree["projects"]["bare"] = {"title": "Without a network", "ports": "5800-5809", "services": {"bare-published": bare}}
+    tree["projects"]["bare"] = {
+        "title": "Without a network",
+        "ports": "5800-5809",
+        "services": {"bare-published": bare},
+    }
     folder = laboratory.folder / "bare"
     if refused := changes.refusal(folder, tree):
         assert "bare-published" in refused

@@ -89,19 +89,53 @@ SCRIPT = "/srv/portgen/output/es-docker/ufw/portgen-ufw.sh"
 
 def chain(estate: Estate, name: str) -> list[str]:
     """The rules of a chain, in order; none where it does not exist."""
-    return [line for line in estate.host.run("iptables", "-S", name, check=False).stdout.splitlines() if line.startswith("-A")]
+    return [
+        line
+        for line in estate.host.run("iptables", "-S", name, check=False).stdout.splitlines()
+        if line.startswith("-A")
+    ]
 
 
-def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(estate: Estate) -> None:
+def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(
+    estate: Estate,
+) -> None:
     """Why there is a guard at all. Were this to fail, the tests below would prove nothing."""
-    options = ("--detach", "--rm", "--name", "unguarded", "--network", "es-dashboards", "--publish", "0.0.0.0:5390:5000")
+    options = (
+        "--detach",
+        "--rm",
+        "--name",
+        "unguarded",
+        "--network",
+        "es-dashboards",
+        "--publish",
+        "0.0.0.0:5390:5000",
+    )
     app = "/srv/dashboard/app.py:/app.py:ro"
     try:
-        estate.host.run("docker", "run", *options, "--volume", app, "--env", "NAME=unguarded", "dashboard", "python3", "/app.py")
+        estate.host.run(
+            "docker",
+            "run",
+            *options,
+            "--volume",
+            app,
+            "--env",
+            "NAME=unguarded",
+            "dashboard",
+            "python3",
+            "/app.py",
+        )
         estate.host.run("ufw", "deny", "5390/tcp")
-        address = estate.host.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "unguarded").stdout
+        address = estate.host.run(
+            "docker",
+            "inspect",
+            "--format",
+            "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+            "unguarded",
+        ).stdout
         targets = [(HOST["outside"], 5390, "tcp"), (address.strip(), 5000, "tcp")]
-        wait_until("it is open", lambda: estate.reach("outside", targets) == ["open", "open"], seconds=10)
+        wait_until(
+            "it is open", lambda: estate.reach("outside", targets) == ["open", "open"], seconds=10
+        )
     finally:
         estate.host.run("ufw", "delete", "deny", "5390/tcp")
         estate.host.run("docker", "stop", "--time", "1", "unguarded")
@@ -109,18 +143,26 @@ def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(est
 
 def extended(folder: Path, *replacements: tuple[str, str]) -> Path:
     """The extended project, with texts of the extension replaced."""
-    return edit(folder, ("  es-inventory-hub:\n    title: ES Inventory Hub\n", EXTENSION), *replacements)
+    return edit(
+        folder, ("  es-inventory-hub:\n    title: ES Inventory Hub\n", EXTENSION), *replacements
+    )
 
 
 @pytest.fixture(scope="module")
 def published(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     """The extended estate; when it goes, nothing of the guard may stay."""
     project = extended(tmp_path_factory.mktemp("published") / "project")
-    before = installed.host.read(RULES), installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout
+    before = (
+        installed.host.read(RULES),
+        installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout,
+    )
     with installed.changed(project):
         yield installed
     assert "PORTGEN-GUARD" not in installed.host.run("iptables-save").stdout
-    after = installed.host.read(RULES), installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout
+    after = (
+        installed.host.read(RULES),
+        installed.host.run("sh", "-c", "cat /etc/ufw/after.init; ls -l /etc/ufw").stdout,
+    )
     assert after[0] == before[0]
     assert "PORTGEN-GUARD" not in after[1]
 
@@ -140,7 +182,12 @@ def holds(estate: Estate) -> None:
             may = estate.declared.allows(service, source)
             for port in service.ports:
                 for place, address in HOST.items():
-                    if not (may and port.transport == "udp" and service.via == "socat" and place != netns):
+                    if not (
+                        may
+                        and port.transport == "udp"
+                        and service.via == "socat"
+                        and place != netns
+                    ):
                         expected[address, port.number, port.transport] = may
                 if service.via == "socat" or service.allow != ("any",):
                     expected[addresses[service.name], port.container, port.transport] = False
@@ -149,52 +196,108 @@ def holds(estate: Estate) -> None:
         assert wrong == {}, f"from {netns}"
 
 
-def test_a_published_port_is_reachable_by_those_it_allows_and_by_no_other_way(published: Estate) -> None:
+def test_a_published_port_is_reachable_by_those_it_allows_and_by_no_other_way(
+    published: Estate,
+) -> None:
     holds(published)
 
 
-def test_a_published_service_is_found_by_its_route_whoever_may_use_its_port(published: Estate) -> None:
+def test_a_published_service_is_found_by_its_route_whoever_may_use_its_port(
+    published: Estate,
+) -> None:
     for netns in NEIGHBOUR:
-        services = [published.declared.service(name) for name in ("published-to-lan", "published-here", "published-to-all", "forwarded-ports")]
-        assert published.who_answers(services, netns=netns) == {service.name: service.name for service in services}
+        services = [
+            published.declared.service(name)
+            for name in (
+                "published-to-lan",
+                "published-here",
+                "published-to-all",
+                "forwarded-ports",
+            )
+        ]
+        assert published.who_answers(services, netns=netns) == {
+            service.name: service.name for service in services
+        }
 
 
 def test_a_published_container_still_reaches_the_host_and_its_neighbours(published: Estate) -> None:
     """The guard stands in the way of visitors, not of answers."""
-    listener = published.host.start("python3", "-m", "http.server", "8000", "--bind", NEIGHBOUR["outside"], netns="outside", timeout=60)
+    listener = published.host.start(
+        "python3",
+        "-m",
+        "http.server",
+        "8000",
+        "--bind",
+        NEIGHBOUR["outside"],
+        netns="outside",
+        timeout=60,
+    )
     try:
         ask = f"import urllib.request as u; print(u.urlopen('http://{NEIGHBOUR['outside']}:8000/', timeout=3).status)"
         listening = [(NEIGHBOUR["outside"], 8000, "tcp")]
-        wait_until("the neighbour listens", lambda: published.reach("outside", listening) == ["open"], seconds=10)
+        wait_until(
+            "the neighbour listens",
+            lambda: published.reach("outside", listening) == ["open"],
+            seconds=10,
+        )
         for name in ("published-to-lan", "published-here"):
             assert published.compose("exec", "-T", name, "python3", "-c", ask).strip() == "200"
         ask = "import urllib.request as u; print(u.urlopen('http://published-here:5000/', timeout=3).status)"
-        assert published.compose("exec", "-T", "smartnumbers", "python3", "-c", ask).strip() == "200"
+        assert (
+            published.compose("exec", "-T", "smartnumbers", "python3", "-c", ask).strip() == "200"
+        )
     finally:
         listener.terminate()
         listener.communicate(timeout=20)
 
 
-def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(published: Estate, tmp_path: Path) -> None:
+def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(
+    published: Estate, tmp_path: Path
+) -> None:
     """A service for the lan and one for all exchange their ports: visitors from outside never meet the former, on neither."""
     project = extended(
         tmp_path / "project",
-        *(("        port: 5300\n", "        port: 5302#\n"), ("        port: 5302\n", "        port: 5300\n"), ("5302#", "5302")),
+        *(
+            ("        port: 5300\n", "        port: 5302#\n"),
+            ("        port: 5302\n", "        port: 5300\n"),
+            ("5302#", "5302"),
+        ),
         *(("- {port: 5305,", "- {port: 5308,"), ("        port: 5308\n", "        port: 5305\n")),
     )
     at = HOST["outside"]
-    doors = {5300: "published-to-all", 5302: "published-to-all", 5305: "forwarded-to-all", 5308: "forwarded-to-all"}
-    places = [{"url": f"http://{at}:{port}/api/health", "name": name, "timeout": 1} for port, name in doors.items()]
+    doors = {
+        5300: "published-to-all",
+        5302: "published-to-all",
+        5305: "forwarded-to-all",
+        5308: "forwarded-to-all",
+    }
+    places = [
+        {"url": f"http://{at}:{port}/api/health", "name": name, "timeout": 1}
+        for port, name in doors.items()
+    ]
     with published.watched() as inside, published.watched(places, netns="outside") as outside:
         with published.changed(project):
-            assert [published.declared.service(name).port for name in doors.values()] == [5300, 5300, 5305, 5305]
+            assert [published.declared.service(name).port for name in doors.values()] == [
+                5300,
+                5300,
+                5305,
+                5305,
+            ]
             holds(published)
         holds(published)
     assert (inside["wrong"], outside["wrong"]) == ([], [])
     assert outside["answers"] > 10
 
 
-@pytest.mark.parametrize("event", ["ufw reload", "systemctl restart docker", "ufw disable, ufw --force enable", "the script once more"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        "ufw reload",
+        "systemctl restart docker",
+        "ufw disable, ufw --force enable",
+        "the script once more",
+    ],
+)
 def test_the_guard_holds_after(published: Estate, event: str) -> None:
     guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
     assert guard
@@ -206,26 +309,44 @@ def test_the_guard_holds_after(published: Estate, event: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["before ours", "after ours"])
-def test_beside_ufw_docker_neither_loses_or_doubles_a_rule_in_three_reloads(published: Estate, place: str) -> None:
+def test_beside_ufw_docker_neither_loses_or_doubles_a_rule_in_three_reloads(
+    published: Estate, place: str
+) -> None:
     host, before = published.host, published.host.read(RULES)
     users = chain(published, "DOCKER-USER")
     try:
-        host.put(RULES, UFW_DOCKER + before if place == "before ours" else before + UFW_DOCKER, mode=0o640)
+        host.put(
+            RULES,
+            UFW_DOCKER + before if place == "before ours" else before + UFW_DOCKER,
+            mode=0o640,
+        )
         seen = []
         for _ in range(3):
             host.run("ufw", "reload")
-            seen.append([chain(published, name) for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")])
+            seen.append(
+                [
+                    chain(published, name)
+                    for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")
+                ]
+            )
         holds_beside(published)
         assert seen[0] == seen[1] == seen[2]
         user, guard, theirs = seen[0]
-        assert [rule for rule in user if "PORTGEN-GUARD" in rule] == ["-A DOCKER-USER -j PORTGEN-GUARD"]
-        assert len([rule for rule in user if "PORTGEN-GUARD" not in rule]) == UFW_DOCKER.count("\n-A DOCKER-USER ")
+        assert [rule for rule in user if "PORTGEN-GUARD" in rule] == [
+            "-A DOCKER-USER -j PORTGEN-GUARD"
+        ]
+        assert len([rule for rule in user if "PORTGEN-GUARD" not in rule]) == UFW_DOCKER.count(
+            "\n-A DOCKER-USER "
+        )
         assert len(set(user)) == len(user)
         assert guard
         assert len(theirs) == 2
         host.run(SCRIPT)
         assert UFW_DOCKER in host.read(RULES)
-        assert [chain(published, name) for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")] == seen[0]
+        assert [
+            chain(published, name)
+            for name in ("DOCKER-USER", "PORTGEN-GUARD", "ufw-docker-logging-deny")
+        ] == seen[0]
     finally:
         host.put(RULES, before, mode=0o640)
         # What ufw-docker leaves in the chain stays until somebody empties it; the last rule is docker's own.
@@ -236,8 +357,14 @@ def test_beside_ufw_docker_neither_loses_or_doubles_a_rule_in_three_reloads(publ
 def holds_beside(estate: Estate) -> None:
     """Beside ufw-docker: what it allows that we do not is closed by us, and the other way round."""
     address = estate.addresses()["published-to-lan"]
-    assert estate.reach("lan", [(HOST["lan"], 5300, "tcp"), (address, 5000, "tcp")]) == ["open", "silent"]
-    assert estate.reach("outside", [(HOST["outside"], 5300, "tcp"), (address, 5000, "tcp")]) == ["silent", "silent"]
+    assert estate.reach("lan", [(HOST["lan"], 5300, "tcp"), (address, 5000, "tcp")]) == [
+        "open",
+        "silent",
+    ]
+    assert estate.reach("outside", [(HOST["outside"], 5300, "tcp"), (address, 5000, "tcp")]) == [
+        "silent",
+        "silent",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -253,9 +380,17 @@ def rebooted(published: Estate) -> tuple[Estate, list[list[str]]]:
 def test_after_a_reboot_everything_is_back_without_help(rebooted: tuple[Estate, object]) -> None:
     estate, _ = rebooted
     wait_until("every route is back", estate.all_well, seconds=60)
-    assert estate.reach("lan", [(HOST["lan"], port, "tcp") for port in (5007, 5400, 443)]) == ["open"] * 3
-    assert estate.reach("outside", [(HOST["outside"], port, "tcp") for port in (5007, 5400, 443)]) == ["silent", "silent", "open"]
-    assert estate.host.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout == ""
+    assert (
+        estate.reach("lan", [(HOST["lan"], port, "tcp") for port in (5007, 5400, 443)])
+        == ["open"] * 3
+    )
+    assert estate.reach(
+        "outside", [(HOST["outside"], port, "tcp") for port in (5007, 5400, 443)]
+    ) == ["silent", "silent", "open"]
+    assert (
+        estate.host.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout
+        == ""
+    )
 
 
 def test_after_a_reboot_the_guard_holds(rebooted: tuple[Estate, list[list[str]]]) -> None:

@@ -10,18 +10,29 @@ from tests.real.estate import HOST, NEIGHBOUR, Estate
 @pytest.mark.parametrize("netns", ["lan", "outside"])
 def test_every_route_answers_with_its_own_dashboards_name(estate: Estate, netns: str) -> None:
     assert len(estate.declared.routed) == 25
-    assert estate.who_answers(netns=netns) == {service.name: service.name for service in estate.declared.routed}
+    assert estate.who_answers(netns=netns) == {
+        service.name: service.name for service in estate.declared.routed
+    }
 
 
 def test_every_forwarder_leads_to_its_own_dashboard(estate: Estate) -> None:
-    services = [service for service in estate.declared.services if service.ports[0].protocol == "http"]
+    services = [
+        service for service in estate.declared.services if service.ports[0].protocol == "http"
+    ]
     answers = estate.visit([estate.direct(service, "api/health") for service in services])
-    assert [answer.get("json", {}).get("name") for answer in answers] == [service.name for service in services]
+    assert [answer.get("json", {}).get("name") for answer in answers] == [
+        service.name for service in services
+    ]
 
 
 def test_a_dashboard_hears_the_visitors_address_scheme_host_and_its_prefix(estate: Estate) -> None:
-    places = [estate.place(service, "deep/er?q=1&r=%20x", netns="outside") for service in estate.declared.routed]
-    for service, answer in zip(estate.declared.routed, estate.visit(places, netns="outside"), strict=True):
+    places = [
+        estate.place(service, "deep/er?q=1&r=%20x", netns="outside")
+        for service in estate.declared.routed
+    ]
+    for service, answer in zip(
+        estate.declared.routed, estate.visit(places, netns="outside"), strict=True
+    ):
         heard = answer["json"]
         assert service.route is not None
         assert (heard["path"], heard["query"]) == ("/deep/er", "q=1&r=%20x"), service.name
@@ -39,19 +50,31 @@ def test_a_dashboards_own_redirect_stays_under_its_prefix(estate: Estate) -> Non
         assert answer["headers"]["location"] == f"https://dashboards.example.com/dashboard/{name}/"
 
 
-def test_a_route_without_its_slash_redirects_and_keeps_the_query_the_host_and_the_port(estate: Estate) -> None:
+def test_a_route_without_its_slash_redirects_and_keeps_the_query_the_host_and_the_port(
+    estate: Estate,
+) -> None:
     routes = [service.route or "" for service in estate.declared.routed]
-    places = [{"url": f"https://dashboards.example.com{route.rstrip('/')}?a=1&b=2", "at": HOST["lan"]} for route in routes]
+    places = [
+        {"url": f"https://dashboards.example.com{route.rstrip('/')}?a=1&b=2", "at": HOST["lan"]}
+        for route in routes
+    ]
     for route, answer in zip(routes, estate.visit(places), strict=True):
         assert answer["status"] in {301, 302, 307, 308}
         # Relative to what the visitor asked, so it holds behind any host and port, such as a forwarded one.
         assert answer["headers"]["location"] == f"{route}?a=1&b=2"
 
 
-def test_a_visitor_is_told_nginxs_own_port_whatever_port_the_host_header_has(estate: Estate) -> None:
-    place = {**estate.place("hub-dashboard", "login"), "headers": {"Host": "dashboards.example.com:8443"}}
+def test_a_visitor_is_told_nginxs_own_port_whatever_port_the_host_header_has(
+    estate: Estate,
+) -> None:
+    place = {
+        **estate.place("hub-dashboard", "login"),
+        "headers": {"Host": "dashboards.example.com:8443"},
+    }
     (answer,) = estate.visit([place])
-    assert answer["headers"]["location"] == "https://dashboards.example.com/dashboard/hub-dashboard/"
+    assert (
+        answer["headers"]["location"] == "https://dashboards.example.com/dashboard/hub-dashboard/"
+    )
 
 
 def test_plain_http_redirects_to_https_and_keeps_the_path_and_the_query(estate: Estate) -> None:
@@ -67,13 +90,24 @@ def test_plain_http_redirects_to_https_and_keeps_the_path_and_the_query(estate: 
 def test_a_path_that_only_begins_like_a_route_is_nobodys(estate: Estate) -> None:
     places = [
         {"url": f"https://dashboards.example.com{path}", "at": HOST["lan"]}
-        for path in ("/dashboard/hub-dashboardx/", "/dashboard/hub-dashboardx", "/dashboard/", "/dashboard/nobody/")
+        for path in (
+            "/dashboard/hub-dashboardx/",
+            "/dashboard/hub-dashboardx",
+            "/dashboard/",
+            "/dashboard/nobody/",
+        )
     ]
-    assert [(answer["status"], answer.get("json")) for answer in estate.visit(places)] == [(404, None)] * len(places)
+    assert [(answer["status"], answer.get("json")) for answer in estate.visit(places)] == [
+        (404, None)
+    ] * len(places)
 
 
-def test_the_api_and_the_hub_answer_and_postgresql_does_to_the_dashboards_only(estate: Estate) -> None:
-    api, hub = estate.visit([estate.direct("api-server", "api/health"), estate.place("hub-dashboard")])
+def test_the_api_and_the_hub_answer_and_postgresql_does_to_the_dashboards_only(
+    estate: Estate,
+) -> None:
+    api, hub = estate.visit(
+        [estate.direct("api-server", "api/health"), estate.place("hub-dashboard")]
+    )
     assert api["json"]["name"] == "api-server"
     assert "<h1>hub-dashboard</h1>" in hub["text"]
     ask = (

@@ -11,7 +11,9 @@ from tests.real.estate import SLOW, Estate
 
 
 @pytest.mark.parametrize("way", ["nginx", "forwarder"])
-def test_a_reply_that_takes_a_minute_arrives(estate: Estate, slow_replies: dict[str, Future[list[dict[str, Any]]]], way: str) -> None:
+def test_a_reply_that_takes_a_minute_arrives(
+    estate: Estate, slow_replies: dict[str, Future[list[dict[str, Any]]]], way: str
+) -> None:
     (answer,) = slow_replies[way].result(timeout=100)
     assert answer.get("json", {}).get("name") == SLOW, answer
     assert answer["seconds"] > 59

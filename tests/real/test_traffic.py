@@ -16,7 +16,9 @@ WAYS = ["nginx", "forwarder"]
 @pytest.mark.parametrize("way", WAYS)
 def test_a_websocket_echoes(estate: Estate, way: str) -> None:
     messages = ["hello", "x" * 1000, "y" * 100_000]
-    seen = estate.ask("websocket", place=estate.place_by(way, NAME, "ws"), messages=messages, idle=0.5)
+    seen = estate.ask(
+        "websocket", place=estate.place_by(way, NAME, "ws"), messages=messages, idle=0.5
+    )
     assert seen == {"status": 101, "greeting": NAME, "echoes": messages}
 
 
@@ -36,7 +38,9 @@ def test_a_download_of_100_megabytes_arrives_whole(estate: Estate, way: str) -> 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_client_that_closes_its_sending_side_still_gets_the_whole_reply(estate: Estate, way: str) -> None:
+def test_a_client_that_closes_its_sending_side_still_gets_the_whole_reply(
+    estate: Estate, way: str
+) -> None:
     seen = estate.ask("half_close", place=estate.place_by(way, NAME, "slow?seconds=2"))
     assert seen["reply"].startswith("HTTP/1.1 200"), seen
     assert f'"name": "{NAME}"' in seen["reply"]

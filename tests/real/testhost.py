@@ -43,7 +43,10 @@ PRIVILEGES = (
 )
 
 # dockerd, debootstrap and what they call are in folders that not every root shell searches.
-ENVIRONMENT = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"}
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin",
+}
 
 T = TypeVar("T")
 
@@ -67,7 +70,9 @@ def recipe_sum() -> str:
     digest = hashlib.sha256()
     for path in sorted(RECIPE.rglob("*")):
         if path.is_file():
-            digest.update(path.relative_to(RECIPE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+            digest.update(
+                path.relative_to(RECIPE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
+            )
     return digest.hexdigest()[:16]
 
 
@@ -79,14 +84,32 @@ def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
     for path in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]:
         if path.is_file():
             for line in path.read_text(encoding="utf-8").splitlines():
-                words = [word for word in line.split("#")[0].split() if not word.startswith("[") and "=" not in word]
-                if words[:1] == ["deb"] and len(words) > 3 and words[2] == SUITE and "main" in words[3:]:
+                words = [
+                    word
+                    for word in line.split("#")[0].split()
+                    if not word.startswith("[") and "=" not in word
+                ]
+                if (
+                    words[:1] == ["deb"]
+                    and len(words) > 3
+                    and words[2] == SUITE
+                    and "main" in words[3:]
+                ):
                     return words[1]
     for path in sorted(apt.glob("sources.list.d/*.sources")):
         for stanza in path.read_text(encoding="utf-8").split("\n\n"):
-            lines = [line for line in stanza.splitlines() if ":" in line and not line.startswith("#")]
-            fields = {key.strip().lower(): value.split() for key, _, value in (line.partition(":") for line in lines)}
-            if SUITE in fields.get("suites", []) and "main" in fields.get("components", []) and fields.get("uris"):
+            lines = [
+                line for line in stanza.splitlines() if ":" in line and not line.startswith("#")
+            ]
+            fields = {
+                key.strip().lower(): value.split()
+                for key, _, value in (line.partition(":") for line in lines)
+            }
+            if (
+                SUITE in fields.get("suites", [])
+                and "main" in fields.get("components", [])
+                and fields.get("uris")
+            ):
                 return fields["uris"][0]
     return FALLBACK_MIRROR
 
@@ -107,7 +130,9 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
     if os.geteuid() != 0:
         raise CannotHostError("no docker daemon answers, and only root can start one")
     if shutil.which("dockerd", path=ENVIRONMENT["PATH"]) is None:
-        raise CannotHostError("no docker daemon answers, and dockerd is not installed (Debian: docker.io)")
+        raise CannotHostError(
+            "no docker daemon answers, and dockerd is not installed (Debian: docker.io)"
+        )
     with contextlib.ExitStack() as cleanup:
         cleanup.enter_context(_only_one(cache / "lock"))
         # A socket's path may have 108 bytes at most, which a cache folder's could exceed.
@@ -119,7 +144,13 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
                 *("setpriv", "--pdeathsig", "TERM", "dockerd"),
                 *("--data-root", str(cache / "docker"), "--exec-root", str(run / "exec")),
                 *("--host", f"unix://{run}/docker.sock", "--pidfile", str(run / "docker.pid")),
-                *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+                *(
+                    "--bridge",
+                    "none",
+                    "--iptables=false",
+                    "--ip6tables=false",
+                    "--ip-forward=false",
+                ),
             ),
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -133,10 +164,14 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
             if _answers(ours):
                 break
             if daemon.poll() is not None:
-                raise CannotHostError(f"dockerd does not start here: {_tail(cache / 'dockerd.log')}")
+                raise CannotHostError(
+                    f"dockerd does not start here: {_tail(cache / 'dockerd.log')}"
+                )
             time.sleep(0.2)
         else:
-            raise CannotHostError(f"dockerd did not answer within 30 s: {_tail(cache / 'dockerd.log')}")
+            raise CannotHostError(
+                f"dockerd did not answer within 30 s: {_tail(cache / 'dockerd.log')}"
+            )
         # What a killed run left behind; the lock says that nobody is using it.
         stale = _call((*ours, "ps", "-aq", "--filter", f"label={LABEL}")).stdout.split()
         if stale:
@@ -154,13 +189,17 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
     if not root.exists():
         _make_root(root)
     with root.open("rb") as tar:
-        imported = subprocess.run((*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300)
+        imported = subprocess.run(
+            (*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300
+        )
     if imported.returncode != 0:
         raise CannotHostError(f"docker import failed: {imported.stderr.decode(errors='replace')}")
     for old in cache.glob("root-*.tar"):
         if old != root:
             old.unlink(missing_ok=True)
-    for line in _call((*docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", LABEL)).stdout.split():
+    for line in _call(
+        (*docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", LABEL)
+    ).stdout.split():
         if line != name:  # in use by another run: it stays
             _call((*docker, "image", "rm", line), check=False, timeout=120)
     return name
@@ -170,9 +209,15 @@ def _make_root(tar: Path) -> None:
     if os.geteuid() != 0:
         raise CannotHostError("building the test host's image needs root (debootstrap)")
     if shutil.which("debootstrap", path=ENVIRONMENT["PATH"]) is None:
-        raise CannotHostError("building the test host's image needs debootstrap, which is not installed")
+        raise CannotHostError(
+            "building the test host's image needs debootstrap, which is not installed"
+        )
     with tempfile.TemporaryDirectory(prefix="root-", dir=tar.parent) as folder:
-        root, part, log = Path(folder) / "root", Path(folder) / "root.tar", tar.parent / "recipe.log"
+        root, part, log = (
+            Path(folder) / "root",
+            Path(folder) / "root.tar",
+            tar.parent / "recipe.log",
+        )
         with log.open("wb") as out:
             made = subprocess.run(
                 ("sh", str(RECIPE / "recipe.sh"), str(root), debian_mirror()),
@@ -204,7 +249,12 @@ class Host:
             (
                 *(*self.docker, "run", "--detach", "--name", self.name, "--label", LABEL),
                 *("--hostname", self.hostname, "--network", "none", *PRIVILEGES),
-                *("--env", f"TESTHOST_CGROUP={self.name}", self.image, "/usr/local/sbin/testhost-entry"),
+                *(
+                    "--env",
+                    f"TESTHOST_CGROUP={self.name}",
+                    self.image,
+                    "/usr/local/sbin/testhost-entry",
+                ),
             ),
             check=False,
             timeout=120,
@@ -231,7 +281,9 @@ class Host:
         except AssertionError as error:
             log = _call((*self.docker, "logs", "--tail", "20", self.name), check=False)
             jobs = self.run("systemctl", "list-jobs", "--no-pager", check=False)
-            raise AssertionError(f"{error}\n{log.stdout}{log.stderr}\n{jobs.stdout}{jobs.stderr}") from None
+            raise AssertionError(
+                f"{error}\n{log.stdout}{log.stderr}\n{jobs.stdout}{jobs.stderr}"
+            ) from None
 
     def remove(self) -> None:
         """The host is gone, with its disks and its cgroup."""
@@ -241,7 +293,9 @@ class Host:
             group = Path(mounted) / self.name
             if kind == "cgroup2" and group.is_dir():
                 for folder, _, _ in os.walk(group, topdown=False):
-                    with contextlib.suppress(OSError):  # still letting go of its last process: it is empty, leave it
+                    with contextlib.suppress(
+                        OSError
+                    ):  # still letting go of its last process: it is empty, leave it
                         os.rmdir(folder)
 
     def run(
@@ -253,13 +307,19 @@ class Host:
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Runs `argv` in the host, or in a neighbour's place on the network (`netns`: "lan", "outside")."""
-        return _call(self._argv(argv, netns, timeout), stdin=stdin, check=check, timeout=timeout + 15)
+        return _call(
+            self._argv(argv, netns, timeout), stdin=stdin, check=check, timeout=timeout + 15
+        )
 
-    def sh(self, script: str, *, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def sh(
+        self, script: str, *, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a shell script in the host."""
         return self.run("sh", "-eu", stdin=script, check=check, timeout=timeout)
 
-    def start(self, *argv: str, netns: str | None = None, timeout: float = 600) -> subprocess.Popen[str]:
+    def start(
+        self, *argv: str, netns: str | None = None, timeout: float = 600
+    ) -> subprocess.Popen[str]:
         """Starts `argv` in the host and does not wait for it."""
         return subprocess.Popen(
             self._argv(argv, netns, timeout),
@@ -303,7 +363,9 @@ class Host:
         return (*self.docker, "exec", "--interactive", self.name, *limit, *place, *argv)
 
 
-def wait_until(what: str, happens: Callable[[], T], *, seconds: float = 30, every: float = 0.2) -> T:
+def wait_until(
+    what: str, happens: Callable[[], T], *, seconds: float = 30, every: float = 0.2
+) -> T:
     """Returns what `happens` gives once it is true; fails with `what` and its last error after `seconds`."""
     end = time.monotonic() + seconds
     last: object = None
@@ -323,7 +385,9 @@ def wait_until(what: str, happens: Callable[[], T], *, seconds: float = 30, ever
 
 def _answers(docker: Sequence[str]) -> bool:
     try:
-        info = _call((*docker, "info", "--format", "{{json .ServerVersion}}"), check=False, timeout=20)
+        info = _call(
+            (*docker, "info", "--format", "{{json .ServerVersion}}"), check=False, timeout=20
+        )
     except subprocess.TimeoutExpired:
         return False
     # `docker info` exits 0 without a server, in some versions.
@@ -333,12 +397,27 @@ def _answers(docker: Sequence[str]) -> bool:
         return False
 
 
-def _call(argv: Sequence[str], *, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def _call(
+    argv: Sequence[str],
+    *,
+    stdin: str | bytes | None = None,
+    check: bool = True,
+    timeout: float = 60,
+) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run(argv, input=data or b"", capture_output=True, check=False, timeout=timeout)
-    text = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    done = subprocess.run(
+        argv, input=data or b"", capture_output=True, check=False, timeout=timeout
+    )
+    text = subprocess.CompletedProcess(
+        done.args,
+        done.returncode,
+        done.stdout.decode(errors="replace"),
+        done.stderr.decode(errors="replace"),
+    )
     if check and text.returncode != 0:
-        raise CommandFailedError(f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}")
+        raise CommandFailedError(
+            f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}"
+        )
     return text
 
 
@@ -362,7 +441,9 @@ def _only_one(path: Path) -> Iterator[None]:
             except BlockingIOError:
                 time.sleep(1)
         else:
-            raise CannotHostError("another run of the test host has been holding its cache for 10 minutes")
+            raise CannotHostError(
+                "another run of the test host has been holding its cache for 10 minutes"
+            )
         yield
 
 

@@ -39,7 +39,9 @@ def connect(place: Json, timeout: float) -> tuple[socket.socket, str, str]:
     plain = socket.create_connection((place.get("at") or url.hostname, port), timeout=timeout)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        sock = TLS.wrap_socket(plain, server_hostname=url.hostname) if url.scheme == "https" else plain
+        sock = (
+            TLS.wrap_socket(plain, server_hostname=url.hostname) if url.scheme == "https" else plain
+        )
     except BaseException:
         plain.close()
         raise
@@ -49,7 +51,11 @@ def connect(place: Json, timeout: float) -> tuple[socket.socket, str, str]:
 def head(place: Json, host: str, path: str, *extra: str, method: str = "GET") -> bytes:
     """A request's head."""
     headers = {"Host": host, **place.get("headers", {})}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), *extra]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        *(f"{key}: {value}" for key, value in headers.items()),
+        *extra,
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
@@ -140,7 +146,9 @@ def watch(places: list[Json], parallel: int = 3, pause: float = 0.02) -> Json:
                         wrong.append([should, did])
             over.wait(pause)
 
-    walkers = [threading.Thread(target=walk, args=(number,), daemon=True) for number in range(parallel)]
+    walkers = [
+        threading.Thread(target=walk, args=(number,), daemon=True) for number in range(parallel)
+    ]
     for walker in walkers:
         walker.start()
     print("watching", flush=True)
@@ -166,7 +174,14 @@ def uploads(places: list[Json], every: float = 1.5, most: int = 60) -> Json:
     def one(place: Json) -> None:
         start = time.monotonic() - first
         seen = upload(place, over)
-        became[place["name"]].append([start, seen["status"], seen.get("json", {}).get("name"), seen.get("json", {}).get("received")])
+        became[place["name"]].append(
+            [
+                start,
+                seen["status"],
+                seen.get("json", {}).get("name"),
+                seen.get("json", {}).get("received"),
+            ]
+        )
 
     def begin() -> None:
         for _ in range(most):
@@ -191,7 +206,11 @@ def upload(place: Json, over: threading.Event, size: int = 1000) -> Json:
     try:
         sock, host, path = connect(place, 20)
         with sock:
-            sock.sendall(head(place, host, path, "Connection: close", f"Content-Length: {size}", method="POST"))
+            sock.sendall(
+                head(
+                    place, host, path, "Connection: close", f"Content-Length: {size}", method="POST"
+                )
+            )
             while sent < size - 1 and not over.wait(0.5):
                 sock.sendall(b"x")
                 sent += 1
@@ -208,7 +227,9 @@ def websockets(places: list[Json]) -> Json:
     others}, "failed": how many could not be opened}.
     """
     over = threading.Event()
-    became: dict[str, Json] = {place["name"]: {"held": [], "greeted": {}, "failed": 0} for place in places}
+    became: dict[str, Json] = {
+        place["name"]: {"held": [], "greeted": {}, "failed": 0} for place in places
+    }
 
     def hold(place: Json) -> None:
         became[place["name"]]["held"] = sorted(set(talk(place, over)))
@@ -235,7 +256,11 @@ def websockets(places: list[Json]) -> Json:
             pass
         return names
 
-    threads = [threading.Thread(target=task, args=(place,), daemon=True) for place in places for task in (hold, come_and_go)]
+    threads = [
+        threading.Thread(target=task, args=(place,), daemon=True)
+        for place in places
+        for task in (hold, come_and_go)
+    ]
     for thread in threads:
         thread.start()
     print("watching", flush=True)
@@ -275,7 +300,12 @@ class Websocket:
     def __init__(self, place: Json) -> None:
         self.sock, host, path = connect(place, 10)
         key = base64.b64encode(os.urandom(16)).decode()
-        upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}")
+        upgrade = (
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+        )
         self.sock.sendall(head(place, host, path, *upgrade))
         self.stream = self.sock.makefile("rb")
         words = self.stream.readline().split()
@@ -349,7 +379,12 @@ def download(place: Json) -> Json:
             offset = size % 256
             intact = intact and (piece + piece)[offset : offset + len(data)] == data
             size += len(data)
-    return {"status": answer.status, "bytes": size, "intact": intact, "seconds": time.monotonic() - start}
+    return {
+        "status": answer.status,
+        "bytes": size,
+        "intact": intact,
+        "seconds": time.monotonic() - start,
+    }
 
 
 def half_close(place: Json, timeout: float = 15) -> Json:
@@ -383,7 +418,10 @@ def burst(place: Json, count: int, timeout: float = 20) -> Json:
 
         async def talk() -> str:
             reader, writer = await asyncio.open_connection(
-                place.get("at") or url.hostname, port, ssl=tls, server_hostname=url.hostname if tls else None
+                place.get("at") or url.hostname,
+                port,
+                ssl=tls,
+                server_hostname=url.hostname if tls else None,
             )
             writer.write(request)
             data = await reader.read()  # to the end
@@ -391,7 +429,9 @@ def burst(place: Json, count: int, timeout: float = 20) -> Json:
             body = data.partition(b"\r\n\r\n")[2]
             return str(json.loads(body)["name"])
 
-        results = await asyncio.gather(*(asyncio.wait_for(talk(), timeout) for _ in range(count)), return_exceptions=True)
+        results = await asyncio.gather(
+            *(asyncio.wait_for(talk(), timeout) for _ in range(count)), return_exceptions=True
+        )
         names = [result for result in results if isinstance(result, str)]
         lost = [repr(result) for result in results if not isinstance(result, str)]
         return {"answers": len(names), "names": sorted(set(names)), "lost": lost[:10]}

@@ -12,7 +12,24 @@ from hypothesis import strategies as st
 
 RANGES = {"alpha": range(5000, 5100), "beta": range(5100, 5200)}
 SUBNETS = {"alpha": "172.30.0.0/23", "beta": None}
-TITLES = ["Hub", "Überblick", "監視", "A: b", "it's", 'say "hi"', "a # b", "{x}", "yes", "5", "- a", "*a", "&a", "a, b", "🎛 desk", "back\\slash"]
+TITLES = [
+    "Hub",
+    "Überblick",
+    "監視",
+    "A: b",
+    "it's",
+    'say "hi"',
+    "a # b",
+    "{x}",
+    "yes",
+    "5",
+    "- a",
+    "*a",
+    "&a",
+    "a, b",
+    "🎛 desk",
+    "back\\slash",
+]
 REMARKS = ["# plain", "#", "# {a: [b]}, 'c", "# ünï 監", '# port: 5 "', "#! *a &b", "# - x,"]
 MERGE = "<<"
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -59,7 +76,20 @@ class _Pen:
             self.put(" " * self.draw(st.integers(1, 2)) + self.draw(st.sampled_from(REMARKS)))
         self.put(self.newline)
         while self.chatty and self.maybe(4):
-            self.put(self.draw(st.sampled_from(["", "   ", *(f"{' ' * indent}{self.draw(st.sampled_from(REMARKS))}" for indent in (0, 2, 5, 9))])))
+            self.put(
+                self.draw(
+                    st.sampled_from(
+                        [
+                            "",
+                            "   ",
+                            *(
+                                f"{' ' * indent}{self.draw(st.sampled_from(REMARKS))}"
+                                for indent in (0, 2, 5, 9)
+                            ),
+                        ]
+                    )
+                )
+            )
             self.put(self.newline)
 
     def key(self, name: str) -> str:
@@ -68,7 +98,13 @@ class _Pen:
 
     def scalar(self, value: object, flow: bool) -> str:
         if isinstance(value, list):
-            return "[" + ", ".join(self.pairs(item) if isinstance(item, dict) else str(item) for item in value) + "]"
+            return (
+                "["
+                + ", ".join(
+                    self.pairs(item) if isinstance(item, dict) else str(item) for item in value
+                )
+                + "]"
+            )
         if not isinstance(value, str) or re.fullmatch(r"[0-9./-]{6,}", value):
             return str(value)
         if PLAIN.fullmatch(value) and value != "yes" and self.maybe():
@@ -82,10 +118,21 @@ class _Pen:
         pad = self.draw(st.sampled_from(["", " "]))
         comma = self.draw(st.sampled_from([", ", ",", " , "]))
         trailing = "," if self.maybe(5) else ""
-        return "{" + pad + comma.join(self.pair(name, value) for name, value in fields.items()) + trailing + pad + "}"
+        return (
+            "{"
+            + pad
+            + comma.join(self.pair(name, value) for name, value in fields.items())
+            + trailing
+            + pad
+            + "}"
+        )
 
     def pair(self, name: str, value: object) -> str:
-        return f"{name}: {value}" if name == MERGE else f"{self.key(name)}: {self.scalar(value, flow=True)}"
+        return (
+            f"{name}: {value}"
+            if name == MERGE
+            else f"{self.key(name)}: {self.scalar(value, flow=True)}"
+        )
 
     def flow_value(self, fields: dict[str, Any], indent: int) -> None:
         """A flow mapping on one line or over several, where it may."""
@@ -95,7 +142,9 @@ class _Pen:
         self.put("{")
         self.end_line()
         for name, value in fields.items():
-            self.put(" " * (indent + 1 + self.draw(st.integers(0, 3))) + f"{self.pair(name, value)},")
+            self.put(
+                " " * (indent + 1 + self.draw(st.integers(0, 3))) + f"{self.pair(name, value)},"
+            )
             self.end_line()
         self.put(" " * (indent + 1) + "}")
 
@@ -104,12 +153,22 @@ class _Pen:
 def written(draw: st.DrawFn, least: int = 0) -> Written:
     """An inventory of two projects with `least` to five services each."""
     pen = _Pen(draw)
-    values: dict[str, Any] = {"version": 1, "hosts": {"box": {"zones": {"lan": ["192.168.0.0/16"]}}}, "projects": {}}
-    names = draw(st.permutations(["a", "b-2", "cc", "d-e-f", "web", "x1", "yy", "zeta-9", "long-service-name", "q"]))
+    values: dict[str, Any] = {
+        "version": 1,
+        "hosts": {"box": {"zones": {"lan": ["192.168.0.0/16"]}}},
+        "projects": {},
+    }
+    names = draw(
+        st.permutations(
+            ["a", "b-2", "cc", "d-e-f", "web", "x1", "yy", "zeta-9", "long-service-name", "q"]
+        )
+    )
     for project, ports in RANGES.items():
         count = draw(st.integers(least, 5))
         chosen, names = names[:count], names[count:]
-        numbers = draw(st.lists(st.sampled_from(ports), min_size=2 * count, max_size=2 * count, unique=True))
+        numbers = draw(
+            st.lists(st.sampled_from(ports), min_size=2 * count, max_size=2 * count, unique=True)
+        )
         services = {name: _service(draw, numbers.pop(), numbers.pop()) for name in chosen}
         values["projects"][project] = {"ports": f"{ports[0]}-{ports[-1]}"}
         if SUBNETS[project]:
@@ -131,7 +190,11 @@ def written(draw: st.DrawFn, least: int = 0) -> Written:
 
 
 def _service(draw: st.DrawFn, port: int, other: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {"port": port} if draw(st.integers(0, 3)) else {"ports": [port, {"port": other, "protocol": "tcp"}]}
+    fields: dict[str, Any] = (
+        {"port": port}
+        if draw(st.integers(0, 3))
+        else {"ports": [port, {"port": other, "protocol": "tcp"}]}
+    )
     if draw(st.booleans()):
         fields["title"] = draw(st.sampled_from(TITLES))
     if draw(st.booleans()):
@@ -141,7 +204,9 @@ def _service(draw: st.DrawFn, port: int, other: int) -> dict[str, Any]:
     if draw(st.integers(0, 2)) == 0:
         fields["allow"] = ["lan"]
     if draw(st.integers(0, 3)) == 0:
-        fields["notes"] = draw(st.sampled_from(["one line\n", "two\n# lines: x\n", "one\n\nafter a gap\n"]))
+        fields["notes"] = draw(
+            st.sampled_from(["one line\n", "two\n# lines: x\n", "one\n\nafter a gap\n"])
+        )
     order = draw(st.permutations(list(fields)))
     return {name: fields[name] for name in order}
 
@@ -164,7 +229,9 @@ def _all_flow(pen: _Pen, values: dict[str, Any]) -> None:
             pen.put("," if index else "")
             gap(3)
             if name != "services":
-                pen.put(f"{pen.key(name)}: {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=True)}")
+                pen.put(
+                    f"{pen.key(name)}: {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=True)}"
+                )
                 continue
             pen.put(f"{pen.key(name)}: ")
             _flow_services(pen, project, value, 4 if several else -1)
@@ -192,7 +259,9 @@ def _flow_services(pen: _Pen, project: str, services: dict[str, Any], indent: in
             before = len(pen.text)
             pen.end_line()
             remark = re.match(r" +#[^\r\n]*", pen.text[before:])
-            pen.entries[name] = pen.entries[name]._replace(end=before + remark.end() if remark else before)
+            pen.entries[name] = pen.entries[name]._replace(
+                end=before + remark.end() if remark else before
+            )
         elif not last:
             pen.put(" ")
     if lines and services:
@@ -223,7 +292,9 @@ def _block(pen: _Pen, values: dict[str, Any]) -> None:
                 anchor = f"*{project}"
                 pen.put(f" &{project}")
             if name != "services":
-                pen.put(f" {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=False)}")
+                pen.put(
+                    f" {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=False)}"
+                )
                 pen.end_line()
             elif not value:
                 pen.put(pen.draw(st.sampled_from(["", " {}", " ~", " null", " { }"])))
@@ -238,12 +309,24 @@ def _block(pen: _Pen, values: dict[str, Any]) -> None:
                     spelled = entry
                     if anchor is not None and pen.maybe():
                         at = pen.draw(st.integers(0, len(entry)))
-                        spelled = dict([*[*entry.items()][:at], (MERGE, anchor), *[*entry.items()][at:]])
+                        spelled = dict(
+                            [*[*entry.items()][:at], (MERGE, anchor), *[*entry.items()][at:]]
+                        )
                         value[service] = {**fields["defaults"], **entry}
-                    _block_service(pen, project, service, spelled, outer + inner + deep, deepest, shared)
+                    _block_service(
+                        pen, project, service, spelled, outer + inner + deep, deepest, shared
+                    )
 
 
-def _block_service(pen: _Pen, project: str, name: str, fields: dict[str, Any], column: int, step: int, shared: dict[str, bool]) -> None:
+def _block_service(
+    pen: _Pen,
+    project: str,
+    name: str,
+    fields: dict[str, Any],
+    column: int,
+    step: int,
+    shared: dict[str, bool],
+) -> None:
     pen.put(" " * column)
     start = len(pen.text)
     if pen.maybe(3):
@@ -264,7 +347,12 @@ def _block_service(pen: _Pen, project: str, name: str, fields: dict[str, Any], c
             pen.put(" " * (column + step))
             if field == "notes":
                 pen.put(pen.key(field) + ": |" + pen.newline)
-                pen.put("".join(f"{' ' * (column + step + 1)}{line}".rstrip() + pen.newline for line in value[:-1].split("\n")))
+                pen.put(
+                    "".join(
+                        f"{' ' * (column + step + 1)}{line}".rstrip() + pen.newline
+                        for line in value[:-1].split("\n")
+                    )
+                )
                 pen.literal = len(pen.text)
                 end = len(pen.text) - len(pen.newline)
                 continue
@@ -278,7 +366,9 @@ def _block_service(pen: _Pen, project: str, name: str, fields: dict[str, Any], c
                 for item in value:
                     pen.end_line()
                     pen.put(
-                        " " * (column + step + pen.draw(st.sampled_from([0]))) + "- " + (pen.pairs(item) if isinstance(item, dict) else str(item))
+                        " " * (column + step + pen.draw(st.sampled_from([0])))
+                        + "- "
+                        + (pen.pairs(item) if isinstance(item, dict) else str(item))
                     )
             elif field == MERGE:
                 pen.put(f"{field}: {value}")

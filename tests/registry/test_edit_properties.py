@@ -11,8 +11,10 @@ import yaml
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
-from portgen import edit, inventory, planner
-from portgen.plan import Service
+from portgen.edits import edit
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Service
 from tests.registry.handwriting import RANGES, SUBNETS, Entry, Written, written
 
 Values = dict[str, Any]
@@ -100,13 +102,20 @@ def test_a_move_back_and_forth_leaves_just_the_pins(case: Written, data: st.Data
     source, services = parsed(case)
     name = data.draw(st.sampled_from(sorted(services)))
     there = edit.read(source, edit.move(source, (services[name], 0, 6000)))
-    moved = next(service for service in planner.make(there.inventory).services if service.name == name)
+    moved = next(
+        service for service in planner.make(there.inventory).services if service.name == name
+    )
     assert (moved.address, moved.ports[0].port) == (services[name].address, 6000)
     if moved.via in ("socat", "docker"):
         assert moved.ports[0].container_port == services[name].ports[0].container_port
     back = edit.read(there, edit.move(there, (moved, 0, services[name].ports[0].port)))
-    again = next(service for service in planner.make(back.inventory).services if service.name == name)
-    assert (again.address, [port.port for port in again.ports]) == (services[name].address, [port.port for port in services[name].ports])
+    again = next(
+        service for service in planner.make(back.inventory).services if service.name == name
+    )
+    assert (again.address, [port.port for port in again.ports]) == (
+        services[name].address,
+        [port.port for port in services[name].ports],
+    )
 
 
 @given(written(least=1), st.data())
@@ -116,7 +125,9 @@ def test_any_port_of_several_moves_alone(case: Written, data: st.DataObject) -> 
     assume(several)
     before = data.draw(st.sampled_from(several))
     after = edit.read(source, edit.move(source, (before, 1, 6001)))
-    moved = next(service for service in planner.make(after.inventory).services if service.name == before.name)
+    moved = next(
+        service for service in planner.make(after.inventory).services if service.name == before.name
+    )
     assert [port.port for port in moved.ports] == [before.ports[0].port, 6001]
     assert moved.address == before.address
     if before.via in ("socat", "docker"):
@@ -162,9 +173,14 @@ def test_a_removal_takes_only_its_entry(case: Written, data: st.DataObject) -> N
     del expected["projects"][entry.project]["services"][name]
     assert load(edited.text) == expected
     start = case.text[: entry.start].removesuffix("? ") if entry.block else case.text[: entry.start]
-    assert squeezed(edited.text) == squeezed(start) + squeezed(case.text[end_of(case.text, entry) :])
+    assert squeezed(edited.text) == squeezed(start) + squeezed(
+        case.text[end_of(case.text, entry) :]
+    )
     kept = len(case.text) - len(edited.text)
-    prefix = next((i for i, (a, b) in enumerate(zip(case.text, edited.text, strict=False)) if a != b), len(edited.text))
+    prefix = next(
+        (i for i, (a, b) in enumerate(zip(case.text, edited.text, strict=False)) if a != b),
+        len(edited.text),
+    )
     assert edited.text[prefix:] == case.text[prefix + kept :], "it takes one piece out"
 
 
@@ -183,7 +199,25 @@ def test_a_retirement_touches_only_its_entry(case: Written, data: st.DataObject)
 
 
 TEXTS = st.sampled_from(
-    ["Plain", "Two words", "A: b", "it's", '"q"', "a # b", "{x}", "[y]", "yes", "12", "1e5", "- a", "*a", "ü, 監", "a\\b", "~", "%"]
+    [
+        "Plain",
+        "Two words",
+        "A: b",
+        "it's",
+        '"q"',
+        "a # b",
+        "{x}",
+        "[y]",
+        "yes",
+        "12",
+        "1e5",
+        "- a",
+        "*a",
+        "ü, 監",
+        "a\\b",
+        "~",
+        "%",
+    ]
 )
 
 
@@ -199,7 +233,10 @@ def test_a_new_service_only_adds_lines(case: Written, data: st.DataObject) -> No
                 "title": TEXTS,
                 "purpose": TEXTS,
                 "route": st.sampled_from(["/a/{name}/", "/", None]),
-                "allow": st.lists(st.sampled_from(["lan", "any", "10.0.0.0/8", "fd00::/8", "10.0.0.1"]), max_size=2),
+                "allow": st.lists(
+                    st.sampled_from(["lan", "any", "10.0.0.0/8", "fd00::/8", "10.0.0.1"]),
+                    max_size=2,
+                ),
                 "via": st.sampled_from(["socat", "host"]),
                 "health": st.just("/a?b=c&d"),
             },
@@ -215,8 +252,18 @@ def test_a_new_service_only_adds_lines(case: Written, data: st.DataObject) -> No
     assert loaded == expected
     assert list(loaded["projects"][project]["services"]) == [*before, "new-one"]
     # One piece comes in, and an empty `{}`, `~` or `null` goes where it stood.
-    prefix = next((i for i, (a, b) in enumerate(zip(case.text, edited.text, strict=False)) if a != b), len(case.text))
-    suffix = next((i for i, (a, b) in enumerate(zip(case.text[::-1], edited.text[::-1], strict=False)) if a != b), len(case.text))
+    prefix = next(
+        (i for i, (a, b) in enumerate(zip(case.text, edited.text, strict=False)) if a != b),
+        len(case.text),
+    )
+    suffix = next(
+        (
+            i
+            for i, (a, b) in enumerate(zip(case.text[::-1], edited.text[::-1], strict=False))
+            if a != b
+        ),
+        len(case.text),
+    )
     gone = case.text[prefix : len(case.text) - suffix]
     if before:
         # Within braces, two come in: the comma, and behind a comment the entry.
@@ -231,6 +278,8 @@ def test_what_is_added_can_be_taken_out_again(case: Written, data: st.DataObject
     source, _ = parsed(case)
     project = data.draw(st.sampled_from(sorted(RANGES)))
     added = edit.read(source, edit.add(source, project, "new-one", {"title": "New", "port": 5555}))
-    service = next(service for service in planner.make(added.inventory).services if service.name == "new-one")
+    service = next(
+        service for service in planner.make(added.inventory).services if service.name == "new-one"
+    )
     removed = edit.read(added, edit.remove(added, service))
     assert squeezed(removed.text) == squeezed(case.text)

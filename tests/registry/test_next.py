@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from portgen import model, planner, registry
-from portgen.plan import Plan, Project, free_ports, free_ranges
+from portgen.inventory import model
+from portgen.plan import planner, registry
+from portgen.plan.free import free_ports, free_ranges
+from portgen.plan.types import Plan, Project
 
 # Few ports, so that ranges, groups, holders and reservations meet; some below 1024, and the last one there is.
 PORTS = st.integers(1015, 1040) | st.integers(65530, 65535)
@@ -29,7 +31,12 @@ def plans(draw: st.DrawFn) -> Plan:
     maybe_ports = st.none() | ports()
     hosts = {
         name: model.Host(
-            reserved=draw(maybe_ports), nginx=draw(st.sampled_from([None, model.Nginx(listen=1025), model.Nginx(listen=1030, listen_tls=65535)]))
+            reserved=draw(maybe_ports),
+            nginx=draw(
+                st.sampled_from(
+                    [None, model.Nginx(listen=1025), model.Nginx(listen=1030, listen_tls=65535)]
+                )
+            ),
         )
         for name in draw(st.sampled_from([["box"], ["box", "other"]]))
     }
@@ -46,13 +53,21 @@ def plans(draw: st.DrawFn) -> Plan:
                     via=st.sampled_from(["socat", "docker", "host", "process"]),
                     allow=st.sampled_from([[], ["any"]]),
                 )
-                | st.builds(model.Service, ports=st.lists(PORTS | st.builds(model.PortEntry, port=PORTS), min_size=1, max_size=3))
+                | st.builds(
+                    model.Service,
+                    ports=st.lists(
+                        PORTS | st.builds(model.PortEntry, port=PORTS), min_size=1, max_size=3
+                    ),
+                )
             )
         projects[project] = model.Project(
             host=draw(st.sampled_from([*hosts])),
             ports=draw(maybe_ports),
             reserved=draw(maybe_ports),
-            groups=[model.Group(name, draw(ports())) for name in draw(st.sampled_from([[], ["web"], ["web", "jobs"]]))],
+            groups=[
+                model.Group(name, draw(ports()))
+                for name in draw(st.sampled_from([[], ["web"], ["web", "jobs"]]))
+            ],
             services=services,
         )
     return planner.make(model.Inventory(version=1, hosts=hosts, projects=projects))
@@ -64,15 +79,23 @@ def closed(plan: Plan, project: Project, group: str | None, port: int) -> str | 
     assert host is not None
     if project.ports is None or port not in project.ports:
         return "outside the project"
-    if group is not None and not any(port in one.ports for one in project.groups if one.name == group):
+    if group is not None and not any(
+        port in one.ports for one in project.groups if one.name == group
+    ):
         return "outside the group"
     if any(port in one.ports for one in project.groups if one.name != group):
         return "planned for another group"
     if any(binding.port == port for binding in host.bindings):
         return "held"
-    if (host.reserved is not None and port in host.reserved) or (project.reserved is not None and port in project.reserved):
+    if (host.reserved is not None and port in host.reserved) or (
+        project.reserved is not None and port in project.reserved
+    ):
         return "reserved"
-    if any(port in other.ports for other in plan.projects if other.name != project.name and other.host == project.host and other.ports is not None):
+    if any(
+        port in other.ports
+        for other in plan.projects
+        if other.name != project.name and other.host == project.host and other.ports is not None
+    ):
         return "another project's"
     return "privileged" if port < 1024 else None
 
@@ -83,7 +106,9 @@ def test_next_gives_just_the_ports_that_nothing_closes(plan: Plan) -> None:
         for group in (None, *(group.name for group in project.groups)):
             note(f"{project.name} {group}")
             candidates = [*range(1000, 1060), *range(65520, 65536)]
-            assert [*free_ports(plan, project, group)] == [port for port in candidates if closed(plan, project, group, port) is None]
+            assert [*free_ports(plan, project, group)] == [
+                port for port in candidates if closed(plan, project, group, port) is None
+            ]
 
 
 @given(plans())
@@ -91,9 +116,17 @@ def test_a_free_port_is_never_taken_for_anything_else(plan: Plan) -> None:
     for project in plan.projects:
         for port in free_ports(plan, project):
             assert [*registry.holders(plan, port)] == [
-                binding for host in plan.hosts if host.name != project.host for binding in host.bindings if binding.port == port
+                binding
+                for host in plan.hosts
+                if host.name != project.host
+                for binding in host.bindings
+                if binding.port == port
             ]
-            vacancy = next(vacancy for vacancy in registry.vacancies(plan, port) if vacancy.host.name == project.host)
+            vacancy = next(
+                vacancy
+                for vacancy in registry.vacancies(plan, port)
+                if vacancy.host.name == project.host
+            )
             assert vacancy.free
             assert [owner.project.name for owner in vacancy.owners] == [project.name]
             assert vacancy.below is None or vacancy.below.port < port
@@ -102,8 +135,16 @@ def test_a_free_port_is_never_taken_for_anything_else(plan: Plan) -> None:
 
 @given(plans())
 def test_every_port_of_a_host_is_in_the_table_once(plan: Plan) -> None:
-    rows = [(row.host, row.holder, row.port, row.transport) for row in registry.rows(plan) if row.port is not None]
-    bindings: list[Any] = [(host.name, binding.holder, binding.port, binding.transport) for host in plan.hosts for binding in host.bindings]
+    rows = [
+        (row.host, row.holder, row.port, row.transport)
+        for row in registry.rows(plan)
+        if row.port is not None
+    ]
+    bindings: list[Any] = [
+        (host.name, binding.holder, binding.port, binding.transport)
+        for host in plan.hosts
+        for binding in host.bindings
+    ]
     assert sorted(rows) == sorted(bindings)
 
 
@@ -111,5 +152,7 @@ def test_every_port_of_a_host_is_in_the_table_once(plan: Plan) -> None:
 def test_what_is_free_is_counted_where_it_is(plan: Plan) -> None:
     for project in plan.projects:
         for room in registry.rooms(plan, project):
-            assert room.ranges == free_ranges(plan, project, room.group.name if room.group else None)
+            assert room.ranges == free_ranges(
+                plan, project, room.group.name if room.group else None
+            )
             assert room.size == len([port for part in room.ranges for port in part])

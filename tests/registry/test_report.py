@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from portgen import report
+from portgen import screen
 from portgen.problem import Location, Problem, Severity
+from portgen.settings import Style
 
-PLAIN = report.Style()
+PLAIN = Style()
 HEAD = ("PORT", "SERVICE", "ROUTE")
 ROWS = [("5000", "hub", "/wall/hub/"), ("5001", "a-rather-long-name", "-")]
 
 
 def test_a_table_is_aligned_and_ends_no_line_with_blanks() -> None:
-    assert list(report.table(HEAD, ROWS, PLAIN)) == [
+    assert list(screen.table(HEAD, ROWS, PLAIN)) == [
         "PORT  SERVICE             ROUTE",
         "5000  hub                 /wall/hub/",
         "5001  a-rather-long-name  -",
     ]
-    assert list(report.table(HEAD, [], PLAIN)) == ["PORT  SERVICE  ROUTE"]
+    assert list(screen.table(HEAD, [], PLAIN)) == ["PORT  SERVICE  ROUTE"]
 
 
 def test_a_narrow_terminal_cuts_the_widest_column() -> None:
-    lines = list(report.table(HEAD, ROWS, PLAIN, width=28))
-    assert lines == ["PORT  SERVICE     ROUTE", "5000  hub         /wall/hub/", "5001  a-rather-…  -"]
+    lines = list(screen.table(HEAD, ROWS, PLAIN, width=28))
+    assert lines == [
+        "PORT  SERVICE     ROUTE",
+        "5000  hub         /wall/hub/",
+        "5001  a-rather-…  -",
+    ]
     assert max(map(len, lines)) <= 28
-    assert list(report.table(HEAD, ROWS, PLAIN, width=200)) == list(report.table(HEAD, ROWS, PLAIN))
+    assert list(screen.table(HEAD, ROWS, PLAIN, width=200)) == list(screen.table(HEAD, ROWS, PLAIN))
 
 
 def test_a_markdown_table_keeps_its_cells() -> None:
-    assert list(report.table(("A", "B"), [("x|y", "\\")], report.Style(format="markdown"))) == ["| A | B |", "|---|---|", "| x\\|y | \\\\ |"]
+    assert list(screen.table(("A", "B"), [("x|y", "\\")], Style(format="markdown"))) == [
+        "| A | B |",
+        "|---|---|",
+        "| x\\|y | \\\\ |",
+    ]
 
 
 def _problem(message: str, line: int, rule: str = "port-taken") -> Problem:
@@ -36,6 +45,10 @@ def _problem(message: str, line: int, rule: str = "port-taken") -> Problem:
 
 def test_a_finding_that_only_moved_is_not_new() -> None:
     before = [_problem("port 5000 is held by hub (line 3)", 9), _problem("other", 1)]
-    after = [_problem("port 5000 is held by hub (line 4)", 10), _problem("port 5000 is held by hub (line 4)", 12), _problem("other", 1, "else")]
-    assert report.fresh(before, after) == after[1:]
-    assert report.fresh(after, after) == []
+    after = [
+        _problem("port 5000 is held by hub (line 4)", 10),
+        _problem("port 5000 is held by hub (line 4)", 12),
+        _problem("other", 1, "else"),
+    ]
+    assert screen.fresh(before, after) == after[1:]
+    assert screen.fresh(after, after) == []

@@ -7,9 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import edit, inventory, planner, rules
-from portgen.inventory import Source
-from portgen.plan import Project, Service, free_ports
+from portgen import rules
+from portgen.edits import edit
+from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
+from portgen.plan import planner
+from portgen.plan.free import free_ports
+from portgen.plan.types import Project, Service
 
 TEXT = """\
 version: 1
@@ -37,15 +41,24 @@ def step(source: Source, data: st.DataObject, name: str) -> Source:
     services: list[Service] = [*project.services]
     doing = data.draw(
         st.sampled_from(
-            ["add"] * (len(free) > 0) + ["move"] * (bool(services and free)) + ["swap"] * (len(services) > 1) + ["remove"] * (len(services) > 1)
+            ["add"] * (len(free) > 0)
+            + ["move"] * (bool(services and free))
+            + ["swap"] * (len(services) > 1)
+            + ["remove"] * (len(services) > 1)
         )
     )
     if doing == "add":
         fields: dict[str, Any] = {"port": data.draw(st.sampled_from(free))}
-        address = edit.free_address(planner.make(edit.add(source, "wall", name, fields).expected), "wall", name)
-        edited = edit.add(source, "wall", name, {**fields, "address": address} if address else fields)
+        address = edit.free_address(
+            planner.make(edit.add(source, "wall", name, fields).expected), "wall", name
+        )
+        edited = edit.add(
+            source, "wall", name, {**fields, "address": address} if address else fields
+        )
     elif doing == "move":
-        edited = edit.move(source, (data.draw(st.sampled_from(services)), 0, data.draw(st.sampled_from(free))))
+        edited = edit.move(
+            source, (data.draw(st.sampled_from(services)), 0, data.draw(st.sampled_from(free)))
+        )
     elif doing == "swap":
         one, other = data.draw(st.permutations(services))[:2]
         edited = edit.move(source, (one, 0, other.ports[0].port), (other, 0, one.ports[0].port))
@@ -55,11 +68,21 @@ def step(source: Source, data: st.DataObject, name: str) -> Source:
 
 
 @given(st.data())
-def test_any_run_of_edits_leaves_a_clean_inventory_and_every_container_where_it_was(data: st.DataObject) -> None:
+def test_any_run_of_edits_leaves_a_clean_inventory_and_every_container_where_it_was(
+    data: st.DataObject,
+) -> None:
     source = inventory.parse(TEXT.encode(), "inventory.yaml")
     for number in range(data.draw(st.integers(4, 14))):
-        before = {service.name: (service.address, service.ports[0].container_port) for service in project_of(source).services}
+        before = {
+            service.name: (service.address, service.ports[0].container_port)
+            for service in project_of(source).services
+        }
         source = step(source, data, f"new-{number}")
-        after = {service.name: (service.address, service.ports[0].container_port) for service in project_of(source).services}
-        assert {name: where for name, where in after.items() if name in before} == {name: where for name, where in before.items() if name in after}
+        after = {
+            service.name: (service.address, service.ports[0].container_port)
+            for service in project_of(source).services
+        }
+        assert {name: where for name, where in after.items() if name in before} == {
+            name: where for name, where in before.items() if name in after
+        }
         assert rules.check(planner.make(source.inventory), source.at) == []

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from portgen import sockets
-from portgen.host import Finished
+from portgen.machine import sockets
+from portgen.machine.programs import Finished
+from portgen.machine.sockets import Socket
 from portgen.problem import Exit, PortgenError
-from portgen.sockets import Socket
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "ss"
 
@@ -34,7 +34,9 @@ def test_a_program_of_many_processes_is_named_once() -> None:
     assert sockets.listening(Finished(0, line, "")) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812)]
 
 
-@pytest.mark.parametrize("said", [Finished(1, "", "Cannot open netlink socket"), Finished(0, "Netid State\n", "")])
+@pytest.mark.parametrize(
+    "said", [Finished(1, "", "Cannot open netlink socket"), Finished(0, "Netid State\n", "")]
+)
 def test_what_can_not_be_read_is_no_empty_answer(said: Finished) -> None:
     with pytest.raises(PortgenError) as caught:
         sockets.listening(said)

@@ -25,7 +25,9 @@ MOVED = "Figures moves 5001 -> 5021; opens 5021/tcp to lan; closes 5001/tcp to l
 
 
 @pytest.fixture
-def git(need: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def git(
+    need: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
     """`git("commit", ...)` in tmp_path or `cwd`, by nobody in particular, with nobody's configuration."""
     program = need("git")
     for name, value in {
@@ -40,7 +42,9 @@ def git(need: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str, cwd: Path | None = None) -> str:
-        return subprocess.run((program, *arguments), cwd=cwd or tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            (program, *arguments), cwd=cwd or tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     return run
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portgen import chain, diff, inventory, planner, render, review, targets
-from portgen.output import Output, Present
-from portgen.plan import Plan
-from portgen.review import Review
+from portgen import chain, targets
+from portgen.files import diff, render
+from portgen.files.output import Output, Present
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Plan
+from portgen.review import compare as review
+from portgen.review.compare import Review
 
 TEMPLATES = [Path(__file__).parent.parent.parent / "templates"]
 
@@ -27,9 +31,14 @@ def by_files(before: str, after: str) -> Review:
     nothing = Output({}, None, {})
     sums = diff.sums(old, nothing)
     present = Output(
-        {path: frozenset({digest}) for digest, path in (line.split("  ") for line in sums.splitlines())},
+        {
+            path: frozenset({digest})
+            for digest, path in (line.split("  ") for line in sums.splitlines())
+        },
         sums.encode(),
         {file.path: Present(file.text.encode(), bool(file.mode & 0o100)) for file in old},
     )
     after_sums = diff.sums(new, present)
-    return review.of_changes(chain.Compared(new, diff.compare(new, present, after_sums), after_sums), plan)
+    return review.of_changes(
+        chain.Compared(new, diff.compare(new, present, after_sums), after_sums), plan
+    )

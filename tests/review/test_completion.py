@@ -42,7 +42,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {"PATH": path, "HOME": str(home), "TERM": "dumb", "XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"], "LC_ALL": "C.UTF-8"}
+    return {
+        "PATH": path,
+        "HOME": str(home),
+        "TERM": "dumb",
+        "XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"],
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 Offered = Callable[[str], list[str]]
@@ -54,10 +60,21 @@ def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
 
     def ask(line: str) -> list[str]:
         words = line.split(" ")
-        asked = {**environment, "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_PORTGEN_COMPLETE": "bash_complete"}
-        ran = subprocess.run(("portgen",), env=asked, cwd=tmp_path, capture_output=True, text=True, check=True)
+        asked = {
+            **environment,
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+            "_PORTGEN_COMPLETE": "bash_complete",
+        }
+        ran = subprocess.run(
+            ("portgen",), env=asked, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         assert ran.stderr == ""
-        return [found.partition(",")[2] if found.startswith("plain,") else found for found in ran.stdout.splitlines() if found]
+        return [
+            found.partition(",")[2] if found.startswith("plain,") else found
+            for found in ran.stdout.splitlines()
+            if found
+        ]
 
     return ask
 
@@ -91,12 +108,18 @@ def test_what_can_follow_is_offered(offered: Offered, line: str, names: list[str
 def test_the_inventory_of_the_line_is_asked(offered: Offered, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other/ports.yml").write_text(INVENTORY.replace("tickets", "seats"))
-    for line in ("portgen -C other -i ports.yml move ", "portgen move -C other -i ports.yml ", "portgen -i other/ports.yml move "):
+    for line in (
+        "portgen -C other -i ports.yml move ",
+        "portgen move -C other -i ports.yml ",
+        "portgen -i other/ports.yml move ",
+    ):
         assert offered(line) == ["figures", "figure-skating", "seats"]
 
 
 @pytest.mark.parametrize("text", [None, "not: [an inventory", "version: 1\nprojects: 7\n"])
-def test_an_inventory_that_cannot_be_read_offers_nothing_and_says_nothing(offered: Offered, tmp_path: Path, text: str | None) -> None:
+def test_an_inventory_that_cannot_be_read_offers_nothing_and_says_nothing(
+    offered: Offered, tmp_path: Path, text: str | None
+) -> None:
     (tmp_path / "inventory.yaml").unlink()
     if text is not None:
         (tmp_path / "inventory.yaml").write_text(text)
@@ -104,7 +127,9 @@ def test_an_inventory_that_cannot_be_read_offers_nothing_and_says_nothing(offere
         assert offered(line) == []
 
 
-def test_branches_and_tags_are_offered_to_diff(offered: Offered, tmp_path: Path, need: Callable[[str], str]) -> None:
+def test_branches_and_tags_are_offered_to_diff(
+    offered: Offered, tmp_path: Path, need: Callable[[str], str]
+) -> None:
     for arguments in (
         ("init", "-q", "-b", "main"),
         ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x", "--allow-empty"),
@@ -123,7 +148,15 @@ class Terminal:
 
     def __init__(self, command: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=folder, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
         os.close(slave)
         self.seen = ""
 
@@ -147,11 +180,20 @@ class Terminal:
     ("shell", "command", "sourced"),
     [
         ("bash", ("--norc", "--noprofile", "-i"), 'eval "$(portgen completion bash)"'),
-        ("zsh", ("-f", "-i"), 'autoload -U compinit; compinit -u; eval "$(portgen completion zsh)"'),
+        (
+            "zsh",
+            ("-f", "-i"),
+            'autoload -U compinit; compinit -u; eval "$(portgen completion zsh)"',
+        ),
     ],
 )
 def test_tab_completes_a_service(
-    need: Callable[[str], str], environment: dict[str, str], tmp_path: Path, shell: str, command: tuple[str, ...], sourced: str
+    need: Callable[[str], str],
+    environment: dict[str, str],
+    tmp_path: Path,
+    shell: str,
+    command: tuple[str, ...],
+    sourced: str,
 ) -> None:
     terminal = Terminal((need(shell), *command), environment, tmp_path)
     try:
@@ -166,14 +208,28 @@ def test_tab_completes_a_service(
         terminal.close()
 
 
-def test_fish_completes_a_service_with_its_title(need: Callable[[str], str], environment: dict[str, str], tmp_path: Path) -> None:
+def test_fish_completes_a_service_with_its_title(
+    need: Callable[[str], str], environment: dict[str, str], tmp_path: Path
+) -> None:
     script = 'portgen completion fish | source; complete --do-complete "portgen move fig"'
-    ran = subprocess.run((need("fish"), "--no-config", "-c", script), env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert sorted(ran.stdout.splitlines()) == ["figure-skating\tWall Screens", "figures\tKey Figures"]
+    ran = subprocess.run(
+        (need("fish"), "--no-config", "-c", script),
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sorted(ran.stdout.splitlines()) == [
+        "figure-skating\tWall Screens",
+        "figures\tKey Figures",
+    ]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_is_one_that_its_shell_can_read(need: Callable[[str], str], portgen: Portgen, shell: str, tmp_path: Path) -> None:
+def test_the_script_is_one_that_its_shell_can_read(
+    need: Callable[[str], str], portgen: Portgen, shell: str, tmp_path: Path
+) -> None:
     ran = portgen("completion", shell)
     assert (ran.code, ran.err) == (0, "")
     (tmp_path / "script").write_text(ran.out)
@@ -191,11 +247,30 @@ def test_each_command_shows_an_example_of_itself(portgen: Portgen, name: str) ->
     assert f"portgen {name}" in " ".join(examples.split()), ran.out
 
 
-def test_no_branch_is_offered_that_a_shell_or_a_terminal_would_obey(offered: Offered, tmp_path: Path) -> None:
+def test_no_branch_is_offered_that_a_shell_or_a_terminal_would_obey(
+    offered: Offered, tmp_path: Path
+) -> None:
     """Who may push names it; the shell prints it raw, and puts it on the line without quotes."""
     subprocess.run(("git", "init", "-q", "-b", "main"), cwd=tmp_path, check=True)
     subprocess.run(("git", "add", "inventory.yaml"), cwd=tmp_path, check=True)
-    subprocess.run(("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"), cwd=tmp_path, check=True)
-    for name in ("feature/größer#2", "x$(id)", "y`id`", "z;id", "a\u009b31mred", "b\u202egnp", "c\u3000main", "#d", "e'f", "g|h", "i&j", "k<l"):
+    subprocess.run(
+        ("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"),
+        cwd=tmp_path,
+        check=True,
+    )
+    for name in (
+        "feature/größer#2",
+        "x$(id)",
+        "y`id`",
+        "z;id",
+        "a\u009b31mred",
+        "b\u202egnp",
+        "c\u3000main",
+        "#d",
+        "e'f",
+        "g|h",
+        "i&j",
+        "k<l",
+    ):
         subprocess.run(("git", "branch", name), cwd=tmp_path, check=True)
     assert offered("portgen diff ") == ["feature/größer#2", "main"]

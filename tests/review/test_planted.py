@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portgen import revisions
+from portgen.machine import git as revisions
 from portgen.problem import Exit, PortgenError
 from tests.conftest import Run, missing
 from tests.review.conftest import AFTER, BEFORE, MOVED
@@ -91,7 +91,14 @@ def armed(canary: Path) -> None:
     """The files that `config` names: hooks for everything, a filter for every path."""
     hooks = canary.parent / "hooks"
     hooks.mkdir()
-    for name in ("reference-transaction", "post-checkout", "post-index-change", "fsmonitor-watchman", "pre-auto-gc", "query-watchman"):
+    for name in (
+        "reference-transaction",
+        "post-checkout",
+        "post-index-change",
+        "fsmonitor-watchman",
+        "pre-auto-gc",
+        "query-watchman",
+    ):
         (hooks / name).symlink_to(command(canary))
     (canary.parent / "attributes").write_text("* filter=planted diff=planted\n")
 
@@ -110,7 +117,14 @@ def bare_layout(folder: Path, canary: Path) -> None:
     (folder / "objects/stolen").mkdir()
 
 
-QUESTIONS = [("diff", "old", "new"), ("diff", "main"), ("diff", "HEAD"), ("diff", "HEAD^1", "HEAD"), ("diff", NOWHERE), ("diff", ":inventory.yaml")]
+QUESTIONS = [
+    ("diff", "old", "new"),
+    ("diff", "main"),
+    ("diff", "HEAD"),
+    ("diff", "HEAD^1", "HEAD"),
+    ("diff", NOWHERE),
+    ("diff", ":inventory.yaml"),
+]
 
 
 # --- bare layouts ----------------------------------------------------------------------------------------------------
@@ -119,7 +133,13 @@ QUESTIONS = [("diff", "old", "new"), ("diff", "main"), ("diff", "HEAD"), ("diff"
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
 @pytest.mark.parametrize("planted", ["hosts/prod", "hosts", "hosts/prod/deeper"])
 def test_a_planted_bare_repository_is_a_folder_like_any_other(
-    portgen: Portgen, history: History, git: Git, canary: Path, tmp_path: Path, planted: str, question: tuple[str, ...]
+    portgen: Portgen,
+    history: History,
+    git: Git,
+    canary: Path,
+    tmp_path: Path,
+    planted: str,
+    question: tuple[str, ...],
 ) -> None:
     path = history("hosts/prod/inventory.yaml")
     path.write_text(AFTER)
@@ -137,7 +157,9 @@ def test_a_planted_bare_repository_is_a_folder_like_any_other(
         assert ran.code in (Exit.OK, Exit.USAGE)
 
 
-def test_a_planted_bare_repository_is_none_for_completion(history: History, canary: Path, tmp_path: Path) -> None:
+def test_a_planted_bare_repository_is_none_for_completion(
+    history: History, canary: Path, tmp_path: Path
+) -> None:
     path = history("hosts/prod/inventory.yaml")
     armed(canary)
     bare_layout(path.parent, canary)
@@ -169,9 +191,21 @@ def test_git_tracks_nothing_that_is_called_git(git: Git, history: History, tmp_p
             with pytest.raises(subprocess.CalledProcessError):
                 git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}")
     # A tree made by hand is refused where it would be checked out.
-    made = subprocess.run(["git", "mktree"], input=f"100644 blob {blob}\t.git\n", cwd=tmp_path, capture_output=True, text=True, check=True)
     made = subprocess.run(
-        ["git", "mktree"], input=f"040000 tree {made.stdout.strip()}\tsub\n", cwd=tmp_path, capture_output=True, text=True, check=True
+        ["git", "mktree"],
+        input=f"100644 blob {blob}\t.git\n",
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = subprocess.run(
+        ["git", "mktree"],
+        input=f"040000 tree {made.stdout.strip()}\tsub\n",
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     with pytest.raises(subprocess.CalledProcessError):
         git("read-tree", "-u", "--reset", made.stdout.strip())
@@ -181,7 +215,9 @@ def test_git_tracks_nothing_that_is_called_git(git: Git, history: History, tmp_p
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
-def test_nothing_that_the_clone_configures_runs(portgen: Portgen, history: History, canary: Path, tmp_path: Path, question: tuple[str, ...]) -> None:
+def test_nothing_that_the_clone_configures_runs(
+    portgen: Portgen, history: History, canary: Path, tmp_path: Path, question: tuple[str, ...]
+) -> None:
     """As where `.git/config` includes a file of the work tree, which a pull request may change."""
     history("inventory.yaml").write_text(AFTER)
     armed(canary)
@@ -199,11 +235,22 @@ def test_nothing_that_the_clone_configures_runs(portgen: Portgen, history: Histo
 
 @pytest.mark.parametrize("transport", ["ext", "ssh", "file", "vcs"])
 def test_what_a_partial_clone_lacks_is_not_fetched(
-    portgen: Portgen, git: Git, history: History, canary: Path, tmp_path: Path, transport: str, monkeypatch: pytest.MonkeyPatch
+    portgen: Portgen,
+    git: Git,
+    history: History,
+    canary: Path,
+    tmp_path: Path,
+    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     history("inventory.yaml").write_text(AFTER)
     program = command(canary)
-    urls = {"ext": f"ext::{program} %S", "ssh": "ssh://127.0.0.1:1/x", "file": str(tmp_path / "upstream"), "vcs": "x"}
+    urls = {
+        "ext": f"ext::{program} %S",
+        "ssh": "ssh://127.0.0.1:1/x",
+        "file": str(tmp_path / "upstream"),
+        "vcs": "x",
+    }
     (tmp_path / "upstream").mkdir()
     git("init", "-q", "--bare", "upstream")
     for name, value in {
@@ -236,7 +283,12 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
 
 
 def test_the_environment_has_no_say(
-    portgen: Portgen, git: Git, history: History, canary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portgen: Portgen,
+    git: Git,
+    history: History,
+    canary: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     history("inventory.yaml")
     program = command(canary)
@@ -292,13 +344,17 @@ def test_the_environment_has_no_say(
 # --- what is read ------------------------------------------------------------------------------------------------------
 
 
-def test_a_revision_is_what_was_committed_and_no_replacement_for_it(portgen: Portgen, git: Git, history: History) -> None:
+def test_a_revision_is_what_was_committed_and_no_replacement_for_it(
+    portgen: Portgen, git: Git, history: History
+) -> None:
     history("inventory.yaml")
     git("replace", git("rev-parse", "new:inventory.yaml"), git("rev-parse", "old:inventory.yaml"))
     assert portgen("diff", "old", "new").out.startswith(MOVED)
 
 
-def test_a_link_is_followed_within_the_revision_and_not_in_the_work_tree(portgen: Portgen, git: Git, history: History, tmp_path: Path) -> None:
+def test_a_link_is_followed_within_the_revision_and_not_in_the_work_tree(
+    portgen: Portgen, git: Git, history: History, tmp_path: Path
+) -> None:
     """A pull request that replaces a host's inventory by a link to another's is a change of that host, not of
     the other."""
     history("prod/inventory.yaml").write_text(BEFORE)
@@ -320,7 +376,9 @@ def test_a_link_is_followed_within_the_revision_and_not_in_the_work_tree(portgen
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_a_link_that_leads_out_of_the_repository_is_refused(portgen: Portgen, git: Git, history: History, tmp_path: Path, kind: str) -> None:
+def test_a_link_that_leads_out_of_the_repository_is_refused(
+    portgen: Portgen, git: Git, history: History, tmp_path: Path, kind: str
+) -> None:
     """Or a pull request could have another repository's history reviewed in place of its own: a submodule's,
     say."""
     history("prod/inventory.yaml").write_text(AFTER)
@@ -345,7 +403,11 @@ def test_a_link_that_leads_out_of_the_repository_is_refused(portgen: Portgen, gi
 
 
 def test_a_link_into_the_repository_is_the_place_that_it_names(
-    portgen: Portgen, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    portgen: Portgen,
+    history: History,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     history("hosts/inventory.yaml")
     outside = tmp_path_factory.mktemp("outside")
@@ -356,7 +418,9 @@ def test_a_link_into_the_repository_is_the_place_that_it_names(
 
 
 @pytest.mark.parametrize("target", ["/etc/hostname", "../../outside", "loop", "gone"])
-def test_a_link_of_a_revision_never_leads_out_of_it(portgen: Portgen, git: Git, history: History, tmp_path: Path, target: str) -> None:
+def test_a_link_of_a_revision_never_leads_out_of_it(
+    portgen: Portgen, git: Git, history: History, tmp_path: Path, target: str
+) -> None:
     path = history("inventory.yaml")
     path.unlink()
     path.symlink_to(target.replace("loop", "inventory.yaml"))
@@ -369,7 +433,9 @@ def test_a_link_of_a_revision_never_leads_out_of_it(portgen: Portgen, git: Git, 
     assert "inventory.yaml is a link in HEAD that leads" in ran.err
 
 
-def test_what_is_no_file_or_no_inventorys_size_is_refused(portgen: Portgen, git: Git, history: History, tmp_path: Path) -> None:
+def test_what_is_no_file_or_no_inventorys_size_is_refused(
+    portgen: Portgen, git: Git, history: History, tmp_path: Path
+) -> None:
     path = history("inventory.yaml")
     path.write_text("# filler\n" * 10_000_000)
     git("commit", "-qam", "huge")
@@ -387,7 +453,11 @@ def test_what_is_no_file_or_no_inventorys_size_is_refused(portgen: Portgen, git:
 
 
 def test_another_users_repository_is_not_believed(
-    portgen: Portgen, history: History, tmp_path: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+    portgen: Portgen,
+    history: History,
+    tmp_path: Path,
+    canary: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """git asks this itself where it finds a repository, and no longer where it is given one."""
     if os.getuid() != 0:
@@ -404,7 +474,9 @@ def test_another_users_repository_is_not_believed(
 
 
 @pytest.mark.parametrize("content", ["folder", "empty file", "elsewhere"])
-def test_a_git_folder_that_is_none_ends_the_walk(portgen: Portgen, history: History, tmp_path: Path, canary: Path, content: str) -> None:
+def test_a_git_folder_that_is_none_ends_the_walk(
+    portgen: Portgen, history: History, tmp_path: Path, canary: Path, content: str
+) -> None:
     """And never gives way to a bare layout beside it, nor to a repository further up."""
     history("hosts/inventory.yaml")
     armed(canary)
@@ -422,7 +494,9 @@ def test_a_git_folder_that_is_none_ends_the_walk(portgen: Portgen, history: Hist
         revisions.names(tmp_path / "hosts/inventory.yaml")
 
 
-def test_between_revisions_no_template_is_run(portgen: Portgen, history: History, tmp_path: Path) -> None:
+def test_between_revisions_no_template_is_run(
+    portgen: Portgen, history: History, tmp_path: Path
+) -> None:
     history("inventory.yaml").write_text(AFTER)
     (tmp_path / "templates/systemd").mkdir(parents=True)
     (tmp_path / "templates/systemd/forwarder.service.j2").write_text("{{ nobody }}")

@@ -11,8 +11,13 @@ import msgspec
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import exposure, facts, inventory, planner, readings, render, review, steps, summary, targets
-from portgen.facts import Key
+from portgen import targets
+from portgen.files import render
+from portgen.inventory import source as inventory
+from portgen.plan import facts, planner
+from portgen.plan.facts import Key
+from portgen.review import compare as review
+from portgen.review import exposure, of_plan, readings, steps, summary
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
@@ -51,18 +56,24 @@ def test_the_rendered_files_tell_the_same_as_the_plans(case: Path) -> None:
 def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
     found = by_plans(*texts(case))
     data = json.loads(json.dumps(summary.as_dict(found)))
-    assert [service["summary"] for service in data["services"]] == [changed.line for changed in found.services]
+    assert [service["summary"] for service in data["services"]] == [
+        changed.line for changed in found.services
+    ]
     assert len(data["steps"]) == len(found.steps)
 
 
-@pytest.mark.parametrize("case", [case for case in FEATURES if not (case.parent / "templates").exists()], ids=lambda case: case.parent.name)
+@pytest.mark.parametrize(
+    "case",
+    [case for case in FEATURES if not (case.parent / "templates").exists()],
+    ids=lambda case: case.parent.name,
+)
 def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     plan = planner.make(inventory.parse(case.read_bytes(), "inventory.yaml").inventory)
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
-    of_plan = facts.of(plan, keys)
-    of_files = readings.read({file.path: file.text for file in files}, keys, of_plan.words)
-    for key, expected in of_plan.services.items():
+    planned_facts = of_plan.of(plan, keys)
+    of_files = readings.read({file.path: file.text for file in files}, keys, planned_facts.words)
+    for key, expected in planned_facts.services.items():
         rendered = expected.units or expected.container or expected.openings or expected.route
         assert bool(rendered) == (key in of_files.services), key
         if not rendered:
@@ -75,7 +86,9 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
             unit.pop("settings")
         # A program's own port shows only where it is routed or opened; and a line of a raw directive may look like a template's.
         unseen = {"project", "described"} | (
-            {"ports", "primary"} if set(found["ports"]) != set(wanted["ports"]) and expected.via == "host" else set()
+            {"ports", "primary"}
+            if set(found["ports"]) != set(wanted["ports"]) and expected.via == "host"
+            else set()
         )
         if expected.route and expected.route.directives:
             assert set(found["route"].pop("directives")) <= set(wanted["route"].pop("directives"))
@@ -84,8 +97,8 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
         assert {name: value for name, value in found.items() if name not in unseen} == {
             name: value for name, value in wanted.items() if name not in unseen
         }
-    assert of_files.networks == of_plan.networks
-    assert {host: nginx for host, nginx in of_plan.nginx.items() if nginx != facts.Nginx()} == {
+    assert of_files.networks == planned_facts.networks
+    assert {host: nginx for host, nginx in planned_facts.nginx.items() if nginx != facts.Nginx()} == {
         host: nginx for host, nginx in of_files.nginx.items() if nginx != facts.Nginx()
     }
 
@@ -106,7 +119,17 @@ def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts
     case = next(case for case in CASES if case.parent.name == "block-shifts")
     found = by_plans(*texts(case)).steps
     order = [step.action for step in found]
-    assert order == ["stop-units", "stop-containers", "firewall", "nginx", "containers", "containers", "reload-systemd", "start-units", "start-units"]
+    assert order == [
+        "stop-units",
+        "stop-containers",
+        "firewall",
+        "nginx",
+        "containers",
+        "containers",
+        "reload-systemd",
+        "start-units",
+        "start-units",
+    ]
     stopped = next(step for step in found if step.action == "stop-units")
     # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their neighbours.
     assert set(stopped.names) == {f"portgen-wall-{number}.service" for number in range(10)}
@@ -116,27 +139,47 @@ def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts
 
 def test_a_move_to_a_free_port_stops_nothing() -> None:
     case = next(case for case in CASES if case.parent.name == "move-pinned")
-    assert [step.action for step in by_plans(*texts(case)).steps] == ["firewall", "nginx", "reload-systemd", "restart-units"]
+    assert [step.action for step in by_plans(*texts(case)).steps] == [
+        "firewall",
+        "nginx",
+        "reload-systemd",
+        "restart-units",
+    ]
 
 
 def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> None:
     """Its own port is nobody else's; while the containers come back it would show its visitors the other's pages."""
     before = next(case for case in CASES if case.parent.name == "move").read_text()
-    pinned = ("port: 5001}", "port: 5001, address: 172.30.0.18}"), ("port: 5002}", "port: 5002, address: 172.30.0.17}")
+    pinned = (
+        ("port: 5001}", "port: 5001, address: 172.30.0.18}"),
+        ("port: 5002}", "port: 5002, address: 172.30.0.17}"),
+    )
     after = before
     for old, new in pinned:
         after = after.replace(old, new)
     for found in (by_plans(before, after), by_files(before, after)):
         order = [step.action for step in found.steps]
-        assert order == ["stop-units", "stop-containers", "containers", "reload-systemd", "start-units"]
+        assert order == [
+            "stop-units",
+            "stop-containers",
+            "containers",
+            "reload-systemd",
+            "start-units",
+        ]
         assert found.steps[0].names == ("portgen-figures.service", "portgen-tickets.service")
 
 
 @pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
-def test_a_network_that_is_made_anew_takes_its_containers_down_first_and_comes_back_with_them(name: str) -> None:
+def test_a_network_that_is_made_anew_takes_its_containers_down_first_and_comes_back_with_them(
+    name: str,
+) -> None:
     case = next(case for case in CASES if case.parent.name == name)
     for found in (by_plans(*texts(case)), by_files(*texts(case))):
-        down, gone, up = (step for step in found.steps if step.action in ("stop-containers", "network", "containers"))
+        down, gone, up = (
+            step
+            for step in found.steps
+            if step.action in ("stop-containers", "network", "containers")
+        )
         assert down.verb == "docker-compose.wall.yml: down"
         assert gone.names == ("wall",)
         assert up.verb == "docker-compose.wall.yml: recreate"
@@ -145,7 +188,9 @@ def test_a_network_that_is_made_anew_takes_its_containers_down_first_and_comes_b
 
 def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
     before = next(case for case in CASES if case.parent.name == "move").read_text()
-    after = before.replace("{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}")
+    after = before.replace(
+        "{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}"
+    )
     assert "network" not in [step.action for step in by_plans(before, after).steps]
 
 
@@ -153,15 +198,20 @@ def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
 def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
     case = next(case for case in CASES if case.parent.name == "network-renamed")
     before, after = map(planned, texts(case))
-    old, new = (facts.of(plan, facts.differing(before, after)) for plan in (before, after))
+    old, new = (of_plan.of(plan, of_plan.differing(before, after)) for plan in (before, after))
     text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
     edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
-    assert [step.names for step in steps.plan(old._replace(networks=edited), new, steps.rules(old, new)) if step.action == "network"] == (
-        [("wall",)] if subnet == "172.30.0.1/23" else []
-    )
+    assert [
+        step.names
+        for step in steps.plan(old._replace(networks=edited), new, steps.rules(old, new))
+        if step.action == "network"
+    ] == ([("wall",)] if subnet == "172.30.0.1/23" else [])
 
 
-@pytest.mark.parametrize(("name", "told"), [("rename-in-place", "changes /figures/"), ("password-prompt", "changes /wall/hub/")])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("rename-in-place", "changes /figures/"), ("password-prompt", "changes /wall/hub/")],
+)
 def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, told: str) -> None:
     case = next(case for case in CASES if case.parent.name == name)
     for found in (by_plans(*texts(case)), by_files(*texts(case))):
@@ -186,7 +236,7 @@ def test_what_files_lack_is_not_called_none(case: Path) -> None:
 def test_only_services_that_differ_are_described() -> None:
     case = next(case for case in CASES if case.parent.name == "swap")
     before, after = map(planned, texts(case))
-    assert facts.differing(before, after) == {Key("box", "figures"), Key("box", "tickets")}
+    assert of_plan.differing(before, after) == {Key("box", "figures"), Key("box", "tickets")}
 
 
 def test_a_comment_is_no_change() -> None:
@@ -208,7 +258,9 @@ def test_a_comment_is_no_change() -> None:
         (("fd00:1::/32",), ("fd00::/8", "10.0.0.0/8"), ()),
     ],
 )
-def test_a_source_that_was_let_in_already_is_not_newly_exposed(sources: tuple[str, ...], had: tuple[str, ...], opened: tuple[str, ...]) -> None:
+def test_a_source_that_was_let_in_already_is_not_newly_exposed(
+    sources: tuple[str, ...], had: tuple[str, ...], opened: tuple[str, ...]
+) -> None:
     assert exposure.uncovered(sources, had) == opened
 
 
@@ -219,7 +271,8 @@ def test_nothing_is_exposed_by_undoing_what_exposed_something() -> None:
             continue  # the same visitors at the same place, and each time something else behind it, or before it
         before, after = texts(case)
         there, back = (
-            {(e.host, e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new} for way in ((before, after), (after, before))
+            {(e.host, e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new}
+            for way in ((before, after), (after, before))
         )
         assert not there & back, case.parent.name
 
@@ -230,17 +283,27 @@ def test_each_case_undone_takes_back_each_rule() -> None:
         there, back = by_plans(before, after), by_plans(after, before)
         verbs = {"opens": "closes", "closes": "opens"}
         rules = [
-            sorted(rule for step in each.steps if step.action == "firewall" for rule in step.names if rule.split()[0] in verbs)
+            sorted(
+                rule
+                for step in each.steps
+                if step.action == "firewall"
+                for rule in step.names
+                if rule.split()[0] in verbs
+            )
             for each in (there, back)
         ]
-        assert rules[1] == sorted(" ".join((verbs[verb], *rest)) for verb, *rest in map(str.split, rules[0])), case.parent.name
+        assert rules[1] == sorted(
+            " ".join((verbs[verb], *rest)) for verb, *rest in map(str.split, rules[0])
+        ), case.parent.name
 
 
 def test_markdown_shows_a_title_as_it_is() -> None:
     before = next(case for case in CASES if case.parent.name == "move").read_text()
     hostile = before.replace("title: Figures", "title: '|<b>*x*</b> @everyone [a](http://b) `c`'")
     lines = [line for line in summary.markdown(by_plans(before, hostile)) if "everyone" in line]
-    assert lines == ['| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http:\u200b//b) \\`c\\` `figures` | was titled "Figures" |']
+    assert lines == [
+        '| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http:\u200b//b) \\`c\\` `figures` | was titled "Figures" |'
+    ]
 
 
 def test_a_summary_is_cut_where_asked_and_says_so() -> None:
@@ -252,9 +315,16 @@ def test_a_summary_is_cut_where_asked_and_says_so() -> None:
 
 def test_a_service_replaced_by_an_unlike_one_at_its_port_is_no_rename() -> None:
     base = next(case for case in CASES if case.parent.name == "move").read_text()
-    after = base.replace("figures: {title: Figures, port: 5001}", "adminer: {title: Adminer, port: 5001, via: host}")
-    assert sorted(changed.kind for changed in by_plans(base, after).services) == ["added", "removed"]
-    assert ("adminer", "5001/tcp") in [(e.service, e.where) for e in by_plans(base, after).exposures if e.new]
+    after = base.replace(
+        "figures: {title: Figures, port: 5001}", "adminer: {title: Adminer, port: 5001, via: host}"
+    )
+    assert sorted(changed.kind for changed in by_plans(base, after).services) == [
+        "added",
+        "removed",
+    ]
+    assert ("adminer", "5001/tcp") in [
+        (e.service, e.where) for e in by_plans(base, after).exposures if e.new
+    ]
 
 
 def test_a_route_that_is_closed_exposes_nothing() -> None:
@@ -264,7 +334,9 @@ def test_a_route_that_is_closed_exposes_nothing() -> None:
     assert not [exposed for exposed in by_plans(base, after).exposures if exposed.new]
 
 
-def test_reviews_of_more_services_than_are_compared_field_by_field_still_name_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reviews_of_more_services_than_are_compared_field_by_field_still_name_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(review, "MOST", 1)
     case = next(case for case in CASES if case.parent.name == "zone-widened")
     assert len(by_plans(*texts(case)).services) == 5
@@ -280,24 +352,49 @@ def test_reviews_of_more_services_than_are_compared_field_by_field_still_name_ea
         ("[]", '["add_header X-Wall 1;"]', False),
     ],
 )
-def test_raw_directives_are_told_where_they_bear_on_access(before: str, after: str, told: bool) -> None:
+def test_raw_directives_are_told_where_they_bear_on_access(
+    before: str, after: str, told: bool
+) -> None:
     base = next(case for case in CASES if case.parent.name == "move").read_text()
-    texts = [base.replace("port: 5001}", f"port: 5001, route: {{path: /figures/, extra: {extra}}}}}") for extra in (before, after)]
+    texts = [
+        base.replace("port: 5001}", f"port: 5001, route: {{path: /figures/, extra: {extra}}}}}")
+        for extra in (before, after)
+    ]
     exposed = [found.where for found in by_plans(*texts).exposures if found.new]
-    assert exposed == (["/figures/ through nginx, with other raw directives (read them)"] if told else [])
+    assert exposed == (
+        ["/figures/ through nginx, with other raw directives (read them)"] if told else []
+    )
 
 
 def test_a_container_port_that_is_the_ports_own_number_moves_with_it() -> None:
-    base = next(case for case in CASES if case.parent.name == "move").read_text().replace(" container_port: 8000,", "")
-    [moved] = by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")).services
-    assert moved.words[:2] == ("moves 5001 -> 5021", "leads 5021 to the container's port 5021 (was 5001)")
-    assert not [e for e in by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")).exposures if e.new]
+    base = (
+        next(case for case in CASES if case.parent.name == "move")
+        .read_text()
+        .replace(" container_port: 8000,", "")
+    )
+    [moved] = by_plans(
+        base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")
+    ).services
+    assert moved.words[:2] == (
+        "moves 5001 -> 5021",
+        "leads 5021 to the container's port 5021 (was 5001)",
+    )
+    assert not [
+        e
+        for e in by_plans(
+            base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")
+        ).exposures
+        if e.new
+    ]
 
 
 def test_the_example_in_the_documentation_is_what_portgen_says() -> None:
     root = Path(__file__).parent.parent.parent
     before = (root / "inventory.yaml").read_text()
     after = before.replace("port: 5007\n", "port: 5027\n        address: 172.30.0.23\n")
-    after = after.replace("      technician-kpi-wall:", "      new-tickets-wall: {title: New Tickets Wall, port: 5026}\n      technician-kpi-wall:")
+    after = after.replace(
+        "      technician-kpi-wall:",
+        "      new-tickets-wall: {title: New Tickets Wall, port: 5026}\n      technician-kpi-wall:",
+    )
     said = "".join(f"{line}\n" for line in summary.text(by_plans(before, after)))
     assert f"```\n{said}```\n" in (root / "docs" / "review.md").read_text()

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import facts, review, steps, summary
-from portgen.facts import Facts, Key
-from portgen.steps import Step
+from portgen.plan.facts import Facts, Key
+from portgen.review import compare as review
+from portgen.review import of_plan, steps, summary
+from portgen.review.steps import Step
 from tests.review.reviewed import by_files, planned
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
@@ -26,18 +27,29 @@ def inventories(draw: st.DrawFn) -> str:
     addresses = draw(st.permutations(range(16, 24)))
     services: dict[str, Any] = {}
     for name, port, address in zip(names, ports, addresses, strict=False):
-        service: dict[str, Any] = {"port": port, "via": draw(st.sampled_from(["socat", "docker", "host", "process"]))}
+        service: dict[str, Any] = {
+            "port": port,
+            "via": draw(st.sampled_from(["socat", "docker", "host", "process"])),
+        }
         if service["via"] in ("socat", "docker"):
             service["container_port"] = 80
             service["address"] = f"172.30.0.{address}"
-        service["allow"] = draw(st.lists(st.sampled_from(["lan", "any", "10.1.0.0/16"]), unique=True))
+        service["allow"] = draw(
+            st.lists(st.sampled_from(["lan", "any", "10.1.0.0/16"]), unique=True)
+        )
         service["status"] = draw(st.sampled_from(["active", "active", "active", "planned"]))
         if draw(st.booleans()):
             service["route"] = draw(st.sampled_from(["/{name}/", f"/{port}/", f"/{address}/"]))
         services[name] = service
-    network = {"name": draw(st.sampled_from(["wall", "wall", "yard"])), "subnet": draw(st.sampled_from(["172.30.0.0/23", "172.30.0.0/22"]))}
+    network = {
+        "name": draw(st.sampled_from(["wall", "wall", "yard"])),
+        "subnet": draw(st.sampled_from(["172.30.0.0/23", "172.30.0.0/22"])),
+    }
     project = {"ports": "5000-5099", "network": network, "services": services}
-    host = {"zones": {"lan": ["192.168.0.0/16"]}, "nginx": {"upstream": draw(st.sampled_from(["port", "address"]))}}
+    host = {
+        "zones": {"lan": ["192.168.0.0/16"]},
+        "nginx": {"upstream": draw(st.sampled_from(["port", "address"]))},
+    }
     return yaml.safe_dump({"version": 1, "hosts": {"box": host}, "projects": {"wall": project}})
 
 
@@ -47,13 +59,17 @@ def whose(name: steps._Id) -> str:
 
 def described(before: str, after: str) -> tuple[Facts, Facts]:
     old, new = planned(before), planned(after)
-    keys = facts.differing(old, new)
-    return facts.of(old, keys), facts.of(new, keys)
+    keys = of_plan.differing(old, new)
+    return of_plan.of(old, keys), of_plan.of(new, keys)
 
 
 def routes(found: Facts) -> dict[str, tuple[str, str]]:
     """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address and port."""
-    return {service.route.path: (key.name, service.backend or "") for key, service in found.services.items() if service.route}
+    return {
+        service.route.path: (key.name, service.backend or "")
+        for key, service in found.services.items()
+        if service.route
+    }
 
 
 class Running:
@@ -64,7 +80,11 @@ class Running:
         self.before, self.after = steps._actors("box", before), steps._actors("box", after)
         self.now = dict(self.before)
         self.routes, self.wanted = routes(before), routes(after)
-        self.networks = {actor.network: before.networks[Key("box", actor.network)] for actor in self.before.values() if actor.network}
+        self.networks = {
+            actor.network: before.networks[Key("box", actor.network)]
+            for actor in self.before.values()
+            if actor.network
+        }
         self.subnets = after.networks
 
     def stop(self, name: steps._Id) -> None:
@@ -72,8 +92,18 @@ class Running:
 
     def nobody_is_led_astray(self) -> None:
         """Each location, and each forwarder, leads to its own service's or to nobody's."""
-        at_port = {port: name for name, actor in self.now.items() for kind, port in actor.holds if kind == "port"}
-        owner = {address: name for name, actor in self.now.items() for kind, address in actor.holds if kind != "port"}
+        at_port = {
+            port: name
+            for name, actor in self.now.items()
+            for kind, port in actor.holds
+            if kind == "port"
+        }
+        owner = {
+            address: name
+            for name, actor in self.now.items()
+            for kind, address in actor.holds
+            if kind != "port"
+        }
         for path, (service, backend) in self.routes.items():
             address, _, port = backend.rpartition(":")
             listens = at_port.get(f"{port}/tcp") if address == "127.0.0.1" else owner.get(address)
@@ -88,9 +118,15 @@ class Running:
             if other != name:
                 assert not wanted.holds & actor.holds, (name, other, wanted.holds & actor.holds)
         if wanted.network and wanted.network not in self.networks:
-            assert not self.networks, (wanted.network, self.networks)  # all the subnets here overlap
+            assert not self.networks, (
+                wanted.network,
+                self.networks,
+            )  # all the subnets here overlap
             self.networks[wanted.network] = self.subnets[Key("box", wanted.network)]
-        assert wanted.network is None or self.networks[wanted.network] == self.subnets[Key("box", wanted.network)], wanted.network
+        assert (
+            wanted.network is None
+            or self.networks[wanted.network] == self.subnets[Key("box", wanted.network)]
+        ), wanted.network
         self.now[name] = wanted
 
     def take(self, step: Step) -> None:
@@ -99,7 +135,9 @@ class Running:
 
     def _take(self, step: Step) -> None:
         units = [steps._Id("unit", name) for name in step.names]
-        containers = [steps._Id("container", name, "docker-compose.wall.yml") for name in step.names]
+        containers = [
+            steps._Id("container", name, "docker-compose.wall.yml") for name in step.names
+        ]
         if step.action == "stop-units":
             for unit in units:
                 self.stop(unit)
@@ -116,7 +154,10 @@ class Running:
             self.routes = self.wanted
         elif step.action == "network":
             for network in step.names:
-                assert network not in {actor.network for actor in self.now.values()}, (network, self.now)
+                assert network not in {actor.network for actor in self.now.values()}, (
+                    network,
+                    self.now,
+                )
                 self.networks.pop(network, None)
         elif step.action == "program":
             name = step.names[0].partition("'")[0]
@@ -126,12 +167,16 @@ class Running:
                 self.stop(program)
             elif program in self.after:
                 self.start(program)
-            elif step.verb == "see that" and self.now.get(container) != self.after[container]:  # it moves while it runs
+            elif (
+                step.verb == "see that" and self.now.get(container) != self.after[container]
+            ):  # it moves while it runs
                 self.start(container)
 
 
 @given(inventories(), inventories())
-def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers(before: str, after: str) -> None:
+def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers(
+    before: str, after: str
+) -> None:
     old, new = described(before, after)
     running = Running(old, new)
     for step in steps.plan(old, new, steps.rules(old, new)):
@@ -149,9 +194,14 @@ projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host},
 
 def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
     """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to move."""
-    before, after = (planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002")) for port in ("5001", "5021"))
+    before, after = (
+        planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002"))
+        for port in ("5001", "5021")
+    )
     found = review.of_plans(before, after).steps
-    assert [step.text(None) for step in found] == ["see that figures's own program listens on 5021/tcp"]
+    assert [step.text(None) for step in found] == [
+        "see that figures's own program listens on 5021/tcp"
+    ]
 
 
 def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> None:
@@ -167,25 +217,48 @@ def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> 
 
 @given(inventories(), inventories())
 def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: str) -> None:
-    rules = [{(o.port, o.source) for host in planned(text).hosts for o in host.openings} for text in (before, after)]
-    expected = {("opens", *rule) for rule in rules[1] - rules[0]} | {("closes", *rule) for rule in rules[0] - rules[1]}
+    rules = [
+        {(o.port, o.source) for host in planned(text).hosts for o in host.openings}
+        for text in (before, after)
+    ]
+    expected = {("opens", *rule) for rule in rules[1] - rules[0]} | {
+        ("closes", *rule) for rule in rules[0] - rules[1]
+    }
     for found in (review.of_plans(planned(before), planned(after)), by_files(before, after)):
-        names = [name.split() for step in found.steps if step.action == "firewall" for name in step.names]
-        told = {(words[0], int(words[1].partition("/")[0]), words[3]) for words in names if words[0] in ("opens", "closes")}
+        names = [
+            name.split() for step in found.steps if step.action == "firewall" for name in step.names
+        ]
+        told = {
+            (words[0], int(words[1].partition("/")[0]), words[3])
+            for words in names
+            if words[0] in ("opens", "closes")
+        }
         assert told == expected
 
 
 @given(inventories(), inventories())
-def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_on_who_is_exposed(before: str, after: str) -> None:
+def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_on_who_is_exposed(
+    before: str, after: str
+) -> None:
     old, new = planned(before), planned(after)
     told, read = review.of_plans(old, new), by_files(before, after)
     names = [changed.service for changed in told.services]
     assert len(set(names)) == len(names)
-    assert {key.name for key in facts.differing(old, new)} >= set(names)
+    assert {key.name for key in of_plan.differing(old, new)} >= set(names)
     # Files lack a planned service: one that goes live at the place of one that leaves looks like that one renamed.
-    renames = [{(changed.was, changed.service) for changed in each.services if changed.was} for each in (told, read)]
+    renames = [
+        {(changed.was, changed.service) for changed in each.services if changed.was}
+        for each in (told, read)
+    ]
     apart = {name for _, name in renames[0] ^ renames[1]}
-    exposed = [{(e.service, e.where, e.sources) for e in each.exposures if e.new and e.service not in apart} for each in (told, read)]
+    exposed = [
+        {
+            (e.service, e.where, e.sources)
+            for e in each.exposures
+            if e.new and e.service not in apart
+        }
+        for each in (told, read)
+    ]
     assert exposed[0] == exposed[1]
     assert list(summary.markdown(told))
     assert review.of_plans(old, old).empty

@@ -95,9 +95,18 @@ class Job:
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         if self.variables.exists():
-            self.environment.update(line.split("=", 1) for line in self.variables.read_text().splitlines())
+            self.environment.update(
+                line.split("=", 1) for line in self.variables.read_text().splitlines()
+            )
         command = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
-        return subprocess.run(command, cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command,
+            cwd=self.checkout,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def review(self) -> subprocess.CompletedProcess[str]:
         ran = self.step("What the change means")
@@ -108,7 +117,11 @@ class Job:
 
     @property
     def posted(self) -> list[str]:
-        return [comment["body"] for comment in json.loads(self.comments.read_text())] if self.comments.exists() else []
+        return (
+            [comment["body"] for comment in json.loads(self.comments.read_text())]
+            if self.comments.exists()
+            else []
+        )
 
 
 @pytest.fixture
@@ -130,7 +143,9 @@ def test_the_first_push_posts_the_review_and_the_next_one_renews_it(job: Job) ->
     assert "| box | **Figures** | 5021/tcp | any |" in second
     job.push(BEFORE)
     job.review()
-    assert [body.splitlines()[1] for body in job.posted] == ["### portgen: nothing changes on any host"]
+    assert [body.splitlines()[1] for body in job.posted] == [
+        "### portgen: nothing changes on any host"
+    ]
 
 
 def test_a_pull_request_that_changes_no_port_gets_no_comment(job: Job) -> None:
@@ -155,12 +170,17 @@ def test_a_long_review_is_cut_for_the_comment_only(job: Job) -> None:
     assert job.review().returncode == 0
     [body] = job.posted
     assert len(body) < 65536
-    assert body.endswith("Cut here; [the job](https://github.com/o/r/actions/runs/1) has all of it.\n")
+    assert body.endswith(
+        "Cut here; [the job](https://github.com/o/r/actions/runs/1) has all of it.\n"
+    )
     assert len(job.summary.read_text()) > 65536
 
 
 def test_a_fork_gets_the_summary_only_and_nothing_runs_with_its_secrets() -> None:
-    assert "github.event.pull_request.head.repo.full_name == github.repository" in STEPS["One comment, kept up to date"]["if"]
+    assert (
+        "github.event.pull_request.head.repo.full_name == github.repository"
+        in STEPS["One comment, kept up to date"]["if"]
+    )
     assert "GITHUB_STEP_SUMMARY" in STEPS["What the change means"]["run"]
     assert WORKFLOW[True] == "pull_request"  # YAML 1.1 reads `on` as true
     assert WORKFLOW["permissions"] == {"contents": "read", "pull-requests": "write"}
@@ -171,7 +191,9 @@ def test_the_steps_take_no_value_of_the_pull_request_into_their_scripts() -> Non
         assert "${{" not in step.get("run", ""), step
 
 
-def test_nothing_that_the_pull_request_brings_runs_or_is_written_through(job: Job, tmp_path: Path) -> None:
+def test_nothing_that_the_pull_request_brings_runs_or_is_written_through(
+    job: Job, tmp_path: Path
+) -> None:
     """Modules that Python would find in the folder it is started in, templates, and links where the steps
     write."""
     canary, victim = tmp_path / "canary", tmp_path / "victim"
@@ -183,12 +205,18 @@ def test_nothing_that_the_pull_request_brings_runs_or_is_written_through(job: Jo
     for name in ("click.py", "jinja2.py", "sitecustomize.py"):
         (job.checkout / name).write_text(f"open({str(canary)!r}, 'w')\n")
     (job.checkout / "templates/systemd").mkdir(parents=True)
-    (job.checkout / "templates/systemd/forwarder.service.j2").write_text("{{ cycler.__init__.__globals__.os.mkdir('ran') }}")
+    (job.checkout / "templates/systemd/forwarder.service.j2").write_text(
+        "{{ cycler.__init__.__globals__.os.mkdir('ran') }}"
+    )
     for name in ("review.md", "comment.md"):
         (job.checkout / name).symlink_to(victim)
     job.push(AFTER)
     steps = WORKFLOW["jobs"]["review"]["steps"]
-    checkout = next(number for number, step in enumerate(steps) if step.get("uses", "").startswith("actions/checkout"))
+    checkout = next(
+        number
+        for number, step in enumerate(steps)
+        if step.get("uses", "").startswith("actions/checkout")
+    )
     for script in [step["run"] for step in steps[checkout + 1 :] if "run" in step]:
         ran = job.run(script)
         assert ran.returncode == 0, ran.stderr

@@ -75,5 +75,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def line_of(path: Path, text: str) -> int:
     """The 1-based line of the only line that has `text`."""
-    (number,) = [number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line]
+    (number,) = [
+        number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line
+    ]
     return number

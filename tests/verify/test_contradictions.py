@@ -14,7 +14,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen import composefile, files, host, inventory, planner
+from portgen import whole
+from portgen.formats import compose as composefile
+from portgen.inventory import source as inventory
+from portgen.machine import programs
+from portgen.plan import planner, team_files
 from tests.conftest import Run
 from tests.limit import ends
 from tests.verify.conftest import line_of, only
@@ -43,7 +47,7 @@ projects:
 def no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found is read from the files: the real program is asked nothing here."""
     only(monkeypatch, "compose")
-    monkeypatch.setattr(host, "find", lambda program: None)
+    monkeypatch.setattr(programs, "find", lambda program: None)
 
 
 @pytest.fixture
@@ -70,15 +74,15 @@ def findings(portgen: Portgen) -> list[str]:
         lines = run.out.replace("\n    hint: ", " | ").splitlines()
         assert all(f"[{rule}]" in line for line in lines), run.out
         found = [line.replace(f" [{rule}]", "").removeprefix("inventory.yaml:") for line in lines]
-        assert run.code == (1 if any(": error: " in line for line in found) else 0), run.out + run.err
+        assert run.code == (1 if any(": error: " in line for line in found) else 0), (
+            run.out + run.err
+        )
         said.append(found)
     assert said[0] == said[1]
     return said[0]
 
 
-NET = (
-    "6:14: error: stack/base.yml:{line} says `{what}` of the network shop-net, and the override, which comes last, would replace that without a word"
-)
+NET = "6:14: error: stack/base.yml:{line} says `{what}` of the network shop-net, and the override, which comes last, would replace that without a word"
 
 
 @pytest.mark.parametrize(
@@ -92,20 +96,38 @@ NET = (
         ("{name: other}", 6, "name: other"),
         ("{enable_ipv6: true}", 6, "enable_ipv6: true"),
         ("{enable_ipv4: false, attachable: true}", 6, "attachable: true"),
-        ("{driver_opts: {com.docker.network.driver.mtu: 1400}}", 6, 'driver_opts: {"com.docker.network.driver.mtu": 1400}'),
+        (
+            "{driver_opts: {com.docker.network.driver.mtu: 1400}}",
+            6,
+            'driver_opts: {"com.docker.network.driver.mtu": 1400}',
+        ),
         ("{labels: [a=b]}", 6, 'labels: ["a=b"]'),
         ("{ipam: {driver: mine}}", 6, "driver: mine"),
         ("{ipam: {options: {a: b}}}", 6, 'options: {"a": "b"}'),
         ("\n    internal: &yes true\n    driver: bridge", 7, "internal: true"),
-        ("\n    ipam:\n      config:\n        - subnet: 172.31.8.0/24\n          gateway: 172.31.8.254", 10, "gateway: 172.31.8.254"),
+        (
+            "\n    ipam:\n      config:\n        - subnet: 172.31.8.0/24\n          gateway: 172.31.8.254",
+            10,
+            "gateway: 172.31.8.254",
+        ),
         ("{ipam: {config: [{subnet: 172.31.9.0/24}]}}", 6, "subnet: 172.31.9.0/24"),
         ("{ipam: {config: [{ip_range: 172.31.8.0/25}]}}", 6, "ip_range: 172.31.8.0/25"),
-        ("{ipam: {config: [{subnet: 172.31.8.0/24, aux_addresses: {a: 172.31.8.9}}]}}", 6, 'aux_addresses: {"a": "172.31.8.9"}'),
-        ("{ipam: {config: [{subnet: 172.31.8.0/24}, {subnet: fd00::/64}]}}", 6, "subnet: fd00::/64"),
+        (
+            "{ipam: {config: [{subnet: 172.31.8.0/24, aux_addresses: {a: 172.31.8.9}}]}}",
+            6,
+            'aux_addresses: {"a": "172.31.8.9"}',
+        ),
+        (
+            "{ipam: {config: [{subnet: 172.31.8.0/24}, {subnet: fd00::/64}]}}",
+            6,
+            "subnet: fd00::/64",
+        ),
         ('{internal: "${INTERNAL:-true}"}', 6, "internal: true"),
     ],
 )
-def test_what_the_team_s_file_says_of_the_network_and_portgen_s_does_not(written: str, line: int, what: str, shop: Path, portgen: Portgen):
+def test_what_the_team_s_file_says_of_the_network_and_portgen_s_does_not(
+    written: str, line: int, what: str, shop: Path, portgen: Portgen
+):
     base(shop, f"networks:\n  shop-net: {written}\n")
     (found,) = findings(portgen)
     assert found.startswith(NET.format(line=line, what=what)), found
@@ -124,16 +146,25 @@ def test_what_the_team_s_file_says_of_the_network_and_portgen_s_does_not(written
         '{internal: "${INTERNAL:-false}", name: "${NAME}"}',
     ],
 )
-def test_what_says_the_same_or_nothing_is_no_contradiction(written: str, shop: Path, portgen: Portgen):
+def test_what_says_the_same_or_nothing_is_no_contradiction(
+    written: str, shop: Path, portgen: Portgen
+):
     base(shop, f"networks:\n  shop-net: {written}\n  other: {{internal: true}}\n")
     assert findings(portgen) == []
 
 
-@pytest.mark.parametrize("written", ["{name: shop-net}", "{external: true, name: shop-net}", "{external: {name: shop-net}}"])
-def test_the_network_s_name_under_another_key_would_join_the_container_to_it_twice(written: str, shop: Path, portgen: Portgen):
+@pytest.mark.parametrize(
+    "written",
+    ["{name: shop-net}", "{external: true, name: shop-net}", "{external: {name: shop-net}}"],
+)
+def test_the_network_s_name_under_another_key_would_join_the_container_to_it_twice(
+    written: str, shop: Path, portgen: Portgen
+):
     base(shop, f"networks:\n  back: {written}\n")
     (found,) = findings(portgen)
-    assert found.startswith("6:14: error: stack/base.yml:6 calls its network `back` by the name shop-net")
+    assert found.startswith(
+        "6:14: error: stack/base.yml:6 calls its network `back` by the name shop-net"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,13 +173,20 @@ def test_the_network_s_name_under_another_key_would_join_the_container_to_it_twi
         ("other", "172.31.8.16", "10:", "which web has"),
         ("other", "172.31.8.1", "6:", "which is its gateway's"),
         ("other", "172.31.8.0", "6:", "which is the network's own"),
-        ("other", "172.31.8.200", "6:", "which lies among those that docker gives away by itself (172.31.8.128/25)"),
+        (
+            "other",
+            "172.31.8.200",
+            "6:",
+            "which lies among those that docker gives away by itself (172.31.8.128/25)",
+        ),
         ("other", "172.31.9.2", "6:", "which is outside of 172.31.8.0/24: docker would refuse it"),
         ("other", "${IP:-172.31.8.17}", "11:", "which api has"),
         ("web", "172.31.8.99", "10:", "and the override would replace that by 172.31.8.16"),
     ],
 )
-def test_a_fixed_address_of_the_team_s_that_clashes_with_ours(service: str, written: str, place: str, said: str, shop: Path, portgen: Portgen):
+def test_a_fixed_address_of_the_team_s_that_clashes_with_ours(
+    service: str, written: str, place: str, said: str, shop: Path, portgen: Portgen
+):
     base(shop, **{service: f'{{image: x, networks: {{shop-net: {{ipv4_address: "{written}"}}}}}}'})
     (found,) = [line for line in findings(portgen) if ": error: " in line]
     line = line_of(shop / "stack/base.yml", f"  {service}:")
@@ -173,7 +211,11 @@ def test_addresses_that_clash_with_nothing(shop: Path, portgen: Portgen):
     ("service", "mode", "hint"),
     [
         ("web", "service:proxy", "name `compose_service: proxy` here"),
-        ("web", "service:api", "move its port to `ports:` of api, and take web out of the inventory"),
+        (
+            "web",
+            "service:api",
+            "move its port to `ports:` of api, and take web out of the inventory",
+        ),
         ("web", "container:proxy", "give the inventory's entry to the service that runs that one"),
         ("web", "none", "take web out of the inventory"),
         ("web", "bridge", "remove it there"),
@@ -186,7 +228,9 @@ def test_addresses_that_clash_with_nothing(shop: Path, portgen: Portgen):
         ("screen", "shop-net", "remove it there"),
     ],
 )
-def test_another_network_mode_is_refused_each_with_a_hint_of_its_own(service: str, mode: str, hint: str, shop: Path, portgen: Portgen):
+def test_another_network_mode_is_refused_each_with_a_hint_of_its_own(
+    service: str, mode: str, hint: str, shop: Path, portgen: Portgen
+):
     base(shop, **{service: f'{{image: x, network_mode: "{mode}"}}'})
     (found,) = findings(portgen)
     assert " has `network_mode: " in found
@@ -195,18 +239,28 @@ def test_another_network_mode_is_refused_each_with_a_hint_of_its_own(service: st
 
 
 def test_a_network_mode_that_says_what_the_inventory_says(shop: Path, portgen: Portgen):
-    base(shop, screen="{image: x, network_mode: host}", side='{image: x, network_mode: "service:web"}')
+    base(
+        shop,
+        screen="{image: x, network_mode: host}",
+        side='{image: x, network_mode: "service:web"}',
+    )
     assert findings(portgen) == []
 
 
-def test_ports_cannot_be_published_for_a_container_without_a_network_of_its_own(shop: Path, portgen: Portgen):
+def test_ports_cannot_be_published_for_a_container_without_a_network_of_its_own(
+    shop: Path, portgen: Portgen
+):
     (shop / "inventory.yaml").write_text(
         "version: 1\nhosts: {box: {}}\nprojects:\n  p:\n    ports: 5000-5001\n    compose: {file: stack/base.yml}\n    services:\n"
         "      a: {port: 5000, via: docker, allow: [any]}\n      b: {port: 5001, via: docker, allow: [any]}\n"
     )
-    (shop / "stack/base.yml").write_text("services:\n  a: {image: x, network_mode: bridge}\n  b: {image: x, network_mode: 'service:a'}\n")
+    (shop / "stack/base.yml").write_text(
+        "services:\n  a: {image: x, network_mode: bridge}\n  b: {image: x, network_mode: 'service:a'}\n"
+    )
     (found,) = findings(portgen)
-    assert found.startswith("9:10: error: stack/base.yml:3 has `network_mode: service:a` for b, whose ports the inventory publishes")
+    assert found.startswith(
+        "9:10: error: stack/base.yml:3 has `network_mode: service:a` for b, whose ports the inventory publishes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,8 +283,14 @@ def test_ports_cannot_be_published_for_a_container_without_a_network_of_its_own(
         ('{target: 80, published: "5000-5000", host_ip: 127.0.0.1}', "web"),
     ],
 )
-def test_a_port_of_another_service_is_seen_in_whatever_form(mapping: str, holder: str, shop: Path, portgen: Portgen):
-    base(shop, other=f"{{image: x, networks: [back], ports: [{mapping}]}}", tail="networks: {back: }\n")
+def test_a_port_of_another_service_is_seen_in_whatever_form(
+    mapping: str, holder: str, shop: Path, portgen: Portgen
+):
+    base(
+        shop,
+        other=f"{{image: x, networks: [back], ports: [{mapping}]}}",
+        tail="networks: {back: }\n",
+    )
     (shop / "stack/.env").write_text("# ports\nexport WEB_PORT='5000'\nEMPTY=\nBROKEN LINE\n")
     (found,) = findings(portgen)
     assert f", which {holder} holds" in found
@@ -252,13 +312,21 @@ def test_a_port_of_another_service_is_seen_in_whatever_form(mapping: str, holder
     ],
 )
 def test_a_port_that_collides_with_nobody_is_fine(mapping: str, shop: Path, portgen: Portgen):
-    base(shop, other=f"{{image: x, networks: [back], ports: [{mapping}]}}", tail="networks: {back: }\n")
+    base(
+        shop,
+        other=f"{{image: x, networks: [back], ports: [{mapping}]}}",
+        tail="networks: {back: }\n",
+    )
     (shop / "stack/.env").write_text("WEB_PORT=5099 # not 5000\n")
     assert findings(portgen) == []
 
 
 def test_a_planned_service_s_own_port_is_its_own(shop: Path, portgen: Portgen):
-    base(shop, later_1='{image: x, networks: [back], ports: ["5004:80"]}', tail="networks: {back: }\n")
+    base(
+        shop,
+        later_1='{image: x, networks: [back], ports: ["5004:80"]}',
+        tail="networks: {back: }\n",
+    )
     assert findings(portgen) == []
 
 
@@ -272,9 +340,13 @@ def test_what_comes_by_extends_is_seen_in_this_file_and_in_another(shop: Path, p
         tail="networks: {back: }\n",
     )
     (shop / "common").mkdir()
-    (shop / "common/shared.yml").write_text("services:\n  api: {extends: {service: deeper}}\n  deeper: {image: x, network_mode: none}\n")
+    (shop / "common/shared.yml").write_text(
+        "services:\n  api: {extends: {service: deeper}}\n  deeper: {image: x, network_mode: none}\n"
+    )
     note, web, api = findings(portgen)
-    assert note.startswith("7:21: note: stack/base.yml:4 extends a service of stack/missing.yml, which can't be read")
+    assert note.startswith(
+        "7:21: note: stack/base.yml:4 extends a service of stack/missing.yml, which can't be read"
+    )
     assert "has `ports:` for web (9000:80)" in web
     assert "has `network_mode: none` for api" in api
 
@@ -287,8 +359,15 @@ def test_services_that_extend_each_other_in_a_circle_end(shop: Path, portgen: Po
 def test_who_stays_on_the_default_network_is_said_once(shop: Path, portgen: Portgen):
     base(shop, redis="{image: x}", side='{image: x, network_mode: "service:redis"}')
     (found,) = findings(portgen)
-    assert found.startswith("6:14: warning: stack/base.yml: web, api would leave the default network for shop-net, and redis would stay there")
-    base(shop, web="{image: x, networks: [default]}", api="{image: x, networks: [default]}", redis="{image: x}")
+    assert found.startswith(
+        "6:14: warning: stack/base.yml: web, api would leave the default network for shop-net, and redis would stay there"
+    )
+    base(
+        shop,
+        web="{image: x, networks: [default]}",
+        api="{image: x, networks: [default]}",
+        redis="{image: x}",
+    )
     assert findings(portgen) == []
 
 
@@ -300,9 +379,16 @@ def test_copies_cannot_share_an_address(written: str, shop: Path, portgen: Portg
 
 
 def test_a_container_name_that_two_share(shop: Path, portgen: Portgen):
-    base(shop, web="{image: x, container_name: a}", api="{image: x, container_name: a}", screen='{image: x, container_name: "${X}"}')
+    base(
+        shop,
+        web="{image: x, container_name: a}",
+        api="{image: x, container_name: a}",
+        screen='{image: x, container_name: "${X}"}',
+    )
     (found,) = findings(portgen)
-    assert found.startswith("11:12: error: stack/base.yml:3 names the container of api a, as web's is named")
+    assert found.startswith(
+        "11:12: error: stack/base.yml:3 names the container of api a, as web's is named"
+    )
 
 
 def test_a_profile_that_a_plain_up_leaves_out(shop: Path, portgen: Portgen):
@@ -315,7 +401,9 @@ def test_a_profile_that_a_plain_up_leaves_out(shop: Path, portgen: Portgen):
 
 def test_a_service_ignores_what_is_found_for_it_and_no_other(shop: Path, portgen: Portgen):
     base(shop, web="{image: x, scale: 2}", api="{image: x, scale: 2}")
-    text = INVENTORY.replace("web: {port: 5000}", "web: {port: 5000, ignore: {compose-file: as it is}}")
+    text = INVENTORY.replace(
+        "web: {port: 5000}", "web: {port: 5000, ignore: {compose-file: as it is}}"
+    )
     (shop / "inventory.yaml").write_text(text)
     (found,) = findings(portgen)
     assert found.startswith("11:12: error: ")
@@ -324,7 +412,9 @@ def test_a_service_ignores_what_is_found_for_it_and_no_other(shop: Path, portgen
 # --- lint and the disk -----------------------------------------------------------------------------------------------
 
 
-def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(shop: Path, portgen: Portgen):
+def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(
+    shop: Path, portgen: Portgen
+):
     run = portgen("lint", "--strict")
     assert run.code == 0
     assert run.out.startswith(
@@ -334,7 +424,9 @@ def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(shop: Pa
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device", "huge", "bytes"])
-def test_what_is_no_text_of_a_bearable_size_is_never_read_on(kind: str, shop: Path, portgen: Portgen):
+def test_what_is_no_text_of_a_bearable_size_is_never_read_on(
+    kind: str, shop: Path, portgen: Portgen
+):
     path = shop / "stack/base.yml"
     if kind == "fifo":
         os.mkfifo(path)
@@ -343,7 +435,7 @@ def test_what_is_no_text_of_a_bearable_size_is_never_read_on(kind: str, shop: Pa
     elif kind == "device":
         path.symlink_to("/dev/zero")
     elif kind == "huge":
-        path.write_bytes(b"services: {}\n" + b"#" * files.MOST_TEXT)
+        path.write_bytes(b"services: {}\n" + b"#" * whole.MOST_TEXT)
     else:
         path.write_bytes(b"services:\n  web: {image: \xff}\n")
     run = portgen("lint")
@@ -358,11 +450,17 @@ def test_a_file_that_grows_with_each_variable_is_bounded(shop: Path, portgen: Po
     doubled = "A0=xxxxxxxxxxxxxxxx\n" + "".join(f"A{n}=$A{n - 1}$A{n - 1}\n" for n in range(1, 200))
     (shop / "stack/.env").write_text(doubled)
     nested = "${A:-" * 4000 + "}" * 4000
-    base(shop, other=f'{{image: "{"$A199" * 500}", networks: [back], ports: ["{nested}:80"]}}', tail="networks: {back: }\n")
+    base(
+        shop,
+        other=f'{{image: "{"$A199" * 500}", networks: [back], ports: ["{nested}:80"]}}',
+        tail="networks: {back: }\n",
+    )
     assert findings(portgen) == []
 
 
-def test_lint_reads_the_team_s_file_each_time_and_the_inventory_s_findings_only_once(shop: Path, portgen: Portgen):
+def test_lint_reads_the_team_s_file_each_time_and_the_inventory_s_findings_only_once(
+    shop: Path, portgen: Portgen
+):
     base(shop)
     assert portgen("lint").out == ""
     base(shop, web="{image: x, scale: 2}")
@@ -380,10 +478,16 @@ def test_a_render_does_not_ask_for_the_team_s_file(shop: Path, portgen: Portgen)
 # --- what compose itself does ------------------------------------------------------------------------------------------
 
 
-def test_the_last_file_s_network_is_the_whole_network_to_compose(shop: Path, need: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+def test_the_last_file_s_network_is_the_whole_network_to_compose(
+    shop: Path, need: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
     """Why all of this is refused: compose 1 takes ours and says nothing."""
     program = need("docker-compose")
-    base(shop, "networks:\n  shop-net: {internal: true, driver: macvlan, labels: {a: b}}\n", web='{image: x, network_mode: "none"}')
+    base(
+        shop,
+        "networks:\n  shop-net: {internal: true, driver: macvlan, labels: {a: b}}\n",
+        web='{image: x, network_mode: "none"}',
+    )
     over = "services:\n  web: {network_mode: host}\nnetworks:\n  shop-net: {driver: bridge}\n"
     (shop / "over.yml").write_text(over)
     argv = [program, "-f", "stack/base.yml", "-f", "over.yml", "config"]
@@ -450,10 +554,35 @@ KEYS = st.sampled_from(
     ]
 )
 SCALARS = st.sampled_from(
-    [None, True, 0, 2, -1, 5000, 1.5, "", "web", "service:web", "5000:80", "${A:-5000}:80", "$", "::", "shop-net", "172.31.8.1", "é"]
+    [
+        None,
+        True,
+        0,
+        2,
+        -1,
+        5000,
+        1.5,
+        "",
+        "web",
+        "service:web",
+        "5000:80",
+        "${A:-5000}:80",
+        "$",
+        "::",
+        "shop-net",
+        "172.31.8.1",
+        "é",
+    ]
 )
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
-SERVICES = st.dictionaries(st.sampled_from(["web", "api", "screen", "other", "later_1"]), st.dictionaries(KEYS, VALUES, max_size=4) | VALUES)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+SERVICES = st.dictionaries(
+    st.sampled_from(["web", "api", "screen", "other", "later_1"]),
+    st.dictionaries(KEYS, VALUES, max_size=4) | VALUES,
+)
 
 
 @given(
@@ -463,26 +592,39 @@ SERVICES = st.dictionaries(st.sampled_from(["web", "api", "screen", "other", "la
 )
 def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: object, env: str):
     source = inventory.parse(INVENTORY.encode(), "inventory.yaml")
-    files = {"stack/base.yml": json.dumps({"services": services, "networks": networks}), "stack/.env": env}
+    files = {
+        "stack/base.yml": json.dumps({"services": services, "networks": networks}),
+        "stack/.env": env,
+    }
     plan = planner.make(source.inventory)
     team = composefile.load("stack/base.yml", files.get)
     assert isinstance(team, composefile.TeamFile)
     (one,) = plan.hosts
-    for found in composefile.contradictions(one, one.overrides[0], team):
+    for found in team_files.contradictions(one, one.overrides[0], team):
         assert found.message
         assert source.at(found.key_path).line > 1
 
 
-@pytest.mark.parametrize("line", ["A=b" + " \t" * 30_000 + "c", " " * 60_000, "A= " + " " * 60_000 + "#", "A='" + "x" * 60_000], ids=len)
+@pytest.mark.parametrize(
+    "line",
+    ["A=b" + " \t" * 30_000 + "c", " " * 60_000, "A= " + " " * 60_000 + "#", "A='" + "x" * 60_000],
+    ids=len,
+)
 def test_a_long_line_of_blanks_in_a_dotenv_is_read_at_once(line: str):
     with ends():
-        assert composefile.load("c.yml", {"c.yml": "services: {a: {}}", ".env": f"{line}\n{line}\nOK=1\n"}.get) is not None
+        assert (
+            composefile.load(
+                "c.yml", {"c.yml": "services: {a: {}}", ".env": f"{line}\n{line}\nOK=1\n"}.get
+            )
+            is not None
+        )
 
 
 def test_many_services_that_extend_ones_of_another_file_have_it_read_once():
     numbers = range(1000)
     texts = {
-        "c.yml": "services:\n" + "".join(f"  s{n}: {{extends: {{file: d.yml, service: s{n}}}}}\n" for n in numbers),
+        "c.yml": "services:\n"
+        + "".join(f"  s{n}: {{extends: {{file: d.yml, service: s{n}}}}}\n" for n in numbers),
         "d.yml": "services:\n" + "".join(f"  s{n}: {{ports: ['{n + 1}:1']}}\n" for n in numbers),
     }
     with ends():

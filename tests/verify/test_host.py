@@ -8,23 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from portgen import host
+from portgen.machine import programs
 from portgen.problem import Exit, PortgenError
 from tests.conftest import missing
 
 
 def test_what_a_program_says_and_how_it_ends_is_returned():
-    assert host.run(("sh", "-c", "echo out; echo err >&2; exit 3"), timeout=5) == (3, "out\n", "err\n")
+    assert programs.run(("sh", "-c", "echo out; echo err >&2; exit 3"), timeout=5) == (
+        3,
+        "out\n",
+        "err\n",
+    )
 
 
 def test_arguments_are_never_read_by_a_shell(tmp_path: Path):
-    assert host.run(("echo", "$HOME; touch x", "`id`"), timeout=5, cwd=tmp_path).stdout == "$HOME; touch x `id`\n"
+    assert (
+        programs.run(("echo", "$HOME; touch x", "`id`"), timeout=5, cwd=tmp_path).stdout
+        == "$HOME; touch x `id`\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path):
-    with pytest.raises(PortgenError, match=r"sh did not end within 0\.3 s and was stopped") as caught:
-        host.run(("sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; wait"), timeout=0.3)
+    with pytest.raises(
+        PortgenError, match=r"sh did not end within 0\.3 s and was stopped"
+    ) as caught:
+        programs.run(("sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; wait"), timeout=0.3)
     assert caught.value.code == Exit.MACHINE
     pid = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 5
@@ -43,27 +52,31 @@ def _running(pid: int) -> bool:
 
 def test_a_program_in_the_background_that_holds_the_pipes_is_not_waited_for_ever():
     with pytest.raises(PortgenError, match="did not end"):
-        host.run(("sh", "-c", "sleep 60 & exit 0"), timeout=0.3)
+        programs.run(("sh", "-c", "sleep 60 & exit 0"), timeout=0.3)
 
 
 def test_a_program_that_is_not_installed_says_which_package_brings_it():
-    assert host.find("portgen-no-such-program") is None
-    with pytest.raises(host.Missing, match="portgen-no-such-program is not installed") as caught:
-        host.run(("portgen-no-such-program",), timeout=5)
+    assert programs.find("portgen-no-such-program") is None
+    with pytest.raises(
+        programs.Missing, match="portgen-no-such-program is not installed"
+    ) as caught:
+        programs.run(("portgen-no-such-program",), timeout=5)
     assert caught.value.code == Exit.MACHINE
-    assert host.Missing("systemd-analyze").hint == "apt-get install systemd"
-    assert host.Missing("nginx").hint == "apt-get install nginx"
+    assert programs.Missing("systemd-analyze").hint == "apt-get install systemd"
+    assert programs.Missing("nginx").hint == "apt-get install nginx"
 
 
-def test_administrators_programs_are_found_without_sbin_in_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_administrators_programs_are_found_without_sbin_in_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     program = tmp_path / "sbin" / "portgen-probe"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho found\n")
     program.chmod(0o755)
-    monkeypatch.setattr(host, "_SYSTEM_FOLDERS", (str(program.parent),))
+    monkeypatch.setattr(programs, "_SYSTEM_FOLDERS", (str(program.parent),))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert host.find("portgen-probe") == str(program)
-    assert host.run(("portgen-probe",), timeout=5).stdout == "found\n"
+    assert programs.find("portgen-probe") == str(program)
+    assert programs.run(("portgen-probe",), timeout=5).stdout == "found\n"
 
 
 def test_a_program_that_can_not_be_started_is_the_machines_fault(tmp_path: Path):
@@ -71,27 +84,32 @@ def test_a_program_that_can_not_be_started_is_the_machines_fault(tmp_path: Path)
     broken.write_bytes(b"\x00\x01")
     broken.chmod(0o755)
     with pytest.raises(PortgenError, match="can't be started") as caught:
-        host.run((str(broken),), timeout=5)
+        programs.run((str(broken),), timeout=5)
     assert caught.value.code == Exit.MACHINE
 
 
 def test_bytes_that_are_no_utf8_and_carriage_returns_come_through():
-    assert host.run(("printf", r"a\377b\r\n"), timeout=5).stdout == "a\ufffdb\r\n"
+    assert programs.run(("printf", r"a\377b\r\n"), timeout=5).stdout == "a\ufffdb\r\n"
 
 
 def test_stdin_is_empty_unless_given():
-    assert host.run(("cat",), timeout=5).stdout == ""
-    assert host.run(("cat",), timeout=5, stdin="täxt").stdout == "täxt"
-    assert host.run(("cat",), timeout=5, stdin=b"bytes").stdout == "bytes"
+    assert programs.run(("cat",), timeout=5).stdout == ""
+    assert programs.run(("cat",), timeout=5, stdin="täxt").stdout == "täxt"
+    assert programs.run(("cat",), timeout=5, stdin=b"bytes").stdout == "bytes"
 
 
 def test_the_environment_is_added_to_and_programs_speak_english(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    said = host.run(("sh", "-c", 'echo "$LC_ALL $PORTGEN_X $HOME"'), timeout=5, env={"PORTGEN_X": "x"}).stdout
+    said = programs.run(
+        ("sh", "-c", 'echo "$LC_ALL $PORTGEN_X $HOME"'), timeout=5, env={"PORTGEN_X": "x"}
+    ).stdout
     assert said == f"C.UTF-8 x {os.environ['HOME']}\n"
 
 
 def test_root_can_run_a_program_as_nobody():
     if os.geteuid() != 0:
         missing("only root may become somebody else")
-    assert host.run(("sh", "-c", "id -u; id -g; id -G"), timeout=5, user=host.NOBODY).stdout == "65534\n65534\n65534\n"
+    assert (
+        programs.run(("sh", "-c", "id -u; id -g; id -G"), timeout=5, user=programs.NOBODY).stdout
+        == "65534\n65534\n65534\n"
+    )

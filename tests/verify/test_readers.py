@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from portgen import inventory, planner, render
 from portgen import targets as every_target
-from portgen.checks import Check, Machine, Rejection, Unchecked
-from portgen.plan import Plan
+from portgen.files import render
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Plan
 from portgen.problem import Severity
-from portgen.targets import compose, nginx, systemd, ufw
+from portgen.targets import Check, Machine, Rejection, Unchecked, compose, nginx, systemd, ufw
 from tests.verify.conftest import EVERYTHING, REPOSITORY
 
 ROOT = Machine(True, "/srv/inventory", {}.get, lambda path: False)
@@ -55,7 +56,9 @@ def test_nginx_errors_have_their_file_and_line():
 def test_nginx_errors_before_its_log_is_open_are_read_too():
     (check,) = checks("nginx")
     said = 'nginx: [emerg] unexpected "}" in ./conf.d/portgen.conf:3\nnginx: configuration file ./nginx.conf test failed\n'
-    assert [finding[:3] for finding in read(check, 1, said)] == [('unexpected "}"', "nginx/conf.d/portgen.conf", 3)]
+    assert [finding[:3] for finding in read(check, 1, said)] == [
+        ('unexpected "}"', "nginx/conf.d/portgen.conf", 3)
+    ]
 
 
 def test_an_address_is_called_by_its_own_name_again():
@@ -71,7 +74,9 @@ def test_what_nginx_may_not_read_without_root_is_no_fault():
     (as_user,) = read(checks("nginx", USER)[0], 1, said)
     (as_root,) = read(checks("nginx")[0], 1, said)
     assert isinstance(as_user, Unchecked)
-    assert as_user.reason.startswith('nginx needs root here: open() "/etc/nginx/secret.conf" failed')
+    assert as_user.reason.startswith(
+        'nginx needs root here: open() "/etc/nginx/secret.conf" failed'
+    )
     assert isinstance(as_root, Rejection)
 
 
@@ -79,8 +84,13 @@ def test_a_refusal_that_can_not_be_read_is_still_one():
     assert [finding[0] for finding in read(checks("nginx")[0], 1, "Segmentation fault\n")] == [
         "nginx refuses the configuration: Segmentation fault",
     ]
-    assert [finding[0] for finding in read(checks("nginx")[0], -11, "")] == ["nginx refuses the configuration: exit code -11"]
-    assert read(checks("nginx")[0], 0, "nginx: the configuration file ./nginx.conf syntax is ok\n") == []
+    assert [finding[0] for finding in read(checks("nginx")[0], -11, "")] == [
+        "nginx refuses the configuration: exit code -11"
+    ]
+    assert (
+        read(checks("nginx")[0], 0, "nginx: the configuration file ./nginx.conf syntax is ok\n")
+        == []
+    )
 
 
 def directives(text: str, machine: Machine = ROOT) -> str:
@@ -93,24 +103,39 @@ def directives(text: str, machine: Machine = ROOT) -> str:
         ("listen 80;", "listen unix:listen-80;"),
         ("listen *:80 default_server;", "listen unix:listen-80 default_server;"),
         ("listen 0.0.0.0:80;", "listen unix:listen-80;"),
-        ("listen [::]:443 ssl http2 ipv6only=on reuseport backlog=5;", "listen unix:listen-[::]:443 ssl http2;"),
+        (
+            "listen [::]:443 ssl http2 ipv6only=on reuseport backlog=5;",
+            "listen unix:listen-[::]:443 ssl http2;",
+        ),
         ("listen unix:/run/x.sock;", "listen unix:listen-_run_x.sock;"),
-        ("server{listen 80;listen\t81 ssl;}", "server{listen unix:listen-80;listen unix:listen-81 ssl;}"),
+        (
+            "server{listen 80;listen\t81 ssl;}",
+            "server{listen unix:listen-80;listen unix:listen-81 ssl;}",
+        ),
         ("listen\n  80\n  ssl;\nroot x;", "listen unix:listen-80 ssl;\n\n\nroot x;"),
         ("# listen 80;\n", "# listen 80;\n"),
         ("add_header X 'a; listen 80;';", "add_header X 'a; listen 80;';"),
         ("pid /run/nginx.pid;", "pid nginx.pid;"),
         ("error_log /var/log/e.log warn;", "error_log stderr warn;"),
         ("error_log syslog:server=10.0.0.1 warn;", "error_log stderr warn;"),
-        ('access_log "/var/log/a.log" combined buffer=32k;', "access_log access.log combined buffer=32k;"),
+        (
+            'access_log "/var/log/a.log" combined buffer=32k;',
+            "access_log access.log combined buffer=32k;",
+        ),
         ("access_log off;", "access_log off;"),
-        ("proxy_cache_path /var/cache/x levels=1:2 keys_zone=a:1m;", "proxy_cache_path var-cache-x levels=1:2 keys_zone=a:1m;"),
+        (
+            "proxy_cache_path /var/cache/x levels=1:2 keys_zone=a:1m;",
+            "proxy_cache_path var-cache-x levels=1:2 keys_zone=a:1m;",
+        ),
         ("client_body_temp_path /tmp/x 1 2;", "client_body_temp_path client_body_temp_path 1 2;"),
         ("include /etc/nginx/mime.types;", "include mime.types;"),
         ("include /etc/letsencrypt/x.conf;", "include /etc/letsencrypt/x.conf;"),
         ("load_module modules/ngx_x.so;", "load_module /usr/lib/nginx/modules/ngx_x.so;"),
         ("ssl_dhparam dh.pem;", "ssl_dhparam /etc/nginx/dh.pem;"),
-        ("ssl_certificate /a.crt; ssl_certificate_key /a.key;", "ssl_certificate $ssl_server_name; ssl_certificate_key $ssl_server_name;"),
+        (
+            "ssl_certificate /a.crt; ssl_certificate_key /a.key;",
+            "ssl_certificate $ssl_server_name; ssl_certificate_key $ssl_server_name;",
+        ),
         ("ssl_certificate $host.crt;", "ssl_certificate $host.crt;"),
         ('return 301 "https://${host}/;";', 'return 301 "https://${host}/;";'),
     ],
@@ -129,25 +154,48 @@ def test_certificates_that_can_be_read_stay():
     assert directives("ssl_certificate /a.crt; ssl_certificate_key a.key;", readable) == (
         "ssl_certificate /a.crt; ssl_certificate_key /etc/nginx/a.key;"
     )
-    assert nginx._staged({"x": "ssl_certificate /a.crt; ssl_certificate_key /b.key;"}, readable)[1] == "without certificates: can't read /b.key"
+    assert (
+        nginx._staged({"x": "ssl_certificate /a.crt; ssl_certificate_key /b.key;"}, readable)[1]
+        == "without certificates: can't read /b.key"
+    )
 
 
 # --- compose ---------------------------------------------------------------------------------------------------------
 
 
 def compose_check() -> Check:
-    text = EVERYTHING.replace("lan: {port: 5001", "a: {port: 5001").replace("lan6: {port", "b: {port").replace("open: {port", "c: {port")
+    text = (
+        EVERYTHING.replace("lan: {port: 5001", "a: {port: 5001")
+        .replace("lan6: {port", "b: {port")
+        .replace("open: {port", "c: {port")
+    )
     plan = planned(text.replace("      closed:", "      d:"))
-    found = [item for item in compose.checks(plan.hosts[0], files_of(plan, "compose"), ROOT) if isinstance(item, Check)]
+    found = [
+        item
+        for item in compose.checks(plan.hosts[0], files_of(plan, "compose"), ROOT)
+        if isinstance(item, Check)
+    ]
     return next(check for check in found if check.subject == "box shop")
 
 
 @pytest.mark.parametrize(
     ("name", "message", "service"),
     [
-        ("compose-1.29-lacking", "Service c has neither an image nor a build context specified. At least one must be provided.", "c"),
-        ("compose-2-lacking", 'service "c" has neither an image nor a build context specified: invalid compose project', "c"),
-        ("compose-1.29-unknown-option", "Unsupported config option for services.a: 'nonsense'", "a"),
+        (
+            "compose-1.29-lacking",
+            "Service c has neither an image nor a build context specified. At least one must be provided.",
+            "c",
+        ),
+        (
+            "compose-2-lacking",
+            'service "c" has neither an image nor a build context specified: invalid compose project',
+            "c",
+        ),
+        (
+            "compose-1.29-unknown-option",
+            "Unsupported config option for services.a: 'nonsense'",
+            "a",
+        ),
         ("compose-1.29-network-mode", "'network_mode' and 'networks' cannot be combined", None),
     ],
 )
@@ -175,9 +223,21 @@ def test_systemd_errors_have_their_unit_and_line():
     (check,) = checks("systemd")
     assert [finding[:3] for finding in read(check, 1, recorded("systemd-faults"))] == [
         ("Missing '=', ignoring line.", "systemd/portgen-new-tickets-by-tech.service", 45),
-        ("Failed to parse service restart specifier, ignoring: sometimes", "systemd/portgen-smartnumbers.service", 11),
-        ("Unknown key 'Fooo' in section [Unit], ignoring.", "systemd/portgen-veeam-usage.service", 7),
-        ("Command /usr/bin/socats is not executable: No such file or directory", "systemd/portgen-re-opened-tickets.service", None),
+        (
+            "Failed to parse service restart specifier, ignoring: sometimes",
+            "systemd/portgen-smartnumbers.service",
+            11,
+        ),
+        (
+            "Unknown key 'Fooo' in section [Unit], ignoring.",
+            "systemd/portgen-veeam-usage.service",
+            7,
+        ),
+        (
+            "Command /usr/bin/socats is not executable: No such file or directory",
+            "systemd/portgen-re-opened-tickets.service",
+            None,
+        ),
     ]
 
 
@@ -185,13 +245,22 @@ def test_anything_that_systemd_says_is_a_fault_even_with_exit_code_0():
     (check,) = checks("systemd")
     assert [finding[0] for finding in read(check, 0, "something new\n")] == ["something new"]
     assert read(check, 0, "") == []
-    assert [finding[0] for finding in read(check, 1, "")] == ["systemd-analyze verify ends with exit code 1 and says nothing"]
+    assert [finding[0] for finding in read(check, 1, "")] == [
+        "systemd-analyze verify ends with exit code 1 and says nothing"
+    ]
 
 
 def test_a_socat_that_is_missing_here_is_told_once_and_is_no_fault_of_the_units():
-    said = "".join(f"portgen-{name}.service: Command /usr/bin/socat is not executable: No such file or directory\n" for name in ("a", "b"))
+    said = "".join(
+        f"portgen-{name}.service: Command /usr/bin/socat is not executable: No such file or directory\n"
+        for name in ("a", "b")
+    )
     (check,) = checks("systemd")
-    assert read(check, 1, said) == [Unchecked("/usr/bin/socat is not on this machine (apt-get install socat); the units are judged but for it")]
+    assert read(check, 1, said) == [
+        Unchecked(
+            "/usr/bin/socat is not on this machine (apt-get install socat); the units are judged but for it"
+        )
+    ]
     (there,) = checks("systemd", ROOT._replace(readable=lambda path: path == systemd.SOCAT))
     assert [type(finding) for finding in read(there, 1, said)] == [Rejection, Rejection]
 
@@ -205,7 +274,9 @@ def ufw_checks(program: str) -> list[Check]:
 
 def test_every_rule_of_the_script_is_asked_about():
     plan = planned()
-    assert [check.arguments for check in ufw_checks("ufw")] == [("--dry-run", *_words(opening)) for opening in plan.hosts[0].openings]
+    assert [check.arguments for check in ufw_checks("ufw")] == [
+        ("--dry-run", *_words(opening)) for opening in plan.hosts[0].openings
+    ]
     assert all(check.needs_root for check in ufw_checks("ufw"))
 
 
@@ -217,8 +288,15 @@ def _words(opening: object) -> list[str]:
 
 def test_ufw_errors_have_the_line_of_their_rule():
     check = ufw_checks("ufw")[0]
-    line = files_of(planned(), "ufw")["ufw/portgen-ufw.sh"].split("\n").index("ufw " + ufw.rule(planned().hosts[0].openings[0])) + 1
-    assert read(check, 1, recorded("ufw-bad-port")) == [Rejection("Bad port '99999'", "ufw/portgen-ufw.sh", line)]
+    line = (
+        files_of(planned(), "ufw")["ufw/portgen-ufw.sh"]
+        .split("\n")
+        .index("ufw " + ufw.rule(planned().hosts[0].openings[0]))
+        + 1
+    )
+    assert read(check, 1, recorded("ufw-bad-port")) == [
+        Rejection("Bad port '99999'", "ufw/portgen-ufw.sh", line)
+    ]
     assert read(check, 0, "WARN: uid is 0 but '/' is owned by 1000\n") == []
 
 

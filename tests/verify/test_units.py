@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from portgen import inventory, planner, render
+from portgen.files import render
+from portgen.inventory import source as inventory
+from portgen.plan import planner
 from portgen.targets import systemd
 from tests.verify.conftest import EVERYTHING, REPOSITORY
 
@@ -37,13 +39,21 @@ def units(text: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("units")
-    for name, text in {**units(EVERYTHING), **units((REPOSITORY / "inventory.yaml").read_text())}.items():
+    for name, text in {
+        **units(EVERYTHING),
+        **units((REPOSITORY / "inventory.yaml").read_text()),
+    }.items():
         (folder / name).write_text(text)
     return folder
 
 
 def test_systemd_has_nothing_to_say_about_any_unit(folder: Path, need: Callable[[str], str]):
-    argv = [need("systemd-analyze"), "verify", "--man=no", *(f"./{path.name}" for path in sorted(folder.iterdir()))]
+    argv = [
+        need("systemd-analyze"),
+        "verify",
+        "--man=no",
+        *(f"./{path.name}" for path in sorted(folder.iterdir())),
+    ]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(argv) - 3 == 24 + 10
@@ -52,16 +62,25 @@ def test_systemd_has_nothing_to_say_about_any_unit(folder: Path, need: Callable[
 @pytest.mark.parametrize("unit", VARIANTS, ids=VARIANTS.values())
 def test_systemd_finds_a_unit_hardly_exposed(unit: str, folder: Path, need: Callable[[str], str]):
     argv = [need("systemd-analyze"), "security", "--offline=true", "--no-pager", f"./{unit}"]
-    said = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+    said = subprocess.run(
+        argv, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert found is not None, said
     assert float(found[1]) <= EXPOSURE
 
 
-def test_systemd_finds_every_unit_of_the_es_host_hardly_exposed(folder: Path, need: Callable[[str], str]):
+def test_systemd_finds_every_unit_of_the_es_host_hardly_exposed(
+    folder: Path, need: Callable[[str], str]
+):
     """They differ in names and numbers only: one of each kind of hardening is asked about."""
     names = units((REPOSITORY / "inventory.yaml").read_text())
-    kinds = {re.sub(r"(?m)^(#|Description|ExecStart|IPAddressAllow)=?.*$", "", (folder / name).read_text()): name for name in names}
+    kinds = {
+        re.sub(
+            r"(?m)^(#|Description|ExecStart|IPAddressAllow)=?.*$", "", (folder / name).read_text()
+        ): name
+        for name in names
+    }
     assert len(names) == 24
     for name in kinds.values():
         test_systemd_finds_a_unit_hardly_exposed(name, folder, need)

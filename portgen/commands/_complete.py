@@ -1,0 +1,139 @@
+"""What TAB offers for an argument: names from the inventory at hand, revisions, files.
+
+In: click's context of a half-typed command line. Out: `CompletionItem`s. Never says anything: where the inventory can't be
+read there is nothing to offer. Imports only click and the standard library until TAB is pressed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from portgen.problem import PortgenError
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from portgen.inventory.model import Inventory
+
+# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a branch may be called `x$(id)`, or
+# have an escape of the terminal's in its name, and whoever may push names it.
+_PLAIN = re.compile(r"[\w@%+=:,./-][\w@%+=:,./#-]*")
+
+
+def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of services, with their titles; not one that stands on the line already."""
+    inventory = _inventory(ctx)
+    taken = set(map(str, ctx.params.values()))
+    found = inventory.projects.values() if inventory else ()
+    return _offered(
+        (
+            (name, service.title or project.title)
+            for project in found
+            for name, service in project.services.items()
+            if name not in taken
+        ),
+        incomplete,
+    )
+
+
+def projects(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of projects, with their titles."""
+    inventory = _inventory(ctx)
+    return _offered(
+        ((name, project.title) for name, project in inventory.projects.items())
+        if inventory
+        else (),
+        incomplete,
+    )
+
+
+def groups(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The planned parts of the project on the line, or of all."""
+    inventory = _inventory(ctx)
+    project = ctx.params.get("project")
+    found = inventory.projects.items() if inventory else ()
+    return _offered(
+        (
+            (group.name, group.purpose)
+            for name, entry in found
+            if project in (None, name)
+            for group in entry.groups
+        ),
+        incomplete,
+    )
+
+
+def explained(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What `explain` takes: a service, or a file."""
+    return files(ctx, param, incomplete) if "/" in incomplete else services(ctx, param, incomplete)
+
+
+def targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The targets' names."""
+    from portgen import targets as all_targets
+
+    return _offered(((name, None) for name in all_targets.every()), incomplete)
+
+
+def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Branches and tags."""
+    from portgen.machine import git
+
+    try:
+        return _offered(((name, None) for name in git.names(_settings(ctx).inventory)), incomplete)
+    except PortgenError:
+        return []
+
+
+def files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Whatever the shell offers for a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Whatever the shell offers for a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _offered(names: Iterable[tuple[str, str | None]], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(name, help=title)
+        for name, title in names
+        if name.startswith(incomplete) and _PLAIN.fullmatch(name)
+    ]
+
+
+def _inventory(ctx: click.Context) -> Inventory | None:
+    from portgen.inventory import source as inventory
+
+    try:
+        return inventory.load(_settings(ctx).inventory).inventory
+    except PortgenError:
+        return None
+
+
+def _settings(ctx: click.Context) -> Settings:
+    """Where things lie, by the options before the command or after it: while completing, no command has run to say so."""
+    given: dict[str, str] = {}
+    level: click.Context | None = ctx
+    while level is not None:
+        for name in ("folder", "inventory_name"):
+            if level.params.get(name) is not None:
+                given.setdefault(name, level.params[name])
+        level = level.parent
+    settings = Settings()
+    return settings._replace(
+        folder=settings.folder / given.get("folder", ""),
+        inventory_name=given.get("inventory_name", settings.inventory_name),
+    )

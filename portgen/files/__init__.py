@@ -1,0 +1,1 @@
+"""The rendered files: made, compared, written, remembered."""

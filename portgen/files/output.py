@@ -1,0 +1,374 @@
+"""The output folder: the only reader and writer of what portgen has rendered.
+
+In: `Change`s. Out: files on disk, each whole, old or new, and SHA256SUMS, which says what portgen wrote. Never decides
+what to write. Standard library only: the unchanged path of `render --check` ends here.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from portgen import whole
+from portgen.files.diff import SUMS, Change, Output, Present
+from portgen.problem import Exit, PortgenError
+
+LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
+# A folder to work in. Linux opens one that can't be listed, too.
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+
+
+def read(out: Path, wanted: Iterable[str]) -> Output:
+    """What lies at the `wanted` paths and at those that SHA256SUMS records.
+
+    A link in place of a file that leads out of the folder is not followed: its text then says where it leads.
+
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in
+    place of a folder: nothing is read or written through it.
+    """
+    root = f"{os.path.realpath(out)}/"
+    sums_file = _read(out / SUMS, root)
+    sums = _parse_sums(sums_file.data) if sums_file else {}
+    paths = {*wanted, *sums}
+    _refuse_links(out, paths)
+    found = {}
+    for path in paths:
+        there = _read(f"{out}/{path}", root)
+        if there is not None:
+            found[path] = there
+    return Output(sums, sums_file.data if sums_file else None, found)
+
+
+def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | None:
+    """How many files lie there exactly as SHA256SUMS records, if all do, it is the one remembered, and none is missing."""
+    try:
+        recorded, _ = whole.read(out / SUMS, follow=False)
+        if hashlib.sha256(recorded).hexdigest() != sums_digest:
+            return None
+        count = 0
+        root = f"{out}/"
+        lines = recorded.decode().splitlines()
+        if _linked(out, (line[66:] for line in lines)) is not None:
+            return None
+        for line in lines:
+            digest, path = line[:64], line[66:]
+            data, status = whole.read(root + path, follow=False)
+            if hashlib.sha256(data).hexdigest() != digest or bool(status.st_mode & 0o100) != (
+                path in executable
+            ):
+                return None
+            count += 1
+    except (OSError, UnicodeDecodeError):
+        return None
+    return count
+
+
+def recorded(out: Path) -> set[str]:
+    """The paths of what portgen has written there: SHA256SUMS and what it names. Raises PortgenError(Exit.MACHINE)."""
+    sums = _read(out / SUMS, f"{os.path.realpath(out)}/")
+    return {SUMS, *_parse_sums(sums.data)} if sums else set()
+
+
+def digest(sums_text: str) -> str:
+    """What `matches` compares SHA256SUMS with."""
+    return hashlib.sha256(sums_text.encode()).hexdigest()
+
+
+def write(out: Path, changes: Sequence[Change]) -> None:
+    """Carry out the changes in order. Each file is written beside its place and renamed into it.
+
+    SHA256SUMS comes last; but before the first file is touched it takes in what is about to be written, beside what is there.
+    So no interruption, not even a disk that is full or a lost machine, makes the next render take portgen's own files for
+    hand edits, whatever has become of the inventory in between.
+
+    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old, each is whole, and the next
+    render takes up from there.
+    """
+    pending = [change for change in changes if change.path != SUMS]
+    sums = next((change for change in changes if change.path == SUMS), None)
+    done = 0
+    path = SUMS
+    ours = {change.path for change in pending}
+    for text in (sums.before, sums.after) if sums is not None else ():
+        ours |= _parse_sums((text or "").encode()).keys()
+    _refuse_links(out, ours)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _sweep(out, ours)
+        if sums is not None and sums.after is not None and pending:
+            _replace(out, SUMS, _both(sums.before or "", sums.after), 0o644)
+        for change in pending:
+            path = change.path
+            if change.after is None:
+                _remove(out, path)
+            else:
+                _replace(out, path, change.after.encode(), change.mode)
+            done += 1
+        path = SUMS
+        if sums is not None and sums.after is not None:
+            _replace(out, SUMS, sums.after.encode(), 0o644)
+    except OSError as error:
+        raise PortgenError(
+            f"{out / path}: can't be written: {error.strerror}",
+            Exit.MACHINE,
+            hint=f"{done} of {len(pending)} files were written, each file is whole; run `portgen render` again when that is fixed",
+        ) from None
+
+
+def sweep(out: Path) -> None:
+    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best
+    effort."""
+    with suppress(OSError):
+        data, _ = whole.read(out / SUMS, follow=False)
+        ours = list(_parse_sums(data))
+        if _linked(out, ours) is None:
+            _sweep(out, ours)
+
+
+def has_leftovers(out: Path) -> bool:
+    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be
+    done."""
+    try:
+        data, _ = whole.read(out / SUMS, follow=False)
+        folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
+        return any(
+            name.endswith(whole.TEMPORARY) for folder in folders for name in os.listdir(folder)
+        )
+    except OSError:
+        return False
+
+
+def _sweep(out: Path, ours: Iterable[str]) -> None:
+    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody
+    else's."""
+    for path in {SUMS, *ours}:
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            _folder_of(out, path) as (folder, name),
+        ):
+            left = whole.temporary(Path(name)).name
+            if stat.S_ISREG(os.lstat(left, dir_fd=folder).st_mode):
+                os.unlink(left, dir_fd=folder)
+                _remove_empty(out, path)
+
+
+def _linked(out: Path, paths: Iterable[str]) -> str | None:
+    """A folder on the way to one of the paths that is a link; None where there is none."""
+    folders: set[str] = set()
+    for folder in {os.path.dirname(path) for path in paths}:
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = os.path.dirname(folder)  # noqa: PLW2901 - upwards
+    return next((folder for folder in sorted(folders) if os.path.islink(f"{out}/{folder}")), None)
+
+
+def _refuse_links(out: Path, paths: Iterable[str]) -> None:
+    folder = _linked(out, paths)
+    if folder is not None:
+        target = os.readlink(f"{out}/{folder}")
+        hint = f"move it away; where the whole of {out} should lie elsewhere, name that by `-o`, or make {out} itself the link"
+        raise PortgenError(
+            f"{out}/{folder}: is a link (to {target}), and portgen reads and writes through none",
+            Exit.MACHINE,
+            hint=hint,
+        )
+
+
+def shipped(name: str, folder: str) -> Path:
+    """A file or folder that comes with portgen: inside an installed package, or in `folder` of a checkout."""
+    package = Path(__file__).parent.parent
+    return package / name if (package / name).exists() else package.parent / folder / name
+
+
+def create(folder: Path, texts: dict[str, str]) -> None:
+    """Write new files, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            with open(folder / name, "x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise PortgenError(
+            f"{error.filename or folder}: can't be written: {error.strerror}", Exit.MACHINE
+        ) from None
+
+
+@contextmanager
+def locked(out: Path, waiting: object = None) -> Iterator[None]:
+    """Hold the output folder for oneself. The lock is on the folder around it, so that no lock file is left behind.
+
+    `waiting` is called with the holder's name when there is one to wait for. Raises PortgenError(Exit.MACHINE) after
+    LOCK_WAIT seconds, naming the holder.
+    """
+    folder = out.absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise PortgenError(f"{folder}: can't be locked: {error.strerror}", Exit.MACHINE) from None
+    try:
+        until = time.monotonic() + LOCK_WAIT
+        announced = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
+                    break  # a file system without locks: one writer at a time is then the user's own care
+            holder = _holder(os.fstat(descriptor))
+            if time.monotonic() > until:
+                raise PortgenError(
+                    f"{out}: {holder} is writing there",
+                    Exit.MACHINE,
+                    hint="wait for it, then try again",
+                )
+            if not announced and callable(waiting):
+                waiting(holder)
+                announced = True
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(status: os.stat_result) -> str:
+    """Who holds the lock, as /proc/locks has it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
+    try:
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if (
+                len(words) > 5
+                and words[1] == "FLOCK"
+                and words[5].rpartition(":")[2] == str(status.st_ino)
+            ):
+                return f"another portgen (pid {words[4]})"
+    except OSError:
+        pass
+    return "another portgen"
+
+
+def _read(path: Path | str, root: str) -> Present | None:
+    """What lies at a path. A link that leads out of `root` is not followed: its text says where it leads."""
+    try:
+        if (
+            os.path.islink(path)
+            and os.path.exists(path)
+            and not os.path.realpath(path).startswith(root)
+        ):
+            return Present(
+                f"a link to {os.readlink(path)}\n".encode("utf-8", "surrogateescape"),
+                executable=False,
+            )
+        data, status = whole.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in (
+            errno.EISDIR,
+            errno.EINVAL,
+            errno.ENXIO,
+        ):  # the last: a socket can't be opened
+            raise PortgenError(
+                f"{path}: is in the way, and not a regular file", Exit.MACHINE, hint="move it away"
+            ) from None
+        hint = "move it away" if isinstance(error, whole.Unreadable) else None
+        raise PortgenError(
+            f"{path}: can't be read: {error.strerror}", Exit.MACHINE, hint=hint
+        ) from None
+    return Present(data, bool(status.st_mode & 0o100))
+
+
+def _parse_sums(data: bytes) -> dict[str, frozenset[str]]:
+    """The lines that portgen could have written. Others mean an unknown origin, and never lead out of the folder."""
+    sums: dict[str, frozenset[str]] = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        digest_part, gap, path = line[:64], line[64:66], line[66:]
+        parts = path.split("/")
+        if (
+            gap == "  "
+            and len(parts) > 1
+            and not {"", ".", ".."} & set(parts)
+            and set(digest_part) <= set("0123456789abcdef")
+            and len(digest_part) == 64
+        ):
+            sums[path] = sums.get(path, frozenset()) | {digest_part}
+    return sums
+
+
+def _both(before: str, after: str) -> bytes:
+    """SHA256SUMS while files change: every line of before and after."""
+    lines = {
+        (path, digest)
+        for text in (before, after)
+        for path, digests in _parse_sums(text.encode()).items()
+        for digest in digests
+    }
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines)).encode()
+
+
+@contextmanager
+def _folder_of(out: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The folder of a path below `out`, open, and the path's last name.
+
+    What is done with these two stays in that folder, whatever is put in its place meanwhile. With `make` folders that are missing
+    are made. Raises OSError, also where one is a link.
+    """
+    *folders, name = path.split("/")
+    here = os.open(out, _FOLDER)
+    try:
+        for folder in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=here)
+            below = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = below
+        yield here, name
+    finally:
+        os.close(here)
+
+
+def _replace(out: Path, path: str, data: bytes, mode: int) -> None:
+    with _folder_of(out, path, make=True) as (folder, name):
+        new = whole.temporary(Path(name)).name
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
+        try:
+            descriptor = os.open(
+                new,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                mode,
+                dir_fd=folder,
+            )
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=folder)
+            raise
+
+
+def _remove(out: Path, path: str) -> None:
+    with suppress(FileNotFoundError), _folder_of(out, path) as (folder, name):
+        os.unlink(name, dir_fd=folder)
+    _remove_empty(out, path)
+
+
+def _remove_empty(out: Path, path: str) -> None:
+    """The folders on the way to a path in which nothing is left."""
+    while path := os.path.dirname(path):
+        try:
+            with _folder_of(out, path) as (above, name):
+                os.rmdir(name, dir_fd=above)
+        except OSError:
+            break  # something is left in it

@@ -1,0 +1,309 @@
+"""A `Plan` as files.
+
+In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives the same bytes. Never
+writes, never looks at what is already there. Every value that could break out of its syntax passes a filter of this module.
+
+There are two environments. The one for portgen's own templates finds no others. A page that needs a template
+of the project's, even through an include, is rendered by the other: in Jinja's sandbox, and by `apart` in a
+process with limits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import jinja2
+import msgspec
+
+from portgen.files import own_templates
+from portgen.plan.types import Plan
+from portgen.problem import Exit, PortgenError
+from portgen.targets import Page, Target
+from portgen.whole import MOST as LARGEST
+
+
+class File(NamedTuple):
+    """One rendered file: its path below the output folder, its text, its mode, its target's name."""
+
+    path: str
+    text: str
+    mode: int
+    target: str
+
+
+class Store(Protocol):
+    """Where what Jinja compiles is kept; what can't be read is compiled anew."""
+
+    def read(self, name: str) -> bytes | None: ...
+    def write(self, name: str, data: bytes) -> None: ...
+
+
+Tell = Callable[[str], None]  # gets the name of the template that is about to be rendered
+Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
+
+
+class _Asked(NamedTuple):
+    """A page of a target for a host."""
+
+    host: str
+    target: str
+    page: Page
+
+
+class _Answer(msgspec.Struct):
+    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a template.
+    Texts only: where they go and with which mode is decided here."""
+
+    texts: list[str]
+    fault: str | None = None
+
+
+LONGEST = 500  # characters of a template's error that are shown
+HINT = "a template of your own? compare it with the default one"
+
+
+def files(
+    plan: Plan,
+    targets: dict[str, Target],
+    template_folders: Sequence[Path],
+    stores: Callable[[str], Store] | None = None,
+    apart: Apart | None = None,
+) -> list[File]:
+    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template of one
+    before it wins.
+
+    `stores` names places to keep compiled templates in, which saves a third of a small render. Without
+    `apart` the project's templates are rendered in this process: in the sandbox, and without limits.
+
+    Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken; as
+    `own_templates.read` does; and what `apart` raises.
+    """
+    *project_folders, shipped = template_folders
+    asked: list[_Asked] = []
+    for host in plan.hosts:
+        for name, target in targets.items():
+            asked += [_Asked(host.name, name, page) for page in target.pages(host)]
+    store = stores("templates") if stores is not None else None
+    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader(str(shipped)), store)
+    project = _read(project_folders)
+    theirs = _with_project_text(environment, {one.page.template for one in asked}, project)
+    rendered = _render(environment, [one for one in asked if one.page.template not in theirs])
+    if theirs:
+        pages = [one for one in asked if one.page.template in theirs]
+        rendered += _sandboxed(pages, project, shipped, stores, apart)
+    rendered.sort()
+    return rendered
+
+
+def _render(
+    environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell | None = None
+) -> list[File]:
+    templates: dict[str, jinja2.Template] = {}
+    rendered = []
+    for one in asked:
+        page = one.page
+        if tell is not None:
+            tell(page.template)
+        template = templates.get(page.template)
+        try:
+            if template is None:
+                template = templates[page.template] = environment.get_template(page.template)
+            text = template.render(page.values)
+            if len(text.encode()) > LARGEST:
+                message = (
+                    f"a page of more than {LARGEST >> 20} MB, which portgen would not read again"
+                )
+                raise ValueError(message)  # noqa: TRY301 - at the template
+        except Exception as error:  # a template may divide by zero, or not be UTF-8
+            raise _broken(error, page) from error
+        rendered.append(_file(one, text))
+    return rendered
+
+
+def _file(asked: _Asked, text: str) -> File:
+    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode, asked.target)
+
+
+# --- the environments ------------------------------------------------------------------------------------------------
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Compiled templates in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        data = self.store.read(bucket.key)
+        if data is None:
+            return
+        try:
+            bucket.bytecode_from_string(data)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it: it is compiled anew
+            bucket.reset()
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self.store.write(bucket.key, bucket.bytecode_to_string())
+
+
+class _Project(jinja2.BaseLoader):
+    """The project's templates, as they were read."""
+
+    def __init__(self, texts: Mapping[str, tuple[Path, bytes]]) -> None:
+        self.texts = texts
+
+    def get_source(
+        self, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        if template not in self.texts:
+            raise jinja2.TemplateNotFound(template)
+        path, data = self.texts[template]
+        return data.decode(), str(path), lambda: True
+
+
+def _prepared(
+    kind: type[jinja2.Environment], loader: jinja2.BaseLoader, store: Store | None
+) -> jinja2.Environment:
+    environment = kind(
+        bytecode_cache=_Compiled(store) if store is not None else None,
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for escape in (nginx_string, systemd_arg, systemd_text, sh, yaml):
+        environment.filters[escape.__name__] = escape
+    return environment
+
+
+# --- the project's own templates -------------------------------------------------------------------------------------
+
+
+def _read(folders: Sequence[Path]) -> dict[str, tuple[Path, bytes]]:
+    """The project's templates by name, with the path of each; the first folder that has one wins."""
+    found = {}
+    for folder in reversed(folders):
+        for name, data in own_templates.read(folder).items():
+            found[name] = (folder / name, data)
+    return found
+
+
+def _with_project_text(
+    environment: jinja2.Environment, names: Iterable[str], project: Mapping[str, object]
+) -> set[str]:
+    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has one of
+    that name, or of the name of one that it includes, extends or imports."""
+    if not project:
+        return set()
+    found = set()
+    for name in names:
+        if any(needed is None or needed in project for needed in _needed(environment, name)):
+            found.add(name)
+    return found
+
+
+def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
+    """The template's name and those of all that it leads to; None for one whose name is known only when it is
+    rendered."""
+    from jinja2 import meta
+
+    pending: list[str | None] = [name]
+    seen = set()
+    while pending:
+        needed = pending.pop()
+        yield needed
+        if needed is None or needed in seen:
+            continue
+        seen.add(needed)
+        try:
+            source = environment.loader.get_source(environment, needed)[0]  # type: ignore[union-attr]
+        except jinja2.TemplateNotFound:
+            continue  # the project's own, or there is none
+        pending += meta.find_referenced_templates(environment.parse(source))
+
+
+def _sandboxed(
+    asked: Sequence[_Asked],
+    project: Mapping[str, tuple[Path, bytes]],
+    shipped: Path,
+    stores: Callable[[str], Store] | None,
+    apart: Apart | None,
+) -> list[File]:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def work(tell: Tell) -> bytes:
+        loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
+        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it
+        # does not.
+        store = stores("templates-of-projects") if stores is not None else None
+        environment = _prepared(ImmutableSandboxedEnvironment, loader, store)
+
+        def at(template: str) -> None:
+            tell(str(project[template][0] if template in project else shipped / template))
+
+        try:
+            answer = _Answer([file.text for file in _render(environment, asked, at)])
+        except PortgenError as error:
+            answer = _Answer([], str(error).encode("utf-8", "backslashreplace").decode())
+        return msgspec.msgpack.encode(answer)
+
+    encoded = apart(work) if apart is not None else work(lambda _where: None)
+    answer = msgspec.msgpack.decode(encoded, type=_Answer)
+    if answer.fault is not None:
+        raise PortgenError(answer.fault, Exit.INVENTORY, hint=HINT)
+    return [_file(one, text) for one, text in zip(asked, answer.texts, strict=True)]
+
+
+def _broken(error: Exception, page: Page) -> PortgenError:
+    place = page.template
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        place = f"{error.filename or page.template}:{error.lineno}"
+    elif error.__traceback__ is not None:
+        # A compiled template's frames carry the template's own file and line.
+        step = error.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code.co_filename.endswith(".j2"):
+                place = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
+            step = step.tb_next  # type: ignore[assignment]
+    reason = str(getattr(error, "message", None) or error)[:LONGEST]
+    if isinstance(error, MemoryError):
+        reason = "more memory than a template may have"
+    return PortgenError(f"{place}: {type(error).__name__}: {reason}", Exit.INVENTORY, hint=HINT)
+
+
+# --- escaping, checked against the real programs ---------------------------------------------------------------------
+
+
+def nginx_string(value: object) -> str:
+    """A quoted nginx token. A dollar sign has no escape: it becomes the variable that the http-level file defines."""
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", "${portgen_dollar}")
+    return f'"{text}"'
+
+
+def systemd_text(value: object) -> str:
+    """A unit's plain value, such as Description=: only `%` is special. CR, LF and a final backslash are kept out by `model`."""
+    return str(value).replace("%", "%%")
+
+
+def systemd_arg(value: object) -> str:
+    """One argument of ExecStart=, quoted only where it must be, so that ordinary ones stay readable."""
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z0-9_./:,=@+\[\]-]+", text):
+        return text
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text) + '"'
+
+
+def sh(value: object) -> str:
+    """One word of a POSIX shell."""
+    return "'" + str(value).replace("'", "'\\''") + "'"
+
+
+def yaml(value: object) -> str:
+    """A double-quoted YAML scalar as compose reads it. JSON's form is YAML's too; compose expands `$`, and reads `$$` as one."""
+    return json.dumps(str(value), ensure_ascii=True).replace("$", "$$")

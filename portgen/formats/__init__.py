@@ -1,0 +1,1 @@
+"""The syntax of files that other programs read: text to values, with places."""

@@ -1,0 +1,1 @@
+"""The inventory: its text, its values, and the place of each."""

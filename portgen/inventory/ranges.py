@@ -1,0 +1,113 @@
+"""Ranges of ports, and of addresses, as intervals: joined, cut, searched. Never number by number.
+
+In: `range`s of step 1. Out: the same. Pure, standard library only. Everything here costs about as much as
+there are ranges, however long they are: an inventory of a few lines may own every port a hundred times.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+Owner = TypeVar("Owner")
+
+_start = attrgetter("start")
+_stop = attrgetter("stop")
+
+
+def joined(parts: Iterable[range]) -> list[range]:
+    """The same numbers in as few ranges as they need, lowest first."""
+    found: list[range] = []
+    for part in sorted(parts, key=_start):
+        if found and part.start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, part.stop))
+        elif part:
+            found.append(part)
+    return found
+
+
+def overlap(one: range, other: range) -> range:
+    """What lies in both of two ranges; empty where nothing does."""
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
+def within(parts: Sequence[range], part: range) -> Iterator[range]:
+    """What lies in `part` of joined `parts`."""
+    for index in range(bisect_right(parts, part.start, key=_stop), len(parts)):
+        one = parts[index]
+        if one.start >= part.stop:
+            return
+        yield overlap(one, part)
+
+
+def common(parts: Iterable[range], others: Sequence[range]) -> list[range]:
+    """What lies in both; `others` are joined."""
+    return [both for part in parts for both in within(others, part)]
+
+
+def without(parts: Iterable[range], closed: Sequence[range]) -> list[range]:
+    """What is left of `parts`; `closed` are joined."""
+    left: list[range] = []
+    for part in parts:
+        start = part.start
+        for cut in within(closed, part):
+            if start < cut.start:
+                left.append(range(start, cut.start))
+            start = cut.stop
+        if start < part.stop:
+            left.append(range(start, part.stop))
+    return left
+
+
+def has(parts: Sequence[range], number: int) -> bool:
+    """Whether a number lies in one of joined `parts`."""
+    index = bisect_right(parts, number, key=_start) - 1
+    return index >= 0 and number in parts[index]
+
+
+def count(parts: Iterable[range]) -> int:
+    """How many numbers ranges hold, none of which overlap."""
+    return sum(map(len, parts))
+
+
+def addresses(network: IPv4Network | IPv6Network) -> range:
+    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix
+    them."""
+    first = int(network.network_address)
+    return range(first, first + network.num_addresses)
+
+
+class Owned(Generic[Owner]):
+    """Ranges, each with an owner, that may overlap: who has a number, and whose ranges overlap."""
+
+    def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
+        self._items = sorted(
+            items, key=lambda item: item[0].start
+        )  # stable: of equal ones the first written comes first
+        self._starts = [part.start for part, _ in self._items]
+        # The item that reaches furthest, of those up to each: what overlaps with a range is found without a
+        # search for it.
+        self._furthest: list[tuple[range, Owner]] = []
+        for item in self._items:
+            furthest = self._furthest[-1] if self._furthest else item
+            self._furthest.append(item if item[0].stop > furthest[0].stop else furthest)
+
+    def over(self, part: range) -> tuple[range, Owner] | None:
+        """One that shares a number with `part`, if any does."""
+        index = bisect_left(self._starts, part.stop) - 1
+        if index < 0 or self._furthest[index][0].stop <= part.start:
+            return None
+        return self._furthest[index]
+
+    def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
+        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair is there."""
+        for item, furthest in zip(self._items[1:], self._furthest, strict=False):
+            if item[0].start < furthest[0].stop:
+                yield furthest, item
+
+    def shared(self) -> list[range]:
+        """The numbers that more than one has, joined."""
+        return joined(overlap(one, other) for (one, _), (other, _) in self.clashes())

@@ -1,0 +1,313 @@
+"""YAML as libyaml's events, straight into plain values beside a tree of `Place`s.
+
+In: a text. Out: its values, the place of each, and every fault that reading can find. One pass gives the places, refuses what
+YAML would let slip (equal keys, tags, several documents) and leaves out YAML 1.1's traps: `22:22` stays text, `no` stays text,
+an octal stays text. Never knows what an inventory is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import yaml
+
+MAX_DEPTH = 64  # libyaml's own limit costs a minute to reach: 200,000 `[` took 76 s
+# Values that aliases may add up to: so many, and one for each character. 25,000 services that share their
+# defaults need 250,000, and take more than 500,000 characters; a few lines must not become a hundred times as
+# much.
+MAX_ALIASED = 10_000
+
+Fault = tuple[int, str, str | None]  # offset, message, hint
+
+# What an alias without an anchor stands for: told already, and of no type.
+MISSING = object()
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
+_KEYS = frozenset({yaml.ScalarEvent})
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+class Place:
+    """Where a value is written: offsets of its key, its first and one past its last character, in code points."""
+
+    __slots__ = ("children", "end", "flow", "key", "start")
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        children: dict[str, Place] | list[Place] | None = None,
+        flow: bool = False,
+    ) -> None:
+        self.key = start
+        self.start = start
+        self.end = end
+        self.children = children
+        self.flow = flow
+
+    def under(self, key: int) -> Place:
+        """The same value under the key written at `key`. A copy: an anchored value has one place for each alias."""
+        copy = Place(self.start, self.end, self.children, self.flow)
+        copy.key = key
+        return copy
+
+
+def descend(place: Place, key_path: Sequence[str | int]) -> Place:
+    """The place of the value at `key_path`, or of the nearest entry around it that is written."""
+    for key in key_path:
+        children: Any = place.children
+        try:
+            place = children[key]
+        except (KeyError, IndexError, TypeError):
+            break  # not written: the nearest entry around it is
+    return place
+
+
+def shown(place: Place) -> int:
+    """Where a person looks for a value: at it, or at the key of a value of several lines."""
+    return place.start if place.children is None or place.flow else place.key
+
+
+class _TooDeepError(Exception):
+    pass
+
+
+class _Reader:
+    """Turns events into values and places. Faults that reading can survive are collected, so that one run shows all."""
+
+    def __init__(self, text: str) -> None:
+        self.next: Callable[[], Any] = _LOADER(text).get_event
+        self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
+        self.faults: list[Fault] = []
+        self.size = 0  # values read so far, aliases counted as what they stand for
+        self.aliased = 0
+        self.most_aliased = MAX_ALIASED + len(text)
+
+    def fault(self, offset: int, message: str, hint: str | None = None) -> None:
+        self.faults.append((offset, message, hint))
+
+    def document(self) -> tuple[Any, Place]:
+        self.next()  # stream start
+        event = self.next()
+        if type(event) is yaml.StreamEndEvent:
+            return None, Place(0, 0)
+        value, place = self.node(self.next(), 0)
+        self.next()  # document end
+        event = self.next()
+        if type(event) is not yaml.StreamEndEvent:
+            self.fault(
+                event.start_mark.index,
+                "a second document begins here",
+                "an inventory is one document: remove the `---`",
+            )
+        return value, place
+
+    def node(self, event: Any, depth: int) -> tuple[Any, Place]:
+        kind = type(event)
+        start = event.start_mark.index
+        if kind is yaml.AliasEvent:
+            return self.alias(event, start)
+        if event.tag is not None:
+            self.fault(
+                start,
+                f"the tag {named(event.tag)} is not allowed",
+                "write the value plainly; quote it to make it text",
+            )
+        before = self.size
+        self.size += 1
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None  # open: an alias to it from inside would never end
+        if kind is yaml.ScalarEvent:
+            value: Any = event.value if event.style else _scalar(event.value)
+            place = Place(start, event.end_mark.index)
+        else:
+            if depth >= MAX_DEPTH:
+                self.fault(start, f"nested more than {MAX_DEPTH} deep")
+                raise _TooDeepError
+            value, place = (self.mapping if kind is yaml.MappingStartEvent else self.sequence)(
+                event, start, depth + 1
+            )
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (value, place, self.size - before)
+        return value, place
+
+    def alias(self, event: Any, start: int) -> tuple[Any, Place]:
+        anchored = self.anchors.get(event.anchor)
+        if anchored is None:
+            inside = event.anchor in self.anchors
+            self.fault(
+                start,
+                f"the alias {named('*' + event.anchor)} {'stands inside its own anchor' if inside else 'has no anchor'}",
+            )
+            return MISSING, Place(start, event.end_mark.index)
+        value, place, size = anchored
+        self.size += size
+        self.aliased += size
+        if self.aliased > self.most_aliased:
+            hint = "that is all that an inventory of this length may have: write the values out, or share fewer"
+            self.fault(start, f"aliases expand to more than {self.most_aliased:,} values", hint)
+            raise _TooDeepError
+        return value, place
+
+    def sequence(self, opening: Any, start: int, depth: int) -> tuple[Any, Place]:
+        values, places = [], []
+        while type(event := self.next()) not in _ENDS:
+            value, place = self.node(event, depth)
+            values.append(value)
+            places.append(place)
+        return values, Place(start, event.end_mark.index, places, bool(opening.flow_style))
+
+    def mapping(self, opening: Any, start: int, depth: int) -> tuple[Any, Place]:
+        values: dict[str, Any] = {}
+        places: dict[str, Place] = {}
+        merged: list[tuple[dict[str, Any], dict[str, Place]]] = []
+        merged_here = False
+        while type(event := self.next()) not in _ENDS:
+            at = event.start_mark.index
+            if type(event) not in _KEYS:
+                self.node(event, depth)
+                self.node(self.next(), depth)
+                self.fault(at, "a key must be plain text")
+                continue
+            key = event.value
+            if event.tag is not None:
+                self.fault(at, f"the tag {named(event.tag)} is not allowed")
+            if event.anchor is not None:
+                self.anchors[event.anchor] = (key, Place(at, event.end_mark.index), 1)
+            value, place = self.node(self.next(), depth)
+            if key == "<<" and not event.style:
+                if merged_here:
+                    self.fault(
+                        at, "the key `<<` is written twice", "`<<: [*one, *other]` merges several"
+                    )
+                merged_here = True
+                merged.extend(self.merge(value, place, at))
+            elif key in values:
+                self.fault(
+                    at,
+                    f"the key {named(key)} is written twice",
+                    "YAML would keep the last one, silently",
+                )
+            else:
+                values[key] = value
+                places[key] = place.under(at)
+        for more, more_places in merged:
+            for key, value in more.items():
+                if key not in values:
+                    values[key] = value
+                    places[key] = more_places[key]
+        return values, Place(start, event.end_mark.index, places, bool(opening.flow_style))
+
+    def merge(
+        self, value: Any, place: Place, at: int
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Place]]]:
+        parts: list[tuple[Any, Place]] = (
+            list(zip(value, place.children, strict=True))
+            if isinstance(place.children, list)
+            else [(value, place)]
+        )
+        for part, where in parts:
+            if isinstance(part, dict) and isinstance(where.children, dict):
+                yield part, where.children
+            else:
+                self.fault(at, "`<<` merges mappings only")
+
+
+def _scalar(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    first = text[0]
+    if first in "-0123456789":
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
+
+
+def read(text: str) -> tuple[Any, Place, list[Fault]]:
+    """The one document of `text`: its values, their places, and what is wrong with it. The value is None where reading had to
+    stop; faults that it could survive stand beside a value.
+    """
+    reader: _Reader | None = None
+    try:
+        reader = _Reader(text)
+        value, place = reader.document()
+    except _TooDeepError:
+        return None, Place(0, 0), reader.faults if reader else []
+    except yaml.MarkedYAMLError as error:
+        # Where it began is where a person looks; libyaml notices a missing `:` a line later, an open quote at the very end.
+        begun = error.problem in ("could not find expected ':'", "found unexpected end of stream")
+        mark = (begun and error.context_mark) or error.problem_mark or error.context_mark
+        offset = min(mark.index, len(text)) if mark else 0
+        fault = (
+            _too_deep(text, offset)
+            if "nesting depth" in str(error.problem)
+            else (offset, _syntax(error), _syntax_hint(text, offset, str(error.problem)))
+        )
+        return None, Place(0, 0), [*(reader.faults if reader else []), fault]
+    except yaml.YAMLError as error:
+        return None, Place(0, 0), [(0, str(error).splitlines()[0], None)]
+    if value is None and not reader.faults:
+        reader.fault(0, "the inventory is empty", "`portgen init` makes one to start from")
+    return value, place, reader.faults
+
+
+def _too_deep(text: str, offset: int) -> Fault:
+    """libyaml of late has a limit of its own, and reads ahead: it may meet that before an event is as deep as ours."""
+    deep = re.search(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}", text)
+    return (deep.end() - 1 if deep else offset, f"nested more than {MAX_DEPTH} deep", None)
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part) or "not YAML"
+
+
+def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
+    character = text[offset : offset + 1]
+    if character == "\t":
+        return "YAML indents with blanks, never with tabs"
+    if problem == "could not find expected ':'":
+        return "a key ends with `:` and a blank"
+    if problem == "found unexpected end of stream":
+        return "the quote that opens here is never closed"
+    if character and character in "@`%" and "cannot start" in problem:
+        return f"quote a text that begins with `{character}`"
+    if problem == "mapping values are not allowed in this context":
+        return "quote a text that contains `: `; or the line above lacks its `: ` or is indented differently"
+    if problem in ("did not find expected key", "did not find expected '-' indicator"):
+        return "compare the indentation with the lines above; a quote within a quoted text is written twice"
+    if problem == "did not find expected ',' or ']'":
+        return "a list that opens with `[` closes with `]`"
+    if problem == "did not find expected ',' or '}'":
+        return "a mapping that opens with `{` closes with `}`"
+    return None
+
+
+def named(value: Any) -> str:
+    """A value as a message names it: one short printable line, whatever it is."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, str) else str(value)
+    return f"`{short(text, 60)}`"
+
+
+def short(text: str, most: int) -> str:
+    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal would obey."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    )

@@ -1,0 +1,1 @@
+"""The live host: the programs that run on it, and what they say."""

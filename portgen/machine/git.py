@@ -1,0 +1,252 @@
+"""The inventory as it was: read from git, never from the work tree.
+
+In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out,
+fetches nothing, and works from a subfolder, a linked work tree or a submodule.
+
+What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git
+tracks no path called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A
+bare repository is nothing but files such as HEAD and config, which a pull request can bring along; it is
+never taken for a repository.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from portgen import whole
+from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
+from portgen.machine import programs
+from portgen.problem import Exit, PortgenError
+
+TIMEOUT = 60.0  # seconds
+
+# The clone's own configuration has no say in what runs either: `include.path` may lead into the work tree.
+_SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
+_ENVIRONMENT = {
+    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every
+    # git knows this one.
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",  # git 2.39.4 and newer does not even try
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+
+
+class _Repository(NamedTuple):
+    """The folder that holds `.git`, and the git directory that this one is or names."""
+
+    root: Path
+    directory: str
+
+
+def load(revision: str, path: Path, shown: str) -> Source:
+    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as
+    `revision` has them.
+
+    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the
+    revision has no such file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the
+    file's content.
+    """
+    repository, inside = _within(path)
+    tree = _git(
+        repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"
+    )
+    if tree.returncode != 0:
+        hint = "a branch, a tag or a commit; in CI, fetch the history too (fetch-depth: 0)"
+        if ".." in revision:
+            hint = "two revisions are two arguments"
+        raise PortgenError(f"no such revision: {revision}", Exit.USAGE, hint=hint)
+    named = f"{revision}:{shown}"
+    name = _blob(repository, tree.stdout.strip(), inside, revision, shown)
+    blob = _git(repository, "cat-file", "blob", name)
+    if blob.returncode != 0:
+        raise _absent(named)
+    data = blob.stdout.encode()
+    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash
+    # shows which.
+    if "\ufffd" in blob.stdout:
+        hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
+        if hashed != name:
+            raise PortgenError(f"{named} is not UTF-8", Exit.INVENTORY)
+    return inventory.parse(data, named)
+
+
+def names(path: Path) -> list[str]:
+    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and
+    without git."""
+    repository, _ = _within(path)
+    kinds = ("refs/heads", "refs/tags", "refs/remotes")
+    return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[
+        :-1
+    ]
+
+
+def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | None:
+    """Those of `names`, files below `folder`, that the commit under way would lack; of what lies there, if `folder` is a link.
+
+    None where none of them is meant for git: no repository holds the folder, or the repository ignores `sign`, one of the names.
+    Raises PortgenError where git can't be asked.
+    """
+    real = Path(os.path.realpath(folder))
+    if root_above(real / sign) is None:
+        return None
+    repository, _ = _within(real / sign)
+    tracked = _listed(repository, real, "--cached")
+    if sign not in tracked and sign in _listed(
+        repository, real, "--others", "--ignored", "--exclude-standard", "--", sign
+    ):
+        return None
+    return sorted(set(names) - tracked)
+
+
+def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
+    """What `git ls-files` lists, by the paths below `folder`."""
+    given = os.environ.get("GIT_INDEX_FILE")
+    environment = {}
+    # git gives a hook the index that the commit is made from: with `git commit FILE` it is not the repository's own.
+    if given and os.path.realpath(given).startswith(f"{os.path.realpath(repository.directory)}/"):
+        environment["GIT_INDEX_FILE"] = os.path.realpath(given)
+    listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=environment)
+    if listed.returncode != 0:
+        raise PortgenError(f"git can't list {folder}: {listed.stderr.strip()}", Exit.MACHINE)
+    return set(listed.stdout.split("\0"))
+
+
+# --- which repository, and which path in it --------------------------------------------------------------------------
+
+
+def _within(path: Path) -> tuple[_Repository, str]:
+    """The repository around `path`, and the path below its root.
+
+    Within the repository the path stays as it was named, since a link of the work tree may be another in the
+    revision. Raises PortgenError(Exit.USAGE) where there is no repository.
+    """
+    here = Path(os.path.abspath(path))
+    for place in (here, *here.parents):
+        if place.is_symlink():
+            _stays_inside(place)
+    there = Path(os.path.realpath(here))
+    root = root_above(there)
+    if root is None:
+        raise _no_repository(there)
+    inside = there.relative_to(root)
+    for folder in here.parents:  # the outermost one in the repository says most
+        real = Path(os.path.realpath(folder))
+        if real.is_relative_to(root):
+            inside = real.relative_to(root) / here.relative_to(folder)
+    return _Repository(root, _git_directory(root)), inside.as_posix()
+
+
+def _stays_inside(link: Path) -> None:
+    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in
+    place of this one's."""
+    lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
+    target = Path(os.path.realpath(link))
+    if lies_in is not None and root_above(target / ".git") != lies_in:
+        message = f"{link}: a link that leads out of the repository {lies_in}"
+        raise PortgenError(message, Exit.USAGE, hint=f"name the place itself: {target}")
+
+
+def root_above(path: Path) -> Path | None:
+    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a repository."""
+    return next((folder for folder in path.parents if os.path.lexists(folder / ".git")), None)
+
+
+def _git_directory(root: Path) -> str:
+    """The git directory of `root/.git`, if it may be believed.
+
+    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first;
+    the ceiling keeps it from looking further up, and its answer from being a bare layout in `root`, which git
+    before 2.38 takes for one.
+    """
+    asked = _ask(
+        root,
+        ("rev-parse", "--absolute-git-dir"),
+        environment={"GIT_CEILING_DIRECTORIES": str(root.parent)},
+    )
+    found = asked.stdout.rstrip("\n")
+    if asked.returncode != 0 or os.path.realpath(found) == os.path.realpath(root):
+        why = asked.stderr.strip().removeprefix("fatal: ") or "it is not a repository"
+        raise PortgenError(f"{root}: git can't read its .git: {why}", Exit.USAGE)
+    return found
+
+
+def _no_repository(path: Path) -> PortgenError:
+    hint = "a revision is read from the git repository around the inventory"
+    if any(
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in path.parents
+    ):
+        hint = "a bare repository can't be told from files that look like one: clone it, or `git worktree add DIR` and name DIR"
+    message = f"{path.parent}: not a git repository: neither it nor a folder above it has a .git"
+    return PortgenError(message, Exit.USAGE, hint=hint)
+
+
+def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
+    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there
+    is none to read."""
+    if "\n" in inside:
+        raise PortgenError(f"{shown}: a path with a line break can't be asked for", Exit.USAGE)
+    asked = _git(
+        repository, "cat-file", "--batch-check", "--follow-symlinks", stdin=f"{tree}:{inside}\n"
+    )
+    answer = asked.stdout.partition("\n")[0]
+    words = answer.split(" ")
+    if answer.endswith(" missing"):
+        # The path's own entry, without its content, says whether there is one.
+        if _git(repository, "rev-parse", "--verify", "--quiet", f"{tree}:{inside}").returncode == 0:
+            raise _absent(f"{revision}:{shown}")
+        hint = "it came later, or lay elsewhere then: `-i FILE` names it, relative to the folder"
+        raise PortgenError(f"{shown} is not in {revision}", Exit.INVENTORY, hint=hint)
+    if words[0] in ("symlink", "dangling", "loop", "notdir"):
+        where = {"symlink": "out of the repository", "loop": "to itself"}.get(words[0], "nowhere")
+        message = f"{shown} is a link in {revision} that leads {where}"
+        raise PortgenError(message, Exit.INVENTORY, hint="keep the inventory itself there")
+    if len(words) != 3 or words[1] != "blob":
+        raise PortgenError(f"{shown} is not a file in {revision}", Exit.INVENTORY)
+    if int(words[2]) > whole.MOST_INVENTORY:  # asked before it is read
+        message = f"{revision}:{shown} is larger than {whole.MOST_INVENTORY >> 20} MiB: that is not an inventory"
+        raise PortgenError(message, Exit.INVENTORY)
+    return words[0]
+
+
+def _absent(named: str) -> PortgenError:
+    hint = f"a partial clone? portgen fetches nothing; `git show {named}` does, or clone without --filter"
+    return PortgenError(f"{named}: its content is not here", Exit.MACHINE, hint=hint)
+
+
+# --- asking git ------------------------------------------------------------------------------------------------------
+
+
+def _git(
+    repository: _Repository,
+    *arguments: str,
+    stdin: bytes | str | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> programs.Finished:
+    """`cwd`: the root unless given. `environment`: the only variables of git's that it gets, besides our own."""
+    named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
+    return _ask(
+        cwd or repository.root, (*named, *arguments), stdin=stdin, environment=environment or {}
+    )
+
+
+def _ask(
+    folder: Path,
+    arguments: tuple[str, ...],
+    *,
+    stdin: bytes | str | None = None,
+    environment: Mapping[str, str],
+) -> programs.Finished:
+    """Run git without what the environment says about repositories, configuration and programs."""
+    variables: dict[str, str | None] = {
+        name: None for name in os.environ if name.startswith("GIT_")
+    }
+    variables |= _ENVIRONMENT | dict(environment)
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    command = ("git", "--no-pager", "--no-replace-objects", *settings, *arguments)
+    return programs.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables)

@@ -1,0 +1,143 @@
+"""What is so on a host, service by service, as plain values that can be compared.
+
+In: a `Plan`. Out: `Facts`, keyed by host and name; `readings` has the same out of rendered files. Pure. Never says what a
+difference means; that is `review`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from portgen.plan.types import Endpoint, is_ipv6
+
+NGINX = "nginx"  # the name under which nginx's own ports are marked
+
+
+class Key(NamedTuple):
+    """What a fact is about: names are unique on a host."""
+
+    host: str
+    name: str
+
+
+class Unit(Struct, frozen=True):
+    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: its other lines, from a file only."""
+
+    listen: Endpoint | None  # None: a template of the team's own
+    bind: str
+    to: str
+    timeout: int
+    clients: tuple[str, ...]
+    settings: str = ""
+
+
+class Route(Struct, frozen=True):
+    """A location. `clients` empty: whoever reaches nginx."""
+
+    path: str
+    strip: bool
+    clients: tuple[str, ...]
+    closed: bool
+    auth_file: str | None
+    max_body: str | None
+    buffering: bool
+    timeout: int
+    directives: tuple[str, ...]
+
+
+class Container(Struct, frozen=True):
+    """What the override says of a container. `settings`: what a template of the team's own adds."""
+
+    file: str
+    service: str
+    host_network: bool
+    network: str | None
+    address: str | None
+    published: tuple[str, ...]
+    settings: str = ""
+
+
+class Service(Struct, frozen=True):
+    """One service. `ports` maps an endpoint to the container's port; `openings` maps it to who may come."""
+
+    title: str | None
+    via: str
+    status: str = "active"
+    project: str | None = None
+    ports: dict[Endpoint, int] = {}
+    primary: Endpoint | None = None
+    backend: str | None = None  # where its location leads: `127.0.0.1:5007`
+    route: Route | None = None
+    units: dict[str, Unit] = {}
+    container: Container | None = None
+    openings: dict[Endpoint, tuple[str, ...]] = {}
+    guard: tuple[str, ...] = ()
+    described: dict[str, str] = {}
+    other: dict[str, str] = {}  # lines for it in files of targets that are not portgen's own
+
+
+class Nginx(Struct, frozen=True):
+    """nginx's own share of a host."""
+
+    names: tuple[str, ...] = ()
+    listen: tuple[Endpoint, ...] = ()
+    certificate: str | None = None
+    openings: dict[Endpoint, tuple[str, ...]] = {}
+
+
+# A source -> the name that it goes by, and all the sources of that name.
+Words = dict[str, tuple[str, frozenset[str]]]
+
+
+class Facts(NamedTuple):
+    """Everything at one point in time. `words` names sources as the inventory does: zones and projects by their CIDRs."""
+
+    services: dict[Key, Service]
+    nginx: dict[str, Nginx]
+    networks: dict[Key, str]  # a Docker network's subnet
+    words: dict[str, Words]
+
+
+def moves_of(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
+    """New port -> the port it was before: the primary, then those that lead to the same port of the container."""
+    gone = [port for port in before.ports if port not in now.ports]
+    come = [port for port in now.ports if port not in before.ports]
+    moves: dict[Endpoint, Endpoint] = {}
+    old, new = before.primary, now.primary
+    if (
+        old is not None
+        and new is not None
+        and old.port != new.port
+        and old.transport == new.transport
+    ):
+        moves[new] = old
+    for new in come:
+        same = [
+            old for old in gone if old not in moves.values() and _lead_alike(before, old, now, new)
+        ]
+        if new not in moves and len(same) == 1:
+            moves[new] = same[0]
+    return moves
+
+
+def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
+    return before.ports[old] == now.ports[new] and old.transport == new.transport
+
+
+def by_port(
+    found: Iterable[tuple[str, Endpoint, str]],
+) -> dict[str, dict[Endpoint, tuple[str, ...]]]:
+    """(service, port, source) by service and port; a single address is written as ufw writes it."""
+    openings: dict[str, dict[Endpoint, tuple[str, ...]]] = {}
+    for service, port, source in found:
+        ports = openings.setdefault(service, {})
+        ports[port] = (*ports.get(port, ()), single(source))
+    return openings
+
+
+def single(source: str) -> str:
+    """A source as ufw writes it: a single address has no prefix length."""
+    return source.removesuffix("/128" if is_ipv6(source) else "/32")

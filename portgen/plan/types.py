@@ -1,0 +1,403 @@
+"""What follows from an inventory: every derived name, address and rule, decided.
+
+In: nothing; `planner.make` makes it. Out: the types of a `Plan` - what each host binds, routes, forwards and opens - and
+the questions that one asks of it: who holds a port, which are free. Each thing carries the key path of the entry that it
+came from; only `Source.at` turns one into a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from portgen.inventory import model
+from portgen.inventory.model import Address4, Network4, Ports
+
+ANY = "any"
+LOOPBACK = "127.0.0.1"
+LOOPBACK6 = "::1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
+EVERYWHERE6 = "::"
+FIRST_SERVICE = (
+    16  # a service's address is network + 16 + (primary port - the project's lowest port)
+)
+MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
+DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
+PRIVILEGED = range(1, 1024)
+EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
+
+KeyPath = tuple[str | int, ...]
+Transport = Literal["tcp", "udp"]
+
+UFW_DEFAULT = (
+    "whatever ufw's default says"  # of a port that portgen neither binds nor opens nor closes
+)
+
+
+class Reach(Struct, frozen=True):
+    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every page and
+    command says it.
+
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names.
+    `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container whose address
+    nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source. `nothing`: retired, so
+    nothing is rendered.
+    """
+
+    kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
+    words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
+    anyone: bool = False  # the whole of a family, or so much of it as makes no difference
+
+    def __str__(self) -> str:
+        if ANY in self.words:
+            return "anyone"
+        return ", ".join(self.words) or _REACHED[self.kind]
+
+
+_REACHED = {
+    "loopback": "this host",
+    "policy": UFW_DEFAULT,
+    "unguarded": "not closed: its container has no guard",
+    "nobody": "nobody",
+    "nothing": "-",
+}
+
+
+class Endpoint(NamedTuple):
+    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as `5007/tcp`."""
+
+    port: int
+    transport: Transport
+
+    def __str__(self) -> str:
+        return f"{self.port}/{self.transport}"
+
+    @property
+    def short(self) -> str:
+        """`5007`, or `5007/udp`: tcp goes without saying."""
+        return str(self.port) if self.transport == "tcp" else str(self)
+
+
+class PlannedPort(Struct, frozen=True):
+    """One port of a service, its defaults resolved. `container_path` is where the container's port is written."""
+
+    port: int
+    container_port: int
+    protocol: model.Protocol
+    key_path: KeyPath
+    container_path: KeyPath
+
+    @property
+    def transport(self) -> Transport:
+        return "udp" if self.protocol == "udp" else "tcp"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.port, self.transport)
+
+
+class Route(Struct, frozen=True):
+    """A prefix under which nginx hands requests to `backend`, by the name `upstream`."""
+
+    service: str
+    title: str
+    path: str
+    strip: bool
+    upstream: str
+    backend: (
+        str | None
+    )  # `127.0.0.1:5007`, `172.30.0.23:5000`; None where nothing there speaks http: not rendered
+    allow: tuple[str, ...]  # as written
+    clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
+    closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
+    reach: (
+        Reach | None
+    )  # where the route has no `allow` of its own, nginx's; None where the host has no nginx
+    auth_file: str | None
+    max_body: str | None
+    buffering: bool
+    timeout: int  # seconds
+    extra: tuple[str, ...]
+    key_path: KeyPath
+
+    @property
+    def prefix(self) -> str:
+        """What the application must put before its own links: nothing where it sees its whole path."""
+        return self.path.rstrip("/") if self.strip else ""
+
+    @property
+    def realm(self) -> str:
+        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it is."""
+        return self.title.replace("\\", "\\\\").replace('"', '\\"')
+
+    @property
+    def place(self) -> KeyPath:
+        """Where to report what is wrong with its route: there, or at the service where it is a default."""
+        return _own(self.key_path, self.service)
+
+
+class Service(Struct, frozen=True):
+    """A service with the project's defaults applied and its addresses decided."""
+
+    name: str
+    project: str
+    host: str
+    title: str
+    purpose: str | None
+    status: model.Status
+    via: model.Via
+    via_path: KeyPath
+    ports: tuple[PlannedPort, ...]
+    allow: tuple[str, ...]  # as written
+    allow_path: KeyPath
+    sources: tuple[str, ...]  # as CIDRs, or ("any",)
+    bind: str
+    reach: Reach
+    address: Address4 | None
+    address_path: KeyPath
+    network: str | None
+    route: Route | None
+    health: str | None
+    timeout: int  # seconds
+    compose_service: str
+    schedule: str | None
+    assigned: str | None
+    notes: str | None
+    ignore: dict[str, str]
+    key_path: KeyPath
+
+    @property
+    def routed(self) -> Route | None:
+        """Its route, where nginx can serve it: a planned service's too."""
+        return self.route if self.route is not None and self.route.backend is not None else None
+
+    @property
+    def in_container(self) -> bool:
+        """Whether compose runs it."""
+        return self.via != "process" and bool(self.ports)
+
+    @property
+    def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
+        """The ways in which anyone at all reaches it without a password: by its ports, by its route."""
+        if self.status != "active" or not self.ports:
+            return ()
+        ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
+        route = self.routed
+        if (
+            route is not None
+            and route.reach is not None
+            and route.reach.anyone
+            and route.auth_file is None
+        ):
+            ways.append("route")
+        return tuple(ways)
+
+    @property
+    def allow_place(self) -> KeyPath:
+        """Where to report what is wrong with who may come: at its own `allow`, or at the service where that
+        is a default."""
+        return _own(self.allow_path, self.name)
+
+
+def _own(key_path: KeyPath, service: str) -> KeyPath:
+    return key_path if key_path[2] != "defaults" else ("projects", key_path[1], "services", service)
+
+
+class Binding(Struct, frozen=True):
+    """A host port that somebody holds: `kind` is a `via`, "nginx", "planned", "retired"."""
+
+    host: str
+    transport: Transport
+    port: int
+    address: str
+    kind: str
+    holder: str
+    project: str | None
+    key_path: KeyPath
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.port, self.transport)
+
+
+class Forwarder(Struct, frozen=True):
+    """A socat unit that carries one host port to one container port."""
+
+    service: str
+    title: str
+    unit: str
+    transport: Transport
+    port: int
+    bind: str
+    address: Address4
+    container_port: int
+    sources: tuple[str, ...]
+    timeout: (
+        int  # seconds that the other half of a connection may still take after one half has closed
+    )
+    key_path: KeyPath
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.port, self.transport)
+
+
+class Opening(Struct, frozen=True):
+    """One firewall rule: who may reach one port."""
+
+    service: str
+    transport: Transport
+    port: int
+    source: str  # a CIDR or "any"
+    key_path: KeyPath
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.port, self.transport)
+
+
+class Guard(Struct, frozen=True):
+    """A service that docker publishes, and that ufw's own rules therefore do not cover."""
+
+    service: str
+    ports: tuple[PlannedPort, ...]
+    sources: tuple[str, ...]  # IPv4 CIDRs or ("any",); empty: published on loopback only
+    address: Address4 | None
+    subnet: Network4 | None
+    key_path: KeyPath
+
+
+class Container(Struct, frozen=True):
+    """What the compose override says of one service."""
+
+    service: str
+    title: str
+    compose_service: str
+    host_network: bool
+    address: Address4 | None
+    published: tuple[str, ...]  # compose's short form, ip:port:container_port[/udp]
+    key_path: KeyPath
+
+
+class Network(Struct, frozen=True):
+    """A project's Docker network. Dynamic containers get the upper half, so that they never take a fixed address."""
+
+    name: str
+    subnet: Network4
+    gateway: Address4  # left out, docker would take the first address of `ip_range`
+    ip_range: Network4
+    key_path: KeyPath
+
+
+class Override(Struct, frozen=True):
+    """One compose override: a project's containers."""
+
+    project: str
+    title: str
+    base_file: str | None
+    network: Network | None
+    containers: tuple[Container, ...]
+    key_path: KeyPath
+
+
+class Server(Struct, frozen=True):
+    """nginx's own share of a host. `names` empty: the team has its own server block."""
+
+    names: tuple[str, ...]
+    upstream: model.Upstream
+    allow: tuple[str, ...]  # as written
+    reach: Reach
+    listen: int
+    listen_tls: int | None
+    certificate: str | None
+    certificate_key: str | None
+    key_path: KeyPath
+
+
+class Group(Struct, frozen=True):
+    """A planned part of a project's range."""
+
+    name: str
+    ports: Ports
+    purpose: str | None
+    key_path: KeyPath
+
+
+class Project(Struct, frozen=True):
+    """A project as rules, allocation and documentation see it."""
+
+    name: str
+    host: str
+    title: str
+    purpose: str | None
+    status: model.Status
+    ports: Ports | None
+    reserved: Ports | None
+    network: Network | None
+    base_file: str | None
+    groups: tuple[Group, ...]
+    shared_by: tuple[str, ...]
+    services: tuple[Service, ...]
+    key_path: KeyPath
+
+
+class Host(Struct, frozen=True):
+    """Everything that one machine gets. Lists are sorted by service, then port, so that one change moves no neighbour."""
+
+    name: str
+    zones: dict[str, tuple[str, ...]]
+    reserved: Ports | None
+    server: Server | None
+    services: tuple[Service, ...]  # active ones
+    routes: tuple[Route, ...]
+    forwarders: tuple[Forwarder, ...]
+    openings: tuple[Opening, ...]
+    guards: tuple[Guard, ...]
+    overrides: tuple[Override, ...]
+    bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
+    projects: tuple[Project, ...]  # its own, in the inventory's order
+    key_path: KeyPath
+
+
+class Plan(Struct, frozen=True):
+    """The whole inventory, decided. Projects and services stand in the inventory's order."""
+
+    hosts: tuple[Host, ...]
+    projects: tuple[Project, ...]
+
+    @property
+    def services(self) -> Iterator[Service]:
+        for project in self.projects:
+            yield from project.services
+
+    def host(self, name: str) -> Host | None:
+        """The host of that name, or None."""
+        return next((host for host in self.hosts if host.name == name), None)
+
+    @property
+    def allows(self) -> Iterator[tuple[KeyPath, str, tuple[str, ...]]]:
+        """Every written `allow`, once: where it stands, its host, its words."""
+        seen: set[KeyPath] = set()
+        for host in self.hosts:
+            if host.server is not None:
+                yield (*host.server.key_path, "allow"), host.name, host.server.allow
+        for service in self.services:
+            places = [(service.allow_path, service.allow)]
+            if service.route is not None:
+                places.append(((*service.route.key_path, "allow"), service.route.allow))
+            for place, words in places:
+                if words and place not in seen:
+                    seen.add(place)
+                    yield place, service.host, words
+
+
+def is_everybody(sources: Iterable[str]) -> bool:
+    """Whether the sources are the whole of a family, or so much of it as makes no difference."""
+    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
+
+
+def is_ipv6(source: str) -> bool:
+    """Whether a source is an IPv6 network."""
+    return ":" in source

@@ -1,0 +1,183 @@
+"""The facts that follow from a plan.
+
+In: a `Plan`. Out: `Facts`, or the keys of the services that two plans plan differently. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from portgen.plan.facts import (
+    NGINX,
+    Container,
+    Facts,
+    Key,
+    Nginx,
+    Route,
+    Service,
+    Unit,
+    Words,
+    by_port,
+    single,
+)
+from portgen.plan.types import Endpoint, Forwarder, Host, Plan
+from portgen.plan.types import Route as PlannedRoute
+from portgen.plan.types import Service as PlannedService
+from portgen.targets import ufw as ufw_target
+
+
+def differing(before: Plan, after: Plan) -> set[Key]:
+    """The services that two plans plan differently. Cheap: nothing is described yet."""
+    old, new = (
+        {Key(service.host, service.name): service for service in plan.services}
+        for plan in (before, after)
+    )
+    keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    for plan, other in ((before, after), (after, before)):
+        there = {project.name: (project.network, project.host) for project in other.projects}
+        for project in plan.projects:
+            if there.get(project.name) != (project.network, project.host):
+                keys |= {Key(service.host, service.name) for service in project.services}
+    return keys
+
+
+def of(plan: Plan, keys: Collection[Key]) -> Facts:
+    """The facts that follow from a plan: of the services in `keys`, and of the hosts."""
+    services: dict[Key, Service] = {}
+    networks: dict[Key, str] = {}
+    for host in plan.hosts:
+        parts = _Parts(host)
+        for project in host.projects:
+            for service in project.services:
+                key = Key(host.name, service.name)
+                if key in keys:
+                    services[key] = parts.service(service)
+        for override in host.overrides:
+            if override.network is not None:
+                networks[Key(host.name, override.network.name)] = str(override.network.subnet)
+    return Facts(services, {host.name: _nginx(host) for host in plan.hosts}, networks, words(plan))
+
+
+def words(plan: Plan) -> dict[str, Words]:
+    """The names that each host has for sources: its zones, and its projects' networks."""
+    projects = {
+        project.name: (str(project.network.subnet),) for project in plan.projects if project.network
+    }
+    found: dict[str, Words] = {}
+    for host in plan.hosts:
+        found[host.name] = {}
+        for word, cidrs in {**projects, **host.zones}.items():
+            sources = frozenset(map(single, cidrs))
+            found[host.name].update(dict.fromkeys(sources, (word, sources)))
+    return found
+
+
+class _Parts:
+    """What a host plans, by service, so that one service's facts need no search."""
+
+    def __init__(self, host: Host) -> None:
+        self.routes = {route.service: route for route in host.routes}
+        self.guards = {guard.service: guard for guard in host.guards}
+        self.containers = {
+            container.service: (f"docker-compose.{override.project}.yml", container)
+            for override in host.overrides
+            for container in override.containers
+        }
+        self.forwarders: dict[str, list[Forwarder]] = {}
+        for forwarder in host.forwarders:
+            self.forwarders.setdefault(forwarder.service, []).append(forwarder)
+        self.openings = by_port((o.service, o.endpoint, o.source) for o in host.openings)
+
+    def service(self, service: PlannedService) -> Service:
+        active = service.status == "active"
+        ports = {port.endpoint: port.container_port for port in service.ports}
+        described = {
+            name: getattr(service, name)
+            for name in ("purpose", "health", "schedule", "assigned", "notes")
+        }
+        facts = Service(
+            title=service.title,
+            via=service.via,
+            status=service.status,
+            project=service.project,
+            ports=ports,
+            primary=next(iter(ports), None),
+            described={name: value for name, value in described.items() if value},
+        )
+        if not active:
+            return facts
+        route = self.routes.get(service.name)
+        file, container = self.containers.get(service.name, ("", None))
+        guard = self.guards.get(service.name)
+        return Service(
+            title=facts.title,
+            via=facts.via,
+            status=facts.status,
+            project=facts.project,
+            ports=facts.ports,
+            primary=facts.primary,
+            described=facts.described,
+            backend=route.backend if route is not None else None,
+            route=None if route is None else _route(route),
+            units={
+                forwarder.unit: _unit(forwarder)
+                for forwarder in self.forwarders.get(service.name, ())
+            },
+            container=None
+            if container is None
+            else Container(
+                file,
+                container.compose_service,
+                container.host_network,
+                service.network if container.address else None,
+                str(container.address) if container.address else None,
+                container.published,
+            ),
+            openings=self.openings.get(service.name, {}),
+            guard=tuple(ufw_target.guard_rules(guard)) if guard else (),
+        )
+
+
+def _unit(forwarder: Forwarder) -> Unit:
+    return Unit(
+        forwarder.endpoint,
+        forwarder.bind,
+        f"{forwarder.address}:{forwarder.container_port}",
+        forwarder.timeout if forwarder.transport == "tcp" else 0,
+        forwarder.sources,
+    )
+
+
+def _route(route: PlannedRoute) -> Route:
+    return Route(
+        path=route.path,
+        strip=route.strip,
+        clients=route.clients,
+        closed=route.closed,
+        auth_file=route.auth_file,
+        max_body=route.max_body,
+        buffering=route.buffering,
+        timeout=route.timeout,
+        directives=tuple(
+            line.strip()
+            for directive in route.extra
+            for line in directive.split("\n")
+            if line.strip()
+        ),
+    )
+
+
+def _nginx(host: Host) -> Nginx:
+    openings = by_port(
+        (o.service, o.endpoint, o.source) for o in host.openings if o.service == NGINX
+    ).get(NGINX, {})
+    server = host.server
+    if server is None or not server.names:
+        return Nginx(openings=openings)
+    listen = (server.listen, server.listen_tls) if server.certificate else (server.listen,)
+    return Nginx(
+        server.names,
+        tuple(Endpoint(port, "tcp") for port in listen if port is not None),
+        server.certificate,
+        openings,
+    )

@@ -1,0 +1,192 @@
+"""The house: folders are floors, a folder imports only from those above it in the list, and what a floor may touch
+is the same for every file in it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "portgen"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+FLOORS = [
+    "inventory",
+    "formats",
+    "plan",
+    "rules",
+    "edits",
+    "targets",
+    "files",
+    "review",
+    "machine",
+    "commands",
+]
+PURE = {"formats", "plan", "rules", "edits", "targets", "review"}
+HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
+IO = {
+    "os",
+    "io",
+    "pathlib",
+    "shutil",
+    "tempfile",
+    "socket",
+    "time",
+    "random",
+    "click",
+    "glob",
+    "fcntl",
+    "logging",
+}
+# `date.fromisoformat` reads no clock: `today` and `now` would.
+CLOCK = {"now", "today", "utcnow", "time", "monotonic", "perf_counter"}
+READS = {"open", "fdopen", "read_text", "read_bytes", "scandir", "listdir"}
+WRITES = {
+    "write_text",
+    "write_bytes",
+    "unlink",
+    "rmdir",
+    "rename",
+    "mkdir",
+    "mkdtemp",
+    "symlink_to",
+    "rmtree",
+}
+STARTS = {"system", "popen", "execv", "execvp", "fork", "Popen", "posix_spawn"}
+
+
+def room_of(path: Path) -> str:
+    """A module directly under portgen/, or the folder that a file lies in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=name)
+
+
+def imports(path: Path, everywhere: bool = True) -> set[str]:
+    """The modules that a file imports: at its top, or also within its functions and for type checkers."""
+    found = set()
+    pending: list[ast.AST] = list(ast.parse(path.read_text()).body)
+    while pending:
+        node = pending.pop()
+        if not everywhere and isinstance(node, (ast.FunctionDef, ast.Lambda, ast.If)):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        pending += ast.iter_child_nodes(node)
+    return found
+
+
+def rooms_used(path: Path) -> set[str]:
+    """The other rooms that a file imports from."""
+    rooms = {room_of(path) for path in MODULES}
+    named = {module.split(".")[1] for module in imports(path) if module.startswith("portgen.")}
+    return named & rooms - {room_of(path)}
+
+
+def called(path: Path) -> set[str]:
+    """The names that a file calls: `open`, `print`, `read_text`."""
+    calls = [
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    attributes = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return attributes | {call.id for call in calls if isinstance(call, ast.Name)}
+
+
+# --- floors ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_folder_is_a_floor() -> None:
+    assert set(FLOORS) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+
+@every_module
+def test_a_folder_imports_only_from_the_floors_below_it(path: Path) -> None:
+    if room_of(path) in FLOORS:
+        higher = set(FLOORS[FLOORS.index(room_of(path)) + 1 :])
+        assert rooms_used(path) & higher == set()
+
+
+def test_rooms_import_each_other_in_no_circle() -> None:
+    below: dict[str, set[str]] = {}
+    for path in MODULES:
+        below.setdefault(room_of(path), set()).update(rooms_used(path))
+    while below:
+        lowest = {room for room, used in below.items() if not used & below.keys()}
+        assert lowest, f"a circle among {sorted(below)}"
+        for room in lowest:
+            del below[room]
+
+
+def test_the_house_is_small_enough_to_see_at_once() -> None:
+    rooms = {room_of(path) for path in MODULES}
+    arrows = {(room_of(path), room) for path in MODULES for room in rooms_used(path)}
+    print(len(rooms), "rooms,", len(arrows), "arrows")
+    for a in sorted(arrows):
+        print(*a)
+    assert len(rooms) <= 25
+    assert len(arrows) <= 79
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("commands/*.py")), ids=name)
+def test_a_command_imports_no_stage_at_its_top(path: Path) -> None:
+    """The chain imports each stage when it is reached."""
+    used = {
+        module.split(".")[1]
+        for module in imports(path, everywhere=False)
+        if module.startswith("portgen.")
+    }
+    assert used & set(FLOORS) - {"commands"} <= {"files"}
+    assert {module.split(".")[0] for module in imports(path, everywhere=False)} & HEAVY == set()
+
+
+# --- who may touch what ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in PURE], ids=name)
+def test_a_pure_floor_touches_nothing_outside(path: Path) -> None:
+    assert {module.split(".")[0] for module in imports(path)} & IO == set()
+    assert not any(module.startswith(("urllib.request", "http")) for module in imports(path))
+    attributes = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    assert attributes & {"environ", "argv", "stdin", "stdout", "stderr"} == set()
+    assert called(path) & ({"print", "echo", "getenv", "exit"} | CLOCK | READS | WRITES) == set()
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) != "machine"], ids=name)
+def test_only_the_machine_floor_starts_processes(path: Path) -> None:
+    assert imports(path) & {"subprocess", "multiprocessing", "pty"} == set()
+    assert called(path) & STARTS == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if room_of(path) not in {"files", "machine", "whole"}],
+    ids=name,
+)
+def test_only_two_floors_write_files(path: Path) -> None:
+    assert called(path) & WRITES == set()
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+@every_module
+def test_every_module_says_what_it_does(path: Path) -> None:
+    assert path.name == "__main__.py" or ast.get_docstring(ast.parse(path.read_text()))
+
+
+@every_module
+def test_nothing_in_the_package_is_named_for_nothing(path: Path) -> None:
+    parts = set(name(path).removesuffix(".py").replace("/", "_").split("_"))
+    assert parts & {"util", "utils", "helper", "helpers", "manager", "common", "misc"} == set()
