@@ -13,7 +13,7 @@ import sys
 import click
 
 from portgen import __version__, commands, plugins
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, did_you_mean
 from portgen.screen import failure, problems
 from portgen.settings import Style, wants_color
 from portgen.visible import visible
@@ -38,10 +38,11 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            ctx.fail(f"no such command: {args[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+            message = f"no such command: {args[0]}"
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            if hint is not None:
+                message += f"; {hint}"
+            ctx.fail(message)
         return super().resolve_command(ctx, args)
 
 

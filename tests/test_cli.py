@@ -114,7 +114,7 @@ def test_2_for_usage(project: Path, portgen: Run, arguments: list[str]) -> None:
 def test_an_unknown_command_is_told_what_was_meant(portgen: Run) -> None:
     run = portgen("rendre")
     assert run.code == Exit.USAGE
-    assert "no such command: rendre; did you mean render?" in run.err
+    assert "no such command: rendre; did you mean `render`?" in run.err
 
 
 def test_3_for_a_template_that_is_broken_at_its_line(project: Path, portgen: Run) -> None:

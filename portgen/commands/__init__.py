@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from portgen.commands import _complete
-from portgen.problem import Exit, PortgenError, Problem
+from portgen.problem import Exit, PortgenError, Problem, did_you_mean
 from portgen.settings import Settings, Style, wants_color
 
 if TYPE_CHECKING:
@@ -150,16 +150,9 @@ def find_service(planned: Plan, name: str) -> Service:
 def _found(what: str, name: str, known: dict[str, R]) -> R:
     if name in known:
         return known[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = (
-        f"did you mean {near[0]}?"
-        if near
-        else f"there are: {', '.join(list(known)[:20])}"
-        if known
-        else None
-    )
+    hint = did_you_mean(name, known)
+    if hint is None and known:
+        hint = f"there are: {', '.join(list(known)[:20])}"
     raise PortgenError(f"no such {what}: {name}", Exit.USAGE, hint=hint)
 
 

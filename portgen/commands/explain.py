@@ -14,7 +14,7 @@ from portgen import chain, markdown, screen
 from portgen.commands import _complete
 from portgen.commands import command as portgen_command
 from portgen.files.diff import SUMS
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, did_you_mean
 from portgen.settings import Settings
 from portgen.visible import visible, visible_line
 
@@ -155,17 +155,11 @@ def _named(planned: Plan, name: str) -> _Answer:
             if name in _traces(service)
         ]
     if not subjects:
-        import difflib
-
-        known = [service.name for service in planned.services] + [
-            project.name for project in planned.projects
-        ]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
-        )
+        known = [service.name for service in planned.services]
+        known += [project.name for project in planned.projects]
+        hint = did_you_mean(name, known)
+        if hint is None:
+            hint = "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
         raise PortgenError(f"nothing here is called {name}", Exit.DIFFERENT, hint=hint)
     return _Answer(None, subjects)
 

@@ -6,7 +6,6 @@ a place; this descends over the same types and finds all of them. Imported only 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from portgen.inventory import model
 from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
+from portgen.problem import did_you_mean
 from portgen.visible import hidden
 
 
@@ -65,14 +65,8 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
         if key in fields:
             yield from faults(fields[key].type, item, child, shown(child))
         else:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.6)
-            yield (
-                child.key,
-                f"unknown field {named(key)}",
-                f"did you mean `{near[0]}`?"
-                if near
-                else f"known here: {', '.join(sorted(fields))}",
-            )
+            hint = did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
+            yield child.key, f"unknown field {named(key)}", hint
     for name, field in fields.items():
         if field.required and name not in value:
             yield at, f"the field `{name}` is missing", None
@@ -96,14 +90,9 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
     if isinstance(kind, inspect.LiteralType):
         if value not in kind.values or isinstance(value, (bool, float)):
             names = [str(v) for v in kind.values]
-            near = difflib.get_close_matches(short(str(value), 60).lower(), names, n=1)
-            hint = (
-                "write it without quotes"
-                if value in names
-                else f"did you mean `{near[0]}`?"
-                if near
-                else None
-            )
+            hint = did_you_mean(short(str(value), 60).lower(), names)
+            if value in names:
+                hint = "write it without quotes"
             yield at, f"{named(value)} is none of: {', '.join(names)}", hint
     elif isinstance(kind, inspect.IntType):
         if not isinstance(value, int) or isinstance(value, bool):

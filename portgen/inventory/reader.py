@@ -24,7 +24,14 @@ Fault = tuple[int, str, str | None]  # offset, message, hint
 # What an alias without an anchor stands for: told already, and of no type.
 MISSING = object()
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+def fast_loader(kind: str) -> Any:
+    """PyYAML's loader of that kind (`SafeLoader`) by libyaml; Python's own, ten times slower, where PyYAML was
+    built without it."""
+    return getattr(yaml, f"C{kind}", getattr(yaml, kind))
+
+
+_LOADER = fast_loader("SafeLoader")
 _ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 _KEYS = frozenset({yaml.ScalarEvent})
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}

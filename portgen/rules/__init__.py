@@ -16,7 +16,6 @@ rendered at all, or would break out of its syntax. Other packages add rules by t
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
@@ -25,7 +24,7 @@ from typing import NamedTuple, Protocol
 
 from portgen import plugins
 from portgen.plan.types import KeyPath, Plan
-from portgen.problem import Location, Problem, Severity
+from portgen.problem import Location, Problem, Severity, did_you_mean
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
 MOST_LISTED = 20  # names that a hint lists
@@ -91,8 +90,9 @@ class Suggestions:
 
     def __call__(self, word: str, names: Collection[str]) -> str | None:
         self.left -= len(names)
-        near = difflib.get_close_matches(word[:100], names, n=1) if self.left >= 0 else []
-        return f"did you mean `{near[0]}`?" if near else None
+        if self.left < 0:
+            return None
+        return did_you_mean(word, names)
 
 
 def listed(names: Collection[str]) -> str:

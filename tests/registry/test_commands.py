@@ -132,7 +132,7 @@ def test_free_ranges_are_told_by_project_and_group(portgen: Portgen, file: Path)
 def test_an_unknown_project_is_answered_with_a_near_one(portgen: Portgen, file: Path) -> None:
     run = portgen("ports", "wal")
     assert (run.code, run.out) == (2, "")
-    assert run.err == "error: no such project: wal\n    hint: did you mean wall?\n"
+    assert run.err == "error: no such project: wal\n    hint: did you mean `wall`?\n"
 
 
 # --- next ------------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_next_says_where_there_is_room_when_there_is_none(portgen: Portgen, file
     )
     assert (
         portgen("next", "wall", "--group", "lives").err
-        == "error: no such group in wall: lives\n    hint: did you mean live?\n"
+        == "error: no such group in wall: lives\n    hint: did you mean `live`?\n"
     )
 
 
@@ -351,7 +351,7 @@ def test_a_line_that_belongs_to_nobody_says_so(
     )
     assert (
         portgen("explain", "hubb").err
-        == "error: nothing here is called hubb\n    hint: did you mean hub?\n"
+        == "error: nothing here is called hubb\n    hint: did you mean `hub`?\n"
     )
 
 
@@ -511,7 +511,11 @@ def test_add_takes_a_port_of_the_group(portgen: Portgen, file: Path) -> None:
             "error: port 80 is held by nginx (inventory.yaml:6:12)\n    hint: next free: 5006\n",
         ),
         (("move", "hub", "5200"), 1, "[port-outside-project]"),
-        (("move", "hubb", "5006"), 2, "error: no such service: hubb\n    hint: did you mean hub?"),
+        (
+            ("move", "hubb", "5006"),
+            2,
+            "error: no such service: hubb\n    hint: did you mean `hub`?",
+        ),
         (("move", "hub", "0"), 2, "0 is not in the range 1<=x<=65535"),
         (
             ("move", "hub", "5006", "--from", "5001"),
