@@ -16,5 +16,4 @@ REPOSITORY = Path(__file__).parents[2]
 def test_the_generated_pages_are_current() -> None:
     command = [sys.executable, str(REPOSITORY / "tools/make_docs.py"), "--check"]
     run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    # "docs/rules.md is not current: run `make docs`"
     assert (run.returncode, run.stderr) == (0, ""), run.stderr
