@@ -1,4 +1,15 @@
-"""An `ignore` that silences nothing: it names no rule, or one that nobody may silence."""
+"""An `ignore` that silences nothing: it names something that is not a rule, or a rule that nobody may
+silence.
+
+Wrong:
+    ports: 80
+    services:
+      web: {port: 80, ignore: {port-priviledged: an appliance calls it there}}
+Right:
+    ports: 80
+    services:
+      web: {port: 80, ignore: {port-privileged: an appliance calls it there}}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,15 @@
-"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports belong to the system's
-own services, and the forwarder gives up a part of its isolation for it."""
+"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports belong
+to the system's own services, and the forwarder gives up a part of its isolation for it.
+
+Wrong:
+    ports: [80, 5000-5099]
+    services:
+      web: {port: 80}
+Right:
+    ports: [80, 5000-5099]
+    services:
+      web: {port: 5000, route: /web/}
+"""
 
 from __future__ import annotations
 
