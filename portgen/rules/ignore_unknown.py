@@ -2,13 +2,13 @@
 silence.
 
 Wrong:
-    ports: 80
+    ports: 514
     services:
-      web: {port: 80, ignore: {port-priviledged: an appliance calls it there}}
+      syslog: {port: 514, protocol: udp, ignore: {port-priviledged: routers send there}}
 Right:
-    ports: 80
+    ports: 514
     services:
-      web: {port: 80, ignore: {port-privileged: an appliance calls it there}}
+      syslog: {port: 514, protocol: udp, ignore: {port-privileged: routers send there}}
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 to the system's own services, and the forwarder gives up a part of its isolation for it.
 
 Wrong:
-    ports: [80, 5000-5099]
+    ports: 514
     services:
-      web: {port: 80}
+      syslog: {port: 514, protocol: udp}
 Right:
-    ports: [80, 5000-5099]
+    ports: 5140
     services:
-      web: {port: 5000, route: /web/}
+      syslog: {port: 5140, protocol: udp}
 """
 
 from __future__ import annotations
