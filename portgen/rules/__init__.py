@@ -1,17 +1,19 @@
 """The lint rules: one module each, found by being here.
 
-In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the rule's name
-(`port_taken` is `port-taken`), whose docstring is its documentation, and which has
+In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the
+rule's name (`port_taken` is `port-taken`), whose docstring is its documentation with examples (`documentation`),
+and which has
 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
 
-or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a path below the
-inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend on it.
+or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a
+path below the inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend
+on it.
 
-A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a rule finds can't be
-rendered at all, or would break out of its syntax. Other packages add rules by the entry point group
-`portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
+A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a
+rule finds can't be rendered at all, or would break out of its syntax. Other packages add rules by the entry point
+group `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
 """
 
 from __future__ import annotations
