@@ -1,7 +1,9 @@
-"""Regular files, read whole up to a limit and replaced whole: never a device, a pipe or a folder, never half.
+"""Regular files, read whole up to a limit and replaced whole: never a device, a pipe or a folder,
+never half.
 
-In: a path and a limit, or an open folder, a name and bytes. Out: bytes, or the file in its place; an OSError that
-says in words what is wrong. Standard library only: the unchanged path of `render --check` reads by it.
+In: a path and a limit, or an open folder, a name and bytes. Out: bytes, or the file in its place;
+an OSError that says in words what is wrong. Standard library only: the unchanged path of `render
+--check` reads by it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ class Unreadable(OSError):  # noqa: N818 - as in problem.py, a kind of what happ
     """Not a file that portgen reads: a device, a pipe, or one too large. `strerror` says which."""
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def read(
     path: Path | str, most: int = MOST, *, follow: bool = True
 ) -> tuple[bytes, os.stat_result]:
-    """The bytes of a regular file, and its status. Without `follow` a link there is an OSError (ELOOP).
+    """The bytes of a regular file, and its status. Without `follow` a link there is an OSError
+    (ELOOP).
 
     Raises OSError; Unreadable for what is not a regular file, and for more than `most` bytes.
     """
@@ -48,8 +51,8 @@ def read(
         if not stat.S_ISREG(status.st_mode):
             message = "it is a device, a pipe or a socket, not a file"
             raise Unreadable(errno.EINVAL, message, str(path))
-        # One byte more than it has: a file is read by one call, and its end seen with it. What grows
-        # meanwhile, or does not say its size (as in /proc), takes more.
+        # One byte more than it has: a file is read by one call, and its end seen with it. What
+        # grows meanwhile, or does not say its size (as in /proc), takes more.
         data = os.read(descriptor, min(status.st_size, most) + 1)
         while len(data) <= most and len(data) != status.st_size:
             part = os.read(descriptor, min(1 << 16, most + 1 - len(data)))
@@ -65,20 +68,20 @@ def read(
 
 
 def text(path: str) -> str | None:
-    """A file that portgen reads and does not own: a team's compose file, nginx's configuration. None where it
-    can't be read."""
+    """A file that portgen reads and does not own: a team's compose file, nginx's configuration.
+    None where it can't be read."""
     try:
         return read(path, MOST_TEXT)[0].decode("utf-8", "surrogateescape")
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
 
 
-# --- replacing -------------------------------------------------------------------------------------------------------
+# --- replacing ------------------------------------------------------------------------------------
 
 
 def temporary(name: str, mark: str = "") -> str:
-    """What a file is called while it is written beside its place. `mark` keeps runs apart that may write at the
-    same time. Cut, since names have 255 bytes at most."""
+    """What a file is called while it is written beside its place. `mark` keeps runs apart that may
+    write at the same time. Cut, since names have 255 bytes at most."""
     return f".{name[:200]}{mark}{TEMPORARY}"
 
 
@@ -92,12 +95,13 @@ def replace(
     mark: str = "",
     durable: bool = False,
 ) -> None:
-    """Put a file with these bytes at `name` in an open folder: whole, or not at all. A link at `name` is replaced,
-    not followed, and so is what a killed run left under the temporary name.
+    """Put a file with these bytes at `name` in an open folder: whole, or not at all. A link at
+    `name` is replaced, not followed, and so is what a killed run left under the temporary name.
 
-    The file gets `mode`, less the umask; or exactly the mode and owner of `like`. With a `mark` (see `temporary`)
-    it is locked while it is written: one that is not locked was left by a run that was killed. `durable`: it is on
-    the disk before it takes the other's place, so that not even a power cut loses both.
+    The file gets `mode`, less the umask; or exactly the mode and owner of `like`. With a `mark`
+    (see `temporary`) it is locked while it is written: one that is not locked was left by a run
+    that was killed. `durable`: it is on the disk before it takes the other's place, so that not
+    even a power cut loses both.
 
     Raises OSError; then what was at `name` is still there, and nothing is left beside it.
     """

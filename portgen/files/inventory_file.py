@@ -20,13 +20,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def write(path: Path, source: Source, text: str) -> int:
-    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's mode,
-    owner and byte-order mark. A link stays, and the file that it leads to is replaced. What killed edits have
-    left beside it is removed.
+    """Put `text` in the place of what `source` was read from: whole or not at all, with the file's
+    mode, owner and byte-order mark. A link stays, and the file that it leads to is replaced. What
+    killed edits have left beside it is removed.
 
     Returns how many other names the file had (hard links): those keep the old text.
 
-    Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is then as it was.
+    Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is
+    then as it was.
     """
     real = Path(os.path.realpath(path))
     try:
@@ -53,8 +54,8 @@ def write(path: Path, source: Source, text: str) -> int:
 
 
 def _sweep(folder: int, real: Path) -> None:
-    """Remove what killed edits of this file have left beside it: never what a process that still runs may be
-    writing, nor what is locked, nor a link."""
+    """Remove what killed edits of this file have left beside it: never what a process that still
+    runs may be writing, nor what is locked, nor a link."""
     before, after = whole.temporary(real.name, "\0").split("\0")
     form = re.compile(rf"{re.escape(before)}\.([0-9]{{1,9}}){re.escape(after)}")
     for name in os.listdir(real.parent):

@@ -1,9 +1,10 @@
 """What was rendered from what, so that the unchanged case needs no rendering.
 
-In: the paths that a render reads. Out: a key of everything that decides its result; what the last run with
-that key found; and what Jinja has compiled. Best effort: a cache that can't be read or written is as good as
-none. It decides whether a check passes, and compiled templates are code, so it is used only where nobody else
-could have written it; and `output.matches` still checks every file against its sum. Standard library only.
+In: the paths that a render reads. Out: a key of everything that decides its result; what the last
+run with that key found; and what Jinja has compiled. Best effort: a cache that can't be read or
+written is as good as none. It decides whether a check passes, and compiled templates are code, so
+it is used only where nobody else could have written it; and `output.matches` still checks every
+file against its sum. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from portgen.problem import Location, PortgenError, Problem, Severity
 
 
 class Memory(NamedTuple):
-    """The lint result of a key, and, where a render followed, the digest of its SHA256SUMS and which files are
-    executable."""
+    """The lint result of a key, and, where a render followed, the digest of its SHA256SUMS and
+    which files are executable."""
 
     problems: tuple[Problem, ...]
     sums: str | None = None
@@ -33,8 +34,8 @@ class Memory(NamedTuple):
 
 
 def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] = ()) -> str | None:
-    """A hash of the inventory, the templates (portgen's own folder is the last one), portgen's code and `words`;
-    None where something can't be read."""
+    """A hash of the inventory, the templates (portgen's own folder is the last one), portgen's code
+    and `words`; None where something can't be read."""
     hasher = hashlib.sha256(f"{__version__} {sys.version_info[:2]}".encode())
     try:
         _add(hasher, inventory)
@@ -83,8 +84,8 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
 
 
 def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> None:
-    """Keep it for the next time; silently not, where there is no place for it, or where code of other packages
-    had a part in it."""
+    """Keep it for the next time; silently not, where there is no place for it, or where code of
+    other packages had a part in it."""
     if key is None or plugins.third_party:
         return
     problems = []
@@ -100,9 +101,9 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
 
 
 class Folder:
-    """A folder of the cache, or the cache itself. It and its files are used only where they are the user's
-    own, nobody else may write to them, and no link leads there. Under sudo, or with a shared cache, it is not
-    so."""
+    """A folder of the cache, or the cache itself. It and its files are used only where they are the
+    user's own, nobody else may write to them, and no link leads there. Under sudo, or with a shared
+    cache, it is not so."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -128,14 +129,15 @@ class Folder:
         with suppress(OSError):
             folder = self._open(make=True)
             try:
-                # A name by chance: several runs, in several containers even, share a cache without a lock.
+                # A name by chance: several runs, in several containers even, share a cache without
+                # a lock.
                 whole.replace(folder, name, data, mark=f".{os.urandom(8).hex()}")
             finally:
                 os.close(folder)
 
     def _open(self, *, make: bool = False) -> int:
-        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises OSError
-        where it is not to be trusted."""
+        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises
+        OSError where it is not to be trusted."""
         root = _root()
         if make:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """The output folder: the only reader and writer of what portgen has rendered.
 
-In: `Change`s. Out: files on disk, each whole, old or new, and SHA256SUMS, which says what portgen wrote. Never decides
-what to write. Standard library only: the unchanged path of `render --check` ends here.
+In: `Change`s. Out: files on disk, each whole, old or new, and SHA256SUMS, which says what portgen
+wrote. Never decides what to write. Standard library only: the unchanged path of `render --check`
+ends here.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 def read(out: Path, wanted: Iterable[str]) -> Output:
     """What lies at the `wanted` paths and at those that SHA256SUMS records.
 
-    A link in place of a file that leads out of the folder is not followed: its text then says where it leads.
+    A link in place of a file that leads out of the folder is not followed: its text then says where
+    it leads.
 
-    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a link in
-    place of a folder: nothing is read or written through it.
+    Raises PortgenError(Exit.MACHINE) for what can't be read, or is not a regular file, and for a
+    link in place of a folder: nothing is read or written through it.
     """
     root = f"{os.path.realpath(out)}/"
     sums_file = _read(out / SUMS, root)
@@ -50,8 +52,8 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
 
 
 def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | None:
-    """How many files lie there, where all are exactly as SHA256SUMS records, and it is the one that `sums_digest`
-    is of; otherwise None. `executable` has the paths of the files that may be run."""
+    """How many files lie there, where all are exactly as SHA256SUMS records, and it is the one that
+    `sums_digest` is of; otherwise None. `executable` has the paths of the files that may be run."""
     try:
         recorded, _ = whole.read(out / SUMS, follow=False)
         if hashlib.sha256(recorded).hexdigest() != sums_digest:
@@ -75,7 +77,8 @@ def matches(out: Path, sums_digest: str, executable: frozenset[str]) -> int | No
 
 
 def recorded(out: Path) -> set[str]:
-    """The paths of what portgen has written there: SHA256SUMS and what it names; nothing without a SHA256SUMS.
+    """The paths of what portgen has written there: SHA256SUMS and what it names; nothing without a
+    SHA256SUMS.
 
     Raises PortgenError(Exit.MACHINE) where it can't be read.
     """
@@ -93,12 +96,13 @@ def digest(sums_text: str) -> str:
 def write(out: Path, changes: Sequence[Change]) -> None:
     """Carry out the changes in order. Each file is written beside its place and renamed into it.
 
-    SHA256SUMS comes last; but before the first file is touched it takes in what is about to be written, beside
-    what is there. So no interruption, not even a full disk or a killed process, makes the next render take
-    portgen's own files for hand edits, whatever has become of the inventory in between.
+    SHA256SUMS comes last; but before the first file is touched it takes in what is about to be
+    written, beside what is there. So no interruption, not even a full disk or a killed process,
+    makes the next render take portgen's own files for hand edits, whatever has become of the
+    inventory in between.
 
-    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old, each is whole, and
-    the next render takes up from there.
+    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old,
+    each is whole, and the next render takes up from there.
     """
     pending = [change for change in changes if change.path != SUMS]
     sums_before, sums_after = _sums_of(changes)
@@ -128,7 +132,7 @@ def write(out: Path, changes: Sequence[Change]) -> None:
         raise PortgenError(
             f"{out / path}: can't be written: {error.strerror}",
             Exit.MACHINE,
-            hint=f"{written}; run `portgen render` again when that is fixed",
+            hint=f"{written}; fix that, then run `portgen render` again",
         ) from None
 
 
@@ -141,8 +145,8 @@ def _sums_of(changes: Sequence[Change]) -> tuple[str, str | None]:
 
 
 def sweep(out: Path) -> None:
-    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the lock. Best
-    effort."""
+    """Remove what a killed run has left beside files that SHA256SUMS names. The caller holds the
+    lock. Best effort."""
     with suppress(OSError):
         data, _ = whole.read(out / SUMS, follow=False)
         ours = list(_parse_sums(data))
@@ -151,8 +155,8 @@ def sweep(out: Path) -> None:
 
 
 def has_leftovers(out: Path) -> bool:
-    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else is to be
-    done."""
+    """Whether there is something for `sweep` to look at: cheap, for the case in which nothing else
+    is to be done."""
     try:
         data, _ = whole.read(out / SUMS, follow=False)
         folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
@@ -165,8 +169,8 @@ def has_leftovers(out: Path) -> bool:
 
 
 def _sweep(out: Path, ours: Iterable[str]) -> None:
-    """Only names that a write of ours would have used, and only files: a link, or a folder, is somebody
-    else's."""
+    """Only names that a write of ours would have used, and only files: a link, or a folder, is
+    somebody else's."""
     missing = suppress(FileNotFoundError, NotADirectoryError)
     for path in {SUMS, *ours}:
         with missing, _folder_of(out, path) as (folder, name):
@@ -194,19 +198,24 @@ def _refuse_links(out: Path, paths: Iterable[str]) -> None:
     folder = _linked(out, paths)
     if folder is not None:
         target = os.readlink(f"{out}/{folder}")
-        message = (
-            f"{out}/{folder}: is a link (to {target}), and portgen reads and writes through none"
+        link = f"{out}/{folder}: is a link (to {target})"
+        elsewhere = (
+            f"to keep all of {out} elsewhere, name that by `-o`, or make {out} itself a link"
         )
-        hint = f"move it away; where the whole of {out} should lie elsewhere, name that by `-o`, or make {out} itself the link"
-        raise PortgenError(message, Exit.MACHINE, hint=hint)
+        raise PortgenError(
+            f"{link}, and portgen follows no link inside its output",
+            Exit.MACHINE,
+            hint=f"move it away; {elsewhere}",
+        )
 
 
 @contextmanager
 def locked(out: Path, waiting: object = None) -> Iterator[None]:
-    """Hold the output folder for oneself. The lock is on the folder around it, so that no lock file is left behind.
+    """Hold the output folder for oneself. The lock is on the folder around it, so that no lock file
+    is left behind.
 
-    `waiting` is called with the holder's name when there is one to wait for. Raises PortgenError(Exit.MACHINE)
-    after LOCK_WAIT seconds, naming the holder.
+    `waiting` is called with the holder's name when there is one to wait for. Raises
+    PortgenError(Exit.MACHINE) after LOCK_WAIT seconds, naming the holder.
     """
     folder = out.absolute().parent
     while not folder.is_dir():
@@ -224,7 +233,8 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
                 break
             except OSError as error:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
-                    # A file system without locks: the user must see to it that one run writes at a time.
+                    # A file system without locks: the user must see to it that one run writes at a
+                    # time.
                     break
             holder = _holder(os.fstat(descriptor))
             if time.monotonic() > until:
@@ -240,7 +250,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
 
 
 def _holder(status: os.stat_result) -> str:
-    """Who holds the lock, as /proc/locks has it: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
+    """Who holds the lock, from /proc/locks: `1: FLOCK ADVISORY WRITE 4242 fe:00:1234 0 EOF`."""
     try:
         for line in Path("/proc/locks").read_text().splitlines():
             words = line.split()
@@ -255,7 +265,8 @@ def _holder(status: os.stat_result) -> str:
 
 
 def _read(path: Path | str, root: str) -> Present | None:
-    """What lies at a path. A link that leads out of `root` is not followed: its text says where it leads."""
+    """What lies at a path. A link that leads out of `root` is not followed: its text says where it
+    leads."""
     try:
         if _leads_out(path, root):
             shown = f"a link to {os.readlink(path)}\n"
@@ -267,7 +278,7 @@ def _read(path: Path | str, root: str) -> Present | None:
         hint = None
         message = f"{path}: can't be read: {error.strerror}"
         if error.errno in _NOT_A_FILE:
-            message = f"{path}: is in the way, and not a regular file"
+            message = f"{path}: exists and is not a regular file"
         if error.errno in _NOT_A_FILE or isinstance(error, whole.Unreadable):
             hint = "move it away"
         raise PortgenError(message, Exit.MACHINE, hint=hint) from None
@@ -281,12 +292,12 @@ def _leads_out(path: Path | str, root: str) -> bool:
     return not os.path.realpath(path).startswith(root)
 
 
-# --- SHA256SUMS ------------------------------------------------------------------------------------------------------
+# --- SHA256SUMS -----------------------------------------------------------------------------------
 
 
 def _parse_sums(data: bytes) -> dict[str, frozenset[str]]:
-    """The sums of each path, in the lines that portgen could have written. Others mean an unknown origin, and
-    never lead out of the folder."""
+    """The sums of each path, in the lines that portgen could have written. Others mean an unknown
+    origin, and never lead out of the folder."""
     sums: dict[str, frozenset[str]] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         digest_part, gap, path = line[:64], line[64:66], line[66:]
@@ -311,15 +322,15 @@ def _both(before: str, after: str) -> bytes:
     return "".join(f"{one}  {path}\n" for path, one in sorted(lines)).encode()
 
 
-# --- one file --------------------------------------------------------------------------------------------------------
+# --- one file -------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _folder_of(out: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder of a path below `out`, open, and the path's last name.
 
-    What is done with these two stays in that folder, whatever is put in its place meanwhile. With `make` folders that are missing
-    are made. Raises OSError, also where one is a link.
+    What is done with these two stays in that folder, whatever is put in its place meanwhile. With
+    `make` folders that are missing are made. Raises OSError, also where one is a link.
     """
     *folders, name = path.split("/")
     here = os.open(out, whole.FOLDER)

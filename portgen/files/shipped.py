@@ -1,7 +1,8 @@
-"""What comes with portgen beside its code - the default templates, docs - and a new project's first files.
+"""What comes with portgen beside its code - the default templates, docs - and a new project's first
+files.
 
-In: a name. Out: where it lies; or new files, never in the place of others. Standard library only: the unchanged
-`render --check` asks for the templates.
+In: a name. Out: where it lies; or new files, never in the place of others. Standard library only:
+the unchanged `render --check` asks for the templates.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def shipped(name: str, folder: str) -> Path:
-    """A file or folder that comes with portgen: inside an installed package, or in `folder` of a checkout."""
+    """A file or folder that comes with portgen: inside an installed package, or in `folder` of a
+    checkout."""
     inside = _PACKAGE / name
     if inside.exists():
         return inside
@@ -22,8 +24,8 @@ def shipped(name: str, folder: str) -> Path:
 
 
 def create(folder: Path, texts: dict[str, str]) -> None:
-    """Write new files, by their names, as `init` makes them. Raises PortgenError(Exit.MACHINE); never replaces a
-    file."""
+    """Write new files, by their names, as `init` makes them. Raises PortgenError(Exit.MACHINE);
+    never replaces a file."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
