@@ -1,0 +1,221 @@
+"""One folder a case: `<rule>/<case>/inventory.yaml` in, `problems.txt` out: what that rule alone finds, and where."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from pytest_snapshot.plugin import Snapshot
+
+from portgen import rules, screen, whole
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Plan
+from portgen.problem import Problem
+from portgen.rules import Finding, route_unsafe
+from portgen.settings import Style
+
+CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
+
+
+def problems_of(case: Path) -> list[Problem]:
+    """What the case's own rule finds; no other rule runs."""
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    plan = planner.make(source.inventory)
+    name = case.parent.parent.name
+    alone = {name: rules.every()[name]}
+    return [
+        *rules.check(plan, source.at, alone),
+        *rules.check_files(plan, source.at, reading(case), alone),
+    ]
+
+
+def as_lines(problems: list[Problem]) -> str:
+    return "".join(f"{line}\n" for line in screen.problem_lines(problems, Style()))
+
+
+def reading(case: Path) -> Callable[[str], str | None]:
+    """The files of a case, for the rules that are about such."""
+    return lambda path: whole.text(str(case.parent / path))
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.parent.parent.name}-{case.parent.name}"
+)
+def test_a_rule_finds_just_this(case: Path, snapshot: Snapshot) -> None:
+    snapshot.snapshot_dir = case.parent
+    snapshot.assert_match(as_lines(problems_of(case)), "problems.txt")
+
+
+@pytest.mark.parametrize("rule", rules.every())
+def test_every_rule_has_a_case_that_fails_and_one_that_is_clean(rule: str) -> None:
+    found = [problems_of(case) for case in CASES if case.parent.parent.name == rule]
+    assert any(found), f"{rule} needs a failing case"
+    assert not all(found), f"{rule} needs a clean case, without any finding"
+
+
+def test_a_new_rule_changes_no_other_rule_s_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is dropped into the rules' folder notes something about each service."""
+    (tmp_path / "each_noted.py").write_text(
+        '"""Every service."""\n'
+        "from portgen.problem import Severity\n"
+        "from portgen.rules import Finding\n"
+        "SEVERITY = Severity.NOTE\n"
+        "def check(plan):\n"
+        "    for service in plan.services:\n"
+        "        yield Finding(service.key_path, f'there is {service.name}')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    rules.every.cache_clear()
+    try:
+        noted = rules.every()["each-noted"]
+        for case in CASES:
+            source = inventory.parse(case.read_bytes(), "inventory.yaml")
+            plan = planner.make(source.inventory)
+            among_all = [one.rule for one in rules.check(plan, source.at)]
+            assert among_all.count("each-noted") == len(list(noted.check(plan)))
+            recorded = (case.parent / "problems.txt").read_text(encoding="utf-8")
+            assert as_lines(problems_of(case)) == recorded, case
+    finally:
+        rules.every.cache_clear()
+        sys.modules.pop("portgen.rules.each_noted", None)
+        vars(rules).pop("each_noted", None)
+
+
+@pytest.mark.parametrize("rule", sorted({*rules.every()} - {"ignore-unknown"}))
+def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
+    for case in CASES:
+        if case.parent.parent.name != rule:
+            continue
+        source = inventory.parse(case.read_bytes(), "inventory.yaml")
+        plan = planner.make(source.inventory)
+        findings = findings_of(plan, rule, case)
+        for name in sorted({at_service(finding) for finding in findings} - {None}):
+            silenced = _silenced(plan, rule, name)
+            quiet = [
+                *rules.check(silenced, source.at),
+                *rules.check_files(silenced, source.at, reading(case)),
+            ]
+            # What an absolute rule finds can't be rendered: nobody may silence it.
+            is_absolute = rules.is_absolute(rules.every()[rule])
+            expected = [
+                source.at(finding.key_path)
+                for finding in findings
+                if is_absolute or at_service(finding) != name
+            ]
+            found = [problem.location for problem in quiet if problem.rule == rule]
+            assert sorted(found) == sorted(expected)
+
+
+def findings_of(plan: Plan, rule: str, case: Path) -> list[Finding]:
+    one = rules.every()[rule]
+    if rules.reads_files(one):
+        return list(one.check_files(plan, reading(case)))
+    return list(one.check(plan))
+
+
+def at_service(finding: Finding) -> str | int | None:
+    """The service in whose entry a finding is."""
+    if finding.key_path[2:3] == ("services",):
+        return finding.key_path[3]
+    return None
+
+
+def _silenced(plan: Plan, rule: str, name: str | int) -> Plan:
+    projects = []
+    for project in plan.projects:
+        services = (
+            replace(service, ignore={rule: "tested"}) if service.name == name else service
+            for service in project.services
+        )
+        projects.append(replace(project, services=tuple(services)))
+    return replace(plan, projects=tuple(projects))
+
+
+PIECES = st.sampled_from(
+    [
+        "a",
+        "b",
+        '"',
+        "'",
+        "\\",
+        ";",
+        "{",
+        "}",
+        "#",
+        "\n",
+        " ",
+        "$",
+        "${a}",
+        "${",
+        "(",
+        ")",
+        "; set $a ",
+        "if ($a = b)",
+        "{ set $a b; }",
+        "/",
+    ]
+)
+
+
+@given(rest=st.lists(PIECES, max_size=9).map("".join))
+@example(rest="b;#{\n } location /evil/ { return 200;#}")
+@example(rest='b"; } location /evil/ { return 200 b"')
+@example(rest="b; # don't\n } location /evil/ { return 200; # don't\n")
+def test_a_raw_directive_that_is_accepted_is_one_that_nginx_finds_whole(
+    rest: str, nginx_reads: Callable[[str], str]
+) -> None:
+    """In a file of its own, where nginx itself says whether a brace or a quote is left over."""
+    directive = f"set $a {rest};"
+    said = nginx_reads(directive)
+    fault = route_unsafe._fault(directive)
+    if "unexpected" in said:
+        assert fault is not None, said
+    elif not said:
+        assert fault is None
+
+
+@pytest.fixture(scope="module")
+def nginx_reads(
+    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """What the real nginx says of a location's content; nothing where it takes it."""
+    program = need("nginx")
+    stage = tmp_path_factory.mktemp("nginx")
+    temporary = "".join(
+        f"{kind}_temp_path {stage}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (stage / "nginx.conf").write_text(
+        f"pid {stage}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n"
+        f"server {{ listen unix:{stage}/socket; location / {{ include {stage}/part.conf; }} }} }}\n"
+    )
+
+    def read(content: str) -> str:
+        (stage / "part.conf").write_text(f"{content}\n")
+        command = [
+            program,
+            "-t",
+            "-q",
+            "-e",
+            "stderr",
+            "-p",
+            str(stage),
+            "-c",
+            str(stage / "nginx.conf"),
+        ]
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=20
+        ).stderr
+
+    return read
