@@ -202,11 +202,13 @@ def _facts(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Wor
                 hosts[host] = _joined(hosts.get(host, Nginx()), fact)
             elif isinstance(fact, Network):
                 networks[Key(host, called)] = fact.subnet
+    described: dict[Key, Service] = {}
     for key, found in services.items():
         if key.name == NGINX:
             openings = _openings(found)
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
-    described = {key: _service(found) for key, found in services.items() if key in keys}
+        elif key in keys:
+            described[key] = _service(found)
     return Facts(described, hosts, networks, known)
 
 

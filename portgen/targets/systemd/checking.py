@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from portgen.formats import systemd
 from portgen.plan.types import Host
 from portgen.targets import Check, Findings, Machine, Program, Rejection, Unchecked
-from portgen.targets.systemd.writing import SOCAT
+from portgen.targets.systemd import writing
 
 SYSTEMD = Program((("systemd-analyze",),), ("--version",))
 # What every unit needs by default, as stubs: the verifying machine's own units have no say, and no noise, in this.
@@ -78,7 +78,7 @@ def _reader(machine: Machine) -> Callable[[int, str, str], Findings]:
                 yield Rejection(line)
         if without_socat:
             yield Unchecked(
-                f"{SOCAT} is not on this machine (apt-get install socat); "
+                f"{writing.SOCAT} is not on this machine (apt-get install socat); "
                 "everything else in the units was checked"
             )
         if code != 0 and not said.strip():
@@ -89,4 +89,4 @@ def _reader(machine: Machine) -> Callable[[int, str, str], Findings]:
 
 def _lacks_socat(message: str, machine: Machine) -> bool:
     absent = re.fullmatch(_ABSENT, message)
-    return absent is not None and absent[1] == SOCAT and not machine.readable(SOCAT)
+    return absent is not None and absent[1] == writing.SOCAT and not machine.readable(absent[1])
