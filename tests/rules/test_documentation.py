@@ -88,6 +88,7 @@ def test_an_example_is_framed_with_what_it_leaves_out() -> None:
         "    services: {}\n"
     )
     assert rules.framed("projects: {shop: {}}\n") == hosts + "projects: {shop: {}}\n"
-    assert rules.framed("hosts: {a: {zones: {b: [10.0.0.0/16, …, 10.2.0.0/16]}}}\n---\nx: y\n") == (
+    zones = "hosts: {a: {zones: {b: [10.0.0.0/16, …, 10.2.0.0/16]}}}\n---\nanother: file\n"
+    assert rules.framed(zones) == (
         "version: 1\nhosts: {a: {zones: {b: [10.0.0.0/16, 10.1.0.0/16, 10.2.0.0/16]}}}\n"
     )
