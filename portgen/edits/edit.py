@@ -32,7 +32,7 @@ from portgen.edits.splice import (
     style_of,
     written_value,
 )
-from portgen.inventory import model
+from portgen.inventory import key_paths, model
 from portgen.inventory import source as inventory
 from portgen.inventory.model import Address4
 from portgen.inventory.source import Source
@@ -122,7 +122,7 @@ def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> E
     """Put a new service behind the last one of `project`, in the style of its neighbours. Raises ByHand."""
     style = style_of(source, project)
     ordered = {field: fields[field] for field in FIELD_ORDER if field in fields}
-    place = source.at(("projects", project, "services"))
+    place = source.at(key_paths.services(project))
     entry = "\n".join(entry_lines(style._replace(flow=False), name, ordered, 0))
     by_hand = f"below `services:` of {project} ({place}) write\n{_indented(entry)}"
     try:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from portgen.inventory import key_paths
 from portgen.inventory.reader import Place
 from portgen.inventory.source import Source
 from portgen.plan.types import KeyPath, Service
@@ -388,7 +389,7 @@ def addition_of(
     source: Source, project: str, style: _Style, name: str, fields: Mapping[str, Any]
 ) -> Iterator[Splice]:
     text = source.text
-    owner = _mapping(source, ("projects", project))
+    owner = _mapping(source, key_paths.project(project))
     own = _own(owner)
     services = own.get("services")
     if services is None:

@@ -23,6 +23,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
+from portgen.inventory import key_paths
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean
 
@@ -124,10 +125,8 @@ def check_files(plan: Plan, at: Callable[[KeyPath], Location], read: Read) -> li
 def _problems(
     plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, Iterator[Finding]]
 ) -> list[Problem]:
-    ignored = {
-        (service.project, service.name): service.ignore
-        for service in plan.services
-        if service.ignore
+    ignored: dict[KeyPath | None, dict[str, str]] = {
+        service.key_path: service.ignore for service in plan.services if service.ignore
     }
     problems = []
     for name, findings in found.items():
@@ -135,12 +134,7 @@ def _problems(
         silent = bool(ignored) and not is_absolute(rule)
         for finding in findings:
             path = finding.key_path
-            if (
-                silent
-                and path[:1] == ("projects",)
-                and len(path) > 3
-                and name in ignored.get((str(path[1]), str(path[3])), ())
-            ):
+            if silent and name in ignored.get(key_paths.service_around(path), ()):
                 continue
             message = finding.message
             if finding.other is not None:
