@@ -374,6 +374,8 @@ def _service(settings: Settings, source: Source, planned: Plan, service: Service
             "host": ", by its container on the host's network",
             "process": ", by a program outside Docker",
         }[service.via]
+        if service.status == "retired":
+            behind = ""
         yield from _fact(
             "ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "",
             f"{port.port}/{port.transport}{behind}",

@@ -74,7 +74,7 @@ def test_the_table_says_who_holds_what(portgen: Portgen, file: Path) -> None:
         "5001      clock    8080       docker  lan      /wall/clock/  active\n"
         "5002      radio    5002       host    lan      /wall/radio/  active\n"
         "5004/udp  radio    5004       host    lan      -             active\n"
-        "5005      old      8080       socat   -        /wall/old/    retired\n"
+        "5005      old      8080       socat   -        -             retired\n"
         "\n"
         "data: 5100, 1 of 1 held\n"
         "PORT  SERVICE   CONTAINER  VIA      OPEN TO  ROUTE  STATUS\n"
