@@ -8,7 +8,7 @@
 
     $ portgen next wiki
     error: no such project: wiki
-        hint: did you mean wall?
+        hint: did you mean `wall`?
     [exit 2]
 
     $ cat inventory.yaml
@@ -32,7 +32,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +85,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dt, "datetime", FirstOfOctober)
     monkeypatch.setattr(sys, "argv", ["portgen"])  # what a usage message names
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to be asked
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
 
@@ -116,22 +117,10 @@ def in_this_process(arguments: list[str]) -> tuple[int, str]:
     with (
         contextlib.redirect_stdout(shown),
         contextlib.redirect_stderr(shown),
-        no_keyboard(),
         pytest.raises(SystemExit) as ended,
     ):
         cli.main(arguments)
     return int(ended.value.code or 0), shown.getvalue()
-
-
-@contextlib.contextmanager
-def no_keyboard() -> Iterator[None]:
-    """Nobody sits at the terminal: portgen does not ask."""
-    before = sys.stdin
-    sys.stdin = io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdin = before
 
 
 def in_a_shell(line: str) -> tuple[int, str]:
