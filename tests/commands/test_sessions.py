@@ -23,7 +23,6 @@ anew what the commands print.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import difflib
 import io
@@ -39,7 +38,7 @@ from typing import NamedTuple
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import cli, commands
+from tests.conftest import run_here
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -112,15 +111,9 @@ class FirstOfOctober(dt.datetime):
 
 def in_this_process(arguments: list[str]) -> tuple[int, str]:
     """The exit code of portgen, and what it printed on both streams, in order."""
-    commands._given.clear()
     shown = io.StringIO()
-    with (
-        contextlib.redirect_stdout(shown),
-        contextlib.redirect_stderr(shown),
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main(arguments)
-    return int(ended.value.code or 0), shown.getvalue()
+    code = run_here(arguments, shown, shown)
+    return code, shown.getvalue()
 
 
 def in_a_shell(line: str) -> tuple[int, str]:
