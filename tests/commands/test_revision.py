@@ -1,4 +1,4 @@
-"""The inventory's file under a command that changes it: asked for, kept, locked, and left alone where a write fails."""
+"""The inventory's file under a command that changes it: a question first, a lock, a safe write."""
 
 from __future__ import annotations
 
