@@ -15,7 +15,6 @@ from msgspec import structs
 
 from portgen import targets
 from portgen.plan.facts import (
-    NGINX,
     Container,
     Fact,
     Facts,
@@ -33,7 +32,7 @@ from portgen.plan.facts import (
     port_of,
 )
 from portgen.plan.of_plan import of
-from portgen.plan.types import LOOPBACK, Endpoint
+from portgen.plan.types import LOOPBACK, NGINX, Endpoint
 from portgen.targets import Statement, blocks, chunks, without_others
 
 if TYPE_CHECKING:
