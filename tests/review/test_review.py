@@ -21,7 +21,7 @@ from portgen.review import exposure, firewall, of_plan, readings, steps, summary
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
-FEATURES = sorted(Path(__file__).parent.parent.glob("cases/*/inventory.yaml"))
+FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
 # What files can't tell, and say instead: no purpose, no program of which nothing is rendered, nothing of a service that was planned.
 TOLD_BY_FILES = {
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
