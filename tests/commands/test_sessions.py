@@ -14,10 +14,11 @@
     $ cat inventory.yaml
     ...
 
-First a sentence, then the files that the folder has, then the commands, each with all that it prints (stdout
-and stderr as they come) and its exit code where that is not 0. `portgen ...` runs in this process, where it is
-always 1 October 2025. Everything else, and a line that a shell has to understand, such as `portgen next wall |
-tail -1`, runs in a real shell. `--snapshot-update` writes anew what the commands print.
+First a sentence, then the files that the folder has, then the commands, each with all that it
+prints (stdout and stderr as they come) and its exit code where that is not 0. `portgen ...` runs in
+this process, where it is always 1 October 2025. Everything else, and a line that a shell has to
+understand, such as `portgen next wall | tail -1`, runs in a real shell. `--snapshot-update` writes
+anew what the commands print.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def difference(written: str, today: str) -> str:
     return "".join(lines)
 
 
-# --- the runner itself ------------------------------------------------------------------------------------------------
+# --- the runner itself --------------------------------------------------------------------
 
 LISTED = """\
 A folder with one file.
