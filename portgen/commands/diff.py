@@ -93,10 +93,11 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 
 def _findings(review: Review, source: Source, file: str) -> list[Problem]:
     """What becomes reachable, at the service's own line."""
+    from portgen.inventory import key_paths
     from portgen.review import words
 
     paths = {
-        name: ("projects", project, "services", name)
+        name: key_paths.service(project, name)
         for project, entry in source.inventory.projects.items()
         for name in entry.services
     }
@@ -105,7 +106,7 @@ def _findings(review: Review, source: Source, file: str) -> list[Problem]:
             "exposes",
             Severity.WARNING,
             f"{exposure.title}: {words.where(exposure)} becomes reachable to {words.who(exposure, review.names)}",
-            source.at(paths.get(exposure.service, ("hosts", exposure.host)))._replace(
+            source.at(paths.get(exposure.service, key_paths.host(exposure.host)))._replace(
                 file=file
             ),  # not `main:inventory.yaml`
         )

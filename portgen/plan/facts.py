@@ -13,8 +13,6 @@ from msgspec import Struct
 
 from portgen.plan.types import Endpoint, is_ipv6
 
-NGINX = "nginx"  # the name under which nginx's own ports are marked
-
 
 class Key(NamedTuple):
     """What a fact is about: names are unique on a host."""

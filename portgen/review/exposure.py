@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import NGINX, Facts, Nginx, Route, Service, moves_of
-from portgen.plan.types import ANY, Endpoint
+from portgen.plan.facts import Facts, Nginx, Route, Service, moves_of
+from portgen.plan.types import ANY, NGINX, Endpoint
 from portgen.review.match import Pair
 
 # nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html

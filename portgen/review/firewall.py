@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from portgen.plan.facts import NGINX, Facts, Key
-from portgen.plan.types import Endpoint
+from portgen.plan.facts import Facts, Key
+from portgen.plan.types import NGINX, Endpoint
 
 
 class Rule(NamedTuple):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec import structs
+
 from portgen.plan.facts import (
-    NGINX,
     Container,
     Facts,
     Key,
@@ -20,7 +21,7 @@ from portgen.plan.facts import (
     by_port,
     single,
 )
-from portgen.plan.types import Endpoint, Forwarder, Host, Plan
+from portgen.plan.types import NGINX, Endpoint, Forwarder, Host, Plan
 from portgen.plan.types import Route as PlannedRoute
 from portgen.plan.types import Service as PlannedService
 from portgen.targets import ufw as ufw_target
@@ -109,14 +110,8 @@ class _Parts:
         route = self.routes.get(service.name)
         file, container = self.containers.get(service.name, ("", None))
         guard = self.guards.get(service.name)
-        return Service(
-            title=facts.title,
-            via=facts.via,
-            status=facts.status,
-            project=facts.project,
-            ports=facts.ports,
-            primary=facts.primary,
-            described=facts.described,
+        return structs.replace(
+            facts,
             backend=route.backend if route is not None else None,
             route=None if route is None else _route(route),
             units={

@@ -16,7 +16,6 @@ from msgspec import structs
 
 from portgen.marks import blocks
 from portgen.plan.facts import (
-    NGINX,
     Container,
     Facts,
     Key,
@@ -27,7 +26,7 @@ from portgen.plan.facts import (
     Words,
     by_port,
 )
-from portgen.plan.types import ANY, LOOPBACK, Endpoint
+from portgen.plan.types import ANY, LOOPBACK, NGINX, Endpoint
 from portgen.review.of_plan import of
 from portgen.targets import nginx as nginx_target
 from portgen.targets import ufw as ufw_target

@@ -27,6 +27,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
+from portgen.inventory import key_paths
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean
 
@@ -217,21 +218,16 @@ def _problems(
     at: Callable[[KeyPath], Location],
     found: Mapping[str, tuple[Rule, Iterator[Finding]]],
 ) -> list[Problem]:
-    ignored = {}
+    ignored: dict[KeyPath | None, dict[str, str]] = {}
     for service in plan.services:
         if service.ignore:
-            ignored[service.project, service.name] = service.ignore
+            ignored[service.key_path] = service.ignore
     problems = []
     for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
         for finding in findings:
             path = finding.key_path
-            if (
-                silent
-                and path[:1] == ("projects",)
-                and len(path) > 3
-                and name in ignored.get((str(path[1]), str(path[3])), ())
-            ):
+            if silent and name in ignored.get(key_paths.service_around(path), ()):
                 continue
             message = finding.message
             if finding.other is not None:

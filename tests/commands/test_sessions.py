@@ -8,7 +8,7 @@
 
     $ portgen next wiki
     error: no such project: wiki
-        hint: did you mean wall?
+        hint: did you mean `wall`?
     [exit 2]
 
     $ cat inventory.yaml
@@ -23,7 +23,6 @@ anew what the commands print.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import difflib
 import io
@@ -32,14 +31,14 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import cli, commands
+from tests.conftest import run_here
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -85,6 +84,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dt, "datetime", FirstOfOctober)
     monkeypatch.setattr(sys, "argv", ["portgen"])  # what a usage message names
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to be asked
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
 
@@ -111,27 +111,9 @@ class FirstOfOctober(dt.datetime):
 
 def in_this_process(arguments: list[str]) -> tuple[int, str]:
     """The exit code of portgen, and what it printed on both streams, in order."""
-    commands._given.clear()
     shown = io.StringIO()
-    with (
-        contextlib.redirect_stdout(shown),
-        contextlib.redirect_stderr(shown),
-        no_keyboard(),
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main(arguments)
-    return int(ended.value.code or 0), shown.getvalue()
-
-
-@contextlib.contextmanager
-def no_keyboard() -> Iterator[None]:
-    """Nobody sits at the terminal: portgen does not ask."""
-    before = sys.stdin
-    sys.stdin = io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdin = before
+    code = run_here(arguments, shown, shown)
+    return code, shown.getvalue()
 
 
 def in_a_shell(line: str) -> tuple[int, str]:
