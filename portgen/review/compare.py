@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from portgen.files.diff import SUMS, Change
+from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key, Nginx, Service, Words
 from portgen.plan.types import Endpoint, Plan
-from portgen.review import exposure, firewall, match, of_plan, readings, steps
+from portgen.review import exposure, firewall, match, readings, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Rule, Rules
 from portgen.review.match import Kind, Pair

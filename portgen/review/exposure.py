@@ -25,7 +25,7 @@ _ACCESS = frozenset({
 # fmt: on
 
 
-class Location(NamedTuple):
+class RoutePath(NamedTuple):
     """A path of nginx's. `news`: the path is reachable; or has no password any more; or other raw directives."""
 
     path: str
@@ -45,7 +45,7 @@ class HostNetwork(NamedTuple):
     container: str
 
 
-Where = Endpoint | Location | Entrance | HostNetwork
+Where = Endpoint | RoutePath | Entrance | HostNetwork
 
 
 class Exposure(NamedTuple):
@@ -140,22 +140,22 @@ def _by_route(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
         opened = uncovered(sources, _visitors(old))
     password = route.auth_file is not None
 
-    def exposure(some: tuple[str, ...], where: Location, until: str | None = None) -> Exposure:
+    def exposure(some: tuple[str, ...], where: RoutePath, until: str | None = None) -> Exposure:
         if some != (ANY,):
             return Exposure(*pair.key, pair.title, where, some, until)
         return Exposure(*pair.key, pair.title, where, (), until, _entrance(pair.key.host, after))
 
     if opened:
-        yield exposure(opened, Location(route.path, password))
+        yield exposure(opened, RoutePath(route.path, password))
     if old is None:
         return
     rest = _without(sources, opened)
     if rest and old.auth_file and not password:
-        yield exposure(rest, Location(route.path, news="unlocked"))
+        yield exposure(rest, RoutePath(route.path, news="unlocked"))
     elif rest and old.path != route.path:
-        yield exposure(rest, Location(route.path, password), old.path)
+        yield exposure(rest, RoutePath(route.path, password), old.path)
     if _access_differs(old, route):
-        yield exposure(sources, Location(route.path, password, "directives"))
+        yield exposure(sources, RoutePath(route.path, password, "directives"))
 
 
 def _visitors(route: Route) -> tuple[str, ...]:

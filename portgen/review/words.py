@@ -14,7 +14,7 @@ from portgen.plan.facts import Container, Route, Service, Words, moves_of
 from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
 from portgen.review import steps
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Ports, Review
-from portgen.review.exposure import Entrance, Exposure, HostNetwork, Location
+from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.match import Kind
 from portgen.review.steps import Step
 
@@ -415,7 +415,7 @@ def where(found: Exposure) -> str:
     return _location(place)
 
 
-def _location(place: Location) -> str:
+def _location(place: RoutePath) -> str:
     text = f"{place.path} through nginx"
     if place.news == "unlocked":
         return f"{text}, without a password"
@@ -430,7 +430,7 @@ def who(found: Exposure, names: Names) -> str:
     """Who reaches it."""
     if found.sources:
         return sources(found.sources, found.host, names)
-    if isinstance(found.where, Location):
+    if isinstance(found.where, RoutePath):
         entrance = UFW_DEFAULT
         if found.entrance:
             entrance = sources(found.entrance, found.host, names)

@@ -14,10 +14,10 @@ from pytest_snapshot.plugin import Snapshot
 from portgen import targets
 from portgen.files import render
 from portgen.inventory import source as inventory
-from portgen.plan import facts, planner
+from portgen.plan import facts, of_plan, planner
 from portgen.plan.facts import Key
 from portgen.plan.types import Endpoint
-from portgen.review import exposure, firewall, of_plan, readings, steps, summary, words
+from portgen.review import exposure, firewall, readings, steps, summary, words
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))

@@ -9,10 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
 from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import firewall, of_plan, steps, summary, words
+from portgen.review import firewall, steps, summary, words
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
 from tests.review.reviewed import by_files, planned
