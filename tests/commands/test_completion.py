@@ -16,6 +16,7 @@ import pytest
 
 from portgen import cli
 from tests.conftest import Run
+from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 SHELLS = ("bash", "zsh", "fish")
@@ -163,10 +164,10 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
-        until = time.monotonic() + seconds
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + HANGS
         while text not in self.seen:
-            assert time.monotonic() < until, f"no {text!r} in {self.seen!r}"
+            assert time.monotonic() < end, f"no {text!r} in {self.seen!r}"
             if select.select([self.master], [], [], 0.2)[0]:
                 self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
 

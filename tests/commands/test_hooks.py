@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import missing
+from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
 INVENTORY = """\
@@ -43,7 +44,7 @@ def git(need: Callable[[str], str]) -> Callable[..., str]:
             env=environment(folder),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         if ran.returncode:
             raise AssertionError(ran.stdout + ran.stderr)
@@ -123,7 +124,7 @@ def test_a_commit_without_a_render_is_stopped(
             env=environment(project),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
 
     installed = run(pre_commit, "install", "--install-hooks")
@@ -214,7 +215,7 @@ def installed(
             env=environment(root),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         said = ran.stdout + ran.stderr
         if ran.returncode and re.search(
@@ -236,7 +237,7 @@ def portgen(root: Path, *arguments: str) -> str:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
@@ -440,7 +441,7 @@ def tracked(root: Path, *arguments: str) -> tuple[int, str]:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return ran.returncode, ran.stderr
 

@@ -39,6 +39,7 @@ import pytest
 from pytest_snapshot.plugin import Snapshot
 
 from portgen import cli, commands
+from tests.limit import HANGS
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -141,7 +142,7 @@ def in_a_shell(line: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return done.returncode, done.stdout
 

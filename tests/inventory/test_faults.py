@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from portgen.inventory import reader
 from portgen.inventory import source as inventory
 from portgen.problem import Exit, PortgenError
-from tests.limit import ends
+from tests.limit import HANGS, ends
 
 Run = Callable[..., Any]
 
@@ -718,7 +718,7 @@ def test_the_real_program_ends_with_3_and_without_a_traceback(tmp_path: Path) ->
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=HANGS,
         )
         assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.INVENTORY, told(lines), "")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["inventory.yaml"]
@@ -777,7 +777,7 @@ def test_an_unreadable_inventory(tmp_path: Path, need: Callable[[str], str]) -> 
             *command,
         ]
     ran = subprocess.run(
-        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=20
+        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=HANGS
     )
     assert (ran.returncode, ran.stderr) == (
         Exit.INVENTORY,

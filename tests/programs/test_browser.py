@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.conftest import missing
+from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, many, pages
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def shows(locator: Locator, text: str) -> None:
     """Waits for it: a search is done a moment after the last key."""
     from playwright.sync_api import expect
 
-    expect(locator).to_have_text(text, timeout=20000)
+    expect(locator).to_have_text(text, timeout=HANGS * 1000)
 
 
 def focused(page: Page) -> str:

@@ -20,6 +20,7 @@ from portgen.plan.types import Plan
 from portgen.problem import Problem
 from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
+from tests.limit import HANGS
 
 CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
 
@@ -215,7 +216,7 @@ def nginx_reads(
             str(stage / "nginx.conf"),
         ]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=20
+            command, check=False, capture_output=True, text=True, timeout=HANGS
         ).stderr
 
     return read

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.limit import HANGS
 from tests.programs.nginx.serving import Answer, Application, Nginx, Visitor, rendered, request
 
 SECONDS = 2  # how long it is waited for a request that may never arrive; who answers is what counts
@@ -41,7 +42,7 @@ class Handover:
         }
         assert Visitor(self.listen, request("/nobody/")).answer().status == 404
         for application in self.old.values():
-            application.arrived.acquire(timeout=SECONDS)
+            application.arrived.acquire(timeout=HANGS)
         return visitors
 
     def change(self, *, restarts: bool = False) -> None:

@@ -15,6 +15,7 @@ from portgen.machine import programs, verify
 from portgen.problem import PortgenError
 from tests.conftest import Run
 from tests.estates import edit, line_of, only
+from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -105,7 +106,7 @@ def test_compose_keeps_addresses_gateway_range_and_ports_as_they_are_rendered(
     ]
     merged = yaml.safe_load(
         subprocess.run(
-            argv, cwd=shop, capture_output=True, text=True, check=True, timeout=60
+            argv, cwd=shop, capture_output=True, text=True, check=True, timeout=HANGS
         ).stdout
     )
     assert merged["networks"]["shop-net"]["ipam"]["config"] == [

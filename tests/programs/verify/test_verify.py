@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from portgen.machine import programs, verify
 from tests.conftest import Run, missing
 from tests.estates import REPOSITORY, edit, line_of, only
+from tests.limit import HANGS, until
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -105,7 +105,7 @@ def test_a_certificate_that_can_be_read_is_checked_with_its_key(
             cwd=es,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=HANGS,
         )
     inventory = es / "inventory.yaml"
     edit(inventory, "/etc/nginx/tls/dashboards.crt", f"{es}/a.crt")
@@ -454,7 +454,13 @@ def as_nobody(folder: Path, *arguments: str) -> Run:
         *arguments,
     ]
     done = subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        argv,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+        check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr)
 
@@ -571,17 +577,15 @@ def running(need: Need, tmp_path: Path) -> Iterator[tuple[Path, int, int]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 10
-        while (
-            not (etc / "log/nginx.pid").exists() or not (etc / "log/nginx.pid").read_text().strip()
-        ):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        written = etc / "log/nginx.pid"
+        until(
+            lambda: process.poll() is not None or (written.exists() and written.read_text().strip())
+        )
+        assert process.poll() is None
         yield etc, port, process.pid
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(HANGS)
 
 
 def test_a_running_nginx_is_not_disturbed(
@@ -600,7 +604,7 @@ def test_a_running_nginx_is_not_disturbed(
     assert "nginx    ok  es-docker with /etc/nginx (nginx" in err
     assert {path: path.stat().st_mtime_ns for path in etc.rglob("*")} == before
     assert int((etc / "log/nginx.pid").read_text()) == pid
-    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read() == b"theirs"
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=HANGS).read() == b"theirs"
 
 
 # --- together with what the host has ---------------------------------------------------------------------------------

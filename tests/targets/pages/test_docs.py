@@ -21,6 +21,7 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.problem import PortgenError
 from portgen.targets import docs
+from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
 
 SEED = (ROOT / "inventory.yaml").read_bytes()
@@ -239,7 +240,7 @@ def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=10,
+                timeout=HANGS,
             )
             assert not listed.stderr
             return {int(line.split()[3].rpartition(":")[2]) for line in listed.stdout.splitlines()}
