@@ -22,7 +22,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # The tests that need no real nginx, ufw, docker or browser, and that do not read portgen's own source.
-QUICK = "not host and not browser and not source"
+QUICK = "not host and not programs and not source"
 
 
 class WheelError(Exception):

@@ -181,10 +181,11 @@ class Terminal:
     ("shell", "command", "sourced"),
     [
         ("bash", ("--norc", "--noprofile", "-i"), 'eval "$(portgen completion bash)"'),
-        (
+        pytest.param(
             "zsh",
             ("-f", "-i"),
             'autoload -U compinit; compinit -u; eval "$(portgen completion zsh)"',
+            marks=pytest.mark.programs,
         ),
     ],
 )
@@ -209,6 +210,7 @@ def test_tab_completes_a_service(
         terminal.close()
 
 
+@pytest.mark.programs
 def test_fish_completes_a_service_with_its_title(
     need: Callable[[str], str], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -227,6 +229,7 @@ def test_fish_completes_a_service_with_its_title(
     ]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_one_that_its_shell_can_read(
     need: Callable[[str], str], portgen: Portgen, shell: str, tmp_path: Path

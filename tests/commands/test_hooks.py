@@ -96,6 +96,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     return folder
 
 
+@pytest.mark.programs
 def test_a_commit_without_a_render_is_stopped(
     hooks: Path, git: Callable[..., str], need: Callable[[str], str]
 ) -> None:
@@ -297,6 +298,7 @@ def project(
     return Project(root, tuple(root / folder for folder in folders))
 
 
+@pytest.mark.programs
 def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     project: Project, git: Callable[..., str]
 ) -> None:
@@ -354,6 +356,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     git(project.root, "commit", "-q", "-m", "words")
 
 
+@pytest.mark.programs
 def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:
@@ -552,6 +555,7 @@ def test_sums_that_are_a_link_are_read(fresh: Path, git: Callable[..., str]) -> 
     assert tracked(fresh, "-C", "[ops]")[0] == 1
 
 
+@pytest.mark.programs
 def test_the_index_of_the_commit_under_way_is_the_one_that_counts(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:

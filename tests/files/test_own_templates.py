@@ -370,7 +370,7 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
     _, said = process.communicate(timeout=HANGS)
     assert process.returncode == Exit.INTERRUPTED
     assert said == "\ninterrupted\n"
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    until(lambda: not any(runs(child) for child in children))
 
 
 def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(

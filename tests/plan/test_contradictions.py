@@ -478,6 +478,7 @@ def test_a_render_does_not_ask_for_the_team_s_file(shop: Path, portgen: Portgen)
 # --- what compose itself does ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.programs
 def test_the_last_file_s_network_is_the_whole_network_to_compose(
     shop: Path, need: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -17,8 +17,6 @@ from tests.targets.pages.rendered import EVERYTHING, ROOT, many, pages
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-pytestmark = pytest.mark.browser
-
 SWITCHES = [
     "--headless",
     "--no-sandbox",

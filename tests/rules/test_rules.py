@@ -168,6 +168,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.programs
 @given(rest=st.lists(PIECES, max_size=9).map("".join))
 @example(rest="b;#{\n } location /evil/ { return 200;#}")
 @example(rest='b"; } location /evil/ { return 200 b"')

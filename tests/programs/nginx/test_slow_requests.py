@@ -68,7 +68,7 @@ def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(
     with swap:
         for name in swap.old:
             assert page_of(Visitor(swap.listen, request(f"/{name}/")).answer()) == name
-            swap.old[name].arrived.acquire(timeout=HANGS)
+            assert swap.old[name].arrived.acquire(timeout=HANGS)
             swap.old[name].go_on.clear()
         visitors = swap.begin(request("/NAME/"))
         swap.change()

@@ -226,6 +226,7 @@ def test_listeners_are_asked_for_by_the_projects_ranges_carve_outs_left_out(seed
     ]
 
 
+@pytest.mark.programs
 def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None:
     ss = need("ss")
     with socket.socket() as below, socket.socket() as inside:
