@@ -113,13 +113,14 @@ def _added(
     from msgspec.structs import replace
 
     from portgen.edits import edit
+    from portgen.inventory import key_paths
     from portgen.plan import planner, registry
     from portgen.plan.free import free_ports
 
     source, planned = checked.source, checked.plan
     owner = find_project(planned, project)
     if any(service.name == name for service in owner.services):
-        place = source.at(("projects", project, "services", name))
+        place = source.at(key_paths.service(project, name))
         raise PortgenError(
             f"{project} has a service {name} already ({place})",
             Exit.DIFFERENT,

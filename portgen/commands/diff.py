@@ -70,7 +70,8 @@ def _output(settings: Settings) -> tuple[Review, Source]:
 
     source = inventory.load(settings.inventory, settings.inventory_name)
     plan = planner.make(source.inventory)
-    return review.of_changes(chain.compare(settings, plan), plan), source
+    compared = chain.compare(settings, plan)
+    return review.of_changes(compared.changes, compared.files, plan), source
 
 
 def _print(review: Review, source: Source, settings: Settings) -> None:
@@ -92,8 +93,11 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 
 def _findings(review: Review, source: Source, file: str) -> list[Problem]:
     """What becomes reachable, at the service's own line."""
+    from portgen.inventory import key_paths
+    from portgen.review import words
+
     paths = {
-        name: ("projects", project, "services", name)
+        name: key_paths.service(project, name)
         for project, entry in source.inventory.projects.items()
         for name in entry.services
     }
@@ -101,8 +105,8 @@ def _findings(review: Review, source: Source, file: str) -> list[Problem]:
         Problem(
             "exposes",
             Severity.WARNING,
-            f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}",
-            source.at(paths.get(exposure.service, ("hosts", exposure.host)))._replace(
+            f"{exposure.title}: {words.where(exposure)} becomes reachable to {words.who(exposure, review.names)}",
+            source.at(paths.get(exposure.service, key_paths.host(exposure.host)))._replace(
                 file=file
             ),  # not `main:inventory.yaml`
         )

@@ -166,15 +166,15 @@ def _named(planned: Plan, name: str) -> _Answer:
 
 def _traces(service: Service) -> set[str]:
     """What one finds of a service on its host: its address, its route, its units, its upstream."""
-    found = {
-        f"portgen-{service.name}",
-        f"portgen-{service.name}.service",
-        f"portgen_{service.name}",
-    }
-    found |= {f"portgen-{service.name}.{port.port}.service" for port in service.ports[1:]}
-    if service.routed is not None:
-        found |= {service.routed.path, service.routed.path.rstrip("/")}
-    return found if service.address is None else found | {str(service.address)}
+    found: set[str] = set()
+    for unit in service.units:
+        found |= {unit, unit.removesuffix(".service")}
+    if service.documented_route is not None:
+        route = service.documented_route
+        found |= {route.path, route.path.rstrip("/"), route.upstream}
+    if service.address is not None:
+        found.add(str(service.address))
+    return found
 
 
 def _line(
@@ -224,10 +224,10 @@ def _line(
 
 def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Subject | None:
     """By the mark of the block around the line; where there is none, as in a table, by the one service whose name is in it."""
-    from portgen import marks
+    from portgen import targets
 
     known = {service.name: service for service in planned.services if service.host == host}
-    for block in marks.blocks(path, text):
+    for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
             return _Subject(block.service, known.get(block.service), host=host)
     named = [service for service in known.values() if _names(text.split("\n")[number - 1], service)]
@@ -237,13 +237,13 @@ def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Su
 def _names(line: str, service: Service) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
     Its bare name may be a word like any other."""
-    if service.routed is not None and f"{service.routed.path}>" in line:
+    if service.documented_route is not None and f"{service.documented_route.path}>" in line:
         return True
-    return (
-        service.name in line
-        and re.search(rf"`{service.name}`|portgen-{service.name}\.|}} {service.name}\\n", line)
-        is not None
-    )
+    if service.name not in line:
+        return False
+    if any(unit in line for unit in service.units):
+        return True
+    return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
 
 
 def _inventory_line(settings: Settings, source: Source, planned: Plan, number: int) -> _Answer:
@@ -295,13 +295,13 @@ def _output_path(settings: Settings, known: Collection[str], name: str) -> str |
 
 def _generated(settings: Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
     """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it."""
-    from portgen import marks
+    from portgen import targets
 
     for file in files if subject.project is None else ():
         if not file.path.startswith(f"{subject.host}/"):
             continue
         shown = f"{settings.output_name}/{file.path}"
-        blocks = list(marks.blocks(file.path, file.text))
+        blocks = list(targets.blocks(file.path, file.text))
         found = [
             _Lines(shown, block.first, block.last, block.text)
             for block in blocks
@@ -357,7 +357,7 @@ def _fact(name: str, value: str | None) -> Iterator[str]:
 
 
 def _service(settings: Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
-    from portgen.targets import docs
+    from portgen.targets.docs.writing import route_access
 
     owner = next(project for project in planned.projects if project.name == service.project)
     title = f"  {visible_line(service.title)}" if service.title != service.name else ""
@@ -374,16 +374,19 @@ def _service(settings: Settings, source: Source, planned: Plan, service: Service
             "host": ", by its container on the host's network",
             "process": ", by a program outside Docker",
         }[service.via]
+        if service.status == "retired":
+            behind = ""
         yield from _fact(
             "ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "",
             f"{port.port}/{port.transport}{behind}",
         )
     if service.ports:
         yield from _fact("reach", str(service.reach))
-    if service.routed is not None:
-        access = docs.route_access(service)
+    route = service.documented_route
+    if route is not None:
+        access = route_access(service)
         open_to = f" ({access})" if access else ""
-        yield from _fact("route", f"{service.routed.path} -> {service.routed.backend}{open_to}")
+        yield from _fact("route", f"{route.path} -> {route.backend}{open_to}")
     yield from _fact("health", service.health if service.ports else None)
     yield from _fact("schedule", service.schedule)
     yield from _fact("notes", " ".join(service.notes.split()) if service.notes else None)
@@ -512,8 +515,8 @@ def _record(
                 "reach": str(subject.service.reach)
                 if subject.service and subject.service.ports
                 else None,
-                "route": subject.service.routed.path
-                if subject.service and subject.service.routed
+                "route": subject.service.documented_route.path
+                if subject.service and subject.service.documented_route
                 else None,
                 "written": place(
                     subject.service.key_path

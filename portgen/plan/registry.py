@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from portgen.plan.free import Space
 from portgen.plan.types import (
+    NGINX,
     PRIVILEGED,
     Binding,
     Group,
@@ -100,18 +101,18 @@ def _by_port(row: Row) -> tuple[bool, int, str]:
 
 def _nginx(host: Host) -> Iterator[Row]:
     for binding in host.bindings:
-        if binding.kind == "nginx":
+        if binding.kind == NGINX:
             allow = host.server.allow if host.server else ()
             reach = str(host.server.reach) if host.server else ""
             yield Row(
                 host.name,
                 None,
-                "nginx",
+                NGINX,
                 binding.port,
                 "tcp",
                 "http",
                 None,
-                "nginx",
+                NGINX,
                 allow,
                 reach,
                 None,
@@ -121,7 +122,7 @@ def _nginx(host: Host) -> Iterator[Row]:
 
 
 def _rows(service: Service) -> Iterator[Row]:
-    route = service.routed.path if service.routed is not None else None
+    route = service.documented_route.path if service.documented_route is not None else None
     same = (service.allow, "", None, service.status)
     if not service.ports:
         yield Row(
@@ -279,7 +280,7 @@ def added(service: Service) -> str:
             f"{label(port)} via {service.via}{behind if service.via in ('socat', 'docker') else ''}"
         )
     reached = f"open to {service.reach}" if service.ports and service.status == "active" else ""
-    route = f"route {service.routed.path}" if service.routed is not None else ""
+    route = f"route {service.documented_route.path}" if service.documented_route is not None else ""
     status = "" if service.status == "active" else f"{service.status}: rendered nowhere yet"
     return f"{service.name} joins {service.project}: " + "; ".join(
         part for part in (" and ".join(parts), reached, route, status) if part
