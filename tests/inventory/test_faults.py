@@ -805,7 +805,7 @@ def test_where_libyaml_is_missing_the_places_are_the_same(
 ) -> None:
     """Syntax errors have other words and sometimes another end; everything that portgen itself finds is the same."""
     content, lines = FAULTS[name]
-    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "LOADER", yaml.SafeLoader)
     with pytest.raises(PortgenError) as refused:
         inventory.parse(
             content if isinstance(content, bytes) else content.encode(), "inventory.yaml"

@@ -74,7 +74,7 @@ def test_administrators_programs_are_found_without_sbin_in_the_path(
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho found\n")
     program.chmod(0o755)
-    monkeypatch.setattr(programs, "_SYSTEM_FOLDERS", (str(program.parent),))
+    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", (str(program.parent),))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert programs.find("portgen-probe") == str(program)
     assert programs.run(("portgen-probe",), timeout=HANGS).stdout == "found\n"

@@ -488,7 +488,7 @@ def test_a_place_for_temporary_files_that_is_full_or_closed_is_the_machines_faul
 ):
     only(monkeypatch, "nginx")
     monkeypatch.setattr(verify.tempfile, "tempdir", str(es / "none"))
-    monkeypatch.setattr(verify, "_find", lambda program: verify._Found(("nginx",), "nginx"))
+    monkeypatch.setattr(verify, "find_program", lambda program: verify.Found(("nginx",), "nginx"))
     code, out, err = portgen("verify")
     assert (code, out) == (4, "")
     assert "can't be staged: No such file or directory\n    hint: TMPDIR names" in err
@@ -690,4 +690,4 @@ def test_private_keys_are_never_copied(tmp_path: Path):
     (tmp_path / "tls/a.key").write_text("-----BEGIN PRIVATE KEY-----\n")
     (tmp_path / "nginx.conf").write_text("events {}\n")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert verify._tree(tmp_path) == {"nginx.conf": "events {}\n"}
+    assert verify.configuration_below(tmp_path) == {"nginx.conf": "events {}\n"}
