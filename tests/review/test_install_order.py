@@ -1,5 +1,5 @@
-"""docs/install.md says in shell what the steps say as data: both have the same order, and neither can change it
-alone."""
+"""docs/install.md says in shell what the steps say as data: both have the same order, and neither
+can change it alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.review.test_steps import inventories
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "install.md").read_text()
 
-# The guide's command for each kind of step. Kinds that stand together are one command there: it looks at what there
-# is, and need not know why something stops or starts.
+# The guide's command for each kind of step. Kinds that stand together are one command there: it
+# looks at what there is, and need not know why something stops or starts.
 COMMANDS: dict[str, set[type[Step]]] = {
     'systemctl disable "$name"': {steps.RemoveUnits},
     'outdated "$name"; then': {steps.StopUnits},
@@ -79,7 +79,8 @@ def test_the_steps_of_a_host_come_in_their_order(before: str, after: str) -> Non
 def test_programs_stop_and_start_in_the_part_of_the_guide_that_it_names(
     kind: type[Step], section: str
 ) -> None:
-    """Between the kinds before and after it that have a command, within the section or at its edge."""
+    """Between the kinds before and after it that have a command, within the section or at its
+    edge."""
     start = GUIDE.index(f"## {section}\n")
     end = GUIDE.index("\n## ", start)
     for command, kinds in COMMANDS.items():
