@@ -70,7 +70,8 @@ def _output(settings: Settings) -> tuple[Review, Source]:
 
     source = inventory.load(settings.inventory, settings.inventory_name)
     plan = planner.make(source.inventory)
-    return review.of_changes(chain.compare(settings, plan), plan), source
+    compared = chain.compare(settings, plan)
+    return review.of_changes(compared.changes, compared.files, plan), source
 
 
 def _print(review: Review, source: Source, settings: Settings) -> None:
@@ -93,6 +94,7 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 def _findings(review: Review, source: Source, file: str) -> list[Problem]:
     """What becomes reachable, at the service's own line."""
     from portgen.inventory import key_paths
+    from portgen.review import words
 
     paths = {
         name: key_paths.service(project, name)
@@ -103,7 +105,7 @@ def _findings(review: Review, source: Source, file: str) -> list[Problem]:
         Problem(
             "exposes",
             Severity.WARNING,
-            f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}",
+            f"{exposure.title}: {words.where(exposure)} becomes reachable to {words.who(exposure, review.names)}",
             source.at(paths.get(exposure.service, key_paths.host(exposure.host)))._replace(
                 file=file
             ),  # not `main:inventory.yaml`

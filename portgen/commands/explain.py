@@ -224,10 +224,10 @@ def _line(
 
 def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Subject | None:
     """By the mark of the block around the line; where there is none, as in a table, by the one service whose name is in it."""
-    from portgen import marks
+    from portgen import targets
 
     known = {service.name: service for service in planned.services if service.host == host}
-    for block in marks.blocks(path, text):
+    for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
             return _Subject(block.service, known.get(block.service), host=host)
     named = [service for service in known.values() if _names(text.split("\n")[number - 1], service)]
@@ -295,13 +295,13 @@ def _output_path(settings: Settings, known: Collection[str], name: str) -> str |
 
 def _generated(settings: Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
     """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it."""
-    from portgen import marks
+    from portgen import targets
 
     for file in files if subject.project is None else ():
         if not file.path.startswith(f"{subject.host}/"):
             continue
         shown = f"{settings.output_name}/{file.path}"
-        blocks = list(marks.blocks(file.path, file.text))
+        blocks = list(targets.blocks(file.path, file.text))
         found = [
             _Lines(shown, block.first, block.last, block.text)
             for block in blocks
@@ -357,7 +357,7 @@ def _fact(name: str, value: str | None) -> Iterator[str]:
 
 
 def _service(settings: Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
-    from portgen.targets import docs
+    from portgen.targets.docs.writing import route_access
 
     owner = next(project for project in planned.projects if project.name == service.project)
     title = f"  {visible_line(service.title)}" if service.title != service.name else ""
@@ -384,7 +384,7 @@ def _service(settings: Settings, source: Source, planned: Plan, service: Service
         yield from _fact("reach", str(service.reach))
     route = service.documented_route
     if route is not None:
-        access = docs.route_access(service)
+        access = route_access(service)
         open_to = f" ({access})" if access else ""
         yield from _fact("route", f"{route.path} -> {route.backend}{open_to}")
     yield from _fact("health", service.health if service.ports else None)

@@ -216,7 +216,7 @@ def _meaning(compared: chain.Compared, plan: Plan, only: str | None, style: Styl
     from portgen.review import compare as review
     from portgen.review import summary
 
-    found = review.of_changes(compared, plan)
+    found = review.of_changes(compared.changes, compared.files, plan)
     lines = summary.markdown(found) if style.format == "markdown" else summary.text(found, MOST)
     return [*(f"{screen.shown(line, style)}\n" for line in lines), "\n"]
 

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from portgen import whole
 from portgen.machine import programs
-from portgen.marks import blocks
 from portgen.plan.types import NGINX, Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
-from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked
+from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked, blocks
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")

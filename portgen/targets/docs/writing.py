@@ -32,7 +32,8 @@ from portgen.plan.types import (
     Service,
     Transport,
 )
-from portgen.targets import Page, ufw
+from portgen.targets import Page
+from portgen.targets.ufw import writing as ufw
 
 NONE = "-"  # an empty cell
 MOST_RANGES = (
