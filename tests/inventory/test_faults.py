@@ -325,8 +325,14 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         "version: '1'\n",
         ["1:10: error: `1` is not one of: 1 [inventory]", "hint: write it without quotes"],
     ),
-    "a version that is true": ("version: true\n", ["1:10: error: true is not one of: 1 [inventory]"]),
-    "a version with a point": ("version: 1.0\n", ["1:10: error: `1.0` is not one of: 1 [inventory]"]),
+    "a version that is true": (
+        "version: true\n",
+        ["1:10: error: true is not one of: 1 [inventory]"],
+    ),
+    "a version with a point": (
+        "version: 1.0\n",
+        ["1:10: error: `1.0` is not one of: 1 [inventory]"],
+    ),
     "a version that is a list": (
         "version: [1]\n",
         ["1:10: error: a list is not one of: 1 [inventory]"],
