@@ -36,6 +36,7 @@ def main() -> int:
         # All of them are looked for before the first is used: a missing one is reported at once.
         pythons = [find_python(version) for version in options.python or [this_version()]]
         with tempfile.TemporaryDirectory(prefix="portgen-wheel-") as folder:
+            os.chmod(folder, 0o755)  # some tests run portgen as another user
             return try_all(Path(folder), pythons, options)
     except WheelError as error:
         print(f"error: {error}", file=sys.stderr)
