@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     style = Style(color=wants_color("auto"))
     code: int
     try:
-        result = portgen.main(argv, standalone_mode=False)
+        result = portgen.main(argv, prog_name="portgen", standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
     except PortgenError as error:
         style = commands.last_settings().style

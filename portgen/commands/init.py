@@ -103,7 +103,7 @@ def command(settings: Settings, into: Path | None) -> None:
     """
     import json
 
-    from portgen.files import output
+    from portgen.files.shipped import create, shipped
     from portgen.inventory import model
     from portgen.machine import git
 
@@ -111,9 +111,7 @@ def command(settings: Settings, into: Path | None) -> None:
     root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    guide = (
-        output.shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
-    )
+    guide = shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
@@ -127,7 +125,7 @@ def command(settings: Settings, into: Path | None) -> None:
             Exit.DIFFERENT,
             hint="name an empty folder: portgen init DIR",
         )
-    output.create(place, files)
+    create(place, files)
     screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
@@ -136,7 +134,7 @@ def command(settings: Settings, into: Path | None) -> None:
             settings.style,
         )
     else:
-        output.create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
+        create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
     screen.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
 
