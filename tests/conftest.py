@@ -73,12 +73,11 @@ class Run(NamedTuple):
 @pytest.fixture
 def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """`portgen("render", "--check")`: the real command line, in this process and in `tmp_path`."""
-    from portgen import cli, commands
+    from portgen import cli
 
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Run:
-        commands._given.clear()
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.redirect_stdout(out),
