@@ -3,23 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help render check lint test test-host prober-long snapshots format verify bench schema clean
+.PHONY: help render check lint verify test test-host prober-long test-wheel test-pythons test-oldest snapshots format \
+	figures docs schema bench clean
 
 help:
-	@echo "make render      render output/ from inventory.yaml: shows the diff, then writes"
-	@echo "make check       the same, writing nothing; fails when output/ is not current"
-	@echo "make lint        check the inventory"
-	@echo "make verify      put output/ before the real nginx, compose, systemd and ufw"
-	@echo "make test        run the tests (about four minutes)"
-	@echo "make test-host   bring up a whole host from output/ and test on it (root, Linux; a quarter of an hour)"
-	@echo "make prober-long make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
-	@echo "make snapshots   update the tests' snapshots; review their diff"
-	@echo "make format      format and lint the code, check its types"
-	@echo "make schema      write the inventory's JSON Schema anew"
-	@echo "make bench       measure against a hand-written script"
+	@echo "make render       render output/ from inventory.yaml: shows the diff, then writes"
+	@echo "make check        the same, but writes nothing; fails when output/ is out of date"
+	@echo "make lint         check the inventory"
+	@echo "make verify       check output/ with the real nginx, compose, systemd and ufw"
+	@echo "make test         run the tests (about four minutes)"
+	@echo "make test-host    boot a whole host from output/ and test on it (root, Linux; a quarter of an hour)"
+	@echo "make prober-long  make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
+	@echo "make test-wheel   build the wheel, and run the tests against it in a new environment"
+	@echo "make test-pythons the same on Python 3.11, 3.12 and 3.13"
+	@echo "make test-oldest  the same with the oldest dependencies that pyproject.toml allows"
+	@echo "make snapshots    update the tests' snapshots; review their diff"
+	@echo "make format       format and lint the code, check its types and its figures"
+	@echo "make figures      print how dense the code is; fails where it is too dense"
+	@echo "make docs         write docs/commands.md and docs/rules.md from the code"
+	@echo "make schema       write the inventory's JSON Schema from the code"
+	@echo "make bench        compare the speed with a hand-written script's"
 
-# portgen itself, compiled (pip compiles everything but an editable package, and where PYTHONDONTWRITEBYTECODE is set
-# every start would compile it anew: a quarter of the time of an unchanged check); .installed also records which Python the environment was made with.
+# pip compiles every package but an editable one. Without compileall, where PYTHONDONTWRITEBYTECODE is set, portgen would be
+# compiled at each start, which takes a quarter of the time of an unchanged check.
 $(VENV)/.installed: pyproject.toml
 	@sh tools/make-venv.sh $(PYTHON) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -51,6 +57,16 @@ test-host: $(VENV)/.installed-dev
 prober-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
 
+# Arguments for pytest: `make test-wheel ARGS=tests/plan`.
+test-wheel: $(VENV)/.installed-dev
+	$(BIN)/python tools/try_wheel.py $(ARGS)
+
+test-pythons: $(VENV)/.installed-dev
+	$(BIN)/python tools/try_wheel.py --python 3.11 --python 3.12 --python 3.13 $(ARGS)
+
+test-oldest: $(VENV)/.installed-dev
+	$(BIN)/python tools/try_wheel.py --oldest $(ARGS)
+
 snapshots: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not host" --snapshot-update -q || $(BIN)/python -m pytest -m "not host" -q
 
@@ -58,6 +74,13 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format portgen tests bench tools templates
 	$(BIN)/ruff check --fix portgen tests bench tools templates
 	$(BIN)/mypy
+	$(BIN)/python tools/figures.py
+
+figures: $(VENV)/.installed-dev
+	$(BIN)/python tools/figures.py
+
+docs: $(VENV)/.installed-dev
+	@$(BIN)/python tools/make_docs.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/compare.py

@@ -17,6 +17,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.estates import es, everything  # noqa: F401 - fixtures for all
+from tests.repositories import git, history  # noqa: F401 - fixtures for all
+
 # In the background of a shell script SIGINT is ignored, also by whatever is started here; then no test could interrupt it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -221,7 +221,7 @@ def test_the_schema_says_something_about_every_field() -> None:
     assert {("Service", "via"), ("Route", "strip"), ("Nginx", "listen_tls")} <= set(fields)
 
 
-CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
+CASES = sorted(Path(__file__).parent.glob("targets/cases/*/inventory.yaml"))
 RULES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
 
 

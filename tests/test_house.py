@@ -54,6 +54,8 @@ WRITES = {
 }
 STARTS = {"system", "popen", "execv", "execvp", "fork", "Popen", "posix_spawn"}
 
+pytestmark = pytest.mark.source
+
 
 def room_of(path: Path) -> str:
     """A module directly under portgen/, or the folder that a file lies in."""

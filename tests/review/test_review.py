@@ -21,7 +21,7 @@ from portgen.review import exposure, of_plan, readings, steps, summary
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
-FEATURES = sorted(Path(__file__).parent.parent.glob("cases/*/inventory.yaml"))
+FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
 # What files can't tell, and say instead: no purpose, no program of which nothing is rendered, nothing of a service that was planned.
 TOLD_BY_FILES = {
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
@@ -98,9 +98,9 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
             name: value for name, value in wanted.items() if name not in unseen
         }
     assert of_files.networks == planned_facts.networks
-    assert {host: nginx for host, nginx in planned_facts.nginx.items() if nginx != facts.Nginx()} == {
-        host: nginx for host, nginx in of_files.nginx.items() if nginx != facts.Nginx()
-    }
+    assert {
+        host: nginx for host, nginx in planned_facts.nginx.items() if nginx != facts.Nginx()
+    } == {host: nginx for host, nginx in of_files.nginx.items() if nginx != facts.Nginx()}
 
 
 def test_ten_ports_shifted_by_one_are_ten_moves_and_one_addition() -> None:

@@ -275,4 +275,4 @@ def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, aft
     for key, service in new.services.items():
         if key.name not in renamed and Key("box", key.name) not in old.services:
             for port in service.openings:
-                assert (key.name, port) in exposed
+                assert (key.name, str(port)) in exposed

@@ -1,0 +1,43 @@
+"""What `ss` says, recorded on Debian 12 as root, with programs that listen on each kind of address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portgen.machine import sockets
+from portgen.machine.programs import Finished
+from portgen.machine.sockets import Socket
+from portgen.problem import Exit, PortgenError
+
+RECORDED = Path(__file__).parent / "recorded" / "ss"
+
+
+def test_every_listener_is_read_with_its_address_and_its_program() -> None:
+    text = (RECORDED / "iproute2-6.1-listening.txt").read_text(encoding="utf-8")
+    assert sockets.listening(Finished(0, text, "")) == [
+        Socket("udp", "127.0.0.1", 45011, "python3", 15224),
+        Socket("udp", "::1", 45012, "python3", 15224),
+        Socket("tcp", "127.0.0.1", 45007, "python3", 15224),
+        Socket("tcp", "127.0.0.1", 45014, "socat", 15242),
+        Socket("tcp", "0.0.0.0", 45008, "python3", 15224),
+        Socket("tcp", "127.0.0.53%lo", 45013, "python3", 15224),
+        Socket("tcp", "0.0.0.0", 2024, None, None),
+        Socket("tcp", "*", 45010, "python3", 15224),
+        Socket("tcp", "::1", 45009, "python3", 15224),
+    ]
+
+
+def test_a_program_of_many_processes_is_named_once() -> None:
+    line = 'tcp   LISTEN 0      511          0.0.0.0:80         0.0.0.0:*    users:(("nginx",pid=812,fd=6),("nginx",pid=813,fd=6))\n'
+    assert sockets.listening(Finished(0, line, "")) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812)]
+
+
+@pytest.mark.parametrize(
+    "said", [Finished(1, "", "Cannot open netlink socket"), Finished(0, "Netid State\n", "")]
+)
+def test_what_can_not_be_read_is_no_empty_answer(said: Finished) -> None:
+    with pytest.raises(PortgenError) as caught:
+        sockets.listening(said)
+    assert caught.value.code is Exit.MACHINE

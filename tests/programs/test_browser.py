@@ -1,0 +1,496 @@
+"""ports.html in Debian's own Chromium: what a person sees, hears and does there."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.conftest import missing
+from tests.targets.pages.rendered import EVERYTHING, ROOT, many, pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+class Site(NamedTuple):
+    """The rendered pages, by what they are of."""
+
+    es: str
+    everything: str
+    big: str
+
+
+@pytest.fixture(scope="module")
+def browser(need: Callable[[str], str]) -> Iterator[Browser]:
+    program = need("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright is not installed: pip install 'portgen[browser]'")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("site")
+    sources = {
+        "es": (ROOT / "inventory.yaml").read_bytes(),
+        "everything": (EVERYTHING / "inventory.yaml").read_bytes(),
+        "big": many(25000),
+    }
+    gc.disable()  # it would walk over 25,000 services again and again
+    for name, text in sources.items():
+        Path(folder, f"{name}.html").write_text(pages(text).page)
+    gc.enable()
+    return Site(*((folder / f"{name}.html").as_uri() for name in Site._fields))
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`visit(url, width=400, scheme="dark")`: the page, open. At the end: no word on the console, nothing asked of a network."""
+    contexts, troubles = [], []
+
+    def opened(url: str, width: int = 1400, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20000)
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", lambda dialog: troubles.append(dialog.message))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:")) else troubles.append(request.url)
+            ),
+        )
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def column(page: Page, name: str) -> list[str]:
+    return [text.strip() for text in page.locator(f"tbody td.col-{name}").all_inner_texts()]
+
+
+def names(page: Page) -> list[str | None]:
+    return [row.get_attribute("data-name") for row in page.locator("tbody tr.service").all()]
+
+
+def shows(locator: Locator, text: str) -> None:
+    """Waits for it: a search is done a moment after the last key."""
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_text(text, timeout=20000)
+
+
+def focused(page: Page) -> str:
+    """What a screen reader says of the element that has the focus."""
+    return str(
+        page.evaluate(
+            "document.activeElement.getAttribute('aria-valuetext') || document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+        )
+    )
+
+
+# --- the head --------------------------------------------------------------------------------------------------------
+
+
+def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    assert page.title() == "Ports of es-docker"
+    totals = dict(
+        zip(
+            page.locator("#totals dt").all_inner_texts(),
+            page.locator("#totals dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert totals == {
+        "ports held": "27",
+        "free": "473",
+        "routes": "25",
+        "open to anyone": "25",
+        "conflicts": "0",
+    }
+    assert (
+        page.locator("#where").inner_text() == "dashboards.example.com · 28 services in 3 projects"
+    )
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_finds_by_port_range_and_words(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    for query, found in {
+        "5014": ["tickets-closed-today"],
+        "5000-5002": ["hub-dashboard", "variances-dashboard", "technician-performance"],
+        "veeam usage": ["veeam-usage"],
+        "CLIENT 4": ["waiting-on-client-4"],
+        ":5011": ["technician-kpi-wall"],
+        "process lan": ["api-server"],
+        "america/chicago": ["cross-vendor-checks"],
+        "5011": [],
+    }.items():
+        page.get_by_role("searchbox").fill(query)
+        shows(page.get_by_role("status"), f"{len(found)} of 29 services")
+        assert names(page) == found, query
+        assert page.locator("#nothing").is_visible() == (not found)
+
+
+def test_a_project_narrows_the_table(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    page.get_by_role("combobox", name="Project").select_option("ES Inventory Hub")
+    assert names(page) == ["api-server", "cross-vendor-checks"]
+
+
+def test_a_column_sorts_up_then_down_and_says_so(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    assert page.locator("th[aria-sort]").get_attribute("data-column") == "port"
+    assert column(page, "port")[:3] == ["80\n443", "5000", "5001"]
+    head = page.get_by_role("columnheader", name="Service")
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert names(page)[:2] == ["api-server", "bottomleft-dashboard"]
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert page.locator("th[aria-sort]").count() == 1
+    assert names(page)[:2] == ["waiting-on-vendor", "waiting-on-client-4"]
+
+
+def test_what_has_no_port_stays_last_whichever_way_ports_are_sorted(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.es)
+    assert names(page)[-1] == "cross-vendor-checks"
+    page.get_by_role("columnheader", name="Port").get_by_role("button").click()
+    assert names(page)[0] == "postgresql"
+    assert names(page)[-1] == "cross-vendor-checks"
+
+
+def test_each_route_links_to_its_address(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    link = page.locator("[data-name='smartnumbers'] a")
+    assert link.get_attribute("href") == "https://dashboards.example.com/dashboard/smartnumbers/"
+    assert page.locator("tbody a").count() == 25
+
+
+def test_nothing_links_to_what_is_not_rendered(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.everything)
+    assert page.locator("[data-name='later-on'] a, [data-name='gone'] a").count() == 0
+    assert (
+        page.locator("[data-name='later-on'] .col-route").inner_text() == "/m/later-on/\nlan, vpn"
+    )
+
+
+def test_a_service_unfolds_into_the_way_it_is_reached(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.es)
+    button = page.get_by_role("button", name="Technician KPI Wall")
+    assert button.get_attribute("aria-expanded") == "false"
+    button.press("Enter")
+    assert focused(page) == "Technician KPI Wall"
+    assert button.get_attribute("aria-expanded") == "true"
+    detail = page.locator(f"#{button.get_attribute('aria-controls')}")
+    assert detail.locator("li").all_inner_texts() == [
+        "dashboards.example.com/dashboard/technician-kpi-wall/",
+        "nginx",
+        "127.0.0.1:5025",
+        "portgen-technician-kpi-wall.service",
+        "172.30.0.41:5011",
+    ]
+    button.press("Enter")
+    assert page.locator("tr.detail").count() == 0
+
+
+def test_a_slash_leads_to_the_search(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    page.keyboard.press("/")
+    page.keyboard.type("rfq/x")
+    assert page.get_by_role("searchbox").input_value() == "rfq/x"
+
+
+@pytest.mark.parametrize("fragment", ["smartnumbers", "5007"])
+def test_a_link_into_the_page_opens_that_service(
+    visit: Callable[..., Page], site: Site, fragment: str
+) -> None:
+    page = visit(f"{site.es}#{fragment}")
+    assert focused(page) == "SmartNumbers"
+    assert page.locator("[data-name='smartnumbers']").is_visible()
+
+
+# --- the map ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_map_has_one_tab_stop_a_project_and_arrows_within(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.es)
+    grids = page.get_by_role("grid")
+    assert grids.count() == 3
+    for grid in grids.all():
+        assert grid.locator("[tabindex='0']").count() == 1
+    page.get_by_role("gridcell", name=re.compile("^5000:")).focus()
+    assert (
+        focused(page)
+        == "5000: Hub Dashboard, socat · open to lan · /dashboard/hub-dashboard/ (anyone)"
+    )
+    for key, port in [
+        ("ArrowRight", 5001),
+        ("ArrowDown", 5051),
+        ("ArrowDown", 5101),
+        ("End", 5149),
+        ("Home", 5100),
+        ("ArrowLeft", 5099),
+        ("ArrowUp", 5049),
+        ("PageUp", 5025),
+        ("PageDown", 5025),
+        ("Control+Home", 5000),
+        ("ArrowUp", 5000),
+        ("ArrowLeft", 5000),
+        ("Control+End", 5399),
+    ]:
+        page.keyboard.press(key)
+        assert focused(page).startswith(f"{port}:"), key
+        assert grids.first.locator("[tabindex='0']").count() == 1
+    page.keyboard.press("Tab")
+    assert focused(page).startswith("5400: API Server")
+
+
+def test_arrows_step_over_what_another_project_owns(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    page.get_by_role("gridcell", name=re.compile("^5431:")).focus()
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == "5433: Free, for monitoring, Monitoring and health check services"
+
+
+@pytest.mark.parametrize("by", ["focus", "hover"])
+def test_focus_and_pointer_tell_who_and_escape_ends_it(
+    visit: Callable[..., Page], site: Site, by: str
+) -> None:
+    page = visit(site.es)
+    if by == "hover":
+        page.locator("[data-port='5014']").hover()
+    else:
+        page.locator("[data-port='5013']").focus()
+        page.keyboard.press("ArrowRight")
+    tip = page.locator("#tip")
+    assert re.split(r"\n+", tip.inner_text()) == [
+        "5014Tickets Closed Today",
+        "socat · open to lan · /dashboard/tickets-closed-today/ (anyone)",
+    ]
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+
+
+def test_enter_and_click_lead_from_a_port_to_its_service(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.es)
+    page.get_by_role("searchbox").fill("nothing like it")
+    page.locator("[data-port='5020']").focus()
+    page.keyboard.press("Enter")
+    assert focused(page) == "Waiting on Vendor"
+    assert page.get_by_role("searchbox").input_value() == ""
+    page.locator("[data-port='5400']").click()
+    assert focused(page) == "API Server"
+
+
+def test_each_kind_of_port_has_its_look_and_its_words(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.everything)
+    kinds = {
+        port: page.locator(f"[data-port='{port}']").get_attribute("class")
+        for port in (6000, 6005, 6010, 6020, 6030, 6031, 6050, 6095)
+    }
+    assert [str(kind).split()[1] for kind in kinds.values()] == [
+        "free",
+        "held",
+        "reserved",
+        "conflict",
+        "planned",
+        "group",
+        "retired",
+        "reserved",
+    ]
+    assert str(page.locator("[data-port='6022']").get_attribute("class")).split()[1] == "held"
+    spoken = {
+        port: str(page.locator(f"[data-port='{port}']").get_attribute("aria-label"))
+        for port in kinds
+    }
+    assert spoken[6020].startswith("6020: Held twice: First holder, Second holder")
+    assert spoken[6010] == "6010: Reserved, on this host"
+    assert spoken[6095] == "6095: Reserved, in this project"
+    assert spoken[6050].startswith("6050: Gone, retired · socat")
+    assert page.locator("#legend li").all_inner_texts() == [
+        "held",
+        "planned service",
+        "retired, held back",
+        "free",
+        "free, for a group",
+        "reserved",
+        "held twice",
+    ]
+    assert page.locator("[data-name='second-holder'] .state").inner_text() == "active, held twice"
+
+
+def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    page.get_by_text("websockets").first.hover()
+    picked = page.locator(".cell.picked").evaluate_all(
+        "cells => cells.map(cell => Number(cell.dataset.port))"
+    )
+    assert picked == list(range(5031, 5041))
+
+
+# --- values are text -------------------------------------------------------------------------------------------------
+
+
+def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(f"{site.everything}#alpha")
+    assert (
+        page.get_by_role("button", name="Alpha").inner_text()
+        == "Alpha </script><img src=x onerror=alert(1)>"
+    )
+    assert page.locator("img").count() == 0
+    assert page.locator("h3").first.inner_text() == 'R&D | "Main" <b>'
+    assert "line two </script>" in page.locator("tr.detail").inner_text()
+
+
+# --- every screen ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", Site._fields)
+def test_no_page_scrolls_sideways(visit: Callable[..., Page], site: Site, which: str) -> None:
+    page = visit(getattr(site, which), width=400)
+    page.get_by_role("button", name=re.compile("Hub|Alpha|Dashboard 0")).first.click()
+    for width in (400, 320, 768, 1024, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(NEXT_FRAME)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+
+
+def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es, width=400)
+    page.locator("[data-port='5014']").focus()
+    page.set_viewport_size({"width": 900, "height": 400})
+    page.locator(".grid .row").first.locator(":nth-child(25)").wait_for()
+    assert focused(page).startswith("5014:")
+
+
+CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.matches("script, option, .visually-hidden, :disabled")) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) poor.push([element.className, element.textContent.slice(0, 30), ratio.toFixed(2)].join(" "));
+  }
+  return poor;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_in_light_and_dark(
+    visit: Callable[..., Page], site: Site, scheme: str
+) -> None:
+    page = visit(f"{site.everything}#alpha", scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", ground))) < 150) == (scheme == "dark")
+
+
+# --- 25,000 services -------------------------------------------------------------------------------------------------
+
+
+def test_many_services_are_a_picture_and_pages_of_a_table(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.big)
+    assert page.locator("canvas").count() == 1
+    assert page.locator("[data-port]").count() == 0
+    assert len(names(page)) == 100
+    assert page.locator("#page").inner_text() == "1–100 of 25,001"
+    page.get_by_role("button", name="Next").click()
+    assert names(page)[0] == "dashboard-00099"
+    page.get_by_role("searchbox").fill("26999")
+    shows(page.get_by_role("status"), "1 of 25,001 services")
+    assert names(page) == ["dashboard-24999"]
+    assert page.locator("#pager").is_hidden()
+
+
+def test_the_picture_tells_who_by_pointer_and_by_key(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.big)
+    stage = page.get_by_role("slider", name="Ports of dashboard")
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        focused(page)
+        == "2001: Dashboard 1, socat · open to this host · /dashboard/dashboard-00001/ (anyone)"
+    )
+    page.keyboard.press("Control+End")
+    assert focused(page) == "29999: Free, dashboard"
+    assert stage.get_attribute("aria-valuenow") == "29999"
+    page.keyboard.press("PageUp")
+    assert focused(page).startswith("26999: Dashboard 24999")
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 1, box["y"] + 1)
+    assert page.locator("#tip").inner_text().startswith("2000Dashboard 0")
+    page.mouse.click(box["x"] + 1, box["y"] + 1)
+    assert focused(page) == "Dashboard 0"
+
+
+def test_the_picture_has_the_colours_of_the_scheme(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.big)
+    picture = "document.querySelector('canvas').toDataURL()"
+    light = page.evaluate(picture)
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate(picture) != light
+    assert visit(site.big, scheme="dark").evaluate(picture) == page.evaluate(picture)

@@ -1,0 +1,185 @@
+"""One folder a case: `rules/<rule>/<case>/inventory.yaml` in, `problems.txt` out, places included."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from pytest_snapshot.plugin import Snapshot
+
+from portgen import rules, screen, whole
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.plan.types import Plan
+from portgen.problem import Problem
+from portgen.rules import route_unsafe
+from portgen.settings import Style
+
+CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
+
+
+def problems_of(case: Path) -> list[Problem]:
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    plan = planner.make(source.inventory)
+    problems = rules.check(plan, source.at)
+    if rules.reads_files(
+        rules.every()[case.parent.parent.name]
+    ):  # other rules' cases have no files beside them
+        problems += rules.check_files(plan, source.at, reading(case))
+    return problems
+
+
+def reading(case: Path) -> Callable[[str], str | None]:
+    """The files of a case, for the rules that are about such."""
+    return lambda path: whole.text(str(case.parent / path))
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.parent.parent.name}-{case.parent.name}"
+)
+def test_a_rule_finds_just_this(case: Path, snapshot: Snapshot) -> None:
+    snapshot.snapshot_dir = case.parent
+    lines = screen.problem_lines(problems_of(case), Style())
+    snapshot.assert_match("".join(f"{line}\n" for line in lines), "problems.txt")
+
+
+@pytest.mark.parametrize("rule", rules.every())
+def test_every_rule_has_a_case_that_fails_and_one_that_is_clean(rule: str) -> None:
+    found = {
+        case.parent.name: [problem.rule for problem in problems_of(case)]
+        for case in CASES
+        if case.parent.parent.name == rule
+    }
+    assert any(rule in names for names in found.values()), f"{rule} needs a failing case"
+    assert any(not names for names in found.values()), (
+        f"{rule} needs a clean case, without any finding"
+    )
+    for name, names in found.items():
+        assert rule in names or not names, f"{rule}/{name} is about another rule: {names}"
+
+
+@pytest.mark.parametrize("rule", sorted({*rules.every()} - {"ignore-unknown"}))
+def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
+    for case in CASES:
+        if case.parent.parent.name != rule:
+            continue
+        source = inventory.parse(case.read_bytes(), "inventory.yaml")
+        plan = planner.make(source.inventory)
+        one = rules.every()[rule]
+        findings = list(
+            one.check_files(plan, reading(case)) if rules.reads_files(one) else one.check(plan)
+        )
+        if rules.is_absolute(one):
+            continue  # what it finds can't be rendered: `ignore-unknown/absolute` has a case
+        for name in {
+            finding.key_path[3] for finding in findings if finding.key_path[2:3] == ("services",)
+        }:
+            silenced = _silenced(plan, rule, name)
+            quiet = [
+                *rules.check(silenced, source.at),
+                *rules.check_files(silenced, source.at, reading(case)),
+            ]
+            expected = [
+                source.at(finding.key_path)
+                for finding in findings
+                if finding.key_path[2:4] != ("services", name)
+            ]
+            assert sorted(problem.location for problem in quiet if problem.rule == rule) == sorted(
+                expected
+            )
+
+
+def _silenced(plan: Plan, rule: str, name: str | int) -> Plan:
+    projects = []
+    for project in plan.projects:
+        services = (
+            replace(service, ignore={rule: "tested"}) if service.name == name else service
+            for service in project.services
+        )
+        projects.append(replace(project, services=tuple(services)))
+    return replace(plan, projects=tuple(projects))
+
+
+PIECES = st.sampled_from(
+    [
+        "a",
+        "b",
+        '"',
+        "'",
+        "\\",
+        ";",
+        "{",
+        "}",
+        "#",
+        "\n",
+        " ",
+        "$",
+        "${a}",
+        "${",
+        "(",
+        ")",
+        "; set $a ",
+        "if ($a = b)",
+        "{ set $a b; }",
+        "/",
+    ]
+)
+
+
+@given(rest=st.lists(PIECES, max_size=9).map("".join))
+@example(rest="b;#{\n } location /evil/ { return 200;#}")
+@example(rest='b"; } location /evil/ { return 200 b"')
+@example(rest="b; # don't\n } location /evil/ { return 200; # don't\n")
+def test_a_raw_directive_that_is_accepted_is_one_that_nginx_finds_whole(
+    rest: str, nginx_reads: Callable[[str], str]
+) -> None:
+    """In a file of its own, where nginx itself says whether a brace or a quote is left over."""
+    directive = f"set $a {rest};"
+    said = nginx_reads(directive)
+    fault = route_unsafe._fault(directive)
+    if "unexpected" in said:
+        assert fault is not None, said
+    elif not said:
+        assert fault is None
+
+
+@pytest.fixture(scope="module")
+def nginx_reads(
+    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """What the real nginx says of a location's content; nothing where it takes it."""
+    program = need("nginx")
+    stage = tmp_path_factory.mktemp("nginx")
+    temporary = "".join(
+        f"{kind}_temp_path {stage}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (stage / "nginx.conf").write_text(
+        f"pid {stage}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n"
+        f"server {{ listen unix:{stage}/socket; location / {{ include {stage}/part.conf; }} }} }}\n"
+    )
+
+    def read(content: str) -> str:
+        (stage / "part.conf").write_text(f"{content}\n")
+        command = [
+            program,
+            "-t",
+            "-q",
+            "-e",
+            "stderr",
+            "-p",
+            str(stage),
+            "-c",
+            str(stage / "nginx.conf"),
+        ]
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=20
+        ).stderr
+
+    return read

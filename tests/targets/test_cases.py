@@ -1,0 +1,83 @@
+"""One folder a feature: `cases/<feature>/inventory.yaml` in, the whole rendered tree out.
+
+The documentation's pages are not among the snapshots: their design is tested with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_snapshot.plugin import Snapshot
+
+from portgen import rules, screen, targets
+from portgen.files import render
+from portgen.files.render import File
+from portgen.inventory import source as inventory
+from portgen.plan import planner
+from portgen.problem import Severity
+from portgen.settings import Style
+from tests import readback
+
+REPOSITORY = Path(__file__).parents[2]
+CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
+TARGETS = ("compose", "nginx", "systemd", "ufw")
+SHARED = (
+    REPOSITORY / "templates/ufw/apply.py"
+).read_text()  # the main part of every firewall script
+
+
+def rendered(case: Path) -> list[File]:
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    plan = planner.make(source.inventory)
+    problems = rules.check(plan, source.at)
+    assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(
+        screen.problem_lines(problems, Style())
+    )
+    folders = [
+        folder
+        for folder in (case.parent / "templates", REPOSITORY / "templates")
+        if folder.is_dir()
+    ]
+    return render.files(plan, {name: targets.every()[name] for name in TARGETS}, folders)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_a_feature_renders_just_this(case: Path, snapshot: Snapshot) -> None:
+    tree: dict[str, Any] = {}
+    for file in rendered(case):
+        *folders, name = file.path.split("/")
+        here = tree
+        for folder in folders:
+            here = here.setdefault(folder, {})
+        text = file.text
+        if name == "portgen-ufw.sh":
+            assert text.count(SHARED) == 1
+            text = text.replace(SHARED, "")
+        here[name] = text
+    snapshot.snapshot_dir = case.parent
+    snapshot.assert_match_dir(tree, "output")
+
+
+# A case with templates of its own may write what it likes.
+DEFAULT = [case for case in CASES if not (case.parent / "templates").exists()]
+
+
+@pytest.mark.parametrize("case", DEFAULT, ids=lambda case: case.parent.name)
+def test_a_feature_reads_back_as_planned(case: Path, tmp_path: Path) -> None:
+    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    readback.check(planner.make(source.inventory), rendered(case), tmp_path)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
+def test_the_firewall_script_is_a_shell_script(
+    case: Path, need: Callable[[str], str], tmp_path: Path
+) -> None:
+    import subprocess
+
+    for file in rendered(case):
+        if file.path.endswith(".sh"):
+            assert file.mode == 0o755
+            subprocess.run([need("dash"), "-n"], input=file.text, check=True, text=True, timeout=10)
