@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run, and end the process with an exit code; a person sees a traceback only with -v."""
     given: dict[str, Any] = {}
     try:
-        result = portgen.main(argv, standalone_mode=False, obj=given)
+        result = portgen.main(argv, "portgen", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else Exit.OK
     except click.exceptions.Exit as error:
         code = error.exit_code

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from portgen import chain, screen
 from portgen.commands._options import with_settings
 from portgen.files import memory
 from portgen.problem import Exit, Problem
-from portgen.settings import Settings
+from portgen.settings import Settings, Style
 
 
 @click.command(epilog="Example: portgen lint --strict --format github")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
-@click.option("--rules", "list_rules", is_flag=True, help="List the rules and what they find.")
+@click.option(
+    "--rules",
+    "list_rules",
+    is_flag=True,
+    help="List the rules and what they find; with -v also examples.",
+)
 @with_settings
 def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
@@ -21,7 +28,7 @@ def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     Where a project names its own compose file (`compose.file`), also what that contradicts.
     """
     if list_rules:
-        _print_rules()
+        _list_rules(settings.style)
         return Exit.OK
     problems = _problems(settings)
     screen.problems(problems, settings.style)
@@ -46,9 +53,14 @@ def _problems(settings: Settings) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.order)
 
 
-def _print_rules() -> None:
+def _list_rules(style: Style) -> None:
+    """Each rule, what it reports, and with -v an example of it."""
     from portgen import rules
 
     for name, rule in rules.every().items():
-        text = (rule.__doc__ or "").strip().replace("\n", "\n    ")
-        click.echo(f"{name} ({rule.SEVERITY})\n    {text}")
+        summary, text, wrong, right = rules.documentation(rule)
+        description = f"{textwrap.fill(summary, 100)}\n\n{text}".rstrip()
+        if style.verbose and wrong:
+            description += f"\n\nWrong:\n{textwrap.indent(wrong, '    ')}"
+            description += f"Right:\n{textwrap.indent(right, '    ').rstrip()}"
+        click.echo(f"{name} ({rule.SEVERITY})\n" + textwrap.indent(description, "    "))

@@ -1,10 +1,12 @@
 """Changes to the inventory's text that leave it as people wrote it.
 
-In: a `Source` and its `Plan`. Out: an `Edited`: the whole new text, and what it must mean. Only the bytes of the entries
-concerned differ: comments, quoting, order, indentation, line ends and anchors elsewhere stay. Never reads or writes a file.
+In: a `Source` and its `Plan`. Out: an `Edited`: the whole new text, and what it must mean. Only the bytes of the
+entries concerned differ: comments, quoting, order, indentation, line ends and anchors elsewhere stay. Never reads or
+writes a file.
 
-A splice (`splice`) is made where the places say, and then not trusted: `read` loads the new text and compares it with what was meant, so
-that an anchor that others share, or a form that nobody thought of, ends in `ByHand`, which says what to write, and not in damage.
+A splice (`splice`) is made where the places say, and then not trusted: `read` loads the new text and compares it with
+what was meant, so that an anchor that others share, or a form that nobody thought of, ends in `ByHand`, which says
+what to write, and not in damage.
 """
 
 from __future__ import annotations
@@ -16,22 +18,16 @@ import msgspec
 from msgspec.structs import replace
 
 from portgen.edits.splice import (
-    FIELD_ORDER,
-    Quotes,
     Splice,
     Unsafe,
     addition_of,
-    comment_above,
-    end_of,
-    entry_lines,
-    is_own,
     removal_of,
     replacement_of,
     set_fields,
     spliced,
-    style_of,
-    written_value,
 )
+from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
+from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import model
 from portgen.inventory import source as inventory
 from portgen.inventory.model import Address4
@@ -39,6 +35,21 @@ from portgen.inventory.source import Source
 from portgen.plan import planner
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError
+
+# A new entry's fields, in the order in which they are written.
+FIELD_ORDER = (
+    "title",
+    "port",
+    "container_port",
+    "protocol",
+    "via",
+    "allow",
+    "address",
+    "route",
+    "health",
+    "purpose",
+    "assigned",
+)
 
 
 class ByHand(PortgenError):  # noqa: N818 - it reads as a result
@@ -58,8 +69,8 @@ class Edited(NamedTuple):
 
 
 def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
-    """Give ports of services new numbers: `(service, index of its port, new port)`. What a container has by its port - its
-    address, its own port - is pinned, so that the container stays as it is. Two moves at once are a swap.
+    """Give ports of services new numbers: `(service, index of its port, new port)`. What a container has by its
+    port - its address, its own port - is pinned, so that the container stays as it is. Two moves at once are a swap.
 
     Raises ByHand where an entry's lines are not its own.
     """
@@ -82,19 +93,17 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
 
 
 def retire(source: Source, service: Service) -> Edited:
-    """Mark a service as retired: it holds its port and renders nothing. Raises ByHand where the entry is not its own."""
-    written = _written(source.inventory, service)
+    """Mark a service as retired: it holds its port and renders nothing. Raises ByHand where the entry is not its
+    own."""
     fields = {"status": "retired"}
     by_hand = _instruction(source, service, fields)
     try:
         splices = list(set_fields(source, service.key_path, fields, "port"))
     except Unsafe as error:
         raise ByHand(str(error), by_hand) from None
-    return Edited(
-        spliced(source.text, splices),
-        _with(source.inventory, service, replace(written, status="retired")),
-        by_hand,
-    )
+    retired = replace(_written(source.inventory, service), status="retired")
+    result = _with(source.inventory, service, retired)
+    return Edited(spliced(source.text, splices), result, by_hand)
 
 
 def remove(source: Source, service: Service) -> Edited:
@@ -103,30 +112,39 @@ def remove(source: Source, service: Service) -> Edited:
     Raises ByHand where the entry is not its own.
     """
     place = source.place(service.key_path)
-    written = lines(source, service.key_path)
-    where = f"{source.path}, line{f's {written[0]} to {written[-1]}' if len(written) > 1 else f' {source.line(place.key)}'}"
-    by_hand = f"delete the entry {service.name} ({where}), and write what others take from it in their own entries"
+    numbers = lines(source, service.key_path)
+    where = f"line {source.line(place.key)}"
+    if len(numbers) > 1:
+        where = f"lines {numbers[0]} to {numbers[-1]}"
+    by_hand = (
+        f"delete the entry {service.name} ({source.path}, {where}); "
+        "copy the values that other entries share with it (anchors) into them"
+    )
     try:
-        splice = removal_of(source, service)
+        splice = removal_of(source, service.key_path)
     except Unsafe as error:
         raise ByHand(str(error), by_hand) from None
-    return Edited(
-        spliced(source.text, [splice]),
-        _with(source.inventory, service, None),
-        by_hand,
-        tuple(comment_above(source, place)),
-    )
+    notes = []
+    comment = comment_above(source.text, place)
+    if comment is not None:
+        line = source.line(comment)
+        notes.append(
+            f"the comment above it stays (line {line}): delete it if it was only about this entry"
+        )
+    result = _with(source.inventory, service, None)
+    return Edited(spliced(source.text, [splice]), result, by_hand, tuple(notes))
 
 
 def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> Edited:
-    """Put a new service behind the last one of `project`, in the style of its neighbours. Raises ByHand."""
-    style = style_of(source, project)
+    """Put a new service behind the last one of `project`, in the style of its neighbours. Raises ByHand where the
+    services of the project are not its own. Values that are not allowed raise nothing here, but in `read`."""
+    style = _style(source, project)
     ordered = {field: fields[field] for field in FIELD_ORDER if field in fields}
-    place = source.at(("projects", project, "services"))
+    services: KeyPath = ("projects", project, "services")
     entry = "\n".join(entry_lines(style._replace(flow=False), name, ordered, 0))
-    by_hand = f"below `services:` of {project} ({place}) write\n{_indented(entry)}"
+    by_hand = f"below `services:` of {project} ({source.at(services)}) write\n{_indented(entry)}"
     try:
-        splices = list(addition_of(source, project, style, name, ordered))
+        splices = list(addition_of(source, (*services, name), style, ordered))
     except Unsafe as error:
         raise ByHand(str(error), by_hand) from None
     try:
@@ -135,67 +153,78 @@ def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> E
         )
     except msgspec.ValidationError:
         service = model.Service()  # `read` says what is wrong with it, and where
-    owner = source.inventory.projects[project]
-    changed = replace(owner, services={**owner.services, name: service})
-    result = replace(source.inventory, projects={**source.inventory.projects, project: changed})
+    result = _with_service(source.inventory, project, name, service)
     return Edited(spliced(source.text, splices), result, by_hand)
 
 
+def _style(source: Source, project: str) -> Style:
+    """The style of the project's services, or of another project's where it has none."""
+    projects: Any = source.place(("projects",)).children
+    others = [place for name, place in projects.items() if name != project]
+    mappings = []
+    for place in (projects[project], *reversed(others)):
+        services = (place.children or {}).get("services")
+        if services is not None and services.children:
+            mappings.append(services)
+    return style_of(source.text, mappings)
+
+
 def read(source: Source, edited: Edited) -> Source:
-    """The new text, loaded. Raises ByHand where it is not exactly what was meant, PortgenError(Exit.DIFFERENT) with the
-    problems where a new value is not allowed."""
+    """The new text, loaded. Raises ByHand where it is not exactly what was meant, PortgenError(Exit.DIFFERENT) with
+    the problems where a new value is not allowed."""
     try:
         after = inventory.parse(edited.text.encode(), source.path)
     except PortgenError as error:
         broken = [problem.message for problem in error.problems if problem.rule == "yaml"]
         if broken:
             why = next((message for message in broken if "anchor" in message), broken[0])
-            raise ByHand(
-                f"the edit would break what others rely on: {why}", edited.by_hand
-            ) from None
-        raise PortgenError(
-            "the inventory could not be loaded any more", Exit.DIFFERENT, error.problems
-        ) from None
+            message = f"the edit would break what others rely on: {why}"
+            raise ByHand(message, edited.by_hand) from None
+        message = "the inventory could not be loaded any more"
+        raise PortgenError(message, Exit.DIFFERENT, error.problems) from None
     if after.inventory != edited.expected:
-        raise ByHand(
-            f"the edit would change more than was asked for: {_difference(edited.expected, after.inventory)}",
-            edited.by_hand,
-        )
+        difference = _difference(edited.expected, after.inventory)
+        message = f"the edit would change more than was asked for: {difference}"
+        raise ByHand(message, edited.by_hand)
     return after
 
 
 def free_address(planned: Plan, project: str, name: str) -> str | None:
-    """The address to write for a new service whose derived one is pinned to another that has moved; None where none is needed.
+    """The address to write for a new service whose derived one is pinned to another that has moved; None where none
+    is needed.
 
-    Who pins it has left the address of its own port behind: that one is taken, or the one behind the next such service.
+    The service that pins it is not at the address of its own port: that one is free, or pinned to the next such
+    service.
     """
     services = next(one.services for one in planned.projects if one.name == project)
     new = next(service for service in services if service.name == name)
     if new.address is None:
         return None
-    holders = {
-        service.address: service
-        for service in services
-        if service.address is not None and service is not new
-    }
+    holders = {}
+    for service in services:
+        if service.address is not None and service is not new:
+            holders[service.address] = service
     offset = int(new.address) - new.ports[0].port
-    address, seen = new.address, {new.address}
+    address = new.address
+    seen = {address}
     while address in holders:
         address = Address4(min(max(offset + holders[address].ports[0].port, 0), 2**32 - 1))
         if address in seen:
-            return None  # addresses that people chose lead in a circle: the rules say which two collide
+            # Addresses that people chose lead in a circle: the rules say which two collide.
+            return None
         seen.add(address)
-    return str(address) if address != new.address else None
+    if address == new.address:
+        return None
+    return str(address)
 
 
 def lines(source: Source, key_path: KeyPath) -> range:
-    """The lines of the text on which an entry is written; none where it comes by `<<` from elsewhere."""
-    place, parent = source.place(key_path), source.place(key_path[:-1])
-    if not is_own(parent, place):
+    """The lines of the text, from 1, on which an entry is written; none where it comes by `<<` from elsewhere."""
+    place = source.place(key_path)
+    if not is_own(source.place(key_path[:-1]), place):
         return range(0)
-    return range(
-        source.line(place.key), source.line(max(place.key, end_of(source.text, place) - 1)) + 1
-    )
+    last = max(place.key, end_of(source.text, place) - 1)
+    return range(source.line(place.key), source.line(last) + 1)
 
 
 # --- what a move means -----------------------------------------------------------------------------------------------
@@ -204,43 +233,48 @@ def lines(source: Source, key_path: KeyPath) -> range:
 def _moved(
     whole: model.Inventory, service: Service, index: int, port: int
 ) -> tuple[model.Service, dict[str, Any]]:
-    """The service as it will be written, and the fields that say so. What would follow the port is found by planning it."""
+    """The service as it will be written, and the fields that say so. What would follow the port is found by
+    planning it."""
     written = _written(whole, service)
     moved = _with_port(written, index, port)
     planned = _replanned(whole, service, moved)
     fields: dict[str, Any] = {"port": port}
     if written.ports is not msgspec.UNSET:
         fields = {"ports": moved.ports}
+    address = service.address
+    if address not in (None, planned.address) and not _shares_address(whole, service):
+        fields["address"] = str(address)
+        moved = replace(moved, address=model.HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
-    if (
-        service.address is not None
-        and planned.address != service.address
-        and not _shares_address(whole, service)
-    ):
-        fields["address"] = str(service.address)
-        moved = replace(moved, address=model.HostAddress(service.address))
     if service.via in ("socat", "docker") and after.container_port != before.container_port:
         if index == 0:
             fields["container_port"] = before.container_port
             moved = replace(moved, container_port=before.container_port)
         else:
-            moved = _with_port(moved, index, port, before.container_port)
+            moved = _with_container_port(moved, index, before.container_port)
             fields["ports"] = moved.ports
     return moved, fields
 
 
-def _with_port(
-    written: model.Service, index: int, port: int, container_port: int | None = None
-) -> model.Service:
+def _with_port(written: model.Service, index: int, port: int) -> model.Service:
     if written.ports is msgspec.UNSET:
         return replace(written, port=port)
     ports = list(written.ports)
     entry = ports[index]
-    if container_port is not None:
-        entry = model.PortEntry(port) if isinstance(entry, int) else entry
-        ports[index] = replace(entry, port=port, container_port=container_port)
+    if isinstance(entry, int):
+        ports[index] = port
     else:
-        ports[index] = port if isinstance(entry, int) else replace(entry, port=port)
+        ports[index] = replace(entry, port=port)
+    return replace(written, ports=ports)
+
+
+def _with_container_port(written: model.Service, index: int, port: int | None) -> model.Service:
+    """The same with a container port for one of its `ports`, which then has fields of its own."""
+    ports = list(written.ports or ())
+    entry = ports[index]
+    if isinstance(entry, int):
+        entry = model.PortEntry(entry)
+    ports[index] = replace(entry, container_port=port)
     return replace(written, ports=ports)
 
 
@@ -250,16 +284,15 @@ def _replanned(whole: model.Inventory, service: Service, written: model.Service)
 
 
 def _shares_address(whole: model.Inventory, service: Service) -> bool:
-    """Whether another service has the same address, as two on one port do: a move that mends that must not pin it."""
-    (project,) = planner.make(
-        replace(whole, projects={service.project: whole.projects[service.project]})
-    ).projects
-    others = (
-        other
-        for other in project.services
-        if other.name != service.name and other.status != "retired"
-    )
-    return any(other.address == service.address for other in others)
+    """Whether another service has the same address, as two on one port do: a move that ends this must not pin it."""
+    alone = replace(whole, projects={service.project: whole.projects[service.project]})
+    (project,) = planner.make(alone).projects
+    for other in project.services:
+        if other.name == service.name or other.status == "retired":
+            continue
+        if other.address == service.address:
+            return True
+    return False
 
 
 def _move_splices(
@@ -268,25 +301,27 @@ def _move_splices(
     beside = {field: value for field, value in fields.items() if field != "ports"}
     if "ports" in fields:
         at = service.ports[index].key_path
-        entry = fields["ports"][index]
-        if isinstance(entry, int):
-            yield replacement_of(source, at, str(entry))
-        elif at[-1] == "port":
-            own = {"port": entry.port, "container_port": entry.container_port}
-            yield from set_fields(
-                source,
-                at[:-1],
-                {field: value for field, value in own.items() if value is not msgspec.UNSET},
-                "port",
-            )
-        else:
-            yield replacement_of(
-                source, at, f"{{port: {entry.port}, container_port: {entry.container_port}}}"
-            )
+        yield from _port_splices(source, at, fields["ports"][index])
     if beside:
-        yield from set_fields(
-            source, service.key_path, beside, "port" if "port" in beside else "ports"
-        )
+        after = "port" if "port" in beside else "ports"
+        yield from set_fields(source, service.key_path, beside, after)
+
+
+def _port_splices(source: Source, at: KeyPath, entry: int | model.PortEntry) -> Iterator[Splice]:
+    """One item of `ports`, at its own key path or at that of its `port`: a number, or fields."""
+    if isinstance(entry, int):
+        yield replacement_of(source, at, str(entry))
+        return
+    fields = {"port": entry.port}
+    if entry.container_port is not msgspec.UNSET:
+        fields["container_port"] = entry.container_port
+    if at[-1] == "port":
+        yield from set_fields(source, at[:-1], fields, "port")
+    else:
+        yield replacement_of(source, at, written_value(fields, Quotes()))
+
+
+# --- the inventory that is meant -------------------------------------------------------------------------------------
 
 
 def _written(whole: model.Inventory, service: Service) -> model.Service:
@@ -296,46 +331,50 @@ def _written(whole: model.Inventory, service: Service) -> model.Service:
 def _with(
     whole: model.Inventory, service: Service, written: model.Service | None
 ) -> model.Inventory:
-    owner = whole.projects[service.project]
+    """The inventory with another entry for a service, or with none."""
+    return _with_service(whole, service.project, service.name, written)
+
+
+def _with_service(
+    whole: model.Inventory, project: str, name: str, written: model.Service | None
+) -> model.Inventory:
+    owner = whole.projects[project]
     services = {**owner.services}
     if written is None:
-        del services[service.name]
+        del services[name]
     else:
-        services[service.name] = written
-    return replace(
-        whole, projects={**whole.projects, service.project: replace(owner, services=services)}
-    )
+        services[name] = written
+    changed = replace(owner, services=services)
+    return replace(whole, projects={**whole.projects, project: changed})
 
 
 def _difference(expected: model.Inventory, found: model.Inventory) -> str:
-    """Who is not as meant: the others that share an anchor with what was edited."""
-    names = []
+    """Which entries are not as meant: the others that share an anchor with what was edited."""
+    names: list[str] = []
     for name, project in expected.projects.items():
         other = found.projects.get(name, model.Project())
         if project == other:
             continue
-        services = [
-            key
-            for key in {**project.services, **other.services}
-            if project.services.get(key) != other.services.get(key)
-        ]
+        services = []
+        for key in {**project.services, **other.services}:
+            if project.services.get(key) != other.services.get(key):
+                services.append(key)
         names += services or [f"the project {name}"]
-    return (
-        f"{', '.join(names[:5])} would change too" if names else "the rest would not stay as it is"
-    )
+    if not names:
+        return "other entries would change"
+    return f"{', '.join(names[:5])} would change too"
+
+
+# --- what a person writes instead ------------------------------------------------------------------------------------
 
 
 def _instruction(source: Source, service: Service, fields: Mapping[str, Any]) -> str:
-    plain = {
-        field: msgspec.to_builtins(value) if field == "ports" else value
-        for field, value in fields.items()
-    }
-    lines = "\n".join(
-        f"{field}: {written_value(value, Quotes())}" for field, value in plain.items()
-    )
-    return (
-        f"in the entry of {service.name} ({source.at(service.key_path)}) write\n{_indented(lines)}"
-    )
+    written = []
+    for field, value in fields.items():
+        plain = msgspec.to_builtins(value) if field == "ports" else value
+        written.append(f"{field}: {written_value(plain, Quotes())}")
+    place = source.at(service.key_path)
+    return f"in the entry of {service.name} ({place}) write\n{_indented(chr(10).join(written))}"
 
 
 def _indented(text: str) -> str:

@@ -1,23 +1,27 @@
 """The lint rules: one module each, found by being here.
 
-In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the rule's name
-(`port_taken` is `port-taken`), whose docstring is its documentation, and which has
+In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the
+rule's name (`port_taken` is `port-taken`), whose docstring is its documentation with examples (`documentation`),
+and which has
 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
 
-or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a path below the
-inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend on it.
+or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a
+path below the inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend
+on it.
 
-A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a rule finds can't be
-rendered at all, or would break out of its syntax. Other packages add rules by the entry point group
-`portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
+A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a
+rule finds can't be rendered at all, or would break out of its syntax. Other packages add rules by the entry point
+group `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -102,36 +106,105 @@ def listed(names: Collection[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def check(plan: Plan, at: Callable[[KeyPath], Location]) -> list[Problem]:
-    """The findings that no service ignores, sorted by place, of every rule that needs the plan alone. `at` is the Source's own:
-    only it knows lines."""
-    return _problems(
-        plan,
-        at,
-        {name: rule.check(plan) for name, rule in every().items() if not reads_files(rule)},
+class Documentation(NamedTuple):
+    """What a rule's docstring says, part by part."""
+
+    summary: str  # its first paragraph, in one line
+    text: str  # the paragraphs after it
+    wrong: (
+        str  # YAML with something that the rule reports; empty where the docstring has no examples
     )
+    right: str  # the same without it
 
 
-def check_files(plan: Plan, at: Callable[[KeyPath], Location], read: Read) -> list[Problem]:
+def documentation(rule: Rule) -> Documentation:
+    """The docstring of a rule: what it reports, then the lines `Wrong:` and `Right:`, each with an indented example.
+
+    `framed` gives the inventory that an example stands in.
+    """
+    from inspect import cleandoc
+
+    description, _, examples = cleandoc(rule.__doc__ or "").partition("\nWrong:\n")
+    wrong, _, right = examples.partition("\nRight:\n")
+    summary, _, text = description.strip().partition("\n\n")
+    return Documentation(" ".join(summary.split()), text, _example(wrong), _example(right))
+
+
+def _example(indented: str) -> str:
+    text = textwrap.dedent(indented).strip("\n")
+    return f"{text}\n" if text else ""
+
+
+# What the examples leave out.
+_FRAME = {
+    "hosts": "hosts:\n  box:\n    zones: {lan: [192.168.0.0/16]}\n    nginx: {server_name: box.example.com}\n",
+    "ports": "ports: 5000-5099\n",
+    "network": "network: {name: shop, subnet: 172.30.0.0/24}\n",
+}
+
+
+def framed(example: str) -> str:
+    """The whole inventory that an example of a rule's docstring stands in.
+
+    An example without `hosts` and `projects` is a part of the project `shop` on the host `box`, which has a zone, ports and a
+    network unless the example has others. What stands behind `---` is another file. `5000, …, 5099` is a list in full.
+    """
+    example = re.sub(r"([^\s,\[]+), …, ([^\s,\]]+)", _in_full, example.partition("---\n")[0])
+    has = set(re.findall(r"^\w+(?=:)", example, re.MULTILINE))
+    text = "version: 1\n"
+    if "hosts" not in has:
+        text += _FRAME["hosts"]
+    if has & {"hosts", "projects"}:
+        return text + example
+    missing = [_FRAME[key] for key in ("ports", "network") if key not in has]
+    return f"{text}projects:\n  shop:\n" + textwrap.indent("".join(missing) + example, "    ")
+
+
+def _in_full(ends: re.Match[str]) -> str:
+    """All from one number, or name with a number in it, to another."""
+    first, last = (re.split(r"([0-9]+)", end) for end in ends.groups())
+    at = [one == other for one, other in zip(first, last, strict=True)].index(False)
+    numbers = range(int(first[at]), int(last[at]) + 1)
+    return ", ".join("".join((*first[:at], str(number), *first[at + 1 :])) for number in numbers)
+
+
+def check(
+    plan: Plan, at: Callable[[KeyPath], Location], chosen: Mapping[str, Rule] | None = None
+) -> list[Problem]:
+    """The findings that no service ignores, sorted by place, of every rule that needs the plan alone; or of
+    the `chosen` ones, by name. `at` is the Source's own: only it knows lines."""
+    found: dict[str, tuple[Rule, Iterator[Finding]]] = {}
+    for name, rule in (every() if chosen is None else chosen).items():
+        if not reads_files(rule):
+            found[name] = rule, rule.check(plan)
+    return _problems(plan, at, found)
+
+
+def check_files(
+    plan: Plan,
+    at: Callable[[KeyPath], Location],
+    read: Read,
+    chosen: Mapping[str, Rule] | None = None,
+) -> list[Problem]:
     """The same of the rules that are about files which other people own."""
-    return _problems(
-        plan,
-        at,
-        {name: rule.check_files(plan, read) for name, rule in every().items() if reads_files(rule)},
-    )
+    found: dict[str, tuple[Rule, Iterator[Finding]]] = {}
+    for name, rule in (every() if chosen is None else chosen).items():
+        if reads_files(rule):
+            found[name] = rule, rule.check_files(plan, read)
+    return _problems(plan, at, found)
 
 
 def _problems(
-    plan: Plan, at: Callable[[KeyPath], Location], found: dict[str, Iterator[Finding]]
+    plan: Plan,
+    at: Callable[[KeyPath], Location],
+    found: Mapping[str, tuple[Rule, Iterator[Finding]]],
 ) -> list[Problem]:
-    ignored = {
-        (service.project, service.name): service.ignore
-        for service in plan.services
-        if service.ignore
-    }
+    ignored = {}
+    for service in plan.services:
+        if service.ignore:
+            ignored[service.project, service.name] = service.ignore
     problems = []
-    for name, findings in found.items():
-        rule = every()[name]
+    for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
         for finding in findings:
             path = finding.key_path

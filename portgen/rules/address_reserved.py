@@ -1,5 +1,16 @@
-"""A fixed address that docker won't give to a container: the network's own, the gateway's, the broadcast's, one outside the
-subnet, or one of the upper half, where a dynamic container may already sit."""
+"""A fixed address that docker won't give to a container: the network's own, the gateway's, the
+broadcast address, one outside the subnet, or one of the upper half, where a container without a
+fixed address may already sit.
+
+Wrong:
+    network: {name: shop, subnet: 172.30.0.0/24}
+    services:
+      web: {port: 5000, address: 172.30.0.1}
+Right:
+    network: {name: shop, subnet: 172.30.0.0/24}
+    services:
+      web: {port: 5000, address: 172.30.0.20}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""Two containers with one fixed address: compose accepts it, and the second fails to start."""
+"""Two containers with one fixed address: compose accepts it, and the second fails to start.
+
+Wrong:
+    services:
+      web: {port: 5000, address: 172.30.0.20}
+      api: {port: 5001, address: 172.30.0.20}
+Right:
+    services:
+      web: {port: 5000, address: 172.30.0.20}
+      api: {port: 5001, address: 172.30.0.21}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,31 @@
-"""A route with a password on a server without TLS: whoever is on the way reads it."""
+"""A route with a password on a server without TLS: everybody between the visitor and nginx can read
+the password.
+
+Wrong:
+    hosts:
+      box:
+        nginx: {server_name: box.example.com}
+    projects:
+      shop:
+        services:
+          admin:
+            port: 5000
+            via: process
+            route: {path: /admin/, auth_file: /etc/nginx/htpasswd}
+Right:
+    hosts:
+      box:
+        nginx:
+          server_name: box.example.com
+          tls: {certificate: /etc/ssl/box.crt, key: /etc/ssl/box.key}
+    projects:
+      shop:
+        services:
+          admin:
+            port: 5000
+            via: process
+            route: {path: /admin/, auth_file: /etc/nginx/htpasswd}
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,29 @@
-"""The team's own compose file (`compose.file`) says what the override would replace or contradict: of the network, of an
-address, of a `network_mode`, of ports. The override comes last, and compose 1 takes its network whole, without a word.
-`portgen lint` reads the file each time; where it can't be read, as in CI, that is a note."""
+"""The team's own compose file (`compose.file`) contradicts the override, or has what the override would
+replace: of the network, of an address, of a `network_mode`, of ports.
+
+The override comes last, and compose 1 takes its network whole, without a word. `portgen lint` reads
+the file each time; where it can't be read, as in CI, that is a note.
+
+Wrong:
+    compose: {file: stack/base.yml}
+    services:
+      web: {port: 5000, container_port: 80}
+    ---
+    # stack/base.yml
+    services:
+      web:
+        image: nginx
+        ports: ["8000:80"]
+Right:
+    compose: {file: stack/base.yml}
+    services:
+      web: {port: 5000, container_port: 80}
+    ---
+    # stack/base.yml
+    services:
+      web:
+        image: nginx
+"""
 
 from __future__ import annotations
 

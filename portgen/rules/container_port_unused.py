@@ -1,5 +1,13 @@
-"""A `container_port` on a service that has no mapping: with `via: host` or `process` the program listens on the host port
-itself, so a different number says something that can't be true."""
+"""A `container_port` on a service that has no mapping: with `via: host` or `process` the program
+listens on the host's port itself, so a different number can't be true.
+
+Wrong:
+    services:
+      web: {port: 5000, via: host, container_port: 8080}
+Right:
+    services:
+      web: {port: 5000, via: host}
+"""
 
 from __future__ import annotations
 

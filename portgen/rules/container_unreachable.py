@@ -1,6 +1,26 @@
-"""A project source that can't be meant: `allow` names a project whose containers have no subnet, so the firewall can't know
-them, or that live on another host, where they come from its address. A project of processes needs no rule: it comes over
-loopback."""
+"""A project in `allow` whose containers the firewall can't know: they have no subnet, or they live on
+another host and come from that host's address.
+
+A project of processes needs no rule: it comes over loopback.
+
+Wrong:
+    projects:
+      shop:
+        services:
+          web: {port: 5000, via: docker, allow: [any]}
+      data:
+        services:
+          cache: {port: 5100, via: process, allow: [shop]}
+Right:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000, via: docker, allow: [any]}
+      data:
+        services:
+          cache: {port: 5100, via: process, allow: [shop]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""A database's port that `any` may reach. Databases are scanned for, and seldom safe in the open."""
+"""A database's port that `any` may reach. Scanners look for databases, and few are safe in the open.
+
+Wrong:
+    ports: 5432
+    services:
+      postgresql: {port: 5432, protocol: tcp, allow: [any]}
+Right:
+    ports: 5432
+    services:
+      postgresql: {port: 5432, protocol: tcp, allow: [lan]}
+"""
 
 from __future__ import annotations
 

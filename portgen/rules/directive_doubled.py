@@ -1,24 +1,37 @@
-"""A raw directive that says what portgen's location says already: one of its directives, or a header that it
-sets.
+"""A raw directive that repeats or contradicts portgen's location: one of its directives, or a header
+that it sets.
 
 nginx 1.22 refuses some of these, and silently takes the others:
-- refused, so that no new configuration is loaded at all: a second `proxy_pass`, `proxy_http_version`,
-  `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`, timeout, `client_max_body_size`,
-  `auth_basic`, `auth_basic_user_file`
-- a second `proxy_set_header` of one name: both are sent, and each application believes another one; names
-  have no capitals
+
+- refused, so that no new configuration is loaded at all: a second `proxy_pass`,
+  `proxy_http_version`, `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`,
+  timeout, `client_max_body_size`, `auth_basic`, `auth_basic_user_file`
+- a second `proxy_set_header` of one name: both are sent, and each application believes another one;
+  names have no capitals
 - `allow` and `deny` behind those of the route's `allow`: never looked at, since the first match wins
 - another `…_pass`, `empty_gif`, `stub_status`, `mp4`, `flv`, `perl`: the last one answers
 - `return` on the location's own level: it answers before `allow` and the password are asked
-- `proxy_set_header` with Content-Length or Transfer-Encoding: nginx sends the body as it came, and what is
-  more than the header says is the application's next request; a name that is no header's, such as `Host:`, is
-  read as another header
-- `set`, or a pattern's group, with the name of one of portgen's variables: an application hears another port, or an upgrade that is not passed on
-- `set_real_ip_from` with everybody: a visitor says by himself which address `allow` sees
-- in a block within the location: `proxy_set_header` drops all headers of ours there, `allow`, `deny` and
-  `auth_basic` replace the route's own, a `proxy_pass` leads elsewhere
+- `proxy_set_header` with Content-Length or Transfer-Encoding: nginx sends the body as it came, and
+  what is more than the header says is the application's next request; a name that is not a header's,
+  such as `Host:`, is read as another header
+- `set`, or a pattern's group, with the name of one of portgen's variables: an application hears
+  another port, or an upgrade that is not passed on
+- `set_real_ip_from` with everybody: each visitor chooses the address that `allow` sees
+- in a block within the location: `proxy_set_header` drops all of portgen's headers there, `allow`,
+  `deny` and `auth_basic` replace the route's own, a `proxy_pass` leads elsewhere
 
 A header that portgen only clears, such as Remote-User, may be set: nginx then sends that one value.
+
+Wrong:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, extra: ["proxy_set_header Host shop.example.com;"]}
+Right:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, extra: ["proxy_set_header X-Team shop;"]}
 """
 
 from __future__ import annotations

@@ -1,5 +1,17 @@
-"""A raw directive `include`: portgen does not see the file that it includes, which may double a header, let
-everybody past the route's `allow`, or lead elsewhere. Say in `ignore` why it is meant."""
+"""A raw directive `include`: portgen does not see the file that it includes, which may double a header,
+let everybody past the route's `allow`, or lead elsewhere. Where it is meant, say why in `ignore`.
+
+Wrong:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, extra: ["include snippets/headers.conf;"]}
+Right:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, extra: ["add_header X-Team shop;"]}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,15 @@
-"""A port inside the kernel's ephemeral range (32768-60999 by default): an outgoing connection may hold it when the
-service starts, which then fails with "address already in use"."""
+"""A port inside the kernel's ephemeral range (32768-60999 by default): an outgoing connection may hold
+it when the service starts, which then fails with "address already in use".
+
+Wrong:
+    ports: 40000-40099
+    services:
+      web: {port: 40000}
+Right:
+    ports: 30000-30099
+    services:
+      web: {port: 30000}
+"""
 
 from __future__ import annotations
 

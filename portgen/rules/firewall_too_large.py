@@ -1,4 +1,23 @@
-"""More firewall rules on a host than ufw can bear: every port of a service is opened to every source of its `allow`."""
+"""More firewall rules on a host than ufw can handle: every port of a service is opened to every source
+of its `allow`.
+
+Wrong:
+    hosts:
+      box:
+        zones: {offices: [10.0.0.0/16, …, 10.250.0.0/16]}
+    projects:
+      shop:
+        services:
+          web: {ports: [5000, …, 5199], via: process, allow: [offices]}
+Right:
+    hosts:
+      box:
+        zones: {offices: [10.0.0.0/8]}
+    projects:
+      shop:
+        services:
+          web: {ports: [5000, …, 5199], via: process, allow: [offices]}
+"""
 
 from __future__ import annotations
 

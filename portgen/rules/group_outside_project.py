@@ -1,4 +1,14 @@
-"""A group that reaches outside its project's ranges, or into another group."""
+"""A group that reaches outside its project's ranges, or into another group.
+
+Wrong:
+    ports: 5000-5099
+    groups:
+      - {name: jobs, ports: 5090-5109}
+Right:
+    ports: 5000-5099
+    groups:
+      - {name: jobs, ports: 5090-5099}
+"""
 
 from __future__ import annotations
 

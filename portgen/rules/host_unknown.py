@@ -1,4 +1,14 @@
-"""A project that stands on no host: it names one that is not in `hosts`, or names none while there are several."""
+"""A project without a host: it names one that is not in `hosts`, or names none while there are several.
+
+Wrong:
+    hosts: {east: {}, west: {}}
+    projects:
+      shop: {ports: 5000-5099}
+Right:
+    hosts: {east: {}, west: {}}
+    projects:
+      shop: {host: west, ports: 5000-5099}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""An `ignore` that silences nothing: it names no rule, or one that nobody may silence."""
+"""An `ignore` that silences nothing: it names something that is not a rule, or a rule that nobody may
+silence.
+
+Wrong:
+    ports: 514
+    services:
+      syslog: {port: 514, protocol: udp, ignore: {port-priviledged: routers send there}}
+Right:
+    ports: 514
+    services:
+      syslog: {port: 514, protocol: udp, ignore: {port-privileged: routers send there}}
+"""
 
 from __future__ import annotations
 

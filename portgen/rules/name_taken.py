@@ -1,5 +1,23 @@
-"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams, rules and fixed addresses
-are found again by it."""
+"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams, rules
+and fixed addresses are found again by it.
+
+Wrong:
+    projects:
+      shop:
+        services:
+          web: {port: 5000, via: process}
+      data:
+        services:
+          web: {port: 5100, via: process}
+Right:
+    projects:
+      shop:
+        services:
+          web: {port: 5000, via: process}
+      data:
+        services:
+          data-web: {port: 5100, via: process}
+"""
 
 from __future__ import annotations
 

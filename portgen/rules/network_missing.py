@@ -1,4 +1,18 @@
-"""A forwarded service in a project without a network: its container has no fixed address that a forwarder could lead to."""
+"""A forwarded service in a project without a network: its container has no fixed address that a
+forwarder could lead to.
+
+Wrong:
+    projects:
+      shop:
+        services:
+          web: {port: 5000, via: socat}
+Right:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000, via: socat}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,13 @@
-"""A service that says who may reach it, and has no port to be reached at: most likely its `port:` line went missing, and with
-it its forwarder, its mapping or its firewall rule."""
+"""A service with an `allow` but without a port: most likely its `port:` line was lost, and with it its
+forwarder, its mapping or its firewall rule.
+
+Wrong:
+    services:
+      web: {allow: [lan]}
+Right:
+    services:
+      web: {port: 5000, allow: [lan]}
+"""
 
 from __future__ import annotations
 

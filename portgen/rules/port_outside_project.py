@@ -1,4 +1,15 @@
-"""A port that lies outside its project's ranges; or one of a project without ranges, or of nginx, inside somebody else's."""
+"""A port outside its project's ranges; or inside another project's, for a project without ranges and
+for nginx.
+
+Wrong:
+    ports: 5000-5099
+    services:
+      web: {port: 5100}
+Right:
+    ports: [5000-5099, 5100]
+    services:
+      web: {port: 5100}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,15 @@
-"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports belong to the system's
-own services, and the forwarder gives up a part of its isolation for it."""
+"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports belong
+to the system's own services, and the forwarder gives up a part of its isolation for it.
+
+Wrong:
+    ports: 514
+    services:
+      syslog: {port: 514, protocol: udp}
+Right:
+    ports: 5140
+    services:
+      syslog: {port: 5140, protocol: udp}
+"""
 
 from __future__ import annotations
 

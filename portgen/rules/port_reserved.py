@@ -1,4 +1,16 @@
-"""A port that the host or the project reserves: nobody may take it."""
+"""A port that the host or the project reserves: nobody may take it.
+
+Wrong:
+    ports: 5000-5099
+    reserved: [5000]
+    services:
+      web: {port: 5000}
+Right:
+    ports: 5000-5099
+    reserved: [5000]
+    services:
+      web: {port: 5001}
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,17 @@
 """Two holders of one host port.
 
-tcp and udp are apart. A wildcard address collides with every address; two specific addresses don't collide. Planned and
-retired services hold their ports too. Silence it only where the second never listens while the first does.
+tcp and udp are apart. A wildcard address collides with every address; two specific addresses don't
+collide. Planned and retired services hold their ports too. Silence it only where the second never
+listens while the first does.
+
+Wrong:
+    services:
+      web: {port: 5000}
+      api: {port: 5000}
+Right:
+    services:
+      web: {port: 5000}
+      api: {port: 5001}
 """
 
 from __future__ import annotations

@@ -1,4 +1,14 @@
-"""Two projects of one host that both own a port. A carve-out is written as a list: `[5400-5431, 5433-5499]`."""
+"""Two projects of one host that both own a port. A carve-out is written as a list of ranges.
+
+Wrong:
+    projects:
+      shop: {ports: 5400-5499}
+      data: {ports: 5432}
+Right:
+    projects:
+      shop: {ports: [5400-5431, 5433-5499]}
+      data: {ports: 5432}
+"""
 
 from __future__ import annotations
 

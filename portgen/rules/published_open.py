@@ -1,6 +1,21 @@
-"""A port that docker publishes to more than `allow` says. Docker's own rules come before ufw's; the guard closes the
-published port and the container's own address, but it needs to know that address, and it is IPv4 only. Publishing on
-127.0.0.1 only does not help: a neighbour that routes to docker's network reaches the container all the same."""
+"""A port that docker publishes to more than `allow` says.
+
+Docker's own rules come before ufw's; the guard closes the published port and the container's own
+address, but it needs to know that address, and it is IPv4 only. Publishing on 127.0.0.1 only does
+not help: a neighbour that routes to docker's network reaches the container all the same.
+
+Wrong:
+    projects:
+      shop:
+        services:
+          web: {port: 5000, via: docker, allow: [lan]}
+Right:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000, via: docker, allow: [lan]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that a review sees it."""
+"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that a
+review sees it.
+
+Wrong:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, extra: ["client_body_timeout 600s;"]}
+Right:
+    services:
+      web:
+        port: 5000
+        route: {path: /web/, timeout: 600s}
+"""
 
 from __future__ import annotations
 

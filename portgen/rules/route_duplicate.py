@@ -1,4 +1,14 @@
-"""Two services of one host under one route: nginx refuses the second location."""
+"""Two services of one host under one route: nginx refuses the second location.
+
+Wrong:
+    services:
+      web: {port: 5000, route: /shop/}
+      api: {port: 5001, route: /shop/}
+Right:
+    services:
+      web: {port: 5000, route: /shop/}
+      api: {port: 5001, route: /api/}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,16 @@
-"""A route below another service's route: nginx takes the longest prefix, so a part of the outer service can't be reached,
-and the outer one's `allow` and `auth_file` don't hold there. `/` may hold others: everything lies below it."""
+"""A route below another service's route: nginx takes the longest prefix, so a part of the outer service
+can't be reached, and the outer one's `allow` and `auth_file` don't hold there. `/` may hold others:
+everything lies below it.
+
+Wrong:
+    services:
+      web: {port: 5000, route: /shop/}
+      admin: {port: 5001, route: /shop/admin/}
+Right:
+    services:
+      web: {port: 5000, route: /shop/}
+      admin: {port: 5001, route: /admin/}
+"""
 
 from __future__ import annotations
 

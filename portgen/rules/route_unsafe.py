@@ -1,9 +1,17 @@
 r"""A route that nginx would read as something else, or that would match more than meant.
 
-A path begins and ends with `/` (without the last one `/dashboard/b` also takes `/dashboard/bx`), and is made of letters,
-digits and `-._~`, so that quotes, `$`, `;`, `{`, blanks and a leading `~` never reach a location. A raw directive ends with
-`;` or `}`, and its braces are balanced as nginx itself counts them: it can't close the location that it stands in. A
-title `off` would switch off its route's password.
+A path begins and ends with `/` (without the last one `/dashboard/b` also takes `/dashboard/bx`), and
+is made of letters, digits and `-._~`, so that quotes, `$`, `;`, `{`, blanks and a leading `~` never
+reach a location. A raw directive ends with `;` or `}`, and its braces are balanced as nginx itself
+counts them: it can't close the location that it stands in. A title `off` would switch off its route's
+password.
+
+Wrong:
+    services:
+      web: {port: 5000, route: /shop}
+Right:
+    services:
+      web: {port: 5000, route: /shop/}
 """
 
 from __future__ import annotations

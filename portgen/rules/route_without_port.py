@@ -1,5 +1,13 @@
-"""A service's own route to which nginx can't hand requests: the service has no port, or its primary port does
-not speak http (`tcp`, `udp`). A project's default route applies only to services that speak http."""
+"""A service's own route to which nginx can't hand requests: the service has no port, or its primary port
+does not speak http (`tcp`, `udp`). A project's default route applies only to services that speak http.
+
+Wrong:
+    services:
+      dns: {port: 5000, protocol: udp, route: /dns/}
+Right:
+    services:
+      dns: {port: 5000, protocol: udp}
+"""
 
 from __future__ import annotations
 

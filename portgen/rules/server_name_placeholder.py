@@ -1,6 +1,16 @@
-"""A `server_name` that no visitor types: `_`, which nginx's examples use for any name at all, or a name with a
-wildcard at both ends, which nginx refuses. portgen's server answers for its own names only, so that no visitor
-chooses the name that an application is given."""
+"""A `server_name` that no visitor types: `_`, which nginx's examples use for any name at all, or a name
+with a wildcard at both ends, which nginx refuses. portgen's server answers for its own names only, so
+that no visitor chooses the name that an application is given.
+
+Wrong:
+    hosts:
+      box:
+        nginx: {server_name: _}
+Right:
+    hosts:
+      box:
+        nginx: {server_name: [box.example.com, 192.168.1.5]}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""A project in `shared_by` that does not exist."""
+"""A project in `shared_by` that does not exist.
+
+Wrong:
+    projects:
+      shop: {}
+      data: {shared_by: [shopp]}
+Right:
+    projects:
+      shop: {}
+      data: {shared_by: [shop]}
+"""
 
 from __future__ import annotations
 

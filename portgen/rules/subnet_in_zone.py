@@ -1,4 +1,21 @@
-"""A project's subnet inside a zone: each of its containers then counts as that zone, which is seldom meant."""
+"""A project's subnet inside a zone: each of its containers then counts as that zone, which is seldom
+meant.
+
+Wrong:
+    hosts:
+      box:
+        zones: {lan: [172.16.0.0/12]}
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+Right:
+    hosts:
+      box:
+        zones: {lan: [192.168.0.0/16]}
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""A fixed address that does not fit into the lower half of its project's subnet (the upper half is for dynamic containers)."""
+"""A fixed address that does not fit into the lower half of its project's subnet (the upper half is for
+containers without a fixed address).
+
+Wrong:
+    ports: 5000-5099
+    network: {name: shop, subnet: 172.30.0.0/25}
+    services:
+      web: {port: 5099}
+Right:
+    ports: 5000-5099
+    network: {name: shop, subnet: 172.30.0.0/24}
+    services:
+      web: {port: 5099}
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,19 @@
-"""Two projects of one host whose networks share a name or addresses: docker makes only the first of them."""
+"""Two projects of one host whose networks share a name or addresses: docker makes only the first of
+them.
+
+Wrong:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/22}
+      data:
+        network: {name: data, subnet: 172.30.1.0/24}
+Right:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+      data:
+        network: {name: data, subnet: 172.30.1.0/24}
+"""
 
 from __future__ import annotations
 

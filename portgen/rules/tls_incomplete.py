@@ -1,4 +1,17 @@
-"""An nginx that listens with TLS under a server name and has no certificate: nginx refuses to start."""
+"""An nginx that listens with TLS under a server name and has no certificate: nginx refuses to start.
+
+Wrong:
+    hosts:
+      box:
+        nginx: {server_name: box.example.com, listen_tls: 443}
+Right:
+    hosts:
+      box:
+        nginx:
+          server_name: box.example.com
+          listen_tls: 443
+          tls: {certificate: /etc/ssl/box.crt, key: /etc/ssl/box.key}
+"""
 
 from __future__ import annotations
 

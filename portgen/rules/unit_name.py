@@ -1,4 +1,27 @@
-"""A forwarder whose unit name systemd does not allow: letters, digits and `-_.@\\`, 255 bytes at most."""
+"""A forwarder whose unit name systemd does not allow (letters, digits and `-_.@\\`, 255 bytes at most),
+or that another forwarder has.
+
+Wrong:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000}
+      data:
+        network: {name: data, subnet: 172.30.1.0/24}
+        services:
+          web: {port: 5100}
+Right:
+    projects:
+      shop:
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000}
+      data:
+        network: {name: data, subnet: 172.30.1.0/24}
+        services:
+          data-web: {port: 5100}
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,13 @@
-"""A word in `allow` that names no zone of the host, no project and no CIDR; or a zone or a project whose name
-means something else there."""
+"""A word in `allow` that is not a zone of the host, a project or a CIDR; or a zone or a project whose
+name means something else there.
+
+Wrong:
+    services:
+      web: {port: 5000, allow: [lna]}
+Right:
+    services:
+      web: {port: 5000, allow: [lan]}
+"""
 
 from __future__ import annotations
 

@@ -610,7 +610,7 @@ def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, fil
     assert portgen("next", "wall").out == "5006\n"
     run = portgen("remove", "hub")
     assert run.out.startswith(
-        f"hub leaves wall; 5000 is free again\n{left('hub')}\nthe comment above it stays (line 17): delete it if it was about this entry alone\n\nchanged  inventory.yaml\n"
+        f"hub leaves wall; 5000 is free again\n{left('hub')}\nthe comment above it stays (line 17): delete it if it was only about this entry\n\nchanged  inventory.yaml\n"
     )
     assert portgen("next", "wall").out == "5000\n"
     assert portgen("remove", "radio").out.startswith(

@@ -38,7 +38,7 @@ from typing import NamedTuple
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import cli, commands
+from portgen import cli
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -110,7 +110,6 @@ class FirstOfOctober(dt.datetime):
 
 def in_this_process(arguments: list[str]) -> tuple[int, str]:
     """The exit code of portgen, and what it printed on both streams, in order."""
-    commands._given.clear()
     shown = io.StringIO()
     with (
         contextlib.redirect_stdout(shown),

@@ -295,7 +295,7 @@ def test_an_entry_that_others_refer_to_is_left_to_the_person() -> None:
     assert why == "the edit would break what others rely on: the alias `*a` has no anchor"
     assert (
         what
-        == "delete the entry a (inventory.yaml, lines 9 to 10), and write what others take from it in their own entries"
+        == "delete the entry a (inventory.yaml, lines 9 to 10); copy the values that other entries share with it (anchors) into them"
     )
     why, _ = by_hand(
         lambda: removed(HEAD + "    services: &s\n      a: {port: 5007}\n  other: {services: *s}\n")
@@ -310,7 +310,7 @@ def test_a_comment_above_a_removed_entry_stays_and_is_told() -> None:
     )
     edited = edit.remove(source, services["a"])
     assert edited.notes == (
-        "the comment above it stays (line 9): delete it if it was about this entry alone",
+        "the comment above it stays (line 9): delete it if it was only about this entry",
     )
     assert edited.text.endswith("    services:\n      # the first one\n      b: {port: 5009}\n")
     assert edit.remove(source, services["b"]).notes == ()

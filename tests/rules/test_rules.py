@@ -1,8 +1,9 @@
-"""One folder a case: `rules/<rule>/<case>/inventory.yaml` in, `problems.txt` out, places included."""
+"""One folder a case: `<rule>/<case>/inventory.yaml` in, `problems.txt` out: what that rule alone finds, and where."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,21 +18,26 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.problem import Problem
-from portgen.rules import route_unsafe
+from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
 
 CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
 
 
 def problems_of(case: Path) -> list[Problem]:
+    """What the case's own rule finds; no other rule runs."""
     source = inventory.parse(case.read_bytes(), "inventory.yaml")
     plan = planner.make(source.inventory)
-    problems = rules.check(plan, source.at)
-    if rules.reads_files(
-        rules.every()[case.parent.parent.name]
-    ):  # other rules' cases have no files beside them
-        problems += rules.check_files(plan, source.at, reading(case))
-    return problems
+    name = case.parent.parent.name
+    alone = {name: rules.every()[name]}
+    return [
+        *rules.check(plan, source.at, alone),
+        *rules.check_files(plan, source.at, reading(case), alone),
+    ]
+
+
+def as_lines(problems: list[Problem]) -> str:
+    return "".join(f"{line}\n" for line in screen.problem_lines(problems, Style()))
 
 
 def reading(case: Path) -> Callable[[str], str | None]:
@@ -44,23 +50,45 @@ def reading(case: Path) -> Callable[[str], str | None]:
 )
 def test_a_rule_finds_just_this(case: Path, snapshot: Snapshot) -> None:
     snapshot.snapshot_dir = case.parent
-    lines = screen.problem_lines(problems_of(case), Style())
-    snapshot.assert_match("".join(f"{line}\n" for line in lines), "problems.txt")
+    snapshot.assert_match(as_lines(problems_of(case)), "problems.txt")
 
 
 @pytest.mark.parametrize("rule", rules.every())
 def test_every_rule_has_a_case_that_fails_and_one_that_is_clean(rule: str) -> None:
-    found = {
-        case.parent.name: [problem.rule for problem in problems_of(case)]
-        for case in CASES
-        if case.parent.parent.name == rule
-    }
-    assert any(rule in names for names in found.values()), f"{rule} needs a failing case"
-    assert any(not names for names in found.values()), (
-        f"{rule} needs a clean case, without any finding"
+    found = [problems_of(case) for case in CASES if case.parent.parent.name == rule]
+    assert any(found), f"{rule} needs a failing case"
+    assert not all(found), f"{rule} needs a clean case, without any finding"
+
+
+def test_a_new_rule_changes_no_other_rule_s_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is dropped into the rules' folder notes something about each service."""
+    (tmp_path / "each_noted.py").write_text(
+        '"""Every service."""\n'
+        "from portgen.problem import Severity\n"
+        "from portgen.rules import Finding\n"
+        "SEVERITY = Severity.NOTE\n"
+        "def check(plan):\n"
+        "    for service in plan.services:\n"
+        "        yield Finding(service.key_path, f'there is {service.name}')\n",
+        encoding="utf-8",
     )
-    for name, names in found.items():
-        assert rule in names or not names, f"{rule}/{name} is about another rule: {names}"
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    rules.every.cache_clear()
+    try:
+        noted = rules.every()["each-noted"]
+        for case in CASES:
+            source = inventory.parse(case.read_bytes(), "inventory.yaml")
+            plan = planner.make(source.inventory)
+            among_all = [one.rule for one in rules.check(plan, source.at)]
+            assert among_all.count("each-noted") == len(list(noted.check(plan)))
+            recorded = (case.parent / "problems.txt").read_text(encoding="utf-8")
+            assert as_lines(problems_of(case)) == recorded, case
+    finally:
+        rules.every.cache_clear()
+        sys.modules.pop("portgen.rules.each_noted", None)
+        vars(rules).pop("each_noted", None)
 
 
 @pytest.mark.parametrize("rule", sorted({*rules.every()} - {"ignore-unknown"}))
@@ -70,28 +98,36 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
             continue
         source = inventory.parse(case.read_bytes(), "inventory.yaml")
         plan = planner.make(source.inventory)
-        one = rules.every()[rule]
-        findings = list(
-            one.check_files(plan, reading(case)) if rules.reads_files(one) else one.check(plan)
-        )
-        if rules.is_absolute(one):
-            continue  # what it finds can't be rendered: `ignore-unknown/absolute` has a case
-        for name in {
-            finding.key_path[3] for finding in findings if finding.key_path[2:3] == ("services",)
-        }:
+        findings = findings_of(plan, rule, case)
+        for name in sorted({at_service(finding) for finding in findings} - {None}):
             silenced = _silenced(plan, rule, name)
             quiet = [
                 *rules.check(silenced, source.at),
                 *rules.check_files(silenced, source.at, reading(case)),
             ]
+            # What an absolute rule finds can't be rendered: nobody may silence it.
+            is_absolute = rules.is_absolute(rules.every()[rule])
             expected = [
                 source.at(finding.key_path)
                 for finding in findings
-                if finding.key_path[2:4] != ("services", name)
+                if is_absolute or at_service(finding) != name
             ]
-            assert sorted(problem.location for problem in quiet if problem.rule == rule) == sorted(
-                expected
-            )
+            found = [problem.location for problem in quiet if problem.rule == rule]
+            assert sorted(found) == sorted(expected)
+
+
+def findings_of(plan: Plan, rule: str, case: Path) -> list[Finding]:
+    one = rules.every()[rule]
+    if rules.reads_files(one):
+        return list(one.check_files(plan, reading(case)))
+    return list(one.check(plan))
+
+
+def at_service(finding: Finding) -> str | int | None:
+    """The service in whose entry a finding is."""
+    if finding.key_path[2:3] == ("services",):
+        return finding.key_path[3]
+    return None
 
 
 def _silenced(plan: Plan, rule: str, name: str | int) -> Plan:
