@@ -202,9 +202,8 @@ def _agreed(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bo
     style = settings.style
     counted = _changes.counted(changes)
     if wish.check:
-        count, _, kinds = counted.partition(": ")
-        status = f"{settings.output_name}/ is out of date: {count} would change ({kinds})"
-        screen.status(status, style)
+        count = counted.partition(":")[0]
+        screen.status(f"{settings.output_name}/ is out of date: {count} would change", style)
         return False
     if not wish.force and any(change.kind == "edited" for change in changes):
         screen.status(f"{counted}\n{NOTHING}: --force overwrites what was edited by hand", style)

@@ -107,15 +107,14 @@ def test_the_table_as_json_has_places_and_numbers(portgen: Portgen, file: Path) 
         "reach": "lan",
         "route": None,
         "status": "active",
-        "file": "inventory.yaml",
-        "line": 20,
+        "place": {"file": "inventory.yaml", "line": 20, "column": 50},
     }
 
 
 def test_free_ranges_are_told_by_project_and_group(portgen: Portgen, file: Path) -> None:
     assert portgen("ports", "--free").out == (
         "PROJECT  GROUP  FREE  PORTS                 FOR\n"
-        "wall     -      10    5006-5009, 5014-5019  whatever has no group\n"
+        "wall     -      10    5006-5009, 5014-5019  (ports outside every group)\n"
         "wall     jobs   2     5010-5011             Night jobs\n"
         "wall     live   2     5012-5013             -\n"
         "data     -      0     -                     -\n"
@@ -142,7 +141,7 @@ def test_next_gives_the_lowest_free_ports(portgen: Portgen, file: Path) -> None:
     assert portgen("next", "wall") == (0, "5006\n", "")
     assert portgen("next", "wall", "--count", "5").out == "5006\n5007\n5008\n5009\n5014\n"
     assert portgen("next", "wall", "--group", "jobs", "--count", "2", "--format", "json").out == (
-        '{\n  "project": "wall",\n  "group": "jobs",\n  "ports": [\n    5010,\n    5011\n  ]\n}\n'
+        '{\n  "host": "box",\n  "project": "wall",\n  "group": "jobs",\n  "ports": [\n    5010,\n    5011\n  ]\n}\n'
     )
 
 
@@ -150,7 +149,7 @@ def test_next_says_where_there_is_room_when_there_is_none(portgen: Portgen, file
     run = portgen("next", "wall", "--group", "live", "--count", "3")
     assert (run.code, run.out) == (1, "")
     assert run.err == (
-        "error: group live of wall has 2 free ports, not 3\n    hint: there is room in: outside the groups (10), jobs (2); `portgen next wall --group jobs`\n"
+        "error: group live of wall has 2 free ports, not 3\n    hint: free ports are in: outside the groups (10), jobs (2); `portgen next wall --group jobs`\n"
     )
     run = portgen("next", "data")
     assert (run.code, run.err) == (
@@ -159,7 +158,7 @@ def test_next_says_where_there_is_room_when_there_is_none(portgen: Portgen, file
     )
     assert (
         portgen("next", "wall", "--group", "lives").err
-        == "error: no such group in wall: lives\n    hint: did you mean `live`?\n"
+        == "error: no such group of wall: lives\n    hint: did you mean `live`?\n"
     )
 
 
@@ -175,7 +174,8 @@ def test_next_passes_by_what_listens_now(
     run = portgen("next", "wall", "--count", "2", "--live")
     assert (run.code, run.out) == (0, "5007\n5009\n")
     assert run.err == (
-        "5006 is free in the inventory, but vite listens on it now\n5008 is free in the inventory, but somebody listens on it now\n"
+        "skipped 5006: free in the inventory, but vite listens on it\n"
+        "skipped 5008: free in the inventory, but another program listens on it\n"
     )
 
 
@@ -226,7 +226,7 @@ def test_every_generated_line_of_a_service_is_found(
 ) -> None:
     portgen("render")
     (service,) = json.loads(portgen("explain", "radio", "--format", "json").out)["services"]
-    assert (service["written"]["line"], service["via"]) == (20, "host")
+    assert (service["place"]["line"], service["via"]) == (20, "host")
     for lines in service["generated"]:
         text = (tmp_path / lines["file"]).read_text(encoding="utf-8").splitlines(keepends=True)
         assert "".join(text[lines["first"] - 1 : lines["last"]]) == lines["text"]
@@ -261,8 +261,18 @@ def test_a_free_port_is_explained_by_its_range_and_neighbours(portgen: Portgen, 
         "reserved": False,
         "privileged": False,
         "projects": [{"name": "wall", "groups": []}],
-        "below": {"port": 5005, "holder": "old"},
-        "above": {"port": 5100, "holder": "database"},
+        "below": {
+            "port": 5005,
+            "transport": "tcp",
+            "holder": "old",
+            "place": {"file": "inventory.yaml", "line": 21, "column": 31},
+        },
+        "above": {
+            "port": 5100,
+            "transport": "tcp",
+            "holder": "database",
+            "place": {"file": "inventory.yaml", "line": 25, "column": 41},
+        },
     }
 
 
@@ -272,10 +282,10 @@ def test_a_free_port_is_explained_by_its_range_and_neighbours(portgen: Portgen, 
         (
             "5003",
             0,
-            "5003  held by nobody\n  reserved    on box: nobody may take it (inventory.yaml:5:15)\n",
+            "5003  unused\n  reserved    on box: nobody may take it (inventory.yaml:5:15)\n",
         ),
-        ("22", 0, "22  held by nobody\n  reserved    on box"),
-        ("7000", 1, "7000  held by nobody\n  range of    no project\n  below       5100 database"),
+        ("22", 0, "22  unused\n  reserved    on box"),
+        ("7000", 1, "7000  unused\n  range of    no project\n  below       5100 database"),
         ("80", 0, "nginx  the web server itself"),
     ],
 )
@@ -334,7 +344,7 @@ def test_a_line_of_the_inventory_is_traced_to_its_entry(portgen: Portgen, file: 
     assert (run.code, run.out, run.err) == (
         1,
         "",
-        "error: inventory.yaml:1 is about no service and no project\n    hint: version: 1\n",
+        "error: inventory.yaml:1 is not part of a service or project\n    hint: version: 1\n",
     )
 
 
@@ -347,11 +357,11 @@ def test_a_line_that_belongs_to_nobody_says_so(
     assert run.err.startswith("error: output/box/nginx/conf.d/portgen.conf:1 comes from no service")
     assert portgen("explain", "output/box/nginx/conf.d/portgen.conf:999").code == 1
     assert portgen("explain", "README.md:1").err.startswith(
-        "error: README.md is not a file of portgen's"
+        "error: portgen did not generate README.md"
     )
     assert (
         portgen("explain", "hubb").err
-        == "error: nothing here is called hubb\n    hint: did you mean `hub`?\n"
+        == "error: hubb is not a port, service, project or generated file\n    hint: did you mean `hub`?\n"
     )
 
 
@@ -369,10 +379,7 @@ def test_a_line_of_a_stale_file_is_read_from_the_file_itself(
     run = portgen("explain", f"{path}:{number + 1}")
     assert run.out.startswith(f"output/box/ufw/portgen-ufw.sh:{number + 1}: ufw allow")
     assert "hub  Hub" in run.out
-    assert (
-        run.err
-        == "output/box/ufw/portgen-ufw.sh is not what the inventory says: `portgen render` brings it up to date\n"
-    )
+    assert run.err == "output/box/ufw/portgen-ufw.sh is out of date: `portgen render` updates it\n"
 
 
 def test_a_line_of_the_sums_is_about_the_file_that_it_names(
@@ -402,7 +409,7 @@ def test_one_name_on_two_hosts_is_told_apart_by_its_project(
     run = portgen("move", "web", "5005")
     assert (run.code, run.err) == (
         2,
-        "error: web could be several services\n    hint: say p1/web or p2/web\n",
+        "error: several services are called web\n    hint: write p1/web or p2/web\n",
     )
     assert portgen("move", "p2/web", "5005").code == 0
     assert (tmp_path / "inventory.yaml").read_text(encoding="utf-8") == text[:-40] + text[
@@ -434,7 +441,10 @@ def test_add_takes_the_next_free_port_and_todays_date(portgen: Portgen, file: Pa
     line = f'      night: {{title: "Night, shift", port: 5006, assigned: {dt.datetime.now().astimezone().date()}}}\n'
     assert run.code == 0
     assert run.out.startswith(
-        "night joins wall: 5006 via socat to 172.30.0.22:8080; open to lan; route /wall/night/\n\nchanged  inventory.yaml\n"
+        "exposes Night, shift: 5006/tcp to lan\n"
+        "exposes Night, shift: /wall/night/ through nginx to whoever reaches nginx (any)\n"
+        "Night, shift is added at 5006, via socat, route /wall/night/; opens 5006/tcp to lan; starts 1 unit\n"
+        "\nchanged  inventory.yaml\n"
     )
     assert f"+{line}" in run.out
     assert run.err == "written to inventory.yaml\n"
@@ -461,7 +471,7 @@ def test_add_takes_a_port_of_the_group(portgen: Portgen, file: Path) -> None:
     run = portgen("add", "three", "--project", "wall", "--group", "live")
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith(
-        "error: group live of wall has no free port\n    hint: there is room in: "
+        "error: group live of wall has no free port\n    hint: free ports are in: "
     )
     assert file.read_text(encoding="utf-8") == after
 
@@ -472,9 +482,9 @@ def test_add_takes_a_port_of_the_group(portgen: Portgen, file: Path) -> None:
         (
             ("add", "hub", "--project", "wall"),
             1,
-            "error: wall has a service hub already (inventory.yaml:18:12)",
+            "error: wall already has a service hub (inventory.yaml:18:12)",
         ),
-        (("add", "Night", "--project", "wall"), 2, "'Night' is not a name"),
+        (("add", "Night", "--project", "wall"), 2, "'Night' is not a valid name"),
         (("add", "night", "--project", "hall"), 2, "error: no such project: hall"),
         (
             ("add", "night", "--project", "wall", "--port", "5006", "--group", "jobs"),
@@ -559,18 +569,21 @@ def test_move_says_what_becomes_of_what_is_behind_the_port(portgen: Portgen, fil
     for arguments, said in (
         (
             ("hub", "5006"),
-            "hub moves 5000 -> 5006: its forwarder changes; its container stays as it is, at 172.30.0.16:8080",
+            "Hub moves 5000 -> 5006; opens 5006/tcp to lan; closes 5000/tcp to lan; restarts 1 unit",
         ),
         (
             ("clock", "5007"),
-            "clock moves 5001 -> 5007: compose recreates its container to publish the new port, the container listens as before at 172.30.0.17:8080",
+            (
+                "Clock moves 5001 -> 5007; opens 5007/tcp to lan; closes 5001/tcp to lan; "
+                "recreates the container (publishes 0.0.0.0:5007:8080)"
+            ),
         ),
-        (("old", "5008"), "old moves 5005 -> 5008; it is retired, so nothing else changes"),
+        (("old", "5008"), "Old moves 5005 -> 5008"),
         (("database", "5100"), ""),
     ):
         run = portgen("move", *arguments)
         assert (run.code, run.out.partition("\n")[0]) == (0, said)
-    assert run.err == "nothing to change: the inventory says so already\n"
+    assert run.err == "nothing to change: the inventory already says so\n"
     text = file.read_text(encoding="utf-8")
     assert "hub: {title: Hub, port: 5006, address: 172.30.0.16, purpose" in text
     assert "clock: {title: Clock, port: 5007, address: 172.30.0.17, via: docker}" in text
@@ -581,7 +594,7 @@ def test_move_takes_the_port_it_is_told_to(portgen: Portgen, file: Path) -> None
     file.write_text(text, encoding="utf-8")
     run = portgen("move", "radio", "5006", "--from", "5004")
     assert run.out.startswith(
-        "radio moves 5004/udp -> 5006/udp: its forwarder changes; its container stays as it is, at 172.30.0.18:99\n"
+        "Radio moves 5004/udp -> 5006/udp; opens 5006/udp to lan; closes 5004/udp to lan; stops 1 unit; starts 1 unit\n"
     )
     assert file.read_text(encoding="utf-8") == text.replace("port: 5004", "port: 5006")
 
@@ -590,8 +603,8 @@ def test_swap_exchanges_two_ports(portgen: Portgen, file: Path) -> None:
     run = portgen("swap", "hub", "clock", "--format", "json")
     document = json.loads(run.out)
     assert (run.code, document["written"], document["problems"]) == (0, True, [])
-    assert document["summary"][0].startswith("hub moves 5000 -> 5001: ")
-    assert "; clock moves 5001 -> 5000: " in document["summary"][0]
+    assert document["summary"][0].startswith("Hub swaps 5000 for 5001 with Clock; ")
+    assert document["summary"][1].startswith("Clock swaps 5001 for 5000 with Hub; ")
     assert document["changes"][0]["path"] == "inventory.yaml"
     after = file.read_text(encoding="utf-8")
     assert after == INVENTORY.replace("port: 5000,", "port: 5001, address: 172.30.0.16,").replace(
@@ -602,7 +615,8 @@ def test_swap_exchanges_two_ports(portgen: Portgen, file: Path) -> None:
 def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, file: Path) -> None:
     run = portgen("remove", "clock", "--retire")
     assert run.out.startswith(
-        f"clock is retired: nothing is rendered for it any more; 5001 stays held\n{left('clock')}\n\nchanged"
+        "Clock is retired: keeps 5001 and renders nothing; loses the location /wall/clock/; "
+        f"closes 5001/tcp to lan; {left('clock')}\n\nchanged"
     )
     assert "clock: {title: Clock, port: 5001, status: retired, via: docker}" in file.read_text(
         encoding="utf-8"
@@ -610,18 +624,19 @@ def test_remove_takes_the_entry_out_or_holds_its_port_back(portgen: Portgen, fil
     assert portgen("next", "wall").out == "5006\n"
     run = portgen("remove", "hub")
     assert run.out.startswith(
-        f"hub leaves wall; 5000 is free again\n{left('hub')}\nthe comment above it stays (line 17): delete it if it was only about this entry\n\nchanged  inventory.yaml\n"
+        "Hub is removed from 5000; "
+        f"closes 5000/tcp to lan; {left('hub')}; stops 1 unit\n"
+        "the comment above it stays (line 17): delete it if it was only about this entry\n"
+        "\nchanged  inventory.yaml\n"
     )
     assert portgen("next", "wall").out == "5000\n"
-    assert portgen("remove", "radio").out.startswith(
-        "radio leaves wall; 5002 and 5004/udp are free again\n"
-    )
+    assert portgen("remove", "radio").out.startswith("Radio is removed from 5002, 5004/udp; ")
 
 
-def left(container: str, file: str = "the team's compose file") -> str:
+def left(container: str) -> str:
     return (
-        f"{file} still has the container {container}: `docker-compose rm --stop --force {container}` beside it removes it; "
-        "take it out of the file too, or the next `up` starts it again"
+        f"the team's compose file still has its container {container}: "
+        "stop it and take it out there, or the next `up` starts it again"
     )
 
 
@@ -636,7 +651,7 @@ def test_what_stays_in_the_team_s_compose_file_is_said_where_there_is_a_containe
     file.write_text(
         file.read_text().replace("5001, via: docker", "5001, via: docker, compose_service: Clock_1")
     )
-    assert left("Clock_1", "stack/base.yml") in portgen("remove", "clock", "--yes").out
+    assert left("Clock_1") in portgen("remove", "clock", "--yes").out
     assert "still has" in portgen("remove", "hub", "--retire", "--yes").out
     for name in ("old", "database", "report", "hub"):  # no container, or one that was let go before
         assert "still have" not in portgen("remove", name, "--yes").out
@@ -649,7 +664,7 @@ def test_a_port_that_a_service_left_is_given_away_with_the_address_that_it_left(
     run = portgen("add", "night", "--project", "wall")
     assert (run.code, run.out.partition("\n")[0]) == (
         0,
-        "night joins wall: 5000 via socat to 172.30.0.22:8080; open to lan; route /wall/night/",
+        "exposes night: 5000/tcp to lan",
     )
     assert "night: {port: 5000, address: 172.30.0.22, assigned: " in file.read_text(
         encoding="utf-8"
@@ -688,7 +703,7 @@ def test_render_goes_straight_on(portgen: Portgen, file: Path, tmp_path: Path) -
 def test_quiet_says_nothing_and_markdown_fences_the_diff(portgen: Portgen, file: Path) -> None:
     assert portgen("-q", "move", "hub", "5006") == (0, "", "")
     run = portgen("move", "hub", "5007", "--format", "markdown")
-    assert run.out.startswith("- hub moves 5006 -> 5007: its forwarder changes")
+    assert run.out.startswith("- Hub moves 5006 -> 5007; opens 5007/tcp to lan; ")
     assert "\n```diff\n--- a/inventory.yaml\n" in run.out
     assert run.out.endswith("```\n")
 
