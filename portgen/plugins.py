@@ -14,18 +14,22 @@ from typing import Any
 
 
 def names(package: ModuleType) -> list[str]:
-    """The names of a package's modules, sorted."""
-    return sorted(
-        entry[:-3]
-        for folder in package.__path__
-        for entry in os.listdir(folder)
-        if entry.endswith(".py") and not entry.startswith("_")
-    )
+    """The names of a package's modules and of the folders that are packages, sorted. One that begins with `_`
+    is not found so."""
+    found = []
+    for folder in package.__path__:
+        for entry in os.listdir(folder):
+            if entry.startswith("_"):
+                continue
+            if entry.endswith(".py"):
+                found.append(entry[:-3])
+            elif os.path.isfile(os.path.join(folder, entry, "__init__.py")):
+                found.append(entry)
+    return sorted(found)
 
 
-third_party: set[str] = (
-    set()
-)  # what other packages added in this process: nobody tells when their code changes
+# What other packages added in this process: nothing shows when their code changes.
+third_party: set[str] = set()
 
 
 def load(package: ModuleType) -> dict[str, Any]:

@@ -76,19 +76,25 @@ class Run(NamedTuple):
 @pytest.fixture
 def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """`portgen("render", "--check")`: the real command line, in this process and in `tmp_path`."""
-    from portgen import cli
-
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Run:
         out, err = io.StringIO(), io.StringIO()
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as ended,
-        ):
-            cli.main(list(arguments))
-        assert "Traceback" not in err.getvalue()
-        return Run(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        code = run_here(list(arguments), out, err)
+        return Run(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+def run_here(arguments: list[str], out: io.StringIO, err: io.StringIO) -> int:
+    """The command line in this process and in the current folder; the exit code."""
+    from portgen import cli
+
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        cli.main(arguments)
+    assert "Traceback" not in err.getvalue()
+    return int(ended.value.code or 0)

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from portgen import marks, rules, targets
+from portgen import rules, targets
 from portgen.files import diff, memory, output, render
 from portgen.files.render import File
 from portgen.inventory import source as inventory
@@ -221,7 +221,7 @@ def only_of(service: str, before: list[File], after: list[File]) -> list[str]:
 
 def _without(service: str, path: str, text: str) -> str:
     lines = text.split("\n")
-    for block in marks.blocks(path, text):
+    for block in targets.blocks(path, text):
         if block.service == service:
             for number in range(block.first, block.last + 1):
                 lines[number - 1] = ""

@@ -92,13 +92,15 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 
 def _findings(review: Review, source: Source, file: str) -> Iterator[Problem]:
     """What becomes reachable, at the service's own line."""
+    from portgen.inventory import key_paths
+
     paths = {}
     for project, entry in source.inventory.projects.items():
         for name in entry.services:
-            paths[name] = ("projects", project, "services", name)
+            paths[name] = key_paths.service(project, name)
     for exposure in review.exposures:
         if exposure.new:
-            place = source.at(paths.get(exposure.service, ("hosts", exposure.host)))
+            place = source.at(paths.get(exposure.service, key_paths.host(exposure.host)))
             message = f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}"
             # The file's own name: a revision's is `main:inventory.yaml`.
             yield Problem("exposes", Severity.WARNING, message, place._replace(file=file))

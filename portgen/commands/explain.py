@@ -17,7 +17,7 @@ from portgen.problem import Exit, PortgenError, did_you_mean
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
-    from portgen.files.origin import Lines, Rendered, Subject
+    from portgen.files.origin import Lines, Subject
     from portgen.files.render import File
     from portgen.inventory.source import Source
     from portgen.plan.registry import Owner, Vacancy
@@ -72,7 +72,7 @@ def command(settings: Settings, what: str) -> int:
     answer = _answer(asked, what)
     generated = []
     for subject in answer.subjects:
-        generated.append(list(origin.generated(planned, asked.files, subject)))
+        generated.append(list(origin.generated(asked.files, subject)))
     if settings.style.format == "json":
         _print_record(asked, answer, generated)
     else:
@@ -197,8 +197,7 @@ def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines
         if subject.project is not None:
             explained.add_project(subject.project)
         elif subject.service is not None:
-            there = origin.rendered_of(asked.plan, subject.service)
-            explained.add_service(subject.service, there, lines)
+            explained.add_service(subject.service, origin.address_of(subject.service), lines)
         else:
             explained.add_nginx(subject, lines)
     screen.data(explained.record(answer.vacancies))
@@ -278,12 +277,12 @@ def _service(asked: _Asked, service: Service) -> Facts:
     yield "owner", f"{_titled(_owner(asked.plan, service))} on {service.host}"
     yield "status", status
     name = "ports" if len(service.ports) > 1 else "port"
-    for value in _ports(asked.plan, service):
-        yield name, value
+    for port in service.ports:
+        yield name, _behind(service, port)
         name = ""
     if service.ports:
         yield "reach", str(service.reach)
-    yield "route", _route(asked.plan, service)
+    yield "route", _route(service)
     yield "health", service.health if service.ports else None
     yield "schedule", service.schedule
     yield "notes", " ".join((service.notes or "").split())
@@ -294,46 +293,42 @@ def _owner(plan: Plan, service: Service) -> Project:
     return next(project for project in plan.projects if project.name == service.project)
 
 
-def _ports(plan: Plan, service: Service) -> Iterator[str]:
-    """Each port, and what is behind it."""
+def _behind(service: Service, port: PlannedPort) -> str:
+    """A port, and what is behind it."""
     from portgen.files import origin
 
-    there = origin.rendered_of(plan, service)
-    for port in service.ports:
-        yield f"{port.endpoint}{_behind(service, port, there)}"
-
-
-def _behind(service: Service, port: PlannedPort, there: Rendered) -> str:
-    if service.status != "active":
-        return ", held; nothing is rendered for it"
+    if service.status == "retired":
+        return f"{port.endpoint}, held; nothing is rendered for it"
     if service.via == "host":
-        return ", by its container on the host's network"
+        return f"{port.endpoint}, by its container on the host's network"
     if service.via == "process":
-        return ", by a program outside Docker"
+        return f"{port.endpoint}, by a program outside Docker"
+    address = origin.address_of(service)
     inside = f"container port {port.container_port}"
-    if there.address is not None:
-        inside = f"{there.address}:{port.container_port}"
+    if address is not None:
+        inside = f"{address}:{port.container_port}"
     by = "published by docker" if service.via == "docker" else "by a socat forwarder"
-    return f" -> {inside}, {by}"
+    return f"{port.endpoint} -> {inside}, {by}"
 
 
-def _route(plan: Plan, service: Service) -> str | None:
-    from portgen.files import origin
-    from portgen.targets import docs
+def _route(service: Service) -> str | None:
+    from portgen.targets.docs.writing import route_access
 
-    route = origin.rendered_of(plan, service).route
+    route = service.documented_route
     if route is None:
         return None
-    access = docs.route_access(service)
+    access = route_access(service)
     to = f"{route.path} -> {route.backend}"
     return f"{to} ({access})" if access else to
 
 
 def _nginx(asked: _Asked, subject: Subject) -> Facts:
+    from portgen.plan.types import NGINX
+
     host = asked.plan.host(subject.host or "")
     if host is None or host.server is None:
         return
-    ports = [str(binding.endpoint) for binding in host.bindings if binding.kind == "nginx"]
+    ports = [str(binding.endpoint) for binding in host.bindings if binding.kind == NGINX]
     names = ", ".join(host.server.names)
     yield "host", host.name
     yield "names", names or "none here: your own server block includes the locations"

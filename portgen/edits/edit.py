@@ -28,7 +28,7 @@ from portgen.edits.splice import (
 )
 from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
 from portgen.edits.text import comment_above, end_of, is_own
-from portgen.inventory import model
+from portgen.inventory import key_paths, model
 from portgen.inventory import source as inventory
 from portgen.inventory.model import Address4
 from portgen.inventory.source import Source
@@ -140,7 +140,7 @@ def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> E
     services of the project are not its own. Values that are not allowed raise nothing here, but in `read`."""
     style = _style(source, project)
     ordered = {field: fields[field] for field in FIELD_ORDER if field in fields}
-    services: KeyPath = ("projects", project, "services")
+    services = key_paths.services(project)
     entry = "\n".join(entry_lines(style._replace(flow=False), name, ordered, 0))
     by_hand = f"below `services:` of {project} ({source.at(services)}) write\n{_indented(entry)}"
     try:

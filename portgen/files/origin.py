@@ -12,13 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from portgen import marks
+from portgen import targets
 from portgen.files.diff import SUMS
 from portgen.files.render import File
+from portgen.inventory import key_paths
 from portgen.plan import registry
-from portgen.plan.types import Forwarder, Host, KeyPath, Plan, Project, Route, Service
-
-NGINX = "nginx"
+from portgen.plan.types import NGINX, KeyPath, Plan, Project, Service
 
 
 class Subject(NamedTuple):
@@ -36,7 +35,7 @@ class Subject(NamedTuple):
             return self.service.key_path
         if self.project is not None:
             return self.project.key_path
-        return ("hosts", self.host or "", NGINX)
+        return key_paths.nginx(self.host or "")
 
 
 class Lines(NamedTuple):
@@ -48,37 +47,11 @@ class Lines(NamedTuple):
     text: str
 
 
-class Rendered(NamedTuple):
-    """What is rendered of a service: where nginx finds it, its forwarders. `address`: its container's, where that is fixed."""
-
-    route: Route | None
-    forwarders: tuple[Forwarder, ...]
-    address: str | None
-
-
-NOTHING = Rendered(None, (), None)  # of a service that is planned or retired
-
-
-def rendered(host: Host) -> dict[str, Rendered]:
-    """What is rendered of each active service of a host, by its name."""
-    routes = {route.service: route for route in host.routes}
-    forwarders: dict[str, list[Forwarder]] = {}
-    for forwarder in host.forwarders:
-        forwarders.setdefault(forwarder.service, []).append(forwarder)
-    found = {}
-    for service in host.services:
-        address = str(service.address) if service.address is not None else None
-        units = tuple(forwarders.get(service.name, ()))
-        found[service.name] = Rendered(routes.get(service.name), units, address)
-    return found
-
-
-def rendered_of(plan: Plan, service: Service) -> Rendered:
-    """What is rendered of one service."""
-    host = plan.host(service.host)
-    if host is None or service.status != "active":
-        return NOTHING
-    return rendered(host)[service.name]
+def address_of(service: Service) -> str | None:
+    """The fixed address of its container; None where it has none, as a retired service."""
+    if service.address is None or service.status == "retired":
+        return None
+    return str(service.address)
 
 
 # --- what is meant ---------------------------------------------------------------------------------------------------
@@ -110,7 +83,7 @@ def of_name(plan: Plan, name: str) -> list[Subject]:
     projects = [project for project in plan.projects if project.name == name]
     if projects:
         return [Subject(name, project=project) for project in projects]
-    return list(_by_trace(plan, name))
+    return _subjects(service for service in services if name in _traces(service))
 
 
 def _subjects(services: Iterable[Service]) -> list[Subject]:
@@ -121,24 +94,17 @@ def _names(service: Service) -> tuple[str, str]:
     return service.name, f"{service.project}/{service.name}"
 
 
-def _by_trace(plan: Plan, name: str) -> Iterator[Subject]:
-    """By what one finds of a service on its host: its address, its route, its units, its upstream."""
-    for host in plan.hosts:
-        there = rendered(host)
-        for service in host.services:
-            if name in _traces(there[service.name]):
-                yield Subject(service.name, host.name, service)
-
-
-def _traces(there: Rendered) -> set[str]:
+def _traces(service: Service) -> set[str]:
+    """What one finds of a service on its host: its address, its route, its units, its upstream."""
     found: set[str] = set()
-    if there.address is not None:
-        found.add(there.address)
-    if there.route is not None:
-        path = there.route.path
-        found |= {path, path.rstrip("/"), there.route.upstream}
-    for forwarder in there.forwarders:
-        found |= {forwarder.unit, forwarder.unit.removesuffix(".service")}
+    address = address_of(service)
+    if address is not None:
+        found.add(address)
+    route = service.documented_route
+    if route is not None:
+        found |= {route.path, route.path.rstrip("/"), route.upstream}
+    for unit in service.units:
+        found |= {unit, unit.removesuffix(".service")}
     return found
 
 
@@ -165,49 +131,45 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
     name = (line[66:] if path == SUMS else path).partition("/")[0]
     known = {service.name: service for service in plan.services if service.host == name}
-    for block in marks.blocks(path, text):
+    for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
             return Subject(block.service, name, known.get(block.service))
-    host = plan.host(name)
-    there = rendered(host) if host is not None else {}
-    named = []
-    for service in known.values():
-        if _is_named(line, service, there.get(service.name, NOTHING)):
-            named.append(service)
+    named = [service for service in known.values() if _is_named(line, service)]
     return _subjects(named)[0] if len(named) == 1 else None
 
 
-def _is_named(line: str, service: Service, there: Rendered) -> bool:
+def _is_named(line: str, service: Service) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
     Its bare name may be a word like any other."""
-    if service.name in line and re.search(rf"`{service.name}`|}} {service.name}\\n", line):
+    route = service.documented_route
+    if route is not None and f"{route.path}>" in line:
         return True
-    if there.route is not None and f"{there.route.path}>" in line:
+    if service.name not in line:
+        return False
+    if any(unit in line for unit in service.units):
         return True
-    return any(forwarder.unit in line for forwarder in there.forwarders)
+    return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
 
 
 # --- which lines, which file -----------------------------------------------------------------------------------------
 
 
-def generated(plan: Plan, files: Iterable[File], subject: Subject) -> Iterator[Lines]:
+def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
     """The marked blocks of a subject; in a page for people, which carries no marks, the lines that name it."""
-    host = plan.host(subject.host or "")
-    if host is None:
+    if subject.project is not None:
         return
-    there = rendered(host).get(subject.name, NOTHING)
     for file in files:
         if not file.path.startswith(f"{subject.host}/"):
             continue
         found: list[Lines] = []
         marked: set[int] = set()
-        for block in marks.blocks(file.path, file.text):
+        for block in targets.blocks(file.path, file.text):
             marked.update(range(block.first, block.last + 1))
             if block.service == subject.name:
                 found.append(Lines(file.path, block.first, block.last, block.text))
         if file.path.endswith(".md") and subject.service is not None:
             for number, line in enumerate(file.text.splitlines(keepends=True), 1):
-                if number not in marked and _is_named(line, subject.service, there):
+                if number not in marked and _is_named(line, subject.service):
                     found.append(Lines(file.path, number, number, line))
         yield from sorted(found, key=lambda lines: lines.first)
 

@@ -91,7 +91,20 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
 
 
 def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], reader.Place] | Fault:
-    """The reader keeps `22:22` as text, and goes on after tags such as `!reset`, which compose 2 knows."""
+    """A whole compose file, its variables put in."""
+    parsed = written(text)
+    if isinstance(parsed, Fault):
+        return parsed
+    content, place = parsed
+    if not isinstance(content.get("services"), dict):
+        return Fault(1, "not a compose file: it has no `services:`")
+    substituted: dict[str, Any] = _substituted(content, variables)
+    return substituted, place
+
+
+def written(text: str) -> tuple[dict[str, Any], reader.Place] | Fault:
+    """The mapping that a file, or a part of one, is: its values as they are written, and their places. The reader
+    keeps `22:22` as text, and goes on after tags such as `!reset`, which compose 2 knows."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -101,16 +114,14 @@ def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], rea
         offset, message, _ = faults[-1]
         return Fault(text.count("\n", 0, offset) + 1, f"not valid YAML: {message}")
     for offset, message, _ in faults:
-        # Of two equal keys compose 1 reads the last one, and compose 2 refuses both: which one counts is not known here.
+        # Of two equal keys compose 1 reads the last one, and compose 2 refuses both: which one counts is not
+        # known here.
         if "is written twice" in message:
-            return Fault(
-                text.count("\n", 0, offset) + 1,
-                f"{message}: compose 1 keeps the last one, compose 2 refuses it",
-            )
-    if not isinstance(content, dict) or not isinstance(content.get("services"), dict):
+            consequence = "compose 1 keeps the last one, compose 2 refuses it"
+            return Fault(text.count("\n", 0, offset) + 1, f"{message}: {consequence}")
+    if not isinstance(content, dict):
         return Fault(1, "not a compose file: it has no `services:`")
-    substituted: dict[str, Any] = _substituted(content, variables)
-    return substituted, place
+    return content, place
 
 
 def _entries(value: Any) -> dict[str, dict[str, Any]]:

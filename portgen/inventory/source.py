@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from portgen import whole
-from portgen.inventory import model, reader
+from portgen.inventory import key_paths, model, reader
 from portgen.inventory.reader import Fault, Place, descend, shown
 from portgen.problem import Exit, Location, PortgenError, Problem, Severity
 
@@ -178,7 +178,7 @@ def _contradictions(source: Source) -> Iterator[Problem]:
     """What the types alone can't say: fields that exclude each other."""
     for project_name, project in source.inventory.projects.items():
         for name, service in project.services.items():
-            path = ("projects", project_name, "services", name)
+            path = key_paths.service(project_name, name)
             if service.port is not msgspec.UNSET and service.ports is not msgspec.UNSET:
                 message = f"{name} has both `port` and `ports`"
                 yield Problem(

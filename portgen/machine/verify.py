@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from portgen import whole
 from portgen.machine import programs
-from portgen.marks import blocks
-from portgen.plan.types import Host, KeyPath, Plan
+from portgen.plan.types import NGINX, Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
-from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked
+from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked, blocks
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
@@ -253,7 +252,7 @@ def _traced_back(traced: _Traced, path: str, line: int | None) -> KeyPath | None
     )
     if name is None and len(found) == 1 and (line is None or path.endswith(".service")):
         name = found[0].service
-    if name == "nginx" and traced.host.server is not None:
+    if name == NGINX and traced.host.server is not None:
         return traced.host.server.key_path
     return next(
         (service.key_path for service in traced.host.services if service.name == name), None

@@ -1,7 +1,7 @@
-"""What is so on a host, service by service, as plain values that can be compared.
+"""The vocabulary of facts: what is so on a host, as plain values that can be compared.
 
-In: a `Plan`. Out: `Facts`, keyed by host and name; `readings` has the same out of rendered files. Pure. Never says what a
-difference means; that is `review`.
+`of_plan` makes `Facts` of a plan, the targets read `Fact`s out of files, and `readings` puts those together.
+Pure. Never says what a difference means; that is `review`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from msgspec import Struct
 
 from portgen.plan.types import Endpoint, is_ipv6
 
-NGINX = "nginx"  # the name under which nginx's own ports are marked
-
 
 class Key(NamedTuple):
     """What a fact is about: names are unique on a host."""
@@ -23,8 +21,12 @@ class Key(NamedTuple):
     name: str
 
 
+# --- what one file states --------------------------------------------------------------------------------------------
+
+
 class Unit(Struct, frozen=True):
-    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: its other lines, from a file only."""
+    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: what else it says, from a
+    file only."""
 
     listen: Endpoint | None  # None: a template of the team's own
     bind: str
@@ -60,6 +62,57 @@ class Container(Struct, frozen=True):
     settings: str = ""
 
 
+class Upstream(Struct, frozen=True):
+    """Where nginx finds what it knows by the upstream's name: `127.0.0.1:5007`."""
+
+    server: str
+
+
+class Location(Struct, frozen=True):
+    """A route, and the server that it leads to, where that can be seen."""
+
+    route: Route
+    backend: str | None
+
+
+class Network(Struct, frozen=True):
+    """A Docker network."""
+
+    subnet: str
+
+
+class Opening(Struct, frozen=True):
+    """A firewall rule: who may reach a port."""
+
+    endpoint: Endpoint
+    source: str
+
+
+class Guard(Struct, frozen=True):
+    """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may reach a published
+    port; one that is not in it is as open as docker makes it. `address`: the container's, closed to whoever
+    comes straight to it from outside of `subnet`."""
+
+    published: dict[Endpoint, tuple[str, ...]] = {}
+    address: str | None = None
+    subnet: str | None = None
+
+
+class Nginx(Struct, frozen=True):
+    """nginx's own share of a host."""
+
+    names: tuple[str, ...] = ()
+    listen: tuple[Endpoint, ...] = ()
+    certificate: str | None = None
+    openings: dict[Endpoint, tuple[str, ...]] = {}
+
+
+Fact = Unit | Upstream | Location | Container | Network | Opening | Guard | Nginx
+
+
+# --- what is so of a service, and of everything ----------------------------------------------------------------------
+
+
 class Service(Struct, frozen=True):
     """One service. `ports` maps an endpoint to the container's port; `openings` maps it to who may come."""
 
@@ -74,18 +127,10 @@ class Service(Struct, frozen=True):
     units: dict[str, Unit] = {}
     container: Container | None = None
     openings: dict[Endpoint, tuple[str, ...]] = {}
-    guard: tuple[str, ...] = ()
+    guard: Guard | None = None
     described: dict[str, str] = {}
-    other: dict[str, str] = {}  # lines for it in files of targets that are not portgen's own
-
-
-class Nginx(Struct, frozen=True):
-    """nginx's own share of a host."""
-
-    names: tuple[str, ...] = ()
-    listen: tuple[Endpoint, ...] = ()
-    certificate: str | None = None
-    openings: dict[Endpoint, tuple[str, ...]] = {}
+    # Its lines in files of targets that can't be read as facts.
+    other: dict[str, str] = {}
 
 
 # A source -> the name that it goes by, and all the sources of that name.
@@ -141,3 +186,10 @@ def by_port(
 def single(source: str) -> str:
     """A source as ufw writes it: a single address has no prefix length."""
     return source.removesuffix("/128" if is_ipv6(source) else "/32")
+
+
+def port_of(text: str) -> int | None:
+    """A port's number as a file has it; None for what is not one."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 5:
+        return None
+    return int(text)

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from portgen.inventory import model
+from portgen.inventory import key_paths, model
 from portgen.inventory.model import Address4
 from portgen.plan.types import (
     ANY,
@@ -25,6 +26,7 @@ from portgen.plan.types import (
     LOOPBACK,
     LOOPBACK6,
     MOST_OPENINGS,
+    NGINX,
     Binding,
     Container,
     Forwarder,
@@ -42,6 +44,7 @@ from portgen.plan.types import (
     Route,
     Server,
     Service,
+    WrittenRoute,
     is_everybody,
     is_ipv6,
 )
@@ -131,7 +134,7 @@ def _nginx_reach(inventory: model.Inventory, host: str) -> Reach | None:
 
 
 def _project(inventory: model.Inventory, name: str, project: model.Project) -> Project:
-    path = ("projects", name)
+    path = key_paths.project(name)
     host = _host_of(inventory, project)
     network = None
     if project.network is not None:
@@ -195,9 +198,9 @@ class _Services:
         self.nginx_reach = _nginx_reach(inventory, host)
 
     def plan(self, name: str, service: model.Service) -> Service:
-        path: KeyPath = ("projects", self.name, "services", name)
+        path = key_paths.service(self.name, name)
         defaults = self.defaults
-        defaults_path: KeyPath = ("projects", self.name, "defaults")
+        defaults_path = key_paths.defaults(self.name)
         via: model.Via = (
             service.via or defaults.via or ("process" if self.network is None else "socat")
         )
@@ -212,6 +215,13 @@ class _Services:
         timeout = wait.seconds if wait else DEFAULT_TIMEOUT
         assigned = service.assigned if service.assigned is not UNSET else defaults.assigned
         address = self._address(service, via, ports)
+        written_route = self._route(name, title, service, ports, address, timeout, path)
+        route = None
+        if status == "active" and isinstance(written_route, Route):
+            route = written_route
+        units: tuple[str, ...] = ()
+        if status == "active" and via == "socat" and address is not None:
+            units = _units(name, ports)
         return Service(
             name=name,
             project=self.name,
@@ -232,9 +242,11 @@ class _Services:
             bind=_bind(sources, via),
             reach=self._reach(status, via, tuple(allow or ()), address),
             address=address,
-            address_path=(*path, "address") if service.address else path,
+            address_is_pinned=service.address is not None,
             network=self.network.name if self.network else None,
-            route=self._route(name, title, service, self._backend(ports, address), timeout, path),
+            units=units,
+            route=route,
+            written_route=written_route,
             health=(service.health if service.health is not UNSET else defaults.health) or None,
             timeout=timeout,
             compose_service=service.compose_service or name,
@@ -342,57 +354,61 @@ class _Services:
         # A port below its project's range would count backwards, past 0.0.0.0 even: kept a number, refused by the rules.
         return ipaddress.IPv4Address(min(max(offset, 0), 2**32 - 1))
 
-    def _backend(self, ports: tuple[PlannedPort, ...], address: Address4 | None) -> str | None:
+    def _backend(self, port: PlannedPort, address: Address4 | None) -> str:
         """Where nginx sends requests: the host's port, or, where the host's nginx says so, the container's
         own address."""
-        if not ports or ports[0].protocol != "http":
-            return None
         if self.by_address and address is not None:
-            return f"{address}:{ports[0].container_port}"
-        return f"{LOOPBACK}:{ports[0].port}"
+            return f"{address}:{port.container_port}"
+        return f"{LOOPBACK}:{port.port}"
 
     def _route(
         self,
         name: str,
         title: str,
         service: model.Service,
-        backend: str | None,
+        ports: tuple[PlannedPort, ...],
+        address: Address4 | None,
         timeout: int,
         path: KeyPath,
-    ) -> Route | None:
+    ) -> WrittenRoute | None:
+        """A `Route` where its primary port speaks http. A default is meant for those services only."""
+        speaks_http = bool(ports) and ports[0].protocol == "http"
         at: KeyPath = (*path, "route")
         written = service.route
-        if written is UNSET and backend is not None:  # a default is meant for those that speak http
-            written, at = self.defaults.route, ("projects", self.name, "defaults", "route")
+        if written is UNSET and speaks_http:
+            written, at = self.defaults.route, (*key_paths.defaults(self.name), "route")
         if not written:
             return None
         route = model.Route(path=written) if isinstance(written, str) else written
         clients = self._visitors(tuple(route.allow))
-        return Route(
-            service=name,
-            title=title,
-            path=route.path.replace("{name}", name),
-            strip=route.strip,
-            upstream=f"portgen_{name}",
-            backend=backend,
-            allow=tuple(route.allow),
-            clients=() if clients == (ANY,) else clients,
-            closed=bool(route.allow) and not clients,
-            reach=self._route_reach(route, clients),
-            auth_file=route.auth_file,
-            max_body=None if route.max_body is None else str(route.max_body),
-            buffering=route.buffering,
-            timeout=route.timeout.seconds if route.timeout else timeout,
-            extra=tuple(route.extra),
-            key_path=at,
-        )
+        settings: dict[str, Any] = {
+            "service": name,
+            "title": title,
+            "path": route.path.replace("{name}", name),
+            "strip": route.strip,
+            "allow": tuple(route.allow),
+            "clients": () if clients == (ANY,) else clients,
+            "closed": bool(route.allow) and not clients,
+            "reach": self._route_reach(route, clients),
+            "auth_file": route.auth_file,
+            "max_body": None if route.max_body is None else str(route.max_body),
+            "buffering": route.buffering,
+            "timeout": route.timeout.seconds if route.timeout else timeout,
+            "extra": tuple(route.extra),
+            "key_path": at,
+        }
+        if not speaks_http:
+            return WrittenRoute(**settings)
+        backend = self._backend(ports[0], address)
+        return Route(**settings, port=ports[0], upstream=f"portgen_{name}", backend=backend)
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
 
 
 def _host(inventory: model.Inventory, name: str, host: model.Host, projects: list[Project]) -> Host:
-    path = ("hosts", name)
+    path = key_paths.host(name)
+    nginx_path = key_paths.nginx(name)
     everything = [service for project in projects for service in project.services]
     active = sorted(
         (service for service in everything if service.status == "active"),
@@ -402,21 +418,16 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
     openings: list[Opening] = []
     server = None
     if host.nginx is not None:
-        server = _server(
-            host.nginx, _nginx_reach(inventory, name) or Reach("policy"), (*path, "nginx")
-        )
+        server = _server(host.nginx, _nginx_reach(inventory, name) or Reach("policy"), nginx_path)
         for listen, field in ((server.listen, "listen"), (server.listen_tls, "listen_tls")):
             if listen is None:
                 continue
             bindings.append(
-                Binding(
-                    name, "tcp", listen, EVERYWHERE, "nginx", "nginx", None, (*path, "nginx", field)
-                )
+                Binding(name, "tcp", listen, EVERYWHERE, NGINX, NGINX, None, (*nginx_path, field))
             )
             sources = sources_of(inventory, name, host.nginx.allow)
             openings.extend(
-                Opening("nginx", "tcp", listen, source, (*path, "nginx", "allow"))
-                for source in sources
+                Opening(NGINX, "tcp", listen, source, (*nginx_path, "allow")) for source in sources
             )
     for service in everything:
         kind = service.via if service.status == "active" else service.status
@@ -446,7 +457,7 @@ def _host(inventory: model.Inventory, name: str, host: model.Host, projects: lis
         reserved=host.reserved,
         server=server,
         services=tuple(active),
-        routes=tuple(service.routed for service in active if service.routed is not None),
+        routes=tuple(service.route for service in active if service.route is not None),
         forwarders=tuple(forwarder for service in active for forwarder in _forwarders(service)),
         openings=tuple(openings),
         guards=tuple(
@@ -493,17 +504,21 @@ def _names(written: list[str]) -> tuple[str, ...]:
     return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
 
 
+def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:
+    """The forwarders' units, one for each port: the primary's has the service's name alone, so that a moved port
+    keeps its unit. A further port's has its number, and `-udp` where the service has that number for tcp too."""
+    further = Counter(port.port for port in ports[1:])
+    units = [f"portgen-{name}.service"]
+    for port in ports[1:]:
+        both = further[port.port] > 1 and port.transport == "udp"
+        units.append(f"portgen-{name}.{port.port}{'-udp' if both else ''}.service")
+    return tuple(units)
+
+
 def _forwarders(service: Service) -> Iterator[Forwarder]:
-    if service.via != "socat" or service.address is None:
+    if not service.units or service.address is None:
         return
-    further = Counter(port.port for port in service.ports[1:])
-    for index, port in enumerate(service.ports):
-        if index == 0:
-            unit = f"portgen-{service.name}.service"
-        elif further[port.port] > 1 and port.transport == "udp":
-            unit = f"portgen-{service.name}.{port.port}-udp.service"
-        else:
-            unit = f"portgen-{service.name}.{port.port}.service"
+    for unit, port in zip(service.units, service.ports, strict=True):
         yield Forwarder(
             service=service.name,
             title=service.title,

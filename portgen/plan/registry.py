@@ -11,6 +11,7 @@ from typing import NamedTuple
 from portgen.inventory.model import Protocol
 from portgen.plan.free import Space
 from portgen.plan.types import (
+    NGINX,
     PRIVILEGED,
     Binding,
     Endpoint,
@@ -100,15 +101,15 @@ def _nginx(host: Host) -> Iterator[Row]:
     if host.server is None:
         return
     for binding in host.bindings:
-        if binding.kind == "nginx":
+        if binding.kind == NGINX:
             yield Row(
                 host=host.name,
                 project=None,
-                holder="nginx",
+                holder=NGINX,
                 endpoint=binding.endpoint,
                 protocol="http",
                 container_port=None,
-                via="nginx",
+                via=NGINX,
                 allow=host.server.allow,
                 reach=str(host.server.reach),
                 route=None,
@@ -135,7 +136,7 @@ def _rows(service: Service) -> Iterator[Row]:
     if not service.ports:
         yield bare
     # nginx sends a route's requests to the first port.
-    route = service.routed.path if service.routed is not None else None
+    route = service.documented_route.path if service.documented_route is not None else None
     for port in service.ports:
         yield bare._replace(
             endpoint=port.endpoint,

@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from portgen.inventory import model
+from portgen.inventory import key_paths, model
 from portgen.inventory.model import Address4, Network4, Ports
 
 ANY = "any"
+NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own
 LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
@@ -28,7 +29,7 @@ DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx
 PRIVILEGED = range(1, 1024)
 EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
 
-KeyPath = tuple[str | int, ...]
+KeyPath = key_paths.KeyPath
 Transport = Literal["tcp", "udp"]
 
 UFW_DEFAULT = (
@@ -98,23 +99,18 @@ class PlannedPort(Struct, frozen=True):
         return Endpoint(self.port, self.transport)
 
 
-class Route(Struct, frozen=True):
-    """A prefix under which nginx hands requests to `backend`, by the name `upstream`."""
+class WrittenRoute(Struct, frozen=True):
+    """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no port, or whose
+    primary port does not speak http, has just this: nginx can't serve it, and a rule says so."""
 
     service: str
     title: str
     path: str
     strip: bool
-    upstream: str
-    backend: (
-        str | None
-    )  # `127.0.0.1:5007`, `172.30.0.23:5000`; None where nothing there speaks http: not rendered
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
-    reach: (
-        Reach | None
-    )  # where the route has no `allow` of its own, nginx's; None where the host has no nginx
+    reach: Reach | None  # without an `allow` of its own nginx's; None where the host has no nginx
     auth_file: str | None
     max_body: str | None
     buffering: bool
@@ -133,9 +129,22 @@ class Route(Struct, frozen=True):
         return self.title.replace("\\", "\\\\").replace('"', '\\"')
 
     @property
+    def is_default(self) -> bool:
+        """Whether the project's defaults ask for it, not the service's own entry."""
+        return key_paths.is_default(self.key_path)
+
+    @property
     def place(self) -> KeyPath:
         """Where to report what is wrong with its route: there, or at the service where it is a default."""
         return _own(self.key_path, self.service)
+
+
+class Route(WrittenRoute, frozen=True, kw_only=True):
+    """A route that nginx can serve: it hands requests to `backend`, by the name `upstream`."""
+
+    port: PlannedPort  # the service's primary port, for which the requests are meant
+    upstream: str
+    backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
 
 
 class Service(Struct, frozen=True):
@@ -156,9 +165,15 @@ class Service(Struct, frozen=True):
     bind: str
     reach: Reach
     address: Address4 | None
-    address_path: KeyPath
+    address_is_pinned: (
+        bool  # its entry has an `address:`; otherwise it follows from the primary port
+    )
     network: str | None
-    route: Route | None
+    units: tuple[
+        str, ...
+    ]  # the systemd unit that forwards each of `ports`; empty where nothing does
+    route: Route | None  # None unless it will be rendered
+    written_route: WrittenRoute | None  # whatever becomes of it
     health: str | None
     timeout: int  # seconds
     compose_service: str
@@ -169,9 +184,18 @@ class Service(Struct, frozen=True):
     key_path: KeyPath
 
     @property
-    def routed(self) -> Route | None:
-        """Its route, where nginx can serve it: a planned service's too."""
-        return self.route if self.route is not None and self.route.backend is not None else None
+    def documented_route(self) -> Route | None:
+        """The route that pages, `ports` and `explain` show: a planned service's too, which nginx will serve once
+        the service is active. A retired service has none."""
+        route = self.written_route
+        if self.status == "retired" or not isinstance(route, Route):
+            return None
+        return route
+
+    @property
+    def address_path(self) -> KeyPath:
+        """Where its address comes from: its `address:`, or the service itself."""
+        return (*self.key_path, "address") if self.address_is_pinned else self.key_path
 
     @property
     def in_container(self) -> bool:
@@ -184,15 +208,20 @@ class Service(Struct, frozen=True):
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
-        route = self.routed
+        route = self.route
         if (
             route is not None
             and route.reach is not None
             and route.reach.anyone
-            and route.auth_file is None
+            and not route.auth_file
         ):
             ways.append("route")
         return tuple(ways)
+
+    @property
+    def allow_is_default(self) -> bool:
+        """Whether the project's defaults say who may come, not its own entry."""
+        return key_paths.is_default(self.allow_path)
 
     @property
     def allow_place(self) -> KeyPath:
@@ -200,13 +229,21 @@ class Service(Struct, frozen=True):
         is a default."""
         return _own(self.allow_path, self.name)
 
+    @property
+    def via_place(self) -> KeyPath:
+        """Where to report what is wrong with its `via`: there, or at the service where it is a default."""
+        return _own(self.via_path, self.name)
+
 
 def _own(key_path: KeyPath, service: str) -> KeyPath:
-    return key_path if key_path[2] != "defaults" else ("projects", key_path[1], "services", service)
+    """The place in a service's own entry: of a default, that is the entry itself."""
+    if key_paths.is_default(key_path):
+        return key_paths.service(str(key_path[1]), service)
+    return key_path
 
 
 class Binding(Struct, frozen=True):
-    """A host port that somebody holds: `kind` is a `via`, "nginx", "planned", "retired"."""
+    """A host port that somebody holds: `kind` is a `via`, NGINX, "planned", "retired"."""
 
     host: str
     transport: Transport
@@ -385,8 +422,9 @@ class Plan(Struct, frozen=True):
                 yield (*host.server.key_path, "allow"), host.name, host.server.allow
         for service in self.services:
             places = [(service.allow_path, service.allow)]
-            if service.route is not None:
-                places.append(((*service.route.key_path, "allow"), service.route.allow))
+            if service.written_route is not None:
+                route = service.written_route
+                places.append(((*route.key_path, "allow"), route.allow))
             for place, words in places:
                 if words and place not in seen:
                     seen.add(place)

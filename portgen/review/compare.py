@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from portgen.files.diff import SUMS
+from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key, Nginx, Route, Service, moves_of
 from portgen.plan.types import LOOPBACK, Endpoint, Plan
-from portgen.review import exposure, of_plan, readings, steps
+from portgen.review import exposure, readings, steps
 from portgen.review.exposure import Exposure, said
 from portgen.review.steps import Step
 

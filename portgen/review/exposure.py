@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from portgen.plan.facts import Facts, Key, Nginx, Route, Service, moves_of
-from portgen.plan.types import ANY, UFW_DEFAULT, Endpoint
+from portgen.plan.types import ANY, NGINX, UFW_DEFAULT, Endpoint
 
 # nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
 # fmt: off
@@ -128,7 +128,7 @@ def of_nginx(host: str, before: Nginx, now: Nginx, after: Facts) -> Iterator[Exp
         opened = uncovered(sources, before.openings.get(port, ()))
         if opened:
             where = f"{port} (and each route without an `allow`)"
-            yield Exposure(host, "nginx", "nginx", where, opened, said(opened, host, after))
+            yield Exposure(host, NGINX, NGINX, where, opened, said(opened, host, after))
 
 
 def _who_reaches_nginx(host: str, after: Facts) -> str:

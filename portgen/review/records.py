@@ -366,10 +366,11 @@ class Subjects:
     def add_service(
         self,
         service: types.Service,
-        rendered: origin.Rendered,
+        address: str | None,
         generated: Iterable[origin.Lines],
     ) -> None:
-        """A service, and what is rendered of it."""
+        """A service, and what is rendered of it. `address`: its container's, where it has one."""
+        route = service.documented_route
         ports: list[PortOfService] = []
         for port in service.ports:
             ports.append(
@@ -388,11 +389,11 @@ class Subjects:
                 "purpose": service.purpose,
                 "status": service.status,
                 "via": service.via,
-                "address": rendered.address,
+                "address": address,
                 "ports": ports,
                 "allow": list(service.allow),
                 "reach": str(service.reach) if ports else None,
-                "route": rendered.route.path if rendered.route is not None else None,
+                "route": route.path if route is not None else None,
                 "place": place(self.at(service.key_path)),
                 "generated": self._lines(generated),
             }

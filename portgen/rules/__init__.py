@@ -1,8 +1,8 @@
 """The lint rules: one module each, found by being here.
 
 In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the
-rule's name (`port_taken` is `port-taken`), whose docstring is its documentation with examples (`documentation`),
-and which has
+rule's name (`port_taken` is `port-taken`), whose docstring is its documentation, with an example of what it
+reports and one that is right, and which has
 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
@@ -27,6 +27,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
+from portgen.inventory import key_paths
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean
 
@@ -35,7 +36,10 @@ MOST_LISTED = 20  # names that a hint lists
 
 
 class Finding(NamedTuple):
-    """What a rule found: `{line}` in the message stands for the line of `other`, the entry that it conflicts with."""
+    """What a rule found.
+
+    `{line}` in the message stands for the line of `other`, the entry that it conflicts with.
+    """
 
     key_path: KeyPath
     message: str
@@ -60,7 +64,10 @@ class Rule(Protocol):
 
 @cache
 def every() -> dict[str, Rule]:
-    """All rules by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
+    """All rules by name, sorted.
+
+    Raises ImportError or AttributeError for a broken one: it must not pass unseen.
+    """
     found: dict[str, Rule] = {
         name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()
     }
@@ -86,8 +93,10 @@ def is_absolute(rule: Rule) -> bool:
 
 
 class Suggestions:
-    """Hints with the likeliest of known names. Comparing costs more than the rest of lint: very many words, or words
-    among very many names, get none."""
+    """Hints with the likeliest of known names.
+
+    Comparing costs more than the rest of lint: very many words, or words among very many names, get none.
+    """
 
     def __init__(self) -> None:
         self.left = MOST_COMPARED
@@ -118,9 +127,10 @@ class Documentation(NamedTuple):
 
 
 def documentation(rule: Rule) -> Documentation:
-    """The docstring of a rule: what it reports, then the lines `Wrong:` and `Right:`, each with an indented example.
+    """The docstring of a rule, part by part.
 
-    `framed` gives the inventory that an example stands in.
+    It says what the rule reports; then come the lines `Wrong:` and `Right:`, each with an indented
+    example. `framed` gives the inventory that an example stands in.
     """
     from inspect import cleandoc
 
@@ -137,7 +147,12 @@ def _example(indented: str) -> str:
 
 # What the examples leave out.
 _FRAME = {
-    "hosts": "hosts:\n  box:\n    zones: {lan: [192.168.0.0/16]}\n    nginx: {server_name: box.example.com}\n",
+    "hosts": (
+        "hosts:\n"
+        "  box:\n"
+        "    zones: {lan: [192.168.0.0/16]}\n"
+        "    nginx: {server_name: box.example.com}\n"
+    ),
     "ports": "ports: 5000-5099\n",
     "network": "network: {name: shop, subnet: 172.30.0.0/24}\n",
 }
@@ -146,8 +161,9 @@ _FRAME = {
 def framed(example: str) -> str:
     """The whole inventory that an example of a rule's docstring stands in.
 
-    An example without `hosts` and `projects` is a part of the project `shop` on the host `box`, which has a zone, ports and a
-    network unless the example has others. What stands behind `---` is another file. `5000, …, 5099` is a list in full.
+    An example without `hosts` and `projects` is a part of the project `shop` on the host `box`, which has
+    a zone, ports and a network unless the example has others. What stands behind `---` is another file.
+    `5000, …, 5099` is a list in full.
     """
     example = re.sub(r"([^\s,\[]+), …, ([^\s,\]]+)", _in_full, example.partition("---\n")[0])
     has = set(re.findall(r"^\w+(?=:)", example, re.MULTILINE))
@@ -171,8 +187,11 @@ def _in_full(ends: re.Match[str]) -> str:
 def check(
     plan: Plan, at: Callable[[KeyPath], Location], chosen: Mapping[str, Rule] | None = None
 ) -> list[Problem]:
-    """The findings that no service ignores, sorted by place, of every rule that needs the plan alone; or of
-    the `chosen` ones, by name. `at` is the Source's own: only it knows lines."""
+    """The findings that no service ignores, sorted by place.
+
+    Those of every rule that needs the plan alone, or of the `chosen` ones, by name. `at` is the Source's
+    own: only it knows lines.
+    """
     found: dict[str, tuple[Rule, Iterator[Finding]]] = {}
     for name, rule in (every() if chosen is None else chosen).items():
         if not reads_files(rule):
@@ -199,21 +218,16 @@ def _problems(
     at: Callable[[KeyPath], Location],
     found: Mapping[str, tuple[Rule, Iterator[Finding]]],
 ) -> list[Problem]:
-    ignored = {}
+    ignored: dict[KeyPath | None, dict[str, str]] = {}
     for service in plan.services:
         if service.ignore:
-            ignored[service.project, service.name] = service.ignore
+            ignored[service.key_path] = service.ignore
     problems = []
     for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
         for finding in findings:
             path = finding.key_path
-            if (
-                silent
-                and path[:1] == ("projects",)
-                and len(path) > 3
-                and name in ignored.get((str(path[1]), str(path[3])), ())
-            ):
+            if silent and name in ignored.get(key_paths.service_around(path), ()):
                 continue
             message = finding.message
             if finding.other is not None:

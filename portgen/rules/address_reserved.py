@@ -28,7 +28,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         network = project.network
         for service in project.services:
             if network is None:
-                if service.address_path != service.key_path:
+                if service.address_is_pinned:
                     yield Finding(
                         service.address_path,
                         f"{project.name} has no network to have an address in",
@@ -39,11 +39,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             inside = (
                 project.ports is None or not service.ports or service.ports[0].port in project.ports
             )
-            fault = (
-                _fault(service, network)
-                if inside or service.address_path != service.key_path
-                else None
-            )
+            fault = _fault(service, network) if inside or service.address_is_pinned else None
             if fault:
                 low, high = network.gateway + 1, network.ip_range.network_address - 1
                 yield Finding(
@@ -57,7 +53,7 @@ def _fault(service: Service, network: Network) -> str | None:
     address, subnet = service.address, network.subnet
     if address is None:
         return None
-    derived = service.address_path == service.key_path
+    derived = not service.address_is_pinned
     if address not in subnet:
         # A derived address past the end is a subnet too small, and told there.
         return f"is outside {subnet}" if not derived or address < subnet.network_address else None

@@ -39,4 +39,4 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _derived(service: Service) -> bool:
-    return service.address_path == service.key_path
+    return not service.address_is_pinned

@@ -41,7 +41,7 @@ from collections.abc import Iterator
 
 from portgen.formats import nginx as directives
 from portgen.formats.nginx import Directive
-from portgen.plan.types import KeyPath, Plan, Route
+from portgen.plan.types import KeyPath, Plan, WrittenRoute
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -97,7 +97,7 @@ _ANSWERS = frozenset(
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a default's directives are those of many services
     for service in plan.services:
-        route = service.route
+        route = service.written_route
         if route is None or route.key_path in seen:
             continue
         seen.add(route.key_path)
@@ -112,7 +112,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                     )
 
 
-def _fault(directive: Directive, route: Route) -> tuple[str, str] | None:
+def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
     """What is wrong with a directive of `route`'s, and what to do instead."""
     name = directive.words[0]
     if name == "proxy_set_header":

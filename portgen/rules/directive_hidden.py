@@ -27,15 +27,14 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        route = service.route
+        route = service.written_route
         if route is None:
             continue
         for index, raw in enumerate(route.extra):
             names = [directive.words[0] for directive in directives.read(raw)]
             if "include" in names:
-                written = (*route.key_path, "extra", index)
                 yield Finding(
-                    written if written[2] == "services" else route.place,
+                    route.place if route.is_default else (*route.key_path, "extra", index),
                     f"{service.name}'s route includes a file that is not seen here",
                     "write its directives, or say in `ignore` why it is meant",
                 )

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, Service
+from portgen.plan.types import NGINX, Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,7 +34,7 @@ ABSOLUTE = True
 def check(plan: Plan) -> Iterator[Finding]:
     seen: dict[tuple[str, str], Service] = {}
     for service in plan.services:
-        if service.name == "nginx":
+        if service.name == NGINX:
             yield Finding(
                 service.key_path,
                 "the name nginx is nginx's own, which is described under `hosts`",

@@ -31,13 +31,8 @@ def check(plan: Plan) -> Iterator[Finding]:
         if project.network is None:
             for service in project.services:
                 if service.via == "socat" and service.ports:
-                    place = (
-                        service.via_path
-                        if service.via_path[:4] == service.key_path
-                        else service.key_path
-                    )
                     yield Finding(
-                        place,
+                        service.via_place,
                         f"{service.name} is forwarded, and {project.name} has no network",
                         "add `network: {name: …, subnet: …}` to the project",
                     )

@@ -22,7 +22,7 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.allow and not service.ports and service.allow_place == service.allow_path:
+        if service.allow and not service.ports and not service.allow_is_default:
             yield Finding(
                 service.allow_path,
                 f"{service.name} has `allow` and no port",

@@ -27,13 +27,11 @@ SEVERITY = Severity.NOTE
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a project's default is one finding, however many services have it
     for service in plan.services:
-        route = service.route
+        route = service.written_route
         if route is None or route.key_path in seen:
             continue
         seen.add(route.key_path)
-        whose = (
-            f"{service.name}'s" if route.place == route.key_path else f"{service.project}'s default"
-        )
+        whose = f"{service.project}'s default" if route.is_default else f"{service.name}'s"
         for index, directive in enumerate(route.extra):
             yield Finding(
                 (*route.key_path, "extra", index),

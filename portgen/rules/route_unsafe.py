@@ -33,7 +33,7 @@ _BLANK = " \t\r\n"
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a default's directives are read once
     for service in plan.services:
-        route = service.route
+        route = service.written_route
         if route is None:
             continue
         place = route.key_path

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, Route
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -22,18 +22,19 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.route is None or service.routed is not None:
+        written = service.written_route
+        if written is None or isinstance(written, Route):
             continue
         if service.ports:
             protocol = service.ports[0].protocol
             yield Finding(
-                service.route.key_path,
-                f"{service.name} has a route, and its primary port is {protocol}",
+                written.key_path,
+                f"{service.name} has a `route`, but its primary port is {protocol}",
                 "put an http port first, or write `route: null`",
             )
         else:
             yield Finding(
-                service.route.key_path,
-                f"{service.name} has a route and no port",
+                written.key_path,
+                f"{service.name} has a `route` but no `port`",
                 "give it a `port`, or `route: null`",
             )

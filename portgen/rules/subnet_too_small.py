@@ -36,7 +36,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             s
             for s in project.services
             if s.address is not None
-            and s.address_path == s.key_path
+            and not s.address_is_pinned
             and s.address >= first_dynamic
             and (project.ports is None or s.ports[0].port in project.ports)
         ]

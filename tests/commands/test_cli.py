@@ -426,6 +426,14 @@ def test_the_version_and_the_overview(portgen: Run) -> None:
         assert "Example" in described.out
 
 
+@pytest.mark.parametrize("command", ["ports", "next", "explain", "add", "move", "swap", "remove"])
+def test_a_command_s_help_has_an_example_and_fits_a_page(portgen: Run, command: str) -> None:
+    run = portgen(command, "--help")
+    assert run.code == 0
+    assert f"portgen {command} " in run.out.partition("Example")[2]
+    assert max(map(len, run.out.splitlines())) <= 100
+
+
 def test_the_rules_are_listed_with_what_they_find(portgen: Run) -> None:
     from portgen import rules
 

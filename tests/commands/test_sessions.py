@@ -8,21 +8,21 @@
 
     $ portgen next wiki
     error: no such project: wiki
-        hint: did you mean wall?
+        hint: did you mean `wall`?
     [exit 2]
 
     $ cat inventory.yaml
     ...
 
-First a sentence, then the files that the folder has, then the commands, each with all that it prints (stdout
-and stderr as they come) and its exit code where that is not 0. `portgen ...` runs in this process, where it is
-always 1 October 2025. Everything else, and a line that a shell has to understand, such as `portgen next wall |
-tail -1`, runs in a real shell. `--snapshot-update` writes anew what the commands print.
+First a sentence, then the files that the folder has, then the commands, each with all that it
+prints (stdout and stderr as they come) and its exit code where that is not 0. `portgen ...` runs in
+this process, where it is always 1 October 2025. Everything else, and a line that a shell has to
+understand, such as `portgen next wall | tail -1`, runs in a real shell. `--snapshot-update` writes
+anew what the commands print.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import difflib
 import io
@@ -31,14 +31,14 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import cli
+from tests.conftest import run_here
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -84,6 +84,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dt, "datetime", FirstOfOctober)
     monkeypatch.setattr(sys, "argv", ["portgen"])  # what a usage message names
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to be asked
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
 
@@ -111,25 +112,8 @@ class FirstOfOctober(dt.datetime):
 def in_this_process(arguments: list[str]) -> tuple[int, str]:
     """The exit code of portgen, and what it printed on both streams, in order."""
     shown = io.StringIO()
-    with (
-        contextlib.redirect_stdout(shown),
-        contextlib.redirect_stderr(shown),
-        no_keyboard(),
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main(arguments)
-    return int(ended.value.code or 0), shown.getvalue()
-
-
-@contextlib.contextmanager
-def no_keyboard() -> Iterator[None]:
-    """Nobody sits at the terminal: portgen does not ask."""
-    before = sys.stdin
-    sys.stdin = io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdin = before
+    code = run_here(arguments, shown, shown)
+    return code, shown.getvalue()
 
 
 def in_a_shell(line: str) -> tuple[int, str]:
@@ -164,7 +148,7 @@ def difference(written: str, today: str) -> str:
     return "".join(lines)
 
 
-# --- the runner itself ------------------------------------------------------------------------------------------------
+# --- the runner itself --------------------------------------------------------------------
 
 LISTED = """\
 A folder with one file.

@@ -254,7 +254,7 @@ def test_without_a_revision_the_output_folder_is_what_was(portgen: Portgen, tmp_
     assert (ran.code, ran.out, ran.err) == (
         Exit.OK,
         "",
-        "nothing changes: output is what the inventory says\n",
+        "nothing changes: output/ is up to date\n",
     )
     (tmp_path / "inventory.yaml").write_text(AFTER)
     ran = portgen("diff")

@@ -11,7 +11,7 @@ import pytest
 from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.plan.types import Plan
-from portgen.targets import docs
+from portgen.targets.docs import writing as docs
 from tests.conftest import Run
 
 Portgen = Callable[..., Run]

@@ -14,10 +14,10 @@ from pytest_snapshot.plugin import Snapshot
 from portgen import targets
 from portgen.files import render
 from portgen.inventory import source as inventory
-from portgen.plan import facts, planner
+from portgen.plan import facts, of_plan, planner
 from portgen.plan.facts import Key
 from portgen.review import compare as review
-from portgen.review import exposure, of_plan, readings, steps, summary
+from portgen.review import exposure, readings, steps, summary
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
 from portgen.review import compare as review
-from portgen.review import of_plan, steps, summary
+from portgen.review import steps, summary
 from portgen.review.steps import Step
 from tests.review.reviewed import by_files, planned
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from portgen import rules
@@ -88,6 +91,33 @@ def test_an_example_is_framed_with_what_it_leaves_out() -> None:
         "    services: {}\n"
     )
     assert rules.framed("projects: {shop: {}}\n") == hosts + "projects: {shop: {}}\n"
-    assert rules.framed("hosts: {a: {zones: {b: [10.0.0.0/16, …, 10.2.0.0/16]}}}\n---\nx: y\n") == (
+    zones = "hosts: {a: {zones: {b: [10.0.0.0/16, …, 10.2.0.0/16]}}}\n---\nanother: file\n"
+    assert rules.framed(zones) == (
         "version: 1\nhosts: {a: {zones: {b: [10.0.0.0/16, 10.1.0.0/16, 10.2.0.0/16]}}}\n"
     )
+
+
+def test_the_list_of_rules_has_descriptions_and_with_v_examples(
+    portgen: Callable[..., Any],
+) -> None:
+    listed = portgen("lint", "--rules")
+    detailed = portgen("lint", "--rules", "-v")
+    assert (listed.code, listed.err, detailed.code) == (0, "", 0)
+    assert listed.out.startswith(
+        "address-reserved (error)\n    A fixed address that docker won't give to a container: "
+    )
+    assert "Wrong:" not in listed.out
+    assert (
+        "port-taken (error)\n    Two holders of one host port.\n\n    tcp and udp are apart. "
+    ) in listed.out
+    assert (
+        "    Wrong:\n"
+        "        services:\n"
+        "          web: {port: 5000}\n"
+        "          api: {port: 5000}\n"
+        "    Right:\n"
+        "        services:\n"
+        "          web: {port: 5000}\n"
+        "          api: {port: 5001}\n"
+        "projects-overlap (error)\n"
+    ) in detailed.out

@@ -13,7 +13,10 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.problem import Severity
-from portgen.targets import Check, Machine, Rejection, Unchecked, compose, nginx, systemd, ufw
+from portgen.targets import Check, Machine, Rejection, Unchecked, compose
+from portgen.targets.nginx import checking as nginx
+from portgen.targets.systemd import writing as systemd
+from portgen.targets.ufw import writing as ufw
 from tests.estates import EVERYTHING, REPOSITORY
 
 ROOT = Machine(True, "/srv/inventory", {}.get, lambda path: False)
@@ -95,7 +98,7 @@ def test_a_refusal_that_can_not_be_read_is_still_one():
 
 
 def directives(text: str, machine: Machine = ROOT) -> str:
-    return nginx._staged({"conf.d/x.conf": text}, machine)[0]["conf.d/x.conf"]
+    return nginx.staged_copy({"conf.d/x.conf": text}, machine)[0]["conf.d/x.conf"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_certificates_that_can_be_read_stay():
         "ssl_certificate /a.crt; ssl_certificate_key /etc/nginx/a.key;"
     )
     assert (
-        nginx._staged({"x": "ssl_certificate /a.crt; ssl_certificate_key /b.key;"}, readable)[1]
+        nginx.staged_copy({"x": "ssl_certificate /a.crt; ssl_certificate_key /b.key;"}, readable)[1]
         == "without certificates: can't read /b.key"
     )
 
@@ -259,7 +262,7 @@ def test_a_socat_that_is_missing_here_is_told_once_and_is_no_fault_of_the_units(
     (check,) = checks("systemd")
     assert read(check, 1, said) == [
         Unchecked(
-            "/usr/bin/socat is not on this machine (apt-get install socat); the units are judged but for it"
+            "/usr/bin/socat is not on this machine (apt-get install socat); everything else in the units was checked"
         )
     ]
     (there,) = checks("systemd", ROOT._replace(readable=lambda path: path == systemd.SOCAT))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portgen.targets import ufw as ufw_target
+from portgen.targets.ufw import writing as ufw_target
 from tests.programs.firewall.script import apply
 
 

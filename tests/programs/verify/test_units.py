@@ -12,7 +12,7 @@ import pytest
 from portgen.files import render
 from portgen.inventory import source as inventory
 from portgen.plan import planner
-from portgen.targets import systemd
+from portgen.targets.systemd import writing as systemd
 from tests.estates import EVERYTHING, REPOSITORY
 
 # The bar; a unit without any hardening has 9.6.

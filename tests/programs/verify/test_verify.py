@@ -401,7 +401,7 @@ def test_a_program_that_hangs_ends_with_the_machines_code(
 def test_a_machine_without_socat_is_told_so_and_the_units_are_judged_all_the_same(
     es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
 ):
-    from portgen.targets import systemd
+    from portgen.targets.systemd import writing as systemd
 
     only(monkeypatch, "systemd")
     without(monkeypatch, "nothing")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from portgen.files import render
 from portgen.inventory import source as inventory
 from portgen.plan import planner
-from portgen.targets import docs
+from portgen.targets.docs import writing as docs
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = Path(__file__).parent / "everything"

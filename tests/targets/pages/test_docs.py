@@ -20,7 +20,7 @@ from portgen import markdown
 from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.problem import PortgenError
-from portgen.targets import docs
+from portgen.targets.docs import writing as docs
 from tests.targets.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
 
 SEED = (ROOT / "inventory.yaml").read_bytes()

@@ -23,6 +23,7 @@ from portgen.markdown import code, row, text
 from portgen.plan.free import Space
 from portgen.plan.types import (
     EVERYWHERE6,
+    NGINX,
     Host,
     PlannedPort,
     Project,
@@ -31,7 +32,8 @@ from portgen.plan.types import (
     Service,
     Transport,
 )
-from portgen.targets import Page, ufw
+from portgen.targets import Page
+from portgen.targets.ufw import writing as ufw
 
 NONE = "-"  # an empty cell
 MOST_RANGES = (
@@ -123,10 +125,8 @@ def base_url(server: Server) -> str | None:
 
 def _known(service: Service, url: str | None) -> _Known:
     """Only what speaks http has a route; only an active service's is rendered, and can be visited."""
-    route = service.routed
-    visited = (
-        f"{url}{_quoted(route.path)}" if url and route and service.status == "active" else None
-    )
+    route = service.documented_route
+    visited = f"{url}{_quoted(service.route.path)}" if url and service.route else None
     address = str(service.address) if service.address else None
     return _Known(
         service, text(service.title), text(service.purpose or NONE), address, route, visited
@@ -259,8 +259,8 @@ def _route_cell(one: _Known) -> str:
 def route_access(service: Service) -> str:
     """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is
     ever rendered."""
-    route = service.routed
-    if route is None or service.status == "retired":
+    route = service.documented_route
+    if route is None:
         return ""
     own = (
         "only "
@@ -409,7 +409,7 @@ def _visit(one: _Known) -> str:
 
 
 def _nginx_ports(host: Host) -> list[int]:
-    return [binding.port for binding in host.bindings if binding.kind == "nginx"]
+    return [binding.port for binding in host.bindings if binding.kind == NGINX]
 
 
 def _numbers(ports: Iterable[PlannedPort]) -> str:

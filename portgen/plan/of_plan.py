@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec import structs
+
+from portgen.formats import nginx
+from portgen.formats.nginx import Node
+from portgen.plan import locations
 from portgen.plan.facts import (
-    NGINX,
     Container,
     Facts,
+    Guard,
     Key,
     Nginx,
     Route,
@@ -20,10 +25,10 @@ from portgen.plan.facts import (
     by_port,
     single,
 )
-from portgen.plan.types import Endpoint, Forwarder, Host, Plan
+from portgen.plan.types import NGINX, Endpoint, Forwarder, Host, Plan
+from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Route as PlannedRoute
 from portgen.plan.types import Service as PlannedService
-from portgen.targets import ufw as ufw_target
 
 
 def differing(before: Plan, after: Plan) -> set[Key]:
@@ -109,14 +114,8 @@ class _Parts:
         route = self.routes.get(service.name)
         file, container = self.containers.get(service.name, ("", None))
         guard = self.guards.get(service.name)
-        return Service(
-            title=facts.title,
-            via=facts.via,
-            status=facts.status,
-            project=facts.project,
-            ports=facts.ports,
-            primary=facts.primary,
-            described=facts.described,
+        return structs.replace(
+            facts,
             backend=route.backend if route is not None else None,
             route=None if route is None else _route(route),
             units={
@@ -134,7 +133,7 @@ class _Parts:
                 container.published,
             ),
             openings=self.openings.get(service.name, {}),
-            guard=tuple(ufw_target.guard_rules(guard)) if guard else (),
+            guard=None if guard is None else _guard(guard),
         )
 
 
@@ -149,22 +148,39 @@ def _unit(forwarder: Forwarder) -> Unit:
 
 
 def _route(route: PlannedRoute) -> Route:
-    return Route(
-        path=route.path,
-        strip=route.strip,
-        clients=route.clients,
-        closed=route.closed,
-        auth_file=route.auth_file,
-        max_body=route.max_body,
-        buffering=route.buffering,
-        timeout=route.timeout,
-        directives=tuple(
-            line.strip()
-            for directive in route.extra
-            for line in directive.split("\n")
-            if line.strip()
-        ),
-    )
+    """What nginx makes of the route's settings and of its raw directives together: they stand in one location."""
+    said = [_said("allow", client) for client in route.clients]
+    if route.clients or route.closed:
+        said.append(_said("deny", "all"))
+    if route.auth_file is not None:
+        said += [_said("auth_basic", route.title), _said("auth_basic_user_file", route.auth_file)]
+    if route.max_body is not None:
+        said.append(_said("client_max_body_size", route.max_body))
+    if route.buffering:
+        said.append(_said("proxy_buffering", "on"))
+    else:
+        said.append(_said("proxy_buffering", "off"))
+    said.append(_said("proxy_read_timeout", f"{route.timeout}s"))
+    address = f"http://{route.upstream}"
+    if route.strip:
+        address += "/"
+    said.append(_said("proxy_pass", address))
+    for directive in route.extra:
+        said += nginx.parse(directive)
+    return locations.meaning(route.path, said).route
+
+
+def _said(*words: str) -> Node:
+    return Node(words, words, "", 0, 0)
+
+
+def _guard(guard: PlannedGuard) -> Guard:
+    published = {}
+    if guard.sources:
+        published = {port.endpoint: guard.sources for port in guard.ports}
+    if guard.address is None:
+        return Guard(published)
+    return Guard(published, str(guard.address), str(guard.subnet))
 
 
 def _nginx(host: Host) -> Nginx:

@@ -1,0 +1,153 @@
+"""ufw's rules: as people write them on a command line, and as ufw keeps them in `user.rules`.
+
+In: the words of a command; the text of `/etc/ufw/user.rules` or `user6.rules`. Out: `Rule`s. Pure. What ufw
+would refuse is not a rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+ANYWHERE = "any"
+_ACTIONS = ("allow", "deny", "reject", "limit")
+_TUPLE = re.compile(r"### tuple ###\s*(?P<fields>.*?)(?: comment=(?P<comment>[0-9a-fA-F]*))?\s*")
+_SIMPLE = re.compile(r"(?P<port>[0-9,:]+)(?:/(?P<protocol>tcp|udp))?")
+_SHORTEST, _LONGEST = 6, 9  # fields of a tuple: with applications, and with a direction
+
+
+class Rule(NamedTuple):
+    """One rule. An address is as it was written: `any`, or in ufw's files `0.0.0.0/0` or `::/0`, is every one. A
+    port is None where every one is meant, and may be `5000:5010,6000`."""
+
+    action: str
+    protocol: str = ANYWHERE
+    source: str = ANYWHERE
+    source_port: str | None = None
+    to: str = ANYWHERE
+    port: str | None = None
+    direction: str = "in"
+    interface: str | None = None
+    application: str | None = None
+    routed: bool = False
+    comment: str | None = None
+    line: int = 0  # of the file that it was read from, 1-based
+
+
+# --- a command line --------------------------------------------------------------------------------------------------
+
+
+def command(words: list[str]) -> Rule | None:
+    """`allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'x'`, or ufw's short form `allow 22/tcp`; the
+    words behind `ufw`. None for any other command, and for what this can't read."""
+    rest = list(words)
+    routed = rest[:1] == ["route"]
+    if routed:
+        del rest[0]
+    if not rest or rest[0] not in _ACTIONS:
+        return None
+    rule = Rule(rest.pop(0), routed=routed)
+    side = "to"
+    while rest:
+        word = rest.pop(0)
+        if word in ("in", "out"):
+            rule = rule._replace(direction=word)
+        elif word in ("log", "log-all"):
+            continue
+        elif word in ("from", "to") or word in _FIELDS:
+            if not rest:
+                return None
+            if word in ("from", "to"):
+                side = word
+            rule = _with(rule, word, side, rest.pop(0))
+        else:
+            simple = _SIMPLE.fullmatch(word)
+            if simple is None or rule.port is not None:
+                return None
+            rule = rule._replace(port=simple["port"], protocol=simple["protocol"] or ANYWHERE)
+    return rule
+
+
+_FIELDS = ("proto", "on", "app", "comment", "port")
+
+
+def _with(rule: Rule, word: str, side: str, value: str) -> Rule:
+    """The rule with what one keyword says: a `port` belongs to the `from` or `to` before it."""
+    match word:
+        case "from":
+            return rule._replace(source=value)
+        case "to":
+            return rule._replace(to=value)
+        case "proto":
+            return rule._replace(protocol=value)
+        case "on":
+            return rule._replace(interface=value)
+        case "app":
+            return rule._replace(application=value)
+        case "comment":
+            return rule._replace(comment=value)
+    if side == "from":
+        return rule._replace(source_port=value)
+    return rule._replace(port=value)
+
+
+# --- ufw's own files -------------------------------------------------------------------------------------------------
+
+
+def tuples(text: str) -> Iterator[Rule]:
+    """The rules that ufw keeps, each in a comment above the iptables rules that it became. ufw itself reads
+    these lines and no others: action, protocol, destination's port and address, source's port and address,
+    perhaps two applications, and in which direction, perhaps on which interface."""
+    for number, line in enumerate(text.split("\n"), 1):
+        match = _TUPLE.fullmatch(line)
+        if match is None:
+            continue
+        rule = _of_fields(match["fields"].split(), number)
+        if rule is not None:
+            comment = None
+            if match["comment"]:
+                comment = _decoded(match["comment"])
+            yield rule._replace(comment=comment)
+
+
+def _of_fields(fields: list[str], line: int) -> Rule | None:
+    if not _SHORTEST <= len(fields) <= _LONGEST:
+        return None
+    place = "in"
+    if len(fields) in (_SHORTEST + 1, _LONGEST):
+        place = fields.pop()
+    action, protocol, port, to, source_port, source, *applications = fields
+    routed = action.startswith("route:")
+    direction, _, interface = place.partition("_")
+    application = None
+    for name in applications:
+        if name != "-" and application is None:
+            application = name.replace("%20", " ")
+    return Rule(
+        action=action.removeprefix("route:").partition("_")[0],
+        protocol=protocol,
+        source=source,
+        source_port=_port(source_port),
+        to=to,
+        port=_port(port),
+        direction=direction,
+        interface=interface or None,
+        application=application,
+        routed=routed,
+        line=line,
+    )
+
+
+def _port(value: str) -> str | None:
+    if value == ANYWHERE:
+        return None
+    return value
+
+
+def _decoded(comment: str) -> str:
+    """ufw keeps a comment as the hexadecimal form of its UTF-8."""
+    try:
+        return bytes.fromhex(comment).decode()
+    except ValueError:
+        return comment

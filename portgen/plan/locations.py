@@ -1,0 +1,147 @@
+"""What the directives of an nginx location mean, as facts.
+
+In: the directives of a location, and those that it inherits: of a file, or such as follow from a plan. Out: its
+`Route`, and where it leads. Pure. What can't be said as a fact stays what it is, among `Route.directives`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from portgen.formats.nginx import Node
+from portgen.plan.facts import Route
+
+# What a location inherits from the blocks around it where it does not say it itself; `allow` and `deny` only
+# together.
+INHERITED = frozenset({
+    "allow",
+    "auth_basic",
+    "auth_basic_user_file",
+    "client_max_body_size",
+    "deny",
+    "proxy_buffering",
+    "proxy_read_timeout",
+})  # fmt: skip
+_READ_TIMEOUT = 60  # seconds: nginx's own
+_PASS = re.compile(r"(?P<scheme>https?)://(?P<server>[^/]*)(?P<uri>/.*)?")
+_TIME = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>ms|[smhdwMy]?)\s*")
+_SECONDS = {
+    "": 1,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 604_800,
+    "M": 2_592_000,
+    "y": 31_536_000,
+}
+
+
+class Meaning(NamedTuple):
+    """A location's route, and the server or upstream that it passes requests to."""
+
+    route: Route
+    passes: str | None
+
+
+class _Visitors(NamedTuple):
+    """Who may come, and the rules that say so; the other ones say something that this can't."""
+
+    clients: tuple[str, ...]
+    closed: bool
+    understood: int
+
+
+def meaning(path: str, own: Sequence[Node], inherited: Iterable[Node] = ()) -> Meaning:
+    """What a location with these directives does."""
+    settings: dict[str, Node] = {}
+    around: list[Node] = []
+    for node in inherited:
+        settings[node.name] = node
+        if node.name in ("allow", "deny"):
+            around.append(node)
+    for node in own:
+        settings[node.name] = node
+    rules = [node for node in own if node.name in ("allow", "deny") and len(node.words) == 2]
+    visitors = _visitors(rules or around)
+    understood = rules[: visitors.understood]
+    auth_file = _auth_file(settings, understood)
+    max_body = _value(settings, "client_max_body_size", understood)
+    buffering = _value(settings, "proxy_buffering", understood) != "off"
+    timeout = _timeout(settings, understood)
+    passed = _passed(settings, understood)
+    strip, passes = False, None
+    if passed is not None:
+        strip, passes = passed["uri"] == "/", passed["server"]
+    known = set(map(id, understood))
+    route = Route(
+        path=path,
+        strip=strip,
+        clients=visitors.clients,
+        closed=visitors.closed,
+        auth_file=auth_file,
+        max_body=max_body,
+        buffering=buffering,
+        timeout=timeout,
+        directives=tuple(node.text for node in own if id(node) not in known),
+    )
+    return Meaning(route, passes)
+
+
+def _value(settings: dict[str, Node], name: str, understood: list[Node]) -> str | None:
+    node = settings.get(name)
+    if node is None or len(node.words) != 2:
+        return None
+    understood.append(node)
+    return node.words[1]
+
+
+def _visitors(rules: Sequence[Node]) -> _Visitors:
+    """nginx takes the first rule that fits, and lets in whom none does."""
+    clients: list[str] = []
+    for number, rule in enumerate(rules, 1):
+        if rule.words == ("deny", "all"):
+            return _Visitors(tuple(clients), not clients, number)
+        if rule.words == ("allow", "all"):
+            return _Visitors((), False, number)
+        if rule.name == "deny":
+            return _Visitors((), False, 0)
+        clients.append(rule.words[1])
+    return _Visitors((), False, 0)
+
+
+def _auth_file(settings: dict[str, Node], understood: list[Node]) -> str | None:
+    """A file without a prompt asks for no password, and neither does the prompt `off`."""
+    prompt, file = settings.get("auth_basic"), settings.get("auth_basic_user_file")
+    if prompt is None or file is None or len(prompt.words) != 2 or len(file.words) != 2:
+        return None
+    understood += [prompt, file]
+    if prompt.words[1] == "off":
+        return None
+    return file.words[1]
+
+
+def _passed(settings: dict[str, Node], understood: list[Node]) -> re.Match[str] | None:
+    node = settings.get("proxy_pass")
+    if node is None or len(node.words) != 2:
+        return None
+    match = _PASS.fullmatch(node.words[1])
+    if match is not None and match["scheme"] == "http" and match["uri"] in (None, "/"):
+        understood.append(node)
+    return match
+
+
+def _timeout(settings: dict[str, Node], understood: list[Node]) -> int:
+    node = settings.get("proxy_read_timeout")
+    if node is None or len(node.words) != 2:
+        return _READ_TIMEOUT
+    seconds, end = 0.0, 0
+    for part in _TIME.finditer(node.words[1]):
+        seconds += int(part["number"]) * _SECONDS.get(part["unit"], 0.001)
+        end = part.end()
+    if end != len(node.words[1]):
+        return _READ_TIMEOUT
+    understood.append(node)
+    return round(seconds)

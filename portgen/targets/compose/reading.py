@@ -1,0 +1,134 @@
+"""What compose files say: where a container is found, what docker publishes of it, which networks there are.
+
+In: compose files below `compose/`. Out: a `Statement` a service, and one a network, by their names. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from portgen.formats import compose
+from portgen.formats.compose import Fault
+from portgen.inventory import reader
+from portgen.plan.facts import Container, Fact, Network
+from portgen.targets import Statement
+
+FOLDER = "compose/"
+
+
+def read(files: Mapping[str, str]) -> Iterator[Statement]:
+    for path, text in files.items():
+        parsed = compose.written(text)
+        if isinstance(parsed, Fault):
+            yield from _in_parts(path, text)
+        else:
+            yield from _File(path, text, 0).statements(*parsed)
+
+
+def _in_parts(path: str, text: str) -> Iterator[Statement]:
+    """Of a file that an edit made invalid, the parts between blank lines that are still valid: what is wrong in
+    one service does not make the others unknown."""
+    line = 0
+    for part in text.split("\n\n"):
+        parsed = compose.written(part)
+        if not isinstance(parsed, Fault):
+            content, place = parsed
+            if not content.keys() & {"services", "networks"}:
+                content = {"services": content}
+                place = reader.Place(0, len(part), {"services": place})
+            yield from _File(path, part, line).statements(content, place)
+        line += part.count("\n") + 2
+
+
+class _File:
+    """A file, or a part of one that begins `above` lines further down."""
+
+    def __init__(self, path: str, text: str, above: int) -> None:
+        self.path = path
+        self.text = text
+        self.above = above
+
+    def statements(self, content: dict[str, Any], place: reader.Place) -> Iterator[Statement]:
+        file = self.path.removeprefix(FOLDER)
+        for name, entry in _entries(content, "services"):
+            stated = _container(file, name.replace("$$", "$"), entry)
+            yield self.stated(place, ("services", name), stated.service, stated)
+        for name, entry in _entries(content, "networks"):
+            network = _network(entry)
+            if network is not None:
+                yield self.stated(place, ("networks", name), name, network)
+
+    def stated(
+        self, place: reader.Place, keys: tuple[str, str], name: str, fact: Fact
+    ) -> Statement:
+        found = reader.descend(place, keys)
+        first = self.above + 1 + self.text.count("\n", 0, found.key)
+        # A mapping ends where the next thing begins: what is blank, or a comment, is not part of it.
+        lines = self.text[found.key : found.end].rstrip().split("\n")
+        return Statement(self.path, first, first + len(lines) - 1, name, fact)
+
+
+def _entries(content: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    entries = content.get(key)
+    if isinstance(entries, dict):
+        yield from entries.items()
+
+
+def _container(file: str, name: str, value: Any) -> Container:
+    entry: dict[str, Any] = {"": value}
+    if isinstance(value, dict):
+        entry = dict(value)
+    network, address = _joined(entry)
+    ports = entry.pop("ports", None)
+    if ports is None:
+        ports = []
+    if not isinstance(ports, list):
+        ports = [ports]
+    mode = entry.pop("network_mode", None)
+    project = file.removeprefix("docker-compose.").removesuffix(".yml")
+    if entry.get("labels") == {"portgen": project}:
+        del entry["labels"]
+    settings = ""
+    if entry:
+        settings = json.dumps(entry, sort_keys=True, default=str)
+    return Container(
+        file, name, mode == "host", network, address, tuple(map(_published, ports)), settings
+    )
+
+
+def _joined(entry: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The one network that a container joins, and its fixed address there. Anything else stays in `entry`."""
+    networks = compose.joined(entry)
+    if len(networks) != 1:
+        return None, None
+    del entry["networks"]
+    name, inside = next(iter(networks.items()))
+    address = inside.get("ipv4_address")
+    if not isinstance(address, str):
+        address = None
+    return name, address
+
+
+def _published(mapping: Any) -> str:
+    """An entry of `ports:` in compose's short form: `127.0.0.1:5002:5000/udp`."""
+    if not isinstance(mapping, dict):
+        text = str(mapping)
+        return compose.interpolated(text, {}) or text
+    parts = [mapping.get(key) for key in ("host_ip", "published", "target")]
+    text = ":".join(str(part) for part in parts if part is not None)
+    if mapping.get("protocol", "tcp") != "tcp":
+        text += f"/{mapping['protocol']}"
+    return text
+
+
+def _network(value: Any) -> Network | None:
+    """A network with a subnet; None where compose lets docker choose one, or the subnet is not one."""
+    try:
+        subnet = str(value["ipam"]["config"][0]["subnet"])
+        ipaddress.ip_network(subnet, strict=False)
+    except (LookupError, TypeError, ValueError):
+        return None
+    return Network(subnet)

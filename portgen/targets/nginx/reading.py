@@ -1,0 +1,220 @@
+"""What nginx's files say: the servers' names and ports, the locations and where they lead.
+
+In: files below `nginx/`, as they lie below /etc/nginx. Out: `Statement`s: of each `listen`, `server_name` and
+`ssl_certificate`, of each upstream by its name, of each location by its path. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec import structs
+
+from portgen.formats import nginx
+from portgen.formats.nginx import Node
+from portgen.plan import locations
+from portgen.plan.facts import Fact, Location, Nginx, Route, Upstream
+from portgen.plan.types import Endpoint
+from portgen.targets import Statement
+
+FOLDER = "nginx/"
+# What the default template says in every location, whatever the service.
+COMMON = """
+proxy_http_version 1.1;
+proxy_set_header Host $host$portgen_port;
+proxy_set_header Upgrade $portgen_upgrade;
+proxy_set_header Connection $portgen_connection;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
+proxy_set_header X-Forwarded-Host $host$portgen_port;
+proxy_set_header Forwarded "";
+proxy_set_header Front-End-Https "";
+proxy_set_header Proxy "";
+proxy_set_header Remote-Groups "";
+proxy_set_header Remote-User "";
+proxy_set_header X-Forwarded-Email "";
+proxy_set_header X-Forwarded-Groups "";
+proxy_set_header X-Forwarded-Port "";
+proxy_set_header X-Forwarded-Protocol "";
+proxy_set_header X-Forwarded-Scheme "";
+proxy_set_header X-Forwarded-Server "";
+proxy_set_header X-Forwarded-Ssl "";
+proxy_set_header X-Forwarded-User "";
+proxy_set_header X-Original-Host "";
+proxy_set_header X-Original-URL "";
+proxy_set_header X-Remote-User "";
+proxy_set_header X-Rewrite-URL "";
+proxy_set_header X-WebAuth-User "";
+proxy_request_buffering off;
+proxy_ignore_client_abort on;
+proxy_connect_timeout 2s;
+proxy_next_upstream_timeout 1s;
+""".strip().split("\n")
+_NAMED = "$portgen_named"  # the map whose keys are the servers' names once more
+_REDIRECTS = ("301", "302", "303", "307", "308")
+
+
+class _Around(NamedTuple):
+    """What is known where a directive stands: what it inherits, and what names stand for."""
+
+    inherited: tuple[Node, ...]
+    upstreams: Mapping[str, str]
+    constants: Mapping[str, str]
+
+
+def read(files: Mapping[str, str]) -> Iterator[Statement]:
+    """The files as nginx reads them, `include` and what a location inherits included."""
+    tree = nginx.load({path.removeprefix(FOLDER): text for path, text in files.items()})
+    upstreams: dict[str, str] = {}
+    constants: dict[str, str] = {}
+    for node in _http(tree):
+        if node.name == "upstream":
+            _collect_upstream(node, upstreams)
+        elif node.name == "geo":
+            _collect_constant(node, constants)
+    yield from _statements(tree, _Around((), upstreams, constants))
+
+
+def _http(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    for node in nodes:
+        if node.name == "http" and node.block is not None:
+            yield from node.block
+        else:
+            yield node
+
+
+def _collect_upstream(node: Node, upstreams: dict[str, str]) -> None:
+    """The first server of an upstream."""
+    for inner in node.block or ():
+        if inner.name == "server" and len(inner.words) > 1 and len(node.words) > 1:
+            upstreams.setdefault(node.words[1], inner.words[1])
+
+
+def _collect_constant(node: Node, constants: dict[str, str]) -> None:
+    """`geo $name { default "x"; }` is the only way to write a constant at http level."""
+    block = node.block or ()
+    if len(node.words) == 2 and len(block) == 1 and block[0].words[:1] == ("default",):
+        constants[node.words[1].removeprefix("$")] = block[0].words[-1]
+
+
+def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
+    """What a block says, and the blocks in it."""
+    here = around._replace(inherited=_inherited(nodes, around.inherited))
+    for node in nodes:
+        block = node.block or ()
+        if node.name in ("http", "server"):
+            yield from _statements(block, here)
+            if node.name == "server":
+                yield from _of_server(block, around)
+        elif node.name == "upstream" and node.words[-1] in around.upstreams:
+            yield _stated(node, node.words[-1], Upstream(around.upstreams[node.words[-1]]))
+        elif node.name == "location" and len(node.words) > 1 and not _redirects(block):
+            path = " ".join(word for word in node.words[1:] if word != "^~")
+            yield _stated(node, path, _location(path, block, here))
+        elif node.name == "map" and node.words[-1] == _NAMED:
+            for inner in block:
+                yield _stated(inner, inner.name, None)
+
+
+def _stated(node: Node, name: str, fact: Fact | None) -> Statement:
+    return Statement(FOLDER + node.path, node.first, node.last, name, fact)
+
+
+def _inherited(nodes: tuple[Node, ...], around: tuple[Node, ...]) -> tuple[Node, ...]:
+    own = tuple(node for node in nodes if node.name in locations.INHERITED)
+    if any(node.name in ("allow", "deny") for node in own):
+        around = tuple(node for node in around if node.name not in ("allow", "deny"))
+    return (*around, *own)
+
+
+def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
+    for node in block:
+        words = node.words[1:]
+        if node.name == "server_name":
+            yield _stated(node, node.name, Nginx(names=words))
+        elif node.name == "listen" and words:
+            endpoint = _listens(words[0], words[1:])
+            if endpoint is not None:
+                yield _stated(node, node.name, Nginx(listen=(endpoint,)))
+        elif node.name == "ssl_certificate" and words:
+            certificate = _resolved(words[0], around.constants)
+            yield _stated(node, node.name, Nginx(certificate=certificate))
+
+
+def _listens(address: str, options: tuple[str, ...]) -> Endpoint | None:
+    """The port of a `listen`: 80 where it names none; None for a socket."""
+    if address.startswith("unix:"):
+        return None
+    number = re.search(r"(?:^|:)([0-9]{1,5})$", address)
+    transport: Endpoint = Endpoint(80, "tcp")
+    if number is not None and not address.endswith("]"):
+        transport = Endpoint(int(number[1]), "tcp")
+    if "quic" in options:
+        return Endpoint(transport.port, "udp")
+    return transport
+
+
+def _redirects(block: tuple[Node, ...]) -> bool:
+    """Whether a location only sends visitors on, as nginx does by itself for a path without its last slash."""
+    codes = [node.words[1] for node in block if node.name == "return" and len(node.words) > 1]
+    return any(code in _REDIRECTS for code in codes)
+
+
+def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
+    route, passes = locations.meaning(path, block, around.inherited)
+    auth_file = route.auth_file
+    if auth_file is not None:
+        auth_file = _resolved(auth_file, around.constants)
+    directives = _own(route)
+    backend = None
+    if passes is not None:
+        backend = _backend(passes, block, around)
+    return Location(structs.replace(route, auth_file=auth_file, directives=directives), backend)
+
+
+def _own(route: Route) -> tuple[str, ...]:
+    """The directives that a location has besides those of the default template, each of which it has once."""
+    prefix = ""
+    if route.strip:
+        prefix = route.path.rstrip("/")
+    common = {
+        *COMMON,
+        f'proxy_set_header X-Forwarded-Prefix "{prefix}";',
+        f"proxy_send_timeout {route.timeout}s;",
+    }
+    found = []
+    for directive in route.directives:
+        if directive in common:
+            common.remove(directive)
+        else:
+            found.append(directive)
+    return tuple(found)
+
+
+def _backend(passes: str, block: tuple[Node, ...], around: _Around) -> str | None:
+    """`127.0.0.1:5007`; None where only nginx knows it, request by request."""
+    variables = dict(around.constants)
+    for node in block:
+        if node.name == "set" and len(node.words) == 3:
+            variables[node.words[1].removeprefix("$")] = node.words[2]
+    server = _resolved(passes, variables)
+    server = around.upstreams.get(server, server)
+    if "$" in server:
+        return None
+    if not re.search(r":[0-9]+$", server):
+        server += ":80"
+    return server
+
+
+def _resolved(text: str, variables: Mapping[str, str]) -> str:
+    """A text with the variables in it that are constants."""
+    if "$" not in text:
+        return text
+
+    def value(match: re.Match[str]) -> str:
+        return variables.get(match[1] or match[2], match[0])
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)

@@ -1,0 +1,172 @@
+"""What units say: where a socat forwarder listens, where it leads, whom it lets in.
+
+In: unit files below `systemd/`. Out: a `Statement` a unit, by its name. Pure. A unit that runs something else
+than socat is stated too, with all that it says as its settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from portgen.formats import systemd
+from portgen.formats.systemd import Setting
+from portgen.plan.facts import Unit, port_of
+from portgen.plan.types import ANY, EVERYWHERE, EVERYWHERE6, Endpoint, Transport
+from portgen.targets import Statement
+
+FOLDER = "systemd/"
+_LISTENS = re.compile(r"(TCP|UDP)([46]?)-(?:LISTEN|L|RECVFROM|RECV)")
+_LEADS = re.compile(r"(?:TCP|UDP)[46]?(?:-CONNECT)?")
+# Options of socat that have a value, in the next word where it does not follow at once.
+_WITH_VALUE = ("-b", "-t", "-T", "-L", "-W", "-r", "-R")
+_FACTS = ("ExecStart", "IPAddressAllow", "IPAddressDeny", "Description")
+
+
+class Socat(NamedTuple):
+    """A forwarder's command. `rest`: what else it says, such as `backlog=128`."""
+
+    listen: Endpoint
+    bind: str
+    to: str
+    timeout: int
+    rest: tuple[str, ...]
+
+
+class _Address(NamedTuple):
+    """One of socat's two addresses: `TCP4-LISTEN:5007,bind=127.0.0.1,fork`."""
+
+    kind: str
+    place: str
+    options: tuple[str, ...]
+
+
+def read(files: Mapping[str, str]) -> Iterator[Statement]:
+    for path, text in files.items():
+        if path.endswith(".service"):
+            last = text.count("\n") + 1
+            yield Statement(path, 1, last, path.removeprefix(FOLDER), unit(text))
+
+
+def unit(text: str) -> Unit:
+    """A unit's facts."""
+    settings = list(systemd.read(text))
+    command = _command(settings)
+    if command is None:
+        return Unit(None, "", "", 0, (), _other(settings, ("Description",)))
+    other = _other(settings, _FACTS)
+    if command.rest:
+        other += f"\nsocat {' '.join(command.rest)}"
+    clients = _clients(settings, command.to.rpartition(":")[0])
+    return Unit(command.listen, command.bind, command.to, command.timeout, clients, other)
+
+
+def _command(settings: list[Setting]) -> Socat | None:
+    commands = [
+        setting.value for setting in settings if setting.name == "ExecStart" and setting.value
+    ]
+    if len(commands) != 1:
+        return None
+    return socat(systemd.words(commands[0]))
+
+
+def _other(settings: list[Setting], known: tuple[str, ...]) -> str:
+    """What the unit says besides, a line a setting, without its comments."""
+    lines = []
+    section = None
+    for setting in settings:
+        if setting.name in known:
+            continue
+        if setting.section != section:
+            section = setting.section
+            lines.append(f"[{section}]")
+        lines.append(f"{setting.name}={setting.value}")
+    return "\n".join(lines)
+
+
+def _listed(settings: list[Setting], name: str) -> list[str]:
+    """The words of a setting that may be given several times. An empty value takes back those before it."""
+    found: list[str] = []
+    for setting in settings:
+        if setting.name == name and not setting.value:
+            found = []
+        elif setting.name == name:
+            found += setting.value.split()
+    return found
+
+
+def _clients(settings: list[Setting], address: str) -> tuple[str, ...]:
+    """Whom systemd lets in, besides the host itself and the container that answers."""
+    if "any" not in _listed(settings, "IPAddressDeny"):
+        return (ANY,)
+    allowed = _listed(settings, "IPAddressAllow")
+    for own in ("localhost", address):
+        if own in allowed:
+            allowed.remove(own)
+    return tuple(allowed)
+
+
+# --- socat's command line --------------------------------------------------------------------------------------------
+
+
+def socat(words: list[str]) -> Socat | None:
+    """A command line that listens on one port and leads to another; None for any other."""
+    if not words or words[0].lstrip("@-:+!|").rpartition("/")[2] != "socat":
+        return None
+    options, addresses = _parted(words[1:])
+    if len(addresses) != 2:
+        return None
+    listens, leads = map(_address, addresses)
+    listening = _LISTENS.fullmatch(listens.kind)
+    port = port_of(listens.place)
+    if listening is None or port is None or not _LEADS.fullmatch(leads.kind):
+        return None
+    transport: Transport = "tcp"
+    if listening[1] == "UDP":
+        transport = "udp"
+    bind = EVERYWHERE
+    if listening[2] == "6":
+        bind = EVERYWHERE6
+    rest = []
+    for option in listens.options:
+        name, _, value = option.partition("=")
+        if name == "bind":
+            bind = value.strip("[]")
+        elif name != "ipv6only":
+            rest.append(option)
+    # A datagram has no half of a connection to wait for.
+    timeout = 0
+    if transport == "tcp":
+        timeout = _seconds(options.pop("-t", "0"))
+    rest += [*leads.options, *(f"{name} {value}" for name, value in options.items())]
+    return Socat(Endpoint(port, transport), bind, leads.place, timeout, tuple(rest))
+
+
+def _parted(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The options with their values, and the addresses."""
+    options: dict[str, str] = {}
+    addresses = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-") or word == "-":
+            addresses.append(word)
+        elif word[:2] in _WITH_VALUE:
+            options[word[:2]] = word[2:] or next(rest, "")
+        else:
+            options[word] = ""
+    return options, addresses
+
+
+def _address(text: str) -> _Address:
+    """Commas within brackets part nothing: an IPv6 address has none, but a range may."""
+    place, *options = re.split(r",(?![^\[]*\])", text)
+    kind, _, rest = place.partition(":")
+    return _Address(kind.upper(), rest, tuple(options))
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,29 @@
+"""ufw: the script that adds and removes portgen's rules, and the guard for ports that docker publishes past
+ufw; checked by `sh -n`, `ufw --dry-run` and `iptables-restore --test`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from portgen.plan.types import Host
+from portgen.targets import Check, Machine, Page, Rejection, Statement, Unchecked
+
+
+def pages(host: Host) -> Iterator[Page]:
+    from portgen.targets.ufw import writing
+
+    return writing.pages(host)
+
+
+def checks(
+    host: Host, files: Mapping[str, str], machine: Machine
+) -> Iterator[Check | Rejection | Unchecked]:
+    from portgen.targets.ufw import checking
+
+    return checking.checks(host, files, machine)
+
+
+def read(files: Mapping[str, str]) -> Iterator[Statement]:
+    from portgen.targets.ufw import reading
+
+    return reading.read(files)

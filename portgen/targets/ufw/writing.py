@@ -1,0 +1,88 @@
+"""ufw's pages: the script that adds and removes portgen's rules, and the guard for ports that docker publishes
+past ufw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from portgen.plan.types import LOOPBACK, Guard, Host, Opening, is_ipv6
+from portgen.targets import Page
+
+MARK = "portgen:"  # the comment of each rule of portgen's begins with it, and no other rule's may
+SCRIPT = "ufw/portgen-ufw.sh"
+GUARD = "ufw/portgen-after.rules"
+CHAIN = "PORTGEN-GUARD"
+# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands
+# them on to the container that is published there. No packet that is forwarded legitimately has such an original
+# destination.
+NO_LOOPBACK = (
+    "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+)
+
+
+class Holder(NamedTuple):
+    """Which compose service of which project may have a published port (`5001/tcp`) or a container's
+    address."""
+
+    what: str
+    project: str
+    compose_service: str
+    service: str
+
+
+def pages(host: Host) -> Iterator[Page]:
+    """The script is rendered even where nothing is open: running it then takes back what an earlier one opened."""
+    values = {
+        "host": host,
+        "rules": [(opening.service, rule(opening)) for opening in host.openings],
+        "holders": list(holders(host)),
+        "guarded": bool(host.guards),
+    }
+    yield Page(SCRIPT, "ufw/portgen-ufw.sh.j2", values, 0o755)
+    if host.guards:
+        guards = [(guard, list(guard_rules(guard))) for guard in host.guards]
+        values = {"host": host, "guards": guards, "no_loopback": NO_LOOPBACK}
+        yield Page(GUARD, "ufw/portgen-after.rules.j2", values)
+
+
+def holders(host: Host) -> Iterator[Holder]:
+    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps the old guard
+    in force."""
+    for service in host.services:
+        held = []
+        if service.via == "docker" and service.bind != LOOPBACK:
+            held += [str(port.endpoint) for port in service.ports]
+        if service.address is not None:
+            held.append(str(service.address))
+        for what in held:
+            yield Holder(what, service.project, service.compose_service, service.name)
+
+
+def rule(opening: Opening) -> str:
+    """One rule in ufw's long form, which is always valid. ufw itself drops the /32 of a single address."""
+    single = "/32"
+    if is_ipv6(opening.source):
+        single = "/128"
+    source = opening.source.removesuffix(single)
+    allowed = f"allow proto {opening.transport} from {source} to any port {opening.port}"
+    return f"{allowed} comment '{MARK}{opening.service}'"
+
+
+def guard_rules(guard: Guard) -> Iterator[str]:
+    """The guard's iptables rules for one service.
+
+    The published port is matched by the ORIGINAL destination port, since docker has rewritten it by then; `DNAT`
+    keeps the rule off a container's own connections to that port elsewhere. The container's address is closed
+    to whoever comes straight to it: traffic that was not rewritten, in the direction of its first packet, from
+    outside its own network.
+    """
+    if guard.sources:
+        for port in guard.ports:
+            match = f"-p {port.transport} -m conntrack --ctstate DNAT --ctorigdstport {port.port}"
+            for source in guard.sources:
+                yield f"-A {CHAIN} -s {source} {match} --ctdir ORIGINAL -j RETURN"
+            yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"
+    if guard.address is not None:
+        straight = "-m conntrack ! --ctstate DNAT --ctdir ORIGINAL"
+        yield f"-A {CHAIN} ! -s {guard.subnet} -d {guard.address}/32 {straight} -j DROP"

@@ -1,0 +1,114 @@
+"""`portgen explain` for lines of rendered files, wherever those lines are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INVENTORY = """\
+version: 1
+hosts:
+  box:
+    zones: {lan: [192.168.0.0/16]}
+    nginx: {server_name: box.example.com, allow: [any]}
+projects:
+  wall:
+    ports: 5000-5019
+    network: {name: wall, subnet: 172.30.0.0/24}
+    defaults: {container_port: 8080, allow: [lan], route: "/wall/{name}/"}
+    services:
+      hub: {title: Hub, port: 5000}
+      clock: {title: Clock, port: 5001, via: docker}
+      radio: {title: Radio, ports: [5002, {port: 5004, protocol: udp}], via: host}
+"""
+NGINX = "box/nginx/conf.d/portgen.conf"
+
+Portgen = Callable[..., Any]
+
+
+@pytest.fixture
+def output(portgen: Portgen, tmp_path: Path) -> Path:
+    """The folder of the rendered files; beside it lies their inventory."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY, encoding="utf-8")
+    assert portgen("render").code == 0
+    return tmp_path / "output"
+
+
+def number_of(path: Path, end: str) -> int:
+    """The number of the first line with that end."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return next(number for number, line in enumerate(lines, 1) if line.endswith(end))
+
+
+def test_every_generated_line_of_a_service_is_found(portgen: Portgen, output: Path) -> None:
+    (service,) = json.loads(portgen("explain", "radio", "--format", "json").out)["services"]
+    assert (service["place"]["line"], service["via"]) == (14, "host")
+    for lines in service["generated"]:
+        path = output.parent / lines["file"]
+        text = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        assert "".join(text[lines["first"] - 1 : lines["last"]]) == lines["text"]
+    naming = set()
+    for path in output.rglob("*"):
+        read = path.is_file() and path.suffix not in ("", ".html")
+        if read and "radio" in path.read_text(encoding="utf-8"):
+            naming.add(str(path.relative_to(output.parent)))
+    assert naming == {lines["file"] for lines in service["generated"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "output/box/nginx/conf.d/portgen.conf",
+        "./output/../output/box//nginx/conf.d/portgen.conf",
+        "{output}/box/nginx/conf.d/portgen.conf",
+        "box/nginx/conf.d/portgen.conf",
+        "nginx/conf.d/portgen.conf",
+        "/etc/nginx/conf.d/portgen.conf",
+        "portgen.conf",
+    ],
+)
+def test_a_generated_line_is_traced_however_its_file_is_named(
+    portgen: Portgen, output: Path, name: str
+) -> None:
+    number = number_of(output / NGINX, "upstream portgen_clock {")
+    run = portgen("explain", f"{name.format(output=output)}:{number}")
+    assert (run.code, run.err) == (0, "")
+    shown = f"output/{NGINX}:{number}: upstream portgen_clock {{\n\nclock  Clock\n"
+    assert run.out.startswith(shown)
+
+
+@pytest.mark.parametrize("name", ["../output/{}", "{output}/{}", "output/{}"])
+def test_a_generated_line_is_traced_from_another_folder(
+    portgen: Portgen, output: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = number_of(output / NGINX, "upstream portgen_clock {")
+    elsewhere = output.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    run = portgen("-C", "..", "explain", f"{name.format(NGINX, output=output)}:{number}:5")
+    assert run.out.startswith(f"output/{NGINX}:")
+
+
+def test_a_line_of_a_stale_file_is_read_from_the_file_itself(
+    portgen: Portgen, output: Path
+) -> None:
+    path = output / "box/ufw/portgen-ufw.sh"
+    number = number_of(path, "comment 'portgen:hub'")
+    path.write_text("# one more line\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    run = portgen("explain", f"{path}:{number + 1}")
+    assert run.out.startswith(f"output/box/ufw/portgen-ufw.sh:{number + 1}: ufw allow")
+    assert "hub  Hub" in run.out
+    assert run.err == (
+        "output/box/ufw/portgen-ufw.sh is not what the inventory says: "
+        "`portgen render` brings it up to date\n"
+    )
+
+
+def test_a_line_of_the_sums_is_about_the_file_that_it_names(portgen: Portgen, output: Path) -> None:
+    number = number_of(output / "SHA256SUMS", "portgen-hub.service")
+    assert "\nhub  Hub\n" in portgen("explain", f"output/SHA256SUMS:{number}").out
+    assert portgen("explain", "output/SHA256SUMS:1").code == 1

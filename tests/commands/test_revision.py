@@ -1,0 +1,121 @@
+"""The inventory's file under a command that changes it: a question first, a lock, a safe write."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portgen.files import inventory_file, output
+from portgen.inventory import source as inventory
+from tests.commands.test_cli import on_a_terminal
+
+INVENTORY = """\
+version: 1
+hosts: {box: {zones: {lan: [192.168.0.0/16]}}}
+projects:
+  wall:
+    ports: 5000-5019
+    network: {name: wall, subnet: 172.30.0.0/24}
+    services:
+      hub: {title: Hub, port: 5000, container_port: 8080, allow: [lan]}
+"""
+MOVED = INVENTORY.replace("port: 5000,", "port: 5006, address: 172.30.0.16,")
+
+Portgen = Callable[..., Any]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "inventory.yaml"
+    path.write_text(INVENTORY, encoding="utf-8")
+    return path
+
+
+def test_a_new_service_is_assigned_today(portgen: Portgen, file: Path) -> None:
+    days = [dt.datetime.now().astimezone().date()]
+    assert portgen("add", "night", "--project", "wall").code == 0
+    days.append(dt.datetime.now().astimezone().date())  # a test may run at midnight
+    entries = [f"      night: {{port: 5001, assigned: {day}}}\n" for day in days]
+    assert file.read_text(encoding="utf-8").removeprefix(INVENTORY) in entries
+
+
+def test_on_a_terminal_it_asks_and_no_means_no(file: Path) -> None:
+    code, shown = on_a_terminal(file.parent, "n\n", "move", "hub", "5006")
+    assert code == 1
+    assert "inventory.yaml changes. Write? [y/N]" in shown
+    assert "nothing was written" in shown
+    assert file.read_text(encoding="utf-8") == INVENTORY
+
+
+def test_on_a_terminal_it_asks_and_yes_means_yes(file: Path) -> None:
+    code, shown = on_a_terminal(file.parent, "y\n", "move", "hub", "5006")
+    assert (code, "\x1b[32m+" in shown) == (0, True)
+    assert file.read_text(encoding="utf-8") == MOVED
+
+
+def test_on_a_terminal_yes_can_be_said_beforehand(file: Path) -> None:
+    code, shown = on_a_terminal(file.parent, "", "move", "hub", "5006", "--yes")
+    assert (code, "Write?" in shown) == (0, False)
+    assert file.read_text(encoding="utf-8") == MOVED
+
+
+def test_the_file_keeps_its_mark_its_mode_and_its_link(portgen: Portgen, tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere" / "real.yaml"
+    real.parent.mkdir()
+    real.write_bytes(b"\xef\xbb\xbf" + INVENTORY.replace("\n", "\r\n").encode())
+    real.chmod(0o640)
+    (tmp_path / "inventory.yaml").symlink_to("elsewhere/real.yaml")
+    assert portgen("move", "hub", "5006").code == 0
+    assert (tmp_path / "inventory.yaml").is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert real.read_bytes() == b"\xef\xbb\xbf" + MOVED.replace("\n", "\r\n").encode()
+    assert os.listdir(real.parent) == ["real.yaml"]
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(
+    portgen: Portgen, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = inventory_file.write
+
+    def late(path: Path, source: inventory.Source, text: str) -> None:
+        file.write_text(INVENTORY + "# me first\n", encoding="utf-8")
+        written(path, source, text)
+
+    monkeypatch.setattr(inventory_file, "write", late)
+    run = portgen("move", "hub", "5006")
+    assert run.code == 4
+    assert run.err.startswith("error: inventory.yaml was changed by somebody else meanwhile\n")
+    assert file.read_text(encoding="utf-8") == INVENTORY + "# me first\n"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    portgen: Portgen, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(inventory_file.os, "fsync", full)
+    run = portgen("move", "hub", "5006")
+    assert (run.code, run.err) == (
+        4,
+        "error: inventory.yaml: can't be written: No space left on device\n",
+    )
+    assert file.read_text(encoding="utf-8") == INVENTORY
+    assert sorted(file.parent.iterdir()) == [file]
+
+
+def test_only_one_writes_at_a_time(
+    portgen: Portgen, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "LOCK_WAIT", 0.0)
+    with output.locked(file.parent / "output"):
+        run = portgen("move", "hub", "5006")
+    assert run.code == 4
+    assert "is writing there" in run.err
+    assert file.read_text(encoding="utf-8") == INVENTORY

@@ -1,0 +1,174 @@
+"""What the plan decides once: a unit's name, whether a service has a route, what is pinned or a default; and that
+commands show just that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portgen import rules
+from portgen.inventory import source
+from portgen.plan import planner
+from portgen.plan.types import NGINX, Plan, Route, Service
+
+INVENTORY = """\
+version: 1
+hosts: {box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, allow: [lan]}}}
+projects:
+  apps:
+    ports: 5000-5099
+    network: {name: apps, subnet: 172.30.0.0/24}
+    defaults: {via: socat, container_port: 8000, route: "/{name}/", allow: [lan]}
+    services:
+      web: {port: 5000}
+      many: {ports: [{port: 5001}, {port: 5002, protocol: tcp}, {port: 5002, protocol: udp}, 5003], allow: []}
+      names: {port: 5004, protocol: udp}
+      own: {port: 5005, protocol: tcp, route: /own/}
+      soon: {port: 5006, status: planned}
+      gone: {port: 5007, status: retired}
+      nothing: {title: Nothing, allow: [lan]}
+      pinned: {port: 5008, address: 172.30.0.100}
+      docked: {port: 5009, via: docker, route: null}
+"""
+
+Portgen = Callable[..., Any]
+
+
+def planned(text: str = INVENTORY) -> Plan:
+    return planner.make(source.parse(text.encode(), "inventory.yaml").inventory)
+
+
+def services() -> dict[str, Service]:
+    return {service.name: service for service in planned().services}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "inventory.yaml"
+    path.write_text(INVENTORY, encoding="utf-8")
+    return path
+
+
+# --- units -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_has_a_unit_for_each_port_that_socat_forwards() -> None:
+    assert {name: service.units for name, service in services().items() if service.units} == {
+        "web": ("portgen-web.service",),
+        "many": (
+            "portgen-many.service",
+            "portgen-many.5002.service",
+            "portgen-many.5002-udp.service",
+            "portgen-many.5003.service",
+        ),
+        "names": ("portgen-names.service",),
+        "own": ("portgen-own.service",),
+        "pinned": ("portgen-pinned.service",),
+    }
+
+
+def test_the_forwarders_are_those_of_the_services_units() -> None:
+    plan = planned()
+    (host,) = plan.hosts
+    forwarders = [(forwarder.service, forwarder.unit) for forwarder in host.forwarders]
+    units = [(service.name, unit) for service in host.services for unit in service.units]
+    assert forwarders == units
+
+
+def test_every_unit_that_is_rendered_can_be_explained(portgen: Portgen, file: Path) -> None:
+    (host,) = planned().hosts
+    for forwarder in host.forwarders:
+        for name in (forwarder.unit, forwarder.unit.removesuffix(".service")):
+            run = portgen("explain", name)
+            assert run.code == 0, run.err
+            assert run.out.startswith(f"{forwarder.service}\n")
+
+
+def test_a_unit_that_is_not_rendered_is_not_explained(portgen: Portgen, file: Path) -> None:
+    for name in ("portgen-docked.service", "portgen-gone.service"):
+        assert portgen("explain", name).code == 1
+
+
+# --- routes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_has_a_route_when_it_is_rendered() -> None:
+    routes = {name: service.route for name, service in services().items() if service.route}
+    assert set(routes) == {"web", "many", "pinned"}
+    (host,) = planned().hosts
+    assert {route.service: route for route in host.routes} == routes
+
+
+def test_a_route_has_its_port_and_leads_there() -> None:
+    for service in services().values():
+        route = service.documented_route
+        if route is not None:
+            assert route.port is service.ports[0]
+            assert route.backend == f"127.0.0.1:{route.port.port}"
+            assert route.upstream == f"portgen_{service.name}"
+
+
+def test_what_is_written_is_kept_for_the_rules() -> None:
+    found = services()
+    assert {name for name, service in found.items() if service.written_route is not None} == {
+        "web",
+        "many",
+        "own",
+        "soon",
+        "gone",
+        "pinned",
+    }
+    own = found["own"].written_route
+    assert own is not None
+    assert not isinstance(own, Route)
+    assert not own.is_default
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("web", True), ("soon", True), ("names", False), ("gone", False)]
+)
+def test_commands_show_the_routes_that_are_or_will_be_rendered(
+    portgen: Portgen, file: Path, name: str, shown: bool
+) -> None:
+    assert (f"/{name}/" in portgen("explain", name).out) is shown
+    assert (f"/{name}/" in portgen("ports").out) is shown
+
+
+def test_nothing_is_behind_a_retired_port(portgen: Portgen, file: Path) -> None:
+    lines = portgen("explain", "gone").out.splitlines()
+    assert [line.split() for line in lines if line.startswith("  port ")] == [["port", "5007/tcp"]]
+
+
+# --- what is pinned, what is a default -------------------------------------------------------------------------------
+
+
+def test_a_service_says_what_its_entry_has_of_its_own() -> None:
+    found = services()
+    assert [name for name, service in found.items() if service.address_is_pinned] == ["pinned"]
+    assert found["pinned"].address_path == (*found["pinned"].key_path, "address")
+    assert found["web"].address_path == found["web"].key_path
+    assert [name for name, service in found.items() if not service.allow_is_default] == [
+        "many",
+        "nothing",
+    ]
+    assert found["web"].allow_place == found["web"].via_place == found["web"].key_path
+
+
+def test_a_default_is_not_taken_for_the_entry_of_a_service_with_its_fields_name() -> None:
+    """A finding at the project's default route is not silenced by a service that is called `route`."""
+    text = INVENTORY.replace(
+        'route: "/{name}/", allow',
+        'route: {path: "/{name}/", extra: ["allow all;"], allow: [lan]}, allow',
+    ).replace("web: {port: 5000}", "route: {port: 5000, ignore: {raw-directive: no reason}}")
+    loaded = source.parse(text.encode(), "inventory.yaml")
+    found = rules.check(planner.make(loaded.inventory), loaded.at)
+    assert "raw-directive" in {problem.rule for problem in found}
+
+
+def test_nginx_holds_its_ports_under_one_name() -> None:
+    (host,) = planned().hosts
+    holders = {binding.holder for binding in host.bindings if binding.project is None}
+    assert holders == {NGINX}
