@@ -23,7 +23,7 @@ FLOORS = [
     "commands",
 ]
 PURE = {"formats", "plan", "rules", "edits", "targets", "review"}
-HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
+HEAVY = {"jinja2", "yaml", "msgspec", "patiencediff"}
 IO = {
     "os",
     "io",

@@ -71,15 +71,16 @@ def _of_output(settings: Settings) -> tuple[Review, Source]:
     from portgen.review import compare
 
     source, planned = chain.plan(settings)
-    return compare.of_changes(chain.compare(settings, planned), planned), source
+    compared = chain.compare(settings, planned)
+    return compare.of_changes(compared.changes, compared.files, planned), source
 
 
 def _print(review: Review, source: Source, settings: Settings) -> None:
-    from portgen.review import summary
+    from portgen.review import records, summary
 
     style = settings.style
     if style.format == "json":
-        screen.data(summary.as_dict(review))
+        screen.data(records.review(review))
         return
     if style.format == "github":
         screen.problems(list(_findings(review, source, settings.inventory_name)), style)
@@ -93,6 +94,7 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
 def _findings(review: Review, source: Source, file: str) -> Iterator[Problem]:
     """What becomes reachable, at the service's own line."""
     from portgen.inventory import key_paths
+    from portgen.review import words
 
     paths = {}
     for project, entry in source.inventory.projects.items():
@@ -101,6 +103,7 @@ def _findings(review: Review, source: Source, file: str) -> Iterator[Problem]:
     for exposure in review.exposures:
         if exposure.new:
             place = source.at(paths.get(exposure.service, key_paths.host(exposure.host)))
-            message = f"{exposure.title}: {exposure.where} becomes reachable to {exposure.who}"
+            where, who = words.where(exposure), words.who(exposure, review.names)
+            message = f"{exposure.title}: {where} becomes reachable to {who}"
             # The file's own name: a revision's is `main:inventory.yaml`.
             yield Problem("exposes", Severity.WARNING, message, place._replace(file=file))

@@ -181,7 +181,7 @@ def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str
     from portgen.review import compare, summary
 
     style = settings.style
-    review = compare.of_changes(compared, plan)
+    review = compare.of_changes(compared.changes, compared.files, plan)
     lines = summary.text(review, MOST)
     if style.format == "markdown":
         lines = summary.markdown(review)

@@ -10,7 +10,7 @@ later version; those that are here stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 if TYPE_CHECKING:
     from portgen.files import origin
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from portgen.plan.types import KeyPath
     from portgen.problem import Location
     from portgen.problem import Problem as Found
+    from portgen.review import compare, steps
+    from portgen.review.exposure import Exposure
 
     At = Callable[[KeyPath], Location]
 
@@ -228,8 +230,62 @@ class Edit(TypedDict):
     written: bool
 
 
+class Exposed(TypedDict):
+    """What becomes reachable: where, by whom. `until`: where the same visitors found it before; `new`: they did not."""
+
+    host: str
+    service: str
+    title: str
+    where: str
+    sources: list[str]
+    who: str
+    until: str | None
+    new: bool
+
+
+class Difference(TypedDict):
+    """One fact that changed, such as `route.timeout`; its value before and after, of any type."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class ServiceChange(TypedDict):
+    """What happens to one service: in words, and fact by fact. `was`: its name before, where that is another one."""
+
+    kind: Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
+    host: str
+    service: str
+    was: str | None
+    title: str
+    words: list[str]
+    differences: list[Difference]
+    summary: str
+
+
+class Step(TypedDict):
+    """One thing to do on a host, with the fields of its kind besides."""
+
+    kind: str
+    host: str
+    text: str
+
+
+class Review(TypedDict):
+    """What `diff` prints. `hosts` is what changes on a host beside its services, `other_files` what changes in lines of no
+    service."""
+
+    summary: str
+    exposes: list[Exposed]
+    services: list[ServiceChange]
+    hosts: list[str]
+    steps: list[Step]
+    other_files: list[str]
+
+
 # The records that a command prints as a whole.
-DOCUMENTS = (Lint, Render, Ports, FreePorts, Next, Explain, Verify, Edit)
+DOCUMENTS = (Lint, Render, Review, Ports, FreePorts, Next, Explain, Verify, Edit)
 
 
 def place(location: Location) -> Place:
@@ -450,6 +506,80 @@ def edit(
 ) -> Edit:
     """The result of an edit of the inventory."""
     return {"summary": summary, **render(problems, changes), "written": written}
+
+
+def review(found: compare.Review) -> Review:
+    """What a change means."""
+    from portgen.review import words
+
+    return {
+        "summary": words.headline(found),
+        "exposes": [_exposed(exposure, found) for exposure in found.exposures],
+        "services": [_service_change(changed, found) for changed in found.services],
+        "hosts": list(words.hosts(found)),
+        "steps": [_step(step) for step in found.steps],
+        "other_files": list(found.others),
+    }
+
+
+def _exposed(exposure: Exposure, found: compare.Review) -> Exposed:
+    from portgen.review import words
+
+    return {
+        "host": exposure.host,
+        "service": exposure.service,
+        "title": exposure.title,
+        "where": words.where(exposure),
+        "sources": list(exposure.sources),
+        "who": words.who(exposure, found.names),
+        "until": None if exposure.until is None else str(exposure.until),
+        "new": exposure.new,
+    }
+
+
+def _service_change(changed: compare.Changed, found: compare.Review) -> ServiceChange:
+    from portgen.review import words
+
+    was = None
+    if changed.was is not None and changed.was.name != changed.service:
+        was = changed.was.name
+    differences: list[Difference] = []
+    for each in changed.differences:
+        differences.append({"field": each.field, "before": each.before, "after": each.after})
+    return {
+        "kind": changed.kind,
+        "host": changed.host,
+        "service": changed.service,
+        "was": was,
+        "title": changed.title,
+        "words": list(words.service(changed, found.names)),
+        "differences": differences,
+        "summary": words.line(changed, found.names),
+    }
+
+
+def _step(step: steps.Step) -> Step:
+    """The kind of a step, its own fields, and its text."""
+    from portgen.review import words
+
+    fields: dict[str, Any] = {}
+    for name in step.__struct_fields__:
+        fields[name] = _plain(getattr(step, name))
+    record = {"kind": step.__struct_config__.tag, **fields, "text": words.step(step)}
+    return cast("Step", record)
+
+
+def _plain(value: Any) -> Any:
+    """A step's field: a port as `5007/tcp`, a rule or an address as an object."""
+    from portgen.plan.types import Endpoint
+
+    if isinstance(value, Endpoint):
+        return str(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(inner) for name, inner in value._asdict().items()}
+    if isinstance(value, tuple):
+        return list(map(_plain, value))
+    return value
 
 
 def json_schema() -> dict[str, Any]:

@@ -103,8 +103,7 @@ def test_a_line_of_a_stale_file_is_read_from_the_file_itself(
     assert run.out.startswith(f"output/box/ufw/portgen-ufw.sh:{number + 1}: ufw allow")
     assert "hub  Hub" in run.out
     assert run.err == (
-        "output/box/ufw/portgen-ufw.sh is not what the inventory says: "
-        "`portgen render` brings it up to date\n"
+        "output/box/ufw/portgen-ufw.sh is out of date: `portgen render` updates it\n"
     )
 
 

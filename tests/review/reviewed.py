@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portgen import chain, targets
+from portgen import targets
 from portgen.files import diff, render
 from portgen.files.output import Output, Present
 from portgen.inventory import source as inventory
@@ -38,7 +38,5 @@ def by_files(before: str, after: str) -> Review:
         sums.encode(),
         {file.path: Present(file.text.encode(), bool(file.mode & 0o100)) for file in old},
     )
-    after_sums = diff.sums(new, present)
-    return review.of_changes(
-        chain.Compared(new, diff.compare(new, present, after_sums), after_sums), plan
-    )
+    changes = diff.compare(new, present, diff.sums(new, present))
+    return review.of_changes(changes, new, plan)

@@ -16,8 +16,8 @@ from portgen.files import render
 from portgen.inventory import source as inventory
 from portgen.plan import facts, of_plan, planner
 from portgen.plan.facts import Key
-from portgen.review import compare as review
-from portgen.review import exposure, readings, steps, summary
+from portgen.plan.types import Endpoint
+from portgen.review import exposure, firewall, readings, records, steps, summary, words
 from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
@@ -25,7 +25,7 @@ FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml
 # What files can't tell, and say instead: no purpose, no program of which nothing is rendered, nothing of a service that was planned.
 TOLD_BY_FILES = {
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
-    "goes-live": "Figures is added at 5001, via socat, route /wall/figures/; opens 5001/tcp to lan; starts 1 unit",
+    "goes-live": "Figures is added at 5001, via socat to 172.30.0.17:8000, route /wall/figures/; opens 5001/tcp to lan; starts 1 unit",
     "to-another-host": "api is removed from 5400; closes 5400/tcp to lan",
     "host-renamed": "Syslog moves from box to annex; opens 5414/udp to offices; closes 5414/udp to 10.1.0.0/16, 10.2.0.0/16",
 }
@@ -55,9 +55,9 @@ def test_the_rendered_files_tell_the_same_as_the_plans(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
 def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
     found = by_plans(*texts(case))
-    data = json.loads(json.dumps(summary.as_dict(found)))
+    data = json.loads(json.dumps(records.review(found)))
     assert [service["summary"] for service in data["services"]] == [
-        changed.line for changed in found.services
+        words.line(changed, found.names) for changed in found.services
     ]
     assert len(data["steps"]) == len(found.steps)
 
@@ -107,43 +107,42 @@ def test_ten_ports_shifted_by_one_are_ten_moves_and_one_addition() -> None:
     case = next(case for case in CASES if case.parent.name == "block-shifts")
     for found in (by_plans(*texts(case)), by_files(*texts(case))):
         assert Counter(changed.kind for changed in found.services) == {"moved": 10, "added": 1}
-        assert summary.headline(found) == "11 services: 10 move, 1 is added"
-        moves = {changed.service: changed.words[0] for changed in found.services}
-        assert moves == {"first": "is added at 5010, via socat, route /wall/first/"} | {
-            f"wall-{number}": f"moves {5010 + number} -> {5011 + number}" for number in range(10)
+        assert words.headline(found) == "11 services: 10 move, 1 is added"
+        moves = {
+            changed.service: words.service(changed, found.names)[0] for changed in found.services
         }
+        assert moves == {
+            "first": "is added at 5010, via socat to 172.30.0.26:8000, route /wall/first/"
+        } | {f"wall-{number}": f"moves {5010 + number} -> {5011 + number}" for number in range(10)}
         assert {exposed.service for exposed in found.exposures if exposed.new} == {"first"}
 
 
 def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts() -> None:
     case = next(case for case in CASES if case.parent.name == "block-shifts")
     found = by_plans(*texts(case)).steps
-    order = [step.action for step in found]
-    assert order == [
-        "stop-units",
-        "stop-containers",
-        "firewall",
-        "nginx",
-        "containers",
-        "containers",
-        "reload-systemd",
-        "start-units",
-        "start-units",
+    assert list(map(type, found)) == [
+        steps.StopUnits,
+        steps.StopContainers,
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.ComposeUp,
+        steps.DaemonReload,
+        steps.EnableUnits,
+        steps.StartUnits,
     ]
-    stopped = next(step for step in found if step.action == "stop-units")
+    stopped, new, again = (step.units for step in found if isinstance(step, steps.Units))
     # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their neighbours.
-    assert set(stopped.names) == {f"portgen-wall-{number}.service" for number in range(10)}
-    started = [step.names for step in found if step.action == "start-units"]
-    assert started == [("portgen-first.service",), stopped.names]
+    assert set(stopped) == {f"portgen-wall-{number}.service" for number in range(10)}
+    assert (new, again) == (("portgen-first.service",), stopped)
 
 
 def test_a_move_to_a_free_port_stops_nothing() -> None:
     case = next(case for case in CASES if case.parent.name == "move-pinned")
-    assert [step.action for step in by_plans(*texts(case)).steps] == [
-        "firewall",
-        "nginx",
-        "reload-systemd",
-        "restart-units",
+    assert list(map(type, by_plans(*texts(case)).steps)) == [
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.DaemonReload,
+        steps.RestartUnits,
     ]
 
 
@@ -158,15 +157,14 @@ def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> 
     for old, new in pinned:
         after = after.replace(old, new)
     for found in (by_plans(before, after), by_files(before, after)):
-        order = [step.action for step in found.steps]
-        assert order == [
-            "stop-units",
-            "stop-containers",
-            "containers",
-            "reload-systemd",
-            "start-units",
+        assert list(map(type, found.steps)) == [
+            steps.StopUnits,
+            steps.StopContainers,
+            steps.ComposeUp,
+            steps.DaemonReload,
+            steps.StartUnits,
         ]
-        assert found.steps[0].names == ("portgen-figures.service", "portgen-tickets.service")
+        assert found.steps[0].units == ("portgen-figures.service", "portgen-tickets.service")
 
 
 @pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
@@ -178,12 +176,11 @@ def test_a_network_that_is_made_anew_takes_its_containers_down_first_and_comes_b
         down, gone, up = (
             step
             for step in found.steps
-            if step.action in ("stop-containers", "network", "containers")
+            if isinstance(step, steps.ComposeDown | steps.RemoveNetwork | steps.ComposeUp)
         )
-        assert down.verb == "docker-compose.wall.yml: down"
-        assert gone.names == ("wall",)
-        assert up.verb == "docker-compose.wall.yml: recreate"
-        assert down.names == up.names == ("figures", "hub", "seats", "tickets")
+        assert gone.network == "wall"
+        assert down.containers == up.recreate == ("figures", "hub", "seats", "tickets")
+        assert up.start == ()
 
 
 def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
@@ -191,7 +188,7 @@ def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
     after = before.replace(
         "{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}"
     )
-    assert "network" not in [step.action for step in by_plans(before, after).steps]
+    assert steps.RemoveNetwork not in map(type, by_plans(before, after).steps)
 
 
 @pytest.mark.parametrize("subnet", ["nonsense", "172.30.0.1/23", "fd00::/64"])
@@ -201,21 +198,21 @@ def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
     old, new = (of_plan.of(plan, of_plan.differing(before, after)) for plan in (before, after))
     text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
     edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
-    assert [
-        step.names
-        for step in steps.plan(old._replace(networks=edited), new, steps.rules(old, new))
-        if step.action == "network"
-    ] == ([("wall",)] if subnet == "172.30.0.1/23" else [])
+    old = old._replace(networks=edited)
+    found = steps.plan(old, new, firewall.changes(old, new))
+    networks = [step.network for step in found if isinstance(step, steps.RemoveNetwork)]
+    assert networks == (["wall"] if subnet == "172.30.0.1/23" else [])
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
-    [("rename-in-place", "changes /figures/"), ("password-prompt", "changes /wall/hub/")],
+    ("name", "path"),
+    [("rename-in-place", "/figures/"), ("password-prompt", "/wall/hub/")],
 )
-def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, told: str) -> None:
+def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, path: str) -> None:
     case = next(case for case in CASES if case.parent.name == name)
     for found in (by_plans(*texts(case)), by_files(*texts(case))):
-        assert [step.names for step in found.steps if step.action == "nginx"] == [(told,)]
+        reloads = [step for step in found.steps if isinstance(step, steps.ReloadNginx)]
+        assert reloads == [steps.ReloadNginx(host="box", changes=(path,))]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
@@ -281,20 +278,20 @@ def test_each_case_undone_takes_back_each_rule() -> None:
     for case in CASES:
         before, after = texts(case)
         there, back = by_plans(before, after), by_plans(after, before)
-        verbs = {"opens": "closes", "closes": "opens"}
-        rules = [
-            sorted(
-                rule
+        there_rules, back_rules = (
+            [
+                (
+                    step.host,
+                    sorted(rule[:3] for rule in step.opens),
+                    sorted(r[:3] for r in step.closes),
+                )
                 for step in each.steps
-                if step.action == "firewall"
-                for rule in step.names
-                if rule.split()[0] in verbs
-            )
+                if isinstance(step, steps.ChangeFirewall)
+            ]
             for each in (there, back)
-        ]
-        assert rules[1] == sorted(
-            " ".join((verbs[verb], *rest)) for verb, *rest in map(str.split, rules[0])
-        ), case.parent.name
+        )
+        undone = [(host, opens, closes) for host, closes, opens in back_rules]
+        assert sorted(undone) == sorted(there_rules), case.parent.name
 
 
 def test_markdown_shows_a_title_as_it_is() -> None:
@@ -310,7 +307,7 @@ def test_a_summary_is_cut_where_asked_and_says_so() -> None:
     case = next(case for case in CASES if case.parent.name == "block-shifts")
     lines = list(summary.text(by_plans(*texts(case)), 3))
     services = list(itertools.takewhile(lambda line: not line.startswith("on "), lines))
-    assert services[-1] == "... and 8 more: `portgen diff` tells all"
+    assert services[-1] == "... and 8 more: `portgen diff` shows all"
 
 
 def test_a_service_replaced_by_an_unlike_one_at_its_port_is_no_rename() -> None:
@@ -322,7 +319,7 @@ def test_a_service_replaced_by_an_unlike_one_at_its_port_is_no_rename() -> None:
         "added",
         "removed",
     ]
-    assert ("adminer", "5001/tcp") in [
+    assert ("adminer", Endpoint(5001, "tcp")) in [
         (e.service, e.where) for e in by_plans(base, after).exposures if e.new
     ]
 
@@ -332,14 +329,6 @@ def test_a_route_that_is_closed_exposes_nothing() -> None:
     # A project without a network is no source: an `allow` of nothing else lets nobody in.
     after = base.replace("port: 5001}", "port: 5001, route: {path: /secret/, allow: [data]}}")
     assert not [exposed for exposed in by_plans(base, after).exposures if exposed.new]
-
-
-def test_reviews_of_more_services_than_are_compared_field_by_field_still_name_each(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(review, "MOST", 1)
-    case = next(case for case in CASES if case.parent.name == "zone-widened")
-    assert len(by_plans(*texts(case)).services) == 5
 
 
 @pytest.mark.parametrize(
@@ -360,9 +349,9 @@ def test_raw_directives_are_told_where_they_bear_on_access(
         base.replace("port: 5001}", f"port: 5001, route: {{path: /figures/, extra: {extra}}}}}")
         for extra in (before, after)
     ]
-    exposed = [found.where for found in by_plans(*texts).exposures if found.new]
+    exposed = [words.where(found) for found in by_plans(*texts).exposures if found.new]
     assert exposed == (
-        ["/figures/ through nginx, with other raw directives (read them)"] if told else []
+        ["/figures/ through nginx, with other raw directives (check them)"] if told else []
     )
 
 
@@ -372,20 +361,13 @@ def test_a_container_port_that_is_the_ports_own_number_moves_with_it() -> None:
         .read_text()
         .replace(" container_port: 8000,", "")
     )
-    [moved] = by_plans(
-        base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")
-    ).services
-    assert moved.words[:2] == (
+    found = by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}"))
+    [moved] = found.services
+    assert words.service(moved, found.names)[:2] == [
         "moves 5001 -> 5021",
-        "leads 5021 to the container's port 5021 (was 5001)",
-    )
-    assert not [
-        e
-        for e in by_plans(
-            base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")
-        ).exposures
-        if e.new
+        "forwards 5021 to container port 5021 (was 5001)",
     ]
+    assert not [exposure for exposure in found.exposures if exposure.new]
 
 
 def test_the_example_in_the_documentation_is_what_portgen_says() -> None:

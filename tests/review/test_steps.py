@@ -1,5 +1,5 @@
-"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still holds, nobody is ever led to
-another's, and it ends as planned."""
+"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still holds, nobody
+is ever led to another's, and it ends as planned."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
+from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import steps, summary
+from portgen.review import firewall, steps, summary, words
 from portgen.review.steps import Step
+from portgen.review.turnover import Address, Held, Holder, holders
 from tests.review.reviewed import by_files, planned
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
@@ -54,10 +56,6 @@ def inventories(draw: st.DrawFn) -> str:
     return yaml.safe_dump({"version": 1, "hosts": {"box": host}, "projects": {"wall": project}})
 
 
-def whose(name: steps._Id) -> str:
-    return name.name.removeprefix("portgen-").partition(".")[0]
-
-
 def described(before: str, after: str) -> tuple[Facts, Facts]:
     old, new = planned(before), planned(after)
     keys = of_plan.differing(old, new)
@@ -74,104 +72,110 @@ def routes(found: Facts) -> dict[str, tuple[str, str]]:
 
 
 class Running:
-    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what another holds is a failure, and
-    so is a way to somebody else's."""
+    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what another
+    holds is a failure, and so is a way to somebody else's."""
 
     def __init__(self, before: Facts, after: Facts) -> None:
-        self.before, self.after = steps._actors("box", before), steps._actors("box", after)
+        self.before, self.after = holders("box", before), holders("box", after)
         self.now = dict(self.before)
         self.routes, self.wanted = routes(before), routes(after)
         self.networks = {
-            actor.network: before.networks[Key("box", actor.network)]
-            for actor in self.before.values()
-            if actor.network
+            holding.network: before.networks[Key("box", holding.network)]
+            for holding in self.before.values()
+            if holding.network
         }
         self.subnets = after.networks
+        self.do = {
+            steps.RemoveUnits: self.stop_units,
+            steps.StopUnits: self.stop_units,
+            steps.EnableUnits: self.start_units,
+            steps.StartUnits: self.start_units,
+            steps.RestartUnits: self.start_units,
+            steps.RemoveContainers: self.stop_containers,
+            steps.StopContainers: self.stop_containers,
+            steps.ComposeDown: self.stop_containers,
+            steps.ComposeUp: self.compose_up,
+            steps.RemoveNetwork: self.remove_network,
+            steps.ReloadNginx: self.reload_nginx,
+            steps.StopProgram: self.stop_program,
+            steps.StartProgram: self.start_program,
+        }
 
-    def stop(self, name: steps._Id) -> None:
-        del self.now[name]
+    def take(self, step: Step) -> None:
+        """Carry out a step; what it releases and takes is just what changes hands by it."""
+        held = self.held()
+        assert not held & set(step.takes), step
+        if type(step) in self.do:
+            self.do[type(step)](step)
+        assert self.held() == (held - set(step.releases)) | set(step.takes), step
+        self.nobody_is_led_astray()
+
+    def held(self) -> set[Held]:
+        return {held for holding in self.now.values() for held in holding.holds}
 
     def nobody_is_led_astray(self) -> None:
         """Each location, and each forwarder, leads to its own service's or to nobody's."""
-        at_port = {
-            port: name
-            for name, actor in self.now.items()
-            for kind, port in actor.holds
-            if kind == "port"
-        }
-        owner = {
-            address: name
-            for name, actor in self.now.items()
-            for kind, address in actor.holds
-            if kind != "port"
-        }
+        at: dict[object, str] = {}
+        for holding in self.now.values():
+            for held in holding.holds:
+                at[held.address if isinstance(held, Address) else held] = holding.service
         for path, (service, backend) in self.routes.items():
             address, _, port = backend.rpartition(":")
-            listens = at_port.get(f"{port}/tcp") if address == "127.0.0.1" else owner.get(address)
-            assert listens is None or whose(listens) == service, (path, service, backend, listens)
-        for name, actor in self.now.items():
-            answers = owner.get(actor.leads or "")
-            assert answers is None or whose(answers) == whose(name), (name, actor.leads, answers)
+            place = Endpoint(int(port), "tcp") if address == "127.0.0.1" else address
+            assert at.get(place, service) == service, (path, service, backend)
+        for holder, holding in self.now.items():
+            assert at.get(holding.leads, holding.service) == holding.service, (holder, holding)
 
-    def start(self, name: steps._Id) -> None:
-        wanted = self.after[name]
-        for other, actor in self.now.items():
-            if other != name:
-                assert not wanted.holds & actor.holds, (name, other, wanted.holds & actor.holds)
-        if wanted.network and wanted.network not in self.networks:
-            assert not self.networks, (
-                wanted.network,
-                self.networks,
-            )  # all the subnets here overlap
-            self.networks[wanted.network] = self.subnets[Key("box", wanted.network)]
-        assert (
-            wanted.network is None
-            or self.networks[wanted.network] == self.subnets[Key("box", wanted.network)]
-        ), wanted.network
-        self.now[name] = wanted
+    def stop(self, holder: Holder) -> None:
+        del self.now[holder]
 
-    def take(self, step: Step) -> None:
-        self._take(step)
-        self.nobody_is_led_astray()
+    def start(self, holder: Holder) -> None:
+        wanted = self.after[holder]
+        for other, holding in self.now.items():
+            if other != holder:
+                assert not wanted.holds & holding.holds, (holder, other)
+        network = wanted.network
+        if network and network not in self.networks:
+            assert not self.networks, (network, self.networks)  # all the subnets here overlap
+            self.networks[network] = self.subnets[Key("box", network)]
+        if network:
+            assert self.networks[network] == self.subnets[Key("box", network)], network
+        self.now[holder] = wanted
 
-    def _take(self, step: Step) -> None:
-        units = [steps._Id("unit", name) for name in step.names]
-        containers = [
-            steps._Id("container", name, "docker-compose.wall.yml") for name in step.names
-        ]
-        if step.action == "stop-units":
-            for unit in units:
-                self.stop(unit)
-        elif step.action == "stop-containers":
-            for container in containers:
-                self.stop(container)
-        elif step.action == "containers":
-            for container in containers:
-                self.start(container)
-        elif step.action in ("start-units", "restart-units"):
-            for unit in units:
-                self.start(unit)
-        elif step.action == "nginx":
-            self.routes = self.wanted
-        elif step.action == "network":
-            for network in step.names:
-                assert network not in {actor.network for actor in self.now.values()}, (
-                    network,
-                    self.now,
-                )
-                self.networks.pop(network, None)
-        elif step.action == "program":
-            name = step.names[0].partition("'")[0]
-            program = steps._Id("program", name)
-            container = steps._Id("container", name, "docker-compose.wall.yml")
-            if step.verb == "stop":
-                self.stop(program)
-            elif program in self.after:
-                self.start(program)
-            elif (
-                step.verb == "see that" and self.now.get(container) != self.after[container]
-            ):  # it moves while it runs
-                self.start(container)
+    def stop_units(self, step: steps.Units) -> None:
+        for name in step.units:
+            self.stop(Holder("unit", name))
+
+    def start_units(self, step: steps.Units) -> None:
+        for name in step.units:
+            self.start(Holder("unit", name))
+
+    def stop_containers(self, step: steps.Containers) -> None:
+        for name in step.containers:
+            self.stop(Holder("container", name, step.file))
+
+    def compose_up(self, step: steps.ComposeUp) -> None:
+        for name in (*step.recreate, *step.start):
+            self.start(Holder("container", name, step.file))
+
+    def remove_network(self, step: steps.RemoveNetwork) -> None:
+        assert step.network not in {holding.network for holding in self.now.values()}
+        assert self.networks.pop(step.network, step.subnet) == step.subnet
+
+    def reload_nginx(self, _step: steps.ReloadNginx) -> None:
+        self.routes = self.wanted
+
+    def stop_program(self, step: steps.StopProgram) -> None:
+        self.stop(Holder("program", step.service))
+
+    def start_program(self, step: steps.StartProgram) -> None:
+        """A program of its own, or one in a container, which may be running already and moves then."""
+        program = Holder("program", step.service)
+        container = Holder("container", step.service, "docker-compose.wall.yml")
+        if program in self.after:
+            self.start(program)
+        elif self.now.get(container) != self.after[container]:
+            self.start(container)
 
 
 @given(inventories(), inventories())
@@ -180,7 +184,7 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
 ) -> None:
     old, new = described(before, after)
     running = Running(old, new)
-    for step in steps.plan(old, new, steps.rules(old, new)):
+    for step in steps.plan(old, new, firewall.changes(old, new)):
         running.take(step)
     assert running.now == running.after
     assert running.routes == running.wanted
@@ -199,42 +203,38 @@ def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
         planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002"))
         for port in ("5001", "5021")
     )
-    found = review.of_plans(before, after).steps
-    assert [step.text(None) for step in found] == [
-        "see that figures's own program listens on 5021/tcp"
-    ]
+    [step] = review.of_plans(before, after).steps
+    moved = {"releases": (Endpoint(5001, "tcp"),), "takes": (Endpoint(5021, "tcp"),)}
+    assert step == steps.StartProgram(
+        host="box", service="figures", ports=(Endpoint(5021, "tcp"),), **moved
+    )
+    assert words.step(step) == "make sure figures's own program listens on 5021/tcp"
 
 
 def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> None:
     before = planned(ON_THE_HOST.replace("PORT", "5001").replace("OTHER", "5002"))
     after = planned(ON_THE_HOST.replace("PORT", "5002").replace("OTHER", "5001"))
-    assert [(step.verb, step.names) for step in review.of_plans(before, after).steps] == [
-        ("docker-compose.wall.yml: stop", ("figures", "seats")),
-        ("set", ("figures's own program to listen on 5002/tcp",)),
-        ("set", ("seats's own program to listen on 5001/tcp",)),
-        ("docker-compose.wall.yml: start", ("figures", "seats")),
+    assert list(map(words.step, review.of_plans(before, after).steps)) == [
+        "docker-compose.wall.yml: stop figures, seats (others take over their ports or addresses)",
+        "set figures's own program to listen on 5002/tcp",
+        "set seats's own program to listen on 5001/tcp",
+        "docker-compose.wall.yml: start figures, seats (up -d)",
     ]
 
 
 @given(inventories(), inventories())
 def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: str) -> None:
-    rules = [
-        {(o.port, o.source) for host in planned(text).hosts for o in host.openings}
+    old, new = (
+        {(o.endpoint, o.source) for host in planned(text).hosts for o in host.openings}
         for text in (before, after)
-    ]
-    expected = {("opens", *rule) for rule in rules[1] - rules[0]} | {
-        ("closes", *rule) for rule in rules[0] - rules[1]
-    }
+    )
     for found in (review.of_plans(planned(before), planned(after)), by_files(before, after)):
-        names = [
-            name.split() for step in found.steps if step.action == "firewall" for name in step.names
-        ]
-        told = {
-            (words[0], int(words[1].partition("/")[0]), words[3])
-            for words in names
-            if words[0] in ("opens", "closes")
-        }
-        assert told == expected
+        opens, closes = set(), set()
+        for step in found.steps:
+            if isinstance(step, steps.ChangeFirewall):
+                opens |= {(rule.port, rule.source) for rule in step.opens}
+                closes |= {(rule.port, rule.source) for rule in step.closes}
+        assert (opens, closes) == (new - old, old - new)
 
 
 @given(inventories(), inventories())
@@ -248,7 +248,7 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
     assert {key.name for key in of_plan.differing(old, new)} >= set(names)
     # Files lack a planned service: one that goes live at the place of one that leaves looks like that one renamed.
     renames = [
-        {(changed.was, changed.service) for changed in each.services if changed.was}
+        {(changed.was.name, changed.service) for changed in each.services if changed.was}
         for each in (told, read)
     ]
     apart = {name for _, name in renames[0] ^ renames[1]}
@@ -263,7 +263,7 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
     assert exposed[0] == exposed[1]
     assert list(summary.markdown(told))
     assert review.of_plans(old, old).empty
-    assert all(changed.was != changed.service for changed in told.services)
+    assert all(changed.was != changed.key for changed in told.services)
 
 
 @given(inventories(), inventories())
@@ -276,4 +276,4 @@ def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, aft
     for key, service in new.services.items():
         if key.name not in renamed and Key("box", key.name) not in old.services:
             for port in service.openings:
-                assert (key.name, str(port)) in exposed
+                assert (key.name, port) in exposed

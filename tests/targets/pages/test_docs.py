@@ -385,7 +385,7 @@ def test_no_day_and_no_place_of_the_rendering_is_in_the_pages() -> None:
 
 def test_a_host_without_projects_has_its_pages_too() -> None:
     found = pages(b"version: 1\nhosts: {bare: {}}\n")
-    assert "No rule of portgen's opens a port." in found.guide
+    assert "portgen has no firewall rule here." in found.guide
     assert (
         found.data.strip()
         == '{"host":"bare","url":null,"nginx":{"ports":[],"allow":[],"reach":""},"reserved":[]}'

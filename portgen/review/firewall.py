@@ -1,0 +1,64 @@
+"""How the firewall's rules change.
+
+In: `Facts` before and after. Out: the `Rules` that are opened, closed, or kept for another service. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from portgen.plan.facts import Facts, Key
+from portgen.plan.types import NGINX, Endpoint
+
+
+class Rule(NamedTuple):
+    """One rule that changes. `was`: whose it was before, where only its owner changes."""
+
+    host: str
+    port: Endpoint
+    source: str
+    service: str
+    was: str | None = None
+
+
+class Rules(NamedTuple):
+    """The rules that change, each list by the service that has them afterwards, or had them last. nginx's own are
+    among them, under its name."""
+
+    opened: dict[Key, list[Rule]]
+    closed: dict[Key, list[Rule]]
+    taken: dict[Key, list[Rule]]
+
+
+_Place = tuple[str, Endpoint, str]  # host, port, source: what makes two rules the same rule for ufw
+
+
+def changes(before: Facts, after: Facts) -> Rules:
+    """Of all services and of nginx itself."""
+    old, new = _owners(before), _owners(after)
+    found = Rules({}, {}, {})
+    for place, name in new.items():
+        if place not in old:
+            _add(found.opened, Rule(*place, name))
+        elif old[place] != name:
+            _add(found.taken, Rule(*place, name, old[place]))
+    for place, name in old.items():
+        if place not in new:
+            _add(found.closed, Rule(*place, name))
+    return found
+
+
+def _owners(facts: Facts) -> dict[_Place, str]:
+    """Each rule that there is, and whose it is."""
+    owners: dict[_Place, str] = {}
+    openings = [(key, service.openings) for key, service in facts.services.items()]
+    openings += [(Key(host, NGINX), nginx.openings) for host, nginx in facts.nginx.items()]
+    for key, ports in openings:
+        for port, sources in ports.items():
+            for source in sources:
+                owners[key.host, port, source] = key.name
+    return owners
+
+
+def _add(rules: dict[Key, list[Rule]], rule: Rule) -> None:
+    rules.setdefault(Key(rule.host, rule.service), []).append(rule)
