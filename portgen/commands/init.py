@@ -102,14 +102,14 @@ def command(settings: Settings, into: Path | None) -> None:
     """
     import json
 
-    from portgen.files import output
+    from portgen.files.shipped import create, shipped
     from portgen.inventory import model
     from portgen.machine import git
 
     place = settings.folder / (into or "")
     root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
-    guide = output.shipped("install.md", "docs").read_text(encoding="utf-8")
+    guide = shipped("install.md", "docs").read_text(encoding="utf-8")
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
@@ -122,14 +122,14 @@ def command(settings: Settings, into: Path | None) -> None:
         message = f"{place}: {', '.join(there)} is already there"
         hint = "name an empty folder: portgen init DIR"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
-    output.create(place, files)
+    create(place, files)
     screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
         message = f"{configuration} already exists; for the hooks, add to its `repos:`\n{hooks}"
         screen.status(message, settings.style)
     else:
-        output.create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
+        create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
     change = f"cd {place} && " if into else ""
     screen.status(f"next: {change}portgen render", settings.style)

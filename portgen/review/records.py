@@ -560,12 +560,12 @@ def _service_change(changed: compare.Changed, found: compare.Review) -> ServiceC
 
 def _step(step: steps.Step) -> Step:
     """The kind of a step, its own fields, and its text."""
-    from portgen.review import words
+    from portgen.review import step_words
 
     fields: dict[str, Any] = {}
     for name in step.__struct_fields__:
         fields[name] = _plain(getattr(step, name))
-    record = {"kind": step.__struct_config__.tag, **fields, "text": words.step(step)}
+    record = {"kind": step.__struct_config__.tag, **fields, "text": step_words.text(step)}
     return cast("Step", record)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
-from portgen.review import words
+from portgen.review import step_words, words
 from portgen.review.compare import Review
 from portgen.visible import visible_line
 
@@ -38,7 +38,7 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
             host, number = step.host, 0
             yield f"on {host}, in this order:"
         number += 1
-        yield f"  {number}. {words.step(step, most or 12)}"
+        yield f"  {number}. {step_words.text(step, most or 12)}"
     if review.steps:
         yield COMMANDS
 
@@ -69,7 +69,7 @@ def markdown(review: Review) -> Iterator[str]:
             yield ""
             yield f"**On {host}, in this order**"
             yield ""
-        yield f"1. {markdown_text(words.step(step, 50))}"
+        yield f"1. {markdown_text(step_words.text(step, 50))}"
     if review.steps:
         yield ""
         yield COMMANDS
