@@ -20,6 +20,7 @@ import pytest
 from portgen import __version__
 from portgen.problem import Exit
 from tests.conftest import missing
+from tests.limit import HANGS
 
 Run = Callable[..., Any]
 
@@ -176,7 +177,7 @@ def test_130_for_an_interruption(project: Path) -> None:
         assert waiting.stderr is not None
         assert "waiting for" in waiting.stderr.readline()
         waiting.send_signal(signal.SIGINT)
-        out, err = waiting.communicate(timeout=20)
+        out, err = waiting.communicate(timeout=HANGS)
     finally:
         waiting.kill()
         os.close(held)
@@ -193,7 +194,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault(project: Path) -> None:
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANGS,
     )
     assert ran.stdout == "added    box/compose/docker-compose.wall.yml\n"
     assert "Traceback" not in ran.stderr
@@ -213,7 +214,7 @@ def test_a_full_standard_output_is_told_and_is_no_bug(project: Path) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=20,
+            timeout=HANGS,
         )
     assert ran.returncode == Exit.MACHINE
     assert "No space left on device" in ran.stderr
@@ -323,8 +324,8 @@ def on_a_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]
         os.execve(sys.executable, [*PORTGEN, *arguments], environment)
     shown = b""
     asked = 0.0
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
+    end = time.monotonic() + HANGS
+    while time.monotonic() < end:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
                 part = os.read(terminal, 65536)

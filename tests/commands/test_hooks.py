@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import missing
+from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
 INVENTORY = """\
@@ -43,7 +44,7 @@ def git(need: Callable[[str], str]) -> Callable[..., str]:
             env=environment(folder),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         if ran.returncode:
             raise AssertionError(ran.stdout + ran.stderr)
@@ -95,6 +96,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     return folder
 
 
+@pytest.mark.programs
 def test_a_commit_without_a_render_is_stopped(
     hooks: Path, git: Callable[..., str], need: Callable[[str], str]
 ) -> None:
@@ -123,7 +125,7 @@ def test_a_commit_without_a_render_is_stopped(
             env=environment(project),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
 
     installed = run(pre_commit, "install", "--install-hooks")
@@ -214,7 +216,7 @@ def installed(
             env=environment(root),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         said = ran.stdout + ran.stderr
         if ran.returncode and re.search(
@@ -236,7 +238,7 @@ def portgen(root: Path, *arguments: str) -> str:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
@@ -296,6 +298,7 @@ def project(
     return Project(root, tuple(root / folder for folder in folders))
 
 
+@pytest.mark.programs
 def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     project: Project, git: Callable[..., str]
 ) -> None:
@@ -353,6 +356,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     git(project.root, "commit", "-q", "-m", "words")
 
 
+@pytest.mark.programs
 def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:
@@ -440,7 +444,7 @@ def tracked(root: Path, *arguments: str) -> tuple[int, str]:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return ran.returncode, ran.stderr
 
@@ -551,6 +555,7 @@ def test_sums_that_are_a_link_are_read(fresh: Path, git: Callable[..., str]) -> 
     assert tracked(fresh, "-C", "[ops]")[0] == 1
 
 
+@pytest.mark.programs
 def test_the_index_of_the_commit_under_way_is_the_one_that_counts(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:

@@ -205,7 +205,7 @@ def test_without_git_only_revisions_are_out_of_reach(
     (tmp_path / "inventory.yaml").write_text(AFTER)
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("portgen.machine.programs._SYSTEM_FOLDERS", ())
+    monkeypatch.setattr("portgen.machine.programs.SYSTEM_FOLDERS", ())
     ran = portgen("diff", "HEAD")
     assert (ran.code, ran.err) == (
         Exit.MACHINE,
