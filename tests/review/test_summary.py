@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen.review import summary, words
+from portgen.review import records, summary, words
 from tests.review.reviewed import CASES, by_plans, case_of, texts
 
 
@@ -25,7 +25,7 @@ def test_a_change_is_described_just_so(case: Path, snapshot: Snapshot) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
 def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
     found = by_plans(*texts(case))
-    data = json.loads(json.dumps(summary.as_dict(found)))
+    data = json.loads(json.dumps(records.review(found)))
     assert [service["summary"] for service in data["services"]] == [
         words.line(changed, found.names) for changed in found.services
     ]
@@ -69,7 +69,7 @@ def test_the_example_in_the_documentation_is_what_portgen_says() -> None:
 
 
 def test_json_has_steps_as_data_and_in_words() -> None:
-    steps = summary.as_dict(by_plans(*texts(case_of("move-pinned"))))["steps"]
+    steps = records.review(by_plans(*texts(case_of("move-pinned"))))["steps"]
     rule = {"host": "box", "port": "5021/tcp", "source": "192.168.0.0/16", "service": "figures"}
     assert steps[0]["kind"] == "change-firewall"
     assert steps[0]["opens"] == [{**rule, "was": None}]
