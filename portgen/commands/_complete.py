@@ -1,7 +1,8 @@
 """What TAB offers for an argument: names from the inventory at hand, revisions, files.
 
-In: click's context of a half-typed command line. Out: `CompletionItem`s. Never says anything: where the inventory can't be
-read there is nothing to offer. Imports only click and the standard library until TAB is pressed.
+In: click's context of a half-typed command line. Out: `CompletionItem`s. Never says anything: where
+the inventory can't be read there is nothing to offer. Imports only click and the standard library
+until TAB is pressed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from portgen.inventory.model import Inventory
 
-# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a branch may be called `x$(id)`, or
-# have an escape of the terminal's in its name, and whoever may push names it.
+# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a
+# branch may be called `x$(id)`, or have an escape of the terminal's in its name, and whoever may
+# push names it.
 _PLAIN = re.compile(r"[\w@%+=:,./-][\w@%+=:,./#-]*")
 
 
@@ -124,7 +126,8 @@ def _inventory(ctx: click.Context) -> Inventory | None:
 
 
 def _settings(ctx: click.Context) -> Settings:
-    """Where things lie, by the options before the command or after it: while completing, no command has run to say so."""
+    """Where things lie, by the options before the command or after it: while completing, no command
+    has run to say so."""
     given: dict[str, str] = {}
     level: click.Context | None = ctx
     while level is not None:

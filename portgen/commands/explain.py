@@ -1,4 +1,5 @@
-"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line that comes from it."""
+"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line
+that comes from it."""
 
 from __future__ import annotations
 
@@ -62,8 +63,9 @@ Examples:
 def command(settings: Settings, what: str) -> int:
     """Explain a port, a service or a line of a file.
 
-    Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
-    range it lies in, and its neighbours. The project's own templates/ run for that, in a sandbox.
+    Its owner, its purpose, its place in the inventory, and every generated line that comes from it;
+    of a free port, whose range it lies in, and its neighbours. The project's own templates/ run for
+    that, in a sandbox.
     """
     from portgen.files import origin
 
@@ -85,7 +87,7 @@ def command(settings: Settings, what: str) -> int:
     return Exit.DIFFERENT
 
 
-# --- what is meant ---------------------------------------------------------------------------------------------------
+# --- what is meant --------------------------------------------------------------------------------
 
 
 def _answer(asked: _Asked, what: str) -> _Answer:
@@ -152,7 +154,8 @@ def _line(asked: _Asked, name: str, number: int) -> _Answer:
 
 
 def _present(settings: Settings, rendered: dict[str, str]) -> dict[str, str]:
-    """The files below the output folder as they lie there; those that are missing, as they would be."""
+    """The files below the output folder as they lie there; those that are missing, as they would
+    be."""
     from portgen.files import output
 
     there = output.read(settings.out, rendered)
@@ -185,7 +188,7 @@ def _numbered(name: str, text: str, number: int) -> str:
     return lines[number - 1].strip()
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 
 def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:

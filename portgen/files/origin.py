@@ -1,7 +1,8 @@
 """What a line, a port or a name is about, and which generated lines come from an entry.
 
-In: a plan, rendered files, what a person asked. Out: `Subject`s and `Lines`, as data. Reads links of the file system, to
-find which file a name means; prints nothing, and asks the plan for every name, unit and address.
+In: a plan, rendered files, what a person asked. Out: `Subject`s and `Lines`, as data. Reads links
+of the file system, to find which file a name means; prints nothing, and asks the plan for every
+name, unit and address.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from portgen.plan.types import NGINX, KeyPath, Plan, Project, Service
 
 
 class Subject(NamedTuple):
-    """What a line or a name is about: a service, nginx itself (`service` and `project` are None), or a whole project."""
+    """What a line or a name is about: a service, nginx itself (`service` and `project` are None),
+    or a whole project."""
 
     name: str
     host: str | None = None
@@ -54,7 +56,7 @@ def address_of(service: Service) -> str | None:
     return str(service.address)
 
 
-# --- what is meant ---------------------------------------------------------------------------------------------------
+# --- what is meant --------------------------------------------------------------------------------
 
 
 def of_port(plan: Plan, port: int) -> list[Subject]:
@@ -69,8 +71,8 @@ def of_port(plan: Plan, port: int) -> list[Subject]:
 
 
 def of_name(plan: Plan, name: str) -> list[Subject]:
-    """What has a name: a service, nginx, a container, a project; or the service that has an address, a route, a unit or
-    an upstream of that name."""
+    """What has a name: a service, nginx, a container, a project; or the service that has an
+    address, a route, a unit or an upstream of that name."""
     services = list(plan.services)
     by_name = [service for service in services if name in _names(service)]
     if by_name:
@@ -125,8 +127,8 @@ def of_entry(
 
 
 def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
-    """Which service a generated line comes from: by the mark of the block around it; where there is none, as in a table, by
-    the one service whose name is in it."""
+    """Which service a generated line comes from: by the mark of the block around it; where there is
+    none, as in a table, by the one service whose name is in it."""
     line = text.split("\n")[number - 1]
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
     name = (line[66:] if path == SUMS else path).partition("/")[0]
@@ -139,8 +141,8 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
 
 
 def _is_named(line: str, service: Service) -> bool:
-    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
-    Its bare name may be a word like any other."""
+    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its
+    unit, or its URL. Its bare name may be a word like any other."""
     route = service.documented_route
     if route is not None and f"{route.path}>" in line:
         return True
@@ -151,11 +153,12 @@ def _is_named(line: str, service: Service) -> bool:
     return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
 
 
-# --- which lines, which file -----------------------------------------------------------------------------------------
+# --- which lines, which file ----------------------------------------------------------------------
 
 
 def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
-    """The marked blocks of a subject; in a page for people, which carries no marks, the lines that name it."""
+    """The marked blocks of a subject; in a page for people, which carries no marks, the lines that
+    name it."""
     if subject.project is not None:
         return
     for file in files:
@@ -183,8 +186,9 @@ def is_file(name: str, path: Path, bases: Iterable[Path]) -> bool:
 def output_path(
     name: str, out: Path, known: Mapping[str, object], bases: Iterable[Path]
 ) -> str | None:
-    """The path below the output folder `out` that a person means by `name`: seen from one of `bases`, or as it is
-    installed, as nginx names it in its messages. None where it is not one of `known`, or could be several."""
+    """The path below the output folder `out` that a person means by `name`: seen from one of
+    `bases`, or as it is installed, as nginx names it in its messages. None where it is not one of
+    `known`, or could be several."""
     root = os.path.realpath(out)
     for base in bases:
         path = os.path.relpath(os.path.realpath(base / name), root)
