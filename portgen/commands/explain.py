@@ -233,7 +233,9 @@ def _subject(asked: _Asked, subject: Subject, generated: Sequence[Lines]) -> Ite
 
 def _heading(asked: _Asked, name: str, title: str) -> str:
     heading = screen.strong(name, asked.settings.style)
-    return heading if title == name else f"{heading}  {screen.one_line(title)}"
+    if title != name:
+        heading += f"  {screen.one_line(title)}"
+    return heading
 
 
 def _facts(facts: Facts) -> Iterator[str]:
@@ -269,7 +271,9 @@ def _first_line(text: str) -> str:
         if line and not line.startswith(("#", "[")):
             found = line
             break
-    return found if len(found) <= MOST else found[: MOST - 1] + "…"
+    if len(found) > MOST:
+        return found[: MOST - 1] + "…"
+    return found
 
 
 def _service(asked: _Asked, service: Service) -> Facts:
@@ -286,7 +290,8 @@ def _service(asked: _Asked, service: Service) -> Facts:
     if service.ports:
         yield "reach", str(service.reach)
     yield "route", _route(service)
-    yield "health", service.health if service.ports else None
+    if service.ports:
+        yield "health", service.health
     yield "schedule", service.schedule
     yield "notes", " ".join((service.notes or "").split())
     yield "written at", str(asked.source.at(service.key_path))
@@ -321,8 +326,10 @@ def _route(service: Service) -> str | None:
     if route is None:
         return None
     access = route_access(service)
-    to = f"{route.path} -> {route.backend}"
-    return f"{to} ({access})" if access else to
+    shown = f"{route.path} -> {route.backend}"
+    if access:
+        shown += f" ({access})"
+    return shown
 
 
 def _nginx(asked: _Asked, subject: Subject) -> Facts:
@@ -394,11 +401,15 @@ def _owner_facts(source: Source, owner: Owner) -> Facts:
         place = source.at((*project.key_path, "reserved"))
         yield "reserved", f"by {project.name} ({place})"
     for group in owner.groups:
-        purpose = f", {group.purpose}" if group.purpose else ""
-        yield "group", f"{group.name}: {group.ports}{purpose}"
+        shown = f"{group.name}: {group.ports}"
+        if group.purpose:
+            shown += f", {group.purpose}"
+        yield "group", shown
     if project.groups and not owner.groups:
         yield "group", "(ports outside every group)"
 
 
 def _titled(project: Project) -> str:
-    return f"{project.name} ({project.title})" if project.title != project.name else project.name
+    if project.title == project.name:
+        return project.name
+    return f"{project.name} ({project.title})"

@@ -73,23 +73,44 @@ def of_port(plan: Plan, port: int) -> list[Subject]:
 def of_name(plan: Plan, name: str) -> list[Subject]:
     """What has a name: a service, nginx, a container, a project; or the service that has an
     address, a route, a unit or an upstream of that name."""
-    services = list(plan.services)
-    by_name = [service for service in services if name in _names(service)]
-    if by_name:
-        return _subjects(by_name)
-    if name == NGINX:
-        return [Subject(NGINX, host.name) for host in plan.hosts if host.server is not None]
-    by_container = [service for service in services if service.compose_service == name]
-    if by_container:
-        return _subjects(by_container)
-    projects = [project for project in plan.projects if project.name == name]
-    if projects:
-        return [Subject(name, project=project) for project in projects]
-    return _subjects(service for service in services if name in _traces(service))
+    found = _services(plan, lambda service: name in _names(service))
+    if not found and name == NGINX:
+        found = _nginx(plan)
+    if not found:
+        found = _services(plan, lambda service: service.compose_service == name)
+    if not found:
+        found = _projects(plan, name)
+    if not found:
+        found = _services(plan, lambda service: name in _traces(service))
+    return found
 
 
-def _subjects(services: Iterable[Service]) -> list[Subject]:
-    return [Subject(service.name, service.host, service) for service in services]
+def _services(plan: Plan, is_meant: Callable[[Service], bool]) -> list[Subject]:
+    found = []
+    for service in plan.services:
+        if is_meant(service):
+            found.append(_subject(service))
+    return found
+
+
+def _nginx(plan: Plan) -> list[Subject]:
+    found = []
+    for host in plan.hosts:
+        if host.server is not None:
+            found.append(Subject(NGINX, host.name))
+    return found
+
+
+def _projects(plan: Plan, name: str) -> list[Subject]:
+    found = []
+    for project in plan.projects:
+        if project.name == name:
+            found.append(Subject(name, project=project))
+    return found
+
+
+def _subject(service: Service) -> Subject:
+    return Subject(service.name, service.host, service)
 
 
 def _names(service: Service) -> tuple[str, str]:
@@ -116,7 +137,7 @@ def of_entry(
     """What a line of the inventory is about. `lines`: those on which an entry is written."""
     for service in plan.services:
         if number in lines(service.key_path):
-            return Subject(service.name, service.host, service)
+            return _subject(service)
     for host in plan.hosts:
         if host.server is not None and number in lines(host.server.key_path):
             return Subject(NGINX, host.name)
@@ -131,13 +152,14 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
     none, as in a table, by the one service whose name is in it."""
     line = text.split("\n")[number - 1]
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
-    name = (line[66:] if path == SUMS else path).partition("/")[0]
+    file = line[66:] if path == SUMS else path
+    name = file.partition("/")[0]
     known = {service.name: service for service in plan.services if service.host == name}
     for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
             return Subject(block.service, name, known.get(block.service))
     named = [service for service in known.values() if _is_named(line, service)]
-    return _subjects(named)[0] if len(named) == 1 else None
+    return _subject(named[0]) if len(named) == 1 else None
 
 
 def _is_named(line: str, service: Service) -> bool:

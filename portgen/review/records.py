@@ -90,12 +90,13 @@ def ports(rows: Iterable[registry.Row], at: At) -> Ports:
 
 
 def _port(row: registry.Row, where: Place) -> Port:
+    number, transport = row.endpoint or (None, None)
     return {
         "host": row.host,
         "project": row.project,
         "service": row.holder,
-        "port": row.endpoint.port if row.endpoint is not None else None,
-        "transport": row.endpoint.transport if row.endpoint is not None else None,
+        "port": number,
+        "transport": transport,
         "protocol": row.protocol,
         "container_port": row.container_port,
         "via": row.via,
