@@ -125,7 +125,7 @@ def _print_free(rooms: Sequence[Room], style: Style) -> None:
 
 
 def _ranges(room: Room) -> list[str]:
-    from portgen.inventory.model import spelled
+    from portgen.inventory.values import spelled
 
     return [spelled([part]) for part in room.ranges] or ["-"]
 

@@ -30,8 +30,8 @@ from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_va
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
 from portgen.inventory import source as inventory
-from portgen.inventory.model import Address4
 from portgen.inventory.source import Source
+from portgen.inventory.values import Address4, HostAddress
 from portgen.plan import planner
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError
@@ -249,7 +249,7 @@ def _moved(
     address = service.address
     if address not in (None, planned.address) and not _shares_address(whole, service):
         fields["address"] = str(address)
-        moved = replace(moved, address=model.HostAddress(address))
+        moved = replace(moved, address=HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
     if service.via in ("socat", "docker") and after.container_port != before.container_port:
         if index == 0:

@@ -15,8 +15,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from portgen.inventory import key_paths, model
-from portgen.inventory.model import Address4
+from portgen.inventory import key_paths, model, values
+from portgen.inventory.values import Address4
 from portgen.plan.types import (
     ANY,
     DEFAULT_TIMEOUT,
@@ -97,7 +97,7 @@ def sources_of(inventory: model.Inventory, host: str, allow: Iterable[str]) -> t
 def cidr_of(word: str) -> str | None:
     """The canonical CIDR that `word` writes, or None where it writes none."""
     try:
-        return str(model.parse_cidr(word))
+        return str(values.parse_cidr(word))
     except ValueError:
         return None
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from portgen.inventory import key_paths, model
-from portgen.inventory.model import Address4, Network4, Ports
+from portgen.inventory.values import Address4, Network4, Ports
 
 ANY = "any"
 NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own

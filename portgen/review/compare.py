@@ -1,7 +1,8 @@
 """What a change means: for each service, for the host that runs it, and for those who can reach it.
 
-In: `Facts` before and after, of the services that differ: from two plans, or from the changed files. Out: a `Review`,
-which is data: `words` says it, `summary` lays it out. Pure: one comparison, whatever the facts were made from.
+In: `Facts` before and after, of the services that differ: from two plans, or from the changed
+files. Out: a `Review`, which is data: `words` says it, `summary` lays it out. Pure: one comparison,
+whatever the facts were made from.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Difference(NamedTuple):
 class Changed(NamedTuple):
     """What happens to one service.
 
-    `was`: its key before, where that is another one. `partner`: the title of the service that it exchanges ports with.
-    `opened`, `closed`, `taken`: the firewall's rules, by port; those taken were another's, and stay as they are.
+    `was`: its key before, where that is another one. `partner`: the title of the service that it
+    exchanges ports with. `opened`, `closed`, `taken`: the firewall's rules, by port; those taken
+    were another's, and stay as they are.
     """
 
     kind: Kind
@@ -81,7 +83,8 @@ class NetworkChange(NamedTuple):
 
 
 class Review(NamedTuple):
-    """The whole change. `others`: files that change in lines of no service. `names`: what each host calls sources."""
+    """The whole change. `others`: files that change in lines of no service. `names`: what each host
+    calls sources."""
 
     exposures: tuple[Exposure, ...]
     services: tuple[Changed, ...]
@@ -97,21 +100,23 @@ class Review(NamedTuple):
 
 
 def of_plans(before: Plan, after: Plan) -> Review:
-    """The review of one plan against another. Only the services that they plan differently are looked at."""
+    """The review of one plan against another. Only the services that they plan differently are
+    looked at."""
     keys = of_plan.differing(before, after)
     return compare(of_plan.of(before, keys), of_plan.of(after, keys))
 
 
 def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> Review:
-    """The review of what a render would change. `changes`: between the output folder and `files`, which are all that
-    would lie there; `plan`: what they were rendered from."""
+    """The review of what a render would change. `changes`: between the output folder and `files`,
+    which are all that would lie there; `plan`: what they were rendered from."""
     rendered = [change for change in changes if change.path != SUMS]
     keys, others = readings.touched(rendered)
     before, after = readings.between(rendered, keys, files, plan)
     review = compare(before, after, others)
     if not review.empty:
         return review
-    # Pages that only repeat what the services' lines say, sums that are not current, modes: changes all the same.
+    # Pages that only repeat what the services' lines say, sums that are not current, modes: changes
+    # all the same.
     paths = [change.path for change in rendered or changes]
     return review._replace(others=tuple(paths))
 
@@ -165,30 +170,43 @@ def _by_port(keys: Iterable[Key], rules: dict[Key, list[Rule]]) -> Ports:
 
 
 def differences(before: Service | None, after: Service | None) -> Iterator[Difference]:
-    """The facts that differ, by name. Where one side has a group of facts and the other has none, such as a route, the
-    group is one difference; so is a list. Nothing for a service that is added or removed."""
+    """The facts that differ, by name. Where one side has a group of facts and the other has none,
+    such as a route, the group is one difference; so is a list. Nothing for a service that is added
+    or removed."""
     if before is not None and after is not None:
-        yield from sorted(_differences("", plain(before), plain(after)))
+        yield from sorted(_differences("", before, after))
 
 
 def _differences(name: str, before: Any, after: Any) -> Iterator[Difference]:
     if before == after:
         return
-    if not (isinstance(before, dict) and isinstance(after, dict)):
-        yield Difference(name, before, after)
+    old, new = _parts(before), _parts(after)
+    if old is None or new is None:
+        yield Difference(name, plain(before), plain(after))
         return
-    for part in dict.fromkeys((*before, *after)):
-        yield from _differences(f"{name}.{part}".lstrip("."), before.get(part), after.get(part))
+    for part in dict.fromkeys((*old, *new)):
+        inner = part
+        if name:
+            inner = f"{name}.{part}"
+        yield from _differences(inner, old.get(part), new.get(part))
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """What a group of facts consists of, by name; None for a single fact."""
+    if isinstance(value, msgspec.Struct):
+        return {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): inner for key, inner in value.items()}
+    return None
 
 
 def plain(value: Any) -> Any:
     """Facts as dicts, an endpoint as `5007/tcp`."""
+    parts = _parts(value)
+    if parts is not None:
+        return {name: plain(inner) for name, inner in parts.items()}
     if isinstance(value, Endpoint):
         return str(value)
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
     return value
 
 

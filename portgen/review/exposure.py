@@ -1,8 +1,8 @@
 """Who can reach what, and could not before.
 
-In: pairs of services, and `Facts` before and after. Out: `Exposure`s. Pure. Somebody who was let in already, also
-as part of a larger network, is not reported; the same visitors at the same thing in another place are reported
-apart.
+In: pairs of services, and `Facts` before and after. Out: `Exposure`s. Pure. Somebody who was let in
+already, also as part of a larger network, is not reported; the same visitors at the same thing in
+another place are reported apart.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from portgen.plan.facts import Facts, Nginx, Route, Service, moves_of
 from portgen.plan.types import ANY, NGINX, Endpoint
 from portgen.review.match import Pair
 
-# nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
+# nginx's directives by which a location decides who gets in, or where it leads.
+# https://nginx.org/en/docs/dirindex.html
 # fmt: off
 _ACCESS = frozenset({
-    "alias", "allow", "auth_basic", "auth_basic_user_file", "auth_jwt", "auth_request", "deny", "error_page",
-    "fastcgi_pass", "grpc_pass", "if", "include", "internal", "limit_except", "location", "proxy_pass", "return",
-    "rewrite", "root", "satisfy", "set", "try_files", "uwsgi_pass",
+    "alias", "allow", "auth_basic", "auth_basic_user_file", "auth_jwt", "auth_request", "deny",
+    "error_page", "fastcgi_pass", "grpc_pass", "if", "include", "internal", "limit_except",
+    "location", "proxy_pass", "return", "rewrite", "root", "satisfy", "set", "try_files",
+    "uwsgi_pass",
 })
 # fmt: on
 
 
 class RoutePath(NamedTuple):
-    """A path of nginx's. `news`: the path is reachable; or has no password any more; or other raw directives."""
+    """A path of nginx's. `news`: it is reachable, or has no password any more, or other raw directives."""
 
     path: str
     password: bool = False
@@ -49,10 +51,11 @@ Where = Endpoint | RoutePath | Entrance | HostNetwork
 
 
 class Exposure(NamedTuple):
-    """Who reaches what, and could not before. With `until`, the same visitors reached the same thing there.
+    """Who reaches what, and could not before. `until`: where the same visitors reached it before.
 
-    `sources` is empty where it is not for portgen to say: of a host's network, ufw's default decides; of a location
-    without an `allow`, nginx's own port, whose sources are `entrance` (empty: ufw's default again).
+    `sources` is empty where it is not for portgen to say: of a host's network, ufw's default
+    decides; of a location without an `allow`, nginx's own port, whose sources are `entrance`
+    (empty: ufw's default again).
     """
 
     host: str
@@ -69,7 +72,8 @@ class Exposure(NamedTuple):
 
 
 def of(pairs: Iterable[Pair], before: Facts, after: Facts) -> list[Exposure]:
-    """Everything that becomes reachable: what is new first, then by host; services before nginx itself."""
+    """Everything that becomes reachable: what is new first, then by host; services before nginx
+    itself."""
     found: list[Exposure] = []
     for pair in pairs:
         if pair.differs and pair.after is not None:
@@ -107,8 +111,8 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
 
 
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
-    """Whether a host port leads to another port of the container. A container port that is the host port's own number
-    moves with it."""
+    """Whether a host port leads to another port of the container. A container port that is the host
+    port's own number moves with it."""
     behind_docker = ("socat", "docker")
     if before.via not in behind_docker or now.via not in behind_docker:
         return False
@@ -185,8 +189,8 @@ def _without(sources: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ..
 
 
 def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
-    """Those of `sources` that `had` did not let in yet, also not as part of a larger network or of several that add
-    up to it."""
+    """Those of `sources` that `had` did not let in yet, also not as part of a larger network or of
+    several that add up to it."""
     had = tuple(had)
     if ANY in had:
         return ()
@@ -205,7 +209,8 @@ def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
 
 
 def _network(source: str) -> Any:
-    """None for what is not a network: `any`, and what somebody wrote into a file by hand, such as `all` or `unix:`."""
+    """None for what is not a network: `any`, and what somebody wrote into a file by hand, such as
+    `all` or `unix:`."""
     try:
         return ipaddress.ip_network(source, strict=False)
     except ValueError:

@@ -1,6 +1,6 @@
 """How the firewall's rules change.
 
-In: `Facts` before and after. Out: the `Rules` that are opened, closed, or kept for another service. Pure.
+In: `Facts` before and after. Out: the `Rules` opened, closed, or kept for another service. Pure.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Rule(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The rules that change, each list by the service that has them afterwards, or had them last. nginx's own are
-    among them, under its name."""
+    """The rules that change, each list by the service that has them afterwards, or had them last.
+    nginx's own are among them, under its name."""
 
     opened: dict[Key, list[Rule]]
     closed: dict[Key, list[Rule]]

@@ -1,9 +1,10 @@
 """Who is who: which service before the change is which service after it.
 
-In: the services' facts before and after. Out: `Pair`s, and which of them exchange their ports. Pure.
+In: services' facts before and after. Out: `Pair`s, and which of them exchange their ports. Pure.
 
-Services are known by name. One that left and one that came with the same ports and addresses are one service
-under a new name. A port that a neighbour had before is a move, and the neighbour has not changed.
+Services are known by name. One that left and one that came with the same ports and addresses are
+one service under a new name. A port that a neighbour had before is a move, and the neighbour has
+not changed.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Pair(NamedTuple):
 
 
 def pairs(before: Mapping[Key, Service], after: Mapping[Key, Service]) -> list[Pair]:
-    """All services, by host and by the port that they had. Names come first; then names on another host; then those
-    with the same place, or the same title, under a new name."""
+    """All services, by host and by the port that they had. Names come first; then names on another
+    host; then those with the same place, or the same title, under a new name."""
     gone = {key: service for key, service in before.items() if key not in after}
     come: dict[Key, Service] = {}
     found: list[Pair] = []
@@ -78,8 +79,8 @@ def pairs(before: Mapping[Key, Service], after: Mapping[Key, Service]) -> list[P
 
 
 def _matched(gone: dict[Key, Service], come: dict[Key, Service], identity: Identity) -> list[Pair]:
-    """Those that came and those that left with the same identity, taken out of both. Where several that left have it,
-    nobody can know which one it was."""
+    """Those that came and those that left with the same identity, taken out of both. Where several
+    that left have it, nobody can know which one it was."""
     candidates: dict[Hashable, list[Key]] = {}
     for key, service in gone.items():
         candidates.setdefault(identity(key, service), []).append(key)
@@ -98,7 +99,8 @@ def _by_name(key: Key, _service: Service) -> Hashable:
 
 
 def _by_place(key: Key, service: Service) -> Hashable:
-    """The same ports to the same container address on the same host. A service that only reserves a port has none."""
+    """The same ports to the same container address on the same host. A service that only reserves a
+    port has none."""
     if not service.ports or service.status != "active":
         return None
     address = None

@@ -1,12 +1,13 @@
 """What there is to do on each host to go from one state to another, in the order in which it works.
 
-In: `Facts` before and after, of the services that differ. Out: typed steps, which are data only: `words` says them,
-and whoever carries them out reads their fields. Pure.
+In: `Facts` before and after, of the services that differ. Out: typed steps, which are data only:
+`step_words` says them, and whoever carries them out reads their fields. Pure.
 
-A step `releases` ports and addresses, and `takes` others. What somebody releases and somebody else takes is released
-first: two containers that exchange addresses, or a chain that shifts by one, would fail at `up` when one of them
-stops more slowly. The firewall and nginx change while nobody listens, so that no newcomer stands behind the opening
-or the route of the one before it. docs/install.md has the same order, and the commands.
+A step `releases` ports and addresses, and `takes` others. What somebody releases and somebody else
+takes is released first: two containers that exchange addresses, or a chain that shifts by one,
+would fail at `up` when one of them stops more slowly. The firewall and nginx change while nobody
+listens, so that no newcomer stands behind the opening or the route of the one before it.
+docs/install.md has the same order, and the commands.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def _kebab(name: str) -> str:
 
 
 class Step(Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kebab):
-    """One thing to do on a host. `releases`: what nobody holds any more when it is done. `takes`: what must be free
-    before, and is held afterwards. Both are sorted."""
+    """One thing to do on a host. `releases`: what nobody holds any more when it is done. `takes`:
+    what must be free before, and is held afterwards. Both are sorted."""
 
     host: str
     releases: tuple[Held, ...] = ()
@@ -73,7 +74,7 @@ class RestartUnits(Units, frozen=True, kw_only=True):
 
 
 class Containers(Step, frozen=True, kw_only=True):
-    """Something that is done to containers of one compose override, named as their services in it."""
+    """Something that is done to containers of one override, named as their compose services."""
 
     file: str
     containers: tuple[str, ...]
@@ -92,7 +93,7 @@ class ComposeDown(Containers, frozen=True, kw_only=True):
 
 
 class ComposeUp(Step, frozen=True, kw_only=True):
-    """Bring up one compose override: `recreate` what changes, `start` what is new or was stopped."""
+    """Bring up one override: `recreate` what changes, `start` what is new or was stopped."""
 
     file: str
     recreate: tuple[str, ...]
@@ -100,9 +101,9 @@ class ComposeUp(Step, frozen=True, kw_only=True):
 
 
 class RemoveNetwork(Step, frozen=True, kw_only=True):
-    """A Docker network that must be gone before any container comes back: docker changes no network that is in use,
-    and makes none whose subnet overlaps with another's. Either compose makes it anew with the subnet `becomes`, or
-    gives its subnet to the networks `heirs`."""
+    """A Docker network that must be gone before any container comes back: docker changes no network
+    that is in use, and makes none whose subnet overlaps with another's. Either compose makes it
+    anew with the subnet `becomes`, or gives its subnet to the networks `heirs`."""
 
     network: str
     subnet: str
@@ -111,7 +112,7 @@ class RemoveNetwork(Step, frozen=True, kw_only=True):
 
 
 class ChangeFirewall(Step, frozen=True, kw_only=True):
-    """Run the firewall script. `guards`: the services whose guard of docker's published ports changes."""
+    """Run the firewall script. `guards`: the services whose guard of published ports changes."""
 
     opens: tuple[Rule, ...] = ()
     closes: tuple[Rule, ...] = ()
@@ -120,7 +121,7 @@ class ChangeFirewall(Step, frozen=True, kw_only=True):
 
 
 class Lead(NamedTuple):
-    """Where nginx sends a service's requests: `127.0.0.1:5007`, or a container's address and port."""
+    """Where nginx sends a service's requests: `127.0.0.1:5007`, or to a container's address."""
 
     service: str
     before: str
@@ -128,7 +129,8 @@ class Lead(NamedTuple):
 
 
 class ReloadNginx(Step, frozen=True, kw_only=True):
-    """Test and reload nginx. `adds`, `drops` and `changes` are paths; `server`: its own server block changes."""
+    """Test and reload nginx. `adds`, `drops` and `changes` are paths; `server`: its own server
+    block changes."""
 
     adds: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
@@ -138,7 +140,7 @@ class ReloadNginx(Step, frozen=True, kw_only=True):
 
 
 class Program(Step, frozen=True, kw_only=True):
-    """Something to be done to a program that portgen does not run, since it chooses its ports itself."""
+    """Something that is done to a program that chooses its ports itself; portgen does not run it."""
 
     service: str
     ports: tuple[Endpoint, ...]
@@ -149,7 +151,7 @@ class StopProgram(Program, frozen=True, kw_only=True):
 
 
 class SetProgram(Program, frozen=True, kw_only=True):
-    """Set it to listen on `ports` before its container starts, or it would take its old ones again."""
+    """Set it to listen on `ports` before its container starts, or it takes its old ones again."""
 
 
 class StartProgram(Program, frozen=True, kw_only=True):
@@ -197,7 +199,7 @@ def plan(before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
         yield from _units(host, turnover)
 
 
-# --- the steps, in their order ---------------------------------------------------------------------------------------
+# --- the steps, in their order --------------------------------------------------------------------
 
 
 def _stops(host: str, turnover: Turnover) -> Iterator[Step]:
@@ -223,8 +225,9 @@ def _stops(host: str, turnover: Turnover) -> Iterator[Step]:
 def _containers(host: str, turnover: Turnover) -> Iterator[Step]:
     """compose's part, and that of the programs which choose their ports themselves.
 
-    compose does not see the ports of a container on the host's network: `up` starts it where it was stopped, and
-    leaves it alone otherwise. One that was stopped is set to its new ports before it starts.
+    compose does not see the ports of a container on the host's network: `up` starts it where it was
+    stopped, and leaves it alone otherwise. One that was stopped is set to its new ports before it
+    starts.
     """
     new = turnover.new
     set_before: list[Holder] = []
@@ -350,7 +353,8 @@ def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
 
 
 def _locations(host: str, facts: Facts) -> dict[str, tuple[str, Route, str | None]]:
-    """Each path on a host: whose it is, the route, and the title that the browser shows when it asks for a password."""
+    """Each path on a host: whose it is, the route, and the title that the browser shows when it
+    asks for a password."""
     found: dict[str, tuple[str, Route, str | None]] = {}
     for key, service in sorted(facts.services.items()):
         route = service.route

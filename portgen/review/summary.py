@@ -1,7 +1,7 @@
 """A review as people and machines read it: the lines of a page, in their order.
 
-In: a `Review`. Out: lines of text or Markdown, or plain values for JSON; what becomes reachable comes first in each.
-The sentences are `words`'. Never prints.
+In: a `Review`. Out: lines of text or Markdown, or plain values for JSON; what becomes reachable
+comes first in each. The sentences are `words`'. Never prints.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
 from portgen.plan.types import Endpoint
-from portgen.review import words
+from portgen.review import step_words, words
 from portgen.review.compare import Changed, Review
 from portgen.review.exposure import Exposure
 from portgen.review.steps import Step
@@ -42,7 +42,7 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
             host, number = step.host, 0
             yield f"on {host}, in this order:"
         number += 1
-        yield f"  {number}. {words.step(step, most or 12)}"
+        yield f"  {number}. {step_words.text(step, most or 12)}"
     if review.steps:
         yield COMMANDS
 
@@ -73,7 +73,7 @@ def markdown(review: Review) -> Iterator[str]:
             yield ""
             yield f"**On {host}, in this order**"
             yield ""
-        yield f"1. {markdown_text(words.step(step, 50))}"
+        yield f"1. {markdown_text(step_words.text(step, 50))}"
     if review.steps:
         yield ""
         yield COMMANDS
@@ -174,7 +174,7 @@ def _step_record(step: Step) -> dict[str, Any]:
     record: dict[str, Any] = {"kind": step.__struct_config__.tag}
     for name in step.__struct_fields__:
         record[name] = _plain(getattr(step, name))
-    record["text"] = words.step(step)
+    record["text"] = step_words.text(step)
     return record
 
 

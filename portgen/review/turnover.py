@@ -1,4 +1,4 @@
-"""Who holds which ports and addresses, before and after: who goes, who stays, who comes, and who has to go first.
+"""Who holds which ports and addresses: who goes, who stays, who comes, and who has to go first.
 
 In: `Facts` before and after. Out: a `Turnover` of one host. Pure.
 """
@@ -170,8 +170,8 @@ def _sort_in(
 def _is_waited_for(
     holder: Holder, was: Holding, now: Holding, takers: Mapping[Held, set[Holder]]
 ) -> bool:
-    """Whether another takes what it releases, or, of a forwarder, the address that it led to: it would lead its
-    visitors to somebody else."""
+    """Whether another takes what it releases, or, of a forwarder, the address that it led to: it
+    would lead its visitors to somebody else."""
     for held in was.holds - now.holds:
         if takers.get(held, set()) - {holder}:
             return True

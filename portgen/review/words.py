@@ -1,22 +1,20 @@
-"""A review in words: everything that it says of services, hosts, exposures and steps.
+"""A review in words: what it says of services, hosts and exposures. Its steps are in `step_words`.
 
-In: the parts of a `Review`, which are data. Out: English, a line or a part of one. Pure. How the lines stand on a
-page is `summary`'s business.
+In: the parts of a `Review`, which are data. Out: English, a line or a part of one. Pure. How the
+lines stand on a page is `summary`'s business.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portgen.plan.facts import Container, Route, Service, Words, moves_of
 from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
-from portgen.review import steps
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Ports, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.match import Kind
-from portgen.review.steps import Step
 
 Names = Mapping[str, Words]
 
@@ -53,8 +51,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def sources(some: Iterable[str], host: str, names: Names) -> str:
-    """Sources as the inventory of a host calls them: a zone or a project where all of its networks are meant, else the
-    networks themselves."""
+    """Sources as the inventory of a host calls them: a zone or a project where all of its networks
+    are meant, else the networks themselves."""
     some = tuple(some)
     known = names.get(host, {})
     given = set(some)
@@ -70,7 +68,7 @@ def sources(some: Iterable[str], host: str, names: Names) -> str:
     return ", ".join(found) or "nobody"
 
 
-# --- a service -------------------------------------------------------------------------------------------------------
+# --- a service ------------------------------------------------------------------------------------
 
 
 def line(changed: Changed, names: Names) -> str:
@@ -191,7 +189,8 @@ def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) ->
 
 # Facts that have words of their own, or follow from one that has.
 _ELSEWHERE = {
-    "status", "ports", "primary", "via", "backend", "route", "units", "container", "openings", "guard", "title", "other",
+    "status", "ports", "primary", "via", "backend", "route", "units", "container", "openings",
+    "guard", "title", "other",
 }  # fmt: skip
 
 
@@ -245,8 +244,8 @@ def _route(before: Route | None, now: Route | None) -> Iterator[str]:
 
 
 def _backend(before: Service, now: Service) -> Iterator[str]:
-    """Only what does not follow from a move: nginx now uses the container's address in place of the host's port, or
-    the other way round."""
+    """Only what does not follow from a move: nginx now uses the container's address in place of the
+    host's port, or the other way round."""
     old, new = before.backend, now.backend
     if old and new and old.startswith(f"{LOOPBACK}:") != new.startswith(f"{LOOPBACK}:"):
         yield f"gets nginx's requests at {new} (was {old})"
@@ -353,7 +352,7 @@ def _units(before: Service | None, now: Service | None) -> Iterator[str]:
             yield f"{verb} {counted(len(units), 'unit')}"
 
 
-# --- a host ----------------------------------------------------------------------------------------------------------
+# --- a host ---------------------------------------------------------------------------------------
 
 
 def hosts(review: Review) -> Iterator[str]:
@@ -379,8 +378,8 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
         opened = [source for source in is_open if source not in was_open]
         closed = [source for source in was_open if source not in is_open]
         if opened and closed:
-            instead = sources(closed, host, names)
-            yield f"{host}: nginx opens {port} to {sources(opened, host, names)} instead of {instead}"
+            old_words, new_words = sources(closed, host, names), sources(opened, host, names)
+            yield f"{host}: nginx opens {port} to {new_words} instead of {old_words}"
         elif opened:
             yield f"{host}: nginx opens {port} to {sources(opened, host, names)}"
         elif closed:
@@ -395,7 +394,7 @@ def _network(change: NetworkChange) -> str:
     return f"{change.host}: network {change.network} changes from {change.before} to {change.after}"
 
 
-# --- an exposure -----------------------------------------------------------------------------------------------------
+# --- an exposure ----------------------------------------------------------------------------------
 
 
 def exposure(found: Exposure, names: Names) -> str:
@@ -436,124 +435,3 @@ def who(found: Exposure, names: Names) -> str:
             entrance = sources(found.entrance, found.host, names)
         return f"everybody who reaches nginx ({entrance})"
     return f"{UFW_DEFAULT} (there is no `allow`)"
-
-
-# --- a step ----------------------------------------------------------------------------------------------------------
-
-NO_LONGER = "no longer wanted"
-TAKEN_OVER = "others take over their ports or addresses"
-
-_UNITS: dict[type[Step], tuple[str, str]] = {
-    steps.RemoveUnits: ("disable and stop", NO_LONGER),
-    steps.StopUnits: ("stop", TAKEN_OVER),
-    steps.EnableUnits: ("enable and start", ""),
-    steps.StartUnits: ("start", ""),
-    steps.RestartUnits: ("restart", ""),
-}
-_CONTAINERS: dict[type[Step], tuple[str, str]] = {
-    steps.RemoveContainers: ("stop and remove", NO_LONGER),
-    steps.StopContainers: ("stop", TAKEN_OVER),
-    steps.ComposeDown: ("take down", "their network is recreated"),
-}
-
-
-def step(found: Step, most: int | None = None) -> str:
-    """What there is to do, with at most `most` names."""
-    if isinstance(found, steps.Units):
-        verb, why = _UNITS[type(found)]
-        return f"{verb} {_some(found.units, most)}{_because(why)}"
-    if isinstance(found, steps.Containers):
-        verb, why = _CONTAINERS[type(found)]
-        return f"{found.file}: {verb} {_some(found.containers, most)}{_because(why)}"
-    return _STEPS[type(found)](found, most)
-
-
-def _some(names: Iterable[str], most: int | None, separator: str = ", ") -> str:
-    names = list(names)
-    if most is not None and len(names) > most:
-        names[most:] = [f"and {len(names) - most} more"]
-    return separator.join(names)
-
-
-def _because(why: str) -> str:
-    return why and f" ({why})"
-
-
-def _compose_up(found: steps.ComposeUp, most: int | None) -> str:
-    parts = []
-    for verb, names in (("recreate", found.recreate), ("start", found.start)):
-        if names:
-            parts.append(f"{verb} {_some(names, most)}")
-    return f"{found.file}: {'; '.join(parts)} (up -d)"
-
-
-def _remove_network(found: steps.RemoveNetwork, _most: int | None) -> str:
-    why = f"compose recreates it, {found.subnet} -> {found.becomes}"
-    if found.becomes is None:
-        why = f"compose gives its subnet to {', '.join(found.heirs)}"
-    return f"make sure network {found.network} is removed ({why})"
-
-
-def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
-    parts = [f"opens {rule.port} to {rule.source}" for rule in found.opens]
-    parts += [f"closes {rule.port} to {rule.source}" for rule in found.closes]
-    if found.relabels:
-        parts.append(f"relabels {counted(len(found.relabels), 'rule')}")
-    if found.guards:
-        parts.append("updates the guard of docker's published ports")
-    return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"
-
-
-def _reload_nginx(found: steps.ReloadNginx, most: int | None) -> str:
-    parts = [f"adds {path}" for path in found.adds]
-    parts += [f"removes {path}" for path in found.drops]
-    parts += [f"changes {path}" for path in found.changes]
-    parts += _leads(found.leads)
-    if found.server:
-        parts.append("the server block changes")
-    return f"test and reload nginx: {_some(parts, most, '; ')}"
-
-
-def _leads(leads: Iterable[steps.Lead]) -> Iterator[str]:
-    """How many routes lead to another port of the same address, and how many to another address."""
-    counts: Counter[str] = Counter()
-    for lead in leads:
-        same = lead.before.rpartition(":")[0] == lead.after.rpartition(":")[0]
-        counts["port" if same else "address"] += 1
-    for what in ("port", "address"):
-        if counts[what] == 1:
-            yield f"1 route leads to another {what}"
-        elif counts[what]:
-            yield f"{counts[what]} routes lead to another {what}"
-
-
-def _endpoints(found: steps.Program) -> str:
-    return ", ".join(map(str, found.ports))
-
-
-def _stop_program(found: steps.StopProgram, _most: int | None) -> str:
-    return f"stop {found.service}'s own program (it releases {_endpoints(found)})"
-
-
-def _set_program(found: steps.SetProgram, _most: int | None) -> str:
-    return f"set {found.service}'s own program to listen on {_endpoints(found)}"
-
-
-def _start_program(found: steps.StartProgram, _most: int | None) -> str:
-    return f"make sure {found.service}'s own program listens on {_endpoints(found)}"
-
-
-def _daemon_reload(_found: steps.DaemonReload, _most: int | None) -> str:
-    return "systemctl daemon-reload"
-
-
-_STEPS: dict[type[Step], Callable[[Any, int | None], str]] = {
-    steps.ComposeUp: _compose_up,
-    steps.RemoveNetwork: _remove_network,
-    steps.ChangeFirewall: _change_firewall,
-    steps.ReloadNginx: _reload_nginx,
-    steps.StopProgram: _stop_program,
-    steps.SetProgram: _set_program,
-    steps.StartProgram: _start_program,
-    steps.DaemonReload: _daemon_reload,
-}

@@ -5,12 +5,12 @@ Wrong:
     services:
       web:
         port: 5000
-        route: {path: /web/, extra: ["client_body_timeout 600s;"]}
+        route: {path: /web/, extra: ["client_max_body_size 10m;"]}
 Right:
     services:
       web:
         port: 5000
-        route: {path: /web/, timeout: 600s}
+        route: {path: /web/, max_body: 10m}
 """
 
 from __future__ import annotations

@@ -83,7 +83,6 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Runs a line in `tmp_path`; gives all that it printed, and `[exit 1]` where it failed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dt, "datetime", FirstOfOctober)
-    monkeypatch.setattr(sys, "argv", ["portgen"])  # what a usage message names
     monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to be asked
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")

@@ -1,4 +1,5 @@
-"""Two inventories, reviewed in both ways: as plans, and as the files that were rendered from them. Nothing is written."""
+"""Two inventories, reviewed in both ways: as plans, and as the files that were rendered from them.
+Nothing is written."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""docs/install.md says in shell what the steps say as data: both have the same order, and neither can change it
-alone."""
+"""docs/install.md says in shell what the steps say as data: both have the same order, and neither
+can change it alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.review.test_steps import inventories
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "install.md").read_text()
 
-# The guide's command for each kind of step. Kinds that stand together are one command there: it looks at what there
-# is, and need not know why something stops or starts.
+# The guide's command for each kind of step. Kinds that stand together are one command there: it
+# looks at what there is, and need not know why something stops or starts.
 COMMANDS: dict[str, set[type[Step]]] = {
     'systemctl disable "$name"': {steps.RemoveUnits},
     'outdated "$name"; then': {steps.StopUnits},
@@ -32,9 +32,9 @@ COMMANDS: dict[str, set[type[Step]]] = {
 }
 # Programs that portgen does not run: the guide says in its opening when they stop and start.
 PROGRAMS = {
-    steps.StopProgram: "a program that lets go of a port is stopped in step 2",
-    steps.SetProgram: "one that takes it gets its new setting",
-    steps.StartProgram: "and starts in step 5",
+    steps.StopProgram: "is stopped in step 2",
+    steps.SetProgram: "gets its new setting",
+    steps.StartProgram: "starts in step 5",
 }
 
 
@@ -71,17 +71,18 @@ def test_the_steps_of_a_host_come_in_their_order(before: str, after: str) -> Non
 @pytest.mark.parametrize(
     ("kind", "section"),
     [
-        (steps.StopProgram, "2. Let go"),
-        (steps.SetProgram, "5. Containers"),
-        (steps.StartProgram, "5. Containers"),
+        (steps.StopProgram, 2),
+        (steps.SetProgram, 5),
+        (steps.StartProgram, 5),
     ],
 )
 def test_programs_stop_and_start_in_the_part_of_the_guide_that_it_names(
-    kind: type[Step], section: str
+    kind: type[Step], section: int
 ) -> None:
-    """Between the kinds before and after it that have a command, within the section or at its edge."""
-    start = GUIDE.index(f"## {section}\n")
-    end = GUIDE.index("\n## ", start)
+    """Between the kinds before and after it that have a command, within the section or at its
+    edge."""
+    start = GUIDE.index(f"\n## {section}. ")
+    end = GUIDE.index("\n## ", start + 1)
     for command, kinds in COMMANDS.items():
         ranks = [rank(other) for other in kinds]
         if max(ranks) < rank(kind):

@@ -1,4 +1,5 @@
-"""What changes mean: recorded cases, each a folder with the inventory before and after, and the review in text and markdown."""
+"""What changes mean: recorded cases, each a folder with the inventory before and after, and the
+review in text and markdown."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
 FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
-# What files can't tell, and say instead: no purpose, no program of which nothing is rendered, nothing of a service that was planned.
+# What files can't tell, and say instead: no purpose, no program of which nothing is rendered,
+# nothing of a service that was planned.
 TOLD_BY_FILES = {
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
     "goes-live": "Figures is added at 5001, via socat to 172.30.0.17:8000, route /wall/figures/; opens 5001/tcp to lan; starts 1 unit",
@@ -84,7 +86,8 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
             assert unit.pop("settings").startswith("[Unit]\n")
         for unit in wanted["units"].values():
             unit.pop("settings")
-        # A program's own port shows only where it is routed or opened; and a line of a raw directive may look like a template's.
+        # A program's own port shows only where it is routed or opened; and a line of a raw
+        # directive may look like a template's.
         unseen = {"project", "described"} | (
             {"ports", "primary"}
             if set(found["ports"]) != set(wanted["ports"]) and expected.via == "host"
@@ -131,7 +134,8 @@ def test_whoever_lets_go_of_what_another_takes_is_stopped_before_anything_starts
         steps.StartUnits,
     ]
     stopped, new, again = (step.units for step in found if isinstance(step, steps.Units))
-    # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their neighbours.
+    # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their
+    # neighbours.
     assert set(stopped) == {f"portgen-wall-{number}.service" for number in range(10)}
     assert (new, again) == (("portgen-first.service",), stopped)
 
@@ -147,7 +151,8 @@ def test_a_move_to_a_free_port_stops_nothing() -> None:
 
 
 def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> None:
-    """Its own port is nobody else's; while the containers come back it would show its visitors the other's pages."""
+    """Its own port is nobody else's; while the containers come back it would show its visitors the
+    other's pages."""
     before = next(case for case in CASES if case.parent.name == "move").read_text()
     pinned = (
         ("port: 5001}", "port: 5001, address: 172.30.0.18}"),
@@ -262,7 +267,8 @@ def test_a_source_that_was_let_in_already_is_not_newly_exposed(
 
 
 def test_nothing_is_exposed_by_undoing_what_exposed_something() -> None:
-    """There and back: of two opposite changes at most one lets somebody in, for the same service by the same way."""
+    """There and back: of two opposite changes at most one lets somebody in, for the same service by
+    the same way."""
     for case in CASES:
         if case.parent.name in ("container-port", "raw-directives"):
             continue  # the same visitors at the same place, and each time something else behind it, or before it

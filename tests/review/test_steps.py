@@ -1,5 +1,5 @@
-"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still holds, nobody
-is ever led to another's, and it ends as planned."""
+"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still
+holds, nobody is ever led to another's, and it ends as planned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
 from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import firewall, steps, summary, words
+from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
 from tests.review.reviewed import by_files, planned
@@ -24,7 +24,8 @@ PORTS = range(5000, 5007)
 
 @st.composite
 def inventories(draw: st.DrawFn) -> str:
-    """Up to five services on seven ports, so that they meet: two of them seldom agree who is where."""
+    """Up to five services on seven ports, so that they meet: two of them seldom agree who is
+    where."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5))
     ports = draw(st.permutations(PORTS))
     addresses = draw(st.permutations(range(16, 24)))
@@ -63,7 +64,8 @@ def described(before: str, after: str) -> tuple[Facts, Facts]:
 
 
 def routes(found: Facts) -> dict[str, tuple[str, str]]:
-    """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address and port."""
+    """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address
+    and port."""
     return {
         service.route.path: (key.name, service.backend or "")
         for key, service in found.services.items()
@@ -72,8 +74,8 @@ def routes(found: Facts) -> dict[str, tuple[str, str]]:
 
 
 class Running:
-    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what another
-    holds is a failure, and so is a way to somebody else's."""
+    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what
+    another holds is a failure, and so is a way to somebody else's."""
 
     def __init__(self, before: Facts, after: Facts) -> None:
         self.before, self.after = holders("box", before), holders("box", after)
@@ -169,7 +171,8 @@ class Running:
         self.stop(Holder("program", step.service))
 
     def start_program(self, step: steps.StartProgram) -> None:
-        """A program of its own, or one in a container, which may be running already and moves then."""
+        """A program of its own, or one in a container, which may be running already and moves
+        then."""
         program = Holder("program", step.service)
         container = Holder("container", step.service, "docker-compose.wall.yml")
         if program in self.after:
@@ -198,7 +201,8 @@ projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host},
 
 
 def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
-    """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to move."""
+    """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to
+    move."""
     before, after = (
         planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002"))
         for port in ("5001", "5021")
@@ -208,13 +212,13 @@ def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
     assert step == steps.StartProgram(
         host="box", service="figures", ports=(Endpoint(5021, "tcp"),), **moved
     )
-    assert words.step(step) == "make sure figures's own program listens on 5021/tcp"
+    assert step_words.text(step) == "make sure figures's own program listens on 5021/tcp"
 
 
 def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> None:
     before = planned(ON_THE_HOST.replace("PORT", "5001").replace("OTHER", "5002"))
     after = planned(ON_THE_HOST.replace("PORT", "5002").replace("OTHER", "5001"))
-    assert list(map(words.step, review.of_plans(before, after).steps)) == [
+    assert list(map(step_words.text, review.of_plans(before, after).steps)) == [
         "docker-compose.wall.yml: stop figures, seats (others take over their ports or addresses)",
         "set figures's own program to listen on 5002/tcp",
         "set seats's own program to listen on 5001/tcp",
@@ -246,7 +250,8 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
     names = [changed.service for changed in told.services]
     assert len(set(names)) == len(names)
     assert {key.name for key in of_plan.differing(old, new)} >= set(names)
-    # Files lack a planned service: one that goes live at the place of one that leaves looks like that one renamed.
+    # Files lack a planned service: one that goes live at the place of one that leaves looks like
+    # that one renamed.
     renames = [
         {(changed.was.name, changed.service) for changed in each.services if changed.was}
         for each in (told, read)
@@ -268,7 +273,8 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
 
 @given(inventories(), inventories())
 def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, after: str) -> None:
-    """Counted by the plan itself: a port of a service, and who may come, when the service had none and none took its name over."""
+    """Counted by the plan itself: a port of a service, and who may come, when the service had none
+    and none took its name over."""
     old, new = described(before, after)
     found = review.compare(old, new)
     renamed = {changed.service for changed in found.services if changed.was}
