@@ -49,7 +49,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog="Every command takes these options too. Exit codes: 0 fine, 1 differences or findings, 2 usage, 3 the inventory can't be loaded, or a template of your own fails, 4 the machine.",
 )
 @click.version_option(__version__, prog_name="portgen", message="%(prog)s %(version)s")
