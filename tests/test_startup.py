@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
+
 REPOSITORY = Path(__file__).parent.parent
 HEAVY = {"jinja2", "yaml", "msgspec", "patiencediff"}
 
@@ -36,7 +38,7 @@ def imported(folder: Path, cache: Path, *arguments: str) -> tuple[int, set[str]]
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANGS,
     )
     return ran.returncode, set(json.loads(ran.stderr.rpartition("\nimported ")[2]))
 

@@ -22,7 +22,13 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Not the tests that need nginx, ufw, docker or a browser, nor those that read portgen's own source.
-QUICK = ("-m", "not host and not source", "--ignore=tests/programs", "--ignore=tests/real")
+QUICK = (
+    "-m",
+    "not host and not programs and not source",
+    "--ignore=tests/programs",
+    "--ignore=tests/real",
+)
+WORKERS = ("-n", "auto", "--dist", "worksteal")
 
 
 class WheelError(Exception):
@@ -187,7 +193,7 @@ def check_installed(environment: Path, copy: Path) -> None:
 
 def run_tests(environment: Path, copy: Path, extra: list[str]) -> int:
     """Run pytest in the copy. Returns its exit code."""
-    command = [str(environment / "bin/python"), "-m", "pytest", *QUICK, *extra]
+    command = [str(environment / "bin/python"), "-m", "pytest", *WORKERS, *QUICK, *extra]
     return subprocess.run(command, check=False, cwd=copy, env=clean()).returncode
 
 

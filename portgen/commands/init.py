@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from portgen import __version__, screen
-from portgen.commands import command as portgen_command
+from portgen.commands._options import with_settings
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -80,11 +80,10 @@ HOOKS = """\
         pass_filenames: false
 """
 
-PRE_COMMIT_NAME = (
-    ".pre-commit-config.yaml"  # pre-commit looks for it at the repository's root, and nowhere else
-)
+# pre-commit looks for it at the repository's root, and nowhere else.
+PRE_COMMIT_NAME = ".pre-commit-config.yaml"
 PRE_COMMIT = f"""\
-# `pre-commit install`, and a commit whose output/ is not what the inventory says is stopped.
+# After `pre-commit install`, a commit whose output/ is out of date is stopped.
 # portgen comes from your PATH here (`pipx install portgen`), so that everybody uses the version that they installed.
 repos:
 {{hooks}}# made by portgen {__version__}
@@ -93,7 +92,7 @@ repos:
 
 @click.command(epilog="Example: portgen init ports && cd ports && portgen render")
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@portgen_command
+@with_settings
 def command(settings: Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
@@ -110,49 +109,45 @@ def command(settings: Settings, into: Path | None) -> None:
     place = settings.folder / (into or "")
     root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
-    schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    guide = shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
+    guide = shipped("install.md", "docs").read_text(encoding="utf-8")
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
-        "inventory.schema.json": schema,
-        "INSTALL.md": guide,
+        "inventory.schema.json": json.dumps(model.json_schema(), indent=2, ensure_ascii=False)
+        + "\n",
+        "INSTALL.md": guide.replace("es-docker", HOST),
     }
     there = [name for name in files if (place / name).exists()]
     if there:
-        raise PortgenError(
-            f"{place}: {', '.join(there)} is already there",
-            Exit.DIFFERENT,
-            hint="name an empty folder: portgen init DIR",
-        )
+        message = f"{place}: {', '.join(there)} is already there"
+        hint = "name an empty folder: portgen init DIR"
+        raise PortgenError(message, Exit.DIFFERENT, hint=hint)
     create(place, files)
     screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
-        screen.status(
-            f"{configuration} is there already; for the hooks, add to its `repos:`\n{hooks}",
-            settings.style,
-        )
+        message = f"{configuration} already exists; for the hooks, add to its `repos:`\n{hooks}"
+        screen.status(message, settings.style)
     else:
         create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
-    screen.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
+    change = f"cd {place} && " if into else ""
+    screen.status(f"next: {change}portgen render", settings.style)
 
 
 def _hooks(folder: str) -> str:
     """The hooks of an inventory in `folder`, relative to the repository's root, where pre-commit runs."""
+    lint_name, lint = _hook("lint", "lint", folder)
+    check_name, check = _hook("render --check", "render --check --tracked", folder)
+    return HOOKS.format(lint_name=lint_name, lint=lint, check_name=check_name, check=check)
+
+
+def _hook(command: str, entry: str, folder: str) -> tuple[str, str]:
+    """A hook's name and what it runs, as YAML."""
     import json
 
-    values: dict[str, str] = {}
-    for name, command, entry in (
-        ("lint", "lint", "lint"),
-        ("check", "render --check", "render --check --tracked"),
-    ):
-        if folder == ".":
-            values |= {f"{name}_name": f"portgen {command}", name: f"portgen {entry}"}
-        else:
-            # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
-            entry = f"portgen -C {shlex.quote(folder)} {entry}"  # noqa: PLW2901 - its whole text
-            values[f"{name}_name"] = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
-            values[name] = json.dumps(entry, ensure_ascii=False)
-    return HOOKS.format(**values)
+    if folder == ".":
+        return f"portgen {command}", f"portgen {entry}"
+    # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
+    name = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
+    return name, json.dumps(f"portgen -C {shlex.quote(folder)} {entry}", ensure_ascii=False)

@@ -32,7 +32,7 @@ def fast_loader(kind: str) -> Any:
     return getattr(yaml, f"C{kind}", getattr(yaml, kind))
 
 
-_LOADER = fast_loader("SafeLoader")
+LOADER = fast_loader("SafeLoader")
 _ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 _KEYS = frozenset({yaml.ScalarEvent})
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -92,7 +92,7 @@ class _Reader:
     one run shows all."""
 
     def __init__(self, text: str) -> None:
-        self.next: Callable[[], Any] = _LOADER(text).get_event
+        self.next: Callable[[], Any] = LOADER(text).get_event
         self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
         self.faults: list[Fault] = []
         self.size = 0  # values read so far, aliases counted as what they stand for

@@ -24,7 +24,7 @@ from typing import NamedTuple, NoReturn
 from portgen.problem import Exit, PortgenError
 
 # Where nginx, ufw and iptables lie: a Debian user's own PATH lacks these.
-_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
+SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
 # Debian's package for a program of another name.
 _PACKAGES = {
     "docker": "docker.io",
@@ -64,7 +64,7 @@ def package_of(program: str) -> str:
 def find(program: str) -> str | None:
     """The absolute path of an installed program, also of an administrator's one; None where there is none."""
     return shutil.which(
-        program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS))
+        program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
     )
 
 

@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     remark: str | None = None
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A program of this machine: its command and its name."""
 
     command: tuple[str, ...]
@@ -67,7 +67,7 @@ def machine(folder: Path, with_system: bool) -> Machine:
         str(folder.absolute()),
         whole.text,
         _readable,
-        _tree(ETC_NGINX) if with_system else None,
+        configuration_below(ETC_NGINX) if with_system else None,
     )
 
 
@@ -81,7 +81,7 @@ def run(
 ) -> list[Outcome]:
     """Check the rendered `texts` (by path below the output folder, which people know as `out`), in the targets' order."""
     outcomes: list[Outcome | Future[Outcome]] = []
-    programs: dict[Program, Future[_Found]] = {}
+    programs: dict[Program, Future[Found]] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             for name, target in targets.items():
@@ -101,7 +101,7 @@ def run(
                         if (
                             item.program not in programs
                         ):  # asked for first, and so never waited for in vain
-                            programs[item.program] = pool.submit(_find, item.program)
+                            programs[item.program] = pool.submit(find_program, item.program)
                         outcomes.append(pool.submit(_ask, item, programs[item.program], traced, on))
             return [item if isinstance(item, Outcome) else item.result() for item in outcomes]
         except BaseException:
@@ -130,7 +130,7 @@ def problems(outcomes: Iterable[Outcome]) -> list[Problem]:
 # --- one check -------------------------------------------------------------------------------------------------------
 
 
-def _find(program: Program) -> _Found:
+def find_program(program: Program) -> Found:
     """The first of its commands that answers. Raises host.Missing where this machine has none, PortgenError where the last one is broken."""
     failure: PortgenError = programs.Missing(program.commands[-1][0])
     for command in program.commands:
@@ -138,11 +138,11 @@ def _find(program: Program) -> _Found:
             continue
         name = " ".join(command)
         if not program.version:
-            return _Found(command, name)
+            return Found(command, name)
         said = programs.run((*command, *program.version), timeout=TIMEOUT)
         if said.returncode == 0:
             version = re.search(r"\d+(?:\.\d+)*", said.stdout + said.stderr)
-            return _Found(command, f"{name} {version[0]}" if version else name)
+            return Found(command, f"{name} {version[0]}" if version else name)
         if command == program.commands[-1]:  # an earlier one is only a docker without the plugin
             reason = (said.stderr or said.stdout).strip().rpartition("\n")[2]
             failure = PortgenError(
@@ -153,7 +153,7 @@ def _find(program: Program) -> _Found:
     raise failure
 
 
-def _ask(check: Check, program: Future[_Found], traced: _Traced, on: Machine) -> Outcome:
+def _ask(check: Check, program: Future[Found], traced: _Traced, on: Machine) -> Outcome:
     try:
         found = program.result()
         if check.needs_root and not on.root:
@@ -276,7 +276,7 @@ def _readable(path: str) -> bool:
     return os.access(path, os.R_OK)
 
 
-def _tree(root: Path) -> dict[str, str]:
+def configuration_below(root: Path) -> dict[str, str]:
     """The configuration below a folder, links followed. Only configuration, and never a private key."""
     found: dict[str, str] = {}
     seen: set[str] = set()

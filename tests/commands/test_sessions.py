@@ -39,6 +39,7 @@ import pytest
 from pytest_snapshot.plugin import Snapshot
 
 from tests.conftest import run_here
+from tests.limit import HANGS
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -123,7 +124,7 @@ def in_a_shell(line: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return done.returncode, done.stdout
 

@@ -18,6 +18,7 @@ from portgen.files import output
 from portgen.problem import Exit
 from tests.conftest import missing
 from tests.files.project import CHANGED, INVENTORY, Run, edit, tree
+from tests.limit import HANGS
 
 # How files of the cache are called, which are written by the same function.
 CACHED = re.compile("[0-9a-f]{32,40}")
@@ -56,7 +57,7 @@ def test_a_full_disk_leaves_each_file_whole_and_the_next_render_repairs_it(
         CHANGED.replace("gamma", "delta").replace("5002", "5003").replace("[any]", "[10.0.0.0/8]")
     )
     for count in range(30):
-        subprocess.run(["rm", "-rf", str(tmp_path / "output")], check=True, timeout=10)
+        subprocess.run(["rm", "-rf", str(tmp_path / "output")], check=True, timeout=HANGS)
         old: dict[str, bytes | str] = {}
         if start == "rendered":
             inventory.write_text(INVENTORY)
@@ -136,7 +137,7 @@ def test_a_killed_writer_is_repaired_too(
         "cli.main(['render'])\n"
     )
     killed = subprocess.run(
-        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=20
+        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=HANGS
     )
     assert killed.returncode == -signal.SIGKILL
     edit(rendered / "inventory.yaml", "allow: [any]", "allow: [10.0.0.0/8]")
@@ -167,7 +168,7 @@ def test_a_disk_that_is_really_full(
     )
     (rendered / "copy").mkdir()
     subprocess.run(
-        ["cp", "-a", f"{rendered}/output/.", str(rendered / "copy")], check=True, timeout=10
+        ["cp", "-a", f"{rendered}/output/.", str(rendered / "copy")], check=True, timeout=HANGS
     )
     ran = subprocess.run(
         [
@@ -185,7 +186,7 @@ def test_a_disk_that_is_really_full(
         cwd=rendered,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     if "mount" in ran.stderr:
         missing(f"a tmpfs can't be mounted here: {ran.stderr.strip()}")
@@ -228,7 +229,7 @@ def test_wherever_a_run_is_killed_the_next_one_leaves_nothing_of_it(
             check=False,
             cwd=rendered,
             capture_output=True,
-            timeout=60,
+            timeout=HANGS,
         )
         if ended.returncode == 0:
             break
@@ -281,7 +282,7 @@ def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(
     rendered: Path, portgen: Run
 ) -> None:
     ended = subprocess.Popen(["true"])
-    ended.wait(timeout=10)
+    ended.wait(timeout=HANGS)
     gone, running = (
         rendered / f".inventory.yaml.{ended.pid}.portgen-new",
         rendered / f".inventory.yaml.{os.getppid()}.portgen-new",
@@ -313,7 +314,7 @@ def test_a_killed_edit_loses_nothing_and_the_next_one_leaves_nothing_of_it(
 ) -> None:
     code = "import os, signal\nfrom portgen import cli\nos.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\ncli.main(['move', 'alpha', '5050', '--yes'])\n"
     killed = subprocess.run(
-        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=60
+        [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=HANGS
     )
     assert killed.returncode == -signal.SIGKILL
     assert (rendered / "inventory.yaml").read_text() == INVENTORY

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from portgen.inventory import reader
 from portgen.inventory import source as inventory
 from portgen.problem import Exit, PortgenError
-from tests.limit import ends
+from tests.limit import HANGS, ends
 
 Run = Callable[..., Any]
 
@@ -724,7 +724,7 @@ def test_the_real_program_ends_with_3_and_without_a_traceback(tmp_path: Path) ->
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=HANGS,
         )
         assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.INVENTORY, told(lines), "")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["inventory.yaml"]
@@ -783,7 +783,7 @@ def test_an_unreadable_inventory(tmp_path: Path, need: Callable[[str], str]) -> 
             *command,
         ]
     ran = subprocess.run(
-        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=20
+        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=HANGS
     )
     assert (ran.returncode, ran.stderr) == (
         Exit.INVENTORY,
@@ -811,7 +811,7 @@ def test_where_libyaml_is_missing_the_places_are_the_same(
 ) -> None:
     """Syntax errors have other words and sometimes another end; everything that portgen itself finds is the same."""
     content, lines = FAULTS[name]
-    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "LOADER", yaml.SafeLoader)
     with pytest.raises(PortgenError) as refused:
         inventory.parse(
             content if isinstance(content, bytes) else content.encode(), "inventory.yaml"
