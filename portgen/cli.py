@@ -55,7 +55,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="portgen", message="%(prog)s %(version)s")
