@@ -1,5 +1,4 @@
-"""Reviews as pages: recorded cases, each a folder with the inventory before and after, and the review
-in text and Markdown."""
+"""Reviews as pages: recorded cases, each a folder with the inventory before and after, and its review."""
 
 from __future__ import annotations
 
@@ -45,7 +44,8 @@ def test_markdown_shows_a_title_as_it_is() -> None:
     hostile = before.replace("title: Figures", "title: '|<b>*x*</b> @everyone [a](http://b) `c`'")
     lines = [line for line in summary.markdown(by_plans(before, hostile)) if "everyone" in line]
     assert lines == [
-        '| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http:\u200b//b) \\`c\\` `figures` | was titled "Figures" |'
+        "| \\|\\<b>\\*x\\*\\</b> @\u200beveryone \\[a\\](http:\u200b//b) \\`c\\` `figures` "
+        '| was titled "Figures" |'
     ]
 
 
