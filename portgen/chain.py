@@ -1,10 +1,11 @@
 """The way through the house, one stage after the other; every command is a prefix of it.
 
     inventory.yaml -load-> Source -make-> Plan -check-> [Problem]
-                                            |
-                                            +-render-> [File] -compare(output)-> [Change] -write-> output/
+                                           |
+                                           +-render-> [File] -compare-> [Change] -write-> output/
 
-In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it is reached.
+In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it
+is reached.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def check_source(source: Source) -> Checked:
 
 
 def names_team_files(settings: Settings) -> bool:
-    """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
+    """Whether the inventory may name a team's compose file: that can change while the inventory
+    does not."""
     from portgen import whole
 
     try:
@@ -82,7 +84,8 @@ def names_team_files(settings: Settings) -> bool:
 
 
 def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:
-    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are none."""
+    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are
+    none."""
     if not any(project.base_file for project in planned.projects):
         return []
     from portgen import rules, whole
@@ -92,7 +95,8 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
 
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
-    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
+    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown
+    target."""
     from portgen import targets
     from portgen.files import memory
     from portgen.files import render as renderer

@@ -1,7 +1,7 @@
 """The command line: global options, the lazily loaded commands, and the one error boundary.
 
-In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.commands` with a click command named
-`command`; it is imported when it is called, or for the overview.
+In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.commands` with a
+click command named `command`; it is imported when it is called, or for the overview.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from portgen.commands._options import global_options, settings_of
 from portgen.problem import Exit, PortgenError, did_you_mean
 
 EPILOG = (
-    "Every command takes these options too. Exit codes: 0 success, 1 differences or findings, 2 usage, "
+    "Every command takes these options too. "
+    "Exit codes: 0 success, 1 differences or findings, 2 usage, "
     "3 the inventory can't be loaded, or a template of your own fails, "
     "4 system error (file not writable, tool missing or broken)."
 )
@@ -54,15 +55,15 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="portgen", message="%(prog)s %(version)s")
 @global_options
 @click.pass_context
 def portgen(ctx: click.Context) -> None:
-    """Keep a host's ports in one inventory: nginx, docker-compose, ufw and systemd files are rendered from it, after you
-    have seen what changes."""
+    """Keep a host's ports in one inventory: nginx, docker-compose, ufw and systemd files are
+    rendered from it, after you have seen what changes."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -81,7 +82,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _ended(error: BaseException, given: dict[str, Any]) -> int:
-    """Say why the command ended, and give its exit code. With -v, what nobody foresaw is raised again."""
+    """Say why the command ended, and give its exit code. With -v, what nobody foresaw is raised
+    again."""
     style = settings_of(given).style
     match error:
         case PortgenError():
@@ -100,13 +102,15 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
             error.show()
             return Exit.USAGE
         case BrokenPipeError():
-            # Whoever read the output has seen enough. Python's own flush at exit would fail once more.
+            # Whoever read the output has seen enough. Python's own flush at exit would fail once
+            # more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.OK
     if style.verbose:
         raise error
     if isinstance(error, OSError):
-        # Nothing expected it where it happened, but it is the machine's: a full disk behind stdout, for example.
+        # Nothing expected it where it happened, but it is the machine's: a full disk behind stdout,
+        # for example.
         screen.failure(f"{error.filename or 'output'}: {error.strerror}", AGAIN, style)
         return Exit.MACHINE
     message = f"a bug in portgen: {type(error).__name__}: {error}"

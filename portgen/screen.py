@@ -1,7 +1,8 @@
 """What people and machines read: text, colours, tables, findings.
 
-In: `Problem`s, cells, plain values. Out: text on stdout or stderr, in one of the formats `text`, `json`, `github`,
-`markdown`. With the commands the only place that prints; and the only one that knows colours.
+In: `Problem`s, cells, plain values. Out: text on stdout or stderr, in one of the formats `text`,
+`json`, `github`, `markdown`. With the commands the only place that prints; and the only one that
+knows colours.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _RUNNER = re.compile(r"^([^\S\n]*)(?=::|##\[)", re.MULTILINE)
 
 
-# --- text ------------------------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------
 
 
 def shown(text: str, style: Style) -> str:
-    """Lines from elsewhere as they may be printed: nothing hidden, and on GitHub no command to the runner."""
+    """Lines from elsewhere as they may be printed: nothing hidden, and on GitHub no command to the
+    runner."""
     text = visible(text)
     if style.format == "github" or os.environ.get("GITHUB_ACTIONS"):
         text = _RUNNER.sub(r"\1\\", text)
@@ -109,14 +111,15 @@ def diff_line(line: str, style: Style) -> str:
     return click.style(body, fg=colour) + "\n" if colour else line
 
 
-# --- findings --------------------------------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------
 
 
 def problems(found: Sequence[Problem], style: Style, *, beside: bool = False) -> None:
     """Print findings, the one way for every command.
 
-    Findings are the command's own data, and go to stdout. `beside`: its data is something else, such as a diff. Then
-    text goes to stderr, and JSON prints nothing, since the record of that data has the findings too.
+    Findings are the command's own data, and go to stdout. `beside`: its data is something else,
+    such as a diff. Then text goes to stderr, and JSON prints nothing, since the record of that data
+    has the findings too.
     """
     if style.format == "json":
         if not beside:
@@ -160,7 +163,8 @@ def _markdown_row(problem: Problem) -> str:
 
 
 def _github(problem: Problem, folder: str) -> str:
-    """A workflow command. GitHub takes paths from the repository's root, wherever in it the step runs."""
+    """A workflow command. GitHub takes paths from the repository's root, wherever in it the step
+    runs."""
     kind = "notice" if problem.severity is Severity.NOTE else problem.severity
     message = problem.message
     if problem.hint:
@@ -174,13 +178,14 @@ def _github(problem: Problem, folder: str) -> str:
     return f"::{kind} {where},title={problem.rule}::{message}"
 
 
-# --- tables ----------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], style: Style, width: int | None = None
 ) -> Iterator[str]:
-    """Rows as aligned columns, or as a Markdown table. `width`: where given and exceeded, the widest columns are cut short."""
+    """Rows as aligned columns, or as a Markdown table. `width`: where given and exceeded, the
+    widest columns are cut short."""
     if style.format == "markdown":
         yield markdown.row(head)
         yield "|" + "---|" * len(head)

@@ -22,8 +22,8 @@ _KINDS = {
 
 
 def lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
-    """A line a file, then the unified diffs. SHA256SUMS is shown only where nothing else changes; a page for the browser
-    only with -v, since nobody reads its source."""
+    """A line a file, then the unified diffs. SHA256SUMS is shown only where nothing else changes; a
+    page for the browser only with -v, since nobody reads its source."""
     for change in changes:
         kind = screen.strong(f"{change.kind:8}", style, _COLOURS[change.kind])
         note = ""

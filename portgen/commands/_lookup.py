@@ -30,7 +30,8 @@ def find_group(project: Project, name: str) -> Group:
 
 
 def find_service(planned: Plan, name: str) -> Service:
-    """The service of that name; `project/name` where two hosts have one. Raises PortgenError(Exit.USAGE)."""
+    """The service of that name; `project/name` where two hosts have one. Raises
+    PortgenError(Exit.USAGE)."""
     project, _, bare = name.rpartition("/")
     found = []
     for service in planned.services:
@@ -57,7 +58,8 @@ def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:
 def no_room(
     planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0
 ) -> PortgenError:
-    """Why `count` free ports can't be had, and where there still are some. `free`: how many there are."""
+    """Why `count` free ports can't be had, and where there still are some. `free`: how many there
+    are."""
     where = project.name
     if group:
         where = f"group {group} of {project.name}"

@@ -1,7 +1,8 @@
 """The options that every command takes, before its name or after it.
 
-In: click's context. Out: `Settings`. What was given is kept in the root context's object, a dict that `cli.main` makes
-for each run: options before and after the command's name meet there, and the later one wins.
+In: click's context. Out: `Settings`. What was given is kept in the root context's object, a dict
+that `cli.main` makes for each run: options before and after the command's name meet there, and the
+later one wins.
 """
 
 from __future__ import annotations

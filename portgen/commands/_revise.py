@@ -1,6 +1,7 @@
 """From an edit to the inventory's file: what `add`, `move`, `swap` and `remove` have in common.
 
-In: `Settings`, and a function that makes the edit. Out: the changed file and what it means, or why nothing was written.
+In: `Settings`, and a function that makes the edit. Out: the changed file and what it means, or why
+nothing was written.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Lock = Callable[[], AbstractContextManager[None]]
 
 
 def with_revision(body: Callable[..., R]) -> Callable[..., R]:
-    """The options of every command that changes the inventory, and the `Settings` as the body's first argument."""
+    """The options of every command that changes the inventory, and the `Settings` as the body's
+    first argument."""
     yes = click.option("--yes", is_flag=True, help="Write without asking.")
     render = click.option("--render", is_flag=True, help="Render afterwards.")
     return yes(render(with_settings(body)))
@@ -38,11 +40,12 @@ def with_revision(body: Callable[..., R]) -> Callable[..., R]:
 def revise(settings: Settings, make: Make, yes: bool, render: bool) -> int:
     """Carry out the edit that `make` makes; then render, if wanted. Returns the exit code.
 
-    Nothing is written where the new inventory would not load, or would have an error that the old one does not have.
+    Nothing is written where the new inventory would not load, or would have an error that the old
+    one does not have.
     """
-    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a render locks
-    # too. Where a person is asked, it is locked for the write alone, which finds out whether the file is
-    # still what was shown.
+    # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a
+    # render locks too. Where a person is asked, it is locked for the write alone, which finds out
+    # whether the file is still what was shown.
     lock = partial(locked, settings.inventory, settings.style)
     if is_asked(yes):
         code = _revise(settings, make, lock)
@@ -57,8 +60,8 @@ def revise(settings: Settings, make: Make, yes: bool, render: bool) -> int:
 
 
 def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
-    """Six steps: load, edit, read again, lint, show, write. `lock`: what to take after a person has agreed; None where
-    nobody is asked, and it is held already."""
+    """Six steps: load, edit, read again, lint, show, write. `lock`: what to take after a person has
+    agreed; None where nobody is asked, and it is held already."""
     before = chain.check(settings)
     edited = make(before)
     if edited.text == before.source.text:
@@ -76,7 +79,8 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
 
 
 class _Revised(NamedTuple):
-    """What an edit does: in words, as a change of the file, and what is wrong after it that was not before."""
+    """What an edit does: in words, as a change of the file, and what is wrong after it that was not
+    before."""
 
     summary: list[str]
     change: Change

@@ -77,7 +77,8 @@ def command(
 ) -> int:
     """Add service NAME to a project, at its next free port.
 
-    The entry goes after the project's last one, in the style of its neighbours; nothing else in the file changes.
+    The entry goes after the project's last one, in the style of its neighbours; nothing else in the
+    file changes.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         message = f"{name!r} is not a valid name: use lower-case letters, digits and single hyphens"

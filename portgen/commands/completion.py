@@ -1,4 +1,5 @@
-"""`portgen completion`: the script by which a shell completes portgen's commands, options and names."""
+"""`portgen completion`: the script by which a shell completes portgen's commands, options and
+names."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @with_settings
 def command(_settings: Settings, shell: str) -> None:
-    """Print the script that completes portgen in SHELL: commands, options, the inventory's names, revisions."""
+    """Print the script that completes portgen in SHELL: commands, options, the inventory's names,
+    revisions."""
     from click import shell_completion
 
     found = shell_completion.get_completion_class(shell)

@@ -1,4 +1,5 @@
-"""`portgen diff`: what a change means, between the inventory and the output folder, or between two revisions."""
+"""`portgen diff`: what a change means, between the inventory and the output folder, or between two
+revisions."""
 
 from __future__ import annotations
 
@@ -30,11 +31,11 @@ Examples:
 def command(settings: Settings, revisions: tuple[str, ...]) -> int:
     """Explain a change: what it exposes, what happens to each service, what to do on the host.
 
-    Without REV, the inventory is compared with the output folder; with one, that revision with the inventory as it lies
-    here; with two, one with the other. Exit 1 if anything differs.
+    Without REV, the inventory is compared with the output folder; with one, that revision with the
+    inventory as it lies here; with two, one with the other. Exit 1 if anything differs.
 
-    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV the
-    project's own templates/ run, in a sandbox.
+    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV
+    the project's own templates/ run, in a sandbox.
     """
     if len(revisions) > 2:
         message = f"{len(revisions)} revisions: at most two can be compared"

@@ -1,4 +1,5 @@
-"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line that comes from it."""
+"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line
+that comes from it."""
 
 from __future__ import annotations
 
@@ -62,8 +63,9 @@ Examples:
 def command(settings: Settings, what: str) -> int:
     """Explain a port, a service or a line of a file.
 
-    Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
-    range it lies in, and its neighbours. The project's own templates/ run for that, in a sandbox.
+    Its owner, its purpose, its place in the inventory, and every generated line that comes from it;
+    of a free port, whose range it lies in, and its neighbours. The project's own templates/ run for
+    that, in a sandbox.
     """
     from portgen.files import origin
 
@@ -85,7 +87,7 @@ def command(settings: Settings, what: str) -> int:
     return Exit.DIFFERENT
 
 
-# --- what is meant ---------------------------------------------------------------------------------------------------
+# --- what is meant --------------------------------------------------------------------------------
 
 
 def _answer(asked: _Asked, what: str) -> _Answer:
@@ -152,7 +154,8 @@ def _line(asked: _Asked, name: str, number: int) -> _Answer:
 
 
 def _present(settings: Settings, rendered: dict[str, str]) -> dict[str, str]:
-    """The files below the output folder as they lie there; those that are missing, as they would be."""
+    """The files below the output folder as they lie there; those that are missing, as they would
+    be."""
     from portgen.files import output
 
     there = output.read(settings.out, rendered)
@@ -185,7 +188,7 @@ def _numbered(name: str, text: str, number: int) -> str:
     return lines[number - 1].strip()
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 
 def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:
@@ -230,7 +233,9 @@ def _subject(asked: _Asked, subject: Subject, generated: Sequence[Lines]) -> Ite
 
 def _heading(asked: _Asked, name: str, title: str) -> str:
     heading = screen.strong(name, asked.settings.style)
-    return heading if title == name else f"{heading}  {screen.one_line(title)}"
+    if title != name:
+        heading += f"  {screen.one_line(title)}"
+    return heading
 
 
 def _facts(facts: Facts) -> Iterator[str]:
@@ -266,7 +271,9 @@ def _first_line(text: str) -> str:
         if line and not line.startswith(("#", "[")):
             found = line
             break
-    return found if len(found) <= MOST else found[: MOST - 1] + "…"
+    if len(found) > MOST:
+        return found[: MOST - 1] + "…"
+    return found
 
 
 def _service(asked: _Asked, service: Service) -> Facts:
@@ -283,7 +290,8 @@ def _service(asked: _Asked, service: Service) -> Facts:
     if service.ports:
         yield "reach", str(service.reach)
     yield "route", _route(service)
-    yield "health", service.health if service.ports else None
+    if service.ports:
+        yield "health", service.health
     yield "schedule", service.schedule
     yield "notes", " ".join((service.notes or "").split())
     yield "written at", str(asked.source.at(service.key_path))
@@ -318,8 +326,10 @@ def _route(service: Service) -> str | None:
     if route is None:
         return None
     access = route_access(service)
-    to = f"{route.path} -> {route.backend}"
-    return f"{to} ({access})" if access else to
+    shown = f"{route.path} -> {route.backend}"
+    if access:
+        shown += f" ({access})"
+    return shown
 
 
 def _nginx(asked: _Asked, subject: Subject) -> Facts:
@@ -391,11 +401,15 @@ def _owner_facts(source: Source, owner: Owner) -> Facts:
         place = source.at((*project.key_path, "reserved"))
         yield "reserved", f"by {project.name} ({place})"
     for group in owner.groups:
-        purpose = f", {group.purpose}" if group.purpose else ""
-        yield "group", f"{group.name}: {group.ports}{purpose}"
+        shown = f"{group.name}: {group.ports}"
+        if group.purpose:
+            shown += f", {group.purpose}"
+        yield "group", shown
     if project.groups and not owner.groups:
         yield "group", "(ports outside every group)"
 
 
 def _titled(project: Project) -> str:
-    return f"{project.name} ({project.title})" if project.title != project.name else project.name
+    if project.title == project.name:
+        return project.name
+    return f"{project.name} ({project.title})"

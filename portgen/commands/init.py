@@ -17,32 +17,36 @@ HOST = "docker-host"
 INVENTORY = """\
 # yaml-language-server: $schema=inventory.schema.json
 #
-# Who owns which port, how traffic reaches it and who may. Change it here, run `make render`, read the diff.
+# Who owns which port, how traffic reaches it and who may. Change it here, then `make render`.
 version: 1
 
 hosts:
-  docker-host:                                    # one machine; its files land in output/docker-host/
+  docker-host:                             # one machine; its files land in output/docker-host/
     zones:
-      lan: [192.168.0.0/16]                       # names for `allow`; `any` and the projects' names work too
-    reserved: [22]                                # ports that nobody may take
+      lan: [192.168.0.0/16]                # names for `allow`, beside `any` and the projects' names
+    reserved: [22]                         # ports that nobody may take
     nginx:
-      server_name: apps.example.com               # what visitors type; without it: a server block of your own, with our snippet
-      upstream: address                           # nginx goes to the containers' own addresses: a port can move without nginx
-      allow: [any]                                # who may reach nginx
-      # tls: {certificate: /etc/nginx/tls/apps.crt, key: /etc/nginx/tls/apps.key}   # then 80 redirects to 443
+      # What visitors type. Without it you have a server block of your own, with our snippet in it.
+      server_name: apps.example.com
+      upstream: address                    # by the containers' addresses: ports move without nginx
+      allow: [any]                         # who may reach nginx
+      # With a certificate, port 80 redirects to 443:
+      # tls: {certificate: /etc/nginx/tls/apps.crt, key: /etc/nginx/tls/apps.key}
 
 projects:
   apps:
     title: Apps
-    ports: 5000-5099                              # the range that this project owns
-    network: {name: apps, subnet: 172.30.0.0/24}  # the containers' network; each service gets a fixed address in it
-    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file: `portgen lint` and `verify` read it
+    ports: 5000-5099                       # the range that this project owns
+    # The containers' network; each service gets a fixed address in it.
+    network: {name: apps, subnet: 172.30.0.0/24}
+    # The project's own compose file, which `portgen lint` and `verify` then read:
+    # compose: {file: ../apps/docker-compose.yml}
     defaults:
-      via: socat                                  # a forwarder unit holds the host port, and leads to the container
+      via: socat                           # a forwarder unit leads from the host to the container
       container_port: 8000
-      route: /{name}/                             # http://apps.example.com/wiki/
+      route: /{name}/                      # http://apps.example.com/wiki/
     services:
-      wiki:                                       # reached through nginx only: its port listens on 127.0.0.1
+      wiki:                                # reached through nginx only
         title: Wiki
         port: 5000
         purpose: What we know
@@ -50,7 +54,7 @@ projects:
         title: Metrics
         port: 5001
         container_port: 3000
-        allow: [lan]                              # and directly, from the office
+        allow: [lan]                       # and directly, from the office
         purpose: Graphs for the wall screen
 """
 
@@ -61,8 +65,8 @@ check:   ; portgen render --check
 lint:    ; portgen lint
 """
 
-# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes less than a
-# tenth of a second.
+# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new
+# takes less than a tenth of a second.
 HOOKS = """\
   - repo: local
     hooks:
@@ -84,7 +88,7 @@ HOOKS = """\
 PRE_COMMIT_NAME = ".pre-commit-config.yaml"
 PRE_COMMIT = f"""\
 # After `pre-commit install`, a commit whose output/ is out of date is stopped.
-# portgen comes from your PATH here (`pipx install portgen`), so that everybody uses the version that they installed.
+# portgen comes from your PATH here (`pipx install portgen`): everybody uses their own version.
 repos:
 {{hooks}}# made by portgen {__version__}
 """
@@ -96,9 +100,9 @@ repos:
 def command(settings: Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
-    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for
-    them. Where it has a .pre-commit-config.yaml already, that stays as it is, and the lines to add are
-    printed.
+    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit
+    looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
+    to add are printed.
     """
     import json
 
@@ -136,7 +140,7 @@ def command(settings: Settings, into: Path | None) -> None:
 
 
 def _hooks(folder: str) -> str:
-    """The hooks of an inventory in `folder`, relative to the repository's root, where pre-commit runs."""
+    """The hooks of an inventory in `folder`, as seen from the repository's root."""
     lint_name, lint = _hook("lint", "lint", folder)
     check_name, check = _hook("render --check", "render --check --tracked", folder)
     return HOOKS.format(lint_name=lint_name, lint=lint, check_name=check_name, check=check)

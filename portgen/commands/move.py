@@ -39,7 +39,8 @@ def command(
 ) -> int:
     """Move service NAME to another PORT.
 
-    A container behind a forwarder, or a published port, keeps its address and its own port: they are written into its entry.
+    A container behind a forwarder, or a published port, keeps its address and its own port: they
+    are written into its entry.
     """
     return revise(settings, lambda checked: _moved(checked, name, old, port), yes, render)
 
@@ -61,8 +62,8 @@ def _moved(checked: chain.Checked, name: str, old: int | None, port: int) -> Edi
 
 
 def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int) -> None:
-    """The rule would find it too, but would report whichever of the two stands further down: here it is clear who wants
-    the other's port. Raises PortgenError(Exit.DIFFERENT)."""
+    """The rule would find it too, but would report whichever of the two stands further down: here
+    it is clear who wants the other's port. Raises PortgenError(Exit.DIFFERENT)."""
     from portgen.plan import registry
 
     if "port-taken" in service.ignore:

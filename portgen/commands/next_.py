@@ -39,7 +39,8 @@ Examples:
 def command(settings: Settings, project: str, group: str | None, count: int, live: bool) -> int:
     """Print the next free port of PROJECT.
 
-    The lowest that is not held: never one that is reserved, privileged, another project's, or planned for another group.
+    The lowest that is not held: never one that is reserved, privileged, another project's, or
+    planned for another group.
     """
     from portgen.plan.free import free_ports
 
@@ -69,7 +70,8 @@ def command(settings: Settings, project: str, group: str | None, count: int, liv
 
 
 def _listening() -> dict[int, str]:
-    """The program that listens on each port of this machine. Raises PortgenError(Exit.MACHINE) where `ss` fails."""
+    """The program that listens on each port of this machine. Raises PortgenError(Exit.MACHINE)
+    where `ss` fails."""
     from portgen.machine import programs, sockets
 
     found: dict[int, str] = {}

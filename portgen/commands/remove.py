@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: portgen remove rfq-tickets; portgen remove rfq-tickets --retire (keeps its port)"
+    epilog="""\b
+Examples:
+  portgen remove rfq-tickets
+  portgen remove rfq-tickets --retire    nobody gets its port"""
 )
 @click.argument("name", shell_complete=_complete.services)
 @click.option(
     "--retire",
     is_flag=True,
-    help="Keep the entry as `status: retired`: nothing is rendered for it, and nobody gets its port.",
+    help="Keep the entry as `status: retired`: nothing is rendered, its port stays held.",
 )
 @with_revision
 def command(settings: Settings, name: str, retire: bool, yes: bool, render: bool) -> int:

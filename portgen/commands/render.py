@@ -69,8 +69,8 @@ Examples:
 def command(settings: Settings, **options: Any) -> int:
     """Render the files, show what would change, and write them.
 
-    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as
-    root on the host: review them as code.
+    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is
+    installed as root on the host: review them as code.
     """
     wish = _Wish(**options)
     key = memory.key(
@@ -86,8 +86,8 @@ def command(settings: Settings, **options: Any) -> int:
 
 
 def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
-    """The exit code where nothing has changed since the last run: the files there are found to be current by their sums
-    alone. None where that can't be said."""
+    """The exit code where nothing has changed since the last run: the files there are found to be
+    current by their sums alone. None where that can't be said."""
     remembered = memory.recall(settings.inventory, settings.out, key)
     if remembered is None or remembered.sums is None:
         return None
@@ -148,13 +148,14 @@ def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish
     return Exit.OK
 
 
-# --- what is shown ---------------------------------------------------------------------------------------------------
+# --- what is shown --------------------------------------------------------------------------------
 
 
 def _show(
     settings: Settings, checked: chain.Checked, compared: chain.Compared, wish: _Wish
 ) -> None:
-    """What the change means, and the diff; through a pager where that is longer than the terminal."""
+    """What the change means, and the diff; through a pager where that is longer than the
+    terminal."""
     style = settings.style
     if style.format == "json":
         from portgen.review import records
@@ -174,8 +175,8 @@ def _show(
 
 
 def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str | None) -> str:
-    """What the change means. A part of the files does not show it: a port that only the firewall's lines have might be
-    anybody's."""
+    """What the change means. A part of the files does not show it: a port that only the firewall's
+    lines have might be anybody's."""
     if only is not None:
         return ONE_TARGET
     from portgen.review import compare, summary
@@ -194,11 +195,12 @@ def _is_long(count: int) -> bool:
     return count > os.get_terminal_size().lines - 2
 
 
-# --- what is written -------------------------------------------------------------------------------------------------
+# --- what is written ------------------------------------------------------------------------------
 
 
 def _agreed(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bool) -> bool:
-    """Whether to write: not with --check, not over a hand edit without --force, and not where a person says no."""
+    """Whether to write: not with --check, not over a hand edit without --force, and not where a
+    person says no."""
     style = settings.style
     counted = _changes.counted(changes)
     if wish.check:
@@ -224,7 +226,8 @@ def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: boo
 
 
 def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wish) -> None:
-    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has changed."""
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has
+    changed."""
     checked = chain.check(settings)
     failed = chain.failed(checked.problems, wish.strict)
     if not failed and chain.compare(settings, checked.plan, wish.only).changes == shown:
@@ -236,7 +239,8 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wis
 
 
 def _refuse_untracked(settings: Settings) -> None:
-    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that nobody added."""
+    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that
+    nobody added."""
     import shlex
 
     from portgen.machine import git

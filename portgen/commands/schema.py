@@ -23,9 +23,9 @@ def command(_settings: Settings, of_records: bool) -> None:
     import json
 
     if of_records:
-        from portgen.review import records
+        from portgen.review import record_types
 
-        schema = records.json_schema()
+        schema = record_types.json_schema()
     else:
         from portgen.inventory import model
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(settings: Settings, one: str, other: str, yes: bool, render: bool) -> int:
     """Let services A and B exchange their ports.
 
-    Of several ports, the first. Containers keep their addresses and their own ports: they are written into the entries.
+    Of several ports, the first. Containers keep their addresses and their own ports: they are
+    written into the entries.
     """
     return revise(settings, lambda checked: _swapped(checked, one, other), yes, render)
 

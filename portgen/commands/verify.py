@@ -16,7 +16,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.machine.verify import Outcome
     from portgen.plan.types import Plan
-    from portgen.review.records import Check
+    from portgen.review.record_types import Check
 
 
 @click.command(
@@ -45,8 +45,8 @@ Examples:
 def command(settings: Settings, rendered: bool, strict: bool, with_system: bool) -> int:
     """Check the rendered files with the real nginx, compose, systemd-analyze and ufw.
 
-    Nothing outside a temporary folder is touched. Only ufw needs root. The project's own templates/ run
-    too, in a sandbox.
+    Nothing outside a temporary folder is touched. Only ufw needs root. The project's own templates/
+    run too, in a sandbox.
     """
     from portgen import targets
     from portgen.machine import verify
@@ -98,9 +98,11 @@ def _written(settings: Settings) -> dict[str, str]:
 
 
 def _this_host(plan: Plan) -> Plan:
-    """The plan of the machine that this runs on: its /etc/nginx has nothing to do with the other hosts.
+    """The plan of the machine that this runs on: its /etc/nginx has nothing to do with the other
+    hosts.
 
-    Raises PortgenError(Exit.USAGE) where the inventory has several hosts, and none of them is this machine.
+    Raises PortgenError(Exit.USAGE) where the inventory has several hosts, and none of them is this
+    machine.
     """
     if len(plan.hosts) < 2:
         return plan
@@ -168,7 +170,8 @@ def _result(group: Iterable[Outcome]) -> str:
 def _exit_code(
     settings: Settings, outcomes: Sequence[Outcome], rejected: bool, strict: bool
 ) -> int:
-    """A rejection counts more than what could not be checked. Raises the PortgenError of a program that did not end."""
+    """A rejection counts more than what could not be checked. Raises the PortgenError of a program
+    that did not end."""
     if rejected:
         return Exit.DIFFERENT
     unchecked = False

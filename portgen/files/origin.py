@@ -1,7 +1,8 @@
 """What a line, a port or a name is about, and which generated lines come from an entry.
 
-In: a plan, rendered files, what a person asked. Out: `Subject`s and `Lines`, as data. Reads links of the file system, to
-find which file a name means; prints nothing, and asks the plan for every name, unit and address.
+In: a plan, rendered files, what a person asked. Out: `Subject`s and `Lines`, as data. Reads links
+of the file system, to find which file a name means; prints nothing, and asks the plan for every
+name, unit and address.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from portgen.plan.types import NGINX, KeyPath, Plan, Project, Service
 
 
 class Subject(NamedTuple):
-    """What a line or a name is about: a service, nginx itself (`service` and `project` are None), or a whole project."""
+    """What a line or a name is about: a service, nginx itself (`service` and `project` are None),
+    or a whole project."""
 
     name: str
     host: str | None = None
@@ -54,7 +56,7 @@ def address_of(service: Service) -> str | None:
     return str(service.address)
 
 
-# --- what is meant ---------------------------------------------------------------------------------------------------
+# --- what is meant --------------------------------------------------------------------------------
 
 
 def of_port(plan: Plan, port: int) -> list[Subject]:
@@ -69,25 +71,46 @@ def of_port(plan: Plan, port: int) -> list[Subject]:
 
 
 def of_name(plan: Plan, name: str) -> list[Subject]:
-    """What has a name: a service, nginx, a container, a project; or the service that has an address, a route, a unit or
-    an upstream of that name."""
-    services = list(plan.services)
-    by_name = [service for service in services if name in _names(service)]
-    if by_name:
-        return _subjects(by_name)
-    if name == NGINX:
-        return [Subject(NGINX, host.name) for host in plan.hosts if host.server is not None]
-    by_container = [service for service in services if service.compose_service == name]
-    if by_container:
-        return _subjects(by_container)
-    projects = [project for project in plan.projects if project.name == name]
-    if projects:
-        return [Subject(name, project=project) for project in projects]
-    return _subjects(service for service in services if name in _traces(service))
+    """What has a name: a service, nginx, a container, a project; or the service that has an
+    address, a route, a unit or an upstream of that name."""
+    found = _services(plan, lambda service: name in _names(service))
+    if not found and name == NGINX:
+        found = _nginx(plan)
+    if not found:
+        found = _services(plan, lambda service: service.compose_service == name)
+    if not found:
+        found = _projects(plan, name)
+    if not found:
+        found = _services(plan, lambda service: name in _traces(service))
+    return found
 
 
-def _subjects(services: Iterable[Service]) -> list[Subject]:
-    return [Subject(service.name, service.host, service) for service in services]
+def _services(plan: Plan, is_meant: Callable[[Service], bool]) -> list[Subject]:
+    found = []
+    for service in plan.services:
+        if is_meant(service):
+            found.append(_subject(service))
+    return found
+
+
+def _nginx(plan: Plan) -> list[Subject]:
+    found = []
+    for host in plan.hosts:
+        if host.server is not None:
+            found.append(Subject(NGINX, host.name))
+    return found
+
+
+def _projects(plan: Plan, name: str) -> list[Subject]:
+    found = []
+    for project in plan.projects:
+        if project.name == name:
+            found.append(Subject(name, project=project))
+    return found
+
+
+def _subject(service: Service) -> Subject:
+    return Subject(service.name, service.host, service)
 
 
 def _names(service: Service) -> tuple[str, str]:
@@ -114,7 +137,7 @@ def of_entry(
     """What a line of the inventory is about. `lines`: those on which an entry is written."""
     for service in plan.services:
         if number in lines(service.key_path):
-            return Subject(service.name, service.host, service)
+            return _subject(service)
     for host in plan.hosts:
         if host.server is not None and number in lines(host.server.key_path):
             return Subject(NGINX, host.name)
@@ -125,22 +148,23 @@ def of_entry(
 
 
 def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
-    """Which service a generated line comes from: by the mark of the block around it; where there is none, as in a table, by
-    the one service whose name is in it."""
+    """Which service a generated line comes from: by the mark of the block around it; where there is
+    none, as in a table, by the one service whose name is in it."""
     line = text.split("\n")[number - 1]
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
-    name = (line[66:] if path == SUMS else path).partition("/")[0]
+    file = line[66:] if path == SUMS else path
+    name = file.partition("/")[0]
     known = {service.name: service for service in plan.services if service.host == name}
     for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
             return Subject(block.service, name, known.get(block.service))
     named = [service for service in known.values() if _is_named(line, service)]
-    return _subjects(named)[0] if len(named) == 1 else None
+    return _subject(named[0]) if len(named) == 1 else None
 
 
 def _is_named(line: str, service: Service) -> bool:
-    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
-    Its bare name may be a word like any other."""
+    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its
+    unit, or its URL. Its bare name may be a word like any other."""
     route = service.documented_route
     if route is not None and f"{route.path}>" in line:
         return True
@@ -151,11 +175,12 @@ def _is_named(line: str, service: Service) -> bool:
     return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
 
 
-# --- which lines, which file -----------------------------------------------------------------------------------------
+# --- which lines, which file ----------------------------------------------------------------------
 
 
 def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
-    """The marked blocks of a subject; in a page for people, which carries no marks, the lines that name it."""
+    """The marked blocks of a subject; in a page for people, which carries no marks, the lines that
+    name it."""
     if subject.project is not None:
         return
     for file in files:
@@ -183,8 +208,9 @@ def is_file(name: str, path: Path, bases: Iterable[Path]) -> bool:
 def output_path(
     name: str, out: Path, known: Mapping[str, object], bases: Iterable[Path]
 ) -> str | None:
-    """The path below the output folder `out` that a person means by `name`: seen from one of `bases`, or as it is
-    installed, as nginx names it in its messages. None where it is not one of `known`, or could be several."""
+    """The path below the output folder `out` that a person means by `name`: seen from one of
+    `bases`, or as it is installed, as nginx names it in its messages. None where it is not one of
+    `known`, or could be several."""
     root = os.path.realpath(out)
     for base in bases:
         path = os.path.relpath(os.path.realpath(base / name), root)

@@ -1,6 +1,7 @@
 """Who holds which port, and what is free: the questions of `ports`, `next` and `explain`.
 
-In: a `Plan`. Out: rows and answers, as data. Pure; never prints, and decides nothing that the plan has not decided.
+In: a `Plan`. Out: rows and answers, as data. Pure; never prints, and decides nothing that the plan
+has not decided.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from portgen.plan.types import (
 
 
 class Row(NamedTuple):
-    """One port of a service, or nginx's own, or a service without any port (`endpoint` is None: documented only)."""
+    """One port of a service, or nginx's own, or a service without any port (`endpoint` is None:
+    documented only)."""
 
     host: str
     project: str | None
@@ -81,7 +83,8 @@ class Vacancy(NamedTuple):
 
 
 def rows(planned: Plan, project: str | None = None) -> Iterator[Row]:
-    """All ports, host by host: nginx's, then project by project, each sorted by port; what has none comes last."""
+    """All ports, host by host: nginx's, then project by project, each sorted by port; what has none
+    comes last."""
     for host in planned.hosts:
         if project is None:
             yield from _nginx(host)
@@ -170,7 +173,8 @@ def holders(planned: Plan, port: int) -> Iterator[Binding]:
 
 
 def vacancies(planned: Plan, port: int) -> list[Vacancy]:
-    """A port on each host where nobody holds it; hosts where it lies in somebody's range come first."""
+    """A port on each host where nobody holds it; hosts where it lies in somebody's range come
+    first."""
     found = []
     for host in planned.hosts:
         below: Binding | None = None
@@ -208,7 +212,8 @@ def held_by(planned: Plan, binding: Binding) -> Service | None:
 
 
 def port_index(service: Service, port: int | None) -> int:
-    """The index of a service's port by its number, or of its primary. Raises LookupError where it has no such port."""
+    """The index of a service's port by its number, or of its primary. Raises LookupError where it
+    has no such port."""
     for index, own in enumerate(service.ports):
         if port in (None, own.port):
             return index

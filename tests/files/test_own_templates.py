@@ -78,6 +78,8 @@ def test_a_copy_of_a_default_template_renders_the_same_bytes(
     default = output(project)
     shipped = chain.template_folders(Settings())[-1]
     for path in sorted(path for path in shipped.rglob("*") if path.is_file()):
+        if path.parent.name == "__pycache__":
+            continue  # an installed portgen has apply.py compiled
         copy = own(str(path.relative_to(shipped)), path.read_text())
         assert portgen("render", "--check").code == Exit.OK, copy
         if path.name.endswith(".sh.j2"):

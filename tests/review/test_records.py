@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from portgen.review import records
+from portgen.review import record_types
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "records.schema.json"
 INVENTORY = """\
@@ -46,7 +46,7 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_published_schema_is_current() -> None:
-    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == records.json_schema()
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == record_types.json_schema()
 
 
 def test_the_schema_command_prints_it(portgen: Callable[..., Any]) -> None:
@@ -92,7 +92,7 @@ def test_what_a_command_prints_is_as_the_schema_says(
         (tmp_path / "inventory.yaml").write_text(good.replace("5000,", "5006,"))
     run = portgen(*line.split(), "--format", "json")
     record = json.loads(run.out)
-    schema = strict(records.json_schema())
+    schema = strict(record_types.json_schema())
     jsonschema.validate(record, schema | {"anyOf": [{"$ref": f"#/$defs/{kind}"}]})
 
 
@@ -102,6 +102,6 @@ def test_what_an_unchanged_check_prints_is_as_the_schema_says(
     (tmp_path / "inventory.yaml").write_text(INVENTORY.replace("port: 80,", "port: 5008,"))
     portgen("render", "--yes")
     record = json.loads(portgen("render", "--check", "--format", "json").out)
-    schema = strict(records.json_schema())
+    schema = strict(record_types.json_schema())
     jsonschema.validate(record, schema | {"anyOf": [{"$ref": "#/$defs/Render"}]})
     assert record["changes"] == []
