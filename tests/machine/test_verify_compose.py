@@ -409,7 +409,12 @@ def test_findings_have_their_place_in_json_too(
     monkeypatch.setattr(programs, "find", lambda program: None)
     base(shop, tail='  other: {image: scratch, networks: [shop-net], ports: ["5000:80"]}\n')
     (problem,) = json.loads(portgen("verify", "--rendered", "--format", "json").out)["problems"]
-    assert (problem["rule"], problem["severity"], problem["file"], problem["column"]) == (
+    assert (
+        problem["rule"],
+        problem["severity"],
+        problem["place"]["file"],
+        problem["place"]["column"],
+    ) == (
         "verify-compose",
         "error",
         "inventory.yaml",
@@ -417,5 +422,5 @@ def test_findings_have_their_place_in_json_too(
     )
     github = portgen("verify", "--rendered", "--format", "github").out
     assert github.startswith(
-        f"::error file=inventory.yaml,line={problem['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
+        f"::error file=inventory.yaml,line={problem['place']['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
     )
