@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests that need neither the test host nor programs that pip does not install.
+QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
+WORKERS := -n auto --dist worksteal
 
-.PHONY: help render check lint verify test test-host prober-long test-wheel test-pythons test-oldest snapshots format \
+.PHONY: help render check lint verify test test-programs test-host prober-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
@@ -11,7 +14,8 @@ help:
 	@echo "make check        the same, but writes nothing; fails when output/ is out of date"
 	@echo "make lint         check the inventory"
 	@echo "make verify       check output/ with the real nginx, compose, systemd and ufw"
-	@echo "make test         run the tests (about four minutes)"
+	@echo "make test         run the tests (about two minutes)"
+	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
 	@echo "make test-host    boot a whole host from output/ and test on it (root, Linux; a quarter of an hour)"
 	@echo "make prober-long  make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make test-wheel   build the wheel, and run the tests against it in a new environment"
@@ -49,7 +53,12 @@ verify: $(VENV)/.installed
 	@$(BIN)/portgen verify
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not host" $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(QUICK) $(ARGS)
+
+# Playwright drives Debian's chromium; it downloads no browser.
+test-programs: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]'
+	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
 
 test-host: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real $(ARGS)
@@ -68,7 +77,7 @@ test-oldest: $(VENV)/.installed-dev
 	$(BIN)/python tools/try_wheel.py --oldest $(ARGS)
 
 snapshots: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not host" --snapshot-update -q || $(BIN)/python -m pytest -m "not host" -q
+	$(BIN)/python -m pytest $(QUICK) --snapshot-update -q || $(BIN)/python -m pytest $(QUICK) -q
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format portgen tests bench tools templates
@@ -88,6 +97,7 @@ bench: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	@$(BIN)/portgen schema > schema/inventory.schema.json
+	@$(BIN)/portgen schema --records > schema/records.schema.json
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,10 @@ projects:
       figures: {title: Figures, port: 5001, container_port: 8000, allow: [lan]}
 """
 AFTER = BEFORE.replace("port: 5001", "port: 5021, address: 172.30.0.17")
-MOVED = "Figures moves 5001 -> 5021; opens 5021/tcp to lan; closes 5001/tcp to lan; restarts 1 unit"
+MOVED = (
+    "Figures moves 5001 -> 5021; opens 5021/tcp to lan; closes 5001/tcp to lan; "
+    "keeps its container at 172.30.0.17:8000; restarts 1 unit"
+)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -22,7 +24,7 @@ def run(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProces
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS,
         check=False,
         env={**os.environ, **environment},
     )
@@ -140,7 +142,11 @@ def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(
 
 @pytest.mark.parametrize(
     "argv",
-    [("shellcheck", "--shell", "sh", "-"), ("dash", "-n"), ("bash", "--posix", "-n")],
+    [
+        pytest.param(("shellcheck", "--shell", "sh", "-"), marks=pytest.mark.programs),
+        ("dash", "-n"),
+        ("bash", "--posix", "-n"),
+    ],
     ids=lambda argv: argv[0],
 )
 def test_the_guides_blocks_are_one_script_that_any_shell_reads(
@@ -158,7 +164,7 @@ def test_the_guides_blocks_are_one_script_that_any_shell_reads(
         input=script,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -21,6 +21,7 @@ from portgen import markdown
 from portgen.problem import Exit
 from portgen.visible import visible, visible_json
 from tests.inventories import TWO_SERVICES as INVENTORY
+from tests.limit import HANGS
 
 Run = Callable[..., Any]
 
@@ -416,7 +417,7 @@ def test_a_real_terminal_s_bytes_have_no_escape(rendered: Path) -> None:
         check=False,
         cwd=rendered,
         capture_output=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert ran.returncode == Exit.DIFFERENT
     assert b"\x1b" not in ran.stdout + ran.stderr

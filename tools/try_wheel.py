@@ -21,8 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# The tests that need no real nginx, ufw, docker or browser, and that do not read portgen's own source.
-QUICK = "not host and not browser and not source"
+# Not the tests that need nginx, ufw, docker or a browser, nor those that read portgen's own source.
+QUICK = (
+    "-m",
+    "not host and not programs and not source",
+    "--ignore=tests/programs",
+    "--ignore=tests/real",
+)
+WORKERS = ("-n", "auto", "--dist", "worksteal")
 
 
 class WheelError(Exception):
@@ -36,6 +42,7 @@ def main() -> int:
         # All of them are looked for before the first is used: a missing one is reported at once.
         pythons = [find_python(version) for version in options.python or [this_version()]]
         with tempfile.TemporaryDirectory(prefix="portgen-wheel-") as folder:
+            os.chmod(folder, 0o755)  # some tests run portgen as another user
             return try_all(Path(folder), pythons, options)
     except WheelError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -186,7 +193,7 @@ def check_installed(environment: Path, copy: Path) -> None:
 
 def run_tests(environment: Path, copy: Path, extra: list[str]) -> int:
     """Run pytest in the copy. Returns its exit code."""
-    command = [str(environment / "bin/python"), "-m", "pytest", "-m", QUICK, *extra]
+    command = [str(environment / "bin/python"), "-m", "pytest", *WORKERS, *QUICK, *extra]
     return subprocess.run(command, check=False, cwd=copy, env=clean()).returncode
 
 

@@ -1,12 +1,12 @@
 """Changes to the inventory's text that leave it as people wrote it.
 
-In: a `Source` and its `Plan`. Out: an `Edited`: the whole new text, and what it must mean. Only the bytes of the
-entries concerned differ: comments, quoting, order, indentation, line ends and anchors elsewhere stay. Never reads or
-writes a file.
+In: a `Source` and its `Plan`. Out: an `Edited`: the whole new text, and what it must mean. Only the
+bytes of the entries concerned differ: comments, quoting, order, indentation, line ends and anchors
+elsewhere stay. Never reads or writes a file.
 
-A splice (`splice`) is made where the places say, and then not trusted: `read` loads the new text and compares it with
-what was meant, so that an anchor that others share, or a form that nobody thought of, ends in `ByHand`, which says
-what to write, and not in damage.
+A splice (`splice`) is made where the places say, and then not trusted: `read` loads the new text
+and compares it with what was meant, so that an anchor that others share, or a form that nobody
+thought of, ends in `ByHand`, which says what to write, and not in damage.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_va
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
 from portgen.inventory import source as inventory
-from portgen.inventory.model import Address4
 from portgen.inventory.source import Source
+from portgen.inventory.values import Address4, HostAddress
 from portgen.plan import planner
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError
@@ -60,7 +60,8 @@ class ByHand(PortgenError):  # noqa: N818 - it reads as a result
 
 
 class Edited(NamedTuple):
-    """A new text, what it must mean, what to do by hand where it does not, and what a person should know."""
+    """A new text, what it must mean, what to do by hand where it does not, and what a person should
+    know."""
 
     text: str
     expected: model.Inventory
@@ -69,8 +70,9 @@ class Edited(NamedTuple):
 
 
 def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
-    """Give ports of services new numbers: `(service, index of its port, new port)`. What a container has by its
-    port - its address, its own port - is pinned, so that the container stays as it is. Two moves at once are a swap.
+    """Give ports of services new numbers: `(service, index of its port, new port)`. What a
+    container has by its port - its address, its own port - is pinned, so that the container stays
+    as it is. Two moves at once are a swap.
 
     Raises ByHand where an entry's lines are not its own.
     """
@@ -93,8 +95,8 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
 
 
 def retire(source: Source, service: Service) -> Edited:
-    """Mark a service as retired: it holds its port and renders nothing. Raises ByHand where the entry is not its
-    own."""
+    """Mark a service as retired: it holds its port and renders nothing. Raises ByHand where the
+    entry is not its own."""
     fields = {"status": "retired"}
     by_hand = _instruction(source, service, fields)
     try:
@@ -107,7 +109,8 @@ def retire(source: Source, service: Service) -> Edited:
 
 
 def remove(source: Source, service: Service) -> Edited:
-    """Take an entry out, with the comments inside it; those above it stay, and are named in the notes.
+    """Take an entry out, with the comments inside it; those above it stay, and are named in the
+    notes.
 
     Raises ByHand where the entry is not its own.
     """
@@ -136,8 +139,9 @@ def remove(source: Source, service: Service) -> Edited:
 
 
 def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> Edited:
-    """Put a new service behind the last one of `project`, in the style of its neighbours. Raises ByHand where the
-    services of the project are not its own. Values that are not allowed raise nothing here, but in `read`."""
+    """Put a new service behind the last one of `project`, in the style of its neighbours. Raises
+    ByHand where the services of the project are not its own. Values that are not allowed raise
+    nothing here, but in `read`."""
     style = _style(source, project)
     ordered = {field: fields[field] for field in FIELD_ORDER if field in fields}
     services = key_paths.services(project)
@@ -170,8 +174,8 @@ def _style(source: Source, project: str) -> Style:
 
 
 def read(source: Source, edited: Edited) -> Source:
-    """The new text, loaded. Raises ByHand where it is not exactly what was meant, PortgenError(Exit.DIFFERENT) with
-    the problems where a new value is not allowed."""
+    """The new text, loaded. Raises ByHand where it is not exactly what was meant,
+    PortgenError(Exit.DIFFERENT) with the problems where a new value is not allowed."""
     try:
         after = inventory.parse(edited.text.encode(), source.path)
     except PortgenError as error:
@@ -190,11 +194,11 @@ def read(source: Source, edited: Edited) -> Source:
 
 
 def free_address(planned: Plan, project: str, name: str) -> str | None:
-    """The address to write for a new service whose derived one is pinned to another that has moved; None where none
-    is needed.
+    """The address to write for a new service whose derived one is pinned to another that has moved;
+    None where none is needed.
 
-    The service that pins it is not at the address of its own port: that one is free, or pinned to the next such
-    service.
+    The service that pins it is not at the address of its own port: that one is free, or pinned to
+    the next such service.
     """
     services = next(one.services for one in planned.projects if one.name == project)
     new = next(service for service in services if service.name == name)
@@ -219,7 +223,8 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
 
 
 def lines(source: Source, key_path: KeyPath) -> range:
-    """The lines of the text, from 1, on which an entry is written; none where it comes by `<<` from elsewhere."""
+    """The lines of the text, from 1, on which an entry is written; none where it comes by `<<` from
+    elsewhere."""
     place = source.place(key_path)
     if not is_own(source.place(key_path[:-1]), place):
         return range(0)
@@ -227,14 +232,14 @@ def lines(source: Source, key_path: KeyPath) -> range:
     return range(source.line(place.key), source.line(last) + 1)
 
 
-# --- what a move means -----------------------------------------------------------------------------------------------
+# --- what a move means ----------------------------------------------------------------------------
 
 
 def _moved(
     whole: model.Inventory, service: Service, index: int, port: int
 ) -> tuple[model.Service, dict[str, Any]]:
-    """The service as it will be written, and the fields that say so. What would follow the port is found by
-    planning it."""
+    """The service as it will be written, and the fields that say so. What would follow the port is
+    found by planning it."""
     written = _written(whole, service)
     moved = _with_port(written, index, port)
     planned = _replanned(whole, service, moved)
@@ -244,7 +249,7 @@ def _moved(
     address = service.address
     if address not in (None, planned.address) and not _shares_address(whole, service):
         fields["address"] = str(address)
-        moved = replace(moved, address=model.HostAddress(address))
+        moved = replace(moved, address=HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
     if service.via in ("socat", "docker") and after.container_port != before.container_port:
         if index == 0:
@@ -284,7 +289,8 @@ def _replanned(whole: model.Inventory, service: Service, written: model.Service)
 
 
 def _shares_address(whole: model.Inventory, service: Service) -> bool:
-    """Whether another service has the same address, as two on one port do: a move that ends this must not pin it."""
+    """Whether another service has the same address, as two on one port do: a move that ends this
+    must not pin it."""
     alone = replace(whole, projects={service.project: whole.projects[service.project]})
     (project,) = planner.make(alone).projects
     for other in project.services:
@@ -321,7 +327,7 @@ def _port_splices(source: Source, at: KeyPath, entry: int | model.PortEntry) -> 
         yield replacement_of(source, at, written_value(fields, Quotes()))
 
 
-# --- the inventory that is meant -------------------------------------------------------------------------------------
+# --- the inventory that is meant ------------------------------------------------------------------
 
 
 def _written(whole: model.Inventory, service: Service) -> model.Service:
@@ -365,7 +371,7 @@ def _difference(expected: model.Inventory, found: model.Inventory) -> str:
     return f"{', '.join(names[:5])} would change too"
 
 
-# --- what a person writes instead ------------------------------------------------------------------------------------
+# --- what a person writes instead -----------------------------------------------------------------
 
 
 def _instruction(source: Source, service: Service, fields: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Splices: replacing, adding and removing what stands at a key path of a text.
 
-In: a `Source`, key paths, values. Out: `Splice`s, and the text with them. Knows YAML's forms: block and flow, anchors,
-aliases and merges, comments, line ends. Never says what an edit means; that is `edit`.
+In: a `Source`, key paths, values. Out: `Splice`s, and the text with them. Knows YAML's forms: block
+and flow, anchors, aliases and merges, comments, line ends. Never says what an edit means; that is
+`edit`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Unsafe(Exception):  # noqa: N818 - it reads as a result
 
 
 def spliced(text: str, splices: Iterable[Splice]) -> str:
-    """The text with all splices made. Two at one place come in their order; none may overlap another."""
+    """The text with all splices made. Two at one place come in their order; none may overlap
+    another."""
     parts = []
     done = 0
     for splice in sorted(splices, key=lambda splice: splice.start):
@@ -63,8 +65,8 @@ def spliced(text: str, splices: Iterable[Splice]) -> str:
 
 
 def _mapping(source: Source, key_path: KeyPath) -> Place:
-    """The mapping written at `key_path`. Raises Unsafe where an alias or a merge on the way makes it others' as
-    well."""
+    """The mapping written at `key_path`. Raises Unsafe where an alias or a merge on the way makes
+    it others' as well."""
     place = source.positions
     for depth, key in enumerate(key_path, 1):
         children: Any = place.children
@@ -84,11 +86,12 @@ def _dotted(key_path: KeyPath) -> str:
     return ".".join(map(str, key_path))
 
 
-# --- replacing -------------------------------------------------------------------------------------------------------
+# --- replacing ------------------------------------------------------------------------------------
 
 
 def replacement_of(source: Source, key_path: KeyPath, new: str) -> Splice:
-    """A scalar's new text in the old one's place. An anchor before it stays; an alias gives way to the value.
+    """A scalar's new text in the old one's place. An anchor before it stays; an alias gives way to
+    the value.
 
     Raises Unsafe where what is written there is others' as well.
     """
@@ -115,8 +118,9 @@ def _over(text: str, child: Place, new: str) -> Splice:
 def set_fields(
     source: Source, key_path: KeyPath, fields: Mapping[str, Any], after: str
 ) -> Iterator[Splice]:
-    """Fields of the mapping at `key_path`: what is written there is replaced, what is not goes behind the field
-    `after`. A field that came by `<<` is written anew: one's own beats a merged one.
+    """Fields of the mapping at `key_path`: what is written there is replaced, what is not goes
+    behind the field `after`. A field that came by `<<` is written anew: one's own beats a merged
+    one.
 
     Raises Unsafe where the mapping is others' as well, or has no line of its own.
     """
@@ -156,7 +160,7 @@ def _last(entries: Mapping[str, Place]) -> Place:
     return max(entries.values(), key=lambda entry: entry.key)
 
 
-# --- removing --------------------------------------------------------------------------------------------------------
+# --- removing -------------------------------------------------------------------------------------
 
 
 def removal_of(source: Source, key_path: KeyPath) -> Splice:
@@ -184,7 +188,8 @@ def removal_of(source: Source, key_path: KeyPath) -> Splice:
 
 
 def _removal_in_flow(text: str, line: int, key: int, end: int) -> Splice:
-    """An entry within braces, from its key to its end: with the comma behind it, or else the one before it."""
+    """An entry within braces, from its key to its end: with the comma behind it, or else the one
+    before it."""
     before = text[:key].rstrip()
     # A `,` in a comment is not the comma that ends the entry before.
     closes = before.endswith(",") and "#" not in before[line_start(before, len(before)) :]
@@ -204,12 +209,13 @@ def _removal_in_flow(text: str, line: int, key: int, end: int) -> Splice:
 
 
 def _without_lines(text: str, start: int, stop: int) -> Splice:
-    """Whole lines, from where the first begins to where the last one's break does, and one of two blank lines
-    that would meet."""
+    """Whole lines, from where the first begins to where the last one's break does, and one of two
+    blank lines that would meet."""
     end = next_line(text, stop)
     before = text[:start]
     if end > len(text):
-        # The last line, without its break: the one before it loses its own, as the text had none at its end.
+        # The last line, without its break: the one before it loses its own, as the text had none at
+        # its end.
         return Splice(len(without_break(before)), len(text), "")
     if not is_blank_above(text, start):
         return Splice(start, end, "")
@@ -222,7 +228,7 @@ def _without_lines(text: str, start: int, stop: int) -> Splice:
     return Splice(start, end, "")
 
 
-# --- adding ----------------------------------------------------------------------------------------------------------
+# --- adding ---------------------------------------------------------------------------------------
 
 
 class _Entry(NamedTuple):
@@ -247,8 +253,8 @@ class _Entry(NamedTuple):
 def addition_of(
     source: Source, key_path: KeyPath, style: Style, fields: Mapping[str, Any]
 ) -> Iterator[Splice]:
-    """A new entry at `key_path`, behind the last one of its mapping. The mapping itself may be missing, or have
-    nothing in it; the one around it is there.
+    """A new entry at `key_path`, behind the last one of its mapping. The mapping itself may be
+    missing, or have nothing in it; the one around it is there.
 
     Raises Unsafe where a mapping is others' as well, or has no line of its own.
     """
@@ -297,7 +303,8 @@ def _lines_at(text: str, stop: int, lines: Iterable[str]) -> Splice:
 
 
 def _behind_in_flow(text: str, last: Place, entry: _Entry) -> Iterator[Splice]:
-    """Behind the last entry within braces: on the same line, or on one of its own where that one has its own."""
+    """Behind the last entry within braces: on the same line, or on one of its own where that one
+    has its own."""
     end = end_of(text, last)
     line = line_start(text, last.key)
     rest = _REST_OF_LINE.match(text, end)

@@ -1,7 +1,7 @@
 """How entries are written: what neighbours look like, and a new entry's lines in the same style.
 
-In: a text, the places of neighbours, values. Out: a `Style`, lines, scalars. Every scalar reads back as just the value
-that it was made of.
+In: a text, the places of neighbours, values. Out: a `Style`, lines, scalars. Every scalar reads
+back as just the value that it was made of.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from portgen.inventory.reader import Place
 STEP = 2  # blanks a level, where no neighbour shows another
 WORDED = ("title", "purpose")  # fields whose texts people word themselves
 
-# Plain scalars that mean themselves to every YAML reader, in a block; within braces and brackets, without
-# `,[]{}`.
+# Plain scalars that mean themselves to every YAML reader, in a block; within braces and brackets,
+# without `,[]{}`.
 _PLAIN = re.compile(r"(?:[^\W\d_]|/(?=\w)|/$)(?:[\w./()+@;&~{}\[\],'-]| (?=[^\s#]))*")
 _PLAIN_NUMERIC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
@@ -42,7 +42,7 @@ class Style(NamedTuple):
     values: int | None = None  # the column at which all flow mappings begin
 
 
-# --- the neighbours' style -------------------------------------------------------------------------------------------
+# --- the neighbours' style ------------------------------------------------------------------------
 
 
 def quote_at(text: str, offset: int) -> str:
@@ -66,7 +66,8 @@ def quotes_of(text: str, fields: Mapping[str, Place]) -> Quotes:
 
 
 def style_of(text: str, mappings: Sequence[Place]) -> Style:
-    """The style of the last entry of the first of these mappings that has one of its own with fields."""
+    """The style of the last entry of the first of these mappings that has one of its own with
+    fields."""
     for mapping in mappings:
         entries = []
         for entry in own_entries(mapping).values():
@@ -97,8 +98,8 @@ def _style_by(text: str, entries: Sequence[Place]) -> Style:
 
 
 def _aligned(text: str, entries: Sequence[Place]) -> int | None:
-    """The column at which the values of all flow mappings begin, where their keys have several lengths: else it
-    is by chance the same for all."""
+    """The column at which the values of all flow mappings begin, where their keys have several
+    lengths: else it is by chance the same for all."""
     columns = set()
     lengths = set()
     for entry in entries:
@@ -110,7 +111,7 @@ def _aligned(text: str, entries: Sequence[Place]) -> int | None:
     return None
 
 
-# --- a new entry -----------------------------------------------------------------------------------------------------
+# --- a new entry ----------------------------------------------------------------------------------
 
 
 def entry_lines(style: Style, name: str, fields: Mapping[str, Any], column: int) -> list[str]:
@@ -138,13 +139,13 @@ def pair(field: str, value: Any, quotes: Quotes, *, flow: bool = False) -> str:
     return f"{quotes.keys}{field}{quotes.keys}: {written}"
 
 
-# --- scalars ---------------------------------------------------------------------------------------------------------
+# --- scalars --------------------------------------------------------------------------------------
 
 
 def written_value(value: Any, quotes: Quotes, *, worded: bool = False, flow: bool = False) -> str:
-    """A value - None, a number, a text, or a list or dict of such - as YAML that reads back as just that; within
-    braces or brackets with `flow`. Texts that people word themselves are quoted as the neighbours' are, the rest
-    only where they must be, or where even keys are."""
+    """A value - None, a number, a text, or a list or dict of such - as YAML that reads back as just
+    that; within braces or brackets with `flow`. Texts that people word themselves are quoted as the
+    neighbours' are, the rest only where they must be, or where even keys are."""
     if value is None:
         return "null"
     if isinstance(value, (int, float)):

@@ -1,7 +1,7 @@
 """Where things stand in an inventory's text: lines, columns, and the extent of an entry.
 
-In: a text, offsets in it (code points, from 0) and the reader's `Place`s. Out: offsets, line breaks, columns. Never
-changes a text. What ends a line is what ends it for libyaml.
+In: a text, offsets in it (code points, from 0) and the reader's `Place`s. Out: offsets, line
+breaks, columns. Never changes a text. What ends a line is what ends it for libyaml.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALIAS = re.compile(r":\s*(\*[^\s,\[\]{}]+)")
 ANCHOR = re.compile(r"&[^\s,\[\]{}]+\s+")
 
 
-# --- lines and columns -----------------------------------------------------------------------------------------------
+# --- lines and columns ----------------------------------------------------------------------------
 
 
 def line_start(text: str, offset: int) -> int:
@@ -36,7 +36,8 @@ def line_end(text: str, offset: int) -> int:
 
 
 def next_line(text: str, line_end: int) -> int:
-    """Where the line after the break at `line_end` begins; past the end of the text where there is none."""
+    """Where the line after the break at `line_end` begins; past the end of the text where there is
+    none."""
     match = BREAK.match(text, line_end)
     if match is None:
         return len(text) + 1
@@ -73,12 +74,12 @@ def is_blank_above(text: str, offset: int) -> bool:
     return bool(above) and not above[line_start(above, len(without_break(above))) :].strip()
 
 
-# --- comments --------------------------------------------------------------------------------------------------------
+# --- comments -------------------------------------------------------------------------------------
 
 
 def comments_within(text: str, end: int, column: int) -> int:
-    """The end of the last of the comment lines that follow the line which ends at `end`, without a gap, and are
-    indented deeper than `column`: they belong to what stands before them."""
+    """The end of the last of the comment lines that follow the line which ends at `end`, without a
+    gap, and are indented deeper than `column`: they belong to what stands before them."""
     while (start := next_line(text, end)) <= len(text):
         stop = line_end(text, start)
         depth = _comment_column(text[start:stop])
@@ -89,7 +90,8 @@ def comments_within(text: str, end: int, column: int) -> int:
 
 
 def comment_above(text: str, place: Place) -> int | None:
-    """The start of the comment line right above an entry, indented as the entry is; None where there is none."""
+    """The start of the comment line right above an entry, indented as the entry is; None where
+    there is none."""
     start = line_start(text, place.key)
     if start == 0:
         return None
@@ -108,17 +110,18 @@ def _comment_column(line: str) -> int | None:
     return len(line) - len(content)
 
 
-# --- entries ---------------------------------------------------------------------------------------------------------
+# --- entries --------------------------------------------------------------------------------------
 
 
 def is_own(parent: Place, child: Place) -> bool:
-    """Whether the key stands in the mapping itself: one that came by `<<` stands where its anchor is."""
+    """Whether the key stands in the mapping itself: one that came by `<<` stands where its anchor
+    is."""
     return parent.start <= child.key < parent.end
 
 
 def is_alias(child: Place) -> bool:
-    """Whether the value under the key is an alias: its place is the anchor's, and an anchor stands before its
-    aliases."""
+    """Whether the value under the key is an alias: its place is the anchor's, and an anchor stands
+    before its aliases."""
     return child.start < child.key
 
 
@@ -137,8 +140,8 @@ def after_anchor(text: str, place: Place) -> int:
 
 
 def end_of(text: str, place: Place) -> int:
-    """One past the last character of what is written under a key. A block collection's own end lies past the
-    comments that follow it, and an alias has its anchor's place."""
+    """One past the last character of what is written under a key. A block collection's own end lies
+    past the comments that follow it, and an alias has its anchor's place."""
     if is_alias(place):
         match = ALIAS.search(text, place.key)
         return match.end() if match else place.key
@@ -171,8 +174,8 @@ def _end_of_block(text: str, place: Place) -> int:
         written = [child for child in children if place.start <= child.start < place.end]
     for child in written:
         last = max(last, end_of(text, child))
-    # Merges and aliases leave no place of their own here: they are the lines that are neither blank nor a
-    # comment.
+    # Merges and aliases leave no place of their own here: they are the lines that are neither blank
+    # nor a comment.
     offset = line_end(text, last)
     while (start := next_line(text, offset)) < place.end:
         offset = min(line_end(text, start), place.end)

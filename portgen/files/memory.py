@@ -1,9 +1,10 @@
 """What was rendered from what, so that the unchanged case needs no rendering.
 
-In: the paths that a render reads. Out: a key of everything that decides its result; what the last run with
-that key found; and what Jinja has compiled. Best effort: a cache that can't be read or written is as good as
-none. It decides whether a check passes, and compiled templates are code, so it is used only where nobody else
-could have written it; and `output.matches` still checks every file against its sum. Standard library only.
+In: the paths that a render reads. Out: a key of everything that decides its result; what the last
+run with that key found; and what Jinja has compiled. Best effort: a cache that can't be read or
+written is as good as none. It decides whether a check passes, and compiled templates are code, so
+it is used only where nobody else could have written it; and `output.matches` still checks every
+file against its sum. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from portgen.problem import Location, PortgenError, Problem, Severity
 
 
 class Memory(NamedTuple):
-    """The lint result of a key, and, where a render followed, the digest of its SHA256SUMS and which files are executable."""
+    """The lint result of a key, and, where a render followed, the digest of its SHA256SUMS and
+    which files are executable."""
 
     problems: tuple[Problem, ...]
     sums: str | None = None
@@ -32,7 +34,8 @@ class Memory(NamedTuple):
 
 
 def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] = ()) -> str | None:
-    """A hash of the inventory, the templates, portgen's own code and `words`; None where something can't be read."""
+    """A hash of the inventory, the templates (portgen's own folder is the last one), portgen's code
+    and `words`; None where something can't be read."""
     hasher = hashlib.sha256(f"{__version__} {sys.version_info[:2]}".encode())
     try:
         _add(hasher, inventory)
@@ -47,15 +50,13 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
         for path in sorted(_files(Path(__file__).parent.parent)):
             if path.endswith(".py"):
                 status = os.stat(path)
-                hasher.update(
-                    b"%b %d %d\n" % (os.fsencode(path), status.st_size, status.st_mtime_ns)
-                )
+                seen = (os.fsencode(path), status.st_size, status.st_mtime_ns)
+                hasher.update(b"%b %d %d\n" % seen)
         # Rules and targets of other packages come and go with what is installed.
         for folder_name in sys.path:
             if folder_name.endswith("-packages"):
-                hasher.update(
-                    b"%b %d\n" % (os.fsencode(folder_name), os.stat(folder_name).st_mtime_ns)
-                )
+                modified = os.stat(folder_name).st_mtime_ns
+                hasher.update(b"%b %d\n" % (os.fsencode(folder_name), modified))
     except (OSError, PortgenError):
         return None  # the stage that needs it reports why it can't be read
     for word in words:
@@ -74,29 +75,22 @@ def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
         stored = ast.literal_eval(data.decode())  # click has imported ast; json would cost 2 ms
         if stored["key"] != key:
             return None
-        problems = tuple(
-            Problem(rule, Severity(severity), message, Location(*place), hint)
-            for rule, severity, message, place, hint in stored["problems"]
-        )
-        return Memory(problems, stored["sums"], frozenset(stored["executable"]))
+        problems = []
+        for rule, severity, message, place, hint in stored["problems"]:
+            problems.append(Problem(rule, Severity(severity), message, Location(*place), hint))
+        return Memory(tuple(problems), stored["sums"], frozenset(stored["executable"]))
     except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
 def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> None:
-    """Keep it for the next time; silently not, where there is no place for it, or code of other packages had a say."""
+    """Keep it for the next time; silently not, where there is no place for it, or where code of
+    other packages had a part in it."""
     if key is None or plugins.third_party:
         return
-    problems = [
-        (
-            problem.rule,
-            str(problem.severity),
-            problem.message,
-            tuple(problem.location),
-            problem.hint,
-        )
-        for problem in memory.problems
-    ]
+    problems = []
+    for rule, severity, message, location, hint in memory.problems:
+        problems.append((rule, str(severity), message, tuple(location), hint))
     stored = {
         "key": key,
         "problems": problems,
@@ -107,9 +101,9 @@ def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> Non
 
 
 class Folder:
-    """A folder of the cache, or the cache itself. It and its files are used only where they are the user's
-    own, nobody else may write to them, and no link leads there. Under sudo, or with a shared cache, it is not
-    so."""
+    """A folder of the cache, or the cache itself. It and its files are used only where they are the
+    user's own, nobody else may write to them, and no link leads there. Under sudo, or with a shared
+    cache, it is not so."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -119,13 +113,14 @@ class Folder:
         try:
             folder = self._open()
             try:
-                descriptor = os.open(
-                    name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder
-                )
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+                descriptor = os.open(name, flags, dir_fd=folder)
             finally:
                 os.close(folder)
             with open(descriptor, "rb") as file:
-                return file.read() if _ours(descriptor, stat.S_ISREG) else None
+                if not _ours(descriptor, stat.S_ISREG):
+                    return None
+                return file.read()
         except OSError:
             return None
 
@@ -133,24 +128,16 @@ class Folder:
         """Replace the file as a whole; silently not, where that can't be done safely."""
         with suppress(OSError):
             folder = self._open(make=True)
-            new = f"{name}.{os.urandom(8).hex()}"
             try:
-                descriptor = os.open(
-                    new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder
-                )
-                try:
-                    with open(descriptor, "wb") as file:
-                        file.write(data)
-                    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-                except BaseException:
-                    os.unlink(new, dir_fd=folder)
-                    raise
+                # A name by chance: several runs, in several containers even, share a cache without
+                # a lock.
+                whole.replace(folder, name, data, mark=f".{os.urandom(8).hex()}")
             finally:
                 os.close(folder)
 
     def _open(self, *, make: bool = False) -> int:
-        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises OSError
-        where it is not to be trusted."""
+        """A descriptor of the folder, so that no other can be put in its place meanwhile. Raises
+        OSError where it is not to be trusted."""
         root = _root()
         if make:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -194,14 +181,16 @@ def _root() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(cache):
         cache = os.path.expanduser("~/.cache")
-    # A user without a home gets no cache, and no folder named `~` where they stand.
-    return Path(cache if os.path.isabs(cache) else os.devnull, "portgen")
+    if not os.path.isabs(cache):
+        cache = (
+            os.devnull
+        )  # a user without a home gets no cache, and no folder named `~` where they stand
+    return Path(cache, "portgen")
 
 
 def _name(inventory: Path, out: Path) -> str:
-    return hashlib.sha256(
-        os.fsencode(f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}")
-    ).hexdigest()[:32]
+    places = f"{os.path.realpath(inventory)}\0{os.path.realpath(out)}"
+    return hashlib.sha256(os.fsencode(places)).hexdigest()[:32]
 
 
 def _add(hasher: hashlib._Hash, path: Path) -> None:

@@ -1,8 +1,8 @@
 """A project's own templates, as files: which there are, and which may be read.
 
-In: the project's `templates/`. Out: their bytes by name. They may come with a pull request, so only regular
-files are read: a link could show any file of the machine that renders, and a FIFO or a device would never
-end. Standard library only: the unchanged `render --check` reads them too.
+In: the project's `templates/`. Out: their bytes by name. They may come with a pull request, so only
+regular files are read: a link could show any file of the machine that renders, and a FIFO or a
+device would never end. Standard library only: the unchanged `render --check` reads them too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ LARGEST = 8 << 20  # bytes of all files together
 
 
 def read(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder` by its name there, `nginx/portgen.conf.j2`. Names that begin with a dot are
-    an editor's, or git's.
+    """Every file below `folder` by its name there, `nginx/portgen.conf.j2`. Names that begin with a
+    dot are an editor's, or git's.
 
-    Raises PortgenError(Exit.MACHINE) for what is not a regular file or a folder, for too many or too much,
-    and for what can't be read.
+    Raises PortgenError(Exit.MACHINE) for what is not a regular file or a folder, for too many or
+    too much, and for what can't be read.
     """
     found: dict[str, bytes] = {}
     left = LARGEST
@@ -65,7 +65,8 @@ def _content(path: Path, most: int) -> bytes:
         return whole.read(path, most, follow=False)[0]
     except OSError as error:
         if error.errno == errno.EFBIG:
-            message = f"{path}: too large: a project's templates are {LARGEST >> 20} MiB at most, all together"
+            limit = f"a project's templates are {LARGEST >> 20} MiB at most, all together"
+            message = f"{path}: too large: {limit}"
             raise PortgenError(message, Exit.MACHINE, hint="keep only templates there") from None
         hint = "a template is a regular file that can be read"
         raise PortgenError(
@@ -76,5 +77,5 @@ def _content(path: Path, most: int) -> bytes:
 def _link(path: Path) -> PortgenError:
     hint = "copy what it names: a link could show any file of the machine that renders"
     return PortgenError(
-        f"{path}: is a link, and no template is read through one", Exit.MACHINE, hint=hint
+        f"{path}: is a link, and portgen follows no link to a template", Exit.MACHINE, hint=hint
     )

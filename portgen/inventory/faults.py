@@ -1,7 +1,8 @@
 """What in a text is not an inventory: every fault of its types, each at its place.
 
-In: the values and places as read. Out: faults. msgspec says whether an inventory is right, and stops at the first fault without
-a place; this descends over the same types and finds all of them. Imported only when there is one.
+In: the values and places as read. Out: faults. msgspec says whether an inventory is right, and
+stops at the first fault without a place; this descends over the same types and finds all of them.
+Imported only when there is one.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from typing import Any
 
 import msgspec
 
-from portgen.inventory import model
+from portgen.inventory.model import decode_value
 from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
+from portgen.inventory.values import Refused
 from portgen.problem import did_you_mean
 from portgen.visible import hidden
 
 
 def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
-    """Every way in which `value` is not a `kind`. msgspec stops at the first; its own words carry no place."""
+    """Every way in which `value` is not a `kind`. msgspec stops at the first; its own words carry
+    no place."""
     inspect = msgspec.inspect
     if value is MISSING:
         return
@@ -32,23 +35,9 @@ def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
     elif isinstance(kind, inspect.StructType):
         yield from _struct_faults(kind, value, place, at)
     elif isinstance(kind, inspect.DictType):
-        if not isinstance(value, dict):
-            yield at, f"expected a mapping, found {named(value)}", None
-            return
-        for key, item in value.items():
-            child = descend(place, (key,))
-            yield from faults(kind.key_type, key, Place(child.key, child.key), child.key)
-            yield from faults(kind.value_type, item, child, shown(child))
+        yield from _dict_faults(kind, value, place, at)
     elif isinstance(kind, inspect.ListType):
-        if not isinstance(value, list):
-            hint = f"write [{short(str(value), 60)}]" if isinstance(value, (str, int)) else None
-            yield at, f"expected a list, found {named(value)}", hint
-            return
-        if kind.min_length and len(value) < kind.min_length:
-            yield at, "the list is empty", None
-        for index, item in enumerate(value):
-            child = descend(place, (index,))
-            yield from faults(kind.item_type, item, child, child.start)
+        yield from _list_faults(kind, value, place, at)
     elif isinstance(kind, inspect.CustomType):
         yield from _value_faults(kind.cls, value, place, at)
     else:
@@ -72,14 +61,40 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
             yield at, f"the field `{name}` is missing", None
 
 
+def _dict_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
+    if not isinstance(value, dict):
+        yield at, f"expected a mapping, found {named(value)}", None
+        return
+    for key, item in value.items():
+        child = descend(place, (key,))
+        yield from faults(kind.key_type, key, Place(child.key, child.key), child.key)
+        yield from faults(kind.value_type, item, child, shown(child))
+
+
+def _list_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
+    if not isinstance(value, list):
+        hint = None
+        if isinstance(value, (str, int)):
+            hint = f"write [{short(str(value), 60)}]"
+        yield at, f"expected a list, found {named(value)}", hint
+        return
+    if kind.min_length and len(value) < kind.min_length:
+        yield at, "the list is empty", None
+    for index, item in enumerate(value):
+        child = descend(place, (index,))
+        yield from faults(kind.item_type, item, child, child.start)
+
+
 def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
-    """What one of `model`'s own types says: at the item of a list, where it names one."""
+    """What is wrong with one of portgen's own types: at the item of a list, where it names one."""
     if isinstance(value, list) and MISSING in value:
         return
     try:
-        model.decode_value(kind, value)
-    except model.Refused as refused:
-        where = at if refused.index is None else descend(place, (refused.index,)).start
+        decode_value(kind, value)
+    except Refused as refused:
+        where = at
+        if refused.index is not None:
+            where = descend(place, (refused.index,)).start
         yield where, short(str(refused), 200), refused.hint
     except ValueError as error:
         yield at, short(str(error), 200), None
@@ -88,34 +103,48 @@ def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Faul
 def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[Fault]:
     inspect = msgspec.inspect
     if isinstance(kind, inspect.LiteralType):
-        if value not in kind.values or isinstance(value, (bool, float)):
-            names = [str(v) for v in kind.values]
-            hint = did_you_mean(short(str(value), 60).lower(), names)
-            if value in names:
-                hint = "write it without quotes"
-            yield at, f"{named(value)} is none of: {', '.join(names)}", hint
+        yield from _literal_faults(kind, value, at)
     elif isinstance(kind, inspect.IntType):
-        if not isinstance(value, int) or isinstance(value, bool):
-            yield at, f"expected a whole number, found {named(value)}", _number_hint(value)
-        elif (kind.ge is not None and value < kind.ge) or (kind.le is not None and value > kind.le):
-            yield (
-                at,
-                f"{value} is out of range: {kind.ge} to {kind.le}"
-                if kind.le is not None
-                else f"{value} is less than {kind.ge}",
-                None,
-            )
+        yield from _number_faults(kind, value, at)
     elif isinstance(kind, inspect.BoolType):
         if not isinstance(value, bool):
             yield at, f"expected true or false, found {named(value)}", None
     elif isinstance(kind, inspect.StrType):
-        if not isinstance(value, str):
-            hint = "quote it to make it text" if isinstance(value, (int, float, bool)) else None
-            yield at, f"expected text, found {named(value)}", hint
-        elif (kind.pattern and not re.search(kind.pattern, value)) or (
-            kind.max_length is not None and len(value) > kind.max_length
-        ):
-            yield at, f"{named(value)} is not allowed here", _hidden_hint(value) or description
+        yield from _text_faults(kind, value, at, description)
+
+
+def _literal_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
+    if value in kind.values and not isinstance(value, (bool, float)):
+        return
+    names = [str(allowed) for allowed in kind.values]
+    hint = did_you_mean(short(str(value), 60).lower(), names)
+    if value in names:
+        hint = "write it without quotes"
+    yield at, f"{named(value)} is not one of: {', '.join(names)}", hint
+
+
+def _number_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield at, f"expected a whole number, found {named(value)}", _number_hint(value)
+        return
+    too_small = kind.ge is not None and value < kind.ge
+    too_large = kind.le is not None and value > kind.le
+    if too_small and kind.le is None:
+        yield at, f"{value} is less than {kind.ge}", None
+    elif too_small or too_large:
+        yield at, f"{value} is out of range: {kind.ge} to {kind.le}", None
+
+
+def _text_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        hint = None
+        if isinstance(value, (int, float, bool)):
+            hint = "quote it to make it text"
+        yield at, f"expected text, found {named(value)}", hint
+        return
+    too_long = kind.max_length is not None and len(value) > kind.max_length
+    if too_long or (kind.pattern and not re.search(kind.pattern, value)):
+        yield at, f"{named(value)} is not allowed here", _hidden_hint(value) or description
 
 
 def _hidden_hint(value: str) -> str | None:
@@ -123,9 +152,8 @@ def _hidden_hint(value: str) -> str | None:
     found = hidden.search(value)
     if found is None:
         return None
-    return (
-        f"U+{ord(found[0]):04X} is invisible, or turns the direction of what follows: leave it out"
-    )
+    character = f"U+{ord(found[0]):04X}"
+    return f"{character} is invisible, or turns the direction of what follows: leave it out"
 
 
 def _number_hint(value: Any) -> str | None:
@@ -136,13 +164,14 @@ def _number_hint(value: Any) -> str | None:
         return f"write `port: {mapping[1]}` and `container_port: {mapping[2]}`"
     if re.fullmatch(r"0[0-9]+", value):
         return "write it without the leading zero"
-    return (
-        "it is text: write it without quotes" if re.fullmatch(r"[1-9][0-9]{0,4}", value) else None
-    )
+    if re.fullmatch(r"[1-9][0-9]{0,4}", value):
+        return "it is text: write it without quotes"
+    return None
 
 
 def _likeliest(union: Any, value: Any) -> Any:
-    """The member of a union that the writer most likely meant, by the shape of what stands there."""
+    """The member of a union that the writer most likely meant, by the shape of what stands
+    there."""
     inspect = msgspec.inspect
     members = []
     for member in union.types:
@@ -150,18 +179,18 @@ def _likeliest(union: Any, value: Any) -> Any:
         while isinstance(bare, inspect.Metadata):
             bare = bare.type
         members.append((member, bare))
-    wanted: tuple[type, ...] = {
+    shapes: dict[type, tuple[type, ...]] = {
         dict: (inspect.StructType, inspect.DictType),
         list: (inspect.ListType,),
         str: (inspect.StrType,),
         int: (inspect.IntType,),
-    }.get(type(value), ())
-    if value is None:
-        wanted = (inspect.NoneType,)
+        type(None): (inspect.NoneType,),
+    }
+    wanted = shapes.get(type(value), ())
     for member, bare in members:
-        if wanted and isinstance(bare, wanted):
+        if isinstance(bare, wanted):
             return member
-    return next(
-        (member for member, bare in members if not isinstance(bare, inspect.NoneType)),
-        union.types[0],
-    )
+    for member, bare in members:
+        if not isinstance(bare, inspect.NoneType):
+            return member
+    return union.types[0]

@@ -1,6 +1,7 @@
 """Key paths: where an entry stands in an inventory, as the keys and indices that lead to it.
 
-In: names. Out: key paths, and the questions that one asks of them. Pure. Never says in which line that is; `Source.at` does.
+In: names. Out: key paths, and the questions that one asks of them. Pure. Never says in which line
+that is; `Source.at` does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Ranges of ports, and of addresses, as intervals: joined, cut, searched. Never number by number.
 
-In: `range`s of step 1. Out: the same. Pure, standard library only. Everything here costs about as much as
-there are ranges, however long they are: an inventory of a few lines may own every port a hundred times.
+In: `range`s of step 1. Out: the same. Pure, standard library only. Everything here costs about as
+much as there are ranges, however long they are: an inventory of a few lines may own every port a
+hundred times.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def count(parts: Iterable[range]) -> int:
 
 
 def addresses(network: IPv4Network | IPv6Network) -> range:
-    """A network as the numbers of its addresses. Those of the two families mean different things: don't mix
-    them."""
+    """A network as the numbers of its addresses. Those of the two families mean different things:
+    don't mix them."""
     first = int(network.network_address)
     return range(first, first + network.num_addresses)
 
@@ -88,8 +89,8 @@ class Owned(Generic[Owner]):
             items, key=lambda item: item[0].start
         )  # stable: of equal ones the first written comes first
         self._starts = [part.start for part, _ in self._items]
-        # The item that reaches furthest, of those up to each: what overlaps with a range is found without a
-        # search for it.
+        # The item that reaches furthest, of those up to each: what overlaps with a range is found
+        # without a search for it.
         self._furthest: list[tuple[range, Owner]] = []
         for item in self._items:
             furthest = self._furthest[-1] if self._furthest else item
@@ -103,7 +104,8 @@ class Owned(Generic[Owner]):
         return self._furthest[index]
 
     def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
-        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair is there."""
+        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair
+        is there."""
         for item, furthest in zip(self._items[1:], self._furthest, strict=False):
             if item[0].start < furthest[0].stop:
                 yield furthest, item

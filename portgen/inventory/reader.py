@@ -1,8 +1,9 @@
 """YAML as libyaml's events, straight into plain values beside a tree of `Place`s.
 
-In: a text. Out: its values, the place of each, and every fault that reading can find. One pass gives the places, refuses what
-YAML would let slip (equal keys, tags, several documents) and leaves out YAML 1.1's traps: `22:22` stays text, `no` stays text,
-an octal stays text. Never knows what an inventory is.
+In: a text. Out: its values, the place of each, and every fault that reading can find. One pass
+gives the places, refuses what YAML would let slip (equal keys, tags, several documents) and leaves
+out YAML 1.1's traps: `22:22` stays text, `no` stays text, an octal stays text. Never knows what an
+inventory is.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 64  # libyaml's own limit costs a minute to reach: 200,000 `[` took 76 s
-# Values that aliases may add up to: so many, and one for each character. 25,000 services that share their
-# defaults need 250,000, and take more than 500,000 characters; a few lines must not become a hundred times as
-# much.
+# Values that aliases may add up to: so many, and one for each character. 25,000 services that share
+# their defaults need 250,000, and take more than 500,000 characters; a few lines must not become a
+# hundred times as much.
 MAX_ALIASED = 10_000
 
 Fault = tuple[int, str, str | None]  # offset, message, hint
@@ -26,12 +27,12 @@ MISSING = object()
 
 
 def fast_loader(kind: str) -> Any:
-    """PyYAML's loader of that kind (`SafeLoader`) by libyaml; Python's own, ten times slower, where PyYAML was
-    built without it."""
+    """PyYAML's loader of that kind (`SafeLoader`) by libyaml; Python's own, ten times slower, where
+    PyYAML was built without it."""
     return getattr(yaml, f"C{kind}", getattr(yaml, kind))
 
 
-_LOADER = fast_loader("SafeLoader")
+LOADER = fast_loader("SafeLoader")
 _ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 _KEYS = frozenset({yaml.ScalarEvent})
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -40,7 +41,8 @@ _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9
 
 
 class Place:
-    """Where a value is written: offsets of its key, its first and one past its last character, in code points."""
+    """Where a value is written: offsets of its key, its first and one past its last character, in
+    code points."""
 
     __slots__ = ("children", "end", "flow", "key", "start")
 
@@ -58,7 +60,8 @@ class Place:
         self.flow = flow
 
     def under(self, key: int) -> Place:
-        """The same value under the key written at `key`. A copy: an anchored value has one place for each alias."""
+        """The same value under the key written at `key`. A copy: an anchored value has one place
+        for each alias."""
         copy = Place(self.start, self.end, self.children, self.flow)
         copy.key = key
         return copy
@@ -85,10 +88,11 @@ class _TooDeepError(Exception):
 
 
 class _Reader:
-    """Turns events into values and places. Faults that reading can survive are collected, so that one run shows all."""
+    """Turns events into values and places. Faults that reading can survive are collected, so that
+    one run shows all."""
 
     def __init__(self, text: str) -> None:
-        self.next: Callable[[], Any] = _LOADER(text).get_event
+        self.next: Callable[[], Any] = LOADER(text).get_event
         self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
         self.faults: list[Fault] = []
         self.size = 0  # values read so far, aliases counted as what they stand for
@@ -130,15 +134,17 @@ class _Reader:
         if event.anchor is not None:
             self.anchors[event.anchor] = None  # open: an alias to it from inside would never end
         if kind is yaml.ScalarEvent:
-            value: Any = event.value if event.style else _scalar(event.value)
+            value: Any = event.value
+            if not event.style:
+                value = _scalar(event.value)
             place = Place(start, event.end_mark.index)
+        elif depth >= MAX_DEPTH:
+            self.fault(start, f"nested more than {MAX_DEPTH} deep")
+            raise _TooDeepError
+        elif kind is yaml.MappingStartEvent:
+            value, place = self.mapping(event, start, depth + 1)
         else:
-            if depth >= MAX_DEPTH:
-                self.fault(start, f"nested more than {MAX_DEPTH} deep")
-                raise _TooDeepError
-            value, place = (self.mapping if kind is yaml.MappingStartEvent else self.sequence)(
-                event, start, depth + 1
-            )
+            value, place = self.sequence(event, start, depth + 1)
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, place, self.size - before)
         return value, place
@@ -146,18 +152,20 @@ class _Reader:
     def alias(self, event: Any, start: int) -> tuple[Any, Place]:
         anchored = self.anchors.get(event.anchor)
         if anchored is None:
-            inside = event.anchor in self.anchors
-            self.fault(
-                start,
-                f"the alias {named('*' + event.anchor)} {'stands inside its own anchor' if inside else 'has no anchor'}",
-            )
+            what = "has no anchor"
+            if event.anchor in self.anchors:
+                what = "stands inside its own anchor"
+            self.fault(start, f"the alias {named('*' + event.anchor)} {what}")
             return MISSING, Place(start, event.end_mark.index)
         value, place, size = anchored
         self.size += size
         self.aliased += size
         if self.aliased > self.most_aliased:
-            hint = "that is all that an inventory of this length may have: write the values out, or share fewer"
-            self.fault(start, f"aliases expand to more than {self.most_aliased:,} values", hint)
+            self.fault(
+                start,
+                f"aliases expand to more than {self.most_aliased:,} values",
+                "an inventory of this length may have no more: write the values out, or share fewer",
+            )
             raise _TooDeepError
         return value, place
 
@@ -213,11 +221,10 @@ class _Reader:
     def merge(
         self, value: Any, place: Place, at: int
     ) -> Iterator[tuple[dict[str, Any], dict[str, Place]]]:
-        parts: list[tuple[Any, Place]] = (
-            list(zip(value, place.children, strict=True))
-            if isinstance(place.children, list)
-            else [(value, place)]
-        )
+        """What `<<` takes over: the mapping behind it, or each one of a list of them."""
+        parts: list[tuple[Any, Place]] = [(value, place)]
+        if isinstance(place.children, list):
+            parts = list(zip(value, place.children, strict=True))
         for part, where in parts:
             if isinstance(part, dict) and isinstance(where.children, dict):
                 yield part, where.children
@@ -238,26 +245,17 @@ def _scalar(text: str) -> Any:
 
 
 def read(text: str) -> tuple[Any, Place, list[Fault]]:
-    """The one document of `text`: its values, their places, and what is wrong with it. The value is None where reading had to
-    stop; faults that it could survive stand beside a value.
+    """The one document of `text`: its values, their places, and what is wrong with it. The value is
+    None where reading had to stop; faults that it could survive stand beside a value.
     """
     reader: _Reader | None = None
     try:
         reader = _Reader(text)
         value, place = reader.document()
     except _TooDeepError:
-        return None, Place(0, 0), reader.faults if reader else []
+        return None, Place(0, 0), _faults_of(reader)
     except yaml.MarkedYAMLError as error:
-        # Where it began is where a person looks; libyaml notices a missing `:` a line later, an open quote at the very end.
-        begun = error.problem in ("could not find expected ':'", "found unexpected end of stream")
-        mark = (begun and error.context_mark) or error.problem_mark or error.context_mark
-        offset = min(mark.index, len(text)) if mark else 0
-        fault = (
-            _too_deep(text, offset)
-            if "nesting depth" in str(error.problem)
-            else (offset, _syntax(error), _syntax_hint(text, offset, str(error.problem)))
-        )
-        return None, Place(0, 0), [*(reader.faults if reader else []), fault]
+        return None, Place(0, 0), [*_faults_of(reader), _syntax_fault(text, error)]
     except yaml.YAMLError as error:
         return None, Place(0, 0), [(0, str(error).splitlines()[0], None)]
     if value is None and not reader.faults:
@@ -265,14 +263,36 @@ def read(text: str) -> tuple[Any, Place, list[Fault]]:
     return value, place, reader.faults
 
 
+def _faults_of(reader: _Reader | None) -> list[Fault]:
+    """What a reader found before it had to stop; libyaml may refuse a text before there is a reader."""
+    if reader is None:
+        return []
+    return reader.faults
+
+
+def _syntax_fault(text: str, error: yaml.MarkedYAMLError) -> Fault:
+    """A fault where it began, since there a person looks: libyaml notices a missing `:` a line later, and an
+    open quote only at the very end."""
+    problem = str(error.problem)
+    mark = error.problem_mark or error.context_mark
+    if problem in ("could not find expected ':'", "found unexpected end of stream"):
+        mark = error.context_mark or mark
+    offset = 0
+    if mark is not None:
+        offset = min(mark.index, len(text))
+    if "nesting depth" in problem:
+        return _too_deep(text, offset)
+    message = ", ".join(part for part in (error.context, error.problem) if part)
+    return offset, message or "not YAML", _syntax_hint(text, offset, problem)
+
+
 def _too_deep(text: str, offset: int) -> Fault:
-    """libyaml of late has a limit of its own, and reads ahead: it may meet that before an event is as deep as ours."""
+    """libyaml of late has a limit of its own, and reads ahead: it may meet that before an event is as
+    deep as portgen allows."""
     deep = re.search(rf"(?:[\[{{]\s*){{{MAX_DEPTH}}}", text)
-    return (deep.end() - 1 if deep else offset, f"nested more than {MAX_DEPTH} deep", None)
-
-
-def _syntax(error: yaml.MarkedYAMLError) -> str:
-    return ", ".join(part for part in (error.context, error.problem) if part) or "not YAML"
+    if deep is not None:
+        offset = deep.end() - 1
+    return offset, f"nested more than {MAX_DEPTH} deep", None
 
 
 def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
@@ -286,9 +306,15 @@ def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
     if character and character in "@`%" and "cannot start" in problem:
         return f"quote a text that begins with `{character}`"
     if problem == "mapping values are not allowed in this context":
-        return "quote a text that contains `: `; or the line above lacks its `: ` or is indented differently"
+        return (
+            "quote a text that contains `: `; "
+            "or the line above lacks its `: ` or is indented differently"
+        )
     if problem in ("did not find expected key", "did not find expected '-' indicator"):
-        return "compare the indentation with the lines above; a quote within a quoted text is written twice"
+        return (
+            "compare the indentation with the lines above; "
+            "a quote within a quoted text is written twice"
+        )
     if problem == "did not find expected ',' or ']'":
         return "a list that opens with `[` closes with `]`"
     if problem == "did not find expected ',' or '}'":
@@ -305,16 +331,21 @@ def named(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, bool):
-        return "true" if value else "false"
-    text = value if isinstance(value, str) else str(value)
-    return f"`{short(text, 60)}`"
+        return str(value).lower()
+    return f"`{short(str(value), 60)}`"
 
 
 def short(text: str, most: int) -> str:
-    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal would obey."""
-    text = text if len(text) <= most else text[: most - 3] + "..."
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
+    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal
+    would obey."""
+    if len(text) > most:
+        text = text[: most - 3] + "..."
+    if text.isprintable():
+        return text
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()

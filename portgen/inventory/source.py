@@ -1,8 +1,8 @@
 """The inventory's text: read with every place kept, checked against `model`.
 
-In: a path or a text. Out: a `Source`, or PortgenError(Exit.INVENTORY) with all the faults of the earliest stage that
-fails: bytes, then YAML and types together. Never decides what a value means (that is `planner`), never makes a text to write
-(that is `edit`).
+In: a path or a text. Out: a `Source`, or PortgenError(Exit.INVENTORY) with all the faults of the
+earliest stage that fails: bytes, then YAML and types together. Never decides what a value means
+(that is `planner`), never makes a text to write (that is `edit`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from portgen.inventory.reader import Fault, Place, descend, shown
 from portgen.problem import Exit, Location, PortgenError, Problem, Severity
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MOST_UNPRINTABLE = 100  # characters that one run names
 
 
 class Source:
@@ -36,11 +38,13 @@ class Source:
         self._lines = _Lines(path, text)
 
     def place(self, key_path: Sequence[str | int]) -> Place:
-        """The place of the value at `key_path`, or of the nearest entry around it that is written."""
+        """The place of the value at `key_path`, or of the nearest entry around it that is
+        written."""
         return descend(self.positions, key_path)
 
     def at(self, key_path: Sequence[str | int]) -> Location:
-        """Where a person looks for `key_path`: at the value, or at the key of a value of several lines."""
+        """Where a person looks for `key_path`: at the value, or at the key of a value of several
+        lines."""
         return self._lines.at(shown(self.place(key_path)))
 
     def line(self, offset: int) -> int:
@@ -49,7 +53,8 @@ class Source:
 
 
 class _Lines:
-    """Offsets to lines. Only `\\n` ends a line, as in every editor; libyaml also counts NEL, U+2028 and a lone CR."""
+    """Offsets to lines. Only `\\n` ends a line, as in every editor; libyaml also counts NEL, U+2028
+    and a lone CR."""
 
     __slots__ = ("_starts", "path", "text")
 
@@ -70,9 +75,11 @@ class _Lines:
 
 
 def load(path: Path, shown: str | None = None) -> Source:
-    """Read and check the inventory at `path`; `shown` is its name in messages (default: the path as given).
+    """Read and check the inventory at `path`; `shown` is its name in messages (default: the path as
+    given).
 
-    Raises PortgenError: Exit.INVENTORY with every fault of the earliest stage that fails, or when it can't be read.
+    Raises PortgenError: Exit.INVENTORY with every fault of the earliest stage that fails, or when
+    it can't be read.
     """
     name = shown or str(path)
     try:
@@ -91,7 +98,8 @@ def load(path: Path, shown: str | None = None) -> Source:
 
 
 def parse(data: bytes, name: str) -> Source:
-    """The same for bytes already in hand, as read from git or about to be written. Raises as `load` does."""
+    """The same for bytes already in hand, as read from git or about to be written. Raises as `load`
+    does."""
     text = _decode(data, name)
     lines = _Lines(name, text)
     value, positions, found = reader.read(text)
@@ -122,10 +130,12 @@ def parse(data: bytes, name: str) -> Source:
 
 
 def _fill_empty(value: Any) -> None:
-    """`services:` with nothing below it is a project that has none yet, or whose last one was removed."""
-    projects = value.get("projects") if isinstance(value, dict) else None
-    for project in projects.values() if isinstance(projects, dict) else ():
-        if isinstance(project, dict) and "services" in project and project["services"] is None:
+    """`services:` with nothing below it is a project that has none yet, or whose last one was
+    removed."""
+    if not isinstance(value, dict) or not isinstance(value.get("projects"), dict):
+        return
+    for project in value["projects"].values():
+        if isinstance(project, dict) and project.get("services", {}) is None:
             project["services"] = {}
 
 
@@ -142,33 +152,19 @@ def _decode(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8").removeprefix("\ufeff")
         place = _Lines(name, before).at(len(before))
-        hint = (
-            "save the file as UTF-8"
-            if not data.startswith((b"\xff\xfe", b"\xfe\xff"))
-            else "this looks like UTF-16: save the file as UTF-8"
-        )
-        raise _refused(
-            [
-                Problem(
-                    "encoding",
-                    Severity.ERROR,
-                    f"byte 0x{data[error.start]:02x} is not UTF-8",
-                    place,
-                    hint,
-                )
-            ],
-        ) from None
+        hint = "save the file as UTF-8"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            hint = "this looks like UTF-16: save the file as UTF-8"
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        problem = Problem("encoding", Severity.ERROR, message, place, hint)
+        raise _refused([problem]) from None
     text = text.removeprefix("\ufeff")
     lines = _Lines(name, text)
-    bad = [
-        Problem(
-            "encoding",
-            Severity.ERROR,
-            f"character U+{ord(match[0]):04X} is not allowed in YAML",
-            lines.at(match.start()),
-        )
-        for _, match in zip(range(100), _UNPRINTABLE.finditer(text), strict=False)
-    ]
+    bad = []
+    for match in islice(_UNPRINTABLE.finditer(text), MOST_UNPRINTABLE):
+        message = f"character U+{ord(match[0]):04X} is not allowed in YAML"
+        place = lines.at(match.start())
+        bad.append(Problem("encoding", Severity.ERROR, message, place))
     if bad:
         raise _refused(bad)
     return text

@@ -1,182 +1,220 @@
 """Who can reach what, and could not before.
 
-In: facts of a service, or of nginx, before and after. Out: `Exposure`s. Pure. Somebody who was let in already, as part of a
-larger network too, is no news; nor is the same visitor at the same thing in another place, which is told apart.
+In: pairs of services, and `Facts` before and after. Out: `Exposure`s. Pure. Somebody who was let in
+already, also as part of a larger network, is not reported; the same visitors at the same thing in
+another place are reported apart.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Key, Nginx, Route, Service, moves_of
-from portgen.plan.types import ANY, NGINX, UFW_DEFAULT, Endpoint
+from portgen.plan.facts import Facts, Nginx, Route, Service, moves_of
+from portgen.plan.types import ANY, NGINX, Endpoint
+from portgen.review.match import Pair
 
-# nginx's directives by which a location decides who gets in, or where it leads. https://nginx.org/en/docs/dirindex.html
+# nginx's directives by which a location decides who gets in, or where it leads.
+# https://nginx.org/en/docs/dirindex.html
 # fmt: off
 _ACCESS = frozenset({
-    "alias", "allow", "auth_basic", "auth_basic_user_file", "auth_jwt", "auth_request", "deny", "error_page", "fastcgi_pass", "grpc_pass",
-    "if", "include", "internal", "limit_except", "location", "proxy_pass", "return", "rewrite", "root", "satisfy", "set", "try_files",
+    "alias", "allow", "auth_basic", "auth_basic_user_file", "auth_jwt", "auth_request", "deny",
+    "error_page", "fastcgi_pass", "grpc_pass", "if", "include", "internal", "limit_except",
+    "location", "proxy_pass", "return", "rewrite", "root", "satisfy", "set", "try_files",
     "uwsgi_pass",
 })
 # fmt: on
 
 
+class RoutePath(NamedTuple):
+    """A path of nginx's. `news`: it is reachable, or has no password any more, or other raw directives."""
+
+    path: str
+    password: bool = False
+    news: Literal["reachable", "unlocked", "directives"] = "reachable"
+
+
+class Entrance(NamedTuple):
+    """A port of nginx itself, and so each route without an `allow`."""
+
+    port: Endpoint
+
+
+class HostNetwork(NamedTuple):
+    """Whatever a container on the host's network listens on."""
+
+    container: str
+
+
+Where = Endpoint | RoutePath | Entrance | HostNetwork
+
+
 class Exposure(NamedTuple):
-    """Who reaches what by which way, and could not before. With `until`, the same visitors reached the same thing there."""
+    """Who reaches what, and could not before. `until`: where the same visitors reached it before.
+
+    `sources` is empty where it is not for portgen to say: of a host's network, ufw's default
+    decides; of a location without an `allow`, nginx's own port, whose sources are `entrance`
+    (empty: ufw's default again).
+    """
 
     host: str
     service: str
     title: str
-    where: str
+    where: Where
     sources: tuple[str, ...]
-    who: str
-    until: str | None = None
+    until: Endpoint | str | None = None
+    entrance: tuple[str, ...] = ()
 
     @property
     def new(self) -> bool:
         return self.until is None
 
 
-def of(
-    key: Key, title: str, before: Service | None, now: Service | None, after: Facts
-) -> Iterator[Exposure]:
-    """What of one service is reachable after and was not before, by whom; by its port, and by nginx. `before`: what it was on
-    the same host, whatever its name was."""
-    if now is None:
-        return
-    moves = moves_of(before, now) if before else {}
+def of(pairs: Iterable[Pair], before: Facts, after: Facts) -> list[Exposure]:
+    """Everything that becomes reachable: what is new first, then by host; services before nginx
+    itself."""
+    found: list[Exposure] = []
+    for pair in pairs:
+        if pair.differs and pair.after is not None:
+            found += _by_port(pair, pair.after)
+            found += _by_host_network(pair, pair.after)
+            found += _by_route(pair, pair.after, after)
+    for host in dict.fromkeys((*after.nginx, *before.nginx)):
+        old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
+        for port, sources in new.openings.items():
+            opened = uncovered(sources, old.openings.get(port, ()))
+            if opened:
+                found.append(Exposure(host, NGINX, NGINX, Entrance(port), opened))
+    found.sort(key=lambda exposure: (not exposure.new, exposure.host))
+    return found
+
+
+def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
+    before = pair.before_here
+    moves: dict[Endpoint, Endpoint] = {}
+    if before is not None:
+        moves = moves_of(before, now)
+    host, name = pair.key
     for port, sources in now.openings.items():
         old = moves.get(port, port)
-        had = before.openings.get(old, ()) if before else ()
-        if before is not None and _leads_elsewhere(before, now, old, port):
-            had = ()  # the same visitors, and something else of the container
+        had: tuple[str, ...] = ()
+        # The same visitors at another port of the container find something else there.
+        if before is not None and not _leads_elsewhere(before, now, old, port):
+            had = before.openings.get(old, ())
         opened = uncovered(sources, had)
         if opened:
-            yield Exposure(
-                key.host, key.name, title, str(port), opened, said(opened, key.host, after)
-            )
-        rest = tuple(source for source in sources if source not in opened)
+            yield Exposure(host, name, pair.title, port, opened)
+        rest = _without(sources, opened)
         if rest and old != port:
-            who = said(rest, key.host, after)
-            yield Exposure(key.host, key.name, title, str(port), rest, who, str(old))
-    joins = (
-        now.container is not None
-        and now.container.host_network
-        and not (before and before.container and before.container.host_network)
-    )
-    if joins and not now.openings:
-        where = "its program's own ports, on the host's network,"
-        yield Exposure(key.host, key.name, title, where, (), f"{UFW_DEFAULT} (there is no `allow`)")
-    yield from _by_route(key, title, before.route if before else None, now.route, after)
+            yield Exposure(host, name, pair.title, port, rest, until=old)
 
 
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
-    """Whether a host port leads to another port of the container. One that is the host port's own number moves with it."""
-    if (
-        before.via not in ("socat", "docker")
-        or now.via not in ("socat", "docker")
-        or before.ports.get(old) == now.ports.get(port)
-    ):
+    """Whether a host port leads to another port of the container. A container port that is the host
+    port's own number moves with it."""
+    behind_docker = ("socat", "docker")
+    if before.via not in behind_docker or now.via not in behind_docker:
         return False
-    return not all(service.ports.get(at) == at.port for service, at in ((before, old), (now, port)))
+    was, is_now = before.ports.get(old), now.ports.get(port)
+    return was != is_now and (was, is_now) != (old.port, port.port)
 
 
-def _by_route(
-    key: Key, title: str, before: Route | None, now: Route | None, after: Facts
-) -> Iterator[Exposure]:
-    if now is None or now.closed:
+def _by_host_network(pair: Pair, now: Service) -> Iterator[Exposure]:
+    """A container that joins the host's network without an `allow`: whatever it listens on."""
+    container, before = now.container, pair.before_here
+    if container is None or not container.host_network or now.openings:
         return
-    everybody = (ANY,)
-    sources = now.clients or everybody
-    open_before = before is not None and not before.closed
-    opened = uncovered(
-        sources, (before.clients or everybody) if before is not None and open_before else ()
-    )
-    locked = ", with a password" if now.auth_file else ""
+    if before is not None and before.container is not None and before.container.host_network:
+        return
+    yield Exposure(*pair.key, pair.title, HostNetwork(container.service), ())
 
-    def exposure(some: tuple[str, ...], where: str, until: str | None = None) -> Exposure:
-        who = (
-            said(some, key.host, after)
-            if some != everybody
-            else _who_reaches_nginx(key.host, after)
-        )
-        return Exposure(
-            key.host, key.name, title, where, () if some == everybody else some, who, until
-        )
 
+def _by_route(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
+    route = now.route
+    if route is None or route.closed:
+        return
+    before = pair.before_here
+    old: Route | None = None
+    if before is not None and before.route is not None and not before.route.closed:
+        old = before.route
+    sources = _visitors(route)
+    opened = sources
+    if old is not None:
+        opened = uncovered(sources, _visitors(old))
+    path, password = route.path, route.auth_file is not None
     if opened:
-        yield exposure(opened, f"{now.path} through nginx{locked}")
-    if before is None or not open_before:
+        yield _through_nginx(pair, RoutePath(path, password), opened, after)
+    if old is None:
         return
-    rest = tuple(source for source in sources if source not in opened)
-    if rest and before.auth_file and not now.auth_file:
-        yield exposure(rest, f"{now.path} through nginx, without a password")
-    elif rest and before.path != now.path:
-        yield exposure(rest, f"{now.path} through nginx{locked}", before.path)
-    if any(
-        line.partition(" ")[0].removesuffix(";") in _ACCESS
-        for line in {*before.directives} ^ {*now.directives}
-    ):
-        yield exposure(sources, f"{now.path} through nginx, with other raw directives (read them)")
+    rest = _without(sources, opened)
+    if rest and old.auth_file and not password:
+        yield _through_nginx(pair, RoutePath(path, news="unlocked"), rest, after)
+    elif rest and old.path != path:
+        yield _through_nginx(pair, RoutePath(path, password), rest, after, old.path)
+    if _access_differs(old, route):
+        yield _through_nginx(pair, RoutePath(path, password, "directives"), sources, after)
 
 
-def of_nginx(host: str, before: Nginx, now: Nginx, after: Facts) -> Iterator[Exposure]:
-    """Who comes to nginx itself, and so to each route that asks no more."""
-    for port, sources in now.openings.items():
-        opened = uncovered(sources, before.openings.get(port, ()))
-        if opened:
-            where = f"{port} (and each route without an `allow`)"
-            yield Exposure(host, NGINX, NGINX, where, opened, said(opened, host, after))
+def _through_nginx(
+    pair: Pair, where: RoutePath, sources: tuple[str, ...], after: Facts, until: str | None = None
+) -> Exposure:
+    host, name = pair.key
+    if sources == (ANY,):
+        return Exposure(host, name, pair.title, where, (), until, _entrance(host, after))
+    return Exposure(host, name, pair.title, where, sources, until)
 
 
-def _who_reaches_nginx(host: str, after: Facts) -> str:
-    openings = after.nginx[host].openings if host in after.nginx else {}
-    sources = tuple(dict.fromkeys(source for sources in openings.values() for source in sources))
-    return f"whoever reaches nginx ({said(sources, host, after) if sources else UFW_DEFAULT})"
+def _visitors(route: Route) -> tuple[str, ...]:
+    """Who may use a route that is not closed; `any` is everybody who reaches nginx."""
+    return route.clients or (ANY,)
+
+
+def _access_differs(before: Route, now: Route) -> bool:
+    """Whether raw directives differ that may decide who gets in, or where to."""
+    for line in {*before.directives} ^ {*now.directives}:
+        if line.partition(" ")[0].removesuffix(";") in _ACCESS:
+            return True
+    return False
+
+
+def _entrance(host: str, after: Facts) -> tuple[str, ...]:
+    """The sources for which nginx's own ports are open."""
+    found: dict[str, None] = {}
+    if host in after.nginx:
+        for sources in after.nginx[host].openings.values():
+            found.update(dict.fromkeys(sources))
+    return tuple(found)
+
+
+def _without(sources: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(source for source in sources if source not in others)
 
 
 def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
-    """Those of `sources` that `had` did not let in yet, also not as part of a larger network or of several that add up."""
+    """Those of `sources` that `had` did not let in yet, also not as part of a larger network or of
+    several that add up to it."""
     had = tuple(had)
     if ANY in had:
         return ()
-    known = [network for network in map(_network, had) if network is not None]
-    larger: list[Any] = []
-    for version in (4, 6):
-        larger += ipaddress.collapse_addresses(
-            network for network in known if network.version == version
-        )
+    known: dict[int, list[Any]] = {4: [], 6: []}
+    for source in had:
+        network = _network(source)
+        if network is not None:
+            known[network.version].append(network)
+    larger = {version: list(ipaddress.collapse_addresses(some)) for version, some in known.items()}
     found = []
     for source in sources:
         network = _network(source)
-        if network is None or not any(
-            network.version == other.version and network.subnet_of(other) for other in larger
-        ):
+        if network is None or not any(map(network.subnet_of, larger[network.version])):
             found.append(source)
     return tuple(found)
 
 
 def _network(source: str) -> Any:
-    """None for what is no network: `any`, and what somebody wrote into a file by hand, such as `all` or `unix:`."""
+    """None for what is not a network: `any`, and what somebody wrote into a file by hand, such as
+    `all` or `unix:`."""
     try:
         return ipaddress.ip_network(source, strict=False)
     except ValueError:
         return None
-
-
-def said(sources: tuple[str, ...], host: str, facts: Facts) -> str:
-    """Sources in the inventory's words: a zone or a project where all of its networks are meant, else the networks themselves."""
-    words = facts.words.get(host, {})
-    given = set(sources)
-    whole: dict[
-        frozenset[str], bool
-    ] = {}  # a zone is looked at once, not once for each of its networks
-    found: dict[str, None] = {}
-    for source in sources:
-        word, all_of_it = words.get(source, (source, frozenset()))
-        if all_of_it not in whole:
-            whole[all_of_it] = all_of_it <= given
-        found[word if whole[all_of_it] else source] = None
-    return ", ".join(found) or "nobody"

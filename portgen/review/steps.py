@@ -1,429 +1,381 @@
 """What there is to do on each host to go from one state to another, in the order in which it works.
 
-In: `Facts` before and after, of the services that differ. Out: `Step`s, and the firewall `Rules` that change. Pure.
+In: `Facts` before and after, of the services that differ. Out: typed steps, which are data only:
+`step_words` says them, and whoever carries them out reads their fields. Pure.
 
-The order is that of what holds a port or an address: whoever lets go of one that another takes is stopped first (two
-containers that exchange addresses, or a chain that shifts by one, fail at `up` when one of them stops more slowly). The
-firewall and nginx change while nobody listens, so that no newcomer stands behind its predecessor's opening or route.
+A step `releases` ports and addresses, and `takes` others. What somebody releases and somebody else
+takes is released first: two containers that exchange addresses, or a chain that shifts by one,
+would fail at `up` when one of them stops more slowly. The firewall and nginx change while nobody
+listens, so that no newcomer stands behind the opening or the route of the one before it.
 docs/install.md has the same order, and the commands.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from portgen.plan.facts import Container, Facts, Key, Nginx, Service
+from portgen.plan.facts import Facts, Key, Nginx, Route, Service
 from portgen.plan.types import Endpoint
+from portgen.review.firewall import Rule, Rules
+from portgen.review.turnover import (
+    Held,
+    Holder,
+    Turnover,
+    by_file,
+    names_of,
+    ports_of,
+    turnover_of,
+    units_of,
+    without,
+)
 
 
-class Rule(NamedTuple):
-    """One firewall rule that changes. `was`: whose it was before, where it only changes hands."""
+def _kebab(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
+
+
+class Step(Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kebab):
+    """One thing to do on a host. `releases`: what nobody holds any more when it is done. `takes`:
+    what must be free before, and is held afterwards. Both are sorted."""
 
     host: str
-    port: Endpoint
-    source: str
+    releases: tuple[Held, ...] = ()
+    takes: tuple[Held, ...] = ()
+
+
+class Units(Step, frozen=True, kw_only=True):
+    """Something that is done to systemd units, named as their files are."""
+
+    units: tuple[str, ...]
+
+
+class RemoveUnits(Units, frozen=True, kw_only=True):
+    """Stop and disable what nobody wants any more."""
+
+
+class StopUnits(Units, frozen=True, kw_only=True):
+    """Stop what holds something that another takes; it starts again later."""
+
+
+class EnableUnits(Units, frozen=True, kw_only=True):
+    """Enable and start what was not there before."""
+
+
+class StartUnits(Units, frozen=True, kw_only=True):
+    """Start again what `StopUnits` stopped."""
+
+
+class RestartUnits(Units, frozen=True, kw_only=True):
+    """Restart what changes without being in anybody's way."""
+
+
+class Containers(Step, frozen=True, kw_only=True):
+    """Something that is done to containers of one override, named as their compose services."""
+
+    file: str
+    containers: tuple[str, ...]
+
+
+class RemoveContainers(Containers, frozen=True, kw_only=True):
+    """Stop and remove what nobody wants any more."""
+
+
+class StopContainers(Containers, frozen=True, kw_only=True):
+    """Stop what holds something that another takes."""
+
+
+class ComposeDown(Containers, frozen=True, kw_only=True):
+    """Stop and remove what has to leave its network, which is made anew; it comes back later."""
+
+
+class ComposeUp(Step, frozen=True, kw_only=True):
+    """Bring up one override: `recreate` what changes, `start` what is new or was stopped."""
+
+    file: str
+    recreate: tuple[str, ...]
+    start: tuple[str, ...]
+
+
+class RemoveNetwork(Step, frozen=True, kw_only=True):
+    """A Docker network that must be gone before any container comes back: docker changes no network
+    that is in use, and makes none whose subnet overlaps with another's. Either compose makes it
+    anew with the subnet `becomes`, or gives its subnet to the networks `heirs`."""
+
+    network: str
+    subnet: str
+    becomes: str | None = None
+    heirs: tuple[str, ...] = ()
+
+
+class ChangeFirewall(Step, frozen=True, kw_only=True):
+    """Run the firewall script. `guards`: the services whose guard of published ports changes."""
+
+    opens: tuple[Rule, ...] = ()
+    closes: tuple[Rule, ...] = ()
+    relabels: tuple[Rule, ...] = ()
+    guards: tuple[str, ...] = ()
+
+
+class Lead(NamedTuple):
+    """Where nginx sends a service's requests: `127.0.0.1:5007`, or to a container's address."""
+
     service: str
-    was: str | None = None
+    before: str
+    after: str
 
 
-class Rules(NamedTuple):
-    """Opened, closed, and kept for another service, which takes it; each by the service."""
+class ReloadNginx(Step, frozen=True, kw_only=True):
+    """Test and reload nginx. `adds`, `drops` and `changes` are paths; `server`: its own server
+    block changes."""
 
-    opened: dict[Key, list[Rule]]
-    closed: dict[Key, list[Rule]]
-    taken: dict[Key, list[Rule]]
-
-
-class Step(NamedTuple):
-    """One thing to do: `action` is its kind, `names` what it is done to, `why` what it is good for."""
-
-    host: str
-    action: str
-    verb: str
-    names: tuple[str, ...]
-    why: str | None = None
-
-    def text(self, most: int | None) -> str:
-        """In words, with at most `most` names."""
-        names = (
-            self.names
-            if most is None or len(self.names) <= most
-            else (*self.names[:most], f"and {len(self.names) - most} more")
-        )
-        separator = "; " if self.action in ("firewall", "program", "nginx") else ", "
-        return (
-            self.verb
-            + (" " + separator.join(names) if names else "")
-            + (f" ({self.why})" if self.why else "")
-        )
+    adds: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    leads: tuple[Lead, ...] = ()
+    server: bool = False
 
 
-def rules(before: Facts, after: Facts) -> Rules:
-    """How the firewall's rules change, those of nginx's own ports apart."""
-    old, new = (
-        {
-            (key.host, port, source): key.name
-            for key, service in facts.services.items()
-            for port, sources in service.openings.items()
-            for source in sources
-        }
-        for facts in (before, after)
-    )
-    return Rules(
-        _by_service(Rule(*place, name) for place, name in new.items() if place not in old),
-        _by_service(Rule(*place, name) for place, name in old.items() if place not in new),
-        _by_service(
-            Rule(*place, name, old[place])
-            for place, name in new.items()
-            if place in old and old[place] != name
-        ),
-    )
+class Program(Step, frozen=True, kw_only=True):
+    """Something that is done to a program that chooses its ports itself; portgen does not run it."""
+
+    service: str
+    ports: tuple[Endpoint, ...]
 
 
-def _by_service(rules: Iterable[Rule]) -> dict[Key, list[Rule]]:
-    found: dict[Key, list[Rule]] = {}
-    for rule in rules:
-        found.setdefault(Key(rule.host, rule.service), []).append(rule)
-    return found
+class StopProgram(Program, frozen=True, kw_only=True):
+    """Stop it: it listens on `ports`, which it loses."""
 
 
-class _Actor(NamedTuple):
-    """What holds ports and addresses while it runs: how it is set up, and what it holds."""
-
-    setup: object
-    holds: frozenset[tuple[str, str]]
-    network: str | None = None
-    leads: str | None = None  # the address that a forwarder leads to
-    program: bool = False  # it listens on the host's ports itself: portgen only says on which
+class SetProgram(Program, frozen=True, kw_only=True):
+    """Set it to listen on `ports` before its container starts, or it takes its old ones again."""
 
 
-class _Id(NamedTuple):
-    kind: str  # unit, container, program
-    name: str
-    file: str = ""
+class StartProgram(Program, frozen=True, kw_only=True):
+    """It has to listen on `ports` from now on."""
 
 
-def plan(before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
+class DaemonReload(Step, frozen=True, kw_only=True):
+    """Let systemd read its unit files."""
+
+
+# The kinds in their order; on a host, a step of a later kind never comes before one of an earlier.
+ORDER: tuple[type[Step], ...] = (
+    RemoveUnits,
+    StopUnits,
+    RemoveContainers,
+    StopContainers,
+    ComposeDown,
+    StopProgram,
+    RemoveNetwork,
+    ChangeFirewall,
+    ReloadNginx,
+    SetProgram,
+    ComposeUp,
+    StartProgram,
+    DaemonReload,
+    EnableUnits,
+    StartUnits,
+    RestartUnits,
+)
+
+
+def plan(before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
     """The steps, host by host."""
-    hosts = dict.fromkeys(
-        (*after.nginx, *before.nginx, *(key.host for key in (*after.services, *before.services)))
-    )
+    hosts = dict.fromkeys((*after.nginx, *before.nginx))
+    for key in (*after.services, *before.services):
+        hosts[key.host] = None
     for host in hosts:
-        yield from _host(host, before, after, changed)
+        networks = list(_networks(host, before, after))
+        turnover = turnover_of(host, before, after, {step.network for step in networks})
+        yield from _stops(host, turnover)
+        yield from networks
+        yield from _firewall(host, before, after, rules)
+        yield from _nginx(host, before, after)
+        yield from _containers(host, turnover)
+        yield from _units(host, turnover)
 
 
-class _Turnover(NamedTuple):
-    """Who goes, stays and comes on a host; the lists keep the order of `old` and `new`."""
-
-    old: dict[_Id, _Actor]
-    new: dict[_Id, _Actor]
-    gone: list[_Id]
-    come: list[_Id]
-    renewed: list[_Id]  # stays, set up in another way
-    differ: list[_Id]  # those, and who stays and holds something else
-    freed: list[
-        _Id
-    ]  # of these: others wait for what it holds, so it is stopped before anything starts
-    down: list[_Id]  # of these: its network is made anew
-
-    def moves(self, name: _Id) -> bool:
-        """Whether it is a program that takes a port which it did not have."""
-        holds = self.new[name].holds
-        return (
-            self.new[name].program
-            and bool(holds)
-            and (name not in self.old or self.old[name].holds != holds)
-        )
+# --- the steps, in their order --------------------------------------------------------------------
 
 
-def _host(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
-    rebuilt = _rebuilt(host, before, after)
-    turnover = _turnover(_actors(host, before), _actors(host, after), rebuilt)
-    yield from _stops(host, turnover)
-    yield from _firewall(host, before, after, changed)
-    yield from _nginx(host, before, after)
-    for network, why in rebuilt.items():
-        yield Step(host, "network", "see that the network is gone:", (network,), why)
-    yield from _containers(host, turnover)
-    yield from _units(host, turnover)
-
-
-def _turnover(
-    old: dict[_Id, _Actor], new: dict[_Id, _Actor], rebuilt: Collection[str | None]
-) -> _Turnover:
-    taken: dict[tuple[str, str], set[_Id]] = {}
-    for name, actor in new.items():
-        for held in actor.holds - (old[name].holds if name in old else frozenset()):
-            taken.setdefault(held, set()).add(name)
-    kept = [name for name in new if name in old]
-    down = [name for name in kept if old[name].network in rebuilt]
-    renewed = [
-        name for name in kept if new[name].setup != old[name].setup or old[name].network in rebuilt
-    ]
-    differ = [name for name in kept if new[name] != old[name] or old[name].network in rebuilt]
-    return _Turnover(
-        old,
-        new,
-        gone=[name for name in old if name not in new],
-        come=[name for name in new if name not in old],
-        renewed=renewed,
-        differ=differ,
-        freed=[name for name in differ if _frees(name, old[name], new[name], taken)],
-        down=down,
-    )
-
-
-def _stops(host: str, turnover: _Turnover) -> Iterator[Step]:
+def _stops(host: str, turnover: Turnover) -> Iterator[Step]:
     gone, freed, down = turnover.gone, turnover.freed, turnover.down
-    for verb, some, why in (
-        ("disable and stop", gone, "no longer wanted"),
-        ("stop", freed, "their ports or addresses are taken over"),
-    ):
-        units = _named("unit", some)
+    for stop, some in ((RemoveUnits, gone), (StopUnits, freed)):
+        units = units_of(some)
         if units:
-            yield Step(host, "stop-units", verb, units, why)
-    for verb, some, why in (
-        ("stop and remove", gone, "no longer wanted"),
-        ("stop", _without(freed, down), "their ports or addresses are taken over"),
-        ("down", down, "their network is made anew"),
+            yield stop(host=host, units=names_of(units), releases=turnover.released(units))
+    for kind, some in (
+        (RemoveContainers, gone),
+        (StopContainers, without(freed, down)),
+        (ComposeDown, down),
     ):
-        for file, names in _by_file(some).items():
-            yield Step(host, "stop-containers", f"{file}: {verb}", names, why)
-    for name in (*gone, *freed):
-        if name.kind == "program":
-            yield Step(
-                host,
-                "program",
-                "stop",
-                (f"{name.name}'s own program",),
-                f"it lets go of {_endpoints(turnover.old[name])}",
-            )
+        for file, found in by_file(some).items():
+            releases = turnover.released(found)
+            yield kind(host=host, file=file, containers=names_of(found), releases=releases)
+    for holder in (*gone, *freed):
+        if holder.kind == "program":
+            ports = ports_of(turnover.old[holder])
+            yield StopProgram(host=host, service=holder.name, ports=ports, releases=ports)
 
 
-def _containers(host: str, turnover: _Turnover) -> Iterator[Step]:
-    """compose's part, and that of the programs which choose their port themselves.
+def _containers(host: str, turnover: Turnover) -> Iterator[Step]:
+    """compose's part, and that of the programs which choose their ports themselves.
 
-    compose knows nothing of the ports of a container on the host's network: `up` starts it where it was stopped, and leaves it
-    alone otherwise. One that was stopped comes back with its new setting, or it would take its old port again.
+    compose does not see the ports of a container on the host's network: `up` starts it where it was
+    stopped, and leaves it alone otherwise. One that was stopped is set to its new ports before it
+    starts.
     """
-    new, freed = turnover.new, turnover.freed
-    set_before = [name for name in freed if name.kind == "container" and turnover.moves(name)]
-    for name in set_before:
-        yield Step(
-            host,
-            "program",
-            "set",
-            (f"{name.name}'s own program to listen on {_endpoints(new[name])}",),
+    new = turnover.new
+    set_before: list[Holder] = []
+    for holder in turnover.freed:
+        if holder.kind == "container" and turnover.moves(holder):
+            set_before.append(holder)
+            yield SetProgram(host=host, service=new[holder].service, ports=ports_of(new[holder]))
+    recreated = by_file(turnover.renewed)
+    started = by_file([*turnover.come, *without(turnover.freed, turnover.renewed)])
+    up: set[Holder] = set()
+    for file in sorted({*recreated, *started}):
+        recreate, start = recreated.get(file, []), started.get(file, [])
+        up.update(recreate, start)
+        releases, takes = turnover.exchanged([*recreate, *start])
+        yield ComposeUp(
+            host=host,
+            file=file,
+            recreate=names_of(recreate),
+            start=names_of(start),
+            releases=releases,
+            takes=takes,
         )
-    for verb, some in (
-        ("recreate", turnover.renewed),
-        ("start", [*turnover.come, *_without(freed, turnover.renewed)]),
-    ):
-        for file, names in _by_file(some).items():
-            yield Step(host, "containers", f"{file}: {verb}", names, "up -d")
-    for name in _without([*turnover.differ, *turnover.come], set_before):
-        if turnover.moves(name):
-            yield Step(
-                host,
-                "program",
-                "see that",
-                (f"{name.name}'s own program listens on {_endpoints(new[name])}",),
+    for holder in without([*turnover.differ, *turnover.come], set_before):
+        if turnover.moves(holder):
+            # What compose has just started holds its ports already.
+            releases, takes = turnover.exchanged({holder} - up)
+            yield StartProgram(
+                host=host,
+                service=new[holder].service,
+                ports=ports_of(new[holder]),
+                releases=releases,
+                takes=takes,
             )
 
 
-def _units(host: str, turnover: _Turnover) -> Iterator[Step]:
-    starts = [
-        ("start-units", "enable and start", _named("unit", turnover.come)),
-        ("start-units", "start", _named("unit", turnover.freed)),
-        ("restart-units", "restart", _named("unit", _without(turnover.differ, turnover.freed))),
-    ]
-    if any(names for _, _, names in starts) or _named("unit", turnover.gone):
-        yield Step(host, "reload-systemd", "systemctl daemon-reload", ())
-    for action, verb, names in starts:
-        if names:
-            yield Step(host, action, verb, names)
+def _units(host: str, turnover: Turnover) -> Iterator[Step]:
+    """systemd's part."""
+    starts: list[Step] = []
+    for start, some in (
+        (EnableUnits, turnover.come),
+        (StartUnits, turnover.freed),
+        (RestartUnits, without(turnover.differ, turnover.freed)),
+    ):
+        units = units_of(some)
+        releases, takes = turnover.exchanged(units)
+        if units:
+            starts.append(start(host=host, units=names_of(units), releases=releases, takes=takes))
+    if starts or units_of(turnover.gone):
+        yield DaemonReload(host=host)
+    yield from starts
 
 
-def _without(names: list[_Id], others: list[_Id]) -> list[_Id]:
-    left_out = set(others)
-    return [name for name in names if name not in left_out]
-
-
-def _rebuilt(host: str, before: Facts, after: Facts) -> dict[str, str]:
-    """The Docker networks that must go before any container comes back, and why: docker changes none under its containers, and
-    makes none whose subnet overlaps with another's."""
-    found: dict[str, str] = {}
+def _networks(host: str, before: Facts, after: Facts) -> Iterator[RemoveNetwork]:
+    """The Docker networks that must go before any container comes back."""
     for key, subnet in sorted(before.networks.items()):
         if key.host != host or after.networks.get(key) == subnet:
             continue
         if key in after.networks:
-            found[key.name] = f"compose makes it anew, {subnet} -> {after.networks[key]}"
+            becomes = after.networks[key]
+            yield RemoveNetwork(host=host, network=key.name, subnet=subnet, becomes=becomes)
             continue
-        heirs = [
-            other.name
-            for other, wanted in sorted(after.networks.items())
-            if other.host == host and _subnet(wanted).overlaps(_subnet(subnet))
-        ]
+        heirs = _heirs(host, subnet, after)
         if heirs:
-            found[key.name] = f"compose gives its subnet to {', '.join(heirs)}"
-    return found
+            yield RemoveNetwork(host=host, network=key.name, subnet=subnet, heirs=heirs)
 
 
-def _subnet(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _heirs(host: str, subnet: str, after: Facts) -> tuple[str, ...]:
+    """The networks that get a part of a subnet."""
+    found = []
+    for key, wanted in sorted(after.networks.items()):
+        if key.host == host and _network(wanted).overlaps(_network(subnet)):
+            found.append(key.name)
+    return tuple(found)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(text, strict=False)  # a hand edit may have host bits
 
 
-def _actors(host: str, facts: Facts) -> dict[_Id, _Actor]:
-    actors: dict[_Id, _Actor] = {}
-    for key, service in sorted(facts.services.items()):  # files are read in no order
-        if key.host != host or service.status != "active":
-            continue
-        for name, unit in service.units.items():
-            actors[_Id("unit", name)] = _Actor(
-                unit, frozenset({("port", str(unit.listen))}), leads=unit.to.rpartition(":")[0]
-            )
-        if service.container is not None:
-            container = service.container
-            actors[_Id("container", container.service, container.file)] = _Actor(
-                container,
-                frozenset(_held(service, container)),
-                container.network,
-                program=container.host_network,
-            )
-        elif service.via == "process" and service.ports:
-            actors[_Id("program", key.name)] = _Actor(
-                tuple(service.ports),
-                frozenset(("port", str(port)) for port in service.ports),
-                program=True,
-            )
-    return actors
-
-
-def _held(service: Service, container: Container) -> Iterator[tuple[str, str]]:
-    if container.address is not None:
-        yield f"address in {container.network}", container.address
-    if container.published or container.host_network:
-        yield from (("port", str(port)) for port in service.ports)
-
-
-def _frees(name: _Id, old: _Actor, new: _Actor, taken: dict[tuple[str, str], set[_Id]]) -> bool:
-    """Whether another takes what it lets go of, or, of a forwarder, what it led to: it would show its visitors somebody else's."""
-    if any(taken.get(held, set()) - {name} for held in old.holds - new.holds):
-        return True
-    return old.leads != new.leads and any(
-        address == old.leads for kind, address in taken if kind != "port"
+def _firewall(host: str, before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
+    step = ChangeFirewall(
+        host=host,
+        opens=_rules_of(host, rules.opened),
+        closes=_rules_of(host, rules.closed),
+        relabels=_rules_of(host, rules.taken),
+        guards=_guards(host, before, after),
     )
+    if step != ChangeFirewall(host=host):
+        yield step
 
 
-def _named(kind: str, names: list[_Id]) -> tuple[str, ...]:
-    return tuple(sorted(name.name for name in names if name.kind == kind))
+def _rules_of(host: str, rules: Mapping[Key, list[Rule]]) -> tuple[Rule, ...]:
+    found: list[Rule] = []
+    for key, some in rules.items():
+        if key.host == host:
+            found += some
+    return tuple(sorted(found, key=lambda rule: (rule.port, rule.source)))
 
 
-def _by_file(names: list[_Id]) -> dict[str, tuple[str, ...]]:
-    files = sorted({name.file for name in names if name.kind == "container"})
-    return {
-        file: tuple(
-            sorted(name.name for name in names if name.kind == "container" and name.file == file)
-        )
-        for file in files
-    }
-
-
-def _endpoints(actor: _Actor) -> str:
-    return ", ".join(sorted(port for kind, port in actor.holds if kind == "port"))
-
-
-def _firewall(host: str, before: Facts, after: Facts, changed: Rules) -> Iterator[Step]:
-    parts: list[str] = []
-    nginx = [facts.nginx.get(host, Nginx()).openings for facts in (before, after)]
-    for verb, some, (one, other) in (
-        ("opens", changed.opened, nginx[::-1]),
-        ("closes", changed.closed, nginx),
-    ):
-        found = [
-            (rule.port, rule.source)
-            for key, rules in some.items()
-            if key.host == host
-            for rule in rules
-        ]
-        found += [
-            (port, source)
-            for port, sources in one.items()
-            for source in sources
-            if source not in other.get(port, ())
-        ]
-        parts += [
-            f"{verb} {port} to {source}"
-            for port, source in sorted(
-                found,
-            )
-        ]
-    relabelled = sum(len(rules) for key, rules in changed.taken.items() if key.host == host)
-    if relabelled:
-        parts.append(f"relabels {relabelled} rule{'s' if relabelled > 1 else ''}")
-    guards = [
-        {
-            key.name: service.guard
-            for key, service in facts.services.items()
-            if key.host == host and service.guard
-        }
-        for facts in (before, after)
-    ]
-    if guards[0] != guards[1]:
-        parts.append("renews the guard of docker's published ports")
-    if parts:
-        yield Step(host, "firewall", "run portgen-ufw.sh:", tuple(parts))
+def _guards(host: str, before: Facts, after: Facts) -> tuple[str, ...]:
+    """The services whose guard differs, or comes, or goes."""
+    found = []
+    nothing = Service(None, "")
+    for key in sorted(before.services.keys() | after.services.keys()):
+        old, new = before.services.get(key, nothing), after.services.get(key, nothing)
+        if key.host == host and old.guard != new.guard:
+            found.append(key.name)
+    return tuple(found)
 
 
 def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
-    old, new = (
-        {
-            key.name: service
-            for key, service in sorted(facts.services.items())
-            if key.host == host and service.route
-        }
-        for facts in (before, after)
+    old, new = _locations(host, before), _locations(host, after)
+    step = ReloadNginx(
+        host=host,
+        adds=tuple(path for path in new if path not in old),
+        drops=tuple(path for path in old if path not in new),
+        changes=tuple(path for path in new if path in old and new[path] != old[path]),
+        leads=tuple(_leads(host, before, after)),
+        server=_server(host, before) != _server(host, after),
     )
-    # The title is what the browser shows when it asks for the password.
-    paths = [
-        {
-            route.path: (name, route, service.title if route.auth_file else None)
-            for name, service in some.items()
-            if (route := service.route)
-        }
-        for some in (old, new)
-    ]
-    parts = [f"adds {path}" for path in paths[1] if path not in paths[0]]
-    parts += [f"drops {path}" for path in paths[0] if path not in paths[1]]
-    parts += [
-        f"changes {path}"
-        for path in paths[1]
-        if path in paths[0] and paths[0][path] != paths[1][path]
-    ]
-    parts += _led_elsewhere(
-        [(old[name].backend or "", new[name].backend or "") for name in new if name in old]
-    )
-    servers = [
-        structs.replace(facts.nginx.get(host, Nginx()), openings={}) for facts in (before, after)
-    ]
-    if servers[0] != servers[1]:
-        parts.append("the server block changes")
-    if parts:
-        yield Step(host, "nginx", "test and reload nginx:", tuple(parts))
+    if step != ReloadNginx(host=host):
+        yield step
 
 
-def _led_elsewhere(backends: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """How many locations lead to another port of the same address, and how many to another address."""
-    counts = {"port": 0, "address": 0}
-    for before, now in backends:
-        if before != now:
-            same = before.rpartition(":")[0] == now.rpartition(":")[0]
-            counts["port" if same else "address"] += 1
-    for what, count in counts.items():
-        if count:
-            locations = "location leads" if count == 1 else "locations lead"
-            yield f"{count} {locations} to another {what}"
+def _locations(host: str, facts: Facts) -> dict[str, tuple[str, Route, str | None]]:
+    """Each path on a host: whose it is, the route, and the title that the browser shows when it
+    asks for a password."""
+    found: dict[str, tuple[str, Route, str | None]] = {}
+    for key, service in sorted(facts.services.items()):
+        route = service.route
+        if key.host == host and route is not None:
+            prompt = None
+            if route.auth_file:
+                prompt = service.title
+            found[route.path] = (key.name, route, prompt)
+    return found
+
+
+def _leads(host: str, before: Facts, after: Facts) -> Iterator[Lead]:
+    """Whose location stays, and leads to another port or address."""
+    for key, service in sorted(after.services.items()):
+        was = before.services.get(key)
+        if key.host == host and service.route and was is not None and was.route:
+            old, new = was.backend or "", service.backend or ""
+            if old != new:
+                yield Lead(key.name, old, new)
+
+
+def _server(host: str, facts: Facts) -> Nginx:
+    """nginx's own server block: the firewall's openings are not part of it."""
+    return structs.replace(facts.nginx.get(host, Nginx()), openings={})

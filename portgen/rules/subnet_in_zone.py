@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.inventory.model import parse_cidr
 from portgen.inventory.ranges import Owned, addresses
+from portgen.inventory.values import parse_cidr
 from portgen.plan.types import Plan, is_ipv6
 from portgen.problem import Severity
 from portgen.rules import Finding

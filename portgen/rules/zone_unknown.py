@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.inventory.model import parse_cidr
+from portgen.inventory.values import parse_cidr
 from portgen.plan.types import ANY, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding, Suggestions, listed

@@ -4,7 +4,7 @@
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
   const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "reach", "open", "address", "health", "schedule", "assigned", "notes", "backend"];
   const PAGE = 100;          // rows of the table at a time
-  const MOST_CELLS = 4000;   // more cells than this are drawn, not built: each one would be an element
+  const MOST_CELLS = 4000;   // with more cells than this the map is a drawing: each cell would be an element
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
 
@@ -27,7 +27,7 @@
   const within = (ranges, port) => ranges.some(([first, last]) => first <= port && port <= last);
   const titleOf = (service) => (byName.has(service.project) ? byName.get(service.project).title : "The host itself");
 
-  const state = new Uint8Array(65536);    // what a port is, by number; 0: no project's
+  const state = new Uint8Array(65536);    // the kind of each port; 0: no project owns it
   const owner = new Map();                // project by port, filled range by range
   const groupOf = new Int16Array(65536).fill(-1);
   const holders = new Map();              // services by port
@@ -78,7 +78,7 @@
     return element;
   };
   const link = (path) => {
-    // A path is all that the inventory gives; the base decides scheme and host, so nothing else can come of it.
+    // The inventory gives the path only. Scheme and host come from the base, so this is always a link to this host.
     if (!host.url || !path.startsWith("/") || path.startsWith("//")) return null;
     return host.url + path;
   };
@@ -140,7 +140,7 @@
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
 
   // --- map ------------------------------------------------------------------------------------------------------------
-  // Rows begin at round numbers, so that a port is found by eye; a range that fits into one row begins with itself.
+  // Rows begin at round numbers, so that a port is easy to find; a range that fits into one row begins at its first port.
   const rowsOf = (project, columns) => {
     const low = Math.min(...project.ports.map(([first]) => first));
     const high = Math.max(...project.ports.map(([, last]) => last));
@@ -151,7 +151,7 @@
     }
     return { low, high, rows: [...found].sort((a, b) => a - b).map((row) => base + row * columns) };
   };
-  // Where a key leads from a port, within the project; null where there is nothing in that direction.
+  // The port that a key leads to, within the project; null if there is none in that direction.
   const target = (project, layout, port, key, ctrl) => {
     const owned = (number) => owner.get(number) === project;
     const step = (from, by) => {
@@ -199,7 +199,7 @@
     const label = String(Math.max(...project.ports.map(([, last]) => last))).length * 8 + 10;
     const room = width - label;
     if (drawn) {
-      // Cells that can be told apart by eye; where those make a picture taller than a screen, smaller ones.
+      // Cells large enough to tell apart; smaller ones if the drawing would be taller than a screen.
       const fitting = [10, 20, 50, 100, 200, 250, 500].filter((number) => room / number >= 2.5);
       const pitchOf = (number) => (room / number >= 6 ? Math.min(14, Math.floor(room / number)) : Math.floor((room / number) * 4) / 4);
       const fine = fitting.slice(Math.max(0, fitting.findLastIndex((number) => room / number >= 8)));
@@ -207,7 +207,7 @@
       const pitch = Math.max(2, pitchOf(columns));
       return { label, columns, pitch, gap: pitch >= 4 ? 1 : 0, ten: 0 };
     }
-    // The widest row whose cells a pointer, or on a phone a thumb, can still meet.
+    // The longest row whose cells are still large enough for a pointer, or on a phone for a thumb.
     const columns = [100, 50, 25, 20, 10].find((number) => room / number >= (room < 500 ? 12 : 16)) || 10;
     const ten = columns > 10 ? 5 : 0;
     const fit = (room - ten * (Math.ceil(columns / 10) - 1)) / columns;
@@ -248,7 +248,7 @@
     grid.addEventListener("focusin", (event) => {
       const port = portAt(event);
       if (port === null) return;
-      // However the focus came here, the next Tab back comes here too.
+      // The next Tab back into the grid comes to this cell again.
       map.cells.get(map.port).tabIndex = -1;
       map.port = port;
       event.target.tabIndex = 0;
@@ -272,7 +272,7 @@
     return grid;
   };
 
-  // A picture of the same: one canvas; its place in the tab order and its words are a slider's, whose value is the port.
+  // The same map as one canvas. For the keyboard and for screen readers it is a slider whose value is the port.
   const buildPicture = (map) => {
     const { project, layout } = map;
     const { pitch, columns, gap, rows } = layout;
@@ -300,7 +300,7 @@
       const colour = (name) => style.getPropertyValue(`--${name}`).trim();
       const colours = ["", colour("free"), colour("group"), colour("accent"), colour("accent"), colour("retired"), colour("reserved"), colour("conflict")];
       const odd = colour("group-2");
-      // Whole pixels of the screen, so that neighbours neither overlap nor let the ground shine through.
+      // Whole pixels of the screen, so that neighbouring cells neither overlap nor leave a line between them.
       const edge = (cells) => Math.round(cells * pitch * scale);
       const line = Math.round(gap * scale);
       context.lineWidth = scale;
@@ -366,7 +366,7 @@
     map.pick = () => {};
     set(map.port);
     map.paint();
-    // Labels stand where there is room for them.
+    // Only as many labels as there is room for.
     const every = Math.max(1, Math.ceil(16 / pitch));
     const labels = make("div", { class: "labels", "aria-hidden": "true" });
     rows.forEach((start, row) => {
@@ -433,7 +433,7 @@
   for (const map of maps) watcher.observe(map.room);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (drawn) for (const map of maps) map.paint(); });
 
-  // The host's own ports: no project's, and nobody's to take.
+  // Ports of the host itself, which belong to no project.
   const outside = [...holders.keys()].filter((port) => !owner.has(port) && holders.get(port).some((service) => service.project !== null)).sort((a, b) => a - b);
   if (host.nginx.ports.length || host.reserved.length || outside.length) {
     const card = make("article", { class: "card" }, make("header", {}, make("h3", {}, "The host itself")), make("p", { class: "about" }, "Ports of no project"));
@@ -465,7 +465,7 @@
     return [first && first[2] === "udp" ? "udp" : null, ...more].filter(Boolean).join(" ");
   };
   const words = (service) => {
-    // Bare numbers are ports and words of names; behind a colon they are a container's.
+    // A number alone is searched in host ports and names; after a colon it is a container's port.
     if (!service.words) {
       service.named = [service.name, service.title, service.purpose].filter(Boolean).join(" ").toLowerCase();
       const ends = service.ports.map(([, inner]) => `${service.address || ""}:${inner}`);
@@ -492,7 +492,7 @@
     const compare = view.sort === "port" ? ([a], [b]) => (a === b ? 0 : a < b ? -1 : 1) : ([a], [b]) => collator.compare(a, b);
     const turn = view.down ? -1 : 1;
     keyed.sort((a, b) => {
-      // What has no port, route or day stays at the end, whichever way the rest is turned.
+      // Services without a port, route or date come last, in both sort directions.
       const last = (value) => value === Infinity || value === "\uffff";
       if (last(a[0]) !== last(b[0])) return last(a[0]) ? 1 : -1;
       return compare(a, b) * turn || a[1].first - b[1].first || collator.compare(a[1].title, b[1].title);
@@ -509,7 +509,7 @@
     if (first) {
       if (service.route) { step(host.url ? host.url.replace(/^https?:\/\//, "") + service.route : service.route); step("nginx"); }
       step(service.route ? service.backend : `${host.host}:${first[0]}`);
-      // nginx may go to the container's own address: then nothing is between them.
+      // nginx may connect to the container's own address: then nothing is in between.
       const straight = service.route && !service.backend.startsWith("127.0.0.1:");
       if (!straight && service.via === "socat") { if (first[3]) step(first[3]); step(`${service.address || "container"}:${first[1]}`); }
       if (!straight && service.via === "docker") { step("dockerd"); step(`${service.address || "container"}:${first[1]}`); }
@@ -568,7 +568,7 @@
     byId("previous").disabled = view.page === 0;
     byId("next").disabled = view.page === pages - 1;
     byId("nothing").hidden = view.found.length > 0;
-    byId("nothing").textContent = `No service matches. A port that nobody holds is not in the table: see the map.`;
+    byId("nothing").textContent = `No service matches. Ports that no service has are not in the table: see the map.`;
     const all = view.found.length === services.length;
     byId("count").textContent = all ? plural(services.length, "service") : `${count(view.found.length)} of ${plural(services.length, "service")}`;
     for (const head of byId("heads").children) {
@@ -625,7 +625,7 @@
     byId("search").focus();
   });
 
-  // `ports.html#smartnumbers` and `ports.html#5007` lead to a service, so that people can send each other there.
+  // `ports.html#smartnumbers` and `ports.html#5007` show a service, so that people can link to it.
   const follow = () => {
     const wanted = location.hash.slice(1);
     const service = wanted && (services.find((one) => one.name === wanted) || (holders.get(Number(wanted)) || [])[0]);

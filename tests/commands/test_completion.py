@@ -16,6 +16,7 @@ import pytest
 
 from portgen import cli
 from tests.conftest import Run
+from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 SHELLS = ("bash", "zsh", "fish")
@@ -163,10 +164,10 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
-        until = time.monotonic() + seconds
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + HANGS
         while text not in self.seen:
-            assert time.monotonic() < until, f"no {text!r} in {self.seen!r}"
+            assert time.monotonic() < end, f"no {text!r} in {self.seen!r}"
             if select.select([self.master], [], [], 0.2)[0]:
                 self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
 
@@ -180,10 +181,11 @@ class Terminal:
     ("shell", "command", "sourced"),
     [
         ("bash", ("--norc", "--noprofile", "-i"), 'eval "$(portgen completion bash)"'),
-        (
+        pytest.param(
             "zsh",
             ("-f", "-i"),
             'autoload -U compinit; compinit -u; eval "$(portgen completion zsh)"',
+            marks=pytest.mark.programs,
         ),
     ],
 )
@@ -208,6 +210,7 @@ def test_tab_completes_a_service(
         terminal.close()
 
 
+@pytest.mark.programs
 def test_fish_completes_a_service_with_its_title(
     need: Callable[[str], str], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -226,6 +229,7 @@ def test_fish_completes_a_service_with_its_title(
     ]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_one_that_its_shell_can_read(
     need: Callable[[str], str], portgen: Portgen, shell: str, tmp_path: Path

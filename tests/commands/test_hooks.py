@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import missing
+from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
 INVENTORY = """\
@@ -43,7 +44,7 @@ def git(need: Callable[[str], str]) -> Callable[..., str]:
             env=environment(folder),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         if ran.returncode:
             raise AssertionError(ran.stdout + ran.stderr)
@@ -95,6 +96,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     return folder
 
 
+@pytest.mark.programs
 def test_a_commit_without_a_render_is_stopped(
     hooks: Path, git: Callable[..., str], need: Callable[[str], str]
 ) -> None:
@@ -123,7 +125,7 @@ def test_a_commit_without_a_render_is_stopped(
             env=environment(project),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
 
     installed = run(pre_commit, "install", "--install-hooks")
@@ -214,7 +216,7 @@ def installed(
             env=environment(root),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=HANGS,
         )
         said = ran.stdout + ran.stderr
         if ran.returncode and re.search(
@@ -236,7 +238,7 @@ def portgen(root: Path, *arguments: str) -> str:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
@@ -296,6 +298,7 @@ def project(
     return Project(root, tuple(root / folder for folder in folders))
 
 
+@pytest.mark.programs
 def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     project: Project, git: Callable[..., str]
 ) -> None:
@@ -353,6 +356,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
     git(project.root, "commit", "-q", "-m", "words")
 
 
+@pytest.mark.programs
 def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:
@@ -379,7 +383,7 @@ def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(
     said = portgen(root, "init", "a b/ports")
     assert (root / ".pre-commit-config.yaml").read_text() == "repos: []\n"
     assert not (root / "a b/ports/.pre-commit-config.yaml").exists()
-    assert f"{root}/.pre-commit-config.yaml is there already" in said
+    assert f"{root}/.pre-commit-config.yaml already exists" in said
     # What is printed is what is to be added: below `repos:` it is a configuration.
     block = said[said.index("  - repo: local") :].partition("\nnext:")[0]
     (local,) = yaml.safe_load(f"repos:\n{block}")["repos"]
@@ -440,7 +444,7 @@ def tracked(root: Path, *arguments: str) -> tuple[int, str]:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return ran.returncode, ran.stderr
 
@@ -470,7 +474,7 @@ def test_what_git_does_not_track_is_named_from_where_one_stands(
     git(fresh, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
     assert tracked(fresh, "-C", "[ops]") == (
         0,
-        "nothing changed: output is what the inventory says (8 files)\n",
+        "output/ is up to date (8 files)\n",
     )
 
 
@@ -551,6 +555,7 @@ def test_sums_that_are_a_link_are_read(fresh: Path, git: Callable[..., str]) -> 
     assert tracked(fresh, "-C", "[ops]")[0] == 1
 
 
+@pytest.mark.programs
 def test_the_index_of_the_commit_under_way_is_the_one_that_counts(
     hooks: Path, git: Callable[..., str], installed: Callable[[Path], None]
 ) -> None:
@@ -587,5 +592,5 @@ def test_a_check_that_fails_anyway_says_nothing_of_git(tmp_path: Path) -> None:
     portgen(tmp_path, "init")
     code, said = tracked(tmp_path)
     assert code == 1
-    assert "output is not what the inventory says" in said
+    assert "output/ is out of date" in said
     assert "git" not in said

@@ -39,6 +39,7 @@ import pytest
 from pytest_snapshot.plugin import Snapshot
 
 from tests.conftest import run_here
+from tests.limit import HANGS
 
 SESSIONS = Path(__file__).parent / "sessions"
 FILE = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -83,7 +84,6 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Runs a line in `tmp_path`; gives all that it printed, and `[exit 1]` where it failed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dt, "datetime", FirstOfOctober)
-    monkeypatch.setattr(sys, "argv", ["portgen"])  # what a usage message names
     monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody is there to be asked
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
@@ -124,7 +124,7 @@ def in_a_shell(line: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     return done.returncode, done.stdout
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,12 @@ def rendered(tmp_path: Path, portgen: Run) -> Path:
 
 
 @pytest.fixture
-def open_to_nobody(rendered: Path) -> Path:
-    for folder in (rendered, *rendered.parents):
-        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return rendered
+def open_to_nobody(rendered: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it where every user may look: pytest closes its own folders whenever it starts somewhere."""
+    with tempfile.TemporaryDirectory(prefix="portgen-") as name:
+        Path(name).chmod(0o755)
+        folder = Path(name) / "project"
+        shutil.copytree(rendered, folder, symlinks=True)
+        folder.chmod(0o755)
+        monkeypatch.chdir(folder)
+        yield folder

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portgen.files.diff import Change, unified
 from portgen.problem import Exit
 from tests.files.project import CHANGED, UNIT, Run, edit, tree
+from tests.limit import HANGS
 
 
 def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(
@@ -37,14 +38,14 @@ def test_the_diff_is_one_that_git_applies(
         CHANGED.replace("alpha: {port: 5000}", "alpha: {port: 5005, title: 'a \u00e9 - b'}")
     )
     shown = portgen("render", "--check", "--force", "-v").out
-    subprocess.run(["cp", "-a", "output", "applied"], cwd=rendered, check=True, timeout=10)
+    subprocess.run(["cp", "-a", "output", "applied"], cwd=rendered, check=True, timeout=HANGS)
     applied = subprocess.run(
         [need("git"), "apply", "--unsafe-paths", "--directory", str(rendered / "applied"), "-"],
         check=False,
         input=shown.encode(),
         cwd="/",
         capture_output=True,
-        timeout=20,
+        timeout=HANGS,
     )
     assert (applied.returncode, applied.stderr) == (0, b"")
     assert portgen("render", "--force").code == Exit.OK
@@ -98,7 +99,7 @@ def test_every_diff_turns_the_one_text_into_the_other(
             text=True,
             cwd=folder,
             capture_output=True,
-            timeout=20,
+            timeout=HANGS,
             check=False,
         )
         assert done.returncode == 0, diff + done.stderr

@@ -54,9 +54,7 @@ def test_what_is_no_file_is_named_and_left_there(rendered: Path, portgen: Run, k
     before = tree(rendered)
     run = portgen("render", "--force")
     assert run.code == Exit.MACHINE
-    assert (
-        run.err == f"error: {UNIT}: is in the way, and not a regular file\n    hint: move it away\n"
-    )
+    assert run.err == f"error: {UNIT}: exists and is not a regular file\n    hint: move it away\n"
     assert tree(rendered) == before
 
 
@@ -130,7 +128,7 @@ def test_nothing_is_read_or_written_through_a_link_to_a_folder(
         run = portgen(*command)
         assert run.code == Exit.MACHINE, run.out + run.err
         assert (
-            f"error: {place}: is a link (to {outside}), and portgen reads and writes through none\n    hint: move it away; "
+            f"error: {place}: is a link (to {outside}), and portgen follows no link inside its output\n    hint: move it away; "
             in run.err
         )
         assert run.out == ""
@@ -278,7 +276,7 @@ def test_a_file_in_output_that_is_no_file_of_bearable_size(
         else:
             assert run.code == Exit.MACHINE
             assert re.search(
-                f"error: {place}: (can't be read: it is larger than 64 MB|is in the way, and not a regular file)",
+                f"error: {place}: (can't be read: it is larger than 64 MB|exists and is not a regular file)",
                 run.err,
             )
 

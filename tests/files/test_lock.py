@@ -17,6 +17,7 @@ import pytest
 from portgen.files import output
 from portgen.problem import Exit
 from tests.files.project import CHANGED, SNIPPET, Run, edit, tree
+from tests.limit import HANGS
 
 
 def test_a_second_writer_gives_up_after_a_while_and_names_the_first(
@@ -59,7 +60,7 @@ def test_a_second_writer_waits_for_the_first(rendered: Path, need: Callable[[str
         assert second.poll() is None
     finally:
         os.close(held)
-    _, err = second.communicate(timeout=20)
+    _, err = second.communicate(timeout=HANGS)
     assert (second.returncode, "written to output" in err) == (Exit.OK, True)
 
 

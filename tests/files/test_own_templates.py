@@ -20,6 +20,7 @@ from portgen.files import own_templates
 from portgen.problem import Exit
 from portgen.settings import Settings
 from tests.conftest import Run, missing
+from tests.limit import HANGS, until
 
 Portgen = Callable[..., Run]
 
@@ -77,6 +78,8 @@ def test_a_copy_of_a_default_template_renders_the_same_bytes(
     default = output(project)
     shipped = chain.template_folders(Settings())[-1]
     for path in sorted(path for path in shipped.rglob("*") if path.is_file()):
+        if path.parent.name == "__pycache__":
+            continue  # an installed portgen has apply.py compiled
         copy = own(str(path.relative_to(shipped)), path.read_text())
         assert portgen("render", "--check").code == Exit.OK, copy
         if path.name.endswith(".sh.j2"):
@@ -322,10 +325,10 @@ def test_every_command_that_renders_is_bounded(
     command: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(chain, "TEMPLATE_SECONDS", 0.2)
-    own(UNIT, "{{ 9 ** (9 ** 9) }}")
+    own(UNIT, GLUTTONS["loops"][0])
     ran = portgen(*command)
     assert ran.code == Exit.INVENTORY
-    assert f"templates/{UNIT}: did not end within 0.2 s" in ran.err
+    assert f"templates/{UNIT}:1: TimeoutError: takes longer than 0.2 s" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -363,17 +366,13 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    children: list[str] = []
-    until = time.monotonic() + 20
-    while not children and time.monotonic() < until:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        time.sleep(0.01)
-    assert children
+    until(lambda: children_of(process.pid))
+    children = children_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=HANGS)
     assert process.returncode == Exit.INTERRUPTED
     assert said == "\ninterrupted\n"
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    until(lambda: not any(runs(child) for child in children))
 
 
 def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(
@@ -390,22 +389,20 @@ def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    children: list[str] = []
-    until = time.monotonic() + 20
-    while not children and time.monotonic() < until:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        time.sleep(0.01)
-    assert children
+    until(lambda: children_of(process.pid))
+    children = children_of(process.pid)
     time.sleep(0.5)
     process.kill()
     process.wait()
     slow.unlink()
-    began = time.monotonic()
     ran = portgen("render", "--yes")
     assert (ran.code, "waiting" in ran.err) == (Exit.OK, False)
-    while any(runs(child) for child in children):
-        assert time.monotonic() - began < 5
-        time.sleep(0.01)
+    until(lambda: not any(runs(child) for child in children))
+
+
+def children_of(process: int) -> list[str]:
+    """The numbers of the processes that it has started."""
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
 def runs(process: str) -> bool:

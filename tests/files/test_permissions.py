@@ -11,6 +11,7 @@ from pathlib import Path
 from portgen.problem import Exit
 from tests.conftest import missing
 from tests.files.project import CHANGED, UNIT, Run, tree
+from tests.limit import HANGS
 
 
 def run_as_nobody(
@@ -28,7 +29,7 @@ def run_as_nobody(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANGS,
     )
 
 
@@ -89,7 +90,7 @@ def test_a_user_without_a_home_gets_no_folder_named_for_one(
         env=homeless,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANGS,
     )
     assert (ran.returncode, ran.stdout) == (Exit.OK, ""), ran.stderr
     assert sorted(path.name for path in open_to_nobody.iterdir()) == ["inventory.yaml", "output"]

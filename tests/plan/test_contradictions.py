@@ -21,7 +21,7 @@ from portgen.machine import programs
 from portgen.plan import planner, team_files
 from tests.conftest import Run
 from tests.estates import line_of, only
-from tests.limit import ends
+from tests.limit import HANGS, ends
 
 Portgen = Callable[..., Run]
 
@@ -478,6 +478,7 @@ def test_a_render_does_not_ask_for_the_team_s_file(shop: Path, portgen: Portgen)
 # --- what compose itself does ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.programs
 def test_the_last_file_s_network_is_the_whole_network_to_compose(
     shop: Path, need: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -491,7 +492,7 @@ def test_the_last_file_s_network_is_the_whole_network_to_compose(
     over = "services:\n  web: {network_mode: host}\nnetworks:\n  shop-net: {driver: bridge}\n"
     (shop / "over.yml").write_text(over)
     argv = [program, "-f", "stack/base.yml", "-f", "over.yml", "config"]
-    ran = subprocess.run(argv, cwd=shop, capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(argv, cwd=shop, capture_output=True, text=True, check=True, timeout=HANGS)
     merged = yaml.safe_load(ran.stdout)
     assert ran.stderr == ""
     assert merged["services"]["web"]["network_mode"] == "host"

@@ -8,6 +8,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from portgen.inventory import model
+from portgen.inventory.values import Ports
 from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.types import Plan, Project
@@ -17,13 +18,13 @@ PORTS = st.integers(1015, 1040) | st.integers(65530, 65535)
 
 
 @st.composite
-def ports(draw: st.DrawFn) -> model.Ports:
+def ports(draw: st.DrawFn) -> Ports:
     """A port, a range, or a list of both; parts may overlap."""
     parts = []
     for _ in range(draw(st.integers(1, 3))):
         first = draw(PORTS)
         parts.append(range(first, min(first + draw(st.integers(0, 12)), 65535) + 1))
-    return model.Ports(tuple(parts))
+    return Ports(tuple(parts))
 
 
 @st.composite

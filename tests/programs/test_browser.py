@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.conftest import missing
+from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, many, pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
-
-pytestmark = pytest.mark.browser
 
 SWITCHES = [
     "--headless",
@@ -109,7 +108,7 @@ def shows(locator: Locator, text: str) -> None:
     """Waits for it: a search is done a moment after the last key."""
     from playwright.sync_api import expect
 
-    expect(locator).to_have_text(text, timeout=20000)
+    expect(locator).to_have_text(text, timeout=HANGS * 1000)
 
 
 def focused(page: Page) -> str:

@@ -1,10 +1,11 @@
-"""Two inventories, reviewed in both ways: as plans, and as the files that were rendered from them. Nothing is written."""
+"""Two inventories, reviewed in both ways: as plans, and as the files that were rendered from them.
+Nothing is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from portgen import chain, targets
+from portgen import targets
 from portgen.files import diff, render
 from portgen.files.output import Output, Present
 from portgen.inventory import source as inventory
@@ -13,6 +14,8 @@ from portgen.plan.types import Plan
 from portgen.review import compare as review
 from portgen.review.compare import Review
 
+CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
+FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
 TEMPLATES = [Path(__file__).parent.parent.parent / "templates"]
 
 
@@ -38,7 +41,15 @@ def by_files(before: str, after: str) -> Review:
         sums.encode(),
         {file.path: Present(file.text.encode(), bool(file.mode & 0o100)) for file in old},
     )
-    after_sums = diff.sums(new, present)
-    return review.of_changes(
-        chain.Compared(new, diff.compare(new, present, after_sums), after_sums), plan
-    )
+    changes = diff.compare(new, present, diff.sums(new, present))
+    return review.of_changes(changes, new, plan)
+
+
+def texts(case: Path) -> tuple[str, str]:
+    """The inventory before and after."""
+    return case.read_text(), case.with_name("after.yaml").read_text()
+
+
+def case_of(name: str) -> Path:
+    """A recorded case by the name of its folder."""
+    return next(case for case in CASES if case.parent.name == name)

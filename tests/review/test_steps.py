@@ -1,20 +1,23 @@
-"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still holds, nobody is ever led to
-another's, and it ends as planned."""
+"""The steps, carried out: whatever changes into whatever, nothing ever takes what another still
+holds, nobody is ever led to another's, and it ends as planned."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
+from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import steps, summary
+from portgen.review import firewall, readings, step_words, steps, summary
 from portgen.review.steps import Step
-from tests.review.reviewed import by_files, planned
+from portgen.review.turnover import Address, Held, Holder, holders
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, planned, texts
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
@@ -22,7 +25,8 @@ PORTS = range(5000, 5007)
 
 @st.composite
 def inventories(draw: st.DrawFn) -> str:
-    """Up to five services on seven ports, so that they meet: two of them seldom agree who is where."""
+    """Up to five services on seven ports, so that they meet: two of them seldom agree who is
+    where."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5))
     ports = draw(st.permutations(PORTS))
     addresses = draw(st.permutations(range(16, 24)))
@@ -54,10 +58,6 @@ def inventories(draw: st.DrawFn) -> str:
     return yaml.safe_dump({"version": 1, "hosts": {"box": host}, "projects": {"wall": project}})
 
 
-def whose(name: steps._Id) -> str:
-    return name.name.removeprefix("portgen-").partition(".")[0]
-
-
 def described(before: str, after: str) -> tuple[Facts, Facts]:
     old, new = planned(before), planned(after)
     keys = of_plan.differing(old, new)
@@ -65,7 +65,8 @@ def described(before: str, after: str) -> tuple[Facts, Facts]:
 
 
 def routes(found: Facts) -> dict[str, tuple[str, str]]:
-    """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address and port."""
+    """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address
+    and port."""
     return {
         service.route.path: (key.name, service.backend or "")
         for key, service in found.services.items()
@@ -74,104 +75,111 @@ def routes(found: Facts) -> dict[str, tuple[str, str]]:
 
 
 class Running:
-    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what another holds is a failure, and
-    so is a way to somebody else's."""
+    """Who runs and what they hold, the networks there are, and where nginx leads; a start on what
+    another holds is a failure, and so is a way to somebody else's."""
 
     def __init__(self, before: Facts, after: Facts) -> None:
-        self.before, self.after = steps._actors("box", before), steps._actors("box", after)
+        self.before, self.after = holders("box", before), holders("box", after)
         self.now = dict(self.before)
         self.routes, self.wanted = routes(before), routes(after)
         self.networks = {
-            actor.network: before.networks[Key("box", actor.network)]
-            for actor in self.before.values()
-            if actor.network
+            holding.network: before.networks[Key("box", holding.network)]
+            for holding in self.before.values()
+            if holding.network
         }
         self.subnets = after.networks
+        self.do = {
+            steps.RemoveUnits: self.stop_units,
+            steps.StopUnits: self.stop_units,
+            steps.EnableUnits: self.start_units,
+            steps.StartUnits: self.start_units,
+            steps.RestartUnits: self.start_units,
+            steps.RemoveContainers: self.stop_containers,
+            steps.StopContainers: self.stop_containers,
+            steps.ComposeDown: self.stop_containers,
+            steps.ComposeUp: self.compose_up,
+            steps.RemoveNetwork: self.remove_network,
+            steps.ReloadNginx: self.reload_nginx,
+            steps.StopProgram: self.stop_program,
+            steps.StartProgram: self.start_program,
+        }
 
-    def stop(self, name: steps._Id) -> None:
-        del self.now[name]
+    def take(self, step: Step) -> None:
+        """Carry out a step; what it releases and takes is just what changes hands by it."""
+        held = self.held()
+        assert not held & set(step.takes), step
+        if type(step) in self.do:
+            self.do[type(step)](step)
+        assert self.held() == (held - set(step.releases)) | set(step.takes), step
+        self.nobody_is_led_astray()
+
+    def held(self) -> set[Held]:
+        return {held for holding in self.now.values() for held in holding.holds}
 
     def nobody_is_led_astray(self) -> None:
         """Each location, and each forwarder, leads to its own service's or to nobody's."""
-        at_port = {
-            port: name
-            for name, actor in self.now.items()
-            for kind, port in actor.holds
-            if kind == "port"
-        }
-        owner = {
-            address: name
-            for name, actor in self.now.items()
-            for kind, address in actor.holds
-            if kind != "port"
-        }
+        at: dict[object, str] = {}
+        for holding in self.now.values():
+            for held in holding.holds:
+                at[held.address if isinstance(held, Address) else held] = holding.service
         for path, (service, backend) in self.routes.items():
             address, _, port = backend.rpartition(":")
-            listens = at_port.get(f"{port}/tcp") if address == "127.0.0.1" else owner.get(address)
-            assert listens is None or whose(listens) == service, (path, service, backend, listens)
-        for name, actor in self.now.items():
-            answers = owner.get(actor.leads or "")
-            assert answers is None or whose(answers) == whose(name), (name, actor.leads, answers)
+            place = Endpoint(int(port), "tcp") if address == "127.0.0.1" else address
+            assert at.get(place, service) == service, (path, service, backend)
+        for holder, holding in self.now.items():
+            assert at.get(holding.leads, holding.service) == holding.service, (holder, holding)
 
-    def start(self, name: steps._Id) -> None:
-        wanted = self.after[name]
-        for other, actor in self.now.items():
-            if other != name:
-                assert not wanted.holds & actor.holds, (name, other, wanted.holds & actor.holds)
-        if wanted.network and wanted.network not in self.networks:
-            assert not self.networks, (
-                wanted.network,
-                self.networks,
-            )  # all the subnets here overlap
-            self.networks[wanted.network] = self.subnets[Key("box", wanted.network)]
-        assert (
-            wanted.network is None
-            or self.networks[wanted.network] == self.subnets[Key("box", wanted.network)]
-        ), wanted.network
-        self.now[name] = wanted
+    def stop(self, holder: Holder) -> None:
+        del self.now[holder]
 
-    def take(self, step: Step) -> None:
-        self._take(step)
-        self.nobody_is_led_astray()
+    def start(self, holder: Holder) -> None:
+        wanted = self.after[holder]
+        for other, holding in self.now.items():
+            if other != holder:
+                assert not wanted.holds & holding.holds, (holder, other)
+        network = wanted.network
+        if network and network not in self.networks:
+            assert not self.networks, (network, self.networks)  # all the subnets here overlap
+            self.networks[network] = self.subnets[Key("box", network)]
+        if network:
+            assert self.networks[network] == self.subnets[Key("box", network)], network
+        self.now[holder] = wanted
 
-    def _take(self, step: Step) -> None:
-        units = [steps._Id("unit", name) for name in step.names]
-        containers = [
-            steps._Id("container", name, "docker-compose.wall.yml") for name in step.names
-        ]
-        if step.action == "stop-units":
-            for unit in units:
-                self.stop(unit)
-        elif step.action == "stop-containers":
-            for container in containers:
-                self.stop(container)
-        elif step.action == "containers":
-            for container in containers:
-                self.start(container)
-        elif step.action in ("start-units", "restart-units"):
-            for unit in units:
-                self.start(unit)
-        elif step.action == "nginx":
-            self.routes = self.wanted
-        elif step.action == "network":
-            for network in step.names:
-                assert network not in {actor.network for actor in self.now.values()}, (
-                    network,
-                    self.now,
-                )
-                self.networks.pop(network, None)
-        elif step.action == "program":
-            name = step.names[0].partition("'")[0]
-            program = steps._Id("program", name)
-            container = steps._Id("container", name, "docker-compose.wall.yml")
-            if step.verb == "stop":
-                self.stop(program)
-            elif program in self.after:
-                self.start(program)
-            elif (
-                step.verb == "see that" and self.now.get(container) != self.after[container]
-            ):  # it moves while it runs
-                self.start(container)
+    def stop_units(self, step: steps.Units) -> None:
+        for name in step.units:
+            self.stop(Holder("unit", name))
+
+    def start_units(self, step: steps.Units) -> None:
+        for name in step.units:
+            self.start(Holder("unit", name))
+
+    def stop_containers(self, step: steps.Containers) -> None:
+        for name in step.containers:
+            self.stop(Holder("container", name, step.file))
+
+    def compose_up(self, step: steps.ComposeUp) -> None:
+        for name in (*step.recreate, *step.start):
+            self.start(Holder("container", name, step.file))
+
+    def remove_network(self, step: steps.RemoveNetwork) -> None:
+        assert step.network not in {holding.network for holding in self.now.values()}
+        assert self.networks.pop(step.network, step.subnet) == step.subnet
+
+    def reload_nginx(self, _step: steps.ReloadNginx) -> None:
+        self.routes = self.wanted
+
+    def stop_program(self, step: steps.StopProgram) -> None:
+        self.stop(Holder("program", step.service))
+
+    def start_program(self, step: steps.StartProgram) -> None:
+        """A program of its own, or one in a container, which may be running already and moves
+        then."""
+        program = Holder("program", step.service)
+        container = Holder("container", step.service, "docker-compose.wall.yml")
+        if program in self.after:
+            self.start(program)
+        elif self.now.get(container) != self.after[container]:
+            self.start(container)
 
 
 @given(inventories(), inventories())
@@ -180,7 +188,7 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
 ) -> None:
     old, new = described(before, after)
     running = Running(old, new)
-    for step in steps.plan(old, new, steps.rules(old, new)):
+    for step in steps.plan(old, new, firewall.changes(old, new)):
         running.take(step)
     assert running.now == running.after
     assert running.routes == running.wanted
@@ -189,52 +197,52 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
 ON_THE_HOST = """\
 version: 1
 hosts: {box: {}}
-projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}}}
+projects:
+  wall:
+    ports: 5000-5099
+    services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}
 """
 
 
 def test_a_container_on_the_hosts_network_is_recreated_by_no_move() -> None:
-    """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to move."""
+    """compose has nothing of its port, so `up -d` would leave it as it is: the program in it has to
+    move."""
     before, after = (
         planned(ON_THE_HOST.replace("PORT", port).replace("OTHER", "5002"))
         for port in ("5001", "5021")
     )
-    found = review.of_plans(before, after).steps
-    assert [step.text(None) for step in found] == [
-        "see that figures's own program listens on 5021/tcp"
-    ]
+    [step] = review.of_plans(before, after).steps
+    moved = {"releases": (Endpoint(5001, "tcp"),), "takes": (Endpoint(5021, "tcp"),)}
+    assert step == steps.StartProgram(
+        host="box", service="figures", ports=(Endpoint(5021, "tcp"),), **moved
+    )
+    assert step_words.text(step) == "make sure figures's own program listens on 5021/tcp"
 
 
 def test_containers_on_the_hosts_network_that_swap_are_stopped_and_started() -> None:
     before = planned(ON_THE_HOST.replace("PORT", "5001").replace("OTHER", "5002"))
     after = planned(ON_THE_HOST.replace("PORT", "5002").replace("OTHER", "5001"))
-    assert [(step.verb, step.names) for step in review.of_plans(before, after).steps] == [
-        ("docker-compose.wall.yml: stop", ("figures", "seats")),
-        ("set", ("figures's own program to listen on 5002/tcp",)),
-        ("set", ("seats's own program to listen on 5001/tcp",)),
-        ("docker-compose.wall.yml: start", ("figures", "seats")),
+    assert list(map(step_words.text, review.of_plans(before, after).steps)) == [
+        "docker-compose.wall.yml: stop figures, seats (others take over their ports or addresses)",
+        "set figures's own program to listen on 5002/tcp",
+        "set seats's own program to listen on 5001/tcp",
+        "docker-compose.wall.yml: start figures, seats (up -d)",
     ]
 
 
 @given(inventories(), inventories())
 def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: str) -> None:
-    rules = [
-        {(o.port, o.source) for host in planned(text).hosts for o in host.openings}
+    old, new = (
+        {(o.endpoint, o.source) for host in planned(text).hosts for o in host.openings}
         for text in (before, after)
-    ]
-    expected = {("opens", *rule) for rule in rules[1] - rules[0]} | {
-        ("closes", *rule) for rule in rules[0] - rules[1]
-    }
+    )
     for found in (review.of_plans(planned(before), planned(after)), by_files(before, after)):
-        names = [
-            name.split() for step in found.steps if step.action == "firewall" for name in step.names
-        ]
-        told = {
-            (words[0], int(words[1].partition("/")[0]), words[3])
-            for words in names
-            if words[0] in ("opens", "closes")
-        }
-        assert told == expected
+        opens, closes = set(), set()
+        for step in found.steps:
+            if isinstance(step, steps.ChangeFirewall):
+                opens |= {(rule.port, rule.source) for rule in step.opens}
+                closes |= {(rule.port, rule.source) for rule in step.closes}
+        assert (opens, closes) == (new - old, old - new)
 
 
 @given(inventories(), inventories())
@@ -246,9 +254,10 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
     names = [changed.service for changed in told.services]
     assert len(set(names)) == len(names)
     assert {key.name for key in of_plan.differing(old, new)} >= set(names)
-    # Files lack a planned service: one that goes live at the place of one that leaves looks like that one renamed.
+    # Files lack a planned service: one that goes live at the place of one that leaves looks like
+    # that one renamed.
     renames = [
-        {(changed.was, changed.service) for changed in each.services if changed.was}
+        {(changed.was.name, changed.service) for changed in each.services if changed.was}
         for each in (told, read)
     ]
     apart = {name for _, name in renames[0] ^ renames[1]}
@@ -263,12 +272,13 @@ def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_
     assert exposed[0] == exposed[1]
     assert list(summary.markdown(told))
     assert review.of_plans(old, old).empty
-    assert all(changed.was != changed.service for changed in told.services)
+    assert all(changed.was != changed.key for changed in told.services)
 
 
 @given(inventories(), inventories())
 def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, after: str) -> None:
-    """Counted by the plan itself: a port of a service, and who may come, when the service had none and none took its name over."""
+    """Counted by the plan itself: a port of a service, and who may come, when the service had none
+    and none took its name over."""
     old, new = described(before, after)
     found = review.compare(old, new)
     renamed = {changed.service for changed in found.services if changed.was}
@@ -276,4 +286,127 @@ def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, aft
     for key, service in new.services.items():
         if key.name not in renamed and Key("box", key.name) not in old.services:
             for port in service.openings:
-                assert (key.name, str(port)) in exposed
+                assert (key.name, port) in exposed
+
+
+# --- recorded cases ---
+
+
+def test_what_releases_what_another_takes_is_stopped_before_anything_starts() -> None:
+    case = case_of("block-shifts")
+    found = by_plans(*texts(case)).steps
+    assert list(map(type, found)) == [
+        steps.StopUnits,
+        steps.StopContainers,
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.ComposeUp,
+        steps.DaemonReload,
+        steps.EnableUnits,
+        steps.StartUnits,
+    ]
+    stopped, new, again = (step.units for step in found if isinstance(step, steps.Units))
+    # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their
+    # neighbours.
+    assert set(stopped) == {f"portgen-wall-{number}.service" for number in range(10)}
+    assert (new, again) == (("portgen-first.service",), stopped)
+
+
+def test_a_move_to_a_free_port_stops_nothing() -> None:
+    case = case_of("move-pinned")
+    assert list(map(type, by_plans(*texts(case)).steps)) == [
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.DaemonReload,
+        steps.RestartUnits,
+    ]
+
+
+def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> None:
+    """Its own port is nobody else's; while the containers come back it would show its visitors the
+    other's pages."""
+    before = case_of("move").read_text()
+    pinned = (
+        ("port: 5001}", "port: 5001, address: 172.30.0.18}"),
+        ("port: 5002}", "port: 5002, address: 172.30.0.17}"),
+    )
+    after = before
+    for old, new in pinned:
+        after = after.replace(old, new)
+    for found in (by_plans(before, after), by_files(before, after)):
+        assert list(map(type, found.steps)) == [
+            steps.StopUnits,
+            steps.StopContainers,
+            steps.ComposeUp,
+            steps.DaemonReload,
+            steps.StartUnits,
+        ]
+        assert found.steps[0].units == ("portgen-figures.service", "portgen-tickets.service")
+
+
+@pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
+def test_a_network_that_is_recreated_takes_its_containers_down_and_comes_back_with_them(
+    name: str,
+) -> None:
+    case = case_of(name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        down, gone, up = (
+            step
+            for step in found.steps
+            if isinstance(step, steps.ComposeDown | steps.RemoveNetwork | steps.ComposeUp)
+        )
+        assert gone.network == "wall"
+        assert down.containers == up.recreate == ("figures", "hub", "seats", "tickets")
+        assert up.start == ()
+
+
+def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
+    before = case_of("move").read_text()
+    after = before.replace(
+        "{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}"
+    )
+    assert steps.RemoveNetwork not in map(type, by_plans(before, after).steps)
+
+
+@pytest.mark.parametrize("subnet", ["nonsense", "172.30.0.1/23", "fd00::/64"])
+def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
+    case = case_of("network-renamed")
+    before, after = map(planned, texts(case))
+    old, new = (of_plan.of(plan, of_plan.differing(before, after)) for plan in (before, after))
+    text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
+    edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
+    old = old._replace(networks=edited)
+    found = steps.plan(old, new, firewall.changes(old, new))
+    networks = [step.network for step in found if isinstance(step, steps.RemoveNetwork)]
+    assert networks == (["wall"] if subnet == "172.30.0.1/23" else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("rename-in-place", "/figures/"), ("password-prompt", "/wall/hub/")],
+)
+def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, path: str) -> None:
+    case = case_of(name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        reloads = [step for step in found.steps if isinstance(step, steps.ReloadNginx)]
+        assert reloads == [steps.ReloadNginx(host="box", changes=(path,))]
+
+
+def test_each_case_undone_takes_back_each_rule() -> None:
+    for case in CASES:
+        before, after = texts(case)
+        there, back = by_plans(before, after), by_plans(after, before)
+        there_rules, back_rules = (
+            [
+                (
+                    step.host,
+                    sorted(rule[:3] for rule in step.opens),
+                    sorted(r[:3] for r in step.closes),
+                )
+                for step in each.steps
+                if isinstance(step, steps.ChangeFirewall)
+            ]
+            for each in (there, back)
+        )
+        undone = [(host, opens, closes) for host, closes, opens in back_rules]
+        assert sorted(undone) == sorted(there_rules), case.parent.name

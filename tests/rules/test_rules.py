@@ -25,6 +25,7 @@ from portgen.plan.types import Plan
 from portgen.problem import Problem
 from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
+from tests.limit import HANGS
 
 CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
 
@@ -172,6 +173,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.programs
 @given(rest=st.lists(PIECES, max_size=9).map("".join))
 @example(rest="b;#{\n } location /evil/ { return 200;#}")
 @example(rest='b"; } location /evil/ { return 200 b"')
@@ -231,7 +233,7 @@ def nginx_reads(
             str(stage / "nginx.conf"),
         ]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=20
+            command, check=False, capture_output=True, text=True, timeout=HANGS
         ).stderr
 
     return read

@@ -20,6 +20,7 @@ from portgen.plan import planner
 from portgen.problem import Severity
 from portgen.settings import Style
 from tests import readback
+from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
 CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
@@ -80,4 +81,6 @@ def test_the_firewall_script_is_a_shell_script(
     for file in rendered(case):
         if file.path.endswith(".sh"):
             assert file.mode == 0o755
-            subprocess.run([need("dash"), "-n"], input=file.text, check=True, text=True, timeout=10)
+            subprocess.run(
+                [need("dash"), "-n"], input=file.text, check=True, text=True, timeout=HANGS
+            )

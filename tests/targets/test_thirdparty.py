@@ -147,7 +147,9 @@ def test_a_page_outside_of_its_own_folder_is_refused(
     path: str, run: Run, project: Path, tmp_path: Path
 ) -> None:
     edit(
-        tmp_path / "site-packages/portgen_caddy/__init__.py", 'SITE = "caddy/Caddyfile"', f'SITE = "{path}"'
+        tmp_path / "site-packages/portgen_caddy/__init__.py",
+        'SITE = "caddy/Caddyfile"',
+        f'SITE = "{path}"',
     )
     done = run("render", "--yes")
     assert done.returncode == Exit.MACHINE

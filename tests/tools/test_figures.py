@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.limit import HANGS
+
 REPOSITORY = Path(__file__).parents[2]
 
 SIMPLE = """\
@@ -20,7 +22,7 @@ def pick(names, wanted):
 
 def figures(*paths: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(REPOSITORY / "tools/figures.py"), *map(str, paths)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=HANGS)
 
 
 def test_the_figures_of_a_file_are_printed(tmp_path: Path) -> None:

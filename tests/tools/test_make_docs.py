@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
+
 pytestmark = pytest.mark.source
 
 REPOSITORY = Path(__file__).parents[2]
@@ -15,5 +17,5 @@ REPOSITORY = Path(__file__).parents[2]
 
 def test_the_generated_pages_are_current() -> None:
     command = [sys.executable, str(REPOSITORY / "tools/make_docs.py"), "--check"]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=HANGS)
     assert (run.returncode, run.stderr) == (0, ""), run.stderr

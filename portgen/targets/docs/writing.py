@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from portgen.inventory.model import Ports, brief
 from portgen.inventory.ranges import count, joined
+from portgen.inventory.values import Ports, brief
 from portgen.markdown import code, row, text
 from portgen.plan.free import Space
 from portgen.plan.types import (

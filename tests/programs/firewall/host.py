@@ -1,8 +1,7 @@
 """A throw-away ufw for the tests of the firewall script: real ufw and iptables, in namespaces of their own.
 
 `unshare -n -m` with an overlay on /etc and an empty /run: ufw is enabled, reloaded and changed for real, and
-the machine never notices. Needs root. ufw mostly waits for the kernel, so these tests run beside each other
-(`at_once`).
+the machine never notices. Needs root. Each test has a host of its own, so they may run beside each other.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from threading import Lock
 
 from portgen import chain
 from portgen.settings import Settings
+from tests.limit import HANGS
 
 # What `ufw-docker install` writes: it flushes DOCKER-USER at every reload.
 UFW_DOCKER = """
@@ -67,12 +64,7 @@ DOCKER = Path(__file__).with_name(
     "docker.sh"
 )  # stands in for docker: the containers that /run/containers.json has
 
-# Read once: pytest changes the environment while the other threads run.
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
-RENDERING = (
-    Lock()
-)  # portgen runs one command a process; only the namespaces are used from several threads
-AT_ONCE: dict[str, Callable[[Host], None]] = {}
 
 
 class Host:
@@ -88,18 +80,17 @@ class Host:
         (project / "inventory.yaml").write_text(
             PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items())
         )
-        with RENDERING:
-            settings = Settings(folder=project)
-            checked = chain.check(settings)
-            assert not chain.failed(checked.problems), checked.problems
-            for file in chain.render(settings, checked.plan, "ufw"):
-                path = project / file.path
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(file.text)
-                path.chmod(file.mode)
+        settings = Settings(folder=project)
+        checked = chain.check(settings)
+        assert not chain.failed(checked.problems), checked.problems
+        for file in chain.render(settings, checked.plan, "ufw"):
+            path = project / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+            path.chmod(file.mode)
         return project / "h" / "ufw"
 
-    def run(self, script: str, timeout: float = 120) -> str:
+    def run(self, script: str) -> str:
         """What the script prints, stderr included. Raises where a line fails."""
         overlay = Path(tempfile.mkdtemp(prefix="overlay-", dir=self.folder))
         setup = f"""
@@ -113,23 +104,12 @@ class Host:
             ("unshare", "-n", "-m", "bash", "-euc", f"{setup}\nexec 2>&1\n{script}"),
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=HANGS,
             check=False,
             env=ENVIRONMENT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-
-def at_once(test: Callable[[Host], None]) -> Callable[[dict[str, Future[None]]], None]:
-    """Have a test run beside the others that are marked so; pytest is told how it ended when its turn
-    comes."""
-    AT_ONCE[test.__name__] = test
-
-    def ended(running: dict[str, Future[None]]) -> None:
-        running[test.__name__].result()
-
-    return ended
 
 
 def rules_of(shown: str) -> list[str]:

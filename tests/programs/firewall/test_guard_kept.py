@@ -6,45 +6,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from tests.programs.firewall.host import IPV4_ONLY, Host, at_once
-from tests.programs.firewall.script import apply
+from tests.programs.firewall.host import IPV4_ONLY, Host
+from tests.targets.ufw.inspected import container
 
 SHOP = {"shop": "{port: 5001, allow: [lan]}"}
-
-
-def container(
-    service: str,
-    port: int | None = 5001,
-    address: str = "172.30.0.17",
-    *,
-    project: str = "p",
-    status: str = "running",
-    **more: Any,
-) -> dict[str, Any]:
-    """What `docker inspect` prints of a container, as far as the script reads it."""
-    bindings = (
-        {"5000/tcp": [{"HostIp": more.get("ip", "0.0.0.0"), "HostPort": str(port)}]} if port else {}
-    )
-    labels = (
-        {"com.docker.compose.project": project, "com.docker.compose.service": service}
-        if project
-        else {}
-    )
-    return {
-        "Name": f"/{project or 'run'}_{service}_1",
-        "State": {"Status": status},
-        "Config": {"Labels": labels},
-        "HostConfig": {
-            "PortBindings": bindings,
-            "RestartPolicy": {"Name": more.get("restart", "unless-stopped")},
-        },
-        "NetworkSettings": {
-            "Networks": {"net": {"IPAddress": address, "IPAMConfig": {"IPv4Address": address}}},
-            "Ports": bindings,
-        },
-    }
 
 
 def there(*containers: dict[str, Any]) -> str:
@@ -67,7 +32,6 @@ CHAIN = "iptables -S PORTGEN-GUARD 2>&1 | diff /run/old - >/dev/null && echo 'as
 GONE = "iptables -S PORTGEN-GUARD 2>/dev/null || echo gone; grep -c PORTGEN /etc/ufw/after.rules || true"
 
 
-@at_once
 def test_the_last_service_leaves_and_its_container_still_runs(host: Host) -> None:
     printed = installed(
         host,
@@ -86,7 +50,6 @@ def test_the_last_service_leaves_and_its_container_still_runs(host: Host) -> Non
     ]
 
 
-@at_once
 def test_docker_does_not_answer_so_everything_may_still_be_published(host: Host) -> None:
     printed = installed(
         host, {}, ": >/run/docker-is-down", f"{CHAIN}; rm /run/docker-is-down; AFTER; {GONE}"
@@ -102,7 +65,6 @@ def test_docker_does_not_answer_so_everything_may_still_be_published(host: Host)
     ]
 
 
-@at_once
 def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitors(
     host: Host,
 ) -> None:
@@ -119,7 +81,6 @@ def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitor
     assert printed.splitlines()[3:] == ["as before", "-A DOCKER-USER -j PORTGEN-GUARD", "gone", "0"]
 
 
-@at_once
 def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still_there(
     host: Host,
 ) -> None:
@@ -139,7 +100,6 @@ def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still
     assert lines[-2:] == ["gone", "0"]
 
 
-@at_once
 def test_a_service_that_may_be_reached_by_others_now_is_at_once(host: Host) -> None:
     """Its own container is no reason to wait."""
     printed = installed(
@@ -153,7 +113,6 @@ def test_a_service_that_may_be_reached_by_others_now_is_at_once(host: Host) -> N
     ]
 
 
-@at_once
 def test_another_guard_is_put_in_force_beside_one_that_is_kept(host: Host) -> None:
     printed = installed(
         host,
@@ -167,61 +126,3 @@ def test_another_guard_is_put_in_force_beside_one_that_is_kept(host: Host) -> No
         if "DROP" in line and "--ctorigdstport" in line
     ]
     assert ports == ["5002", "5001"]
-
-
-holders = [
-    apply.Holder("5001/tcp", "p", "shop"),
-    apply.Holder("5002/tcp", "q", "shop"),
-    apply.Holder("172.30.0.17", "p", "shop"),
-]
-
-
-@pytest.mark.parametrize(
-    ("inspected", "holds"),
-    [
-        (container("shop"), {"5001/tcp", "172.30.0.17"}),
-        (container("shop", ip=""), {"5001/tcp", "172.30.0.17"}),
-        (container("shop", ip="127.0.0.1"), {"172.30.0.17"}),  # which is closed to others by itself
-        (container("shop", None), {"172.30.0.17"}),
-    ],
-)
-def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> None:
-    assert apply.container_of(inspected).holds == holds
-
-
-@pytest.mark.parametrize(
-    ("inspected", "stranger"),
-    [
-        (container("gone"), True),
-        (container("gone", status="paused"), True),
-        (container("gone", status="restarting"), True),
-        (container("gone", status="exited"), False),
-        (container("gone", status="exited", restart="always"), True),  # it comes back with docker
-        (
-            container("shop", project="q", status="exited", restart="always"),
-            False,
-        ),  # it is about to be made anew
-        (container("shop", project="q"), True),
-        (container("shop"), False),
-        (container("gone", port=5999, address="172.30.0.99"), False),
-    ],
-)
-def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool) -> None:
-    assert apply.is_stranger(apply.container_of(inspected), "5001/tcp", holders) is stranger
-
-
-@pytest.mark.parametrize(
-    ("inspected", "may"),
-    [
-        (container("shop"), True),
-        (
-            container("shop", project="srv-p"),
-            True,
-        ),  # compose's project is the folder's name, or what the team calls it
-        (container("shop", project="q"), False),
-        (container("other"), False),
-        (container("shop", project=""), False),
-    ],
-)
-def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
-    assert apply.may_hold(apply.container_of(inspected), "5001/tcp", holders) is may

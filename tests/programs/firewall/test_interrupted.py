@@ -8,7 +8,7 @@ what the files say.
 
 from __future__ import annotations
 
-from tests.programs.firewall.host import IPV4_ONLY, Host, at_once
+from tests.programs.firewall.host import IPV4_ONLY, Host
 
 # Few rules: each costs a call of ufw in every run.
 BEFORE = {"old": "{port: 5009, allow: [10.0.0.0/8]}"}
@@ -47,8 +47,7 @@ def at_each_call(
     wrappers = "; ".join(
         f"cp {wrapper} /run/bin/{program}; chmod +x /run/bin/{program}" for program in PROGRAMS
     )
-    printed = host.run(
-        f"""
+    printed = host.run(f"""
         {wrappers}; {IPV4_ONLY} ufw --force enable >/dev/null; echo {mode} >/run/mode
         state() {{ {state}
         }}
@@ -64,9 +63,7 @@ def at_each_call(
             {after}/portgen-ufw.sh >/dev/null 2>&1 || echo "code $?"; state; echo NEXT
         done
         tail -n 1 /run/said
-    """,
-        timeout=400,
-    )
+    """)
     # bash reports each child that was killed.
     return [
         [line for line in text.splitlines() if "Killed" not in line]
@@ -82,36 +79,30 @@ def all_healed(host: Host, mode: str, first: dict[str, str], then: dict[str, str
     assert wrong == {}
 
 
-@at_once
 def test_killed_before_any_command_an_install_is_finished_by_the_next_run(host: Host) -> None:
     all_healed(host, "before", {}, AFTER)
 
 
-@at_once
 def test_killed_after_any_command_an_install_is_finished_by_the_next_run(host: Host) -> None:
     all_healed(host, "after", {}, AFTER)
 
 
-@at_once
 def test_after_any_command_that_failed_an_install_is_finished_by_the_next_run(host: Host) -> None:
     all_healed(host, "fail", {}, AFTER)
 
 
-@at_once
 def test_killed_after_any_command_a_change_of_the_guard_is_finished_by_the_next_run(
     host: Host,
 ) -> None:
     all_healed(host, "after", BEFORE, AFTER)
 
 
-@at_once
 def test_after_any_command_that_failed_the_removal_of_the_guard_is_finished_by_the_next_run(
     host: Host,
 ) -> None:
     all_healed(host, "fail", BEFORE, {})
 
 
-@at_once
 def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_not_unload_goes(
     host: Host,
 ) -> None:
@@ -134,7 +125,6 @@ def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_no
     ]
 
 
-@at_once
 def test_ufw_enabled_without_its_rules_in_the_kernel_is_a_failure(host: Host) -> None:
     ufw = host.render(AFTER)
     printed = host.run(f"""
@@ -150,7 +140,6 @@ def test_ufw_enabled_without_its_rules_in_the_kernel_is_a_failure(host: Host) ->
     ]  # the guard is back all the same
 
 
-@at_once
 def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> None:
     ufw = host.render(AFTER)
     printed = host.run(f"""
@@ -166,7 +155,6 @@ def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> 
     )
 
 
-@at_once
 def test_ufw_is_never_reloaded(host: Host) -> None:
     """`ufw reload` takes the firewall down for seconds. The calls of an install, a change and a removal are
     looked at."""
@@ -187,7 +175,6 @@ def test_ufw_is_never_reloaded(host: Host) -> None:
     assert {call.split()[0] for call in calls} == set(PROGRAMS)
 
 
-@at_once
 def test_the_guard_is_in_a_table_that_docker_leaves_alone_too(host: Host) -> None:
     """docker takes its jump to DOCKER-USER out, and puts it back, whenever it makes a network: for that moment the other table counts."""
     ufw, none = host.render(AFTER), host.render({}, "none")

@@ -3,20 +3,14 @@ ufw and iptables. Nothing of an operator's is lost, and exit code 0 means that t
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import pytest
-
-from tests.programs.firewall.host import GUARDED, IPV4_ONLY, SERVICES, Host, at_once
-from tests.programs.firewall.test_guard_kept import GONE, SHOP, container, installed, there
-from tests.programs.firewall.test_operators_rules import apply
+from tests.programs.firewall.host import GUARDED, IPV4_ONLY, SERVICES, Host
+from tests.programs.firewall.test_guard_kept import GONE, SHOP, installed, there
+from tests.targets.ufw.inspected import published
 
 WIKI = {"wiki": SERVICES["wiki"]}
 ENABLE = f"{IPV4_ONLY} ufw allow 22/tcp comment mine >/dev/null; ufw --force enable >/dev/null"
 
 
-@at_once
 def test_a_file_of_ufws_that_is_cut_off_costs_no_rule_that_the_kernel_still_has(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -31,7 +25,6 @@ def test_a_file_of_ufws_that_is_cut_off_costs_no_rule_that_the_kernel_still_has(
     ]
 
 
-@at_once
 def test_ufw_cuts_its_file_off_in_the_middle_of_a_run_which_ends_there(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -45,7 +38,6 @@ def test_ufw_cuts_its_file_off_in_the_middle_of_a_run_which_ends_there(host: Hos
     assert "--dport 22 -j ACCEPT" in printed
 
 
-@at_once
 def test_on_a_full_disk_ufw_is_not_called_and_keeps_its_rules(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -58,7 +50,6 @@ def test_on_a_full_disk_ufw_is_not_called_and_keeps_its_rules(host: Host) -> Non
     assert "--dport 22 -j ACCEPT" in printed
 
 
-@at_once
 def test_bytes_that_are_not_utf_8_in_the_kernel_and_in_ufws_file_stop_nothing(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -74,7 +65,6 @@ def test_bytes_that_are_not_utf_8_in_the_kernel_and_in_ufws_file_stop_nothing(ho
     assert printed.endswith("4\n")
 
 
-@at_once
 def test_two_runs_at_once_place_one_jump_and_each_rule(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -87,7 +77,6 @@ def test_two_runs_at_once_place_one_jump_and_each_rule(host: Host) -> None:
     assert printed.count("-j PORTGEN-GUARD") == 1
 
 
-@at_once
 def test_a_jump_behind_a_rule_that_lets_everything_by_is_put_first(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -102,7 +91,6 @@ def test_a_jump_behind_a_rule_that_lets_everything_by_is_put_first(host: Host) -
     ]
 
 
-@at_once
 def test_a_policy_that_lets_everything_in_is_told(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"{ENABLE}; ufw default allow incoming >/dev/null; {script}")
@@ -112,7 +100,6 @@ def test_a_policy_that_lets_everything_in_is_told(host: Host) -> None:
     )
 
 
-@at_once
 def test_an_ipv4_address_written_as_ipv6_is_one_rule_however_it_is_spelt(host: Host) -> None:
     service = "{port: 5010, via: process, allow: ['::ffff:10.0.0.1/128', '::10.0.0.1/128']}"
     script = host.render({"mapped": service}) / "portgen-ufw.sh"
@@ -122,7 +109,6 @@ def test_an_ipv4_address_written_as_ipv6_is_one_rule_however_it_is_spelt(host: H
     assert printed == "2\n"
 
 
-@at_once
 def test_ufws_settings_are_read_as_ufw_reads_them(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -133,7 +119,6 @@ def test_ufws_settings_are_read_as_ufw_reads_them(host: Host) -> None:
     assert "Rules updated (v6)" not in printed
 
 
-@at_once
 def test_after_init_is_changed_only_where_a_shell_runs_it(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
@@ -144,7 +129,6 @@ def test_after_init_is_changed_only_where_a_shell_runs_it(host: Host) -> None:
     assert printed.split() == ["0", "0", "1", "1"]
 
 
-@at_once
 def test_a_block_with_crlf_is_written_anew_and_what_is_around_it_keeps_its_bytes(
     host: Host,
 ) -> None:
@@ -169,20 +153,17 @@ DOCKER
 """
 
 
-@at_once
 def test_a_daemon_that_ends_between_two_questions_takes_no_guard_away(host: Host) -> None:
     printed = installed(host, {}, DIES, "iptables -S DOCKER-USER | tail -n 1")
     assert "code 3\nportgen-ufw.sh: docker does not answer" in printed
     assert printed.endswith("-A DOCKER-USER -j PORTGEN-GUARD\n")
 
 
-@at_once
 def test_a_container_that_is_removed_between_two_questions_is_no_fault(host: Host) -> None:
     printed = installed(host, {}, DIES.replace("exit 1; echo", "exit 0; echo"), GONE)
     assert printed == "gone\n0\n"
 
 
-@at_once
 def test_where_docker_has_a_socket_and_no_program_nothing_is_known_of_its_containers(
     host: Host,
 ) -> None:
@@ -196,25 +177,6 @@ def test_where_docker_has_a_socket_and_no_program_nothing_is_known_of_its_contai
     assert printed == "1\n"
 
 
-def published(asked: str, got: str = "") -> dict[str, Any]:
-    """A container that asked for a range or for any free port, as docker 20.10 and 28 show it."""
-    inspected = container("gone", 5001)
-    inspected["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostPort"] = asked
-    inspected["NetworkSettings"]["Ports"] = (
-        {"5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": got}], "9/udp": None} if got else {}
-    )
-    return json.loads(json.dumps(inspected))
-
-
-@pytest.mark.parametrize(
-    ("asked", "got"),
-    [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")],
-)
-def test_a_port_of_a_range_is_held(asked: str, got: str) -> None:
-    assert "5001/tcp" in apply.container_of(published(asked, got)).holds
-
-
-@at_once
 def test_a_container_with_a_port_of_a_range_keeps_its_guard(host: Host) -> None:
     printed = installed(
         host, {}, there(published("5000-5010", "5001")), "iptables -S DOCKER-USER | tail -n 1"

@@ -3,7 +3,7 @@ real ufw."""
 
 from __future__ import annotations
 
-from tests.programs.firewall.host import Host, at_once
+from tests.programs.firewall.host import Host
 
 ACTIONS = ("deny", "reject", "limit", "allow log", "allow", "deny log-all")
 # What ufw writes of them; the same place as the inventory's rules for the services below.
@@ -62,37 +62,30 @@ def apply_change_and_take_back(host: Host, action: str) -> None:
     assert "portgen:" not in shown.replace("portgen:nginx", "")
 
 
-@at_once
 def test_an_operators_deny_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "deny")
 
 
-@at_once
 def test_an_operators_reject_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "reject")
 
 
-@at_once
 def test_an_operators_limit_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "limit")
 
 
-@at_once
 def test_an_operators_allow_that_logs_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "allow log")
 
 
-@at_once
 def test_an_operators_allow_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "allow")
 
 
-@at_once
 def test_an_operators_deny_that_logs_all_stays_theirs(host: Host) -> None:
     apply_change_and_take_back(host, "deny log-all")
 
 
-@at_once
 def test_where_an_operator_holds_one_family_the_other_is_ours(host: Host) -> None:
     ufw = host.render({"all": WITH["all"]})
     none = host.render({}, "none")
@@ -107,7 +100,6 @@ def test_where_an_operator_holds_one_family_the_other_is_ours(host: Host) -> Non
     assert installed.count("comment 'mine'") == removed.count("comment 'mine'") == 1
 
 
-@at_once
 def test_our_rule_that_somebody_made_a_deny_is_ours_again(host: Host) -> None:
     """The comment says whose it is: with ours it is ours, whatever became of its action."""
     ufw = host.render({"four": WITH["four"]})
@@ -125,7 +117,6 @@ def test_our_rule_that_somebody_made_a_deny_is_ours_again(host: Host) -> None:
     assert "portgen:four" not in printed.split("Rule deleted")[1]
 
 
-@at_once
 def test_the_seeds_wide_rule_is_reported_with_the_command_that_removes_it(host: Host) -> None:
     ufw = host.render({"four": WITH["four"], "six": WITH["six"]})
     printed = host.run(f"""

@@ -8,6 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.limit import HANGS
 from tests.programs.firewall.host import (
     GUARDED,
     IPV4_ONLY,
@@ -15,12 +16,10 @@ from tests.programs.firewall.host import (
     SERVICES,
     UFW_DOCKER,
     Host,
-    at_once,
     rules_of,
 )
 
 
-@at_once
 def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> None:
     ufw = host.render(SERVICES)
     printed = host.run(
@@ -42,7 +41,6 @@ def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> No
     ]
 
 
-@at_once
 def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(host: Host) -> None:
     before = host.render(SERVICES)
     services = {
@@ -65,7 +63,6 @@ def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(h
     assert "ufw allow 5050/tcp comment 'portgen:added'" in shown
 
 
-@at_once
 def test_only_what_differs_calls_ufw(host: Host) -> None:
     ufw = host.render(SERVICES)
     counted = f"""
@@ -79,7 +76,6 @@ def test_only_what_differs_calls_ufw(host: Host) -> None:
     assert calls == ["allow proto tcp from any to any port 5003 comment portgen:open"]
 
 
-@at_once
 def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(host: Host) -> None:
     with_wiki = host.render({"wiki": "{port: 5000, via: socat, allow: [192.168.0.0/16]}"})
     without = host.render({}, "without")
@@ -96,7 +92,6 @@ def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(
     assert "portgen:wiki'" not in printed
 
 
-@at_once
 def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     ufw = host.render({"wiki": "{port: 5000, via: socat, allow: [lan]}"})
     assert (
@@ -105,7 +100,6 @@ def test_an_operators_earlier_deny_is_told(host: Host) -> None:
     )
 
 
-@at_once
 def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
     ufw = host.render({})
     printed = host.run(
@@ -114,7 +108,6 @@ def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> Non
     assert "portgen: see the wiki" in printed
 
 
-@at_once
 def test_a_renamed_service_keeps_its_rule_under_the_new_name(host: Host) -> None:
     before = host.render({"old": "{port: 5000, via: socat, allow: [lan]}"})
     after = host.render({"new": "{port: 5000, via: socat, allow: [lan]}"}, "after")
@@ -135,7 +128,7 @@ def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) ->
         ("sh", str(ufw / "portgen-ufw.sh"), "--dry-run"),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANGS,
         check=False,
         env={"PATH": "/usr/bin:/bin", "PORTGEN_UFW_DIR": str(tmp_path / "nowhere")},
     )
@@ -144,7 +137,6 @@ def test_the_dry_run_works_without_ufw_and_without_root(need, tmp_path: Path) ->
     assert "assuming that ufw has no rule yet" in done.stderr
 
 
-@at_once
 def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host) -> None:
     ufw = host.render(IPV4_SERVICES)
     block = f"cat >>/etc/ufw/after.rules <<'BLOCK'\n{UFW_DOCKER}BLOCK\n"
@@ -184,7 +176,6 @@ def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host)
         ], order
 
 
-@at_once
 def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(host: Host) -> None:
     ufw = host.render(GUARDED)
     printed = host.run(
@@ -198,7 +189,6 @@ def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(ho
     ]
 
 
-@at_once
 def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Host) -> None:
     first = host.render(IPV4_SERVICES)
     second = host.render({"shop": "{port: 5009, allow: [lan]}"}, "second")
@@ -236,7 +226,6 @@ def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Ho
     ]
 
 
-@at_once
 def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(
     host: Host,
 ) -> None:
@@ -252,7 +241,6 @@ def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_aslee
         assert printed.splitlines() == ["-A DOCKER-USER -j PORTGEN-GUARD", *ran]
 
 
-@at_once
 def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
     ufw = host.render(GUARDED)
     printed = host.run(f"""
@@ -269,7 +257,6 @@ def test_a_damaged_block_is_refused_and_nothing_is_lost(host: Host) -> None:
     assert printed.splitlines()[-1] == "untouched"
 
 
-@at_once
 def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     ufw = host.render(GUARDED)
     guard = ufw / "portgen-after.rules"
@@ -292,7 +279,6 @@ def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     assert printed.splitlines()[-2:] == ["untouched", "Status: active"]
 
 
-@at_once
 def test_the_guard_file_missing_beside_the_script_is_an_error_not_an_open_door(host: Host) -> None:
     ufw = host.render(GUARDED)
     (ufw / "portgen-after.rules").rename(host.folder / "elsewhere")
@@ -304,7 +290,6 @@ def test_the_guard_file_missing_beside_the_script_is_an_error_not_an_open_door(h
 REFUSED = "ufw allow proto tcp from any to any port 99999 comment 'portgen:open'"
 
 
-@at_once
 def test_a_rule_that_ufw_refuses_stops_no_other_and_nothing_is_taken_back(host: Host) -> None:
     before = host.render({"old": "{port: 5010, via: socat, allow: [any]}"}, "before")
     ufw = host.render(SERVICES)
@@ -339,7 +324,6 @@ def test_a_rule_that_ufw_refuses_stops_no_other_and_nothing_is_taken_back(host: 
     ]
 
 
-@at_once
 def test_the_guard_is_not_taken_back_while_a_rule_can_not_be_added(host: Host) -> None:
     guarded = host.render(GUARDED)
     none = host.render({"open": "{port: 5003, via: socat, allow: [any]}"}, "none")
@@ -359,7 +343,6 @@ def test_the_guard_is_not_taken_back_while_a_rule_can_not_be_added(host: Host) -
     ]
 
 
-@at_once
 def test_several_commands_that_fail_are_counted_and_named(host: Host) -> None:
     before = host.render({"old": "{port: 5010, via: socat, allow: [lan]}"}, "before")
     after = host.render({}, "after")
@@ -378,7 +361,6 @@ def test_several_commands_that_fail_are_counted_and_named(host: Host) -> None:
     ]
 
 
-@at_once
 def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_told(
     host: Host,
 ) -> None:
@@ -397,7 +379,6 @@ def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_to
     assert third == ""
 
 
-@at_once
 def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_and_goes_later(
     host: Host,
 ) -> None:
@@ -412,7 +393,6 @@ def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_a
     assert sorted(set(re.findall(r"portgen:\w+", printed))) == ["portgen:nginx"]
 
 
-@at_once
 def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_damage(
     host: Host,
 ) -> None:
@@ -432,7 +412,6 @@ def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_dama
     ]
 
 
-@at_once
 def test_files_of_ufw_that_are_symlinks_stay_so_and_their_targets_change(host: Host) -> None:
     ufw = host.render(GUARDED)
     none = host.render({}, "none")

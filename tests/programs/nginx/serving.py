@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -26,9 +25,9 @@ from portgen import targets
 from portgen.files import render
 from portgen.inventory import source as inventory
 from portgen.plan import planner
+from tests.limit import HANGS, until
 
 REPOSITORY = Path(__file__).parents[3]
-PATIENCE = 20.0  # seconds; what takes longer has failed
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -92,7 +91,7 @@ class Application:
                 message = http.client.parse_headers(stream)
                 self.arrived.release()
                 body = _body(stream, message)
-                self.go_on.wait(PATIENCE)
+                self.go_on.wait(HANGS)
                 heard = {"name": self.name, "method": method, "path": path, "body": len(body)}
                 heard["headers"] = [[key.lower(), value] for key, value in message.items()]
                 reply = json.dumps(heard).encode()
@@ -129,7 +128,7 @@ class Visitor:
     """One connection: says bytes, reads one answer."""
 
     def __init__(self, port: int, said: bytes = b"", address: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((address, port), PATIENCE)
+        self.socket = socket.create_connection((address, port), HANGS)
         self.say(said)
 
     def say(self, said: bytes) -> None:
@@ -220,7 +219,7 @@ class Nginx:
     def test(self) -> subprocess.CompletedProcess[str]:
         """`nginx -t`: what it says, and its exit code."""
         return subprocess.run(
-            [*self.command, "-t"], check=False, capture_output=True, text=True, timeout=PATIENCE
+            [*self.command, "-t"], check=False, capture_output=True, text=True, timeout=HANGS
         )
 
     def __enter__(self) -> Self:
@@ -234,7 +233,7 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         assert self.process is not None
         self.process.terminate()  # a fast shutdown: connections of old workers too
-        self.process.wait(PATIENCE)
+        self.process.wait(HANGS)
 
     def workers(self) -> list[int]:
         """The process ids of the workers, old ones that shut down included."""
@@ -259,13 +258,10 @@ class Nginx:
         )
 
     def _until(self, ready: Any) -> None:
-        end = time.monotonic() + PATIENCE
-        while not ready():
-            assert time.monotonic() < end, (self.folder / "error.log").read_text()
-            assert self.process is None or self.process.poll() is None, (
-                self.folder / "error.log"
-            ).read_text()
-            time.sleep(0.01)
+        process = self.process
+        log = (self.folder / "error.log").read_text
+        until(lambda: ready() or (process and process.poll() is not None), log)
+        assert process is None or process.poll() is None, log()
 
 
 @contextlib.contextmanager
@@ -296,6 +292,6 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         str(paths[1]),
     ]
     subprocess.run(
-        [openssl, "req", *made, *subject], check=True, capture_output=True, timeout=PATIENCE
+        [openssl, "req", *made, *subject], check=True, capture_output=True, timeout=HANGS
     )
     return paths

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing
+from tests.limit import HANGS
 from tests.programs.nginx.serving import REPOSITORY
 
 # What is accepted, and why. Nothing of severity HIGH may stand here.
@@ -57,7 +58,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
         for number, rendered in enumerate(RENDERED)
     }
     command = [str(Path(sys.executable).parent / "gixy"), "--format", "json", *files]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=HANGS)
     assert done.stdout, done.stderr
     return [
         {**finding, "of": str(files[finding["path"]].relative_to(REPOSITORY))}

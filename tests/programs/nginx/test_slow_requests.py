@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing
-from tests.programs.nginx.handover import BEGUN, SECONDS, Handover, answered_by, page_of
+from tests.limit import HANGS
+from tests.programs.nginx.handover import BEGUN, Handover, answered_by, page_of
 from tests.programs.nginx.serving import REPOSITORY, Nginx, Visitor, free_ports, rendered, request
 
 INVENTORY = """
@@ -67,7 +68,7 @@ def test_a_request_whose_application_ends_is_not_sent_to_the_ports_new_holder(
     with swap:
         for name in swap.old:
             assert page_of(Visitor(swap.listen, request(f"/{name}/")).answer()) == name
-            swap.old[name].arrived.acquire(timeout=SECONDS)
+            assert swap.old[name].arrived.acquire(timeout=HANGS)
             swap.old[name].go_on.clear()
         visitors = swap.begin(request("/NAME/"))
         swap.change()
@@ -96,7 +97,7 @@ def by_address(
         str(folder),
     ]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=120, cwd=REPOSITORY
+        command, check=False, capture_output=True, text=True, timeout=HANGS, cwd=REPOSITORY
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, str]] = json.loads(done.stdout)
@@ -127,7 +128,7 @@ def test_a_visitor_that_has_said_all_and_closes_its_half_still_gets_the_reply(
         swap.old["left"].go_on.clear()
         body = [] if method == "GET" else ["Content-Length: 20"]
         visitor = Visitor(swap.listen, request("/left/", *body, method=method))
-        assert swap.old["left"].arrived.acquire(timeout=SECONDS)
+        assert swap.old["left"].arrived.acquire(timeout=HANGS)
         if body:
             visitor.say(b"0123456789")
             visitor.say(b"0123456789")

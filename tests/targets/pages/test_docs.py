@@ -21,6 +21,7 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.problem import PortgenError
 from portgen.targets.docs import writing as docs
+from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
 
 SEED = (ROOT / "inventory.yaml").read_bytes()
@@ -225,6 +226,7 @@ def test_listeners_are_asked_for_by_the_projects_ranges_carve_outs_left_out(seed
     ]
 
 
+@pytest.mark.programs
 def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None:
     ss = need("ss")
     with socket.socket() as below, socket.socket() as inside:
@@ -239,7 +241,7 @@ def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=10,
+                timeout=HANGS,
             )
             assert not listed.stderr
             return {int(line.split()[3].rpartition(":")[2]) for line in listed.stdout.splitlines()}
@@ -385,7 +387,7 @@ def test_no_day_and_no_place_of_the_rendering_is_in_the_pages() -> None:
 
 def test_a_host_without_projects_has_its_pages_too() -> None:
     found = pages(b"version: 1\nhosts: {bare: {}}\n")
-    assert "No rule of portgen's opens a port." in found.guide
+    assert "portgen has no firewall rule here." in found.guide
     assert (
         found.data.strip()
         == '{"host":"bare","url":null,"nginx":{"ports":[],"allow":[],"reach":""},"reserved":[]}'

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from portgen.machine import programs, verify
 from tests.conftest import Run, missing
 from tests.estates import REPOSITORY, edit, line_of, only
+from tests.limit import HANGS, until
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -105,7 +105,7 @@ def test_a_certificate_that_can_be_read_is_checked_with_its_key(
             cwd=es,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=HANGS,
         )
     inventory = es / "inventory.yaml"
     edit(inventory, "/etc/nginx/tls/dashboards.crt", f"{es}/a.crt")
@@ -161,7 +161,7 @@ def test_a_fault_in_a_hand_edited_location_is_traced_to_its_service(
     code, out, _ = portgen("verify", "--format", "json")
     assert code == 1
     (problem,) = json.loads(out)["problems"]
-    assert problem["line"] == line_of(es / "inventory.yaml", "      smartnumbers:")
+    assert problem["place"]["line"] == line_of(es / "inventory.yaml", "      smartnumbers:")
     assert (
         problem["message"]
         == 'invalid value "maybe" in "proxy_buffering" directive, it must be "on" or "off"'
@@ -398,6 +398,7 @@ def test_a_program_that_hangs_ends_with_the_machines_code(
     assert "nginx    failed: nginx did not end within 0.3 s and was stopped" in err
 
 
+@pytest.mark.programs
 def test_a_machine_without_socat_is_told_so_and_the_units_are_judged_all_the_same(
     es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
 ):
@@ -454,7 +455,13 @@ def as_nobody(folder: Path, *arguments: str) -> Run:
         *arguments,
     ]
     done = subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        argv,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+        check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr)
 
@@ -481,7 +488,7 @@ def test_a_place_for_temporary_files_that_is_full_or_closed_is_the_machines_faul
 ):
     only(monkeypatch, "nginx")
     monkeypatch.setattr(verify.tempfile, "tempdir", str(es / "none"))
-    monkeypatch.setattr(verify, "_find", lambda program: verify._Found(("nginx",), "nginx"))
+    monkeypatch.setattr(verify, "find_program", lambda program: verify.Found(("nginx",), "nginx"))
     code, out, err = portgen("verify")
     assert (code, out) == (4, "")
     assert "can't be staged: No such file or directory\n    hint: TMPDIR names" in err
@@ -501,7 +508,7 @@ def test_what_would_not_be_written_is_not_checked(portgen: Portgen, everything: 
     code, out, err = portgen("verify", "--rendered")
     assert code == 1
     assert "[port-taken]" in out
-    assert "nothing was checked: this would not be written" in err
+    assert "not checked: fix the errors above first, these files would not be written" in err
     assert " ok " not in err
 
 
@@ -571,17 +578,15 @@ def running(need: Need, tmp_path: Path) -> Iterator[tuple[Path, int, int]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 10
-        while (
-            not (etc / "log/nginx.pid").exists() or not (etc / "log/nginx.pid").read_text().strip()
-        ):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        written = etc / "log/nginx.pid"
+        until(
+            lambda: process.poll() is not None or (written.exists() and written.read_text().strip())
+        )
+        assert process.poll() is None
         yield etc, port, process.pid
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(HANGS)
 
 
 def test_a_running_nginx_is_not_disturbed(
@@ -600,7 +605,7 @@ def test_a_running_nginx_is_not_disturbed(
     assert "nginx    ok  es-docker with /etc/nginx (nginx" in err
     assert {path: path.stat().st_mtime_ns for path in etc.rglob("*")} == before
     assert int((etc / "log/nginx.pid").read_text()) == pid
-    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read() == b"theirs"
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=HANGS).read() == b"theirs"
 
 
 # --- together with what the host has ---------------------------------------------------------------------------------
@@ -685,4 +690,4 @@ def test_private_keys_are_never_copied(tmp_path: Path):
     (tmp_path / "tls/a.key").write_text("-----BEGIN PRIVATE KEY-----\n")
     (tmp_path / "nginx.conf").write_text("events {}\n")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert verify._tree(tmp_path) == {"nginx.conf": "events {}\n"}
+    assert verify.configuration_below(tmp_path) == {"nginx.conf": "events {}\n"}

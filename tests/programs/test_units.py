@@ -14,6 +14,7 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.targets.systemd import writing as systemd
 from tests.estates import EVERYTHING, REPOSITORY
+from tests.limit import HANGS
 
 # The bar; a unit without any hardening has 9.6.
 EXPOSURE = 1.5
@@ -54,7 +55,9 @@ def test_systemd_has_nothing_to_say_about_any_unit(folder: Path, need: Callable[
         "--man=no",
         *(f"./{path.name}" for path in sorted(folder.iterdir())),
     ]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        argv, cwd=folder, capture_output=True, text=True, timeout=HANGS, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(argv) - 3 == 24 + 10
 
@@ -63,7 +66,7 @@ def test_systemd_has_nothing_to_say_about_any_unit(folder: Path, need: Callable[
 def test_systemd_finds_a_unit_hardly_exposed(unit: str, folder: Path, need: Callable[[str], str]):
     argv = [need("systemd-analyze"), "security", "--offline=true", "--no-pager", f"./{unit}"]
     said = subprocess.run(
-        argv, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        argv, cwd=folder, capture_output=True, text=True, timeout=HANGS, check=True
     ).stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert found is not None, said

@@ -15,6 +15,7 @@ from portgen.machine import programs, verify
 from portgen.problem import PortgenError
 from tests.conftest import Run
 from tests.estates import edit, line_of, only
+from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 Need = Callable[[str], str]
@@ -105,7 +106,7 @@ def test_compose_keeps_addresses_gateway_range_and_ports_as_they_are_rendered(
     ]
     merged = yaml.safe_load(
         subprocess.run(
-            argv, cwd=shop, capture_output=True, text=True, check=True, timeout=60
+            argv, cwd=shop, capture_output=True, text=True, check=True, timeout=HANGS
         ).stdout
     )
     assert merged["networks"]["shop-net"]["ipam"]["config"] == [
@@ -380,7 +381,7 @@ def test_docker_compose_the_plugin_is_preferred_where_it_is_installed(
 def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_one_is_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from portgen.targets import compose
+    from portgen.targets.compose import checking as compose
 
     for name, text in (
         ("docker", "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"),
@@ -389,17 +390,17 @@ def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_on
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert verify._find(compose.COMPOSE) == (("docker-compose",), "docker-compose 1.29.2")
+    assert verify.find_program(compose.COMPOSE) == (("docker-compose",), "docker-compose 1.29.2")
     (tmp_path / "docker-compose").write_text(
         "#!/bin/sh\necho Traceback: >&2; echo ImportError: no docker >&2; exit 1\n"
     )
     with pytest.raises(PortgenError, match="docker-compose is broken: ImportError: no docker"):
-        verify._find(compose.COMPOSE)
+        verify.find_program(compose.COMPOSE)
     (tmp_path / "docker-compose").unlink()
     monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
-    monkeypatch.setattr(programs, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
     with pytest.raises(programs.Missing, match="docker-compose is not installed"):
-        verify._find(compose.COMPOSE)
+        verify.find_program(compose.COMPOSE)
 
 
 def test_findings_have_their_place_in_json_too(
@@ -408,13 +409,10 @@ def test_findings_have_their_place_in_json_too(
     monkeypatch.setattr(programs, "find", lambda program: None)
     base(shop, tail='  other: {image: scratch, networks: [shop-net], ports: ["5000:80"]}\n')
     (problem,) = json.loads(portgen("verify", "--rendered", "--format", "json").out)["problems"]
-    assert (problem["rule"], problem["severity"], problem["file"], problem["column"]) == (
-        "verify-compose",
-        "error",
-        "inventory.yaml",
-        25,
-    )
+    place = problem["place"]
+    assert (problem["rule"], problem["severity"]) == ("verify-compose", "error")
+    assert (place["file"], place["column"]) == ("inventory.yaml", 25)
     github = portgen("verify", "--rendered", "--format", "github").out
     assert github.startswith(
-        f"::error file=inventory.yaml,line={problem['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
+        f"::error file=inventory.yaml,line={place['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
     )

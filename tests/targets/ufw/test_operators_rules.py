@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen.targets.ufw import writing as ufw_target
-from tests.programs.firewall.script import apply
+from tests.targets.ufw.script import apply
 
 
 class Ufw:

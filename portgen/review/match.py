@@ -1,0 +1,154 @@
+"""Who is who: which service before the change is which service after it.
+
+In: services' facts before and after. Out: `Pair`s, and which of them exchange their ports. Pure.
+
+Services are known by name. One that left and one that came with the same ports and addresses are
+one service under a new name. A port that a neighbour had before is a move, and the neighbour has
+not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from portgen.plan.facts import Key, Service
+
+Kind = Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
+Identity = Callable[[Key, Service], Hashable]
+
+
+class Pair(NamedTuple):
+    """One service before and after; None on the side where there is no such service."""
+
+    old: Key | None
+    new: Key | None
+    before: Service | None
+    after: Service | None
+
+    @property
+    def key(self) -> Key:
+        """What it is called now, or was called last."""
+        key = self.new or self.old
+        assert key is not None  # noqa: S101 - a pair of nothing is never made
+        return key
+
+    @property
+    def was(self) -> Key | None:
+        """What it was called before, where that is another name or host."""
+        if self.new is None or self.old == self.new:
+            return None
+        return self.old
+
+    @property
+    def title(self) -> str:
+        for service in (self.after, self.before):
+            if service is not None and service.title:
+                return service.title
+        return self.key.name
+
+    @property
+    def before_here(self) -> Service | None:
+        """The service before, where it was on the same host, under whatever name."""
+        if self.old is not None and self.old.host == self.key.host:
+            return self.before
+        return None
+
+    @property
+    def differs(self) -> bool:
+        return self.before != self.after or self.old != self.new
+
+
+def pairs(before: Mapping[Key, Service], after: Mapping[Key, Service]) -> list[Pair]:
+    """All services, by host and by the port that they had. Names come first; then names on another
+    host; then those with the same place, or the same title, under a new name."""
+    gone = {key: service for key, service in before.items() if key not in after}
+    come: dict[Key, Service] = {}
+    found: list[Pair] = []
+    for key, service in after.items():
+        if key in before:
+            found.append(Pair(key, key, before[key], service))
+        else:
+            come[key] = service
+    for identity in (_by_name, _by_place, _by_title):
+        found += _matched(gone, come, identity)
+    found += [Pair(key, None, service, None) for key, service in gone.items()]
+    found += [Pair(None, key, None, service) for key, service in come.items()]
+    found.sort(key=lambda pair: (pair.key.host, _number(pair), pair.key.name))
+    return found
+
+
+def _matched(gone: dict[Key, Service], come: dict[Key, Service], identity: Identity) -> list[Pair]:
+    """Those that came and those that left with the same identity, taken out of both. Where several
+    that left have it, nobody can know which one it was."""
+    candidates: dict[Hashable, list[Key]] = {}
+    for key, service in gone.items():
+        candidates.setdefault(identity(key, service), []).append(key)
+    found: list[Pair] = []
+    for new in list(come):
+        wanted = identity(new, come[new])
+        matching = candidates.get(wanted, [])
+        if wanted is not None and len(matching) == 1:
+            old = matching.pop()
+            found.append(Pair(old, new, gone.pop(old), come.pop(new)))
+    return found
+
+
+def _by_name(key: Key, _service: Service) -> Hashable:
+    return key.name
+
+
+def _by_place(key: Key, service: Service) -> Hashable:
+    """The same ports to the same container address on the same host. A service that only reserves a
+    port has none."""
+    if not service.ports or service.status != "active":
+        return None
+    address = None
+    if service.container is not None:
+        address = service.container.address
+    return key.host, service.via, tuple(service.ports.items()), address
+
+
+def _by_title(key: Key, service: Service) -> Hashable:
+    if service.title and service.title != key.name:
+        return key.host, service.title
+    return None
+
+
+def _number(pair: Pair) -> int:
+    """The port by which it is listed: the one that it had before, or the one that it gets."""
+    service = pair.before or pair.after
+    if service is None or service.primary is None:
+        return 0
+    return service.primary.port
+
+
+def swaps(pairs: Iterable[Pair]) -> dict[Key, Pair]:
+    """Services that take each other's primary port, each with its partner."""
+    moves = {}
+    for pair in pairs:
+        before, after = pair.before, pair.after
+        if before is not None and after is not None and before.primary != after.primary:
+            moves[pair.key.host, before.primary, after.primary] = pair
+    found = {}
+    for (host, old, new), pair in moves.items():
+        partner = moves.get((host, new, old))
+        if partner is not None:
+            found[pair.key] = partner
+    return found
+
+
+def kind(pair: Pair, partners: Mapping[Key, Pair]) -> Kind:
+    """What happens to it, in a word."""
+    if pair.before is None or pair.old is None:
+        return "added"
+    if pair.after is None:
+        return "removed"
+    if pair.old.name != pair.key.name:
+        return "renamed"
+    if pair.key in partners:
+        return "swapped"
+    old, new = pair.before.primary, pair.after.primary
+    if pair.old.host != pair.key.host or (old and new and old != new):
+        return "moved"
+    return "changed"

@@ -1,0 +1,131 @@
+"""A step in words.
+
+In: a `Step`, which is data. Out: one line of English. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from portgen.review import steps, words
+from portgen.review.steps import Step
+
+NO_LONGER = "no longer wanted"
+TAKEN_OVER = "others take over their ports or addresses"
+
+_UNITS: dict[type[Step], tuple[str, str]] = {
+    steps.RemoveUnits: ("disable and stop", NO_LONGER),
+    steps.StopUnits: ("stop", TAKEN_OVER),
+    steps.EnableUnits: ("enable and start", ""),
+    steps.StartUnits: ("start", ""),
+    steps.RestartUnits: ("restart", ""),
+}
+_CONTAINERS: dict[type[Step], tuple[str, str]] = {
+    steps.RemoveContainers: ("stop and remove", NO_LONGER),
+    steps.StopContainers: ("stop", TAKEN_OVER),
+    steps.ComposeDown: ("take down", "their network is recreated"),
+}
+
+
+def text(found: Step, most: int | None = None) -> str:
+    """What there is to do, with at most `most` names."""
+    if isinstance(found, steps.Units):
+        verb, why = _UNITS[type(found)]
+        return f"{verb} {_some(found.units, most)}{_because(why)}"
+    if isinstance(found, steps.Containers):
+        verb, why = _CONTAINERS[type(found)]
+        return f"{found.file}: {verb} {_some(found.containers, most)}{_because(why)}"
+    return _STEPS[type(found)](found, most)
+
+
+def _some(names: Iterable[str], most: int | None, separator: str = ", ") -> str:
+    names = list(names)
+    if most is not None and len(names) > most:
+        names[most:] = [f"and {len(names) - most} more"]
+    return separator.join(names)
+
+
+def _because(why: str) -> str:
+    return why and f" ({why})"
+
+
+def _compose_up(found: steps.ComposeUp, most: int | None) -> str:
+    parts = []
+    for verb, names in (("recreate", found.recreate), ("start", found.start)):
+        if names:
+            parts.append(f"{verb} {_some(names, most)}")
+    return f"{found.file}: {'; '.join(parts)} (up -d)"
+
+
+def _remove_network(found: steps.RemoveNetwork, _most: int | None) -> str:
+    why = f"compose recreates it, {found.subnet} -> {found.becomes}"
+    if found.becomes is None:
+        why = f"compose gives its subnet to {', '.join(found.heirs)}"
+    return f"make sure network {found.network} is removed ({why})"
+
+
+def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
+    parts = [f"opens {rule.port} to {rule.source}" for rule in found.opens]
+    parts += [f"closes {rule.port} to {rule.source}" for rule in found.closes]
+    if found.relabels:
+        parts.append(f"relabels {words.counted(len(found.relabels), 'rule')}")
+    if found.guards:
+        parts.append("updates the guard of docker's published ports")
+    return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"
+
+
+def _reload_nginx(found: steps.ReloadNginx, most: int | None) -> str:
+    parts = [f"adds {path}" for path in found.adds]
+    parts += [f"removes {path}" for path in found.drops]
+    parts += [f"changes {path}" for path in found.changes]
+    parts += _leads(found.leads)
+    if found.server:
+        parts.append("the server block changes")
+    return f"test and reload nginx: {_some(parts, most, '; ')}"
+
+
+def _leads(leads: Iterable[steps.Lead]) -> Iterator[str]:
+    """How many routes lead to another port of the same address, and how many to another address."""
+    counts: Counter[str] = Counter()
+    for lead in leads:
+        same = lead.before.rpartition(":")[0] == lead.after.rpartition(":")[0]
+        counts["port" if same else "address"] += 1
+    for what in ("port", "address"):
+        if counts[what] == 1:
+            yield f"1 route leads to another {what}"
+        elif counts[what]:
+            yield f"{counts[what]} routes lead to another {what}"
+
+
+def _endpoints(found: steps.Program) -> str:
+    return ", ".join(map(str, found.ports))
+
+
+def _stop_program(found: steps.StopProgram, _most: int | None) -> str:
+    return f"stop {found.service}'s own program (it releases {_endpoints(found)})"
+
+
+def _set_program(found: steps.SetProgram, _most: int | None) -> str:
+    return f"set {found.service}'s own program to listen on {_endpoints(found)}"
+
+
+def _start_program(found: steps.StartProgram, _most: int | None) -> str:
+    return f"make sure {found.service}'s own program listens on {_endpoints(found)}"
+
+
+def _daemon_reload(_found: steps.DaemonReload, _most: int | None) -> str:
+    return "systemctl daemon-reload"
+
+
+_STEPS: dict[type[Step], Callable[[Any, int | None], str]] = {
+    steps.ComposeUp: _compose_up,
+    steps.RemoveNetwork: _remove_network,
+    steps.ChangeFirewall: _change_firewall,
+    steps.ReloadNginx: _reload_nginx,
+    steps.StopProgram: _stop_program,
+    steps.SetProgram: _set_program,
+    steps.StartProgram: _start_program,
+    steps.DaemonReload: _daemon_reload,
+}

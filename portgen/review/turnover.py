@@ -1,0 +1,206 @@
+"""Who holds which ports and addresses: who goes, who stays, who comes, and who has to go first.
+
+In: `Facts` before and after. Out: a `Turnover` of one host. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from portgen.plan.facts import Container, Facts, Service
+from portgen.plan.types import Endpoint
+
+
+class Address(NamedTuple):
+    """A container's address in a Docker network."""
+
+    network: str | None
+    address: str
+
+
+Held = Endpoint | Address
+
+
+class Holder(NamedTuple):
+    """What holds ports and addresses while it runs. `file`: a container's compose override."""
+
+    kind: Literal["unit", "container", "program"]
+    name: str
+    file: str = ""
+
+
+class Holding(NamedTuple):
+    """How a holder is set up, and what it holds."""
+
+    service: str
+    setup: object
+    holds: frozenset[Held]
+    network: str | None = None
+    leads: str | None = None  # the address that a forwarder leads to
+    program: bool = False  # it chooses its ports itself: portgen only says which
+
+
+def holders(host: str, facts: Facts) -> dict[Holder, Holding]:
+    """Everything that holds a port or an address on a host while it runs."""
+    found: dict[Holder, Holding] = {}
+    for key, service in sorted(facts.services.items()):  # files are read in no order
+        if key.host == host and service.status == "active":
+            found.update(_holders_of(key.name, service))
+    return found
+
+
+def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]:
+    for unit_name, unit in service.units.items():
+        holds: frozenset[Held] = frozenset()
+        if unit.listen is not None:
+            holds = frozenset({unit.listen})
+        leads = unit.to.rpartition(":")[0]
+        yield Holder("unit", unit_name), Holding(name, unit, holds, leads=leads)
+    container = service.container
+    if container is not None:
+        yield (
+            Holder("container", container.service, container.file),
+            Holding(
+                name,
+                container,
+                frozenset(_held(service, container)),
+                network=container.network,
+                program=container.host_network,
+            ),
+        )
+    elif service.via == "process" and service.ports:
+        ports = frozenset(service.ports)
+        yield Holder("program", name), Holding(name, ports, ports, program=True)
+
+
+def _held(service: Service, container: Container) -> Iterator[Held]:
+    if container.address is not None:
+        yield Address(container.network, container.address)
+    if container.published or container.host_network:
+        yield from service.ports
+
+
+class Turnover(NamedTuple):
+    """Who goes, stays and comes on a host; the lists keep the order of `old` and `new`."""
+
+    old: Mapping[Holder, Holding]
+    new: Mapping[Holder, Holding]
+    gone: list[Holder]
+    come: list[Holder]
+    renewed: list[Holder]  # stays, with another set-up or in a new network
+    differ: list[Holder]  # those, and who stays and holds something else
+    freed: list[Holder]  # of these: it stops before anything starts, since others wait for it
+    down: list[Holder]  # of these: its network is made anew
+
+    def moves(self, holder: Holder) -> bool:
+        """Whether it is a program that takes a port which it did not have."""
+        holding = self.new[holder]
+        if not holding.program or not holding.holds:
+            return False
+        return holder not in self.old or self.old[holder].holds != holding.holds
+
+    def released(self, some: Iterable[Holder]) -> tuple[Held, ...]:
+        """What those hold that stop."""
+        return _in_order(held for holder in some for held in self.old[holder].holds)
+
+    def exchanged(self, some: Iterable[Holder]) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+        """What those release and take that start, or change while they run."""
+        stopped = {*self.freed, *self.down}
+        releases: set[Held] = set()
+        takes: set[Held] = set()
+        for holder in some:
+            held: frozenset[Held] = frozenset()
+            if holder in self.old and holder not in stopped:
+                held = self.old[holder].holds
+            releases |= held - self.new[holder].holds
+            takes |= self.new[holder].holds - held
+        return _in_order(releases), _in_order(takes)
+
+
+def _in_order(some: Iterable[Held]) -> tuple[Held, ...]:
+    """Ports by number, then addresses."""
+    ports: list[Endpoint] = []
+    addresses: list[Address] = []
+    for held in some:
+        if isinstance(held, Endpoint):
+            ports.append(held)
+        else:
+            addresses.append(held)
+    return (*sorted(ports), *sorted(addresses, key=str))
+
+
+def turnover_of(host: str, before: Facts, after: Facts, anew: Collection[str | None]) -> Turnover:
+    """`anew`: the networks that are removed and made again."""
+    old, new = holders(host, before), holders(host, after)
+    takers: dict[Held, set[Holder]] = {}
+    found = Turnover(old, new, [], [], [], [], [], [])
+    for holder, holding in new.items():
+        takes = holding.holds
+        if holder in old:
+            takes = takes - old[holder].holds
+        else:
+            found.come.append(holder)
+        for held in takes:
+            takers.setdefault(held, set()).add(holder)
+    for holder in old:
+        if holder not in new:
+            found.gone.append(holder)
+    for holder in new:
+        if holder in old:
+            _sort_in(found, holder, takers, old[holder].network in anew)
+    return found
+
+
+def _sort_in(
+    turnover: Turnover, holder: Holder, takers: Mapping[Held, set[Holder]], down: bool
+) -> None:
+    """Whom of those that stay the change concerns, and how."""
+    was, now = turnover.old[holder], turnover.new[holder]
+    if down:
+        turnover.down.append(holder)
+    if down or now.setup != was.setup:
+        turnover.renewed.append(holder)
+    if down or now.setup != was.setup or now.holds != was.holds:
+        turnover.differ.append(holder)
+        if _is_waited_for(holder, was, now, takers):
+            turnover.freed.append(holder)
+
+
+def _is_waited_for(
+    holder: Holder, was: Holding, now: Holding, takers: Mapping[Held, set[Holder]]
+) -> bool:
+    """Whether another takes what it releases, or, of a forwarder, the address that it led to: it
+    would lead its visitors to somebody else."""
+    for held in was.holds - now.holds:
+        if takers.get(held, set()) - {holder}:
+            return True
+    if was.leads == now.leads:
+        return False
+    return any(isinstance(held, Address) and held.address == was.leads for held in takers)
+
+
+def without(some: Iterable[Holder], others: Iterable[Holder]) -> list[Holder]:
+    left_out = set(others)
+    return [holder for holder in some if holder not in left_out]
+
+
+def units_of(some: Iterable[Holder]) -> list[Holder]:
+    return [holder for holder in some if holder.kind == "unit"]
+
+
+def by_file(some: Iterable[Holder]) -> dict[str, list[Holder]]:
+    """The containers among them, by the override that they are in."""
+    found: dict[str, list[Holder]] = {}
+    for holder in sorted(some):
+        if holder.kind == "container":
+            found.setdefault(holder.file, []).append(holder)
+    return dict(sorted(found.items()))
+
+
+def names_of(some: Iterable[Holder]) -> tuple[str, ...]:
+    return tuple(sorted(holder.name for holder in some))
+
+
+def ports_of(holding: Holding) -> tuple[Endpoint, ...]:
+    return tuple(sorted(held for held in holding.holds if isinstance(held, Endpoint)))

@@ -1,0 +1,428 @@
+"""A review in words: what it says of services, hosts and exposures. Its steps are in `step_words`.
+
+In: the parts of a `Review`, which are data. Out: English, a line or a part of one. Pure. How the
+lines stand on a page is `summary`'s business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from portgen.plan.facts import Container, Route, Service, Words, moves_of
+from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
+from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
+from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
+from portgen.review.firewall import Own
+from portgen.review.match import Kind
+
+Names = Mapping[str, Words]
+
+_COUNTED: dict[Kind, tuple[str, str]] = {
+    "moved": ("moves", "move"),
+    "swapped": ("swaps", "swap"),
+    "renamed": ("is renamed", "are renamed"),
+    "added": ("is added", "are added"),
+    "removed": ("is removed", "are removed"),
+    "changed": ("changes", "change"),
+}
+
+
+def headline(review: Review) -> str:
+    """`10 services move`, or `11 services: 10 move, 1 is added`."""
+    counts = Counter(changed.kind for changed in review.services)
+    parts = []
+    for kind, verbs in _COUNTED.items():
+        if counts[kind]:
+            parts.append((counts[kind], verbs[counts[kind] > 1]))
+    services = counted(len(review.services), "service")
+    if not parts:
+        return "no service changes"
+    if len(parts) == 1:
+        return f"{services} {parts[0][1]}"
+    return f"{services}: " + ", ".join(f"{count} {verb}" for count, verb in parts)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 unit`, `2 units`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"
+
+
+def sources(some: Iterable[str], host: str, names: Names) -> str:
+    """Sources as the inventory of a host calls them: a zone or a project where all of its networks
+    are meant, else the networks themselves."""
+    some = tuple(some)
+    known = names.get(host, {})
+    given = set(some)
+    whole: dict[frozenset[str], bool] = {}  # a zone is looked at once, not once for each network
+    found: dict[str, None] = {}
+    for source in some:
+        word, all_of_it = known.get(source, (source, frozenset()))
+        if all_of_it not in whole:
+            whole[all_of_it] = all_of_it <= given
+        if not whole[all_of_it]:
+            word = source
+        found[word] = None
+    return ", ".join(found) or "nobody"
+
+
+# --- a service ------------------------------------------------------------------------------------
+
+
+def line(changed: Changed, names: Names) -> str:
+    """What happens to a service, as one line."""
+    return f"{changed.title} " + "; ".join(service(changed, names))
+
+
+def service(changed: Changed, names: Names) -> list[str]:
+    """What happens to a service, in parts."""
+    before, now = changed.before, changed.after
+    parts: list[str] = []
+    if before is None and now is not None:
+        parts.append(_arrival(now))
+    elif now is None and before is not None:
+        parts.append(f"is removed{_listed(' from ', before)}")
+    elif before is not None and now is not None:
+        parts += _identity(changed, before, now)
+        parts += _status(before, now)
+        parts += _ports(changed, before, now)
+        parts += _facts(changed, before, now)
+    left = changed.was or changed.key
+    parts += _rules(changed.rules, left.host, changed.host, names)
+    parts += _container(before, now)
+    parts += _units(before, now)
+    return parts or ["changes"]
+
+
+def _listed(word: str, service: Service) -> str:
+    """` at 5007, 5008/udp`; nothing where it has no port."""
+    if not service.ports:
+        return ""
+    return word + ", ".join(port.short for port in service.ports)
+
+
+def _arrival(now: Service) -> str:
+    if now.status != "active":
+        if not now.ports:
+            return f"is {now.status}"
+        return f"is {now.status}:{_listed(' reserves ', now)}, nothing is rendered"
+    text = "is added"
+    if now.ports:
+        text += _place(now)
+    if now.route is not None:
+        text += f", route {now.route.path}"
+    return text
+
+
+def _place(now: Service) -> str:
+    """` at 5007, via socat to 172.30.0.17:8000`."""
+    text = f"{_listed(' at ', now)}, via {now.via}"
+    inside = _inside(now, now.primary)
+    if inside:
+        text += f" to {inside}"
+    return text
+
+
+def _inside(service: Service, port: Endpoint | None) -> str | None:
+    """The container's address, and the port of it that a host port leads to."""
+    if port is None or service.container is None or service.container.address is None:
+        return None
+    return f"{service.container.address}:{service.ports[port]}"
+
+
+def _identity(changed: Changed, before: Service, now: Service) -> Iterator[str]:
+    was, key = changed.was, changed.key
+    if was is None:
+        return
+    if was.name != key.name:
+        text = f"is renamed: {was.name} -> {key.name}"
+        if before.primary == now.primary:
+            text += _listed(" at ", now)
+        yield text
+    if was.host != key.host:
+        yield f"moves from {was.host} to {key.host}"
+
+
+def _status(before: Service, now: Service) -> Iterator[str]:
+    if before.status == now.status:
+        return
+    if now.status == "active":
+        yield f"goes live{_place(now)}"
+    elif now.ports:
+        yield f"is {now.status}:{_listed(' keeps ', now)}, nothing is rendered"
+    else:
+        yield f"is {now.status}: nothing is rendered"
+
+
+def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
+    moves = moves_of(before, now)
+    for new, old in moves.items():
+        if changed.kind == "swapped" and new == now.primary:
+            yield f"swaps {old.port} for {new.port} with {changed.partner}"
+        else:
+            yield f"moves {old.short} -> {new.short}"
+    for port in now.ports:
+        if port not in before.ports and port not in moves:
+            yield f"takes port {port.short}"
+    for port in before.ports:
+        if port not in now.ports and port not in moves.values():
+            yield f"releases port {port.short}"
+    if before.via != now.via:
+        yield f"changes from {before.via} to {now.via}"
+    elif moves and before.status == now.status != "active":
+        yield f"is {now.status}, so nothing is rendered"
+    elif moves and now.via in ("host", "process"):
+        yield "its own program must listen on the new port"
+    yield from _forwards(before, now, moves)
+
+
+def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
+    """The ports that lead to another port of the container."""
+    if before.via not in ("socat", "docker") or now.via not in ("socat", "docker"):
+        return
+    for port, inside in now.ports.items():
+        was = before.ports.get(moves.get(port, port))
+        if was is not None and was != inside:
+            yield f"forwards {port.short} to container port {inside} (was {was})"
+
+
+# Facts that have words of their own, or follow from one that has.
+_ELSEWHERE = {
+    "status", "ports", "primary", "via", "backend", "route", "units", "container", "openings",
+    "guard", "title", "other",
+}  # fmt: skip
+
+
+def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
+    if before.title and before.title != now.title:  # files don't name every service's title
+        yield f'was titled "{before.title}"'
+    yield from _route(before.route, now.route)
+    yield from _backend(before, now)
+    for name, old, new in changed.differences:
+        if name.partition(".")[0] not in _ELSEWHERE:
+            fact = name.removeprefix("described.")
+            yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
+    yield from _unit_settings(changed, before, now)
+    for path in sorted({*before.other, *now.other}):
+        if before.other.get(path) != now.other.get(path):
+            yield f"changes in {path}"
+
+
+def _unit_settings(changed: Changed, before: Service, now: Service) -> Iterator[str]:
+    """Of its units what does not follow from a move, or from an opening."""
+    if before.primary != now.primary:
+        return
+    wanted = {"settings", "timeout"}
+    if before.openings == now.openings:
+        wanted |= {"clients", "bind"}
+    parts = set()
+    for difference in changed.differences:
+        if difference.field.startswith("units."):
+            parts.add(difference.field.rpartition(".")[2])
+    if parts & wanted:
+        yield f"changes its unit ({', '.join(sorted(parts & wanted))})"
+
+
+def _route(before: Route | None, now: Route | None) -> Iterator[str]:
+    if before is None and now is not None:
+        yield f"gets route {now.path}"
+    elif now is None and before is not None:
+        yield f"loses route {before.path}"
+    elif before is not None and now is not None and before != now:
+        if before.path != now.path:
+            yield f"moves its route {before.path} -> {now.path}"
+        parts = []
+        for name in ("strip", "auth_file", "max_body", "buffering", "timeout", "directives"):
+            old, new = getattr(before, name), getattr(now, name)
+            if old != new:
+                parts.append(f"{name} {_value(old)} -> {_value(new)}")
+        if (before.clients, before.closed) != (now.clients, now.closed):
+            parts.append(f"visitors {_visitors(before)} -> {_visitors(now)}")
+        if parts:
+            yield f"changes its route ({', '.join(parts)})"
+
+
+def _backend(before: Service, now: Service) -> Iterator[str]:
+    """Only what does not follow from a move: nginx now uses the container's address in place of the
+    host's port, or the other way round."""
+    old, new = before.backend, now.backend
+    if old and new and old.startswith(f"{LOOPBACK}:") != new.startswith(f"{LOOPBACK}:"):
+        yield f"gets nginx's requests at {new} (was {old})"
+
+
+def _visitors(route: Route) -> str:
+    if route.closed:
+        return "nobody"
+    return ", ".join(route.clients) or "everybody who reaches nginx"
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ((), []):
+        return "none"
+    if value is True:
+        return "yes"
+    if value is False:
+        return "no"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, str) and " " in value:
+        return f'"{value}"'
+    return str(value)
+
+
+def _rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
+    """The firewall's rules that change. `left`: the host of those that are closed."""
+    closed = dict(own.closed)
+    for port, some in own.opened.items():
+        text = f"opens {port} to {sources(some, host, names)}"
+        instead: tuple[str, ...] = ()
+        if left == host:
+            instead = closed.pop(port, ())
+        if instead:
+            text += f" instead of {sources(instead, host, names)}"
+        yield text
+    for port, some in own.taken.items():
+        yield f"takes over {port}, open to {sources(some, host, names)}"
+    for port, some in closed.items():
+        yield f"closes {port} to {sources(some, left, names)}"
+
+
+def _container(before: Service | None, now: Service | None) -> Iterator[str]:
+    old, new = None, None
+    if before is not None:
+        old = before.container
+    if now is not None:
+        new = now.container
+    if old is not None and new is None:
+        # The override no longer names it, and compose goes on with what the team's own file says.
+        yield (
+            f"the team's compose file still has container {old.service}: remove it there, "
+            "or the next `up` starts it again"
+        )
+    elif before is not None and old is None and new is not None:
+        yield "its container joins the compose override"
+    elif before is not None and now is not None and old is not None and new is not None:
+        if old != new:
+            yield f"recreates the container ({', '.join(_container_reasons(old, new))})"
+            return
+        moved = next(iter(moves_of(before, now)), None)
+        inside = _inside(now, moved)
+        if inside:
+            yield f"keeps its container at {inside}"
+
+
+def _container_reasons(old: Container, new: Container) -> Iterator[str]:
+    yield from _goes("address", old.address, new.address, "dynamic")
+    if old.host_network == new.host_network:
+        yield from _goes("network", old.network, new.network, "default")
+    elif new.host_network:
+        yield "on the host's network"
+    else:
+        yield "off the host's network"
+    if old.published != new.published:
+        yield f"publishes {_all(new.published)}"
+    yield from _goes("name", old.service, new.service)
+    yield from _goes("file", old.file, new.file)
+    if old.settings != new.settings:
+        yield "other settings"
+
+
+def _goes(what: str, old: str | None, new: str | None, nothing: str = "") -> Iterator[str]:
+    if old != new:
+        yield f"{what} {old or nothing} -> {new or nothing}"
+
+
+def _units(before: Service | None, now: Service | None) -> Iterator[str]:
+    old: Mapping[str, object] = {}
+    new: Mapping[str, object] = {}
+    if before is not None:
+        old = before.units
+    if now is not None:
+        new = now.units
+    restarts = [name for name in new if name in old and old[name] != new[name]]
+    for verb, units in (
+        ("stops", old.keys() - new.keys()),
+        ("starts", new.keys() - old.keys()),
+        ("restarts", restarts),
+    ):
+        if units:
+            yield f"{verb} {counted(len(units), 'unit')}"
+
+
+# --- a host ---------------------------------------------------------------------------------------
+
+
+def hosts(review: Review) -> Iterator[str]:
+    """What changes on each host beside its services, a line each."""
+    for change in review.nginx:
+        yield from _nginx(change, review.names)
+    for network in review.networks:
+        yield _network(network)
+
+
+def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
+    host, old, new = change.host, change.before, change.after
+    labels: tuple[tuple[str, tuple[object, ...], tuple[object, ...]], ...] = (
+        ("answers to", old.names, new.names),
+        ("listens on", old.listen, new.listen),
+        ("uses certificate", (old.certificate,), (new.certificate,)),
+    )
+    for label, before, now in labels:
+        if before != now:
+            yield f"{host}: nginx {label} {_all(now)} (was {_all(before)})"
+    for text in _rules(change.rules, host, host, names):
+        yield f"{host}: nginx {text}"
+
+
+def _all(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values if value) or "nothing"
+
+
+def _network(change: NetworkChange) -> str:
+    return f"{change.host}: network {change.network} changes from {change.before} to {change.after}"
+
+
+# --- an exposure ----------------------------------------------------------------------------------
+
+
+def exposure(found: Exposure, names: Names) -> str:
+    """`Figures: 5010/tcp to lan`."""
+    return f"{found.title}: {where(found)} to {who(found, names)}"
+
+
+def where(found: Exposure) -> str:
+    """What is reached: a port, a path, the host's network."""
+    place = found.where
+    if isinstance(place, Endpoint):
+        return str(place)
+    if isinstance(place, Entrance):
+        return f"{place.port} (and each route without an `allow`)"
+    if isinstance(place, HostNetwork):
+        return "its program's own ports, on the host's network,"
+    return _location(place)
+
+
+def _location(place: RoutePath) -> str:
+    text = f"{place.path} through nginx"
+    if place.news == "unlocked":
+        return f"{text}, without a password"
+    if place.news == "directives":
+        return f"{text}, with other raw directives (check them)"
+    if place.password:
+        return f"{text}, with a password"
+    return text
+
+
+def who(found: Exposure, names: Names) -> str:
+    """Who reaches it."""
+    if found.sources:
+        return sources(found.sources, found.host, names)
+    if isinstance(found.where, RoutePath):
+        entrance = UFW_DEFAULT
+        if found.entrance:
+            entrance = sources(found.entrance, found.host, names)
+        return f"everybody who reaches nginx ({entrance})"
+    return f"{UFW_DEFAULT} (there is no `allow`)"

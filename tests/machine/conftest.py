@@ -1,0 +1,11 @@
+"""Tests of `verify` that ask for a real program are of the group `programs`; the others need none."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name.startswith("test_verify") and "need" in item.fixturenames:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.programs)

@@ -1,0 +1,75 @@
+"""Which container holds a port, who may, and whose guard stays: decided in `templates/ufw/apply.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.targets.ufw.inspected import container, published
+from tests.targets.ufw.script import apply
+
+HOLDERS = [
+    apply.Holder("5001/tcp", "p", "shop"),
+    apply.Holder("5002/tcp", "q", "shop"),
+    apply.Holder("172.30.0.17", "p", "shop"),
+]
+
+
+@pytest.mark.parametrize(
+    ("inspected", "holds"),
+    [
+        (container("shop"), {"5001/tcp", "172.30.0.17"}),
+        (container("shop", ip=""), {"5001/tcp", "172.30.0.17"}),
+        (container("shop", ip="127.0.0.1"), {"172.30.0.17"}),  # which is closed to others by itself
+        (container("shop", None), {"172.30.0.17"}),
+    ],
+)
+def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> None:
+    assert apply.container_of(inspected).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("inspected", "stranger"),
+    [
+        (container("gone"), True),
+        (container("gone", status="paused"), True),
+        (container("gone", status="restarting"), True),
+        (container("gone", status="exited"), False),
+        (container("gone", status="exited", restart="always"), True),  # it comes back with docker
+        (
+            container("shop", project="q", status="exited", restart="always"),
+            False,
+        ),  # it is about to be made anew
+        (container("shop", project="q"), True),
+        (container("shop"), False),
+        (container("gone", port=5999, address="172.30.0.99"), False),
+    ],
+)
+def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool) -> None:
+    assert apply.is_stranger(apply.container_of(inspected), "5001/tcp", HOLDERS) is stranger
+
+
+@pytest.mark.parametrize(
+    ("inspected", "may"),
+    [
+        (container("shop"), True),
+        (
+            container("shop", project="srv-p"),
+            True,
+        ),  # compose's project is the folder's name, or what the team calls it
+        (container("shop", project="q"), False),
+        (container("other"), False),
+        (container("shop", project=""), False),
+    ],
+)
+def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
+    assert apply.may_hold(apply.container_of(inspected), "5001/tcp", HOLDERS) is may
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")],
+)
+def test_a_port_of_a_range_is_held(asked: str, got: str) -> None:
+    assert "5001/tcp" in apply.container_of(published(asked, got)).holds
