@@ -31,8 +31,9 @@ def test_nothing_is_exposed_by_undoing_what_exposed_something() -> None:
     """There and back: of two opposite changes at most one lets somebody in, for the same service by
     the same way."""
     for case in CASES:
+        # The same visitors at the same place, and each time something else behind or before it.
         if case.parent.name in ("container-port", "raw-directives"):
-            continue  # the same visitors at the same place, and each time something else behind it, or before it
+            continue
         before, after = texts(case)
         there, back = (
             {(e.host, e.service, e.where, e.sources) for e in by_plans(*way).exposures if e.new}

@@ -197,7 +197,10 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
 ON_THE_HOST = """\
 version: 1
 hosts: {box: {}}
-projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}}}
+projects:
+  wall:
+    ports: 5000-5099
+    services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}
 """
 
 
