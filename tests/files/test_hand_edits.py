@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from portgen.problem import Exit
-from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, tree
 
 
 def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run) -> None:

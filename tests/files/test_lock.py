@@ -16,7 +16,8 @@ import pytest
 
 from portgen.files import output
 from portgen.problem import Exit
-from tests.files.project import CHANGED, SNIPPET, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import CHANGED, SNIPPET, Run, tree
 from tests.limit import HANGS
 
 

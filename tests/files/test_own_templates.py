@@ -20,22 +20,16 @@ from portgen.files import own_templates
 from portgen.problem import Exit
 from portgen.settings import Settings
 from tests.conftest import Run, missing
+from tests.estates import wall
 from tests.limit import HANGS, until
 
 Portgen = Callable[..., Run]
 
-INVENTORY = """\
-version: 1
-hosts: {box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, listen: 80}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {via: socat, container_port: 5000, route: "/{name}/", allow: [lan]}
-    services:
-      first: {title: First, port: 5000}
-      second: {title: Second, port: 5001}
-"""
+INVENTORY = wall(
+    "      first: {title: First, port: 5000}\n      second: {title: Second, port: 5001}\n",
+    host="zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, listen: 80}",
+    more='    defaults: {via: socat, container_port: 5000, route: "/{name}/", allow: [lan]}\n',
+)
 UNIT = "systemd/forwarder.service.j2"
 
 

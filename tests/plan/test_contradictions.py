@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 
 from portgen import whole
 from portgen.formats import compose as composefile
-from portgen.inventory import source as inventory
 from portgen.machine import programs
 from portgen.plan import planner, team_files
 from tests.conftest import Run
-from tests.estates import line_of, only
+from tests.estates import line_of, loaded, only
 from tests.limit import HANGS, ends
 
 Portgen = Callable[..., Run]
@@ -592,7 +591,7 @@ SERVICES = st.dictionaries(
     env=st.text("A=$B{}'\"# \n", max_size=20),
 )
 def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: object, env: str):
-    source = inventory.parse(INVENTORY.encode(), "inventory.yaml")
+    source = loaded(INVENTORY)
     files = {
         "stack/base.yml": json.dumps({"services": services, "networks": networks}),
         "stack/.env": env,

@@ -14,12 +14,12 @@ from pytest_snapshot.plugin import Snapshot
 
 from portgen import targets
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import facts, of_plan, planner
+from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
 from portgen.plan.types import Endpoint
 from portgen.review import exposure, firewall, readings, steps, summary, words
-from tests.review.reviewed import TEMPLATES, by_files, by_plans, planned
+from tests.estates import planned
+from tests.review.reviewed import TEMPLATES, by_files, by_plans
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
 FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
@@ -70,7 +70,7 @@ def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
     ids=lambda case: case.parent.name,
 )
 def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
-    plan = planner.make(inventory.parse(case.read_bytes(), "inventory.yaml").inventory)
+    plan = planned(case.read_bytes())
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
     planned_facts = of_plan.of(plan, keys)

@@ -16,7 +16,8 @@ from portgen.review import compare as review
 from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
-from tests.review.reviewed import by_files, planned
+from tests.estates import planned
+from tests.review.reviewed import by_files
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
