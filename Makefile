@@ -97,6 +97,7 @@ bench: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	@$(BIN)/portgen schema > schema/inventory.schema.json
+	@$(BIN)/portgen schema --records > schema/records.schema.json
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

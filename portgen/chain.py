@@ -1,14 +1,17 @@
 """The way through the house, one stage after the other; every command is a prefix of it.
 
     inventory.yaml -load-> Source -make-> Plan -check-> [Problem]
-                                            |
-                                            +-render-> [File] -compare(output)-> [Change] -write-> output/
+                                           |
+                                           +-render-> [File] -compare-> [Change] -write-> output/
 
-In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it is reached.
+In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it
+is reached.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,14 +57,35 @@ def plan(settings: Settings) -> tuple[Source, Plan]:
 
 def check(settings: Settings) -> Checked:
     """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    from portgen import rules
+    from portgen.inventory import source as inventory
 
-    source, planned = plan(settings)
+    return check_source(inventory.load(settings.inventory, settings.inventory_name))
+
+
+def check_source(source: Source) -> Checked:
+    """Plan and lint an inventory that is loaded already."""
+    from portgen import rules
+    from portgen.plan import planner
+
+    planned = planner.make(source.inventory)
     return Checked(source, planned, rules.check(planned, source.at))
 
 
+def names_team_files(settings: Settings) -> bool:
+    """Whether the inventory may name a team's compose file: that can change while the inventory
+    does not."""
+    from portgen import whole
+
+    try:
+        data, _ = whole.read(settings.inventory, whole.MOST_INVENTORY)
+    except OSError:
+        return True
+    return re.search(rb"(?m)^(?!\s*#).*compose", data) is not None
+
+
 def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:
-    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are none."""
+    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are
+    none."""
     if not any(project.base_file for project in planned.projects):
         return []
     from portgen import rules, whole
@@ -71,7 +95,8 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
 
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
-    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown target."""
+    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown
+    target."""
     from portgen import targets
     from portgen.files import memory
     from portgen.files import render as renderer
@@ -79,9 +104,8 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
     chosen: dict[str, Target] = targets.every()
     if only is not None:
         if only not in chosen:
-            raise PortgenError(
-                f"no such target: {only}", Exit.USAGE, hint=f"targets: {', '.join(chosen)}"
-            )
+            hint = f"known targets: {', '.join(chosen)}"
+            raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=hint)
         chosen = {only: chosen[only]}
     return renderer.files(planned, chosen, template_folders(settings), memory.Folder, _apart)
 
@@ -105,7 +129,7 @@ def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
     try:
         return programs.bounded(work, seconds=TEMPLATE_SECONDS, memory=TEMPLATE_MEMORY)
     except programs.Stopped as stopped:
-        hint = "a template only prints values: look there for a loop, a repetition or a power that grows without end"
+        hint = "look there for a loop, a repetition or a power that grows without end"
         raise PortgenError(f"{stopped.where}: {stopped}", Exit.INVENTORY, hint=hint) from None
 
 
@@ -121,7 +145,23 @@ def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compa
 
 def failed(problems: Iterable[Problem], strict: bool = False) -> bool:
     """Whether findings stop what comes after: errors do, warnings with `strict`."""
-    return any(
-        problem.severity is Severity.ERROR or (strict and problem.severity is Severity.WARNING)
-        for problem in problems
-    )
+    stops = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    return any(problem.severity in stops for problem in problems)
+
+
+def fresh(before: Iterable[Problem], after: Iterable[Problem]) -> list[Problem]:
+    """What is found after an edit and was not before, wherever its lines have moved to."""
+    known = Counter(map(_essence, before))
+    found = []
+    for problem in after:
+        essence = _essence(problem)
+        if known[essence]:
+            known[essence] -= 1
+        else:
+            found.append(problem)
+    return found
+
+
+def _essence(problem: Problem) -> tuple[str, str, str]:
+    """A finding without the line numbers, which an edit above it changes."""
+    return problem.rule, problem.severity, re.sub(r"\bline [0-9]+", "line", problem.message)

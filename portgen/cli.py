@@ -1,7 +1,7 @@
 """The command line: global options, the lazily loaded commands, and the one error boundary.
 
-In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.commands` with a click command named
-`command`; it is imported when it is called, or for the overview.
+In: argv. Out: an exit code (`problem.Exit`). A command is a module of `portgen.commands` with a
+click command named `command`; it is imported when it is called, or for the overview.
 """
 
 from __future__ import annotations
@@ -9,14 +9,21 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
-from portgen import __version__, commands, plugins
+from portgen import __version__, commands, plugins, screen
+from portgen.commands._options import global_options, settings_of
 from portgen.problem import Exit, PortgenError, did_you_mean
-from portgen.screen import failure, problems
-from portgen.settings import Style, wants_color
-from portgen.visible import visible
+
+EPILOG = (
+    "Every command takes these options too. "
+    "Exit codes: 0 success, 1 differences or findings, 2 usage, "
+    "3 the inventory can't be loaded, or a template of your own fails, "
+    "4 system error (file not writable, tool missing or broken)."
+)
+AGAIN = "run it again with -v for the traceback"
 
 
 class _Commands(click.Group):
@@ -27,9 +34,8 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         for module in plugins.names(commands):
-            if (
-                module.removesuffix("_") == name
-            ):  # `next_`: a module can't shadow what it needs itself
+            # `next_`: a module of that name would hide what it needs itself.
+            if module.removesuffix("_") == name:
                 found: click.Command = importlib.import_module(f"portgen.commands.{module}").command
                 return found
         return None
@@ -49,66 +55,64 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command takes these options too. Exit codes: 0 fine, 1 differences or findings, 2 usage, 3 the inventory can't be loaded, or a template of your own fails, 4 the machine.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="portgen", message="%(prog)s %(version)s")
-@commands.global_options
+@global_options
 @click.pass_context
 def portgen(ctx: click.Context) -> None:
-    """One inventory of a host's ports; nginx, docker-compose, ufw and systemd files rendered from it, with the diff first."""
+    """Keep a host's ports in one inventory: nginx, docker-compose, ufw and systemd files are
+    rendered from it, after you have seen what changes."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run, and end the process with an exit code; no exception ever reaches the person as a traceback without -v."""
-    style = Style(color=wants_color("auto"))
-    code: int
+    """Run, and end the process with an exit code; a person sees a traceback only with -v."""
+    given: dict[str, Any] = {}
     try:
-        result = portgen.main(argv, prog_name="portgen", standalone_mode=False)
+        result = portgen.main(argv, "portgen", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else Exit.OK
-    except PortgenError as error:
-        style = commands.last_settings().style
-        if error.problems:
-            problems(error.problems, style)
-        else:
-            failure(str(error), error.hint, style)
-        code = error.code
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True
-        )  # behind a question
-        code = Exit.INTERRUPTED
-    except click.ClickException as error:
-        vars(error)["message"] = visible(
-            error.message
-        )  # it repeats what was typed, or what a glob found
-        error.show()
-        code = Exit.USAGE
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python's own flush at exit would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.OK
-    except OSError as error:
-        # Not expected where it happened, and yet the machine's: a full disk behind stdout, say.
-        if commands.last_settings().style.verbose:
-            raise
-        failure(
-            f"{error.filename or 'output'}: {error.strerror}",
-            "run it again with -v for the traceback",
-            style,
-        )
-        code = Exit.MACHINE
-    except Exception as error:
-        if commands.last_settings().style.verbose:
-            raise
-        failure(
-            f"a bug in portgen: {type(error).__name__}: {error}",
-            "run it again with -v for the traceback, and report it",
-            style,
-        )
-        code = Exit.BUG
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
+        code = _ended(error, given)
     sys.exit(code)
+
+
+def _ended(error: BaseException, given: dict[str, Any]) -> int:
+    """Say why the command ended, and give its exit code. With -v, what nobody foresaw is raised
+    again."""
+    style = settings_of(given).style
+    match error:
+        case PortgenError():
+            if error.problems:
+                screen.problems(error.problems, style)
+            else:
+                screen.failure(str(error), error.hint, style)
+            return error.code
+        case click.Abort() | KeyboardInterrupt():
+            # On a terminal the cursor still stands after a question.
+            click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
+            return Exit.INTERRUPTED
+        case click.ClickException():
+            # The message repeats what was typed, or what a glob found.
+            vars(error)["message"] = screen.readable(error.message)
+            error.show()
+            return Exit.USAGE
+        case BrokenPipeError():
+            # Whoever read the output has seen enough. Python's own flush at exit would fail once
+            # more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+    if style.verbose:
+        raise error
+    if isinstance(error, OSError):
+        # Nothing expected it where it happened, but it is the machine's: a full disk behind stdout,
+        # for example.
+        screen.failure(f"{error.filename or 'output'}: {error.strerror}", AGAIN, style)
+        return Exit.MACHINE
+    message = f"a bug in portgen: {type(error).__name__}: {error}"
+    screen.failure(message, f"{AGAIN}, and report it", style)
+    return Exit.BUG

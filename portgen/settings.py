@@ -1,6 +1,7 @@
 """What a person asked for on the command line: where things lie, and how to print.
 
-In: nothing. Out: `Settings` and `Style`, which every command gets. Never reads the command line; that is `commands`.
+In: nothing. Out: `Settings` and `Style`, which every command gets. Never reads the command line;
+that is `commands`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Style(NamedTuple):
 
 
 def wants_color(choice: str) -> bool:
-    """`always`, `never`, or by NO_COLOR (it beats the next), CLICOLOR_FORCE and whether stdout is a terminal."""
+    """`always`, `never`, or by NO_COLOR (it beats the next), CLICOLOR_FORCE and whether stdout is a
+    terminal."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):
@@ -48,5 +50,6 @@ class Settings(NamedTuple):
 
     @property
     def out(self) -> Path:
-        """Beside the inventory's folder, not the inventory: `-o` is a path of the person who runs portgen."""
+        """Beside the inventory's folder, not the inventory: `-o` is a path of the person who runs
+        portgen."""
         return self.folder / self.output_name

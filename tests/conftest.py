@@ -88,9 +88,8 @@ def portgen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ru
 
 def run_here(arguments: list[str], out: io.StringIO, err: io.StringIO) -> int:
     """The command line in this process and in the current folder; the exit code."""
-    from portgen import cli, commands
+    from portgen import cli
 
-    commands._given.clear()
     with (
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -121,10 +121,10 @@ def only(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
     monkeypatch.setattr(every_target, "every", lambda: chosen)
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace the one occurrence of `old`."""
+def edit(path: Path, old: str, new: str, times: int = 1) -> None:
+    """Replace `old`, which has to be there just so many times."""
     text = path.read_text()
-    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    assert text.count(old) == times, f"{old!r} is {text.count(old)} times in {path.name}"
     path.write_text(text.replace(old, new))
 
 

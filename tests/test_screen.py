@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portgen import screen
+from portgen import chain, screen
 from portgen.problem import Location, Problem, Severity
 from portgen.settings import Style
 
@@ -50,5 +50,5 @@ def test_a_finding_that_only_moved_is_not_new() -> None:
         _problem("port 5000 is held by hub (line 4)", 12),
         _problem("other", 1, "else"),
     ]
-    assert screen.fresh(before, after) == after[1:]
-    assert screen.fresh(after, after) == []
+    assert chain.fresh(before, after) == after[1:]
+    assert chain.fresh(after, after) == []

@@ -1,7 +1,8 @@
 """What TAB offers for an argument: names from the inventory at hand, revisions, files.
 
-In: click's context of a half-typed command line. Out: `CompletionItem`s. Never says anything: where the inventory can't be
-read there is nothing to offer. Imports only click and the standard library until TAB is pressed.
+In: click's context of a half-typed command line. Out: `CompletionItem`s. Prints nothing: where
+the inventory can't be read there is nothing to offer. Imports only click and the standard library
+until TAB is pressed.
 """
 
 from __future__ import annotations
@@ -18,59 +19,47 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from portgen.inventory.model import Inventory
+    from portgen.inventory.model import Project
 
-# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a branch may be called `x$(id)`, or
-# have an escape of the terminal's in its name, and whoever may push names it.
+# What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a
+# branch may be called `x$(id)`, or have an escape of the terminal's in its name, and whoever may
+# push names it.
 _PLAIN = re.compile(r"[\w@%+=:,./-][\w@%+=:,./#-]*")
 
 
 def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of services, with their titles; not one that stands on the line already."""
-    inventory = _inventory(ctx)
+    """The names of services, with their titles; not one that is on the line already."""
     taken = set(map(str, ctx.params.values()))
-    found = inventory.projects.values() if inventory else ()
-    return _offered(
-        (
-            (name, service.title or project.title)
-            for project in found
-            for name, service in project.services.items()
-            if name not in taken
-        ),
-        incomplete,
-    )
+    found = []
+    for project in _projects(ctx).values():
+        for name, service in project.services.items():
+            if name not in taken:
+                found.append((name, service.title or project.title))
+    return _offered(found, incomplete)
 
 
 def projects(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of projects, with their titles."""
-    inventory = _inventory(ctx)
-    return _offered(
-        ((name, project.title) for name, project in inventory.projects.items())
-        if inventory
-        else (),
-        incomplete,
-    )
+    found = [(name, project.title) for name, project in _projects(ctx).items()]
+    return _offered(found, incomplete)
 
 
 def groups(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The planned parts of the project on the line, or of all."""
-    inventory = _inventory(ctx)
-    project = ctx.params.get("project")
-    found = inventory.projects.items() if inventory else ()
-    return _offered(
-        (
-            (group.name, group.purpose)
-            for name, entry in found
-            if project in (None, name)
-            for group in entry.groups
-        ),
-        incomplete,
-    )
+    """The groups of the project on the line, or of all."""
+    wanted = ctx.params.get("project")
+    found = []
+    for name, project in _projects(ctx).items():
+        if wanted in (None, name):
+            for group in project.groups:
+                found.append((group.name, group.purpose))
+    return _offered(found, incomplete)
 
 
 def explained(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What `explain` takes: a service, or a file."""
-    return files(ctx, param, incomplete) if "/" in incomplete else services(ctx, param, incomplete)
+    if "/" in incomplete:
+        return files(ctx, param, incomplete)
+    return services(ctx, param, incomplete)
 
 
 def targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -91,14 +80,14 @@ def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 
 def files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Whatever the shell offers for a file."""
+    """What the shell offers for a file."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
 
 
 def folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Whatever the shell offers for a folder."""
+    """What the shell offers for a folder."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="dir")]
@@ -107,24 +96,26 @@ def folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 def _offered(names: Iterable[tuple[str, str | None]], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    return [
-        CompletionItem(name, help=title)
-        for name, title in names
-        if name.startswith(incomplete) and _PLAIN.fullmatch(name)
-    ]
+    found = []
+    for name, title in names:
+        if name.startswith(incomplete) and _PLAIN.fullmatch(name):
+            found.append(CompletionItem(name, help=title))
+    return found
 
 
-def _inventory(ctx: click.Context) -> Inventory | None:
+def _projects(ctx: click.Context) -> dict[str, Project]:
+    """The inventory's projects; none where it can't be read."""
     from portgen.inventory import source as inventory
 
     try:
-        return inventory.load(_settings(ctx).inventory).inventory
+        return inventory.load(_settings(ctx).inventory).inventory.projects
     except PortgenError:
-        return None
+        return {}
 
 
 def _settings(ctx: click.Context) -> Settings:
-    """Where things lie, by the options before the command or after it: while completing, no command has run to say so."""
+    """Where things lie, by the options before the command or after it: while completing, no command
+    has run to say so."""
     given: dict[str, str] = {}
     level: click.Context | None = ctx
     while level is not None:

@@ -8,22 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portgen import chain
-from portgen.commands import (
-    _complete,
-    find_group,
-    find_project,
-    find_service,
-    no_room,
-    revise,
-    revision,
-)
+from portgen.commands import _complete
+from portgen.commands._lookup import find_group, find_project, no_room
+from portgen.commands._revise import revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from portgen.edits.edit import Edited
+    from portgen.inventory.source import Source
     from portgen.plan.types import Plan
 
 _PORT = click.IntRange(1, 65535)
@@ -50,7 +43,7 @@ Examples:
     "--group",
     metavar="GROUP",
     shell_complete=_complete.groups,
-    help="Take the next free port of this planned part of the range.",
+    help="Take the next free port of this group.",
 )
 @click.option("--title", help="What people call it.")
 @click.option("--purpose", help="What it is for.")
@@ -67,11 +60,11 @@ Examples:
     "--allow",
     multiple=True,
     metavar="WHO",
-    help="Who may reach the port itself: any, a zone, a project, a CIDR. Several times for several.",
+    help="Who may reach the port itself: any, a zone, a project, a CIDR. Repeat it for several.",
 )
 @click.option("--health", metavar="PATH", help="The URL path that answers when it is well.")
 @click.option("--assigned", metavar="DATE", help="[default: today]")
-@revision
+@with_revision
 def command(
     settings: Settings,
     name: str,
@@ -84,71 +77,74 @@ def command(
 ) -> int:
     """Add service NAME to a project, at its next free port.
 
-    The entry goes behind the project's last one, in the style of its neighbours; nothing else in the file changes.
+    The entry goes after the project's last one, in the style of its neighbours; nothing else in the
+    file changes.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise click.BadParameter(
-            f"{name!r} is not a name: lower-case letters, digits and single hyphens",
-            param_hint="NAME",
-        )
+        message = f"{name!r} is not a valid name: use lower-case letters, digits and single hyphens"
+        raise click.BadParameter(message, param_hint="NAME")
     if port is not None and group is not None:
         raise click.UsageError("--port and --group exclude each other: --group finds the port")
     if given["route"] is not None and given["no_route"]:
         raise click.UsageError("--route and --no-route exclude each other")
-    return revise(
-        settings, lambda checked: _added(checked, name, project, port, group, given), yes, render
-    )
+    fields = _fields(given)
+
+    def make(checked: chain.Checked) -> Edited:
+        _refuse_known(checked, project, name)
+        taken = port or _free_port(checked.plan, project, group)
+        return _added(checked.source, project, name, {"port": taken, **fields})
+
+    return revise(settings, make, yes, render)
 
 
-def _added(
-    checked: chain.Checked,
-    name: str,
-    project: str,
-    port: int | None,
-    group: str | None,
-    given: dict[str, Any],
-) -> tuple[Edited, Callable[[Plan], str]]:
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the new entry, its port apart."""
     import datetime as dt
 
-    from msgspec.structs import replace
-
-    from portgen.edits import edit
-    from portgen.inventory import key_paths
-    from portgen.plan import planner, registry
-    from portgen.plan.free import free_ports
-
-    source, planned = checked.source, checked.plan
-    owner = find_project(planned, project)
-    if any(service.name == name for service in owner.services):
-        place = source.at(key_paths.service(project, name))
-        raise PortgenError(
-            f"{project} has a service {name} already ({place})",
-            Exit.DIFFERENT,
-            hint="`portgen move` gives it another port",
-        )
-    if group is not None:
-        find_group(owner, group)
-    if port is None:
-        port = next(free_ports(planned, owner, group), None)
-        if port is None:
-            raise no_room(planned, owner, group)
-    fields: dict[str, Any] = {
-        "port": port,
-        "assigned": given["assigned"] or dt.datetime.now().astimezone().date().isoformat(),
-    }
-    fields |= {
-        key: given[key]
-        for key in ("title", "purpose", "via", "container_port", "protocol", "route", "health")
-        if given[key] is not None
-    }
+    today = dt.datetime.now().astimezone().date()
+    fields: dict[str, Any] = {"assigned": given["assigned"] or today.isoformat()}
+    for name in ("title", "purpose", "via", "container_port", "protocol", "route", "health"):
+        if given[name] is not None:
+            fields[name] = given[name]
     if given["no_route"]:
         fields["route"] = None
     if given["allow"]:
         fields["allow"] = list(given["allow"])
+    return fields
+
+
+def _refuse_known(checked: chain.Checked, project: str, name: str) -> None:
+    for service in find_project(checked.plan, project).services:
+        if service.name == name:
+            place = checked.source.at(service.key_path)
+            message = f"{project} already has a service {name} ({place})"
+            hint = "`portgen move` gives it another port"
+            raise PortgenError(message, Exit.DIFFERENT, hint=hint)
+
+
+def _free_port(planned: Plan, project: str, group: str | None) -> int:
+    """Raises PortgenError where the project, or its group, has no free port."""
+    from portgen.plan.free import free_ports
+
+    owner = find_project(planned, project)
+    if group is not None:
+        find_group(owner, group)
+    port = next(free_ports(planned, owner, group), None)
+    if port is None:
+        raise no_room(planned, owner, group)
+    return port
+
+
+def _added(source: Source, project: str, name: str, fields: dict[str, Any]) -> Edited:
+    from msgspec.structs import replace
+
+    from portgen.edits import edit
+    from portgen.plan import planner
+
     edited = edit.add(source, project, name, fields)
     # Its address follows its port, and may be pinned to a service that had this port before.
     alone = replace(edited.expected, projects={project: edited.expected.projects[project]})
     address = edit.free_address(planner.make(alone), project, name)
     if address is not None:
-        edited = edit.add(source, project, name, {**fields, "address": address})
-    return edited, lambda after: registry.added(find_service(after, f"{project}/{name}"))
+        return edit.add(source, project, name, {**fields, "address": address})
+    return edited

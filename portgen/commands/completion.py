@@ -1,10 +1,11 @@
-"""`portgen completion`: the script by which a shell completes portgen's commands, options and names."""
+"""`portgen completion`: the script by which a shell completes portgen's commands, options and
+names."""
 
 from __future__ import annotations
 
 import click
 
-from portgen.commands import command as portgen_command
+from portgen.commands._options import with_settings
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -12,25 +13,22 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
-    epilog='Examples: eval "$(portgen completion bash)" in ~/.bashrc; eval "$(portgen completion zsh)" in ~/.zshrc, after compinit; '
+    epilog='Examples: eval "$(portgen completion bash)" in ~/.bashrc; '
+    'eval "$(portgen completion zsh)" in ~/.zshrc, after compinit; '
     "portgen completion fish > ~/.config/fish/completions/portgen.fish"
 )
 @click.argument("shell", type=click.Choice(SHELLS))
-@portgen_command
+@with_settings
 def command(_settings: Settings, shell: str) -> None:
-    """Print the script that completes portgen in SHELL: commands, options, the inventory's names, revisions."""
+    """Print the script that completes portgen in SHELL: commands, options, the inventory's names,
+    revisions."""
     from click import shell_completion
 
     found = shell_completion.get_completion_class(shell)
     if found is None:
-        raise PortgenError(
-            f"this click can't complete {shell}", Exit.MACHINE, hint="install a newer click"
-        )
+        message = f"this click can't complete {shell}"
+        raise PortgenError(message, Exit.MACHINE, hint="install a newer click")
+    root = click.get_current_context().find_root().command
+    completer = found(root, {}, "portgen", "_PORTGEN_COMPLETE")
     # Not the class's own `source`: it starts bash to ask for its version.
-    click.echo(
-        shell_completion.ShellComplete.source(
-            found(
-                click.get_current_context().find_root().command, {}, "portgen", "_PORTGEN_COMPLETE"
-            )
-        )
-    )
+    click.echo(shell_completion.ShellComplete.source(completer))

@@ -1,14 +1,16 @@
-"""`portgen diff`: what a change means, between the inventory and the output folder, or between two revisions."""
+"""`portgen diff`: what a change means, between the inventory and the output folder, or between two
+revisions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from portgen import chain, screen
 from portgen.commands import _complete
-from portgen.commands import command as portgen_command
+from portgen.commands._options import with_settings
 from portgen.problem import Exit, PortgenError, Problem, Severity
 from portgen.settings import Settings
 
@@ -18,72 +20,71 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: portgen diff; portgen diff main; portgen diff HEAD^ HEAD --format markdown"
+    epilog="""\b
+Examples:
+  portgen diff
+  portgen diff main
+  portgen diff HEAD^ HEAD --format markdown"""
 )
 @click.argument("revisions", metavar="[REV [REV]]", nargs=-1, shell_complete=_complete.revisions)
-@portgen_command
+@with_settings
 def command(settings: Settings, revisions: tuple[str, ...]) -> int:
-    """Tell what a change means: what it exposes, what happens to each service, what to do on the host.
+    """Explain a change: what it exposes, what happens to each service, what to do on the host.
 
-    Without REV, the inventory against the output folder; with one, that revision against the inventory as it lies here; with
-    two, one against the other. Exit 1 where anything differs.
+    Without REV, the inventory is compared with the output folder; with one, that revision with the
+    inventory as it lies here; with two, one with the other. Exit 1 if anything differs.
 
-    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV the
-    project's own templates/ run, in a sandbox.
+    Revisions are read from the .git above the inventory, and nothing of them is run. Without REV
+    the project's own templates/ run, in a sandbox.
     """
     if len(revisions) > 2:
-        raise PortgenError(
-            f"{len(revisions)} revisions: there can be two", Exit.USAGE, hint="portgen diff OLD NEW"
-        )
-    review, source = _revisions(settings, *revisions) if revisions else _output(settings)
+        message = f"{len(revisions)} revisions: at most two can be compared"
+        raise PortgenError(message, Exit.USAGE, hint="portgen diff OLD NEW")
+    if revisions:
+        review, source = _of_revisions(settings, *revisions)
+        same = "nothing changes"
+    else:
+        review, source = _of_output(settings)
+        same = f"nothing changes: {settings.output_name}/ is up to date"
     _print(review, source, settings)
     if review.empty:
-        screen.status(
-            "nothing changes"
-            if revisions
-            else f"nothing changes: {settings.output_name} is what the inventory says",
-            settings.style,
-        )
-    return Exit.OK if review.empty else Exit.DIFFERENT
+        screen.status(same, settings.style)
+        return Exit.OK
+    return Exit.DIFFERENT
 
 
-def _revisions(settings: Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
+def _of_revisions(settings: Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
     from portgen.inventory import source as inventory
     from portgen.machine import git
     from portgen.plan import planner
-    from portgen.review import compare as review
+    from portgen.review import compare
 
-    sources = (
-        git.load(old, settings.inventory, settings.inventory_name),
-        inventory.load(settings.inventory, settings.inventory_name)
-        if new is None
-        else git.load(new, settings.inventory, settings.inventory_name),
-    )
-    before, after = (planner.make(source.inventory) for source in sources)
-    return review.of_plans(before, after), sources[1]
+    before = git.load(old, settings.inventory, settings.inventory_name)
+    if new is None:
+        after = inventory.load(settings.inventory, settings.inventory_name)
+    else:
+        after = git.load(new, settings.inventory, settings.inventory_name)
+    review = compare.of_plans(planner.make(before.inventory), planner.make(after.inventory))
+    return review, after
 
 
-def _output(settings: Settings) -> tuple[Review, Source]:
-    from portgen.inventory import source as inventory
-    from portgen.plan import planner
-    from portgen.review import compare as review
+def _of_output(settings: Settings) -> tuple[Review, Source]:
+    from portgen.review import compare
 
-    source = inventory.load(settings.inventory, settings.inventory_name)
-    plan = planner.make(source.inventory)
-    compared = chain.compare(settings, plan)
-    return review.of_changes(compared.changes, compared.files, plan), source
+    source, planned = chain.plan(settings)
+    compared = chain.compare(settings, planned)
+    return compare.of_changes(compared.changes, compared.files, planned), source
 
 
 def _print(review: Review, source: Source, settings: Settings) -> None:
-    from portgen.review import summary
+    from portgen.review import records, summary
 
     style = settings.style
     if style.format == "json":
-        screen.data(summary.as_dict(review))
+        screen.data(records.review(review))
         return
     if style.format == "github":
-        for line in screen.problem_lines(_findings(review, source, settings.inventory_name), style):
-            click.echo(line)
+        screen.problems(list(_findings(review, source, settings.inventory_name)), style)
     if style.quiet:
         return
     lines = summary.markdown(review) if style.format == "markdown" else summary.text(review)
@@ -91,25 +92,19 @@ def _print(review: Review, source: Source, settings: Settings) -> None:
         click.echo(screen.shown(line, style))
 
 
-def _findings(review: Review, source: Source, file: str) -> list[Problem]:
+def _findings(review: Review, source: Source, file: str) -> Iterator[Problem]:
     """What becomes reachable, at the service's own line."""
     from portgen.inventory import key_paths
     from portgen.review import words
 
-    paths = {
-        name: key_paths.service(project, name)
-        for project, entry in source.inventory.projects.items()
-        for name in entry.services
-    }
-    return [
-        Problem(
-            "exposes",
-            Severity.WARNING,
-            f"{exposure.title}: {words.where(exposure)} becomes reachable to {words.who(exposure, review.names)}",
-            source.at(paths.get(exposure.service, key_paths.host(exposure.host)))._replace(
-                file=file
-            ),  # not `main:inventory.yaml`
-        )
-        for exposure in review.exposures
-        if exposure.new
-    ]
+    paths = {}
+    for project, entry in source.inventory.projects.items():
+        for name in entry.services:
+            paths[name] = key_paths.service(project, name)
+    for exposure in review.exposures:
+        if exposure.new:
+            place = source.at(paths.get(exposure.service, key_paths.host(exposure.host)))
+            where, who = words.where(exposure), words.who(exposure, review.names)
+            message = f"{exposure.title}: {where} becomes reachable to {who}"
+            # The file's own name: a revision's is `main:inventory.yaml`.
+            yield Problem("exposes", Severity.WARNING, message, place._replace(file=file))

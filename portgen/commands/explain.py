@@ -1,56 +1,49 @@
-"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line that comes from it."""
+"""`portgen explain`: what a port, a service or a line of a file is about, and every generated line
+that comes from it."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from portgen import chain, markdown, screen
+from portgen import chain, screen
 from portgen.commands import _complete
-from portgen.commands import command as portgen_command
+from portgen.commands._options import with_settings
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, did_you_mean
 from portgen.settings import Settings
-from portgen.visible import visible, visible_line
 
 if TYPE_CHECKING:
+    from portgen.files.origin import Lines, Subject
     from portgen.files.render import File
     from portgen.inventory.source import Source
-    from portgen.plan.registry import Vacancy
-    from portgen.plan.types import Plan, Project, Service
+    from portgen.plan.registry import Owner, Vacancy
+    from portgen.plan.types import Plan, PlannedPort, Project, Service
 
 WIDTH = 11  # columns of the names of facts
 MOST = 94  # columns of the one line that stands for a block
 
-
-class _Lines(NamedTuple):
-    """Generated lines `first` to `last` of a file."""
-
-    file: str
-    first: int
-    last: int
-    text: str
+Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
 
 
-class _Subject(NamedTuple):
-    """What a line or a name is about: a service, nginx itself (`service` is None), or a whole project."""
+class _Asked(NamedTuple):
+    """What there is to look things up in."""
 
-    name: str
-    service: Service | None = None
-    project: Project | None = None
-    host: str | None = None
+    settings: Settings
+    source: Source
+    plan: Plan
+    files: list[File]
 
 
 class _Answer(NamedTuple):
     """What was asked, in other words where that helps; what it is about."""
 
     asked: str | None
-    subjects: Sequence[_Subject]
+    subjects: Sequence[Subject]
     vacancies: Sequence[Vacancy] = ()
 
 
@@ -66,495 +59,357 @@ Examples:
   portgen explain output/es-docker/nginx/conf.d/portgen.conf:40"""
 )
 @click.argument("what", metavar="PORT|NAME|ADDRESS|FILE:LINE", shell_complete=_complete.explained)
-@portgen_command
+@with_settings
 def command(settings: Settings, what: str) -> int:
-    """Say what a port, a service or a line of a file is about.
+    """Explain a port, a service or a line of a file.
 
-    Its owner, its purpose, its place in the inventory, and every generated line that comes from it; of a free port, whose
-    range it lies in, and its neighbours. The project's own templates/ run for that, in a sandbox.
+    Its owner, its purpose, its place in the inventory, and every generated line that comes from it;
+    of a free port, whose range it lies in, and its neighbours. The project's own templates/ run for
+    that, in a sandbox.
     """
+    from portgen.files import origin
+
     source, planned = chain.plan(settings)
-    files = chain.render(settings, planned)
-    place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
-    number = re.fullmatch(
-        r":?([0-9]+)(?:/(?:tcp|udp))?", what
-    )  # as people copy it: 5014, :5014, 514/udp
-    if number is not None:
-        answer = _port(planned, int(number[1]))
-    elif place is not None:
-        answer = _line(settings, source, planned, files, place["file"], int(place["line"]))
-    else:
-        answer = _named(planned, what)
-    generated = [list(_generated(settings, files, subject)) for subject in answer.subjects]
+    asked = _Asked(settings, source, planned, chain.render(settings, planned))
+    answer = _answer(asked, what)
+    generated = []
+    for subject in answer.subjects:
+        generated.append(list(origin.generated(asked.files, subject)))
     if settings.style.format == "json":
-        screen.data(_record(settings, source, answer, generated))
+        _print_record(asked, answer, generated)
     else:
-        lines: list[str] = [visible_line(answer.asked), ""] if answer.asked else []
-        for subject, written in zip(answer.subjects, generated, strict=True):
-            lines += [*_subject(settings, source, planned, subject, written), ""]
-        for vacancy in answer.vacancies:
-            lines += [*_vacancy(settings, source, vacancy, len(planned.hosts) > 1), ""]
-        text = "\n".join(lines[:-1])
-        if settings.style.format == "markdown":
-            click.echo(markdown.fenced(text, "text"), nl=False, color=settings.style.color)
-        else:
-            click.echo(text, color=settings.style.color)
-    return (
-        Exit.OK
-        if answer.subjects
-        or any(vacancy.owners or vacancy.reserved for vacancy in answer.vacancies)
-        else Exit.DIFFERENT
-    )
+        _print(asked, answer, generated)
+    if answer.subjects:
+        return Exit.OK
+    for vacancy in answer.vacancies:
+        if vacancy.owners or vacancy.reserved:
+            return Exit.OK
+    return Exit.DIFFERENT
 
 
-# --- what is meant ---------------------------------------------------------------------------------------------------
+# --- what is meant --------------------------------------------------------------------------------
 
 
-def _port(planned: Plan, port: int) -> _Answer:
+def _answer(asked: _Asked, what: str) -> _Answer:
+    # As people copy it: 5014, :5014, 514/udp.
+    number = re.fullmatch(r":?([0-9]+)(?:/(?:tcp|udp))?", what)
+    if number is not None:
+        return _port(asked.plan, int(number[1]))
+    place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
+    if place is not None:
+        return _line(asked, place["file"], int(place["line"]))
+    return _named(asked.plan, what)
+
+
+def _port(plan: Plan, port: int) -> _Answer:
+    from portgen.files import origin
     from portgen.plan import registry
 
     if not 1 <= port <= 65535:
         raise PortgenError(f"{port} is not a port: they go from 1 to 65535", Exit.USAGE)
-    holders = {
-        (binding.host, binding.project, binding.holder): binding
-        for binding in registry.holders(planned, port)
-    }
-    subjects = [
-        _Subject(name, registry.held_by(planned, binding), host=host)
-        for (host, _, name), binding in holders.items()
-    ]
-    return _Answer(None, subjects, () if subjects else list(registry.vacancies(planned, port)))
+    subjects = origin.of_port(plan, port)
+    if subjects:
+        return _Answer(None, subjects)
+    return _Answer(None, (), registry.vacancies(plan, port))
 
 
-def _named(planned: Plan, name: str) -> _Answer:
-    subjects = [
-        _Subject(service.name, service, host=service.host)
-        for service in planned.services
-        if name in (service.name, f"{service.project}/{service.name}")
-    ]
-    if not subjects and name == "nginx":
-        subjects = [
-            _Subject("nginx", host=host.name) for host in planned.hosts if host.server is not None
-        ]
-    if not subjects:
-        subjects = [
-            _Subject(service.name, service, host=service.host)
-            for service in planned.services
-            if service.compose_service == name
-        ]
-    if not subjects:
-        subjects = [
-            _Subject(project.name, project=project)
-            for project in planned.projects
-            if project.name == name
-        ]
-    if not subjects:
-        subjects = [
-            _Subject(service.name, service, host=service.host)
-            for service in planned.services
-            if name in _traces(service)
-        ]
-    if not subjects:
-        known = [service.name for service in planned.services]
-        known += [project.name for project in planned.projects]
-        hint = did_you_mean(name, known)
-        if hint is None:
-            hint = "a port, a service, a project, or FILE:LINE; `portgen ports` lists them"
-        raise PortgenError(f"nothing here is called {name}", Exit.DIFFERENT, hint=hint)
-    return _Answer(None, subjects)
+def _named(plan: Plan, name: str) -> _Answer:
+    from portgen.files import origin
+
+    subjects = origin.of_name(plan, name)
+    if subjects:
+        return _Answer(None, subjects)
+    known = [service.name for service in plan.services]
+    known += [project.name for project in plan.projects]
+    hint = did_you_mean(name, known) or "`portgen ports` lists ports, services and projects"
+    message = f"{name} is not a port, service, project or generated file"
+    raise PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 
-def _traces(service: Service) -> set[str]:
-    """What one finds of a service on its host: its address, its route, its units, its upstream."""
-    found: set[str] = set()
-    for unit in service.units:
-        found |= {unit, unit.removesuffix(".service")}
-    if service.documented_route is not None:
-        route = service.documented_route
-        found |= {route.path, route.path.rstrip("/"), route.upstream}
-    if service.address is not None:
-        found.add(str(service.address))
+def _line(asked: _Asked, name: str, number: int) -> _Answer:
+    from portgen.files import origin
+
+    settings = asked.settings
+    bases = (Path(), settings.folder)
+    if origin.is_file(name, settings.inventory, bases):
+        return _inventory_line(asked, number)
+    rendered = {file.path: file.text for file in asked.files}
+    present = _present(settings, rendered)
+    path = origin.output_path(name, settings.out, present, (*bases, settings.out))
+    if path is None:
+        files = f"a file below {settings.output_name}/, or {settings.inventory_name}"
+        hint = f"name {files}; `portgen render` writes what is missing"
+        raise PortgenError(f"portgen did not generate {name}", Exit.DIFFERENT, hint=hint)
+    text = present[path]
+    if text != rendered.get(path, text):
+        status = f"{settings.output_name}/{path} is out of date: `portgen render` updates it"
+        screen.status(status, settings.style)
+    line = _numbered(f"{settings.output_name}/{path}", text, number)
+    place = f"{settings.output_name}/{path}:{number}"
+    subject = origin.of_line(asked.plan, path, text, number)
+    if subject is None:
+        message = f"{place} comes from no service: it is the same for all of them"
+        raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
+    return _Answer(f"{place}: {line}", [subject])
+
+
+def _present(settings: Settings, rendered: dict[str, str]) -> dict[str, str]:
+    """The files below the output folder as they lie there; those that are missing, as they would
+    be."""
+    from portgen.files import output
+
+    there = output.read(settings.out, rendered)
+    found = dict(rendered)
+    for path, file in there.files.items():
+        found[path] = file.data.decode("utf-8", "replace")
+    if there.sums_data is not None:
+        found[SUMS] = there.sums_data.decode("utf-8", "replace")
     return found
 
 
-def _line(
-    settings: Settings,
-    source: Source,
-    planned: Plan,
-    files: Sequence[File],
-    name: str,
-    number: int,
-) -> _Answer:
-    if _same(settings, name, settings.inventory):
-        return _inventory_line(settings, source, planned, number)
-    from portgen.files import output
-
-    rendered = {file.path: file.text for file in files}
-    present = output.read(settings.out, rendered)
-    there = {path: one.data for path, one in present.files.items()} | (
-        {SUMS: present.sums_data} if present.sums_data is not None else {}
-    )
-    path = _output_path(settings, {*rendered, *there}, name)
-    if path is None:
-        hint = f"a file below {settings.output_name}, or {settings.inventory_name}; `portgen render` writes what is missing"
-        raise PortgenError(f"{name} is not a file of portgen's", Exit.DIFFERENT, hint=hint)
-    text = there[path].decode("utf-8", "replace") if path in there else rendered[path]
-    shown = f"{settings.output_name}/{path}"
-    if text != rendered.get(path, text):
-        screen.status(
-            f"{shown} is not what the inventory says: `portgen render` brings it up to date",
-            settings.style,
-        )
-    lines = text.split("\n")
-    if not 1 <= number <= len(lines) - text.endswith("\n"):
-        raise PortgenError(
-            f"{shown} has {len(lines) - text.endswith(chr(10))} lines", Exit.DIFFERENT
-        )
-    # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
-    host = (lines[number - 1][66:] if path == SUMS else path).partition("/")[0]
-    subject = _of_line(planned, path, text, number, host)
-    if subject is None:
-        raise PortgenError(
-            f"{shown}:{number} comes from no service: it is the same for all of them",
-            Exit.DIFFERENT,
-            hint=lines[number - 1].strip() or None,
-        )
-    return _Answer(f"{shown}:{number}: {lines[number - 1].strip()}", [subject])
-
-
-def _of_line(planned: Plan, path: str, text: str, number: int, host: str) -> _Subject | None:
-    """By the mark of the block around the line; where there is none, as in a table, by the one service whose name is in it."""
-    from portgen import targets
-
-    known = {service.name: service for service in planned.services if service.host == host}
-    for block in targets.blocks(path, text):
-        if block.first <= number <= block.last:
-            return _Subject(block.service, known.get(block.service), host=host)
-    named = [service for service in known.values() if _names(text.split("\n")[number - 1], service)]
-    return _Subject(named[0].name, named[0], host=host) if len(named) == 1 else None
-
-
-def _names(line: str, service: Service) -> bool:
-    """Whether a line of a page, or of the sums, is about a service: it has its name as code, its unit, or its URL.
-    Its bare name may be a word like any other."""
-    if service.documented_route is not None and f"{service.documented_route.path}>" in line:
-        return True
-    if service.name not in line:
-        return False
-    if any(unit in line for unit in service.units):
-        return True
-    return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
-
-
-def _inventory_line(settings: Settings, source: Source, planned: Plan, number: int) -> _Answer:
+def _inventory_line(asked: _Asked, number: int) -> _Answer:
     from portgen.edits import edit
+    from portgen.files import origin
 
-    if not 1 <= number <= source.text.count("\n") + 1:
-        raise PortgenError(f"{settings.inventory_name} has no line {number}", Exit.DIFFERENT)
-    asked = f"{settings.inventory_name}:{number}: {source.text.split(chr(10))[number - 1].strip()}"
-    for service in planned.services:
-        if number in edit.lines(source, service.key_path):
-            return _Answer(asked, [_Subject(service.name, service, host=service.host)])
-    for host in planned.hosts:
-        if host.server is not None and number in edit.lines(source, host.server.key_path):
-            return _Answer(asked, [_Subject("nginx", host=host.name)])
-    for project in planned.projects:
-        if number in edit.lines(source, project.key_path):
-            return _Answer(asked, [_Subject(project.name, project=project)])
-    place, _, line = asked.partition(": ")
-    raise PortgenError(
-        f"{place} is about no service and no project", Exit.DIFFERENT, hint=line or None
-    )
+    name = asked.settings.inventory_name
+    line = _numbered(name, asked.source.text, number)
+    subject = origin.of_entry(asked.plan, number, lambda path: edit.lines(asked.source, path))
+    if subject is None:
+        message = f"{name}:{number} is not part of a service or project"
+        raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
+    return _Answer(f"{name}:{number}: {line}", [subject])
 
 
-def _same(settings: Settings, name: str, path: Path) -> bool:
-    """Whether a file named from here, or from `-C`'s folder, is the one at `path`."""
-    real = os.path.realpath(path)
-    return any(os.path.realpath(base / name) == real for base in (Path(), settings.folder))
+def _numbered(name: str, text: str, number: int) -> str:
+    """A line of a text, stripped. Raises PortgenError(Exit.DIFFERENT) where it has no such line."""
+    lines = text.removesuffix("\n").split("\n")
+    if not 1 <= number <= len(lines):
+        raise PortgenError(f"{name} has {len(lines)} lines", Exit.DIFFERENT)
+    return lines[number - 1].strip()
 
 
-def _output_path(settings: Settings, known: Collection[str], name: str) -> str | None:
-    """The path below the output folder that a person means by `name`: from here, from the output folder, or where it is
-    installed, as nginx names it in its messages."""
-    root = os.path.realpath(settings.out)
-    for base in (Path(), settings.folder, settings.out):
-        path = os.path.relpath(os.path.realpath(base / name), root)
-        if path in known:
-            return path
-    parts = Path(os.path.normpath(name)).parts
-    for length in range(len(parts), 0, -1):
-        tail = "/".join(parts[-length:])
-        found = [path for path in sorted(known) if path == tail or path.endswith(f"/{tail}")]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+# --- what is said ---------------------------------------------------------------------------------
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:
+    from portgen.files import origin
+    from portgen.review import records
 
-
-def _generated(settings: Settings, files: Sequence[File], subject: _Subject) -> Iterator[_Lines]:
-    """The marked blocks of the subject; in a page for people, which carries no marks, the lines that name it."""
-    from portgen import targets
-
-    for file in files if subject.project is None else ():
-        if not file.path.startswith(f"{subject.host}/"):
-            continue
-        shown = f"{settings.output_name}/{file.path}"
-        blocks = list(targets.blocks(file.path, file.text))
-        found = [
-            _Lines(shown, block.first, block.last, block.text)
-            for block in blocks
-            if block.service == subject.name
-        ]
-        if file.path.endswith(".md") and subject.service is not None:
-            marked = {number for block in blocks for number in range(block.first, block.last + 1)}
-            for number, line in enumerate(file.text.splitlines(keepends=True), 1):
-                if number not in marked and _names(line, subject.service):
-                    found.append(_Lines(shown, number, number, line))
-        yield from sorted(found, key=lambda lines: lines.first)
-
-
-def _subject(
-    settings: Settings,
-    source: Source,
-    planned: Plan,
-    subject: _Subject,
-    generated: Sequence[_Lines],
-) -> Iterator[str]:
-    style = settings.style
-    if subject.project is not None:
-        yield from _project(settings, source, planned, subject.project)
-        return
-    if subject.service is None:
-        yield from _nginx(settings, source, planned, subject)
-    else:
-        yield from _service(settings, source, planned, subject.service)
-    yield ""
-    yield screen.strong("generated lines", style) if generated else "nothing is rendered for it"
-    for lines in generated:
-        places = f"{lines.first}-{lines.last}" if lines.last > lines.first else str(lines.first)
-        yield f"  {lines.file}:{places}"
-        if style.verbose:
-            yield from (
-                f"    {number:5} {visible(line)}".rstrip()
-                for number, line in enumerate(lines.text.splitlines(), lines.first)
-            )
+    explained = records.Subjects(asked.source.at, asked.settings.output_name)
+    for subject, lines in zip(answer.subjects, generated, strict=True):
+        if subject.project is not None:
+            explained.add_project(subject.project)
+        elif subject.service is not None:
+            explained.add_service(subject.service, origin.address_of(subject.service), lines)
         else:
-            yield screen.shown(f"      {visible_line(_telling(lines.text))}", style)
+            explained.add_nginx(subject, lines)
+    screen.data(explained.record(answer.vacancies))
 
 
-def _telling(text: str) -> str:
-    """The first line of a block that says something."""
+def _print(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:
+    style = asked.settings.style
+    parts = [screen.one_line(answer.asked)] if answer.asked else []
+    for subject, lines in zip(answer.subjects, generated, strict=True):
+        parts.append("\n".join(_subject(asked, subject, lines)))
+    for vacancy in answer.vacancies:
+        parts.append("\n".join(_vacancy(asked, vacancy)))
+    screen.show(screen.block("\n\n".join(parts) + "\n", "text", style), style)
+
+
+def _subject(asked: _Asked, subject: Subject, generated: Sequence[Lines]) -> Iterator[str]:
+    if subject.project is not None:
+        yield _heading(asked, subject.name, subject.project.title)
+        yield from _facts(_project(asked, subject.project))
+    elif subject.service is not None:
+        yield _heading(asked, subject.name, subject.service.title)
+        yield from _facts(_service(asked, subject.service))
+    else:
+        yield _heading(asked, subject.name, "the web server itself, in front of every route")
+        yield from _facts(_nginx(asked, subject))
+    if subject.project is None:
+        yield ""
+        yield from _generated(asked.settings, generated)
+
+
+def _heading(asked: _Asked, name: str, title: str) -> str:
+    heading = screen.strong(name, asked.settings.style)
+    if title != name:
+        heading += f"  {screen.one_line(title)}"
+    return heading
+
+
+def _facts(facts: Facts) -> Iterator[str]:
+    """The facts that have a value, aligned."""
+    for name, value in facts:
+        if value:
+            yield f"  {name:{WIDTH}} {screen.one_line(value)}"
+
+
+def _generated(settings: Settings, generated: Sequence[Lines]) -> Iterator[str]:
+    style = settings.style
+    if not generated:
+        yield "nothing is rendered for it"
+        return
+    yield screen.strong("generated lines", style)
+    for lines in generated:
+        places = str(lines.first)
+        if lines.last > lines.first:
+            places += f"-{lines.last}"
+        yield f"  {settings.output_name}/{lines.path}:{places}"
+        if style.verbose:
+            for number, line in enumerate(lines.text.splitlines(), lines.first):
+                yield f"    {number:5} {screen.readable(line)}".rstrip()
+        else:
+            yield screen.shown(f"      {screen.one_line(_first_line(lines.text))}", style)
+
+
+def _first_line(text: str) -> str:
+    """The first line of a block that is not a comment or a heading."""
     lines = [line.strip() for line in text.splitlines()]
-    line = next((line for line in lines if line and not line.startswith(("#", "["))), lines[0])
-    return line if len(line) <= MOST else line[: MOST - 1] + "…"
+    found = lines[0]
+    for line in lines:
+        if line and not line.startswith(("#", "[")):
+            found = line
+            break
+    if len(found) > MOST:
+        return found[: MOST - 1] + "…"
+    return found
 
 
-def _fact(name: str, value: str | None) -> Iterator[str]:
-    if value:
-        yield f"  {name:{WIDTH}} {visible_line(value)}"
+def _service(asked: _Asked, service: Service) -> Facts:
+    status: str = service.status
+    if service.assigned:
+        status += f", assigned {service.assigned}"
+    yield "purpose", service.purpose
+    yield "owner", f"{_titled(_owner(asked.plan, service))} on {service.host}"
+    yield "status", status
+    name = "ports" if len(service.ports) > 1 else "port"
+    for port in service.ports:
+        yield name, _behind(service, port)
+        name = ""
+    if service.ports:
+        yield "reach", str(service.reach)
+    yield "route", _route(service)
+    if service.ports:
+        yield "health", service.health
+    yield "schedule", service.schedule
+    yield "notes", " ".join((service.notes or "").split())
+    yield "written at", str(asked.source.at(service.key_path))
 
 
-def _service(settings: Settings, source: Source, planned: Plan, service: Service) -> Iterator[str]:
+def _owner(plan: Plan, service: Service) -> Project:
+    return next(project for project in plan.projects if project.name == service.project)
+
+
+def _behind(service: Service, port: PlannedPort) -> str:
+    """A port, and what is behind it."""
+    from portgen.files import origin
+
+    if service.status == "retired":
+        return f"{port.endpoint}, held; nothing is rendered for it"
+    if service.via == "host":
+        return f"{port.endpoint}, by its container on the host's network"
+    if service.via == "process":
+        return f"{port.endpoint}, by a program outside Docker"
+    address = origin.address_of(service)
+    inside = f"container port {port.container_port}"
+    if address is not None:
+        inside = f"{address}:{port.container_port}"
+    by = "published by docker" if service.via == "docker" else "by a socat forwarder"
+    return f"{port.endpoint} -> {inside}, {by}"
+
+
+def _route(service: Service) -> str | None:
     from portgen.targets.docs.writing import route_access
 
-    owner = next(project for project in planned.projects if project.name == service.project)
-    title = f"  {visible_line(service.title)}" if service.title != service.name else ""
-    yield screen.strong(service.name, settings.style) + title
-    yield from _fact("purpose", service.purpose)
-    yield from _fact("owner", f"{_titled(owner)} on {service.host}")
-    yield from _fact(
-        "status", service.status + (f", assigned {service.assigned}" if service.assigned else "")
-    )
-    for index, port in enumerate(service.ports):
-        behind = {
-            "socat": f" -> {service.address}:{port.container_port}, by a socat forwarder",
-            "docker": f" -> {f'{service.address}:' if service.address else 'container port '}{port.container_port}, published by docker",
-            "host": ", by its container on the host's network",
-            "process": ", by a program outside Docker",
-        }[service.via]
-        if service.status == "retired":
-            behind = ""
-        yield from _fact(
-            "ports" if index == 0 and len(service.ports) > 1 else "port" if index == 0 else "",
-            f"{port.port}/{port.transport}{behind}",
-        )
-    if service.ports:
-        yield from _fact("reach", str(service.reach))
     route = service.documented_route
-    if route is not None:
-        access = route_access(service)
-        open_to = f" ({access})" if access else ""
-        yield from _fact("route", f"{route.path} -> {route.backend}{open_to}")
-    yield from _fact("health", service.health if service.ports else None)
-    yield from _fact("schedule", service.schedule)
-    yield from _fact("notes", " ".join(service.notes.split()) if service.notes else None)
-    yield from _fact("written at", str(source.at(service.key_path)))
+    if route is None:
+        return None
+    access = route_access(service)
+    shown = f"{route.path} -> {route.backend}"
+    if access:
+        shown += f" ({access})"
+    return shown
 
 
-def _nginx(settings: Settings, source: Source, planned: Plan, subject: _Subject) -> Iterator[str]:
-    yield (
-        screen.strong("nginx", settings.style) + "  the web server itself, in front of every route"
-    )
-    host = planned.host(subject.host or "")
+def _nginx(asked: _Asked, subject: Subject) -> Facts:
+    from portgen.plan.types import NGINX
+
+    host = asked.plan.host(subject.host or "")
     if host is None or host.server is None:
         return
-    yield from _fact("host", host.name)
-    yield from _fact(
-        "names",
-        ", ".join(host.server.names) or "none here: your own server block includes the locations",
-    )
-    yield from _fact(
-        "ports",
-        ", ".join(f"{binding.port}/tcp" for binding in host.bindings if binding.kind == "nginx"),
-    )
-    yield from _fact("reach", str(host.server.reach))
-    yield from _fact("written at", str(source.at(host.server.key_path)))
+    ports = [str(binding.endpoint) for binding in host.bindings if binding.kind == NGINX]
+    names = ", ".join(host.server.names)
+    yield "host", host.name
+    yield "names", names or "none here: your own server block includes the locations"
+    yield "ports", ", ".join(ports)
+    yield "reach", str(host.server.reach)
+    yield "written at", str(asked.source.at(host.server.key_path))
 
 
-def _project(settings: Settings, source: Source, planned: Plan, project: Project) -> Iterator[str]:
+def _project(asked: _Asked, project: Project) -> Facts:
     from portgen.plan import registry
 
-    yield screen.strong(project.name, settings.style) + (
-        f"  {visible_line(project.title)}" if project.title != project.name else ""
-    )
-    yield from _fact("purpose", project.purpose)
-    yield from _fact("host", project.host)
-    yield from _fact("status", project.status)
-    yield from _fact("ports", str(project.ports) if project.ports else None)
-    yield from _fact(
-        "network", f"{project.network.name}, {project.network.subnet}" if project.network else None
-    )
-    yield from _fact(
-        "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
-    )
-    for room in registry.rooms(planned, project) if project.ports else ():
-        yield from _fact(
-            "free" if room.group is None else "",
-            f"{room.group.name if room.group else 'outside its groups'}: {room.size}",
-        )
-    yield from _fact("written at", str(source.at(project.key_path)))
+    yield "purpose", project.purpose
+    yield "host", project.host
+    yield "status", project.status
+    yield "ports", str(project.ports or "")
+    if project.network is not None:
+        yield "network", f"{project.network.name}, {project.network.subnet}"
+    yield "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
+    if project.ports:
+        name = "free"
+        for room in registry.rooms(asked.plan, project):
+            group = room.group.name if room.group is not None else "outside its groups"
+            yield name, f"{group}: {room.size}"
+            name = ""
+    yield "written at", str(asked.source.at(project.key_path))
 
 
-def _vacancy(settings: Settings, source: Source, vacancy: Vacancy, several: bool) -> Iterator[str]:
-    from portgen.plan import registry
+def _vacancy(asked: _Asked, vacancy: Vacancy) -> Iterator[str]:
+    heading = "free" if vacancy.free else "unused"
+    if len(asked.plan.hosts) > 1:
+        heading += f" on {vacancy.host.name}"
+    yield _heading(asked, str(vacancy.port), heading)
+    yield from _facts(_vacancy_facts(asked, vacancy))
 
-    yield (
-        screen.strong(str(vacancy.port), settings.style)
-        + f"  {'free' if vacancy.free else 'held by nobody'}{f' on {vacancy.host.name}' if several else ''}"
-    )
+
+def _vacancy_facts(asked: _Asked, vacancy: Vacancy) -> Facts:
+    at, host = asked.source.at, vacancy.host
     if vacancy.reserved:
-        yield from _fact(
-            "reserved",
-            f"on {vacancy.host.name}: nobody may take it ({source.at((*vacancy.host.key_path, 'reserved'))})",
-        )
+        place = at((*host.key_path, "reserved"))
+        yield "reserved", f"on {host.name}: nobody may take it ({place})"
     if vacancy.privileged:
-        yield from _fact("privileged", "below 1024: only root may listen on it")
+        yield "privileged", "below 1024: only root may listen on it"
     for owner in vacancy.owners:
-        yield from _fact("range of", f"{_titled(owner.project)}: {owner.project.ports}")
-        if owner.reserved:
-            yield from _fact(
-                "reserved",
-                f"by {owner.project.name} ({source.at((*owner.project.key_path, 'reserved'))})",
-            )
-        for group in owner.groups:
-            yield from _fact(
-                "group",
-                f"{group.name}: {group.ports}{f', {group.purpose}' if group.purpose else ''}",
-            )
-        if not owner.groups and owner.project.groups:
-            yield from _fact("group", "none: whatever has no group")
+        yield from _owner_facts(asked.source, owner)
     if not vacancy.owners:
-        yield from _fact("range of", "no project")
+        yield "range of", "no project"
     for name, binding in (("below", vacancy.below), ("above", vacancy.above)):
         if binding is not None:
-            yield from _fact(
-                name, f"{registry.label(binding)} {binding.holder} ({source.at(binding.key_path)})"
-            )
+            place = at(binding.key_path)
+            yield name, f"{binding.endpoint.short} {binding.holder} ({place})"
     if vacancy.free:
-        yield from _fact(
-            "to take it",
-            f"portgen add NAME --project {vacancy.owners[0].project.name} --port {vacancy.port}",
-        )
+        project = vacancy.owners[0].project.name
+        yield "to take it", f"portgen add NAME --project {project} --port {vacancy.port}"
+
+
+def _owner_facts(source: Source, owner: Owner) -> Facts:
+    project = owner.project
+    yield "range of", f"{_titled(project)}: {project.ports}"
+    if owner.reserved:
+        place = source.at((*project.key_path, "reserved"))
+        yield "reserved", f"by {project.name} ({place})"
+    for group in owner.groups:
+        shown = f"{group.name}: {group.ports}"
+        if group.purpose:
+            shown += f", {group.purpose}"
+        yield "group", shown
+    if project.groups and not owner.groups:
+        yield "group", "(ports outside every group)"
 
 
 def _titled(project: Project) -> str:
-    return f"{project.name} ({project.title})" if project.title != project.name else project.name
-
-
-def _record(
-    settings: Settings, source: Source, answer: _Answer, generated: Sequence[list[_Lines]]
-) -> dict[str, Any]:
-    def place(key_path: tuple[str | int, ...]) -> dict[str, Any]:
-        at = source.at(key_path)
-        return {"file": settings.inventory_name, "line": at.line, "column": at.column}
-
-    return {
-        "services": [
-            {
-                "name": subject.name,
-                "host": subject.host,
-                "project": subject.service.project if subject.service else None,
-                "title": subject.service.title if subject.service else None,
-                "purpose": subject.service.purpose if subject.service else None,
-                "status": subject.service.status if subject.service else "active",
-                "via": subject.service.via if subject.service else "nginx",
-                "address": str(subject.service.address)
-                if subject.service and subject.service.address
-                else None,
-                "ports": [
-                    {
-                        "port": port.port,
-                        "transport": port.transport,
-                        "container_port": port.container_port,
-                    }
-                    for port in (subject.service.ports if subject.service else ())
-                ],
-                "allow": list(subject.service.allow) if subject.service else None,
-                "reach": str(subject.service.reach)
-                if subject.service and subject.service.ports
-                else None,
-                "route": subject.service.documented_route.path
-                if subject.service and subject.service.documented_route
-                else None,
-                "written": place(
-                    subject.service.key_path
-                    if subject.service
-                    else ("hosts", subject.host or "", "nginx")
-                ),
-                "generated": [lines._asdict() for lines in written],
-            }
-            for subject, written in zip(answer.subjects, generated, strict=True)
-            if subject.project is None
-        ],
-        "projects": [
-            {
-                "name": project.name,
-                "title": project.title,
-                "host": project.host,
-                "ports": str(project.ports or ""),
-                "written": place(project.key_path),
-            }
-            for project in (subject.project for subject in answer.subjects)
-            if project is not None
-        ],
-        "free": [
-            {
-                "host": vacancy.host.name,
-                "port": vacancy.port,
-                "free": vacancy.free,
-                "reserved": vacancy.reserved or any(owner.reserved for owner in vacancy.owners),
-                "privileged": vacancy.privileged,
-                "projects": [
-                    {"name": owner.project.name, "groups": [group.name for group in owner.groups]}
-                    for owner in vacancy.owners
-                ],
-                "below": vacancy.below
-                and {"port": vacancy.below.port, "holder": vacancy.below.holder},
-                "above": vacancy.above
-                and {"port": vacancy.above.port, "holder": vacancy.above.holder},
-            }
-            for vacancy in answer.vacancies
-        ],
-    }
+    if project.title == project.name:
+        return project.name
+    return f"{project.name} ({project.title})"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from portgen import __version__, screen
-from portgen.commands import command as portgen_command
+from portgen.commands._options import with_settings
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -17,32 +17,36 @@ HOST = "docker-host"
 INVENTORY = """\
 # yaml-language-server: $schema=inventory.schema.json
 #
-# Who owns which port, how traffic reaches it and who may. Change it here, run `make render`, read the diff.
+# Who owns which port, how traffic reaches it and who may. Change it here, then `make render`.
 version: 1
 
 hosts:
-  docker-host:                                    # one machine; its files land in output/docker-host/
+  docker-host:                             # one machine; its files land in output/docker-host/
     zones:
-      lan: [192.168.0.0/16]                       # names for `allow`; `any` and the projects' names work too
-    reserved: [22]                                # ports that nobody may take
+      lan: [192.168.0.0/16]                # names for `allow`, beside `any` and the projects' names
+    reserved: [22]                         # ports that nobody may take
     nginx:
-      server_name: apps.example.com               # what visitors type; without it: a server block of your own, with our snippet
-      upstream: address                           # nginx goes to the containers' own addresses: a port can move without nginx
-      allow: [any]                                # who may reach nginx
-      # tls: {certificate: /etc/nginx/tls/apps.crt, key: /etc/nginx/tls/apps.key}   # then 80 redirects to 443
+      # What visitors type. Without it you have a server block of your own, with our snippet in it.
+      server_name: apps.example.com
+      upstream: address                    # by the containers' addresses: ports move without nginx
+      allow: [any]                         # who may reach nginx
+      # With a certificate, port 80 redirects to 443:
+      # tls: {certificate: /etc/nginx/tls/apps.crt, key: /etc/nginx/tls/apps.key}
 
 projects:
   apps:
     title: Apps
-    ports: 5000-5099                              # the range that this project owns
-    network: {name: apps, subnet: 172.30.0.0/24}  # the containers' network; each service gets a fixed address in it
-    # compose: {file: ../apps/docker-compose.yml} # the project's own compose file: `portgen lint` and `verify` read it
+    ports: 5000-5099                       # the range that this project owns
+    # The containers' network; each service gets a fixed address in it.
+    network: {name: apps, subnet: 172.30.0.0/24}
+    # The project's own compose file, which `portgen lint` and `verify` then read:
+    # compose: {file: ../apps/docker-compose.yml}
     defaults:
-      via: socat                                  # a forwarder unit holds the host port, and leads to the container
+      via: socat                           # a forwarder unit leads from the host to the container
       container_port: 8000
-      route: /{name}/                             # http://apps.example.com/wiki/
+      route: /{name}/                      # http://apps.example.com/wiki/
     services:
-      wiki:                                       # reached through nginx only: its port listens on 127.0.0.1
+      wiki:                                # reached through nginx only
         title: Wiki
         port: 5000
         purpose: What we know
@@ -50,7 +54,7 @@ projects:
         title: Metrics
         port: 5001
         container_port: 3000
-        allow: [lan]                              # and directly, from the office
+        allow: [lan]                       # and directly, from the office
         purpose: Graphs for the wall screen
 """
 
@@ -61,8 +65,8 @@ check:   ; portgen render --check
 lint:    ; portgen lint
 """
 
-# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new takes less than a
-# tenth of a second.
+# Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new
+# takes less than a tenth of a second.
 HOOKS = """\
   - repo: local
     hooks:
@@ -80,12 +84,11 @@ HOOKS = """\
         pass_filenames: false
 """
 
-PRE_COMMIT_NAME = (
-    ".pre-commit-config.yaml"  # pre-commit looks for it at the repository's root, and nowhere else
-)
+# pre-commit looks for it at the repository's root, and nowhere else.
+PRE_COMMIT_NAME = ".pre-commit-config.yaml"
 PRE_COMMIT = f"""\
-# `pre-commit install`, and a commit whose output/ is not what the inventory says is stopped.
-# portgen comes from your PATH here (`pipx install portgen`), so that everybody uses the version that they installed.
+# After `pre-commit install`, a commit whose output/ is out of date is stopped.
+# portgen comes from your PATH here (`pipx install portgen`): everybody uses their own version.
 repos:
 {{hooks}}# made by portgen {__version__}
 """
@@ -93,13 +96,13 @@ repos:
 
 @click.command(epilog="Example: portgen init ports && cd ports && portgen render")
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@portgen_command
+@with_settings
 def command(settings: Settings, into: Path | None) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
-    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit looks for
-    them. Where it has a .pre-commit-config.yaml already, that stays as it is, and the lines to add are
-    printed.
+    Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit
+    looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
+    to add are printed.
     """
     import json
 
@@ -110,49 +113,45 @@ def command(settings: Settings, into: Path | None) -> None:
     place = settings.folder / (into or "")
     root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
-    schema = json.dumps(model.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    guide = shipped("install.md", "docs").read_text(encoding="utf-8").replace("es-docker", HOST)
+    guide = shipped("install.md", "docs").read_text(encoding="utf-8")
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
-        "inventory.schema.json": schema,
-        "INSTALL.md": guide,
+        "inventory.schema.json": json.dumps(model.json_schema(), indent=2, ensure_ascii=False)
+        + "\n",
+        "INSTALL.md": guide.replace("es-docker", HOST),
     }
     there = [name for name in files if (place / name).exists()]
     if there:
-        raise PortgenError(
-            f"{place}: {', '.join(there)} is already there",
-            Exit.DIFFERENT,
-            hint="name an empty folder: portgen init DIR",
-        )
+        message = f"{place}: {', '.join(there)} is already there"
+        hint = "name an empty folder: portgen init DIR"
+        raise PortgenError(message, Exit.DIFFERENT, hint=hint)
     create(place, files)
     screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
-        screen.status(
-            f"{configuration} is there already; for the hooks, add to its `repos:`\n{hooks}",
-            settings.style,
-        )
+        message = f"{configuration} already exists; for the hooks, add to its `repos:`\n{hooks}"
+        screen.status(message, settings.style)
     else:
         create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
-    screen.status(f"next: {f'cd {place} && ' if into else ''}portgen render", settings.style)
+    change = f"cd {place} && " if into else ""
+    screen.status(f"next: {change}portgen render", settings.style)
 
 
 def _hooks(folder: str) -> str:
-    """The hooks of an inventory in `folder`, relative to the repository's root, where pre-commit runs."""
+    """The hooks of an inventory in `folder`, as seen from the repository's root."""
+    lint_name, lint = _hook("lint", "lint", folder)
+    check_name, check = _hook("render --check", "render --check --tracked", folder)
+    return HOOKS.format(lint_name=lint_name, lint=lint, check_name=check_name, check=check)
+
+
+def _hook(command: str, entry: str, folder: str) -> tuple[str, str]:
+    """A hook's name and what it runs, as YAML."""
     import json
 
-    values: dict[str, str] = {}
-    for name, command, entry in (
-        ("lint", "lint", "lint"),
-        ("check", "render --check", "render --check --tracked"),
-    ):
-        if folder == ".":
-            values |= {f"{name}_name": f"portgen {command}", name: f"portgen {entry}"}
-        else:
-            # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
-            entry = f"portgen -C {shlex.quote(folder)} {entry}"  # noqa: PLW2901 - its whole text
-            values[f"{name}_name"] = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
-            values[name] = json.dumps(entry, ensure_ascii=False)
-    return HOOKS.format(**values)
+    if folder == ".":
+        return f"portgen {command}", f"portgen {entry}"
+    # pre-commit splits `entry` as a shell would; JSON's quotes are YAML's too.
+    name = json.dumps(f"portgen {command} ({folder})", ensure_ascii=False)
+    return name, json.dumps(f"portgen -C {shlex.quote(folder)} {entry}", ensure_ascii=False)

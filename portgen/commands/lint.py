@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 import click
 
-from portgen import chain, screen, whole
-from portgen.commands import command as portgen_command
+from portgen import chain, screen
+from portgen.commands._options import with_settings
 from portgen.files import memory
-from portgen.problem import Exit
+from portgen.problem import Exit, Problem
 from portgen.settings import Settings, Style
 
 
 @click.command(epilog="Example: portgen lint --strict --format github")
-@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
     "--rules",
     "list_rules",
     is_flag=True,
-    help="List the rules and what they find; with -v examples, too.",
+    help="List the rules and what they find; with -v also examples.",
 )
-@portgen_command
+@with_settings
 def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
 
@@ -31,24 +30,27 @@ def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     if list_rules:
         _list_rules(settings.style)
         return Exit.OK
-    key = memory.key(
-        settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
-    )
-    remembered = memory.recall(settings.inventory, settings.out, key)
-    if remembered is not None and not _names_files(settings):
-        problems = list(remembered.problems)
-    else:
-        checked = chain.check(settings)
-        if remembered is None:
-            memory.remember(
-                settings.inventory, settings.out, key, memory.Memory(tuple(checked.problems))
-            )
-        problems = [*checked.problems, *chain.team_files(settings, checked.source, checked.plan)]
-        problems.sort(key=lambda problem: problem.order)
+    problems = _problems(settings)
     screen.problems(problems, settings.style)
     if not problems:
         screen.status(f"{settings.inventory_name}: no findings", settings.style)
     return Exit.DIFFERENT if chain.failed(problems, strict) else Exit.OK
+
+
+def _problems(settings: Settings) -> list[Problem]:
+    """What there is to find; remembered where nothing that it depends on has changed."""
+    key = memory.key(
+        settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
+    )
+    remembered = memory.recall(settings.inventory, settings.out, key)
+    if remembered is not None and not chain.names_team_files(settings):
+        return list(remembered.problems)
+    checked = chain.check(settings)
+    if remembered is None:
+        found = memory.Memory(tuple(checked.problems))
+        memory.remember(settings.inventory, settings.out, key, found)
+    problems = [*checked.problems, *chain.team_files(settings, checked.source, checked.plan)]
+    return sorted(problems, key=lambda problem: problem.order)
 
 
 def _list_rules(style: Style) -> None:
@@ -62,12 +64,3 @@ def _list_rules(style: Style) -> None:
             description += f"\n\nWrong:\n{textwrap.indent(wrong, '    ')}"
             description += f"Right:\n{textwrap.indent(right, '    ').rstrip()}"
         click.echo(f"{name} ({rule.SEVERITY})\n" + textwrap.indent(description, "    "))
-
-
-def _names_files(settings: Settings) -> bool:
-    """Whether the inventory may name a team's compose file: that can change while the inventory does not."""
-    try:
-        data, _ = whole.read(settings.inventory, whole.MOST_INVENTORY)
-    except OSError:
-        return True
-    return re.search(rb"(?m)^(?!\s*#).*compose", data) is not None

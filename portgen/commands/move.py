@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from portgen import chain
-from portgen.commands import _complete, find_service, revise, revision
+from portgen.commands import _complete
+from portgen.commands._lookup import find_service
+from portgen.commands._revise import revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from portgen.edits.edit import Edited
-    from portgen.plan.types import Plan, Service
+    from portgen.plan.types import Binding, Service
 
 
 @click.command(
-    epilog="Examples: portgen move smartnumbers 5027; portgen move mail-relay 2526 --from 2525 --render"
+    epilog="""\b
+Examples:
+  portgen move smartnumbers 5027
+  portgen move mail-relay 2526 --from 2525 --render"""
 )
 @click.argument("name", shell_complete=_complete.services)
 @click.argument("port", type=click.IntRange(1, 65535))
@@ -30,56 +33,58 @@ if TYPE_CHECKING:
     metavar="PORT",
     help="Which of its ports, where it has several.  [default: the first]",
 )
-@revision
+@with_revision
 def command(
     settings: Settings, name: str, port: int, old: int | None, yes: bool, render: bool
 ) -> int:
     """Move service NAME to another PORT.
 
-    A container behind a forwarder, or a published port, keeps its address and its own port: they are written into its entry.
+    A container behind a forwarder, or a published port, keeps its address and its own port: they
+    are written into its entry.
     """
     return revise(settings, lambda checked: _moved(checked, name, old, port), yes, render)
 
 
-def _moved(
-    checked: chain.Checked, name: str, old: int | None, port: int
-) -> tuple[Edited, Callable[[Plan], str]]:
+def _moved(checked: chain.Checked, name: str, old: int | None, port: int) -> Edited:
     from portgen.edits import edit
     from portgen.plan import registry
 
     service = find_service(checked.plan, name)
     try:
-        index = registry.planned_port(service, old)
+        index = registry.port_index(service, old)
     except LookupError:
-        ports = ", ".join(registry.label(own) for own in service.ports)
-        raise PortgenError(
-            f"{name} has no port{f' {old}' if old else ' to move'}",
-            Exit.USAGE,
-            hint=f"it has {ports}" if ports else None,
-        ) from None
+        which = f" {old}" if old else " to move"
+        ports = ", ".join(own.endpoint.short for own in service.ports)
+        hint = f"it has {ports}" if ports else None
+        raise PortgenError(f"{name} has no port{which}", Exit.USAGE, hint=hint) from None
     _refuse_held(checked, service, index, port)
-    return edit.move(checked.source, (service, index, port)), lambda planned: registry.moved(
-        service, find_service(planned, name), index
-    )
+    return edit.move(checked.source, (service, index, port))
 
 
 def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int) -> None:
-    """The rule would say it too, but at whichever of the two stands further down: here it is clear who is in whose way."""
+    """The rule would find it too, but would report whichever of the two stands further down: here
+    it is clear who wants the other's port. Raises PortgenError(Exit.DIFFERENT)."""
     from portgen.plan import registry
+
+    if "port-taken" in service.ignore:
+        return
+    wanted = (service.host, service.ports[index].transport)
+    for binding in registry.holders(checked.plan, port):
+        if (binding.host, binding.transport) == wanted and binding.holder != service.name:
+            held = f"port {binding.endpoint.short} is held by {binding.holder}"
+            place = checked.source.at(binding.key_path)
+            hint = _ways_out(checked, service, binding)
+            raise PortgenError(f"{held} ({place})", Exit.DIFFERENT, hint=hint)
+
+
+def _ways_out(checked: chain.Checked, service: Service, binding: Binding) -> str | None:
+    from portgen.commands._lookup import find_project
     from portgen.plan.free import free_ports
 
-    for binding in registry.holders(checked.plan, port):
-        same = binding.host == service.host and binding.transport == service.ports[index].transport
-        if same and binding.holder != service.name and "port-taken" not in service.ignore:
-            owner = next(
-                project for project in checked.plan.projects if project.name == service.project
-            )
-            free = next(free_ports(checked.plan, owner), None)
-            hints = (
-                [f"`portgen swap {service.name} {binding.holder}` exchanges the two"]
-                if binding.project is not None
-                else []
-            )
-            hints += [f"next free: {free}"] if free is not None else []
-            message = f"port {registry.label(binding)} is held by {binding.holder} ({checked.source.at(binding.key_path)})"
-            raise PortgenError(message, Exit.DIFFERENT, hint="; ".join(hints) or None)
+    hints = []
+    if binding.project is not None:
+        hints.append(f"`portgen swap {service.name} {binding.holder}` exchanges the two")
+    free = next(free_ports(checked.plan, find_project(checked.plan, service.project)), None)
+    if free is not None:
+        hints.append(f"next free: {free}")
+    return "; ".join(hints) or None

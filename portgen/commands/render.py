@@ -6,17 +6,18 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from portgen import chain, markdown, screen
-from portgen.commands import _complete, is_asked, locked
-from portgen.commands import command as portgen_command
+from portgen import chain, screen
+from portgen.commands import _changes, _complete
+from portgen.commands._asking import is_asked, locked
+from portgen.commands._options import with_settings
 from portgen.files import memory, output
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, Problem
-from portgen.settings import Settings, Style
+from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 
 MOST = 40  # lines of each part of the summary above the diff
 MOST_NAMES = 5  # of files, in one message
+ONE_TARGET = "only one target was rendered; run `portgen diff` to see the whole change\n\n"
+NOTHING = "nothing was written"
 
 
 class _Wish(NamedTuple):
+    """The command's own options."""
+
     check: bool
     yes: bool
     force: bool
@@ -37,56 +42,60 @@ class _Wish(NamedTuple):
 
 
 @click.command(
-    epilog="Examples: portgen render; portgen render --check (for hooks and CI); portgen render --only nginx --yes"
+    epilog="""\b
+Examples:
+  portgen render
+  portgen render --check             for hooks and CI
+  portgen render --only nginx --yes"""
 )
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing; exit 1 when something would change. `portgen diff` tells what it means.",
+    help="Don't write; exit 1 if any file would change. `portgen diff` explains the change.",
 )
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
-@click.option("--strict", is_flag=True, help="Warnings of the inventory fail too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
-    "--exit-code",
-    is_flag=True,
-    help="Exit 1 when something was written: for a hook that must stop then.",
+    "--exit-code", is_flag=True, help="Exit 1 if files were written (for pre-commit hooks)."
 )
 @click.option(
     "--tracked",
     is_flag=True,
-    help="Fail where git does not track a rendered file: it would be missing from the commit.",
+    help="Fail if git does not track a rendered file: it would be missing from the commit.",
 )
 @click.option("--only", metavar="TARGET", shell_complete=_complete.targets, help="One target only.")
-@portgen_command
-def command(
-    settings: Settings,
-    check: bool,
-    yes: bool,
-    force: bool,
-    strict: bool,
-    exit_code: bool,
-    tracked: bool,
-    only: str | None,
-) -> int:
+@with_settings
+def command(settings: Settings, **options: Any) -> int:
     """Render the files, show what would change, and write them.
 
-    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is installed as
-    root on the host: review them as code.
+    The project's own templates/ run in a sandbox, for 10 seconds at most. What they print is
+    installed as root on the host: review them as code.
     """
-    wish = _Wish(check, yes, force, strict, exit_code, tracked, only)
+    wish = _Wish(**options)
     key = memory.key(
         settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
     )
-    remembered = memory.recall(settings.inventory, settings.out, key) if wish.only is None else None
-    if remembered is not None and remembered.sums is not None:
-        count = output.matches(settings.out, remembered.sums, remembered.executable)
-        if count is not None and (wish.check or not output.has_leftovers(settings.out)):
-            _tell(remembered.problems, settings.style)
-            return _unchanged(settings, remembered.problems, count, wish)
+    if wish.only is None:
+        code = _remembered(settings, key, wish)
+        if code is not None:
+            return code
     asks = not wish.check and is_asked(wish.yes)
     with nullcontext() if wish.check or asks else locked(settings.out, settings.style):
         return _render(settings, key, wish, asks)
+
+
+def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
+    """The exit code where nothing has changed since the last run: the files there are found to be
+    current by their sums alone. None where that can't be said."""
+    remembered = memory.recall(settings.inventory, settings.out, key)
+    if remembered is None or remembered.sums is None:
+        return None
+    count = output.matches(settings.out, remembered.sums, remembered.executable)
+    if count is None or not (wish.check or not output.has_leftovers(settings.out)):
+        return None
+    screen.problems(remembered.problems, settings.style, beside=True)
+    return _unchanged(settings, remembered.problems, count, wish)
 
 
 def _render(settings: Settings, key: str | None, wish: _Wish, asks: bool) -> int:
@@ -96,73 +105,118 @@ def _render(settings: Settings, key: str | None, wish: _Wish, asks: bool) -> int
     problems = checked.problems
     if chain.failed(problems, wish.strict):
         screen.problems(problems, style)
-        screen.status("nothing was written", style)
+        screen.status(NOTHING, style)
         return Exit.DIFFERENT
     compared = chain.compare(settings, checked.plan, wish.only)
-    changes = compared.changes
     if wish.only is None:
-        executable = frozenset(file.path for file in compared.files if file.mode & 0o100)
-        memory.remember(
-            settings.inventory,
-            settings.out,
-            key,
-            memory.Memory(tuple(problems), output.digest(compared.sums), executable),
-        )
-    if not changes:
+        _remember(settings, key, problems, compared)
+    screen.problems(problems, style, beside=True)
+    if not compared.changes:
         if not wish.check and output.has_leftovers(settings.out):
             with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
-        _tell(problems, style)
         return _unchanged(settings, problems, len(compared.files), wish)
-    if style.format == "json":
-        click.echo(screen.changes_json(changes, problems))
-    else:
-        _tell(problems, style)
-        # A hook wants its answer at once: what the change means costs more than the whole check of a small inventory.
-        meaning = [] if wish.check else _meaning(compared, checked.plan, wish.only, style)
-        _show(meaning, list(screen.change_lines(changes, style)), style)
-    counted = screen.counted(changes)
-    if wish.check:
-        screen.status(f"{settings.output_name} is not what the inventory says. {counted}", style)
+    _show(settings, checked, compared, wish)
+    if not _agreed(settings, compared.changes, wish, asks):
         return Exit.DIFFERENT
-    if not wish.force and any(change.kind == "edited" for change in changes):
-        screen.status(
-            f"{counted}\nnothing was written: --force overwrites what was edited by hand", style
-        )
-        return Exit.DIFFERENT
-    if asks and not click.confirm(f"{counted}. Write?", err=True):
-        screen.status("nothing was written", style)
-        return Exit.DIFFERENT
-    _write(changes, settings, wish, asks)
-    screen.status(f"written to {settings.output_name}: {counted}", style)
+    _write(settings, compared.changes, wish, asks)
+    written = f"written to {settings.output_name}: {_changes.counted(compared.changes)}"
+    screen.status(written, style)
     if wish.tracked:
         _refuse_untracked(settings)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
 
 
-def _refuse_untracked(settings: Settings) -> None:
-    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that nobody added."""
-    import shlex
-
-    from portgen.machine import git
-
-    here = os.path.relpath(
-        settings.out
-    )  # a hook runs at the repository's root, wherever the inventory lies
-    found = git.untracked(settings.out, output.recorded(settings.out), SUMS)
-    if found is None:
-        screen.status(
-            f"{here} is not kept in git: there is nothing for --tracked to check", settings.style
-        )
-    elif found:
-        names = [os.path.join(here, path) for path in found[:MOST_NAMES]]
-        if len(found) > MOST_NAMES:
-            names.append(f"and {len(found) - MOST_NAMES} more")
-        hint = f"git add {shlex.quote(here)} (with -f what the repository ignores): without that, the commit lacks them"
-        raise PortgenError(f"git does not track {', '.join(names)}", Exit.DIFFERENT, hint=hint)
+def _remember(
+    settings: Settings, key: str | None, problems: Sequence[Problem], compared: chain.Compared
+) -> None:
+    executable = frozenset(file.path for file in compared.files if file.mode & 0o100)
+    found = memory.Memory(tuple(problems), output.digest(compared.sums), executable)
+    memory.remember(settings.inventory, settings.out, key, found)
 
 
-def _write(changes: Sequence[Change], settings: Settings, wish: _Wish, asks: bool) -> None:
+def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:
+    if wish.tracked:
+        _refuse_untracked(settings)
+    if settings.style.format == "json":
+        from portgen.review import records
+
+        screen.data(records.render(problems, []))
+    if chain.failed(problems, wish.strict):
+        return Exit.DIFFERENT
+    screen.status(f"{settings.output_name}/ is up to date ({count} files)", settings.style)
+    return Exit.OK
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+def _show(
+    settings: Settings, checked: chain.Checked, compared: chain.Compared, wish: _Wish
+) -> None:
+    """What the change means, and the diff; through a pager where that is longer than the
+    terminal."""
+    style = settings.style
+    if style.format == "json":
+        from portgen.review import records
+
+        screen.data(records.render(checked.problems, compared.changes))
+        return
+    if style.quiet:
+        return
+    # A hook waits for its answer: to find what the change means takes longer than all the rest.
+    meaning = "" if wish.check else _meaning(settings, checked.plan, compared, wish.only)
+    lines = list(_changes.lines(compared.changes, style))
+    if _is_long(meaning.count("\n") + len(lines)):
+        os.environ.setdefault("LESS", "-FRX")
+        click.echo_via_pager([meaning, *lines], color=style.color)
+    else:
+        screen.show(meaning + screen.block("".join(lines), "diff", style), style)
+
+
+def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str | None) -> str:
+    """What the change means. A part of the files does not show it: a port that only the firewall's
+    lines have might be anybody's."""
+    if only is not None:
+        return ONE_TARGET
+    from portgen.review import compare, summary
+
+    style = settings.style
+    review = compare.of_changes(compared.changes, compared.files, plan)
+    lines = summary.text(review, MOST)
+    if style.format == "markdown":
+        lines = summary.markdown(review)
+    return "".join(f"{screen.shown(line, style)}\n" for line in lines) + "\n"
+
+
+def _is_long(count: int) -> bool:
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return False
+    return count > os.get_terminal_size().lines - 2
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def _agreed(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bool) -> bool:
+    """Whether to write: not with --check, not over a hand edit without --force, and not where a
+    person says no."""
+    style = settings.style
+    counted = _changes.counted(changes)
+    if wish.check:
+        count = counted.partition(":")[0]
+        screen.status(f"{settings.output_name}/ is out of date: {count} would change", style)
+        return False
+    if not wish.force and any(change.kind == "edited" for change in changes):
+        screen.status(f"{counted}\n{NOTHING}: --force overwrites what was edited by hand", style)
+        return False
+    if asks and not click.confirm(f"{counted}. Write?", err=True):
+        screen.status(NOTHING, style)
+        return False
+    return True
+
+
+def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bool) -> None:
     if not asks:
         output.write(settings.out, changes)
         return
@@ -172,66 +226,36 @@ def _write(changes: Sequence[Change], settings: Settings, wish: _Wish, asks: boo
 
 
 def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wish) -> None:
-    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has changed."""
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has
+    changed."""
     checked = chain.check(settings)
-    if (
-        chain.failed(checked.problems, wish.strict)
-        or chain.compare(settings, checked.plan, wish.only).changes != shown
-    ):
-        read = f"{settings.inventory_name}, the templates or {settings.output_name}"
-        hint = "nothing was written; run `portgen render` again, and look at what it shows then"
-        raise PortgenError(
-            f"{read} changed meanwhile: this is not what was shown", Exit.MACHINE, hint=hint
-        )
-
-
-def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:
-    if wish.tracked:
-        _refuse_untracked(settings)
-    if settings.style.format == "json":
-        click.echo(screen.changes_json([], problems))
-    if chain.failed(problems, wish.strict):
-        return Exit.DIFFERENT
-    screen.status(
-        f"nothing changed: {settings.output_name} is what the inventory says ({count} files)",
-        settings.style,
-    )
-    return Exit.OK
-
-
-def _tell(problems: Sequence[Problem], style: Style) -> None:
-    """Findings that stop nothing: beside the diff, not in it."""
-    if style.format != "json":
-        for line in screen.problem_lines(problems, style):
-            click.echo(line, err=style.format == "text", color=style.color)
-
-
-def _meaning(compared: chain.Compared, plan: Plan, only: str | None, style: Style) -> list[str]:
-    """What the change means, to stand above the diff. A part of the files can't tell: a port that only the firewall's lines show
-    might be anybody's."""
-    if style.quiet:
-        return []
-    if only is not None:
-        return ["one target only: portgen diff tells what the whole change means\n", "\n"]
-    from portgen.review import compare as review
-    from portgen.review import summary
-
-    found = review.of_changes(compared.changes, compared.files, plan)
-    lines = summary.markdown(found) if style.format == "markdown" else summary.text(found, MOST)
-    return [*(f"{screen.shown(line, style)}\n" for line in lines), "\n"]
-
-
-def _show(meaning: list[str], lines: list[str], style: Style) -> None:
-    """What it means, and the diff; through a pager where that is longer than the terminal."""
-    if style.quiet:
+    failed = chain.failed(checked.problems, wish.strict)
+    if not failed and chain.compare(settings, checked.plan, wish.only).changes == shown:
         return
-    if (
-        sys.stdout.isatty()
-        and sys.stdin.isatty()
-        and len(meaning) + len(lines) > os.get_terminal_size().lines - 2
-    ):
-        os.environ.setdefault("LESS", "-FRX")
-        click.echo_via_pager([*meaning, *lines], color=style.color)
-        return
-    diff = markdown.fenced("".join(lines), "diff") if style.format == "markdown" else "".join(lines)
-    click.echo("".join(meaning) + diff, nl=False, color=style.color)
+    read = f"{settings.inventory_name}, the templates or {settings.output_name}"
+    message = f"{read} changed meanwhile: this is not what was shown"
+    hint = f"{NOTHING}; run `portgen render` again, and look at what it shows then"
+    raise PortgenError(message, Exit.MACHINE, hint=hint)
+
+
+def _refuse_untracked(settings: Settings) -> None:
+    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that
+    nobody added."""
+    import shlex
+
+    from portgen.machine import git
+
+    # A hook runs at the repository's root, wherever the inventory lies.
+    here = os.path.relpath(settings.out)
+    found = git.untracked(settings.out, output.recorded(settings.out), SUMS)
+    if found is None:
+        message = f"{here} is not kept in git: there is nothing for --tracked to check"
+        screen.status(message, settings.style)
+    elif found:
+        names = [os.path.join(here, path) for path in found[:MOST_NAMES]]
+        if len(found) > MOST_NAMES:
+            names.append(f"and {len(found) - MOST_NAMES} more")
+        add = f"git add {shlex.quote(here)} (with -f if the repository ignores it)"
+        hint = f"{add}: without that, the commit lacks them"
+        message = f"git does not track {', '.join(names)}"
+        raise PortgenError(message, Exit.DIFFERENT, hint=hint)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUMS = "SHA256SUMS"
 MARK = b"portgen"  # stands near the top of every file that portgen renders
+_HUNK = re.compile(r"([-+])([0-9]+)")  # where a hunk begins, in its `@@ -3,7 +3,8 @@`
 Kind = Literal["added", "changed", "removed", "edited"]
 
 
@@ -29,7 +30,8 @@ class Present(NamedTuple):
 class Output(NamedTuple):
     """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way.
 
-    A path has two sums where a write was interrupted, or git merged two renders: either one was written by portgen.
+    A path has two sums where a write was interrupted, or git merged two renders: either one was
+    written by portgen.
     """
 
     sums: dict[str, frozenset[str]]
@@ -38,7 +40,8 @@ class Output(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One file that would change. `edited`: what is there was not written by portgen, or not left as it was."""
+    """One file that would change. `edited`: what is there was not written by portgen, or not left
+    as it was."""
 
     path: str
     before: str | None
@@ -49,57 +52,77 @@ class Change(NamedTuple):
 
 def sums(files: Iterable[File], present: Output, only: str | None = None) -> str:
     """SHA256SUMS for `files`; with `only`, other targets' lines stay as they are."""
-    others = present.sums.items() if only is not None else ()
-    lines = [
-        (path, digest)
-        for path, digests in others
-        if not _concerns(path, only)
-        for digest in digests
-    ]
-    lines += [(file.path, _sum(file.text.encode())) for file in files]
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines))
+    lines = [(file.path, _sum(file.text.encode())) for file in files]
+    if only is not None:
+        for path, digests in present.sums.items():
+            if not _concerns(path, only):
+                lines += [(path, digest) for digest in digests]
+    lines.sort()
+    return "".join(f"{digest}  {path}\n" for path, digest in lines)
 
 
 def compare(
     files: Iterable[File], present: Output, after_sums: str, only: str | None = None
 ) -> list[Change]:
-    """The changes that turn `present` into `files`. With `only`, other targets' files are left out on both sides."""
+    """The changes that turn `present` into `files`, sorted, SHA256SUMS (`after_sums`) last. With
+    `only`, other targets' files are left out on both sides."""
     wanted = {file.path: file for file in files}
     changes: list[Change] = []
-    for path, file in wanted.items():
-        there = present.files.get(path)
-        if there is None:
-            changes.append(Change(path, None, file.text, "added", file.mode))
-            continue
-        after = file.text.encode()
-        if there.data != after:
-            kind: Kind = "changed" if _sum(there.data) in present.sums.get(path, ()) else "edited"
-            changes.append(Change(path, _text(there.data), file.text, kind, file.mode))
-        elif there.executable != bool(file.mode & 0o100):
-            changes.append(Change(path, file.text, file.text, "changed", file.mode))
-    for path, digests in present.sums.items():
-        there = present.files.get(path)
-        if path not in wanted and there is not None and _concerns(path, only):
-            # A list of sums may be anybody's: what it names is removed unasked only where it also says that it is ours.
-            kind = (
-                "removed" if _sum(there.data) in digests and MARK in there.data[:2000] else "edited"
-            )
-            changes.append(Change(path, _text(there.data), None, kind))
+    for file in wanted.values():
+        change = _to_write(file, present)
+        if change is not None:
+            changes.append(change)
+    for path in present.sums:
+        if path not in wanted and path in present.files and _concerns(path, only):
+            changes.append(_to_remove(path, present))
     changes.sort()
-    before_sums = None if present.sums_data is None else _text(present.sums_data)
-    if before_sums != after_sums:
-        foreign = bool(present.files) and not any(
-            MARK in there.data[:2000] for there in present.files.values()
-        )
-        changes.append(
-            Change(
-                SUMS,
-                before_sums,
-                after_sums,
-                "added" if before_sums is None else "edited" if foreign else "changed",
-            )
-        )
+    sums_change = _of_sums(present, after_sums)
+    if sums_change is not None:
+        changes.append(sums_change)
     return changes
+
+
+def _to_write(file: File, present: Output) -> Change | None:
+    """What a rendered file changes; None where it lies there already."""
+    there = present.files.get(file.path)
+    if there is None:
+        return Change(file.path, None, file.text, "added", file.mode)
+    if there.data != file.text.encode():
+        kind: Kind = "edited"
+        if _sum(there.data) in present.sums.get(file.path, ()):
+            kind = "changed"
+        return Change(file.path, _text(there.data), file.text, kind, file.mode)
+    if there.executable != bool(file.mode & 0o100):
+        return Change(file.path, file.text, file.text, "changed", file.mode)
+    return None
+
+
+def _to_remove(path: str, present: Output) -> Change:
+    """The removal of a file that SHA256SUMS names and nothing renders any more."""
+    data = present.files[path].data
+    kind: Kind = "edited"
+    # A list of sums may be anybody's: what it names is removed unasked only where it also says that
+    # it is portgen's.
+    if _sum(data) in present.sums[path] and _has_mark(data):
+        kind = "removed"
+    return Change(path, _text(data), None, kind)
+
+
+def _of_sums(present: Output, after_sums: str) -> Change | None:
+    """What changes in SHA256SUMS itself, which counts as edited where no file is portgen's."""
+    if present.sums_data is None:
+        return Change(SUMS, None, after_sums, "added")
+    before = _text(present.sums_data)
+    if before == after_sums:
+        return None
+    kind: Kind = "changed"
+    if present.files and not any(_has_mark(there.data) for there in present.files.values()):
+        kind = "edited"
+    return Change(SUMS, before, after_sums, kind)
+
+
+def _has_mark(data: bytes) -> bool:
+    return MARK in data[:2000]
 
 
 def unified(change: Change, context: int = 3) -> Iterator[str]:
@@ -112,37 +135,55 @@ def unified(change: Change, context: int = 3) -> Iterator[str]:
         yield f"--- {from_file}\n"
         yield f"+++ {to_file} (mode {change.mode:o})\n"
         return
-    if (
-        not before or not after
-    ):  # nothing to match; and its first line is 0, or `patch` would not find the file
-        lines = [*(f"-{line}" for line in before), *(f"+{line}" for line in after)]
-        counts = [
-            f"{sign}{1 if part else 0},{len(part)}" for sign, part in (("-", before), ("+", after))
-        ]
-        yield from (f"--- {from_file}\n", f"+++ {to_file}\n", f"@@ {' '.join(counts)} @@\n")
-        yield from map(_ended, lines)
-        return
+    if not before or not after:
+        yield from (f"--- {from_file}\n", f"+++ {to_file}\n")
+        yield from _one_sided(before, after)
+    else:
+        yield from _matched(before, after, from_file, to_file, context)
+
+
+def _one_sided(before: list[str], after: list[str]) -> Iterator[str]:
+    """One hunk, of a side that has no lines and one that has. What has none begins at line 0, or
+    `patch` would not find the file."""
+    removed = f"-{min(len(before), 1)},{len(before)}"
+    added = f"+{min(len(after), 1)},{len(after)}"
+    yield f"@@ {removed} {added} @@\n"
+    for line in before:
+        yield _ended(f"-{line}")
+    for line in after:
+        yield _ended(f"+{line}")
+
+
+def _matched(
+    before: list[str], after: list[str], from_file: str, to_file: str, context: int
+) -> Iterator[str]:
     import patiencediff
 
-    # Most of a long file is as it was: only what lies between the first and the last difference is matched.
+    # Most of a long file is as it was: only what lies between the first and the last difference is
+    # matched, with the lines around it that are shown.
     head = _alike(before, after)
     tail = _alike(reversed(before[head:]), reversed(after[head:]))
-    skipped, left = max(head - context, 0), max(tail - context, 0)
-    before, after = before[skipped : len(before) - left], after[skipped : len(after) - left]
-    matcher = patiencediff.PatienceSequenceMatcher
-    for line in patiencediff.unified_diff(
-        before, after, from_file, to_file, n=context, sequencematcher=matcher
-    ):
+    skipped = max(head - context, 0)
+    left = max(tail - context, 0)
+    lines = patiencediff.unified_diff(
+        before[skipped : len(before) - left],
+        after[skipped : len(after) - left],
+        from_file,
+        to_file,
+        n=context,
+        sequencematcher=patiencediff.PatienceSequenceMatcher,
+    )
+    for line in lines:
         if line.startswith("@@ "):
-            line = re.sub(  # noqa: PLW2901 - the same line, counted from the file's start
-                r"([-+])([0-9]+)", lambda start: f"{start[1]}{int(start[2]) + skipped}", line
-            )
-        yield _ended(line)
+            yield _HUNK.sub(lambda start: f"{start[1]}{int(start[2]) + skipped}", line)
+        else:
+            yield _ended(line)
 
 
 def _alike(one: Iterable[str], other: Iterable[str]) -> int:
     """How many items are the same from the start."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _ended(line: str) -> str:
@@ -163,11 +204,13 @@ def _text(data: bytes) -> str:
 
 
 def _lines(text: str | None) -> list[str]:
-    """Lines as patch counts them: ended by `\\n` only, or a form feed in a title would shift everything after it."""
-    return (
-        []
-        if not text
-        else [line + "\n" for line in text[:-1].split("\n")]
-        if text.endswith("\n")
-        else text.replace("\n", "\n\0").split("\0")
-    )
+    """Lines as patch counts them: ended by `\\n` only, or a form feed in a title would shift
+    everything after it."""
+    if not text:
+        return []
+    lines = [line + "\n" for line in text.split("\n")]
+    if text.endswith("\n"):
+        lines.pop()
+    else:
+        lines[-1] = lines[-1][:-1]
+    return lines

@@ -1,17 +1,17 @@
 """A `Plan` as files.
 
-In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives the same bytes. Never
-writes, never looks at what is already there. Every value that could break out of its syntax passes a filter of this module.
+In: the plan, the targets, where templates lie. Out: `File`s, sorted by path; the same plan gives
+the same bytes. Never writes, never looks at what is already there. Every value that could break out
+of its syntax passes a filter of `escape`.
 
-There are two environments. The one for portgen's own templates finds no others. A page that needs a template
-of the project's, even through an include, is rendered by the other: in Jinja's sandbox, and by `apart` in a
-process with limits.
+There are two environments. The one for portgen's own templates finds no others. A page that needs a
+template of the project's, even through an include, is rendered by the other: in Jinja's sandbox,
+and by `apart` in a process with limits.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -20,6 +20,7 @@ import jinja2
 import msgspec
 
 from portgen.files import own_templates
+from portgen.files.escape import FILTERS
 from portgen.plan.types import Plan
 from portgen.problem import Exit, PortgenError
 from portgen.targets import Page, Target
@@ -55,8 +56,8 @@ class _Asked(NamedTuple):
 
 
 class _Answer(msgspec.Struct):
-    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a template.
-    Texts only: where they go and with which mode is decided here."""
+    """What comes back from rendering apart: the pages' texts in order, or what is wrong with a
+    template. Texts only: where they go and with which mode is decided here."""
 
     texts: list[str]
     fault: str | None = None
@@ -73,11 +74,12 @@ def files(
     stores: Callable[[str], Store] | None = None,
     apart: Apart | None = None,
 ) -> list[File]:
-    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template of one
-    before it wins.
+    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template
+    of one before it wins.
 
-    `stores` names places to keep compiled templates in, which saves a third of a small render. Without
-    `apart` the project's templates are rendered in this process: in the sandbox, and without limits.
+    `stores` names places to keep compiled templates in, which saves a third of a small render.
+    Without `apart` the project's templates are rendered in this process: in the sandbox, and
+    without limits.
 
     Raises PortgenError(Exit.INVENTORY) at the template's line when one of them is broken; as
     `own_templates.read` does; and what `apart` raises.
@@ -87,8 +89,8 @@ def files(
     for host in plan.hosts:
         for name, target in targets.items():
             asked += [_Asked(host.name, name, page) for page in target.pages(host)]
-    store = stores("templates") if stores is not None else None
-    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader(str(shipped)), store)
+    loader = jinja2.FileSystemLoader(str(shipped))
+    environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
     theirs = _with_project_text(environment, {one.page.template for one in asked}, project)
     rendered = _render(environment, [one for one in asked if one.page.template not in theirs])
@@ -114,9 +116,8 @@ def _render(
                 template = templates[page.template] = environment.get_template(page.template)
             text = template.render(page.values)
             if len(text.encode()) > LARGEST:
-                message = (
-                    f"a page of more than {LARGEST >> 20} MB, which portgen would not read again"
-                )
+                limit = f"{LARGEST >> 20} MB"
+                message = f"a page of more than {limit}, which portgen would not read again"
                 raise ValueError(message)  # noqa: TRY301 - at the template
         except Exception as error:  # a template may divide by zero, or not be UTF-8
             raise _broken(error, page) from error
@@ -128,7 +129,7 @@ def _file(asked: _Asked, text: str) -> File:
     return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode, asked.target)
 
 
-# --- the environments ------------------------------------------------------------------------------------------------
+# --- the environments -----------------------------------------------------------------------------
 
 
 class _Compiled(jinja2.BytecodeCache):
@@ -165,23 +166,29 @@ class _Project(jinja2.BaseLoader):
         return data.decode(), str(path), lambda: True
 
 
+def _cache(stores: Callable[[str], Store] | None, name: str) -> _Compiled | None:
+    if stores is None:
+        return None
+    return _Compiled(stores(name))
+
+
 def _prepared(
-    kind: type[jinja2.Environment], loader: jinja2.BaseLoader, store: Store | None
+    kind: type[jinja2.Environment], loader: jinja2.BaseLoader, cache: _Compiled | None
 ) -> jinja2.Environment:
     environment = kind(
-        bytecode_cache=_Compiled(store) if store is not None else None,
+        bytecode_cache=cache,
         loader=loader,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for escape in (nginx_string, systemd_arg, systemd_text, sh, yaml):
+    for escape in FILTERS:
         environment.filters[escape.__name__] = escape
     return environment
 
 
-# --- the project's own templates -------------------------------------------------------------------------------------
+# --- the project's own templates ------------------------------------------------------------------
 
 
 def _read(folders: Sequence[Path]) -> dict[str, tuple[Path, bytes]]:
@@ -196,8 +203,8 @@ def _read(folders: Sequence[Path]) -> dict[str, tuple[Path, bytes]]:
 def _with_project_text(
     environment: jinja2.Environment, names: Iterable[str], project: Mapping[str, object]
 ) -> set[str]:
-    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has one of
-    that name, or of the name of one that it includes, extends or imports."""
+    """Those of the `names` that can't be rendered by portgen's own templates alone: the project has
+    one of that name, or of the name of one that it includes, extends or imports."""
     if not project:
         return set()
     found = set()
@@ -208,8 +215,8 @@ def _with_project_text(
 
 
 def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
-    """The template's name and those of all that it leads to; None for one whose name is known only when it is
-    rendered."""
+    """The template's name and those of all that it leads to; None for one whose name is known only
+    when it is rendered."""
     from jinja2 import meta
 
     pending: list[str | None] = [name]
@@ -238,13 +245,16 @@ def _sandboxed(
 
     def work(tell: Tell) -> bytes:
         loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
-        # A store of its own: what is compiled for the sandbox checks each call, what is compiled without it
-        # does not.
-        store = stores("templates-of-projects") if stores is not None else None
-        environment = _prepared(ImmutableSandboxedEnvironment, loader, store)
+        # A store of its own: what is compiled for the sandbox checks each call, what is compiled
+        # without it does not.
+        cache = _cache(stores, "templates-of-projects")
+        environment = _prepared(ImmutableSandboxedEnvironment, loader, cache)
 
         def at(template: str) -> None:
-            tell(str(project[template][0] if template in project else shipped / template))
+            path = shipped / template
+            if template in project:
+                path, _ = project[template]
+            tell(str(path))
 
         try:
             answer = _Answer([file.text for file in _render(environment, asked, at)])
@@ -252,7 +262,10 @@ def _sandboxed(
             answer = _Answer([], str(error).encode("utf-8", "backslashreplace").decode())
         return msgspec.msgpack.encode(answer)
 
-    encoded = apart(work) if apart is not None else work(lambda _where: None)
+    if apart is None:
+        encoded = work(lambda _where: None)
+    else:
+        encoded = apart(work)
     answer = msgspec.msgpack.decode(encoded, type=_Answer)
     if answer.fault is not None:
         raise PortgenError(answer.fault, Exit.INVENTORY, hint=HINT)
@@ -265,45 +278,11 @@ def _broken(error: Exception, page: Page) -> PortgenError:
         place = f"{error.filename or page.template}:{error.lineno}"
     elif error.__traceback__ is not None:
         # A compiled template's frames carry the template's own file and line.
-        step = error.__traceback__
-        while step is not None:
-            if step.tb_frame.f_code.co_filename.endswith(".j2"):
-                place = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
-            step = step.tb_next  # type: ignore[assignment]
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            file = frame.f_code.co_filename
+            if file.endswith(".j2"):
+                place = f"{file}:{line}"
     reason = str(getattr(error, "message", None) or error)[:LONGEST]
     if isinstance(error, MemoryError):
         reason = "more memory than a template may have"
     return PortgenError(f"{place}: {type(error).__name__}: {reason}", Exit.INVENTORY, hint=HINT)
-
-
-# --- escaping, checked against the real programs ---------------------------------------------------------------------
-
-
-def nginx_string(value: object) -> str:
-    """A quoted nginx token. A dollar sign has no escape: it becomes the variable that the http-level file defines."""
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", "${portgen_dollar}")
-    return f'"{text}"'
-
-
-def systemd_text(value: object) -> str:
-    """A unit's plain value, such as Description=: only `%` is special. CR, LF and a final backslash are kept out by `model`."""
-    return str(value).replace("%", "%%")
-
-
-def systemd_arg(value: object) -> str:
-    """One argument of ExecStart=, quoted only where it must be, so that ordinary ones stay readable."""
-    text = str(value)
-    if re.fullmatch(r"[A-Za-z0-9_./:,=@+\[\]-]+", text):
-        return text
-    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text) + '"'
-
-
-def sh(value: object) -> str:
-    """One word of a POSIX shell."""
-    return "'" + str(value).replace("'", "'\\''") + "'"
-
-
-def yaml(value: object) -> str:
-    """A double-quoted YAML scalar as compose reads it. JSON's form is YAML's too; compose expands `$`, and reads `$$` as one."""
-    return json.dumps(str(value), ensure_ascii=True).replace("$", "$$")

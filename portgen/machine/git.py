@@ -1,12 +1,12 @@
 """The inventory as it was: read from git, never from the work tree.
 
-In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks nothing out,
-fetches nothing, and works from a subfolder, a linked work tree or a submodule.
+In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks
+nothing out, fetches nothing, and works from a subfolder, a linked work tree or a submodule.
 
-What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or runs. git
-tracks no path called `.git`: the nearest one above the inventory is the clone's own, and is named to git. A
-bare repository is nothing but files such as HEAD and config, which a pull request can bring along; it is
-never taken for a repository.
+What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or
+runs. git tracks no path called `.git`: the nearest one above the inventory is the clone's own, and
+is named to git. A bare repository is nothing but files such as HEAD and config, which a pull
+request can bring along; it is never taken for a repository.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from portgen.problem import Exit, PortgenError
 
 TIMEOUT = 60.0  # seconds
 
-# The clone's own configuration has no say in what runs either: `include.path` may lead into the work tree.
+# The clone's own configuration has no say in what runs either: `include.path` may lead into the
+# work tree.
 _SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "safe.bareRepository=explicit")
 _ENVIRONMENT = {
-    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not run. Every
-    # git knows this one.
+    # No transport is allowed, whatever `protocol.*.allow` says: a promisor remote's command is not
+    # run. Every git knows this one.
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",  # git 2.39.4 and newer does not even try
     "GIT_TERMINAL_PROMPT": "0",
@@ -44,12 +45,12 @@ class _Repository(NamedTuple):
 
 
 def load(revision: str, path: Path, shown: str) -> Source:
-    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are followed as
-    `revision` has them.
+    """The inventory at `path` as `revision` has it, named `revision:shown` in messages. Links are
+    followed as `revision` has them.
 
-    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY where the
-    revision has no such file or it can't be loaded, Exit.MACHINE without git, or where the clone lacks the
-    file's content.
+    Raises PortgenError: Exit.USAGE for what is not a repository or not a revision, Exit.INVENTORY
+    where the revision has no such file or it can't be loaded, Exit.MACHINE without git, or where
+    the clone lacks the file's content.
     """
     repository, inside = _within(path)
     tree = _git(
@@ -66,8 +67,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
     if blob.returncode != 0:
         raise _absent(named)
     data = blob.stdout.encode()
-    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only the hash
-    # shows which.
+    # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only
+    # the hash shows which.
     if "\ufffd" in blob.stdout:
         hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:
@@ -76,8 +77,8 @@ def load(revision: str, path: Path, shown: str) -> Source:
 
 
 def names(path: Path) -> list[str]:
-    """The branches and tags of the repository around `path`. Raises PortgenError where there is none, and
-    without git."""
+    """The branches and tags of the repository around `path`. Raises PortgenError where there is
+    none, and without git."""
     repository, _ = _within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[
@@ -86,10 +87,11 @@ def names(path: Path) -> list[str]:
 
 
 def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | None:
-    """Those of `names`, files below `folder`, that the commit under way would lack; of what lies there, if `folder` is a link.
+    """Those of `names`, files below `folder`, that the commit under way would lack; of what lies
+    there, if `folder` is a link.
 
-    None where none of them is meant for git: no repository holds the folder, or the repository ignores `sign`, one of the names.
-    Raises PortgenError where git can't be asked.
+    None where none of them is meant for git: no repository holds the folder, or the repository
+    ignores `sign`, one of the names. Raises PortgenError where git can't be asked.
     """
     real = Path(os.path.realpath(folder))
     if root_above(real / sign) is None:
@@ -107,7 +109,8 @@ def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
     """What `git ls-files` lists, by the paths below `folder`."""
     given = os.environ.get("GIT_INDEX_FILE")
     environment = {}
-    # git gives a hook the index that the commit is made from: with `git commit FILE` it is not the repository's own.
+    # git gives a hook the index that the commit is made from: with `git commit FILE` it is not the
+    # repository's own.
     if given and os.path.realpath(given).startswith(f"{os.path.realpath(repository.directory)}/"):
         environment["GIT_INDEX_FILE"] = os.path.realpath(given)
     listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=environment)
@@ -116,14 +119,14 @@ def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
     return set(listed.stdout.split("\0"))
 
 
-# --- which repository, and which path in it --------------------------------------------------------------------------
+# --- which repository, and which path in it -------------------------------------------------------
 
 
 def _within(path: Path) -> tuple[_Repository, str]:
     """The repository around `path`, and the path below its root.
 
-    Within the repository the path stays as it was named, since a link of the work tree may be another in the
-    revision. Raises PortgenError(Exit.USAGE) where there is no repository.
+    Within the repository the path stays as it was named, since a link of the work tree may be
+    another in the revision. Raises PortgenError(Exit.USAGE) where there is no repository.
     """
     here = Path(os.path.abspath(path))
     for place in (here, *here.parents):
@@ -142,8 +145,8 @@ def _within(path: Path) -> tuple[_Repository, str]:
 
 
 def _stays_inside(link: Path) -> None:
-    """Refuses a link that leads out of the repository in which it lies: another history would be reviewed in
-    place of this one's."""
+    """Refuses a link that leads out of the repository in which it lies: another history would be
+    reviewed in place of this one's."""
     lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
     target = Path(os.path.realpath(link))
     if lies_in is not None and root_above(target / ".git") != lies_in:
@@ -152,16 +155,20 @@ def _stays_inside(link: Path) -> None:
 
 
 def root_above(path: Path) -> Path | None:
-    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a repository."""
-    return next((folder for folder in path.parents if os.path.lexists(folder / ".git")), None)
+    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a
+    repository."""
+    for folder in path.parents:
+        if os.path.lexists(folder / ".git"):
+            return folder
+    return None
 
 
 def _git_directory(root: Path) -> str:
     """The git directory of `root/.git`, if it may be believed.
 
-    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at `.git` first;
-    the ceiling keeps it from looking further up, and its answer from being a bare layout in `root`, which git
-    before 2.38 takes for one.
+    git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at
+    `.git` first; the ceiling keeps it from looking further up, and its answer from being a bare
+    layout in `root`, which git before 2.38 takes for one.
     """
     asked = _ask(
         root,
@@ -180,14 +187,17 @@ def _no_repository(path: Path) -> PortgenError:
     if any(
         (folder / "HEAD").is_file() and (folder / "objects").is_dir() for folder in path.parents
     ):
-        hint = "a bare repository can't be told from files that look like one: clone it, or `git worktree add DIR` and name DIR"
+        hint = (
+            "a bare repository looks like any folder with such files: "
+            "clone it, or `git worktree add DIR` and name DIR"
+        )
     message = f"{path.parent}: not a git repository: neither it nor a folder above it has a .git"
     return PortgenError(message, Exit.USAGE, hint=hint)
 
 
 def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
-    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError where there
-    is none to read."""
+    """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError
+    where there is none to read."""
     if "\n" in inside:
         raise PortgenError(f"{shown}: a path with a line break can't be asked for", Exit.USAGE)
     asked = _git(
@@ -208,17 +218,21 @@ def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown:
     if len(words) != 3 or words[1] != "blob":
         raise PortgenError(f"{shown} is not a file in {revision}", Exit.INVENTORY)
     if int(words[2]) > whole.MOST_INVENTORY:  # asked before it is read
-        message = f"{revision}:{shown} is larger than {whole.MOST_INVENTORY >> 20} MiB: that is not an inventory"
+        limit = f"{whole.MOST_INVENTORY >> 20} MiB"
+        message = f"{revision}:{shown} is larger than {limit}: that is not an inventory"
         raise PortgenError(message, Exit.INVENTORY)
     return words[0]
 
 
 def _absent(named: str) -> PortgenError:
-    hint = f"a partial clone? portgen fetches nothing; `git show {named}` does, or clone without --filter"
+    hint = (
+        "a partial clone? portgen fetches nothing; "
+        f"`git show {named}` does, or clone without --filter"
+    )
     return PortgenError(f"{named}: its content is not here", Exit.MACHINE, hint=hint)
 
 
-# --- asking git ------------------------------------------------------------------------------------------------------
+# --- asking git -----------------------------------------------------------------------------------
 
 
 def _git(
@@ -228,7 +242,8 @@ def _git(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> programs.Finished:
-    """`cwd`: the root unless given. `environment`: the only variables of git's that it gets, besides our own."""
+    """`cwd`: the root unless given. `environment`: the only variables of git's that it gets,
+    besides our own."""
     named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
     return _ask(
         cwd or repository.root, (*named, *arguments), stdin=stdin, environment=environment or {}
@@ -247,6 +262,8 @@ def _ask(
         name: None for name in os.environ if name.startswith("GIT_")
     }
     variables |= _ENVIRONMENT | dict(environment)
-    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    settings: list[str] = []
+    for setting in _SETTINGS:
+        settings += ["-c", setting]
     command = ("git", "--no-pager", "--no-replace-objects", *settings, *arguments)
     return programs.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables)

@@ -1,8 +1,9 @@
 """The machine's own programs: the only module that starts processes.
 
-In: a command as a tuple, never a shell string, and how long it may take. Out: what it said and how it ended. Never decides
-what an exit code means, never leaves a process behind, never asks anything: stdin is empty unless given. Work of our own that
-might take all time or memory is done in a process of its own, too: `bounded`.
+In: a command as a tuple, never a shell string, and how long it may take. Out: what it said and how
+it ended. Never decides what an exit code means, never leaves a process behind, never asks anything:
+stdin is empty unless given. Work of our own that might take all time or memory is done in a process
+of its own, too: `bounded`.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ NOBODY = 65534  # the user and group of Linux that own nothing
 
 
 class Finished(NamedTuple):
-    """How a program ended: its exit code (negative: the signal that ended it), and what it said. Line ends are as it wrote them."""
+    """How a program ended: its exit code (negative: the signal that ended it), and what it said.
+    Line ends are as it wrote them."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-class Missing(PortgenError):  # noqa: N818 - it reads as a result: `except host.Missing`
+class Missing(PortgenError):  # noqa: N818 - it reads as a result: `except programs.Missing`
     """The program is not installed."""
 
     def __init__(self, program: str) -> None:
@@ -62,7 +64,8 @@ def package_of(program: str) -> str:
 
 
 def find(program: str) -> str | None:
-    """The absolute path of an installed program, also of an administrator's one; None where there is none."""
+    """The absolute path of an installed program, also of an administrator's one; None where there
+    is none."""
     return shutil.which(
         program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
     )
@@ -82,23 +85,24 @@ def run(
     env: Mapping[str, str | None] | None = None,
     user: int | None = None,
 ) -> Finished:
-    """Run a program to its end. `env` is added to the environment, in which programs speak English; None takes a variable out of
-    it. Only root may give a `user`.
+    """Run a program to its end. `env` is added to the environment, in which programs speak English;
+    None takes a variable out of it. Only root may give a `user`.
 
-    Raises Missing where it is not installed, PortgenError(Exit.MACHINE) where it can't be started, or takes longer than
-    `timeout` seconds: then it and all that it started are killed.
+    Raises Missing where it is not installed, PortgenError(Exit.MACHINE) where it can't be started,
+    or takes longer than `timeout` seconds: then it and all that it started are killed.
     """
     program = find(argv[0])
     if program is None:
         raise Missing(argv[0])
-    given = os.fsencode(stdin) if isinstance(stdin, str) else stdin  # a path in it may be no UTF-8
+    if isinstance(stdin, str):
+        stdin = os.fsencode(stdin)  # a path in it may have bytes that are not UTF-8
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         process = subprocess.Popen(
             (program, *argv[1:]),
             cwd=cwd,
             env={name: value for name, value in environment.items() if value is not None},
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             user=user,
@@ -114,7 +118,7 @@ def run(
         ) from None
     with process:
         try:
-            stdout, stderr = process.communicate(given, timeout=timeout)
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             _kill(process)
             raise PortgenError(
@@ -135,16 +139,16 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-# --- work of our own, bounded ----------------------------------------------------------------------------------------
+# --- work of our own, bounded ---------------------------------------------------------------------
 
 _OUT_OF_MEMORY = 9  # exit codes of the process that does bounded work
 _BROKEN = 10
 _GRACE = 1  # seconds that are left to say where the time went
-_PATIENCE = 6  # on a busy machine, a second of work takes longer
+PATIENCE = 6  # on a busy machine, a second of work takes longer
 _BOARD = 4096  # bytes for the place that the work has come to
 
 
-class Stopped(Exception):  # noqa: N818 - it reads as a result: `except host.Stopped`
+class Stopped(Exception):  # noqa: N818 - it reads as a result: `except programs.Stopped`
     """Bounded work that took more than it may, or broke: `where` it was, and what it did."""
 
     def __init__(self, where: str, why: str) -> None:
@@ -155,12 +159,14 @@ class Stopped(Exception):  # noqa: N818 - it reads as a result: `except host.Sto
 def bounded(
     work: Callable[[Callable[[str], None]], bytes], *, seconds: float, memory: int
 ) -> bytes:
-    """The answer of `work`, done in a process of its own with at most `memory` bytes more than this one has now.
+    """The answer of `work`, done in a process of its own with at most `memory` bytes more than this
+    one has now.
 
-    That process ends with this one, however this one ends, and holds none of its files and locks open. `work` gets a function that
-    it tells where it is. After `seconds` of processor time a TimeoutError is raised in it, at the
-    line that it has come to. What does not hear that, such as the power of two large numbers, is killed a little later, and this
-    function raises Stopped; so it does where memory runs out and `work` does not catch the MemoryError. Nothing that it does
+    That process ends with this one, however this one ends, and holds none of its files and locks
+    open. `work` gets a function that it tells where it is. After `seconds` of processor time a
+    TimeoutError is raised in it, at the line that it has come to. What does not hear that, such as
+    the power of two large numbers, is killed a little later, and this function raises Stopped; so
+    it does where memory runs out and `work` does not catch the MemoryError. Nothing that it does
     stays but its answer.
     """
     board = mmap.mmap(-1, _BOARD)
@@ -172,11 +178,12 @@ def bounded(
     os.close(writing)
     os.close(alive)
     try:
-        answer = _read(reading, (seconds + _GRACE) * _PATIENCE)
+        answer = _read(reading, (seconds + _GRACE) * PATIENCE)
     finally:
         os.close(reading)
         os.close(living)
-        # It has closed its end, or is given up. One that has just ended keeps the exit code that it ended with.
+        # It has closed its end, or is given up. One that has just ended keeps the exit code that it
+        # ended with.
         os.kill(process, signal.SIGKILL)
         _, ended, used = os.wait4(process, 0)
     where = os.fsdecode(board[:].partition(b"\0")[0])
@@ -214,7 +221,8 @@ def _work(
     seconds: float,
     memory: int,
 ) -> NoReturn:
-    """What the process of its own does. Ends it whatever happens: nothing may return into a copy of portgen."""
+    """What the process of its own does. Ends it whatever happens: nothing may return into a copy of
+    portgen."""
     code = _BROKEN
 
     def late(_signal: int, _frame: object) -> None:
@@ -250,7 +258,8 @@ def _work(
 
 
 def _hold_only(*descriptors: int) -> None:
-    """Close all but these and the three streams: a lock that its parent holds would outlive it here."""
+    """Close all but these and the three streams: a lock that its parent holds would outlive it
+    here."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in descriptors:
             with contextlib.suppress(OSError):  # the one that the list was read by
@@ -258,7 +267,8 @@ def _hold_only(*descriptors: int) -> None:
 
 
 def _end_with(pipe: int) -> None:
-    """Have the kernel end this process when the pipe's other end is closed: SIGIO, which nobody handles."""
+    """Have the kernel end this process when the pipe's other end is closed: SIGIO, which nobody
+    handles."""
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)

@@ -1,6 +1,6 @@
-"""What listens on a machine, as `ss` tells it.
+"""What listens on a machine, as `ss` reports it.
 
-In: what `ss -H -tulnp` said (`host.run` runs it). Out: `Socket`s. Pure.
+In: what `ss -H -tulnp` said (`programs.run` runs it). Out: `Socket`s. Pure.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from portgen.machine.programs import Finished
 
 COMMAND = ("ss", "-H", "-tulnp")
-# `tcp LISTEN 0 128 0.0.0.0:5007 0.0.0.0:* users:(("socat",pid=812,fd=5))`; an address may carry its interface, `127.0.0.53%lo`.
+# `tcp LISTEN 0 128 0.0.0.0:5007 0.0.0.0:* users:(("socat",pid=812,fd=5))`; an address may carry its
+# interface, `127.0.0.53%lo`.
 _LINE = re.compile(
-    r"(?P<transport>tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+(?P<address>\S+):(?P<port>\d+)\s+\S+(?:\s+(?P<rest>.*))?"
+    r"(?P<transport>tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+"
+    r"(?P<address>\S+):(?P<port>\d+)\s+\S+(?:\s+(?P<rest>.*))?"
 )
 _USER = re.compile(r'\(\("(?P<program>(?:[^"\\]|\\.)*)"(?:,pid=(?P<pid>\d+))?')
 
@@ -33,7 +35,8 @@ class Socket(NamedTuple):
 
 
 def listening(said: Finished) -> list[Socket]:
-    """The sockets of a finished `ss`. Raises PortgenError(Exit.MACHINE) where it failed, or said what can't be read."""
+    """The sockets of a finished `ss`. Raises PortgenError(Exit.MACHINE) where it failed, or said
+    what can't be read."""
     if said.returncode != 0:
         raise PortgenError(
             f"ss ends with exit code {said.returncode}: {said.stderr.strip()}", Exit.MACHINE
@@ -44,20 +47,20 @@ def listening(said: Finished) -> list[Socket]:
 def _sockets(text: str) -> Iterator[Socket]:
     for line in text.splitlines():
         match = _LINE.fullmatch(line.strip())
-        if match is None:
-            if line.strip():
-                raise PortgenError(
-                    f"ss says what portgen does not understand: {line.strip()}",
-                    Exit.MACHINE,
-                    hint="report it, with `ss --version`",
-                )
-            continue
-        user = _USER.search(match["rest"] or "")
-        pid = int(user["pid"]) if user and user["pid"] else None
-        yield Socket(
-            match["transport"],
-            match["address"].strip("[]"),
-            int(match["port"]),
-            user["program"] if user else None,
-            pid,
-        )
+        if match is not None:
+            yield _socket(match)
+        elif line.strip():
+            message = f"can't parse this line from `ss`: {line.strip()}"
+            raise PortgenError(message, Exit.MACHINE, hint="report it, with `ss --version`")
+
+
+def _socket(match: re.Match[str]) -> Socket:
+    program = None
+    pid = None
+    user = _USER.search(match["rest"] or "")
+    if user is not None:
+        program = user["program"]
+        if user["pid"]:
+            pid = int(user["pid"])
+    address = match["address"].strip("[]")
+    return Socket(match["transport"], address, int(match["port"]), program, pid)

@@ -1,7 +1,8 @@
-"""Rendered files before the real programs: staged, run side by side, answers traced back to the inventory.
+"""Rendered files checked by the real programs: staged, run side by side, answers traced back.
 
-In: a plan, rendered texts, where inventory entries stand. Out: an `Outcome` a check. Writes to temporary folders of its
-own only; what a program must leave alone is seen to by the target that describes the check.
+In: a plan, rendered texts, where inventory entries stand. Out: an `Outcome` a check. Writes to
+temporary folders of its own only; the target that describes a check makes sure that its program
+changes nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -29,13 +30,12 @@ At = Callable[[KeyPath], Location]
 
 
 class Outcome(NamedTuple):
-    """What became of one check: found fault with, not checked and why, or fine."""
+    """What came of one check: problems, or why it was not made, or nothing wrong."""
 
     target: str
     subject: str
-    program: (
-        str | None
-    )  # as people call it, with its version: "nginx 1.22.1"; None where no program was asked
+    # As people call it, with its version: "nginx 1.22.1"; None where no program was asked.
+    program: str | None
     problems: tuple[Problem, ...] = ()
     unchecked: str | None = None
     broken: PortgenError | None = None  # the program did not come to an end
@@ -79,59 +79,96 @@ def run(
     out: str,
     on: Machine,
 ) -> list[Outcome]:
-    """Check the rendered `texts` (by path below the output folder, which people know as `out`), in the targets' order."""
+    """Check the rendered `texts` (by path below the output folder, which people know as `out`), in
+    the targets' order, several at once."""
     outcomes: list[Outcome | Future[Outcome]] = []
-    programs: dict[Program, Future[Found]] = {}
+    found: dict[Program, Future[Found]] = {}
+    ended = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            for name, target in targets.items():
-                for planned in plan.hosts:
-                    prefix = f"{planned.name}/"
-                    files = {
-                        path.removeprefix(prefix): text
-                        for path, text in texts.items()
-                        if path.startswith(f"{prefix}{name}/")
-                    }
-                    describe = getattr(target, "checks", None)
-                    traced = _Traced(name, planned, files, at, out, on.folder)
-                    for item in describe(planned, files, on) if files and describe else ():
-                        if not isinstance(item, Check):
-                            outcomes.append(_outcome(traced, planned.name, [item]))
-                            continue
-                        if (
-                            item.program not in programs
-                        ):  # asked for first, and so never waited for in vain
-                            programs[item.program] = pool.submit(find_program, item.program)
-                        outcomes.append(pool.submit(_ask, item, programs[item.program], traced, on))
-            return [item if isinstance(item, Outcome) else item.result() for item in outcomes]
+            for traced, item in _checks(plan, targets, texts, at, out, on):
+                if not isinstance(item, Check):
+                    outcomes.append(_outcome(traced, traced.host.name, [item]))
+                    continue
+                # A program is looked for before the checks that wait for it: they can't fill the
+                # pool.
+                if item.program not in found:
+                    found[item.program] = pool.submit(find_program, item.program)
+                outcomes.append(pool.submit(_ask, item, found[item.program], traced, on))
+            for outcome in outcomes:
+                if isinstance(outcome, Outcome):
+                    ended.append(outcome)
+                else:
+                    ended.append(outcome.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return ended
+
+
+def _checks(
+    plan: Plan,
+    targets: Mapping[str, Target],
+    texts: Mapping[str, str],
+    at: At,
+    out: str,
+    on: Machine,
+) -> Iterator[tuple[_Traced, Check | Rejection | Unchecked]]:
+    """What each target that checks anything says of each host that it has files for."""
+    for name, target in targets.items():
+        describe = getattr(target, "checks", None)
+        if describe is None:
+            continue
+        for host in plan.hosts:
+            prefix = f"{host.name}/"
+            files = {}
+            for path, text in texts.items():
+                if path.startswith(f"{prefix}{name}/"):
+                    files[path.removeprefix(prefix)] = text
+            if files:
+                traced = _Traced(name, host, files, at, out, on.folder)
+                for item in describe(host, files, on):
+                    yield traced, item
 
 
 def problems(outcomes: Iterable[Outcome]) -> list[Problem]:
-    """All that was found fault with, once each, by place. What is the same for many entries comes from a template: one stands for all."""
-    found = dict.fromkeys(problem for outcome in outcomes for problem in outcome.problems)
+    """All that the checks reported, once each, by place. What is the same for many entries comes
+    from a template: one stands for all."""
+    found = {problem for outcome in outcomes for problem in outcome.problems}
     alike: dict[tuple[str, str], list[Problem]] = {}
-    for problem in sorted(found, key=lambda problem: problem.location):
+    for problem in sorted(found, key=_order):
         alike.setdefault((problem.rule, problem.message), []).append(problem)
     shown = []
     for same in alike.values():
         if len(same) > _ALIKE:
-            first, *others = same
-            lines = ", ".join(str(problem.location.line) for problem in others[:_ALIKE])
-            more = f"the same for {len(others)} more entries (lines {lines}, ...): probably a template's fault"
-            shown.append(first._replace(hint=f"{first.hint}; {more}" if first.hint else more))
+            shown.append(_for_all(same))
         else:
             shown += same
-    return sorted(shown, key=lambda problem: (problem.location, problem.rule, problem.message))
+    shown.sort(key=_order)
+    return shown
 
 
-# --- one check -------------------------------------------------------------------------------------------------------
+def _order(problem: Problem) -> tuple[Location, str, str, str]:
+    return problem.location, problem.rule, problem.message, problem.hint or ""
+
+
+def _for_all(same: list[Problem]) -> Problem:
+    """The first of many equal problems, with the places of some others."""
+    first, *others = same
+    lines = ", ".join(str(problem.location.line) for problem in others[:_ALIKE])
+    entries = f"the same for {len(others)} more entries (lines {lines}, ...)"
+    hint = f"{entries}: probably a template's fault"
+    if first.hint:
+        hint = f"{first.hint}; {hint}"
+    return first._replace(hint=hint)
+
+
+# --- one check ------------------------------------------------------------------------------------
 
 
 def find_program(program: Program) -> Found:
-    """The first of its commands that answers. Raises host.Missing where this machine has none, PortgenError where the last one is broken."""
+    """The first of its commands that answers. Raises programs.Missing where this machine has none,
+    PortgenError where the last one is broken."""
     failure: PortgenError = programs.Missing(program.commands[-1][0])
     for command in program.commands:
         if programs.find(command[0]) is None:
@@ -142,50 +179,57 @@ def find_program(program: Program) -> Found:
         said = programs.run((*command, *program.version), timeout=TIMEOUT)
         if said.returncode == 0:
             version = re.search(r"\d+(?:\.\d+)*", said.stdout + said.stderr)
-            return Found(command, f"{name} {version[0]}" if version else name)
+            if version is not None:
+                name = f"{name} {version[0]}"
+            return Found(command, name)
         if command == program.commands[-1]:  # an earlier one is only a docker without the plugin
             reason = (said.stderr or said.stdout).strip().rpartition("\n")[2]
-            failure = PortgenError(
-                f"{name} is broken: {reason or f'exit code {said.returncode}'}",
-                Exit.MACHINE,
-                hint=f"try `{name} {program.version[0]}`",
-            )
+            message = f"{name} is broken: {reason or f'exit code {said.returncode}'}"
+            hint = f"try `{name} {program.version[0]}`"
+            failure = PortgenError(message, Exit.MACHINE, hint=hint)
     raise failure
 
 
 def _ask(check: Check, program: Future[Found], traced: _Traced, on: Machine) -> Outcome:
+    """Carry out one check. What a program or the disk does wrong is part of the outcome."""
     try:
         found = program.result()
         if check.needs_root and not on.root:
-            return _outcome(
-                traced, check.subject, [*check.known, Unchecked(f"{found.command[-1]} needs root")]
-            )
-        user = programs.NOBODY if check.drops_root and on.root else None
-        # Where everybody may go: root's own TMPDIR may be closed to others.
-        with tempfile.TemporaryDirectory(
-            prefix="portgen-verify-",
-            dir=None if user is None else "/tmp",  # noqa: S108 - a folder of its own
-        ) as stage:
-            _fill(Path(stage), check.staged, user)
-            argv = (*found.command, *check.arguments)
-            said = programs.run(
-                argv, timeout=TIMEOUT, cwd=Path(stage), stdin=check.stdin, env=check.env, user=user
-            )
+            reason = Unchecked(f"{found.command[-1]} needs root")
+            return _outcome(traced, check.subject, [*check.known, reason])
+        said = _answer(check, found, on)
     except programs.Missing as missing:
-        return _outcome(
-            traced, check.subject, [*check.known, Unchecked(f"{missing} ({missing.hint})")]
-        )
+        reason = Unchecked(f"{missing} ({missing.hint})")
+        return _outcome(traced, check.subject, [*check.known, reason])
     except PortgenError as error:
         return _outcome(traced, check.subject, check.known)._replace(broken=error)
     except OSError as error:
         message = f"{error.filename or tempfile.gettempdir()}: can't be staged: {error.strerror}"
-        broken = PortgenError(
-            message, Exit.MACHINE, hint="TMPDIR names another place for temporary files"
-        )
+        hint = "TMPDIR names another place for temporary files"
+        broken = PortgenError(message, Exit.MACHINE, hint=hint)
         return _outcome(traced, check.subject, check.known)._replace(broken=broken)
-    return _outcome(
-        traced, check.subject, [*check.known, *check.read(*said)], found.name, check.remark
-    )
+    findings = [*check.known, *check.read(*said)]
+    return _outcome(traced, check.subject, findings, found.name, check.remark)
+
+
+def _answer(check: Check, found: Found, on: Machine) -> programs.Finished:
+    """Run the check's program in a temporary folder with its staged files."""
+    user = None
+    place = None
+    if check.drops_root and on.root:
+        user = programs.NOBODY
+        # Where everybody may go: root's own TMPDIR may be closed to others.
+        place = "/tmp"  # noqa: S108 - a folder of its own
+    with tempfile.TemporaryDirectory(prefix="portgen-verify-", dir=place) as stage:
+        _fill(Path(stage), check.staged, user)
+        return programs.run(
+            (*found.command, *check.arguments),
+            timeout=TIMEOUT,
+            cwd=Path(stage),
+            stdin=check.stdin,
+            env=check.env,
+            user=user,
+        )
 
 
 def _fill(stage: Path, staged: Mapping[str, str], user: int | None) -> None:
@@ -193,13 +237,15 @@ def _fill(stage: Path, staged: Mapping[str, str], user: int | None) -> None:
         place = stage / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(text.encode("utf-8", "surrogateescape"))
-    if user is not None:
-        for folder, _, names in os.walk(stage):
-            for path in (folder, *(os.path.join(folder, name) for name in names)):
-                os.chown(path, user, user)
+    if user is None:
+        return
+    for folder, _, names in os.walk(stage):
+        os.chown(folder, user, user)
+        for name in names:
+            os.chown(os.path.join(folder, name), user, user)
 
 
-# --- from an answer to the inventory ---------------------------------------------------------------------------------
+# --- from an answer to the inventory --------------------------------------------------------------
 
 
 def _outcome(
@@ -209,67 +255,84 @@ def _outcome(
     program: str | None = None,
     remark: str | None = None,
 ) -> Outcome:
-    findings = list(findings)
-    rejected = tuple(
-        _problem(traced, finding) for finding in findings if isinstance(finding, Rejection)
+    rejected = []
+    reasons = []
+    for finding in findings:
+        if isinstance(finding, Rejection):
+            rejected.append(_problem(traced, finding))
+        else:
+            reasons.append(finding.reason)
+    return Outcome(
+        traced.target,
+        subject,
+        program,
+        tuple(rejected),
+        unchecked="; ".join(reasons) or None,
+        remark=remark,
     )
-    reasons = "; ".join(finding.reason for finding in findings if isinstance(finding, Unchecked))
-    return Outcome(traced.target, subject, program, rejected, reasons or None, None, remark)
 
 
 def _problem(traced: _Traced, rejection: Rejection) -> Problem:
-    """The inventory entry where it is known: named by the target, or by the mark of the block that the line stands in.
-
-    Otherwise the rendered line itself, or the file that is none of ours, or the host."""
+    """What a program rejected, at the inventory's entry where that is known: named by the target,
+    or by the mark of the block that the line stands in. Otherwise at the rendered line itself, at
+    the file that portgen did not render, or at the host."""
     path, line = rejection.path, rejection.line
-    ours = path in traced.files
-    key_path = rejection.key_path or (
-        _traced_back(traced, path, line) if path is not None and ours else None
-    )
-    rendered = f"{traced.out}/{traced.host.name}/{path}"
+    rendered = None
+    if path in traced.files:
+        rendered = f"{traced.out}/{traced.host.name}/{path}"
+    key_path = rejection.key_path
+    if key_path is None and path is not None and rendered is not None:
+        key_path = _traced_back(traced, path, line)
+    hints = []
+    if rejection.hint:
+        hints.append(rejection.hint)
     if key_path is not None:
         location = traced.at(key_path)
+        if rendered is not None:
+            place = f"{rendered}:{line}" if line else rendered
+            hints.append(f"rendered at {place}")
     elif path is not None:
-        location = Location(rendered if ours else _shown(path, traced), line or 1, 1)
+        location = Location(rendered or _shown(path, traced), line or 1, 1)
     else:
         location = traced.at(traced.host.key_path)
-    place = (f"{rendered}:{line}" if line else rendered) if key_path is not None and ours else None
-    hint = "; ".join(part for part in (rejection.hint, place and f"rendered at {place}") if part)
-    return Problem(
-        f"verify-{traced.target}", rejection.severity, rejection.message, location, hint or None
-    )
+    rule = f"verify-{traced.target}"
+    hint = "; ".join(hints) or None
+    return Problem(rule, rejection.severity, rejection.message, location, hint)
 
 
 def _traced_back(traced: _Traced, path: str, line: int | None) -> KeyPath | None:
-    found = list(blocks(path, traced.files[path]))
-    name = next(
-        (
-            block.service
-            for block in found
-            if line is not None and block.first <= line <= block.last
-        ),
-        None,
-    )
-    if name is None and len(found) == 1 and (line is None or path.endswith(".service")):
-        name = found[0].service
+    """The key path of the entry that a line of a rendered file comes from; None where none is
+    known."""
+    name = _service_at(path, traced.files[path], line)
     if name == NGINX and traced.host.server is not None:
         return traced.host.server.key_path
-    return next(
-        (service.key_path for service in traced.host.services if service.name == name), None
-    )
+    for service in traced.host.services:
+        if service.name == name:
+            return service.key_path
+    return None
+
+
+def _service_at(path: str, text: str, line: int | None) -> str | None:
+    """The service whose block has the line, or whose block is the file's only one."""
+    found = list(blocks(path, text))
+    for block in found:
+        if line is not None and block.first <= line <= block.last:
+            return block.service
+    if len(found) == 1 and (line is None or path.endswith(".service")):
+        return found[0].service
+    return None
 
 
 def _shown(path: str, traced: _Traced) -> str:
-    """A file of the team's as people know it: named as the inventory is where it lies below the inventory's folder."""
-    inside = path.startswith(f"{traced.folder}/")
-    return (
-        os.path.join(os.path.dirname(traced.at(()).file), path.removeprefix(f"{traced.folder}/"))
-        if inside
-        else path
-    )
+    """A file of the team's as people know it: named as the inventory is where it lies below the
+    inventory's folder."""
+    if not path.startswith(f"{traced.folder}/"):
+        return path
+    folder = os.path.dirname(traced.at(()).file)
+    return os.path.join(folder, path.removeprefix(f"{traced.folder}/"))
 
 
-# --- this machine ----------------------------------------------------------------------------------------------------
+# --- this machine ---------------------------------------------------------------------------------
 
 
 def _readable(path: str) -> bool:
@@ -277,7 +340,8 @@ def _readable(path: str) -> bool:
 
 
 def configuration_below(root: Path) -> dict[str, str]:
-    """The configuration below a folder, links followed. Only configuration, and never a private key."""
+    """The configuration below a folder, links followed. Only configuration, and never a private
+    key."""
     found: dict[str, str] = {}
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):

@@ -1,8 +1,8 @@
 """What follows from an inventory: every derived name, address and rule, decided.
 
-In: nothing; `planner.make` makes it. Out: the types of a `Plan` - what each host binds, routes, forwards and opens - and
-the questions that one asks of it: who holds a port, which are free. Each thing carries the key path of the entry that it
-came from; only `Source.at` turns one into a line.
+In: nothing; `planner.make` makes it. Out: the types of a `Plan` - what each host binds, routes,
+forwards and opens - and the questions that one asks of it: who holds a port, which are free. Each
+thing carries the key path of the entry that it came from; only `Source.at` turns one into a line.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ UFW_DEFAULT = (
 
 
 class Reach(Struct, frozen=True):
-    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every page and
-    command says it.
+    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every
+    page and command says it.
 
-    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow` names.
-    `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container whose address
-    nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source. `nothing`: retired, so
-    nothing is rendered.
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow`
+    names. `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container
+    whose address nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source.
+    `nothing`: retired, so nothing is rendered.
     """
 
     kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
@@ -67,7 +67,8 @@ _REACHED = {
 
 
 class Endpoint(NamedTuple):
-    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as `5007/tcp`."""
+    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as
+    `5007/tcp`."""
 
     port: int
     transport: Transport
@@ -82,7 +83,8 @@ class Endpoint(NamedTuple):
 
 
 class PlannedPort(Struct, frozen=True):
-    """One port of a service, its defaults resolved. `container_path` is where the container's port is written."""
+    """One port of a service, its defaults resolved. `container_path` is where the container's port
+    is written."""
 
     port: int
     container_port: int
@@ -100,8 +102,9 @@ class PlannedPort(Struct, frozen=True):
 
 
 class WrittenRoute(Struct, frozen=True):
-    """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no port, or whose
-    primary port does not speak http, has just this: nginx can't serve it, and a rule says so."""
+    """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no
+    port, or whose primary port does not speak http, has just this: nginx can't serve it, and a rule
+    says so."""
 
     service: str
     title: str
@@ -120,12 +123,14 @@ class WrittenRoute(Struct, frozen=True):
 
     @property
     def prefix(self) -> str:
-        """What the application must put before its own links: nothing where it sees its whole path."""
+        """What the application must put before its own links: nothing where it sees its whole
+        path."""
         return self.path.rstrip("/") if self.strip else ""
 
     @property
     def realm(self) -> str:
-        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it is."""
+        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it
+        is."""
         return self.title.replace("\\", "\\\\").replace('"', '\\"')
 
     @property
@@ -135,7 +140,8 @@ class WrittenRoute(Struct, frozen=True):
 
     @property
     def place(self) -> KeyPath:
-        """Where to report what is wrong with its route: there, or at the service where it is a default."""
+        """Where to report what is wrong with its route: there, or at the service where it is a
+        default."""
         return _own(self.key_path, self.service)
 
 
@@ -185,8 +191,8 @@ class Service(Struct, frozen=True):
 
     @property
     def documented_route(self) -> Route | None:
-        """The route that pages, `ports` and `explain` show: a planned service's too, which nginx will serve once
-        the service is active. A retired service has none."""
+        """The route that pages, `ports` and `explain` show: a planned service's too, which nginx
+        will serve once the service is active. A retired service has none."""
         route = self.written_route
         if self.status == "retired" or not isinstance(route, Route):
             return None
@@ -204,7 +210,8 @@ class Service(Struct, frozen=True):
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
-        """The ways in which anyone at all reaches it without a password: by its ports, by its route."""
+        """The ways in which anyone at all reaches it without a password: by its ports, by its
+        route."""
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
@@ -225,13 +232,14 @@ class Service(Struct, frozen=True):
 
     @property
     def allow_place(self) -> KeyPath:
-        """Where to report what is wrong with who may come: at its own `allow`, or at the service where that
-        is a default."""
+        """Where to report what is wrong with who may come: at its own `allow`, or at the service
+        where that is a default."""
         return _own(self.allow_path, self.name)
 
     @property
     def via_place(self) -> KeyPath:
-        """Where to report what is wrong with its `via`: there, or at the service where it is a default."""
+        """Where to report what is wrong with its `via`: there, or at the service where it is a
+        default."""
         return _own(self.via_path, self.name)
 
 
@@ -319,7 +327,8 @@ class Container(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """A project's Docker network. Dynamic containers get the upper half, so that they never take a fixed address."""
+    """A project's Docker network. Dynamic containers get the upper half, so that they never take a
+    fixed address."""
 
     name: str
     subnet: Network4
@@ -381,7 +390,8 @@ class Project(Struct, frozen=True):
 
 
 class Host(Struct, frozen=True):
-    """Everything that one machine gets. Lists are sorted by service, then port, so that one change moves no neighbour."""
+    """Everything that one machine gets. Lists are sorted by service, then port, so that one change
+    moves no neighbour."""
 
     name: str
     zones: dict[str, tuple[str, ...]]

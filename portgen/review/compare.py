@@ -15,17 +15,15 @@ import msgspec
 from portgen.files.diff import SUMS, Change
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key, Nginx, Service, Words
-from portgen.plan.types import Endpoint, Plan
+from portgen.plan.types import NGINX, Endpoint, Plan
 from portgen.review import exposure, firewall, match, readings, steps
 from portgen.review.exposure import Exposure
-from portgen.review.firewall import Rule, Rules
+from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
 from portgen.review.steps import Step
 
 if TYPE_CHECKING:
     from portgen.files.render import File
-
-Ports = dict[Endpoint, tuple[str, ...]]  # the sources of each port
 
 
 class Difference(NamedTuple):
@@ -40,8 +38,7 @@ class Changed(NamedTuple):
     """What happens to one service.
 
     `was`: its key before, where that is another one. `partner`: the title of the service that it
-    exchanges ports with. `opened`, `closed`, `taken`: the firewall's rules, by port; those taken
-    were another's, and stay as they are.
+    exchanges ports with. `rules`: those of its firewall rules that change.
     """
 
     kind: Kind
@@ -51,9 +48,7 @@ class Changed(NamedTuple):
     before: Service | None
     after: Service | None
     partner: str | None
-    opened: Ports
-    closed: Ports
-    taken: Ports
+    rules: Own
     differences: tuple[Difference, ...]
 
     @property
@@ -71,6 +66,7 @@ class NginxChange(NamedTuple):
     host: str
     before: Nginx
     after: Nginx
+    rules: Own
 
 
 class NetworkChange(NamedTuple):
@@ -128,7 +124,7 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     return Review(
         exposures=tuple(exposure.of(pairs, before, after)),
         services=tuple(_services(pairs, rules)),
-        nginx=tuple(_nginx(before, after)),
+        nginx=tuple(_nginx(before, after, rules)),
         networks=tuple(_networks(before, after)),
         steps=tuple(steps.plan(before, after, rules)),
         others=tuple(others),
@@ -153,20 +149,9 @@ def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
             pair.before,
             pair.after,
             partner,
-            _by_port(keys, rules.opened),
-            _by_port(keys, rules.closed),
-            _by_port(keys, rules.taken),
+            rules.of(keys),
             tuple(differences(pair.before, pair.after)),
         )
-
-
-def _by_port(keys: Iterable[Key], rules: dict[Key, list[Rule]]) -> Ports:
-    """The sources of the rules of some services, by port."""
-    found: Ports = {}
-    for key in keys:
-        for rule in rules.get(key, ()):
-            found[rule.port] = (*found.get(rule.port, ()), rule.source)
-    return found
 
 
 def differences(before: Service | None, after: Service | None) -> Iterator[Difference]:
@@ -210,11 +195,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _nginx(before: Facts, after: Facts) -> Iterator[NginxChange]:
+def _nginx(before: Facts, after: Facts, rules: Rules) -> Iterator[NginxChange]:
     for host in dict.fromkeys((*after.nginx, *before.nginx)):
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
         if old != new:
-            yield NginxChange(host, old, new)
+            yield NginxChange(host, old, new, rules.of({Key(host, NGINX)}))
 
 
 def _networks(before: Facts, after: Facts) -> Iterator[NetworkChange]:

@@ -142,24 +142,27 @@ def _by_route(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
     opened = sources
     if old is not None:
         opened = uncovered(sources, _visitors(old))
-    password = route.auth_file is not None
-
-    def exposure(some: tuple[str, ...], where: RoutePath, until: str | None = None) -> Exposure:
-        if some != (ANY,):
-            return Exposure(*pair.key, pair.title, where, some, until)
-        return Exposure(*pair.key, pair.title, where, (), until, _entrance(pair.key.host, after))
-
+    path, password = route.path, route.auth_file is not None
     if opened:
-        yield exposure(opened, RoutePath(route.path, password))
+        yield _through_nginx(pair, RoutePath(path, password), opened, after)
     if old is None:
         return
     rest = _without(sources, opened)
     if rest and old.auth_file and not password:
-        yield exposure(rest, RoutePath(route.path, news="unlocked"))
-    elif rest and old.path != route.path:
-        yield exposure(rest, RoutePath(route.path, password), old.path)
+        yield _through_nginx(pair, RoutePath(path, news="unlocked"), rest, after)
+    elif rest and old.path != path:
+        yield _through_nginx(pair, RoutePath(path, password), rest, after, old.path)
     if _access_differs(old, route):
-        yield exposure(sources, RoutePath(route.path, password, "directives"))
+        yield _through_nginx(pair, RoutePath(path, password, "directives"), sources, after)
+
+
+def _through_nginx(
+    pair: Pair, where: RoutePath, sources: tuple[str, ...], after: Facts, until: str | None = None
+) -> Exposure:
+    host, name = pair.key
+    if sources == (ANY,):
+        return Exposure(host, name, pair.title, where, (), until, _entrance(host, after))
+    return Exposure(host, name, pair.title, where, sources, until)
 
 
 def _visitors(route: Route) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ In: `Facts` before and after. Out: the `Rules` opened, closed, or kept for anoth
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from portgen.plan.facts import Facts, Key
@@ -21,6 +22,17 @@ class Rule(NamedTuple):
     was: str | None = None
 
 
+Ports = dict[Endpoint, tuple[str, ...]]  # the sources of each port
+
+
+class Own(NamedTuple):
+    """The rules of one service, or of nginx, that change. Those taken were another's, and stay."""
+
+    opened: Ports
+    closed: Ports
+    taken: Ports
+
+
 class Rules(NamedTuple):
     """The rules that change, each list by the service that has them afterwards, or had them last.
     nginx's own are among them, under its name."""
@@ -28,6 +40,19 @@ class Rules(NamedTuple):
     opened: dict[Key, list[Rule]]
     closed: dict[Key, list[Rule]]
     taken: dict[Key, list[Rule]]
+
+    def of(self, keys: Collection[Key]) -> Own:
+        """Those of one service: `keys` are what it is and was called."""
+        own = Own({}, {}, {})
+        for key in keys:
+            for rule in self.opened.get(key, ()):
+                _add_source(own.opened, rule)
+            for rule in self.closed.get(key, ()):
+                _add_source(own.closed, rule)
+            for rule in self.taken.get(key, ()):
+                if Key(rule.host, rule.was or "") not in keys:
+                    _add_source(own.taken, rule)
+        return own
 
 
 _Place = tuple[str, Endpoint, str]  # host, port, source: what makes two rules the same rule for ufw
@@ -58,6 +83,10 @@ def _owners(facts: Facts) -> dict[_Place, str]:
             for source in sources:
                 owners[key.host, port, source] = key.name
     return owners
+
+
+def _add_source(ports: Ports, rule: Rule) -> None:
+    ports[rule.port] = (*ports.get(rule.port, ()), rule.source)
 
 
 def _add(rules: dict[Key, list[Rule]], rule: Rule) -> None:

@@ -1,21 +1,17 @@
-"""A review as people and machines read it: the lines of a page, in their order.
+"""A review as people read it: the lines of a page, in their order.
 
-In: a `Review`. Out: lines of text or Markdown, or plain values for JSON; what becomes reachable
-comes first in each. The sentences are `words`'. Never prints.
+In: a `Review`. Out: lines of text or Markdown; what becomes reachable comes first in each.
+The sentences are `words`'. Never prints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
-from portgen.plan.types import Endpoint
 from portgen.review import step_words, words
-from portgen.review.compare import Changed, Review
-from portgen.review.exposure import Exposure
-from portgen.review.steps import Step
+from portgen.review.compare import Review
 from portgen.visible import visible_line
 
 COMMANDS = "docs/install.md has the commands"
@@ -123,67 +119,3 @@ def _services(review: Review) -> Iterator[str]:
             name = f"`{changed.was.name}` → {name}"
         parts = "; ".join(words.service(changed, review.names))
         yield row((f"{markdown_text(changed.title)} {name}", markdown_text(parts)))
-
-
-def as_dict(review: Review) -> dict[str, Any]:
-    """The review for `--format json`."""
-    return {
-        "summary": words.headline(review),
-        "exposes": [_exposure_record(exposure, review) for exposure in review.exposures],
-        "services": [_service_record(changed, review) for changed in review.services],
-        "hosts": list(words.hosts(review)),
-        "steps": [_step_record(step) for step in review.steps],
-        "other_files": list(review.others),
-    }
-
-
-def _exposure_record(exposure: Exposure, review: Review) -> dict[str, Any]:
-    until = exposure.until
-    if until is not None:
-        until = str(until)
-    return {
-        "host": exposure.host,
-        "service": exposure.service,
-        "title": exposure.title,
-        "where": words.where(exposure),
-        "sources": exposure.sources,
-        "who": words.who(exposure, review.names),
-        "until": until,
-        "new": exposure.new,
-    }
-
-
-def _service_record(changed: Changed, review: Review) -> dict[str, Any]:
-    was = None
-    if changed.was is not None and changed.was.name != changed.service:
-        was = changed.was.name
-    return {
-        "kind": changed.kind,
-        "host": changed.host,
-        "service": changed.service,
-        "was": was,
-        "title": changed.title,
-        "words": words.service(changed, review.names),
-        "differences": [difference._asdict() for difference in changed.differences],
-        "summary": words.line(changed, review.names),
-    }
-
-
-def _step_record(step: Step) -> dict[str, Any]:
-    """The kind of a step, its own fields, and its text."""
-    record: dict[str, Any] = {"kind": step.__struct_config__.tag}
-    for name in step.__struct_fields__:
-        record[name] = _plain(getattr(step, name))
-    record["text"] = step_words.text(step)
-    return record
-
-
-def _plain(value: Any) -> Any:
-    """A step's field: a port as `5007/tcp`, a rule or an address as an object."""
-    if isinstance(value, Endpoint):
-        return str(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(inner) for name, inner in value._asdict().items()}
-    if isinstance(value, tuple):
-        return list(map(_plain, value))
-    return value

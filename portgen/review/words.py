@@ -12,8 +12,9 @@ from typing import Any
 
 from portgen.plan.facts import Container, Route, Service, Words, moves_of
 from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
-from portgen.review.compare import Changed, NetworkChange, NginxChange, Ports, Review
+from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
+from portgen.review.firewall import Own
 from portgen.review.match import Kind
 
 Names = Mapping[str, Words]
@@ -89,7 +90,8 @@ def service(changed: Changed, names: Names) -> list[str]:
         parts += _status(before, now)
         parts += _ports(changed, before, now)
         parts += _facts(changed, before, now)
-    parts += _rules(changed, names)
+    left = changed.was or changed.key
+    parts += _rules(changed.rules, left.host, changed.host, names)
     parts += _container(before, now)
     parts += _units(before, now)
     return parts or ["changes"]
@@ -271,13 +273,10 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _rules(changed: Changed, names: Names) -> Iterator[str]:
-    host = changed.host
-    left = host
-    if changed.was is not None:
-        left = changed.was.host
-    closed: Ports = dict(changed.closed)
-    for port, some in changed.opened.items():
+def _rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
+    """The firewall's rules that change. `left`: the host of those that are closed."""
+    closed = dict(own.closed)
+    for port, some in own.opened.items():
         text = f"opens {port} to {sources(some, host, names)}"
         instead: tuple[str, ...] = ()
         if left == host:
@@ -285,9 +284,8 @@ def _rules(changed: Changed, names: Names) -> Iterator[str]:
         if instead:
             text += f" instead of {sources(instead, host, names)}"
         yield text
-    if changed.was is None:  # else these are its own rules, under its new name
-        for port, some in changed.taken.items():
-            yield f"takes over {port}, open to {sources(some, host, names)}"
+    for port, some in own.taken.items():
+        yield f"takes over {port}, open to {sources(some, host, names)}"
     for port, some in closed.items():
         yield f"closes {port} to {sources(some, left, names)}"
 
@@ -317,22 +315,24 @@ def _container(before: Service | None, now: Service | None) -> Iterator[str]:
 
 
 def _container_reasons(old: Container, new: Container) -> Iterator[str]:
-    if old.address != new.address:
-        yield f"address {old.address or 'dynamic'} -> {new.address or 'dynamic'}"
-    if new.host_network and not old.host_network:
+    yield from _goes("address", old.address, new.address, "dynamic")
+    if old.host_network == new.host_network:
+        yield from _goes("network", old.network, new.network, "default")
+    elif new.host_network:
         yield "on the host's network"
-    elif old.host_network and not new.host_network:
+    else:
         yield "off the host's network"
-    elif old.network != new.network:
-        yield f"network {old.network or 'default'} -> {new.network or 'default'}"
     if old.published != new.published:
-        yield f"publishes {', '.join(new.published) or 'nothing'}"
-    if old.service != new.service:
-        yield f"name {old.service} -> {new.service}"
-    if old.file != new.file:
-        yield f"file {old.file} -> {new.file}"
+        yield f"publishes {_all(new.published)}"
+    yield from _goes("name", old.service, new.service)
+    yield from _goes("file", old.file, new.file)
     if old.settings != new.settings:
         yield "other settings"
+
+
+def _goes(what: str, old: str | None, new: str | None, nothing: str = "") -> Iterator[str]:
+    if old != new:
+        yield f"{what} {old or nothing} -> {new or nothing}"
 
 
 def _units(before: Service | None, now: Service | None) -> Iterator[str]:
@@ -373,17 +373,8 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
     for label, before, now in labels:
         if before != now:
             yield f"{host}: nginx {label} {_all(now)} (was {_all(before)})"
-    for port in dict.fromkeys((*new.openings, *old.openings)):
-        is_open, was_open = new.openings.get(port, ()), old.openings.get(port, ())
-        opened = [source for source in is_open if source not in was_open]
-        closed = [source for source in was_open if source not in is_open]
-        if opened and closed:
-            old_words, new_words = sources(closed, host, names), sources(opened, host, names)
-            yield f"{host}: nginx opens {port} to {new_words} instead of {old_words}"
-        elif opened:
-            yield f"{host}: nginx opens {port} to {sources(opened, host, names)}"
-        elif closed:
-            yield f"{host}: nginx closes {port} to {sources(closed, host, names)}"
+    for text in _rules(change.rules, host, host, names):
+        yield f"{host}: nginx {text}"
 
 
 def _all(values: Iterable[object]) -> str:

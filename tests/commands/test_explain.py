@@ -46,7 +46,7 @@ def number_of(path: Path, end: str) -> int:
 
 def test_every_generated_line_of_a_service_is_found(portgen: Portgen, output: Path) -> None:
     (service,) = json.loads(portgen("explain", "radio", "--format", "json").out)["services"]
-    assert (service["written"]["line"], service["via"]) == (14, "host")
+    assert (service["place"]["line"], service["via"]) == (14, "host")
     for lines in service["generated"]:
         path = output.parent / lines["file"]
         text = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -103,8 +103,7 @@ def test_a_line_of_a_stale_file_is_read_from_the_file_itself(
     assert run.out.startswith(f"output/box/ufw/portgen-ufw.sh:{number + 1}: ufw allow")
     assert "hub  Hub" in run.out
     assert run.err == (
-        "output/box/ufw/portgen-ufw.sh is not what the inventory says: "
-        "`portgen render` brings it up to date\n"
+        "output/box/ufw/portgen-ufw.sh is out of date: `portgen render` updates it\n"
     )
 
 

@@ -374,7 +374,7 @@ def test_init_writes_no_hooks_over_those_of_a_repository_but_says_what_to_add(
     said = portgen(root, "init", "a b/ports")
     assert (root / ".pre-commit-config.yaml").read_text() == "repos: []\n"
     assert not (root / "a b/ports/.pre-commit-config.yaml").exists()
-    assert f"{root}/.pre-commit-config.yaml is there already" in said
+    assert f"{root}/.pre-commit-config.yaml already exists" in said
     # What is printed is what is to be added: below `repos:` it is a configuration.
     block = said[said.index("  - repo: local") :].partition("\nnext:")[0]
     (local,) = yaml.safe_load(f"repos:\n{block}")["repos"]
@@ -465,7 +465,7 @@ def test_what_git_does_not_track_is_named_from_where_one_stands(
     git(fresh, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
     assert tracked(fresh, "-C", "[ops]") == (
         0,
-        "nothing changed: output is what the inventory says (8 files)\n",
+        "output/ is up to date (8 files)\n",
     )
 
 
@@ -583,5 +583,5 @@ def test_a_check_that_fails_anyway_says_nothing_of_git(tmp_path: Path) -> None:
     portgen(tmp_path, "init")
     code, said = tracked(tmp_path)
     assert code == 1
-    assert "output is not what the inventory says" in said
+    assert "output/ is out of date" in said
     assert "git" not in said

@@ -39,6 +39,6 @@ def test_what_listens_now_is_passed_by(
     run = portgen("next", "wall", "--count", "2", "--live")
     assert (run.code, run.out) == (0, "5002\n5004\n")
     assert run.err == (
-        "5001 is free in the inventory, but vite listens on it now\n"
-        "5003 is free in the inventory, but somebody listens on it now\n"
+        "skipped 5001: free in the inventory, but vite listens on it\n"
+        "skipped 5003: free in the inventory, but another program listens on it\n"
     )

@@ -114,7 +114,7 @@ def test_what_is_not_what_was_shown_is_not_written(
         if what == "inventory":
             edit(rendered / "inventory.yaml", "port: 5002", "port: 5003")
         elif what == "output":
-            edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+            edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
         else:
             (rendered / "templates/systemd").mkdir(parents=True)
             (rendered / "templates/systemd/forwarder.service.j2").write_text(

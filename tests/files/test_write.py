@@ -18,7 +18,7 @@ def test_a_second_render_changes_nothing(rendered: Path, portgen: Run) -> None:
     before = tree(rendered)
     run = portgen("render")
     assert (run.code, run.out) == (Exit.OK, "")
-    assert run.err.startswith("nothing changed: output is what the inventory says (")
+    assert run.err.startswith("output/ is up to date (")
     assert tree(rendered) == before
 
 

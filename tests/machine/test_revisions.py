@@ -254,7 +254,7 @@ def test_without_a_revision_the_output_folder_is_what_was(portgen: Portgen, tmp_
     assert (ran.code, ran.out, ran.err) == (
         Exit.OK,
         "",
-        "nothing changes: output is what the inventory says\n",
+        "nothing changes: output/ is up to date\n",
     )
     (tmp_path / "inventory.yaml").write_text(AFTER)
     ran = portgen("diff")
@@ -387,7 +387,7 @@ def test_one_target_alone_says_nothing_of_what_the_change_means(
     (tmp_path / "inventory.yaml").write_text(AFTER.replace("figures: {", "figures: {via: docker, "))
     lines = portgen("render", "--yes", "--only", "ufw").out.splitlines()
     assert lines[:3] == [
-        "one target only: portgen diff tells what the whole change means",
+        "only one target was rendered; run `portgen diff` to see the whole change",
         "",
         "changed  box/ufw/portgen-after.rules",
     ]

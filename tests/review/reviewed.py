@@ -12,6 +12,8 @@ from portgen.review import compare as review
 from portgen.review.compare import Review
 from tests.estates import planned
 
+CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
+FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
 TEMPLATES = [Path(__file__).parent.parent.parent / "templates"]
 
 
@@ -35,3 +37,13 @@ def by_files(before: str, after: str) -> Review:
     )
     changes = diff.compare(new, present, diff.sums(new, present))
     return review.of_changes(changes, new, plan)
+
+
+def texts(case: Path) -> tuple[str, str]:
+    """The inventory before and after."""
+    return case.read_text(), case.with_name("after.yaml").read_text()
+
+
+def case_of(name: str) -> Path:
+    """A recorded case by the name of its folder."""
+    return next(case for case in CASES if case.parent.name == name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +14,11 @@ from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
 from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import firewall, step_words, steps, summary
+from portgen.review import firewall, readings, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
 from tests.estates import planned
-from tests.review.reviewed import by_files
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
@@ -197,7 +198,10 @@ def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers
 ON_THE_HOST = """\
 version: 1
 hosts: {box: {}}
-projects: {wall: {ports: 5000-5099, services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}}}
+projects:
+  wall:
+    ports: 5000-5099
+    services: {figures: {port: PORT, via: host}, seats: {port: OTHER, via: host}}
 """
 
 
@@ -284,3 +288,126 @@ def test_what_is_opened_and_was_not_reachable_before_is_exposed(before: str, aft
         if key.name not in renamed and Key("box", key.name) not in old.services:
             for port in service.openings:
                 assert (key.name, port) in exposed
+
+
+# --- recorded cases ---
+
+
+def test_what_releases_what_another_takes_is_stopped_before_anything_starts() -> None:
+    case = case_of("block-shifts")
+    found = by_plans(*texts(case)).steps
+    assert list(map(type, found)) == [
+        steps.StopUnits,
+        steps.StopContainers,
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.ComposeUp,
+        steps.DaemonReload,
+        steps.EnableUnits,
+        steps.StartUnits,
+    ]
+    stopped, new, again = (step.units for step in found if isinstance(step, steps.Units))
+    # The last one's old port is taken too; only its new one is nobody's. So all ten wait for their
+    # neighbours.
+    assert set(stopped) == {f"portgen-wall-{number}.service" for number in range(10)}
+    assert (new, again) == (("portgen-first.service",), stopped)
+
+
+def test_a_move_to_a_free_port_stops_nothing() -> None:
+    case = case_of("move-pinned")
+    assert list(map(type, by_plans(*texts(case)).steps)) == [
+        steps.ChangeFirewall,
+        steps.ReloadNginx,
+        steps.DaemonReload,
+        steps.RestartUnits,
+    ]
+
+
+def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> None:
+    """Its own port is nobody else's; while the containers come back it would show its visitors the
+    other's pages."""
+    before = case_of("move").read_text()
+    pinned = (
+        ("port: 5001}", "port: 5001, address: 172.30.0.18}"),
+        ("port: 5002}", "port: 5002, address: 172.30.0.17}"),
+    )
+    after = before
+    for old, new in pinned:
+        after = after.replace(old, new)
+    for found in (by_plans(before, after), by_files(before, after)):
+        assert list(map(type, found.steps)) == [
+            steps.StopUnits,
+            steps.StopContainers,
+            steps.ComposeUp,
+            steps.DaemonReload,
+            steps.StartUnits,
+        ]
+        assert found.steps[0].units == ("portgen-figures.service", "portgen-tickets.service")
+
+
+@pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
+def test_a_network_that_is_recreated_takes_its_containers_down_and_comes_back_with_them(
+    name: str,
+) -> None:
+    case = case_of(name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        down, gone, up = (
+            step
+            for step in found.steps
+            if isinstance(step, steps.ComposeDown | steps.RemoveNetwork | steps.ComposeUp)
+        )
+        assert gone.network == "wall"
+        assert down.containers == up.recreate == ("figures", "hub", "seats", "tickets")
+        assert up.start == ()
+
+
+def test_a_network_whose_subnet_nobody_takes_stays_where_it_is() -> None:
+    before = case_of("move").read_text()
+    after = before.replace(
+        "{name: wall, subnet: 172.30.0.0/23}", "{name: yard, subnet: 172.31.0.0/23}"
+    )
+    assert steps.RemoveNetwork not in map(type, by_plans(before, after).steps)
+
+
+@pytest.mark.parametrize("subnet", ["nonsense", "172.30.0.1/23", "fd00::/64"])
+def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
+    case = case_of("network-renamed")
+    before, after = map(planned, texts(case))
+    old, new = (of_plan.of(plan, of_plan.differing(before, after)) for plan in (before, after))
+    text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
+    edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
+    old = old._replace(networks=edited)
+    found = steps.plan(old, new, firewall.changes(old, new))
+    networks = [step.network for step in found if isinstance(step, steps.RemoveNetwork)]
+    assert networks == (["wall"] if subnet == "172.30.0.1/23" else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("rename-in-place", "/figures/"), ("password-prompt", "/wall/hub/")],
+)
+def test_nginx_is_reloaded_where_a_location_changes_without_moving(name: str, path: str) -> None:
+    case = case_of(name)
+    for found in (by_plans(*texts(case)), by_files(*texts(case))):
+        reloads = [step for step in found.steps if isinstance(step, steps.ReloadNginx)]
+        assert reloads == [steps.ReloadNginx(host="box", changes=(path,))]
+
+
+def test_each_case_undone_takes_back_each_rule() -> None:
+    for case in CASES:
+        before, after = texts(case)
+        there, back = by_plans(before, after), by_plans(after, before)
+        there_rules, back_rules = (
+            [
+                (
+                    step.host,
+                    sorted(rule[:3] for rule in step.opens),
+                    sorted(r[:3] for r in step.closes),
+                )
+                for step in each.steps
+                if isinstance(step, steps.ChangeFirewall)
+            ]
+            for each in (there, back)
+        )
+        undone = [(host, opens, closes) for host, closes, opens in back_rules]
+        assert sorted(undone) == sorted(there_rules), case.parent.name

@@ -1,0 +1,29 @@
+"""Before anything is written: the lock, and the question.
+
+In: a folder, a `Style`. Out: whether to ask, and the lock.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portgen.settings import Style
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+def is_asked(yes: bool) -> bool:
+    """Whether a person is asked before anything is written: not with `--yes`, nor without a
+    terminal."""
+    return not yes and sys.stdin.isatty()
+
+
+def locked(place: Path, style: Style) -> AbstractContextManager[None]:
+    """The lock on the folder around `place`; while it waits, it shows who holds the lock."""
+    from portgen import screen
+    from portgen.files import output
+
+    return output.locked(place, lambda holder: screen.status(f"waiting for {holder}", style))

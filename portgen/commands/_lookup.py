@@ -1,0 +1,93 @@
+"""The things that a person names on the command line, and what to say where there is none.
+
+In: a `Plan` and a name. Out: the project, group or service; or a PortgenError with a hint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from portgen.problem import Exit, PortgenError, did_you_mean
+
+if TYPE_CHECKING:
+    from portgen.plan.types import Group, Plan, Project, Service
+
+T = TypeVar("T")
+
+MOST_KNOWN = 20  # names that a hint lists, or places with free ports
+
+
+def find_project(planned: Plan, name: str) -> Project:
+    """The project of that name. Raises PortgenError(Exit.USAGE)."""
+    known = {project.name: project for project in planned.projects}
+    return _found("project", name, known)
+
+
+def find_group(project: Project, name: str) -> Group:
+    """The group of that name. Raises PortgenError(Exit.USAGE)."""
+    known = {group.name: group for group in project.groups}
+    return _found("group", name, known, of=f" of {project.name}")
+
+
+def find_service(planned: Plan, name: str) -> Service:
+    """The service of that name; `project/name` where two hosts have one. Raises
+    PortgenError(Exit.USAGE)."""
+    project, _, bare = name.rpartition("/")
+    found = []
+    for service in planned.services:
+        if service.name == bare and project in ("", service.project):
+            found.append(service)
+    if len(found) > 1:
+        choices = " or ".join(f"{service.project}/{service.name}" for service in found)
+        hint = f"write {choices}"
+        raise PortgenError(f"several services are called {name}", Exit.USAGE, hint=hint)
+    if found:
+        return found[0]
+    return _found("service", name, {service.name: service for service in planned.services})
+
+
+def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:
+    if name in known:
+        return known[name]
+    hint = did_you_mean(name, known)
+    if hint is None and known:
+        hint = f"known {what}s{of}: {', '.join(list(known)[:MOST_KNOWN])}"
+    raise PortgenError(f"no such {what}{of}: {name}", Exit.USAGE, hint=hint)
+
+
+def no_room(
+    planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0
+) -> PortgenError:
+    """Why `count` free ports can't be had, and where there still are some. `free`: how many there
+    are."""
+    where = project.name
+    if group:
+        where = f"group {group} of {project.name}"
+    elif project.groups:
+        where = f"{project.name} outside its groups"
+    has = "no free port"
+    if free:
+        has = f"{free} free port{'s' if free > 1 else ''}, not {count}"
+    hint = _room_hint(planned, project, group)
+    return PortgenError(f"{where} has {has}", Exit.DIFFERENT, hint=hint)
+
+
+def _room_hint(planned: Plan, project: Project, group: str | None) -> str:
+    from portgen.plan import registry
+
+    if project.ports is None:
+        return f"give {project.name} a range: `ports: 5500-5599`"
+    rooms, named = [], None
+    for room in registry.rooms(planned, project):
+        name = room.group.name if room.group is not None else None
+        if not room.size or name == group:
+            continue
+        rooms.append(f"{name or 'outside the groups'} ({room.size})")
+        named = named or name
+    if rooms:
+        hint = f"free ports are in: {', '.join(rooms[:MOST_KNOWN])}"
+        return f"{hint}; `portgen next {project.name} --group {named}`" if named else hint
+    widen = f"widen its `ports:` ({project.ports})"
+    if project.groups:
+        return f"its other groups have no free port either: {widen}"
+    return widen

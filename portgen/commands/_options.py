@@ -1,0 +1,102 @@
+"""The options that every command takes, before its name or after it.
+
+In: click's context. Out: `Settings`. What was given is kept in the root context's object, a dict
+that `cli.main` makes for each run: options before and after the command's name meet there, and the
+later one wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from portgen.commands import _complete
+from portgen.settings import Settings, Style, wants_color
+
+R = TypeVar("R")
+
+_OPTIONS = (
+    click.option(
+        "-C",
+        "folder",
+        shell_complete=_complete.folders,
+        metavar="DIR",
+        help="Work as if started in DIR.",
+    ),
+    click.option(
+        "-i",
+        "inventory_name",
+        shell_complete=_complete.files,
+        metavar="FILE",
+        help="The inventory.  [default: inventory.yaml]",
+    ),
+    click.option(
+        "-o",
+        "output_name",
+        shell_complete=_complete.folders,
+        metavar="DIR",
+        help="The output folder.  [default: output]",
+    ),
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["text", "json", "github", "markdown"]),
+        help="How to print findings and data.  [default: text]",
+    ),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), help="[default: auto]"),
+    click.option("-q", "quiet", is_flag=True, default=None, help="Print errors only."),
+    click.option(
+        "-v", "verbose", is_flag=True, default=None, help="More detail; a traceback for a bug."
+    ),
+)
+_NAMES = ("folder", "inventory_name", "output_name", "format_", "color", "quiet", "verbose")
+
+
+def global_options(body: Callable[..., R]) -> Callable[..., R]:
+    """Take the global options off a command's arguments, and keep those that were given."""
+
+    @wraps(body)
+    def with_options(*args: Any, **options: Any) -> R:
+        given = click.get_current_context().ensure_object(dict)
+        for name in _NAMES:
+            value = options.pop(name)
+            if value is not None:
+                given[name] = value
+        return body(*args, **options)
+
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options
+
+
+def with_settings(body: Callable[..., R]) -> Callable[..., R]:
+    """The global options, and the `Settings` that follow from them as the body's first argument."""
+
+    @wraps(body)
+    def with_first(*args: Any, **options: Any) -> R:
+        settings = settings_of(click.get_current_context().ensure_object(dict))
+        return body(settings, *args, **options)
+
+    return global_options(with_first)
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings by what was given on the command line; defaults for the rest."""
+    folder = given.get("folder", "")
+    style = Style(
+        format=given.get("format_", "text"),
+        color=wants_color(given.get("color", "auto")),
+        quiet=bool(given.get("quiet")),
+        verbose=bool(given.get("verbose")),
+        folder=folder,
+    )
+    return Settings(
+        folder=Path(folder),
+        inventory_name=given.get("inventory_name", "inventory.yaml"),
+        output_name=given.get("output_name", "output"),
+        style=style,
+    )

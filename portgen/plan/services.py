@@ -1,0 +1,355 @@
+"""A project as it is planned: its services with the project's defaults applied and their addresses
+counted.
+
+In: an entry of the inventory, and `Sources` of its host. Out: a planned `Project`. Pure. Never asks
+what another project has; contradictions are planned as written.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from portgen.inventory import key_paths, model, values
+from portgen.inventory.values import Address4
+from portgen.plan.sources import Sources, bind_of, host_of, served
+from portgen.plan.types import (
+    ANY,
+    DEFAULT_TIMEOUT,
+    FIRST_SERVICE,
+    LOOPBACK,
+    Group,
+    KeyPath,
+    Network,
+    PlannedPort,
+    Project,
+    Reach,
+    Route,
+    Service,
+    WrittenRoute,
+    is_everybody,
+)
+
+T = TypeVar("T")
+
+
+def project_of(
+    inventory: model.Inventory, name: str, project: model.Project, sources: Sources
+) -> Project:
+    """Plan a project; `sources` are those of the host that it is on."""
+    path = key_paths.project(name)
+    network = _network(project.network, path)
+    planning = _Services(name, project, host_of(inventory, project), network, sources)
+    services = [planning.plan(each, service) for each, service in project.services.items()]
+    groups = [
+        Group(group.name, group.ports, group.purpose, (*path, "groups", index))
+        for index, group in enumerate(project.groups)
+    ]
+    base_file = None
+    if project.compose is not None:
+        base_file = project.compose.file
+    return Project(
+        name=name,
+        host=planning.host,
+        title=project.title or name,
+        purpose=project.purpose,
+        status=project.status,
+        ports=project.ports,
+        reserved=project.reserved,
+        network=network,
+        base_file=base_file,
+        groups=tuple(groups),
+        shared_by=tuple(project.shared_by),
+        services=tuple(services),
+        key_path=path,
+    )
+
+
+def _network(network: model.Network | None, path: KeyPath) -> Network | None:
+    """The network's gateway is its first address; containers without a fixed address get the upper
+    half."""
+    if network is None:
+        return None
+    subnet = network.subnet.network
+    _, upper_half = subnet.subnets(prefixlen_diff=1)
+    gateway = subnet.network_address + 1
+    return Network(network.name, subnet, gateway, upper_half, (*path, "network"))
+
+
+def _own_or(own: T | UnsetType, default: T | UnsetType) -> T | UnsetType:
+    """What the entry itself has, `null` too; otherwise the project's default."""
+    if own is UNSET:
+        return default
+    return own
+
+
+class _Known(NamedTuple):
+    """What a service's route depends on."""
+
+    name: str
+    title: str
+    ports: tuple[PlannedPort, ...]
+    address: Address4 | None
+    timeout: int
+    path: KeyPath
+
+    @property
+    def speaks_http(self) -> bool:
+        return bool(self.ports) and self.ports[0].protocol == "http"
+
+
+class _Services:
+    """Plans the services of one project; holds what they share."""
+
+    def __init__(
+        self,
+        name: str,
+        project: model.Project,
+        host: str,
+        network: Network | None,
+        sources: Sources,
+    ) -> None:
+        self.name = name
+        self.defaults = project.defaults
+        self.defaults_path = key_paths.defaults(name)
+        self.status = project.status
+        self.host = host
+        self.network = network
+        self.network_name = network.name if network else None
+        self.lowest = project.ports.lowest if project.ports else None
+        self.sources = sources
+        self.by_address = sources.nginx is not None and sources.nginx.upstream == "address"
+        self.usual_via: model.Via = "process" if network is None else "socat"
+        self._reaches: dict[tuple[model.Via, tuple[str, ...]], Reach] = {}
+
+    def plan(self, name: str, service: model.Service) -> Service:
+        path = key_paths.service(self.name, name)
+        title = service.title or name
+        status = self._status(service)
+        via: model.Via = service.via or self.defaults.via or self.usual_via
+        allow, allow_path = self._allow(service, path)
+        sources = self.sources.of(allow)
+        ports = self._ports(service, via, path)
+        address = self._address(service, via, ports)
+        timeout = _seconds(_own_or(service.timeout, self.defaults.timeout)) or DEFAULT_TIMEOUT
+        known = _Known(name, title, ports, address, timeout, path)
+        written_route = self._route(service, known)
+        route = None
+        units: tuple[str, ...] = ()
+        if status == "active":
+            if isinstance(written_route, Route):
+                route = written_route
+            if via == "socat" and address is not None:
+                units = _units(name, ports)
+        assigned = _own_or(service.assigned, self.defaults.assigned)
+        return Service(
+            name=name,
+            project=self.name,
+            host=self.host,
+            title=title,
+            purpose=service.purpose,
+            status=status,
+            via=via,
+            via_path=self._via_path(service, path),
+            ports=ports,
+            allow=allow,
+            allow_path=allow_path,
+            sources=sources,
+            bind=bind_of(sources, via),
+            reach=self._reach(status, via, allow, address),
+            address=address,
+            address_is_pinned=service.address is not None,
+            network=self.network_name,
+            units=units,
+            route=route,
+            written_route=written_route,
+            health=_own_or(service.health, self.defaults.health) or None,
+            timeout=timeout,
+            compose_service=service.compose_service or name,
+            schedule=service.schedule,
+            assigned=str(assigned) if assigned else None,
+            notes=service.notes,
+            ignore=service.ignore,
+            key_path=path,
+        )
+
+    def _status(self, service: model.Service) -> model.Status:
+        """Its own, unless its project as a whole is not active."""
+        status: model.Status = service.status or self.defaults.status or "active"
+        if status == "active":
+            return self.status
+        return status
+
+    def _via_path(self, service: model.Service, path: KeyPath) -> KeyPath:
+        if service.via:
+            return (*path, "via")
+        if self.defaults.via:
+            return (*self.defaults_path, "via")
+        return path
+
+    def _allow(self, service: model.Service, path: KeyPath) -> tuple[tuple[str, ...], KeyPath]:
+        """The words, and where they are written."""
+        if service.allow is not UNSET:
+            return tuple(service.allow or ()), (*path, "allow")
+        return tuple(self.defaults.allow or ()), (*self.defaults_path, "allow")
+
+    # --- ports and addresses ----------------------------------------------------------------------
+
+    def _ports(
+        self, service: model.Service, via: model.Via, path: KeyPath
+    ) -> tuple[PlannedPort, ...]:
+        """The first is the primary; only it inherits `container_port`, since two ports of one
+        service seldom lead to one."""
+        protocol = service.protocol or self.defaults.protocol or "http"
+        container_port, place = service.container_port, (*path, "container_port")
+        if container_port is UNSET and via in ("socat", "docker"):
+            container_port = self.defaults.container_port
+            place = (*self.defaults_path, "container_port")
+        if service.port is not UNSET:
+            at = (*path, "port")
+            inside = container_port or service.port
+            return (PlannedPort(service.port, inside, protocol, at, place),)
+        if service.ports is UNSET:
+            return ()
+        ports = []
+        for index, entry in enumerate(service.ports):
+            port = _port(entry, protocol, (*path, "ports", index))
+            inherits = isinstance(entry, int) or entry.container_port is UNSET
+            if index == 0 and inherits:
+                inside = container_port or port.port
+                port = PlannedPort(port.port, inside, port.protocol, port.key_path, place)
+            ports.append(port)
+        return tuple(ports)
+
+    def _address(
+        self, service: model.Service, via: model.Via, ports: tuple[PlannedPort, ...]
+    ) -> Address4 | None:
+        """The container's fixed address. It follows from the service's own port alone, so
+        neighbours never move it."""
+        if self.network is None or via not in ("socat", "docker") or not ports:
+            return None
+        if service.address is not None:
+            return service.address.address
+        primary = ports[0].port
+        lowest = primary if self.lowest is None else self.lowest
+        number = int(self.network.subnet.network_address) + FIRST_SERVICE + primary - lowest
+        # A port below its project's range would count backwards, past 0.0.0.0 even: kept a number,
+        # refused by the rules.
+        return ipaddress.IPv4Address(min(max(number, 0), 2**32 - 1))
+
+    # --- who may come -----------------------------------------------------------------------------
+
+    def _reach(
+        self,
+        status: model.Status,
+        via: model.Via,
+        allow: tuple[str, ...],
+        address: Address4 | None,
+    ) -> Reach:
+        if status == "retired":
+            return Reach("nothing")
+        if via == "docker" and address is None and served(self.sources.of(allow), via) != (ANY,):
+            return Reach("unguarded")
+        if (via, allow) not in self._reaches:
+            self._reaches[via, allow] = self._reach_by_sources(via, allow)
+        return self._reaches[via, allow]
+
+    def _reach_by_sources(self, via: model.Via, allow: tuple[str, ...]) -> Reach:
+        sources = served(self.sources.of(allow), via)
+        if sources:
+            words = [word for word in allow if served(self.sources.of((word,)), via)]
+            return Reach("sources", tuple(words), is_everybody(sources))
+        if via in ("socat", "docker"):
+            return Reach("loopback")
+        return Reach("policy")
+
+    def _route_reach(self, allow: tuple[str, ...], clients: tuple[str, ...]) -> Reach | None:
+        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out."""
+        if allow and not clients:
+            return Reach("nobody")
+        if clients and not is_everybody(clients):
+            return Reach("sources", allow)
+        return self.sources.nginx_reach
+
+    # --- routes -----------------------------------------------------------------------------------
+
+    def _route(self, service: model.Service, known: _Known) -> WrittenRoute | None:
+        """A `Route` where its primary port speaks http. A default is meant for those services
+        only."""
+        at: KeyPath = (*known.path, "route")
+        written = service.route
+        if written is UNSET and known.speaks_http:
+            written, at = self.defaults.route, (*self.defaults_path, "route")
+        if not written:
+            return None
+        route = model.Route(path=written) if isinstance(written, str) else written
+        allow = tuple(route.allow)
+        clients = self.sources.visitors(allow)
+        settings: dict[str, Any] = {
+            "service": known.name,
+            "title": known.title,
+            "path": route.path.replace("{name}", known.name),
+            "strip": route.strip,
+            "allow": allow,
+            "clients": () if clients == (ANY,) else clients,
+            "closed": bool(allow) and not clients,
+            "reach": self._route_reach(allow, clients),
+            "auth_file": route.auth_file,
+            "max_body": None if route.max_body is None else str(route.max_body),
+            "buffering": route.buffering,
+            "timeout": _seconds(route.timeout) or known.timeout,
+            "extra": tuple(route.extra),
+            "key_path": at,
+        }
+        if not known.speaks_http:
+            return WrittenRoute(**settings)
+        return Route(
+            **settings,
+            port=known.ports[0],
+            upstream=f"portgen_{known.name}",
+            backend=self._backend(known),
+        )
+
+    def _backend(self, known: _Known) -> str:
+        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the
+        container's own address."""
+        primary = known.ports[0]
+        if self.by_address and known.address is not None:
+            return f"{known.address}:{primary.container_port}"
+        return f"{LOOPBACK}:{primary.port}"
+
+
+def _seconds(duration: values.Duration | UnsetType | None) -> int | None:
+    if duration:
+        return duration.seconds
+    return None
+
+
+def _port(entry: int | model.PortEntry, protocol: model.Protocol, at: KeyPath) -> PlannedPort:
+    """One of several ports, by itself: it leads to the same number in the container, unless its
+    entry says otherwise."""
+    if isinstance(entry, int):
+        return PlannedPort(entry, entry, protocol, at, at)
+    own_protocol = entry.protocol or protocol
+    place = (*at, "port")
+    if entry.container_port is UNSET:
+        return PlannedPort(entry.port, entry.port, own_protocol, place, place)
+    inside_place = (*at, "container_port")
+    return PlannedPort(entry.port, entry.container_port, own_protocol, place, inside_place)
+
+
+def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:
+    """The forwarders' units, one for each port: the primary's has the service's name alone, so that
+    a moved port keeps its unit. A further port's has its number, and `-udp` where the service has
+    that number for tcp too."""
+    units = [f"portgen-{name}.service"]
+    further = Counter(port.port for port in ports[1:])
+    for port in ports[1:]:
+        suffix = str(port.port)
+        if further[port.port] > 1 and port.transport == "udp":
+            suffix += "-udp"
+        units.append(f"portgen-{name}.{suffix}.service")
+    return tuple(units)

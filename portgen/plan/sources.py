@@ -1,0 +1,133 @@
+"""Who may come: the words of an `allow` as the sources that they stand for on one host.
+
+In: an `Inventory` and words. Out: CIDRs, and what listens or is reached because of them. Pure.
+Never refuses a word: one that nobody knows gives nothing, and the rule `zone-unknown` reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from portgen.inventory import model, values
+from portgen.plan.types import (
+    ANY,
+    EVERYWHERE,
+    EVERYWHERE6,
+    LOOPBACK,
+    LOOPBACK6,
+    Reach,
+    is_everybody,
+    is_ipv6,
+)
+
+_WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}  # both together are `any`; one alone is that family only
+
+
+class Sources:
+    """What the words of an `allow` mean on one host. Each list of words is resolved once, since
+    many services have the same one."""
+
+    def __init__(self, inventory: model.Inventory, host: str) -> None:
+        self._inventory = inventory
+        self._host = host
+        self._zones: dict[str, list[values.Cidr]] = {}
+        self.nginx: model.Nginx | None = None
+        if host in inventory.hosts:
+            self._zones = inventory.hosts[host].zones
+            self.nginx = inventory.hosts[host].nginx
+        self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self.nginx_reach = self._reach_of_nginx()
+
+    def of(self, allow: Sequence[str]) -> tuple[str, ...]:
+        """`allow` as CIDRs; `any` swallows the rest."""
+        words = tuple(allow)
+        if words not in self._resolved:
+            self._resolved[words] = self._resolve(words)
+        return self._resolved[words]
+
+    def visitors(self, allow: Sequence[str]) -> tuple[str, ...]:
+        """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come
+        over loopback too: a project of this host that has no network."""
+        clients = self.of(allow)
+        if clients == (ANY,) or not any(map(self._comes_over_loopback, allow)):
+            return clients
+        return tuple(dict.fromkeys((*clients, LOOPBACK, LOOPBACK6)))
+
+    def _resolve(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for word in words:
+            if word == ANY:
+                return (ANY,)
+            found.update(dict.fromkeys(self._named(word)))
+        if found.keys() >= _WHOLE_INTERNET:
+            return (ANY,)
+        return tuple(found)
+
+    def _named(self, word: str) -> list[str]:
+        """What one word stands for. A zone comes before a project of the same name. A project
+        without a network lives on the host itself and needs no rule."""
+        if word in self._zones:
+            return [str(cidr) for cidr in self._zones[word]]
+        if word in self._inventory.projects:
+            network = self._inventory.projects[word].network
+            if network is None:
+                return []
+            return [str(network.subnet)]
+        cidr = cidr_of(word)
+        if cidr is None:
+            return []
+        return [cidr]
+
+    def _reach_of_nginx(self) -> Reach | None:
+        """Who may reach nginx's own ports; None where the host has no nginx."""
+        if self.nginx is None:
+            return None
+        sources = self.of(self.nginx.allow)
+        if not sources:
+            return Reach("policy")
+        return Reach("sources", tuple(self.nginx.allow), is_everybody(sources))
+
+    def _comes_over_loopback(self, word: str) -> bool:
+        """Whether a word is a project of this host that has no network."""
+        project = self._inventory.projects.get(word)
+        if project is None or project.network is not None or word in self._zones:
+            return False
+        return host_of(self._inventory, project) == self._host
+
+
+@lru_cache(maxsize=4096)
+def cidr_of(word: str) -> str | None:
+    """The canonical CIDR that `word` writes, or None where it does not write one."""
+    try:
+        return str(values.parse_cidr(word))
+    except ValueError:
+        return None
+
+
+def host_of(inventory: model.Inventory, project: model.Project) -> str:
+    """The host that a project is on: the only one, unless it says which. "" where it must say and
+    does not."""
+    if project.host:
+        return project.host
+    if len(inventory.hosts) == 1:
+        return next(iter(inventory.hosts))
+    return ""
+
+
+def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:
+    """The sources that a service can be opened to. Docker publishes on IPv4 only: an IPv6 source
+    alone must not open that to everybody."""
+    if via != "docker":
+        return sources
+    return tuple(source for source in sources if not is_ipv6(source))
+
+
+def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
+    """The address that a service's ports listen on: loopback where nobody may come."""
+    sources = served(sources, via)
+    if not sources:
+        return LOOPBACK
+    if any(map(is_ipv6, sources)):
+        return EVERYWHERE6
+    return EVERYWHERE

@@ -1,0 +1,301 @@
+"""The types of everything that `--format json` prints, and the JSON Schema that follows from them.
+
+In: nothing. Out: `TypedDict`s, and their schema. Pure, and without msgspec until the schema is asked
+for: the unchanged `render --check` prints such a record, too.
+
+A place in a file is `{"file", "line", "column"}` everywhere, under the key `place`. A key may be
+added to a record in a later version; those that are here stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class Place(TypedDict):
+    """Where something is written: a file, a line and a column, both counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+class Problem(TypedDict):
+    """A finding: the name of its rule, what is wrong, where, and what to do about it."""
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    message: str
+    hint: str | None
+    place: Place
+
+
+class Change(TypedDict):
+    """A file that changes, with a unified diff. `edited`: somebody changed it since portgen wrote
+    it."""
+
+    path: str
+    kind: Literal["added", "changed", "removed", "edited"]
+    diff: str
+
+
+class Port(TypedDict):
+    """A port that somebody holds; `port` is null for a service without one."""
+
+    host: str
+    project: str | None  # null: nginx's own
+    service: str
+    port: int | None
+    transport: Literal["tcp", "udp"] | None
+    protocol: Literal["http", "tcp", "udp"] | None
+    container_port: int | None
+    via: str
+    allow: list[str]  # as written
+    reach: str  # who may reach the port, in words
+    route: str | None
+    status: str
+    place: Place
+
+
+class Range(TypedDict):
+    """Ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+class FreeRoom(TypedDict):
+    """What is free in a project: outside its groups (`group` is null), or in one of them."""
+
+    host: str
+    project: str
+    group: str | None
+    purpose: str | None
+    count: int
+    ranges: list[Range]
+
+
+class PortOfService(TypedDict):
+    """One port of a service; `container_port` is what listens in the container, or in the program
+    itself."""
+
+    port: int
+    transport: Literal["tcp", "udp"]
+    container_port: int
+
+
+class Lines(TypedDict):
+    """Generated lines from `first` to `last`, both counted from 1 and included."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
+class Service(TypedDict):
+    """A service, or nginx itself. `address` and `route`: null where nothing of the kind is
+    rendered."""
+
+    name: str
+    host: str
+    project: str | None
+    title: str | None
+    purpose: str | None
+    status: str
+    via: str
+    address: str | None
+    ports: list[PortOfService]
+    allow: list[str] | None
+    reach: str | None
+    route: str | None
+    place: Place
+    generated: list[Lines]
+
+
+class Project(TypedDict):
+    """A project as a whole."""
+
+    name: str
+    title: str
+    host: str
+    ports: str
+    place: Place
+
+
+class Owner(TypedDict):
+    """The project whose range a port lies in, and the groups that have it."""
+
+    name: str
+    groups: list[str]
+
+
+class Neighbour(TypedDict):
+    """The nearest port that is held."""
+
+    port: int
+    transport: Literal["tcp", "udp"]
+    holder: str
+    place: Place
+
+
+class Vacancy(TypedDict):
+    """A port that nobody holds; `free`: a new service may take it."""
+
+    host: str
+    port: int
+    free: bool
+    reserved: bool
+    privileged: bool
+    projects: list[Owner]
+    below: Neighbour | None
+    above: Neighbour | None
+
+
+class Check(TypedDict):
+    """What one program said of one target's files; `why`: what it remarked, or why it was not
+    asked."""
+
+    target: str
+    subject: str
+    program: str | None
+    result: Literal["ok", "rejected", "unchecked", "failed"]
+    why: str | None
+
+
+class Lint(TypedDict):
+    """What `lint` prints, and every command that ends at a faulty inventory."""
+
+    problems: list[Problem]
+
+
+class Render(TypedDict):
+    """What `render` prints."""
+
+    problems: list[Problem]
+    changes: list[Change]
+
+
+class Ports(TypedDict):
+    """What `ports` prints."""
+
+    ports: list[Port]
+
+
+class FreePorts(TypedDict):
+    """What `ports --free` prints."""
+
+    free: list[FreeRoom]
+
+
+class Next(TypedDict):
+    """What `next` prints."""
+
+    host: str
+    project: str
+    group: str | None
+    ports: list[int]
+
+
+class Verify(TypedDict):
+    """What `verify` prints."""
+
+    problems: list[Problem]
+    checks: list[Check]
+
+
+class Explain(TypedDict):
+    """What `explain` prints: what was asked for is about these."""
+
+    services: list[Service]
+    projects: list[Project]
+    free: list[Vacancy]
+
+
+class Edit(TypedDict):
+    """What `add`, `move`, `swap` and `remove` print: what the edit means, what is wrong after it
+    that was not before."""
+
+    summary: list[str]
+    problems: list[Problem]
+    changes: list[Change]
+    written: bool
+
+
+class Exposed(TypedDict):
+    """What becomes reachable: where, by whom. `until`: where the same visitors found it before;
+    `new`: they did not."""
+
+    host: str
+    service: str
+    title: str
+    where: str
+    sources: list[str]
+    who: str
+    until: str | None
+    new: bool
+
+
+class Difference(TypedDict):
+    """One fact that changed, such as `route.timeout`; its value before and after, of any type."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class ServiceChange(TypedDict):
+    """What happens to one service: in words, and fact by fact. `was`: its name before, where that
+    is another one."""
+
+    kind: Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
+    host: str
+    service: str
+    was: str | None
+    title: str
+    words: list[str]
+    differences: list[Difference]
+    summary: str
+
+
+class Step(TypedDict):
+    """One thing to do on a host, with the fields of its kind besides."""
+
+    kind: str
+    host: str
+    text: str
+
+
+class Review(TypedDict):
+    """What `diff` prints. `hosts` is what changes on a host beside its services, `other_files` what
+    changes in lines of no service."""
+
+    summary: str
+    exposes: list[Exposed]
+    services: list[ServiceChange]
+    hosts: list[str]
+    steps: list[Step]
+    other_files: list[str]
+
+
+# The records that a command prints as a whole.
+DOCUMENTS = (Lint, Render, Review, Ports, FreePorts, Next, Explain, Verify, Edit)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of all that `--format json` prints."""
+    import msgspec
+
+    references, components = msgspec.json.schema_components(
+        DOCUMENTS, ref_template="#/$defs/{name}"
+    )
+    for component in components.values():
+        if "description" in component:
+            component["description"] = " ".join(component["description"].split())
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "portgen's records",
+        "description": "What portgen's commands print with --format json, one of these a run.",
+        "anyOf": list(references),
+        "$defs": components,
+    }

@@ -1,0 +1,79 @@
+"""What a review says of a service."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen.review import step_words, steps, words
+from tests.review.reviewed import CASES, by_plans, case_of, texts
+
+
+def test_a_container_port_that_is_the_ports_own_number_moves_with_it() -> None:
+    base = case_of("move").read_text().replace(" container_port: 8000,", "")
+    found = by_plans(base, base.replace("port: 5001}", "port: 5021, address: 172.30.0.17}"))
+    [moved] = found.services
+    assert words.service(moved, found.names)[:2] == [
+        "moves 5001 -> 5021",
+        "forwards 5021 to container port 5021 (was 5001)",
+    ]
+    assert not [exposure for exposure in found.exposures if exposure.new]
+
+
+MOVE = case_of("move").read_text()
+
+
+def said(before: str, after: str) -> list[str]:
+    """What the review says of the only service that changes."""
+    found = by_plans(before, after)
+    [changed] = found.services
+    return words.service(changed, found.names)
+
+
+def test_a_move_says_where_its_container_stays() -> None:
+    after = MOVE.replace("port: 5001}", "port: 5021, address: 172.30.0.17}")
+    assert "keeps its container at 172.30.0.17:8000" in said(MOVE, after)
+
+
+def test_a_move_of_a_service_that_is_not_rendered_says_so() -> None:
+    before = MOVE.replace("port: 5001}", "port: 5001, status: planned}")
+    assert said(before, before.replace("5001", "5021")) == [
+        "moves 5001 -> 5021",
+        "is planned, so nothing is rendered",
+    ]
+
+
+def test_ports_that_come_and_go_are_named() -> None:
+    several = MOVE.replace("port: 5001}", "ports: [5001, {port: 5055, container_port: 9000}]}")
+    assert said(MOVE, several)[0] == "takes port 5055"
+    assert said(several, MOVE)[0] == "releases port 5055"
+
+
+@pytest.mark.parametrize("status", ["planned", "retired"])
+def test_a_service_that_is_added_without_being_rendered_reserves_its_port(status: str) -> None:
+    before = MOVE.replace("      figures: {title: Figures, port: 5001}\n", "")
+    after = MOVE.replace("port: 5001}", f"port: 5001, status: {status}}}")
+    assert said(before, after) == [f"is {status}: reserves 5001, nothing is rendered"]
+
+
+def test_nginx_and_its_certificate_are_a_host_s_own_lines() -> None:
+    tls = "server_name: b.example.com, tls: {certificate: /c.pem, key: /k.pem}"
+    found = by_plans(MOVE, MOVE.replace("server_name: wall.example.com", tls))
+    assert list(words.hosts(found)) == [
+        "box: nginx answers to b.example.com (was wall.example.com)",
+        "box: nginx listens on 80/tcp, 443/tcp (was 80/tcp)",
+        "box: nginx uses certificate /c.pem (was nothing)",
+        "box: nginx opens 443/tcp to any",
+    ]
+
+
+def test_every_kind_of_step_has_words() -> None:
+    found = {type(step) for case in CASES for step in by_plans(*texts(case)).steps}
+    assert found | {steps.SetProgram} == set(steps.ORDER)
+    for case in CASES:
+        for step in by_plans(*texts(case)).steps:
+            assert step_words.text(step, 2)
+
+
+def test_names_beyond_the_limit_are_counted() -> None:
+    step = steps.StartUnits(host="box", units=("a.service", "b.service", "c.service"))
+    assert step_words.text(step, 1) == "start a.service, and 2 more"

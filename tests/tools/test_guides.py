@@ -1,0 +1,135 @@
+"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy of the checkout.
+
+A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and what follows is what it has to
+print; `…` stands for anything, and `[exit 1]` for an exit code that is not 0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = pytest.mark.source
+
+REPOSITORY = Path(__file__).parents[2]
+TOOLS = ("python", "portgen", "ruff", "mypy")
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the path after "Write", and its text."""
+
+    language: str
+    path: str | None
+    text: str
+
+
+def blocks_of(page: str) -> Iterator[Block]:
+    parts = re.split(r"(?ms)^```(\w*)\n(.*?)^```$", page)
+    for before, language, text in zip(parts[0::3], parts[1::3], parts[2::3], strict=False):
+        written = re.search(r"Write `([^`]+)`:\s*\Z", before)
+        yield Block(language, None if written is None else written[1], text)
+
+
+def commands_of(text: str) -> Iterator[tuple[str, str]]:
+    """Each command, and what it has to print."""
+    parts = re.split(r"(?m)^\$ (.*)\n?", text)
+    assert not parts[0].strip(), parts[0]
+    yield from zip(parts[1::2], parts[2::2], strict=True)
+
+
+def matches(expected: str, printed: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+class Checkout:
+    """A copy of the checkout, whose `.venv` runs its code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+        for name in listed.stdout.split("\0"):
+            if name and (REPOSITORY / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(REPOSITORY / name, folder / name)
+        self.installed = folder / "installed"
+        self.installed.mkdir()
+        programs = folder / ".venv/bin"
+        programs.mkdir(parents=True)
+        for name in TOOLS:
+            run = sys.executable if name == "python" else f"{sys.executable} -m {name}"
+            (programs / name).write_text(f'#!/bin/sh\nexec {run} "$@"\n')
+            (programs / name).chmod(0o755)
+        for name in (".installed", ".installed-dev"):
+            (folder / ".venv" / name).touch()
+
+    def run(self, command: str) -> str:
+        """What it prints, with `[exit N]` where that is not 0."""
+        package = re.fullmatch(r"\.venv/bin/python -m pip install -q (\S+)", command)
+        if package is not None:
+            self.install(self.folder / package[1])
+            return ""
+        path = f"{self.folder}{os.pathsep}{self.installed}"
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            ["bash", "-c", command],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+            env=environment,
+            timeout=120,
+        )
+        if done.returncode == 0:
+            return done.stdout
+        return f"{done.stdout}[exit {done.returncode}]\n"
+
+    def install(self, source: Path) -> None:
+        """What pip does with a package, without a build and without a network: its modules and its entry points."""
+        project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
+        module = project["name"].replace("-", "_")
+        shutil.copytree(source / module, self.installed / module)
+        metadata = self.installed / f"{module}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Name: {project['name']}\nVersion: 1\n")
+        lines = []
+        for group, points in project["entry-points"].items():
+            lines.append(f"[{group}]")
+            for name, value in points.items():
+                lines.append(f"{name} = {value}")
+        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("page", ["new-rule.md", "new-target.md"])
+def test_what_the_page_says_works(page: str, tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    for block in blocks_of((REPOSITORY / "docs" / page).read_text()):
+        if block.path is not None:
+            file = checkout.folder / block.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text)
+        elif block.language == "console":
+            for command, expected in commands_of(block.text):
+                printed = checkout.run(command)
+                assert matches(expected, printed), f"$ {command}\n{printed}\nexpected:\n{expected}"
+
+
+def test_a_page_that_is_wrong_is_seen() -> None:
+    text = "Write `a/b.py`:\n\n```python\nx = 1\n```\n\n```console\n$ ls\na…c\n$ true\n```\n"
+    file, console = blocks_of(text)
+    assert file == Block("python", "a/b.py", "x = 1\n")
+    assert list(commands_of(console.text)) == [("ls", "a…c\n"), ("true", "")]
+    assert matches("a…c\n", "a\nb\nc\n")
+    assert not matches("a…c\n", "a\nb\nc\nd\n")
+    assert not matches("", "[exit 1]\n")
