@@ -1,5 +1,5 @@
-"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that a
-review sees it.
+"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that
+a review sees it.
 
 Wrong:
     services:
