@@ -1,8 +1,8 @@
 """nginx's syntax: a configuration's text as directives, in the order of the file or as a tree.
 
-In: text that nginx would read; for `load`, files by their paths below nginx's folder. Out: `Directive`s, those
-inside of blocks too; or `Node`s, with what they include in its place. Pure. Judges nothing: what is not whole
-is read as far as it goes.
+In: text that nginx would read; for `load`, files by their paths below nginx's folder. Out:
+`Directive`s, those inside of blocks too; or `Node`s, with what they include in its place. Pure.
+Judges nothing: what is not whole is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
-# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has them. `{`
-# ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of it. Compiled when it
-# is used: rendering needs none of it.
+# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has
+# them. `{` ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of
+# it. Compiled when it is used: rendering needs none of it.
 _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 _BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
 _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
+# The same, with all the blanks and comments before it.
+_TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE}))"
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
 _DEEPEST = 32  # blocks and included files within one another
 
 
 class Directive(NamedTuple):
-    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block follows;
-    the blocks that it stands in, outermost first, each by its own first word."""
+    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block
+    follows; the blocks that it stands in, outermost first, each by its own first word."""
 
     words: list[str]
     start: int
@@ -55,21 +58,22 @@ def read(text: str) -> Iterator[Directive]:
 
 
 def _meant(word: str) -> str:
-    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any other letter
-    stays."""
+    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any
+    other letter stays."""
     bare = word
-    if len(word) > 1 and word[0] in "\"'" and word[-1] == word[0]:
+    if word[0] in "\"'" and len(word) > 1 and word[-1] == word[0]:
         bare = word[1:-1]
     if "\\" not in bare:
         return bare
     return re.sub(r"\\([\\\"'trn])", lambda match: _ESCAPED.get(match[1], match[1]), bare)
 
 
-# --- a tree ----------------------------------------------------------------------------------------------------------
+# --- a tree ---------------------------------------------------------------------------------------
 
 
 class Node(NamedTuple):
-    """One directive with what stands in its block. `written`: its words as they are written, quotes and all."""
+    """One directive with what stands in its block. `written`: its words as they are written, quotes
+    and all."""
 
     words: tuple[str, ...]
     written: tuple[str, ...]
@@ -99,26 +103,28 @@ class _Open(NamedTuple):
     nodes: list[Node]
 
 
+@lru_cache(maxsize=8)  # most files are the same before and after a change
 def parse(text: str, path: str = "") -> tuple[Node, ...]:
-    """The directives of a file. A block that is not closed goes on to the end; a `}` too many is passed over."""
+    """The directives of a file. A block that is not closed goes on to the end; a `}` too many is
+    passed over."""
     around = [_Open([], 1, [])]
     words: list[str] = []
     line = first = 1
     position = 0
-    for token in re.finditer(_SYNTAX, text):
-        kind = token.lastgroup
-        if kind is None:
-            continue
-        line += text.count("\n", position, token.start())
-        position = token.start()
-        if kind == "word":
+    for token in re.finditer(_TOKEN, text):
+        start = token.start("word")
+        if start == -1:
+            start = token.start("end")
+        line += text.count("\n", position, start)
+        position = start
+        if token["word"] is not None:
             if not words:
                 first = line
-            words.append(token[0])
+            words.append(token["word"])
             continue
-        if token[0] == "{":
+        if token["end"] == "{":
             around.append(_Open(words, first, []))
-        elif token[0] == "}":
+        elif token["end"] == "}":
             if len(around) > 1:
                 _close(around, path, line)
         elif words:
@@ -142,13 +148,13 @@ def _node(
     return Node(tuple(map(_meant, words)), tuple(words), path, first, last, block)
 
 
-# --- files that include others ---------------------------------------------------------------------------------------
+# --- files that include others --------------------------------------------------------------------
 
 
 def load(files: Mapping[str, str]) -> tuple[Node, ...]:
-    """All that is read, beginning with `nginx.conf`, or where there is none with each file that no other
-    includes. An `include` is replaced by the directives of its files, in the order of their names, as far as
-    they are given; one of which none is given stays as it is."""
+    """All that is read, beginning with `nginx.conf`, or where there is none with each file that no
+    other includes. An `include` is replaced by the directives of its files, in the order of their
+    names, as far as they are given; one of which none is given stays as it is."""
     parsed = {path: parse(text, path) for path, text in files.items()}
     roots = ["nginx.conf"]
     if "nginx.conf" not in parsed:
@@ -158,7 +164,10 @@ def load(files: Mapping[str, str]) -> tuple[Node, ...]:
         roots = [path for path in sorted(parsed) if path not in included]
     found: list[Node] = []
     for root in roots:
-        found += _expanded(parsed[root], parsed, 0)
+        if "include" in files[root]:
+            found += _expanded(parsed[root], parsed, 0)
+        else:
+            found += parsed[root]
     return tuple(found)
 
 
