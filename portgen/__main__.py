@@ -1,7 +1,8 @@
 """The entry point, of `python -m portgen` and of the installed command.
 
-portgen's life is short: gc is off before anything is imported, since collecting cycles costs a large inventory half its load
-time, and a start a millisecond; and the end is at once, since taking all those objects apart again helps nobody.
+portgen's life is short. gc is off before anything is imported, since collecting cycles costs a
+large inventory half its load time, and a start a millisecond. The process ends at once, since
+taking all those objects apart again helps nobody.
 """
 
 import gc
@@ -23,7 +24,10 @@ def main() -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else 1)
+        code = ended.code
+        if not isinstance(code, int):
+            code = 1
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What can be wrong, where, and with which exit code it ends.
 
-In: nothing. Out: the types every stage reports with. Never prints, never exits.
-These are NamedTuples, not msgspec Structs: the unchanged path of `render --check` must not import msgspec.
+In: nothing. Out: the types every stage reports with, and the hint for a misspelt name. Never
+prints, never exits. These are NamedTuples, not msgspec Structs: the unchanged path of `render
+--check` must not import msgspec.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Exit(IntEnum):
 
 
 class Severity(StrEnum):
-    """How much a problem matters: only an error stops a render; `--strict` makes warnings stop it too."""
+    """How much a problem matters: only an error stops a render; `--strict` makes warnings stop it
+    too."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -45,7 +47,8 @@ class Location(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One finding: the stable name of its rule, how bad it is, what and where, and what to do about it."""
+    """One finding: the stable name of its rule, how bad it is, what and where, and what to do about
+    it."""
 
     rule: str
     severity: Severity
@@ -60,7 +63,8 @@ class Problem(NamedTuple):
 
 
 class PortgenError(Exception):
-    """Nothing more can be said: ends the command with `code`, reporting `problems` or the message."""
+    """The command can't go on: it ends with `code`, and reports `problems`, or the message and
+    hint."""
 
     def __init__(
         self, message: str, code: Exit, problems: tuple[Problem, ...] = (), hint: str | None = None

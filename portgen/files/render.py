@@ -85,20 +85,46 @@ def files(
     `own_templates.read` does; and what `apart` raises.
     """
     *project_folders, shipped = template_folders
+    installed = [shipped, *_brought(targets)]
     asked: list[_Asked] = []
     for host in plan.hosts:
         for name, target in targets.items():
-            asked += [_Asked(host.name, name, page) for page in target.pages(host)]
-    loader = jinja2.FileSystemLoader(str(shipped))
+            for page in target.pages(host):
+                _require_own_folder(name, page)
+                asked.append(_Asked(host.name, name, page))
+    loader = jinja2.FileSystemLoader(installed)
     environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
     theirs = _with_project_text(environment, {one.page.template for one in asked}, project)
     rendered = _render(environment, [one for one in asked if one.page.template not in theirs])
     if theirs:
         pages = [one for one in asked if one.page.template in theirs]
-        rendered += _sandboxed(pages, project, shipped, stores, apart)
+        rendered += _sandboxed(pages, project, installed, stores, apart)
     rendered.sort()
     return rendered
+
+
+def _brought(targets: Mapping[str, Target]) -> list[Path]:
+    """The folders of templates that targets of other packages bring along, each beside its module."""
+    found = []
+    for target in targets.values():
+        module = getattr(target, "__file__", None)
+        name = getattr(target, "__name__", "")
+        if module is not None and not name.startswith("portgen.targets."):
+            found.append(Path(module).parent / "templates")
+    return found
+
+
+def _require_own_folder(target: str, page: Page) -> None:
+    """By the folder one sees whose a file is: for `--only`, for `verify`, in the sums, in a review."""
+    inside = page.path.startswith(f"{target}/")
+    steps = page.path.split("/")
+    if not inside or not {"", ".", ".."}.isdisjoint(steps):
+        raise PortgenError(
+            f"the target {target} renders {page.path!r}, which is outside of its own folder",
+            Exit.MACHINE,
+            hint=f"the path of each of its pages must begin with `{target}/`",
+        )
 
 
 def _render(
@@ -237,21 +263,21 @@ def _needed(environment: jinja2.Environment, name: str) -> Iterator[str | None]:
 def _sandboxed(
     asked: Sequence[_Asked],
     project: Mapping[str, tuple[Path, bytes]],
-    shipped: Path,
+    installed: Sequence[Path],
     stores: Callable[[str], Store] | None,
     apart: Apart | None,
 ) -> list[File]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def work(tell: Tell) -> bytes:
-        loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(str(shipped))])
+        loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(installed)])
         # A store of its own: what is compiled for the sandbox checks each call, what is compiled
         # without it does not.
         cache = _cache(stores, "templates-of-projects")
         environment = _prepared(ImmutableSandboxedEnvironment, loader, cache)
 
         def at(template: str) -> None:
-            path = shipped / template
+            path = installed[0] / template
             if template in project:
                 path, _ = project[template]
             tell(str(path))

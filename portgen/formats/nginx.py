@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
 # A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has them. `{`
@@ -18,6 +19,8 @@ from typing import NamedTuple
 _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 _BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
 _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
+# The same, with all the blanks and comments before it.
+_TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE}))"
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
 _DEEPEST = 32  # blocks and included files within one another
@@ -58,7 +61,7 @@ def _meant(word: str) -> str:
     """A word without its quotes, its escapes taken as nginx takes them: a backslash before any other letter
     stays."""
     bare = word
-    if len(word) > 1 and word[0] in "\"'" and word[-1] == word[0]:
+    if word[0] in "\"'" and len(word) > 1 and word[-1] == word[0]:
         bare = word[1:-1]
     if "\\" not in bare:
         return bare
@@ -99,26 +102,27 @@ class _Open(NamedTuple):
     nodes: list[Node]
 
 
+@lru_cache(maxsize=8)  # most files are the same before and after a change
 def parse(text: str, path: str = "") -> tuple[Node, ...]:
     """The directives of a file. A block that is not closed goes on to the end; a `}` too many is passed over."""
     around = [_Open([], 1, [])]
     words: list[str] = []
     line = first = 1
     position = 0
-    for token in re.finditer(_SYNTAX, text):
-        kind = token.lastgroup
-        if kind is None:
-            continue
-        line += text.count("\n", position, token.start())
-        position = token.start()
-        if kind == "word":
+    for token in re.finditer(_TOKEN, text):
+        start = token.start("word")
+        if start == -1:
+            start = token.start("end")
+        line += text.count("\n", position, start)
+        position = start
+        if token["word"] is not None:
             if not words:
                 first = line
-            words.append(token[0])
+            words.append(token["word"])
             continue
-        if token[0] == "{":
+        if token["end"] == "{":
             around.append(_Open(words, first, []))
-        elif token[0] == "}":
+        elif token["end"] == "}":
             if len(around) > 1:
                 _close(around, path, line)
         elif words:
@@ -158,7 +162,10 @@ def load(files: Mapping[str, str]) -> tuple[Node, ...]:
         roots = [path for path in sorted(parsed) if path not in included]
     found: list[Node] = []
     for root in roots:
-        found += _expanded(parsed[root], parsed, 0)
+        if "include" in files[root]:
+            found += _expanded(parsed[root], parsed, 0)
+        else:
+            found += parsed[root]
     return tuple(found)
 
 

@@ -7,12 +7,14 @@ would refuse is not a rule.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
 ANYWHERE = "any"
 _ACTIONS = ("allow", "deny", "reject", "limit")
 _TUPLE = re.compile(r"### tuple ###\s*(?P<fields>.*?)(?: comment=(?P<comment>[0-9a-fA-F]*))?\s*")
+_PLAIN = re.compile(r"'[^']*'|[^\s']+")
 _SIMPLE = re.compile(r"(?P<port>[0-9,:]+)(?:/(?P<protocol>tcp|udp))?")
 _SHORTEST, _LONGEST = 6, 9  # fields of a tuple: with applications, and with a direction
 
@@ -36,6 +38,20 @@ class Rule(NamedTuple):
 
 
 # --- a command line --------------------------------------------------------------------------------------------------
+
+
+def line(text: str) -> Rule | None:
+    """A line of a shell script that calls ufw; None for any other line, and where a shell could not split it."""
+    words = _PLAIN.findall(text)
+    if '"' in text or "\\" in text or text.count("'") % 2:
+        # What few lines have, and the standard library takes its time for.
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            return None
+    if words[:1] != ["ufw"]:
+        return None
+    return command([word.strip("'") for word in words[1:]])
 
 
 def command(words: list[str]) -> Rule | None:

@@ -262,6 +262,8 @@ def _ask(
         name: None for name in os.environ if name.startswith("GIT_")
     }
     variables |= _ENVIRONMENT | dict(environment)
-    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    settings: list[str] = []
+    for setting in _SETTINGS:
+        settings += ["-c", setting]
     command = ("git", "--no-pager", "--no-replace-objects", *settings, *arguments)
     return programs.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables)

@@ -94,14 +94,15 @@ def run(
     program = find(argv[0])
     if program is None:
         raise Missing(argv[0])
-    given = os.fsencode(stdin) if isinstance(stdin, str) else stdin  # a path in it may be no UTF-8
+    if isinstance(stdin, str):
+        stdin = os.fsencode(stdin)  # a path in it may have bytes that are not UTF-8
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         process = subprocess.Popen(
             (program, *argv[1:]),
             cwd=cwd,
             env={name: value for name, value in environment.items() if value is not None},
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             user=user,
@@ -117,7 +118,7 @@ def run(
         ) from None
     with process:
         try:
-            stdout, stderr = process.communicate(given, timeout=timeout)
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             _kill(process)
             raise PortgenError(

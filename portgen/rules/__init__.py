@@ -1,19 +1,20 @@
 """The lint rules: one module each, found by being here.
 
-In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose name is the
-rule's name (`port_taken` is `port-taken`), whose docstring is its documentation, with an example of what it
-reports and one that is right, and which has
+In: a `Plan`. Out: problems, each at the inventory entry that causes it. A rule is a module whose
+name is the rule's name (`port_taken` is `port-taken`), whose docstring is its documentation, with
+an example of what it reports and one that is right, and which has
 
     SEVERITY: Severity
     def check(plan: Plan) -> Iterator[Finding]
 
-or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives the text of a
-path below the inventory's folder, or None. Only `portgen lint` asks such a rule; what is rendered does not depend
-on it.
+or, for a rule about files that other people own, `check_files(plan, read)` instead: `read` gives
+the text of a path below the inventory's folder, or None. Only `portgen lint` asks such a rule; what
+is rendered does not depend on it.
 
-A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`: what such a
-rule finds can't be rendered at all, or would break out of its syntax. Other packages add rules by the entry point
-group `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O.
+A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`:
+what such a rule finds can't be rendered at all, or would break out of its syntax. Other packages
+add rules by the entry point group `portgen.rules`; one that can't be imported fails loudly. Rules
+do no I/O.
 """
 
 from __future__ import annotations
@@ -68,17 +69,14 @@ def every() -> dict[str, Rule]:
 
     Raises ImportError or AttributeError for a broken one: it must not pass unseen.
     """
-    found: dict[str, Rule] = {
-        name.replace("_", "-"): rule for name, rule in plugins.load(sys.modules[__name__]).items()
-    }
-    for name, rule in found.items():
+    found: dict[str, Rule] = {}
+    for module, rule in plugins.load(sys.modules[__name__]).items():
+        name = module.replace("_", "-")
         checks = callable(getattr(rule, "check", None)) or reads_files(rule)
-        if (
-            not checks
-            or not isinstance(getattr(rule, "SEVERITY", None), Severity)
-            or not rule.__doc__
-        ):
+        severe = isinstance(getattr(rule, "SEVERITY", None), Severity)
+        if not checks or not severe or not rule.__doc__:
             raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")
+        found[name] = rule
     return dict(sorted(found.items()))
 
 
@@ -95,7 +93,8 @@ def is_absolute(rule: Rule) -> bool:
 class Suggestions:
     """Hints with the likeliest of known names.
 
-    Comparing costs more than the rest of lint: very many words, or words among very many names, get none.
+    Comparing costs more than the rest of lint: very many words, or words among very many names, get
+    none.
     """
 
     def __init__(self) -> None:
@@ -112,7 +111,9 @@ def listed(names: Collection[str]) -> str:
     """Names as a hint lists them: of very many the first ones, and how many more there are."""
     text = ", ".join(islice(names, MOST_LISTED))
     more = len(names) - MOST_LISTED
-    return f"{text} and {more} more" if more > 0 else text
+    if more > 0:
+        text += f" and {more} more"
+    return text
 
 
 class Documentation(NamedTuple):
@@ -120,9 +121,8 @@ class Documentation(NamedTuple):
 
     summary: str  # its first paragraph, in one line
     text: str  # the paragraphs after it
-    wrong: (
-        str  # YAML with something that the rule reports; empty where the docstring has no examples
-    )
+    # YAML with something that the rule reports; empty where the docstring has no examples.
+    wrong: str
     right: str  # the same without it
 
 
@@ -142,7 +142,9 @@ def documentation(rule: Rule) -> Documentation:
 
 def _example(indented: str) -> str:
     text = textwrap.dedent(indented).strip("\n")
-    return f"{text}\n" if text else ""
+    if not text:
+        return ""
+    return f"{text}\n"
 
 
 # What the examples leave out.
@@ -161,9 +163,9 @@ _FRAME = {
 def framed(example: str) -> str:
     """The whole inventory that an example of a rule's docstring stands in.
 
-    An example without `hosts` and `projects` is a part of the project `shop` on the host `box`, which has
-    a zone, ports and a network unless the example has others. What stands behind `---` is another file.
-    `5000, …, 5099` is a list in full.
+    An example without `hosts` and `projects` is a part of the project `shop` on the host `box`,
+    which has a zone, ports and a network unless the example has others. What stands behind `---` is
+    another file. `5000, …, 5099` is a list in full.
     """
     example = re.sub(r"([^\s,\[]+), …, ([^\s,\]]+)", _in_full, example.partition("---\n")[0])
     has = set(re.findall(r"^\w+(?=:)", example, re.MULTILINE))
@@ -189,8 +191,8 @@ def check(
 ) -> list[Problem]:
     """The findings that no service ignores, sorted by place.
 
-    Those of every rule that needs the plan alone, or of the `chosen` ones, by name. `at` is the Source's
-    own: only it knows lines.
+    Those of every rule that needs the plan alone, or of the `chosen` ones, by name. `at` is the
+    Source's own: only it knows lines.
     """
     found: dict[str, tuple[Rule, Iterator[Finding]]] = {}
     for name, rule in (every() if chosen is None else chosen).items():

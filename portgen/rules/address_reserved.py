@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Network, Plan, Service
+from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -31,16 +31,15 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if service.address_is_pinned:
                     yield Finding(
                         service.address_path,
-                        f"{project.name} has no network to have an address in",
+                        f"{project.name} has no network that could have this address",
                         "give the project a `network`",
                     )
                 continue
             # The address of a port outside the project is that port's fault.
-            inside = (
-                project.ports is None or not service.ports or service.ports[0].port in project.ports
-            )
-            fault = _fault(service, network) if inside or service.address_is_pinned else None
-            if fault:
+            fault = None
+            if service.address_is_pinned or _is_inside(project, service):
+                fault = _fault(service, network)
+            if fault is not None:
                 low, high = network.gateway + 1, network.ip_range.network_address - 1
                 yield Finding(
                     service.address_path,
@@ -49,20 +48,29 @@ def check(plan: Plan) -> Iterator[Finding]:
                 )
 
 
+def _is_inside(project: Project, service: Service) -> bool:
+    """Whether its primary port is one of the project's, as far as the project has any."""
+    if project.ports is None or not service.ports:
+        return True
+    return service.ports[0].port in project.ports
+
+
 def _fault(service: Service, network: Network) -> str | None:
     address, subnet = service.address, network.subnet
     if address is None:
         return None
-    derived = not service.address_is_pinned
+    pinned = service.address_is_pinned
     if address not in subnet:
-        # A derived address past the end is a subnet too small, and told there.
-        return f"is outside {subnet}" if not derived or address < subnet.network_address else None
+        # A derived address past the end is reported by subnet-too-small.
+        if not pinned and address > subnet.network_address:
+            return None
+        return f"is outside {subnet}"
     if address == subnet.network_address:
         return "is the network's own"
     if address == network.gateway:
         return "is the gateway's"
-    if address == subnet.broadcast_address and not derived:
+    if address == subnet.broadcast_address and pinned:
         return "is the broadcast address"
-    if address in network.ip_range and not derived:
+    if address in network.ip_range and pinned:
         return f"lies in {network.ip_range}, the part for dynamic containers"
     return None

@@ -23,16 +23,16 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: dict[tuple[str, int], Service] = {}
-    # Pinned addresses first: where a derived one meets a pinned one, the pin is the answer, and it is said at the other.
+    # Pinned addresses first: where a derived one meets a pinned one, the other is reported.
     for service in sorted(plan.services, key=_derived):
         if service.address is None or service.status == "retired":
             continue
         first = seen.setdefault((service.host, int(service.address)), service)
-        # Two derived addresses are one only where two ports are: port-taken tells that, and mends this too.
+        # Two derived addresses are one only where two ports are: port-taken reports that.
         if first is not service and not (_derived(first) and _derived(service)):
             yield Finding(
                 service.address_path,
-                f"address {service.address} is {first.name}'s ({{line}})",
+                f"address {service.address} is already used by {first.name} ({{line}})",
                 "pin a free one with `address:`",
                 first.address_path,
             )

@@ -1,5 +1,5 @@
-"""The team's own compose file (`compose.file`) contradicts the override, or has what the override would
-replace: of the network, of an address, of a `network_mode`, of ports.
+"""The team's own compose file (`compose.file`) contradicts the override, or has what the override
+would replace: of the network, of an address, of a `network_mode`, of ports.
 
 The override comes last, and compose 1 takes its network whole, without a word. `portgen lint` reads
 the file each time; where it can't be read, as in CI, that is a note.
@@ -47,10 +47,9 @@ def check_files(plan: Plan, read: Read) -> Iterator[Finding]:
             place = (*override.key_path, "compose", "file")
             team = composefile.load(override.base_file, read)
             if team is None:
-                message = f"the compose file {override.base_file} can't be read here, so what it says was not checked"
                 yield Finding(
                     place,
-                    message,
+                    f"the compose file {override.base_file} can't be read here: it was not checked",
                     "its path is relative to the inventory's folder",
                     severity=Severity.NOTE,
                 )

@@ -27,6 +27,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if port.container_port != port.port:
                     yield Finding(
                         port.container_path,
-                        f"container_port {port.container_port} with `via: {service.via}`, where the program listens on {port.port} itself",
+                        f"container_port {port.container_port} has no effect with `via: {service.via}`: "
+                        f"the program itself listens on {port.port}",
                         "leave `container_port` out, or change `via`",
                     )

@@ -1,5 +1,5 @@
-"""A project in `allow` whose containers the firewall can't know: they have no subnet, or they live on
-another host and come from that host's address.
+"""A project in `allow` whose containers the firewall can't know: they have no subnet, or they live
+on another host and come from that host's address.
 
 A project of processes needs no rule: it comes over loopback.
 
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,22 +34,14 @@ SEVERITY = Severity.WARNING
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    hidden = {
-        project.name
-        for project in plan.projects
-        if project.network is None
-        and any(
-            service.via == "docker" and service.status == "active" and service.ports
-            for service in project.services
-        )
-    }
+    hidden = {project.name for project in plan.projects if _publishes_without_network(project)}
     hosts = {project.name: project.host for project in plan.projects if project.network is not None}
     for place, host, words in plan.allows:
         for index, word in enumerate(words):
             if word in hidden:
                 yield Finding(
                     (*place, index),
-                    f"`{word}` has containers and no network: the firewall can't know their addresses",
+                    f"`{word}` has containers but no network: the firewall can't know their addresses",
                     f"give {word} a `network`",
                 )
             elif hosts.get(word, host) != host:
@@ -58,3 +50,12 @@ def check(plan: Plan) -> Iterator[Finding]:
                     f"`{word}` lives on {hosts[word]}: here its containers come from that host's address",
                     f"allow the address of {hosts[word]} instead",
                 )
+
+
+def _publishes_without_network(project: Project) -> bool:
+    if project.network is not None:
+        return False
+    for service in project.services:
+        if service.via == "docker" and service.status == "active" and service.ports:
+            return True
+    return False

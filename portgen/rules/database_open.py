@@ -1,4 +1,5 @@
-"""A database's port that `any` may reach. Scanners look for databases, and few are safe in the open.
+"""A database's port that `any` may reach. Scanners look for databases, and few are safe in the
+open.
 
 Wrong:
     ports: 5432
@@ -44,13 +45,8 @@ _DATABASES = {
     27017: "MongoDB",
 }
 
-_ALSO_PAGES = {
-    5984,
-    7474,
-    8086,
-    8123,
-    9200,
-}  # these speak HTTP, as many a page does on the same numbers
+# These speak HTTP, as many a page does on the same numbers.
+_ALSO_PAGES = frozenset({5984, 7474, 8086, 8123, 9200})
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -58,11 +54,9 @@ def check(plan: Plan) -> Iterator[Finding]:
         if not is_everybody(service.sources):
             continue
         for port in service.ports:
-            number = (
-                port.container_port
-                if service.via in ("socat", "docker") and port.container_port in _DATABASES
-                else port.port
-            )
+            number = port.port
+            if service.via in ("socat", "docker") and port.container_port in _DATABASES:
+                number = port.container_port
             kind = _DATABASES.get(number)
             if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
                 yield Finding(

@@ -1,5 +1,5 @@
-"""A raw directive that repeats or contradicts portgen's location: one of its directives, or a header
-that it sets.
+"""A raw directive that repeats or contradicts portgen's location: one of its directives, or a
+header that it sets.
 
 nginx 1.22 refuses some of these, and silently takes the others:
 
@@ -118,15 +118,31 @@ def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
     if name == "proxy_set_header":
         return _header_fault(directive)
     if name in DIRECTIVES:
-        field = DIRECTIVES[name]
-        return (
-            "says what the location says already",
-            f"use the route's `{field}`" if field else "leave it out",
-        )
+        return "says what the location says already", _instead(DIRECTIVES[name])
+    return _access_fault(directive, route) or _answer_fault(directive)
+
+
+def _instead(field: str | None) -> str:
+    if field is None:
+        return "leave it out"
+    return f"use the route's `{field}`"
+
+
+def _access_fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
+    """Who may come is the route's own business."""
+    name = directive.words[0]
     if name in ACCESS and (route.clients or route.closed):
         return "stands beside the route's `allow`", "say all of it in the route's `allow`"
     if name in PASSWORD and route.auth_file:
         return "stands beside the route's `auth_file`", "leave one of them out"
+    if name == "set_real_ip_from" and directive.words[1:2] and directive.words[1].endswith("/0"):
+        return "lets every visitor say where he comes from", "name the proxies in front of nginx"
+    return None
+
+
+def _answer_fault(directive: Directive) -> tuple[str, str] | None:
+    """Who answers is the service itself, and with portgen's headers."""
+    name = directive.words[0]
     if name in _ANSWERS:
         return (
             "answers in the service's place",
@@ -137,8 +153,6 @@ def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
             "changes a variable of portgen's, which the location's headers are made of",
             "use a variable of your own",
         )
-    if name == "set_real_ip_from" and directive.words[1:2] and directive.words[1].endswith("/0"):
-        return "lets every visitor say where he comes from", "name the proxies in front of nginx"
     if name == "return" and not directive.inside:
         return (
             "answers everybody in the service's place, before `allow` and the password",
@@ -148,7 +162,8 @@ def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
 
 
 def _changes_ours(directive: Directive) -> bool:
-    """By `set`, `auth_request_set` or a named group of a pattern. nginx's variables have no capitals."""
+    """By `set`, `auth_request_set` or a named group of a pattern. nginx's variables have no
+    capitals."""
     name, *words = (word.lower() for word in directive.words)
     written = name in ("set", "auth_request_set") and words[:1] and words[0].startswith("$portgen_")
     return bool(written) or any(re.search(r"\(\?p?[<']portgen_", word) for word in words)
@@ -160,14 +175,14 @@ def _header_fault(directive: Directive) -> tuple[str, str] | None:
             f"in `{directive.inside[-1]}` drops every header that the location sets",
             "put it beside the others, outside of the block",
         )
-    header = directive.words[1] if len(directive.words) > 1 else ""
-    if any(character in word for word in directive.words for character in "\r\n"):
+    header = "".join(directive.words[1:2])
+    if re.search(r"[\r\n]", " ".join(directive.words)):
         return (
             "has a line break, behind which another header begins",
             "write one directive a header",
         )
     if not _NAME.fullmatch(header):
-        return "names no header", "write its name without blanks and colons"
+        return "does not name a header", "write its name without blanks and colons"
     if header.lower() in FRAMING:
         return f"sets {header}: where a request ends is nginx's to say", "leave it out"
     if header.lower() in HEADERS:

@@ -1,5 +1,6 @@
-"""A raw directive `include`: portgen does not see the file that it includes, which may double a header,
-let everybody past the route's `allow`, or lead elsewhere. Where it is meant, say why in `ignore`.
+"""A raw directive `include`: portgen does not see the file that it includes, which may double a
+header, let everybody past the route's `allow`, or lead elsewhere. Where it is meant, say why in
+`ignore`.
 
 Wrong:
     services:

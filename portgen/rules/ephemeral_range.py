@@ -1,5 +1,5 @@
-"""A port inside the kernel's ephemeral range (32768-60999 by default): an outgoing connection may hold
-it when the service starts, which then fails with "address already in use".
+"""A port inside the kernel's ephemeral range (32768-60999 by default): an outgoing connection may
+hold it when the service starts, which then fails with "address already in use".
 
 Wrong:
     ports: 40000-40099
@@ -28,6 +28,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             if port.port in EPHEMERAL:
                 yield Finding(
                     port.key_path,
-                    f"port {port.port} lies in the kernel's ephemeral range, {EPHEMERAL.start}-{EPHEMERAL.stop - 1}",
-                    f"take a port below {EPHEMERAL.start}, or reserve it with the sysctl net.ipv4.ip_local_reserved_ports",
+                    f"port {port.port} lies in the kernel's ephemeral range, "
+                    f"{EPHEMERAL.start}-{EPHEMERAL.stop - 1}",
+                    f"take a port below {EPHEMERAL.start}, or reserve it "
+                    "with the sysctl net.ipv4.ip_local_reserved_ports",
                 )

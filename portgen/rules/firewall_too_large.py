@@ -1,5 +1,5 @@
-"""More firewall rules on a host than ufw can handle: every port of a service is opened to every source
-of its `allow`.
+"""More firewall rules on a host than ufw can handle: every port of a service is opened to every
+source of its `allow`.
 
 Wrong:
     hosts:
@@ -39,6 +39,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             )
             yield Finding(
                 largest.allow_place,
-                f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, most of them for {largest.name}",
+                f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, "
+                f"most of them for {largest.name}",
                 "allow larger networks, or fewer ports",
             )

@@ -30,18 +30,16 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _outside(project: Project) -> Iterator[Finding]:
-    owned = (
-        f"{project.name}'s {project.ports.brief}"
-        if project.ports
-        else f"{project.name}, which owns no ports"
-    )
-    own = project.ports.joined if project.ports else []
+    owned, own = f"{project.name}, which owns no ports", []
+    if project.ports is not None:
+        owned, own = f"{project.name}'s {project.ports.brief}", project.ports.joined
     for group in project.groups:
         left = ranges.without(group.ports.joined, own)
         if left:
-            message = f"group {group.name} holds {left[0].start}, outside {owned}"
             yield Finding(
-                (*group.key_path, "ports"), message, "shrink the group or widen the project"
+                (*group.key_path, "ports"),
+                f"group {group.name} holds {left[0].start}, outside {owned}",
+                "shrink the group or widen the project",
             )
 
 
@@ -59,7 +57,8 @@ def _twice(project: Project) -> Iterator[Finding]:
 
 
 def _shared(project: Project) -> Iterator[Finding]:
-    """Each pair once, at the one that is written later. Two of one name are reported by `_twice` instead."""
+    """Each pair once, at the one that is written later. Two of one name are reported by `_twice`
+    instead."""
     owned = ranges.Owned(
         (part, number) for number, group in enumerate(project.groups) for part in group.ports.joined
     )
@@ -68,4 +67,6 @@ def _shared(project: Project) -> Iterator[Finding]:
         group, other = project.groups[later], project.groups[earlier]
         if group.name != other.name:
             message = f"group {group.name} shares ports with group {other.name} ({{line}})"
-            yield Finding((*group.key_path, "ports"), message, "part them", other.key_path)
+            yield Finding(
+                (*group.key_path, "ports"), message, "give each its own ports", other.key_path
+            )

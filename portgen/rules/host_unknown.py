@@ -1,4 +1,5 @@
-"""A project without a host: it names one that is not in `hosts`, or names none while there are several.
+"""A project without a host: it names one that is not in `hosts`, or names none while there are
+several.
 
 Wrong:
     hosts: {east: {}, west: {}}
@@ -37,12 +38,12 @@ def check(plan: Plan) -> Iterator[Finding]:
         elif names:
             yield Finding(
                 project.key_path,
-                f"{project.name} has no `host`, and there are {len(names)}",
+                f"{project.name} has no `host`, but there are {len(names)} hosts",
                 f"add `host:` with one of {listed(names)}",
             )
         else:
             yield Finding(
                 project.key_path,
-                f"{project.name} stands on no host: `hosts` is empty",
+                f"{project.name} has no host: `hosts` is empty",
                 "add `hosts: {NAME: {}}`",
             )

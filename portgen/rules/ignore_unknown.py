@@ -1,5 +1,5 @@
-"""An `ignore` that silences nothing: it names something that is not a rule, or a rule that nobody may
-silence.
+"""An `ignore` that silences nothing: it names something that is not a rule, or a rule that nobody
+may silence.
 
 Wrong:
     ports: 514
@@ -38,6 +38,6 @@ def check(plan: Plan) -> Iterator[Finding]:
             elif is_absolute(rules[name]):
                 yield Finding(
                     place,
-                    f"`{name}` can't be ignored: what it finds can't be rendered",
-                    "fix what it finds",
+                    f"`{name}` can't be ignored, it guards against broken output",
+                    "fix what it reports",
                 )

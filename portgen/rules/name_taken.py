@@ -1,5 +1,5 @@
-"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams, rules
-and fixed addresses are found again by it.
+"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams,
+rules and fixed addresses are found again by it.
 
 Wrong:
     projects:
@@ -37,20 +37,20 @@ def check(plan: Plan) -> Iterator[Finding]:
         if service.name == NGINX:
             yield Finding(
                 service.key_path,
-                "the name nginx is nginx's own, which is described under `hosts`",
+                "`nginx` is reserved for nginx itself, which is described under `hosts`",
                 "rename the service",
             )
         first = seen.setdefault((service.host, service.name), service)
         if first is not service:
             yield Finding(
                 service.key_path,
-                f"{service.name} is a service of {first.project} too ({{line}})",
+                f"{first.project} already has a service {service.name} ({{line}})",
                 "names are unique on a host",
                 first.key_path,
             )
-    files = {
-        project.name: (project.host, project.base_file or project.name) for project in plan.projects
-    }
+    files = {}
+    for project in plan.projects:
+        files[project.name] = (project.host, project.base_file or project.name)
     containers: dict[tuple[tuple[str, str], str], Service] = {}
     for service in plan.services:
         if not service.in_container or service.status != "active":
@@ -59,7 +59,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         if first is not service:
             yield Finding(
                 service.key_path,
-                f"compose service {service.compose_service} is {first.name}'s too ({{line}})",
+                f"compose service {service.compose_service} is already used by {first.name} ({{line}})",
                 "name it with `compose_service:`",
                 first.key_path,
             )

@@ -33,6 +33,6 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if service.via == "socat" and service.ports:
                     yield Finding(
                         service.via_place,
-                        f"{service.name} is forwarded, and {project.name} has no network",
+                        f"{service.name} is forwarded, but {project.name} has no network",
                         "add `network: {name: …, subnet: …}` to the project",
                     )

@@ -1,5 +1,5 @@
-"""A service with an `allow` but without a port: most likely its `port:` line was lost, and with it its
-forwarder, its mapping or its firewall rule.
+"""A service with an `allow` but without a port: most likely its `port:` line was lost, and with it
+its forwarder, its mapping or its firewall rule.
 
 Wrong:
     services:
@@ -25,6 +25,6 @@ def check(plan: Plan) -> Iterator[Finding]:
         if service.allow and not service.ports and not service.allow_is_default:
             yield Finding(
                 service.allow_path,
-                f"{service.name} has `allow` and no port",
+                f"{service.name} has `allow` but no `port`: nothing would be opened",
                 "give it a `port`, or leave `allow` out",
             )

@@ -1,5 +1,5 @@
-"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports belong
-to the system's own services, and the forwarder gives up a part of its isolation for it.
+"""A service's port below 1024. It works - a forwarder gets CAP_NET_BIND_SERVICE - but such ports
+belong to the system's own services, and the forwarder gives up a part of its isolation for it.
 
 Wrong:
     ports: 514
@@ -34,5 +34,7 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _hint(protocol: str) -> str:
-    way = "take a port from 1024 up" + (", and let nginx route to it" if protocol == "http" else "")
+    way = "take a port from 1024 up"
+    if protocol == "http":
+        way += ", and let nginx route to it"
     return f"{way}; or say why with `ignore: {{port-privileged: reason}}`"

@@ -35,11 +35,9 @@ def check(plan: Plan) -> Iterator[Finding]:
                     "take another port",
                     (*host.key_path, "reserved"),
                 )
-            elif (
-                project is not None
-                and project.reserved is not None
-                and binding.port in project.reserved
-            ):
+            elif project is None or project.reserved is None:
+                continue
+            elif binding.port in project.reserved:
                 yield Finding(
                     binding.key_path,
                     f"port {binding.port} is reserved in {project.name} ({{line}})",

@@ -37,7 +37,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if _collide(binding.address, other.address):
                     yield Finding(
                         binding.key_path,
-                        f"port {binding.port}{'/udp' if binding.transport == 'udp' else ''} is held by {other.holder} ({{line}})",
+                        f"port {binding.endpoint.short} is held by {other.holder} ({{line}})",
                         hint(binding.project),
                         other.key_path,
                     )
@@ -50,13 +50,17 @@ def _collide(one: str, other: str) -> bool:
 
 
 def _hints(host: Host) -> Callable[[str | None], str | None]:
-    """What to take instead, by project: asked for once, however many of its services are in the way."""
+    """What to take instead, by project: asked for once, however many of its services are in the
+    way."""
     space = Space(host)
     projects = {project.name: project for project in host.projects}
 
     @cache
     def hint(name: str | None) -> str | None:
-        free = next(iter(space.free(projects[name])), None) if name in projects else None
-        return f"next free: {free.start}" if free else None
+        if name not in projects:
+            return None
+        for part in space.free(projects[name]):
+            return f"next free: {part.start}"
+        return None
 
     return hint

@@ -33,7 +33,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             )
     for owned in by_host.values():
         for (part, one), (theirs, other) in Owned(owned).clashes():
-            first, second = (one, other) if order[one.name] < order[other.name] else (other, one)
+            first, second = sorted((one, other), key=lambda project: order[project.name])
             yield Finding(
                 (*second.key_path, "ports"),
                 f"{spelled([overlap(part, theirs)])} belongs to {first.name} ({{line}}) too",

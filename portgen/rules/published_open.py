@@ -30,23 +30,21 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if (
-            service.via != "docker"
-            or service.status != "active"
-            or not service.ports
-            or service.sources == (ANY,)
-        ):
+        if service.via != "docker" or service.status != "active" or not service.ports:
+            continue
+        if service.sources == (ANY,):
             continue
         if service.address is None:
             yield Finding(
                 service.allow_place,
-                f"{service.name} is published, and a neighbour could reach its container past `allow`: its address is not fixed",
+                f"{service.name} is published, but its address is not fixed: "
+                "a neighbour could reach its container past `allow`",
                 f"give {service.project} a `network` with a subnet",
             )
         if any(is_ipv6(source) for source in service.sources):
             yield Finding(
                 service.allow_place,
-                f"{service.name} allows an IPv6 source, and docker publishes it on IPv4 only",
+                f"{service.name} allows an IPv6 source, but docker publishes it on IPv4 only",
                 "use `via: socat`, or allow IPv4 sources only",
                 severity=Severity.WARNING,
             )

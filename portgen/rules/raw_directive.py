@@ -1,16 +1,17 @@
-"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that a
-review sees it.
+"""A raw nginx directive. It is copied unescaped and only nginx itself can judge it: a note, so that
+a review sees it.
 
 Wrong:
     services:
       web:
         port: 5000
-        route: {path: /web/, extra: ["client_max_body_size 10m;"]}
+        route: {path: /web/, extra: ["add_header X-Team shop;"]}
 Right:
     services:
       web:
         port: 5000
-        route: {path: /web/, max_body: 10m}
+        route: {path: /web/, extra: ["add_header X-Team shop;"]}
+        ignore: {raw-directive: the office's proxy sorts its log by this header}
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A route below another service's route: nginx takes the longest prefix, so a part of the outer service
-can't be reached, and the outer one's `allow` and `auth_file` don't hold there. `/` may hold others:
-everything lies below it.
+"""A route below another service's route: nginx takes the longest prefix, so a part of the outer
+service can't be reached, and the outer one's `allow` and `auth_file` don't hold there. `/` may hold
+others: everything lies below it.
 
 Wrong:
     services:
@@ -34,7 +34,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 if outer is not None and outer.service != route.service:
                     yield Finding(
                         route.place,
-                        f"route {route.path} takes its requests out of {outer.service}'s {outer.path} ({{line}})",
+                        f"route {route.path} hides part of {outer.service}'s route {outer.path} ({{line}})",
                         "move one of them, or say in `ignore` why it is meant",
                         outer.place,
                     )

@@ -1,10 +1,10 @@
 r"""A route that nginx would read as something else, or that would match more than meant.
 
-A path begins and ends with `/` (without the last one `/dashboard/b` also takes `/dashboard/bx`), and
-is made of letters, digits and `-._~`, so that quotes, `$`, `;`, `{`, blanks and a leading `~` never
-reach a location. A raw directive ends with `;` or `}`, and its braces are balanced as nginx itself
-counts them: it can't close the location that it stands in. A title `off` would switch off its route's
-password.
+A path begins and ends with `/` (without the last one `/dashboard/b` also takes `/dashboard/bx`),
+and is made of letters, digits and `-._~`, so that quotes, `$`, `;`, `{`, blanks and a leading `~`
+never reach a location. A raw directive ends with `;` or `}`, and its braces are balanced as nginx
+itself counts them: it can't close the location that it stands in. A title `off` would switch off
+its route's password.
 
 Wrong:
     services:
@@ -48,18 +48,20 @@ def check(plan: Plan) -> Iterator[Finding]:
         if route.auth_file and route.title == "off":
             yield Finding(
                 (*service.key_path, "title"),
-                f"{service.name}'s title is nginx's word for `no password`",
+                f"the title `off` would switch off the password of {service.name}'s route",
                 "give the service another `title` than `off`",
             )
-        for index, directive in enumerate(route.extra if place not in seen else ()):
-            fault = _fault(directive)
+        if place in seen:
+            continue
+        seen.add(place)
+        for index, directive in enumerate(route.extra):
+            fault = breaks_out(directive)
             if fault:
                 yield Finding(
                     (*place, "extra", index),
                     f"the raw directive {fault}",
                     "write one whole directive, such as `add_header X-Team es;`",
                 )
-        seen.add(place)
 
 
 def _hint(path: str) -> str:
@@ -70,53 +72,92 @@ def _hint(path: str) -> str:
     return "begin and end it with `/`; letters, digits and `-._~` between"
 
 
-def _fault(directive: str) -> str | None:
-    """What makes a raw directive break out of its location; None where it can't.
-
-    Reads as nginx does (ngx_conf_read_token in ngx_conf_file.c): quotes and `#` mean something only where a token begins, a
-    backslash takes the next character with it, `${` opens no block, and a `}` within a token closes none.
-    """
-    depth = 0
-    words = 0  # of the statement that is being read
-    quote = ""
-    escaped = comment = variable = False
-    begins = True  # a token may begin here
-    ended = False  # a quoted token has just ended: only a blank or the statement's end may follow
+def breaks_out(directive: str) -> str | None:
+    """What makes a raw directive break out of its location; None where it can't."""
+    reader = _Reader()
     for character in directive.strip() + "\n":
-        if ended and character == ")":
-            begins, ended = True, False  # nginx's own exception, for `if ($a = "b")`
-        if comment:
-            comment = character != "\n"
-        elif escaped:
-            escaped = False
-        elif quote:
-            escaped = character == "\\"
-            if character == quote:
-                quote, ended = "", True
-        elif ended and character not in _BLANK + ";{":
-            return "goes on behind a closing quote"
-        elif character in _BLANK:
-            begins, ended, variable = True, False, False
-        elif begins and character == "#":
-            comment = True
-        elif character == "{" and variable:
-            pass
-        elif character in ";{" or (character == "}" and begins):
-            if (words == 0) != (character == "}"):
-                return f"has a `{character}` where nginx expects none"
-            depth += {"{": 1, "}": -1}.get(character, 0)
-            if depth < 0:
-                return "has unbalanced braces"
-            begins, ended, variable, words = True, False, False, 0
-        else:
-            words += begins
-            quote = character if begins and character in "\"'" else ""
-            escaped, variable = character == "\\", character == "$"
-            begins = False
-    if quote or escaped:
+        fault = reader.read(character)
+        if fault is not None:
+            return fault
+    if reader.quote or reader.escaped:
         return "has an open quote or escape"
-    if words:
+    if reader.words:
         return "ends without `;`"
-    if depth:
+    if reader.depth:
         return "has unbalanced braces"
-    return None if re.sub(r"#[^\n]*", "", directive).strip() else "is only a comment"
+    if not re.sub(r"#[^\n]*", "", directive).strip():
+        return "is only a comment"
+    return None
+
+
+class _Reader:
+    """Reads as nginx does (ngx_conf_read_token in ngx_conf_file.c): quotes and `#` mean something
+    only where a token begins, a backslash takes the next character with it, `${` opens no block,
+    and a `}` within a token closes none."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.words = 0  # of the statement that is being read
+        self.quote = ""
+        self.escaped = False
+        self.comment = False
+        self.variable = False  # a `$` was the last character
+        self.begins = True  # a token may begin here
+        self.ended = (
+            False  # a quoted token has just ended: only a blank or the statement's end may follow
+        )
+
+    def read(self, character: str) -> str | None:
+        """Take the next character. Returns what is wrong with it."""
+        if self.ended and character == ")":
+            self.begins, self.ended = True, False  # nginx's own exception, for `if ($a = "b")`
+        if self.comment or self.escaped or self.quote:
+            self._goes_on(character)
+        elif self.ended and character not in _BLANK + ";{":
+            return "has text right after a closing quote"
+        elif character in _BLANK:
+            self._new_token()
+        elif self.begins and character == "#":
+            self.comment = True
+        elif character == "{" and self.variable:
+            pass
+        elif character in ";{" or (character == "}" and self.begins):
+            return self._statement_ends(character)
+        else:
+            self._part_of_word(character)
+        return None
+
+    def _goes_on(self, character: str) -> None:
+        """Within a comment, behind a backslash or in quotes."""
+        if self.comment:
+            self.comment = character != "\n"
+        elif self.escaped:
+            self.escaped = False
+        elif character == self.quote:
+            self.quote, self.ended = "", True
+        else:
+            self.escaped = character == "\\"
+
+    def _new_token(self) -> None:
+        self.begins, self.ended, self.variable = True, False, False
+
+    def _statement_ends(self, character: str) -> str | None:
+        if (self.words == 0) != (character == "}"):
+            return f"has a `{character}` where nginx expects none"
+        if character == "{":
+            self.depth += 1
+        elif character == "}":
+            self.depth -= 1
+        if self.depth < 0:
+            return "has unbalanced braces"
+        self._new_token()
+        self.words = 0
+        return None
+
+    def _part_of_word(self, character: str) -> None:
+        if self.begins:
+            self.words += 1
+            if character in "\"'":
+                self.quote = character
+        self.escaped, self.variable = character == "\\", character == "$"
+        self.begins = False

@@ -1,5 +1,6 @@
-"""A service's own route to which nginx can't hand requests: the service has no port, or its primary port
-does not speak http (`tcp`, `udp`). A project's default route applies only to services that speak http.
+"""A service's own route to which nginx can't hand requests: the service has no port, or its primary
+port does not speak http (`tcp`, `udp`). A project's default route applies only to services that
+speak http.
 
 Wrong:
     services:

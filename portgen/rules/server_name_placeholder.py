@@ -1,6 +1,6 @@
-"""A `server_name` that no visitor types: `_`, which nginx's examples use for any name at all, or a name
-with a wildcard at both ends, which nginx refuses. portgen's server answers for its own names only, so
-that no visitor chooses the name that an application is given.
+"""A `server_name` that no visitor types: `_`, which nginx's examples use for any name at all, or a
+name with a wildcard at both ends, which nginx refuses. portgen's server answers for its own names
+only, so that no visitor chooses the name that an application is given.
 
 Wrong:
     hosts:
@@ -21,7 +21,10 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
-HINT = "write the names or addresses that visitors type; or leave it out, and include the snippet in your own server block"
+HINT = (
+    "write the names or addresses that visitors type; "
+    "or leave it out, and include the snippet in your own server block"
+)
 
 
 def check(plan: Plan) -> Iterator[Finding]:

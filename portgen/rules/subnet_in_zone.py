@@ -1,5 +1,5 @@
-"""A project's subnet inside a zone: each of its containers then counts as that zone, which is seldom
-meant.
+"""A project's subnet inside a zone: each of its containers then counts as that zone, which is
+seldom meant.
 
 Wrong:
     hosts:
@@ -32,24 +32,23 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        zones = [
-            (parse_cidr(cidr), name)
-            for name, cidrs in host.zones.items()
-            for cidr in cidrs
-            if not is_ipv6(cidr)
-        ]
-        owned = Owned((addresses(cidr), name) for cidr, name in zones if cidr.prefixlen > 1)
+        zones: list[tuple[range, str]] = []
+        for name, cidrs in host.zones.items():
+            for cidr in cidrs:
+                network = parse_cidr(cidr)
+                if not is_ipv6(cidr) and network.prefixlen > 1:
+                    zones.append((addresses(network), name))
+        owned = Owned(zones)
         for project in host.projects:
-            found = (
-                owned.over(addresses(project.network.subnet))
-                if project.network is not None
-                else None
-            )
-            if found is not None and project.network is not None:
+            if project.network is None:
+                continue
+            found = owned.over(addresses(project.network.subnet))
+            if found is not None:
                 _, name = found
                 yield Finding(
                     (*project.network.key_path, "subnet"),
-                    f"{project.network.subnet} overlaps the zone {name} ({{line}}): its containers may go where {name} may",
+                    f"{project.network.subnet} overlaps the zone {name} ({{line}}): "
+                    f"its containers may go where {name} may",
                     "take a subnet outside, or narrow the zone",
                     (*host.key_path, "zones", name),
                 )

@@ -1,5 +1,5 @@
-"""A fixed address that does not fit into the lower half of its project's subnet (the upper half is for
-containers without a fixed address).
+"""A fixed address that does not fit into the lower half of its project's subnet (the upper half is
+for containers without a fixed address).
 
 Wrong:
     ports: 5000-5099
@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import FIRST_SERVICE, Network, Plan, Project
+from portgen.inventory.values import Address4
+from portgen.plan.types import FIRST_SERVICE, Network, Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -30,34 +31,42 @@ def check(plan: Plan) -> Iterator[Finding]:
         if network is None:
             continue
         first_dynamic = network.ip_range.network_address
-        # A written `address:` is address-reserved's business; here the derived ones, which only a larger subnet can help.
-        # Nor one of a port outside the project: that port is the fault.
-        late = [
-            s
-            for s in project.services
-            if s.address is not None
-            and not s.address_is_pinned
-            and s.address >= first_dynamic
-            and (project.ports is None or s.ports[0].port in project.ports)
-        ]
+        late = []
+        for service in project.services:
+            address = _derived(project, service)
+            if address is not None and address >= first_dynamic:
+                late.append((address, service.name))
         if late:
-            worst = max(late, key=lambda service: (service.address, service.name))
+            needed, name = max(late)
+            message = (
+                f"{network.subnet} has fixed addresses up to {first_dynamic - 1}; "
+                f"{name} needs {needed}"
+            )
+            if len(late) > 1:
+                message += f", and {len(late) - 1} more don't fit"
             yield Finding(
                 (*network.key_path, "subnet"),
-                f"{network.subnet} has fixed addresses up to {first_dynamic - 1}; {worst.name} needs {worst.address}"
-                + (f", and {len(late) - 1} more don't fit" if len(late) > 1 else ""),
+                message,
                 f"take {_enough(project, network)} or larger, or pin the service with `address:`",
             )
 
 
+def _derived(project: Project, service: Service) -> Address4 | None:
+    """An address that follows from a port of the project, which only a larger subnet can help. A
+    pinned one is reported by address-reserved; a port outside the project is the fault itself."""
+    if service.address is None or service.address_is_pinned:
+        return None
+    if project.ports is not None and service.ports[0].port not in project.ports:
+        return None
+    return service.address
+
+
 def _enough(project: Project, network: Network) -> str:
     """The smallest prefix whose lower half holds an address for each port of the project."""
-    ports = (
-        [port for part in project.ports.ranges for port in (part.start, part.stop - 1)]
-        if project.ports
-        else []
-    )
-    ports += [service.ports[0].port for service in project.services if service.ports]
+    ports = [service.ports[0].port for service in project.services if service.ports]
+    if project.ports is not None:
+        for part in project.ports.ranges:
+            ports += (part.start, part.stop - 1)
     wanted = FIRST_SERVICE + max(ports) - min(ports) + 1
     prefix = 32 - max(3, (2 * wanted - 1).bit_length())
     return f"a /{min(prefix, network.subnet.prefixlen - 1)}"

@@ -55,7 +55,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             if first is not project and number not in overlapping:
                 yield Finding(
                     (*network.key_path, "name"),
-                    f"the network {network.name} is {first.name}'s too ({{line}})",
+                    f"the network {network.name} is already used by {first.name} ({{line}})",
                     "give each project's network a name of its own",
                     (*first.key_path, "network", "name"),
                 )

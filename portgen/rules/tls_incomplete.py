@@ -1,4 +1,5 @@
-"""An nginx that listens with TLS under a server name and has no certificate: nginx refuses to start.
+"""An nginx that listens with TLS under a server name and has no certificate: nginx refuses to
+start.
 
 Wrong:
     hosts:
@@ -27,14 +28,11 @@ SEVERITY = Severity.ERROR
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         server = host.server
-        if (
-            server is not None
-            and server.names
-            and server.listen_tls is not None
-            and server.certificate is None
-        ):
+        if server is None or not server.names:
+            continue
+        if server.listen_tls is not None and server.certificate is None:
             yield Finding(
                 (*server.key_path, "listen_tls"),
-                f"{host.name} listens on {server.listen_tls} with TLS and has no certificate",
+                f"{host.name} listens on {server.listen_tls} with TLS but has no certificate",
                 "add `tls: {certificate: …, key: …}`",
             )

@@ -1,5 +1,5 @@
-"""A forwarder whose unit name systemd does not allow (letters, digits and `-_.@\\`, 255 bytes at most),
-or that another forwarder has.
+"""A forwarder whose unit name systemd does not allow (letters, digits and `-_.@\\`, 255 bytes at
+most), or that another forwarder has.
 
 Wrong:
     projects:

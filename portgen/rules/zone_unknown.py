@@ -1,5 +1,5 @@
-"""A word in `allow` that is not a zone of the host, a project or a CIDR; or a zone or a project whose
-name means something else there.
+"""A word in `allow` that is not a zone of the host, a project or a CIDR; or a zone or a project
+whose name means something else there.
 
 Wrong:
     services:
@@ -11,6 +11,7 @@ Right:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from portgen.inventory.values import parse_cidr
@@ -22,20 +23,8 @@ SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    yield from _names(plan)
     projects = {project.name for project in plan.projects}
-    for project in plan.projects:
-        if project.name == ANY:
-            yield Finding(
-                project.key_path, "the project `any` has the name of everybody", "rename it"
-            )
-    for host in plan.hosts:
-        for zone in host.zones:
-            if zone == ANY or zone in projects:
-                yield Finding(
-                    (*host.key_path, "zones", zone),
-                    f"the zone `{zone}` has the name of {'everybody' if zone == ANY else 'a project'}",
-                    "rename it",
-                )
     known = {host.name: {ANY, *host.zones, *projects} for host in plan.hosts}
     did_you_mean = Suggestions()
     for place, host_name, words in plan.allows:
@@ -43,12 +32,28 @@ def check(plan: Plan) -> Iterator[Finding]:
         if names is None:
             continue
         for index, word in enumerate(words):
-            if word in names:
-                continue
-            fault = _fault(word)
-            if fault:
+            fault = None
+            if word not in names:
+                fault = _fault(word)
+            if fault is not None:
                 known_here = f"known here: {listed(sorted(names))}, or a CIDR"
                 yield Finding((*place, index), fault, did_you_mean(word, names) or known_here)
+
+
+def _names(plan: Plan) -> Iterator[Finding]:
+    """Zones and projects with a name that means something else in `allow`."""
+    reserved = f"`{ANY}` is reserved (it means everybody)"
+    projects = {project.name: project for project in plan.projects}
+    if ANY in projects:
+        yield Finding(projects[ANY].key_path, f"{reserved}: rename the project")
+    for host in plan.hosts:
+        for zone in host.zones:
+            place = (*host.key_path, "zones", zone)
+            if zone == ANY:
+                yield Finding(place, f"{reserved}: rename the zone")
+            elif zone in projects:
+                message = f"zone `{zone}` has the same name as project {zone}: rename the zone"
+                yield Finding(place, message)
 
 
 def _fault(word: str) -> str | None:
@@ -56,9 +61,7 @@ def _fault(word: str) -> str | None:
     try:
         parse_cidr(word)
     except ValueError as error:
-        return (
-            f"`{word}` is not a CIDR: {error}"
-            if any(sign in word for sign in ".:/")
-            else f"`{word}` is neither a zone nor a project"
-        )
+        if re.search(r"[.:/]", word):
+            return f"`{word}` is not a CIDR: {error}"
+        return f"`{word}` is neither a zone nor a project"
     return None

@@ -2,7 +2,8 @@
 
 A target is found by its name, and a name that begins with `_` is not a target. Other packages add theirs by
 the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it decides nothing that `plan`
-could decide. Its templates lie in `templates/<target>/`.
+could decide. Its templates are named `<target>/...`, and lie in portgen's `templates/`, or in a folder of that
+name beside the module of a target from another package.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 _MARK = re.compile(r"portgen:([a-z0-9]+(?:-[a-z0-9]+)*)(?![a-z0-9-])")
-_MARKED_LINE = re.compile(rf"(?m)^(?:[ \t]*#|ufw |holder )[^\n]*?{_MARK.pattern}")
+# Blocks one after another, each from its mark to a blank line; rules one after another.
+_BLOCKS = re.compile(r"(?m)(?:^[ \t]*+#[^\n]*?portgen:[a-z0-9][^\n]*+(?:\n[^\n]++)*+(?:\n++|\Z))++")
+_RULES = re.compile(r"(?m)(?:^(?:ufw|holder) [^\n]*?portgen:[a-z0-9][^\n]*+(?:\n|\Z))++")
 _TITLE = re.compile(r"\s*# portgen:\S+ (.*)")
 _LINES = ("ufw ", "holder ")
 
@@ -68,30 +70,35 @@ def chunks(path: str, text: str) -> list[str]:
 
 def without_others(path: str, text: str, names: Collection[str]) -> str:
     """The text without the blocks of services that are not in `names`: what is read of a large file where few
-    services are asked for. Most files of most services are passed over by one search."""
+    services are asked for. Other blocks may stay where they are mentioned beside one of them."""
     if path.endswith(".service"):
         mark = _MARK.search(text)
         if mark is not None and mark[1] not in names:
             return ""
         return text
-    gap = _gap(path)
-    kept: list[str] = []
-    done = end = 0
-    for mark in _MARKED_LINE.finditer(text):
-        start = mark.start()
-        if mark[1] in names:
-            if start < end:
-                # Directly behind a block that goes.
-                done, end = start, 0
-        elif start >= end:
-            end = text.find(gap, mark.end())
-            if end == -1:
-                end = len(text)
-            if start > done:
-                kept.append(text[done:start])
-            done = end
+    run, gap = _BLOCKS, "\n\n"
+    if path.endswith(".sh"):
+        run, gap = _RULES, "\n"
+    kept = []
+    done = 0
+    # A host of thousands of services has thousands of blocks one after another, and few of such runs.
+    for found in run.finditer(text):
+        kept.append(text[done : found.start()])
+        kept += _named(found[0], gap, names)
+        done = found.end()
     kept.append(text[done:])
     return "".join(kept)
+
+
+def _named(run: str, gap: str, names: Collection[str]) -> Iterator[str]:
+    end = 0
+    for mark in _MARK.finditer(run):
+        if mark[1] in names and mark.start() >= end:
+            start = run.rfind("\n", 0, mark.start()) + 1
+            end = run.find(gap, mark.end())
+            if end == -1:
+                end = len(run)
+            yield run[start:end].rstrip("\n") + gap
 
 
 def _gap(path: str) -> str:

@@ -161,7 +161,7 @@ def test_a_fault_in_a_hand_edited_location_is_traced_to_its_service(
     code, out, _ = portgen("verify", "--format", "json")
     assert code == 1
     (problem,) = json.loads(out)["problems"]
-    assert problem["line"] == line_of(es / "inventory.yaml", "      smartnumbers:")
+    assert problem["place"]["line"] == line_of(es / "inventory.yaml", "      smartnumbers:")
     assert (
         problem["message"]
         == 'invalid value "maybe" in "proxy_buffering" directive, it must be "on" or "off"'
@@ -508,7 +508,7 @@ def test_what_would_not_be_written_is_not_checked(portgen: Portgen, everything: 
     code, out, err = portgen("verify", "--rendered")
     assert code == 1
     assert "[port-taken]" in out
-    assert "nothing was checked: this would not be written" in err
+    assert "not checked: fix the errors above first, these files would not be written" in err
     assert " ok " not in err
 
 

@@ -409,13 +409,10 @@ def test_findings_have_their_place_in_json_too(
     monkeypatch.setattr(programs, "find", lambda program: None)
     base(shop, tail='  other: {image: scratch, networks: [shop-net], ports: ["5000:80"]}\n')
     (problem,) = json.loads(portgen("verify", "--rendered", "--format", "json").out)["problems"]
-    assert (problem["rule"], problem["severity"], problem["file"], problem["column"]) == (
-        "verify-compose",
-        "error",
-        "inventory.yaml",
-        25,
-    )
+    place = problem["place"]
+    assert (problem["rule"], problem["severity"]) == ("verify-compose", "error")
+    assert (place["file"], place["column"]) == ("inventory.yaml", 25)
     github = portgen("verify", "--rendered", "--format", "github").out
     assert github.startswith(
-        f"::error file=inventory.yaml,line={problem['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
+        f"::error file=inventory.yaml,line={place['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
     )

@@ -418,7 +418,7 @@ def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(
     run = portgen("lint", "--strict")
     assert run.code == 0
     assert run.out.startswith(
-        "inventory.yaml:7:21: note: the compose file stack/base.yml can't be read here, so what it says was not checked [compose-file]"
+        "inventory.yaml:7:21: note: the compose file stack/base.yml can't be read here: it was not checked [compose-file]"
     )
     assert portgen("verify", "--rendered").code == 1
 

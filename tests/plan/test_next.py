@@ -137,12 +137,12 @@ def test_a_free_port_is_never_taken_for_anything_else(plan: Plan) -> None:
 @given(plans())
 def test_every_port_of_a_host_is_in_the_table_once(plan: Plan) -> None:
     rows = [
-        (row.host, row.holder, row.port, row.transport)
+        (row.host, row.holder, row.endpoint)
         for row in registry.rows(plan)
-        if row.port is not None
+        if row.endpoint is not None
     ]
     bindings: list[Any] = [
-        (host.name, binding.holder, binding.port, binding.transport)
+        (host.name, binding.holder, binding.endpoint)
         for host in plan.hosts
         for binding in host.bindings
     ]

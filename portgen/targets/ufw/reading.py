@@ -7,7 +7,6 @@ Pure.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from portgen.formats import iptables, ufw
@@ -39,11 +38,7 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
 def _script(path: str, text: str) -> Iterator[Statement]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("ufw "):
-            try:
-                words = shlex.split(line)[1:]
-            except ValueError:
-                continue
-            rule = ufw.command(words)
+            rule = ufw.line(line)
             if rule is not None:
                 yield from _openings(path, rule._replace(line=number))
         elif line.startswith("GUARDED = "):
