@@ -144,7 +144,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 _OUT_OF_MEMORY = 9  # exit codes of the process that does bounded work
 _BROKEN = 10
 _GRACE = 1  # seconds that are left to say where the time went
-_PATIENCE = 6  # on a busy machine, a second of work takes longer
+PATIENCE = 6  # on a busy machine, a second of work takes longer
 _BOARD = 4096  # bytes for the place that the work has come to
 
 
@@ -178,7 +178,7 @@ def bounded(
     os.close(writing)
     os.close(alive)
     try:
-        answer = _read(reading, (seconds + _GRACE) * _PATIENCE)
+        answer = _read(reading, (seconds + _GRACE) * PATIENCE)
     finally:
         os.close(reading)
         os.close(living)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from portgen.files.diff import Change, unified
 from portgen.problem import Exit
-from tests.files.project import CHANGED, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import CHANGED, UNIT, Run, tree
 from tests.limit import HANGS
 
 

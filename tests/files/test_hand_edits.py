@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from portgen.problem import Exit
-from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, tree
 
 
 def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run) -> None:
-    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
     before = tree(rendered)
     for arguments in (["render"], ["render", "--yes"], ["render", "--check"]):
         run = portgen(*arguments)
@@ -28,7 +29,7 @@ def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run
 
 
 def test_a_hand_edit_is_kept_when_the_inventory_changes_too(rendered: Path, portgen: Run) -> None:
-    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
     edit(rendered / "inventory.yaml", "{port: 5001}", "{port: 5001, timeout: 10}")
     before = tree(rendered)
     assert portgen("render").code == Exit.DIFFERENT

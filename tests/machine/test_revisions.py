@@ -12,7 +12,7 @@ import pytest
 
 from portgen.problem import Exit
 from tests.conftest import Run
-from tests.repositories import AFTER, BEFORE, MOVED
+from tests.estates import AFTER, BEFORE, MOVED
 
 Portgen = Callable[..., Run]
 

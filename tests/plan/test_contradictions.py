@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from portgen import whole
 from portgen.formats import compose as composefile
-from portgen.inventory import source as inventory
 from portgen.machine import programs
 from portgen.plan import planner, team_files
 from tests.conftest import Run
-from tests.estates import line_of, only
-from tests.limit import HANGS, ends
+from tests.estates import line_of, loaded, only
+from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 
@@ -499,30 +498,6 @@ def test_the_last_file_s_network_is_the_whole_network_to_compose(
     assert merged.get("networks", {}).get("shop-net", {}) in ({}, {"driver": "bridge"})
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("${A:-b}", "1"),
-        ("${B:-b}c", "bc"),
-        ("${E:-b}", "b"),
-        ("${E-b}", ""),
-        ("${B}", None),
-        ("${B:?no}", None),
-        ("${A:?no}", "1"),
-        ("$$A", "$A"),
-        ("$A$A", "11"),
-        ("${A:+x}${B:+y}", "x"),
-        ("${B:-${A}}", "1"),
-        ("${B:-}", ""),
-        ("a $ b", "a $ b"),
-        ("${A", "${A"),
-        ("${A:-b", None),
-    ],
-)
-def test_variables_are_put_in_as_compose_does(text: str, value: str | None):
-    assert composefile.interpolated(text, {"A": "1", "E": ""}) == value
-
-
 # --- whatever the file says ----------------------------------------------------------------------------------------------
 
 KEYS = st.sampled_from(
@@ -592,7 +567,7 @@ SERVICES = st.dictionaries(
     env=st.text("A=$B{}'\"# \n", max_size=20),
 )
 def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: object, env: str):
-    source = inventory.parse(INVENTORY.encode(), "inventory.yaml")
+    source = loaded(INVENTORY)
     files = {
         "stack/base.yml": json.dumps({"services": services, "networks": networks}),
         "stack/.env": env,
@@ -604,31 +579,3 @@ def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: ob
     for found in team_files.contradictions(one, one.overrides[0], team):
         assert found.message
         assert source.at(found.key_path).line > 1
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["A=b" + " \t" * 30_000 + "c", " " * 60_000, "A= " + " " * 60_000 + "#", "A='" + "x" * 60_000],
-    ids=len,
-)
-def test_a_long_line_of_blanks_in_a_dotenv_is_read_at_once(line: str):
-    with ends():
-        assert (
-            composefile.load(
-                "c.yml", {"c.yml": "services: {a: {}}", ".env": f"{line}\n{line}\nOK=1\n"}.get
-            )
-            is not None
-        )
-
-
-def test_many_services_that_extend_ones_of_another_file_have_it_read_once():
-    numbers = range(1000)
-    texts = {
-        "c.yml": "services:\n"
-        + "".join(f"  s{n}: {{extends: {{file: d.yml, service: s{n}}}}}\n" for n in numbers),
-        "d.yml": "services:\n" + "".join(f"  s{n}: {{ports: ['{n + 1}:1']}}\n" for n in numbers),
-    }
-    with ends():
-        team = composefile.load("c.yml", texts.get)
-    assert isinstance(team, composefile.TeamFile)
-    assert team.services["s7"]["ports"] == ["8:1"]

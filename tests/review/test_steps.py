@@ -17,7 +17,8 @@ from portgen.review import compare as review
 from portgen.review import firewall, readings, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
-from tests.review.reviewed import CASES, by_files, by_plans, case_of, planned, texts
+from tests.estates import planned
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
