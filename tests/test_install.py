@@ -96,7 +96,7 @@ def test_an_installed_portgen_makes_and_renders_a_project_and_takes_its_own_temp
     project = tmp_path / "project"
     first = run(*portgen, "render", "--yes", cwd=project)
     assert first.returncode == 0, first.stderr
-    assert "nothing changed" in run(*portgen, "render", cwd=project).stderr
+    assert "output/ is up to date" in run(*portgen, "render", cwd=project).stderr
     own = project / "templates" / "systemd" / "forwarder.service.j2"
     own.parent.mkdir(parents=True)
     own.write_text("# portgen:{{ f.service }} our own\n[Service]\nExecStart={{ command }}\n")

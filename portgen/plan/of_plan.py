@@ -148,7 +148,8 @@ def _unit(forwarder: Forwarder) -> Unit:
 
 
 def _route(route: PlannedRoute) -> Route:
-    """What nginx makes of the route's settings and of its raw directives together: they stand in one location."""
+    """What nginx makes of the route's settings and of its raw directives together: they stand in
+    one location."""
     said = [_said("allow", client) for client in route.clients]
     if route.clients or route.closed:
         said.append(_said("deny", "all"))

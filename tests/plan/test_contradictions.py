@@ -359,7 +359,7 @@ def test_who_stays_on_the_default_network_is_said_once(shop: Path, portgen: Port
     base(shop, redis="{image: x}", side='{image: x, network_mode: "service:redis"}')
     (found,) = findings(portgen)
     assert found.startswith(
-        "6:14: warning: stack/base.yml: web, api would leave the default network for shop-net, and redis would stay there"
+        "6:14: warning: stack/base.yml: web, api would leave the default network for shop-net, but redis would stay there"
     )
     base(
         shop,
