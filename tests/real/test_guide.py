@@ -301,7 +301,7 @@ def test_a_network_whose_addresses_change_is_made_anew(
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_blocks(
+def test_what_the_script_kept_is_repeated_at_the_end(
     estate: Estate, edited: Callable[..., Path], code: int
 ) -> None:
     """The script itself, with one more line and another exit code."""
@@ -398,7 +398,7 @@ def two_states(
     installed.host.run("rm", "-r", "/srv/annex")
 
 
-def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_them(
+def test_blocks_that_were_killed_before_any_command_are_finished(
     installed: Estate, two_states: list[tuple[Path, str]]
 ) -> None:
     at, ways = 0, dict[str, set[int]]()
