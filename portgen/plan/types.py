@@ -169,9 +169,8 @@ class Service(Struct, frozen=True):
     bind: str
     reach: Reach
     address: Address4 | None
-    address_is_pinned: (
-        bool  # its entry has an `address:`; otherwise it follows from the primary port
-    )
+    # Whether its entry has an `address:`; otherwise its address follows from the primary port.
+    address_is_pinned: bool
     network: str | None
     units: tuple[
         str, ...
