@@ -508,7 +508,7 @@ def test_who_stands_in_the_git_directory_gets_the_same_answer(
     assert tracked(fresh / ".git/refs", "-C", "../../[ops]")[0] == 0
 
 
-def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(
+def test_a_repository_inside_the_output_folder_tracks_nothing_outside(
     fresh: Path, git: Callable[..., str]
 ) -> None:
     git(fresh / "[ops]/output/docker-host", "init", "-q")

@@ -68,7 +68,7 @@ def step(source: Source, data: st.DataObject, name: str) -> Source:
 
 
 @given(st.data())
-def test_any_run_of_edits_leaves_a_clean_inventory_and_every_container_where_it_was(
+def test_any_run_of_edits_leaves_every_container_where_it_was(
     data: st.DataObject,
 ) -> None:
     source = loaded(TEXT)

@@ -83,7 +83,7 @@ def test_a_copy_of_a_default_template_renders_the_same_bytes(
     assert output(project) == default
 
 
-def test_a_default_template_includes_what_the_project_overrides_and_the_other_way_round(
+def test_default_and_own_templates_include_each_other(
     project: Path, own: Callable[..., Path], portgen: Portgen
 ) -> None:
     own("ufw/apply.py", "# theirs, {{ 'for' }} {{ host.name }}\n")

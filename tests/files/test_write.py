@@ -85,7 +85,7 @@ def test_the_longest_names_fit_into_files(tmp_path: Path, portgen: Run) -> None:
     assert portgen("render", "--check").code == Exit.OK
 
 
-def test_what_portgen_wrote_and_no_longer_wants_is_removed_with_its_empty_folders(
+def test_what_is_no_longer_wanted_is_removed_with_its_empty_folders(
     rendered: Path, portgen: Run
 ) -> None:
     edit(rendered / "inventory.yaml", "{box:", "{crate:")

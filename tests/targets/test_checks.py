@@ -248,7 +248,7 @@ def test_anything_that_systemd_says_is_a_fault_even_with_exit_code_0():
     ]
 
 
-def test_a_socat_that_is_missing_here_is_told_once_and_is_no_fault_of_the_units():
+def test_a_missing_socat_is_reported_once_and_is_no_fault_of_the_units():
     said = "".join(
         f"portgen-{name}.service: Command /usr/bin/socat is not executable: No such file or directory\n"
         for name in ("a", "b")
