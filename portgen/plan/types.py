@@ -169,15 +169,14 @@ class Service(Struct, frozen=True):
     bind: str
     reach: Reach
     address: Address4 | None
-    address_is_pinned: (
-        bool  # its entry has an `address:`; otherwise it follows from the primary port
-    )
+    # Whether its entry has an `address:`; otherwise its address follows from the primary port.
+    address_is_pinned: bool
     network: str | None
     units: tuple[
         str, ...
     ]  # the systemd unit that forwards each of `ports`; empty where nothing does
     route: Route | None  # None unless it will be rendered
-    written_route: WrittenRoute | None  # whatever becomes of it
+    written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None
     timeout: int  # seconds
     compose_service: str

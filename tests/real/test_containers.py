@@ -11,7 +11,7 @@ from tests.real.testhost import wait_until
 
 def back(estate: Estate) -> None:
     """Every route answers again, without help."""
-    wait_until("every route answers with its own dashboard's name", estate.all_well, seconds=30)
+    wait_until("every route answers with its own dashboard's name", estate.all_well)
 
 
 def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(
