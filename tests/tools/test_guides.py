@@ -37,7 +37,7 @@ class Block(NamedTuple):
 def blocks_of(page: str) -> Iterator[Block]:
     parts = re.split(r"(?ms)^```(\w*)\n(.*?)^```$", page)
     for before, language, text in zip(parts[0::3], parts[1::3], parts[2::3], strict=False):
-        written = re.search(r"Write `([^`]+)`:\s*\Z", before)
+        written = re.search(r"Write\s+`([^`]+)`:\s*\Z", before)
         yield Block(language, None if written is None else written[1], text)
 
 
