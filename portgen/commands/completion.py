@@ -20,8 +20,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @with_settings
 def command(_settings: Settings, shell: str) -> None:
-    """Print the script that completes portgen in SHELL: commands, options, the inventory's names,
-    revisions."""
+    """Print the script for SHELL that completes commands, options, names and revisions."""
     from click import shell_completion
 
     found = shell_completion.get_completion_class(shell)
