@@ -24,7 +24,7 @@ FLOORS = [
     "commands",
 ]
 PURE = {"formats", "plan", "rules", "edits", "targets", "review"}
-HEAVY = {"jinja2", "yaml", "msgspec", "patiencediff"}
+HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
 IO = {
     "os",
     "io",
