@@ -13,9 +13,11 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
-    epilog='Examples: eval "$(portgen completion bash)" in ~/.bashrc; '
-    'eval "$(portgen completion zsh)" in ~/.zshrc, after compinit; '
-    "portgen completion fish > ~/.config/fish/completions/portgen.fish"
+    epilog="""\b
+Examples:
+  eval "$(portgen completion bash)"   in ~/.bashrc
+  eval "$(portgen completion zsh)"    in ~/.zshrc, after compinit
+  portgen completion fish > ~/.config/fish/completions/portgen.fish"""
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @with_settings
