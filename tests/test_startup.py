@@ -15,14 +15,15 @@ REPOSITORY = Path(__file__).parent.parent
 HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
 
 
-# --- what is imported when -------------------------------------------------------------------------------------------
+# --- what is imported when -----------------------------------------------------------------------
 
 
 def imported(folder: Path, cache: Path, *arguments: str) -> tuple[int, set[str]]:
     """The exit code and the top-level modules that a run in a process of its own has imported by its end."""
     code = (
         "import atexit, json, sys\n"
-        "atexit.register(lambda: sys.stderr.write('\\nimported ' + json.dumps(sorted({name.split('.')[0] for name in sys.modules}))))\n"
+        "atexit.register(lambda: sys.stderr.write('\\nimported ' + "
+        "json.dumps(sorted({name.split('.')[0] for name in sys.modules}))))\n"
         "from portgen.cli import main\n"
         "main(sys.argv[1:])\n"
     )
