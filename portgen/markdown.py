@@ -5,8 +5,8 @@ markup, no HTML, no link, no picture, nobody notified, no issue referred to. Pur
 only.
 
 GitHub links addresses, `@names` and `#numbers` in the finished page, whatever escapes stood before
-them. So a zero-width space parts those: behind the `@`, the `#`, the `:` of `://` and the `www`. No
-text of the inventory may hold one of its own.
+them. So a zero-width space is put into those: behind the `@`, the `#`, the `:` of `://` and the
+`www`. No text of the inventory may hold one of its own.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def text(value: str) -> str:
     value = visible(value)
     if not _SUSPECT.search(value):
         return value
-    parted = _LINKED.sub(_parted, value.replace("\n", " "))
-    return _SPECIAL.sub(r"\\\g<0>", parted)
+    unlinked = _LINKED.sub(_with_space, value.replace("\n", " "))
+    return _SPECIAL.sub(r"\\\g<0>", unlinked)
 
 
 def code(value: str) -> str:
@@ -65,7 +65,7 @@ def row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _parted(found: re.Match[str]) -> str:
+def _with_space(found: re.Match[str]) -> str:
     word = found[0]
     if word == "://":
         return f":{PART}//"

@@ -1,4 +1,4 @@
-"""A small estate with every kind of service, and a copy of the ES one."""
+"""The inventories that several tests share, what is planned of them, and how a test changes its copy of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,51 @@ from pathlib import Path
 
 import pytest
 
+from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
+from portgen.plan import planner
+from portgen.plan.types import Plan
+
 REPOSITORY = Path(__file__).parents[1]
+
+
+def wall(
+    services: str = "", *, host: str = "zones: {lan: [192.168.0.0/16]}", more: str = ""
+) -> str:
+    """The host `box` and its project `wall`, ports 5000-5099. `services` are the lines below `services:`, without
+    them that key is left out; `more` are further lines of the project."""
+    text = f"""\
+version: 1
+hosts: {{box: {{{host}}}}}
+projects:
+  wall:
+    ports: 5000-5099
+    network: {{name: wall, subnet: 172.30.0.0/23}}
+{more}"""
+    if services:
+        text += f"    services:\n{services}"
+    return text
+
+
+# One service with a route.
+SMALL = wall(
+    "      web: {port: 5000, route: /web/}\n", host="nginx: {server_name: box.example.com}"
+)
+
+# Two forwarders with routes; tests change what they need.
+TWO_SERVICES = wall(
+    "      alpha: {port: 5000}\n      beta: {port: 5001}\n",
+    host="zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}",
+    more='    defaults: {allow: [lan], route: "/{name}/"}\n',
+)
+
+# An inventory before a move and after it, and the line that says so.
+BEFORE = wall("      figures: {title: Figures, port: 5001, container_port: 8000, allow: [lan]}\n")
+AFTER = BEFORE.replace("port: 5001", "port: 5021, address: 172.30.0.17")
+MOVED = (
+    "Figures moves 5001 -> 5021; opens 5021/tcp to lan; closes 5001/tcp to lan; "
+    "keeps its container at 172.30.0.17:8000; restarts 1 unit"
+)
 
 # Every `via`, several ports, tcp and udp, who may come from nobody to anybody, a privileged port, every route option.
 EVERYTHING = """\
@@ -43,6 +87,17 @@ projects:
 """
 
 
+def loaded(text: str | bytes) -> Source:
+    """An inventory, read. Raises PortgenError where it is not one."""
+    data = text.encode() if isinstance(text, str) else text
+    return inventory.parse(data, "inventory.yaml")
+
+
+def planned(text: str | bytes) -> Plan:
+    """What an inventory plans."""
+    return planner.make(loaded(text).inventory)
+
+
 @pytest.fixture
 def everything(tmp_path: Path) -> Path:
     """The folder of the small estate's inventory."""
@@ -66,10 +121,10 @@ def only(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
     monkeypatch.setattr(every_target, "every", lambda: chosen)
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace the one occurrence of `old`."""
+def edit(path: Path, old: str, new: str, times: int = 1) -> None:
+    """Replace `old`, which has to be there just so many times."""
     text = path.read_text()
-    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path.name}"
+    assert text.count(old) == times, f"{old!r} is {text.count(old)} times in {path.name}"
     path.write_text(text.replace(old, new))
 
 

@@ -1,4 +1,4 @@
-"""Inventories: a small one to change, and generated ones as plain values for PyYAML to write, valid by
+"""Generated inventories, as plain values for PyYAML to write, valid by
 construction or hostile."""
 
 from __future__ import annotations
@@ -7,21 +7,6 @@ import re
 from typing import Any
 
 from hypothesis import strategies as st
-
-# Two forwarders with routes; tests change what they need.
-TWO_SERVICES = """\
-version: 1
-hosts:
-  box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {allow: [lan], route: "/{name}/"}
-    services:
-      alpha: {port: 5000}
-      beta: {port: 5001}
-"""
 
 # PyYAML writes 0e0 and 0e-0 without quotes, which is a number to portgen as it is to JSON.
 NAMES = st.from_regex(r"[a-z0-9]{1,4}(-[a-z0-9]{1,3}){0,2}", fullmatch=True).filter(

@@ -1,5 +1,4 @@
-"""What the tests of revisions share: an inventory before and after a move, and a real repository that has
-both."""
+"""A real git repository that has an inventory from before a move and from after it."""
 
 from __future__ import annotations
 
@@ -10,21 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BEFORE = """\
-version: 1
-hosts: {box: {zones: {lan: [192.168.0.0/16]}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    services:
-      figures: {title: Figures, port: 5001, container_port: 8000, allow: [lan]}
-"""
-AFTER = BEFORE.replace("port: 5001", "port: 5021, address: 172.30.0.17")
-MOVED = (
-    "Figures moves 5001 -> 5021; opens 5021/tcp to lan; closes 5001/tcp to lan; "
-    "keeps its container at 172.30.0.17:8000; restarts 1 unit"
-)
+from tests.estates import AFTER, BEFORE
 
 
 @pytest.fixture

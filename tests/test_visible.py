@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from portgen import markdown
 from portgen.problem import Exit
 from portgen.visible import visible, visible_json
-from tests.inventories import TWO_SERVICES as INVENTORY
+from tests.estates import TWO_SERVICES as INVENTORY
 from tests.limit import HANGS
 
 Run = Callable[..., Any]

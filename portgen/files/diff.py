@@ -28,7 +28,8 @@ class Present(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The output folder as read: what SHA256SUMS says, and the files that are ours or in our way.
+    """The output folder as read: what SHA256SUMS says, and the files at its paths and at
+    those that are about to be written.
 
     A path has two sums where a write was interrupted, or git merged two renders: either one was
     written by portgen.

@@ -106,15 +106,15 @@ def write(out: Path, changes: Sequence[Change]) -> None:
     """
     pending = [change for change in changes if change.path != SUMS]
     sums_before, sums_after = _sums_of(changes)
-    ours = {change.path for change in pending}
+    paths = {change.path for change in pending}
     for text in (sums_before, sums_after or ""):
-        ours |= _parse_sums(text.encode()).keys()
-    _refuse_links(out, ours)
+        paths |= _parse_sums(text.encode()).keys()
+    _refuse_links(out, paths)
     done = 0
     path = SUMS
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _sweep(out, ours)
+        _sweep(out, paths)
         if sums_after is not None and pending:
             _replace(out, SUMS, _both(sums_before, sums_after), 0o644)
         for change in pending:
@@ -149,9 +149,9 @@ def sweep(out: Path) -> None:
     lock. Best effort."""
     with suppress(OSError):
         data, _ = whole.read(out / SUMS, follow=False)
-        ours = list(_parse_sums(data))
-        if _linked(out, ours) is None:
-            _sweep(out, ours)
+        paths = list(_parse_sums(data))
+        if _linked(out, paths) is None:
+            _sweep(out, paths)
 
 
 def has_leftovers(out: Path) -> bool:
@@ -168,11 +168,11 @@ def has_leftovers(out: Path) -> bool:
     return False
 
 
-def _sweep(out: Path, ours: Iterable[str]) -> None:
-    """Only names that a write of ours would have used, and only files: a link, or a folder, is
-    somebody else's."""
+def _sweep(out: Path, paths: Iterable[str]) -> None:
+    """Only names that a write of these paths would have used, and only files: a link, or a folder,
+    is somebody else's."""
     missing = suppress(FileNotFoundError, NotADirectoryError)
-    for path in {SUMS, *ours}:
+    for path in {SUMS, *paths}:
         with missing, _folder_of(out, path) as (folder, name):
             left = whole.temporary(name)
             if stat.S_ISREG(os.lstat(left, dir_fd=folder).st_mode):

@@ -1,8 +1,8 @@
 """A compose file that people wrote, as compose reads it.
 
-In: the file's name, and a way to read files (`verify` and `lint` read the disk, a test a dict). Out: a
-`TeamFile`: its services with what they extend, its networks, its variables put in; or the `Fault` for which it
-says nothing. Pure.
+In: the file's name, and a way to read files (`verify` and `lint` read the disk, a test a dict).
+Out: a `TeamFile`: its services with what they extend, its networks, its variables put in; or the
+`Fault` for which it says nothing. Pure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from portgen.inventory import reader
 Read = Callable[[str], str | None]
 
 _DEEPEST = 8  # files and services that extend one another; defaults of variables within one another
-_LONGEST = 4096  # characters of a text with variables: one that doubles in each line of a `.env` would fill the memory
+# Characters of a text with variables: one that doubles in each line of a `.env` would fill the memory.
+_LONGEST = 4096
 
 
 class Fault(NamedTuple):
@@ -39,17 +40,16 @@ class TeamFile(NamedTuple):
     networks: dict[str, dict[str, Any]]
     profiles: frozenset[str]  # those that `up` starts: COMPOSE_PROFILES of the `.env` beside it
     includes: bool  # others may come from files that it includes
-    unread: tuple[
-        tuple[str, str], ...
-    ]  # a service, and the file that it extends and that can't be read
+    unread: tuple[tuple[str, str], ...]  # a service, and the file it extends, which can't be read
 
     def at(self, *keys: str | int) -> str:
-        """`stack/base.yml:7`: the line of a key, or of the nearest one around it that is written."""
+        """`stack/base.yml:7`: the line of a key, or of the nearest one around it that is
+        written."""
         offset = reader.descend(self.place, keys).key
         return f"{self.name}:{self.text.count(chr(10), 0, offset) + 1}"
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def load(name: str, read: Read) -> TeamFile | Fault | None:
@@ -68,23 +68,23 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
     @cache  # each of many services may extend one of the same file
     def other(path: str) -> dict[str, dict[str, Any]] | None:
         text = read(path)
-        parsed = _parse(text, variables) if text is not None else None
-        return (
-            None
-            if parsed is None or isinstance(parsed, Fault)
-            else _entries(parsed[0].get("services"))
-        )
+        if text is None:
+            return None
+        parsed = _parse(text, variables)
+        if isinstance(parsed, Fault):
+            return None
+        return _entries(parsed[0].get("services"))
 
-    merged = {service: _extended(name, service, services, other, unread) for service in services}
+    merged = {}
+    for service in services:
+        merged[service] = _extended(name, service, services, other, unread)
     return TeamFile(
         name=name,
         text=text,
         place=place,
         services=merged,
         networks=_entries(content.get("networks")),
-        profiles=frozenset(
-            word.strip() for word in variables.get("COMPOSE_PROFILES", "").split(",")
-        ),
+        profiles=frozenset(re.split(r"\s*,\s*", variables.get("COMPOSE_PROFILES", "").strip())),
         includes=bool(content.get("include")),
         unread=tuple(unread),
     )
@@ -103,8 +103,9 @@ def _parse(text: str, variables: Mapping[str, str]) -> tuple[dict[str, Any], rea
 
 
 def written(text: str) -> tuple[dict[str, Any], reader.Place] | Fault:
-    """The mapping that a file, or a part of one, is: its values as they are written, and their places. The reader
-    keeps `22:22` as text, and goes on after tags such as `!reset`, which compose 2 knows."""
+    """The mapping that a file, or a part of one, is: its values as they are written, and their
+    places. The reader keeps `22:22` as text, and goes on after tags such as `!reset`, which compose
+    2 knows."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -114,8 +115,8 @@ def written(text: str) -> tuple[dict[str, Any], reader.Place] | Fault:
         offset, message, _ = faults[-1]
         return Fault(text.count("\n", 0, offset) + 1, f"not valid YAML: {message}")
     for offset, message, _ in faults:
-        # Of two equal keys compose 1 reads the last one, and compose 2 refuses both: which one counts is not
-        # known here.
+        # Of two equal keys compose 1 reads the last one, and compose 2 refuses both: which one
+        # counts is not known here.
         if "is written twice" in message:
             consequence = "compose 1 keeps the last one, compose 2 refuses it"
             return Fault(text.count("\n", 0, offset) + 1, f"{message}: {consequence}")
@@ -128,7 +129,12 @@ def _entries(value: Any) -> dict[str, dict[str, Any]]:
     """A mapping of mappings; an entry with nothing below it is an empty one."""
     if not isinstance(value, dict):
         return {}
-    return {name: entry if isinstance(entry, dict) else {} for name, entry in value.items()}
+    entries: dict[str, dict[str, Any]] = {}
+    for name, entry in value.items():
+        entries[name] = {}
+        if isinstance(entry, dict):
+            entries[name] = entry
+    return entries
 
 
 def _extended(
@@ -139,14 +145,16 @@ def _extended(
     unread: list[tuple[str, str]],
     depth: int = 0,
 ) -> dict[str, Any]:
-    """A service with what it extends, in this file or another: compose appends ports, merges networks, and
-    replaces the rest. `read`: the services of another file, or None where it can't be read."""
+    """A service with what it extends, in this file or another: compose appends ports, merges
+    networks, and replaces the rest. `read`: the services of another file, or None where it can't be
+    read."""
     entry = services.get(service, {})
-    extends = entry.get("extends")
-    parent = extends.get("service") if isinstance(extends, dict) else extends
+    parent: Any = entry.get("extends")
+    other = None
+    if isinstance(parent, dict):
+        parent, other = parent.get("service"), parent.get("file")
     if not isinstance(parent, str) or depth >= _DEEPEST:
         return entry
-    other = extends.get("file") if isinstance(extends, dict) else None
     if isinstance(other, str):
         path = posixpath.normpath(posixpath.join(posixpath.dirname(file), other))
         others = read(path)
@@ -157,9 +165,8 @@ def _extended(
     base = _extended(file, parent, services, read, unread, depth + 1)
     merged = {**base, **entry}
     if isinstance(base.get("ports"), list) and isinstance(entry.get("ports"), list):
-        merged["ports"] = base["ports"] + [
-            mapping for mapping in entry["ports"] if mapping not in base["ports"]
-        ]
+        further = [mapping for mapping in entry["ports"] if mapping not in base["ports"]]
+        merged["ports"] = [*base["ports"], *further]
     if base.get("networks") and entry.get("networks"):
         merged["networks"] = {**joined(base), **joined(entry)}
     return merged
@@ -173,36 +180,46 @@ def joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return _entries(networks)
 
 
-# --- variables -------------------------------------------------------------------------------------------------------
+# --- variables ------------------------------------------------------------------------------------
 
 
 def _variables(text: str) -> dict[str, str]:
-    """A `.env` file. What it takes from the host's environment, which is not known here, is left out."""
+    """A `.env` file. What it takes from the host's environment, which is not known here, is left
+    out."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         match = re.fullmatch(r"(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)", line.strip())
         if match is None:
             continue
-        value = match[2].strip()
-        quoted = re.match(r"""(['"])(.*?)\1""", value)
-        value = (
-            re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip() if quoted is None else quoted[2]
-        )
-        known = value if quoted is not None and quoted[1] == "'" else interpolated(value, found)
-        if known is not None:
-            found[match[1]] = known
+        value = _env_value(match[2].strip(), found)
+        if value is not None:
+            found[match[1]] = value
     return found
 
 
+def _env_value(text: str, known: Mapping[str, str]) -> str | None:
+    """What is behind the `=` of a `.env` file's line: in single quotes as it is; otherwise with its
+    variables, and without a comment where there are no quotes. None where one of its variables is
+    not known."""
+    quoted = re.match(r"""(['"])(.*?)\1""", text)
+    if quoted is None:
+        return interpolated(re.split(r"(?:^|\s)#", text, maxsplit=1)[0].rstrip(), known)
+    if quoted[1] == "'":
+        return quoted[2]
+    return interpolated(quoted[2], known)
+
+
 def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
-    """Values with their variables put in; a text with a variable that is not known stays as it is written."""
+    """Values with their variables put in; a text with a variable that is not known stays as it is
+    written."""
     if isinstance(value, dict):
         return {key: _substituted(inner, variables) for key, inner in value.items()}
     if isinstance(value, list):
         return [_substituted(inner, variables) for inner in value]
     if isinstance(value, str) and "$" in value:
         known = interpolated(value, variables)
-        return value if known is None else known
+        if known is not None:
+            return known
     return value
 
 
@@ -212,8 +229,8 @@ _OPENING = re.compile(
 
 
 def interpolated(text: str, variables: Mapping[str, str], depth: int = 0) -> str | None:
-    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no default,
-    or it gets too long."""
+    """`${PORT:-7860}:80` as compose would read it; None where a variable is set nowhere and has no
+    default, or it gets too long."""
     if depth > _DEEPEST or len(text) > _LONGEST:
         return None
     length = len(text)
@@ -239,7 +256,8 @@ def interpolated(text: str, variables: Mapping[str, str], depth: int = 0) -> str
 
 
 def _closing(text: str, position: int) -> int | None:
-    """Where the brace ends that was opened before `position`: a default may have variables of its own."""
+    """Where the brace ends that was opened before `position`: a default may have variables of its
+    own."""
     depth = 1
     for index in range(position, len(text)):
         if text[index] == "{" and text[index - 1] == "$":
@@ -255,9 +273,12 @@ def _value(
     value: str | None, how: str, rest: str, variables: Mapping[str, str], depth: int
 ) -> str | None:
     """What stands for a variable. With a colon an empty one counts as not set."""
-    is_set = value is not None and (value != "" or ":" not in how)
+    if value is not None and (value != "" or ":" not in how):  # it is set
+        if how.endswith("+"):
+            return interpolated(rest, variables, depth)
+        return value
     if how.endswith("-"):
-        return value if is_set else interpolated(rest, variables, depth)
+        return interpolated(rest, variables, depth)
     if how.endswith("+"):
-        return interpolated(rest, variables, depth) if is_set else ""
-    return value if is_set else None
+        return ""
+    return None

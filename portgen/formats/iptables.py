@@ -1,6 +1,7 @@
 """iptables' rules as text: what `iptables-save` prints and `iptables-restore` reads.
 
-In: such a text. Out: its `Rule`s, in order. Pure. Knows no option's meaning, and keeps each with its values.
+In: such a text. Out: its `Rule`s, in order. Pure. Knows no option's meaning, and keeps each with
+its values.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Rule(NamedTuple):
 
 
 def read(text: str) -> Iterator[Rule]:
-    """The rules of all tables. A line that is not one, or that no shell could split, is passed over."""
+    """The rules of all tables. A line that is not one, or that no shell could split, is passed
+    over."""
     table = ""
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("*"):
@@ -49,8 +51,8 @@ def read(text: str) -> Iterator[Rule]:
 
 
 def _options(words: list[str]) -> Iterator[Option]:
-    """`-s x ! -d y -m conntrack --ctstate A,B -j DROP` as options; the `-m`s, which only load what the next
-    ones need, too."""
+    """`-s x ! -d y -m conntrack --ctstate A,B -j DROP` as options; the `-m`s, which only load what
+    the next ones need, too."""
     name = ""
     values: list[str] = []
     negated = following = False

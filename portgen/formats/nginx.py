@@ -1,8 +1,8 @@
 """nginx's syntax: a configuration's text as directives, in the order of the file or as a tree.
 
-In: text that nginx would read; for `load`, files by their paths below nginx's folder. Out: `Directive`s, those
-inside of blocks too; or `Node`s, with what they include in its place. Pure. Judges nothing: what is not whole
-is read as far as it goes.
+In: text that nginx would read; for `load`, files by their paths below nginx's folder. Out:
+`Directive`s, those inside of blocks too; or `Node`s, with what they include in its place. Pure.
+Judges nothing: what is not whole is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has them. `{`
-# ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of it. Compiled when it
-# is used: rendering needs none of it.
+# A comment, a blank, the end of a directive, a word: as ngx_conf_read_token (ngx_conf_file.c) has
+# them. `{` ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of
+# it. Compiled when it is used: rendering needs none of it.
 _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 _BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
 _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
@@ -27,8 +27,8 @@ _DEEPEST = 32  # blocks and included files within one another
 
 
 class Directive(NamedTuple):
-    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block follows;
-    the blocks that it stands in, outermost first, each by its own first word."""
+    """One directive: its words, unquoted; the span from its name to past its `;`; whether a block
+    follows; the blocks that it stands in, outermost first, each by its own first word."""
 
     words: list[str]
     start: int
@@ -58,8 +58,8 @@ def read(text: str) -> Iterator[Directive]:
 
 
 def _meant(word: str) -> str:
-    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any other letter
-    stays."""
+    """A word without its quotes, its escapes taken as nginx takes them: a backslash before any
+    other letter stays."""
     bare = word
     if word[0] in "\"'" and len(word) > 1 and word[-1] == word[0]:
         bare = word[1:-1]
@@ -68,11 +68,12 @@ def _meant(word: str) -> str:
     return re.sub(r"\\([\\\"'trn])", lambda match: _ESCAPED.get(match[1], match[1]), bare)
 
 
-# --- a tree ----------------------------------------------------------------------------------------------------------
+# --- a tree ---------------------------------------------------------------------------------------
 
 
 class Node(NamedTuple):
-    """One directive with what stands in its block. `written`: its words as they are written, quotes and all."""
+    """One directive with what stands in its block. `written`: its words as they are written, quotes
+    and all."""
 
     words: tuple[str, ...]
     written: tuple[str, ...]
@@ -104,7 +105,8 @@ class _Open(NamedTuple):
 
 @lru_cache(maxsize=8)  # most files are the same before and after a change
 def parse(text: str, path: str = "") -> tuple[Node, ...]:
-    """The directives of a file. A block that is not closed goes on to the end; a `}` too many is passed over."""
+    """The directives of a file. A block that is not closed goes on to the end; a `}` too many is
+    passed over."""
     around = [_Open([], 1, [])]
     words: list[str] = []
     line = first = 1
@@ -146,13 +148,13 @@ def _node(
     return Node(tuple(map(_meant, words)), tuple(words), path, first, last, block)
 
 
-# --- files that include others ---------------------------------------------------------------------------------------
+# --- files that include others --------------------------------------------------------------------
 
 
 def load(files: Mapping[str, str]) -> tuple[Node, ...]:
-    """All that is read, beginning with `nginx.conf`, or where there is none with each file that no other
-    includes. An `include` is replaced by the directives of its files, in the order of their names, as far as
-    they are given; one of which none is given stays as it is."""
+    """All that is read, beginning with `nginx.conf`, or where there is none with each file that no
+    other includes. An `include` is replaced by the directives of its files, in the order of their
+    names, as far as they are given; one of which none is given stays as it is."""
     parsed = {path: parse(text, path) for path, text in files.items()}
     roots = ["nginx.conf"]
     if "nginx.conf" not in parsed:

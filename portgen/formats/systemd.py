@@ -1,6 +1,7 @@
 """systemd's syntax: a unit file as settings, a command line as words.
 
-In: a unit's text. Out: its `Setting`s, in order; the words of a value. Pure. Knows no setting by name.
+In: a unit's text. Out: its `Setting`s, in order; the words of a value. Pure. Knows no setting by
+name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 
 class Setting(NamedTuple):
-    """`name=value` in a section. The value is joined from all its lines, `first` to `last` (1-based)."""
+    """`name=value` in a section. The value is joined from all its lines, `first` to `last`
+    (1-based)."""
 
     section: str
     name: str
@@ -26,8 +28,8 @@ class Setting(NamedTuple):
 
 
 def read(text: str) -> Iterator[Setting]:
-    """The settings of a unit file, as systemd.syntax(7) has them: a backslash at its end continues a line,
-    also across comments; what is neither a section nor a setting is passed over."""
+    """The settings of a unit file, as systemd.syntax(7) has them: a backslash at its end continues
+    a line, also across comments; what is neither a section nor a setting is passed over."""
     section = ""
     pending = ""
     first = 0

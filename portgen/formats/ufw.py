@@ -1,7 +1,7 @@
 """ufw's rules: as people write them on a command line, and as ufw keeps them in `user.rules`.
 
-In: the words of a command; the text of `/etc/ufw/user.rules` or `user6.rules`. Out: `Rule`s. Pure. What ufw
-would refuse is not a rule.
+In: the words of a command; the text of `/etc/ufw/user.rules` or `user6.rules`. Out: `Rule`s. Pure.
+What ufw would refuse is not a rule.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SHORTEST, _LONGEST = 6, 9  # fields of a tuple: with applications, and with a d
 
 
 class Rule(NamedTuple):
-    """One rule. An address is as it was written: `any`, or in ufw's files `0.0.0.0/0` or `::/0`, is every one. A
-    port is None where every one is meant, and may be `5000:5010,6000`."""
+    """One rule. An address is as it was written: `any`, or in ufw's files `0.0.0.0/0` or `::/0`, is
+    every one. A port is None where every one is meant, and may be `5000:5010,6000`."""
 
     action: str
     protocol: str = ANYWHERE
@@ -37,7 +37,7 @@ class Rule(NamedTuple):
     line: int = 0  # of the file that it was read from, 1-based
 
 
-# --- a command line --------------------------------------------------------------------------------------------------
+# --- a command line -------------------------------------------------------------------------------
 
 
 def line(text: str) -> Rule | None:
@@ -55,8 +55,8 @@ def line(text: str) -> Rule | None:
 
 
 def command(words: list[str]) -> Rule | None:
-    """`allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'x'`, or ufw's short form `allow 22/tcp`; the
-    words behind `ufw`. None for any other command, and for what this can't read."""
+    """`allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'x'`, or ufw's short form `allow
+    22/tcp`; the words behind `ufw`. None for any other command, and for what this can't read."""
     rest = list(words)
     routed = rest[:1] == ["route"]
     if routed:
@@ -108,13 +108,14 @@ def _with(rule: Rule, word: str, side: str, value: str) -> Rule:
     return rule._replace(port=value)
 
 
-# --- ufw's own files -------------------------------------------------------------------------------------------------
+# --- ufw's own files ------------------------------------------------------------------------------
 
 
 def tuples(text: str) -> Iterator[Rule]:
-    """The rules that ufw keeps, each in a comment above the iptables rules that it became. ufw itself reads
-    these lines and no others: action, protocol, destination's port and address, source's port and address,
-    perhaps two applications, and in which direction, perhaps on which interface."""
+    """The rules that ufw keeps, each in a comment above the iptables rules that it became. ufw
+    itself reads these lines and no others: action, protocol, destination's port and address,
+    source's port and address, perhaps two applications, and in which direction, perhaps on which
+    interface."""
     for number, line in enumerate(text.split("\n"), 1):
         match = _TUPLE.fullmatch(line)
         if match is None:

@@ -2,8 +2,8 @@
 
 In: a command as a tuple, never a shell string, and how long it may take. Out: what it said and how
 it ended. Never decides what an exit code means, never leaves a process behind, never asks anything:
-stdin is empty unless given. Work of our own that might take all time or memory is done in a process
-of its own, too: `bounded`.
+stdin is empty unless given. portgen's own work that might take all time or memory is done in a
+process of its own, too: `bounded`.
 """
 
 from __future__ import annotations
@@ -139,12 +139,12 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-# --- work of our own, bounded ---------------------------------------------------------------------
+# --- portgen's own work, bounded ------------------------------------------------------------------
 
 _OUT_OF_MEMORY = 9  # exit codes of the process that does bounded work
 _BROKEN = 10
 _GRACE = 1  # seconds that are left to say where the time went
-_PATIENCE = 6  # on a busy machine, a second of work takes longer
+PATIENCE = 6  # on a busy machine, a second of work takes longer
 _BOARD = 4096  # bytes for the place that the work has come to
 
 
@@ -163,11 +163,11 @@ def bounded(
     one has now.
 
     That process ends with this one, however this one ends, and holds none of its files and locks
-    open. `work` gets a function that it tells where it is. After `seconds` of processor time a
-    TimeoutError is raised in it, at the line that it has come to. What does not hear that, such as
-    the power of two large numbers, is killed a little later, and this function raises Stopped; so
-    it does where memory runs out and `work` does not catch the MemoryError. Nothing that it does
-    stays but its answer.
+    open. `work` gets a function, to be called with the place that it has come to. After `seconds`
+    of processor time a TimeoutError is raised in it, at the line that it has come to. What does not
+    hear that, such as the power of two large numbers, is killed a little later, and this function
+    raises Stopped; so it does where memory runs out and `work` does not catch the MemoryError.
+    Nothing that it does stays but its answer.
     """
     board = mmap.mmap(-1, _BOARD)
     reading, writing = os.pipe()
@@ -178,7 +178,7 @@ def bounded(
     os.close(writing)
     os.close(alive)
     try:
-        answer = _read(reading, (seconds + _GRACE) * _PATIENCE)
+        answer = _read(reading, (seconds + _GRACE) * PATIENCE)
     finally:
         os.close(reading)
         os.close(living)

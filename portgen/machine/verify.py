@@ -86,15 +86,16 @@ def run(
     ended = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            for traced, item in _checks(plan, targets, texts, at, out, on):
-                if not isinstance(item, Check):
-                    outcomes.append(_outcome(traced, traced.host.name, [item]))
-                    continue
-                # A program is looked for before the checks that wait for it: they can't fill the
-                # pool.
-                if item.program not in found:
-                    found[item.program] = pool.submit(find_program, item.program)
-                outcomes.append(pool.submit(_ask, item, found[item.program], traced, on))
+            for name, host, files in _files(plan, targets, texts):
+                traced = _Traced(name, host, files, at, out, on.folder)
+                for item in targets[name].checks(host, files, on):
+                    if not isinstance(item, Check):
+                        outcomes.append(_outcome(traced, host.name, [item]))
+                        continue
+                    # Before the checks that wait for it: they can't fill the pool.
+                    if item.program not in found:
+                        found[item.program] = pool.submit(find_program, item.program)
+                    outcomes.append(pool.submit(_ask, item, found[item.program], traced, on))
             for outcome in outcomes:
                 if isinstance(outcome, Outcome):
                     ended.append(outcome)
@@ -106,18 +107,13 @@ def run(
     return ended
 
 
-def _checks(
-    plan: Plan,
-    targets: Mapping[str, Target],
-    texts: Mapping[str, str],
-    at: At,
-    out: str,
-    on: Machine,
-) -> Iterator[tuple[_Traced, Check | Rejection | Unchecked]]:
-    """What each target that checks anything says of each host that it has files for."""
+def _files(
+    plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str]
+) -> Iterator[tuple[str, Host, dict[str, str]]]:
+    """Each target that checks anything, each host that it has files for, and these by their paths
+    below the host's folder."""
     for name, target in targets.items():
-        describe = getattr(target, "checks", None)
-        if describe is None:
+        if not hasattr(target, "checks"):
             continue
         for host in plan.hosts:
             prefix = f"{host.name}/"
@@ -126,9 +122,7 @@ def _checks(
                 if path.startswith(f"{prefix}{name}/"):
                     files[path.removeprefix(prefix)] = text
             if files:
-                traced = _Traced(name, host, files, at, out, on.folder)
-                for item in describe(host, files, on):
-                    yield traced, item
+                yield name, host, files
 
 
 def problems(outcomes: Iterable[Outcome]) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The vocabulary of facts: what is so on a host, as plain values that can be compared.
 
-`of_plan` makes `Facts` of a plan, the targets read `Fact`s out of files, and `readings` puts those together.
-Pure. Never says what a difference means; that is `review`.
+`of_plan` makes `Facts` of a plan, the targets read `Fact`s out of files, and `readings` puts those
+together. Pure. Never says what a difference means; that is `review`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Key(NamedTuple):
     name: str
 
 
-# --- what one file states --------------------------------------------------------------------------------------------
+# --- what one file states -------------------------------------------------------------------------
 
 
 class Unit(Struct, frozen=True):
-    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: what else it says, from a
-    file only."""
+    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: what else it
+    says, from a file only."""
 
     listen: Endpoint | None  # None: a template of the team's own
     bind: str
@@ -89,9 +89,9 @@ class Opening(Struct, frozen=True):
 
 
 class Guard(Struct, frozen=True):
-    """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may reach a published
-    port; one that is not in it is as open as docker makes it. `address`: the container's, closed to whoever
-    comes straight to it from outside of `subnet`."""
+    """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may
+    reach a published port; one that is not in it is as open as docker makes it. `address`: the
+    container's, closed to whoever comes straight to it from outside of `subnet`."""
 
     published: dict[Endpoint, tuple[str, ...]] = {}
     address: str | None = None
@@ -110,11 +110,12 @@ class Nginx(Struct, frozen=True):
 Fact = Unit | Upstream | Location | Container | Network | Opening | Guard | Nginx
 
 
-# --- what is so of a service, and of everything ----------------------------------------------------------------------
+# --- what is so of a service, and of everything ---------------------------------------------------
 
 
 class Service(Struct, frozen=True):
-    """One service. `ports` maps an endpoint to the container's port; `openings` maps it to who may come."""
+    """One service. `ports` maps an endpoint to the container's port; `openings` maps it to who may
+    come."""
 
     title: str | None
     via: str
@@ -138,7 +139,8 @@ Words = dict[str, tuple[str, frozenset[str]]]
 
 
 class Facts(NamedTuple):
-    """Everything at one point in time. `words` names sources as the inventory does: zones and projects by their CIDRs."""
+    """Everything at one point in time. `words` names sources as the inventory does: zones and
+    projects by their CIDRs."""
 
     services: dict[Key, Service]
     nginx: dict[str, Nginx]
@@ -147,7 +149,8 @@ class Facts(NamedTuple):
 
 
 def moves_of(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
-    """New port -> the port it was before: the primary, then those that lead to the same port of the container."""
+    """New port -> the port it was before: the primary, then those that lead to the same port of the
+    container."""
     gone = [port for port in before.ports if port not in now.ports]
     come = [port for port in now.ports if port not in before.ports]
     moves: dict[Endpoint, Endpoint] = {}

@@ -1,7 +1,8 @@
 """What the directives of an nginx location mean, as facts.
 
-In: the directives of a location, and those that it inherits: of a file, or such as follow from a plan. Out: its
-`Route`, and where it leads. Pure. What can't be said as a fact stays what it is, among `Route.directives`.
+In: the directives of a location, and those that it inherits: of a file, or such as follow from a
+plan. Out: its `Route`, and where it leads. Pure. What can't be said as a fact stays what it is,
+among `Route.directives`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import NamedTuple
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Route
 
-# What a location inherits from the blocks around it where it does not say it itself; `allow` and `deny` only
-# together.
+# What a location inherits from the blocks around it where it does not say it itself; `allow` and
+# `deny` only together.
 INHERITED = frozenset({
     "allow",
     "auth_basic",

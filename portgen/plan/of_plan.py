@@ -26,6 +26,7 @@ from portgen.plan.facts import (
     single,
 )
 from portgen.plan.types import NGINX, Endpoint, Forwarder, Host, Plan
+from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Route as PlannedRoute
 from portgen.plan.types import Service as PlannedService
@@ -33,17 +34,18 @@ from portgen.plan.types import Service as PlannedService
 
 def differing(before: Plan, after: Plan) -> set[Key]:
     """The services that two plans plan differently. Cheap: nothing is described yet."""
-    old, new = (
-        {Key(service.host, service.name): service for service in plan.services}
-        for plan in (before, after)
-    )
+    old, new = _by_key(before), _by_key(after)
     keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     for plan, other in ((before, after), (after, before)):
         there = {project.name: (project.network, project.host) for project in other.projects}
         for project in plan.projects:
             if there.get(project.name) != (project.network, project.host):
-                keys |= {Key(service.host, service.name) for service in project.services}
+                keys.update(Key(service.host, service.name) for service in project.services)
     return keys
+
+
+def _by_key(plan: Plan) -> dict[Key, PlannedService]:
+    return {Key(service.host, service.name): service for service in plan.services}
 
 
 def of(plan: Plan, keys: Collection[Key]) -> Facts:
@@ -65,9 +67,10 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
 
 def words(plan: Plan) -> dict[str, Words]:
     """The names that each host has for sources: its zones, and its projects' networks."""
-    projects = {
-        project.name: (str(project.network.subnet),) for project in plan.projects if project.network
-    }
+    projects = {}
+    for project in plan.projects:
+        if project.network is not None:
+            projects[project.name] = (str(project.network.subnet),)
     found: dict[str, Words] = {}
     for host in plan.hosts:
         found[host.name] = {}
@@ -81,25 +84,19 @@ class _Parts:
     """What a host plans, by service, so that one service's facts need no search."""
 
     def __init__(self, host: Host) -> None:
-        self.routes = {route.service: route for route in host.routes}
         self.guards = {guard.service: guard for guard in host.guards}
-        self.containers = {
-            container.service: (f"docker-compose.{override.project}.yml", container)
-            for override in host.overrides
-            for container in override.containers
-        }
+        self.containers: dict[str, tuple[str, PlannedContainer]] = {}
+        for override in host.overrides:
+            file = f"docker-compose.{override.project}.yml"
+            for container in override.containers:
+                self.containers[container.service] = (file, container)
         self.forwarders: dict[str, list[Forwarder]] = {}
         for forwarder in host.forwarders:
             self.forwarders.setdefault(forwarder.service, []).append(forwarder)
         self.openings = by_port((o.service, o.endpoint, o.source) for o in host.openings)
 
     def service(self, service: PlannedService) -> Service:
-        active = service.status == "active"
         ports = {port.endpoint: port.container_port for port in service.ports}
-        described = {
-            name: getattr(service, name)
-            for name in ("purpose", "health", "schedule", "assigned", "notes")
-        }
         facts = Service(
             title=service.title,
             via=service.via,
@@ -107,48 +104,73 @@ class _Parts:
             project=service.project,
             ports=ports,
             primary=next(iter(ports), None),
-            described={name: value for name, value in described.items() if value},
+            described=_described(service),
         )
-        if not active:
+        if service.status != "active":
             return facts
-        route = self.routes.get(service.name)
-        file, container = self.containers.get(service.name, ("", None))
-        guard = self.guards.get(service.name)
+        backend = route = container = guard = None
+        if service.route is not None:
+            backend, route = service.route.backend, _route(service.route)
+        if service.name in self.containers:
+            container = _container(service, *self.containers[service.name])
+        if service.name in self.guards:
+            guard = _guard(self.guards[service.name])
+        units = {}
+        for forwarder in self.forwarders.get(service.name, ()):
+            units[forwarder.unit] = _unit(forwarder)
         return structs.replace(
             facts,
-            backend=route.backend if route is not None else None,
-            route=None if route is None else _route(route),
-            units={
-                forwarder.unit: _unit(forwarder)
-                for forwarder in self.forwarders.get(service.name, ())
-            },
-            container=None
-            if container is None
-            else Container(
-                file,
-                container.compose_service,
-                container.host_network,
-                service.network if container.address else None,
-                str(container.address) if container.address else None,
-                container.published,
-            ),
+            backend=backend,
+            route=route,
+            units=units,
+            container=container,
             openings=self.openings.get(service.name, {}),
-            guard=None if guard is None else _guard(guard),
+            guard=guard,
         )
+
+
+def _described(service: PlannedService) -> dict[str, str]:
+    """What people should know of a service, as far as its entry says it."""
+    texts = {
+        "purpose": service.purpose,
+        "health": service.health,
+        "schedule": service.schedule,
+        "assigned": service.assigned,
+        "notes": service.notes,
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _container(service: PlannedService, file: str, container: PlannedContainer) -> Container:
+    network = address = None
+    if container.address is not None:
+        network, address = service.network, str(container.address)
+    return Container(
+        file,
+        container.compose_service,
+        container.host_network,
+        network,
+        address,
+        container.published,
+    )
 
 
 def _unit(forwarder: Forwarder) -> Unit:
+    timeout = 0  # a datagram has no other half to wait for
+    if forwarder.transport == "tcp":
+        timeout = forwarder.timeout
     return Unit(
         forwarder.endpoint,
         forwarder.bind,
         f"{forwarder.address}:{forwarder.container_port}",
-        forwarder.timeout if forwarder.transport == "tcp" else 0,
+        timeout,
         forwarder.sources,
     )
 
 
 def _route(route: PlannedRoute) -> Route:
-    """What nginx makes of the route's settings and of its raw directives together: they stand in one location."""
+    """What nginx makes of the route's settings and of its raw directives together: they stand in
+    one location."""
     said = [_said("allow", client) for client in route.clients]
     if route.clients or route.closed:
         said.append(_said("deny", "all"))
@@ -184,16 +206,13 @@ def _guard(guard: PlannedGuard) -> Guard:
 
 
 def _nginx(host: Host) -> Nginx:
-    openings = by_port(
-        (o.service, o.endpoint, o.source) for o in host.openings if o.service == NGINX
-    ).get(NGINX, {})
+    own = [opening for opening in host.openings if opening.service == NGINX]
+    found = by_port((opening.service, opening.endpoint, opening.source) for opening in own)
+    openings = found.get(NGINX, {})
     server = host.server
     if server is None or not server.names:
         return Nginx(openings=openings)
-    listen = (server.listen, server.listen_tls) if server.certificate else (server.listen,)
-    return Nginx(
-        server.names,
-        tuple(Endpoint(port, "tcp") for port in listen if port is not None),
-        server.certificate,
-        openings,
-    )
+    listen = [Endpoint(server.listen, "tcp")]
+    if server.certificate is not None and server.listen_tls is not None:
+        listen.append(Endpoint(server.listen_tls, "tcp"))
+    return Nginx(server.names, tuple(listen), server.certificate, openings)

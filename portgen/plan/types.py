@@ -21,9 +21,8 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
 EVERYWHERE6 = "::"
-FIRST_SERVICE = (
-    16  # a service's address is network + 16 + (primary port - the project's lowest port)
-)
+# A service's address is network + 16 + (primary port - the project's lowest port).
+FIRST_SERVICE = 16
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
 PRIVILEGED = range(1, 1024)
@@ -32,9 +31,8 @@ EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's de
 KeyPath = key_paths.KeyPath
 Transport = Literal["tcp", "udp"]
 
-UFW_DEFAULT = (
-    "whatever ufw's default says"  # of a port that portgen neither binds nor opens nor closes
-)
+# Of a port that portgen neither binds nor opens nor closes.
+UFW_DEFAULT = "whatever ufw's default says"
 
 
 class Reach(Struct, frozen=True):
@@ -171,9 +169,8 @@ class Service(Struct, frozen=True):
     bind: str
     reach: Reach
     address: Address4 | None
-    address_is_pinned: (
-        bool  # its entry has an `address:`; otherwise it follows from the primary port
-    )
+    # Whether its entry has an `address:`; otherwise its address follows from the primary port.
+    address_is_pinned: bool
     network: str | None
     units: tuple[
         str, ...
@@ -279,9 +276,7 @@ class Forwarder(Struct, frozen=True):
     address: Address4
     container_port: int
     sources: tuple[str, ...]
-    timeout: (
-        int  # seconds that the other half of a connection may still take after one half has closed
-    )
+    timeout: int  # seconds that the other half of a connection may take after one half has closed
     key_path: KeyPath
 
     @property

@@ -1,7 +1,7 @@
 """What there is to do on each host to go from one state to another, in the order in which it works.
 
 In: `Facts` before and after, of the services that differ. Out: typed steps, which are data only:
-`step_words` says them, and whoever carries them out reads their fields. Pure.
+`step_words` says them; a program that carries them out reads their fields. Pure.
 
 A step `releases` ports and addresses, and `takes` others. What somebody releases and somebody else
 takes is released first: two containers that exchange addresses, or a chain that shifts by one,
@@ -89,7 +89,7 @@ class StopContainers(Containers, frozen=True, kw_only=True):
 
 
 class ComposeDown(Containers, frozen=True, kw_only=True):
-    """Stop and remove what has to leave its network, which is made anew; it comes back later."""
+    """Stop and remove what has to leave its network, which is recreated; it comes back later."""
 
 
 class ComposeUp(Step, frozen=True, kw_only=True):
@@ -102,8 +102,8 @@ class ComposeUp(Step, frozen=True, kw_only=True):
 
 class RemoveNetwork(Step, frozen=True, kw_only=True):
     """A Docker network that must be gone before any container comes back: docker changes no network
-    that is in use, and makes none whose subnet overlaps with another's. Either compose makes it
-    anew with the subnet `becomes`, or gives its subnet to the networks `heirs`."""
+    that is in use, and makes none whose subnet overlaps with another's. Either compose recreates
+    it with the subnet `becomes`, or gives its subnet to the networks `heirs`."""
 
     network: str
     subnet: str

@@ -91,7 +91,7 @@ class Turnover(NamedTuple):
     renewed: list[Holder]  # stays, with another set-up or in a new network
     differ: list[Holder]  # those, and who stays and holds something else
     freed: list[Holder]  # of these: it stops before anything starts, since others wait for it
-    down: list[Holder]  # of these: its network is made anew
+    down: list[Holder]  # of these: its network is recreated
 
     def moves(self, holder: Holder) -> bool:
         """Whether it is a program that takes a port which it did not have."""
@@ -102,7 +102,10 @@ class Turnover(NamedTuple):
 
     def released(self, some: Iterable[Holder]) -> tuple[Held, ...]:
         """What those hold that stop."""
-        return _in_order(held for holder in some for held in self.old[holder].holds)
+        held: set[Held] = set()
+        for holder in some:
+            held |= self.old[holder].holds
+        return _in_order(held)
 
     def exchanged(self, some: Iterable[Holder]) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
         """What those release and take that start, or change while they run."""
@@ -130,8 +133,10 @@ def _in_order(some: Iterable[Held]) -> tuple[Held, ...]:
     return (*sorted(ports), *sorted(addresses, key=str))
 
 
-def turnover_of(host: str, before: Facts, after: Facts, anew: Collection[str | None]) -> Turnover:
-    """`anew`: the networks that are removed and made again."""
+def turnover_of(
+    host: str, before: Facts, after: Facts, recreated: Collection[str | None]
+) -> Turnover:
+    """`recreated`: the networks that are removed, and come back with another subnet or name."""
     old, new = holders(host, before), holders(host, after)
     takers: dict[Held, set[Holder]] = {}
     found = Turnover(old, new, [], [], [], [], [], [])
@@ -148,7 +153,7 @@ def turnover_of(host: str, before: Facts, after: Facts, anew: Collection[str | N
             found.gone.append(holder)
     for holder in new:
         if holder in old:
-            _sort_in(found, holder, takers, old[holder].network in anew)
+            _sort_in(found, holder, takers, old[holder].network in recreated)
     return found
 
 

@@ -20,31 +20,22 @@ import pytest
 from portgen import __version__
 from portgen.problem import Exit
 from tests.conftest import missing
+from tests.estates import SMALL
 from tests.limit import HANGS
 
 Run = Callable[..., Any]
 
-CLEAN = """\
-version: 1
-hosts: {box: {nginx: {server_name: box.example.com}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    services:
-      web: {port: 5000, route: /web/}
-"""
-WARNING = CLEAN.replace(
+WARNING = SMALL.replace(
     "web: {port: 5000",
     "web: {port: 81, ignore: {port-outside-project: tested, address-reserved: tested}",
 )
-ERROR = CLEAN + "      twin: {port: 5000}\n"
+ERROR = SMALL + "      twin: {port: 5000}\n"
 PORTGEN = [sys.executable, "-m", "portgen"]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "inventory.yaml").write_text(CLEAN)
+    (tmp_path / "inventory.yaml").write_text(SMALL)
     return tmp_path
 
 
@@ -185,7 +176,7 @@ def test_130_for_an_interruption(project: Path) -> None:
 
 def test_a_reader_that_has_seen_enough_is_no_fault(project: Path) -> None:
     many = "".join(f"      s{n}: {{port: {5001 + n}, route: /s{n}/}}\n" for n in range(90))
-    (project / "inventory.yaml").write_text(CLEAN + many)
+    (project / "inventory.yaml").write_text(SMALL + many)
     script = 'set -o pipefail; "$@" render --check | head -1'
     ran = subprocess.run(
         ["bash", "-c", script, "bash", *PORTGEN],
@@ -376,7 +367,7 @@ def test_global_options_go_before_the_command_and_after_it(
     tmp_path: Path, portgen: Run, before: bool
 ) -> None:
     (tmp_path / "there").mkdir()
-    (tmp_path / "there/ports.yaml").write_text(CLEAN)
+    (tmp_path / "there/ports.yaml").write_text(SMALL)
     options = ["-C", "there", "-i", "ports.yaml", "-o", "rendered", "-q"]
     run = portgen(*options, "render", "--yes") if before else portgen("render", "--yes", *options)
     assert run == (0, "", "")

@@ -16,25 +16,18 @@ import pytest
 
 from portgen import cli
 from tests.conftest import Run
+from tests.estates import wall
 from tests.limit import HANGS
 
 Portgen = Callable[..., Run]
 SHELLS = ("bash", "zsh", "fish")
 
-INVENTORY = """\
-version: 1
-hosts: {box: {}}
-projects:
-  wall:
-    title: Wall Screens
-    ports: 5000-5099
-    groups: [{name: sockets, ports: 5050-5059}]
-    network: {name: wall, subnet: 172.30.0.0/23}
-    services:
-      figures: {title: Key Figures, port: 5001}
-      figure-skating: {port: 5002}
-      tickets: {port: 5003}
-"""
+INVENTORY = wall(
+    "      figures: {title: Key Figures, port: 5001}\n"
+    "      figure-skating: {port: 5002}\n"
+    "      tickets: {port: 5003}\n",
+    more="    title: Wall Screens\n    groups: [{name: sockets, ports: 5050-5059}]\n",
+)
 
 
 @pytest.fixture

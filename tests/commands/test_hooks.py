@@ -16,19 +16,10 @@ import pytest
 import yaml
 
 from tests.conftest import missing
+from tests.estates import SMALL
 from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
-INVENTORY = """\
-version: 1
-hosts: {box: {nginx: {server_name: box.example.com}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    services:
-      web: {port: 5000, route: /web/}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +94,7 @@ def test_a_commit_without_a_render_is_stopped(
     pre_commit = need("pre-commit")
     project = hooks.parent / "project"
     project.mkdir()
-    (project / "inventory.yaml").write_text(INVENTORY)
+    (project / "inventory.yaml").write_text(SMALL)
     config = {
         "repos": [
             {
@@ -159,7 +150,7 @@ def test_a_commit_without_a_render_is_stopped(
     git(project, "commit", "-q", "-m", "first")
 
     # The day's mistake: a port is changed, and nothing rendered.
-    (project / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5001"))
+    (project / "inventory.yaml").write_text(SMALL.replace("port: 5000", "port: 5001"))
     git(project, "add", "-A")
     before = {path: path.read_bytes() for path in (project / "output").rglob("*") if path.is_file()}
     with pytest.raises(AssertionError) as stopped:
@@ -174,7 +165,7 @@ def test_a_commit_without_a_render_is_stopped(
     }
 
     # A conflict: stopped with its place.
-    (project / "inventory.yaml").write_text(INVENTORY + "      twin: {port: 5000}\n")
+    (project / "inventory.yaml").write_text(SMALL + "      twin: {port: 5000}\n")
     git(project, "add", "-A")
     with pytest.raises(
         AssertionError,
@@ -183,7 +174,7 @@ def test_a_commit_without_a_render_is_stopped(
         git(project, "commit", "-q", "-m", "conflict")
 
     # What has nothing to do with it passes; and a hand edit of what is rendered is seen.
-    (project / "inventory.yaml").write_text(INVENTORY)
+    (project / "inventory.yaml").write_text(SMALL)
     (project / "README").write_text("words\n")
     git(project, "add", "-A")
     assert re.search(r"portgen render --check\.+Passed", git(project, "commit", "-m", "words"))
@@ -284,7 +275,7 @@ def project(
         (root / folder).mkdir(parents=True, exist_ok=True)
         if request.param == "in a subfolder, by init":
             portgen(root, "init", folder)
-        (root / folder / "inventory.yaml").write_text(INVENTORY)
+        (root / folder / "inventory.yaml").write_text(SMALL)
         template = root / folder / "templates/systemd/forwarder.service.j2"
         template.parent.mkdir(parents=True)
         shutil.copy(REPOSITORY / "templates/systemd/forwarder.service.j2", template)
@@ -314,7 +305,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
         assert git(project.root, "log", "--format=%s").split() == ["first"], why
 
     for folder in project.folders:
-        (folder / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5001"))
+        (folder / "inventory.yaml").write_text(SMALL.replace("port: 5000", "port: 5001"))
         stopped("the inventory alone")
         with (folder / "templates/systemd/forwarder.service.j2").open("a") as template:
             template.write("# ours\n")
@@ -332,7 +323,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
         stopped("the inventory is deleted")
 
         # A new service's unit is a new file, which `git commit -a` leaves out.
-        (folder / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
+        (folder / "inventory.yaml").write_text(f"{SMALL}      new: {{port: 5009}}\n")
         portgen(project.root, "-C", str(folder), "render", "--yes")
         git(project.root, "add", "-u")
         with pytest.raises(
@@ -346,7 +337,7 @@ def test_a_stale_commit_is_stopped_wherever_the_inventory_lies(
 
     # Rendered, it goes through; and what has nothing to do with it does too.
     for folder in project.folders:
-        (folder / "inventory.yaml").write_text(INVENTORY.replace("port: 5000", "port: 5002"))
+        (folder / "inventory.yaml").write_text(SMALL.replace("port: 5000", "port: 5002"))
         portgen(project.root, "-C", str(folder), "render", "--yes")
     (project.root / "README").write_text("words\n")
     git(project.root, "add", "-A")
@@ -362,7 +353,7 @@ def test_a_published_hook_that_finds_no_inventory_fails_and_says_what_to_write(
 ) -> None:
     root = hooks.parent / "unnamed"
     (root / "ops/ports").mkdir(parents=True)
-    (root / "ops/ports/inventory.yaml").write_text(INVENTORY)
+    (root / "ops/ports/inventory.yaml").write_text(SMALL)
     (root / ".pre-commit-config.yaml").write_text(published(hooks, git))
     git(root, "init", "-q")
     installed(root)
@@ -502,7 +493,7 @@ def test_a_part_of_the_output_folder_that_the_repository_ignores_is_missing(
 def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path, git: Callable[..., str]) -> None:
     folder = tmp_path / os.fsdecode(b"b\xff")
     folder.mkdir()
-    (folder / "inventory.yaml").write_text(INVENTORY)
+    (folder / "inventory.yaml").write_text(SMALL)
     portgen(folder, "render", "--yes")
     git(tmp_path, "init", "-q")
     assert tracked(folder)[0] == 1
@@ -517,7 +508,7 @@ def test_who_stands_in_the_git_directory_gets_the_same_answer(
     assert tracked(fresh / ".git/refs", "-C", "../../[ops]")[0] == 0
 
 
-def test_a_repository_inside_the_output_folder_keeps_nothing_for_the_one_around_it(
+def test_a_repository_inside_the_output_folder_tracks_nothing_outside(
     fresh: Path, git: Callable[..., str]
 ) -> None:
     git(fresh / "[ops]/output/docker-host", "init", "-q")
@@ -562,14 +553,14 @@ def test_the_index_of_the_commit_under_way_is_the_one_that_counts(
     """`git commit FILE` makes one of its own; what was added besides is not in it."""
     root = hooks.parent / "partial"
     root.mkdir()
-    (root / "inventory.yaml").write_text(INVENTORY)
+    (root / "inventory.yaml").write_text(SMALL)
     (root / ".pre-commit-config.yaml").write_text(published(hooks, git))
     git(root, "init", "-q")
     portgen(root, "render", "--yes")
     git(root, "add", "-A")
     installed(root)
     git(root, "commit", "-q", "-m", "first")
-    (root / "inventory.yaml").write_text(f"{INVENTORY}      new: {{port: 5009}}\n")
+    (root / "inventory.yaml").write_text(f"{SMALL}      new: {{port: 5009}}\n")
     portgen(root, "render", "--yes")
     git(root, "add", "-A")
     known = git(root, "diff", "--cached", "--name-only", "--diff-filter=M").split()

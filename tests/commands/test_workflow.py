@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.repositories import AFTER, BEFORE, MOVED
+from tests.estates import AFTER, BEFORE, MOVED
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 WORKFLOW: dict[Any, Any] = yaml.safe_load((DOCS / "portgen-review.yml").read_text())

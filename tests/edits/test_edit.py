@@ -7,48 +7,40 @@ from typing import Any
 import pytest
 
 from portgen.edits import edit
-from portgen.inventory import source as inventory
 from portgen.inventory.source import Source
 from portgen.plan import planner
 from portgen.plan.types import Service
 from portgen.problem import Exit, PortgenError
+from tests.estates import loaded, wall
 
-HEAD = """\
-version: 1
-hosts: {box: {zones: {lan: [192.168.0.0/16]}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {container_port: 8080}
-"""
+HEAD = wall(more="    defaults: {container_port: 8080}\n")
 
 
-def loaded(text: str, newline: str = "\n") -> tuple[Source, dict[str, Service]]:
-    source = inventory.parse(text.replace("\n", newline).encode(), "inventory.yaml")
+def read_back(text: str, newline: str = "\n") -> tuple[Source, dict[str, Service]]:
+    source = loaded(text.replace("\n", newline))
     return source, {
         service.name: service for service in reversed([*planner.make(source.inventory).services])
     }
 
 
 def moved(text: str, name: str = "a", port: int = 5050, index: int = 0) -> str:
-    source, services = loaded(text)
+    source, services = read_back(text)
     edited = edit.move(source, (services[name], index, port))
     return edit.read(source, edited).text
 
 
 def removed(text: str, name: str = "a") -> str:
-    source, services = loaded(text)
+    source, services = read_back(text)
     return edit.read(source, edit.remove(source, services[name])).text
 
 
 def retired(text: str, name: str = "a") -> str:
-    source, services = loaded(text)
+    source, services = read_back(text)
     return edit.read(source, edit.retire(source, services[name])).text
 
 
 def added(text: str, fields: dict[str, Any] | None = None, project: str = "wall") -> str:
-    source, _ = loaded(text)
+    source, _ = read_back(text)
     return edit.read(
         source, edit.add(source, project, "new", fields or {"title": "New one", "port": 5009})
     ).text
@@ -138,7 +130,7 @@ def test_a_container_that_listens_on_the_hosts_port_goes_on_listening_there() ->
 
 
 def test_line_ends_stay_as_they_are() -> None:
-    source, services = loaded(
+    source, services = read_back(
         HEAD + "    services:\n      a:\n        port: 5007 # é\n        title: A\n", newline="\r\n"
     )
     text = edit.read(source, edit.move(source, (services["a"], 0, 5050))).text
@@ -209,7 +201,7 @@ def test_a_swap_exchanges_the_ports_and_pins_both() -> None:
         HEAD
         + "    services:\n      a: {port: 5007}\n      b:\n        title: B\n        port: 5008 # eight\n"
     )
-    source, services = loaded(text)
+    source, services = read_back(text)
     edited = edit.move(source, (services["a"], 0, 5008), (services["b"], 0, 5007))
     assert edit.read(source, edited).text == text.replace(
         "{port: 5007}", "{port: 5008, address: 172.30.0.23}"
@@ -304,7 +296,7 @@ def test_an_entry_that_others_refer_to_is_left_to_the_person() -> None:
 
 
 def test_a_comment_above_a_removed_entry_stays_and_is_told() -> None:
-    source, services = loaded(
+    source, services = read_back(
         HEAD
         + "    services:\n      # the first one\n      a: {port: 5007}\n      b: {port: 5009}\n"
     )
@@ -424,7 +416,7 @@ def test_a_new_service_follows_the_last_in_its_style(before: str, after: str) ->
 def test_a_text_of_several_lines_at_the_end_stays_as_it_is(header: str) -> None:
     services = f"    services:\n      a:\n        port: 5007\n        notes: {header}\n          one\n          # two\n\n"
     for rest in ("", "\n    status: active\n", "      # next\n      b: {port: 5008}\n"):
-        source, by_name = loaded(HEAD + services + rest)
+        source, by_name = read_back(HEAD + services + rest)
         notes = source.inventory.projects["wall"].services["a"].notes
         after = edit.read(source, edit.add(source, "wall", "new", {"port": 5009}))
         assert after.inventory.projects["wall"].services["a"].notes == notes
@@ -518,13 +510,13 @@ def test_a_title_reads_back_as_it_was_given(title: str) -> None:
         "    services: {a: {title: 'A'}}\n",
         '    services:\n      a:\n        title: "A"\n',
     ):
-        source, _ = loaded(HEAD + services)
+        source, _ = read_back(HEAD + services)
         after = edit.read(source, edit.add(source, "wall", "new", {"title": title}))
         assert after.inventory.projects["wall"].services["new"].title == title
 
 
 def test_a_value_that_is_not_allowed_is_told_at_its_place() -> None:
-    source, _ = loaded(HEAD)
+    source, _ = read_back(HEAD)
     with pytest.raises(PortgenError) as caught:
         edit.read(source, edit.add(source, "wall", "new", {"title": "two\nlines", "port": 5009}))
     assert not isinstance(caught.value, edit.ByHand)
@@ -551,7 +543,7 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
         HEAD
         + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n      b: {port: 5002, address: 172.30.0.17}\n"
     )
-    source, _ = loaded(text)
+    source, _ = read_back(text)
     for port, address in ((5000, "172.30.0.18"), (5003, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
         assert edit.free_address(after, "wall", "new") == address
@@ -562,13 +554,13 @@ def test_addresses_that_lead_in_a_circle_are_left_to_the_rules() -> None:
         HEAD
         + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n      b: {port: 5000, address: 172.30.0.17}\n"
     )
-    source, _ = loaded(text)
+    source, _ = read_back(text)
     after = planner.make(edit.add(source, "wall", "new", {"port": 5000}).expected)
     assert edit.free_address(after, "wall", "new") is None
 
 
 def test_the_lines_of_an_entry_are_those_on_which_it_is_written() -> None:
-    source, _ = loaded(
+    source, _ = read_back(
         HEAD
         + "    services:\n      a: &a\n        port: 5007\n        # within\n        title: A\n      # b's\n      b: {<<: *a,\n        port: 5008}\n"
     )

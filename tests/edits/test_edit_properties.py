@@ -16,6 +16,7 @@ from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.plan.types import Service
 from tests.edits.handwriting import RANGES, SUBNETS, Entry, Written, written
+from tests.estates import loaded
 
 Values = dict[str, Any]
 
@@ -46,7 +47,7 @@ def expected_of(case: Written) -> Values:
 def parsed(case: Written) -> tuple[inventory.Source, dict[str, Service]]:
     note(case.text)
     assert load(case.text) == expected_of(case), "the generator says what it writes"
-    source = inventory.parse(case.text.encode(), "inventory.yaml")
+    source = loaded(case.text)
     return source, {service.name: service for service in planner.make(source.inventory).services}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.inventories import TWO_SERVICES as INVENTORY
+from tests.estates import TWO_SERVICES as INVENTORY
 
 CHANGED = INVENTORY.replace("allow: [lan]", "allow: [any]").replace(
     "      beta: {port: 5001}\n", "      gamma: {port: 5002}\n"
@@ -25,9 +25,3 @@ def tree(folder: Path) -> dict[str, bytes | str]:
         for path in sorted(folder.rglob("*"))
         if path.is_symlink() or path.is_file()
     }
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))

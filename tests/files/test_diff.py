@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from portgen.files.diff import Change, unified
 from portgen.problem import Exit
-from tests.files.project import CHANGED, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import CHANGED, UNIT, Run, tree
 from tests.limit import HANGS
 
 
-def test_changes_are_counted_and_the_diff_goes_from_what_is_there_to_what_will_be(
-    rendered: Path, portgen: Run
-) -> None:
+def test_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portgen: Run) -> None:
     edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
     run = portgen("render", "--check")
     assert run.code == Exit.DIFFERENT

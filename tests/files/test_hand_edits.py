@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from portgen.problem import Exit
-from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import INVENTORY, SNIPPET, SUMS, UNIT, Run, tree
 
 
 def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run) -> None:
-    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
     before = tree(rendered)
     for arguments in (["render"], ["render", "--yes"], ["render", "--check"]):
         run = portgen(*arguments)
@@ -28,16 +29,14 @@ def test_a_hand_edit_is_shown_and_kept_until_forced(rendered: Path, portgen: Run
 
 
 def test_a_hand_edit_is_kept_when_the_inventory_changes_too(rendered: Path, portgen: Run) -> None:
-    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+    edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
     edit(rendered / "inventory.yaml", "{port: 5001}", "{port: 5001, timeout: 10}")
     before = tree(rendered)
     assert portgen("render").code == Exit.DIFFERENT
     assert tree(rendered) == before
 
 
-def test_an_edited_file_with_an_edited_sum_is_still_an_edit_when_the_sum_is_no_sum(
-    rendered: Path, portgen: Run
-) -> None:
+def test_a_file_is_still_an_edit_where_its_line_has_no_sum(rendered: Path, portgen: Run) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
     lines = (rendered / SUMS).read_text().splitlines(keepends=True)
     (rendered / SUMS).write_text(
@@ -55,7 +54,7 @@ def test_an_edited_file_with_an_edited_sum_is_still_an_edit_when_the_sum_is_no_s
 @pytest.mark.parametrize(
     "sums", [b"", b"\xff\xfe\x00", b"<<<<<<< ours\n=======\n>>>>>>> theirs\n", None]
 )
-def test_where_the_sums_are_lost_what_equals_the_render_is_no_edit_and_the_rest_is(
+def test_where_the_sums_are_lost_what_differs_from_the_render_is_an_edit(
     rendered: Path, portgen: Run, sums: bytes | None
 ) -> None:
     edit(rendered / UNIT, "Restart=always", "Restart=no")
@@ -104,7 +103,7 @@ def test_a_line_of_each_side_in_the_sums_makes_both_sides_ours(
     assert (run.code, "edited" in run.out) == (Exit.OK, False)
 
 
-def test_carriage_returns_of_a_checkout_are_an_edit_of_the_files_but_not_of_the_sums(
+def test_carriage_returns_are_an_edit_of_files_but_not_of_the_sums(
     rendered: Path, portgen: Run
 ) -> None:
     (rendered / SUMS).write_bytes((rendered / SUMS).read_bytes().replace(b"\n", b"\r\n"))

@@ -17,7 +17,8 @@ import pytest
 from portgen.files import output
 from portgen.problem import Exit
 from tests.conftest import missing
-from tests.files.project import CHANGED, INVENTORY, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import CHANGED, INVENTORY, Run, tree
 from tests.limit import HANGS
 
 # How files of the cache are called, which are written by the same function.

@@ -16,7 +16,8 @@ import pytest
 
 from portgen.files import output
 from portgen.problem import Exit
-from tests.files.project import CHANGED, SNIPPET, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import CHANGED, SNIPPET, Run, tree
 from tests.limit import HANGS
 
 
@@ -113,7 +114,7 @@ def test_what_is_not_what_was_shown_is_not_written(
         if what == "inventory":
             edit(rendered / "inventory.yaml", "port: 5002", "port: 5003")
         elif what == "output":
-            edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s")
+            edit(rendered / SNIPPET, "proxy_read_timeout 300s", "proxy_read_timeout 900s", times=2)
         else:
             (rendered / "templates/systemd").mkdir(parents=True)
             (rendered / "templates/systemd/forwarder.service.j2").write_text(

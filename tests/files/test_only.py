@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from portgen.problem import Exit
-from tests.files.project import SUMS, UNIT, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import SUMS, UNIT, Run, tree
 
 
 def test_only_one_target_is_shown_and_written(rendered: Path, portgen: Run) -> None:

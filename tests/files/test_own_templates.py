@@ -17,25 +17,20 @@ import pytest
 
 from portgen import chain
 from portgen.files import own_templates
+from portgen.machine import programs
 from portgen.problem import Exit
 from portgen.settings import Settings
 from tests.conftest import Run, missing
+from tests.estates import wall
 from tests.limit import HANGS, until
 
 Portgen = Callable[..., Run]
 
-INVENTORY = """\
-version: 1
-hosts: {box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, listen: 80}}}
-projects:
-  wall:
-    ports: 5000-5099
-    network: {name: wall, subnet: 172.30.0.0/23}
-    defaults: {via: socat, container_port: 5000, route: "/{name}/", allow: [lan]}
-    services:
-      first: {title: First, port: 5000}
-      second: {title: Second, port: 5001}
-"""
+INVENTORY = wall(
+    "      first: {title: First, port: 5000}\n      second: {title: Second, port: 5001}\n",
+    host="zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, listen: 80}",
+    more='    defaults: {via: socat, container_port: 5000, route: "/{name}/", allow: [lan]}\n',
+)
 UNIT = "systemd/forwarder.service.j2"
 
 
@@ -88,7 +83,7 @@ def test_a_copy_of_a_default_template_renders_the_same_bytes(
     assert output(project) == default
 
 
-def test_a_default_template_includes_what_the_project_overrides_and_the_other_way_round(
+def test_default_and_own_templates_include_each_other(
     project: Path, own: Callable[..., Path], portgen: Portgen
 ) -> None:
     own("ufw/apply.py", "# theirs, {{ 'for' }} {{ host.name }}\n")
@@ -234,6 +229,12 @@ def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(
     assert portgen("render", "--yes").code == Exit.OK
     own("ufw/apply.py", "{{ '{0.__class__}'.format('') }}")
     assert "SecurityError" in portgen("render").err
+
+
+@pytest.fixture(autouse=True)
+def work_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a second of work may take minutes: the limit by the clock is not the one under test."""
+    monkeypatch.setattr(programs, "PATIENCE", HANGS)
 
 
 # --- time and memory -------------------------------------------------------------------------------------------------

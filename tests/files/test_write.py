@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from portgen.problem import Exit
-from tests.files.project import INVENTORY, SUMS, Run, edit, tree
+from tests.estates import edit
+from tests.files.project import INVENTORY, SUMS, Run, tree
 from tests.limit import HANGS
 
 
@@ -84,10 +85,10 @@ def test_the_longest_names_fit_into_files(tmp_path: Path, portgen: Run) -> None:
     assert portgen("render", "--check").code == Exit.OK
 
 
-def test_what_portgen_wrote_and_no_longer_wants_is_removed_with_its_empty_folders(
+def test_what_is_no_longer_wanted_is_removed_with_its_empty_folders(
     rendered: Path, portgen: Run
 ) -> None:
-    edit(rendered / "inventory.yaml", "  box:", "  crate:")
+    edit(rendered / "inventory.yaml", "{box:", "{crate:")
     run = portgen("render")
     assert run.code == Exit.OK
     assert "removed  box/systemd/portgen-alpha.service\n" in run.out

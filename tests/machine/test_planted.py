@@ -16,7 +16,7 @@ import pytest
 from portgen.machine import git as revisions
 from portgen.problem import Exit, PortgenError
 from tests.conftest import Run, missing
-from tests.repositories import AFTER, BEFORE, MOVED
+from tests.estates import AFTER, BEFORE, MOVED
 
 Portgen = Callable[..., Run]
 Git = Callable[..., str]

@@ -51,7 +51,7 @@ def _running(pid: int) -> bool:
         return False
 
 
-def test_a_program_in_the_background_that_holds_the_pipes_is_not_waited_for_ever():
+def test_a_program_in_the_background_is_not_waited_for_ever():
     with pytest.raises(PortgenError, match="did not end"):
         programs.run(("sh", "-c", "sleep 60 & exit 0"), timeout=0.3)
 

@@ -12,7 +12,7 @@ import pytest
 
 from portgen.problem import Exit
 from tests.conftest import Run
-from tests.repositories import AFTER, BEFORE, MOVED
+from tests.estates import AFTER, BEFORE, MOVED
 
 Portgen = Callable[..., Run]
 
@@ -162,7 +162,7 @@ def test_faults_in_a_revision_stand_at_their_place_in_it(
     assert ran.out.startswith("HEAD:inventory.yaml:8:39: error: ")
 
 
-def test_a_revision_that_is_not_utf_8_is_refused_and_a_replacement_character_is_not(
+def test_only_bytes_that_are_not_utf_8_are_refused_in_a_revision(
     portgen: Portgen, git: Callable[..., str], history: Callable[[str], Path]
 ) -> None:
     path = history("inventory.yaml")

@@ -399,7 +399,7 @@ def test_a_program_that_hangs_ends_with_the_machines_code(
 
 
 @pytest.mark.programs
-def test_a_machine_without_socat_is_told_so_and_the_units_are_judged_all_the_same(
+def test_without_socat_the_rest_of_the_units_is_checked(
     es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
 ):
     from portgen.targets.systemd import writing as systemd
@@ -483,7 +483,7 @@ def test_a_user_who_is_not_root_gets_everything_but_ufw_and_is_told_so(
     assert as_nobody(public, "--strict").code == 4
 
 
-def test_a_place_for_temporary_files_that_is_full_or_closed_is_the_machines_fault(
+def test_no_place_for_temporary_files_is_the_machines_fault(
     es: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
 ):
     only(monkeypatch, "nginx")

@@ -13,6 +13,7 @@ import yaml
 
 from portgen.machine import programs, verify
 from portgen.problem import PortgenError
+from portgen.targets.compose import checking as compose
 from tests.conftest import Run
 from tests.estates import edit, line_of, only
 from tests.limit import HANGS
@@ -249,7 +250,7 @@ def test_ports_that_come_by_a_merge_key_or_a_tag_are_seen(
     )
 
 
-def test_networks_and_network_mode_that_exclude_each_other_are_told_at_the_service(
+def test_networks_beside_network_mode_are_reported_at_the_service(
     shop: Path, portgen: Portgen, need: Need
 ):
     need("docker-compose")
@@ -378,11 +379,9 @@ def test_docker_compose_the_plugin_is_preferred_where_it_is_installed(
     assert not Path(stage).exists()
 
 
-def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_one_is_called_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    from portgen.targets.compose import checking as compose
-
+@pytest.fixture
+def compose_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a docker that has no plugin, and docker-compose 1.29: the folder of both stand-ins."""
     for name, text in (
         ("docker", "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"),
         ("docker-compose", "echo 1.29.2"),
@@ -390,14 +389,27 @@ def test_a_docker_without_the_plugin_leaves_it_to_docker_compose_and_a_broken_on
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert verify.find_program(compose.COMPOSE) == (("docker-compose",), "docker-compose 1.29.2")
-    (tmp_path / "docker-compose").write_text(
+    return tmp_path
+
+
+def test_a_docker_without_the_plugin_leaves_it_to_docker_compose(compose_one: Path) -> None:
+    found = verify.find_program(compose.COMPOSE)
+    assert found == (("docker-compose",), "docker-compose 1.29.2")
+
+
+def test_a_broken_docker_compose_is_called_so(compose_one: Path) -> None:
+    (compose_one / "docker-compose").write_text(
         "#!/bin/sh\necho Traceback: >&2; echo ImportError: no docker >&2; exit 1\n"
     )
     with pytest.raises(PortgenError, match="docker-compose is broken: ImportError: no docker"):
         verify.find_program(compose.COMPOSE)
-    (tmp_path / "docker-compose").unlink()
-    monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+
+
+def test_a_docker_without_the_plugin_alone_is_no_compose(
+    compose_one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (compose_one / "docker-compose").unlink()
+    monkeypatch.setenv("PATH", f"{compose_one}:/nowhere")
     monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
     with pytest.raises(programs.Missing, match="docker-compose is not installed"):
         verify.find_program(compose.COMPOSE)

@@ -160,7 +160,7 @@ def test_a_service_says_what_its_entry_has_of_its_own() -> None:
     assert found["web"].allow_place == found["web"].via_place == found["web"].key_path
 
 
-def test_a_default_is_not_taken_for_the_entry_of_a_service_with_its_fields_name() -> None:
+def test_a_default_is_not_taken_for_a_service_of_that_name() -> None:
     """A finding at the project's default route is not silenced by a service that is called `route`."""
     text = INVENTORY.replace(
         'route: "/{name}/", allow',

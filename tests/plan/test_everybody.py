@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.plan.types import Host
+from tests.estates import planned
 
 TEXT = """\
 version: 1
@@ -23,9 +22,7 @@ projects:
 
 
 def host(allow: str) -> Host:
-    return planner.make(
-        inventory.parse(TEXT.format(allow=allow).encode(), "inventory.yaml").inventory
-    ).hosts[0]
+    return planned(TEXT.format(allow=allow)).hosts[0]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.types import Host, Project
+from tests.estates import planned
 
 INVENTORY = b"""\
 version: 1
@@ -35,13 +34,13 @@ projects:
 """
 
 
-def planned() -> tuple[Host, Project, Project]:
-    plan = planner.make(inventory.parse(INVENTORY, "inventory.yaml").inventory)
+def here() -> tuple[Host, Project, Project]:
+    plan = planned(INVENTORY)
     return plan.hosts[0], plan.projects[0], plan.projects[2]
 
 
 def test_free_is_what_nobody_holds_reserves_or_plans() -> None:
-    host, ours, _ = planned()
+    host, ours, _ = here()
     assert free_ranges(host, ours) == (
         range(1024, 1026),
         range(4998, 4999),
@@ -54,14 +53,14 @@ def test_free_is_what_nobody_holds_reserves_or_plans() -> None:
 
 
 def test_a_group_offers_its_own_ports_within_the_project() -> None:
-    host, ours, _ = planned()
+    host, ours, _ = here()
     assert free_ranges(host, ours, "sockets") == (range(5012, 5013), range(5014, 5016))
     assert free_ranges(host, ours, "beyond") == (range(5029, 5031),)
     assert free_ranges(host, ours, "unheard-of") == ()
 
 
 def test_the_plan_and_the_host_give_the_same_answer() -> None:
-    plan = planner.make(inventory.parse(INVENTORY, "inventory.yaml").inventory)
+    plan = planned(INVENTORY)
     for host in plan.hosts:
         assert host.projects == tuple(
             project for project in plan.projects if project.host == host.name
@@ -74,5 +73,5 @@ def test_the_plan_and_the_host_give_the_same_answer() -> None:
 
 
 def test_the_last_port_of_all_is_free_too() -> None:
-    plan = planner.make(inventory.parse(INVENTORY, "inventory.yaml").inventory)
-    assert free_ranges(plan, planned()[2]) == (range(65530, 65536),)
+    plan = planned(INVENTORY)
+    assert free_ranges(plan, here()[2]) == (range(65530, 65536),)

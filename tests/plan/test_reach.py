@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.targets.docs import writing as docs
 from tests.conftest import Run
+from tests.estates import planned
 
 Portgen = Callable[..., Run]
 
@@ -77,15 +76,13 @@ REACH = {
 }
 
 
-def planned(nginx: str = "[any]") -> Plan:
-    return planner.make(
-        inventory.parse(INVENTORY.format(nginx=nginx).encode(), "inventory.yaml").inventory
-    )
+def shop(nginx: str = "[any]") -> Plan:
+    return planned(INVENTORY.format(nginx=nginx))
 
 
 def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
-    assert {service.name: str(service.reach) for service in planned().services} == REACH
-    assert {service.name for service in planned().services if service.reach.anyone} == {
+    assert {service.name: str(service.reach) for service in shop().services} == REACH
+    assert {service.name for service in shop().services if service.reach.anyone} == {
         "everybody",
         "family",
         "unfixed-any",
@@ -94,7 +91,7 @@ def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
 
 @pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
 def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
-    plan = planned(nginx)
+    plan = shop(nginx)
     routes = {
         service.name: docs.route_access(service) for service in plan.services if service.route
     }
@@ -132,7 +129,7 @@ def test_a_service_is_open_to_anyone_also_by_a_route_through_an_open_nginx(
 ) -> None:
     assert {
         service.name: list(service.open_to_anyone)
-        for service in planned(nginx).services
+        for service in shop(nginx).services
         if service.open_to_anyone
     } == open_to_anyone
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.targets.systemd import writing as systemd
-from tests.estates import EVERYTHING, REPOSITORY
+from tests.estates import EVERYTHING, REPOSITORY, planned
 from tests.limit import HANGS
 
 # The bar; a unit without any hardening has 9.6.
@@ -32,7 +30,7 @@ VARIANTS = {
 
 
 def units(text: str) -> dict[str, str]:
-    plan = planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
+    plan = planned(text)
     files = render.files(plan, {"systemd": systemd}, [REPOSITORY / "templates"])
     return {file.path.rpartition("/")[2]: file.text for file in files}
 

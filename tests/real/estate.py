@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.limit import HANGS
 from tests.real import declared
 from tests.real.declared import Declared, Service
 from tests.real.testhost import CommandFailedError, Host, wait_until
@@ -93,7 +94,7 @@ class Estate:
             ufw allow 22/tcp comment 'ssh' >/dev/null
             ufw --force enable >/dev/null
             """,
-            timeout=120,
+            timeout=HANGS,
         )
 
     def install(self, project: Path) -> str:
@@ -105,13 +106,13 @@ class Estate:
         self.bring(project)
         done = self.blocks()
         # A forwarder's unit is active before it listens.
-        wait_until("every route answers with its own service's name", self.all_well, seconds=30)
+        wait_until("every route answers with its own service's name", self.all_well)
         return done.stdout + done.stderr
 
     def blocks(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs the document's blocks over what was brought; then the teams start their new processes."""
         done = self.host.sh(
-            install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=240
+            install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=HANGS
         )
         self._start_processes(self.declared)
         return done
@@ -183,7 +184,7 @@ class Estate:
         finally:
             self.install(before)
 
-    def compose(self, *arguments: str, project: str = "dashboard", timeout: float = 180) -> str:
+    def compose(self, *arguments: str, project: str = "dashboard", timeout: float = HANGS) -> str:
         """docker-compose as an operator calls it between two installs."""
         files = ("-f", "docker-compose.yml", "-f", "docker-compose.portgen.yml")
         done = self.host.run(
@@ -242,7 +243,7 @@ class Estate:
             *("python3", "/opt/testhost/visitor.py", command),
             stdin=json.dumps(arguments) + "\n",
             netns=netns,
-            timeout=120,
+            timeout=HANGS,
         )
         return json.loads(done.stdout)
 
@@ -328,7 +329,7 @@ class Estate:
         what was seen."""
         report: Json = {}
         visitor = self.host.start(
-            *("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=400
+            *("python3", "/opt/testhost/visitor.py", command), netns=netns, timeout=HANGS
         )
         assert visitor.stdin is not None
         assert visitor.stdout is not None
@@ -338,7 +339,7 @@ class Estate:
         try:
             yield report
         finally:
-            out, err = visitor.communicate(timeout=60)
+            out, err = visitor.communicate(timeout=HANGS)
             if visitor.returncode != 0:
                 raise CommandFailedError(f"the visitor failed: {err}")
             report.update(json.loads(out.splitlines()[-1]))
@@ -381,7 +382,7 @@ def portgen(project: Path, *arguments: str) -> None:
     """Runs the portgen that is installed here on the project."""
     argv = (sys.executable, "-m", "portgen", "-C", str(project), *arguments)
     done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=HANGS
     )
     assert done.returncode == 0, (
         f"portgen {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"

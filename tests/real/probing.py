@@ -307,6 +307,6 @@ def _settle(estate: Estate, now: Declared) -> None:
         return True
 
     try:
-        wait_until("everything listens", listening, seconds=15)
+        wait_until("everything listens", listening)
     except AssertionError as error:
         print(error)

@@ -99,9 +99,7 @@ def test_what_is_under_way_outlives_the_listener(
             idle=12,
         )
         slow = pool.submit(estate.visit, [estate.direct(NAME, "slow?seconds=20", timeout=40)])
-        wait_until(
-            "both are under way", lambda: len(established(estate) - earlier) == 2, seconds=10
-        )
+        wait_until("both are under way", lambda: len(established(estate) - earlier) == 2)
         try:
             if event == "removal":
                 estate.install(project)

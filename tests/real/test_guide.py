@@ -103,7 +103,7 @@ def test_a_reload_that_nginx_does_not_survive_ends_the_blocks(
     squatter = estate.host.start("python3", "-m", "http.server", "8443", timeout=120)
     try:
         listening = ("ss", "--no-header", "--listening", "--tcp", "sport = :8443")
-        wait_until("the port is taken", lambda: estate.host.run(*listening).stdout, seconds=30)
+        wait_until("the port is taken", lambda: estate.host.run(*listening).stdout)
         estate.bring(
             edited(("listen_tls: 443", "listen_tls: 8443"), command=("swap", NAME, "veeam-usage"))
         )
@@ -301,7 +301,7 @@ def test_a_network_whose_addresses_change_is_made_anew(
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_blocks(
+def test_what_the_script_kept_is_repeated_at_the_end(
     estate: Estate, edited: Callable[..., Path], code: int
 ) -> None:
     """The script itself, with one more line and another exit code."""
@@ -321,7 +321,7 @@ def test_what_the_script_kept_is_repeated_at_the_end_and_a_failure_ends_the_bloc
             assert done.returncode == 0, said
             assert done.stdout.count("kept on purpose") == 2
             assert done.stdout.rstrip().endswith("kept on purpose")
-            wait_until("every route answers", estate.all_well, seconds=30)
+            wait_until("every route answers", estate.all_well)
         else:
             assert done.returncode != 0
             assert "stopped at the firewall" in done.stderr
@@ -398,7 +398,7 @@ def two_states(
     installed.host.run("rm", "-r", "/srv/annex")
 
 
-def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_them(
+def test_blocks_that_were_killed_before_any_command_are_finished(
     installed: Estate, two_states: list[tuple[Path, str]]
 ) -> None:
     at, ways = 0, dict[str, set[int]]()
@@ -421,9 +421,7 @@ def test_whatever_command_the_blocks_are_killed_before_the_next_run_finishes_the
             left.remove(point)
             code = run_traced(installed, (point, 1))
         installed.blocks()
-        wait_until(
-            "every route answers with its own service's name", installed.all_well, seconds=60
-        )
+        wait_until("every route answers with its own service's name", installed.all_well)
         if whole(installed) != state or (point is not None and code != KILLED):
             wrong.append((point, code))
     assert wrong == []

@@ -133,9 +133,7 @@ def test_without_the_guard_anyone_reaches_a_published_port_whatever_ufw_says(
             "unguarded",
         ).stdout
         targets = [(HOST["outside"], 5390, "tcp"), (address.strip(), 5000, "tcp")]
-        wait_until(
-            "it is open", lambda: estate.reach("outside", targets) == ["open", "open"], seconds=10
-        )
+        wait_until("it is open", lambda: estate.reach("outside", targets) == ["open", "open"])
     finally:
         estate.host.run("ufw", "delete", "deny", "5390/tcp")
         estate.host.run("docker", "stop", "--time", "1", "unguarded")
@@ -238,7 +236,6 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
         wait_until(
             "the neighbour listens",
             lambda: published.reach("outside", listening) == ["open"],
-            seconds=10,
         )
         for name in ("published-to-lan", "published-here"):
             assert published.compose("exec", "-T", name, "python3", "-c", ask).strip() == "200"
@@ -303,7 +300,7 @@ def test_the_guard_holds_after(published: Estate, event: str) -> None:
     assert guard
     for command in (SCRIPT if event == "the script once more" else event).split(", "):
         published.host.run(*command.split(), timeout=120)
-    wait_until("every route is back", published.all_well, seconds=60)
+    wait_until("every route is back", published.all_well)
     assert (chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")) == (guard, jumps)
     holds(published)
 
@@ -379,7 +376,7 @@ def rebooted(published: Estate) -> tuple[Estate, list[list[str]]]:
 
 def test_after_a_reboot_everything_is_back_without_help(rebooted: tuple[Estate, object]) -> None:
     estate, _ = rebooted
-    wait_until("every route is back", estate.all_well, seconds=60)
+    wait_until("every route is back", estate.all_well)
     assert (
         estate.reach("lan", [(HOST["lan"], port, "tcp") for port in (5007, 5400, 443)])
         == ["open"] * 3

@@ -50,7 +50,7 @@ def test_a_dashboards_own_redirect_stays_under_its_prefix(estate: Estate) -> Non
         assert answer["headers"]["location"] == f"https://dashboards.example.com/dashboard/{name}/"
 
 
-def test_a_route_without_its_slash_redirects_and_keeps_the_query_the_host_and_the_port(
+def test_a_route_without_its_slash_redirects_within_the_visitors_address(
     estate: Estate,
 ) -> None:
     routes = [service.route or "" for service in estate.declared.routed]

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.limit import HANGS
+
 HERE = Path(__file__).resolve().parent
 RECIPE = HERE / "host"
 LABEL = "portgen-testhost"
@@ -175,7 +177,7 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
         # What a killed run left behind; the lock says that nobody is using it.
         stale = _call((*ours, "ps", "-aq", "--filter", f"label={LABEL}")).stdout.split()
         if stale:
-            _call((*ours, "rm", "--force", "--volumes", *stale), timeout=120)
+            _call((*ours, "rm", "--force", "--volumes", *stale), timeout=HANGS)
         yield ours
 
 
@@ -190,7 +192,11 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
         _make_root(root)
     with root.open("rb") as tar:
         imported = subprocess.run(
-            (*docker, "import", "-", name), stdin=tar, capture_output=True, check=False, timeout=300
+            (*docker, "import", "-", name),
+            stdin=tar,
+            capture_output=True,
+            check=False,
+            timeout=HANGS,
         )
     if imported.returncode != 0:
         raise CannotHostError(f"docker import failed: {imported.stderr.decode(errors='replace')}")
@@ -201,7 +207,7 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
         (*docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", LABEL)
     ).stdout.split():
         if line != name:  # in use by another run: it stays
-            _call((*docker, "image", "rm", line), check=False, timeout=120)
+            _call((*docker, "image", "rm", line), check=False, timeout=HANGS)
     return name
 
 
@@ -226,11 +232,11 @@ def _make_root(tar: Path) -> None:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 check=False,
-                timeout=900,
+                timeout=2 * HANGS,
             )
         if made.returncode != 0:
             raise CannotHostError(f"building the test host's image failed: {_tail(log)}")
-        _call(("tar", "--numeric-owner", "-C", str(root), "-cf", str(part), "."), timeout=300)
+        _call(("tar", "--numeric-owner", "-C", str(root), "-cf", str(part), "."), timeout=HANGS)
         part.rename(tar)
 
 
@@ -257,7 +263,7 @@ class Host:
                 ),
             ),
             check=False,
-            timeout=120,
+            timeout=HANGS,
         )
         if started.returncode != 0:
             raise CannotHostError(f"docker can't run the test host here: {started.stderr}")
@@ -268,7 +274,7 @@ class Host:
 
     def reboot(self) -> None:
         """An orderly shutdown and a new boot: memory is lost, disks stay."""
-        _call((*self.docker, "restart", "--time", "90", self.name), timeout=150)
+        _call((*self.docker, "restart", "--time", "90", self.name), timeout=HANGS)
         self._wait_for_boot()
 
     def _wait_for_boot(self) -> None:
@@ -277,7 +283,7 @@ class Host:
             return state in ("running", "degraded")
 
         try:
-            wait_until("systemd has started everything", booted, seconds=90)
+            wait_until("systemd has started everything", booted)
         except AssertionError as error:
             log = _call((*self.docker, "logs", "--tail", "20", self.name), check=False)
             jobs = self.run("systemctl", "list-jobs", "--no-pager", check=False)
@@ -287,7 +293,7 @@ class Host:
 
     def remove(self) -> None:
         """The host is gone, with its disks and its cgroup."""
-        _call((*self.docker, "rm", "--force", "--volumes", self.name), check=False, timeout=120)
+        _call((*self.docker, "rm", "--force", "--volumes", self.name), check=False, timeout=HANGS)
         for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
             _, mounted, kind, *_ = line.split()
             group = Path(mounted) / self.name
@@ -304,7 +310,7 @@ class Host:
         stdin: str | bytes | None = None,
         netns: str | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = HANGS,
     ) -> subprocess.CompletedProcess[str]:
         """Runs `argv` in the host, or in a neighbour's place on the network (`netns`: "lan", "outside")."""
         return _call(
@@ -312,13 +318,13 @@ class Host:
         )
 
     def sh(
-        self, script: str, *, check: bool = True, timeout: float = 60
+        self, script: str, *, check: bool = True, timeout: float = HANGS
     ) -> subprocess.CompletedProcess[str]:
         """Runs a shell script in the host."""
         return self.run("sh", "-eu", stdin=script, check=check, timeout=timeout)
 
     def start(
-        self, *argv: str, netns: str | None = None, timeout: float = 600
+        self, *argv: str, netns: str | None = None, timeout: float = HANGS
     ) -> subprocess.Popen[str]:
         """Starts `argv` in the host and does not wait for it."""
         return subprocess.Popen(
@@ -364,7 +370,7 @@ class Host:
 
 
 def wait_until(
-    what: str, happens: Callable[[], T], *, seconds: float = 30, every: float = 0.2
+    what: str, happens: Callable[[], T], *, seconds: float = HANGS, every: float = 0.2
 ) -> T:
     """Returns what `happens` gives once it is true; fails with `what` and its last error after `seconds`."""
     end = time.monotonic() + seconds
@@ -386,7 +392,7 @@ def wait_until(
 def _answers(docker: Sequence[str]) -> bool:
     try:
         info = _call(
-            (*docker, "info", "--format", "{{json .ServerVersion}}"), check=False, timeout=20
+            (*docker, "info", "--format", "{{json .ServerVersion}}"), check=False, timeout=HANGS
         )
     except subprocess.TimeoutExpired:
         return False
@@ -402,7 +408,7 @@ def _call(
     *,
     stdin: str | bytes | None = None,
     check: bool = True,
-    timeout: float = 60,
+    timeout: float = HANGS,
 ) -> subprocess.CompletedProcess[str]:
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
@@ -424,7 +430,7 @@ def _call(
 def _stop(daemon: subprocess.Popen[bytes]) -> None:
     daemon.terminate()
     try:
-        daemon.wait(timeout=60)
+        daemon.wait(timeout=HANGS)
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()

@@ -8,19 +8,13 @@ from pathlib import Path
 from portgen import targets
 from portgen.files import diff, render
 from portgen.files.output import Output, Present
-from portgen.inventory import source as inventory
-from portgen.plan import planner
-from portgen.plan.types import Plan
 from portgen.review import compare as review
 from portgen.review.compare import Review
+from tests.estates import planned
 
 CASES = sorted(Path(__file__).parent.glob("cases/*/before.yaml"))
 FEATURES = sorted(Path(__file__).parents[1].glob("targets/cases/*/inventory.yaml"))
 TEMPLATES = [Path(__file__).parent.parent.parent / "templates"]
-
-
-def planned(text: str) -> Plan:
-    return planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
 
 
 def by_plans(before: str, after: str) -> Review:

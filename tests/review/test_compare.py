@@ -11,7 +11,8 @@ from portgen.plan import of_plan
 from portgen.plan.facts import Key, Route, Service, Unit
 from portgen.plan.types import Endpoint
 from portgen.review import compare, summary
-from tests.review.reviewed import CASES, by_files, by_plans, case_of, planned, texts
+from tests.estates import planned
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 
 # What files can't tell, and say instead: no purpose, no program of which nothing is rendered,
 # nothing of a service that was planned.

@@ -9,10 +9,10 @@ import pytest
 
 from portgen import targets
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import facts, of_plan, planner
+from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
 from portgen.review import readings
+from tests.estates import planned
 from tests.review.reviewed import FEATURES, TEMPLATES
 
 
@@ -22,7 +22,7 @@ from tests.review.reviewed import FEATURES, TEMPLATES
     ids=lambda case: case.parent.name,
 )
 def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
-    plan = planner.make(inventory.parse(case.read_bytes(), "inventory.yaml").inventory)
+    plan = planned(case.read_bytes())
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
     planned_facts = of_plan.of(plan, keys)

@@ -17,7 +17,8 @@ from portgen.review import compare as review
 from portgen.review import firewall, readings, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
-from tests.review.reviewed import CASES, by_files, by_plans, case_of, planned, texts
+from tests.estates import planned
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
@@ -183,9 +184,7 @@ class Running:
 
 
 @given(inventories(), inventories())
-def test_nobody_starts_on_what_another_still_holds_and_nobody_is_led_to_anothers(
-    before: str, after: str
-) -> None:
+def test_nobody_starts_on_what_another_still_holds(before: str, after: str) -> None:
     old, new = described(before, after)
     running = Running(old, new)
     for step in steps.plan(old, new, firewall.changes(old, new)):
@@ -246,7 +245,7 @@ def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: st
 
 
 @given(inventories(), inventories())
-def test_each_service_that_differs_gets_one_line_and_both_ways_of_reading_agree_on_who_is_exposed(
+def test_each_service_that_differs_gets_one_line_from_plans_and_from_files(
     before: str, after: str
 ) -> None:
     old, new = planned(before), planned(after)
@@ -345,7 +344,7 @@ def test_a_forwarder_stops_where_another_gets_the_address_that_it_leads_to() -> 
 
 
 @pytest.mark.parametrize("name", ["network-renamed", "network-grown"])
-def test_a_network_that_is_recreated_takes_its_containers_down_and_comes_back_with_them(
+def test_a_network_is_recreated_with_its_containers(
     name: str,
 ) -> None:
     case = case_of(name)

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from portgen import rules
-from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.problem import Problem
+from tests.estates import loaded
 
 
 def reported(rule: str, example: str) -> list[Problem]:
     """What a rule says of an example; the file of a team is what stands behind `---`."""
-    source = inventory.parse(rules.framed(example).encode(), "inventory.yaml")
+    source = loaded(rules.framed(example))
     plan = planner.make(source.inventory)
     alone = {rule: rules.every()[rule]}
     team_file = example.partition("---\n")[2]

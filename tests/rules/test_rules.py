@@ -19,12 +19,12 @@ from msgspec.structs import replace
 from pytest_snapshot.plugin import Snapshot
 
 from portgen import rules, screen, whole
-from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.problem import Problem
 from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
+from tests.estates import loaded, planned
 from tests.limit import HANGS
 
 CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
@@ -32,7 +32,7 @@ CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
 
 def problems_of(case: Path) -> list[Problem]:
     """What the case's own rule finds; no other rule runs."""
-    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    source = loaded(case.read_bytes())
     plan = planner.make(source.inventory)
     name = case.parent.parent.name
     alone = {name: rules.every()[name]}
@@ -85,7 +85,7 @@ def test_a_new_rule_changes_no_other_rule_s_case(
     try:
         noted = rules.every()["each-noted"]
         for case in CASES:
-            source = inventory.parse(case.read_bytes(), "inventory.yaml")
+            source = loaded(case.read_bytes())
             plan = planner.make(source.inventory)
             among_all = [one.rule for one in rules.check(plan, source.at)]
             assert among_all.count("each-noted") == len(list(noted.check(plan)))
@@ -102,7 +102,7 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
     for case in CASES:
         if case.parent.parent.name != rule:
             continue
-        source = inventory.parse(case.read_bytes(), "inventory.yaml")
+        source = loaded(case.read_bytes())
         plan = planner.make(source.inventory)
         findings = findings_of(plan, rule, case)
         for name in sorted({at_service(finding) for finding in findings} - {None}):
@@ -199,7 +199,7 @@ def plan_with(directive: str) -> Plan:
         "hosts: {box: {}}\n"
         f"projects: {{p: {{services: {{a: {{port: 5000, via: process, route: {route}}}}}}}}}\n"
     )
-    return planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
+    return planned(text)
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from pytest_snapshot.plugin import Snapshot
 from portgen import rules, screen, targets
 from portgen.files import render
 from portgen.files.render import File
-from portgen.inventory import source as inventory
 from portgen.plan import planner
 from portgen.problem import Severity
 from portgen.settings import Style
 from tests import readback
+from tests.estates import loaded
 from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ SHARED = (
 
 
 def rendered(case: Path) -> list[File]:
-    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    source = loaded(case.read_bytes())
     plan = planner.make(source.inventory)
     problems = rules.check(plan, source.at)
     assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(
@@ -68,7 +68,7 @@ DEFAULT = [case for case in CASES if not (case.parent / "templates").exists()]
 
 @pytest.mark.parametrize("case", DEFAULT, ids=lambda case: case.parent.name)
 def test_a_feature_reads_back_as_planned(case: Path, tmp_path: Path) -> None:
-    source = inventory.parse(case.read_bytes(), "inventory.yaml")
+    source = loaded(case.read_bytes())
     readback.check(planner.make(source.inventory), rendered(case), tmp_path)
 
 

@@ -9,15 +9,13 @@ import pytest
 
 from portgen import targets as every_target
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.targets import Check, Machine, Rejection, Unchecked, compose
 from portgen.targets.nginx import checking as nginx
 from portgen.targets.systemd import writing as systemd
 from portgen.targets.ufw import writing as ufw
-from tests.estates import EVERYTHING, REPOSITORY
+from tests.estates import EVERYTHING, REPOSITORY, planned
 
 ROOT = Machine(True, "/srv/inventory", {}.get, lambda path: False)
 USER = ROOT._replace(root=False)
@@ -27,17 +25,13 @@ def recorded(name: str) -> str:
     return (Path(__file__).parent / "recorded" / f"{name}.txt").read_text()
 
 
-def planned(text: str = EVERYTHING) -> Plan:
-    return planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
-
-
 def files_of(plan: Plan, target: str) -> Mapping[str, str]:
     files = render.files(plan, {target: every_target.every()[target]}, [REPOSITORY / "templates"])
     return {file.path.partition("/")[2]: file.text for file in files}
 
 
 def checks(target: str, machine: Machine = ROOT) -> list[Check]:
-    plan = planned()
+    plan = planned(EVERYTHING)
     found = every_target.every()[target].checks(plan.hosts[0], files_of(plan, target), machine)  # type: ignore[attr-defined]
     return [check for check in found if isinstance(check, Check)]
 
@@ -254,7 +248,7 @@ def test_anything_that_systemd_says_is_a_fault_even_with_exit_code_0():
     ]
 
 
-def test_a_socat_that_is_missing_here_is_told_once_and_is_no_fault_of_the_units():
+def test_a_missing_socat_is_reported_once_and_is_no_fault_of_the_units():
     said = "".join(
         f"portgen-{name}.service: Command /usr/bin/socat is not executable: No such file or directory\n"
         for name in ("a", "b")
@@ -277,7 +271,7 @@ def ufw_checks(program: str) -> list[Check]:
 
 
 def test_every_rule_of_the_script_is_asked_about():
-    plan = planned()
+    plan = planned(EVERYTHING)
     assert [check.arguments for check in ufw_checks("ufw")] == [
         ("--dry-run", *_words(opening)) for opening in plan.hosts[0].openings
     ]
@@ -293,9 +287,9 @@ def _words(opening: object) -> list[str]:
 def test_ufw_errors_have_the_line_of_their_rule():
     check = ufw_checks("ufw")[0]
     line = (
-        files_of(planned(), "ufw")["ufw/portgen-ufw.sh"]
+        files_of(planned(EVERYTHING), "ufw")["ufw/portgen-ufw.sh"]
         .split("\n")
-        .index("ufw " + ufw.rule(planned().hosts[0].openings[0]))
+        .index("ufw " + ufw.rule(planned(EVERYTHING).hosts[0].openings[0]))
         + 1
     )
     assert read(check, 1, recorded("ufw-bad-port")) == [

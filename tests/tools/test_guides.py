@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.limit import HANGS
+
 pytestmark = pytest.mark.source
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +91,7 @@ class Checkout:
             text=True,
             cwd=self.folder,
             env=environment,
-            timeout=120,
+            timeout=HANGS,
         )
         if done.returncode == 0:
             return done.stdout

@@ -65,7 +65,7 @@ def test_docker_does_not_answer_so_everything_may_still_be_published(host: Host)
     ]
 
 
-def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitors(
+def test_a_container_whose_port_is_taken_over_keeps_its_visitors(
     host: Host,
 ) -> None:
     """To everybody, even: the rules of the new holder open the port once the old one has let go, and not
@@ -81,7 +81,7 @@ def test_a_container_on_a_port_that_another_service_takes_over_keeps_its_visitor
     assert printed.splitlines()[3:] == ["as before", "-A DOCKER-USER -j PORTGEN-GUARD", "gone", "0"]
 
 
-def test_a_moved_service_keeps_its_old_port_guarded_while_its_container_is_still_there(
+def test_a_moved_service_keeps_its_guard_while_its_container_is_there(
     host: Host,
 ) -> None:
     moved = {"shop": "{port: 5009, allow: [any], address: 172.30.0.17}"}

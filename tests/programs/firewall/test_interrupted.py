@@ -79,31 +79,31 @@ def all_healed(host: Host, mode: str, first: dict[str, str], then: dict[str, str
     assert wrong == {}
 
 
-def test_killed_before_any_command_an_install_is_finished_by_the_next_run(host: Host) -> None:
+def test_an_install_that_was_killed_before_any_command_is_finished(host: Host) -> None:
     all_healed(host, "before", {}, AFTER)
 
 
-def test_killed_after_any_command_an_install_is_finished_by_the_next_run(host: Host) -> None:
+def test_an_install_that_was_killed_after_any_command_is_finished(host: Host) -> None:
     all_healed(host, "after", {}, AFTER)
 
 
-def test_after_any_command_that_failed_an_install_is_finished_by_the_next_run(host: Host) -> None:
+def test_an_install_that_failed_anywhere_is_finished(host: Host) -> None:
     all_healed(host, "fail", {}, AFTER)
 
 
-def test_killed_after_any_command_a_change_of_the_guard_is_finished_by_the_next_run(
+def test_a_change_of_the_guard_that_was_killed_anywhere_is_finished(
     host: Host,
 ) -> None:
     all_healed(host, "after", BEFORE, AFTER)
 
 
-def test_after_any_command_that_failed_the_removal_of_the_guard_is_finished_by_the_next_run(
+def test_a_removal_of_the_guard_that_failed_anywhere_is_finished(
     host: Host,
 ) -> None:
     all_healed(host, "fail", BEFORE, {})
 
 
-def test_a_rule_that_ufw_wrote_and_did_not_load_is_loaded_and_one_that_it_did_not_unload_goes(
+def test_ufws_file_and_the_kernel_are_made_to_agree(
     host: Host,
 ) -> None:
     """ufw writes its file first: killed in between, file and kernel differ, and ufw itself never looks."""

@@ -11,7 +11,7 @@ WIKI = {"wiki": SERVICES["wiki"]}
 ENABLE = f"{IPV4_ONLY} ufw allow 22/tcp comment mine >/dev/null; ufw --force enable >/dev/null"
 
 
-def test_a_file_of_ufws_that_is_cut_off_costs_no_rule_that_the_kernel_still_has(host: Host) -> None:
+def test_a_file_of_ufws_that_is_cut_off_costs_no_rule(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
         {ENABLE}; {script} >/dev/null; iptables -S ufw-user-input >/run/before; : >/etc/ufw/user.rules
@@ -129,7 +129,7 @@ def test_after_init_is_changed_only_where_a_shell_runs_it(host: Host) -> None:
     assert printed.split() == ["0", "0", "1", "1"]
 
 
-def test_a_block_with_crlf_is_written_anew_and_what_is_around_it_keeps_its_bytes(
+def test_only_our_own_block_loses_its_crlf(
     host: Host,
 ) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
@@ -164,7 +164,7 @@ def test_a_container_that_is_removed_between_two_questions_is_no_fault(host: Hos
     assert printed == "gone\n0\n"
 
 
-def test_where_docker_has_a_socket_and_no_program_nothing_is_known_of_its_containers(
+def test_docker_with_a_socket_and_without_its_program_is_not_known(
     host: Host,
 ) -> None:
     without = "rm /run/bin/docker; : >/run/docker.sock; mkdir /run/few; ln -sf /usr/sbin/* /usr/bin/* /run/few; rm -f /run/few/docker; PATH=/run/few"

@@ -76,7 +76,7 @@ def test_only_what_differs_calls_ufw(host: Host) -> None:
     assert calls == ["allow proto tcp from any to any port 5003 comment portgen:open"]
 
 
-def test_an_operators_identical_rule_keeps_its_comment_and_outlives_the_service(host: Host) -> None:
+def test_an_operators_identical_rule_outlives_the_service(host: Host) -> None:
     with_wiki = host.render({"wiki": "{port: 5000, via: socat, allow: [192.168.0.0/16]}"})
     without = host.render({}, "without")
     mine = "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'mine, do not touch'"
@@ -226,7 +226,7 @@ def test_the_guard_is_replaced_in_its_place_and_removed_without_a_trace(host: Ho
     ]
 
 
-def test_an_after_init_of_the_operator_still_runs_and_a_sleeping_one_stays_asleep(
+def test_an_after_init_of_the_operator_is_as_it_was(
     host: Host,
 ) -> None:
     ufw = host.render(GUARDED)
@@ -361,7 +361,7 @@ def test_several_commands_that_fail_are_counted_and_named(host: Host) -> None:
     ]
 
 
-def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_told(
+def test_rules_for_ipv6_are_skipped_where_ufw_leaves_ipv6_alone(
     host: Host,
 ) -> None:
     ufw = host.render({name: SERVICES[name] for name in ("open", "six")})
@@ -379,7 +379,7 @@ def test_where_ufw_leaves_ipv6_alone_rules_with_such_a_source_are_skipped_and_to
     assert third == ""
 
 
-def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_and_goes_later(
+def test_an_old_rule_for_ipv6_stays_while_ufw_leaves_ipv6_alone(
     host: Host,
 ) -> None:
     ufw = host.render({"six": SERVICES["six"]})
@@ -393,7 +393,7 @@ def test_a_rule_with_an_ipv6_source_stays_unheeded_while_ufw_leaves_ipv6_alone_a
     assert sorted(set(re.findall(r"portgen:\w+", printed))) == ["portgen:nginx"]
 
 
-def test_a_dry_run_that_may_not_read_the_guards_files_says_so_and_claims_no_damage(
+def test_a_dry_run_that_may_not_read_the_guards_files_says_so(
     host: Host,
 ) -> None:
     ufw = host.render(GUARDED)

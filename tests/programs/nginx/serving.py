@@ -23,8 +23,7 @@ from typing import Any, NamedTuple, Self
 
 from portgen import targets
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import planner
+from tests.estates import planned
 from tests.limit import HANGS, until
 
 REPOSITORY = Path(__file__).parents[3]
@@ -42,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 def rendered(text: str, host: str = "box") -> dict[str, str]:
     """nginx's files of one host, by their path below /etc/nginx."""
-    plan = planner.make(inventory.parse(text.encode(), "inventory.yaml").inventory)
+    plan = planned(text)
     files = render.files(plan, {"nginx": targets.every()["nginx"]}, [REPOSITORY / "templates"])
     start = f"{host}/nginx/"
     return {

@@ -212,7 +212,7 @@ def test_the_request_line_s_name_counts_and_the_header_is_not_passed_on(
     assert only.ask("box.example", "http://evil.example/web/x").status == CLOSED
 
 
-def test_a_request_without_a_host_is_for_the_first_name_unless_that_is_a_pattern(
+def test_a_request_without_a_host_is_for_the_first_plain_name(
     site: Callable[..., Site],
 ) -> None:
     answer = site("[box.example, other.example]").ask(None, version="1.0")
@@ -224,7 +224,7 @@ def test_two_hosts_are_refused(site: Callable[..., Site]) -> None:
     assert site("box.example").ask("box.example", "/web/x", "Host: evil.example").status == 400
 
 
-def test_with_tls_both_ports_answer_for_own_names_only_whatever_name_the_handshake_had(
+def test_with_tls_both_ports_answer_for_own_names_only(
     site: Callable[..., Site],
 ) -> None:
     only = site("[box.example, '*.box.example']", tls=True)

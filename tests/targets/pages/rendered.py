@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portgen.files import render
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.targets.docs import writing as docs
+from tests.estates import planned
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = Path(__file__).parent / "everything"
@@ -29,7 +28,7 @@ class Pages(NamedTuple):
 
 def pages(text: bytes) -> Pages:
     """The first host's pages."""
-    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    plan = planned(text)
     files = {
         file.path: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])
     }

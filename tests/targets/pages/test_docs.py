@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from pytest_snapshot.plugin import Snapshot
 
 from portgen import markdown
-from portgen.inventory import source as inventory
-from portgen.plan import planner
 from portgen.problem import PortgenError
 from portgen.targets.docs import writing as docs
+from tests.estates import planned
 from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
 
@@ -62,7 +61,7 @@ def test_both_pages_of_an_inventory_that_has_everything(snapshot: Snapshot) -> N
 )
 def test_every_case_has_both_pages_and_no_service_is_left_out(case: Path) -> None:
     text = case.read_bytes()
-    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    plan = planned(text)
     services = [service for service in plan.services if service.host == plan.hosts[0].name]
     found = pages(text)
     entries = [json.loads(line) for line in found.data.strip().split("\n")]
@@ -291,11 +290,7 @@ def test_routes_are_tried_at_the_address_that_visitors_use(seed: Pages) -> None:
     ],
 )
 def test_where_a_browser_finds_the_server(nginx: str, url: str | None) -> None:
-    plan = planner.make(
-        inventory.parse(
-            f"version: 1\nhosts: {{here: {{nginx: {{{nginx}}}}}}}\n".encode(), "i"
-        ).inventory
-    )
+    plan = planned(f"version: 1\nhosts: {{here: {{nginx: {{{nginx}}}}}}}\n")
     server = plan.hosts[0].server
     assert server is not None
     assert docs.base_url(server) == url

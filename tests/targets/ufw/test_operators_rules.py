@@ -133,7 +133,7 @@ def unique(wanted: list[Any]) -> list[Any]:
 
 
 @given(st.lists(wants, max_size=5).map(unique), st.lists(rules(), max_size=6).map(distinct))
-def test_whatever_rules_there_are_an_operators_stay_as_they_are_and_a_second_run_does_nothing(
+def test_an_operators_rules_stay_and_a_second_run_does_nothing(
     wanted: list[Any], present: list[Any]
 ) -> None:
     ufw = Ufw(present)
