@@ -78,7 +78,7 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
     own.parent.mkdir()
     one_line = passed.replace("{{ route.upstream }}", "$up")
     own.write_text(default.replace(passed, f"set $up {{{{ route.upstream }}}}; {one_line}"))
-    plan = planner.make(inventory.parse(INVENTORY.encode(), "inventory.yaml").inventory)
+    plan = planned(INVENTORY)
     nginx = {"nginx": targets.every()["nginx"]}
     key = Key("box", "web")
     before, after = (

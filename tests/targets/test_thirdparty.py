@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portgen.problem import Exit
-from tests.inventories import TWO_SERVICES
+from tests.estates import TWO_SERVICES
 
 PACKAGE = Path(__file__).parent / "thirdparty"
 Run = Callable[..., subprocess.CompletedProcess[str]]
