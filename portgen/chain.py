@@ -72,8 +72,7 @@ def check_source(source: Source) -> Checked:
 
 
 def names_team_files(settings: Settings) -> bool:
-    """Whether the inventory may name a team's compose file: that can change while the inventory
-    does not."""
+    """Whether the inventory may name a team's compose file, which changes by itself."""
     from portgen import whole
 
     try:
@@ -84,8 +83,7 @@ def names_team_files(settings: Settings) -> bool:
 
 
 def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:
-    """What the teams' own files contradict, as `lint` reports it; reads nothing where there are
-    none."""
+    """What the teams' own files contradict, as `lint` reports it."""
     if not any(project.base_file for project in planned.projects):
         return []
     from portgen import rules, whole
@@ -95,8 +93,7 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
 
 
 def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
-    """The plan as files, of one target or of all. Raises PortgenError(Exit.USAGE) for an unknown
-    target."""
+    """The plan as files, of all targets or one. Raises PortgenError(Exit.USAGE) if it is unknown."""
     from portgen import targets
     from portgen.files import memory
     from portgen.files import render as renderer

@@ -82,8 +82,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _ended(error: BaseException, given: dict[str, Any]) -> int:
-    """Say why the command ended, and give its exit code. With -v, what nobody foresaw is raised
-    again."""
+    """Say why the command ended, and give its exit code. With -v a bug is raised again."""
     style = settings_of(given).style
     match error:
         case PortgenError():
@@ -102,8 +101,7 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
             error.show()
             return Exit.USAGE
         case BrokenPipeError():
-            # Whoever read the output has seen enough. Python's own flush at exit would fail once
-            # more.
+            # The reader of the output has gone. Python's own flush at exit would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.OK
     if style.verbose:

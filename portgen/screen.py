@@ -29,8 +29,7 @@ _RUNNER = re.compile(r"^([^\S\n]*)(?=::|##\[)", re.MULTILINE)
 
 
 def shown(text: str, style: Style) -> str:
-    """Lines from elsewhere as they may be printed: nothing hidden, and on GitHub no command to the
-    runner."""
+    """Foreign lines as they may be printed: nothing hidden, no command to GitHub's runner."""
     text = visible(text)
     if style.format == "github" or os.environ.get("GITHUB_ACTIONS"):
         text = _RUNNER.sub(r"\1\\", text)
@@ -163,8 +162,7 @@ def _markdown_row(problem: Problem) -> str:
 
 
 def _github(problem: Problem, folder: str) -> str:
-    """A workflow command. GitHub takes paths from the repository's root, wherever in it the step
-    runs."""
+    """A workflow command. GitHub takes paths from the repository's root."""
     kind = "notice" if problem.severity is Severity.NOTE else problem.severity
     message = problem.message
     if problem.hint:

@@ -25,8 +25,7 @@ class Style(NamedTuple):
 
 
 def wants_color(choice: str) -> bool:
-    """`always`, `never`, or by NO_COLOR (it beats the next), CLICOLOR_FORCE and whether stdout is a
-    terminal."""
+    """`always`, `never`, or by NO_COLOR, then CLICOLOR_FORCE, then whether stdout is a terminal."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):
@@ -50,6 +49,5 @@ class Settings(NamedTuple):
 
     @property
     def out(self) -> Path:
-        """Beside the inventory's folder, not the inventory: `-o` is a path of the person who runs
-        portgen."""
+        """Below `-C`'s folder, wherever the inventory itself lies."""
         return self.folder / self.output_name

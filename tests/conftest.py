@@ -1,6 +1,7 @@
 """What all tests share: which programs they need, how hard hypothesis tries, a cache of their own.
 
-PORTGEN_REQUIRE_PROGRAMS=1 (CI) turns a missing program from a skip into a failure; PORTGEN_THOROUGH=1 tries many more examples.
+PORTGEN_REQUIRE_PROGRAMS=1 (CI) turns a missing program from a skip into a failure; PORTGEN_THOROUGH=1 tries
+many more examples.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from hypothesis import HealthCheck, settings
 from tests.estates import es, everything  # noqa: F401 - fixtures for all
 from tests.repositories import git, history  # noqa: F401 - fixtures for all
 
-# In the background of a shell script SIGINT is ignored, also by whatever is started here; then no test could interrupt it.
+# In the background of a shell script SIGINT is ignored, also by whatever is started here; then no test
+# could interrupt it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
@@ -57,7 +59,8 @@ def need() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tests neither read nor write the cache of the person who runs them, and get no colours from their terminal."""
+    """Tests neither read nor write the cache of the person who runs them, and get no colours from their
+    terminal."""
     cache = tmp_path_factory.mktemp("cache")
     os.environ["XDG_CACHE_HOME"] = str(cache)
     for name in ("NO_COLOR", "CLICOLOR_FORCE"):

@@ -1,4 +1,5 @@
-"""The inventories that several tests share, what is planned of them, and how a test changes its copy of one."""
+"""The inventories that several tests share, what is planned of them, and how a test changes its copy of
+one."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ REPOSITORY = Path(__file__).parents[1]
 def wall(
     services: str = "", *, host: str = "zones: {lan: [192.168.0.0/16]}", more: str = ""
 ) -> str:
-    """The host `box` and its project `wall`, ports 5000-5099. `services` are the lines below `services:`, without
+    """The host `box` and its project `wall`, ports 5000-5099. `services` are the lines below `services:`,
+    without
     them that key is left out; `more` are further lines of the project."""
     text = f"""\
 version: 1
@@ -53,7 +55,8 @@ MOVED = (
     "keeps its container at 172.30.0.17:8000; restarts 1 unit"
 )
 
-# Every `via`, several ports, tcp and udp, who may come from nobody to anybody, a privileged port, every route option.
+# Every `via`, several ports, tcp and udp, who may come from nobody to anybody, a privileged port, every
+# route option.
 EVERYTHING = """\
 version: 1
 hosts:

@@ -45,7 +45,7 @@ def project(lines: str, name: str = "p") -> str:
     return f"version: 1\n{HOST}projects:\n  {name}:\n{lines}"
 
 
-# --- ranges ----------------------------------------------------------------------------------------------------------
+# --- ranges --------------------------------------------------------------------------------------
 
 
 @heavy
@@ -132,7 +132,10 @@ def one_list_of_equal_ranges() -> str:
 @heavy
 def scattered_reserved_ports_and_services() -> str:
     ranges = ",".join(str(port) for port in range(10000, 14000, 2))
-    head = f"version: 1\nhosts: {{h: {{reserved: [{ranges}]}}}}\nprojects:\n  p:\n    ports: 1-65535\n    services:\n"
+    head = (
+        f"version: 1\nhosts: {{h: {{reserved: [{ranges}]}}}}\nprojects:\n  p:\n"
+        "    ports: 1-65535\n    services:\n"
+    )
     return filled(head, numbered("      s@: {port: 10000}\n"))
 
 
@@ -173,7 +176,7 @@ def many_reserved_per_project() -> str:
     )
 
 
-# --- services --------------------------------------------------------------------------------------------------------
+# --- services ------------------------------------------------------------------------------------
 
 
 @heavy
@@ -207,7 +210,10 @@ def equal_ports_of_one_service() -> str:
 
 @heavy
 def udp_ports_of_one_service() -> str:
-    lines = "    ports: 1024-65535\n    network: {name: n, subnet: 10.0.0.0/8}\n    defaults: {protocol: udp}\n    services: {s: {ports: ["
+    lines = (
+        "    ports: 1024-65535\n    network: {name: n, subnet: 10.0.0.0/8}\n"
+        "    defaults: {protocol: udp}\n    services: {s: {ports: ["
+    )
     return filled(project(lines), numbered("@,", 1024), "1024]}}\n")
 
 
@@ -265,13 +271,21 @@ def routes_of_one_path() -> str:
 
 @heavy
 def aliased_directives() -> str:
-    head = f"version: 1\n{NGINX}projects:\n  p:\n    defaults: {{route: {{path: '/{{name}}/', extra: [{','.join(['a b;'] * 500)}]}}}}\n    services:\n"
+    head = (
+        f"version: 1\n{NGINX}projects:\n  p:\n"
+        f"    defaults: {{route: {{path: '/{{name}}/', extra: "
+        f"[{','.join(['a b;'] * 500)}]}}}}\n    services:\n"
+    )
     return filled(head, numbered("      s@: {port: 1@}\n"))
 
 
 @heavy
 def a_long_directive() -> str:
-    head = f"version: 1\n{NGINX}projects:\n  p:\n    defaults: {{route: {{path: '/{{name}}/', extra: ['{'a ' * 2000};']}}}}\n    services:\n"
+    head = (
+        f"version: 1\n{NGINX}projects:\n  p:\n"
+        f"    defaults: {{route: {{path: '/{{name}}/', extra: ['{'a ' * 2000};']}}}}\n"
+        "    services:\n"
+    )
     return filled(head, numbered("      s@: {port: 1@}\n"))
 
 
@@ -282,13 +296,15 @@ def notes_of_many_lines() -> str:
     )
 
 
-# --- names and words -------------------------------------------------------------------------------------------------
+# --- names and words -----------------------------------------------------------------------------
 
 
 @heavy
 def unknown_words_in_allow() -> str:
     return filled(
-        f"version: 1\nhosts: {{h: {{zones: {{{','.join(f'z{n}: []' for n in range(200))}}}}}}}\nprojects: {{p: {{services: {{s: {{port: 5000, allow: [",
+        f"version: 1\nhosts: {{h: {{zones: "
+        f"{{{','.join(f'z{n}: []' for n in range(200))}}}}}}}\n"
+        f"projects: {{p: {{services: {{s: {{port: 5000, allow: [",
         numbered("y@,"),
         "y]}}}}\n",
     )
@@ -306,7 +322,11 @@ def long_unknown_words_in_allow() -> str:
 
 @heavy
 def unknown_words_for_every_service() -> str:
-    head = f"version: 1\nhosts: {{h: {{zones: {{{','.join(f'zone-{n}: []' for n in range(199))}}}}}}}\nprojects: {{p: {{services: {{"
+    head = (
+        f"version: 1\nhosts: {{h: {{zones: "
+        f"{{{','.join(f'zone-{n}: []' for n in range(199))}}}}}}}\n"
+        f"projects: {{p: {{services: {{"
+    )
     return filled(head, numbered("s@: {allow: [zome-@]},"), "}}}\n")
 
 
@@ -412,7 +432,7 @@ def texts_of_blanks() -> str:
     )
 
 
-# --- addresses -------------------------------------------------------------------------------------------------------
+# --- addresses -----------------------------------------------------------------------------------
 
 
 @heavy
@@ -460,7 +480,10 @@ def aliased_cidrs_in_every_allow() -> str:
 def zones_in_every_allow() -> str:
     """A zone of 500 networks, a service of 500 ports: a quarter of a million openings."""
     cidrs = ",".join(f"10.{n % 256}.{n // 256}.0/24" for n in range(600))
-    head = f"version: 1\nhosts: {{h: {{zones: {{z: [{cidrs}]}}}}}}\nprojects: {{p: {{services: {{s: {{allow: [z], ports: ["
+    head = (
+        f"version: 1\nhosts: {{h: {{zones: {{z: [{cidrs}]}}}}}}\n"
+        f"projects: {{p: {{services: {{s: {{allow: [z], ports: ["
+    )
     return filled(head, numbered("@,", 1024), "1024]}}}}\n")
 
 
@@ -506,7 +529,10 @@ def one_allow_of_many_words() -> str:
 @heavy
 def allows_of_many_words() -> str:
     words = ",".join(["*z"] * 2000)
-    return f"version: 1\nhosts: {{h: {{zones: {{z: [10.0.0.0/8]}}}}}}\nprojects: {{p: {{services: {{s: {{port: 5000, allow: [&z z,{words}]}}}}}}}}\n"
+    return (
+        f"version: 1\nhosts: {{h: {{zones: {{z: [10.0.0.0/8]}}}}}}\n"
+        f"projects: {{p: {{services: {{s: {{port: 5000, allow: [&z z,{words}]}}}}}}}}\n"
+    )
 
 
 @heavy
@@ -532,7 +558,7 @@ def services_of_one_address() -> str:
     return filled(project(lines), numbered("      s@: {port: 1@, address: 10.0.0.99}\n"))
 
 
-# --- YAML ------------------------------------------------------------------------------------------------------------
+# --- YAML ----------------------------------------------------------------------------------------
 
 
 @heavy

@@ -329,7 +329,8 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
 
 @st.composite
 def broken(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid inventory with a few fields replaced, taken away or added, each well-formed: perhaps still valid."""
+    """A valid inventory with a few fields replaced, taken away or added, each well-formed: perhaps still
+    valid."""
     inventory = draw(valid())
     projects = list(inventory["projects"].values())
     for _ in range(draw(st.integers(1, 5))):

@@ -1,4 +1,5 @@
-"""An end for what would hang. What works is limited by the processor's time, what waits by `HANGS`: the load of the
+"""An end for what would hang. What works is limited by the processor's time, what waits by `HANGS`: the
+load of the
 machine changes neither."""
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from types import FrameType
 
 # Seconds by the clock, for whatever waits for something: it only ends what would wait for ever.
 HANGS = 600.0
-# Seconds of the processor's time: many times what anything here takes. What walks over all pairs, or over every
+# Seconds of the processor's time: many times what anything here takes. What walks over all pairs, or over
+# every
 # port, takes minutes.
 SECONDS = 5.0
 

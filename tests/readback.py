@@ -1,6 +1,8 @@
-"""Reads rendered files back, each by a parser that is not portgen's: what arrived, to be held against what was planned.
+"""Reads rendered files back, each by a parser that is not portgen's: what arrived, to be held against what
+was planned.
 
-In: the text of a file. Out: plain values, unescaped. Raises AssertionError for a file that is not what its syntax allows.
+In: the text of a file. Out: plain values, unescaped. Raises AssertionError for a file that is not what its
+syntax allows.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Block = dict[str, Any]
 
 
 def nginx(folder: Path, name: str, text: str) -> list[Block]:
-    """The directives of a fragment, as crossplane reads them; our variable for a dollar sign is a dollar sign again."""
+    """The directives of a fragment, as crossplane reads them; our variable for a dollar sign is a dollar
+    sign again."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     parsed = crossplane.parse(
@@ -43,7 +46,8 @@ def _undollar(directives: list[Block]) -> None:
 
 
 def _unescape(argument: str) -> str:
-    """What crossplane leaves as it is: it takes the backslash off the closing quote only (ngx_conf_read_token takes these)."""
+    """What crossplane leaves as it is: it takes the backslash off the closing quote only
+    (ngx_conf_read_token takes these)."""
     return re.sub(
         r"\\([\\\"'trn])",
         lambda match: {"t": "\t", "r": "\r", "n": "\n"}.get(match[1], match[1]),
@@ -68,7 +72,8 @@ def block(directives: list[Block], name: str, *arguments: str) -> list[Block]:
 
 
 def compose(text: str) -> Any:
-    """A compose file, with `$$` read as compose reads it. A key written twice is an error, as in compose v2."""
+    """A compose file, with `$$` read as compose reads it. A key written twice is an error, as in compose
+    v2."""
     keys = re.findall(r"(?m)^  (\S.*):$", text.split("\nnetworks:\n", maxsplit=1)[0])
     assert len(keys) == len(set(keys)), "a service is written twice"
     return _undouble(yaml.safe_load(text))
@@ -96,7 +101,8 @@ class Unit(NamedTuple):
 
 
 def unit(text: str) -> Unit:
-    """As systemd.syntax(7) and systemd.service(5) read it; `%%` and `$$` become one. Any other specifier is an error."""
+    """As systemd.syntax(7) and systemd.service(5) read it; `%%` and `$$` become one. Any other specifier is
+    an error."""
     sections: dict[str, list[tuple[str, str]]] = {}
     current: list[tuple[str, str]] | None = None
     for line in text.split("\n"):
@@ -176,7 +182,7 @@ def firewall(script: str) -> list[Rule]:
     return rules
 
 
-# --- held against the plan -------------------------------------------------------------------------------------------
+# --- held against the plan -----------------------------------------------------------------------
 
 
 def check(plan: Plan, files: Iterable[File], folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""The ES host itself: this repository's inventory, what is committed in output/ and schema/, and the bars they must meet."""
+"""The ES host itself: this repository's inventory, what is committed in output/ and schema/, and the bars
+they must meet."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def host(plan: Plan) -> Host:
     return only
 
 
-# --- the facts -------------------------------------------------------------------------------------------------------
+# --- the facts -----------------------------------------------------------------------------------
 
 
 def test_the_inventory_has_no_finding(source: inventory.Source, plan: Plan) -> None:
@@ -98,7 +99,7 @@ def test_postgresql_is_shared_and_open_to_the_projects_alone(plan: Plan, host: H
     ]
 
 
-# --- the committed files ---------------------------------------------------------------------------------------------
+# --- the committed files -------------------------------------------------------------------------
 
 
 def test_the_committed_output_is_current(plan: Plan) -> None:
@@ -181,7 +182,7 @@ def test_a_moved_service_changes_only_its_own_lines(
     assert before != after
 
 
-# --- the schema ------------------------------------------------------------------------------------------------------
+# --- the schema ----------------------------------------------------------------------------------
 
 
 def test_the_committed_schema_is_current(portgen: Callable[..., Any]) -> None:
@@ -267,7 +268,8 @@ def test_the_schema_refuses_what_portgen_refuses(text: str) -> None:
 
 
 def json_like(text: str) -> Any:
-    """The values as an editor's plug-in, which reads YAML 1.2, hands them to the schema: dates and octals stay text."""
+    """The values as an editor's plug-in, which reads YAML 1.2, hands them to the schema: dates and octals
+    stay text."""
 
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way

@@ -1,4 +1,5 @@
-"""The house: folders are floors, a folder imports only from those above it in the list, and what a floor may touch
+"""The house: folders are floors, a folder imports only from those above it in the list, and what a floor
+may touch
 is the same for every file in it."""
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FLOORS = [
     "commands",
 ]
 PURE = {"formats", "plan", "rules", "edits", "targets", "review"}
-HEAVY = {"jinja2", "yaml", "msgspec", "patiencediff"}
+HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
 IO = {
     "os",
     "io",
@@ -102,7 +103,7 @@ def called(path: Path) -> set[str]:
     return attributes | {call.id for call in calls if isinstance(call, ast.Name)}
 
 
-# --- floors ----------------------------------------------------------------------------------------------------------
+# --- floors --------------------------------------------------------------------------------------
 
 
 def test_each_folder_is_a_floor() -> None:
@@ -149,7 +150,7 @@ def test_a_command_imports_no_stage_at_its_top(path: Path) -> None:
     assert {module.split(".")[0] for module in imports(path, everywhere=False)} & HEAVY == set()
 
 
-# --- who may touch what ----------------------------------------------------------------------------------------------
+# --- who may touch what --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in PURE], ids=name)
@@ -180,7 +181,7 @@ def test_only_two_floors_write_files(path: Path) -> None:
     assert called(path) & WRITES == set()
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names ---------------------------------------------------------------------------------------
 
 
 @every_module

@@ -1,4 +1,5 @@
-"""What holds for every inventory: what is accepted arrives as planned, what is hostile is refused at its place or arrives whole."""
+"""What holds for every inventory: what is accepted arrives as planned, what is hostile is refused at its
+place or arrives whole."""
 
 from __future__ import annotations
 
@@ -153,7 +154,7 @@ def plain(place: tuple[str | int, ...], value: Any) -> Any:
     return value
 
 
-# --- what is accepted ------------------------------------------------------------------------------------------------
+# --- what is accepted ----------------------------------------------------------------------------
 
 
 @given(inventories.valid())
@@ -208,7 +209,8 @@ def test_a_changed_port_changes_only_that_service_s_lines(
 
 
 def only_of(service: str, before: list[File], after: list[File]) -> list[str]:
-    """The lines that differ and are not the service's own: what stands around them must be the same, byte for byte."""
+    """The lines that differ and are not the service's own: what stands around them must be the same, byte
+    for byte."""
     foreign = []
     old = {file.path: file.text for file in before}
     new = {file.path: file.text for file in after}
@@ -291,7 +293,7 @@ def test_a_free_port_is_one_that_lint_accepts(written: dict[str, Any], data: st.
     assert errors(source, planner.make(source.inventory)) == []
 
 
-# --- what must never come out ----------------------------------------------------------------------------------------
+# --- what must never come out --------------------------------------------------------------------
 
 
 @given(inventories.broken())
@@ -316,7 +318,8 @@ def test_what_is_broken_is_refused_or_renders_what_may_come_out(written: dict[st
 
 
 def check_never(plan: Plan, host: Host) -> None:
-    """DESIGN's list: one holder a port, no opening without one, one address a container, no published port past the firewall."""
+    """DESIGN's list: one holder a port, no opening without one, one address a container, no published port
+    past the firewall."""
     services = [service for service in plan.services if service.host == host.name]
     silenced = {service.name for service in services if service.ignore}
     held: dict[tuple[str, int], list[str]] = {}
@@ -359,7 +362,7 @@ def check_never(plan: Plan, host: Host) -> None:
                     assert guarded[port.transport, port.port], f"{mapping} passes by the firewall"
 
 
-# --- what is hostile -------------------------------------------------------------------------------------------------
+# --- what is hostile -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: ".".join(map(str, field)))
@@ -404,7 +407,8 @@ def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(
 
 
 def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:
-    """What the plan made of a text: the read-back then says that the files have just that. None where it is no text."""
+    """What the plan made of a text: the read-back then says that the files have just that. None where it is
+    no text."""
     (host,) = plan.hosts
     (project,) = plan.projects
     web = project.services[0]

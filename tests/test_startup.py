@@ -12,17 +12,18 @@ import pytest
 from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parent.parent
-HEAVY = {"jinja2", "yaml", "msgspec", "patiencediff"}
+HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
 
 
-# --- what is imported when -------------------------------------------------------------------------------------------
+# --- what is imported when -----------------------------------------------------------------------
 
 
 def imported(folder: Path, cache: Path, *arguments: str) -> tuple[int, set[str]]:
     """The exit code and the top-level modules that a run in a process of its own has imported by its end."""
     code = (
         "import atexit, json, sys\n"
-        "atexit.register(lambda: sys.stderr.write('\\nimported ' + json.dumps(sorted({name.split('.')[0] for name in sys.modules}))))\n"
+        "atexit.register(lambda: sys.stderr.write('\\nimported ' + "
+        "json.dumps(sorted({name.split('.')[0] for name in sys.modules}))))\n"
         "from portgen.cli import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -65,7 +66,9 @@ def test_the_unchanged_check_reads_hashes_and_no_yaml(tmp_path: Path) -> None:
         assert modules & HEAVY == set(), arguments
 
 
-def test_lint_renders_nothing(tmp_path: Path) -> None:
+def test_lint_renders_nothing_and_a_first_render_describes_nothing(tmp_path: Path) -> None:
     (tmp_path / "inventory.yaml").write_text((REPOSITORY / "inventory.yaml").read_text())
     _, modules = imported(tmp_path, tmp_path / "cache", "lint")
     assert modules & HEAVY == {"yaml", "msgspec"}
+    _, modules = imported(tmp_path, tmp_path / "other", "render", "--check")
+    assert "deepdiff" not in modules

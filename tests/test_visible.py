@@ -28,7 +28,10 @@ Run = Callable[..., Any]
 GUIDE = "output/box/docs/PORTS.md"
 # What a terminal obeys: a title set, a colour, an erased line, a C1 control sequence; what turns what
 # follows, and what is not seen.
-NASTY = "\x1b]0;pwned\x07 \x1b[8m \x1b[2K\r \x9b31m \x7f \u202egnp.exe\u202c \u2066x\u2069 \u200b \u2060 \ufeff \u00ad \U000e0041 \u2028 \u061c"
+NASTY = (
+    "\x1b]0;pwned\x07 \x1b[8m \x1b[2K\r \x9b31m \x7f \u202egnp.exe\u202c \u2066x\u2069 "
+    "\u200b \u2060 \ufeff \u00ad \U000e0041 \u2028 \u061c"
+)
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -41,7 +44,7 @@ def rendered(tmp_path: Path, portgen: Run) -> Path:
     return tmp_path
 
 
-# --- terminals -------------------------------------------------------------------------------------------------------
+# --- terminals -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("no_color", ["1", ""])
@@ -151,7 +154,7 @@ def test_what_is_visible_is_the_same_text_and_json_reads_back_whole(text: str) -
     assert not UNSEEN.search(visible_json(json.dumps(text, ensure_ascii=False)))
 
 
-# --- what no text may hold -------------------------------------------------------------------------------------------
+# --- what no text may hold -----------------------------------------------------------------------
 
 HIDDEN = [
     *map(
@@ -197,13 +200,14 @@ def test_a_text_holds_nothing_that_is_not_seen(
     run = portgen("lint")
     assert run.code == Exit.INVENTORY
     assert re.search(
-        rf"^inventory\.yaml:7:{len('        ') + written.index(chr(34)) + 1}: error: `/a\\.*b/` is not allowed here \[inventory\]$",
+        rf"^inventory\.yaml:7:{len('        ') + written.index(chr(34)) + 1}: error: "
+        r"`/a\\.*b/` is not allowed here \[inventory\]$",
         run.out,
         re.MULTILINE,
     )
     assert (
-        f"    hint: U+{ord(character):04X} is invisible, or turns the direction of what follows: leave it out\n"
-        in run.out
+        f"    hint: U+{ord(character):04X} is invisible, or turns the direction of what "
+        "follows: leave it out\n" in run.out
     )
 
 
@@ -219,7 +223,7 @@ def test_what_languages_and_emoji_are_written_with_is_allowed(
     assert portgen("lint").code == Exit.OK
 
 
-# --- Markdown --------------------------------------------------------------------------------------------------------
+# --- Markdown ------------------------------------------------------------------------------------
 
 TRICKS = [
     "@team and @org/team",
@@ -300,11 +304,13 @@ def test_every_markdown_that_is_printed_is_defused(
     title = json.dumps(f"{trick}!".replace("\n", " "))
     text = INVENTORY.replace(
         "alpha: {port: 5000}",
-        f"alpha: {{port: 5000, title: {title}, purpose: {title}, notes: {json.dumps(trick)}, ignore: {{port-taken: {title}}}}}",
+        f"alpha: {{port: 5000, title: {title}, purpose: {title}, notes: {json.dumps(trick)}, "
+        f"ignore: {{port-taken: {title}}}}}",
     )
     text = text.replace(
         "    ports: 5000-5099",
-        f"    title: {title}\n    purpose: {title}\n    groups: [{{name: g, ports: 5050, purpose: {title}}}]\n    ports: 5000-5099",
+        f"    title: {title}\n    purpose: {title}\n"
+        f"    groups: [{{name: g, ports: 5050, purpose: {title}}}]\n    ports: 5000-5099",
     )
     (rendered / "inventory.yaml").write_text(text)
     pages = [
@@ -377,8 +383,9 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
     assert "<h1>Ports of es-docker</h1>" in page
     assert page.count("<table>") == page.count("</table>") > 5
     assert (
-        '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> (anyone)</td>'
-        in page
+        "<td><a "
+        'href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> '
+        "(anyone)</td>" in page
     )
 
 

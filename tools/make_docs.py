@@ -80,7 +80,7 @@ def section(
     yield "```"
     yield " ".join(["portgen", name, *pieces])
     yield "```"
-    for paragraph in paragraphs(command.help):
+    for paragraph in [*paragraphs(command.help), *notes(command.epilog)]:
         yield ""
         yield paragraph
     table = options(command, context, shared)
@@ -144,19 +144,21 @@ def cell(text: str) -> str:
 
 
 def examples(epilog: str | None) -> list[str]:
-    """The commands of `Examples: portgen a; portgen b (why)`, a line each."""
-    text = " ".join((epilog or "").split())
-    match = re.fullmatch(r"Examples?: (.*)", text)
-    if match is None:
-        return []
+    """The commands after "Examples:", a line each; a remark after three or more spaces becomes a comment."""
+    _, _, text = re.sub("Example: ", "Examples:\n", epilog or "").partition("Examples:\n")
     lines = []
-    for example in re.split(r"; (?=(?:sudo )?portgen )", match[1]):
-        remark = re.fullmatch(r"(.*\S) \(([^()]*)\)", example)
-        if remark is not None:
-            lines.append(f"{remark[1]}  # {remark[2]}")
-        else:
-            lines.append(example)
+    for line in text.splitlines():
+        command, *remark = re.split(r" {3,}", line.strip(), maxsplit=1)
+        if remark:
+            command += f"  # {remark[0]}"
+        lines.append(command)
     return lines
+
+
+def notes(epilog: str | None) -> list[str]:
+    """What the epilog says before its examples, as paragraphs."""
+    text = re.split(r"(?m)^(?:\x08\n)?Examples?:", epilog or "")[0]
+    return paragraphs(text)
 
 
 def exit_codes(group: click.Command) -> Iterator[str]:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_asked(yes: bool) -> bool:
-    """Whether a person is asked before anything is written: not with `--yes`, nor without a
-    terminal."""
+    """Whether to ask before writing: not with `--yes`, nor without a terminal."""
     return not yes and sys.stdin.isatty()
 
 

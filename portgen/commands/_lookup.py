@@ -58,8 +58,7 @@ def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:
 def no_room(
     planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0
 ) -> PortgenError:
-    """Why `count` free ports can't be had, and where there still are some. `free`: how many there
-    are."""
+    """Why `count` free ports can't be had (there are `free`), and where there still are some."""
     where = project.name
     if group:
         where = f"group {group} of {project.name}"

@@ -30,8 +30,7 @@ Lock = Callable[[], AbstractContextManager[None]]
 
 
 def with_revision(body: Callable[..., R]) -> Callable[..., R]:
-    """The options of every command that changes the inventory, and the `Settings` as the body's
-    first argument."""
+    """What every command that edits takes: its options, and the `Settings` as first argument."""
     yes = click.option("--yes", is_flag=True, help="Write without asking.")
     render = click.option("--render", is_flag=True, help="Render afterwards.")
     return yes(render(with_settings(body)))
@@ -60,8 +59,10 @@ def revise(settings: Settings, make: Make, yes: bool, render: bool) -> int:
 
 
 def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
-    """Six steps: load, edit, read again, lint, show, write. `lock`: what to take after a person has
-    agreed; None where nobody is asked, and it is held already."""
+    """Load, edit, read again and lint, show, ask, write.
+
+    `lock`: what to take after a person has agreed; None where nobody is asked: it is held already.
+    """
     before = chain.check(settings)
     edited = make(before)
     if edited.text == before.source.text:
@@ -79,8 +80,7 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
 
 
 class _Revised(NamedTuple):
-    """What an edit does: in words, as a change of the file, and what is wrong after it that was not
-    before."""
+    """What an edit does: in words, as a change of the file, and the findings that it adds."""
 
     summary: list[str]
     change: Change

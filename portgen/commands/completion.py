@@ -13,15 +13,16 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
-    epilog='Examples: eval "$(portgen completion bash)" in ~/.bashrc; '
-    'eval "$(portgen completion zsh)" in ~/.zshrc, after compinit; '
-    "portgen completion fish > ~/.config/fish/completions/portgen.fish"
+    epilog="""\b
+Examples:
+  eval "$(portgen completion bash)"   in ~/.bashrc
+  eval "$(portgen completion zsh)"    in ~/.zshrc, after compinit
+  portgen completion fish > ~/.config/fish/completions/portgen.fish"""
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @with_settings
 def command(_settings: Settings, shell: str) -> None:
-    """Print the script that completes portgen in SHELL: commands, options, the inventory's names,
-    revisions."""
+    """Print the script for SHELL that completes commands, options, names and revisions."""
     from click import shell_completion
 
     found = shell_completion.get_completion_class(shell)

@@ -154,8 +154,7 @@ def _line(asked: _Asked, name: str, number: int) -> _Answer:
 
 
 def _present(settings: Settings, rendered: dict[str, str]) -> dict[str, str]:
-    """The files below the output folder as they lie there; those that are missing, as they would
-    be."""
+    """The output folder's files as they lie there; what is missing, as it would be."""
     from portgen.files import output
 
     there = output.read(settings.out, rendered)

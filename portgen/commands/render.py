@@ -154,8 +154,7 @@ def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish
 def _show(
     settings: Settings, checked: chain.Checked, compared: chain.Compared, wish: _Wish
 ) -> None:
-    """What the change means, and the diff; through a pager where that is longer than the
-    terminal."""
+    """What the change means, and the diff; by a pager if the terminal is too short."""
     style = settings.style
     if style.format == "json":
         from portgen.review import records
@@ -226,8 +225,7 @@ def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: boo
 
 
 def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wish) -> None:
-    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) where anything has
-    changed."""
+    """Only what was shown may be written. Raises PortgenError(Exit.MACHINE) after a change."""
     checked = chain.check(settings)
     failed = chain.failed(checked.problems, wish.strict)
     if not failed and chain.compare(settings, checked.plan, wish.only).changes == shown:
@@ -239,8 +237,7 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wis
 
 
 def _refuse_untracked(settings: Settings) -> None:
-    """Raises PortgenError(Exit.DIFFERENT) where a commit would lack a rendered file: a new one that
-    nobody added."""
+    """Raises PortgenError(Exit.DIFFERENT) where git does not track a rendered file."""
     import shlex
 
     from portgen.machine import git

@@ -98,11 +98,9 @@ def _written(settings: Settings) -> dict[str, str]:
 
 
 def _this_host(plan: Plan) -> Plan:
-    """The plan of the machine that this runs on: its /etc/nginx has nothing to do with the other
-    hosts.
+    """The plan of this machine alone: its /etc/nginx has nothing to do with other hosts.
 
-    Raises PortgenError(Exit.USAGE) where the inventory has several hosts, and none of them is this
-    machine.
+    Raises PortgenError(Exit.USAGE) where this machine is none of several hosts.
     """
     if len(plan.hosts) < 2:
         return plan

@@ -179,8 +179,7 @@ def _is_named(line: str, service: Service) -> bool:
 
 
 def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
-    """The marked blocks of a subject; in a page for people, which carries no marks, the lines that
-    name it."""
+    """The marked blocks of a subject; in a page for people, without marks, what names it."""
     if subject.project is not None:
         return
     for file in files:

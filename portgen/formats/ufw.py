@@ -41,7 +41,8 @@ class Rule(NamedTuple):
 
 
 def line(text: str) -> Rule | None:
-    """A line of a shell script that calls ufw; None for any other line, and where a shell could not split it."""
+    """A line of a shell script that calls ufw; None for any other line, and where a shell could not
+    split it."""
     words = _PLAIN.findall(text)
     if '"' in text or "\\" in text or text.count("'") % 2:
         # What few lines have, and the standard library takes its time for.

@@ -22,7 +22,7 @@ MAX_ALIASED = 10_000
 
 Fault = tuple[int, str, str | None]  # offset, message, hint
 
-# What an alias without an anchor stands for: told already, and of no type.
+# What an alias without an anchor stands for: reported already, and without a type.
 MISSING = object()
 
 
@@ -323,7 +323,7 @@ def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
 
 
 def named(value: Any) -> str:
-    """A value as a message names it: one short printable line, whatever it is."""
+    """A value as a message names it: one short printable line."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):

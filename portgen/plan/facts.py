@@ -37,7 +37,7 @@ class Unit(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A location. `clients` empty: whoever reaches nginx."""
+    """A location. `clients` empty: everybody who reaches nginx."""
 
     path: str
     strip: bool

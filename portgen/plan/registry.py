@@ -26,8 +26,7 @@ from portgen.plan.types import (
 
 
 class Row(NamedTuple):
-    """One port of a service, or nginx's own, or a service without any port (`endpoint` is None:
-    documented only)."""
+    """One port of a service, or nginx's own; `endpoint` is None for a service without ports."""
 
     host: str
     project: str | None
@@ -83,8 +82,7 @@ class Vacancy(NamedTuple):
 
 
 def rows(planned: Plan, project: str | None = None) -> Iterator[Row]:
-    """All ports, host by host: nginx's, then project by project, each sorted by port; what has none
-    comes last."""
+    """All ports, host by host: nginx's, then each project's by number; without a port comes last."""
     for host in planned.hosts:
         if project is None:
             yield from _nginx(host)
@@ -173,8 +171,7 @@ def holders(planned: Plan, port: int) -> Iterator[Binding]:
 
 
 def vacancies(planned: Plan, port: int) -> list[Vacancy]:
-    """A port on each host where nobody holds it; hosts where it lies in somebody's range come
-    first."""
+    """A port on each host where it is not held; hosts with a project that owns it come first."""
     found = []
     for host in planned.hosts:
         below: Binding | None = None

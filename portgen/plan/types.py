@@ -176,7 +176,7 @@ class Service(Struct, frozen=True):
         str, ...
     ]  # the systemd unit that forwards each of `ports`; empty where nothing does
     route: Route | None  # None unless it will be rendered
-    written_route: WrittenRoute | None  # whatever becomes of it
+    written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None
     timeout: int  # seconds
     compose_service: str

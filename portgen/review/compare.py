@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from portgen.files.render import File
 
 
+# Services whose facts are compared one by one, which takes most of a millisecond for each. Where more
+# differ, it is a template's change, the same for all of them.
+MOST = 2000
+
+
 class Difference(NamedTuple):
     """One fact that changed: its name, such as `route.timeout`."""
 
@@ -134,9 +139,14 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
 
 def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
     partners = match.swaps(pairs)
+    compared = 0
     for pair in pairs:
         if not pair.differs:
             continue
+        found: list[Difference] = []
+        if compared < MOST:
+            found = differences(pair.before, pair.after)
+            compared += 1
         partner = None
         if pair.key in partners:
             partner = partners[pair.key].title
@@ -150,46 +160,47 @@ def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
             pair.after,
             partner,
             rules.of(keys),
-            tuple(differences(pair.before, pair.after)),
+            tuple(found),
         )
 
 
-def differences(before: Service | None, after: Service | None) -> Iterator[Difference]:
+def differences(before: Service | None, after: Service | None) -> list[Difference]:
     """The facts that differ, by name. Where one side has a group of facts and the other has none,
-    such as a route, the group is one difference; so is a list. Nothing for a service that is added
-    or removed."""
-    if before is not None and after is not None:
-        yield from sorted(_differences("", before, after))
+    such as a route, the group is one difference; so is a list: deepdiff would name its elements by
+    position. Nothing for a service that is added or removed."""
+    if before is None or after is None or before == after:
+        return []
+    from deepdiff import DeepDiff
+
+    old, new = plain(before), plain(after)
+    for name in list(old):
+        if old[name] == new[name]:
+            del old[name], new[name]
+    found = {}
+    for levels in DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0).values():
+        for level in levels:
+            difference = _difference(level.path(output_format="list"), old, new)
+            found[difference.field] = difference
+    return [found[field] for field in sorted(found)]
 
 
-def _differences(name: str, before: Any, after: Any) -> Iterator[Difference]:
-    if before == after:
-        return
-    old, new = _parts(before), _parts(after)
-    if old is None or new is None:
-        yield Difference(name, plain(before), plain(after))
-        return
-    for part in dict.fromkeys((*old, *new)):
-        inner = part
-        if name:
-            inner = f"{name}.{part}"
-        yield from _differences(inner, old.get(part), new.get(part))
-
-
-def _parts(value: Any) -> dict[str, Any] | None:
-    """What a group of facts consists of, by name; None for a single fact."""
-    if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {str(key): inner for key, inner in value.items()}
-    return None
+def _difference(path: list[str | int], old: Any, new: Any) -> Difference:
+    """The difference at a path of deepdiff's, or at the list around it."""
+    names: list[str] = []
+    for step in path:
+        if not isinstance(step, str):
+            break
+        names.append(step)
+        old, new = old.get(step), new.get(step)
+    return Difference(".".join(names), old, new)
 
 
 def plain(value: Any) -> Any:
     """Facts as dicts, an endpoint as `5007/tcp`."""
-    parts = _parts(value)
-    if parts is not None:
-        return {name: plain(inner) for name, inner in parts.items()}
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, Endpoint):
         return str(value)
     return value

@@ -31,8 +31,7 @@ class Problem(TypedDict):
 
 
 class Change(TypedDict):
-    """A file that changes, with a unified diff. `edited`: somebody changed it since portgen wrote
-    it."""
+    """A file that changes, with a unified diff. `edited`: by hand, since portgen wrote it."""
 
     path: str
     kind: Literal["added", "changed", "removed", "edited"]
@@ -40,7 +39,7 @@ class Change(TypedDict):
 
 
 class Port(TypedDict):
-    """A port that somebody holds; `port` is null for a service without one."""
+    """A port that is held; `port` is null for a service without one."""
 
     host: str
     project: str | None  # null: nginx's own
@@ -76,8 +75,7 @@ class FreeRoom(TypedDict):
 
 
 class PortOfService(TypedDict):
-    """One port of a service; `container_port` is what listens in the container, or in the program
-    itself."""
+    """One port of a service; `container_port` is where its own program listens."""
 
     port: int
     transport: Literal["tcp", "udp"]
@@ -94,8 +92,7 @@ class Lines(TypedDict):
 
 
 class Service(TypedDict):
-    """A service, or nginx itself. `address` and `route`: null where nothing of the kind is
-    rendered."""
+    """A service, or nginx itself. `address` and `route`: null where none is rendered."""
 
     name: str
     host: str
@@ -153,8 +150,7 @@ class Vacancy(TypedDict):
 
 
 class Check(TypedDict):
-    """What one program said of one target's files; `why`: what it remarked, or why it was not
-    asked."""
+    """What one program reported; `why`: its remark, or why it was not asked."""
 
     target: str
     subject: str

@@ -1,4 +1,5 @@
-"""The command line as people and scripts meet it: exit codes, formats, colour, options, pipes, interruptions."""
+"""The command line as people and scripts meet it: exit codes, formats, colour, options, pipes,
+interruptions."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-# --- exit codes ------------------------------------------------------------------------------------------------------
+# --- exit codes ----------------------------------------------------------------------------------
 
 
 def test_0_for_what_is_clean_written_or_unchanged(project: Path, portgen: Run) -> None:
@@ -61,8 +62,8 @@ def test_1_for_lint_errors_and_nothing_is_written(project: Path, portgen: Run) -
         run = portgen(*arguments)
         assert run.code == 1
         assert (
-            "inventory.yaml:9:20: error: port 5000 is held by web (line 8) [port-taken]\n    hint: next free: 5001\n"
-            in run.out
+            "inventory.yaml:9:20: error: port 5000 is held by web (line 8) [port-taken]\n"
+            "    hint: next free: 5001\n" in run.out
         )
     assert sorted(path.name for path in project.iterdir()) == ["inventory.yaml"]
 
@@ -150,7 +151,8 @@ def test_70_for_a_bug_and_a_traceback_only_when_asked(
     run = portgen("lint")
     assert run.code == Exit.BUG
     assert run.err == (
-        "error: a bug in portgen: RuntimeError: wires crossed\n    hint: run it again with -v for the traceback, and report it\n"
+        "error: a bug in portgen: RuntimeError: wires crossed\n"
+        "    hint: run it again with -v for the traceback, and report it\n"
     )
 
 
@@ -211,7 +213,7 @@ def test_a_full_standard_output_is_told_and_is_no_bug(project: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-# --- formats ---------------------------------------------------------------------------------------------------------
+# --- formats -------------------------------------------------------------------------------------
 
 
 def test_json_is_data_alone(project: Path, portgen: Run) -> None:
@@ -241,7 +243,8 @@ def test_github_has_one_annotation_a_line(project: Path, portgen: Run) -> None:
     (project / "inventory.yaml").write_text(ERROR)
     run = portgen("lint", "--format", "github")
     assert run.out.splitlines()[0] == (
-        "::error file=inventory.yaml,line=9,col=20,title=port-taken::port 5000 is held by web (line 8) (next free: 5001)"
+        "::error file=inventory.yaml,line=9,col=20,title=port-taken::port 5000 is held by "
+        "web (line 8) (next free: 5001)"
     )
     assert all(line.startswith("::") for line in run.out.splitlines())
 
@@ -259,7 +262,8 @@ def test_markdown_is_a_table(project: Path, portgen: Run) -> None:
     assert lines[:2] == ["| place | severity | finding | rule |", "|---|---|---|---|"]
     assert (
         lines[2]
-        == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: 5001 | `port-taken` |"
+        == "| `inventory.yaml:9:20` | error | port 5000 is held by web (line 8)<br>next free: "
+        "5001 | `port-taken` |"
     )
 
 
@@ -269,7 +273,7 @@ def test_a_diff_for_markdown_is_fenced(project: Path, portgen: Run) -> None:
     assert out.endswith("```\n")
 
 
-# --- colour ----------------------------------------------------------------------------------------------------------
+# --- colour --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -359,7 +363,7 @@ def test_interrupted_at_the_question_nothing_is_written(project: Path) -> None:
     assert not (project / "output").exists()
 
 
-# --- global options --------------------------------------------------------------------------------------------------
+# --- global options ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("before", [True, False])

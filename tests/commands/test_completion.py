@@ -1,4 +1,5 @@
-"""TAB, in the shells themselves: the printed script, sourced, completes commands, options, names and revisions."""
+"""TAB, in the shells themselves: the printed script, sourced, completes commands, options, names and
+revisions."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ Offered = Callable[[str], list[str]]
 
 @pytest.fixture
 def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
-    """`offered("portgen move fig")`: what is offered there, by the protocol between bash's script and portgen."""
+    """`offered("portgen move fig")`: what is offered there, by the protocol between bash's script and
+    portgen."""
 
     def ask(line: str) -> list[str]:
         words = line.split(" ")
@@ -134,7 +136,7 @@ def test_branches_and_tags_are_offered_to_diff(
     assert offered("portgen diff main v") == ["v1"]
 
 
-# --- the shells themselves -------------------------------------------------------------------------------------------
+# --- the shells themselves -----------------------------------------------------------------------
 
 
 class Terminal:
@@ -233,7 +235,7 @@ def test_the_script_is_one_that_its_shell_can_read(
     subprocess.run((need(shell), "-n", str(tmp_path / "script")), check=True)
 
 
-# --- the help --------------------------------------------------------------------------------------------------------
+# --- the help ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", cli.portgen.list_commands(None))  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""The hooks as other repositories use them: the real pre-commit, a clone of this checkout, a commit that is stopped."""
+"""The hooks as other repositories use them: the real pre-commit, a clone of this checkout, a commit that is
+stopped."""
 
 from __future__ import annotations
 
@@ -169,7 +170,8 @@ def test_a_commit_without_a_render_is_stopped(
     git(project, "add", "-A")
     with pytest.raises(
         AssertionError,
-        match=r"portgen lint.*Failed(?s:.*)inventory\.yaml:9:20: error: port 5000 is held by web \(line 8\) \[port-taken\]",
+        match=r"portgen lint.*Failed(?s:.*)inventory\.yaml:9:20: error: port 5000 is held by web "
+        r"\(line 8\) \[port-taken\]",
     ):
         git(project, "commit", "-q", "-m", "conflict")
 
@@ -442,7 +444,8 @@ def tracked(root: Path, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def fresh(tmp_path: Path, git: Callable[..., str]) -> Path:
-    """A repository with a rendered project of `init`, and nothing added; of a name that patterns would read otherwise."""
+    """A repository with a rendered project of `init`, and nothing added; of a name that patterns would read
+    otherwise."""
     root = tmp_path / "a (b) *"
     root.mkdir()
     git(root, "init", "-q")
@@ -457,8 +460,8 @@ def test_what_git_does_not_track_is_named_from_where_one_stands(
     code, said = tracked(fresh, "-C", "[ops]")
     assert code == 1
     assert (
-        "error: git does not track [ops]/output/SHA256SUMS, [ops]/output/docker-host/compose/docker-compose.apps.yml, "
-        in said
+        "error: git does not track [ops]/output/SHA256SUMS, "
+        "[ops]/output/docker-host/compose/docker-compose.apps.yml, " in said
     )
     assert ", and 4 more\n    hint: git add '[ops]/output' (with -f " in said
     (fresh / "[ops]/output/notes").write_text("not portgen's\n")

@@ -1,4 +1,5 @@
-"""The workflow that docs/review.md offers: its steps, run as GitHub runs them, with a `gh` that only remembers."""
+"""The workflow that docs/review.md offers: its steps, run as GitHub runs them, with a `gh` that only
+remembers."""
 
 from __future__ import annotations
 
@@ -163,7 +164,8 @@ def test_an_inventory_that_cannot_be_loaded_fails_the_job_and_posts_nothing(job:
 
 def test_a_long_review_is_cut_for_the_comment_only(job: Job) -> None:
     many = "".join(
-        f"      wall-{number}: {{title: 'A wall screen with quite a long title, {number}', port: {5100 + number}, allow: [any]}}\n"
+        f"      wall-{number}: {{title: 'A wall screen with quite a long title, {number}', "
+        f"port: {5100 + number}, allow: [any]}}\n"
         for number in range(800)
     )
     job.push(BEFORE.replace("5000-5099", "5000-5999") + many)

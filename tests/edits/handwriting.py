@@ -1,6 +1,7 @@
 """Generated inventories as people might write them: every style of YAML, with comments everywhere.
 
-`written()` draws a `Written`: the text, what it says (as PyYAML reads it), and where each service's entry stands.
+`written()` draws a `Written`: the text, what it says (as PyYAML reads it), and where each service's entry
+stands.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 class Entry(NamedTuple):
-    """Where a service's entry stands: from its key to the end of its value; whether it is in a block, and where its line begins."""
+    """Where a service's entry stands: from its key to the end of its value; whether it is in a block, and
+    where its line begins."""
 
     project: str
     start: int
@@ -45,7 +47,8 @@ class Entry(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A text, its values, its services' entries, and which of them share their lines with others by an anchor."""
+    """A text, its values, its services' entries, and which of them share their lines with others by an
+    anchor."""
 
     text: str
     values: dict[str, Any]
@@ -230,7 +233,8 @@ def _all_flow(pen: _Pen, values: dict[str, Any]) -> None:
             gap(3)
             if name != "services":
                 pen.put(
-                    f"{pen.key(name)}: {pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=True)}"
+                    f"{pen.key(name)}: "
+                    f"{pen.pairs(value) if isinstance(value, dict) else pen.scalar(value, flow=True)}"
                 )
                 continue
             pen.put(f"{pen.key(name)}: ")

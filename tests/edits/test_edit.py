@@ -53,7 +53,7 @@ def by_hand(action: Any) -> tuple[str, str | None]:
     return str(caught.value), caught.value.hint
 
 
-# --- move ------------------------------------------------------------------------------------------------------------
+# --- move ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,10 @@ def by_hand(action: Any) -> tuple[str, str | None]:
         ),
         (
             "      a:\n           port:   5007   # seven\n           title: A\n",
-            "      a:\n           port:   5050   # seven\n           address: 172.30.0.23\n           title: A\n",
+            (
+                "      a:\n           port:   5050   # seven\n           address: 172.30.0.23\n"
+                "           title: A\n"
+            ),
         ),
         ("      a: {port: 5007}\n", "      a: {port: 5050, address: 172.30.0.23}\n"),
         (
@@ -96,8 +99,14 @@ def by_hand(action: Any) -> tuple[str, str | None]:
             "      a:\n        ports: [5050, 5008]\n        address: 172.30.0.23\n",
         ),
         (
-            "      a:\n        ports:\n        - 5007 # first\n        - {port: 5008}\n\n        # more\n        title: A\n",
-            "      a:\n        ports:\n        - 5050 # first\n        - {port: 5008}\n        address: 172.30.0.23\n\n        # more\n        title: A\n",
+            (
+                "      a:\n        ports:\n        - 5007 # first\n        - {port: 5008}\n\n"
+                "        # more\n        title: A\n"
+            ),
+            (
+                "      a:\n        ports:\n        - 5050 # first\n        - {port: 5008}\n"
+                "        address: 172.30.0.23\n\n        # more\n        title: A\n"
+            ),
         ),
         (
             "      ? a\n      : port: 5007\n        title: A\n",
@@ -158,8 +167,8 @@ def test_an_anchor_stays_where_nobody_else_minds() -> None:
 
 def test_a_merged_port_is_overridden_in_the_entry_itself() -> None:
     text = (
-        HEAD
-        + "    services:\n      a: &a {port: 5007, title: A, status: retired}\n      b: {<<: *a, title: B}\n      c:\n        <<: *a\n        title: C\n"
+        HEAD + "    services:\n      a: &a {port: 5007, title: A, status: retired}\n"
+        "      b: {<<: *a, title: B}\n      c:\n        <<: *a\n        title: C\n"
     )
     assert moved(text, "b") == text.replace(
         "title: B}", "title: B, port: 5050, address: 172.30.0.23}"
@@ -171,8 +180,8 @@ def test_a_merged_port_is_overridden_in_the_entry_itself() -> None:
 
 def test_what_others_take_from_an_anchor_is_left_to_the_person() -> None:
     text = (
-        HEAD
-        + "    services:\n      a: &a {port: 5007, status: retired}\n      b: {<<: *a, port: 5008}\n      c: *a\n"
+        HEAD + "    services:\n      a: &a {port: 5007, status: retired}\n"
+        "      b: {<<: *a, port: 5008}\n      c: *a\n"
     )
     why, what = by_hand(lambda: moved(text))
     assert why == "the edit would change more than was asked for: b, c would change too"
@@ -182,8 +191,8 @@ def test_what_others_take_from_an_anchor_is_left_to_the_person() -> None:
     )
     why, what = by_hand(lambda: moved(text, "c"))
     assert (
-        why
-        == "`projects.wall.services.c` is not written at its own place: an alias or a merge (`<<`) shares it with others"
+        why == "`projects.wall.services.c` is not written at its own place: an alias or a merge "
+        "(`<<`) shares it with others"
     )
     assert what is not None
     assert "        port: 5050\n" in what
@@ -208,7 +217,7 @@ def test_a_swap_exchanges_the_ports_and_pins_both() -> None:
     ).replace("port: 5008 # eight\n", "port: 5007 # eight\n        address: 172.30.0.24\n")
 
 
-# --- remove and retire -----------------------------------------------------------------------------------------------
+# --- remove and retire ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,11 +230,18 @@ def test_a_swap_exchanges_the_ports_and_pins_both() -> None:
         ("    services:\n      a: {port: 5007}\n", "    services:\n"),
         ("    services:\n      a: {port: 5007}", "    services:"),
         (
-            "    services:\n      b: {port: 5009}\n      a:\n        port: 5007\n        # within\n        allow: &l\n        - lan\n      # after\n    status: active\n",
+            (
+                "    services:\n      b: {port: 5009}\n      a:\n        port: 5007\n"
+                "        # within\n        allow: &l\n        - lan\n      # after\n"
+                "    status: active\n"
+            ),
             "    services:\n      b: {port: 5009}\n      # after\n    status: active\n",
         ),
         (
-            "    services:\n      b: {port: 5009}\n\n      a:\n        port: 5007\n        # within\n\n      c: {port: 5010}\n",
+            (
+                "    services:\n      b: {port: 5009}\n\n      a:\n        port: 5007\n"
+                "        # within\n\n      c: {port: 5010}\n"
+            ),
             "    services:\n      b: {port: 5009}\n\n      c: {port: 5010}\n",
         ),
         (
@@ -256,7 +272,10 @@ def test_a_swap_exchanges_the_ports_and_pins_both() -> None:
             "    services:\n      ? b\n      : {port: 5009}\n",
         ),
         (
-            "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n          # two\n\n      # b's\n      b: {port: 5009}\n",
+            (
+                "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n"
+                "          # two\n\n      # b's\n      b: {port: 5009}\n"
+            ),
             "    services:\n\n      # b's\n      b: {port: 5009}\n",
         ),
         (
@@ -272,8 +291,8 @@ def test_a_removed_entry_leaves_no_trace(before: str, after: str) -> None:
 def test_an_entry_whose_last_line_is_an_alias_goes_whole() -> None:
     defaults = HEAD.replace("container_port: 8080", "allow: &lan [lan]")
     text = (
-        defaults
-        + "    services:\n      a:\n        port: 5007\n        <<: {title: A}\n        allow: *lan # all\n      b: {port: 5009}\n"
+        defaults + "    services:\n      a:\n        port: 5007\n        <<: {title: A}\n"
+        "        allow: *lan # all\n      b: {port: 5009}\n"
     )
     assert removed(text) == defaults + "    services:\n      b: {port: 5009}\n"
 
@@ -286,8 +305,8 @@ def test_an_entry_that_others_refer_to_is_left_to_the_person() -> None:
     )
     assert why == "the edit would break what others rely on: the alias `*a` has no anchor"
     assert (
-        what
-        == "delete the entry a (inventory.yaml, lines 9 to 10); copy the values that other entries share with it (anchors) into them"
+        what == "delete the entry a (inventory.yaml, lines 9 to 10); copy the values that other "
+        "entries share with it (anchors) into them"
     )
     why, _ = by_hand(
         lambda: removed(HEAD + "    services: &s\n      a: {port: 5007}\n  other: {services: *s}\n")
@@ -342,7 +361,7 @@ def test_an_entry_without_a_line_of_its_own_is_left_to_the_person() -> None:
     assert what == "in the entry of a (inventory.yaml:10:7) write\n        status: retired"
 
 
-# --- add -------------------------------------------------------------------------------------------------------------
+# --- add -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -363,20 +382,39 @@ def test_an_entry_without_a_line_of_its_own_is_left_to_the_person() -> None:
         ),
         ("    services: {\n    }\n", "    services: {new: {title: New one, port: 5009}\n    }\n"),
         (
-            "    services:\n       a:\n           title: 'A'\n           port: 5007 # last\n           # within\n       # about status\n    status: active\n",
-            "    services:\n       a:\n           title: 'A'\n           port: 5007 # last\n           # within\n       new:\n           title: 'New one'\n           port: 5009\n       # about status\n    status: active\n",
+            (
+                "    services:\n       a:\n           title: 'A'\n           port: 5007 # last\n"
+                "           # within\n       # about status\n    status: active\n"
+            ),
+            (
+                "    services:\n       a:\n           title: 'A'\n           port: 5007 # last\n"
+                "           # within\n       new:\n           title: 'New one'\n"
+                "           port: 5009\n       # about status\n    status: active\n"
+            ),
         ),
         (
-            "    services:\n      a:\n        port: 5007\n\n      b:\n        port: 5008\n\n\n    status: active\n",
-            "    services:\n      a:\n        port: 5007\n\n      b:\n        port: 5008\n\n      new:\n        title: New one\n        port: 5009\n\n\n    status: active\n",
+            (
+                "    services:\n      a:\n        port: 5007\n\n      b:\n        port: 5008\n\n\n"
+                "    status: active\n"
+            ),
+            (
+                "    services:\n      a:\n        port: 5007\n\n      b:\n        port: 5008\n\n"
+                "      new:\n        title: New one\n        port: 5009\n\n\n    status: active\n"
+            ),
         ),
         (
             '    services:\n      a: { port: 5007, title: "A" }\n',
-            '    services:\n      a: { port: 5007, title: "A" }\n      new: { title: "New one", port: 5009 }\n',
+            (
+                '    services:\n      a: { port: 5007, title: "A" }\n'
+                '      new: { title: "New one", port: 5009 }\n'
+            ),
         ),
         (
             "    services:\n      a:          {port: 5007}\n      long-name:  {port: 5008}\n",
-            "    services:\n      a:          {port: 5007}\n      long-name:  {port: 5008}\n      new:        {title: New one, port: 5009}\n",
+            (
+                "    services:\n      a:          {port: 5007}\n      long-name:  {port: 5008}\n"
+                "      new:        {title: New one, port: 5009}\n"
+            ),
         ),
         (
             "    services: {a: {port: 5007}}\n",
@@ -388,7 +426,10 @@ def test_an_entry_without_a_line_of_its_own_is_left_to_the_person() -> None:
         ),
         (
             "    services: {\n      'a': {port: 5007}, # a\n    }\n",
-            "    services: {\n      'a': {port: 5007}, # a\n      'new': {title: New one, port: 5009},\n    }\n",
+            (
+                "    services: {\n      'a': {port: 5007}, # a\n"
+                "      'new': {title: New one, port: 5009},\n    }\n"
+            ),
         ),
         (
             "    services: {\n      a: {port: 5007} # a\n    }\n",
@@ -400,11 +441,21 @@ def test_an_entry_without_a_line_of_its_own_is_left_to_the_person() -> None:
         ),
         (
             "    services:\n      a: &a {port: 5007}\n      b: *a\n    status: active\n",
-            "    services:\n      a: &a {port: 5007}\n      b: *a\n      new: {title: New one, port: 5009}\n    status: active\n",
+            (
+                "    services:\n      a: &a {port: 5007}\n      b: *a\n"
+                "      new: {title: New one, port: 5009}\n    status: active\n"
+            ),
         ),
         (
-            "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n          # two\n\n    status: active\n",
-            "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n          # two\n      new:\n        title: New one\n        port: 5009\n\n    status: active\n",
+            (
+                "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n"
+                "          # two\n\n    status: active\n"
+            ),
+            (
+                "    services:\n      a:\n        port: 5007\n        notes: |\n          one\n"
+                "          # two\n      new:\n        title: New one\n        port: 5009\n\n"
+                "    status: active\n"
+            ),
         ),
     ],
 )
@@ -414,7 +465,10 @@ def test_a_new_service_follows_the_last_in_its_style(before: str, after: str) ->
 
 @pytest.mark.parametrize("header", ["|", "|-", "|+", ">+", "|2+", "&n |+ # kept", "&n |"])
 def test_a_text_of_several_lines_at_the_end_stays_as_it_is(header: str) -> None:
-    services = f"    services:\n      a:\n        port: 5007\n        notes: {header}\n          one\n          # two\n\n"
+    services = (
+        f"    services:\n      a:\n        port: 5007\n        notes: {header}\n"
+        "          one\n          # two\n\n"
+    )
     for rest in ("", "\n    status: active\n", "      # next\n      b: {port: 5008}\n"):
         source, by_name = read_back(HEAD + services + rest)
         notes = source.inventory.projects["wall"].services["a"].notes
@@ -432,10 +486,13 @@ def test_a_text_of_several_lines_at_the_end_stays_as_it_is(header: str) -> None:
 
 def test_a_project_without_services_takes_the_style_of_the_others() -> None:
     text = (
-        HEAD
-        + '    services: {a: {port: 5007}}\n  other:\n    ports: 5100-5199\n  third:\n    services:\n         x:\n            title: "X"\n'
+        HEAD + "    services: {a: {port: 5007}}\n  other:\n    ports: 5100-5199\n  third:\n"
+        '    services:\n         x:\n            title: "X"\n'
     )
-    wanted = '  other:\n    ports: 5100-5199\n    services:\n       new:\n          title: "New one"\n          port: 5009\n  third:\n'
+    wanted = (
+        "  other:\n    ports: 5100-5199\n    services:\n       new:\n"
+        '          title: "New one"\n          port: 5009\n  third:\n'
+    )
     assert wanted in added(text, project="other")
     assert (
         added(HEAD + "  other: {}\n", project="other")
@@ -446,7 +503,10 @@ def test_a_project_without_services_takes_the_style_of_the_others() -> None:
 def test_a_json_inventory_stays_json() -> None:
     import json
 
-    text = '{"version": 1, "hosts": {"box": {}}, "projects": {"wall": {"ports": "5000-5099", "services": {\n  "a": {"title": "A", "port": 5007}\n}}}}\n'
+    text = (
+        '{"version": 1, "hosts": {"box": {}}, "projects": {"wall": {"ports": "5000-5099", '
+        '"services": {\n  "a": {"title": "A", "port": 5007}\n}}}}\n'
+    )
     new = added(
         text,
         {"title": "New", "port": 5009, "allow": ["any"], "route": None, "assigned": "2025-09-22"},
@@ -472,8 +532,10 @@ def test_fields_stand_in_the_order_of_the_example() -> None:
     }
     fields |= {"container_port": 80, "port": 5009, "title": "T", "protocol": "http"}
     assert added(HEAD, fields).endswith(
-        "      new:\n        title: T\n        port: 5009\n        container_port: 80\n        protocol: http\n        via: socat\n"
-        "        allow: [lan, 10.0.0.0/8]\n        route: null\n        health: /h\n        purpose: P\n        assigned: 2025-09-22\n"
+        "      new:\n        title: T\n        port: 5009\n        container_port: 80\n"
+        "        protocol: http\n        via: socat\n"
+        "        allow: [lan, 10.0.0.0/8]\n        route: null\n        health: /h\n"
+        "        purpose: P\n        assigned: 2025-09-22\n"
     )
 
 
@@ -534,14 +596,14 @@ def test_services_that_are_shared_are_left_to_the_person() -> None:
     assert why == "the edit would change more than was asked for: new would change too"
 
 
-# --- addresses -------------------------------------------------------------------------------------------------------
+# --- addresses -----------------------------------------------------------------------------------
 
 
 def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left() -> None:
     # a went 5000 -> 5001 and keeps .16; b went 5001 -> 5002 and keeps .17; so .18 is what is left.
     text = (
-        HEAD
-        + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n      b: {port: 5002, address: 172.30.0.17}\n"
+        HEAD + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n"
+        "      b: {port: 5002, address: 172.30.0.17}\n"
     )
     source, _ = read_back(text)
     for port, address in ((5000, "172.30.0.18"), (5003, None)):
@@ -551,8 +613,8 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
 
 def test_addresses_that_lead_in_a_circle_are_left_to_the_rules() -> None:
     text = (
-        HEAD
-        + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n      b: {port: 5000, address: 172.30.0.17}\n"
+        HEAD + "    services:\n      a: {port: 5001, address: 172.30.0.16}\n"
+        "      b: {port: 5000, address: 172.30.0.17}\n"
     )
     source, _ = read_back(text)
     after = planner.make(edit.add(source, "wall", "new", {"port": 5000}).expected)
@@ -562,7 +624,8 @@ def test_addresses_that_lead_in_a_circle_are_left_to_the_rules() -> None:
 def test_the_lines_of_an_entry_are_those_on_which_it_is_written() -> None:
     source, _ = read_back(
         HEAD
-        + "    services:\n      a: &a\n        port: 5007\n        # within\n        title: A\n      # b's\n      b: {<<: *a,\n        port: 5008}\n"
+        + "    services:\n      a: &a\n        port: 5007\n        # within\n        title: A\n"
+        "      # b's\n      b: {<<: *a,\n        port: 5008}\n"
     )
     assert list(edit.lines(source, ("projects", "wall", "services", "a"))) == [9, 10, 11, 12]
     assert list(edit.lines(source, ("projects", "wall", "services", "b"))) == [14, 15]

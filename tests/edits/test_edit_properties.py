@@ -52,7 +52,8 @@ def parsed(case: Written) -> tuple[inventory.Source, dict[str, Service]]:
 
 
 def move_in(values: Values, project: str, name: str, port: int) -> int:
-    """What a move must make of the values: the new port, and what the container had by the old one. Gives the old port."""
+    """What a move must make of the values: the new port, and what the container had by the old one. Gives
+    the old port."""
     fields = values["projects"][project]["services"][name]
     defaults = values["projects"][project].get("defaults", {})
     old: int = fields["port"] if "port" in fields else fields["ports"][0]
@@ -70,7 +71,8 @@ def move_in(values: Values, project: str, name: str, port: int) -> int:
 
 
 def end_of(text: str, entry: Entry) -> int:
-    """The end of an entry's last line, with the comments that follow it at once and are indented deeper than it."""
+    """The end of an entry's last line, with the comments that follow it at once and are indented deeper
+    than it."""
     if not entry.block:
         return entry.end
     column = entry.start - max(text.rfind("\n", 0, entry.start), -1) - 1

@@ -30,7 +30,8 @@ def test_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portge
 def test_the_diff_is_one_that_git_applies(
     rendered: Path, portgen: Run, need: Callable[[str], str]
 ) -> None:
-    """Additions, removals, changes, and a file without its last line's end: what is shown is what is written."""
+    """Additions, removals, changes, and a file without its last line's end: what is shown is what is
+    written."""
     unit = rendered / UNIT
     unit.write_bytes(unit.read_bytes().removesuffix(b"\n"))
     (rendered / "inventory.yaml").write_text(

@@ -1,4 +1,5 @@
-"""Files that somebody edited: shown, and kept until forced; what a merge of two renders leaves is not an edit."""
+"""Files that somebody edited: shown, and kept until forced; what a merge of two renders leaves is not an
+edit."""
 
 from __future__ import annotations
 

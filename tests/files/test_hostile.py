@@ -1,4 +1,5 @@
-"""What somebody else put into the output folder: links, devices, pipes, huge files, sums that lead elsewhere."""
+"""What somebody else put into the output folder: links, devices, pipes, huge files, sums that lead
+elsewhere."""
 
 from __future__ import annotations
 
@@ -128,8 +129,8 @@ def test_nothing_is_read_or_written_through_a_link_to_a_folder(
         run = portgen(*command)
         assert run.code == Exit.MACHINE, run.out + run.err
         assert (
-            f"error: {place}: is a link (to {outside}), and portgen follows no link inside its output\n    hint: move it away; "
-            in run.err
+            f"error: {place}: is a link (to {outside}), and portgen follows no link inside its "
+            "output\n    hint: move it away; " in run.err
         )
         assert run.out == ""
     (rendered / "inventory.yaml").write_text(INVENTORY)

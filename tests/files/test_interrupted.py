@@ -27,7 +27,8 @@ CACHED = re.compile("[0-9a-f]{32,40}")
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """`failing(n)`: the n-th rename of the next write, and all after it, find the disk full. The cache's do not
+    """`failing(n)`: the n-th rename of the next write, and all after it, find the disk full. The cache's do
+    not
     count."""
     real = os.replace
     left = [10**9]
@@ -114,8 +115,8 @@ def test_the_first_file_that_could_not_be_written_is_named(
     run = portgen("render")
     assert run.code == Exit.MACHINE
     assert (
-        "error: output/box/compose/docker-compose.wall.yml: can't be written: No space left on device\n    hint: 0 of "
-        in run.err
+        "error: output/box/compose/docker-compose.wall.yml: can't be written: No space left "
+        "on device\n    hint: 0 of " in run.err
     )
     failing(10**9)
 
@@ -313,7 +314,11 @@ def test_an_edit_sweeps_what_killed_edits_left_and_nothing_of_a_running_one(
 def test_a_killed_edit_loses_nothing_and_the_next_one_leaves_nothing_of_it(
     rendered: Path, portgen: Run
 ) -> None:
-    code = "import os, signal\nfrom portgen import cli\nos.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\ncli.main(['move', 'alpha', '5050', '--yes'])\n"
+    code = (
+        "import os, signal\nfrom portgen import cli\n"
+        "os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "cli.main(['move', 'alpha', '5050', '--yes'])\n"
+    )
     killed = subprocess.run(
         [sys.executable, "-c", code], check=False, cwd=rendered, capture_output=True, timeout=HANGS
     )

@@ -37,7 +37,8 @@ def test_a_second_writer_gives_up_after_a_while_and_names_the_first(
     assert run.code == Exit.MACHINE
     assert run.err == (
         f"waiting for another portgen (pid {os.getpid()})\n"
-        f"error: output: another portgen (pid {os.getpid()}) is writing there\n    hint: wait for it, then try again\n"
+        f"error: output: another portgen (pid {os.getpid()}) is writing there\n"
+        "    hint: wait for it, then try again\n"
     )
     assert tree(rendered) == before
     assert portgen("render").code == Exit.OK
@@ -126,8 +127,8 @@ def test_what_is_not_what_was_shown_is_not_written(
     run = portgen("render")
     assert run.code == Exit.MACHINE
     assert (
-        "changed meanwhile: this is not what was shown\n    hint: nothing was written; run `portgen render` again"
-        in run.err
+        "changed meanwhile: this is not what was shown\n"
+        "    hint: nothing was written; run `portgen render` again" in run.err
     )
     if what == "output":
         before["box/nginx/snippets/portgen-locations.conf"] = (rendered / SNIPPET).read_bytes()
@@ -141,7 +142,7 @@ def test_an_edit_of_what_is_not_what_was_shown_is_not_written(
     run = portgen("move", "alpha", "5050")
     assert run.code == Exit.MACHINE
     assert (
-        "inventory.yaml was changed by somebody else meanwhile\n    hint: nothing was written; look at it, and run the command again"
-        in run.err
+        "inventory.yaml was changed by somebody else meanwhile\n"
+        "    hint: nothing was written; look at it, and run the command again" in run.err
     )
     assert "5050" not in (rendered / "inventory.yaml").read_text()

@@ -1,4 +1,5 @@
-"""Where generated lines come from: which service a name, a port or a line is about, by what the plan renders."""
+"""Where generated lines come from: which service a name, a port or a line is about, by what the plan
+renders."""
 
 from __future__ import annotations
 

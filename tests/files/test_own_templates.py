@@ -61,7 +61,7 @@ def output(project: Path) -> dict[str, str]:
     }
 
 
-# --- what is meant to work -------------------------------------------------------------------------------------------
+# --- what is meant to work -----------------------------------------------------------------------
 
 
 def test_a_copy_of_a_default_template_renders_the_same_bytes(
@@ -89,20 +89,24 @@ def test_default_and_own_templates_include_each_other(
     own("ufw/apply.py", "# theirs, {{ 'for' }} {{ host.name }}\n")
     own(
         UNIT,
-        "{% extends 'systemd/base.j2' %}{% import 'macros.j2' as m %}{% block body %}{{ m.mark(f) }}{% endblock %}",
+        "{% extends 'systemd/base.j2' %}{% import 'macros.j2' as m %}{% block body %}{{ "
+        "m.mark(f) }}{% endblock %}",
     )
     own(
         "systemd/base.j2",
-        "# base\n{% block body %}{% endblock %}\n{% include 'nginx/portgen-locations.conf.j2' ignore missing %}",
+        "# base\n{% block body %}{% endblock %}\n"
+        "{% include 'nginx/portgen-locations.conf.j2' ignore missing %}",
     )
     own("macros.j2", "{% macro mark(f) %}# portgen:{{ f.service }}{% endmacro %}")
     own(
         "nginx/portgen-locations.conf.j2",
-        "{% set seen = namespace(n=0) %}{% for r in routes %}{% set seen.n = seen.n + 1 %}{% endfor %}{{ seen.n }}\n",
+        "{% set seen = namespace(n=0) %}{% for r in routes %}{% set seen.n = seen.n + 1 %}{% "
+        "endfor %}{{ seen.n }}\n",
     )
     own(
         UNIT,
-        "# portgen:{{ f.service }} {{ '%s-%d' | format(f.title, f.port) | systemd_text }}\n{% include 'macros.j2' %}\n",
+        "# portgen:{{ f.service }} {{ '%s-%d' | format(f.title, f.port) | systemd_text }}\n"
+        "{% include 'macros.j2' %}\n",
     )
     assert portgen("render", "--yes").code == Exit.OK
     files = output(project)
@@ -121,7 +125,7 @@ def test_line_ends_of_a_template_are_no_part_of_what_it_says(
     assert portgen("render", "--check").code == Exit.OK
 
 
-# --- nothing but text ------------------------------------------------------------------------------------------------
+# --- nothing but text ----------------------------------------------------------------------------
 
 # What each would run, had it the module os: `RUN` becomes a command that leaves the canary.
 ESCAPES = [
@@ -153,7 +157,8 @@ ESCAPES = [
     "{{ '{x.__class__.__mro__}'.format_map({'x': ''}) }}",
     "{{ ('{0.__class__}'|attr('format'))('') }}",  # CVE-2025-27516
     "{{ (['{0.__class__}']|map('attr', 'format')|list)[0]('') }}",
-    "{% set g = '{0.__class__.__init__.__globals__}'.format %}{{ [host]|map('string')|list }}{{ g(host) }}",  # CVE-2024-56326
+    # CVE-2024-56326
+    "{% set g = '{0.__class__.__init__.__globals__}'.format %}{{ [host]|map('string')|list }}{{ g(host) }}",
     "{% macro m() %}{{ caller.__globals__ }}{% endmacro %}{% call m() %}{% endcall %}",
     "{% macro m() %}{% endmacro %}{{ m.__init__.__globals__ }}",
     "{% macro m() %}{% endmacro %}{{ m._func.__globals__ }}",
@@ -233,11 +238,12 @@ def test_what_was_compiled_without_the_sandbox_is_not_run_in_it(
 
 @pytest.fixture(autouse=True)
 def work_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a second of work may take minutes: the limit by the clock is not the one under test."""
+    """On a busy machine a second of work may take minutes: the limit by the clock is not the one under
+    test."""
     monkeypatch.setattr(programs, "PATIENCE", HANGS)
 
 
-# --- time and memory -------------------------------------------------------------------------------------------------
+# --- time and memory -----------------------------------------------------------------------------
 
 OUT_OF_MEMORY = "MemoryError: more memory than a template may have"
 GLUTTONS = {
@@ -379,7 +385,8 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
 def test_a_render_that_is_killed_leaves_neither_a_process_nor_its_lock(
     own: Callable[..., Path], project: Path, portgen: Portgen
 ) -> None:
-    """SIGKILL, as of a CI that has waited enough: nobody can tidy up, and the next render does not wait for what nobody needs."""
+    """SIGKILL, as of a CI that has waited enough: nobody can tidy up, and the next render does not wait for
+    what nobody needs."""
     import subprocess
     import sys
 
@@ -425,7 +432,7 @@ def test_a_page_that_portgen_would_not_read_again_is_not_written(
     assert not (project / "output").exists()
 
 
-# --- what is not a template ------------------------------------------------------------------------------------------
+# --- what is not a template ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

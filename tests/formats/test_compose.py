@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from portgen.formats import compose as composefile
+from portgen.formats.compose import Fault, TeamFile
 from tests.limit import ends
 
 
@@ -58,3 +61,97 @@ def test_many_services_that_extend_ones_of_another_file_have_it_read_once():
         team = composefile.load("c.yml", texts.get)
     assert isinstance(team, composefile.TeamFile)
     assert team.services["s7"]["ports"] == ["8:1"]
+
+
+# --- whole files ---
+
+ENVIRONMENT = """\
+export PORT=7860
+QUOTED="${PORT}:80"  # a comment
+PLAIN='${PORT}'
+BARE=a b # a comment
+EMPTY=
+UNKNOWN=${NOT_SET_ANYWHERE}
+COMPOSE_PROFILES=web , jobs
+"""
+
+
+def loaded(files: Mapping[str, str]) -> TeamFile:
+    team = composefile.load("stack/base.yml", files.get)
+    assert isinstance(team, TeamFile)
+    return team
+
+
+def entry(text: str) -> TeamFile:
+    return loaded({"stack/base.yml": text, "stack/.env": ENVIRONMENT})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("${PORT}:80", "7860:80"),
+        ("$PORT", "7860"),
+        ("$$PORT", "$PORT"),
+        ("${QUOTED}", "7860:80"),
+        ("${PLAIN}", "${PORT}"),
+        ("${BARE}", "a b"),
+        ("${EMPTY}", ""),
+        ("${EMPTY-x}", ""),
+        ("${EMPTY:-x}", "x"),
+        ("${EMPTY+x}", "x"),
+        ("${EMPTY:+x}", ""),
+        ("${NOWHERE:-${PORT}}", "7860"),
+        ("${NOWHERE+x}", ""),
+        ("${NOWHERE?is missing}", "${NOWHERE?is missing}"),
+        ("${UNKNOWN}", "${UNKNOWN}"),
+        ("${NOWHERE}", "${NOWHERE}"),
+    ],
+)
+def test_variables_are_those_of_the_env_file_beside_it(written: str, meant: str) -> None:
+    team = entry(f"services: {{web: {{image: '{written}'}}}}")
+    assert team.services["web"]["image"] == meant
+
+
+def test_profiles_are_those_that_a_plain_up_starts() -> None:
+    assert entry("services: {web: {}}").profiles == {"web", "jobs"}
+    assert loaded({"stack/base.yml": "services: {web: {}}"}).profiles == {""}
+
+
+def test_a_service_has_what_it_extends_in_this_file_and_in_another() -> None:
+    team = loaded(
+        {
+            "stack/base.yml": "services:\n"
+            "  web: {extends: {file: ../more.yml, service: page}, ports: ['2:2', '3:3']}\n"
+            "  job: {extends: web, networks: [back]}\n"
+            "  lost: {extends: {file: none.yml, service: page}, image: own}\n"
+            "  round: {extends: round}\n",
+            "more.yml": "services: {page: {image: x, ports: ['1:1', '2:2'], networks: [front]}}",
+        }
+    )
+    assert team.services["web"] == {
+        "image": "x",
+        "ports": ["1:1", "2:2", "3:3"],
+        "networks": ["front"],
+        "extends": {"file": "../more.yml", "service": "page"},
+    }
+    assert team.services["job"]["networks"] == {"front": {}, "back": {}}
+    assert team.services["lost"]["image"] == "own"
+    assert team.unread == (("lost", "stack/none.yml"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("services: [", "not valid YAML"),
+        ("[]", "it has no `services:`"),
+        ("services: {a: {}, a: {}}", "compose 2 refuses it"),
+    ],
+)
+def test_a_file_that_says_nothing_is_a_fault(text: str, fault: str) -> None:
+    found = composefile.load("base.yml", {"base.yml": text}.get)
+    assert isinstance(found, Fault)
+    assert fault in found.message
+
+
+def test_a_file_that_is_not_there_is_none() -> None:
+    assert composefile.load("base.yml", {}.get) is None

@@ -112,7 +112,10 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "a tab": (
         b"version: 1\nhosts:\n\tbox: {}\n",
         [
-            "3:1: error: while scanning for the next token, found character that cannot start any token [yaml]",
+            (
+                "3:1: error: while scanning for the next token, found character that cannot start "
+                "any token [yaml]"
+            ),
             "hint: YAML indents with blanks, never with tabs",
         ],
     ),
@@ -134,20 +137,29 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         "version: 1\nprojects: a: b\n",
         [
             "2:12: error: mapping values are not allowed in this context [yaml]",
-            "hint: quote a text that contains `: `; or the line above lacks its `: ` or is indented differently",
+            (
+                "hint: quote a text that contains `: `; or the line above lacks its `: ` or is "
+                "indented differently"
+            ),
         ],
     ),
     "a bad indentation": (
         "version: 1\n  hosts: {}\n",
         [
             "2:8: error: mapping values are not allowed in this context [yaml]",
-            "hint: quote a text that contains `: `; or the line above lacks its `: ` or is indented differently",
+            (
+                "hint: quote a text that contains `: `; or the line above lacks its `: ` or is "
+                "indented differently"
+            ),
         ],
     ),
     "a reserved sign": (
         "version: 1\nhosts: @box\n",
         [
-            "2:8: error: while scanning for the next token, found character that cannot start any token [yaml]",
+            (
+                "2:8: error: while scanning for the next token, found character that cannot start "
+                "any token [yaml]"
+            ),
             "hint: quote a text that begins with `@`",
         ],
     ),
@@ -529,10 +541,16 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         ],
     ),
     "a zone that would run a command": (
-        "version: 1\nhosts: {box: {zones: {lan: ['fe80::1%x\\nRULES', \"fe80::1%x\\nRULES\\ntouch x\\n/128\"]}}}\n",
+        (
+            "version: 1\nhosts: {box: {zones: {lan: ['fe80::1%x\\nRULES', "
+            '"fe80::1%x\\nRULES\\ntouch x\\n/128"]}}}\n'
+        ),
         [
             "2:29: error: 'fe80::1%x\\\\nRULES' is not a CIDR such as 192.168.0.0/16 [inventory]",
-            "2:49: error: 'fe80::1%x\\nRULES\\ntouch x\\n/128' is not a CIDR such as 192.168.0.0/16 [inventory]",
+            (
+                "2:49: error: 'fe80::1%x\\nRULES\\ntouch x\\n/128' is not a CIDR such as "
+                "192.168.0.0/16 [inventory]"
+            ),
         ],
     ),
     "a zone with a scope": (
@@ -542,7 +560,10 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "IPv4 in IPv6's form": (
         "version: 1\nhosts: {box: {zones: {lan: ['::ffff:10.0.0.0/104']}}}\n",
         [
-            "2:29: error: ::ffff:10.0.0.0/104: an IPv4 address in IPv6's form; write the IPv4 form [inventory]"
+            (
+                "2:29: error: ::ffff:10.0.0.0/104: an IPv4 address in IPv6's form; write the IPv4 "
+                "form [inventory]"
+            )
         ],
     ),
     "a network that is docker's own": (
@@ -555,7 +576,10 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "a subnet of loopback addresses": (
         "version: 1\nprojects: {wall: {network: {name: a, subnet: 127.0.0.0/24}}}\n",
         [
-            "2:46: error: 127.0.0.0/24: a network can't have these addresses; take one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 [inventory]"
+            (
+                "2:46: error: 127.0.0.0/24: a network can't have these addresses; take one of "
+                "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 [inventory]"
+            )
         ],
     ),
     "host bits": (
@@ -730,15 +754,15 @@ def test_the_real_program_ends_with_3_and_without_a_traceback(tmp_path: Path) ->
         assert sorted(path.name for path in tmp_path.iterdir()) == ["inventory.yaml"]
 
 
-# --- the file itself -------------------------------------------------------------------------------------------------
+# --- the file itself -----------------------------------------------------------------------------
 
 
 def test_a_missing_inventory(portgen: Run) -> None:
     run = portgen("render")
     assert (run.code, run.out) == (Exit.INVENTORY, "")
     assert (
-        run.err
-        == "error: inventory.yaml: no such inventory\n    hint: `portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file\n"
+        run.err == "error: inventory.yaml: no such inventory\n"
+        "    hint: `portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file\n"
     )
 
 
@@ -799,7 +823,7 @@ def test_a_name_too_long_for_a_file(portgen: Run) -> None:
     )
 
 
-# --- both parsers, and anything at all -------------------------------------------------------------------------------
+# --- both parsers, and anything at all -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -809,7 +833,8 @@ def test_a_name_too_long_for_a_file(portgen: Run) -> None:
 def test_where_libyaml_is_missing_the_places_are_the_same(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Syntax errors have other words and sometimes another end; everything that portgen itself finds is the same."""
+    """Syntax errors have other words and sometimes another end; everything that portgen itself finds is the
+    same."""
     content, lines = FAULTS[name]
     monkeypatch.setattr(reader, "LOADER", yaml.SafeLoader)
     with pytest.raises(PortgenError) as refused:
@@ -831,7 +856,11 @@ def test_where_libyaml_is_missing_the_places_are_the_same(
     assert len(found) == sum(not line.startswith("hint: ") for line in lines)
 
 
-WORDS = "version: 1\n|hosts:| |  |\n|{|}|[|]|, |: |- |&a |*a|<<: |? |!!str |>|'|#|\t|box|wall|projects:|services:|port: |5000|via: socat|~|---\n|...\n"
+WORDS = (
+    "version: 1\n|hosts:| |  |\n"
+    "|{|}|[|]|, |: |- |&a |*a|<<: |? |!!str |>|'|#|\t|box|wall|projects:|services:|port: "
+    "|5000|via: socat|~|---\n|...\n"
+)
 PIECES = st.sampled_from(
     [
         *WORDS.split("|"),

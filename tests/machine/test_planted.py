@@ -127,7 +127,7 @@ QUESTIONS = [
 ]
 
 
-# --- bare layouts ----------------------------------------------------------------------------------------------------
+# --- bare layouts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
@@ -211,7 +211,7 @@ def test_git_tracks_nothing_that_is_called_git(git: Git, history: History, tmp_p
         git("read-tree", "-u", "--reset", made.stdout.strip())
 
 
-# --- the clone's own configuration -------------------------------------------------------------------------------------
+# --- the clone's own configuration ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
@@ -279,7 +279,7 @@ def test_what_a_partial_clone_lacks_is_not_fetched(
     assert not canary.exists(), canary.read_text()
 
 
-# --- the environment ---------------------------------------------------------------------------------------------------
+# --- the environment -----------------------------------------------------------------------------
 
 
 def test_the_environment_has_no_say(
@@ -341,7 +341,7 @@ def test_the_environment_has_no_say(
     assert not trace.exists()
 
 
-# --- what is read ------------------------------------------------------------------------------------------------------
+# --- what is read --------------------------------------------------------------------------------
 
 
 def test_a_revision_is_what_was_committed_and_no_replacement_for_it(

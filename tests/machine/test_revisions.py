@@ -1,4 +1,5 @@
-"""`portgen diff REV [REV]` on real repositories: read from git, whatever the layout, never from the work tree."""
+"""`portgen diff REV [REV]` on real repositories: read from git, whatever the layout, never from the work
+tree."""
 
 from __future__ import annotations
 
@@ -130,8 +131,9 @@ def test_what_is_no_revision_is_named_with_what_would_be_one(
     ran = portgen("diff", "nowhere", "new")
     assert (ran.code, ran.out) == (Exit.USAGE, "")
     assert (
-        ran.err
-        == "error: no such revision: nowhere\n    hint: a branch, a tag or a commit; in CI, fetch the history too (fetch-depth: 0)\n"
+        ran.err == "error: no such revision: nowhere\n"
+        "    hint: a branch, a tag or a commit; in CI, fetch the history too (fetch-depth: "
+        "0)\n"
     )
     assert "two revisions are two arguments" in portgen("diff", "old..new").err
     assert portgen("diff", "old", "new", "HEAD").code == Exit.USAGE
@@ -241,7 +243,7 @@ def test_what_becomes_reachable_is_an_annotation_at_the_service(
     assert f"::warning {place}::" in portgen("diff", "old", "--format", "github", "-C", ".").out
 
 
-# --- the inventory against the output folder -------------------------------------------------------------------------
+# --- the inventory against the output folder -----------------------------------------------------
 
 
 def test_without_a_revision_the_output_folder_is_what_was(portgen: Portgen, tmp_path: Path) -> None:
@@ -400,7 +402,10 @@ def test_the_check_of_a_hook_loads_nothing_to_describe_changes_with(
     (tmp_path / "inventory.yaml").write_text(AFTER)
     import sys
 
-    program = "import sys; from portgen import cli\ntry: cli.main(['render', '--check'])\nexcept SystemExit: print(sorted(sys.modules), file=sys.stderr)"
+    program = (
+        "import sys; from portgen import cli\ntry: cli.main(['render', '--check'])\n"
+        "except SystemExit: print(sorted(sys.modules), file=sys.stderr)"
+    )
     ran = subprocess.run(
         (sys.executable, "-c", program), cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -30,7 +30,10 @@ def test_every_listener_is_read_with_its_address_and_its_program() -> None:
 
 
 def test_a_program_of_many_processes_is_named_once() -> None:
-    line = 'tcp   LISTEN 0      511          0.0.0.0:80         0.0.0.0:*    users:(("nginx",pid=812,fd=6),("nginx",pid=813,fd=6))\n'
+    line = (
+        "tcp   LISTEN 0      511          0.0.0.0:80         0.0.0.0:*    "
+        'users:(("nginx",pid=812,fd=6),("nginx",pid=813,fd=6))\n'
+    )
     assert sockets.listening(Finished(0, line, "")) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812)]
 
 

@@ -1,4 +1,5 @@
-"""`portgen verify` with the real programs: what is right passes, what is wrong is rejected at the inventory's line."""
+"""`portgen verify` with the real programs: what is right passes, what is wrong is rejected at the
+inventory's line."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def root() -> None:
         missing("ufw, and other users, need root")
 
 
-# --- what is right ---------------------------------------------------------------------------------------------------
+# --- what is right -------------------------------------------------------------------------------
 
 
 def test_the_es_hosts_output_passes_its_programs(
@@ -122,7 +123,7 @@ def test_a_certificate_that_can_be_read_is_checked_with_its_key(
     assert "key values mismatch" in out
 
 
-# --- what is wrong ---------------------------------------------------------------------------------------------------
+# --- what is wrong -------------------------------------------------------------------------------
 
 
 def test_a_bad_raw_directive_is_rejected_by_nginx_where_it_is_written(
@@ -204,7 +205,8 @@ def test_one_fault_of_a_template_is_told_once_for_all_its_units(
     first = line_of(es / "inventory.yaml", "      hub-dashboard:")
     assert (
         message
-        == f"inventory.yaml:{first}:7: error: Unknown key 'RestartDelay' in section [Service], ignoring. [verify-systemd]"
+        == f"inventory.yaml:{first}:7: error: Unknown key 'RestartDelay' in section [Service], "
+        "ignoring. [verify-systemd]"
     )
     assert "rendered at output/es-docker/systemd/portgen-hub-dashboard.service:" in hint
     assert "the same for 23 more entries" in hint
@@ -269,7 +271,8 @@ def test_a_bad_rule_is_rejected_by_ufw_at_its_service(
     code, out, err = portgen("verify")
     assert code == 1
     assert out.startswith(
-        f"inventory.yaml:{line_of(es / 'inventory.yaml', '      smartnumbers:')}:7: error: Bad port '99999' [verify-ufw]"
+        f"inventory.yaml:{line_of(es / 'inventory.yaml', '      smartnumbers:')}:7: error: "
+        "Bad port '99999' [verify-ufw]"
     )
     assert "ufw      rejected  es-docker (ufw 0." in err
 
@@ -321,7 +324,7 @@ def test_a_bad_guard_is_rejected_by_iptables_at_its_service(
     assert f"portgen-after.rules:{line_of(guard, '--ctsideways')}" in out
 
 
-# --- what can't be checked here --------------------------------------------------------------------------------------
+# --- what can't be checked here ------------------------------------------------------------------
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *absent: str) -> None:
@@ -498,8 +501,8 @@ def test_nothing_rendered_yet_is_said_and_nothing_is_checked(portgen: Portgen, e
     code, out, err = portgen("verify")
     assert (code, out) == (1, "")
     assert (
-        "error: output: nothing is rendered there\n    hint: `portgen render` first, or `portgen verify --rendered`"
-        in err
+        "error: output: nothing is rendered there\n"
+        "    hint: `portgen render` first, or `portgen verify --rendered`" in err
     )
 
 
@@ -512,7 +515,7 @@ def test_what_would_not_be_written_is_not_checked(portgen: Portgen, everything: 
     assert " ok " not in err
 
 
-# --- what is left alone ----------------------------------------------------------------------------------------------
+# --- what is left alone --------------------------------------------------------------------------
 
 LEFT_ALONE = (
     "/etc/nginx",
@@ -563,13 +566,16 @@ def running(need: Need, tmp_path: Path) -> Iterator[tuple[Path, int, int]]:
     for name in ("conf.d", "sites-available", "sites-enabled", "snippets", "log"):
         (etc / name).mkdir(parents=True)
     (etc / "nginx.conf").write_text(
-        f"user root;\nworker_processes 1;\npid {etc}/log/nginx.pid;\nerror_log {etc}/log/error.log;\nevents {{}}\n"
+        f"user root;\nworker_processes 1;\npid {etc}/log/nginx.pid;\n"
+        f"error_log {etc}/log/error.log;\nevents {{}}\n"
         f"http {{\n    access_log {etc}/log/access.log;\n    client_body_temp_path {etc}/log/body;\n"
-        f"    proxy_temp_path {etc}/log/p; fastcgi_temp_path {etc}/log/f; uwsgi_temp_path {etc}/log/u; scgi_temp_path {etc}/log/s;\n"
+        f"    proxy_temp_path {etc}/log/p; fastcgi_temp_path {etc}/log/f; uwsgi_temp_path "
+        f"{etc}/log/u; scgi_temp_path {etc}/log/s;\n"
         "    include conf.d/*.conf;\n    include sites-enabled/*;\n}\n"
     )
     (etc / "sites-available/theirs").write_text(
-        f"server {{\n    listen 127.0.0.1:{port} default_server;\n    server_name theirs.example;\n    access_log {etc}/log/theirs.log combined;\n"
+        f"server {{\n    listen 127.0.0.1:{port} default_server;\n"
+        f"    server_name theirs.example;\n    access_log {etc}/log/theirs.log combined;\n"
         "    location / { return 200 theirs; }\n}\n"
     )
     (etc / "sites-enabled/theirs").symlink_to("../sites-available/theirs")
@@ -608,7 +614,7 @@ def test_a_running_nginx_is_not_disturbed(
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=HANGS).read() == b"theirs"
 
 
-# --- together with what the host has ---------------------------------------------------------------------------------
+# --- together with what the host has -------------------------------------------------------------
 
 
 @pytest.fixture
@@ -650,8 +656,8 @@ def test_a_variable_that_another_site_defines_too_is_rejected_where_it_stands(
     code, out, _ = portgen("verify", "--with-system")
     assert code == 1
     assert (
-        out
-        == '/etc/nginx/sites-enabled/old:2:1: error: duplicate upstream "portgen_smartnumbers" [verify-nginx]\n'
+        out == '/etc/nginx/sites-enabled/old:2:1: error: duplicate upstream "portgen_smartnumbers" '
+        "[verify-nginx]\n"
     )
 
 

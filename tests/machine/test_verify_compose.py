@@ -263,8 +263,14 @@ def test_networks_beside_network_mode_are_reported_at_the_service(
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1
     assert [line.split(" [")[0] for line in out.splitlines() if not line.startswith("    ")] == [
-        f"{place(shop, 'forwarded', 18)}stack/base.yml:2 has `network_mode: bridge` for forwarded, which the inventory gives an address in a network",
-        f"{place(shop, 'on-host', 16)}stack/base.yml:5 has `networks:` for on-host, which the inventory puts on the host's network",
+        (
+            f"{place(shop, 'forwarded', 18)}stack/base.yml:2 has `network_mode: bridge` for "
+            "forwarded, which the inventory gives an address in a network"
+        ),
+        (
+            f"{place(shop, 'on-host', 16)}stack/base.yml:5 has `networks:` for on-host, which the "
+            "inventory puts on the host's network"
+        ),
     ]
 
 
@@ -276,8 +282,8 @@ def test_what_compose_itself_refuses_is_told_at_the_service_it_names(
     code, out, err = portgen("verify", "--rendered")
     assert code == 1
     assert (
-        out
-        == f"{place(shop, 'published', 18)}Unsupported config option for services.published: 'restarts' [verify-compose]\n"
+        out == f"{place(shop, 'published', 18)}Unsupported config option for services.published: "
+        "'restarts' [verify-compose]\n"
     )
     assert "compose  rejected  box shop (docker-compose 1." in err
 
@@ -308,7 +314,8 @@ def test_a_base_that_is_not_there_is_an_error_where_it_is_named(shop: Path, port
     line = line_of(shop / "inventory.yaml", "compose:")
     assert code == 1
     assert out.startswith(
-        f"inventory.yaml:{line}:21: error: the compose file stack/base.yml can't be read [verify-compose]\n    hint: its path is relative"
+        f"inventory.yaml:{line}:21: error: the compose file stack/base.yml can't be read "
+        "[verify-compose]\n    hint: its path is relative"
     )
 
 
@@ -352,7 +359,8 @@ def test_docker_compose_the_plugin_is_preferred_where_it_is_installed(
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
     docker.write_text(
-        f'#!/bin/sh\n[ "$2" = version ] && {{ echo 2.26.1; exit 0; }}\necho "$PWD" >{tmp_path}/asked; for a; do echo "$a" >>{tmp_path}/asked; done\n'
+        f'#!/bin/sh\n[ "$2" = version ] && {{ echo 2.26.1; exit 0; }}\n'
+        f'echo "$PWD" >{tmp_path}/asked; for a; do echo "$a" >>{tmp_path}/asked; done\n'
     )
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
@@ -426,5 +434,7 @@ def test_findings_have_their_place_in_json_too(
     assert (place["file"], place["column"]) == ("inventory.yaml", 25)
     github = portgen("verify", "--rendered", "--format", "github").out
     assert github.startswith(
-        f"::error file=inventory.yaml,line={place['line']},col=25,title=verify-compose::stack/base.yml:7 publishes"
+        "::error "
+        f"file=inventory.yaml,line={place['line']},col=25,title=verify-compose::stack/base.yml:7 "
+        "publishes"
     )

@@ -81,7 +81,10 @@ def findings(portgen: Portgen) -> list[str]:
     return said[0]
 
 
-NET = "6:14: error: stack/base.yml:{line} says `{what}` of the network shop-net, and the override, which comes last, would replace that without a word"
+NET = (
+    "6:14: error: stack/base.yml:{line} says `{what}` of the network shop-net, and the "
+    "override, which comes last, would replace that without a word"
+)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +141,15 @@ def test_what_the_team_s_file_says_of_the_network_and_portgen_s_does_not(
     [
         "",
         "{}",
-        "{internal: false, external: no, attachable: false, enable_ipv6: false, labels: {}, driver_opts: {}, x-note: ours}",
+        (
+            "{internal: false, external: no, attachable: false, enable_ipv6: false, labels: {}, "
+            "driver_opts: {}, x-note: ours}"
+        ),
         "{name: shop-net, driver: bridge}",
-        "{ipam: {driver: default, config: [{subnet: 172.31.8.0/24, gateway: 172.31.8.1, ip_range: 172.31.8.128/25}]}}",
+        (
+            "{ipam: {driver: default, config: [{subnet: 172.31.8.0/24, gateway: 172.31.8.1, "
+            "ip_range: 172.31.8.128/25}]}}"
+        ),
         "{ipam: {config: [{subnet: 172.31.8.0/24}]}, enable_ipv4: true}",
         '{internal: "${INTERNAL:-false}", name: "${NAME}"}',
     ],
@@ -199,7 +208,8 @@ def test_addresses_that_clash_with_nothing(shop: Path, portgen: Portgen):
         shop,
         web="{image: x, networks: {shop-net: {ipv4_address: 172.31.8.16}}}",
         api="{image: x, networks: {back: {ipv4_address: 10.0.0.1}, shop-net: }}",
-        other="{image: x, networks: {shop-net: {ipv4_address: 172.31.8.99}, back: {ipv4_address: 172.31.8.16}}}",
+        other="{image: x, networks: {shop-net: {ipv4_address: 172.31.8.99}, back: {ipv4_address: "
+        "172.31.8.16}}}",
         further='{image: x, networks: {shop-net: {ipv4_address: "${ONLY_THE_HOST_KNOWS}"}}}',
         tail="networks: {back: }\n",
     )
@@ -248,7 +258,8 @@ def test_a_network_mode_that_says_what_the_inventory_says(shop: Path, portgen: P
 
 def test_a_container_without_a_network_of_its_own_publishes_nothing(shop: Path, portgen: Portgen):
     (shop / "inventory.yaml").write_text(
-        "version: 1\nhosts: {box: {}}\nprojects:\n  p:\n    ports: 5000-5001\n    compose: {file: stack/base.yml}\n    services:\n"
+        "version: 1\nhosts: {box: {}}\nprojects:\n  p:\n    ports: 5000-5001\n"
+        "    compose: {file: stack/base.yml}\n    services:\n"
         "      a: {port: 5000, via: docker, allow: [any]}\n      b: {port: 5001, via: docker, allow: [any]}\n"
     )
     (shop / "stack/base.yml").write_text(
@@ -256,7 +267,8 @@ def test_a_container_without_a_network_of_its_own_publishes_nothing(shop: Path, 
     )
     (found,) = findings(portgen)
     assert found.startswith(
-        "9:10: error: stack/base.yml:3 has `network_mode: service:a` for b, whose ports the inventory publishes"
+        "9:10: error: stack/base.yml:3 has `network_mode: service:a` for b, whose ports the "
+        "inventory publishes"
     )
 
 
@@ -357,7 +369,8 @@ def test_who_stays_on_the_default_network_is_said_once(shop: Path, portgen: Port
     base(shop, redis="{image: x}", side='{image: x, network_mode: "service:redis"}')
     (found,) = findings(portgen)
     assert found.startswith(
-        "6:14: warning: stack/base.yml: web, api would leave the default network for shop-net, but redis would stay there"
+        "6:14: warning: stack/base.yml: web, api would leave the default network for "
+        "shop-net, but redis would stay there"
     )
     base(
         shop,
@@ -406,7 +419,7 @@ def test_a_service_ignores_what_is_found_for_it_and_no_other(shop: Path, portgen
     assert found.startswith("11:12: error: ")
 
 
-# --- lint and the disk -----------------------------------------------------------------------------------------------
+# --- lint and the disk ---------------------------------------------------------------------------
 
 
 def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(
@@ -415,7 +428,8 @@ def test_lint_where_the_file_is_not_there_is_a_note_and_verify_an_error(
     run = portgen("lint", "--strict")
     assert run.code == 0
     assert run.out.startswith(
-        "inventory.yaml:7:21: note: the compose file stack/base.yml can't be read here: it was not checked [compose-file]"
+        "inventory.yaml:7:21: note: the compose file stack/base.yml can't be read here: it "
+        "was not checked [compose-file]"
     )
     assert portgen("verify", "--rendered").code == 1
 
@@ -470,7 +484,7 @@ def test_a_render_does_not_ask_for_the_team_s_file(shop: Path, portgen: Portgen)
     assert portgen("render", "--check").out == ""
 
 
-# --- what compose itself does ------------------------------------------------------------------------------------------
+# --- what compose itself does --------------------------------------------------------------------
 
 
 @pytest.mark.programs
@@ -494,7 +508,7 @@ def test_the_last_file_s_network_is_the_whole_network_to_compose(
     assert merged.get("networks", {}).get("shop-net", {}) in ({}, {"driver": "bridge"})
 
 
-# --- whatever the file says ----------------------------------------------------------------------------------------------
+# --- whatever the file says ----------------------------------------------------------------------
 
 KEYS = st.sampled_from(
     [

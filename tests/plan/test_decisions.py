@@ -1,4 +1,5 @@
-"""What the plan decides once: a unit's name, whether a service has a route, what is pinned or a default; and that
+"""What the plan decides once: a unit's name, whether a service has a route, what is pinned or a default;
+and that
 commands show just that."""
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-# --- units -----------------------------------------------------------------------------------------------------------
+# --- units ---------------------------------------------------------------------------------------
 
 
 def test_a_service_has_a_unit_for_each_port_that_socat_forwards() -> None:
@@ -92,7 +93,7 @@ def test_a_unit_that_is_not_rendered_is_not_explained(portgen: Portgen, file: Pa
         assert portgen("explain", name).code == 1
 
 
-# --- routes ----------------------------------------------------------------------------------------------------------
+# --- routes --------------------------------------------------------------------------------------
 
 
 def test_a_service_has_a_route_when_it_is_rendered() -> None:
@@ -145,7 +146,7 @@ def test_nothing_is_behind_a_retired_port(portgen: Portgen, file: Path) -> None:
     assert "socat" not in port
 
 
-# --- what is pinned, what is a default -------------------------------------------------------------------------------
+# --- what is pinned, what is a default -----------------------------------------------------------
 
 
 def test_a_service_says_what_its_entry_has_of_its_own() -> None:

@@ -13,7 +13,8 @@ from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.types import Plan, Project
 
-# Few ports, so that ranges, groups, holders and reservations meet; some below 1024, and the last one there is.
+# Few ports, so that ranges, groups, holders and reservations meet; some below 1024, and the last one there
+# is.
 PORTS = st.integers(1015, 1040) | st.integers(65530, 65535)
 
 

@@ -70,7 +70,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """`visit(url, width=400, scheme="dark")`: the page, open. At the end: no word on the console, nothing asked of a network."""
+    """`visit(url, width=400, scheme="dark")`: the page, open. At the end: no word on the console, nothing
+    asked of a network."""
     contexts, troubles = [], []
 
     def opened(url: str, width: int = 1400, scheme: str = "light") -> Page:
@@ -115,12 +116,14 @@ def focused(page: Page) -> str:
     """What a screen reader says of the element that has the focus."""
     return str(
         page.evaluate(
-            "document.activeElement.getAttribute('aria-valuetext') || document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+            "document.activeElement.getAttribute('aria-valuetext') || "
+            "document.activeElement.getAttribute('aria-label') || "
+            "document.activeElement.textContent"
         )
     )
 
 
-# --- the head --------------------------------------------------------------------------------------------------------
+# --- the head ------------------------------------------------------------------------------------
 
 
 def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
@@ -145,7 +148,7 @@ def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
     )
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table -----------------------------------------------------------------------------------
 
 
 def test_a_search_finds_by_port_range_and_words(visit: Callable[..., Page], site: Site) -> None:
@@ -249,7 +252,7 @@ def test_a_link_into_the_page_opens_that_service(
     assert page.locator("[data-name='smartnumbers']").is_visible()
 
 
-# --- the map ---------------------------------------------------------------------------------------------------------
+# --- the map -------------------------------------------------------------------------------------
 
 
 def test_the_map_has_one_tab_stop_a_project_and_arrows_within(
@@ -374,7 +377,7 @@ def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None
     assert picked == list(range(5031, 5041))
 
 
-# --- values are text -------------------------------------------------------------------------------------------------
+# --- values are text -----------------------------------------------------------------------------
 
 
 def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], site: Site) -> None:
@@ -388,7 +391,7 @@ def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], si
     assert "line two </script>" in page.locator("tr.detail").inner_text()
 
 
-# --- every screen ----------------------------------------------------------------------------------------------------
+# --- every screen --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", Site._fields)
@@ -442,7 +445,7 @@ def test_every_text_stands_out_in_light_and_dark(
     assert (sum(map(int, re.findall(r"\d+", ground))) < 150) == (scheme == "dark")
 
 
-# --- 25,000 services -------------------------------------------------------------------------------------------------
+# --- 25,000 services -----------------------------------------------------------------------------
 
 
 def test_many_services_are_a_picture_and_pages_of_a_table(

@@ -1,4 +1,5 @@
-"""The forwarder units before the real systemd: silent, and hardened whatever they listen on and whoever may come."""
+"""The forwarder units before the real systemd: silent, and hardened whatever they listen on and whoever may
+come."""
 
 from __future__ import annotations
 

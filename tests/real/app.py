@@ -1,9 +1,13 @@
-"""One small real web app, run once a dashboard: it says who it is and what reached it. The standard library only.
+"""One small real web app, run once a dashboard: it says who it is and what reached it. The standard library
+only.
 
-In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address ("0.0.0.0"); LINGER, the
+In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address ("0.0.0.0");
+LINGER, the
 seconds it takes to stop ("0").
-The http paths are listed in `Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks for TLS
-("N", then an error message with the app's name); a udp port answers each datagram with the app's name and the datagram.
+The http paths are listed in `Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks
+for TLS
+("N", then an error message with the app's name); a udp port answers each datagram with the app's name and
+the datagram.
 """
 
 from __future__ import annotations
@@ -114,7 +118,8 @@ class Dashboard(BaseHTTPRequestHandler):
             size -= len(piece)
 
     def events(self, count: int) -> None:
-        """Server-sent events, one at once and one each further second; no length, so the connection ends with them."""
+        """Server-sent events, one at once and one each further second; no length, so the connection ends
+        with them."""
         self.close_connection = True
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -194,7 +199,8 @@ class HttpServer(ThreadingHTTPServer):
 
 
 class Postgres(socketserver.BaseRequestHandler):
-    """As much of PostgreSQL as tells a client that it is there: no TLS here, and then an error with our name."""
+    """As much of PostgreSQL as tells a client that it is there: no TLS here, and then an error with our
+    name."""
 
     def handle(self) -> None:
         asked = self.request.recv(1024)
@@ -243,7 +249,8 @@ def serve(port: int, protocol: str, bind: str) -> None:
 
 
 def main() -> None:
-    # As PID 1 of a container the default action of SIGTERM does not apply, and a stop would take its whole grace period.
+    # As PID 1 of a container the default action of SIGTERM does not apply, and a stop would take its whole
+    # grace period.
     def leave(*_: object) -> None:
         time.sleep(float(os.environ.get("LINGER", "0")))
         os._exit(0)

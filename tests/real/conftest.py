@@ -1,6 +1,7 @@
 """One booted host for all tests of this folder, with the repository's own output installed on it.
 
-Where the machine can't run it the tests are skipped with the reason; with PORTGEN_REQUIRE_PROGRAMS=1, as in CI, they fail.
+Where the machine can't run it the tests are skipped with the reason; with PORTGEN_REQUIRE_PROGRAMS=1, as in
+CI, they fail.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ ORDER = [
     "test_prober",
     "test_published",
 ]
-# Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute to make.
+# Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute
+# to make.
 CACHE = cache_folder()
 
 
@@ -64,7 +66,8 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture(scope="session")
 def slow_replies() -> dict[str, Future[list[dict[str, Any]]]]:
-    """Replies that take 60 s, by the way they come; filled in when the host is ready, if a test wants them."""
+    """Replies that take 60 s, by the way they come; filled in when the host is ready, if a test wants
+    them."""
     return {}
 
 
@@ -94,7 +97,8 @@ def known(installed: Estate) -> list[str]:
 
 @pytest.fixture
 def estate(installed: Estate, known: list[str]) -> Iterator[Estate]:
-    """The installed estate, which a test must leave as it found it: the next one would not know why it fails."""
+    """The installed estate, which a test must leave as it found it: the next one would not know why it
+    fails."""
     yield installed
     before, now = known[0], installed.state()
     known[0] = now  # the blame is this test's, not the next one's
@@ -103,7 +107,8 @@ def estate(installed: Estate, known: list[str]) -> Iterator[Estate]:
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a project of one's own: the repository's inventory with texts replaced or by a portgen command, rendered."""
+    """Makes a project of one's own: the repository's inventory with texts replaced or by a portgen command,
+    rendered."""
 
     def make(*replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:
         return edit(

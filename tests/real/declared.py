@@ -1,6 +1,8 @@
-"""What an inventory declares, read without portgen - a mistake of portgen's must not hide in what the tests expect.
+"""What an inventory declares, read without portgen - a mistake of portgen's must not hide in what the tests
+expect.
 
-In: an inventory's path. Out: the services with their defaults filled in, and the compose files its teams would have.
+In: an inventory's path. Out: the services with their defaults filled in, and the compose files its teams
+would have.
 Never: derives an address, a unit or a rule; that is what is being tested.
 """
 

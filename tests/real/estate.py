@@ -1,6 +1,8 @@
-"""The estate on the test host: the teams' apps, the operator's own settings, and portgen's output installed on top.
+"""The estate on the test host: the teams' apps, the operator's own settings, and portgen's output installed
+on top.
 
-In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be visited, changed and
+In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be visited,
+changed and
 put back. Never: installs in any other way than the blocks of docs/install.md.
 """
 
@@ -98,7 +100,8 @@ class Estate:
         )
 
     def install(self, project: Path) -> str:
-        """Brings the project's output to the host and installs it as the document says; returns what was printed.
+        """Brings the project's output to the host and installs it as the document says; returns what was
+        printed.
 
         What the teams do is done here: their compose files name the services that the inventory names, and
         processes that change or go are stopped before and started after.
@@ -137,7 +140,8 @@ class Estate:
         gone = [name for name, text in self.processes.items() if units.get(name) != text]
         if gone:
             self.host.sh(
-                f"systemctl disable --now {' '.join(gone)}; cd /etc/systemd/system; rm {' '.join(gone)}; systemctl daemon-reload"
+                f"systemctl disable --now {' '.join(gone)}; cd /etc/systemd/system; rm "
+                f"{' '.join(gone)}; systemctl daemon-reload"
             )
         self.processes = {name: text for name, text in self.processes.items() if name not in gone}
 
@@ -177,7 +181,8 @@ class Estate:
 
     @contextmanager
     def changed(self, project: Path) -> Iterator[str]:
-        """The project installed for as long as the block runs; then what was installed before is installed again."""
+        """The project installed for as long as the block runs; then what was installed before is installed
+        again."""
         before = self.project
         try:
             yield self.install(project)
@@ -194,7 +199,10 @@ class Estate:
 
     def addresses(self) -> dict[str, str]:
         """Each running container's address, by compose service; "" on the host's own network."""
-        form = '{{index .Config.Labels "com.docker.compose.service"}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
+        form = (
+            '{{index .Config.Labels "com.docker.compose.service"}} {{range '
+            ".NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        )
         ids = self.host.run(
             "docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service"
         ).stdout.split()
@@ -232,13 +240,15 @@ class Estate:
         }
 
     def state(self) -> str:
-        """What a test must not leave changed: the installed project, the containers, the firewall and the units."""
+        """What a test must not leave changed: the installed project, the containers, the firewall and the
+        units."""
         return f"{self.project}\n" + self.host.sh(STATE).stdout
 
     # --- visits ---
 
     def ask(self, command: str, *, netns: str | None = "lan", **arguments: Any) -> Any:
-        """What the visitor saw (see visitor.py), from a neighbour's place or, with netns=None, the host's own."""
+        """What the visitor saw (see visitor.py), from a neighbour's place or, with netns=None, the host's
+        own."""
         done = self.host.run(
             *("python3", "/opt/testhost/visitor.py", command),
             stdin=json.dumps(arguments) + "\n",
@@ -290,14 +300,16 @@ class Estate:
     def reach(
         self, netns: str, targets: Iterable[tuple[str, int, str]], timeout: float = 1.0
     ) -> list[str]:
-        """ "open", "refused" or "silent" for each (address, port, "tcp" or "udp"), tried from a neighbour's place."""
+        """ "open", "refused" or "silent" for each (address, port, "tcp" or "udp"), tried from a neighbour's
+        place."""
         seen: list[str] = self.ask("reach", netns=netns, targets=list(targets), timeout=timeout)
         return seen
 
     def who_answers(
         self, services: Sequence[Service] | None = None, *, netns: str = "lan"
     ) -> dict[str, str]:
-        """For each routed service, who says to be there when its route is visited ("502" where nobody does)."""
+        """For each routed service, who says to be there when its route is visited ("502" where nobody
+        does)."""
         services = self.declared.routed if services is None else services
         seen = self.visit(
             [self.place(service, "api/health", netns=netns) for service in services], netns=netns
@@ -317,7 +329,8 @@ class Estate:
     def watched(
         self, places: Sequence[Json] | None = None, *, netns: str = "lan"
     ) -> Iterator[Json]:
-        """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict says what was seen."""
+        """Visits the places (all routes) over and over while the block runs; afterwards the yielded dict
+        says what was seen."""
         with self.visiting(
             "watch", netns=netns, places=self.routes() if places is None else list(places)
         ) as report:
@@ -365,7 +378,8 @@ def _process_units(now: Declared) -> dict[str, str]:
 
 
 def edit(project: Path, *replacements: tuple[str, str], command: Sequence[str] = ()) -> Path:
-    """A project folder of its own: the repository's inventory with texts replaced (each occurs once) or by a portgen command; rendered."""
+    """A project folder of its own: the repository's inventory with texts replaced (each occurs once) or by
+    a portgen command; rendered."""
     project.mkdir(parents=True)
     text = (REPOSITORY / "inventory.yaml").read_text(encoding="utf-8")
     for old, new in replacements:

@@ -2,7 +2,8 @@
 
 In: what the old and the new inventory declare (`declared`, read without portgen), where the containers were
 seen to be, and the probers' runs. Out: faults, and counts of what was tried. Never: asks portgen what it
-planned. Two things are counted and not taken for faults, since they happen without portgen too: `_datagrams` and
+planned. Two things are counted and not taken for faults, since they happen without portgen too:
+`_datagrams` and
 `_not_apart`.
 
 During a change a visitor may meet whoever the old or the new state has there FOR THAT VISITOR, and nobody
@@ -294,7 +295,8 @@ def _not_apart(
     source: Source,
     door: Door,
 ) -> set[int]:
-    """The runs of one moment in which a container reached one of another network that docker alone keeps from it.
+    """The runs of one moment in which a container reached one of another network that docker alone keeps
+    from it.
 
     docker takes its rules that keep networks apart out, and puts them back, whenever it makes or removes a
     network. What docker publishes is guarded all the while, and so is no part of this.

@@ -70,7 +70,8 @@ def report(verdict: Verdict, most: int = 40) -> str:
         )
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
         lines.append(
-            f"{what}: from {source}, {family} {form}, {outcome} {times} times {phase} the change ({first:.1f} to {last:.1f} s) at {doors}{more}"
+            f"{what}: from {source}, {family} {form}, {outcome} {times} times {phase} the change "
+            f"({first:.1f} to {last:.1f} s) at {doors}{more}"
         )
     lines += verdict.blind
     return "\n".join(
@@ -102,7 +103,10 @@ def figures(sums: Verdict, kinds: Counter[str], faulty: Counter[str]) -> str:
     ]
     lines += [
         "",
-        f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, {len(sums.blind)} blind",
+        (
+            f"{sum(sums.tried.values())} attempts, {sum(attempts.values())} of them faults, "
+            f"{len(sums.blind)} blind"
+        ),
     ]
     lines.append(f"{sums.datagrams_lost} single datagrams lost by udp forwarders")
     lines.append(f"{sums.not_apart} moments in which docker did not keep its networks apart")

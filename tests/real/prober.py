@@ -50,9 +50,12 @@ SYN_SECONDS = 0.9
 DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
 
-# Each datagram leaves from its door's next port here. The kernel takes another one from the same port within 30 s for the old
-# exchange, which no firewall looks at again. (It knows a new TCP connection by its SYN.) A later prober begins ahead of
-# where an earlier one ended, since no door is tried more often than STEPS_PER_SECOND. The kernel gives nobody these ports.
+# Each datagram leaves from its door's next port here. The kernel takes another one from the same port
+# within 30 s for the old
+# exchange, which no firewall looks at again. (It knows a new TCP connection by its SYN.) A later prober
+# begins ahead of
+# where an earlier one ended, since no door is tried more often than STEPS_PER_SECOND. The kernel gives
+# nobody these ports.
 SOURCE_PORTS = range(20000, 32768)
 STEPS_PER_SECOND = 4
 
@@ -205,7 +208,8 @@ class Prober:
         )
 
     def bind(self, sock: socket.socket, door: int) -> None:
-        """Gives a datagram's socket this door's next port that is free; two doors may have the same one at a time."""
+        """Gives a datagram's socket this door's next port that is free; two doors may have the same one at
+        a time."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for _ in SOURCE_PORTS:
             self.turns[door] += 1

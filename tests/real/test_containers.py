@@ -1,4 +1,5 @@
-"""Containers come and go as they like: every route finds its own dashboard again, by itself, and never another one."""
+"""Containers come and go as they like: every route finds its own dashboard again, by itself, and never
+another one."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(
         back(estate)
         time.sleep(
             3
-        )  # the watcher goes on while all is well: it is to have seen every route many times, however slow the machine
+            # the watcher goes on while all is well: it is to have seen every route many times, however slow the
+            # machine
+        )
     assert not set(estate.started().items()) & set(started.items()), (
         "not every container was created anew"
     )
@@ -36,7 +39,8 @@ def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(
 def test_each_container_gets_its_own_address_in_whatever_order_they_start(
     estate: Estate,
 ) -> None:
-    """On the new network, before any of ours runs, more strangers come than there are addresses below our first."""
+    """On the new network, before any of ours runs, more strangers come than there are addresses below our
+    first."""
     addresses = estate.addresses()
     names = [name for name, address in sorted(addresses.items()) if address]
     random.Random(25).shuffle(names)

@@ -1,4 +1,5 @@
-"""From the neighbours' places: what `allow` says is reachable, and nothing else; nobody else's rules suffer."""
+"""From the neighbours' places: what `allow` says is reachable, and nothing else; nobody else's rules
+suffer."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import pytest
 from tests.real.estate import HOST, HOST6, NEIGHBOUR, Estate
 
 SCRIPT = "/srv/portgen/output/es-docker/ufw/portgen-ufw.sh"
-# Ports that nobody holds, in the projects' ranges, between their services and beyond; 2375 would be docker's own.
+# Ports that nobody holds, in the projects' ranges, between their services and beyond; 2375 would be
+# docker's own.
 UNHELD = [1, 80 + 1, 2375, 5011, 5026, 5100, 5399, 5401, 5431, 5433, 5499, 8080, 65535]
 
 SMARTNUMBERS = """\
@@ -116,7 +118,8 @@ def test_a_service_that_leaves_takes_its_rule_its_unit_and_its_container_along(
 def test_an_operators_own_rules_survive_and_one_like_ours_keeps_its_comment(
     estate: Estate, edited: Callable[..., Path]
 ) -> None:
-    """The operator allowed SmartNumbers' port for a reason of theirs; the service comes, goes, and theirs stays."""
+    """The operator allowed SmartNumbers' port for a reason of theirs; the service comes, goes, and theirs
+    stays."""
     own = [
         (
             "allow",

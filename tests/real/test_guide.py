@@ -1,4 +1,5 @@
-"""docs/install.md finishes what was left half done, tests before it changes anything, and removes nothing of a
+"""docs/install.md finishes what was left half done, tests before it changes anything, and removes nothing
+of a
 team's own."""
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ systemctl show --property MainPID --value portgen-*.service | grep . | while rea
 KILLED = 128 + 9
 # A command that changes something on the host; bash tells each one before it runs.
 CHANGES = re.compile(
-    r"install|^rm |place_nginx|^systemctl (stop|disable|daemon-reload|reset-failed|reload)|xargs|^docker network rm|portgen-ufw|in_folder .*up"
+    r"install|^rm |place_nginx|^systemctl "
+    r"(stop|disable|daemon-reload|reset-failed|reload)|xargs|^docker network "
+    r"rm|portgen-ufw|in_folder .*up"
 )
 
 
@@ -67,7 +70,10 @@ def whole(estate: Estate) -> str:
 
 
 def folder_of_nginx(estate: Estate) -> str:
-    script = "cd /etc/nginx; find . | sort | xargs stat --format '%n %i %a %U %Y %s'; find . -type f | sort | xargs sha256sum"
+    script = (
+        "cd /etc/nginx; find . | sort | xargs stat --format '%n %i %a %U %Y %s'; find . "
+        "-type f | sort | xargs sha256sum"
+    )
     return estate.host.sh(script).stdout
 
 

@@ -92,5 +92,6 @@ def test_a_project_without_services_any_more_lets_nobody_in_while_it_goes(
     finally:
         estate.install(before)
         estate.host.sh(
-            "docker ps -aq --filter name=annex_ | xargs -r docker rm --force; docker network prune --force; rm -rf /srv/annex"
+            "docker ps -aq --filter name=annex_ | xargs -r docker rm --force; docker network "
+            "prune --force; rm -rf /srv/annex"
         )

@@ -1,4 +1,5 @@
-"""Ports move and services swap them: rendered, installed by the document, and nobody is sent to the wrong dashboard."""
+"""Ports move and services swap them: rendered, installed by the document, and nobody is sent to the wrong
+dashboard."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def test_two_services_that_swap_ports_keep_their_containers(
 def test_containers_that_take_each_others_addresses_let_go_first(
     estate: Estate, edited: Callable[..., Path]
 ) -> None:
-    """By hand, without pins: two exchange, two move up by one. One of them stops slowly, which makes a plain `up` fail."""
+    """By hand, without pins: two exchange, two move up by one. One of them stops slowly, which makes a
+    plain `up` fail."""
     started = estate.started()
     new = {5007: 5008, 5008: 5007, 5009: 5010, 5010: 5027}
     moved = {

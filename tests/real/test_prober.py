@@ -141,7 +141,10 @@ def test_they_see_a_service_that_is_away(laboratory: Laboratory) -> None:
 
 def test_they_see_a_stranger_at_a_services_port(laboratory: Laboratory) -> None:
     host = laboratory.estate.host
-    listener = f"socat TCP4-LISTEN:5501,reuseaddr,fork TCP4:{laboratory.estate.addresses()['lab-forwarded']}:5000"
+    listener = (
+        "socat TCP4-LISTEN:5501,reuseaddr,fork "
+        f"TCP4:{laboratory.estate.addresses()['lab-forwarded']}:5000"
+    )
     with probed(laboratory.estate, laboratory.places) as verdict:
         host.run("systemctl", "stop", "portgen-lab-forwarded-all")
         stranger = host.start(*listener.split(), timeout=4)

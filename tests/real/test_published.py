@@ -51,7 +51,8 @@ EXTENSION = """\
     title: ES Inventory Hub
 """
 
-# What ufw-docker (github.com/chaifeng/ufw-docker) adds to after.rules, its `:DOCKER-USER` line that empties the chain at
+# What ufw-docker (github.com/chaifeng/ufw-docker) adds to after.rules, its `:DOCKER-USER` line that empties
+# the chain at
 # each reload included.
 UFW_DOCKER = """\
 # BEGIN UFW AND DOCKER
@@ -166,10 +167,13 @@ def published(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def holds(estate: Estate) -> None:
-    """What `allow` says is reachable, by any of the host's addresses; nothing else is, nor a container by its own address.
+    """What `allow` says is reachable, by any of the host's addresses; nothing else is, nor a container by
+    its own address.
 
-    Two exceptions that take nothing from that: who is allowed by `any` may as well use the container's address, and a udp
-    forwarder answers from the address that faces the visitor, so only that one is tried where it should be open.
+    Two exceptions that take nothing from that: who is allowed by `any` may as well use the container's
+    address, and a udp
+    forwarder answers from the address that faces the visitor, so only that one is tried where it should be
+    open.
     """
     addresses = estate.addresses()
     services = [service for service in estate.declared.services if 5300 <= service.port <= 5308]
@@ -231,7 +235,10 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
         timeout=60,
     )
     try:
-        ask = f"import urllib.request as u; print(u.urlopen('http://{NEIGHBOUR['outside']}:8000/', timeout=3).status)"
+        ask = (
+            f"import urllib.request as u; print(u.urlopen('http://{NEIGHBOUR['outside']}:8000/', "
+            "timeout=3).status)"
+        )
         listening = [(NEIGHBOUR["outside"], 8000, "tcp")]
         wait_until(
             "the neighbour listens",
@@ -251,7 +258,8 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
 def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(
     published: Estate, tmp_path: Path
 ) -> None:
-    """A service for the lan and one for all exchange their ports: visitors from outside never meet the former, on neither."""
+    """A service for the lan and one for all exchange their ports: visitors from outside never meet the
+    former, on neither."""
     project = extended(
         tmp_path / "project",
         *(
@@ -366,7 +374,8 @@ def holds_beside(estate: Estate) -> None:
 
 @pytest.fixture(scope="module")
 def rebooted(published: Estate) -> tuple[Estate, list[list[str]]]:
-    """The estate after a reboot, and the guard's chains from before it. Only for the last tests of this module."""
+    """The estate after a reboot, and the guard's chains from before it. Only for the last tests of this
+    module."""
     chains = [chain(published, name) for name in ("PORTGEN-GUARD", "DOCKER-USER")]
     published.host.put("/run/before-the-reboot", "memory is lost")
     published.host.reboot()

@@ -1,4 +1,5 @@
-"""Every dashboard is found behind nginx, by its own name and by nobody else's, and hears where the visitor came from."""
+"""Every dashboard is found behind nginx, by its own name and by nobody else's, and hears where the visitor
+came from."""
 
 from __future__ import annotations
 

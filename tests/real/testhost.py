@@ -1,9 +1,12 @@
-"""A whole Debian host to try portgen's output on: systemd as PID 1, nginx, ufw, socat and a docker daemon of its own.
+"""A whole Debian host to try portgen's output on: systemd as PID 1, nginx, ufw, socat and a docker daemon
+of its own.
 
 In: a machine with Linux and either a docker daemon that answers or root, `dockerd` and `debootstrap`.
 Out: a booted `Host` that runs commands, takes files and reboots.
-Never: stops a daemon or a container that it did not start, touches this machine's firewall, or talks to any address
-beyond the host's own and its two neighbours' (network namespaces inside the host; the host has no other network).
+Never: stops a daemon or a container that it did not start, touches this machine's firewall, or talks to any
+address
+beyond the host's own and its two neighbours' (network namespaces inside the host; the host has no other
+network).
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ LABEL = "portgen-testhost"
 FALLBACK_MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 
-# Everything systemd and a docker daemon need, without --privileged, which a machine may refuse to grant in full.
+# Everything systemd and a docker daemon need, without --privileged, which a machine may refuse to grant in
+# full.
 PRIVILEGES = (
     *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
     *("--security-opt", "seccomp=unconfined"),
@@ -79,7 +83,8 @@ def recipe_sum() -> str:
 
 
 def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
-    """The first mirror of this machine's apt sources that has the suite, so that a local mirror is used where one is.
+    """The first mirror of this machine's apt sources that has the suite, so that a local mirror is used
+    where one is.
 
     Reads both forms, `deb [options] URI SUITE COMPONENT…` and deb822.
     """
@@ -118,9 +123,11 @@ def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
 
 @contextlib.contextmanager
 def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
-    """The docker command for a daemon that answers: the machine's, or one of our own for as long as the block runs.
+    """The docker command for a daemon that answers: the machine's, or one of our own for as long as the
+    block runs.
 
-    Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall alone.
+    Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall
+    alone.
     """
     cache.mkdir(parents=True, exist_ok=True)
     if shutil.which("docker", path=ENVIRONMENT["PATH"]) is None:
@@ -242,7 +249,8 @@ def _make_root(tar: Path) -> None:
 
 @dataclass
 class Host:
-    """One booted host. Commands run in it as root, and an exit code other than 0 fails the test that asked."""
+    """One booted host. Commands run in it as root, and an exit code other than 0 fails the test that
+    asked."""
 
     docker: tuple[str, ...]
     image: str

@@ -1,9 +1,11 @@
-"""A visitor of the host's services: runs inside the host or a neighbour's network namespace, the standard library only.
+"""A visitor of the host's services: runs inside the host or a neighbour's network namespace, the standard
+library only.
 
 In: a command's name, and its arguments as JSON on stdin. Out: what was seen, as JSON on stdout.
 Never: judges. A failed visit is a result with `error`; the tests say what should have happened.
 
-A place to visit is {"url": …, "at": the address to connect to (the url's host where left out), "headers": {…}}.
+A place to visit is {"url": …, "at": the address to connect to (the url's host where left out), "headers":
+{…}}.
 Certificates are not verified: the host's is self-signed.
 """
 
@@ -272,7 +274,8 @@ def websockets(places: list[Json]) -> Json:
 
 
 def websocket(place: Json, messages: list[str], idle: float = 0) -> Json:
-    """Shakes hands, reads the app's greeting, sends each message and reads its echo (after `idle` seconds of silence)."""
+    """Shakes hands, reads the app's greeting, sends each message and reads its echo (after `idle` seconds
+    of silence)."""
     try:
         sock = Websocket(place)
     except RefusedError as refused:
@@ -408,7 +411,8 @@ def half_close(place: Json, timeout: float = 15) -> Json:
 
 
 def burst(place: Json, count: int, timeout: float = 20) -> Json:
-    """`count` connections at once, one request on each: how many were answered, by whom, and what became of the rest."""
+    """`count` connections at once, one request on each: how many were answered, by whom, and what became of
+    the rest."""
 
     async def run() -> Json:
         url = urlsplit(place["url"])

@@ -1,4 +1,5 @@
-"""What `--format json` prints: every command's record is as the published schema says, and the schema is current."""
+"""What `--format json` prints: every command's record is as the published schema says, and the schema is
+current."""
 
 from __future__ import annotations
 

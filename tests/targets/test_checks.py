@@ -41,7 +41,7 @@ def read(check: Check, code: int, said: str, out: str = "") -> list[Rejection | 
     return list(found)
 
 
-# --- nginx -----------------------------------------------------------------------------------------------------------
+# --- nginx ---------------------------------------------------------------------------------------
 
 
 def test_nginx_errors_have_their_file_and_line():
@@ -53,7 +53,10 @@ def test_nginx_errors_have_their_file_and_line():
 
 def test_nginx_errors_before_its_log_is_open_are_read_too():
     (check,) = checks("nginx")
-    said = 'nginx: [emerg] unexpected "}" in ./conf.d/portgen.conf:3\nnginx: configuration file ./nginx.conf test failed\n'
+    said = (
+        'nginx: [emerg] unexpected "}" in ./conf.d/portgen.conf:3\n'
+        "nginx: configuration file ./nginx.conf test failed\n"
+    )
     assert [finding[:3] for finding in read(check, 1, said)] == [
         ('unexpected "}"', "nginx/conf.d/portgen.conf", 3)
     ]
@@ -61,14 +64,20 @@ def test_nginx_errors_before_its_log_is_open_are_read_too():
 
 def test_an_address_is_called_by_its_own_name_again():
     (check,) = checks("nginx")
-    said = '2026/11/24 11:00:00 [warn] 7#7: conflicting server name "a.example" on unix:listen-8080, ignored\n'
+    said = (
+        '2026/11/24 11:00:00 [warn] 7#7: conflicting server name "a.example" on '
+        "unix:listen-8080, ignored\n"
+    )
     assert [(finding[0], finding[5]) for finding in read(check, 0, said)] == [
         ('conflicting server name "a.example" on 8080, ignored', Severity.WARNING)
     ]
 
 
 def test_what_nginx_may_not_read_without_root_is_no_fault():
-    said = '2026/11/24 11:00:00 [emerg] 7#7: open() "/etc/nginx/secret.conf" failed (13: Permission denied) in ./nginx.conf:3\n'
+    said = (
+        '2026/11/24 11:00:00 [emerg] 7#7: open() "/etc/nginx/secret.conf" failed (13: '
+        "Permission denied) in ./nginx.conf:3\n"
+    )
     (as_user,) = read(checks("nginx", USER)[0], 1, said)
     (as_root,) = read(checks("nginx")[0], 1, said)
     assert isinstance(as_user, Unchecked)
@@ -158,7 +167,7 @@ def test_certificates_that_can_be_read_stay():
     )
 
 
-# --- compose ---------------------------------------------------------------------------------------------------------
+# --- compose -------------------------------------------------------------------------------------
 
 
 def compose_check() -> Check:
@@ -214,7 +223,7 @@ def test_warnings_of_compose_are_no_fault():
     assert read(compose_check(), 0, recorded("compose-1.29-variables")) == []
 
 
-# --- systemd ---------------------------------------------------------------------------------------------------------
+# --- systemd -------------------------------------------------------------------------------------
 
 
 def test_systemd_errors_have_their_unit_and_line():
@@ -256,14 +265,15 @@ def test_a_missing_socat_is_reported_once_and_is_no_fault_of_the_units():
     (check,) = checks("systemd")
     assert read(check, 1, said) == [
         Unchecked(
-            "/usr/bin/socat is not on this machine (apt-get install socat); everything else in the units was checked"
+            "/usr/bin/socat is not on this machine (apt-get install socat); everything else in "
+            "the units was checked"
         )
     ]
     (there,) = checks("systemd", ROOT._replace(readable=lambda path: path == systemd.SOCAT))
     assert [type(finding) for finding in read(there, 1, said)] == [Rejection, Rejection]
 
 
-# --- ufw -------------------------------------------------------------------------------------------------------------
+# --- ufw -----------------------------------------------------------------------------------------
 
 
 def ufw_checks(program: str) -> list[Check]:

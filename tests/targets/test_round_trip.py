@@ -1,4 +1,5 @@
-"""Each target reads what it writes: over generated plans, what the files say is what the plan has, and no comment,
+"""Each target reads what it writes: over generated plans, what the files say is what the plan has, and no
+comment,
 mark or description is needed to see it."""
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def rendered(plan: Plan, name: str) -> dict[str, str]:
     return {file.path: file.text for file in files}
 
 
-# --- what each target's files say of a plan --------------------------------------------------------------------------
+# --- what each target's files say of a plan ------------------------------------------------------
 
 
 def of_service(name: str, service: Service) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def test_what_is_rendered_reads_back_as_planned(name: str, written: dict[str, An
         assert there == of_service(name, wanted.services[key]), key
 
 
-# --- without comments ------------------------------------------------------------------------------------------------
+# --- without comments ----------------------------------------------------------------------------
 
 STRIPPED: list[Callable[[str], str]] = [
     lambda text: re.sub(r"(?m)^[ \t]*#.*\n", "", text),
@@ -121,7 +122,7 @@ def said(statements: Any) -> list[object]:
     return [(statement.name, statement.fact) for statement in statements]
 
 
-# --- what the default template says of every location ----------------------------------------------------------------
+# --- what the default template says of every location --------------------------------------------
 
 
 def test_what_is_common_to_all_locations_is_what_the_template_says() -> None:

@@ -1,6 +1,8 @@
-"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy of the checkout.
+"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy of the
+checkout.
 
-A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and what follows is what it has to
+A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and what
+follows is what it has to
 print; `…` stands for anything, and `[exit 1]` for an exit code that is not 0.
 """
 
@@ -37,7 +39,7 @@ class Block(NamedTuple):
 def blocks_of(page: str) -> Iterator[Block]:
     parts = re.split(r"(?ms)^```(\w*)\n(.*?)^```$", page)
     for before, language, text in zip(parts[0::3], parts[1::3], parts[2::3], strict=False):
-        written = re.search(r"Write `([^`]+)`:\s*\Z", before)
+        written = re.search(r"Write\s+`([^`]+)`:\s*\Z", before)
         yield Block(language, None if written is None else written[1], text)
 
 
@@ -98,7 +100,8 @@ class Checkout:
         return f"{done.stdout}[exit {done.returncode}]\n"
 
     def install(self, source: Path) -> None:
-        """What pip does with a package, without a build and without a network: its modules and its entry points."""
+        """What pip does with a package, without a build and without a network: its modules and its entry
+        points."""
         project = tomllib.loads((source / "pyproject.toml").read_text())["project"]
         module = project["name"].replace("-", "_")
         shutil.copytree(source / module, self.installed / module)

@@ -72,10 +72,13 @@ holder 172.30.0.36 dashboard waiting-on-vendor # portgen:waiting-on-vendor
 """
 GUARDED = False
 
-# What follows is the same on every host. It runs with Python alone: ufw is written in Python, so it is there.
-# In: the three texts above, ufw's own files, the kernel's rules, and, where a guard would go, docker's containers.
-# Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs `ufw reload`:
-# that takes ufw's chains down with policy ACCEPT, and for seconds everything that listens on the host is open.
+# From here on the script is the same on every host. It needs Python only, which is there: ufw is
+# written in it.
+# In: the three texts above, ufw's own files, the kernel's rules, and, where a guard would be removed,
+# docker's containers.
+# Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs
+# `ufw reload`: that removes ufw's chains with policy ACCEPT, and for seconds everything that listens on
+# the host is open.
 
 import fcntl
 import ipaddress
@@ -108,23 +111,25 @@ MARK = re.compile(r"portgen:[a-z0-9]+(-[a-z0-9]+)*")
 CHAIN = "PORTGEN-GUARD"
 BEGIN = f"# BEGIN {CHAIN}"
 END = f"# END {CHAIN}"
-# Docker sends packets that a neighbour addresses to 127.0.0.1 on to the container. Nothing that is forwarded has that
-# address rightly. It stands in the chain as long as anything does.
+# Docker forwards packets that a neighbour addresses to 127.0.0.1 to the container. No packet that is
+# forwarded legitimately has that address. The rule is in the chain as long as any other is.
 NO_LOOPBACK = (
     f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
 )
 
 JUMP_BLOCK = """\
 # BEGIN PORTGEN-GUARD
-# Placed by portgen-ufw.sh. A rules file can't say "unless it is there", so the jump to the guard is kept here.
-# DOCKER-USER is made where dockerd has not started yet, as at boot: dockerd then takes it as it is.
+# Written by portgen-ufw.sh. A rules file can't express "unless it exists", so the jump to the guard is here.
+# DOCKER-USER is created if dockerd has not started yet, as at boot: dockerd then keeps it as it is.
 if [ "${1-}" = start ]; then
     iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
     iptables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || iptables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
-    iptables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null || iptables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
+    iptables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null ||
+        iptables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
 fi
 """
-# An after.init that was not executable did not run before; the rest of it must not start to run because of us.
+# An after.init that was not executable did not run before; the rest of it must not run now because of
+# the jump.
 SHELL = re.compile(r"#!\s*(/\S+/env\s+)?(/\S+/)?(sh|ash|bash|dash|ksh|zsh)(\s+-\w+)*\s*")
 ASLEEP = "exit 0 # the file was not executable before: nothing below runs"
 
@@ -138,8 +143,9 @@ class Unreadable(Failure):
 
 
 def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """A program that answers a question, or takes a text. Its exit code is the caller's to judge. Any byte is taken and given
-    as it is: an operator's comment in iptables may be of another encoding. Raises Failure."""
+    """Run a program that answers a question, or takes a text. The caller looks at its exit code. Bytes
+    are passed on as they are: an operator's comment in iptables may have another encoding. Raises
+    Failure."""
     data = given.encode("utf-8", "surrogateescape")
     try:
         done = subprocess.run(
@@ -153,12 +159,12 @@ def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(done.args, done.returncode, out, said)
 
 
-# --- ufw's rules: which are ours, which an operator's ----------------------------------------------------------------
+# --- ufw's rules: which are portgen's, which an operator's -------------------------------------------------
 
 
 class Rule(NamedTuple):
-    """One rule as ufw keeps it in user.rules. All but `action`, `logged` and `comment` is its identity for ufw: `ufw
-    allow` over an identical `deny` replaces that."""
+    """One rule as ufw keeps it in user.rules. For ufw its identity is everything but `action`, `logged` and
+    `comment`: `ufw allow` replaces an identical `deny`."""
 
     family: int  # 4 or 6
     action: str  # allow, deny, reject, limit
@@ -175,7 +181,7 @@ class Rule(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has the shape of portgen's rules: into any address of the host, over any interface."""
+        """Whether it is like portgen's rules: to any address of the host, over any interface."""
         anywhere = EVERYWHERE[self.family]
         return (self.destination, self.source_port, self.app, self.interface) == (
             anywhere,
@@ -243,7 +249,8 @@ class Wanted(NamedTuple):
         return family, self.protocol, str(self.port), source
 
     def command(self, source: str) -> str:
-        return f"ufw allow proto {self.protocol} from {source} to any port {self.port} comment '{self.mark}'"
+        rule = f"allow proto {self.protocol} from {source} to any port {self.port}"
+        return f"ufw {rule} comment '{self.mark}'"
 
     def __str__(self) -> str:
         return f"port {self.port}/{self.protocol} from {self.source} ({self.mark})"
@@ -256,8 +263,9 @@ def wanted_rules(text: str) -> list[Wanted]:
 
 
 def rules_in(text: str, family: int) -> Iterator[Rule]:
-    """The incoming rules of user.rules or user6.rules, in their order. ufw writes each as a comment of 7 or, with
-    application profiles, 9 words: `### tuple ### allow tcp 5007 0.0.0.0/0 any 192.168.0.0/16 in comment=<hex>`."""
+    """The incoming rules of user.rules or user6.rules, in their order. ufw writes each as a comment of
+    7 words, or 9 with application profiles: `### tuple ### allow tcp 5007 0.0.0.0/0 any 192.168.0.0/16
+    in comment=<hex>`."""
     for place, line in enumerate(text.split("\n")):
         if not line.startswith("### tuple ### "):
             continue
@@ -293,7 +301,7 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
 
 
 def canonical(source: str) -> str:
-    """One spelling of an address or network: ufw writes `::ffff:10.0.0.1` where Python has `::ffff:a00:1`."""
+    """One spelling of an address or network: ufw writes `::ffff:10.0.0.1`, Python `::ffff:a00:1`."""
     try:
         network = ipaddress.ip_network(source, strict=False)
     except ValueError:
@@ -323,7 +331,7 @@ def contains(wide: str, narrow: str) -> bool:
 
 
 class Decision(NamedTuple):
-    """What is to be done about ufw's rules, and what has to be said of it."""
+    """What to do about ufw's rules, and what to report."""
 
     add: list[str]  # commands of ufw
     delete: list[str]
@@ -332,7 +340,7 @@ class Decision(NamedTuple):
 
 
 def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
-    """Hold the rules of the inventory against those that ufw has. `ipv6`: whether ufw takes IPv6 rules at all."""
+    """Compare the rules of the inventory with those that ufw has. `ipv6`: whether ufw takes IPv6 rules."""
     decision = Decision([], [], [], [])
     there = {rule.identity: rule for rule in present if rule.is_plain}
     for want in wanted:
@@ -365,15 +373,18 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
 
 
 def kept_rule(want: Wanted, rule: Rule) -> str:
-    """What to say of an operator's rule with the identity of ours: it is neither changed nor removed."""
-    comment = f", {rule.comment!r}" if rule.comment else ""
+    """What to report of an operator's rule with the identity of portgen's: it is neither changed nor
+    removed."""
+    shown = str(rule)
+    if rule.comment:
+        shown += f", {rule.comment!r}"
     if rule.action in ("deny", "reject"):
-        return f"{want} stays closed: an operator's rule has the same place ({rule}{comment}); it is left as it is"
-    return f"{want} is an operator's rule already ({rule}{comment}); it is left as it is, and ours is not added"
+        return f"{want} stays closed: an operator's rule has the same place ({shown}); it is left as it is"
+    return f"{want} is an operator's rule already ({shown}); it is left as it is, and portgen's is not added"
 
 
 def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) -> Rule | None:
-    """An operator's rule that keeps out everybody whom ours would let in, and comes before it."""
+    """An operator's rule that keeps out everybody whom portgen's would let in, and comes before it."""
     source = want.identity(family)[3]
     for rule in present:
         if rule.family != family or rule.action not in ("deny", "reject") or rule.is_ours:
@@ -395,7 +406,7 @@ def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) ->
 
 
 def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
-    """Commands for the rules of ours that the inventory does not want any more."""
+    """Commands that delete those of portgen's rules that the inventory does not have any more."""
     still = {want.identity(family) for want in wanted for family in want.families}
     gone = [rule for rule in present if rule.is_ours and rule.identity not in still]
     by_family = {(rule.family, rule.comment, *rule.words()) for rule in gone}
@@ -425,10 +436,13 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
                 ports.append(want.port)
     for command, (source, ports) in said.items():
         ports.sort()
-        listed = ", ".join(map(str, ports[:8])) + (
-            f" and {len(ports) - 8} more" if len(ports) > 8 else ""
+        listed = ", ".join(map(str, ports[:8]))
+        if len(ports) > 8:
+            listed += f" and {len(ports) - 8} more"
+        yield (
+            f"an operator's rule allows {source} at port {listed}, wider than the inventory; "
+            f"to remove it: {command}"
         )
-        yield f"an operator's rule allows {source} at port {listed}, wider than the inventory; to remove it: {command}"
 
 
 def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
@@ -440,7 +454,7 @@ def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
     )
 
 
-# --- the guard: which rules its chain has -----------------------------------------------------------------------------
+# --- the guard: which rules its chain has ------------------------------------------------------------------
 
 
 class Holder(NamedTuple):
@@ -468,7 +482,7 @@ class Container(NamedTuple):
 
 
 def containers() -> list[Container] | None:
-    """Docker's containers; None where docker does not answer: its socket is there, or the program, and nothing is told."""
+    """Docker's containers; None if docker does not answer although its socket or its program is there."""
     if shutil.which("docker") is None:
         return None if DOCKER_SOCKET.exists() else []
     try:
@@ -479,7 +493,8 @@ def containers() -> list[Container] | None:
         shown = run("docker", "inspect", "--type", "container", *names).stdout if names else "[]"
         inspected = json.loads(shown)
         if len(inspected) < len(names):
-            # One that was removed meanwhile is left out, and so are all of them where the daemon goes: ask who is still there.
+            # inspect leaves out a container that was removed meanwhile, but also all of them when the daemon
+            # stops: ask again which are still there.
             listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
             if listed.returncode != 0 or {*names} & {*listed.stdout.split()} - {
                 one["Id"] for one in inspected
@@ -493,7 +508,8 @@ def containers() -> list[Container] | None:
 def container_of(inspected: dict[str, Any]) -> Container:
     labels = inspected["Config"].get("Labels") or {}
     holds: set[str | None] = set()
-    # What was asked for, also of one that is stopped, and what it got: a free port of a range, or any free one.
+    # Both what was asked for, also by a stopped container, and what it got: one port of a range, or any
+    # free one.
     for published in (
         inspected["HostConfig"].get("PortBindings"),
         inspected["NetworkSettings"].get("Ports"),
@@ -524,14 +540,19 @@ def ports_in(written: str) -> Iterable[int]:
 
 
 def groups_in(text: str) -> dict[str, list[str]]:
-    """The chain's rules by what they guard. They are written as `iptables -S` prints them, so that both can be compared."""
+    """The chain's rules by what they guard. They are as `iptables -S` prints them, so that both can be
+    compared."""
     groups: dict[str, list[str]] = {}
     for rule in first_table(text).split("\n"):
         if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
             continue
         port = re.search(r"-p (\w+) .*--ctorigdstport (\d+) ", rule)
         address = re.search(r"-d ([0-9.]+)/32 ", rule)
-        what = f"{port[2]}/{port[1]}" if port else address[1] if address else rule
+        what = rule
+        if port:
+            what = f"{port[2]}/{port[1]}"
+        elif address:
+            what = address[1]
         groups.setdefault(what, []).append(rule)
     return groups
 
@@ -542,7 +563,7 @@ def first_table(block: str) -> str:
 
 
 def in_both_tables(block: str) -> str:
-    """The block for the table filter, with the same chain for the table mangle; why two, `Kernel` says."""
+    """The block for the table filter, with the same chain for the table mangle. `Kernel` says why."""
     if not block:
         return ""
     rules = [line for line in block.split("\n") if line.startswith(f"-A {CHAIN} ")]
@@ -557,7 +578,7 @@ def in_both_tables(block: str) -> str:
 
 
 class Guard(NamedTuple):
-    """The guard as it is to be."""
+    """The guard as it has to be."""
 
     block: str  # for after.rules; "" where there is nothing to guard
     kept: list[str]  # what stays guarded as before, and why
@@ -571,11 +592,11 @@ class Guard(NamedTuple):
 
 
 def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
-    """The rendered block `wanted` ("" without), and of the `old` rules those that something still needs.
+    """The rendered block `wanted` ("" without), and those of the `old` rules that something still
+    needs.
 
-    While a container has a port or an address that the inventory gives to another, or to nobody, its visitors stay the
-    ones that it had: the old rules stay, in the place of the new ones.
-    """
+    While a container has a port or an address that the inventory gives to another container, or to
+    none, the same visitors as before may reach it: the old rules stay, in the place of the new ones."""
     new = groups_in(wanted)
     changed = {what: rules for what, rules in old.items() if new.get(what) != rules}
     if not changed:
@@ -591,18 +612,21 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
             kept[what] = rules
             remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
             said.append(
-                f"{what} stays guarded as before: container {stranger.name} still holds it; run: {remedy}"
+                f"{what} stays guarded as before: container {stranger.name} still holds it; "
+                f"run: {remedy}"
             )
     if found is None:
+        published = ", ".join(changed)
         said.append(
-            f"docker does not answer, so what may still be published stays guarded: {', '.join(changed)}"
+            f"docker does not answer, so what may still be published stays guarded: {published}"
         )
     return Guard(in_both_tables(merged(wanted, kept)), said)
 
 
 def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
-    """Whether the container has what the inventory does not give it, or would have it again after a restart of docker. One
-    that is stopped and still in the inventory is about to be made anew, and does not count."""
+    """Whether the container has what the inventory does not give it, or would have it again after a
+    restart of docker. One that is stopped and still in the inventory is about to be recreated, and does
+    not count."""
     if what not in container.holds or may_hold(container, what, holders):
         return False
     still_wanted = any(holder.service == container.service for holder in holders)
@@ -610,8 +634,9 @@ def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
 
 
 def may_hold(container: Container, what: str, holders: list[Holder]) -> bool:
-    """Whether the container is the one that the inventory gives the port or address to. Compose's project may be called
-    otherwise than the inventory's, but not like another of its projects."""
+    """Whether the container is the one that the inventory gives the port or address to. Compose's
+    project may have another name than the inventory's, but not that of another project of the
+    inventory."""
     projects = {holder.project for holder in holders}
     for holder in holders:
         if holder.what == what and holder.service == container.service:
@@ -634,13 +659,14 @@ def merged(wanted: str, kept: dict[str, list[str]]) -> str:
     )
 
 
-# --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------------------
+# --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------
 
 
 class Kernel(NamedTuple):
-    """The kernel's IPv4 rules, as `iptables -S` prints them. The guard is in two tables. DOCKER-USER of the table filter is
-    the place that docker has for it; but whenever docker makes a network it takes its jump to DOCKER-USER out and puts it
-    back, and for some milliseconds no packet comes there. docker leaves the table mangle alone."""
+    """The kernel's IPv4 rules, as `iptables -S` prints them. The guard is in two tables. DOCKER-USER of
+    the table filter is docker's place for it; but whenever docker creates a network it removes its jump
+    to DOCKER-USER and adds it again, and for some milliseconds no packet comes there. docker does not
+    change the table mangle."""
 
     filter: list[str]
     mangle: list[str]
@@ -662,7 +688,7 @@ class Kernel(NamedTuple):
 
     @property
     def is_asked(self) -> bool:
-        """Whether DOCKER-USER leads to the chain: behind a rule that lets all packets by, none comes to it."""
+        """Whether DOCKER-USER leads to the chain: no packet comes to it after a rule that accepts all."""
         for line in self.filter:
             if line in ("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -j ACCEPT"):
                 return False
@@ -684,7 +710,7 @@ def chain_in(lines: list[str]) -> list[str] | None:
 
 
 def kernel() -> Kernel:
-    """What is in force now. Raises Failure where the kernel can't be asked: nothing is concluded from silence."""
+    """What is in force now. Raises Failure if the kernel can't be asked: no answer does not mean no rules."""
     tables = []
     for table in ("filter", "mangle"):
         shown = run("iptables", "-w", "-t", table, "-S")
@@ -695,7 +721,7 @@ def kernel() -> Kernel:
 
 
 def load(guard: Guard) -> None:
-    """Put the chain in force: one call replaces all of it at once, then the jumps are added. Raises Failure."""
+    """Put the chain in force: one call replaces it as a whole, then the jumps are added. Raises Failure."""
     done = run("iptables-restore", "-w", "--noflush", given=guard.block)
     if done.returncode != 0:
         raise Failure(
@@ -707,9 +733,8 @@ def load(guard: Guard) -> None:
     if ("mangle", "FORWARD") not in there.jumps:
         run("iptables", "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
     if not there.is_asked:
-        for _ in range(
-            there.jumps.count(("filter", "DOCKER-USER"))
-        ):  # without effect where they are
+        # The jumps that are there have no effect where they are.
+        for _ in range(there.jumps.count(("filter", "DOCKER-USER"))):
             run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
         run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
     there = kernel()
@@ -744,7 +769,7 @@ def read(path: Path) -> str:
 
 
 def without_block(path: Path, text: str) -> tuple[str, str, int]:
-    """The text without our block, the block, and where it stood (the end where there was none)."""
+    """The text without portgen's block, the block, and where it was (the end if there was none)."""
     lines = text.splitlines(keepends=True)
     bare = [line.rstrip("\r\n") for line in lines]
     begins, ends = bare.count(BEGIN), bare.count(END)
@@ -758,7 +783,7 @@ def without_block(path: Path, text: str) -> tuple[str, str, int]:
 
 
 def with_jump(path: Path, text: str, asleep: bool) -> str:
-    """after.init with our block behind its first line."""
+    """after.init with portgen's block after its first line."""
     head, _, rest = text.partition("\n")
     if not head:
         head = "#!/bin/sh"
@@ -769,8 +794,8 @@ def with_jump(path: Path, text: str, asleep: bool) -> str:
 
 
 def put(path: Path, text: str, executable: bool | None = None) -> None:
-    """Replace a file whole, with its owner and mode; a symlink stays one, and the file that it names is replaced.
-    Raises Failure."""
+    """Replace a file as a whole, with its owner and mode. Of a symlink, the file that it names is
+    replaced. Raises Failure."""
     real = Path(os.path.realpath(path))
     new = real.with_name(f".{real.name}.portgen-new")
     try:
@@ -793,7 +818,7 @@ def put(path: Path, text: str, executable: bool | None = None) -> None:
 
 
 class Change(NamedTuple):
-    """A file of ufw's as it is to be."""
+    """A file of ufw's as it has to be."""
 
     path: Path
     text: str
@@ -824,14 +849,15 @@ def file_changes(block: str) -> list[Change]:
 
 
 def old_groups(chain: list[str]) -> dict[str, list[str]]:
-    """What is guarded now: by the file's block, and by the kernel's chain where a `ufw reset` has emptied the file."""
+    """What is guarded now: by the file's block, and by the kernel's chain if a `ufw reset` has emptied
+    the file."""
     _, block, _ = without_block(RULES_FILE, read(RULES_FILE))
     return {**groups_in("\n".join(chain)), **groups_in(block.replace("\r\n", "\n"))}
 
 
 def enforce(guard: Guard, active: bool) -> None:
-    """The guard into the kernel, then into the files: killed in between, the next run finds what is missing. A rules file
-    that the kernel would refuse is never written. Raises Failure."""
+    """Put the guard into the kernel, then into the files: after a kill in between, the next run finds what is
+    missing. A rules file that the kernel would refuse is never written. Raises Failure."""
     there = kernel()
     if (active or there.chain is not None) and not there.has(guard):
         load(guard)
@@ -840,14 +866,14 @@ def enforce(guard: Guard, active: bool) -> None:
 
 
 def withdraw() -> None:
-    """Without a guard: out of the kernel and out of the files. Raises Failure."""
+    """Remove the guard from the kernel and from the files. Raises Failure."""
     if any(chain_in(lines) is not None for lines in kernel()):
         unload()
     for change in file_changes(""):
         put(*change)
 
 
-# --- all of it: the guard comes before what it guards, and what is taken back comes last -------------------------------
+# --- all of it: the guard before what it guards, and deletions last ----------------------------------------
 
 
 def setting(name: str) -> str:
@@ -865,7 +891,7 @@ def is_enabled() -> bool:
 
 
 def takes_ipv6() -> bool:
-    """As ufw decides it: where it leaves IPv6 alone, it refuses a rule with an IPv6 source and keeps user6.rules."""
+    """Whether ufw handles IPv6, as ufw decides it: if not, it refuses IPv6 rules and keeps user6.rules."""
     return (setting("ipv6") == "yes" or not DEFAULTS.exists()) and KERNEL_IPV6.exists()
 
 
@@ -876,25 +902,30 @@ def present_rules(ipv6: bool) -> list[Rule]:
     texts = [(family, path, read(path)) for family, path in files]
     for _, path, text in texts:
         if path.exists() and "\nCOMMIT" not in text:
-            # ufw overwrites its files in place. It would take each rule that is missing as removed, and so would a reload.
+            # ufw overwrites its files in place. For ufw, and for a reload, a rule that is missing was
+            # removed.
             shown = f"ip{'6' * (path.name == 'user6.rules')}tables -S"
             raise Failure(
-                f"{path} is cut off, as after a full disk or a killed ufw: bring back what `{shown}` still has"
+                f"{path} is cut off, as after a full disk or a killed ufw: "
+                f"bring back what `{shown}` still has"
             )
     return [rule for family, _, text in texts for rule in rules_in(text, family)]
 
 
 def need_room() -> None:
-    """ufw empties user.rules before it writes it anew: on a full disk every rule in it would be lost. Raises Failure."""
+    """ufw empties user.rules before it writes it: on a full disk every rule in it would be lost. Raises
+    Failure."""
     disk = os.statvfs(ETC)
     if disk.f_bfree * disk.f_frsize < ROOM or (disk.f_files and not disk.f_ffree):
         raise Failure(
-            f"the disk of {ETC} is full, and ufw would lose its rules there: no rule was added or taken back"
+            f"the disk of {ETC} is full, and ufw would lose its rules there: "
+            "no rule was added or taken back"
         )
 
 
 def reload_user_rules(ipv6: bool) -> None:
-    """Where ufw was stopped between a file and the kernel, load its own file again, as it does itself. Raises Failure."""
+    """If ufw was stopped between a file and the kernel, load its own file again, as ufw does. Raises
+    Failure."""
     for prefix, name, chain in (
         ("", "user.rules", "ufw-user-input"),
         ("6", "user6.rules", "ufw6-user-input"),
@@ -906,15 +937,18 @@ def reload_user_rules(ipv6: bool) -> None:
         done = run(f"ip{prefix}tables-restore", "-w", "--noflush", given=written)
         if done.returncode != 0 or kernel_targets(prefix, chain) != wanted:
             raise Failure(
-                f"the kernel does not have the rules of {ETC / name}: look at `ip{prefix}tables -S {chain}`"
+                f"the kernel does not have the rules of {ETC / name}: "
+                f"look at `ip{prefix}tables -S {chain}`"
             )
         say(
-            f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: loaded them again"
+            f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: "
+            "loaded them again"
         )
 
 
 def targets(text: str, chain: str) -> list[str]:
-    """What each rule of a chain does, in their order. ufw's file and the kernel spell the rest of a rule differently."""
+    """What each rule of a chain does, in their order. ufw's file and the kernel write the rest
+    differently."""
     return re.findall(rf"(?m)^-A {chain} (?:.* )?-j (\S+)", text)
 
 
@@ -922,7 +956,8 @@ def kernel_targets(prefix: str, chain: str) -> list[str]:
     shown = run(f"ip{prefix}tables", "-w", "-S", chain)
     if shown.returncode != 0:
         raise Failure(
-            f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): fix ufw first"
+            f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): "
+            "fix ufw first"
         )
     return targets(shown.stdout, chain)
 
@@ -932,7 +967,7 @@ def say(text: str) -> None:
 
 
 def call(command: str) -> bool:
-    """Run ufw, and let it speak for itself."""
+    """Run ufw; what it prints is shown as it is."""
     try:
         return (
             subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, check=False).returncode
@@ -943,8 +978,8 @@ def call(command: str) -> bool:
 
 
 def change_rules(decision: Decision, ipv6: bool) -> bool:
-    """Add, then delete; one that ufw refuses stops no other, but as long as one can't be added nothing is taken back. Raises
-    Failure where ufw has damaged its files."""
+    """Add, then delete. If ufw refuses a rule, the others are still added, but none is deleted. Raises
+    Failure if ufw has damaged its files."""
     if decision.add or decision.delete:
         need_room()
     failed = [command for command in decision.add if not changed(command, ipv6)]
@@ -960,7 +995,7 @@ def change_rules(decision: Decision, ipv6: bool) -> bool:
 
 
 def changed(command: str, ipv6: bool) -> bool:
-    """Run ufw once; the next call would take a file that it left cut off as all that there is. Raises Failure."""
+    """Run ufw once. If it leaves a file cut off, the next call would lose the rest of it. Raises Failure."""
     done = call(command)
     present_rules(ipv6)
     return done
@@ -976,7 +1011,7 @@ class Plan(NamedTuple):
 
 
 def apply(plan: Plan, active: bool) -> bool:
-    """Do it; whether everything was done. Raises Failure."""
+    """Carry the plan out. Returns whether everything was done. Raises Failure."""
     if plan.guard.block:
         enforce(plan.guard, active)
     ipv6 = takes_ipv6()
@@ -987,15 +1022,14 @@ def apply(plan: Plan, active: bool) -> bool:
         reload_user_rules(ipv6)
     left = decide(plan.wanted, present_rules(ipv6), ipv6)
     if done and (left.add or left.delete):
-        say(
-            f"ufw reported success, and yet these are left to do: {'; '.join([*left.add, *left.delete])}"
-        )
+        commands = "; ".join([*left.add, *left.delete])
+        say(f"ufw reported success, and yet these are left to do: {commands}")
         done = False
     return done
 
 
 def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
-    """Print what `apply` would do. Without root it can't read the kernel's rules and, often, not the files."""
+    """Print what `apply` would do. Without root it can't read the kernel's rules, and often not the files."""
     blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
     verb = "place" if guard.block else "remove"
     lines = []
@@ -1049,7 +1083,7 @@ def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> P
 
 
 def lock() -> int:
-    """One run at a time, the second waits: two that interleave add and take back what the other does. Raises Failure."""
+    """One run at a time; a second one waits: two at once would undo each other's changes. Raises Failure."""
     try:
         folder = os.open(ETC, os.O_RDONLY)
     except OSError as error:
@@ -1069,7 +1103,8 @@ def lock() -> int:
 
 
 def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Path) -> int:
-    """The exit code: 0 all is in force; 3 something was skipped or kept on purpose, and said; 1 a command failed."""
+    """Returns the exit code: 0 everything is in force; 3 something was skipped or kept on purpose, and
+    printed; 1 a command failed."""
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     dry = arguments == ["--dry-run"]
     if arguments and not dry:
@@ -1081,27 +1116,31 @@ def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Pa
     try:
         if not dry:
             lock()
-        plan = planned(here, rules, holders, guarded, dry)
-        active = is_enabled()
-        skipped = [*plan.decision.skipped, *plan.guard.kept]
-        if not active and (plan.wanted or plan.guard.block):
-            skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
-        notes = list(plan.decision.notes)
-        if active and setting("default_input_policy") == "accept":
-            notes.append(
-                f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), wider than the inventory"
-            )
-        for text in [*notes, *skipped]:
-            say(text)
-        if dry:
-            rehearse(plan.decision, plan.guard, active, plan.kernel)
-        elif not apply(plan, active):
-            return FAILED
+        return carry_out(planned(here, rules, holders, guarded, dry), dry)
     except Failure as failure:
         say(str(failure))
-        return FAILED
     except KeyboardInterrupt:
         say("interrupted: run it again, which finishes what is left")
+    return FAILED
+
+
+def carry_out(plan: Plan, dry: bool) -> int:
+    """Report what is skipped, then do the rest, or print it. Returns the exit code. Raises Failure."""
+    active = is_enabled()
+    skipped = [*plan.decision.skipped, *plan.guard.kept]
+    if not active and (plan.wanted or plan.guard.block):
+        skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
+    notes = list(plan.decision.notes)
+    if active and setting("default_input_policy") == "accept":
+        notes.append(
+            f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), "
+            "wider than the inventory"
+        )
+    for text in [*notes, *skipped]:
+        say(text)
+    if dry:
+        rehearse(plan.decision, plan.guard, active, plan.kernel)
+    elif not apply(plan, active):
         return FAILED
     return SKIPPED if skipped else IN_FORCE
 

@@ -28,7 +28,10 @@ def installed(host: Host, then: dict[str, str], containers: str, more: str = "")
     """)
 
 
-CHAIN = "iptables -S PORTGEN-GUARD 2>&1 | diff /run/old - >/dev/null && echo 'as before'; iptables -S DOCKER-USER | tail -n 1"
+CHAIN = (
+    "iptables -S PORTGEN-GUARD 2>&1 | diff /run/old - >/dev/null && echo 'as before'; "
+    "iptables -S DOCKER-USER | tail -n 1"
+)
 GONE = "iptables -S PORTGEN-GUARD 2>/dev/null || echo gone; grep -c PORTGEN /etc/ufw/after.rules || true"
 
 
@@ -94,7 +97,10 @@ def test_a_moved_service_keeps_its_guard_while_its_container_is_there(
     lines = printed.splitlines()
     assert lines[:2] == [
         "code 3",
-        "portgen-ufw.sh: 5001/tcp stays guarded as before: container p_shop_1 still holds it; run: docker stop p_shop_1 && docker rm p_shop_1",
+        (
+            "portgen-ufw.sh: 5001/tcp stays guarded as before: container p_shop_1 still holds "
+            "it; run: docker stop p_shop_1 && docker rm p_shop_1"
+        ),
     ]
     assert [line for line in lines if "5001" in line and "DROP" in line] != []
     assert lines[-2:] == ["gone", "0"]
@@ -109,7 +115,10 @@ def test_a_service_that_may_be_reached_by_others_now_is_at_once(host: Host) -> N
         "iptables -S PORTGEN-GUARD | grep RETURN",
     )
     assert printed.splitlines() == [
-        "-A PORTGEN-GUARD -s 10.9.0.0/16 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN"
+        (
+            "-A PORTGEN-GUARD -s 10.9.0.0/16 -p tcp -m conntrack --ctstate DNAT --ctorigdstport "
+            "5001 --ctdir ORIGINAL -j RETURN"
+        )
     ]
 
 

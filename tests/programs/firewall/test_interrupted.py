@@ -119,7 +119,10 @@ def test_ufws_file_and_the_kernel_are_made_to_agree(
         line
         for name in ("user.rules", "user6.rules", "user.rules")
         for line in (
-            f"portgen-ufw.sh: the kernel did not have the rules of /etc/ufw/{name}, as after an interrupted ufw: loaded them again",
+            (
+                f"portgen-ufw.sh: the kernel did not have the rules of /etc/ufw/{name}, as after an "
+                "interrupted ufw: loaded them again"
+            ),
             "SAME",
         )
     ]
@@ -176,9 +179,13 @@ def test_ufw_is_never_reloaded(host: Host) -> None:
 
 
 def test_the_guard_is_in_a_table_that_docker_leaves_alone_too(host: Host) -> None:
-    """docker takes its jump to DOCKER-USER out, and puts it back, whenever it makes a network: for that moment the other table counts."""
+    """docker takes its jump to DOCKER-USER out, and puts it back, whenever it makes a network: for that
+    moment the other table counts."""
     ufw, none = host.render(AFTER), host.render({}, "none")
-    both = "iptables -t mangle -S PORTGEN-GUARD | diff <(iptables -S PORTGEN-GUARD) - && iptables -t mangle -S FORWARD"
+    both = (
+        "iptables -t mangle -S PORTGEN-GUARD | diff <(iptables -S PORTGEN-GUARD) - && "
+        "iptables -t mangle -S FORWARD"
+    )
     printed = host.run(f"""
         ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; {both}
         for n in 1 2 3; do ufw reload >/dev/null; done; {both}

@@ -1,4 +1,5 @@
-"""A host that is not as the script would like it: a full disk, damaged files, another run, a docker that answers oddly. The real
+"""A host that is not as the script would like it: a full disk, damaged files, another run, a docker that
+answers oddly. The real
 ufw and iptables. Nothing of an operator's is lost, and exit code 0 means that the guard is in force."""
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ def test_a_file_of_ufws_that_is_cut_off_costs_no_rule(host: Host) -> None:
         {script} || echo "code $?"; iptables -S ufw-user-input | cmp - /run/before && echo same; wc -c </etc/ufw/user.rules
     """)
     assert printed.splitlines() == [
-        "portgen-ufw.sh: /etc/ufw/user.rules is cut off, as after a full disk or a killed ufw: bring back what `iptables -S` still has",
+        (
+            "portgen-ufw.sh: /etc/ufw/user.rules is cut off, as after a full disk or a killed "
+            "ufw: bring back what `iptables -S` still has"
+        ),
         "code 1",
         "same",
         "0",
@@ -104,7 +108,8 @@ def test_an_ipv4_address_written_as_ipv6_is_one_rule_however_it_is_spelt(host: H
     service = "{port: 5010, via: process, allow: ['::ffff:10.0.0.1/128', '::10.0.0.1/128']}"
     script = host.render({"mapped": service}) / "portgen-ufw.sh"
     printed = host.run(
-        f"ufw --force enable >/dev/null; {script} >/dev/null 2>&1; {script}; grep -c 'tcp 5010' /etc/ufw/user6.rules"
+        f"ufw --force enable >/dev/null; {script} >/dev/null 2>&1; {script}; grep -c 'tcp "
+        "5010' /etc/ufw/user6.rules"
     )
     assert printed == "2\n"
 
@@ -167,7 +172,10 @@ def test_a_container_that_is_removed_between_two_questions_is_no_fault(host: Hos
 def test_docker_with_a_socket_and_without_its_program_is_not_known(
     host: Host,
 ) -> None:
-    without = "rm /run/bin/docker; : >/run/docker.sock; mkdir /run/few; ln -sf /usr/sbin/* /usr/bin/* /run/few; rm -f /run/few/docker; PATH=/run/few"
+    without = (
+        "rm /run/bin/docker; : >/run/docker.sock; mkdir /run/few; ln -sf /usr/sbin/* "
+        "/usr/bin/* /run/few; rm -f /run/few/docker; PATH=/run/few"
+    )
     script = host.render({}, "nothing") / "portgen-ufw.sh"
     before = host.render(SHOP, "shop") / "portgen-ufw.sh"
     printed = host.run(f"""

@@ -25,7 +25,8 @@ CHANGED = {
     "ours": "{port: 5071, via: socat, allow: [lan]}",
 }
 
-TUPLES = "grep -h '^### tuple' /etc/ufw/user.rules /etc/ufw/user6.rules | grep -v 706f727467656e3a | sort"  # without `portgen:`
+# without `portgen:`
+TUPLES = "grep -h '^### tuple' /etc/ufw/user.rules /etc/ufw/user6.rules | grep -v 706f727467656e3a | sort"
 
 
 def apply_change_and_take_back(host: Host, action: str) -> None:
@@ -128,9 +129,18 @@ def test_the_seeds_wide_rule_is_reported_with_the_command_that_removes_it(host: 
     said, rest = printed.split("code 0\n")
     lead = "portgen-ufw.sh: an operator's rule allows "
     assert said.splitlines() == [
-        f"{lead}anyone at port 5001, 5060, wider than the inventory; to remove it: ufw delete allow proto tcp from any to any port 5000:5399",
-        f"{lead}10.0.0.0/8 at port 5001, 5060, wider than the inventory; to remove it: ufw delete allow from 10.0.0.0/8 to any",
-        f"{lead}anyone at port 5060, wider than the inventory; to remove it: ufw delete limit in on eth0 proto tcp from any to any port 5060",
+        (
+            f"{lead}anyone at port 5001, 5060, wider than the inventory; to remove it: ufw delete "
+            "allow proto tcp from any to any port 5000:5399"
+        ),
+        (
+            f"{lead}10.0.0.0/8 at port 5001, 5060, wider than the inventory; to remove it: ufw "
+            "delete allow from 10.0.0.0/8 to any"
+        ),
+        (
+            f"{lead}anyone at port 5060, wider than the inventory; to remove it: ufw delete limit "
+            "in on eth0 proto tcp from any to any port 5060"
+        ),
     ]
     assert "Could not delete" not in rest
     assert "wider" not in rest

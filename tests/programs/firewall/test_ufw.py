@@ -23,7 +23,8 @@ from tests.programs.firewall.host import (
 def test_ufw_takes_every_rule_and_a_second_run_changes_nothing(host: Host) -> None:
     ufw = host.render(SERVICES)
     printed = host.run(
-        f"ufw --force enable; {ufw}/portgen-ufw.sh; echo SECOND; {ufw}/portgen-ufw.sh; {ufw}/portgen-ufw.sh --dry-run; echo SHOW; ufw show added"
+        f"ufw --force enable; {ufw}/portgen-ufw.sh; echo SECOND; {ufw}/portgen-ufw.sh; "
+        f"{ufw}/portgen-ufw.sh --dry-run; echo SHOW; ufw show added"
     )
     first, rest = printed.split("SECOND\n")
     second, shown = rest.split("SHOW\n")
@@ -49,7 +50,8 @@ def test_a_removed_service_loses_exactly_its_rules_and_the_new_one_comes_first(h
     }
     after = host.render(services, "after")
     printed = host.run(
-        f"kept {before}/portgen-ufw.sh >/dev/null; ufw allow 22/tcp comment 'ssh' >/dev/null; kept {after}/portgen-ufw.sh --dry-run; "
+        f"kept {before}/portgen-ufw.sh >/dev/null; ufw allow 22/tcp comment 'ssh' >/dev/null; "
+        f"kept {after}/portgen-ufw.sh --dry-run; "
         f"kept {after}/portgen-ufw.sh; echo SHOW; ufw show added"
     )
     planned, shown = printed.split("SHOW\n")
@@ -81,12 +83,13 @@ def test_an_operators_identical_rule_outlives_the_service(host: Host) -> None:
     without = host.render({}, "without")
     mine = "ufw allow from 192.168.0.0/16 to any port 5000 proto tcp comment 'mine, do not touch'"
     printed = host.run(
-        f"{mine} >/dev/null; kept {with_wiki}/portgen-ufw.sh; ufw show added; kept {without}/portgen-ufw.sh; ufw show added"
+        f"{mine} >/dev/null; kept {with_wiki}/portgen-ufw.sh; ufw show added; kept "
+        f"{without}/portgen-ufw.sh; ufw show added"
     )
     assert (
         "port 5000/tcp from 192.168.0.0/16 (portgen:wiki) is an operator's rule already "
-        "(ufw allow proto tcp from 192.168.0.0/16 to any port 5000, 'mine, do not touch'); it is left as it is"
-        in printed
+        "(ufw allow proto tcp from 192.168.0.0/16 to any port 5000, 'mine, do not touch'); "
+        "it is left as it is" in printed
     )
     assert rules_of(printed).count(mine) == 2
     assert "portgen:wiki'" not in printed
@@ -103,7 +106,8 @@ def test_an_operators_earlier_deny_is_told(host: Host) -> None:
 def test_a_comment_that_only_looks_like_ours_is_the_operators(host: Host) -> None:
     ufw = host.render({})
     printed = host.run(
-        f"ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; kept {ufw}/portgen-ufw.sh; ufw show added"
+        "ufw allow 6000/tcp comment 'portgen: see the wiki' >/dev/null; kept "
+        f"{ufw}/portgen-ufw.sh; ufw show added"
     )
     assert "portgen: see the wiki" in printed
 
@@ -112,7 +116,8 @@ def test_a_renamed_service_keeps_its_rule_under_the_new_name(host: Host) -> None
     before = host.render({"old": "{port: 5000, via: socat, allow: [lan]}"})
     after = host.render({"new": "{port: 5000, via: socat, allow: [lan]}"}, "after")
     printed = host.run(
-        f"ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; {after}/portgen-ufw.sh; ufw show added"
+        f"ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; "
+        f"{after}/portgen-ufw.sh; ufw show added"
     )
     assert "Rule deleted" not in printed  # the port is never closed in between
     assert sorted(re.findall(r"portgen:\w+", printed)) == [
@@ -159,27 +164,55 @@ def test_the_guard_lives_beside_ufw_dockers_block_over_three_reloads(host: Host)
             "-A DOCKER-USER -j PORTGEN-GUARD",
             "-A DOCKER-USER -j ufw-user-forward",
             "-A DOCKER-USER -s 10.0.0.0/8 -j RETURN",
-            "-A DOCKER-USER -d 192.168.0.0/16 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j ufw-docker-logging-deny",
+            (
+                "-A DOCKER-USER -d 192.168.0.0/16 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j "
+                "ufw-docker-logging-deny"
+            ),
             "-A DOCKER-USER -j RETURN",
         ], order
         guard = [line for line in lines if line.startswith("-A PORTGEN-GUARD")]
         assert guard == [
             "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP",
-            "-A PORTGEN-GUARD -s 192.168.7.0/24 -p udp -m conntrack --ctstate DNAT --ctorigdstport 5053 --ctdir ORIGINAL -j RETURN",
-            "-A PORTGEN-GUARD -p udp -m conntrack --ctstate DNAT --ctorigdstport 5053 --ctdir ORIGINAL -j DROP",
-            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.69/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
-            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.18/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
-            "-A PORTGEN-GUARD -s 192.168.0.0/16 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN",
-            "-A PORTGEN-GUARD -s 10.8.0.7/32 -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j RETURN",
-            "-A PORTGEN-GUARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j DROP",
-            "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.17/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
+            (
+                "-A PORTGEN-GUARD -s 192.168.7.0/24 -p udp -m conntrack --ctstate DNAT "
+                "--ctorigdstport 5053 --ctdir ORIGINAL -j RETURN"
+            ),
+            (
+                "-A PORTGEN-GUARD -p udp -m conntrack --ctstate DNAT --ctorigdstport 5053 --ctdir "
+                "ORIGINAL -j DROP"
+            ),
+            (
+                "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.69/32 -m conntrack ! --ctstate DNAT "
+                "--ctdir ORIGINAL -j DROP"
+            ),
+            (
+                "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.18/32 -m conntrack ! --ctstate DNAT "
+                "--ctdir ORIGINAL -j DROP"
+            ),
+            (
+                "-A PORTGEN-GUARD -s 192.168.0.0/16 -p tcp -m conntrack --ctstate DNAT "
+                "--ctorigdstport 5001 --ctdir ORIGINAL -j RETURN"
+            ),
+            (
+                "-A PORTGEN-GUARD -s 10.8.0.7/32 -p tcp -m conntrack --ctstate DNAT --ctorigdstport "
+                "5001 --ctdir ORIGINAL -j RETURN"
+            ),
+            (
+                "-A PORTGEN-GUARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir "
+                "ORIGINAL -j DROP"
+            ),
+            (
+                "-A PORTGEN-GUARD ! -s 172.30.0.0/24 -d 172.30.0.17/32 -m conntrack ! --ctstate DNAT "
+                "--ctdir ORIGINAL -j DROP"
+            ),
         ], order
 
 
 def test_a_rule_that_another_tool_put_into_docker_user_survives_three_reloads(host: Host) -> None:
     ufw = host.render(GUARDED)
     printed = host.run(
-        f"{IPV4_ONLY}ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables -A DOCKER-USER -s 203.0.113.9 -j DROP\n"
+        f"{IPV4_ONLY}ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables "
+        "-A DOCKER-USER -s 203.0.113.9 -j DROP\n"
         "for n in 1 2 3; do ufw reload >/dev/null; done; iptables -S DOCKER-USER"
     )
     assert printed.splitlines() == [
@@ -373,7 +406,10 @@ def test_rules_for_ipv6_are_skipped_where_ufw_leaves_ipv6_alone(
         echo RUN; kept {ufw}/portgen-ufw.sh; echo RUN; kept {ufw}/portgen-ufw.sh; echo RUN; kept {without}/portgen-ufw.sh 2>&1 | grep -i -e ipv6 -e error || true
     """)
     _, first, second, third = printed.split("RUN\n")
-    skipped = "portgen-ufw.sh: port 5060/tcp from fd00::/8 (portgen:six) is skipped: ufw leaves IPv6 alone (IPV6 in /etc/default/ufw)"
+    skipped = (
+        "portgen-ufw.sh: port 5060/tcp from fd00::/8 (portgen:six) is skipped: ufw leaves "
+        "IPv6 alone (IPV6 in /etc/default/ufw)"
+    )
     assert first.splitlines() == [skipped, "Rule added"]
     assert second.splitlines() == [skipped]
     assert third == ""

@@ -76,7 +76,7 @@ def page_of(answer: Answer) -> str:
     return str(answer.heard["name"]) if answer.status == 200 else f"status {answer.status}"
 
 
-# --- by address ------------------------------------------------------------------------------------------------------
+# --- by address ----------------------------------------------------------------------------------
 
 LISTEN = 8080
 BY_ADDRESS = """

@@ -188,7 +188,8 @@ class Nginx:
         temporary = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in _TEMPORARY)
         user = "user root; " if os.geteuid() == 0 else ""
         self.main = (
-            f"{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log info;\n"
+            f"{user}daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log "
+            f"{folder}/error.log info;\n"
             f"events {{}}\n"
             f"http {{ access_log off; client_body_buffer_size 8k; {temporary}\n"
             f"{before}\ninclude {folder}/conf.d/*.conf;\n{after}\n}}\n"

@@ -258,7 +258,10 @@ def test_a_team_s_own_server_block_decides_which_names_come_through(
 ) -> None:
     listen, port = free_ports(2)
     text = INVENTORY.replace("server_name: {names}, ", "").format(listen=listen, port=port, more="")
-    block = f"server {{ listen {listen}; server_name team.example; include {tmp_path}/snippets/portgen-locations.conf; }}"
+    block = (
+        f"server {{ listen {listen}; server_name team.example; include "
+        f"{tmp_path}/snippets/portgen-locations.conf; }}"
+    )
     strict = f"server {{ listen {listen} default_server; return 444; }}"
     with (
         applications(web=port),

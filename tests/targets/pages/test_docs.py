@@ -77,7 +77,7 @@ def test_every_case_has_both_pages_and_no_service_is_left_out(case: Path) -> Non
             )
 
 
-# --- what the seed's guide got wrong, computed ---------------------------------------------------------------------
+# --- what the seed's guide got wrong, computed ---------------------------------------------------
 
 
 def test_ranges_say_how_full_they_are(seed: Pages) -> None:
@@ -104,7 +104,10 @@ def test_the_kpi_wall_holds_5025_and_its_container_5011(seed: Pages) -> None:
         "http",
         "socat",
         "lan",
-        "[`/dashboard/technician-kpi-wall/`](https://dashboards.example.com/dashboard/technician-kpi-wall/) (anyone)",
+        (
+            "[`/dashboard/technician-kpi-wall/`](https://dashboards.example.com/dashboard/technician-kpi-wall/) "
+            "(anyone)"
+        ),
         "Technician performance metrics",
         "active",
     ]
@@ -134,7 +137,8 @@ def test_free_space_is_what_no_dashboard_holds_and_no_group_plans(seed: Pages) -
 def test_scattered_free_space_is_cut_short_and_says_so() -> None:
     services = "".join(f"      s-{n}: {{port: {5000 + 2 * n}}}\n" for n in range(20))
     guide = pages(
-        f"version: 1\nhosts: {{here: {{}}}}\nprojects:\n  p:\n    ports: 5000-5039\n    services:\n{services}".encode()
+        f"version: 1\nhosts: {{here: {{}}}}\nprojects:\n  p:\n    ports: 5000-5039\n"
+        f"    services:\n{services}".encode()
     ).guide
     (row,) = section(guide, "## Free space")[3:]
     assert cells(row)[4:] == [
@@ -201,8 +205,8 @@ def test_a_service_without_a_port_has_its_schedule(seed: Pages) -> None:
 def test_a_planned_service_is_in_the_tables_but_nothing_leads_to_it() -> None:
     guide = pages((EVERYTHING / "inventory.yaml").read_bytes()).guide
     assert (
-        "| **Later on** `later-on` | 6030 | 80 | http | socat | this host | `/m/later-on/` (lan, vpn) | Comes in spring | planned |"
-        in guide
+        "| **Later on** `later-on` | 6030 | 80 | http | socat | this host | `/m/later-on/` "
+        "(lan, vpn) | Comes in spring | planned |" in guide
     )
     assert not [
         line for line in section(guide, "## How each service is reached") if "Later on" in line
@@ -210,7 +214,7 @@ def test_a_planned_service_is_in_the_tables_but_nothing_leads_to_it() -> None:
     assert not [line for line in section(guide, "## Verification") if "later-on" in line]
 
 
-# --- commands that can be pasted -------------------------------------------------------------------------------------
+# --- commands that can be pasted -----------------------------------------------------------------
 
 
 def test_listeners_are_asked_for_by_the_projects_ranges_carve_outs_left_out(seed: Pages) -> None:
@@ -219,7 +223,10 @@ def test_listeners_are_asked_for_by_the_projects_ranges_carve_outs_left_out(seed
     ]
     assert commands == [
         "ss -H -tln 'sport >= :5000 and sport <= :5399'  # dashboard",
-        "ss -H -tln '( sport >= :5400 and sport <= :5431 ) or ( sport >= :5433 and sport <= :5499 )'  # es-inventory-hub",
+        (
+            "ss -H -tln '( sport >= :5400 and sport <= :5431 ) or ( sport >= :5433 and sport <= "
+            ":5499 )'  # es-inventory-hub"
+        ),
         "ss -H -tln 'sport = :5432'  # database",
         "ss -H -tln '( sport = :80 ) or ( sport = :443 )'  # nginx",
     ]
@@ -253,7 +260,11 @@ def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None
 
 @pytest.mark.parametrize("path", ["/api/health", "/health?a=1&b='2'", "/$(reboot);x"])
 def test_a_health_path_is_one_word_of_the_shell(path: str) -> None:
-    text = f'version: 1\nhosts: {{here: {{}}}}\nprojects: {{p: {{ports: 5000, services: {{s: {{port: 5000, health: "{path}"}}}}}}}}\n'
+    text = (
+        f"version: 1\nhosts: {{here: {{}}}}\n"
+        f"projects: {{p: {{ports: 5000, services: {{s: {{port: 5000, health: "
+        f'"{path}"}}}}}}}}\n'
+    )
     (command,) = [
         line
         for line in section(pages(text.encode()).guide, "## Verification")
@@ -266,8 +277,8 @@ def test_routes_are_tried_at_the_address_that_visitors_use(seed: Pages) -> None:
     found = [line for line in section(seed.guide, "## Verification") if "https://" in line]
     assert len(found) == 25
     assert (
-        "curl -sS -o /dev/null -w '%{http_code} rfq-tickets\\n' https://dashboards.example.com/dashboard/rfq-tickets/"
-        in found
+        "curl -sS -o /dev/null -w '%{http_code} rfq-tickets\\n' "
+        "https://dashboards.example.com/dashboard/rfq-tickets/" in found
     )
 
 
@@ -296,7 +307,7 @@ def test_where_a_browser_finds_the_server(nginx: str, url: str | None) -> None:
     assert docs.base_url(server) == url
 
 
-# --- escaping --------------------------------------------------------------------------------------------------------
+# --- escaping ------------------------------------------------------------------------------------
 
 printable = st.text(
     st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=40
@@ -315,7 +326,11 @@ def test_markdown_shows_a_text_as_it_was_written(value: str) -> None:
 
 @given(printable.filter(lambda value: value == value.strip() and not value.endswith("\\")))
 def test_a_title_never_adds_a_cell_to_its_row(title: str) -> None:
-    text = f"version: 1\nhosts: {{here: {{}}}}\nprojects: {{p: {{ports: 5000, services: {{s: {{port: 5000, title: {json.dumps(title)}}}}}}}}}\n"
+    text = (
+        f"version: 1\nhosts: {{here: {{}}}}\n"
+        f"projects: {{p: {{ports: 5000, services: {{s: {{port: 5000, title: "
+        f"{json.dumps(title)}}}}}}}}}\n"
+    )
     try:
         guide = pages(text.encode()).guide
     except PortgenError:  # a title that the inventory refuses
@@ -335,7 +350,7 @@ def test_nothing_in_the_data_can_end_the_script_or_a_line() -> None:
     assert alpha[-2] == "Line one\nline two </script> \u2028 end"
 
 
-# --- stability -------------------------------------------------------------------------------------------------------
+# --- stability -----------------------------------------------------------------------------------
 
 
 def test_the_same_inventory_gives_the_same_bytes(seed: Pages) -> None:
@@ -366,7 +381,10 @@ def test_a_moved_port_touches_its_service_and_what_is_counted(seed: Pages) -> No
         "| Dashboard Project | - | whatever comes | 5000-5399 | 6 | 5011, 5026-5030 |",
         "ss -H -tuln '( sport = :5011 ) or ( sport >= :5026 and sport <= :5399 )'  # dashboard",
         "| Dashboard Project | - | whatever comes | 5000-5399 | 6 | 5007, 5011, 5026, 5028-5030 |",
-        "ss -H -tuln '( sport = :5007 ) or ( sport = :5011 ) or ( sport = :5026 ) or ( sport >= :5028 and sport <= :5399 )'  # dashboard",
+        (
+            "ss -H -tuln '( sport = :5007 ) or ( sport = :5011 ) or ( sport = :5026 ) or ( sport "
+            ">= :5028 and sport <= :5399 )'  # dashboard"
+        ),
     ]
     assert [line[:20] for line in changed(seed.page, after.page)] == [
         '{"project":"dashboar',

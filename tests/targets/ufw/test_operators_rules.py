@@ -201,7 +201,10 @@ def test_a_rule_is_written_as_ufw_takes_it(line: str, family: int, command: str)
 
 
 def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
-    lines = "### tuple ### allow tcp 53 0.0.0.0/0 any 0.0.0.0/0 out\n### tuple ### route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_a!out_b\n"
+    lines = (
+        "### tuple ### allow tcp 53 0.0.0.0/0 any 0.0.0.0/0 out\n"
+        "### tuple ### route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_a!out_b\n"
+    )
     assert list(apply.rules_in(lines, 4)) == []
 
 

@@ -1,0 +1,59 @@
+"""Scalars: what they mean, when two are the same, and key paths."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen.inventory import key_paths
+from portgen.inventory.values import Cidr, Duration, HostAddress, Ports, Subnet, parse_cidr
+
+
+def test_values_are_compared_by_what_they_mean() -> None:
+    assert Ports.parse("5000-5009") == Ports.parse(["5000-5009"])
+    assert Ports.parse(5000) != Ports.parse(5001)
+    assert Duration.parse("5m") == Duration.parse(300) == Duration.parse("300s")
+    assert Subnet.parse("10.0.0.0/8") == Subnet.parse("10.0.0.0/8")
+    assert len({Cidr.parse("10.0.0.0/8"), Cidr.parse("10.0.0.0/8"), Cidr.parse("::/0")}) == 2
+
+
+def test_two_kinds_of_network_are_never_the_same() -> None:
+    subnet, cidr = Subnet.parse("10.0.0.0/8"), Cidr.parse("10.0.0.0/8")
+    assert subnet != cidr
+    assert str(subnet) == str(cidr) == "10.0.0.0/8"
+    assert HostAddress.parse("10.0.0.1") != Cidr.parse("10.0.0.1")
+
+
+@pytest.mark.parametrize("text", ["::ffff:10.0.0.0/104", "::10.0.0.0/104", "::/96"])
+def test_an_ipv4_network_in_the_form_of_ipv6_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write the IPv4 form"):
+        parse_cidr(text)
+
+
+@pytest.mark.parametrize("text", ["::ffff:10.0.0.1/128", "::1", "2001:db8::/96", "::/95"])
+def test_other_networks_of_ipv6_are_not(text: str) -> None:
+    assert parse_cidr(text).version == 6
+
+
+@pytest.mark.parametrize(
+    ("key_path", "service"),
+    [
+        (("projects", "a", "services", "b"), ("projects", "a", "services", "b")),
+        (("projects", "a", "services", "b", "ports", 0), ("projects", "a", "services", "b")),
+        (("projects", "a", "services"), None),
+        (("projects", "a", "defaults", "route"), None),
+        (("projects", "a", "network", "subnet"), None),
+        (("hosts", "a", "services", "b"), None),
+        ((), None),
+    ],
+)
+def test_a_key_path_names_the_service_around_it(
+    key_path: key_paths.KeyPath, service: key_paths.KeyPath | None
+) -> None:
+    assert key_paths.service_around(key_path) == service
+
+
+def test_only_what_stands_in_a_projects_defaults_is_a_default() -> None:
+    assert key_paths.is_default((*key_paths.defaults("a"), "allow"))
+    assert not key_paths.is_default(key_paths.service("a", "defaults"))
+    assert not key_paths.is_default(("hosts", "a", "defaults"))
+    assert not key_paths.is_default(key_paths.project("defaults"))
