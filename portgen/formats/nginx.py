@@ -20,7 +20,7 @@ _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 _BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
 _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
 # The same, with all the blanks and comments before it.
-_TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE}))"
+_TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})|\Z)"
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
 _DEEPEST = 32  # blocks and included files within one another
@@ -112,9 +112,9 @@ def parse(text: str, path: str = "") -> tuple[Node, ...]:
     line = first = 1
     position = 0
     for token in re.finditer(_TOKEN, text):
-        start = token.start("word")
-        if start == -1:
-            start = token.start("end")
+        if token.lastgroup is None:
+            break
+        start = token.start(token.lastgroup)
         line += text.count("\n", position, start)
         position = start
         if token["word"] is not None:
