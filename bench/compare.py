@@ -33,8 +33,10 @@ def inventory(services: int, moved: bool) -> str:
         "  dashboard:",
         "    ports: 2000-29999",
         "    network: {name: dashboards, subnet: 172.16.0.0/15}",
-        "    defaults: {via: socat, container_port: 5000, route: '/dashboard/{name}/', "
-        "allow: [lan], health: /api/health}",
+        (
+            "    defaults: {via: socat, container_port: 5000, route: '/dashboard/{name}/', "
+            "allow: [lan], health: /api/health}"
+        ),
         "    services:",
     ]
     for number in range(services):
