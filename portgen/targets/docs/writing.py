@@ -1,8 +1,10 @@
-"""docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table (`ports.html`).
+"""docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
+(`ports.html`).
 
-Both say what the plan says, of every project of the host, planned and retired services included. Rows are made here, not
-in the templates: a host of thousands of services has tens of thousands of them. A row is about one service, and stands in
-one line, so that a change to a service touches no neighbour's; what is counted (how full, how much free) has lines of its own.
+Both say what the plan says, of every project of the host, planned and retired services included.
+Rows are made here, not in the templates: a host of thousands of services has tens of thousands
+of them. A row is about one service, and stands in one line, so that a change to a service
+touches no neighbour's; what is counted (how full, how much free) has lines of its own.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ MOST_RANGES = (
 )
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
-# What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes as the characters.
+# What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes
+# as the characters.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -67,7 +70,8 @@ class Section(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A service, and what several tables print of it, as Markdown. `url`: where a visitor finds its route."""
+    """A service, and what several tables print of it, as Markdown. `url`: where a visitor finds
+    its route."""
 
     service: Service
     title: str
@@ -110,8 +114,8 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def base_url(server: Server) -> str | None:
-    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name that is not a
-    pattern. One with a dot before it is a name too."""
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name
+    that is not a pattern. One with a dot before it is a name too."""
     name = next(
         (name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None
     )
@@ -124,7 +128,8 @@ def base_url(server: Server) -> str | None:
 
 
 def _known(service: Service, url: str | None) -> _Known:
-    """Only what speaks http has a route; only an active service's is rendered, and can be visited."""
+    """Only what speaks http has a route; only an active service's is rendered, and can be
+    visited."""
     route = service.documented_route
     visited = f"{url}{_quoted(service.route.path)}" if url and service.route else None
     address = str(service.address) if service.address else None
@@ -164,7 +169,7 @@ def _visitors(server: Server | None) -> str:
     )
 
 
-# --- the guide -------------------------------------------------------------------------------------------------------
+# --- the guide ------------------------------------------------------------------------------------
 
 
 def _guide(
@@ -257,8 +262,8 @@ def _route_cell(one: _Known) -> str:
 
 
 def route_access(service: Service) -> str:
-    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing where none is
-    ever rendered."""
+    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing
+    where none is ever rendered."""
     route = service.documented_route
     if route is None:
         return ""
@@ -361,7 +366,8 @@ def _reached_row(entry: _Held) -> str:
 
 
 def _listening(host: Host, held: dict[str, list[_Held]]) -> Iterator[str]:
-    """A command a project, for its ranges; a port outside of them (its rule is then silenced) is to be seen here too."""
+    """A command a project, for its ranges; a port outside of them (its rule is then silenced) is
+    to be seen here too."""
     for project in host.projects:
         entries = held[project.name]
         stray = [
@@ -379,7 +385,8 @@ def _listening(host: Host, held: dict[str, list[_Held]]) -> Iterator[str]:
 
 
 def _unwanted(host: Host, free: Free) -> Iterator[str]:
-    """What should print nothing: a listener on a port that nobody holds. Too many ranges make no command that one reads."""
+    """What should print nothing: a listener on a port that nobody holds. Too many ranges make no
+    command that one reads."""
     for project in host.projects:
         parts = _all_free(project, free)
         if 0 < len(parts) <= MOST_RANGES:
@@ -387,7 +394,8 @@ def _unwanted(host: Host, free: Free) -> Iterator[str]:
 
 
 def ss_filter(parts: Sequence[range]) -> str:
-    """`ss`'s filter for local ports: it knows no lists, and `or` needs brackets around what `and` joins."""
+    """`ss`'s filter for local ports: it knows no lists, and `or` needs brackets around what
+    `and` joins."""
     terms = [
         f"sport = :{part.start}"
         if len(part) == 1
@@ -422,11 +430,12 @@ def _reach(service: Service) -> str:
     return text(str(service.reach))
 
 
-# --- the page --------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
 
 
 def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, free: Free) -> str:
-    """What the page shows, as JSON: a line for the host, a line a project, then a line a service, by name."""
+    """What the page shows, as JSON: a line for the host, a line a project, then a line a
+    service, by name."""
     nginx: dict[str, Any] = {"ports": _nginx_ports(host), "allow": (), "reach": ""}
     if host.server is not None:
         nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
@@ -470,7 +479,8 @@ def _data(host: Host, url: str | None, known: Iterable[_Known], units: Units, fr
 
 
 def _record(one: _Known, units: Units) -> tuple[Any, ...]:
-    """A service as the page's script reads it, by position: `FIELDS` of ports.js names the places."""
+    """A service as the page's script reads it, by position: `FIELDS` of ports.js names the
+    places."""
     service, route = one.service, one.route
     ports = [
         (
@@ -508,7 +518,7 @@ def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
     return [(part.start, part.stop - 1) for part in parts]
 
 
-# --- escaping --------------------------------------------------------------------------------------------------------
+# --- escaping -------------------------------------------------------------------------------------
 
 
 def _quoted(path: str) -> str:
