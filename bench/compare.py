@@ -1,8 +1,7 @@
 """portgen against the hand-written script beside it, in one run on one machine: `make bench`.
 
-Prints the median of several runs of each whole command, start-up included, and the ratios. The two take turns, so that
-whatever else the machine does hits both.
-"""
+Prints the median of several runs of each whole command, start-up included, and the ratios. The two take
+turns, so that whatever else the machine does hits both."""
 
 import argparse
 import os
@@ -34,7 +33,10 @@ def inventory(services: int, moved: bool) -> str:
         "  dashboard:",
         "    ports: 2000-29999",
         "    network: {name: dashboards, subnet: 172.16.0.0/15}",
-        "    defaults: {via: socat, container_port: 5000, route: '/dashboard/{name}/', allow: [lan], health: /api/health}",
+        (
+            "    defaults: {via: socat, container_port: 5000, route: '/dashboard/{name}/', "
+            "allow: [lan], health: /api/health}"
+        ),
         "    services:",
     ]
     for number in range(services):

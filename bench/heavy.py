@@ -54,7 +54,8 @@ def main() -> int:
             found.append((min(cost(folder, "lint") for _ in range(2)) / usual, inventory))
     found.sort(reverse=True)
     print(
-        f"portgen --help: {usual * 1000:.0f} ms; lint of the {SHOWN} heaviest of {len(found)} inventories of 20 KB, as a multiple:"
+        f"portgen --help: {usual * 1000:.0f} ms; lint of the {SHOWN} heaviest "
+        f"of {len(found)} inventories of 20 KB, as a multiple:"
     )
     for ratio, inventory in found[:SHOWN]:
         print(f"{ratio:6.1f}  {inventory}")

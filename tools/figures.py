@@ -1,9 +1,10 @@
 """Prints how dense the code is, and fails where it is too dense.
 
-    python tools/figures.py [FILE|FOLDER ...]        default: portgen/ and the Python that templates/ holds
+    python tools/figures.py [FILE|FOLDER ...]        default: portgen/ and the Python in templates/
 
-Fails (exit code 1) on a function with a complexity over 15, a line over 110 columns, and a module of portgen/ over 500 lines.
-A function's complexity is 1 and one more for each branch: if, loop, except, case, assert, ternary, comprehension, `and`/`or`.
+Fails (exit code 1) on a function with a complexity over 15, a line over 110 columns, and a module of
+portgen/ over 500 lines. A function's complexity is 1 and one more for each branch: if, loop, except,
+case, assert, ternary, comprehension, `and`/`or`.
 """
 
 from __future__ import annotations
@@ -162,8 +163,8 @@ def faults(every: list[Figures]) -> Iterator[str]:
         name = shown(one.path)
         for function in one.functions:
             if function.complexity > MOST_COMPLEX:
-                place = f"{name}:{function.line}"
-                yield f"{place}: complexity of {function.name} is {function.complexity}, at most {MOST_COMPLEX}"
+                found = f"complexity of {function.name} is {function.complexity}"
+                yield f"{name}:{function.line}: {found}, at most {MOST_COMPLEX}"
         for number in one.widest:
             yield f"{name}:{number}: wider than {WIDEST} columns"
         if one.lines > LONGEST and name.startswith("portgen/"):

@@ -42,7 +42,7 @@ def main() -> int:
     return 1 if check and stale else 0
 
 
-# --- the commands ----------------------------------------------------------------------------------------------------
+# --- the commands ---------------------------------------------------------------------------------
 
 
 def commands_page() -> str:
@@ -172,15 +172,15 @@ def exit_codes(group: click.Command) -> Iterator[str]:
         yield f"- **{number}**: {meaning}"
 
 
-# --- the rules -------------------------------------------------------------------------------------------------------
+# --- the rules ------------------------------------------------------------------------------------
 
 RULES_INTRODUCTION = """\
-`portgen lint` reports what these rules find, at the line and column of the entry that causes it; `portgen render` writes
-nothing while there is an error. A service silences a rule with `ignore: {rule: reason}`, unless the rule's section says
-that it can't be ignored.
+`portgen lint` reports what these rules find, at the line and column of the entry that causes it;
+`portgen render` writes nothing while there is an error. A service silences a rule with
+`ignore: {rule: reason}`, unless the rule's section says that it can't be ignored.
 
-The examples are what is written below `projects: shop:`, with a network, the ports 5000-5099, and a host with nginx and
-the zone `lan`, unless an example has its own. What stands behind `---` is another file."""
+The examples are what is written below `projects: shop:`, with a network, the ports 5000-5099, and a host
+with nginx and the zone `lan`, unless an example has its own. What follows `---` is another file."""
 
 
 def rules_page() -> str:

@@ -1,9 +1,11 @@
-"""Builds the sdist and the wheel, installs the wheel into new environments, and runs the tests against what is installed.
+"""Builds the sdist and the wheel, installs the wheel into new environments, and runs the tests against
+what is installed.
 
     python tools/try_wheel.py [--python 3.12]... [--oldest] [--wheel FILE] [PYTEST ARGUMENT ...]
 
-Needs: this checkout, and `build` in the environment that runs this (it is in the extra `dev`). Exit code: 0 when all passed,
-pytest's where tests failed, 1 where there was nothing to test. The tests run in a copy of the checkout that has no `portgen/`.
+Needs: this checkout, and `build` in the environment that runs this (it is in the extra `dev`). Exit
+code: 0 when all passed, pytest's where tests failed, 1 where there was nothing to test. The tests run
+in a copy of the checkout that has no `portgen/`.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def try_all(folder: Path, pythons: list[Path], options: argparse.Namespace) -> i
     return 0
 
 
-# --- which Python ----------------------------------------------------------------------------------------------------
+# --- which Python ---------------------------------------------------------------------------------
 
 
 def this_version() -> str:
@@ -103,7 +105,8 @@ def this_version() -> str:
 
 
 def find_python(version: str) -> Path:
-    """An interpreter of a version such as "3.12": from PATH, else from pyenv. Raises WheelError where there is none."""
+    """An interpreter of a version such as "3.12": from PATH, else from pyenv. Raises WheelError where
+    there is none."""
     for candidate in candidates(version):
         # pyenv has a `python3.12` on PATH that only works where that version is switched on.
         command = [
@@ -130,7 +133,7 @@ def candidates(version: str) -> Iterator[Path]:
     yield from sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
 
 
-# --- building and installing -----------------------------------------------------------------------------------------
+# --- building and installing ----------------------------------------------------------------------
 
 
 def copy_checkout(target: Path) -> None:
@@ -146,7 +149,8 @@ def copy_checkout(target: Path) -> None:
 
 
 def build(source: Path, target: Path) -> Path:
-    """Build the sdist, and the wheel from the sdist: so the sdist lacks nothing that the wheel needs. Returns the wheel."""
+    """Build the sdist, and the wheel from the sdist: so the sdist lacks nothing that the wheel needs.
+    Returns the wheel."""
     heading("building the sdist and the wheel")
     run([sys.executable, "-m", "build", "--outdir", str(target), str(source)])
     return next(target.glob("*.whl"))
@@ -172,7 +176,8 @@ def install(python: Path, environment: Path, wheel: Path, constraints: Path | No
 
 
 def check_installed(environment: Path, copy: Path) -> None:
-    """Check that the package which the tests will import is the installed one, and that it has every template."""
+    """Check that the package which the tests will import is the installed one, and that it has every
+    template."""
     command = [str(environment / "bin/python"), "-c", "import portgen; print(portgen.__file__)"]
     said = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=copy, env=clean()
@@ -188,7 +193,7 @@ def check_installed(environment: Path, copy: Path) -> None:
             raise WheelError(f"the wheel lacks {file.relative_to(copy)}, or has another text of it")
 
 
-# --- running ---------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------
 
 
 def run_tests(environment: Path, copy: Path, extra: list[str]) -> int:
