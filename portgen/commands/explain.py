@@ -319,7 +319,7 @@ def _behind(service: Service, port: PlannedPort) -> str:
 
 
 def _route(service: Service) -> str | None:
-    from portgen.targets.docs.writing import route_access
+    from portgen.targets.docs.rows import route_access
 
     route = service.documented_route
     if route is None:

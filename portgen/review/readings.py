@@ -1,9 +1,9 @@
 """Facts read back from rendered files: what lies in the output folder, or what would be put there.
 
-In: the texts of files, the targets that read them. Out: `Facts`. Pure. Gathers what the targets' readers state,
-service by service, by the marks; never looks into a format itself. Files hold less than a plan - no purpose,
-no container that nothing is said of - so facts are compared with facts of the same origin. Never says what a
-difference means; that is `review`.
+In: the texts of files, the targets that read them. Out: `Facts`. Pure. Gathers what the targets'
+readers state, service by service, by the marks; never looks into a format itself. Files hold
+less than a plan - no purpose, no container that nothing is said of - so facts are compared with
+facts of the same origin. Never says what a difference means; that is `review`.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from portgen.plan.types import Plan
 
 
-# --- which services a change is about --------------------------------------------------------------------------------
+# --- which services a change is about -------------------------------------------------------------
 
 
 def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
-    """The services whose lines differ in any of the changed files, and the files that differ in lines of no
-    service: in their head, in a map, in what a template of the team's own adds. Documentation apart."""
+    """The services whose lines differ in any of the changed files, and the files that differ in
+    lines of no service: in their head, in a map, in what a template of the team's own adds.
+    Documentation apart."""
     keys: set[Key] = set()
     others: list[str] = []
     for change in changes:
@@ -61,7 +62,8 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
         was, now = _of_no_service(path, before), _of_no_service(path, after)
         there = change.before is not None and change.after is not None
         if there and was.networks != now.networks:
-            # A network that is made anew takes all of its containers down, also those that keep their addresses.
+            # A network that is made anew takes all of its containers down, also those that keep
+            # their addresses.
             for text in (before, after):
                 keys.update(Key(host, block.service) for block in blocks(path, text))
         if there and was.lines != now.lines:
@@ -70,7 +72,8 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
 
 
 class _Differing(NamedTuple):
-    """What one side has and the other lacks: the services' blocks, and whether there are lines of no service."""
+    """What one side has and the other lacks: the services' blocks, and whether there are lines
+    of no service."""
 
     services: set[tuple[str, str]]
     others: bool
@@ -116,15 +119,15 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
     return _OfNoService([line for line in lines if line.strip()], networks)
 
 
-# --- the facts of both sides -----------------------------------------------------------------------------------------
+# --- the facts of both sides ----------------------------------------------------------------------
 
 
 def between(
     changes: Sequence[Change], keys: Collection[Key], files: Iterable[File], plan: Plan
 ) -> tuple[Facts, Facts]:
-    """What the output folder says of the services in `keys` now, and what it will say. `plan` is the desired
-    one, and knows what files lack: titles that no line mentions, and services of which nothing is rendered any
-    more."""
+    """What the output folder says of the services in `keys` now, and what it will say. `plan` is
+    the desired one, and knows what files lack: titles that no line mentions, and services of
+    which nothing is rendered any more."""
     planned = of(plan, keys)
     names = {NGINX, *(key.name for key in keys)}
     differ = {change.path for change in changes}
@@ -139,7 +142,8 @@ def between(
                 facts.services[key] = structs.replace(service, title=planned.services[key].title)
     for key, service in planned.services.items():
         if key not in after.services:
-            # Of its ports, those that were seen: a program's own ports show only where they are routed or opened.
+            # Of its ports, those that were seen: a program's own ports show only where they are
+            # routed or opened.
             ports = before.services[key].ports
             if not ports.keys() <= service.ports.keys():
                 ports = service.ports
@@ -148,14 +152,15 @@ def between(
 
 
 def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
-    """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts` are by path below
-    the output folder; `known` are the words for sources, which files lack."""
+    """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts`
+    are by path below the output folder; `known` are the words for sources, which files lack."""
     names = {NGINX, *(key.name for key in keys)}
     return _facts(_parts(texts.items(), names), keys, known)
 
 
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
-    """What of some files is to be read: nothing of documentation, and no blocks of services not in `names`."""
+    """What of some files is to be read: nothing of documentation, and no blocks of services not
+    in `names`."""
     found = {}
     for full, text in texts:
         path = full.partition("/")[2]
@@ -224,7 +229,7 @@ class _Marked:
         return self.by_line.get(line)
 
 
-# --- what targets say ------------------------------------------------------------------------------------------------
+# --- what targets say -----------------------------------------------------------------------------
 
 
 def _target(path: str) -> str:
@@ -246,7 +251,7 @@ def _read(path: str, files: Mapping[str, str]) -> Iterator[Statement]:
         yield from targets.every()[name].read(files)
 
 
-# --- one service -----------------------------------------------------------------------------------------------------
+# --- one service ----------------------------------------------------------------------------------
 
 
 def _joined(one: Nginx, more: Nginx) -> Nginx:
@@ -318,8 +323,8 @@ def _ports(
     backend: str | None,
     openings: Mapping[Endpoint, tuple[str, ...]],
 ) -> tuple[dict[Endpoint, int], str]:
-    """Ports with the primary first, and who listens on them. Where the program listens itself, a port shows
-    where it is routed or opened."""
+    """Ports with the primary first, and who listens on them. Where the program listens itself, a
+    port shows where it is routed or opened."""
     ports: dict[Endpoint, int] = {}
     if units:
         # The primary port's unit is the one without a number in its name.
@@ -345,8 +350,8 @@ def _ports(
 
 
 def container_port(mapping: str) -> dict[Endpoint, int]:
-    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000. Nothing for what somebody wrote otherwise: its text is
-    shown all the same."""
+    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000. Nothing for what somebody wrote otherwise:
+    its text is shown all the same."""
     address, _, transport = mapping.partition("/")
     parts = address.rsplit(":", 2)
     if len(parts) == 1:

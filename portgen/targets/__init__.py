@@ -1,9 +1,10 @@
 """The targets: one folder or module each, found by being here. This page is their whole contract.
 
-A target is found by its name, and a name that begins with `_` is not a target. Other packages add theirs by
-the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it decides nothing that `plan`
-could decide. Its templates are named `<target>/...`, and lie in portgen's `templates/`, or in a folder of that
-name beside the module of a target from another package.
+A target is found by its name, and a name that begins with `_` is not a target. Other packages
+add theirs by the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it
+decides nothing that `plan` could decide. Its templates are named `<target>/...`, and lie in
+portgen's `templates/`, or in a folder of that name beside the module of a target from another
+package.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class Target(Protocol):
     documentation: bool
 
     def pages(self, host: Host) -> Iterator[Page]:
-        """The files of a host. Each path begins with the target's name; each block that is there for one
-        service begins with a comment that has its mark, `portgen:<service>`, and ends with a blank line."""
+        """The files of a host. Each path begins with the target's name; each block that is there
+        for one service begins with a comment that has its mark, `portgen:<service>`, and ends
+        with a blank line."""
 
     def checks(
         self, host: Host, files: Mapping[str, str], machine: Machine
@@ -62,16 +64,18 @@ class Target(Protocol):
         `portgen verify`; or what is wrong with them already."""
 
     def read(self, files: Mapping[str, str]) -> Iterator[Statement]:
-        """What files of its format say, its own or foreign ones, by a parser of the format. It knows neither
-        marks nor comments: a statement is keyed by what the format calls the thing, and only afterwards the
-        mark of the block around its first line assigns it to a service. So over all plans
-        `read(render(plan)) == facts(plan)`, as far as its files go, and the same without any comment. What
-        can't be parsed states nothing. Without `read`, a review compares the marked blocks as text."""
+        """What files of its format say, its own or foreign ones, by a parser of the format. It
+        knows neither marks nor comments: a statement is keyed by what the format calls the
+        thing, and only afterwards the mark of the block around its first line assigns it to a
+        service. So over all plans `read(render(plan)) == facts(plan)`, as far as its files go,
+        and the same without any comment. What can't be parsed states nothing. Without `read`, a
+        review compares the marked blocks as text."""
 
 
 @cache
 def every() -> dict[str, Target]:
-    """All targets by name, sorted. Raises ImportError or AttributeError for a broken one: it must not pass unseen."""
+    """All targets by name, sorted. Raises ImportError or AttributeError for a broken one: it
+    must not pass unseen."""
     found: dict[str, Target] = plugins.load(sys.modules[__name__])
     for name, target in found.items():
         if not callable(getattr(target, "pages", None)):

@@ -1,9 +1,10 @@
 """Which service each generated line is there for, by the marks in the file.
 
-In: the text of a rendered file. Out: its `Block`s, or its text without those of other services. Pure. Every
-block that a template prints for a service carries the mark `portgen:<service>`: in a comment, and then lasts
-to the next mark, the next blank line or the end; or in the comment of a firewall rule or of a line about who
-may hold a port, and then is that line. A systemd unit is one block.
+In: the text of a rendered file. Out: its `Block`s, or its text without those of other services.
+Pure. Every block that a template prints for a service carries the mark `portgen:<service>`: in a
+comment, and then lasts to the next mark, the next blank line or the end; or in the comment of a
+firewall rule or of a line about who may hold a port, and then is that line. A systemd unit is
+one block.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _LINES = ("ufw ", "holder ")
 
 
 class Block(NamedTuple):
-    """Lines `first` to `last` (1-based, inclusive) that exist because of `service` (`nginx` for nginx's own
-    ports)."""
+    """Lines `first` to `last` (1-based, inclusive) that exist because of `service` (`nginx` for
+    nginx's own ports)."""
 
     service: str
     first: int
@@ -39,7 +40,8 @@ class Block(NamedTuple):
 
 
 def blocks(path: str, text: str) -> Iterator[Block]:
-    """The blocks of one rendered file, in the file's order; lines that belong to no service are in none."""
+    """The blocks of one rendered file, in the file's order; lines that belong to no service are
+    in none."""
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     whole = path.endswith(".service")
     service, first = None, 0
@@ -69,8 +71,9 @@ def chunks(path: str, text: str) -> list[str]:
 
 
 def without_others(path: str, text: str, names: Collection[str]) -> str:
-    """The text without the blocks of services that are not in `names`: what is read of a large file where few
-    services are asked for. Other blocks may stay where they are mentioned beside one of them."""
+    """The text without the blocks of services that are not in `names`: what is read of a large
+    file where few services are asked for. Other blocks may stay where they are mentioned beside
+    one of them."""
     if path.endswith(".service"):
         mark = _MARK.search(text)
         if mark is not None and mark[1] not in names:
@@ -81,7 +84,8 @@ def without_others(path: str, text: str, names: Collection[str]) -> str:
         run, gap = _RULES, "\n"
     kept = []
     done = 0
-    # A host of thousands of services has thousands of blocks one after another, and few of such runs.
+    # A host of thousands of services has thousands of blocks one after another, and few of such
+    # runs.
     for found in run.finditer(text):
         kept.append(text[done : found.start()])
         kept += _named(found[0], gap, names)
@@ -102,7 +106,8 @@ def _named(run: str, gap: str, names: Collection[str]) -> Iterator[str]:
 
 
 def _gap(path: str) -> str:
-    """What parts blocks: a blank line; in a script, where a firewall rule is a block, the end of a line."""
+    """What parts blocks: a blank line; in a script, where a firewall rule is a block, the end of
+    a line."""
     if path.endswith(".sh"):
         return "\n"
     return "\n\n"

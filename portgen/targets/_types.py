@@ -1,4 +1,5 @@
-"""What targets hand out and are given: pages, checks, statements, and what they may ask of a machine."""
+"""What targets hand out and are given: pages, checks, statements, and what they may ask of a
+machine."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from portgen.problem import Severity
 
 
 class Page(NamedTuple):
-    """One file to render: where it goes below `output/<host>/`, from which template, with which values."""
+    """One file to render: where it goes below `output/<host>/`, from which template, with which
+    values."""
 
     path: str
     template: str
@@ -19,11 +21,12 @@ class Page(NamedTuple):
     mode: int = 0o644
 
 
-# --- checks ----------------------------------------------------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------------
 
 
 class Program(NamedTuple):
-    """A real program: the commands that may be it, the first one that answers to `version` is taken."""
+    """A real program: the commands that may be it, the first one that answers to `version` is
+    taken."""
 
     commands: tuple[tuple[str, ...], ...]
     # Arguments that make it print its version; none: it is not asked.
@@ -31,8 +34,8 @@ class Program(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """What is wrong, and where: an inventory entry, or a rendered file's line that `verify` traces back to
-    one, or another file."""
+    """What is wrong, and where: an inventory entry, or a rendered file's line that `verify`
+    traces back to one, or another file."""
 
     message: str
     # Below output/<host>/, as in `Page.path`; or absolute: a file that portgen does not render.
@@ -44,8 +47,8 @@ class Rejection(NamedTuple):
 
 
 class Unchecked(NamedTuple):
-    """Why the program could not judge: something that this machine lacks, not something that the files do
-    wrong."""
+    """Why the program could not judge: something that this machine lacks, not something that the
+    files do wrong."""
 
     reason: str
 
@@ -71,7 +74,8 @@ class Check(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """What a check may ask of the machine it runs on. `verify` answers from the disk, a test from a dict."""
+    """What a check may ask of the machine it runs on. `verify` answers from the disk, a test
+    from a dict."""
 
     root: bool
     folder: str  # the inventory's, absolute
@@ -81,13 +85,13 @@ class Machine(NamedTuple):
     nginx: Mapping[str, str] | None = None
 
 
-# --- what files say --------------------------------------------------------------------------------------------------
+# --- what files say -------------------------------------------------------------------------------
 
 
 class Statement(NamedTuple):
-    """One fact as a file states it: in lines `first` to `last` (1-based, inclusive), of what the format
-    itself calls `name`: a location's path, a unit's file, a compose service, a port. The fact is None where
-    those lines only repeat what others state."""
+    """One fact as a file states it: in lines `first` to `last` (1-based, inclusive), of what the
+    format itself calls `name`: a location's path, a unit's file, a compose service, a port. The
+    fact is None where those lines only repeat what others state."""
 
     path: str
     first: int

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portgen.plan.types import Plan
-from portgen.targets.docs import writing as docs
+from portgen.targets.docs import rows as docs
 from tests.conftest import Run
 from tests.estates import planned
 

@@ -1,5 +1,5 @@
-"""compose: one override a project, with fixed addresses, published ports and host networking; checked by
-`compose config`."""
+"""compose: one override a project, with fixed addresses, published ports and host networking;
+checked by `compose config`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""compose's check: `compose config` over each override, on top of the team's own file, or of a stub where the
-inventory names none."""
+"""compose's check: `compose config` over each override, on top of the team's own file, or of a
+stub where the inventory names none."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _BOTH = "'network_mode' and 'networks' cannot be combined"
 def checks(
     host: Host, files: Mapping[str, str], machine: Machine
 ) -> Iterator[Check | Rejection | Unchecked]:
-    """What `config` accepts and `up` would not, or would replace without a word, is read from the team's file
-    itself."""
+    """What `config` accepts and `up` would not, or would replace without a word, is read from
+    the team's file itself."""
     for override in host.overrides:
         text = files.get(path(override))
         if text is None:
@@ -85,8 +85,8 @@ def _check(
 
 
 def _lacking(override: Override, team: TeamFile | None) -> dict[str, dict[str, str]]:
-    """A service that the team's file lacks is reported already; it gets an image here, so that the program
-    judges the rest."""
+    """A service that the team's file lacks is reported already; it gets an image here, so that
+    the program judges the rest."""
     if team is not None and team.includes:
         return {}
     lacking = {}
@@ -135,7 +135,8 @@ def _named(message: str, override: Override) -> KeyPath:
 
 
 def _torn(container: Container, team: TeamFile | None) -> bool:
-    """Whether the team's file gives it the one of `networks` and `network_mode`, and the override the other."""
+    """Whether the team's file gives it the one of `networks` and `network_mode`, and the
+    override the other."""
     if team is None:
         return False
     theirs = team.services.get(container.compose_service, {})

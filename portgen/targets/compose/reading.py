@@ -1,6 +1,8 @@
-"""What compose files say: where a container is found, what docker publishes of it, which networks there are.
+"""What compose files say: where a container is found, what docker publishes of it, which networks
+there are.
 
-In: compose files below `compose/`. Out: a `Statement` a service, and one a network, by their names. Pure.
+In: compose files below `compose/`. Out: a `Statement` a service, and one a network, by their
+names. Pure.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
 
 
 def _in_parts(path: str, text: str) -> Iterator[Statement]:
-    """Of a file that an edit made invalid, the parts between blank lines that are still valid: what is wrong in
-    one service does not make the others unknown."""
+    """Of a file that an edit made invalid, the parts between blank lines that are still valid:
+    what is wrong in one service does not make the others unknown."""
     line = 0
     for part in text.split("\n\n"):
         parsed = compose.written(part)
@@ -66,7 +68,8 @@ class _File:
     ) -> Statement:
         found = reader.descend(place, keys)
         first = self.above + 1 + self.text.count("\n", 0, found.key)
-        # A mapping ends where the next thing begins: what is blank, or a comment, is not part of it.
+        # A mapping ends where the next thing begins: what is blank, or a comment, is not part of
+        # it.
         lines = self.text[found.key : found.end].rstrip().split("\n")
         return Statement(self.path, first, first + len(lines) - 1, name, fact)
 
@@ -100,7 +103,8 @@ def _container(file: str, name: str, value: Any) -> Container:
 
 
 def _joined(entry: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The one network that a container joins, and its fixed address there. Anything else stays in `entry`."""
+    """The one network that a container joins, and its fixed address there. Anything else stays
+    in `entry`."""
     networks = compose.joined(entry)
     if len(networks) != 1:
         return None, None
@@ -125,7 +129,8 @@ def _published(mapping: Any) -> str:
 
 
 def _network(value: Any) -> Network | None:
-    """A network with a subnet; None where compose lets docker choose one, or the subnet is not one."""
+    """A network with a subnet; None where compose lets docker choose one, or the subnet is not
+    one."""
     try:
         subnet = str(value["ipam"]["config"][0]["subnet"])
         ipaddress.ip_network(subnet, strict=False)

@@ -1,4 +1,5 @@
-"""compose's pages: one override a project, with fixed addresses, published ports and host networking."""
+"""compose's pages: one override a project, with fixed addresses, published ports and host
+networking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table (`ports.html`)."""
+"""docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
+(`ports.html`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""nginx: the http-level file with an upstream a service, and the snippet with the locations; checked by `nginx -t`."""
+"""nginx: the http-level file with an upstream a service, and the snippet with the locations;
+checked by `nginx -t`."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ _SOCKET_OPTIONS = (
     r"(bind|reuseport|deferred|quic"
     r"|(ipv6only|so_keepalive|fastopen|backlog|rcvbuf|sndbuf|setfib|accept_filter)=.*)"
 )
-# `2026/11/24 11:07:46 [emerg] 528#528: unknown directive "bogus" in ./snippets/portgen-locations.conf:40`,
-# or `nginx: [emerg] ...`
+# `2026/11/24 11:07:46 [emerg] 528#528: unknown directive "bogus" in
+# ./snippets/portgen-locations.conf:40`, or `nginx: [emerg] ...`
 _SAID = (
     r"(?:nginx: |\S+ \S+ )\[(?P<level>\w+)\](?: \d+#\d+:)? "
     r"(?P<message>.*?)(?: in (?P<file>\S+):(?P<line>\d+))?"
@@ -44,7 +44,8 @@ _LEVELS = {
 def checks(
     host: Host, files: Mapping[str, str], machine: Machine
 ) -> Iterator[Check | Rejection | Unchecked]:
-    """The files in an http block of their own, and with `machine.nginx` once more among what is already there."""
+    """The files in an http block of their own, and with `machine.nginx` once more among what is
+    already there."""
     ours = {path.removeprefix("nginx/"): text for path, text in files.items()}
     yield _alone(host, ours, machine)
     if machine.nginx is None:
@@ -61,7 +62,8 @@ def _alone(host: Host, ours: Mapping[str, str], machine: Machine) -> Check:
     http = ["access_log off;", *(f"{name} {name};" for name in _TEMPORARY)]
     http += [f"include {path};" for path in sorted(ours) if path.startswith("conf.d/")]
     if snippet in ours and not _includes(ours.get(site, ""), snippet):
-        # A snippet that a team includes in its own server block is put into one here, or nothing would read it.
+        # A snippet that a team includes in its own server block is put into one here, or nothing
+        # would read it.
         http.append(f"server {{ listen unix:alone; include {snippet}; }}")
     staged["nginx.conf"] = (
         f"pid nginx.pid; error_log stderr; events {{}} http {{ {' '.join(http)} }}\n"
@@ -101,12 +103,12 @@ def _in_http(text: str, more: str) -> str:
     return text
 
 
-# --- the staged copy -------------------------------------------------------------------------------------------------
+# --- the staged copy ------------------------------------------------------------------------------
 
 
 def staged_copy(files: Mapping[str, str], machine: Machine) -> tuple[dict[str, str], str | None]:
-    """The files with every place outside of the folder moved into it, line by line, and what could not be
-    taken along."""
+    """The files with every place outside of the folder moved into it, line by line, and what
+    could not be taken along."""
     closed: list[str] = []
     staged = {}
     for path, text in files.items():
@@ -220,19 +222,21 @@ def _written(*words: str) -> str:
 
 
 def _absolute(file: str) -> str:
-    """Where nginx would look: relative names lie below /etc/nginx. A variable or inline data is not a file."""
+    """Where nginx would look: relative names lie below /etc/nginx. A variable or inline data is
+    not a file."""
     if file.startswith(("/", "data:", "engine:")) or "$" in file:
         return file
     return f"/etc/nginx/{file}"
 
 
 def _socket(address: str) -> str:
-    """One socket for one address, so that nginx still sees which servers share it. Read back by `_rejections`."""
+    """One socket for one address, so that nginx still sees which servers share it. Read back by
+    `_rejections`."""
     address = re.sub(r"^(\*|0\.0\.0\.0):", "", address)
     return "listen-" + re.sub(r"[^A-Za-z0-9.:*\[\]-]", "_", address.removeprefix("unix:"))
 
 
-# --- nginx's answer --------------------------------------------------------------------------------------------------
+# --- nginx's answer -------------------------------------------------------------------------------
 
 
 def _reader(
@@ -294,8 +298,8 @@ def _server(host: Host) -> KeyPath:
 
 
 def _entry(host: Host, path: str, text: str, number: int) -> KeyPath | None:
-    """What can be named more closely than the service of the line's block: one of its raw directives, or
-    nginx's own entry."""
+    """What can be named more closely than the service of the line's block: one of its raw
+    directives, or nginx's own entry."""
     service = None
     for block in blocks(path, text):
         if block.first <= number <= block.last:

@@ -1,7 +1,8 @@
 """What nginx's files say: the servers' names and ports, the locations and where they lead.
 
-In: files below `nginx/`, as they lie below /etc/nginx. Out: `Statement`s: of each `listen`, `server_name` and
-`ssl_certificate`, of each upstream by its name, of each location by its path. Pure.
+In: files below `nginx/`, as they lie below /etc/nginx. Out: `Statement`s: of each `listen`,
+`server_name` and `ssl_certificate`, of each upstream by its name, of each location by its path.
+Pure.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ def _listens(address: str, options: tuple[str, ...]) -> Endpoint | None:
 
 
 def _redirects(block: tuple[Node, ...]) -> bool:
-    """Whether a location only sends visitors on, as nginx does by itself for a path without its last slash."""
+    """Whether a location only sends visitors on, as nginx does by itself for a path without its
+    last slash."""
     codes = [node.words[1] for node in block if node.name == "return" and len(node.words) > 1]
     return any(code in _REDIRECTS for code in codes)
 
@@ -176,7 +178,8 @@ def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
 
 
 def _own(route: Route) -> tuple[str, ...]:
-    """The directives that a location has besides those of the default template, each of which it has once."""
+    """The directives that a location has besides those of the default template, each of which it
+    has once."""
     prefix = ""
     if route.strip:
         prefix = route.path.rstrip("/")

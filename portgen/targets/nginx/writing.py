@@ -1,4 +1,5 @@
-"""nginx's pages: the http-level file with an upstream a service, and the snippet with the locations."""
+"""nginx's pages: the http-level file with an upstream a service, and the snippet with the
+locations."""
 
 from __future__ import annotations
 
@@ -33,8 +34,9 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def _key(name: str) -> str:
-    """A server's name as a key of a `map` with `hostnames`. A long one is a pattern: it would ask for another
-    `map_hash_bucket_size`, which may stand in a machine's configuration only once, and is the operator's."""
+    """A server's name as a key of a `map` with `hostnames`. A long one is a pattern: it would
+    ask for another `map_hash_bucket_size`, which may stand in a machine's configuration only
+    once, and is the operator's."""
     if name in _MAP_WORDS:
         return f"\\{name}"
     if len(name) <= _LONGEST_KEY:

@@ -1,4 +1,5 @@
-"""systemd's check: `systemd-analyze verify` over all units at once; anything on stderr is a fault."""
+"""systemd's check: `systemd-analyze verify` over all units at once; anything on stderr is a
+fault."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from portgen.targets import Check, Findings, Machine, Program, Rejection, Unchec
 from portgen.targets.systemd import writing
 
 SYSTEMD = Program((("systemd-analyze",),), ("--version",))
-# What every unit needs by default, as stubs: the verifying machine's own units have no say, and no noise, in this.
+# What every unit needs by default, as stubs: the verifying machine's own units have no say, and no
+# noise, in this.
 _STUBS = (
     "sysinit.target",
     "basic.target",
@@ -39,8 +41,9 @@ def checks(
     for name in (*_STUBS, *_required(staged.values())):
         staged.setdefault(name, _stub(name))
     arguments = ("verify", "--man=no", *(f"./{unit}" for unit in units))
-    # An empty SYSTEMD_UNIT_PATH: only the folder of the named units is searched. Not as root: it would set the
-    # time of /run/systemd/systemd-units-load, by which mount tells whether systemd has seen an edited fstab.
+    # An empty SYSTEMD_UNIT_PATH: only the folder of the named units is searched. Not as root: it
+    # would set the time of /run/systemd/systemd-units-load, by which mount tells whether systemd
+    # has seen an edited fstab.
     env = {"SYSTEMD_UNIT_PATH": ""}
     yield Check(host.name, SYSTEMD, arguments, _reader(machine), staged, env=env, drops_root=True)
 

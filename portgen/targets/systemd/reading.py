@@ -1,7 +1,7 @@
 """What units say: where a socat forwarder listens, where it leads, whom it lets in.
 
-In: unit files below `systemd/`. Out: a `Statement` a unit, by its name. Pure. A unit that runs something else
-than socat is stated too, with all that it says as its settings.
+In: unit files below `systemd/`. Out: a `Statement` a unit, by its name. Pure. A unit that runs
+something else than socat is stated too, with all that it says as its settings.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def _other(settings: list[Setting], known: tuple[str, ...]) -> str:
 
 
 def _listed(settings: list[Setting], name: str) -> list[str]:
-    """The words of a setting that may be given several times. An empty value takes back those before it."""
+    """The words of a setting that may be given several times. An empty value takes back those
+    before it."""
     found: list[str] = []
     for setting in settings:
         if setting.name == name and not setting.value:
@@ -107,7 +108,7 @@ def _clients(settings: list[Setting], address: str) -> tuple[str, ...]:
     return tuple(allowed)
 
 
-# --- socat's command line --------------------------------------------------------------------------------------------
+# --- socat's command line -------------------------------------------------------------------------
 
 
 def socat(words: list[str]) -> Socat | None:

@@ -28,12 +28,12 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def arguments(forwarder: Forwarder) -> tuple[str, ...]:
-    """socat's arguments. Everything in them is a number or an address, so that systemd needs no quotes around
-    it and socat finds no `!!EXEC:` in it, which it would run.
+    """socat's arguments. Everything in them is a number or an address, so that systemd needs no
+    quotes around it and socat finds no `!!EXEC:` in it, which it would run.
 
-    backlog: the default of 5 lost 20 to 47 of 300 connections. -t: how long the other half may still take
-    after one half closed; the default of 0.5 s loses slow replies. connect-timeout: a container that is down
-    answers in 1 s, not in 10.
+    backlog: the default of 5 lost 20 to 47 of 300 connections. -t: how long the other half may
+    still take after one half closed; the default of 0.5 s loses slow replies. connect-timeout: a
+    container that is down answers in 1 s, not in 10.
     """
     family, bind = "4", forwarder.bind
     if forwarder.bind == EVERYWHERE6:

@@ -1,5 +1,5 @@
-"""ufw: the script that adds and removes portgen's rules, and the guard for ports that docker publishes past
-ufw; checked by `sh -n`, `ufw --dry-run` and `iptables-restore --test`."""
+"""ufw: the script that adds and removes portgen's rules, and the guard for ports that docker
+publishes past ufw; checked by `sh -n`, `ufw --dry-run` and `iptables-restore --test`."""
 
 from __future__ import annotations
 

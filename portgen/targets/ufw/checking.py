@@ -49,7 +49,8 @@ def _rules(host: Host, script: str) -> Iterator[Check | Rejection]:
 
 
 def _python_faults(script: str) -> Iterator[Rejection]:
-    """The script's main part is Python, which `sh -n` does not read: compiled here, and never run."""
+    """The script's main part is Python, which `sh -n` does not read: compiled here, and never
+    run."""
     head, here, rest = script.partition("<<'PORTGEN_UFW'\n")
     body = rest.partition("\nPORTGEN_UFW\n")[0]
     if not here:
@@ -104,7 +105,8 @@ def _read_guard(code: int, _out: str, said: str) -> Findings:
     if re.search(_UNUSABLE, said):
         yield Unchecked(f"iptables can't be used here: {message}")
         return
-    # nf_tables' errors name a line in a second message, as `Error occurred at line: 6`, or in the same one.
+    # nf_tables' errors name a line in a second message, as `Error occurred at line: 6`, or in the
+    # same one.
     numbers = re.findall(r"line:? (\d+)", said)
     number = None
     if numbers:

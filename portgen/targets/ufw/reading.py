@@ -1,8 +1,8 @@
 """What ufw's files say: who may reach which port, and what keeps docker's ports closed.
 
-In: files below `ufw/`: scripts of `ufw` commands, `user.rules` and `user6.rules` with their tuples,
-`after.rules` with iptables' rules. Out: `Statement`s by port, such as `5007/tcp`, or by a container's address.
-Pure.
+In: files below `ufw/`: scripts of `ufw` commands, `user.rules` and `user6.rules` with their
+tuples, `after.rules` with iptables' rules. Out: `Statement`s by port, such as `5007/tcp`, or by
+a container's address. Pure.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
         yield Statement(path, rule.line, rule.line, str(endpoint), opening)
 
 
-# --- the guard: chains that filter what docker publishes -------------------------------------------------------------
+# --- the guard: chains that filter what docker publishes ------------------------------------------
 
 
 def _guards(path: str, text: str) -> Iterator[Statement]:
-    """A chain is asked from its top: whom a rule lets through before the one that drops the rest may come."""
+    """A chain is asked from its top: whom a rule lets through before the one that drops the rest
+    may come."""
     let_in: dict[tuple[str, str, Endpoint], list[Rule]] = {}
     for rule in iptables.read(text):
         target = rule.value("-j")
@@ -83,7 +84,8 @@ def _guards(path: str, text: str) -> Iterator[Statement]:
 
 
 def _published(rule: Rule) -> Endpoint | None:
-    """The published port that a rule is about: the one that a visitor asked for, before docker rewrote it."""
+    """The published port that a rule is about: the one that a visitor asked for, before docker
+    rewrote it."""
     port = port_of(rule.value("--ctorigdstport") or "")
     transports = _TRANSPORTS.get(rule.value("-p") or "", ())
     if port is None or not transports:

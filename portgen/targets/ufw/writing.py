@@ -1,5 +1,5 @@
-"""ufw's pages: the script that adds and removes portgen's rules, and the guard for ports that docker publishes
-past ufw."""
+"""ufw's pages: the script that adds and removes portgen's rules, and the guard for ports that
+docker publishes past ufw."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MARK = "portgen:"  # the comment of each rule of portgen's begins with it, and n
 SCRIPT = "ufw/portgen-ufw.sh"
 GUARD = "ufw/portgen-after.rules"
 CHAIN = "PORTGEN-GUARD"
-# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before 28) hands
-# them on to the container that is published there. No packet that is forwarded legitimately has such an original
-# destination.
+# A neighbour on the same link can send packets for 127.0.0.1 to the host's MAC, and docker (before
+# 28) hands them on to the container that is published there. No packet that is forwarded
+# legitimately has such an original destination.
 NO_LOOPBACK = (
     "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
 )
 
 
 class Holder(NamedTuple):
-    """Which compose service of which project may have a published port (`5001/tcp`) or a container's
-    address."""
+    """Which compose service of which project may have a published port (`5001/tcp`) or a
+    container's address."""
 
     what: str
     project: str
@@ -32,7 +32,8 @@ class Holder(NamedTuple):
 
 
 def pages(host: Host) -> Iterator[Page]:
-    """The script is rendered even where nothing is open: running it then takes back what an earlier one opened."""
+    """The script is rendered even where nothing is open: running it then takes back what an
+    earlier one opened."""
     values = {
         "host": host,
         "rules": [(opening.service, rule(opening)) for opening in host.openings],
@@ -47,8 +48,8 @@ def pages(host: Host) -> Iterator[Page]:
 
 
 def holders(host: Host) -> Iterator[Holder]:
-    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps the old guard
-    in force."""
+    """Who may have what a guard closes. A container that has it, and is somebody else's, keeps
+    the old guard in force."""
     for service in host.services:
         held = []
         if service.via == "docker" and service.bind != LOOPBACK:
@@ -60,7 +61,8 @@ def holders(host: Host) -> Iterator[Holder]:
 
 
 def rule(opening: Opening) -> str:
-    """One rule in ufw's long form, which is always valid. ufw itself drops the /32 of a single address."""
+    """One rule in ufw's long form, which is always valid. ufw itself drops the /32 of a single
+    address."""
     single = "/32"
     if is_ipv6(opening.source):
         single = "/128"
@@ -72,10 +74,10 @@ def rule(opening: Opening) -> str:
 def guard_rules(guard: Guard) -> Iterator[str]:
     """The guard's iptables rules for one service.
 
-    The published port is matched by the ORIGINAL destination port, since docker has rewritten it by then; `DNAT`
-    keeps the rule off a container's own connections to that port elsewhere. The container's address is closed
-    to whoever comes straight to it: traffic that was not rewritten, in the direction of its first packet, from
-    outside its own network.
+    The published port is matched by the ORIGINAL destination port, since docker has rewritten it
+    by then; `DNAT` keeps the rule off a container's own connections to that port elsewhere. The
+    container's address is closed to whoever comes straight to it: traffic that was not
+    rewritten, in the direction of its first packet, from outside its own network.
     """
     if guard.sources:
         for port in guard.ports:

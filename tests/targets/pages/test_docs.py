@@ -18,7 +18,7 @@ from pytest_snapshot.plugin import Snapshot
 
 from portgen import markdown
 from portgen.problem import PortgenError
-from portgen.targets.docs import writing as docs
+from portgen.targets.docs import guide, rows
 from tests.estates import planned
 from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, Pages, many, pages
@@ -243,7 +243,7 @@ def test_the_real_ss_understands_the_filters(need: Callable[[str], str]) -> None
 
         def seen(*parts: range) -> set[int]:
             listed = subprocess.run(
-                [ss, "-H", "-tln", docs.ss_filter(parts)],
+                [ss, "-H", "-tln", guide.ss_filter(parts)],
                 capture_output=True,
                 text=True,
                 check=True,
@@ -304,7 +304,7 @@ def test_where_a_browser_finds_the_server(nginx: str, url: str | None) -> None:
     plan = planned(f"version: 1\nhosts: {{here: {{nginx: {{{nginx}}}}}}}\n")
     server = plan.hosts[0].server
     assert server is not None
-    assert docs.base_url(server) == url
+    assert rows.base_url(server) == url
 
 
 # --- escaping ------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ printable = st.text(
 
 @given(printable)
 def test_markdown_shows_a_text_as_it_was_written(value: str) -> None:
-    escaped = docs.text(value).replace(markdown.PART, "")
+    escaped = markdown.text(value).replace(markdown.PART, "")
     plain = re.sub(r"\\([!-/:-@\[-`{-~])", "\\1", escaped)
     assert plain == value
     bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", escaped)

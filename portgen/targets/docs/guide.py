@@ -1,0 +1,326 @@
+"""The guide: `PORTS.md`, table by table.
+
+Rows are made here, not in the template: a host of thousands of services has tens of thousands of
+them. A row is about one service, and stands in one line, so that a change to a service touches no
+neighbour's; what is counted (how full, how much free) has lines of its own.
+"""
+
+from __future__ import annotations
+
+import shlex
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from portgen.inventory.ranges import count, joined
+from portgen.inventory.values import brief
+from portgen.markdown import code, row, text
+from portgen.plan.types import EVERYWHERE6, Host, PlannedPort, Project, Server, Service
+from portgen.targets.docs.rows import (
+    NONE,
+    PLAIN,
+    Free,
+    Held,
+    Known,
+    Units,
+    held_ports,
+    nginx_ports,
+    route_access,
+)
+from portgen.targets.ufw import writing as ufw
+
+# Free ranges that are named in a line; scattered ones are many, and nobody reads on.
+MOST_RANGES = 12
+
+
+class Section(NamedTuple):
+    """One project as `PORTS.md` shows it: its facts as Markdown, its rows as whole lines."""
+
+    title: str
+    ports: str
+    status: str
+    purpose: str
+    shared_by: str
+    network: str
+    owned: int
+    used: int
+    free: int
+    use: list[str]
+
+
+def guide(
+    host: Host, url: str | None, known: list[Known], units: Units, free: Free
+) -> dict[str, Any]:
+    held = held_ports(known, units)
+    by_project: dict[str, list[Held]] = {project.name: [] for project in host.projects}
+    for entry in held:
+        by_project[entry.by.service.project].append(entry)
+    by_name = sorted(known, key=lambda one: one.service.name)
+    active = [entry for entry in held if entry.by.service.status == "active"]
+    holders = Counter((binding.port, binding.transport) for binding in host.bindings)
+    return {
+        "host": host,
+        "url": url,
+        "nginx": ", ".join(map(str, nginx_ports(host))),
+        "visitors": _visitors(host.server),
+        "sections": [
+            _section(project, by_project[project.name], free) for project in host.projects
+        ],
+        "free": [row for project in host.projects for row in _free_rows(project, free)],
+        "log": _log_rows(known, {project.name: text(project.title) for project in host.projects}),
+        "portless": [_portless_row(one) for one in by_name if not one.service.ports],
+        "conflicts": [
+            _conflict_row(entry) for entry in held if holders[entry.port, entry.transport] > 1
+        ],
+        "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
+        "guards": [
+            rule
+            for guard in host.guards
+            for rule in (f"# portgen:{guard.service}", *ufw.guard_rules(guard))
+        ],
+        "reached": [_reached_row(entry) for entry in active],
+        "notes": [
+            f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
+            for one in by_name
+            if one.service.notes
+        ],
+        "listening": list(_listening(host, by_project)),
+        "unwanted": list(_unwanted(host, free)),
+        "health": [
+            _health(entry) for entry in active if entry.first and entry.at.protocol == "http"
+        ],
+        "visits": [_visit(one) for one in by_name if one.url],
+    }
+
+
+def _visitors(server: Server | None) -> str:
+    """How open nginx is, as a sentence goes on; "" without nginx."""
+    if server is None:
+        return ""
+    return (
+        "as open as ufw's default says"
+        if server.reach.kind == "policy"
+        else f"open to {server.reach}"
+    )
+
+
+def _section(project: Project, held: list[Held], free: Free) -> Section:
+    owned = project.ports.ranges if project.ports else ()
+    numbers = sorted({entry.port for entry in held})
+    return Section(
+        title=text(project.title),
+        ports=str(project.ports) if project.ports else "",
+        status=project.status,
+        purpose=text(project.purpose or NONE),
+        shared_by=", ".join(code(name) for name in project.shared_by),
+        network=f"{code(project.network.name)}, {code(str(project.network.subnet))}"
+        if project.network
+        else "",
+        owned=count(owned),
+        used=sum(
+            bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned
+        ),
+        free=count(_all_free(project, free)),
+        use=[_use_row(entry) for entry in held],
+    )
+
+
+def _use_row(entry: Held) -> str:
+    port, one, at, _, first, _ = entry
+    service = one.service
+    container = str(at.container_port)
+    if service.via == "process":
+        container = NONE
+    elif service.via == "host":
+        container = str(port)
+    route = NONE
+    if first:
+        route = _route_cell(one)
+    return (
+        f"| **{one.title}** `{service.name}` | {port} | {container} | {at.protocol} "
+        f"| {service.via} | {_reach(service)} | {route} | {one.purpose} | {service.status} |"
+    )
+
+
+def _route_cell(one: Known) -> str:
+    route = one.route
+    if route is None:
+        return NONE
+    path = code(route.path)
+    if one.url:
+        path = f"[{path}]({one.url})"
+    access = route_access(one.service)
+    return f"{path} ({text(access)})" if access else path
+
+
+def _free_rows(project: Project, free: Free) -> Iterator[str]:
+    if project.ports is None:
+        return
+    title = text(project.title)
+    rest = free[project.name, None]
+    yield row((title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest)))
+    for group in project.groups:
+        within = free[project.name, group.name]
+        yield row(
+            (
+                title,
+                code(group.name),
+                text(group.purpose or NONE),
+                str(group.ports),
+                str(count(within)),
+                _ranges(within),
+            )
+        )
+
+
+def _all_free(project: Project, free: Free) -> list[range]:
+    """What is free in the project, planned for a group or not; neighbours joined."""
+    return joined(
+        part
+        for group in (None, *(group.name for group in project.groups))
+        for part in free[project.name, group]
+    )
+
+
+def _ranges(free: Sequence[range]) -> str:
+    return brief(free, MOST_RANGES) or NONE
+
+
+def _log_rows(known: Iterable[Known], titles: dict[str, str]) -> list[str]:
+    """By day; what has none comes last."""
+    rows = []
+    for one in sorted(known, key=_by_day):
+        service = one.service
+        rows.append(
+            f"| {service.assigned or NONE} | {one.title} | {titles[service.project]} "
+            f"| {_numbers(service.ports) or NONE} | {one.purpose} | {service.status} |"
+        )
+    return rows
+
+
+def _by_day(one: Known) -> tuple[str, int, str]:
+    port = 0
+    if one.service.ports:
+        port = one.service.ports[0].port
+    return one.service.assigned or "9999", port, one.service.name
+
+
+def _portless_row(one: Known) -> str:
+    service = one.service
+    return (
+        f"| **{one.title}** `{service.name}` | {text(service.schedule or NONE)} "
+        f"| {one.purpose} | {service.status} |"
+    )
+
+
+def _conflict_row(entry: Held) -> str:
+    service = entry.by.service
+    reason = text(service.ignore.get("port-taken", NONE))
+    return f"| {entry.port}/{entry.transport} | `{service.name}` | {service.status} | {reason} |"
+
+
+def _reached_row(entry: Held) -> str:
+    """The way in, step by step: visitor, nginx, host port, who listens there, where it ends."""
+    one = entry.by
+    visitor = nginx = NONE
+    if entry.first and one.route is not None:
+        visitor = code(one.route.path)
+        if one.url:
+            visitor = f"<{one.url}>"
+        nginx = f"`{one.route.backend}`"
+    listens, holder, ends = _listener(entry)
+    if entry.transport == "udp":
+        listens += " udp"
+    return f"| {one.title} | {visitor} | {nginx} | {listens} | {holder} | {ends} |"
+
+
+def _listener(entry: Held) -> tuple[str, str, str]:
+    """What listens at a port, which program that is, and where it leads."""
+    service = entry.by.service
+    if service.via == "host":
+        return f"port {entry.port}", "the container, on the host's network", "there"
+    if service.via == "process":
+        return f"port {entry.port}", "a program on the host", "there"
+    bind = service.bind
+    if bind == EVERYWHERE6:
+        bind = f"[{bind}]"
+    holder = NONE
+    if service.via == "docker":
+        holder = "dockerd"
+    elif entry.unit is not None:
+        holder = f"`{entry.unit}`"
+    ends = f"the container's port {entry.at.container_port}"
+    if entry.by.address:
+        ends = f"`{entry.by.address}:{entry.at.container_port}`"
+    return f"`{bind}:{entry.port}`", holder, ends
+
+
+def _listening(host: Host, held: dict[str, list[Held]]) -> Iterator[str]:
+    """A command a project, for its ranges; a port outside of them (its rule is then silenced) is
+    to be seen here too."""
+    for project in host.projects:
+        entries = held[project.name]
+        parts: list[range] = []
+        stray = [range(entry.port, entry.port + 1) for entry in entries]
+        if project.ports is not None:
+            parts += project.ports.ranges
+            stray = [part for part in stray if part.start not in project.ports]
+        parts += joined(stray)
+        flags = "-tln"
+        if any(entry.transport == "udp" for entry in entries):
+            flags = "-tuln"
+        if parts:
+            yield f"ss -H {flags} {shlex.quote(ss_filter(parts))}  # {project.name}"
+    nginx = joined(range(port, port + 1) for port in nginx_ports(host))
+    if nginx:
+        yield f"ss -H -tln {shlex.quote(ss_filter(nginx))}  # nginx"
+
+
+def _unwanted(host: Host, free: Free) -> Iterator[str]:
+    """What should print nothing: a listener on a port that nobody holds. Too many ranges make no
+    command that one reads."""
+    for project in host.projects:
+        parts = _all_free(project, free)
+        if 0 < len(parts) <= MOST_RANGES:
+            yield f"ss -H -tuln {shlex.quote(ss_filter(parts))}  # {project.name}"
+
+
+def ss_filter(parts: Sequence[range]) -> str:
+    """`ss`'s filter for local ports: it knows no lists, and `or` needs brackets around what `and`
+    joins."""
+    terms = []
+    for part in parts:
+        term = f"sport >= :{part.start} and sport <= :{part.stop - 1}"
+        if len(part) == 1:
+            term = f"sport = :{part.start}"
+        terms.append(term)
+    if len(terms) == 1:
+        return terms[0]
+    return " or ".join(f"( {term} )" for term in terms)
+
+
+def _health(entry: Held) -> str:
+    """Straight at the host port: every way of listening includes 127.0.0.1."""
+    service = entry.by.service
+    url = f"http://127.0.0.1:{entry.port}{service.health or '/'}"
+    return f"curl -sS -o /dev/null -w '%{{http_code}} {service.name}\\n' {_word(url)}"
+
+
+def _visit(one: Known) -> str:
+    return f"curl -sS -o /dev/null -w '%{{http_code}} {one.service.name}\\n' {_word(one.url or '')}"
+
+
+def _numbers(ports: Iterable[PlannedPort]) -> str:
+    return ", ".join(
+        f"{port.port}/udp" if port.transport == "udp" else str(port.port) for port in ports
+    )
+
+
+def _reach(service: Service) -> str:
+    return text(str(service.reach))
+
+
+def _word(value: str) -> str:
+    """One word of a shell, quoted where it must be."""
+    return value if PLAIN.fullmatch(value) else shlex.quote(value)

@@ -1,0 +1,101 @@
+"""The page: the data of `ports.html`, which its script shows as a map and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from portgen.inventory.values import Ports
+from portgen.plan.types import Host
+from portgen.targets.docs.rows import Free, Known, Units, nginx_ports, route_access
+
+# What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes
+# as the characters.
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def data(host: Host, url: str | None, known: Iterable[Known], units: Units, free: Free) -> str:
+    """What the page shows, as JSON: a line for the host, a line a project, then a line a
+    service, by name."""
+    nginx: dict[str, Any] = {"ports": nginx_ports(host), "allow": (), "reach": ""}
+    if host.server is not None:
+        nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
+    lines: list[Any] = [
+        {"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}
+    ]
+    for project in host.projects:
+        groups = [
+            {
+                "name": group.name,
+                "purpose": group.purpose,
+                "ports": _pairs(group.ports),
+                "free": _pairs(free[project.name, group.name]),
+            }
+            for group in project.groups
+        ]
+        lines.append(
+            {
+                "project": project.name,
+                "title": project.title,
+                "purpose": project.purpose,
+                "status": project.status,
+                "ports": _pairs(project.ports),
+                "reserved": _pairs(project.reserved),
+                "free": _pairs(free[project.name, None]),
+                "groups": groups,
+                "shared_by": project.shared_by,
+                "network": f"{project.network.name}, {project.network.subnet}"
+                if project.network
+                else None,
+            }
+        )
+    lines.extend(
+        _record(one, units)
+        for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
+    )
+    encoded = msgspec.json.Encoder().encode_lines(lines).decode()
+    for character, escape in _UNSAFE.items():
+        encoded = encoded.replace(character, escape)
+    return encoded
+
+
+def _record(one: Known, units: Units) -> tuple[Any, ...]:
+    """A service as the page's script reads it, by position: `FIELDS` of ports.js names the
+    places."""
+    service, route = one.service, one.route
+    ports = [
+        (
+            port.port,
+            port.container_port,
+            port.protocol,
+            units.get((service.name, port.port, port.transport)),
+        )
+        for port in service.ports
+    ]
+    return (
+        service.name,
+        service.project,
+        service.title,
+        service.purpose,
+        service.status,
+        service.via,
+        service.allow,
+        ports,
+        route.path if route else None,
+        route_access(service) if route else "",
+        str(service.reach),
+        service.open_to_anyone,
+        one.address,
+        service.health,
+        service.schedule,
+        service.assigned,
+        service.notes,
+        route.backend if route else None,
+    )
+
+
+def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
+    parts = ports.ranges if isinstance(ports, Ports) else ports or ()
+    return [(part.start, part.stop - 1) for part in parts]

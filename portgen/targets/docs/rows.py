@@ -1,0 +1,117 @@
+"""What the guide and the page have in common: the services as they show them, and who holds which
+port.
+
+In: a planned `Host`. Out: `Known` services and `Held` ports. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import quote
+
+from portgen.markdown import text
+from portgen.plan.types import NGINX, Host, PlannedPort, Route, Server, Service, Transport
+
+NONE = "-"  # an empty cell
+PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
+
+# A forwarder's unit by service and port.
+Units = dict[tuple[str, int, Transport], str]
+# What is free by project and group; None is what no group plans.
+Free = dict[tuple[str, str | None], tuple[range, ...]]
+
+
+class Known(NamedTuple):
+    """A service, and what several tables print of it, as Markdown. `url`: where a visitor finds
+    its route."""
+
+    service: Service
+    title: str
+    purpose: str
+    address: str | None
+    route: Route | None
+    url: str | None
+
+
+class Held(NamedTuple):
+    """A port that a service holds, whether it is its first, and the unit that forwards it."""
+
+    port: int
+    by: Known
+    at: PlannedPort
+    transport: Transport
+    first: bool
+    unit: str | None
+
+
+def base_url(server: Server) -> str | None:
+    """Where a visitor's browser finds this nginx, without a slash at the end: by its first name
+    that is not a pattern. One with a dot before it is a name too."""
+    name = next(
+        (name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None
+    )
+    if name is None:
+        return None
+    scheme, port, usual = (
+        ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
+    )
+    return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
+
+
+def known_service(service: Service, url: str | None) -> Known:
+    """Only what speaks http has a route; only an active service's is rendered, and can be
+    visited."""
+    route = service.documented_route
+    visited = f"{url}{_quoted(service.route.path)}" if url and service.route else None
+    address = str(service.address) if service.address else None
+    return Known(
+        service, text(service.title), text(service.purpose or NONE), address, route, visited
+    )
+
+
+def held_ports(known: Iterable[Known], units: Units) -> list[Held]:
+    """Every held port, by number, then by service."""
+    held = []
+    for one in known:
+        for index, port in enumerate(one.service.ports):
+            transport = port.transport
+            held.append(
+                Held(
+                    port.port,
+                    one,
+                    port,
+                    transport,
+                    index == 0,
+                    units.get((one.service.name, port.port, transport)),
+                )
+            )
+    held.sort(key=lambda entry: (entry.port, entry.by.service.name, entry.transport))
+    return held
+
+
+def nginx_ports(host: Host) -> list[int]:
+    return [binding.port for binding in host.bindings if binding.kind == NGINX]
+
+
+def route_access(service: Service) -> str:
+    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing
+    where none is ever rendered."""
+    route = service.documented_route
+    if route is None:
+        return ""
+    own = (
+        "only "
+        if route.clients and route.reach is not None and route.reach.words == route.allow
+        else ""
+    )
+    parts = [f"{own}{route.reach}"] if route.reach is not None else []
+    if route.auth_file:
+        parts.append("with a password")
+    return ", ".join(parts)
+
+
+def _quoted(path: str) -> str:
+    """A URL's path inside a Markdown link: brackets, bars and blanks in percent form."""
+    return path if PLAIN.fullmatch(path) else quote(path, safe="/-._~!$&'*+,;=:@%")
