@@ -109,7 +109,7 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
     rest = without_others(path, text, ())
     lines = rest.split("\n")
     networks = {}
-    for statement in _read(path, {path: rest}):
+    for statement in _read(_target(path), {path: rest}):
         if isinstance(statement.fact, Network):
             networks[statement.name] = statement.fact.subnet
         elif statement.fact is not None and not isinstance(statement.fact, Nginx):
@@ -180,40 +180,57 @@ class _Found:
         self.other: dict[str, str] = {}
 
 
+class _Gathered:
+    """What the files of one side say: of each service, of each host's nginx, of the networks."""
+
+    def __init__(self) -> None:
+        self.services: dict[Key, _Found] = {}
+        self.hosts: dict[str, Nginx] = {}
+        self.networks: dict[Key, str] = {}
+
+    def add(self, host: str, target: str, files: Mapping[str, str]) -> None:
+        """The files of one target on one host."""
+        marked = {path: _Marked(path, text) for path, text in files.items()}
+        for path, there in marked.items():
+            for block in there.blocks:
+                found = self.services.setdefault(Key(host, block.service), _Found())
+                found.title = block.title or found.title
+                if not _readable(target):
+                    found.other[path] = found.other.get(path, "") + block.text
+        for statement in _read(target, files):
+            service = marked[statement.path].service(statement.first)
+            if statement.fact is None:
+                continue
+            if service is not None:
+                found = self.services[Key(host, service)]
+                found.facts.append((statement.name, statement.fact))
+            else:
+                self.add_of_no_service(host, statement.name, statement.fact)
+
+    def add_of_no_service(self, host: str, name: str, fact: Fact) -> None:
+        if isinstance(fact, Nginx):
+            self.hosts[host] = _joined(self.hosts.get(host, Nginx()), fact)
+        elif isinstance(fact, Network):
+            self.networks[Key(host, name)] = fact.subnet
+
+
 def _facts(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
-    services: dict[Key, _Found] = {}
-    hosts: dict[str, Nginx] = {}
-    networks: dict[Key, str] = {}
     grouped: dict[tuple[str, str], dict[str, str]] = {}
     for full in sorted(texts):
         host, _, path = full.partition("/")
         grouped.setdefault((host, _target(path)), {})[path] = texts[full]
-    for (host, name), files in grouped.items():
-        marked = {path: _Marked(path, text) for path, text in files.items()}
-        for path, there in marked.items():
-            for block in there.blocks:
-                found = services.setdefault(Key(host, block.service), _Found())
-                found.title = block.title or found.title
-                if not _readable(name):
-                    found.other[path] = found.other.get(path, "") + block.text
-        for path, first, _, called, fact in _read(name, files):
-            service = marked[path].service(first)
-            if fact is None:
-                continue
-            if service is not None:
-                services[Key(host, service)].facts.append((called, fact))
-            elif isinstance(fact, Nginx):
-                hosts[host] = _joined(hosts.get(host, Nginx()), fact)
-            elif isinstance(fact, Network):
-                networks[Key(host, called)] = fact.subnet
+    gathered = _Gathered()
+    for (host, target), files in grouped.items():
+        gathered.add(host, target, files)
+    hosts = gathered.hosts
     described: dict[Key, Service] = {}
-    for key, found in services.items():
+    for key, found in gathered.services.items():
         if key.name == NGINX:
             openings = _openings(found)
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
         elif key in keys:
             described[key] = _service(found)
-    return Facts(described, hosts, networks, known)
+    return Facts(described, hosts, gathered.networks, known)
 
 
 class _Marked:
@@ -244,11 +261,10 @@ def _readable(name: str) -> bool:
     return hasattr(targets.every().get(name), "read")
 
 
-def _read(path: str, files: Mapping[str, str]) -> Iterator[Statement]:
-    """What the target of a path reads in files of its."""
-    name = _target(path)
-    if _readable(name):
-        yield from targets.every()[name].read(files)
+def _read(target: str, files: Mapping[str, str]) -> Iterator[Statement]:
+    """What a target reads in files of its own."""
+    if _readable(target):
+        yield from targets.every()[target].read(files)
 
 
 # --- one service ----------------------------------------------------------------------------------
