@@ -103,7 +103,7 @@ def test_an_installed_portgen_renders_a_project_of_its_init(wheel: Path, tmp_pat
     changed = run(*portgen, "render", "--check", cwd=project)
     assert changed.returncode == 1
     assert "+# portgen:wiki our own" in changed.stdout
-    assert "2 changed" in changed.stderr  # the two units, and nothing else
+    assert "2 files would change" in changed.stderr  # the two units, and nothing else
 
 
 @pytest.mark.parametrize(
