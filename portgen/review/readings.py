@@ -54,21 +54,22 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
         host, _, path = change.path.partition("/")
         if not path or _is_documentation(path):
             continue
-        before, after = change.before or "", change.after or ""
-        old, new = _differing(path, before, after)
-        keys.update(Key(host, service) for service, _ in old.services ^ new.services)
-        if not old.others and not new.others:
-            continue
-        was, now = _of_no_service(path, before), _of_no_service(path, after)
-        there = change.before is not None and change.after is not None
-        if there and was.networks != now.networks:
-            # A network that is made anew takes all of its containers down, also those that keep
-            # their addresses.
-            for text in (before, after):
-                keys.update(Key(host, block.service) for block in blocks(path, text))
-        if there and was.lines != now.lines:
-            others.append(change.path)
+        old, new = _differing(path, change.before or "", change.after or "")
+        names = {service for service, _ in old.services ^ new.services}
+        if (old.others or new.others) and change.before is not None and change.after is not None:
+            was, now = _of_no_service(path, change.before), _of_no_service(path, change.after)
+            if was.networks != now.networks:
+                # A network that is made again takes all of its containers down, also those that
+                # keep their addresses.
+                names |= _named_in(path, change.before) | _named_in(path, change.after)
+            if was.lines != now.lines:
+                others.append(change.path)
+        keys.update(Key(host, name) for name in names)
     return keys, others
+
+
+def _named_in(path: str, text: str) -> set[str]:
+    return {block.service for block in blocks(path, text)}
 
 
 class _Differing(NamedTuple):

@@ -103,9 +103,8 @@ class _Reader:
         self.comment = False
         self.variable = False  # a `$` was the last character
         self.begins = True  # a token may begin here
-        self.ended = (
-            False  # a quoted token has just ended: only a blank or the statement's end may follow
-        )
+        # A quoted token has just ended: only a blank or the statement's end may follow.
+        self.ended = False
 
     def read(self, character: str) -> str | None:
         """Take the next character. Returns what is wrong with it."""
@@ -119,13 +118,17 @@ class _Reader:
             self._new_token()
         elif self.begins and character == "#":
             self.comment = True
-        elif character == "{" and self.variable:
-            pass
-        elif character in ";{" or (character == "}" and self.begins):
+        elif self._is_end(character):
             return self._statement_ends(character)
-        else:
+        elif not (character == "{" and self.variable):
             self._part_of_word(character)
         return None
+
+    def _is_end(self, character: str) -> bool:
+        """Whether a statement ends here, or a block begins or ends."""
+        if character == "{":
+            return not self.variable
+        return character == ";" or (character == "}" and self.begins)
 
     def _goes_on(self, character: str) -> None:
         """Within a comment, behind a backslash or in quotes."""

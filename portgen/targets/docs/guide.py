@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from portgen.inventory.ranges import count, joined
 from portgen.inventory.values import brief
 from portgen.markdown import code, row, text
-from portgen.plan.types import EVERYWHERE6, Host, PlannedPort, Project, Server, Service
+from portgen.plan.types import EVERYWHERE6, Endpoint, Host, PlannedPort, Project, Server, Service
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,
@@ -52,78 +52,84 @@ class Section(NamedTuple):
 def guide(
     host: Host, url: str | None, known: list[Known], units: Units, free: Free
 ) -> dict[str, Any]:
+    """The values of `PORTS.md`'s template: text, and lists of whole rows and lines."""
     held = held_ports(known, units)
     by_project: dict[str, list[Held]] = {project.name: [] for project in host.projects}
     for entry in held:
         by_project[entry.by.service.project].append(entry)
     by_name = sorted(known, key=lambda one: one.service.name)
-    active = [entry for entry in held if entry.by.service.status == "active"]
-    holders = Counter((binding.port, binding.transport) for binding in host.bindings)
+    titles = {project.name: text(project.title) for project in host.projects}
+    sections = []
+    free_rows: list[str] = []
+    for project in host.projects:
+        sections.append(_section(project, by_project[project.name], free))
+        free_rows += _free_rows(project, free)
     return {
         "host": host,
         "url": url,
         "nginx": ", ".join(map(str, nginx_ports(host))),
         "visitors": _visitors(host.server),
-        "sections": [
-            _section(project, by_project[project.name], free) for project in host.projects
-        ],
-        "free": [row for project in host.projects for row in _free_rows(project, free)],
-        "log": _log_rows(known, {project.name: text(project.title) for project in host.projects}),
+        "sections": sections,
+        "free": free_rows,
+        "log": _log_rows(known, titles),
         "portless": [_portless_row(one) for one in by_name if not one.service.ports],
-        "conflicts": [
-            _conflict_row(entry) for entry in held if holders[entry.port, entry.transport] > 1
-        ],
+        "conflicts": list(_conflict_rows(host, held)),
         "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
-        "guards": [
-            rule
-            for guard in host.guards
-            for rule in (f"# portgen:{guard.service}", *ufw.guard_rules(guard))
-        ],
-        "reached": [_reached_row(entry) for entry in active],
-        "notes": [
-            f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
-            for one in by_name
-            if one.service.notes
-        ],
+        "guards": list(_guard_lines(host)),
+        "reached": [_reached_row(entry) for entry in held if _is_active(entry)],
+        "notes": list(_notes(by_name)),
         "listening": list(_listening(host, by_project)),
         "unwanted": list(_unwanted(host, free)),
-        "health": [
-            _health(entry) for entry in active if entry.first and entry.at.protocol == "http"
-        ],
+        "health": [_health(entry) for entry in held if _answers_http(entry)],
         "visits": [_visit(one) for one in by_name if one.url],
     }
+
+
+def _is_active(entry: Held) -> bool:
+    return entry.by.service.status == "active"
+
+
+def _answers_http(entry: Held) -> bool:
+    return _is_active(entry) and entry.first and entry.at.protocol == "http"
 
 
 def _visitors(server: Server | None) -> str:
     """How open nginx is, as a sentence goes on; "" without nginx."""
     if server is None:
         return ""
-    return (
-        "as open as ufw's default says"
-        if server.reach.kind == "policy"
-        else f"open to {server.reach}"
-    )
+    if server.reach.kind == "policy":
+        return "as open as ufw's default says"
+    return f"open to {server.reach}"
 
 
 def _section(project: Project, held: list[Held], free: Free) -> Section:
-    owned = project.ports.ranges if project.ports else ()
-    numbers = sorted({entry.port for entry in held})
+    owned: tuple[range, ...] = ()
+    ports = network = ""
+    if project.ports is not None:
+        owned, ports = project.ports.ranges, str(project.ports)
+    if project.network is not None:
+        network = f"{code(project.network.name)}, {code(str(project.network.subnet))}"
     return Section(
         title=text(project.title),
-        ports=str(project.ports) if project.ports else "",
+        ports=ports,
         status=project.status,
         purpose=text(project.purpose or NONE),
-        shared_by=", ".join(code(name) for name in project.shared_by),
-        network=f"{code(project.network.name)}, {code(str(project.network.subnet))}"
-        if project.network
-        else "",
+        shared_by=", ".join(map(code, project.shared_by)),
+        network=network,
         owned=count(owned),
-        used=sum(
-            bisect_left(numbers, part.stop) - bisect_left(numbers, part.start) for part in owned
-        ),
+        used=_held_within(owned, held),
         free=count(_all_free(project, free)),
         use=[_use_row(entry) for entry in held],
     )
+
+
+def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:
+    """How many ports of the ranges are held."""
+    numbers = sorted({entry.port for entry in held})
+    used = 0
+    for part in owned:
+        used += bisect_left(numbers, part.stop) - bisect_left(numbers, part.start)
+    return used
 
 
 def _use_row(entry: Held) -> str:
@@ -151,7 +157,9 @@ def _route_cell(one: Known) -> str:
     if one.url:
         path = f"[{path}]({one.url})"
     access = route_access(one.service)
-    return f"{path} ({text(access)})" if access else path
+    if access:
+        return f"{path} ({text(access)})"
+    return path
 
 
 def _free_rows(project: Project, free: Free) -> Iterator[str]:
@@ -176,11 +184,10 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
 
 def _all_free(project: Project, free: Free) -> list[range]:
     """What is free in the project, planned for a group or not; neighbours joined."""
-    return joined(
-        part
-        for group in (None, *(group.name for group in project.groups))
-        for part in free[project.name, group]
-    )
+    parts = list(free[project.name, None])
+    for group in project.groups:
+        parts += free[project.name, group.name]
+    return joined(parts)
 
 
 def _ranges(free: Sequence[range]) -> str:
@@ -214,10 +221,29 @@ def _portless_row(one: Known) -> str:
     )
 
 
+def _conflict_rows(host: Host, held: Iterable[Held]) -> Iterator[str]:
+    holders = Counter(binding.endpoint for binding in host.bindings)
+    for entry in held:
+        if holders[Endpoint(entry.port, entry.transport)] > 1:
+            yield _conflict_row(entry)
+
+
 def _conflict_row(entry: Held) -> str:
     service = entry.by.service
     reason = text(service.ignore.get("port-taken", NONE))
-    return f"| {entry.port}/{entry.transport} | `{service.name}` | {service.status} | {reason} |"
+    return f"| {Endpoint(entry.port, entry.transport)} | `{service.name}` | {service.status} | {reason} |"
+
+
+def _guard_lines(host: Host) -> Iterator[str]:
+    for guard in host.guards:
+        yield f"# portgen:{guard.service}"
+        yield from ufw.guard_rules(guard)
+
+
+def _notes(known: Iterable[Known]) -> Iterator[str]:
+    for one in known:
+        if one.service.notes:
+            yield f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
 
 
 def _reached_row(entry: Held) -> str:
@@ -312,9 +338,7 @@ def _visit(one: Known) -> str:
 
 
 def _numbers(ports: Iterable[PlannedPort]) -> str:
-    return ", ".join(
-        f"{port.port}/udp" if port.transport == "udp" else str(port.port) for port in ports
-    )
+    return ", ".join(port.endpoint.short for port in ports)
 
 
 def _reach(service: Service) -> str:
@@ -323,4 +347,6 @@ def _reach(service: Service) -> str:
 
 def _word(value: str) -> str:
     """One word of a shell, quoted where it must be."""
-    return value if PLAIN.fullmatch(value) else shlex.quote(value)
+    if PLAIN.fullmatch(value):
+        return value
+    return shlex.quote(value)
