@@ -17,6 +17,7 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from portgen.formats import nginx as directives
 from portgen.plan.types import Plan
@@ -27,15 +28,22 @@ SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    @cache  # a default's directives, or those of an alias, are the same for many services
+    def includes(raw: str) -> bool:
+        names = [directive.words[0] for directive in directives.read(raw)]
+        return "include" in names
+
     for service in plan.services:
         route = service.written_route
         if route is None:
             continue
         for index, raw in enumerate(route.extra):
-            names = [directive.words[0] for directive in directives.read(raw)]
-            if "include" in names:
+            if includes(raw):
+                place = route.place
+                if not route.is_default:
+                    place = (*route.key_path, "extra", index)
                 yield Finding(
-                    route.place if route.is_default else (*route.key_path, "extra", index),
+                    place,
                     f"{service.name}'s route includes a file that is not seen here",
                     "write its directives, or say in `ignore` why it is meant",
                 )
