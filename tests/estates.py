@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portgen.inventory import source as inventory
-from portgen.inventory.source import Source
+from portgen.inventory.source import Source, parse
 from portgen.plan import planner
 from portgen.plan.types import Plan
 
@@ -93,7 +92,7 @@ projects:
 def loaded(text: str | bytes) -> Source:
     """An inventory, read. Raises PortgenError where it is not one."""
     data = text.encode() if isinstance(text, str) else text
-    return inventory.parse(data, "inventory.yaml")
+    return parse(data, "inventory.yaml")
 
 
 def planned(text: str | bytes) -> Plan:

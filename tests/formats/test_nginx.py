@@ -15,7 +15,7 @@ from portgen import targets
 from portgen.files import memory, render
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
-from portgen.inventory import source as inventory
+from portgen.inventory.source import parse
 from portgen.plan import planner
 from tests import inventories
 from tests.estates import REPOSITORY
@@ -95,7 +95,7 @@ def test_what_portgen_renders_is_read_as_crossplane_reads_it(
     written: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = yaml.safe_dump(written, sort_keys=False, width=10**9).encode()
-    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    plan = planner.make(parse(text, "inventory.yaml").inventory)
     only = {"nginx": targets.every()["nginx"]}
     rendered = render.files(plan, only, [REPOSITORY / "templates"], memory.Folder)
     for host in plan.hosts:
