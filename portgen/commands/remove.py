@@ -13,7 +13,10 @@ from portgen.commands._revise import revise, with_revision
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from portgen.edits.edit import Edited
+    from portgen.plan.types import Plan, Service
 
 
 @click.command(
@@ -39,5 +42,18 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:
 
     service = find_service(checked.plan, name)
     if retire:
-        return edit.retire(checked.source, service)
-    return edit.remove(checked.source, service)
+        edited = edit.retire(checked.source, service)
+    else:
+        edited = edit.remove(checked.source, service)
+    return edited._replace(notes=(*_container_left(checked.plan, service), *edited.notes))
+
+
+def _container_left(planned: Plan, service: Service) -> Iterator[str]:
+    """How to end the container that is left in the team's own compose file, which portgen never changes."""
+    if service.status != "active" or not service.in_container:
+        return
+    for project in planned.projects:
+        if project.name == service.project:
+            place = project.base_file or "the team's compose file"
+            command = f"docker-compose rm --stop --force {service.compose_service}"
+            yield f"`{command}` beside {place} removes the container that runs now"
