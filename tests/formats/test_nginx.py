@@ -41,7 +41,10 @@ http {
         "nginx.conf": "events {}\nhttp {\n    include conf.d/*.conf;\n    include mime.types;\n}\n",
         "mime.types": "types {\n    text/html html htm;\n}\n",
         "conf.d/b.conf": "server { listen 81; include snippets/one.conf; }\n",
-        "conf.d/a.conf": "upstream up { server 127.0.0.1:5000; keepalive 4; }\nserver {\n  listen 80;\n\n  include snippets/*.conf;\n}\n",
+        "conf.d/a.conf": (
+            "upstream up { server 127.0.0.1:5000; keepalive 4; }\n"
+            "server {\n  listen 80;\n\n  include snippets/*.conf;\n}\n"
+        ),
         "snippets/one.conf": "location /one/ { return 204; }\n",
         "snippets/two.conf": "location /two/ {\n    return 204;\n}\n",
     },
