@@ -1,8 +1,8 @@
 """What follows from an inventory: every derived name, address and rule, decided.
 
 In: nothing; `planner.make` makes it. Out: the types of a `Plan` - what each host binds, routes,
-forwards and opens - and the questions that one asks of it: who holds a port, which are free. Each
-thing carries the key path of the entry that it came from; only `Source.at` turns one into a line.
+forwards and opens. Each thing carries the key path of the entry that it came from; only `Source.at`
+turns one into a line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Reach(Struct, frozen=True):
 
     kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
     words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
-    anyone: bool = False  # the whole of a family, or so much of it as makes no difference
+    anyone: bool = False  # all of a family, or nearly all
 
     def __str__(self) -> str:
         if ANY in self.words:
@@ -472,7 +472,7 @@ class Plan(Struct, frozen=True):
 
 
 def is_everybody(sources: Iterable[str]) -> bool:
-    """Whether the sources are the whole of a family, or so much of it as makes no difference."""
+    """Whether the sources are all of a family, or nearly all of it."""
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 

@@ -3,7 +3,7 @@
 In: the texts of files, the targets that read them. Out: `Facts`. Pure. Gathers what the targets'
 readers state, service by service, by the marks; never looks into a format itself. Files hold
 less than a plan - no purpose, no container that nothing is said of - so facts are compared with
-facts of the same origin. Never says what a difference means; that is `review`.
+facts of the same origin. Never says what a difference means; that is `compare`.
 """
 
 from __future__ import annotations

@@ -423,7 +423,8 @@ def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], s
 
 CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
     .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
   const ground = (element) => {
     for (let at = element; at; at = at.parentElement) {
@@ -435,10 +436,12 @@ CONTRAST = """() => {
   const poor = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility() || element.matches("script, option, .visually-hidden, :disabled")) continue;
+    if (!own || !element.checkVisibility()) continue;
+    if (element.matches("script, option, .visually-hidden, :disabled")) continue;
     const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) poor.push([element.className, element.textContent.slice(0, 30), ratio.toFixed(2)].join(" "));
+    const told = [element.className, element.textContent.slice(0, 30), ratio.toFixed(2)];
+    if (ratio < 4.5) poor.push(told.join(" "));
   }
   return poor;
 }"""

@@ -102,7 +102,7 @@ def _answers_http(entry: Held) -> bool:
 
 
 def _visitors(server: Server | None) -> str:
-    """How open nginx is, as a sentence goes on; "" without nginx."""
+    """How open nginx is, as the end of a sentence; "" without nginx."""
     if server is None:
         return ""
     if server.reach.kind == "policy":

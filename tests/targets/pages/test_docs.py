@@ -106,8 +106,8 @@ def test_the_kpi_wall_holds_5025_and_its_container_5011(seed: Pages) -> None:
         "socat",
         "lan",
         (
-            "[`/dashboard/technician-kpi-wall/`](https://dashboards.example.com/dashboard/technician-kpi-wall/) "
-            "(anyone)"
+            "[`/dashboard/technician-kpi-wall/`]"
+            "(https://dashboards.example.com/dashboard/technician-kpi-wall/) (anyone)"
         ),
         "Technician performance metrics",
         "active",
