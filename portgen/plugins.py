@@ -16,7 +16,9 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from portgen.problem import Exit, PortgenError
+
+class Broken(Exception):  # noqa: N818 - it reads as a result
+    """A rule, target or command that can't be used: where, and why."""
 
 
 def names(package: ModuleType) -> list[str]:
@@ -40,7 +42,7 @@ third_party: set[str] = set()
 
 def load(package: ModuleType) -> dict[str, Any]:
     """A package's modules by name, then what other packages add under the entry point group of the
-    package's name. Raises PortgenError(Exit.MACHINE) for one that can't be imported: it must not
+    package's name. Raises Broken for one that can't be imported: it must not
     pass unseen."""
     found: dict[str, Any] = {}
     for name in names(package):
@@ -59,11 +61,10 @@ def _imported(name: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except SyntaxError as error:
-        raise PortgenError(f"{error.filename}:{error.lineno}: {error.msg}", Exit.MACHINE) from error
+        raise Broken(f"{error.filename}:{error.lineno}: {error.msg}") from error
     except Exception as error:
         place = _place(error) or name
-        message = f"{place}: {type(error).__name__}: {error}"
-        raise PortgenError(message, Exit.MACHINE) from error
+        raise Broken(f"{place}: {type(error).__name__}: {error}") from error
 
 
 def _place(error: Exception) -> str:
@@ -78,10 +79,10 @@ def _place(error: Exception) -> str:
     return place
 
 
-def broken(kind: str, name: str, module: Any, needs: str) -> PortgenError:
+def broken(kind: str, name: str, module: Any, needs: str) -> Broken:
     """What is wrong with a rule or a target that lacks what each must have."""
     file = getattr(module, "__file__", None) or name
-    return PortgenError(f"{file}: the {kind} {name} needs {needs}", Exit.MACHINE)
+    return Broken(f"{file}: the {kind} {name} needs {needs}")
 
 
 def _offered(group: str) -> bool:

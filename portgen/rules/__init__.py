@@ -67,7 +67,7 @@ class Rule(Protocol):
 def every() -> dict[str, Rule]:
     """All rules by name, sorted.
 
-    Raises PortgenError(Exit.MACHINE) for a broken one: it must not pass unseen.
+    Raises plugins.Broken for a broken one: it must not pass unseen.
     """
     found: dict[str, Rule] = {}
     for module, rule in plugins.load(sys.modules[__name__]).items():

@@ -74,7 +74,7 @@ class Target(Protocol):
 
 @cache
 def every() -> dict[str, Target]:
-    """All targets by name, sorted. Raises PortgenError(Exit.MACHINE) for a broken one: it
+    """All targets by name, sorted. Raises plugins.Broken for a broken one: it
     must not pass unseen."""
     found: dict[str, Target] = plugins.load(sys.modules[__name__])
     for name, target in found.items():
