@@ -43,8 +43,8 @@ class Store(Protocol):
     def write(self, name: str, data: bytes) -> None: ...
 
 
-Tell = Callable[[str], None]  # gets the name of the template that is about to be rendered
-Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
+Report = Callable[[str], None]  # gets the name of the template that is about to be rendered
+Apart = Callable[[Callable[[Report], bytes]], bytes]  # does the work elsewhere and gives its answer
 
 
 class _Asked(NamedTuple):
@@ -128,14 +128,14 @@ def _require_own_folder(target: str, page: Page) -> None:
 
 
 def _render(
-    environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell | None = None
+    environment: jinja2.Environment, asked: Iterable[_Asked], report: Report | None = None
 ) -> list[File]:
     templates: dict[str, jinja2.Template] = {}
     rendered = []
     for one in asked:
         page = one.page
-        if tell is not None:
-            tell(page.template)
+        if report is not None:
+            report(page.template)
         template = templates.get(page.template)
         try:
             if template is None:
@@ -269,7 +269,7 @@ def _sandboxed(
 ) -> list[File]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    def work(tell: Tell) -> bytes:
+    def work(report: Report) -> bytes:
         loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(installed)])
         # A store of its own: what is compiled for the sandbox checks each call, what is compiled
         # without it does not.
@@ -280,7 +280,7 @@ def _sandboxed(
             path = installed[0] / template
             if template in project:
                 path, _ = project[template]
-            tell(str(path))
+            report(str(path))
 
         try:
             answer = _Answer([file.text for file in _render(environment, asked, at)])

@@ -17,6 +17,7 @@ from portgen.plan.types import (
     LOOPBACK,
     LOOPBACK6,
     Reach,
+    has_mapping,
     is_everybody,
     is_ipv6,
 )
@@ -124,7 +125,10 @@ def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:
 
 
 def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
-    """The address that a service's ports listen on: loopback where nobody may come."""
+    """The address that a service's ports listen on: loopback where nobody may come. A program that
+    listens by itself is taken to listen everywhere."""
+    if not has_mapping(via):
+        return EVERYWHERE
     sources = served(sources, via)
     if not sources:
         return LOOPBACK

@@ -21,8 +21,6 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
 EVERYWHERE6 = "::"
-# A service's address is network + 16 + (primary port - the project's lowest port).
-FIRST_SERVICE = 16
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
 PRIVILEGED = range(1, 1024)
@@ -167,6 +165,7 @@ class Service(Struct, frozen=True):
     allow_path: KeyPath
     sources: tuple[str, ...]  # as CIDRs, or ("any",)
     bind: str
+    needs_guard: bool  # docker publishes its ports, past ufw, and not everybody may come
     reach: Reach
     address: Address4 | None
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
@@ -204,6 +203,20 @@ class Service(Struct, frozen=True):
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)
+
+    @property
+    def has_mapping(self) -> bool:
+        """Whether its ports are mapped to a container's own."""
+        return has_mapping(self.via)
+
+    def container_port(self, port: PlannedPort) -> int | None:
+        """The container's port behind one of its ports, as pages and commands show it. On the
+        host's network it is that port itself; None where no container is behind it."""
+        if self.via == "process":
+            return None
+        if self.via == "host":
+            return port.port
+        return port.container_port
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
@@ -342,6 +355,16 @@ class Override(Struct, frozen=True):
     containers: tuple[Container, ...]
     key_path: KeyPath
 
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return override_file(self.project)
+
+    @property
+    def base_path(self) -> KeyPath:
+        """Where the team's own compose file is named."""
+        return key_paths.compose_file(self.project)
+
 
 class Server(Struct, frozen=True):
     """nginx's own share of a host. `names` empty: the team has its own server block."""
@@ -439,6 +462,17 @@ class Plan(Struct, frozen=True):
 def is_everybody(sources: Iterable[str]) -> bool:
     """Whether the sources are the whole of a family, or so much of it as makes no difference."""
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
+
+
+def has_mapping(via: str) -> bool:
+    """Whether host ports are mapped to a container's own: otherwise the program itself listens on
+    them."""
+    return via in ("socat", "docker")
+
+
+def override_file(project: str) -> str:
+    """The name of a project's compose override."""
+    return f"docker-compose.{project}.yml"
 
 
 def is_ipv6(source: str) -> bool:

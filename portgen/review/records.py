@@ -197,7 +197,7 @@ class Subjects:
                 {
                     "port": port.port,
                     "transport": port.transport,
-                    "container_port": port.container_port,
+                    "container_port": service.container_port(port) or port.port,
                 }
             )
         self.services.append(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portgen.plan.facts import Container, Route, Service, Words, moves_of
-from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
+from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint, has_mapping
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
@@ -174,14 +174,14 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
         yield f"changes from {before.via} to {now.via}"
     elif moves and before.status == now.status != "active":
         yield f"is {now.status}, so nothing is rendered"
-    elif moves and now.via in ("host", "process"):
+    elif moves and not has_mapping(now.via):
         yield "its own program must listen on the new port"
     yield from _forwards(before, now, moves)
 
 
 def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
     """The ports that lead to another port of the container."""
-    if before.via not in ("socat", "docker") or now.via not in ("socat", "docker"):
+    if not has_mapping(before.via) or not has_mapping(now.via):
         return
     for port, inside in now.ports.items():
         was = before.ports.get(moves.get(port, port))

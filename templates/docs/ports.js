@@ -468,7 +468,7 @@
     // A number alone is searched in host ports and names; after a colon it is a container's port.
     if (!service.words) {
       service.named = [service.name, service.title, service.purpose].filter(Boolean).join(" ").toLowerCase();
-      const ends = service.ports.map(([, inner]) => `${service.address || ""}:${inner}`);
+      const ends = service.ports.filter(([, inner]) => inner).map(([, inner]) => `${service.address || ""}:${inner}`);
       const parts = [service.named, service.project, titleOf(service), service.status, service.via, ...service.allow, service.reach, service.route, service.access, service.schedule, service.assigned, service.health, ...ends];
       service.words = [...parts, ...service.ports.map((port) => port[2])].filter(Boolean).join(" ").toLowerCase();
     }
