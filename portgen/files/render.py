@@ -28,12 +28,11 @@ from portgen.whole import MOST as LARGEST
 
 
 class File(NamedTuple):
-    """One rendered file: its path below the output folder, its text, its mode, its target's name."""
+    """One rendered file: its path below the output folder, its text, its mode."""
 
     path: str
     text: str
     mode: int
-    target: str
 
 
 class Store(Protocol):
@@ -48,10 +47,9 @@ Apart = Callable[[Callable[[Report], bytes]], bytes]  # does the work elsewhere 
 
 
 class _Asked(NamedTuple):
-    """A page of a target for a host."""
+    """A page for a host."""
 
     host: str
-    target: str
     page: Page
 
 
@@ -91,7 +89,7 @@ def files(
         for name, target in targets.items():
             for page in target.pages(host):
                 _require_own_folder(name, page)
-                asked.append(_Asked(host.name, name, page))
+                asked.append(_Asked(host.name, page))
     loader = jinja2.FileSystemLoader(installed)
     environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
@@ -152,7 +150,7 @@ def _render(
 
 
 def _file(asked: _Asked, text: str) -> File:
-    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode, asked.target)
+    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode)
 
 
 # --- the environments -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Nginx, Route, Service, moves_of
+from portgen.plan.facts import Facts, Nginx, Route, Service
 from portgen.plan.types import ANY, NGINX, Endpoint, has_mapping
 from portgen.review.match import Pair
 
@@ -94,7 +94,7 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
     before = pair.before_here
     moves: dict[Endpoint, Endpoint] = {}
     if before is not None:
-        moves = moves_of(before, now)
+        moves = pair.moves
     host, name = pair.key
     for port, sources in now.openings.items():
         old = moves.get(port, port)

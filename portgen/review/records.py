@@ -7,7 +7,7 @@ in `record_types`, from which the published JSON Schema is made. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from portgen.files import origin
@@ -325,22 +325,7 @@ def _service_change(changed: compare.Changed, found: compare.Review) -> ServiceC
 def _step(step: steps.Step) -> Step:
     """The kind of a step, its own fields, and its text."""
     from portgen.review import step_words
+    from portgen.review.plain import plain
 
-    fields: dict[str, Any] = {}
-    for name in step.__struct_fields__:
-        fields[name] = _plain(getattr(step, name))
-    record = {"kind": step.__struct_config__.tag, **fields, "text": step_words.text(step)}
+    record = {"kind": step.__struct_config__.tag, **plain(step), "text": step_words.text(step)}
     return cast("Step", record)
-
-
-def _plain(value: Any) -> Any:
-    """A step's field: a port as `5007/tcp`, a rule or an address as an object."""
-    from portgen.plan.types import Endpoint
-
-    if isinstance(value, Endpoint):
-        return str(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(inner) for name, inner in value._asdict().items()}
-    if isinstance(value, tuple):
-        return list(map(_plain, value))
-    return value
