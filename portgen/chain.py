@@ -48,18 +48,18 @@ class Compared(NamedTuple):
 
 def plan(settings: Settings) -> tuple[Source, Plan]:
     """Load and plan. Raises PortgenError where the inventory can't be loaded."""
-    from portgen.inventory import source as inventory
+    from portgen.inventory.source import load
     from portgen.plan import planner
 
-    source = inventory.load(settings.inventory, settings.inventory_name)
+    source = load(settings.inventory, settings.inventory_name)
     return source, planner.make(source.inventory)
 
 
 def check(settings: Settings) -> Checked:
     """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    from portgen.inventory import source as inventory
+    from portgen.inventory.source import load
 
-    return check_source(inventory.load(settings.inventory, settings.inventory_name))
+    return check_source(load(settings.inventory, settings.inventory_name))
 
 
 def check_source(source: Source) -> Checked:
@@ -131,7 +131,7 @@ def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
 
 
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:
-    """Render, and hold it against the output folder."""
+    """Render, and compare with the output folder."""
     from portgen.files import diff, output
 
     files = render(settings, planned, only)

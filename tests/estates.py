@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portgen.inventory import source as inventory
-from portgen.inventory.source import Source
+from portgen.inventory.source import Source, parse
 from portgen.plan import planner
 from portgen.plan.types import Plan
 
@@ -73,27 +72,43 @@ projects:
       lan: {port: 5001, allow: [lan]}
       lan6: {port: 5002, allow: [lan, lan6]}
       open: {port: 5003, allow: [any]}
-      several: {ports: [5004, {port: 5005, container_port: 53, protocol: udp}, {port: 5006, protocol: tcp}], allow: [lan]}
+      several:
+        ports: [5004, {port: 5005, container_port: 53, protocol: udp}, {port: 5006, protocol: tcp}]
+        allow: [lan]
       published: {port: 5007, via: docker}
-      published-lan: {via: docker, allow: [lan], ports: [5008, {port: 5009, container_port: 53, protocol: udp}]}
+      published-lan:
+        via: docker
+        allow: [lan]
+        ports: [5008, {port: 5009, container_port: 53, protocol: udp}]
       on-host: {port: 5010, via: host, allow: [lan]}
       program: {port: 5011, via: process, allow: [shop]}
       fine:
         port: 5012
-        route: {path: /fine/, strip: false, allow: [lan, lan6], auth_file: /etc/nginx/htpasswd, max_body: 10m, buffering: true, timeout: 90s, extra: ["gzip off;"]}
+        route:
+          path: /fine/
+          strip: false
+          allow: [lan, lan6]
+          auth_file: /etc/nginx/htpasswd
+          max_body: 10m
+          buffering: true
+          timeout: 90s
+          extra: ["gzip off;"]
   names:
     ports: [53, 80]
     network: {name: names-net, subnet: 172.31.9.0/24}
     services:
       dns: {port: 53, protocol: udp, allow: [lan], ignore: {port-privileged: a name server}}
-      legacy: {ports: [{port: 80, container_port: 8080}], allow: [any], ignore: {port-privileged: as it always was}}
+      legacy:
+        ports: [{port: 80, container_port: 8080}]
+        allow: [any]
+        ignore: {port-privileged: as it always was}
 """
 
 
 def loaded(text: str | bytes) -> Source:
     """An inventory, read. Raises PortgenError where it is not one."""
     data = text.encode() if isinstance(text, str) else text
-    return inventory.parse(data, "inventory.yaml")
+    return parse(data, "inventory.yaml")
 
 
 def planned(text: str | bytes) -> Plan:

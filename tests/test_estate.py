@@ -17,7 +17,7 @@ from hypothesis import given
 from portgen import rules, targets
 from portgen.files import diff, output, render
 from portgen.inventory import model
-from portgen.inventory import source as inventory
+from portgen.inventory.source import Source, load, parse
 from portgen.plan import planner
 from portgen.plan.types import Host, Plan
 from portgen.problem import Exit, PortgenError
@@ -30,12 +30,12 @@ DASHBOARDS = 25
 
 
 @pytest.fixture(scope="module")
-def source() -> inventory.Source:
-    return inventory.load(REPOSITORY / "inventory.yaml", "inventory.yaml")
+def source() -> Source:
+    return load(REPOSITORY / "inventory.yaml", "inventory.yaml")
 
 
 @pytest.fixture(scope="module")
-def plan(source: inventory.Source) -> Plan:
+def plan(source: Source) -> Plan:
     return planner.make(source.inventory)
 
 
@@ -48,7 +48,7 @@ def host(plan: Plan) -> Host:
 # --- the facts -----------------------------------------------------------------------------------
 
 
-def test_the_inventory_has_no_finding(source: inventory.Source, plan: Plan) -> None:
+def test_the_inventory_has_no_finding(source: Source, plan: Plan) -> None:
     assert rules.check(plan, source.at) == []
 
 
@@ -159,13 +159,11 @@ def test_the_committed_files_read_back_as_planned(plan: Plan, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "name", ["smartnumbers", "variances-dashboard", "api-server", "postgresql"]
 )
-def test_a_moved_service_changes_only_its_own_lines(
-    source: inventory.Source, plan: Plan, name: str
-) -> None:
+def test_a_moved_service_changes_only_its_own_lines(source: Source, plan: Plan, name: str) -> None:
     service = next(service for service in plan.services if service.name == name)
     place = source.place((*service.key_path, "port"))
     moved = planner.make(
-        inventory.parse(
+        parse(
             (source.text[: place.start] + "5333" + source.text[place.end :]).encode(),
             "inventory.yaml",
         ).inventory
@@ -262,7 +260,7 @@ def test_the_schema_accepts_every_valid_inventory(written: dict[str, Any]) -> No
 )
 def test_the_schema_refuses_what_portgen_refuses(text: str) -> None:
     with pytest.raises(PortgenError):
-        inventory.parse(text.encode(), "inventory.yaml")
+        parse(text.encode(), "inventory.yaml")
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json_like(text), model.json_schema(), jsonschema.Draft7Validator)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen import rules
-from portgen.inventory import source as inventory
+from portgen.inventory.source import parse
 from portgen.plan import planner
 from portgen.problem import Exit, PortgenError
 from portgen.review import words
@@ -98,7 +98,7 @@ def test_any_ranges_come_to_an_end(
     lines += ["  ]}", *(f"  p{n}: {{ports: {ports}}}" for n, ports in enumerate(others * times))]
     with ends():
         try:
-            source = inventory.parse("\n".join(lines).encode(), "inventory.yaml")
+            source = parse("\n".join(lines).encode(), "inventory.yaml")
         except PortgenError:
             return
         rules.check(planner.make(source.inventory), source.at)

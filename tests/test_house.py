@@ -42,6 +42,8 @@ IO = {
 # `date.fromisoformat` reads no clock: `today` and `now` would.
 CLOCK = {"now", "today", "utcnow", "time", "monotonic", "perf_counter"}
 READS = {"open", "fdopen", "read_text", "read_bytes", "scandir", "listdir"}
+# What a pure floor may import from beside the floors: nothing that reads a file or prints.
+BESIDE = {"problem", "plugins", "markdown", "visible"}
 WRITES = {
     "write_text",
     "write_bytes",
@@ -162,6 +164,7 @@ def test_a_pure_floor_touches_nothing_outside(path: Path) -> None:
     }
     assert attributes & {"environ", "argv", "stdin", "stdout", "stderr"} == set()
     assert called(path) & ({"print", "echo", "getenv", "exit"} | CLOCK | READS | WRITES) == set()
+    assert rooms_used(path) <= set(FLOORS) | BESIDE
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) != "machine"], ids=name)
@@ -177,6 +180,23 @@ def test_only_the_machine_floor_starts_processes(path: Path) -> None:
 )
 def test_only_two_floors_write_files(path: Path) -> None:
     assert called(path) & WRITES == set()
+    assert not opened_for_writing(path)
+
+
+def opened_for_writing(path: Path) -> list[int]:
+    """The lines where a file calls `open` with a mode that writes, or with one that is not plain."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, (ast.Name, ast.Attribute)):
+            continue
+        called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        if called != "open" or "devnull" in ast.dump(node.args[0]):
+            continue
+        modes = node.args[1:2] + [word.value for word in node.keywords if word.arg == "mode"]
+        for mode in modes:
+            if not (isinstance(mode, ast.Constant) and set(str(mode.value)) <= set("rbt")):
+                lines.append(node.lineno)
+    return lines
 
 
 # --- names ---------------------------------------------------------------------------------------

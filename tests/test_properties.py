@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from portgen import rules, targets
 from portgen.files import diff, memory, output, render
 from portgen.files.render import File
-from portgen.inventory import source as inventory
-from portgen.inventory.source import Source
+from portgen.inventory.source import Source, parse
 from portgen.plan import planner
 from portgen.plan.free import free_ports
 from portgen.plan.types import Host, Plan
@@ -133,9 +132,7 @@ def full() -> dict[str, Any]:
 
 
 def load(written: dict[str, Any]) -> Source:
-    return inventory.parse(
-        yaml.safe_dump(written, sort_keys=False, width=10**9).encode(), "inventory.yaml"
-    )
+    return parse(yaml.safe_dump(written, sort_keys=False, width=10**9).encode(), "inventory.yaml")
 
 
 def errors(source: Source, plan: Plan) -> list[Problem]:
@@ -301,7 +298,7 @@ def test_what_is_broken_is_refused_or_renders_what_may_come_out(written: dict[st
     text = yaml.safe_dump(written, sort_keys=False, width=10**9).encode()
     try:
         with ends():
-            source = inventory.parse(text, "inventory.yaml")
+            source = parse(text, "inventory.yaml")
             plan = planner.make(source.inventory)
             problems = rules.check(plan, source.at)
     except PortgenError as error:

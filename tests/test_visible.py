@@ -383,9 +383,8 @@ def test_the_repository_s_own_guide_reads_as_it_should() -> None:
     assert "<h1>Ports of es-docker</h1>" in page
     assert page.count("<table>") == page.count("</table>") > 5
     assert (
-        "<td><a "
-        'href="https://dashboards.example.com/dashboard/smartnumbers/"><code>/dashboard/smartnumbers/</code></a> '
-        "(anyone)</td>" in page
+        '<td><a href="https://dashboards.example.com/dashboard/smartnumbers/">'
+        "<code>/dashboard/smartnumbers/</code></a> (anyone)</td>" in page
     )
 
 

@@ -105,10 +105,10 @@ def _offered(names: Iterable[tuple[str, str | None]], incomplete: str) -> list[C
 
 def _projects(ctx: click.Context) -> dict[str, Project]:
     """The inventory's projects; none where it can't be read."""
-    from portgen.inventory import source as inventory
+    from portgen.inventory.source import load
 
     try:
-        return inventory.load(_settings(ctx).inventory).inventory.projects
+        return load(_settings(ctx).inventory).inventory.projects
     except PortgenError:
         return {}
 

@@ -29,8 +29,7 @@ from portgen.edits.splice import (
 from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
-from portgen.inventory import source as inventory
-from portgen.inventory.source import Source
+from portgen.inventory.source import Source, parse
 from portgen.inventory.values import HostAddress
 from portgen.plan import addresses, planner
 from portgen.plan.types import KeyPath, Plan, Service
@@ -139,7 +138,7 @@ def remove(source: Source, service: Service) -> Edited:
 
 
 def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> Edited:
-    """Put a new service behind the last one of `project`, in the style of its neighbours. Raises
+    """Put a new service after the last one of `project`, in the style of its neighbours. Raises
     ByHand where the services of the project are not its own. Values that are not allowed raise
     nothing here, but in `read`."""
     style = _style(source, project)
@@ -177,7 +176,7 @@ def read(source: Source, edited: Edited) -> Source:
     """The new text, loaded. Raises ByHand where it is not exactly what was meant,
     PortgenError(Exit.DIFFERENT) with the problems where a new value is not allowed."""
     try:
-        after = inventory.parse(edited.text.encode(), source.path)
+        after = parse(edited.text.encode(), source.path)
     except PortgenError as error:
         broken = [problem.message for problem in error.problems if problem.rule == "yaml"]
         if broken:

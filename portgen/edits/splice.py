@@ -253,7 +253,7 @@ class _Entry(NamedTuple):
 def addition_of(
     source: Source, key_path: KeyPath, style: Style, fields: Mapping[str, Any]
 ) -> Iterator[Splice]:
-    """A new entry at `key_path`, behind the last one of its mapping. The mapping itself may be
+    """A new entry at `key_path`, after the last one of its mapping. The mapping itself may be
     missing, or have nothing in it; the one around it is there.
 
     Raises Unsafe where a mapping is others' as well, or has no line of its own.

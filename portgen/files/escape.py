@@ -22,7 +22,7 @@ def nginx_string(value: object) -> str:
 
 def systemd_text(value: object) -> str:
     """A unit's plain value, such as Description=: only `%` is special. CR, LF and a final backslash
-    are kept out by `model`."""
+    are kept out by `values`."""
     return str(value).replace("%", "%%")
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portgen import whole
-from portgen.inventory import source as inventory
-from portgen.inventory.source import Source
+from portgen.inventory.source import Source, parse
 from portgen.machine import programs
 from portgen.problem import Exit, PortgenError
 
@@ -73,7 +72,7 @@ def load(revision: str, path: Path, shown: str) -> Source:
         hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:
             raise PortgenError(f"{named} is not UTF-8", Exit.INVENTORY)
-    return inventory.parse(data, named)
+    return parse(data, named)
 
 
 def names(path: Path) -> list[str]:

@@ -144,7 +144,7 @@ def _rows(service: Service) -> Iterator[Row]:
         yield bare._replace(
             endpoint=port.endpoint,
             protocol=port.protocol,
-            container_port=service.container_port(port),
+            container_port=service.documented_container_port(port),
             reach=str(service.reach),
             route=path,
             key_path=port.key_path,

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.values import Address4
 from portgen.plan import addresses
-from portgen.plan.sources import Sources, bind_of, host_of, served
+from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
 from portgen.plan.types import (
     ANY,
     DEFAULT_TIMEOUT,
@@ -30,7 +30,6 @@ from portgen.plan.types import (
     Service,
     WrittenRoute,
     has_mapping,
-    is_everybody,
 )
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ Never refuses a word: one that nobody knows gives nothing, and the rule `zone-un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, values
@@ -18,7 +18,6 @@ from portgen.plan.types import (
     LOOPBACK6,
     Reach,
     has_mapping,
-    is_everybody,
     is_ipv6,
 )
 
@@ -114,6 +113,11 @@ def host_of(inventory: model.Inventory, project: model.Project) -> str:
     if len(inventory.hosts) == 1:
         return next(iter(inventory.hosts))
     return ""
+
+
+def is_everybody(sources: Iterable[str]) -> bool:
+    """Whether the sources are all of a family, or nearly all of it."""
+    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 
 def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """What follows from an inventory: every derived name, address and rule, decided.
 
 In: nothing; `planner.make` makes it. Out: the types of a `Plan` - what each host binds, routes,
-forwards and opens - and the questions that one asks of it: who holds a port, which are free. Each
-thing carries the key path of the entry that it came from; only `Source.at` turns one into a line.
+forwards and opens. Each thing carries the key path of the entry that it came from; only `Source.at`
+turns one into a line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -45,7 +45,7 @@ class Reach(Struct, frozen=True):
 
     kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
     words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
-    anyone: bool = False  # the whole of a family, or so much of it as makes no difference
+    anyone: bool = False  # all of a family, or nearly all
 
     def __str__(self) -> str:
         if ANY in self.words:
@@ -124,6 +124,19 @@ class WrittenRoute(Struct, frozen=True):
         return self.path.rstrip("/") if self.strip else ""
 
     @property
+    def access(self) -> str:
+        """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
+        is known."""
+        parts: list[str] = []
+        if self.reach is not None:
+            # Its own `allow`, not nginx's.
+            own = self.clients and self.reach.words == self.allow
+            parts.append(f"only {self.reach}" if own else str(self.reach))
+        if self.auth_file:
+            parts.append("with a password")
+        return ", ".join(parts)
+
+    @property
     def realm(self) -> str:
         """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it
         is."""
@@ -149,6 +162,13 @@ class Route(WrittenRoute, frozen=True, kw_only=True):
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
 
 
+# What listens at a port itself, by `via`; with the other two something stands in between.
+LISTENERS: dict[model.Via, str] = {
+    "host": "its container on the host's network",
+    "process": "a program outside Docker",
+}
+
+
 class Service(Struct, frozen=True):
     """A service with the project's defaults applied and its addresses decided."""
 
@@ -171,9 +191,7 @@ class Service(Struct, frozen=True):
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
     address_is_pinned: bool
     network: str | None
-    units: tuple[
-        str, ...
-    ]  # the systemd unit that forwards each of `ports`; empty where nothing does
+    units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
     route: Route | None  # None unless it will be rendered
     written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None
@@ -195,6 +213,21 @@ class Service(Struct, frozen=True):
         return route
 
     @property
+    def documented_address(self) -> Address4 | None:
+        """The fixed address of its container that pages, `ports` and `explain` show: a planned
+        service's too. A retired service has none."""
+        if self.status == "retired":
+            return None
+        return self.address
+
+    def documented_container_port(self, port: PlannedPort) -> int | None:
+        """Where one of its ports leads in its container; None where no container is behind it."""
+        if self.status == "retired" or self.via == "process":
+            return None
+        # On the host's network there is no other.
+        return port.port if self.via == "host" else port.container_port
+
+    @property
     def address_path(self) -> KeyPath:
         """Where its address comes from: its `address:`, or the service itself."""
         return (*self.key_path, "address") if self.address_is_pinned else self.key_path
@@ -208,15 +241,6 @@ class Service(Struct, frozen=True):
     def has_mapping(self) -> bool:
         """Whether its ports are mapped to a container's own."""
         return has_mapping(self.via)
-
-    def container_port(self, port: PlannedPort) -> int | None:
-        """The container's port behind one of its ports, as pages and commands show it. On the
-        host's network it is that port itself; None where no container is behind it."""
-        if self.via == "process":
-            return None
-        if self.via == "host":
-            return port.port
-        return port.container_port
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
@@ -457,11 +481,6 @@ class Plan(Struct, frozen=True):
                 if words and place not in seen:
                     seen.add(place)
                     yield place, service.host, words
-
-
-def is_everybody(sources: Iterable[str]) -> bool:
-    """Whether the sources are the whole of a family, or so much of it as makes no difference."""
-    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 
 def has_mapping(via: str) -> bool:

@@ -186,18 +186,17 @@ class Subjects:
     def add_service(
         self,
         service: types.Service,
-        address: str | None,
         generated: Iterable[origin.Lines],
     ) -> None:
-        """A service, and what is rendered of it. `address`: its container's, where it has one."""
-        route = service.documented_route
+        """A service, and what is rendered of it."""
+        address, route = service.documented_address, service.documented_route
         ports: list[PortOfService] = []
         for port in service.ports:
             ports.append(
                 {
                     "port": port.port,
                     "transport": port.transport,
-                    "container_port": service.container_port(port) or port.port,
+                    "container_port": port.container_port,
                 }
             )
         self.services.append(
@@ -209,7 +208,7 @@ class Subjects:
                 "purpose": service.purpose,
                 "status": service.status,
                 "via": service.via,
-                "address": address,
+                "address": None if address is None else str(address),
                 "ports": ports,
                 "allow": list(service.allow),
                 "reach": str(service.reach) if ports else None,

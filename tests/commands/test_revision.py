@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from portgen.files import inventory_file, output
-from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
 from tests.commands.test_cli import on_a_terminal
 
 INVENTORY = """\
@@ -83,7 +83,7 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(
 ) -> None:
     written = inventory_file.write
 
-    def late(path: Path, source: inventory.Source, text: str) -> None:
+    def late(path: Path, source: Source, text: str) -> None:
         file.write_text(INVENTORY + "# me first\n", encoding="utf-8")
         written(path, source, text)
 

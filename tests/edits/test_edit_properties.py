@@ -12,7 +12,7 @@ from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from portgen.edits import edit
-from portgen.inventory import source as inventory
+from portgen.inventory.source import Source
 from portgen.plan import planner
 from portgen.plan.types import Service
 from tests.edits.handwriting import RANGES, SUBNETS, Entry, Written, written
@@ -44,7 +44,7 @@ def expected_of(case: Written) -> Values:
     return values
 
 
-def parsed(case: Written) -> tuple[inventory.Source, dict[str, Service]]:
+def parsed(case: Written) -> tuple[Source, dict[str, Service]]:
     note(case.text)
     assert load(case.text) == expected_of(case), "the generator says what it writes"
     source = loaded(case.text)

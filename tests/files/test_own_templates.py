@@ -435,25 +435,69 @@ def test_a_page_that_portgen_would_not_read_again_is_not_written(
 # --- what is not a template ----------------------------------------------------------------------
 
 
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def place_in_a_linked_folder(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.symlink_to("/etc")
+
+
+def place_in_linked_templates(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.parent.rmdir()
+    path.parent.parent.symlink_to("/etc")
+
+
+def place_a_socket(path: Path) -> None:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(path))
+
+
+def place_a_device(path: Path) -> None:
+    if os.getuid() != 0:
+        missing("making a device needs root")
+    os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
+
+
+def place_a_huge_file(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(5 << 30)
+
+
+def place_one_more_than(most: int) -> Callable[[Path], None]:
+    def place(path: Path) -> None:
+        for number in range(most + 1):
+            (path.parent / f"{number}.j2").write_text("")
+
+    return place
+
+
+MOST = 20
+GUIDE = "templates/docs/PORTS.md.j2"
+# What stands where a template may be: what places it, and the path that the message names.
+NO_TEMPLATES = {
+    "link": (link_to("/etc/hostname"), GUIDE),
+    "link to a device": (link_to("/dev/zero"), GUIDE),
+    "link within": (link_to("../../inventory.yaml"), GUIDE),
+    "link to nowhere": (link_to("nowhere"), GUIDE),
+    "linked folder": (place_in_a_linked_folder, "templates/docs"),
+    "templates itself": (place_in_linked_templates, "templates"),
+    "fifo": (os.mkfifo, GUIDE),
+    "socket": (place_a_socket, GUIDE),
+    "device": (place_a_device, GUIDE),
+    "huge": (place_a_huge_file, GUIDE),
+    "many": (place_one_more_than(MOST), "templates"),
+}
+
+
 @pytest.mark.parametrize(
     "command", [("render", "--yes"), ("render", "--check"), ("diff",), ("explain", "first")]
 )
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "link",
-        "link to a device",
-        "link within",
-        "link to nowhere",
-        "linked folder",
-        "templates itself",
-        "fifo",
-        "socket",
-        "device",
-        "huge",
-        "many",
-    ],
-)
+@pytest.mark.parametrize("kind", NO_TEMPLATES)
 def test_what_is_no_file_of_the_project_is_refused(
     project: Path,
     own: Callable[..., Path],
@@ -464,43 +508,10 @@ def test_what_is_no_file_of_the_project_is_refused(
 ) -> None:
     path = own("docs/PORTS.md.j2", "secret\n")
     path.unlink()
-    place = "templates/docs/PORTS.md.j2"
-    if kind == "link":
-        path.symlink_to("/etc/hostname")
-    elif kind == "link to a device":
-        path.symlink_to("/dev/zero")
-    elif kind == "link within":
-        path.symlink_to("../../inventory.yaml")
-    elif kind == "link to nowhere":
-        path.symlink_to("nowhere")
-    elif kind == "linked folder":
-        path.parent.rmdir()
-        path.parent.symlink_to("/etc")
-        place = "templates/docs"
-    elif kind == "templates itself":
-        path.parent.rmdir()
-        path.parent.parent.rmdir()
-        path.parent.parent.symlink_to("/etc")
-        place = "templates"
-    elif kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "socket":
-        import socket
-
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(os.path.relpath(path))
-    elif kind == "device":
-        if os.getuid() != 0:
-            missing("making a device needs root")
-        os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
-    elif kind == "huge":
-        with path.open("wb") as file:
-            file.truncate(5 << 30)
-    else:
-        monkeypatch.setattr(own_templates, "MOST", 20)
-        for number in range(21):
-            (path.parent / f"{number}.j2").write_text("")
-        place = "templates"
+    if kind == "many":
+        monkeypatch.setattr(own_templates, "MOST", MOST)
+    put, place = NO_TEMPLATES[kind]
+    put(path)
     ran = portgen(*command)
     assert (ran.code, ran.out) == (Exit.MACHINE, "")
     assert f"{place}: " in ran.err

@@ -15,7 +15,7 @@ from portgen import targets
 from portgen.files import memory, render
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
-from portgen.inventory import source as inventory
+from portgen.inventory.source import parse
 from portgen.plan import planner
 from tests import inventories
 from tests.estates import REPOSITORY
@@ -41,7 +41,10 @@ http {
         "nginx.conf": "events {}\nhttp {\n    include conf.d/*.conf;\n    include mime.types;\n}\n",
         "mime.types": "types {\n    text/html html htm;\n}\n",
         "conf.d/b.conf": "server { listen 81; include snippets/one.conf; }\n",
-        "conf.d/a.conf": "upstream up { server 127.0.0.1:5000; keepalive 4; }\nserver {\n  listen 80;\n\n  include snippets/*.conf;\n}\n",
+        "conf.d/a.conf": (
+            "upstream up { server 127.0.0.1:5000; keepalive 4; }\n"
+            "server {\n  listen 80;\n\n  include snippets/*.conf;\n}\n"
+        ),
         "snippets/one.conf": "location /one/ { return 204; }\n",
         "snippets/two.conf": "location /two/ {\n    return 204;\n}\n",
     },
@@ -95,7 +98,7 @@ def test_what_portgen_renders_is_read_as_crossplane_reads_it(
     written: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = yaml.safe_dump(written, sort_keys=False, width=10**9).encode()
-    plan = planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    plan = planner.make(parse(text, "inventory.yaml").inventory)
     only = {"nginx": targets.every()["nginx"]}
     rendered = render.files(plan, only, [REPOSITORY / "templates"], memory.Folder)
     for host in plan.hosts:

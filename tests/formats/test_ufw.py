@@ -25,7 +25,8 @@ words = sys.argv[1:]
 if words[0] != "route":
     words = ["rule", *words]
 rule = known.parse_command(words).data["rule"]
-print(json.dumps([rule.action, rule.protocol, rule.dport, rule.sport, rule.src, rule.dst, rule.forward, rule.comment]))
+where = [rule.dport, rule.sport, rule.src, rule.dst]
+print(json.dumps([rule.action, rule.protocol, *where, rule.forward, rule.comment]))
 """
 KEPT = """\
 *filter
@@ -72,7 +73,10 @@ def test_the_tuples_of_ufw_s_own_files_are_its_rules() -> None:
         ("ufw allow 22/tcp", Rule("allow", "tcp", port="22")),
         ("ufw limit in on eth0 from any to any port 22", Rule("limit", port="22", interface="eth0")),
         ("ufw deny from 10.0.0.1 port 53", Rule("deny", source="10.0.0.1", source_port="53")),
-        ('ufw route allow out on br0 to any app "Nginx Full"', Rule("allow", direction="out", interface="br0", application="Nginx Full", routed=True)),
+        (
+            'ufw route allow out on br0 to any app "Nginx Full"',
+            Rule("allow", direction="out", interface="br0", application="Nginx Full", routed=True),
+        ),
         ("ufw --force enable", None),
         ("ufw delete allow 22", None),
         ("ufw allow from", None),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portgen.inventory import reader
-from portgen.inventory import source as inventory
+from portgen.inventory.source import parse
 from portgen.problem import Exit, PortgenError
 from tests.limit import HANGS, ends
 
@@ -838,9 +838,7 @@ def test_where_libyaml_is_missing_the_places_are_the_same(
     content, lines = FAULTS[name]
     monkeypatch.setattr(reader, "LOADER", yaml.SafeLoader)
     with pytest.raises(PortgenError) as refused:
-        inventory.parse(
-            content if isinstance(content, bytes) else content.encode(), "inventory.yaml"
-        )
+        parse(content if isinstance(content, bytes) else content.encode(), "inventory.yaml")
     own = [
         line
         for line in lines
@@ -907,7 +905,7 @@ def test_a_damaged_inventory_is_loaded_or_refused_with_places_inside_the_file(
 def check_anything(data: bytes) -> None:
     try:
         with ends():
-            inventory.parse(data, "inventory.yaml")
+            parse(data, "inventory.yaml")
     except PortgenError as error:
         refused = error
     else:

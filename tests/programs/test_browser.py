@@ -368,6 +368,15 @@ def test_each_kind_of_port_has_its_look_and_its_words(
     assert page.locator("[data-name='second-holder'] .state").inner_text() == "active, held twice"
 
 
+def test_a_retired_service_leads_nowhere(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.everything)
+    row = page.locator("[data-name='gone']")
+    assert "172." not in row.inner_text()
+    row.get_by_role("button").click()
+    assert page.locator("#detail-gone").count() == 1
+    assert page.locator("#detail-gone .chain").count() == 0
+
+
 def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     page.get_by_text("websockets").first.hover()
@@ -414,7 +423,8 @@ def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], s
 
 CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
     .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
   const ground = (element) => {
     for (let at = element; at; at = at.parentElement) {
@@ -426,10 +436,12 @@ CONTRAST = """() => {
   const poor = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility() || element.matches("script, option, .visually-hidden, :disabled")) continue;
+    if (!own || !element.checkVisibility()) continue;
+    if (element.matches("script, option, .visually-hidden, :disabled")) continue;
     const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) poor.push([element.className, element.textContent.slice(0, 30), ratio.toFixed(2)].join(" "));
+    const told = [element.className, element.textContent.slice(0, 30), ratio.toFixed(2)];
+    if (ratio < 4.5) poor.push(told.join(" "));
   }
   return poor;
 }"""

@@ -52,7 +52,8 @@ WantedBy=multi-user.target
 
 # Container numbers and start times may change; who runs where, and what the firewall has, may not.
 STATE = """
-docker ps --quiet | xargs docker inspect --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
+docker ps --quiet | xargs docker inspect \
+    --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
 sort /etc/ufw/user.rules /etc/ufw/user6.rules # a rule that left and came back stands last
 cat /etc/ufw/after.rules
 iptables -S DOCKER-USER
@@ -91,8 +92,9 @@ class Estate:
             """
             docker import /opt/testhost/dashboard-image.tar dashboard >/dev/null
             mkdir -p /etc/nginx/tls
-            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=dashboards \
-                -keyout /etc/nginx/tls/dashboards.key -out /etc/nginx/tls/dashboards.crt 2>/dev/null
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+                -subj /CN=dashboards -keyout /etc/nginx/tls/dashboards.key \
+                -out /etc/nginx/tls/dashboards.crt 2>/dev/null
             ufw allow 22/tcp comment 'ssh' >/dev/null
             ufw --force enable >/dev/null
             """,

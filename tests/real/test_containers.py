@@ -22,11 +22,9 @@ def test_containers_created_anew_are_found_at_once_and_by_nobody_elses_route(
     with estate.watched() as seen:
         estate.compose("up", "--detach", "--force-recreate")
         back(estate)
-        time.sleep(
-            3
-            # the watcher goes on while all is well: it is to have seen every route many times, however slow the
-            # machine
-        )
+        # The watcher goes on while all is well: it is to have seen every route many times, however slow the
+        # machine.
+        time.sleep(3)
     assert not set(estate.started().items()) & set(started.items()), (
         "not every container was created anew"
     )
@@ -46,7 +44,8 @@ def test_each_container_gets_its_own_address_in_whatever_order_they_start(
     random.Random(25).shuffle(names)
     invite = """
         for name; do
-            docker run --detach --rm --name "$name" --network es-dashboards --volume /srv/dashboard/app.py:/app.py:ro \
+            docker run --detach --rm --name "$name" --network es-dashboards \
+                --volume /srv/dashboard/app.py:/app.py:ro \
                 --env "NAME=$name" dashboard python3 /app.py >/dev/null &
         done
         wait

@@ -47,14 +47,18 @@ services:
 WHOLE = """
 docker ps --all --format '{{.Names}} {{.State}}' | sort
 docker network ls --format '{{.Name}}' | sort
-docker ps --quiet | xargs docker inspect --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
-sha256sum /srv/*/docker-compose.portgen.yml /etc/nginx/conf.d/* /etc/nginx/snippets/* /etc/systemd/system/portgen-*
+docker ps --quiet | xargs docker inspect \
+    --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
+sha256sum /srv/*/docker-compose.portgen.yml /etc/nginx/conf.d/* /etc/nginx/snippets/* \
+    /etc/systemd/system/portgen-*
 sort /etc/ufw/user.rules
 iptables -S PORTGEN-GUARD 2>&1 || true
 systemctl is-system-running || true
 cd /etc/systemd/system
 systemctl show --property NeedDaemonReload,UnitFileState,ActiveState portgen-*.service | sort | uniq -c
-systemctl show --property MainPID --value portgen-*.service | grep . | while read -r pid; do tr '\\0' ' ' <"/proc/$pid/cmdline"; echo; done | sort
+systemctl show --property MainPID --value portgen-*.service | grep . | while read -r pid; do
+    tr '\\0' ' ' <"/proc/$pid/cmdline"; echo
+done | sort
 """
 KILLED = 128 + 9
 # A command that changes something on the host; bash tells each one before it runs.

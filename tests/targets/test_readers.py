@@ -15,7 +15,7 @@ def read(name: str, **files: str) -> dict[str, object]:
     return {statement.name: statement.fact for statement in targets.every()[name].read(texts)}
 
 
-# --- nginx -----------------------------------------------------------------------------------------------------------
+# --- nginx ----------------------------------------------------------------------------------------
 
 
 def location(directives: str, around: str = "") -> Location:
@@ -97,7 +97,7 @@ def test_where_a_server_listens(listen: str, endpoint: Endpoint) -> None:
     assert found["listen"] == Nginx(listen=(endpoint,))
 
 
-# --- systemd ---------------------------------------------------------------------------------------------------------
+# --- systemd --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_another_program_is_a_unit_too() -> None:
     assert found == Unit(None, "", "", 0, (), "[Service]\nExecStart=/usr/bin/python3 app.py")
 
 
-# --- compose ---------------------------------------------------------------------------------------------------------
+# --- compose --------------------------------------------------------------------------------------
 
 COMPOSE = """\
 services:
@@ -178,7 +178,7 @@ def test_what_an_edit_broke_hides_nothing_else() -> None:
     assert sorted(found) == ["a", "c"]
 
 
-# --- ufw -------------------------------------------------------------------------------------------------------------
+# --- ufw ------------------------------------------------------------------------------------------
 
 
 def test_ufw_s_own_files_say_who_may_come() -> None:
@@ -204,7 +204,10 @@ def test_a_guard_is_what_its_chain_does() -> None:
         f"-A DOCKER-USER {match.format(5002)} -j DROP",
         f"-A DOCKER-USER {match.format(5003)} -j RETURN",
         f"-A DOCKER-USER {match.format(5003)} -j DROP",
-        "-A DOCKER-USER ! -s 172.30.0.0/24 -d 172.30.0.5/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP",
+        (
+            "-A DOCKER-USER ! -s 172.30.0.0/24 -d 172.30.0.5/32 "
+            "-m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP"
+        ),
     ])  # fmt: skip
     assert read("ufw", after__rules=text) == {
         "5001/tcp": Guard({Endpoint(5001, "tcp"): ("10.0.0.0/8",)}),

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from portgen import targets
 from portgen.files import memory, render
-from portgen.inventory import source as inventory
+from portgen.inventory.source import parse
 from portgen.plan import of_plan, planner
 from portgen.plan.facts import Facts, Key, Nginx, Route, Service, Unit
 from portgen.plan.types import Plan
@@ -30,7 +30,7 @@ each_target = pytest.mark.parametrize("name", READ)
 
 def planned(written: dict[str, Any]) -> Plan:
     text = yaml.safe_dump(written, sort_keys=False, width=10**9).encode()
-    return planner.make(inventory.parse(text, "inventory.yaml").inventory)
+    return planner.make(parse(text, "inventory.yaml").inventory)
 
 
 def rendered(plan: Plan, name: str) -> dict[str, str]:

@@ -86,7 +86,7 @@ def _check(
 
 def _lacking(override: Override, team: TeamFile | None) -> dict[str, dict[str, str]]:
     """A service that the team's file lacks is reported already; it gets an image here, so that
-    the program judges the rest."""
+    the program checks the rest."""
     if team is not None and team.includes:
         return {}
     lacking = {}

@@ -18,6 +18,7 @@ from portgen.inventory.values import brief
 from portgen.markdown import code, row, text
 from portgen.plan.types import (
     EVERYWHERE6,
+    LISTENERS,
     Endpoint,
     Host,
     PlannedPort,
@@ -34,7 +35,6 @@ from portgen.targets.docs.rows import (
     Known,
     held_ports,
     nginx_ports,
-    route_access,
 )
 from portgen.targets.ufw import writing as ufw
 
@@ -100,7 +100,7 @@ def _answers_http(entry: Held) -> bool:
 
 
 def _visitors(server: Server | None) -> str:
-    """How open nginx is, as a sentence goes on; "" without nginx."""
+    """How open nginx is, as the end of a sentence; "" without nginx."""
     if server is None:
         return ""
     if server.reach.kind == "policy":
@@ -141,7 +141,7 @@ def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:
 def _use_row(entry: Held) -> str:
     one, at = entry.by, entry.at
     service = one.service
-    container = str(service.container_port(at) or NONE)
+    container = str(service.documented_container_port(at) or NONE)
     route = NONE
     if entry.route is not None:
         route = _route_cell(one, entry.route)
@@ -155,9 +155,8 @@ def _route_cell(one: Known, route: Route) -> str:
     path = code(route.path)
     if one.url:
         path = f"[{path}]({one.url})"
-    access = route_access(one.service)
-    if access:
-        return f"{path} ({text(access)})"
+    if route.access:
+        return f"{path} ({text(route.access)})"
     return path
 
 
@@ -272,10 +271,8 @@ def _reached_row(entry: Held) -> str:
 def _listener(entry: Held) -> tuple[str, str, str]:
     """What listens at a port, which program that is, and where it leads."""
     service = entry.by.service
-    if service.via == "host":
-        return f"port {entry.port}", "the container, on the host's network", "there"
-    if service.via == "process":
-        return f"port {entry.port}", "a program on the host", "there"
+    if service.via in LISTENERS:
+        return f"port {entry.port}", LISTENERS[service.via], "there"
     bind = service.bind
     if bind == EVERYWHERE6:
         bind = f"[{bind}]"

@@ -21,7 +21,9 @@ def installed(host: Host, then: dict[str, str], containers: str, more: str = "")
     said."""
     before, after = host.render(SHOP, "before"), host.render(then, "after")
     return host.run(f"""
-        {IPV4_ONLY}ufw --force enable >/dev/null; {before}/portgen-ufw.sh >/dev/null; iptables -S PORTGEN-GUARD >/run/old
+        {IPV4_ONLY}ufw --force enable >/dev/null
+        {before}/portgen-ufw.sh >/dev/null
+        iptables -S PORTGEN-GUARD >/run/old
         {containers}
         {after}/portgen-ufw.sh >/run/said 2>&1 || echo "code $?"; grep portgen-ufw.sh: /run/said || true
         {more.replace("AFTER", f"{after}/portgen-ufw.sh")}

@@ -17,7 +17,8 @@ AFTER = {"shop": "{port: 5001, allow: [192.168.0.0/16]}", "inner": "{port: 5002}
 PROGRAMS = ("ufw", "iptables", "iptables-restore")
 WRAPPER = """\
 #!/bin/sh
-# Counts the calls of the script under test; ufw's own calls of iptables are not among them: it uses full paths.
+# Counts the calls of the script under test; ufw's own calls of iptables are not among them: it uses full
+# paths.
 program=${0##*/}
 [ -e /run/armed ] || exec /usr/sbin/$program "$@"
 count=$(($(cat /run/count) + 1)); echo $count >/run/count; echo "$program $*" >>/run/calls
@@ -42,7 +43,8 @@ def at_each_call(
     wrapper.write_text(WRAPPER)
     state = """
         iptables -S PORTGEN-GUARD 2>/dev/null || true; iptables -S DOCKER-USER; iptables -S ufw-user-input
-        grep -h '^### tuple' /etc/ufw/user.rules; sed -n '/BEGIN PORTGEN/,$p' /etc/ufw/after.rules | grep '^-A' || true
+        grep -h '^### tuple' /etc/ufw/user.rules
+        sed -n '/BEGIN PORTGEN/,$p' /etc/ufw/after.rules | grep '^-A' || true
     """
     wrappers = "; ".join(
         f"cp {wrapper} /run/bin/{program}; chmod +x /run/bin/{program}" for program in PROGRAMS
@@ -57,9 +59,12 @@ def at_each_call(
         for at in $(seq 1 60); do
             cp -a /run/ufw/. /etc/ufw/; iptables-restore </run/kernel
             echo 0 >/run/count; echo $at >/run/at; : >/run/armed
-            claims=yes; {after}/portgen-ufw.sh >/run/said 2>&1 || {{ claims=no; echo "ended $?" >>/run/said; }}; rm /run/armed
+            claims=yes
+            {after}/portgen-ufw.sh >/run/said 2>&1 || {{ claims=no; echo "ended $?" >>/run/said; }}
+            rm /run/armed
             [ $(cat /run/count) -ge $at ] || break
-            echo "at $at"; [ $claims = no ] || state | cmp -s - /run/wanted || echo "claimed to be done, and was not"
+            echo "at $at"
+            [ $claims = no ] || state | cmp -s - /run/wanted || echo "claimed to be done, and was not"
             {after}/portgen-ufw.sh >/dev/null 2>&1 || echo "code $?"; state; echo NEXT
         done
         tail -n 1 /run/said
@@ -109,10 +114,14 @@ def test_ufws_file_and_the_kernel_are_made_to_agree(
     """ufw writes its file first: killed in between, file and kernel differ, and ufw itself never looks."""
     ufw = host.render(AFTER)
     printed = host.run(f"""
-        ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables -S ufw-user-input >/run/wanted; ip6tables -S ufw6-user-input >/run/wanted6
-        iptables -D ufw-user-input 1; {ufw}/portgen-ufw.sh; iptables -S ufw-user-input | diff /run/wanted - && echo SAME
-        ip6tables -A ufw6-user-input -p tcp --dport 5999 -j ACCEPT; {ufw}/portgen-ufw.sh; ip6tables -S ufw6-user-input | diff /run/wanted6 - && echo SAME
-        iptables -F ufw-user-input; {ufw}/portgen-ufw.sh; iptables -S ufw-user-input | diff /run/wanted - && echo SAME
+        ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null
+        iptables -S ufw-user-input >/run/wanted; ip6tables -S ufw6-user-input >/run/wanted6
+        iptables -D ufw-user-input 1; {ufw}/portgen-ufw.sh
+        iptables -S ufw-user-input | diff /run/wanted - && echo SAME
+        ip6tables -A ufw6-user-input -p tcp --dport 5999 -j ACCEPT; {ufw}/portgen-ufw.sh
+        ip6tables -S ufw6-user-input | diff /run/wanted6 - && echo SAME
+        iptables -F ufw-user-input; {ufw}/portgen-ufw.sh
+        iptables -S ufw-user-input | diff /run/wanted - && echo SAME
         {ufw}/portgen-ufw.sh
     """)
     assert printed.splitlines() == [
@@ -147,7 +156,8 @@ def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> 
     ufw = host.render(AFTER)
     printed = host.run(f"""
         ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; iptables -S PORTGEN-GUARD >/run/wanted
-        for fault in '-F PORTGEN-GUARD' '-D PORTGEN-GUARD 2' '-D DOCKER-USER -j PORTGEN-GUARD' '-F DOCKER-USER'; do
+        for fault in '-F PORTGEN-GUARD' '-D PORTGEN-GUARD 2' \
+            '-D DOCKER-USER -j PORTGEN-GUARD' '-F DOCKER-USER'; do
             iptables $fault; {ufw}/portgen-ufw.sh --dry-run; {ufw}/portgen-ufw.sh
             iptables -S PORTGEN-GUARD | diff /run/wanted - && iptables -S DOCKER-USER | grep -c PORTGEN
         done
@@ -170,7 +180,9 @@ def test_ufw_is_never_reloaded(host: Host) -> None:
     runs = "; ".join(f"{ufw}/portgen-ufw.sh >/dev/null 2>&1" for ufw in versions)
     calls = host.run(f"""
         ufw --force enable >/dev/null
-        for program in {" ".join(PROGRAMS)}; do cp {wrapper} /run/bin/$program; chmod +x /run/bin/$program; done
+        for program in {" ".join(PROGRAMS)}; do
+            cp {wrapper} /run/bin/$program; chmod +x /run/bin/$program
+        done
         echo 0 >/run/count; echo 0 >/run/at; : >/run/armed; {runs}; cat /run/calls
     """).splitlines()
     verbs = {call.split()[1] for call in calls if call.startswith("ufw ")}
@@ -189,8 +201,11 @@ def test_the_guard_is_in_a_table_that_docker_leaves_alone_too(host: Host) -> Non
     printed = host.run(f"""
         ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null; {both}
         for n in 1 2 3; do ufw reload >/dev/null; done; {both}
-        for fault in '-F PORTGEN-GUARD' '-D FORWARD -j PORTGEN-GUARD'; do iptables -t mangle $fault; {ufw}/portgen-ufw.sh; {both}; done
-        iptables-save >/run/before; {ufw}/portgen-ufw.sh; iptables-save | diff <(grep -v '^#' /run/before) <(grep -v '^#' /dev/stdin)
+        for fault in '-F PORTGEN-GUARD' '-D FORWARD -j PORTGEN-GUARD'; do
+            iptables -t mangle $fault; {ufw}/portgen-ufw.sh; {both}
+        done
+        iptables-save >/run/before; {ufw}/portgen-ufw.sh
+        iptables-save | diff <(grep -v '^#' /run/before) <(grep -v '^#' /dev/stdin)
         {none}/portgen-ufw.sh >/dev/null; iptables-save | grep -c PORTGEN || true
     """)
     assert printed.splitlines() == ["-P FORWARD ACCEPT", "-A FORWARD -j PORTGEN-GUARD"] * 4 + ["0"]

@@ -16,7 +16,9 @@ def test_a_file_of_ufws_that_is_cut_off_costs_no_rule(host: Host) -> None:
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
         {ENABLE}; {script} >/dev/null; iptables -S ufw-user-input >/run/before; : >/etc/ufw/user.rules
-        {script} || echo "code $?"; iptables -S ufw-user-input | cmp - /run/before && echo same; wc -c </etc/ufw/user.rules
+        {script} || echo "code $?"
+        iptables -S ufw-user-input | cmp - /run/before && echo same
+        wc -c </etc/ufw/user.rules
     """)
     assert printed.splitlines() == [
         (
@@ -33,7 +35,8 @@ def test_ufw_cuts_its_file_off_in_the_middle_of_a_run_which_ends_there(host: Hos
     script = host.render(WIKI) / "portgen-ufw.sh"
     printed = host.run(f"""
         {ENABLE}
-        printf '#!/bin/sh\\n/usr/sbin/ufw "$@"; : >/etc/ufw/user.rules\\n' >/run/bin/ufw; chmod +x /run/bin/ufw
+        printf '#!/bin/sh\\n/usr/sbin/ufw "$@"; : >/etc/ufw/user.rules\\n' >/run/bin/ufw
+        chmod +x /run/bin/ufw
         {script} || echo "code $?"; iptables -S ufw-user-input
     """)
     assert printed.count("Rule added") == 1
@@ -72,7 +75,11 @@ def test_bytes_that_are_not_utf_8_in_the_kernel_and_in_ufws_file_stop_nothing(ho
 def test_two_runs_at_once_place_one_jump_and_each_rule(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
-        {ENABLE}; for one in 1 2 3 4; do {{ {script} >/run/said.$one 2>&1; echo "code $?" >>/run/said.$one; }} & done; wait
+        {ENABLE}
+        for one in 1 2 3 4; do
+            {{ {script} >/run/said.$one 2>&1; echo "code $?" >>/run/said.$one; }} &
+        done
+        wait
         cat /run/said.*; iptables -S DOCKER-USER
     """)
     assert printed.count("code 0") == 4
@@ -128,7 +135,8 @@ def test_after_init_is_changed_only_where_a_shell_runs_it(host: Host) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
         {ENABLE}; for line in '#!/bin/sh -e' '#!/usr/bin/env bash' '#!/usr/bin/fish' '#!/bin/csh'; do
-            printf '%s\\necho theirs\\n' "$line" >/etc/ufw/after.init; {script} 2>&1 | grep -c 'not a shell script' || true
+            printf '%s\\necho theirs\\n' "$line" >/etc/ufw/after.init
+            {script} 2>&1 | grep -c 'not a shell script' || true
         done
     """)
     assert printed.split() == ["0", "0", "1", "1"]
@@ -139,9 +147,13 @@ def test_only_our_own_block_loses_its_crlf(
 ) -> None:
     script = host.render(GUARDED) / "portgen-ufw.sh"
     printed = host.run(f"""
-        {ENABLE}; printf '#!/bin/sh\necho "a\rb"\n' >/etc/ufw/after.init; chmod +x /etc/ufw/after.init; {script} >/dev/null
-        tail -n 1 /etc/ufw/after.init | od -An -c; sed -i '/^# BEGIN PORTGEN/,/^# END PORTGEN/s/$/\r/' /etc/ufw/after.rules
-        {script}; grep -c "$(printf '\r')" /etc/ufw/after.rules || true; grep -c '^# BEGIN PORTGEN' /etc/ufw/after.rules
+        {ENABLE}; printf '#!/bin/sh\necho "a\rb"\n' >/etc/ufw/after.init
+        chmod +x /etc/ufw/after.init; {script} >/dev/null
+        tail -n 1 /etc/ufw/after.init | od -An -c
+        sed -i '/^# BEGIN PORTGEN/,/^# END PORTGEN/s/$/\r/' /etc/ufw/after.rules
+        {script}
+        grep -c "$(printf '\r')" /etc/ufw/after.rules || true
+        grep -c '^# BEGIN PORTGEN' /etc/ufw/after.rules
         sed -n '/^.filter/,$p' /etc/ufw/after.rules | iptables-restore --test --noflush; echo "code $?"
     """)
     assert "\\r   b" in printed

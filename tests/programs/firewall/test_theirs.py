@@ -91,8 +91,11 @@ def test_where_an_operator_holds_one_family_the_other_is_ours(host: Host) -> Non
     ufw = host.render({"all": WITH["all"]})
     none = host.render({}, "none")
     printed = host.run(f"""
-        ufw --force enable >/dev/null; ufw deny proto tcp from 0.0.0.0/0 to any port 5002 comment mine >/dev/null
-        kept {ufw}/portgen-ufw.sh 2>/dev/null; ufw show added; kept {ufw}/portgen-ufw.sh 2>/dev/null; {none}/portgen-ufw.sh; ufw show added
+        ufw --force enable >/dev/null
+        ufw deny proto tcp from 0.0.0.0/0 to any port 5002 comment mine >/dev/null
+        kept {ufw}/portgen-ufw.sh 2>/dev/null; ufw show added
+        kept {ufw}/portgen-ufw.sh 2>/dev/null
+        {none}/portgen-ufw.sh; ufw show added
     """)
     installed, removed = printed.split("Rule deleted (v6)\n")
     assert "portgen:all" in installed
@@ -121,10 +124,14 @@ def test_our_rule_that_somebody_made_a_deny_is_ours_again(host: Host) -> None:
 def test_the_seeds_wide_rule_is_reported_with_the_command_that_removes_it(host: Host) -> None:
     ufw = host.render({"four": WITH["four"], "six": WITH["six"]})
     printed = host.run(f"""
-        ufw --force enable >/dev/null; ufw allow 5000:5399/tcp comment 'dashboards' >/dev/null; ufw allow from 10.0.0.0/8 >/dev/null
+        ufw --force enable >/dev/null
+        ufw allow 5000:5399/tcp comment 'dashboards' >/dev/null
+        ufw allow from 10.0.0.0/8 >/dev/null
         ufw limit in on eth0 to any port 5060 proto tcp >/dev/null
         {ufw}/portgen-ufw.sh 2>&1 >/dev/null | tee /run/said; echo "code $?"
-        sed -n 's/.*to remove it: //p' /run/said >/run/commands; sh -eu /run/commands; {ufw}/portgen-ufw.sh; ufw show added
+        sed -n 's/.*to remove it: //p' /run/said >/run/commands
+        sh -eu /run/commands
+        {ufw}/portgen-ufw.sh; ufw show added
     """)
     said, rest = printed.split("code 0\n")
     lead = "portgen-ufw.sh: an operator's rule allows "

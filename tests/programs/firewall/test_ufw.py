@@ -69,8 +69,11 @@ def test_only_what_differs_calls_ufw(host: Host) -> None:
     ufw = host.render(SERVICES)
     counted = f"""
         mkdir {host.folder}/bin
-        printf '#!/bin/sh\\necho "$@" >>{host.folder}/calls\\nexec /usr/sbin/ufw "$@"\\n' >{host.folder}/bin/ufw; chmod +x {host.folder}/bin/ufw
-        kept {ufw}/portgen-ufw.sh >/dev/null 2>&1; ufw delete allow 5003/tcp >/dev/null; rm -f {host.folder}/calls
+        printf '#!/bin/sh\\necho "$@" >>{host.folder}/calls\\nexec /usr/sbin/ufw "$@"\\n' \
+            >{host.folder}/bin/ufw
+        chmod +x {host.folder}/bin/ufw
+        kept {ufw}/portgen-ufw.sh >/dev/null 2>&1
+        ufw delete allow 5003/tcp >/dev/null; rm -f {host.folder}/calls
         PATH={host.folder}/bin:$PATH; kept {ufw}/portgen-ufw.sh >/dev/null 2>&1
         cat {host.folder}/calls
     """
@@ -265,7 +268,8 @@ def test_an_after_init_of_the_operator_is_as_it_was(
     ufw = host.render(GUARDED)
     for mode, ran in (("755", ["ran start"]), ("644", [])):
         printed = host.run(f"""
-            printf '#!/bin/sh\\necho "ran $1" >>/run/operator\\n' >/etc/ufw/after.init; chmod {mode} /etc/ufw/after.init
+            printf '#!/bin/sh\\necho "ran $1" >>/run/operator\\n' >/etc/ufw/after.init
+            chmod {mode} /etc/ufw/after.init
             kept {ufw}/portgen-ufw.sh >/dev/null 2>&1
             ufw --force enable >/dev/null
             iptables -S DOCKER-USER | tail -n 1
@@ -295,10 +299,12 @@ def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     guard = ufw / "portgen-after.rules"
     guard.write_text(guard.read_text().replace("-j DROP", "-j NO-SUCH-CHAIN", 1))
     printed = host.run(f"""
-        ufw --force enable >/dev/null; iptables -S >{host.folder}/live; cp /etc/ufw/after.rules {host.folder}/before
+        ufw --force enable >/dev/null; iptables -S >{host.folder}/live
+        cp /etc/ufw/after.rules {host.folder}/before
         cp /etc/ufw/after.init {host.folder}/before.init
         if {ufw}/portgen-ufw.sh; then echo accepted; fi
-        cmp /etc/ufw/after.init {host.folder}/before.init; stat -c %a /etc/ufw/after.init; ufw show added | grep -c portgen || true
+        cmp /etc/ufw/after.init {host.folder}/before.init; stat -c %a /etc/ufw/after.init
+        ufw show added | grep -c portgen || true
         grep ^ENABLED /etc/ufw/ufw.conf; iptables -S | grep -v DOCKER-USER | diff {host.folder}/live -
         cmp /etc/ufw/after.rules {host.folder}/before && echo untouched; ufw status | head -n 1
     """)
@@ -385,7 +391,8 @@ def test_several_commands_that_fail_are_counted_and_named(host: Host) -> None:
     ]
     printed = host.run(f"""
         kept {before}/portgen-ufw.sh >/dev/null
-        printf '#!/bin/sh\ncase "$1" in delete) exit 1;; esac; exec /usr/sbin/ufw "$@"\n' >/run/bin/ufw; chmod +x /run/bin/ufw
+        printf '#!/bin/sh\ncase "$1" in delete) exit 1;; esac; exec /usr/sbin/ufw "$@"\n' >/run/bin/ufw
+        chmod +x /run/bin/ufw
         {after}/portgen-ufw.sh && echo accepted || echo "code $?"
     """)
     assert printed.splitlines()[-2:] == [
@@ -400,10 +407,13 @@ def test_rules_for_ipv6_are_skipped_where_ufw_leaves_ipv6_alone(
     ufw = host.render({name: SERVICES[name] for name in ("open", "six")})
     without = host.render({}, "without")
     printed = host.run(f"""
-        ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null 2>&1; ufw delete allow 5003/tcp >/dev/null
+        ufw --force enable >/dev/null; {ufw}/portgen-ufw.sh >/dev/null 2>&1
+        ufw delete allow 5003/tcp >/dev/null
         ufw delete allow proto tcp from fd00::/8 to any port 5060 >/dev/null
         sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw
-        echo RUN; kept {ufw}/portgen-ufw.sh; echo RUN; kept {ufw}/portgen-ufw.sh; echo RUN; kept {without}/portgen-ufw.sh 2>&1 | grep -i -e ipv6 -e error || true
+        echo RUN; kept {ufw}/portgen-ufw.sh
+        echo RUN; kept {ufw}/portgen-ufw.sh
+        echo RUN; kept {without}/portgen-ufw.sh 2>&1 | grep -i -e ipv6 -e error || true
     """)
     _, first, second, third = printed.split("RUN\n")
     skipped = (
@@ -422,7 +432,8 @@ def test_an_old_rule_for_ipv6_stays_while_ufw_leaves_ipv6_alone(
     without = host.render({}, "without")
     printed = host.run(f"""
         kept {ufw}/portgen-ufw.sh >/dev/null 2>&1
-        sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; kept {without}/portgen-ufw.sh; grep -c fd00::/8 /etc/ufw/user6.rules
+        sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; kept {without}/portgen-ufw.sh
+        grep -c fd00::/8 /etc/ufw/user6.rules
         sed -i 's/^IPV6=.*/IPV6=yes/' /etc/default/ufw; kept {without}/portgen-ufw.sh; ufw show added
     """)
     assert "failed" not in printed
@@ -436,7 +447,10 @@ def test_a_dry_run_that_may_not_read_the_guards_files_says_so(
     none = host.render({}, "none")
     printed = host.run(f"""
         cp -r {ufw} /run/guarded; cp -r {none} /run/none
-        for folder in guarded none; do setpriv --reuid=65534 --regid=65534 --clear-groups /run/$folder/portgen-ufw.sh --dry-run || [ $? = 3 ]; done
+        for folder in guarded none; do
+            setpriv --reuid=65534 --regid=65534 --clear-groups \
+                /run/$folder/portgen-ufw.sh --dry-run || [ $? = 3 ]
+        done
     """)
     unread = "(can't read /etc/ufw/after.rules: run it as root)"
     told = [
@@ -453,10 +467,13 @@ def test_files_of_ufw_that_are_symlinks_stay_so_and_their_targets_change(host: H
     none = host.render({}, "none")
     printed = host.run(f"""
         mkdir /etc/kept
-        for name in after.rules after.init; do mv /etc/ufw/$name /etc/kept/; ln -s ../kept/$name /etc/ufw/$name; done
+        for name in after.rules after.init; do
+            mv /etc/ufw/$name /etc/kept/; ln -s ../kept/$name /etc/ufw/$name
+        done
         cp -p /etc/kept/after.* {host.folder}
         kept {ufw}/portgen-ufw.sh >/dev/null 2>&1
-        readlink /etc/ufw/after.rules /etc/ufw/after.init; grep -c 'BEGIN PORTGEN-GUARD' /etc/kept/after.rules /etc/kept/after.init
+        readlink /etc/ufw/after.rules /etc/ufw/after.init
+        grep -c 'BEGIN PORTGEN-GUARD' /etc/kept/after.rules /etc/kept/after.init
         kept {none}/portgen-ufw.sh >/dev/null 2>&1
         readlink /etc/ufw/after.rules /etc/ufw/after.init
         for name in after.rules after.init; do cmp /etc/kept/$name {host.folder}/$name; done

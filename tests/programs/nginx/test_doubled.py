@@ -21,7 +21,12 @@ projects:
       web:
         port: {port}
         via: process
-        route: {{path: /web/, allow: [10.0.0.0/8, 127.0.0.1], auth_file: /nowhere, max_body: 1m, extra: ['{extra}']}}
+        route:
+          path: /web/
+          allow: [10.0.0.0/8, 127.0.0.1]
+          auth_file: /nowhere
+          max_body: 1m
+          extra: ['{extra}']
       open: {{port: {port}, via: process, route: {{path: /open/, extra: ['{opened}']}}}}
 """
 

@@ -24,8 +24,15 @@ projects:
   wall:
     services:
       web: {{port: {port}, via: process, title: 'The "best" \\ wall', route: /web/}}
-      user: {{port: {port}, via: process, route: {{path: /user/, extra: ['proxy_set_header remote-user $host;']}}}}
-      locked: {{port: {port}, via: process, title: 'The "best" \\ wall', route: {{path: /locked/, auth_file: /nowhere}}}}
+      user:
+        port: {port}
+        via: process
+        route: {{path: /user/, extra: ['proxy_set_header remote-user $host;']}}
+      locked:
+        port: {port}
+        via: process
+        title: 'The "best" \\ wall'
+        route: {{path: /locked/, auth_file: /nowhere}}
       own: {{port: {port}, via: process, route: {{path: /own/, allow: [wall]}}}}
 """
 # What one application or another takes from a proxy for a fact: the scheme, the name, the path, who is logged

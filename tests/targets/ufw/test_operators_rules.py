@@ -6,7 +6,7 @@ source): `ufw allow` over a rule that differs in action, logging or comment alon
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -16,63 +16,92 @@ from portgen.targets.ufw import writing as ufw_target
 from tests.targets.ufw.script import apply
 
 
+class Command(NamedTuple):
+    """A call of ufw, as the script writes it."""
+
+    deletes: bool
+    action: str
+    logged: str
+    protocol: str
+    source: str
+    port: str
+    comment: str
+
+    def rule(self, family: int) -> Any:
+        """The rule that it is about in this family; None where its source has no address of that family."""
+        if self.source != "any" and (":" in self.source) != (family == 6):
+            return None
+        everywhere = apply.EVERYWHERE[family]
+        return apply.Rule(
+            family,
+            self.action,
+            self.logged,
+            self.protocol,
+            self.port,
+            everywhere,
+            "any",
+            everywhere if self.source == "any" else self.source,
+            "",
+            "in",
+            self.comment,
+            0,
+        )
+
+
+def command_of(text: str) -> Command:
+    words = shlex.split(text)[1:]
+    deletes = words[0] == "delete"
+    rest = iter(words[1:] if deletes else words)
+    action, logged = next(rest), ""
+    said = {"proto": "any", "from": "any", "to": "any", "port": "any", "comment": ""}
+    for word in rest:
+        if word in ("log", "log-all"):
+            logged = word
+        elif word in said:
+            said[word] = next(rest)
+        else:
+            raise AssertionError(f"the model of ufw does not know {word!r} in: {text}")
+    assert said["to"] == "any"
+    return Command(
+        deletes, action, logged, said["proto"], said["from"], said["port"], said["comment"]
+    )
+
+
 class Ufw:
     """ufw's rules, changed as ufw changes them."""
 
     def __init__(self, rules: list[Any]) -> None:
         self.rules = list(rules)
 
-    def run(self, command: str) -> None:
-        words = shlex.split(command)[1:]
-        deletes = words[0] == "delete"
-        rest = iter(words[1:] if deletes else words)
-        action, logged, protocol, source, port, comment = next(rest), "", "any", "any", "any", ""
-        for word in rest:
-            if word in ("log", "log-all"):
-                logged = word
-            elif word == "proto":
-                protocol = next(rest)
-            elif word == "from":
-                source = next(rest)
-            elif word == "to":
-                assert next(rest) == "any"
-            elif word == "port":
-                port = next(rest)
-            elif word == "comment":
-                comment = next(rest)
-            else:
-                raise AssertionError(f"the model of ufw does not know {word!r} in: {command}")
+    def run(self, text: str) -> None:
+        command = command_of(text)
         for family in (4, 6):
-            if source != "any" and (":" in source) != (family == 6):
+            rule = command.rule(family)
+            if rule is None:
                 continue
-            where = apply.EVERYWHERE[family] if source == "any" else source
-            rule = apply.Rule(
-                family,
-                action,
-                logged,
-                protocol,
-                port,
-                apply.EVERYWHERE[family],
-                "any",
-                where,
-                "",
-                "in",
-                comment,
-                0,
-            )
-            same = [one for one in self.rules if one.is_plain and one.identity == rule.identity]
-            if deletes:
-                gone = [
-                    one
-                    for one in same
-                    if (one.action, one.logged, one.comment) == (action, logged, comment)
-                ]
-                self.rules = [one for one in self.rules if one not in gone]
-            elif same:
-                self.rules[self.rules.index(same[0])] = rule._replace(place=same[0].place)
+            if command.deletes:
+                self.delete(rule)
             else:
-                self.rules.append(rule)
+                self.add(rule)
         self.rules = [one._replace(place=place) for place, one in enumerate(self.rules)]
+
+    def same(self, rule: Any) -> list[Any]:
+        return [one for one in self.rules if one.is_plain and one.identity == rule.identity]
+
+    def delete(self, rule: Any) -> None:
+        gone = [
+            one
+            for one in self.same(rule)
+            if (one.action, one.logged, one.comment) == (rule.action, rule.logged, rule.comment)
+        ]
+        self.rules = [one for one in self.rules if one not in gone]
+
+    def add(self, rule: Any) -> None:
+        same = self.same(rule)
+        if same:
+            self.rules[self.rules.index(same[0])] = rule._replace(place=same[0].place)
+        else:
+            self.rules.append(rule)
 
 
 SOURCES = ["any", "192.168.0.0/16", "192.168.7.0/24", "10.8.0.7", "fd00::/8", "0.0.0.0/0", "::/0"]
