@@ -91,6 +91,9 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
             else:
                 screen.failure(str(error), error.hint, style)
             return error.code
+        case plugins.Broken():
+            screen.failure(str(error), None, style)
+            return Exit.MACHINE
         case click.Abort() | KeyboardInterrupt():
             # On a terminal the cursor still stands after a question.
             click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)

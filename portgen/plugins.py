@@ -11,8 +11,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
+
+
+class Broken(Exception):  # noqa: N818 - it reads as a result
+    """A rule, target or command that can't be used: where, and why."""
 
 
 def names(package: ModuleType) -> list[str]:
@@ -36,17 +42,47 @@ third_party: set[str] = set()
 
 def load(package: ModuleType) -> dict[str, Any]:
     """A package's modules by name, then what other packages add under the entry point group of the
-    package's name. Raises what a broken one raises when it is imported."""
+    package's name. Raises Broken for one that can't be imported: it must not
+    pass unseen."""
     found: dict[str, Any] = {}
     for name in names(package):
-        found[name] = importlib.import_module(f"{package.__name__}.{name}")
+        module = f"{package.__name__}.{name}"
+        found[name] = _imported(module, partial(importlib.import_module, module))
     if _offered(package.__name__):
         from importlib.metadata import entry_points
 
         for point in entry_points(group=package.__name__):
-            found[point.name] = point.load()
+            found[point.name] = _imported(point.value, point.load)
             third_party.add(point.value)
     return found
+
+
+def _imported(name: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except SyntaxError as error:
+        raise Broken(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        place = _place(error) or name
+        raise Broken(f"{place}: {type(error).__name__}: {error}") from error
+
+
+def _place(error: Exception) -> str:
+    """The line of code that raised the error: in the module that was loaded, or in one that it imports."""
+    step = error.__traceback__
+    place = ""
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if os.path.isfile(file) and file != __file__ and "importlib" not in file:
+            place = f"{file}:{step.tb_lineno}"
+        step = step.tb_next
+    return place
+
+
+def broken(kind: str, name: str, module: Any, needs: str) -> Broken:
+    """What is wrong with a rule or a target that lacks what each must have."""
+    file = getattr(module, "__file__", None) or name
+    return Broken(f"{file}: the {kind} {name} needs {needs}")
 
 
 def _offered(group: str) -> bool:

@@ -128,6 +128,7 @@ def _named(plan: Plan, name: str) -> _Answer:
 
 def _line(asked: _Asked, name: str, number: int) -> _Answer:
     from portgen.files import origin
+    from portgen.plan.types import NGINX
 
     settings = asked.settings
     bases = (Path(), settings.folder)
@@ -149,6 +150,9 @@ def _line(asked: _Asked, name: str, number: int) -> _Answer:
     subject = origin.of_line(asked.plan, path, text, number)
     if subject is None:
         message = f"{place} comes from no service: it is the same for all of them"
+        raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
+    if subject.service is None and subject.name != NGINX:
+        message = f"{place} comes from {subject.name}, which is not in the inventory any more"
         raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
     return _Answer(f"{place}: {line}", [subject])
 
@@ -191,17 +195,20 @@ def _numbered(name: str, text: str, number: int) -> str:
 
 
 def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:
-    from portgen.files import origin
+    from portgen.plan import registry
     from portgen.review import records
 
     explained = records.Subjects(asked.source.at, asked.settings.output_name)
     for subject, lines in zip(answer.subjects, generated, strict=True):
         if subject.project is not None:
-            explained.add_project(subject.project)
+            rooms = registry.rooms(asked.plan, subject.project) if subject.project.ports else ()
+            explained.add_project(subject.project, rooms)
         elif subject.service is not None:
-            explained.add_service(subject.service, origin.address_of(subject.service), lines)
+            explained.add_service(subject.service, lines)
         else:
-            explained.add_nginx(subject, lines)
+            host = asked.plan.host(subject.host or "")
+            if host is not None and host.server is not None:
+                explained.add_nginx(host, host.server, lines)
     screen.data(explained.record(answer.vacancies))
 
 
@@ -302,32 +309,32 @@ def _owner(plan: Plan, service: Service) -> Project:
 
 def _behind(service: Service, port: PlannedPort) -> str:
     """A port, and what is behind it."""
-    from portgen.files import origin
+    from portgen.plan.types import LISTENERS
 
     if service.status == "retired":
         return f"{port.endpoint}, held; nothing is rendered for it"
-    if service.via == "host":
-        return f"{port.endpoint}, by its container on the host's network"
-    if service.via == "process":
-        return f"{port.endpoint}, by a program outside Docker"
-    address = origin.address_of(service)
-    inside = f"container port {port.container_port}"
-    if address is not None:
-        inside = f"{address}:{port.container_port}"
-    by = "published by docker" if service.via == "docker" else "by a socat forwarder"
-    return f"{port.endpoint} -> {inside}, {by}"
+    if service.via in LISTENERS:
+        before, way = ", ", f"by {LISTENERS[service.via]}"
+    else:
+        inside = f"container port {port.container_port}"
+        if service.documented_address is not None:
+            inside = f"{service.documented_address}:{port.container_port}"
+        by = "published by docker" if service.via == "docker" else "by a socat forwarder"
+        before, way = " -> ", f"{inside}, {by}"
+    if service.status == "planned":
+        before = ", held; planned: "
+    return f"{port.endpoint}{before}{way}"
 
 
 def _route(service: Service) -> str | None:
-    from portgen.targets.docs.rows import route_access
-
     route = service.documented_route
     if route is None:
         return None
-    access = route_access(service)
     shown = f"{route.path} -> {route.backend}"
-    if access:
-        shown += f" ({access})"
+    if route.access:
+        shown += f" ({route.access})"
+    if service.status == "planned":
+        shown = f"planned: {shown}"
     return shown
 
 

@@ -49,13 +49,6 @@ class Lines(NamedTuple):
     text: str
 
 
-def address_of(service: Service) -> str | None:
-    """The fixed address of its container; None where it has none, as a retired service."""
-    if service.address is None or service.status == "retired":
-        return None
-    return str(service.address)
-
-
 # --- what is meant --------------------------------------------------------------------------------
 
 
@@ -120,9 +113,8 @@ def _names(service: Service) -> tuple[str, str]:
 def _traces(service: Service) -> set[str]:
     """What one finds of a service on its host: its address, its route, its units, its upstream."""
     found: set[str] = set()
-    address = address_of(service)
-    if address is not None:
-        found.add(address)
+    if service.documented_address is not None:
+        found.add(str(service.documented_address))
     route = service.documented_route
     if route is not None:
         found |= {route.path, route.path.rstrip("/"), route.upstream}

@@ -142,7 +142,7 @@ def _rows(service: Service) -> Iterator[Row]:
         yield bare._replace(
             endpoint=port.endpoint,
             protocol=port.protocol,
-            container_port=None if service.via == "process" else port.container_port,
+            container_port=service.documented_container_port(port),
             reach=str(service.reach),
             route=route,
             key_path=port.key_path,

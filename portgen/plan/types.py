@@ -126,6 +126,19 @@ class WrittenRoute(Struct, frozen=True):
         return self.path.rstrip("/") if self.strip else ""
 
     @property
+    def access(self) -> str:
+        """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
+        is known."""
+        parts: list[str] = []
+        if self.reach is not None:
+            # Its own `allow`, not nginx's.
+            own = self.clients and self.reach.words == self.allow
+            parts.append(f"only {self.reach}" if own else str(self.reach))
+        if self.auth_file:
+            parts.append("with a password")
+        return ", ".join(parts)
+
+    @property
     def realm(self) -> str:
         """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it
         is."""
@@ -149,6 +162,13 @@ class Route(WrittenRoute, frozen=True, kw_only=True):
     port: PlannedPort  # the service's primary port, for which the requests are meant
     upstream: str
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
+
+
+# What listens at a port itself, by `via`; with the other two something stands in between.
+LISTENERS: dict[model.Via, str] = {
+    "host": "its container on the host's network",
+    "process": "a program outside Docker",
+}
 
 
 class Service(Struct, frozen=True):
@@ -193,6 +213,21 @@ class Service(Struct, frozen=True):
         if self.status == "retired" or not isinstance(route, Route):
             return None
         return route
+
+    @property
+    def documented_address(self) -> Address4 | None:
+        """The fixed address of its container that pages, `ports` and `explain` show: a planned
+        service's too. A retired service has none."""
+        if self.status == "retired":
+            return None
+        return self.address
+
+    def documented_container_port(self, port: PlannedPort) -> int | None:
+        """Where one of its ports leads in its container; None where no container is behind it."""
+        if self.status == "retired" or self.via == "process":
+            return None
+        # On the host's network there is no other.
+        return port.port if self.via == "host" else port.container_port
 
     @property
     def address_path(self) -> KeyPath:

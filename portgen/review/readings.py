@@ -33,7 +33,7 @@ from portgen.plan.facts import (
 )
 from portgen.plan.of_plan import of
 from portgen.plan.types import LOOPBACK, NGINX, Endpoint
-from portgen.targets import Statement, blocks, chunks, without_others
+from portgen.targets import Block, Statement, blocks, chunks, without_others
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -192,21 +192,27 @@ class _Gathered:
     def add(self, host: str, target: str, files: Mapping[str, str]) -> None:
         """The files of one target on one host."""
         marked = {path: _Marked(path, text) for path, text in files.items()}
-        for path, there in marked.items():
+        read: set[tuple[str, int]] = set()  # the blocks that say something, by path and first line
+        for there in marked.values():
             for block in there.blocks:
                 found = self.services.setdefault(Key(host, block.service), _Found())
                 found.title = block.title or found.title
-                if not _readable(target):
-                    found.other[path] = found.other.get(path, "") + block.text
         for statement in _read(target, files):
-            service = marked[statement.path].service(statement.first)
+            around = marked[statement.path].block(statement.first)
+            if around is not None:
+                read.add((statement.path, around.first))
             if statement.fact is None:
                 continue
-            if service is not None:
-                found = self.services[Key(host, service)]
+            if around is not None:
+                found = self.services[Key(host, around.service)]
                 found.facts.append((statement.name, statement.fact))
             else:
                 self.add_of_no_service(host, statement.name, statement.fact)
+        for path, there in marked.items():
+            for block in there.blocks:
+                if (path, block.first) not in read:
+                    other = self.services[Key(host, block.service)].other
+                    other[path] = other.get(path, "") + block.text
 
     def add_of_no_service(self, host: str, name: str, fact: Fact) -> None:
         if isinstance(fact, Nginx):
@@ -239,11 +245,11 @@ class _Marked:
 
     def __init__(self, path: str, text: str) -> None:
         self.blocks = list(blocks(path, text))
-        self.by_line: dict[int, str] = {}
+        self.by_line: dict[int, Block] = {}
         for block in self.blocks:
-            self.by_line.update(dict.fromkeys(range(block.first, block.last + 1), block.service))
+            self.by_line.update(dict.fromkeys(range(block.first, block.last + 1), block))
 
-    def service(self, line: int) -> str | None:
+    def block(self, line: int) -> Block | None:
         return self.by_line.get(line)
 
 

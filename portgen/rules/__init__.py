@@ -68,7 +68,7 @@ class Rule(Protocol):
 def every() -> dict[str, Rule]:
     """All rules by name, sorted.
 
-    Raises ImportError or AttributeError for a broken one: it must not pass unseen.
+    Raises plugins.Broken for a broken one: it must not pass unseen.
     """
     found: dict[str, Rule] = {}
     for module, rule in plugins.load(sys.modules[__name__]).items():
@@ -76,7 +76,7 @@ def every() -> dict[str, Rule]:
         checks = callable(getattr(rule, "check", None)) or reads_files(rule)
         severe = isinstance(getattr(rule, "SEVERITY", None), Severity)
         if not checks or not severe or not rule.__doc__:
-            raise AttributeError(f"the rule {name} needs a docstring, SEVERITY and check(plan)")
+            raise plugins.broken("rule", name, rule, "a docstring, SEVERITY and check(plan)")
         found[name] = rule
     return dict(sorted(found.items()))
 

@@ -74,10 +74,10 @@ class Target(Protocol):
 
 @cache
 def every() -> dict[str, Target]:
-    """All targets by name, sorted. Raises ImportError or AttributeError for a broken one: it
+    """All targets by name, sorted. Raises plugins.Broken for a broken one: it
     must not pass unseen."""
     found: dict[str, Target] = plugins.load(sys.modules[__name__])
     for name, target in found.items():
         if not callable(getattr(target, "pages", None)):
-            raise AttributeError(f"the target {name} needs pages(host)")
+            raise plugins.broken("target", name, target, "pages(host)")
     return dict(sorted(found.items()))

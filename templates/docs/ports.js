@@ -468,7 +468,7 @@
     // A number alone is searched in host ports and names; after a colon it is a container's port.
     if (!service.words) {
       service.named = [service.name, service.title, service.purpose].filter(Boolean).join(" ").toLowerCase();
-      const ends = service.ports.map(([, inner]) => `${service.address || ""}:${inner}`);
+      const ends = service.ports.filter(([, inner]) => inner !== null).map(([, inner]) => `${service.address || ""}:${inner}`);
       const parts = [service.named, service.project, titleOf(service), service.status, service.via, ...service.allow, service.reach, service.route, service.access, service.schedule, service.assigned, service.health, ...ends];
       service.words = [...parts, ...service.ports.map((port) => port[2])].filter(Boolean).join(" ").toLowerCase();
     }
@@ -504,29 +504,29 @@
   const cell = (name, label, ...children) => make("td", { role: "cell", class: `col-${name}${children.length ? "" : " empty"}`, "data-label": label }, ...children);
   const detail = (service) => {
     const [first] = service.ports;
+    const leads = first && service.status !== "retired";
     const chain = make("ol", { class: "chain", "aria-label": "How it is reached" });
     const step = (text) => chain.append(make("li", {}, make("span", {}, text)));
-    if (first) {
+    if (leads) {
       if (service.route) { step(host.url ? host.url.replace(/^https?:\/\//, "") + service.route : service.route); step("nginx"); }
       step(service.route ? service.backend : `${host.host}:${first[0]}`);
       // nginx may connect to the container's own address: then nothing is in between.
       const straight = service.route && !service.backend.startsWith("127.0.0.1:");
       if (!straight && service.via === "socat") { if (first[3]) step(first[3]); step(`${service.address || "container"}:${first[1]}`); }
       if (!straight && service.via === "docker") { step("dockerd"); step(`${service.address || "container"}:${first[1]}`); }
-      if (service.via === "host") step("the container, on the host's network");
-      if (service.via === "process") step("a program on the host");
+      if (!straight && host.listeners[service.via]) step(host.listeners[service.via]);
       if (service.via === "nginx") step("nginx");
     }
     const facts = make("dl", { class: "facts" });
     const fact = (name, value) => { if (value) facts.append(make("dt", {}, name), make("dd", {}, value)); };
     fact("Name", service.name);
-    fact("Ports", service.ports.length > 1 ? service.ports.map(([port, inner, protocol]) => `${port} → ${inner} ${protocol}`).join("\n") : "");
+    fact("Ports", service.ports.length > 1 ? service.ports.map(([port, inner, protocol]) => (inner === null ? `${port} ${protocol}` : `${port} → ${inner} ${protocol}`)).join("\n") : "");
     fact("Route", service.access ? `${service.route} (${service.access})` : "");
     fact("Health", service.health);
     fact("Runs", service.schedule);
     fact("Assigned", service.assigned);
     fact("Notes", service.notes);
-    return make("tr", { class: "detail", role: "row", id: `detail-${service.name}` }, make("td", { role: "cell", class: "empty" }), make("td", { role: "cell", colspan: COLUMNS.length - 1 }, ...(first ? [chain] : []), facts));
+    return make("tr", { class: "detail", role: "row", id: `detail-${service.name}` }, make("td", { role: "cell", class: "empty" }), make("td", { role: "cell", colspan: COLUMNS.length - 1 }, ...(leads ? [chain] : []), facts));
   };
   const row = (service) => {
     const expanded = view.open === service;

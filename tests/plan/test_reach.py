@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from portgen.plan.types import Plan
-from portgen.targets.docs import rows as docs
 from tests.conftest import Run
 from tests.estates import planned
 
@@ -92,9 +91,7 @@ def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
 @pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
 def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
     plan = shop(nginx)
-    routes = {
-        service.name: docs.route_access(service) for service in plan.services if service.route
-    }
+    routes = {service.name: service.route.access for service in plan.services if service.route}
     assert routes == {
         "forwarded": reach,
         "everybody": "only lan",

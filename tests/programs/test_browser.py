@@ -368,6 +368,15 @@ def test_each_kind_of_port_has_its_look_and_its_words(
     assert page.locator("[data-name='second-holder'] .state").inner_text() == "active, held twice"
 
 
+def test_a_retired_service_leads_nowhere(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.everything)
+    row = page.locator("[data-name='gone']")
+    assert "172." not in row.inner_text()
+    row.get_by_role("button").click()
+    assert page.locator("#detail-gone").count() == 1
+    assert page.locator("#detail-gone .chain").count() == 0
+
+
 def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     page.get_by_text("websockets").first.hover()

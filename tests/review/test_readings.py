@@ -93,3 +93,14 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
     assert after.route.strip
     assert after.backend == before.backend == "127.0.0.1:5000"
     assert after.route.directives == ("set $up portgen_web;",)
+
+
+def test_a_block_in_which_a_reader_finds_nothing_is_shown_by_its_file() -> None:
+    (shipped,) = TEMPLATES
+    files = render.files(planned(INVENTORY), targets.every(), [shipped])
+    texts = {file.path: file.text for file in files}
+    path, key = "box/nginx/snippets/portgen-locations.conf", Key("box", "web")
+    assert not readings.read(texts, {key}, {}).services[key].other
+    texts[path] = "# portgen:web Web\n# location /web/ { proxy_pass http://portgen_web/; }\n"
+    web = readings.read(texts, {key}, {}).services[key]
+    assert (web.route, web.other) == (None, {"nginx/snippets/portgen-locations.conf": texts[path]})

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pytest_snapshot.plugin import Snapshot
 
-from portgen import rules, screen, whole
+from portgen import plugins, rules, screen, whole
 from portgen.plan import planner
 from portgen.plan.types import Plan
 from portgen.problem import Problem
@@ -237,3 +237,27 @@ def nginx_reads(
         ).stderr
 
     return read
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothing_here\n", ":1: ModuleNotFoundError: No module named 'nothing_here'"),
+        ("def check(:\n", ":1: invalid syntax"),
+        ('"""Text."""\n', ": the rule new-rule needs a docstring, SEVERITY and check(plan)"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_file(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new_rule.py").write_text(text)
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "portgen.rules.new_rule", raising=False)
+    rules.every.cache_clear()
+    try:
+        with pytest.raises(plugins.Broken) as refused:
+            rules.every()
+    finally:
+        rules.every.cache_clear()
+        sys.modules.pop("portgen.rules.new_rule", None)
+    assert str(refused.value) == f"{tmp_path / 'new_rule.py'}{message}"

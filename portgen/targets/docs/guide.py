@@ -16,7 +16,16 @@ from typing import Any, NamedTuple
 from portgen.inventory.ranges import count, joined
 from portgen.inventory.values import brief
 from portgen.markdown import code, row, text
-from portgen.plan.types import EVERYWHERE6, Endpoint, Host, PlannedPort, Project, Server, Service
+from portgen.plan.types import (
+    EVERYWHERE6,
+    LISTENERS,
+    Endpoint,
+    Host,
+    PlannedPort,
+    Project,
+    Server,
+    Service,
+)
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,
@@ -26,7 +35,6 @@ from portgen.targets.docs.rows import (
     Units,
     held_ports,
     nginx_ports,
-    route_access,
 )
 from portgen.targets.ufw import writing as ufw
 
@@ -135,11 +143,7 @@ def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:
 def _use_row(entry: Held) -> str:
     port, one, at, _, first, _ = entry
     service = one.service
-    container = str(at.container_port)
-    if service.via == "process":
-        container = NONE
-    elif service.via == "host":
-        container = str(port)
+    container = str(service.documented_container_port(at) or NONE)
     route = NONE
     if first:
         route = _route_cell(one)
@@ -156,9 +160,8 @@ def _route_cell(one: Known) -> str:
     path = code(route.path)
     if one.url:
         path = f"[{path}]({one.url})"
-    access = route_access(one.service)
-    if access:
-        return f"{path} ({text(access)})"
+    if route.access:
+        return f"{path} ({text(route.access)})"
     return path
 
 
@@ -264,10 +267,8 @@ def _reached_row(entry: Held) -> str:
 def _listener(entry: Held) -> tuple[str, str, str]:
     """What listens at a port, which program that is, and where it leads."""
     service = entry.by.service
-    if service.via == "host":
-        return f"port {entry.port}", "the container, on the host's network", "there"
-    if service.via == "process":
-        return f"port {entry.port}", "a program on the host", "there"
+    if service.via in LISTENERS:
+        return f"port {entry.port}", LISTENERS[service.via], "there"
     bind = service.bind
     if bind == EVERYWHERE6:
         bind = f"[{bind}]"

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from portgen.inventory.values import Ports
-from portgen.plan.types import Host
-from portgen.targets.docs.rows import Free, Known, Units, nginx_ports, route_access
+from portgen.plan.types import LISTENERS, Host
+from portgen.targets.docs.rows import Free, Known, Units, nginx_ports
 
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes
 # as the characters.
@@ -23,7 +23,13 @@ def data(host: Host, url: str | None, known: Iterable[Known], units: Units, free
     if host.server is not None:
         nginx |= {"allow": host.server.allow, "reach": str(host.server.reach)}
     lines: list[Any] = [
-        {"host": host.name, "url": url, "nginx": nginx, "reserved": _pairs(host.reserved)}
+        {
+            "host": host.name,
+            "url": url,
+            "nginx": nginx,
+            "reserved": _pairs(host.reserved),
+            "listeners": LISTENERS,
+        }
     ]
     for project in host.projects:
         groups = [
@@ -68,7 +74,7 @@ def _record(one: Known, units: Units) -> tuple[Any, ...]:
     ports = [
         (
             port.port,
-            port.container_port,
+            service.documented_container_port(port),
             port.protocol,
             units.get((service.name, port.port, port.transport)),
         )
@@ -84,7 +90,7 @@ def _record(one: Known, units: Units) -> tuple[Any, ...]:
         service.allow,
         ports,
         route.path if route else None,
-        route_access(service) if route else "",
+        route.access if route else "",
         str(service.reach),
         service.open_to_anyone,
         one.address,

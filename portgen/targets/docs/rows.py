@@ -65,10 +65,11 @@ def known_service(service: Service, url: str | None) -> Known:
     visited."""
     route = service.documented_route
     visited = f"{url}{_quoted(service.route.path)}" if url and service.route else None
-    address = str(service.address) if service.address else None
-    return Known(
-        service, text(service.title), text(service.purpose or NONE), address, route, visited
-    )
+    address = None
+    if service.documented_address is not None:
+        address = str(service.documented_address)
+    purpose = text(service.purpose or NONE)
+    return Known(service, text(service.title), purpose, address, route, visited)
 
 
 def held_ports(known: Iterable[Known], units: Units) -> list[Held]:
@@ -93,23 +94,6 @@ def held_ports(known: Iterable[Known], units: Units) -> list[Held]:
 
 def nginx_ports(host: Host) -> list[int]:
     return [binding.port for binding in host.bindings if binding.kind == NGINX]
-
-
-def route_access(service: Service) -> str:
-    """Who may come by its route, and with what: `anyone`, `only lan, with a password`; nothing
-    where none is ever rendered."""
-    route = service.documented_route
-    if route is None:
-        return ""
-    own = (
-        "only "
-        if route.clients and route.reach is not None and route.reach.words == route.allow
-        else ""
-    )
-    parts = [f"{own}{route.reach}"] if route.reach is not None else []
-    if route.auth_file:
-        parts.append("with a password")
-    return ", ".join(parts)
 
 
 def _quoted(path: str) -> str:

@@ -44,6 +44,9 @@ def _script(path: str, text: str) -> Iterator[Statement]:
         elif line.startswith("GUARDED = "):
             # Whether there is a guard file, which says it itself.
             yield Statement(path, number, number, "GUARDED", None)
+        elif line.startswith("holder "):
+            # Who may have what the guard closes: the compose override says it.
+            yield Statement(path, number, number, "holder", None)
 
 
 def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_snapshot.plugin import Snapshot
 
 from portgen import markdown
+from portgen.plan.types import LISTENERS
 from portgen.problem import PortgenError
 from portgen.targets.docs import guide, rows
 from tests.estates import planned
@@ -182,7 +183,7 @@ def test_the_way_in_is_told_from_the_visitor_to_the_container(seed: Pages) -> No
         "`portgen-smartnumbers.service`",
         "`172.30.0.23:5000`",
     ]
-    assert rows["PostgreSQL"] == ["-", "-", "port 5432", "a program on the host", "there"]
+    assert rows["PostgreSQL"] == ["-", "-", "port 5432", "a program outside Docker", "there"]
 
 
 def test_firewall_rules_are_those_of_the_script(seed: Pages) -> None:
@@ -212,6 +213,14 @@ def test_a_planned_service_is_in_the_tables_but_nothing_leads_to_it() -> None:
         line for line in section(guide, "## How each service is reached") if "Later on" in line
     ]
     assert not [line for line in section(guide, "## Verification") if "later-on" in line]
+
+
+def test_nothing_is_behind_the_port_of_a_retired_service() -> None:
+    found = pages((EVERYTHING / "inventory.yaml").read_bytes())
+    (record,) = [json.loads(line) for line in found.data.splitlines() if line.startswith('["gone"')]
+    assert "172." not in json.dumps(record)
+    assert [[6050, None, "http", None]] in record
+    assert "| **Gone** `gone` | 6050 | - | http | socat |" in found.guide
 
 
 # --- commands that can be pasted -----------------------------------------------------------------
@@ -401,7 +410,10 @@ def test_no_day_and_no_place_of_the_rendering_is_in_the_pages() -> None:
 def test_a_host_without_projects_has_its_pages_too() -> None:
     found = pages(b"version: 1\nhosts: {bare: {}}\n")
     assert "portgen has no firewall rule here." in found.guide
-    assert (
-        found.data.strip()
-        == '{"host":"bare","url":null,"nginx":{"ports":[],"allow":[],"reach":""},"reserved":[]}'
-    )
+    assert json.loads(found.data) == {
+        "host": "bare",
+        "url": None,
+        "nginx": {"ports": [], "allow": [], "reach": ""},
+        "reserved": [],
+        "listeners": LISTENERS,
+    }
