@@ -128,6 +128,7 @@ def _named(plan: Plan, name: str) -> _Answer:
 
 def _line(asked: _Asked, name: str, number: int) -> _Answer:
     from portgen.files import origin
+    from portgen.plan.types import NGINX
 
     settings = asked.settings
     bases = (Path(), settings.folder)
@@ -149,6 +150,9 @@ def _line(asked: _Asked, name: str, number: int) -> _Answer:
     subject = origin.of_line(asked.plan, path, text, number)
     if subject is None:
         message = f"{place} comes from no service: it is the same for all of them"
+        raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
+    if subject.service is None and subject.name != NGINX:
+        message = f"{place} comes from {subject.name}, which is not in the inventory any more"
         raise PortgenError(message, Exit.DIFFERENT, hint=line or None)
     return _Answer(f"{place}: {line}", [subject])
 
@@ -191,16 +195,20 @@ def _numbered(name: str, text: str, number: int) -> str:
 
 
 def _print_record(asked: _Asked, answer: _Answer, generated: Sequence[list[Lines]]) -> None:
+    from portgen.plan import registry
     from portgen.review import records
 
     explained = records.Subjects(asked.source.at, asked.settings.output_name)
     for subject, lines in zip(answer.subjects, generated, strict=True):
         if subject.project is not None:
-            explained.add_project(subject.project)
+            rooms = registry.rooms(asked.plan, subject.project) if subject.project.ports else ()
+            explained.add_project(subject.project, rooms)
         elif subject.service is not None:
             explained.add_service(subject.service, lines)
         else:
-            explained.add_nginx(subject, lines)
+            host = asked.plan.host(subject.host or "")
+            if host is not None and host.server is not None:
+                explained.add_nginx(host, host.server, lines)
     screen.data(explained.record(answer.vacancies))
 
 

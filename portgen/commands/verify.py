@@ -69,7 +69,7 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
     if style.format == "json":
         from portgen.review import records
 
-        screen.data(records.verify(problems, list(_checks(outcomes))))
+        screen.data(records.verify(problems, list(map(_record, outcomes))))
     else:
         screen.problems(problems, style)
     for line in _lines(outcomes):
@@ -113,23 +113,21 @@ def _this_host(plan: Plan) -> Plan:
     return type(plan)(hosts, plan.projects)
 
 
-def _checks(outcomes: Iterable[Outcome]) -> Iterator[Check]:
-    """What each program said, as records."""
-    for outcome in outcomes:
-        check: Check = {
-            "target": outcome.target,
-            "subject": outcome.subject,
-            "program": outcome.program,
-            "result": "ok",
-            "why": outcome.remark,
-        }
-        if outcome.broken is not None:
-            check |= {"result": "failed", "why": str(outcome.broken)}
-        elif outcome.unchecked is not None:
-            check |= {"result": "unchecked", "why": outcome.unchecked}
-        elif chain.failed(outcome.problems):
-            check |= {"result": "rejected"}
-        yield check
+def _record(outcome: Outcome) -> Check:
+    from portgen.review import records
+
+    broken = None
+    if outcome.broken is not None:
+        broken = str(outcome.broken)
+    return records.check(
+        outcome.target,
+        outcome.subject,
+        outcome.program,
+        remark=outcome.remark,
+        unchecked=outcome.unchecked,
+        broken=broken,
+        rejected=chain.failed(outcome.problems),
+    )
 
 
 def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -92,7 +92,9 @@ class Lines(TypedDict):
 
 
 class Service(TypedDict):
-    """A service, or nginx itself. `address` and `route`: null where none is rendered."""
+    """A service, or nginx itself. `address`, `route` and `backend`, where nginx sends the route's
+    requests: as rendered, of a planned service as they will be; null of a retired one, and where
+    there is none."""
 
     name: str
     host: str
@@ -106,17 +108,33 @@ class Service(TypedDict):
     allow: list[str] | None
     reach: str | None
     route: str | None
+    backend: str | None
+    health: str | None
+    schedule: str | None
+    assigned: str | None
+    notes: str | None
     place: Place
     generated: list[Lines]
 
 
+class Network(TypedDict):
+    """A project's Docker network."""
+
+    name: str
+    subnet: str
+
+
 class Project(TypedDict):
-    """A project as a whole."""
+    """A project as a whole, and what is free in it."""
 
     name: str
     title: str
+    purpose: str | None
     host: str
+    status: str
     ports: str
+    network: Network | None
+    free: list[FreeRoom]
     place: Place
 
 
@@ -255,7 +273,7 @@ class ServiceChange(TypedDict):
 
 
 class Step(TypedDict):
-    """One thing to do on a host, with the fields of its kind besides."""
+    """One thing to do on a host, with the fields of its kind besides: in the schema, a type a kind."""
 
     kind: str
     host: str
@@ -282,9 +300,16 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of all that `--format json` prints."""
     import msgspec
 
-    references, components = msgspec.json.schema_components(
-        DOCUMENTS, ref_template="#/$defs/{name}"
-    )
+    from portgen.review import step_records
+
+    types = (*DOCUMENTS, *step_records.kinds())
+    references, components = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    documents, kinds = references[: len(DOCUMENTS)], references[len(DOCUMENTS) :]
+    components["Step"] = {
+        "title": "Step",
+        "description": "One thing to do on a host.",
+        "anyOf": list(kinds),
+    }
     for component in components.values():
         if "description" in component:
             component["description"] = " ".join(component["description"].split())
@@ -292,6 +317,6 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "portgen's records",
         "description": "What portgen's commands print with --format json, one of these a run.",
-        "anyOf": list(references),
+        "anyOf": list(documents),
         "$defs": components,
     }

@@ -7,7 +7,7 @@ in `record_types`, from which the published JSON Schema is made. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from portgen.files import origin
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from portgen.plan import registry, types
     from portgen.problem import Location
     from portgen.problem import Problem as Found
-    from portgen.review import compare, steps
+    from portgen.review import compare
     from portgen.review.exposure import Exposure
     from portgen.review.record_types import (
         Change,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Lines,
         Lint,
         Neighbour,
+        Network,
         Next,
         Owner,
         Place,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         Review,
         Service,
         ServiceChange,
-        Step,
         Vacancy,
         Verify,
     )
@@ -150,35 +150,61 @@ class Subjects:
         free = [_vacancy(vacancy, self.at) for vacancy in vacancies]
         return {"services": self.services, "projects": self.projects, "free": free}
 
-    def add_project(self, project: types.Project) -> None:
-        """A project as a whole."""
+    def add_project(self, project: types.Project, free: Iterable[registry.Room]) -> None:
+        """A project as a whole, and what is free in it."""
+        network: Network | None = None
+        if project.network is not None:
+            network = {"name": project.network.name, "subnet": str(project.network.subnet)}
         self.projects.append(
             {
                 "name": project.name,
                 "title": project.title,
+                "purpose": project.purpose,
                 "host": project.host,
+                "status": project.status,
                 "ports": str(project.ports or ""),
+                "network": network,
+                "free": [_room(room) for room in free],
                 "place": place(self.at(project.key_path)),
             }
         )
 
-    def add_nginx(self, subject: origin.Subject, generated: Iterable[origin.Lines]) -> None:
+    def add_nginx(
+        self, host: types.Host, server: types.Server, generated: Iterable[origin.Lines]
+    ) -> None:
         """nginx itself, on one host."""
+        from portgen.plan.types import NGINX
+
+        ports: list[PortOfService] = []
+        for binding in host.bindings:
+            if binding.kind == NGINX:
+                ports.append(
+                    {
+                        "port": binding.port,
+                        "transport": binding.transport,
+                        "container_port": binding.port,
+                    }
+                )
         self.services.append(
             {
-                "name": subject.name,
-                "host": subject.host or "",
+                "name": NGINX,
+                "host": host.name,
                 "project": None,
                 "title": None,
                 "purpose": None,
                 "status": "active",
                 "via": "nginx",
                 "address": None,
-                "ports": [],
-                "allow": None,
-                "reach": None,
+                "ports": ports,
+                "allow": list(server.allow),
+                "reach": str(server.reach),
                 "route": None,
-                "place": place(self.at(subject.key_path)),
+                "backend": None,
+                "health": None,
+                "schedule": None,
+                "assigned": None,
+                "notes": None,
+                "place": place(self.at(server.key_path)),
                 "generated": self._lines(generated),
             }
         )
@@ -213,6 +239,11 @@ class Subjects:
                 "allow": list(service.allow),
                 "reach": str(service.reach) if ports else None,
                 "route": route.path if route is not None else None,
+                "backend": route.backend if route is not None else None,
+                "health": service.health,
+                "schedule": service.schedule,
+                "assigned": service.assigned,
+                "notes": service.notes,
                 "place": place(self.at(service.key_path)),
                 "generated": self._lines(generated),
             }
@@ -259,6 +290,34 @@ def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:
     }
 
 
+def check(
+    target: str,
+    subject: str,
+    program: str | None,
+    *,
+    remark: str | None,
+    unchecked: str | None,
+    broken: str | None,
+    rejected: bool,
+) -> Check:
+    """What one program said of one subject: `unchecked` is why it was not asked, `broken` why it did
+    not come to an end, `rejected` whether it found an error."""
+    found: Check = {
+        "target": target,
+        "subject": subject,
+        "program": program,
+        "result": "ok",
+        "why": remark,
+    }
+    if broken is not None:
+        return {**found, "result": "failed", "why": broken}
+    if unchecked is not None:
+        return {**found, "result": "unchecked", "why": unchecked}
+    if rejected:
+        return {**found, "result": "rejected"}
+    return found
+
+
 def verify(problems: Iterable[Found], checks: list[Check]) -> Verify:
     """What the real programs said."""
     return {**lint(problems), "checks": checks}
@@ -273,14 +332,14 @@ def edit(
 
 def review(found: compare.Review) -> Review:
     """What a change means."""
-    from portgen.review import words
+    from portgen.review import step_records, words
 
     return {
         "summary": words.headline(found),
         "exposes": [_exposed(exposure, found) for exposure in found.exposures],
         "services": [_service_change(changed, found) for changed in found.services],
         "hosts": list(words.hosts(found)),
-        "steps": [_step(step) for step in found.steps],
+        "steps": [step_records.record(step) for step in found.steps],
         "other_files": list(found.others),
     }
 
@@ -319,12 +378,3 @@ def _service_change(changed: compare.Changed, found: compare.Review) -> ServiceC
         "differences": differences,
         "summary": words.line(changed, found.names),
     }
-
-
-def _step(step: steps.Step) -> Step:
-    """The kind of a step, its own fields, and its text."""
-    from portgen.review import step_words
-    from portgen.review.plain import plain
-
-    record = {"kind": step.__struct_config__.tag, **plain(step), "text": step_words.text(step)}
-    return cast("Step", record)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.estates import edit
+
 INVENTORY = """\
 version: 1
 hosts:
@@ -111,3 +113,17 @@ def test_a_line_of_the_sums_is_about_the_file_that_it_names(portgen: Portgen, ou
     number = number_of(output / "SHA256SUMS", "portgen-hub.service")
     assert "\nhub  Hub\n" in portgen("explain", f"output/SHA256SUMS:{number}").out
     assert portgen("explain", "output/SHA256SUMS:1").code == 1
+
+
+def test_a_line_of_a_service_that_is_gone_is_not_taken_for_nginx(
+    portgen: Portgen, output: Path
+) -> None:
+    number = number_of(output / NGINX, "upstream portgen_clock {")
+    edit(
+        output.parent / "inventory.yaml",
+        "      clock: {title: Clock, port: 5001, via: docker}\n",
+        "",
+    )
+    run = portgen("explain", f"output/{NGINX}:{number}")
+    assert (run.code, run.out) == (1, "")
+    assert "comes from clock, which is not in the inventory any more" in run.err

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from portgen.review import record_types
+from portgen.review import record_types, steps
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "records.schema.json"
 INVENTORY = """\
@@ -25,6 +25,7 @@ hosts:
 projects:
   wall:
     ports: 5000-5019
+    purpose: For all to see
     network: {name: wall, subnet: 172.30.0.0/24}
     groups: [{name: live, ports: 5012-5013, purpose: Live ones}]
     defaults: {container_port: 8080, allow: [lan], route: "/wall/{name}/"}
@@ -34,15 +35,25 @@ projects:
       radio: {title: Radio, ports: [5002, {port: 5004, protocol: udp}], via: host}
       old: {port: 5005, status: retired}
       report: {title: Report, schedule: daily}
+      soon: {port: 5006, status: planned, health: /up, notes: Waits for its disk}
       apart: {port: 80, allow: [any]}
 """
+
+# For a review with steps of most kinds.
+CHANGES = {
+    "subnet: 172.30.0.0/24": "subnet: 172.31.0.0/24",
+    "hub: {title: Hub, port: 5000,": "hub: {title: Hub, port: 5007,",
+    "      clock: {title: Clock, port: 5001, via: docker}\n": "",
+    "ports: [5002,": "ports: [5001,",
+}
 
 
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema that allows no key beyond those it has."""
     closed = copy.deepcopy(schema)
-    for name, component in closed["$defs"].items():
-        component["additionalProperties"] = name == "Step"  # it has the fields of its kind, too
+    for component in closed["$defs"].values():
+        if "properties" in component:
+            component["additionalProperties"] = False
     return closed
 
 
@@ -77,7 +88,7 @@ def test_the_schema_command_prints_it(portgen: Callable[..., Any]) -> None:
         ("Verify", "verify --rendered"),
         ("Edit", "add night --project wall --group live"),
         ("Edit", "add night --project wall --port 5000"),
-        ("Edit", "move hub 5006"),
+        ("Edit", "move hub 5007"),
         ("Edit", "swap hub clock"),
         ("Edit", "remove clock"),
     ],
@@ -90,11 +101,60 @@ def test_what_a_command_prints_is_as_the_schema_says(
     (tmp_path / "broken.yaml").write_text("version: 2\n")
     if line == "diff":
         portgen("render", "--yes")
-        (tmp_path / "inventory.yaml").write_text(good.replace("5000,", "5006,"))
+        for old, new in CHANGES.items():
+            assert good.count(old) == 1
+            good = good.replace(old, new)
+        (tmp_path / "inventory.yaml").write_text(good)
     run = portgen(*line.split(), "--format", "json")
     record = json.loads(run.out)
     schema = strict(record_types.json_schema())
     jsonschema.validate(record, schema | {"anyOf": [{"$ref": f"#/$defs/{kind}"}]})
+
+
+Explain = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def explained(portgen: Callable[..., Any], tmp_path: Path) -> Explain:
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    return lambda what: json.loads(portgen("explain", what, "--format", "json").out)
+
+
+def test_nginx_has_its_ports_and_who_may_reach_them(explained: Explain) -> None:
+    (nginx,) = explained("nginx")["services"]
+    assert nginx["ports"] == [{"port": 80, "transport": "tcp", "container_port": 80}]
+    assert nginx["allow"] == ["any"]
+    assert nginx["reach"] == "anyone"
+
+
+def test_a_service_has_all_that_the_text_says_of_it(explained: Explain) -> None:
+    (hub,) = explained("hub")["services"]
+    assert hub["assigned"] == "2025-09-22"
+    assert hub["backend"] == "127.0.0.1:5000"
+    (report,) = explained("report")["services"]
+    assert report["schedule"] == "daily"
+    (soon,) = explained("soon")["services"]
+    assert (soon["address"], soon["route"]) == ("172.30.0.22", "/wall/soon/")
+    assert (soon["health"], soon["notes"]) == ("/up", "Waits for its disk")
+    (old,) = explained("old")["services"]
+    assert (old["address"], old["route"], old["backend"]) == (None, None, None)
+
+
+def test_a_project_has_all_that_the_text_says_of_it(explained: Explain) -> None:
+    (wall,) = explained("wall")["projects"]
+    assert (wall["purpose"], wall["status"]) == ("For all to see", "active")
+    assert wall["network"] == {"name": "wall", "subnet": "172.30.0.0/24"}
+    assert [(room["group"], room["count"]) for room in wall["free"]] == [(None, 12), ("live", 2)]
+
+
+def test_the_schema_has_each_kind_of_step() -> None:
+    defined = record_types.json_schema()["$defs"]
+    kinds = [found["$ref"].rpartition("/")[2] for found in defined["Step"]["anyOf"]]
+    assert kinds == [kind.__name__ for kind in steps.ORDER]
+    for kind in steps.ORDER:
+        fields = defined[kind.__name__]["properties"]
+        assert set(fields) == {"kind", "text", *kind.__struct_fields__}
+        assert set(defined[kind.__name__]["required"]) == set(fields)
 
 
 def test_what_an_unchanged_check_prints_is_as_the_schema_says(
