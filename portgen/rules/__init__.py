@@ -12,9 +12,10 @@ the text of a path below the inventory's folder, or None. Only `portgen lint` as
 is rendered does not depend on it.
 
 A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`:
-what such a rule finds can't be rendered at all, or would break out of its syntax. Other packages
-add rules by the entry point group `portgen.rules`; one that can't be imported fails loudly. Rules
-do no I/O.
+because of what such a rule finds, a rendered file would be missing, be refused by its program, take
+another's place or mean something else than the inventory says (`ignore-unknown` is about `ignore`
+itself). Other packages add rules by the entry point group `portgen.rules`; one that can't be
+imported fails loudly. Rules do no I/O; `every` finds them with `plugins.load`, which reads folders.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
@@ -33,7 +33,6 @@ from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
-MOST_LISTED = 20  # names that a hint lists
 
 
 class Finding(NamedTuple):
@@ -105,15 +104,6 @@ class Suggestions:
         if self.left < 0:
             return None
         return did_you_mean(word, names)
-
-
-def listed(names: Collection[str]) -> str:
-    """Names as a hint lists them: of very many the first ones, and how many more there are."""
-    text = ", ".join(islice(names, MOST_LISTED))
-    more = len(names) - MOST_LISTED
-    if more > 0:
-        text += f" and {more} more"
-    return text
 
 
 class Documentation(NamedTuple):

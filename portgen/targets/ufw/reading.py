@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
-from portgen.plan.facts import Guard, Opening, port_of
+from portgen.plan.facts import Guard, Opening, port_of, single
 from portgen.plan.types import Endpoint, Transport
 from portgen.targets import Statement
 
@@ -147,7 +147,7 @@ def _straight(options: Mapping[str, str]) -> Guard | None:
         return None
     if options["-j"] != "DROP":
         return None
-    return Guard(address=options["-d"].removesuffix("/32"), subnet=options["!-s"])
+    return Guard(address=single(options["-d"]), subnet=options["!-s"])
 
 
 def _of_docker(options: Mapping[str, str], state: str) -> bool:
