@@ -4,7 +4,7 @@ A target is found by its name, and a name that begins with `_` is not a target. 
 add theirs by the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it
 decides nothing that `plan` could decide. Its templates are named `<target>/...`, and lie in
 portgen's `templates/`, or in a folder of that name beside the module of a target from another
-package.
+package. `every` finds targets with `plugins.load`, which reads folders.
 """
 
 from __future__ import annotations
