@@ -115,7 +115,7 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
             networks[statement.name] = statement.fact.subnet
         elif statement.fact is not None and not isinstance(statement.fact, Nginx):
             continue
-        for number in range(statement.first, statement.last + 1):
+        for number in range(statement.first, min(statement.last, len(lines)) + 1):
             lines[number - 1] = ""
     return _OfNoService([line for line in lines if line.strip()], networks)
 
@@ -263,8 +263,14 @@ def _readable(name: str) -> bool:
 
 def _read(target: str, files: Mapping[str, str]) -> Iterator[Statement]:
     """What a target reads in files of its own."""
-    if _readable(target):
-        yield from targets.every()[target].read(files)
+    if not _readable(target):
+        return
+    reader = targets.every()[target]
+    with targets.blamed(target, reader):
+        for statement in reader.read(files):
+            if statement.path not in files:
+                raise ValueError(f"a statement about {statement.path!r}, which was not asked for")
+            yield statement
 
 
 # --- one service ----------------------------------------------------------------------------------
