@@ -148,33 +148,6 @@ class Facts(NamedTuple):
     words: dict[str, Words]
 
 
-def moves_of(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
-    """New port -> the port it was before: the primary, then those that lead to the same port of the
-    container."""
-    gone = [port for port in before.ports if port not in now.ports]
-    come = [port for port in now.ports if port not in before.ports]
-    moves: dict[Endpoint, Endpoint] = {}
-    old, new = before.primary, now.primary
-    if (
-        old is not None
-        and new is not None
-        and old.port != new.port
-        and old.transport == new.transport
-    ):
-        moves[new] = old
-    for new in come:
-        same = [
-            old for old in gone if old not in moves.values() and _lead_alike(before, old, now, new)
-        ]
-        if new not in moves and len(same) == 1:
-            moves[new] = same[0]
-    return moves
-
-
-def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
-    return before.ports[old] == now.ports[new] and old.transport == new.transport
-
-
 def by_port(
     found: Iterable[tuple[str, Endpoint, str]],
 ) -> dict[str, dict[Endpoint, tuple[str, ...]]]:

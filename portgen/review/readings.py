@@ -152,13 +152,6 @@ def between(
     return before, after
 
 
-def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
-    """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts`
-    are by path below the output folder; `known` are the words for sources, which files lack."""
-    names = {NGINX, *(key.name for key in keys)}
-    return _facts(_parts(texts.items(), names), keys, known)
-
-
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
     """What of some files is to be read: nothing of documentation, and no blocks of services not
     in `names`."""

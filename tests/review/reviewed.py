@@ -3,12 +3,16 @@ Nothing is written."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from portgen import targets
 from portgen.files import diff, render
 from portgen.files.output import Output, Present
+from portgen.plan.facts import Facts, Key
+from portgen.plan.types import Plan
 from portgen.review import compare as review
+from portgen.review import readings
 from portgen.review.compare import Review
 from tests.estates import planned
 
@@ -37,6 +41,14 @@ def by_files(before: str, after: str) -> Review:
     )
     changes = diff.compare(new, present, diff.sums(new, present))
     return review.of_changes(changes, new, plan)
+
+
+def read_back(texts: Mapping[str, str], keys: Collection[Key]) -> Facts:
+    """The facts that rendered files hold by themselves: of the services in `keys`, and of the
+    hosts."""
+    files = [render.File(path, text, 0o644) for path, text in texts.items()]
+    _, facts = readings.between([], keys, files, Plan((), ()))
+    return facts
 
 
 def texts(case: Path) -> tuple[str, str]:

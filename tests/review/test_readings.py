@@ -11,9 +11,8 @@ from portgen import targets
 from portgen.files import render
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
-from portgen.review import readings
 from tests.estates import planned
-from tests.review.reviewed import FEATURES, TEMPLATES
+from tests.review.reviewed import FEATURES, TEMPLATES, read_back
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,7 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
     planned_facts = of_plan.of(plan, keys)
-    of_files = readings.read({file.path: file.text for file in files}, keys, planned_facts.words)
+    of_files = read_back({file.path: file.text for file in files}, keys)
     for key, expected in planned_facts.services.items():
         rendered = expected.units or expected.container or expected.openings or expected.route
         assert bool(rendered) == (key in of_files.services), key
@@ -82,8 +81,8 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
     nginx = {"nginx": targets.every()["nginx"]}
     key = Key("box", "web")
     before, after = (
-        readings.read(
-            {file.path: file.text for file in render.files(plan, nginx, folders)}, {key}, {}
+        read_back(
+            {file.path: file.text for file in render.files(plan, nginx, folders)}, {key}
         ).services[key]
         for folders in ([shipped], [tmp_path, shipped])
     )
@@ -100,7 +99,7 @@ def test_a_block_in_which_a_reader_finds_nothing_is_shown_by_its_file() -> None:
     files = render.files(planned(INVENTORY), targets.every(), [shipped])
     texts = {file.path: file.text for file in files}
     path, key = "box/nginx/snippets/portgen-locations.conf", Key("box", "web")
-    assert not readings.read(texts, {key}, {}).services[key].other
+    assert not read_back(texts, {key}).services[key].other
     texts[path] = "# portgen:web Web\n# location /web/ { proxy_pass http://portgen_web/; }\n"
-    web = readings.read(texts, {key}, {}).services[key]
+    web = read_back(texts, {key}).services[key]
     assert (web.route, web.other) == (None, {"nginx/snippets/portgen-locations.conf": texts[path]})

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
-from portgen.plan.facts import Guard, Opening, port_of
+from portgen.plan.facts import Guard, Opening, port_of, single
 from portgen.plan.types import Endpoint, Transport
 from portgen.targets import Statement
 
@@ -81,7 +81,7 @@ def _guards(path: str, text: str) -> Iterator[Statement]:
         elif target in _KEEPS_OUT and rule.value("--ctstate", negated=True) == "DNAT":
             address, subnet = rule.value("-d"), rule.value("-s", negated=True)
             if address is not None:
-                address = address.removesuffix("/32")
+                address = single(address)
                 guard = Guard(address=address, subnet=subnet)
                 yield Statement(path, rule.line, rule.line, address, guard)
 
