@@ -104,7 +104,7 @@ def _visitors(server: Server | None) -> str:
     if server is None:
         return ""
     if server.reach.kind == "policy":
-        return "as open as ufw's default says"
+        return "as open as ufw's default policy says"
     return f"open to {server.reach}"
 
 
