@@ -42,12 +42,3 @@ def test_what_listens_now_is_passed_by(
         "skipped 5001: free in the inventory, but vite listens on it\n"
         "skipped 5003: free in the inventory, but another program listens on it\n"
     )
-
-
-def test_a_hint_with_very_many_names_says_how_many_more_there_are(
-    tmp_path: Path, portgen: Callable[..., Any]
-) -> None:
-    services = "".join(f"      web-{number}: {{port: {number}}}\n" for number in range(5000, 5023))
-    (tmp_path / "inventory.yaml").write_text(wall(services))
-    ran = portgen("move", "mail-relay", "5050")
-    assert ran.err.endswith("web-5019 and 3 more\n")
