@@ -19,7 +19,7 @@ from portgen import whole
 from portgen.machine import programs
 from portgen.plan.types import NGINX, Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
-from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked, blocks
+from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked, blamed, blocks
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
@@ -88,7 +88,9 @@ def run(
         try:
             for name, host, files in _files(plan, targets, texts):
                 traced = _Traced(name, host, files, at, out, on.folder)
-                for item in targets[name].checks(host, files, on):
+                with blamed(name, targets[name]):
+                    items = list(targets[name].checks(host, files, on))
+                for item in items:
                     if not isinstance(item, Check):
                         outcomes.append(_outcome(traced, host.name, [item]))
                         continue

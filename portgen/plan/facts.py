@@ -91,11 +91,13 @@ class Opening(Struct, frozen=True):
 class Guard(Struct, frozen=True):
     """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may
     reach a published port; one that is not in it is as open as docker makes it. `address`: the
-    container's, closed to whoever comes straight to it from outside of `subnet`."""
+    container's, closed to whoever comes straight to it from outside of `subnet`. `other`: rules whose
+    meaning is not wholly known, as they are written; from a file only."""
 
     published: dict[Endpoint, tuple[str, ...]] = {}
     address: str | None = None
     subnet: str | None = None
+    other: tuple[str, ...] = ()
 
 
 class Nginx(Struct, frozen=True):

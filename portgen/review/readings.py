@@ -115,7 +115,7 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
             networks[statement.name] = statement.fact.subnet
         elif statement.fact is not None and not isinstance(statement.fact, Nginx):
             continue
-        for number in range(statement.first, statement.last + 1):
+        for number in range(statement.first, min(statement.last, len(lines)) + 1):
             lines[number - 1] = ""
     return _OfNoService([line for line in lines if line.strip()], networks)
 
@@ -263,8 +263,14 @@ def _readable(name: str) -> bool:
 
 def _read(target: str, files: Mapping[str, str]) -> Iterator[Statement]:
     """What a target reads in files of its own."""
-    if _readable(target):
-        yield from targets.every()[target].read(files)
+    if not _readable(target):
+        return
+    reader = targets.every()[target]
+    with targets.blamed(target, reader):
+        for statement in reader.read(files):
+            if statement.path not in files:
+                raise ValueError(f"a statement about {statement.path!r}, which was not asked for")
+            yield statement
 
 
 # --- one service ----------------------------------------------------------------------------------
@@ -291,9 +297,24 @@ def _guard(found: _Found) -> Guard | None:
         return None
     whole = Guard()
     for guard in guards:
-        published = {**whole.published, **guard.published}
-        whole = Guard(published, whole.address or guard.address, whole.subnet or guard.subnet)
+        whole = _with_guard(whole, guard)
     return whole
+
+
+def _with_guard(whole: Guard, more: Guard) -> Guard:
+    """A guard with what a further rule says. What it already says otherwise is not overwritten."""
+    published = dict(whole.published)
+    other = whole.other + more.other
+    for endpoint, sources in more.published.items():
+        if endpoint in published:
+            other = (*other, f"{endpoint}: {' '.join(sources)}")
+        else:
+            published[endpoint] = sources
+    if whole.address is None:
+        return Guard(published, more.address, more.subnet, other)
+    if more.address is not None:
+        other = (*other, f"{more.address}: {more.subnet}")
+    return Guard(published, whole.address, whole.subnet, other)
 
 
 def _service(found: _Found) -> Service:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from portgen import plugins
 from portgen.plan.types import Host
+from portgen.targets._blame import blamed
 from portgen.targets._marks import Block, blocks, chunks, without_others
 from portgen.targets._types import (
     Check,
@@ -39,6 +40,7 @@ __all__ = [
     "Statement",
     "Target",
     "Unchecked",
+    "blamed",
     "blocks",
     "chunks",
     "every",
