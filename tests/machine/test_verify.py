@@ -319,7 +319,7 @@ def test_a_bad_guard_is_rejected_by_iptables_at_its_service(
     assert code == 1, err
     line = line_of(everything / "inventory.yaml", "      published-lan:")
     assert out.startswith(
-        f'inventory.yaml:{line}:22: error: unknown option "--ctsideways" [verify-ufw]'
+        f'inventory.yaml:{line}:7: error: unknown option "--ctsideways" [verify-ufw]'
     )
     assert f"portgen-after.rules:{line_of(guard, '--ctsideways')}" in out
 
