@@ -1,8 +1,7 @@
 """The way through the house, one stage after the other; every command is a prefix of it.
 
     inventory.yaml -load-> Source -make-> Plan -check-> [Problem]
-                                           |
-                                           +-render-> [File] -compare-> [Change] -write-> output/
+    Plan -render-> [File] -compare(output/)-> [Change] -review-> you -write-> output/
 
 In: `Settings`, from the command line. Out: what each stage gives. Imports each stage only when it
 is reached.

@@ -18,9 +18,8 @@ REPOSITORY = Path(__file__).parents[1]
 def wall(
     services: str = "", *, host: str = "zones: {lan: [192.168.0.0/16]}", more: str = ""
 ) -> str:
-    """The host `box` and its project `wall`, ports 5000-5099. `services` are the lines below `services:`,
-    without
-    them that key is left out; `more` are further lines of the project."""
+    """The host `box` and its project `wall`, ports 5000-5099. `services` are the lines below
+    `services:`, without them that key is left out; `more` are further lines of the project."""
     text = f"""\
 version: 1
 hosts: {{box: {{{host}}}}}

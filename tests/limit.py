@@ -1,6 +1,5 @@
-"""An end for what would hang. What works is limited by the processor's time, what waits by `HANGS`: the
-load of the
-machine changes neither."""
+"""An end for what would hang. What works is limited by the processor's time, what waits by `HANGS`:
+the load of the machine changes neither."""
 
 from __future__ import annotations
 
@@ -12,9 +11,8 @@ from types import FrameType
 
 # Seconds by the clock, for whatever waits for something: it only ends what would wait for ever.
 HANGS = 600.0
-# Seconds of the processor's time: many times what anything here takes. What walks over all pairs, or over
-# every
-# port, takes minutes.
+# Seconds of the processor's time: many times what anything here takes. What walks over all pairs,
+# or over every port, takes minutes.
 SECONDS = 5.0
 
 

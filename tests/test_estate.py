@@ -82,9 +82,8 @@ def test_24_forwarders_one_service_on_the_host_network_25_routes(host: Host) -> 
         "variances-dashboard"
     ]
     assert len(host.routes) == DASHBOARDS
-    assert (
-        len(host.openings) == 1 + DASHBOARDS + 1 + 1 + 1
-    )  # nginx twice, the dashboards, the API, the database from one network
+    # nginx twice, the dashboards, the API, the database from one network
+    assert len(host.openings) == 1 + DASHBOARDS + 1 + 1 + 1
 
 
 def test_postgresql_is_shared_and_open_to_the_projects_alone(plan: Plan, host: Host) -> None:

@@ -43,9 +43,8 @@ def test_lint_comes_to_an_end_and_says_a_bearable_amount(
     with ends():
         run = portgen("lint")
     assert run.code in (Exit.OK, Exit.DIFFERENT, Exit.INVENTORY), run.err
-    assert (
-        len(run.out) < 300 * SIZE
-    )  # a few findings for each entry, and never one for each pair of them
+    # a few findings for each entry, and never one for each pair of them
+    assert len(run.out) < 300 * SIZE
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-"""The house: folders are floors, a folder imports only from those above it in the list, and what a floor
-may touch
-is the same for every file in it."""
+"""The house: folders are floors, a folder imports only from those before it in the list, and what a
+floor may touch is the same for every file in it."""
 
 from __future__ import annotations
 
@@ -114,10 +113,19 @@ def test_each_folder_is_a_floor() -> None:
 
 
 @every_module
-def test_a_folder_imports_only_from_the_floors_below_it(path: Path) -> None:
+def test_a_folder_imports_only_from_the_floors_before_it(path: Path) -> None:
     if room_of(path) in FLOORS:
         higher = set(FLOORS[FLOORS.index(room_of(path)) + 1 :])
         assert rooms_used(path) & higher == set()
+
+
+def test_the_map_names_every_module() -> None:
+    """Rules and commands have lists of their own: docs/rules.md and docs/commands.md."""
+    page = (PACKAGE.parent / "docs/architecture.md").read_text()
+    listed = ("rules", "commands")
+    own = [path for path in MODULES if room_of(path) not in listed]
+    missing = [name(path) for path in own if f"`{path.name}`" not in page]
+    assert missing == []
 
 
 def test_rooms_import_each_other_in_no_circle() -> None:

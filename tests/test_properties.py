@@ -397,9 +397,8 @@ def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(
         readback.check(plan, files, Path(folder))
     whole = plain_of(plan, field)
     if whole is not None:
-        expected = (
-            value.lower().rstrip(".") if field == FIELDS[0] else value
-        )  # a host name has no capitals
+        # a host name has no capitals
+        expected = value.lower().rstrip(".") if field == FIELDS[0] else value
         assert whole == expected, f"{value!r} was planned as {whole!r}"
 
 

@@ -1,6 +1,5 @@
-"""The house of the tests: they mirror portgen's rooms, use its public names, and no limit of theirs is the
-machine's
-speed."""
+"""The house of the tests: they mirror portgen's rooms, use its public names, and no limit of theirs
+is the machine's speed."""
 
 from __future__ import annotations
 

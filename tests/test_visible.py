@@ -392,21 +392,16 @@ def test_every_invisible_character_of_unicode_is_spelled_out() -> None:
     """The list of what is hidden has every format character of Unicode that Python knows, but for those with
     a reason to be left."""
     allowed = {0x200C, 0x200D}  # joiners
-    arabic = {
-        *range(0x600, 0x606),
-        0x6DD,
-        0x70F,
-        0x890,
-        0x891,
-        0x8E2,
-    }  # signs that are seen, around the number that follows
+    # signs that are seen, around the number that follows
+    arabic = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2}
+    # of hieroglyphs, shorthand, music
     scripts = {
         0x110BD,
         0x110CD,
         *range(0x13430, 0x13460),
         *range(0x1BCA0, 0x1BCA4),
         *range(0x1D173, 0x1D17B),
-    }  # of hieroglyphs, shorthand, music
+    }
     unseen = (
         {n for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n)) == "Cf"}
         - allowed

@@ -116,10 +116,20 @@ def paragraphs(help_text: str | None) -> list[str]:
 
 
 def wrapped(text: str) -> str:
-    """A paragraph in lines of a page's width."""
-    return textwrap.fill(
-        " ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False
-    )
+    """A paragraph in lines of a page's width; of a list, each item by itself."""
+    parts = []
+    for part in re.split(r"\n(?=\s*- )", text):
+        joined = " ".join(part.split())
+        parts.append(
+            textwrap.fill(
+                joined,
+                WIDTH,
+                subsequent_indent="  " if joined.startswith("- ") else "",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+    return "\n".join(parts)
 
 
 def options(command: click.Command, context: click.Context, left_out: set[str | None]) -> list[str]:

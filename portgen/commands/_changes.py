@@ -51,11 +51,16 @@ def block(change: Change, style: Style) -> str:
 
 def counted(changes: Sequence[Change]) -> str:
     """`29 files: 27 added, 2 changed`; SHA256SUMS is not counted unless it is alone."""
-    files = _without_sums(changes)
-    counts: Counter[str] = Counter(change.kind for change in files)
-    parts = [f"{counts[kind]} {name}" for kind, name in _KINDS.items() if counts[kind]]
-    total = "1 file" if len(files) == 1 else f"{len(files)} files"
-    return f"{total}: {', '.join(parts)}"
+    count = len(_without_sums(changes))
+    if count == 1:
+        return f"1 file: {by_kind(changes)}"
+    return f"{count} files: {by_kind(changes)}"
+
+
+def by_kind(changes: Sequence[Change]) -> str:
+    """`27 added, 2 changed`, of the same files."""
+    counts: Counter[str] = Counter(change.kind for change in _without_sums(changes))
+    return ", ".join(f"{counts[kind]} {name}" for kind, name in _KINDS.items() if counts[kind])
 
 
 def _without_sums(changes: Sequence[Change]) -> Sequence[Change]:

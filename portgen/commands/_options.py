@@ -47,7 +47,11 @@ _OPTIONS = (
         type=click.Choice(["text", "json", "github", "markdown"]),
         help="How to print findings and data.  [default: text]",
     ),
-    click.option("--color", type=click.Choice(["auto", "always", "never"]), help="[default: auto]"),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        help="Whether to print colours; auto: on a terminal.  [default: auto]",
+    ),
     click.option("-q", "quiet", is_flag=True, default=None, help="Print errors only."),
     click.option(
         "-v", "verbose", is_flag=True, default=None, help="More detail; a traceback for a bug."

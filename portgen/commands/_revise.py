@@ -31,7 +31,11 @@ Lock = Callable[[], AbstractContextManager[None]]
 
 def with_revision(body: Callable[..., R]) -> Callable[..., R]:
     """What every command that edits takes: its options, and the `Settings` as first argument."""
-    yes = click.option("--yes", is_flag=True, help="Write without asking.")
+    yes = click.option(
+        "--yes",
+        is_flag=True,
+        help="Write without asking (without a terminal nothing is asked).",
+    )
     render = click.option("--render", is_flag=True, help="Render afterwards.")
     return yes(render(with_settings(body)))
 

@@ -53,7 +53,11 @@ Examples:
     help="Who listens on the host's port.",
 )
 @click.option("--container-port", type=_PORT, metavar="PORT", help="The port inside the container.")
-@click.option("--protocol", type=click.Choice(["http", "tcp", "udp"]))
+@click.option(
+    "--protocol",
+    type=click.Choice(["http", "tcp", "udp"]),
+    help="What it speaks; only http gets a route.",
+)
 @click.option("--route", metavar="PATH", help="Its prefix at nginx, such as /dashboard/{name}/.")
 @click.option("--no-route", is_flag=True, help="No route, whatever the project's default.")
 @click.option(
@@ -63,7 +67,7 @@ Examples:
     help="Who may reach the port itself: any, a zone, a project, a CIDR. Repeat it for several.",
 )
 @click.option("--health", metavar="PATH", help="The URL path that answers when it is well.")
-@click.option("--assigned", metavar="DATE", help="[default: today]")
+@click.option("--assigned", metavar="DATE", help="The day it got its port.  [default: today]")
 @with_revision
 def command(
     settings: Settings,

@@ -26,7 +26,7 @@ hosts:
       lan: [192.168.0.0/16]                # names for `allow`, beside `any` and the projects' names
     reserved: [22]                         # ports that nobody may take
     nginx:
-      # What visitors type. Without it you have a server block of your own, with our snippet in it.
+      # What visitors type. Without it you have your own server block, with portgen's snippet in it.
       server_name: apps.example.com
       upstream: address                    # by the containers' addresses: ports move without nginx
       allow: [any]                         # who may reach nginx
@@ -123,7 +123,7 @@ def command(settings: Settings, into: Path | None) -> None:
     }
     there = [name for name in files if (place / name).exists()]
     if there:
-        message = f"{place}: {', '.join(there)} is already there"
+        message = f"{place}: {_already_there(there)}"
         hint = "name an empty folder: portgen init DIR"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
     create(place, files)
@@ -137,6 +137,12 @@ def command(settings: Settings, into: Path | None) -> None:
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
     change = f"cd {place} && " if into else ""
     screen.status(f"next: {change}portgen render", settings.style)
+
+
+def _already_there(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} already exists"
+    return f"{', '.join(names)} already exist"
 
 
 def _hooks(folder: str) -> str:

@@ -53,7 +53,11 @@ Examples:
     is_flag=True,
     help="Don't write; exit 1 if any file would change. `portgen diff` explains the change.",
 )
-@click.option("--yes", is_flag=True, help="Write without asking.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Write without asking (without a terminal nothing is asked).",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
@@ -120,7 +124,7 @@ def _render(settings: Settings, key: str | None, wish: _Wish, asks: bool) -> int
     if not _agreed(settings, compared.changes, wish, asks):
         return Exit.DIFFERENT
     _write(settings, compared.changes, wish, asks)
-    written = f"written to {settings.output_name}: {_changes.counted(compared.changes)}"
+    written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
     screen.status(written, style)
     if wish.tracked:
         _refuse_untracked(settings)

@@ -182,9 +182,8 @@ def _root() -> Path:
     if not os.path.isabs(cache):
         cache = os.path.expanduser("~/.cache")
     if not os.path.isabs(cache):
-        cache = (
-            os.devnull
-        )  # a user without a home gets no cache, and no folder named `~` where they stand
+        # a user without a home gets no cache, and no folder named `~` where they stand
+        cache = os.devnull
     return Path(cache, "portgen")
 
 

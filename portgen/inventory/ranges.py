@@ -85,9 +85,8 @@ class Owned(Generic[Owner]):
     """Ranges, each with an owner, that may overlap: who has a number, and whose ranges overlap."""
 
     def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
-        self._items = sorted(
-            items, key=lambda item: item[0].start
-        )  # stable: of equal ones the first written comes first
+        # stable: of equal ones the first written comes first
+        self._items = sorted(items, key=lambda item: item[0].start)
         self._starts = [part.start for part, _ in self._items]
         # The item that reaches furthest, of those up to each: what overlaps with a range is found
         # without a search for it.

@@ -242,9 +242,8 @@ def _work(
         signal.signal(signal.SIGPROF, late)
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_AS, _mapped() + memory)
-        _limit(
-            resource.RLIMIT_CPU, int(seconds + _GRACE) + 1
-        )  # whole seconds; the kernel kills what goes beyond
+        # whole seconds; the kernel kills what goes beyond
+        _limit(resource.RLIMIT_CPU, int(seconds + _GRACE) + 1)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         answer = memoryview(work(tell))
         signal.setitimer(signal.ITIMER_PROF, 0)

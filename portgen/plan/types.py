@@ -192,9 +192,8 @@ class Service(Struct, frozen=True):
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
     address_is_pinned: bool
     network: str | None
-    units: tuple[
-        str, ...
-    ]  # the systemd unit that forwards each of `ports`; empty where nothing does
+    # the systemd unit that forwards each of `ports`; empty where nothing does
+    units: tuple[str, ...]
     route: Route | None  # None unless it will be rendered
     written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None

@@ -14,7 +14,7 @@ from portgen.review import step_words, words
 from portgen.review.compare import Review
 from portgen.visible import visible_line
 
-COMMANDS = "docs/install.md has the commands"
+COMMANDS = "the install guide has the commands (INSTALL.md)"
 
 
 def text(review: Review, most: int | None = None) -> Iterator[str]:

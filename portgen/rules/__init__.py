@@ -12,9 +12,10 @@ the text of a path below the inventory's folder, or None. Only `portgen lint` as
 is rendered does not depend on it.
 
 A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`:
-what such a rule finds can't be rendered at all, or would break out of its syntax. Other packages
-add rules by the entry point group `portgen.rules`; one that can't be imported fails loudly. Rules
-do no I/O.
+because of what such a rule finds, a rendered file would be missing, be refused by its program, take
+another's place or mean something else than the inventory says (`ignore-unknown` is about `ignore`
+itself). Other packages add rules by the entry point group `portgen.rules`; one that can't be
+imported fails loudly. Rules do no I/O; `every` finds them with `plugins.load`, which reads folders.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ nginx 1.22 refuses some of these, and silently takes the others:
   `proxy_http_version`, `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`,
   timeout, `client_max_body_size`, `auth_basic`, `auth_basic_user_file`
 - a second `proxy_set_header` of one name: both are sent, and each application believes another one;
-  names have no capitals
-- `allow` and `deny` behind those of the route's `allow`: never looked at, since the first match wins
+  upper and lower case do not count
+- `allow` and `deny` after those of the route's `allow`: never looked at, since the first match wins
 - another `…_pass`, `empty_gif`, `stub_status`, `mp4`, `flv`, `perl`: the last one answers
 - `return` on the location's own level: it answers before `allow` and the password are asked
 - `proxy_set_header` with Content-Length or Transfer-Encoding: nginx sends the body as it came, and

@@ -4,7 +4,8 @@ A target is found by its name, and a name that begins with `_` is not a target. 
 add theirs by the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it
 decides nothing that `plan` could decide. Its templates are named `<target>/...`, and lie in
 portgen's `templates/`, or in a folder of that name beside the module of a target from another
-package. The `files` that a target is given are its own only, text by path below `output/<host>/`.
+package. `every` finds targets with `plugins.load`, which reads folders. The `files` that a target is
+given are its own only, text by path below `output/<host>/`.
 """
 
 from __future__ import annotations

@@ -57,9 +57,8 @@ def environment(folder: Path) -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER")
         for what, value in (("NAME", "Tester"), ("EMAIL", "tester@example.com"))
     }
-    path = os.pathsep.join(
-        (str(Path(sys.executable).parent), os.environ["PATH"])
-    )  # where this checkout's portgen is
+    # where this checkout's portgen is
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return {
         **found,
         **who,

@@ -27,9 +27,8 @@ CACHED = re.compile("[0-9a-f]{32,40}")
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """`failing(n)`: the n-th rename of the next write, and all after it, find the disk full. The cache's do
-    not
-    count."""
+    """`failing(n)`: the n-th rename of the next write, and all after it, find the disk full. The
+    cache's do not count."""
     real = os.replace
     left = [10**9]
 

@@ -63,7 +63,7 @@ def test_a_second_writer_waits_for_the_first(rendered: Path, need: Callable[[str
     finally:
         os.close(held)
     _, err = second.communicate(timeout=HANGS)
-    assert (second.returncode, "written to output" in err) == (Exit.OK, True)
+    assert (second.returncode, "written to output/: " in err) == (Exit.OK, True)
 
 
 @pytest.fixture

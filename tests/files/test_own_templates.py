@@ -297,9 +297,8 @@ def test_no_template_takes_all_time_or_memory(
     own(UNIT, text)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ran = portgen("render", "--yes")
-    assert (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
-    )  # KiB; the page of a glutton that may pass is small
+    # KiB; the page of a glutton that may pass is small
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
     if said is not None:
         assert (ran.code, ran.out) == (Exit.INVENTORY, "")
         assert UNIT in ran.err

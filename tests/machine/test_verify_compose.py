@@ -170,9 +170,8 @@ def test_ports_in_the_base_for_a_service_of_ours_are_an_error(
     portgen: Portgen,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(
-        programs, "find", lambda program: None
-    )  # read from the file: no program says so
+    # read from the file: no program says so
+    monkeypatch.setattr(programs, "find", lambda program: None)
     base(shop, **{service.replace("-", "_"): written})
     code, out, _ = portgen("verify", "--rendered")
     assert code == 1

@@ -1,6 +1,5 @@
-"""What the plan decides once: a unit's name, whether a service has a route, what is pinned or a default;
-and that
-commands show just that."""
+"""What the plan decides once: a unit's name, whether a service has a route, what is pinned or a
+default; and that commands show just that."""
 
 from __future__ import annotations
 

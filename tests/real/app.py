@@ -1,13 +1,11 @@
-"""One small real web app, run once a dashboard: it says who it is and what reached it. The standard library
-only.
+"""One small real web app, run once a dashboard: it says who it is and what reached it. The standard
+library only.
 
-In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address ("0.0.0.0");
-LINGER, the
-seconds it takes to stop ("0").
-The http paths are listed in `Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks
-for TLS
-("N", then an error message with the app's name); a udp port answers each datagram with the app's name and
-the datagram.
+In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIND, the address
+("0.0.0.0"); LINGER, the seconds it takes to stop ("0"). The http paths are listed in
+`Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks for TLS ("N", then
+an error message with the app's name); a udp port answers each datagram with the app's name and the
+datagram.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What an inventory declares, read without portgen - a mistake of portgen's must not hide in what the tests
-expect.
+"""What an inventory declares, read without portgen - a mistake of portgen's must not hide in what
+the tests expect.
 
-In: an inventory's path. Out: the services with their defaults filled in, and the compose files its teams
-would have.
+In: an inventory's path. Out: the services with their defaults filled in, and the compose files its
+teams would have.
 Never: derives an address, a unit or a rule; that is what is being tested.
 """
 
@@ -59,9 +59,8 @@ class Declared:
     server_name: str
     nginx_ports: tuple[int, ...] = ()
     nginx_allow: tuple[str, ...] = ()
-    networks: dict[str, tuple[str, str]] = field(
-        default_factory=dict
-    )  # a project's: its name, its subnet
+    # a project's: its name, its subnet
+    networks: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def service(self, name: str) -> Service:
         """The service of this name."""

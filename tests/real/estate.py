@@ -1,9 +1,8 @@
-"""The estate on the test host: the teams' apps, the operator's own settings, and portgen's output installed
-on top.
+"""The estate on the test host: the teams' apps, the operator's own settings, and portgen's output
+installed on top.
 
-In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be visited,
-changed and
-put back. Never: installs in any other way than the blocks of docs/install.md.
+In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be
+visited, changed and put back. Never: installs in any other way than the blocks of docs/install.md.
 """
 
 from __future__ import annotations
@@ -77,9 +76,8 @@ class Estate:
     host: Host
     project: Path = REPOSITORY
     declared: Declared = field(init=False)
-    processes: dict[str, str] = field(
-        default_factory=dict
-    )  # the running stand-ins' units, by file name
+    # the running stand-ins' units, by file name
+    processes: dict[str, str] = field(default_factory=dict)
 
     def furnish(self) -> None:
         """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""

@@ -1,10 +1,9 @@
 """Who may get in where, before, during and after a change - and which attempts of the probers were faults.
 
-In: what the old and the new inventory declare (`declared`, read without portgen), where the containers were
-seen to be, and the probers' runs. Out: faults, and counts of what was tried. Never: asks portgen what it
-planned. Two things are counted and not taken for faults, since they happen without portgen too:
-`_datagrams` and
-`_not_apart`.
+In: what the old and the new inventory declare (`declared`, read without portgen), where the
+containers were seen to be, and the probers' runs. Out: faults, and counts of what was tried. Never:
+asks portgen what it planned. Two things are counted and not taken for faults, since they happen
+without portgen too: `_datagrams` and `_not_apart`.
 
 During a change a visitor may meet whoever the old or the new state has there FOR THAT VISITOR, and nobody
 else. A service that the change does not touch answers all the while. One that it does touch may be away,
@@ -31,9 +30,8 @@ class Source:
     """A place that visitors come from."""
 
     name: str
-    host: tuple[
-        str, ...
-    ]  # the host's addresses that face it: a udp service answers from these only
+    # the host's addresses that face it: a udp service answers from these only
+    host: tuple[str, ...]
     v4: str
     v6: str | None = None
     kind: str = "neighbour"  # or "container", or "host": its loopback passes no firewall
@@ -176,12 +174,10 @@ class Verdict:
 
     faults: list[Fault] = field(default_factory=list)
     tried: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by source, family, form
-    got_in: Counter[tuple[str, str, str]] = field(
-        default_factory=Counter
-    )  # answered by whom the state has there
-    blind: list[str] = field(
-        default_factory=list
-    )  # doors that nobody tried, or got in at, where it should have been
+    # answered by whom the state has there
+    got_in: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    # doors that nobody tried, or got in at, where it should have been
+    blind: list[str] = field(default_factory=list)
     datagrams_lost: int = 0  # one at a time, by udp forwarders: see `_datagrams`
     not_apart: int = 0  # moments in which docker's networks were not apart: see `_not_apart`
 

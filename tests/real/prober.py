@@ -50,12 +50,10 @@ SYN_SECONDS = 0.9
 DATAGRAM_SECONDS = 2.0
 REPLY_SECONDS = 10.0
 
-# Each datagram leaves from its door's next port here. The kernel takes another one from the same port
-# within 30 s for the old
-# exchange, which no firewall looks at again. (It knows a new TCP connection by its SYN.) A later prober
-# begins ahead of
-# where an earlier one ended, since no door is tried more often than STEPS_PER_SECOND. The kernel gives
-# nobody these ports.
+# Each datagram leaves from its door's next port here. The kernel takes another one from the same
+# port within 30 s for the old exchange, which no firewall looks at again. (It knows a new TCP
+# connection by its SYN.) A later prober begins ahead of where an earlier one ended, since no door
+# is tried more often than STEPS_PER_SECOND. The kernel gives nobody these ports.
 SOURCE_PORTS = range(20000, 32768)
 STEPS_PER_SECOND = 4
 
@@ -91,12 +89,10 @@ class Prober:
         self.phase = "before"
         self.over = False
         self.runs: list[list[list[Any]]] = [[] for _ in doors]
-        self.turns = [int(time.monotonic() * STEPS_PER_SECOND)] * len(
-            doors
-        )  # of SOURCE_PORTS, by door
-        self.left = dict.fromkeys(
-            range(len(doors)), TIMES
-        )  # doors that were not yet tried often enough in this phase
+        # of SOURCE_PORTS, by door
+        self.turns = [int(time.monotonic() * STEPS_PER_SECOND)] * len(doors)
+        # doors that were not yet tried often enough in this phase
+        self.left = dict.fromkeys(range(len(doors)), TIMES)
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
         self.flying: set[Attempt] = set()

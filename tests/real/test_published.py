@@ -51,9 +51,8 @@ EXTENSION = """\
     title: ES Inventory Hub
 """
 
-# What ufw-docker (github.com/chaifeng/ufw-docker) adds to after.rules, its `:DOCKER-USER` line that empties
-# the chain at
-# each reload included.
+# What ufw-docker (github.com/chaifeng/ufw-docker) adds to after.rules, its `:DOCKER-USER` line that
+# empties the chain at each reload included.
 UFW_DOCKER = """\
 # BEGIN UFW AND DOCKER
 *filter
@@ -167,13 +166,12 @@ def published(installed: Estate, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def holds(estate: Estate) -> None:
-    """What `allow` says is reachable, by any of the host's addresses; nothing else is, nor a container by
-    its own address.
+    """What `allow` says is reachable, by any of the host's addresses; nothing else is, nor a
+    container by its own address.
 
-    Two exceptions that take nothing from that: who is allowed by `any` may as well use the container's
-    address, and a udp
-    forwarder answers from the address that faces the visitor, so only that one is tried where it should be
-    open.
+    Two exceptions that take nothing from that: who is allowed by `any` may as well use the
+    container's address, and a udp forwarder answers from the address that faces the visitor, so
+    only that one is tried where it should be open.
     """
     addresses = estate.addresses()
     services = [service for service in estate.declared.services if 5300 <= service.port <= 5308]

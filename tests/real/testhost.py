@@ -1,12 +1,11 @@
-"""A whole Debian host to try portgen's output on: systemd as PID 1, nginx, ufw, socat and a docker daemon
-of its own.
+"""A whole Debian host to try portgen's output on: systemd as PID 1, nginx, ufw, socat and a docker
+daemon of its own.
 
 In: a machine with Linux and either a docker daemon that answers or root, `dockerd` and `debootstrap`.
 Out: a booted `Host` that runs commands, takes files and reboots.
-Never: stops a daemon or a container that it did not start, touches this machine's firewall, or talks to any
-address
-beyond the host's own and its two neighbours' (network namespaces inside the host; the host has no other
-network).
+Never: stops a daemon or a container that it did not start, touches this machine's firewall, or
+talks to any address beyond the host's own and its two neighbours' (network namespaces inside the
+host; the host has no other network).
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""A visitor of the host's services: runs inside the host or a neighbour's network namespace, the standard
-library only.
+"""A visitor of the host's services: runs inside the host or a neighbour's network namespace, the
+standard library only.
 
 In: a command's name, and its arguments as JSON on stdin. Out: what was seen, as JSON on stdout.
 Never: judges. A failed visit is a result with `error`; the tests say what should have happened.
 
-A place to visit is {"url": …, "at": the address to connect to (the url's host where left out), "headers":
-{…}}.
-Certificates are not verified: the host's is self-signed.
+A place to visit is {"url": …, "at": the address to connect to (the url's host where left out),
+"headers": {…}}. Certificates are not verified: the host's is self-signed.
 """
 
 from __future__ import annotations

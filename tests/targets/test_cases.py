@@ -25,9 +25,8 @@ from tests.limit import HANGS
 REPOSITORY = Path(__file__).parents[2]
 CASES = sorted(Path(__file__).parent.glob("cases/*/inventory.yaml"))
 TARGETS = ("compose", "nginx", "systemd", "ufw")
-SHARED = (
-    REPOSITORY / "templates/ufw/apply.py"
-).read_text()  # the main part of every firewall script
+# the main part of every firewall script
+SHARED = (REPOSITORY / "templates/ufw/apply.py").read_text()
 
 
 def rendered(case: Path) -> list[File]:

@@ -1,6 +1,5 @@
-"""Each target reads what it writes: over generated plans, what the files say is what the plan has, and no
-comment,
-mark or description is needed to see it."""
+"""Each target reads what it writes: over generated plans, what the files say is what the plan has,
+and no comment, mark or description is needed to see it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy of the
-checkout.
+"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy
+of the checkout.
 
-A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and what
-follows is what it has to
-print; `…` stands for anything, and `[exit 1]` for an exit code that is not 0.
+A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and
+what follows is what it has to print; `…` stands for anything, and `[exit 1]` for an exit code that
+is not 0.
 """
 
 from __future__ import annotations
@@ -50,9 +50,23 @@ def commands_of(text: str) -> Iterator[tuple[str, str]]:
     yield from zip(parts[1::2], parts[2::2], strict=True)
 
 
-def matches(expected: str, printed: str) -> bool:
+class Ran(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    printed: str
+    code: int
+
+
+def matches(expected: str, ran: Ran) -> bool:
+    """`…` stands for any text, and never for an exit code."""
+    ending = re.search(r"^\[exit (\d+)\]\s*\Z", expected, re.MULTILINE)
+    code = 0
+    if ending is not None:
+        code = int(ending[1])
+        expected = expected[: ending.start()]
     pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
-    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+    text_is_right = re.fullmatch(pattern, ran.printed.strip(), re.DOTALL) is not None
+    return text_is_right and ran.code == code
 
 
 class Checkout:
@@ -77,12 +91,11 @@ class Checkout:
         for name in (".installed", ".installed-dev"):
             (folder / ".venv" / name).touch()
 
-    def run(self, command: str) -> str:
-        """What it prints, with `[exit N]` where that is not 0."""
+    def run(self, command: str) -> Ran:
         package = re.fullmatch(r"\.venv/bin/python -m pip install -q (\S+)", command)
         if package is not None:
             self.install(self.folder / package[1])
-            return ""
+            return Ran("", 0)
         path = f"{self.folder}{os.pathsep}{self.installed}"
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
@@ -95,9 +108,7 @@ class Checkout:
             env=environment,
             timeout=HANGS,
         )
-        if done.returncode == 0:
-            return done.stdout
-        return f"{done.stdout}[exit {done.returncode}]\n"
+        return Ran(done.stdout, done.returncode)
 
     def install(self, source: Path) -> None:
         """What pip does with a package, without a build and without a network: its modules and its entry
@@ -116,18 +127,22 @@ class Checkout:
         (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("page", ["new-rule.md", "new-target.md"])
-def test_what_the_page_says_works(page: str, tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path)
-    for block in blocks_of((REPOSITORY / "docs" / page).read_text()):
+def carry_out(page: str, checkout: Checkout) -> None:
+    for block in blocks_of(page):
         if block.path is not None:
             file = checkout.folder / block.path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text)
         elif block.language == "console":
             for command, expected in commands_of(block.text):
-                printed = checkout.run(command)
-                assert matches(expected, printed), f"$ {command}\n{printed}\nexpected:\n{expected}"
+                ran = checkout.run(command)
+                shown = f"{ran.printed}[exit {ran.code}]"
+                assert matches(expected, ran), f"$ {command}\n{shown}\nexpected:\n{expected}"
+
+
+@pytest.mark.parametrize("page", ["new-rule.md", "new-target.md"])
+def test_what_the_page_says_works(page: str, tmp_path: Path) -> None:
+    carry_out((REPOSITORY / "docs" / page).read_text(), Checkout(tmp_path))
 
 
 def test_a_page_that_is_wrong_is_seen() -> None:
@@ -135,6 +150,20 @@ def test_a_page_that_is_wrong_is_seen() -> None:
     file, console = blocks_of(text)
     assert file == Block("python", "a/b.py", "x = 1\n")
     assert list(commands_of(console.text)) == [("ls", "a…c\n"), ("true", "")]
-    assert matches("a…c\n", "a\nb\nc\n")
-    assert not matches("a…c\n", "a\nb\nc\nd\n")
-    assert not matches("", "[exit 1]\n")
+    assert matches("a…c\n", Ran("a\nb\nc\n", 0))
+    assert not matches("a…c\n", Ran("a\nb\nc\nd\n", 0))
+
+
+def test_any_text_is_never_an_exit_code() -> None:
+    assert not matches("", Ran("", 1))
+    assert not matches("…\n… passed in …\n", Ran("F.\n1 failed, 58 passed in 2s\n", 1))
+    assert matches("…\n[exit 1]\n", Ran("F.\n", 1))
+    assert matches("a\n[exit 1]\n", Ran("a", 1))
+    assert not matches("…\n[exit 1]\n", Ran("F.\n", 2))
+    assert not matches("…\n[exit 1]\n", Ran("[exit 1]\n", 0))
+
+
+def test_a_page_with_a_command_that_fails_is_seen(tmp_path: Path) -> None:
+    page = "```console\n$ echo '1 failed, 58 passed in 2s'; false\n… passed in …\n```\n"
+    with pytest.raises(AssertionError, match=r"\[exit 1\]"):
+        carry_out(page, Checkout(tmp_path))

@@ -52,17 +52,15 @@ SERVICES = {
     "dns": "{ports: [{port: 5053, protocol: udp, container_port: 53}], allow: [192.168.7.0/24]}",
     "six": "{port: 5060, via: process, allow: ['fd00::/8']}",
 }
-GUARDED = {
-    "shop": SERVICES["shop"]
-}  # where the guard alone is the point: each rule costs a call of ufw
+# Where the guard alone is the point: each rule costs a call of ufw
+GUARDED = {"shop": SERVICES["shop"]}
 IPV4_SERVICES = {name: text for name, text in SERVICES.items() if name != "six"}
 IPV4_ONLY = (
     "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; "  # the guard is IPv4's: a reload costs half
 )
 
-DOCKER = Path(__file__).with_name(
-    "docker.sh"
-)  # stands in for docker: the containers that /run/containers.json has
+# Stands in for docker: the containers that /run/containers.json has
+DOCKER = Path(__file__).with_name("docker.sh")
 
 ENVIRONMENT = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C"}
 

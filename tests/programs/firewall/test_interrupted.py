@@ -145,11 +145,8 @@ def test_ufw_enabled_without_its_rules_in_the_kernel_is_a_failure(host: Host) ->
     """)
     assert "ufw is enabled, and its rules are not in the kernel" in printed
     assert "code 1" in printed
-    assert printed.splitlines()[-3:] == [
-        "6",
-        "-N DOCKER-USER",
-        "-A DOCKER-USER -j PORTGEN-GUARD",
-    ]  # the guard is back all the same
+    # the guard is back all the same
+    assert printed.splitlines()[-3:] == ["6", "-N DOCKER-USER", "-A DOCKER-USER -j PORTGEN-GUARD"]
 
 
 def test_a_flushed_chain_and_a_lost_jump_are_found_in_the_kernel(host: Host) -> None:

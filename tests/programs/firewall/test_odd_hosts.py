@@ -1,6 +1,6 @@
-"""A host that is not as the script would like it: a full disk, damaged files, another run, a docker that
-answers oddly. The real
-ufw and iptables. Nothing of an operator's is lost, and exit code 0 means that the guard is in force."""
+"""A host that is not as the script would like it: a full disk, damaged files, another run, a docker
+that answers oddly. The real ufw and iptables. Nothing of an operator's is lost, and exit code 0
+means that the guard is in force."""
 
 from __future__ import annotations
 

@@ -310,11 +310,8 @@ def test_a_guard_that_ufw_refuses_is_taken_back(host: Host) -> None:
     """)
     assert "accepted" not in printed
     assert "does not come up again" not in printed
-    assert printed.splitlines()[-5:-2] == [
-        "640",
-        "0",
-        "ENABLED=yes",
-    ]  # without a guard nothing is opened, and nothing is left open
+    # without a guard nothing is opened, and nothing is left open
+    assert printed.splitlines()[-5:-2] == ["640", "0", "ENABLED=yes"]
     assert printed.splitlines()[-2:] == ["untouched", "Status: active"]
 
 

@@ -37,10 +37,8 @@ def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> N
         (container("gone", status="restarting"), True),
         (container("gone", status="exited"), False),
         (container("gone", status="exited", restart="always"), True),  # it comes back with docker
-        (
-            container("shop", project="q", status="exited", restart="always"),
-            False,
-        ),  # it is about to be made anew
+        # it is about to be made anew
+        (container("shop", project="q", status="exited", restart="always"), False),
         (container("shop", project="q"), True),
         (container("shop"), False),
         (container("gone", port=5999, address="172.30.0.99"), False),
@@ -54,10 +52,8 @@ def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool
     ("inspected", "may"),
     [
         (container("shop"), True),
-        (
-            container("shop", project="srv-p"),
-            True,
-        ),  # compose's project is the folder's name, or what the team calls it
+        # compose's project is the folder's name, or what the team calls it
+        (container("shop", project="srv-p"), True),
         (container("shop", project="q"), False),
         (container("other"), False),
         (container("shop", project=""), False),

@@ -244,10 +244,8 @@ def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
         ("limit any 5000 0.0.0.0/0 any 10.0.0.0/8 in", "10.0.0.0/8 at port 5000"),
         ("allow any any 0.0.0.0/0 any 10.0.0.0/8 in_eth0", "10.0.0.0/8 at port 5000, 5001"),
         ("allow tcp 4000,5001 0.0.0.0/0 any 192.168.0.0/15 in", "192.168.0.0/15 at port 5001"),
-        (
-            "allow tcp 5000 0.0.0.0/0 any 192.168.7.0/24 in",
-            None,
-        ),  # the inventory lets them in as well
+        # the inventory lets them in as well
+        ("allow tcp 5000 0.0.0.0/0 any 192.168.7.0/24 in", None),
         ("allow udp 5000 0.0.0.0/0 any 0.0.0.0/0 in", None),
         ("deny tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in", None),
         ("allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in comment=" + b"portgen:a".hex(), None),
