@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import IntEnum, StrEnum
+from itertools import islice
 from typing import NamedTuple
 
+MOST_LISTED = 20  # names that a message lists
 MOST_COMPARED = 300  # names that a misspelt word is compared with
 
 
@@ -73,6 +75,19 @@ class PortgenError(Exception):
         self.code = code
         self.problems = problems
         self.hint = hint
+
+
+def listed(
+    names: Collection[str],
+    most: int | None = MOST_LISTED,
+    rest: str = " and {} more",
+    separator: str = ", ",
+) -> str:
+    """The first `most` names (None: all of them), and how many more there are: `a, b and 3 more`."""
+    text = separator.join(islice(names, most))
+    if most is not None and len(names) > most:
+        text += rest.format(len(names) - most)
+    return text
 
 
 def did_you_mean(word: str, names: Collection[str]) -> str | None:

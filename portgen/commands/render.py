@@ -16,7 +16,7 @@ from portgen.commands._asking import is_asked, locked
 from portgen.commands._options import with_settings
 from portgen.files import memory, output
 from portgen.files.diff import SUMS
-from portgen.problem import Exit, PortgenError, Problem
+from portgen.problem import Exit, PortgenError, Problem, listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -253,10 +253,8 @@ def _refuse_untracked(settings: Settings) -> None:
         message = f"{here} is not kept in git: there is nothing for --tracked to check"
         screen.status(message, settings.style)
     elif found:
-        names = [os.path.join(here, path) for path in found[:MOST_NAMES]]
-        if len(found) > MOST_NAMES:
-            names.append(f"and {len(found) - MOST_NAMES} more")
+        names = [os.path.join(here, path) for path in found]
         add = f"git add {shlex.quote(here)} (with -f if the repository ignores it)"
         hint = f"{add}: without that, the commit lacks them"
-        message = f"git does not track {', '.join(names)}"
+        message = f"git does not track {listed(names, MOST_NAMES, ', and {} more')}"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)

@@ -30,8 +30,8 @@ from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_va
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
 from portgen.inventory.source import Source, parse
-from portgen.inventory.values import Address4, HostAddress
-from portgen.plan import planner
+from portgen.inventory.values import HostAddress
+from portgen.plan import addresses, planner
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError
 
@@ -199,19 +199,23 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
     The service that pins it is not at the address of its own port: that one is free, or pinned to
     the next such service.
     """
-    services = next(one.services for one in planned.projects if one.name == project)
+    owner = next(one for one in planned.projects if one.name == project)
+    services = owner.services
     new = next(service for service in services if service.name == name)
-    if new.address is None:
+    if new.address is None or owner.network is None:
         return None
+    lowest = new.ports[0].port
+    if owner.ports is not None:
+        lowest = owner.ports.lowest
     holders = {}
     for service in services:
         if service.address is not None and service is not new:
             holders[service.address] = service
-    offset = int(new.address) - new.ports[0].port
     address = new.address
     seen = {address}
     while address in holders:
-        address = Address4(min(max(offset + holders[address].ports[0].port, 0), 2**32 - 1))
+        port = holders[address].ports[0].port
+        address = addresses.derived(owner.network.subnet, port, lowest)
         if address in seen:
             # Addresses that people chose lead in a circle: the rules say which two collide.
             return None
@@ -250,7 +254,7 @@ def _moved(
         fields["address"] = str(address)
         moved = replace(moved, address=HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
-    if service.via in ("socat", "docker") and after.container_port != before.container_port:
+    if service.has_mapping and after.container_port != before.container_port:
         if index == 0:
             fields["container_port"] = before.container_port
             moved = replace(moved, container_port=before.container_port)
@@ -305,25 +309,28 @@ def _move_splices(
 ) -> Iterator[Splice]:
     beside = {field: value for field, value in fields.items() if field != "ports"}
     if "ports" in fields:
-        at = service.ports[index].key_path
-        yield from _port_splices(source, at, fields["ports"][index])
+        item = (*service.key_path, "ports", index)
+        is_number = service.ports[index].key_path == item
+        yield from _port_splices(source, item, is_number, fields["ports"][index])
     if beside:
         after = "port" if "port" in beside else "ports"
         yield from set_fields(source, service.key_path, beside, after)
 
 
-def _port_splices(source: Source, at: KeyPath, entry: int | model.PortEntry) -> Iterator[Splice]:
-    """One item of `ports`, at its own key path or at that of its `port`: a number, or fields."""
+def _port_splices(
+    source: Source, item: KeyPath, is_number: bool, entry: int | model.PortEntry
+) -> Iterator[Splice]:
+    """One item of `ports`, which so far is a number, or has fields."""
     if isinstance(entry, int):
-        yield replacement_of(source, at, str(entry))
+        yield replacement_of(source, item, str(entry))
         return
     fields = {"port": entry.port}
     if entry.container_port is not msgspec.UNSET:
         fields["container_port"] = entry.container_port
-    if at[-1] == "port":
-        yield from set_fields(source, at[:-1], fields, "port")
+    if is_number:
+        yield replacement_of(source, item, written_value(fields, Quotes()))
     else:
-        yield replacement_of(source, at, written_value(fields, Quotes()))
+        yield from set_fields(source, item, fields, "port")
 
 
 # --- the inventory that is meant ------------------------------------------------------------------

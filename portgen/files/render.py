@@ -28,12 +28,11 @@ from portgen.whole import MOST as LARGEST
 
 
 class File(NamedTuple):
-    """One rendered file: its path below the output folder, its text, its mode, its target's name."""
+    """One rendered file: its path below the output folder, its text, its mode."""
 
     path: str
     text: str
     mode: int
-    target: str
 
 
 class Store(Protocol):
@@ -43,15 +42,14 @@ class Store(Protocol):
     def write(self, name: str, data: bytes) -> None: ...
 
 
-Tell = Callable[[str], None]  # gets the name of the template that is about to be rendered
-Apart = Callable[[Callable[[Tell], bytes]], bytes]  # does the work elsewhere and gives its answer
+Report = Callable[[str], None]  # gets the name of the template that is about to be rendered
+Apart = Callable[[Callable[[Report], bytes]], bytes]  # does the work elsewhere and gives its answer
 
 
 class _Asked(NamedTuple):
-    """A page of a target for a host."""
+    """A page for a host."""
 
     host: str
-    target: str
     page: Page
 
 
@@ -91,7 +89,7 @@ def files(
         for name, target in targets.items():
             for page in target.pages(host):
                 _require_own_folder(name, page)
-                asked.append(_Asked(host.name, name, page))
+                asked.append(_Asked(host.name, page))
     loader = jinja2.FileSystemLoader(installed)
     environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
@@ -128,14 +126,14 @@ def _require_own_folder(target: str, page: Page) -> None:
 
 
 def _render(
-    environment: jinja2.Environment, asked: Iterable[_Asked], tell: Tell | None = None
+    environment: jinja2.Environment, asked: Iterable[_Asked], report: Report | None = None
 ) -> list[File]:
     templates: dict[str, jinja2.Template] = {}
     rendered = []
     for one in asked:
         page = one.page
-        if tell is not None:
-            tell(page.template)
+        if report is not None:
+            report(page.template)
         template = templates.get(page.template)
         try:
             if template is None:
@@ -152,7 +150,7 @@ def _render(
 
 
 def _file(asked: _Asked, text: str) -> File:
-    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode, asked.target)
+    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode)
 
 
 # --- the environments -----------------------------------------------------------------------------
@@ -269,7 +267,7 @@ def _sandboxed(
 ) -> list[File]:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    def work(tell: Tell) -> bytes:
+    def work(report: Report) -> bytes:
         loader = jinja2.ChoiceLoader([_Project(project), jinja2.FileSystemLoader(installed)])
         # A store of its own: what is compiled for the sandbox checks each call, what is compiled
         # without it does not.
@@ -280,7 +278,7 @@ def _sandboxed(
             path = installed[0] / template
             if template in project:
                 path, _ = project[template]
-            tell(str(path))
+            report(str(path))
 
         try:
             answer = _Answer([file.text for file in _render(environment, asked, at)])

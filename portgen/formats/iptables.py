@@ -1,7 +1,7 @@
 """iptables' rules as text: what `iptables-save` prints and `iptables-restore` reads.
 
 In: such a text. Out: its `Rule`s, in order. Pure. Knows no option's meaning, and keeps each with
-its values.
+its values, under its short name where it has one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
+
+# Only those that rules of a guard have; any other long form stays as it is written.
+_SHORT = {
+    "--source": "-s",
+    "--src": "-s",
+    "--destination": "-d",
+    "--dst": "-d",
+    "--protocol": "-p",
+    "--proto": "-p",
+    "--match": "-m",
+    "--jump": "-j",
+}
 
 
 class Option(NamedTuple):
@@ -20,12 +32,15 @@ class Option(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule that is appended or inserted."""
+    """One line that does something to a chain. `command`: `-A` where the rule is appended; empty, as
+    the chain is, where the line can't be read."""
 
     table: str
+    command: str
     chain: str
     options: tuple[Option, ...]
     line: int  # 1-based
+    text: str
 
     def value(self, name: str, *, negated: bool = False) -> str | None:
         """The first value of an option; None where the rule does not have it so."""
@@ -36,18 +51,26 @@ class Rule(NamedTuple):
 
 
 def read(text: str) -> Iterator[Rule]:
-    """The rules of all tables. A line that is not one, or that no shell could split, is passed
-    over."""
+    """The rules of all tables. What is not one, such as `-D` or a line that no shell could split, is
+    a `Rule` too, with nothing but its text; tables, chains, comments and `COMMIT` are not."""
     table = ""
     for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
         if line.startswith("*"):
-            table = line[1:].strip()
-        elif line.startswith(("-A ", "-I ")):
-            try:
-                _, chain, *words = shlex.split(line)
-            except ValueError:
-                continue
-            yield Rule(table, chain, tuple(_options(words)), number)
+            table = stripped[1:]
+        elif stripped and line[0] not in "#:" and stripped != "COMMIT":
+            yield _rule(table, stripped, number)
+
+
+def _rule(table: str, text: str, line: int) -> Rule:
+    unread = Rule(table, "", "", (), line, text)
+    if not text.startswith(("-A ", "-I ")):
+        return unread
+    try:
+        command, chain, *words = shlex.split(text)
+    except ValueError:
+        return unread
+    return Rule(table, command, chain, tuple(_options(words)), line, text)
 
 
 def _options(words: list[str]) -> Iterator[Option]:
@@ -62,7 +85,7 @@ def _options(words: list[str]) -> Iterator[Option]:
         elif word.startswith("-"):
             if name:
                 yield Option(name, tuple(values), negated)
-            name, values, negated = word, [], following
+            name, values, negated = _SHORT.get(word, word), [], following
             following = False
         else:
             values.append(word)

@@ -29,6 +29,11 @@ def service(of_project: str, name: str) -> KeyPath:
     return ("projects", of_project, "services", name)
 
 
+def compose_file(of_project: str) -> KeyPath:
+    """Where a project names the team's own compose file."""
+    return ("projects", of_project, "compose", "file")
+
+
 def host(name: str) -> KeyPath:
     """The entry of a host."""
     return ("hosts", name)

@@ -91,11 +91,13 @@ class Opening(Struct, frozen=True):
 class Guard(Struct, frozen=True):
     """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may
     reach a published port; one that is not in it is as open as docker makes it. `address`: the
-    container's, closed to whoever comes straight to it from outside of `subnet`."""
+    container's, closed to whoever comes straight to it from outside of `subnet`. `other`: rules whose
+    meaning is not wholly known, as they are written; from a file only."""
 
     published: dict[Endpoint, tuple[str, ...]] = {}
     address: str | None = None
     subnet: str | None = None
+    other: tuple[str, ...] = ()
 
 
 class Nginx(Struct, frozen=True):
@@ -146,33 +148,6 @@ class Facts(NamedTuple):
     nginx: dict[str, Nginx]
     networks: dict[Key, str]  # a Docker network's subnet
     words: dict[str, Words]
-
-
-def moves_of(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
-    """New port -> the port it was before: the primary, then those that lead to the same port of the
-    container."""
-    gone = [port for port in before.ports if port not in now.ports]
-    come = [port for port in now.ports if port not in before.ports]
-    moves: dict[Endpoint, Endpoint] = {}
-    old, new = before.primary, now.primary
-    if (
-        old is not None
-        and new is not None
-        and old.port != new.port
-        and old.transport == new.transport
-    ):
-        moves[new] = old
-    for new in come:
-        same = [
-            old for old in gone if old not in moves.values() and _lead_alike(before, old, now, new)
-        ]
-        if new not in moves and len(same) == 1:
-            moves[new] = same[0]
-    return moves
-
-
-def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
-    return before.ports[old] == now.ports[new] and old.transport == new.transport
 
 
 def by_port(

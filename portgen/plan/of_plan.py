@@ -87,9 +87,8 @@ class _Parts:
         self.guards = {guard.service: guard for guard in host.guards}
         self.containers: dict[str, tuple[str, PlannedContainer]] = {}
         for override in host.overrides:
-            file = f"docker-compose.{override.project}.yml"
             for container in override.containers:
-                self.containers[container.service] = (file, container)
+                self.containers[container.service] = (override.file, container)
         self.forwarders: dict[str, list[Forwarder]] = {}
         for forwarder in host.forwarders:
             self.forwarders.setdefault(forwarder.service, []).append(forwarder)

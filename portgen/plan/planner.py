@@ -14,7 +14,6 @@ from portgen.inventory import key_paths, model
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources, host_of, served
 from portgen.plan.types import (
-    ANY,
     EVERYWHERE,
     MOST_OPENINGS,
     NGINX,
@@ -30,7 +29,6 @@ from portgen.plan.types import (
     Reach,
     Server,
     Service,
-    is_ipv6,
 )
 
 
@@ -148,15 +146,12 @@ def _bindings(service: Service) -> Iterator[Binding]:
     kind: str = service.status
     if service.status == "active":
         kind = service.via
-    address = service.bind
-    if service.via in ("host", "process"):
-        address = EVERYWHERE
     for port in service.ports:
         yield Binding(
             host=service.host,
             transport=port.transport,
             port=port.port,
-            address=address,
+            address=service.bind,
             kind=kind,
             holder=service.name,
             project=service.project,
@@ -201,11 +196,9 @@ def _guards(project: Project) -> Iterator[Guard]:
     needs no guard."""
     subnet = project.network.subnet if project.network else None
     for service in project.services:
-        if service.status != "active" or service.via != "docker" or not service.ports:
+        if service.status != "active" or not service.needs_guard:
             continue
-        if service.sources == (ANY,):
-            continue
-        sources = tuple(source for source in service.sources if not is_ipv6(source))
+        sources = served(service.sources, service.via)
         if sources or service.address is not None:
             yield Guard(
                 service.name, service.ports, sources, service.address, subnet, service.key_path

@@ -136,18 +136,19 @@ def _rows(service: Service) -> Iterator[Row]:
     )
     if not service.ports:
         yield bare
-    # nginx sends a route's requests to the first port.
-    route = service.documented_route.path if service.documented_route is not None else None
+    route = service.documented_route
     for port in service.ports:
+        path = None
+        if route is not None and route.port == port:
+            path = route.path
         yield bare._replace(
             endpoint=port.endpoint,
             protocol=port.protocol,
             container_port=service.documented_container_port(port),
             reach=str(service.reach),
-            route=route,
+            route=path,
             key_path=port.key_path,
         )
-        route = None
 
 
 def rooms(planned: Plan, *projects: Project) -> Iterator[Room]:

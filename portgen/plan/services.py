@@ -7,7 +7,6 @@ what another project has; contradictions are planned as written.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,11 +14,11 @@ from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.values import Address4
-from portgen.plan.sources import Sources, bind_of, host_of, served
+from portgen.plan import addresses
+from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
 from portgen.plan.types import (
     ANY,
     DEFAULT_TIMEOUT,
-    FIRST_SERVICE,
     LOOPBACK,
     Group,
     KeyPath,
@@ -30,7 +29,7 @@ from portgen.plan.types import (
     Route,
     Service,
     WrittenRoute,
-    is_everybody,
+    has_mapping,
 )
 
 T = TypeVar("T")
@@ -135,6 +134,7 @@ class _Services:
         ports = self._ports(service, via, path)
         address = self._address(service, via, ports)
         timeout = _seconds(_own_or(service.timeout, self.defaults.timeout)) or DEFAULT_TIMEOUT
+        needs_guard = via == "docker" and bool(ports) and sources != (ANY,)
         known = _Known(name, title, ports, address, timeout, path)
         written_route = self._route(service, known)
         route = None
@@ -159,7 +159,8 @@ class _Services:
             allow_path=allow_path,
             sources=sources,
             bind=bind_of(sources, via),
-            reach=self._reach(status, via, allow, address),
+            needs_guard=needs_guard,
+            reach=self._reach(status, via, allow, needs_guard and address is None),
             address=address,
             address_is_pinned=service.address is not None,
             network=self.network_name,
@@ -205,7 +206,7 @@ class _Services:
         service seldom lead to one."""
         protocol = service.protocol or self.defaults.protocol or "http"
         container_port, place = service.container_port, (*path, "container_port")
-        if container_port is UNSET and via in ("socat", "docker"):
+        if container_port is UNSET and has_mapping(via):
             container_port = self.defaults.container_port
             place = (*self.defaults_path, "container_port")
         if service.port is not UNSET:
@@ -229,16 +230,13 @@ class _Services:
     ) -> Address4 | None:
         """The container's fixed address. It follows from the service's own port alone, so
         neighbours never move it."""
-        if self.network is None or via not in ("socat", "docker") or not ports:
+        if self.network is None or not has_mapping(via) or not ports:
             return None
         if service.address is not None:
             return service.address.address
         primary = ports[0].port
         lowest = primary if self.lowest is None else self.lowest
-        number = int(self.network.subnet.network_address) + FIRST_SERVICE + primary - lowest
-        # A port below its project's range would count backwards, past 0.0.0.0 even: kept a number,
-        # refused by the rules.
-        return ipaddress.IPv4Address(min(max(number, 0), 2**32 - 1))
+        return addresses.derived(self.network.subnet, primary, lowest)
 
     # --- who may come -----------------------------------------------------------------------------
 
@@ -247,12 +245,12 @@ class _Services:
         status: model.Status,
         via: model.Via,
         allow: tuple[str, ...],
-        address: Address4 | None,
+        unguarded: bool,
     ) -> Reach:
         if status == "retired":
             return Reach("nothing")
-        if via == "docker" and address is None and served(self.sources.of(allow), via) != (ANY,):
-            return Reach("unguarded")
+        if unguarded:
+            return Reach("unguarded", anyone=is_everybody(served(self.sources.of(allow), via)))
         if (via, allow) not in self._reaches:
             self._reaches[via, allow] = self._reach_by_sources(via, allow)
         return self._reaches[via, allow]
@@ -262,7 +260,7 @@ class _Services:
         if sources:
             words = [word for word in allow if served(self.sources.of((word,)), via)]
             return Reach("sources", tuple(words), is_everybody(sources))
-        if via in ("socat", "docker"):
+        if has_mapping(via):
             return Reach("loopback")
         return Reach("policy")
 

@@ -6,7 +6,7 @@ Never refuses a word: one that nobody knows gives nothing, and the rule `zone-un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, values
@@ -17,7 +17,7 @@ from portgen.plan.types import (
     LOOPBACK,
     LOOPBACK6,
     Reach,
-    is_everybody,
+    has_mapping,
     is_ipv6,
 )
 
@@ -115,6 +115,11 @@ def host_of(inventory: model.Inventory, project: model.Project) -> str:
     return ""
 
 
+def is_everybody(sources: Iterable[str]) -> bool:
+    """Whether the sources are all of a family, or nearly all of it."""
+    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
+
+
 def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:
     """The sources that a service can be opened to. Docker publishes on IPv4 only: an IPv6 source
     alone must not open that to everybody."""
@@ -124,7 +129,10 @@ def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:
 
 
 def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
-    """The address that a service's ports listen on: loopback where nobody may come."""
+    """The address that a service's ports listen on: loopback where nobody may come. A program that
+    listens by itself is taken to listen everywhere."""
+    if not has_mapping(via):
+        return EVERYWHERE
     sources = served(sources, via)
     if not sources:
         return LOOPBACK

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from portgen.formats.compose import TeamFile
 from portgen.inventory import key_paths
 from portgen.plan import team_networks
+from portgen.plan.addresses import collide
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
 from portgen.plan.types import (
     EVERYWHERE,
-    EVERYWHERE6,
     Binding,
     Container,
     Host,
@@ -64,7 +64,7 @@ def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradic
 
 
 def _unseen(override: Override, team: TeamFile) -> Iterator[Contradiction]:
-    place = (*override.key_path, "compose", "file")
+    place = override.base_path
     if team.includes:
         yield Contradiction(
             place,
@@ -279,9 +279,7 @@ def _published(mapping: object) -> _Published | None:
 
 
 def _collide(published: _Published, holder: Binding) -> bool:
-    """Two specific addresses are two holders; one that listens on every address collides with
-    all."""
+    """Whether docker could not bind what the other one holds."""
     if holder.port not in published.ports or holder.transport != published.transport:
         return False
-    addresses = {published.address or EVERYWHERE, holder.address}
-    return len(addresses) == 1 or bool(addresses & {EVERYWHERE, EVERYWHERE6})
+    return collide(published.address or EVERYWHERE, holder.address)

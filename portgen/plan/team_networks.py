@@ -18,7 +18,9 @@ from portgen.formats.compose import TeamFile, joined
 from portgen.inventory.values import Address4
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
 from portgen.plan.types import Container, KeyPath, Network, Override
-from portgen.problem import Severity
+from portgen.problem import Severity, listed
+
+_MOST_NAMED = 5  # services, in one message
 
 
 def contradictions(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
@@ -267,16 +269,10 @@ def _of_default_network(
     if leave and stay:
         yield Contradiction(
             network.key_path,
-            f"{team.name}: {_some(leave)} would leave the default network for {network.name}, "
-            f"but {_some(stay)} would stay there: they no longer find each other by name",
+            f"{team.name}: {listed(leave, _MOST_NAMED)} would leave the default network for "
+            f"{network.name}, but {listed(stay, _MOST_NAMED)} would stay there: "
+            "they no longer find each other by name",
             "where they need each other, write `networks: [default]` for the first there, "
             f"or `networks: [{network.name}]` for the others",
             Severity.WARNING,
         )
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    text = ", ".join(names[:most])
-    if len(names) > most:
-        text += f" and {len(names) - most} more"
-    return text

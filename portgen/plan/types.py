@@ -7,7 +7,7 @@ turns one into a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -21,8 +21,6 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
 EVERYWHERE6 = "::"
-# A service's address is network + 16 + (primary port - the project's lowest port).
-FIRST_SERVICE = 16
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
 PRIVILEGED = range(1, 1024)
@@ -187,13 +185,13 @@ class Service(Struct, frozen=True):
     allow_path: KeyPath
     sources: tuple[str, ...]  # as CIDRs, or ("any",)
     bind: str
+    needs_guard: bool  # docker publishes its ports, past ufw, and not everybody may come
     reach: Reach
     address: Address4 | None
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
     address_is_pinned: bool
     network: str | None
-    # the systemd unit that forwards each of `ports`; empty where nothing does
-    units: tuple[str, ...]
+    units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
     route: Route | None  # None unless it will be rendered
     written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None
@@ -238,6 +236,11 @@ class Service(Struct, frozen=True):
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)
+
+    @property
+    def has_mapping(self) -> bool:
+        """Whether its ports are mapped to a container's own."""
+        return has_mapping(self.via)
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
@@ -376,6 +379,16 @@ class Override(Struct, frozen=True):
     containers: tuple[Container, ...]
     key_path: KeyPath
 
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return override_file(self.project)
+
+    @property
+    def base_path(self) -> KeyPath:
+        """Where the team's own compose file is named."""
+        return key_paths.compose_file(self.project)
+
 
 class Server(Struct, frozen=True):
     """nginx's own share of a host. `names` empty: the team has its own server block."""
@@ -470,9 +483,15 @@ class Plan(Struct, frozen=True):
                     yield place, service.host, words
 
 
-def is_everybody(sources: Iterable[str]) -> bool:
-    """Whether the sources are all of a family, or nearly all of it."""
-    return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
+def has_mapping(via: str) -> bool:
+    """Whether host ports are mapped to a container's own: otherwise the program itself listens on
+    them."""
+    return via in ("socat", "docker")
+
+
+def override_file(project: str) -> str:
+    """The name of a project's compose override."""
+    return f"docker-compose.{project}.yml"
 
 
 def is_ipv6(source: str) -> bool:

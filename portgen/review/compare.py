@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from portgen.files.diff import SUMS, Change
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key, Nginx, Service, Words
@@ -20,6 +18,7 @@ from portgen.review import exposure, firewall, match, readings, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
+from portgen.review.plain import plain
 from portgen.review.steps import Step
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ class Difference(NamedTuple):
 class Changed(NamedTuple):
     """What happens to one service.
 
-    `was`: its key before, where that is another one. `partner`: the title of the service that it
+    `was`: its key before, where that is another one. `moves`: the port that it has now -> the one
+    that it was before. `partner`: the title of the service that it
     exchanges ports with. `rules`: those of its firewall rules that change.
     """
 
@@ -52,6 +52,7 @@ class Changed(NamedTuple):
     title: str
     before: Service | None
     after: Service | None
+    moves: dict[Endpoint, Endpoint]
     partner: str | None
     rules: Own
     differences: tuple[Difference, ...]
@@ -158,6 +159,7 @@ def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
             pair.title,
             pair.before,
             pair.after,
+            pair.moves,
             partner,
             rules.of(keys),
             tuple(found),
@@ -193,17 +195,6 @@ def _difference(path: list[str | int], old: Any, new: Any) -> Difference:
         names.append(step)
         old, new = old.get(step), new.get(step)
     return Difference(".".join(names), old, new)
-
-
-def plain(value: Any) -> Any:
-    """Facts as dicts, an endpoint as `5007/tcp`."""
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, Endpoint):
-        return str(value)
-    return value
 
 
 def _nginx(before: Facts, after: Facts, rules: Rules) -> Iterator[NginxChange]:

@@ -11,8 +11,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Nginx, Route, Service, moves_of
-from portgen.plan.types import ANY, NGINX, Endpoint
+from portgen.plan.facts import Facts, Nginx, Route, Service
+from portgen.plan.types import ANY, NGINX, Endpoint, has_mapping
 from portgen.review.match import Pair
 
 # nginx's directives by which a location decides who gets in, or where it leads.
@@ -94,7 +94,7 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
     before = pair.before_here
     moves: dict[Endpoint, Endpoint] = {}
     if before is not None:
-        moves = moves_of(before, now)
+        moves = pair.moves
     host, name = pair.key
     for port, sources in now.openings.items():
         old = moves.get(port, port)
@@ -113,8 +113,7 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
     """Whether a host port leads to another port of the container. A container port that is the host
     port's own number moves with it."""
-    behind_docker = ("socat", "docker")
-    if before.via not in behind_docker or now.via not in behind_docker:
+    if not has_mapping(before.via) or not has_mapping(now.via):
         return False
     was, is_now = before.ports.get(old), now.ports.get(port)
     return was != is_now and (was, is_now) != (old.port, port.port)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from portgen.plan.facts import Key, Service
+from portgen.plan.types import Endpoint
 
 Kind = Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
 Identity = Callable[[Key, Service], Hashable]
@@ -25,6 +26,7 @@ class Pair(NamedTuple):
     new: Key | None
     before: Service | None
     after: Service | None
+    moves: dict[Endpoint, Endpoint]  # the port that it has now -> the one that it was before
 
     @property
     def key(self) -> Key:
@@ -67,15 +69,48 @@ def pairs(before: Mapping[Key, Service], after: Mapping[Key, Service]) -> list[P
     found: list[Pair] = []
     for key, service in after.items():
         if key in before:
-            found.append(Pair(key, key, before[key], service))
+            found.append(_pair(key, key, before[key], service))
         else:
             come[key] = service
     for identity in (_by_name, _by_place, _by_title):
         found += _matched(gone, come, identity)
-    found += [Pair(key, None, service, None) for key, service in gone.items()]
-    found += [Pair(None, key, None, service) for key, service in come.items()]
+    found += [Pair(key, None, service, None, {}) for key, service in gone.items()]
+    found += [Pair(None, key, None, service, {}) for key, service in come.items()]
     found.sort(key=lambda pair: (pair.key.host, _number(pair), pair.key.name))
     return found
+
+
+def _pair(old: Key, new: Key, before: Service, after: Service) -> Pair:
+    return Pair(old, new, before, after, _moves(before, after))
+
+
+def _moves(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
+    """New port -> the port it was before: the primary, then those that lead to the same port of the
+    container."""
+    if before.ports == now.ports and before.primary == now.primary:
+        return {}
+    gone = [port for port in before.ports if port not in now.ports]
+    come = [port for port in now.ports if port not in before.ports]
+    moves: dict[Endpoint, Endpoint] = {}
+    old, new = before.primary, now.primary
+    if (
+        old is not None
+        and new is not None
+        and old.port != new.port
+        and old.transport == new.transport
+    ):
+        moves[new] = old
+    for new in come:
+        same = [
+            old for old in gone if old not in moves.values() and _lead_alike(before, old, now, new)
+        ]
+        if new not in moves and len(same) == 1:
+            moves[new] = same[0]
+    return moves
+
+
+def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
+    return before.ports[old] == now.ports[new] and old.transport == new.transport
 
 
 def _matched(gone: dict[Key, Service], come: dict[Key, Service], identity: Identity) -> list[Pair]:
@@ -90,7 +125,7 @@ def _matched(gone: dict[Key, Service], come: dict[Key, Service], identity: Ident
         matching = candidates.get(wanted, [])
         if wanted is not None and len(matching) == 1:
             old = matching.pop()
-            found.append(Pair(old, new, gone.pop(old), come.pop(new)))
+            found.append(_pair(old, new, gone.pop(old), come.pop(new)))
     return found
 
 

@@ -161,13 +161,6 @@ def between(
     return before, after
 
 
-def read(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
-    """The facts that rendered files hold: of the services in `keys`, and of the hosts. `texts`
-    are by path below the output folder; `known` are the words for sources, which files lack."""
-    names = {NGINX, *(key.name for key in keys)}
-    return _facts(_parts(texts.items(), names), keys, known)
-
-
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
     """What of some files is to be read: nothing of documentation, and no blocks of services not
     in `names`."""
@@ -310,9 +303,24 @@ def _guard(found: _Found) -> Guard | None:
         return None
     whole = Guard()
     for guard in guards:
-        published = {**whole.published, **guard.published}
-        whole = Guard(published, whole.address or guard.address, whole.subnet or guard.subnet)
+        whole = _with_guard(whole, guard)
     return whole
+
+
+def _with_guard(whole: Guard, more: Guard) -> Guard:
+    """A guard with what a further rule says. What it already says otherwise is not overwritten."""
+    published = dict(whole.published)
+    other = whole.other + more.other
+    for endpoint, sources in more.published.items():
+        if endpoint in published:
+            other = (*other, f"{endpoint}: {' '.join(sources)}")
+        else:
+            published[endpoint] = sources
+    if whole.address is None:
+        return Guard(published, more.address, more.subnet, other)
+    if more.address is not None:
+        other = (*other, f"{more.address}: {more.subnet}")
+    return Guard(published, whole.address, whole.subnet, other)
 
 
 def _service(found: _Found) -> Service:

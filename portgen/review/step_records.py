@@ -14,6 +14,7 @@ from msgspec import Struct, defstruct
 
 from portgen.plan.types import Endpoint
 from portgen.review import step_words, steps
+from portgen.review.plain import plain
 
 if TYPE_CHECKING:
     from portgen.review.record_types import Step
@@ -21,22 +22,8 @@ if TYPE_CHECKING:
 
 def record(step: steps.Step) -> Step:
     """The kind of a step, its own fields, and its text."""
-    fields: dict[str, Any] = {}
-    for name in step.__struct_fields__:
-        fields[name] = _plain(getattr(step, name))
-    found = {"kind": step.__struct_config__.tag, **fields, "text": step_words.text(step)}
+    found = {"kind": step.__struct_config__.tag, **plain(step), "text": step_words.text(step)}
     return cast("Step", found)
-
-
-def _plain(value: Any) -> Any:
-    """A step's field: a port as `5007/tcp`, a rule or an address as an object."""
-    if isinstance(value, Endpoint):
-        return str(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(inner) for name, inner in value._asdict().items()}
-    if isinstance(value, tuple):
-        return list(map(_plain, value))
-    return value
 
 
 def kinds() -> tuple[type[Struct], ...]:
@@ -51,7 +38,7 @@ def kinds() -> tuple[type[Struct], ...]:
 
 @cache
 def _plain_type(hint: Any) -> Any:
-    """The type of what `_plain` makes of a value of the type `hint`."""
+    """The type of what `plain` makes of a value of the type `hint`."""
     if hint is Endpoint:
         return str
     if hasattr(hint, "_fields"):

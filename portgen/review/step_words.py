@@ -6,9 +6,10 @@ In: a `Step`, which is data. Out: one line of English. Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
+from portgen.problem import listed
 from portgen.review import steps, words
 from portgen.review.steps import Step
 
@@ -40,11 +41,8 @@ def text(found: Step, most: int | None = None) -> str:
     return _STEPS[type(found)](found, most)
 
 
-def _some(names: Iterable[str], most: int | None, separator: str = ", ") -> str:
-    names = list(names)
-    if most is not None and len(names) > most:
-        names[most:] = [f"and {len(names) - most} more"]
-    return separator.join(names)
+def _some(names: Collection[str], most: int | None, separator: str = ", ") -> str:
+    return listed(names, most, f"{separator}and {{}} more", separator)
 
 
 def _because(why: str) -> str:

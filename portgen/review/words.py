@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from portgen.plan.facts import Container, Route, Service, Words, moves_of
-from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint
+from portgen.plan.facts import Container, Route, Service, Words
+from portgen.plan.types import LOOPBACK, UFW_DEFAULT, Endpoint, has_mapping
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
@@ -92,7 +92,7 @@ def service(changed: Changed, names: Names) -> list[str]:
         parts += _facts(changed, before, now)
     left = changed.was or changed.key
     parts += _rules(changed.rules, left.host, changed.host, names)
-    parts += _container(before, now)
+    parts += _container(changed)
     parts += _units(before, now)
     return parts or ["changes"]
 
@@ -158,7 +158,7 @@ def _status(before: Service, now: Service) -> Iterator[str]:
 
 
 def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
-    moves = moves_of(before, now)
+    moves = changed.moves
     for new, old in moves.items():
         if changed.kind == "swapped" and new == now.primary:
             yield f"swaps {old.port} for {new.port} with {changed.partner}"
@@ -174,14 +174,14 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
         yield f"changes from {before.via} to {now.via}"
     elif moves and before.status == now.status != "active":
         yield f"is {now.status}, so nothing is rendered"
-    elif moves and now.via in ("host", "process"):
+    elif moves and not has_mapping(now.via):
         yield "its own program must listen on the new port"
     yield from _forwards(before, now, moves)
 
 
 def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
     """The ports that lead to another port of the container."""
-    if before.via not in ("socat", "docker") or now.via not in ("socat", "docker"):
+    if not has_mapping(before.via) or not has_mapping(now.via):
         return
     for port, inside in now.ports.items():
         was = before.ports.get(moves.get(port, port))
@@ -290,7 +290,8 @@ def _rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
         yield f"closes {port} to {sources(some, left, names)}"
 
 
-def _container(before: Service | None, now: Service | None) -> Iterator[str]:
+def _container(changed: Changed) -> Iterator[str]:
+    before, now = changed.before, changed.after
     old, new = None, None
     if before is not None:
         old = before.container
@@ -308,7 +309,7 @@ def _container(before: Service | None, now: Service | None) -> Iterator[str]:
         if old != new:
             yield f"recreates the container ({', '.join(_container_reasons(old, new))})"
             return
-        moved = next(iter(moves_of(before, now)), None)
+        moved = next(iter(changed.moves), None)
         inside = _inside(now, moved)
         if inside:
             yield f"keeps its container at {inside}"

@@ -25,7 +25,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
@@ -34,7 +33,6 @@ from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
-MOST_LISTED = 20  # names that a hint lists
 
 
 class Finding(NamedTuple):
@@ -106,15 +104,6 @@ class Suggestions:
         if self.left < 0:
             return None
         return did_you_mean(word, names)
-
-
-def listed(names: Collection[str]) -> str:
-    """Names as a hint lists them: of very many the first ones, and how many more there are."""
-    text = ", ".join(islice(names, MOST_LISTED))
-    more = len(names) - MOST_LISTED
-    if more > 0:
-        text += f" and {more} more"
-    return text
 
 
 class Documentation(NamedTuple):

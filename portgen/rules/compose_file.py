@@ -44,7 +44,7 @@ def check_files(plan: Plan, read: Read) -> Iterator[Finding]:
         for override in host.overrides:
             if override.base_file is None:
                 continue
-            place = (*override.key_path, "compose", "file")
+            place = override.base_path
             team = composefile.load(override.base_file, read)
             if team is None:
                 yield Finding(

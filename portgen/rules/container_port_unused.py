@@ -22,7 +22,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.via in ("host", "process"):
+        if not service.has_mapping:
             for port in service.ports:
                 if port.container_port != port.port:
                     yield Finding(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, is_everybody
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -51,11 +51,11 @@ _ALSO_PAGES = frozenset({5984, 7474, 8086, 8123, 9200})
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if not is_everybody(service.sources):
+        if not service.reach.anyone:
             continue
         for port in service.ports:
             number = port.port
-            if service.via in ("socat", "docker") and port.container_port in _DATABASES:
+            if service.has_mapping and port.container_port in _DATABASES:
                 number = port.container_port
             kind = _DATABASES.get(number)
             if kind and (port.protocol != "http" or number not in _ALSO_PAGES):

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan.types import Plan
-from portgen.problem import Severity
-from portgen.rules import Finding, Suggestions, listed
+from portgen.problem import Severity, listed
+from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
 

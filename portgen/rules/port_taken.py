@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from portgen.plan.addresses import collide
 from portgen.plan.free import Space
-from portgen.plan.types import EVERYWHERE, EVERYWHERE6, Binding, Host, Plan
+from portgen.plan.types import Binding, Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,7 +35,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         for binding in host.bindings:
             others = held.setdefault((binding.transport, binding.port), {})
             for other in others.values():
-                if _collide(binding.address, other.address):
+                if collide(binding.address, other.address):
                     yield Finding(
                         binding.key_path,
                         f"port {binding.endpoint.short} is held by {other.holder} ({{line}})",
@@ -43,10 +44,6 @@ def check(plan: Plan) -> Iterator[Finding]:
                     )
                     break
             others.setdefault(binding.address, binding)
-
-
-def _collide(one: str, other: str) -> bool:
-    return one == other or bool({one, other} & {EVERYWHERE, EVERYWHERE6})
 
 
 def _hints(host: Host) -> Callable[[str | None], str | None]:

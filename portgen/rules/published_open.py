@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import ANY, Plan, is_ipv6
+from portgen.plan.types import Plan, is_ipv6
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -30,9 +30,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.via != "docker" or service.status != "active" or not service.ports:
-            continue
-        if service.sources == (ANY,):
+        if service.status != "active" or not service.needs_guard:
             continue
         if service.address is None:
             yield Finding(

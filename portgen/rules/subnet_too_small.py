@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory.values import Address4
-from portgen.plan.types import FIRST_SERVICE, Network, Plan, Project, Service
+from portgen.plan.addresses import position
+from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -67,6 +68,6 @@ def _enough(project: Project, network: Network) -> str:
     if project.ports is not None:
         for part in project.ports.ranges:
             ports += (part.start, part.stop - 1)
-    wanted = FIRST_SERVICE + max(ports) - min(ports) + 1
+    wanted = position(max(ports), min(ports)) + 1
     prefix = 32 - max(3, (2 * wanted - 1).bit_length())
     return f"a /{min(prefix, network.subnet.prefixlen - 1)}"

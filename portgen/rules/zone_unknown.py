@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 from portgen.inventory.values import parse_cidr
 from portgen.plan.types import ANY, Plan
-from portgen.problem import Severity
-from portgen.rules import Finding, Suggestions, listed
+from portgen.problem import Severity, listed
+from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
 

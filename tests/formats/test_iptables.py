@@ -19,7 +19,7 @@ COMMIT
 
 
 def test_rules_are_read_with_their_tables_and_options() -> None:
-    closed, comment, jump = iptables.read(SAVED)
+    closed, comment, broken, jump = iptables.read(SAVED)
     assert (closed.table, closed.chain, closed.line) == ("filter", "DOCKER-USER", 4)
     assert closed.value("-s") is None
     assert closed.value("-s", negated=True) == "172.30.0.0/24"
@@ -28,4 +28,14 @@ def test_rules_are_read_with_their_tables_and_options() -> None:
     assert closed.value("--ctdir") == "ORIGINAL"
     assert comment.value("--comment") == 'a "b" -j c'
     assert comment.value("-j") == "RETURN"
-    assert (jump.table, jump.chain) == ("mangle", "FORWARD")
+    assert (broken.chain, broken.text) == ("", '-A broken "')
+    assert (jump.table, jump.command, jump.chain) == ("mangle", "-I", "FORWARD")
+
+
+def test_long_names_of_options_are_read_as_short_ones() -> None:
+    (rule,) = iptables.read("-A INPUT --protocol tcp ! --source 10.0.0.0/8 --jump DROP")
+    assert [(name, negated) for name, _, negated in rule.options] == [
+        ("-p", False),
+        ("-s", True),
+        ("-j", False),
+    ]

@@ -171,7 +171,7 @@ projects: {p: {ports: 5000, services: {a: {port: 5000, route: /a/}}}}
 """)
     assert portgen("render", "--yes").code == 0
     guide = (tmp_path / "output/box/docs/PORTS.md").read_text().replace("\n", " ")
-    assert "a route goes through nginx, which is as open as ufw's default says." in guide
+    assert "a route goes through nginx, which is as open as ufw's default policy says." in guide
 
 
 def test_a_host_without_rules_is_not_said_to_be_closed(tmp_path: Path, portgen: Portgen) -> None:

@@ -3,12 +3,17 @@ Nothing is written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from portgen import targets
 from portgen.files import diff, render
 from portgen.files.output import Output, Present
+from portgen.files.render import File
+from portgen.plan.facts import Facts, Key
+from portgen.plan.types import Plan
 from portgen.review import compare as review
+from portgen.review import readings
 from portgen.review.compare import Review
 from tests.estates import planned
 
@@ -25,6 +30,25 @@ def by_files(before: str, after: str) -> Review:
     """As `portgen diff` does where `before` was rendered and `after` is the inventory."""
     plan = planned(after)
     old, new = (render.files(each, targets.every(), TEMPLATES) for each in (planned(before), plan))
+    return _against(old, new, plan)
+
+
+def by_hand(inventory: str, path: str, edit: Callable[[str], str]) -> Review:
+    """As `portgen diff` does where somebody edited the rendered file at `path`."""
+    plan = planned(inventory)
+    new = render.files(plan, targets.every(), TEMPLATES)
+    old = []
+    for file in new:
+        if file.path == path:
+            edited = edit(file.text)
+            assert edited != file.text
+            old.append(file._replace(text=edited))
+        else:
+            old.append(file)
+    return _against(old, new, plan)
+
+
+def _against(old: Sequence[File], new: Sequence[File], plan: Plan) -> Review:
     nothing = Output({}, None, {})
     sums = diff.sums(old, nothing)
     present = Output(
@@ -37,6 +61,14 @@ def by_files(before: str, after: str) -> Review:
     )
     changes = diff.compare(new, present, diff.sums(new, present))
     return review.of_changes(changes, new, plan)
+
+
+def read_back(texts: Mapping[str, str], keys: Collection[Key]) -> Facts:
+    """The facts that rendered files hold by themselves: of the services in `keys`, and of the
+    hosts."""
+    files = [render.File(path, text, 0o644) for path, text in texts.items()]
+    _, facts = readings.between([], keys, files, Plan((), ()))
+    return facts
 
 
 def texts(case: Path) -> tuple[str, str]:

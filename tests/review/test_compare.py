@@ -69,7 +69,7 @@ def test_differences_are_named_by_their_place_in_the_facts() -> None:
     assert list(compare.differences(before, after)) == [
         ("described.purpose", None, "A wall"),
         ("ports.5007/tcp", None, 80),
-        ("units.a.service.clients", (), ("any",)),
+        ("units.a.service.clients", [], ["any"]),
         ("units.a.service.listen", None, "5007/tcp"),
         ("units.a.service.timeout", 5, 9),
     ]

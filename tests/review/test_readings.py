@@ -11,9 +11,9 @@ from portgen import targets
 from portgen.files import render
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
-from portgen.review import readings
-from tests.estates import planned
-from tests.review.reviewed import FEATURES, TEMPLATES
+from portgen.review.steps import ChangeFirewall
+from tests.estates import REPOSITORY, planned
+from tests.review.reviewed import FEATURES, TEMPLATES, by_hand, read_back
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     files = render.files(plan, targets.every(), TEMPLATES)
     keys = {Key(service.host, service.name) for service in plan.services}
     planned_facts = of_plan.of(plan, keys)
-    of_files = readings.read({file.path: file.text for file in files}, keys, planned_facts.words)
+    of_files = read_back({file.path: file.text for file in files}, keys)
     for key, expected in planned_facts.services.items():
         rendered = expected.units or expected.container or expected.openings or expected.route
         assert bool(rendered) == (key in of_files.services), key
@@ -82,8 +82,8 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
     nginx = {"nginx": targets.every()["nginx"]}
     key = Key("box", "web")
     before, after = (
-        readings.read(
-            {file.path: file.text for file in render.files(plan, nginx, folders)}, {key}, {}
+        read_back(
+            {file.path: file.text for file in render.files(plan, nginx, folders)}, {key}
         ).services[key]
         for folders in ([shipped], [tmp_path, shipped])
     )
@@ -100,7 +100,57 @@ def test_a_block_in_which_a_reader_finds_nothing_is_shown_by_its_file() -> None:
     files = render.files(planned(INVENTORY), targets.every(), [shipped])
     texts = {file.path: file.text for file in files}
     path, key = "box/nginx/snippets/portgen-locations.conf", Key("box", "web")
-    assert not readings.read(texts, {key}, {}).services[key].other
+    assert not read_back(texts, {key}).services[key].other
     texts[path] = "# portgen:web Web\n# location /web/ { proxy_pass http://portgen_web/; }\n"
-    web = readings.read(texts, {key}, {}).services[key]
+    web = read_back(texts, {key}).services[key]
     assert (web.route, web.other) == (None, {"nginx/snippets/portgen-locations.conf": texts[path]})
+
+
+# --- what somebody changed by hand ----------------------------------------------------------------
+
+DOCKER = (REPOSITORY / "tests/targets/cases/docker-guard/inventory.yaml").read_text()
+GUARD = "box/ufw/portgen-after.rules"
+OF_5006 = "-p tcp -m conntrack --ctstate DNAT --ctorigdstport 5006 --ctdir ORIGINAL"
+FIRST = f"-A PORTGEN-GUARD -s 192.168.0.0/16 {OF_5006} -j RETURN"
+LAST = f"-A PORTGEN-GUARD {OF_5006} -j DROP"
+STRAIGHT = "-d 172.30.0.22/32 -m conntrack ! --ctstate DNAT --ctdir ORIGINAL -j DROP"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (FIRST, f"-A PORTGEN-GUARD -s 203.0.113.0/24 -j RETURN\n{FIRST}"),
+        (FIRST, f"-A PORTGEN-GUARD -j RETURN\n{FIRST}"),
+        (FIRST, f"-A PORTGEN-GUARD -i eth0 {OF_5006} -j RETURN\n{FIRST}"),
+        (FIRST, f"-A PORTGEN-GUARD --source 203.0.113.0/24 --jump RETURN\n{FIRST}"),
+        (FIRST, f"{FIRST}\n-I PORTGEN-GUARD {OF_5006} -j RETURN"),
+        (FIRST, f"{FIRST}\n-D PORTGEN-GUARD {OF_5006} -j DROP"),
+        (FIRST, f"{LAST}\n{FIRST}"),
+        ("-s 192.168.0.0/16", "! -s 192.168.0.0/16"),
+        ("-s 192.168.0.0/16", "-s 192.168.0.0/16,203.0.113.0/24"),
+        (LAST, LAST.replace("-p tcp", "! -s 10.0.0.0/8 -p tcp")),
+        (LAST, LAST.replace("-p tcp", "-s 10.0.0.0/8 -p tcp")),
+        (LAST, LAST.replace("-p tcp", "-i eth0 -p tcp")),
+        (LAST, LAST.replace("-j DROP", "-m limit --limit 1/s -j DROP")),
+        (LAST, LAST.replace("-j DROP", "-j LOG")),
+        (LAST, LAST.replace("DNAT", "SNAT")),
+        (LAST, LAST.replace("ORIGINAL", "REPLY")),
+        (LAST, LAST.replace("-A", "-I")),
+        (STRAIGHT, f"-i eth0 {STRAIGHT}"),
+        (STRAIGHT, STRAIGHT.replace("DROP", "RETURN")),
+    ],
+)
+def test_a_hole_in_the_guard_is_a_change_of_the_service_and_a_step(
+    written: str, instead: str
+) -> None:
+    review = by_hand(DOCKER, GUARD, lambda text: text.replace(written, instead, 1))
+    assert [changed.key for changed in review.services] == [Key("box", "both-families")]
+    (step,) = review.steps
+    assert isinstance(step, ChangeFirewall)
+    assert step.guards == ("both-families",)
+
+
+def test_a_rule_of_the_guard_in_long_words_says_the_same() -> None:
+    long = LAST.replace("-p", "--protocol").replace("-m", "--match").replace("-j", "--jump")
+    review = by_hand(DOCKER, GUARD, lambda text: text.replace(LAST, long))
+    assert (review.services, review.steps) == ((), ())

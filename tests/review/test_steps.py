@@ -14,11 +14,11 @@ from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
 from portgen.plan.types import Endpoint
 from portgen.review import compare as review
-from portgen.review import firewall, readings, step_words, steps, summary
+from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step
 from portgen.review.turnover import Address, Held, Holder, holders
 from tests.estates import planned
-from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
+from tests.review.reviewed import CASES, by_files, by_plans, case_of, read_back, texts
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 PORTS = range(5000, 5007)
@@ -373,7 +373,7 @@ def test_a_subnet_that_was_edited_by_hand_stops_no_review(subnet: str) -> None:
     before, after = map(planned, texts(case))
     old, new = (of_plan.of(plan, of_plan.differing(before, after)) for plan in (before, after))
     text = f"networks:\n  wall:\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
-    edited = readings.read({"box/compose/docker-compose.wall.yml": text}, set(), {}).networks
+    edited = read_back({"box/compose/docker-compose.wall.yml": text}, set()).networks
     old = old._replace(networks=edited)
     found = steps.plan(old, new, firewall.changes(old, new))
     networks = [step.network for step in found if isinstance(step, steps.RemoveNetwork)]

@@ -197,12 +197,13 @@ def test_ufw_s_own_files_say_who_may_come() -> None:
 
 def test_a_guard_is_what_its_chain_does() -> None:
     match = "-p tcp -m conntrack --ctstate DNAT --ctorigdstport {} --ctdir ORIGINAL"
+    everybody = f"-A DOCKER-USER {match.format(5003)} -j RETURN"
     text = "\n".join([
         "*filter",
         f"-A DOCKER-USER -s 10.0.0.0/8 {match.format(5001)} -j RETURN",
         f"-A DOCKER-USER {match.format(5001)} -j DROP",
         f"-A DOCKER-USER {match.format(5002)} -j DROP",
-        f"-A DOCKER-USER {match.format(5003)} -j RETURN",
+        everybody,
         f"-A DOCKER-USER {match.format(5003)} -j DROP",
         (
             "-A DOCKER-USER ! -s 172.30.0.0/24 -d 172.30.0.5/32 "
@@ -212,5 +213,6 @@ def test_a_guard_is_what_its_chain_does() -> None:
     assert read("ufw", after__rules=text) == {
         "5001/tcp": Guard({Endpoint(5001, "tcp"): ("10.0.0.0/8",)}),
         "5002/tcp": Guard({Endpoint(5002, "tcp"): ()}),
+        "DOCKER-USER": Guard(other=(f"-A DOCKER-USER {match.format(5003)} -j DROP",)),
         "172.30.0.5": Guard(address="172.30.0.5", subnet="172.30.0.0/24"),
     }

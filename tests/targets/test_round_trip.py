@@ -18,10 +18,10 @@ from portgen.inventory.source import parse
 from portgen.plan import of_plan, planner
 from portgen.plan.facts import Facts, Key, Nginx, Route, Service, Unit
 from portgen.plan.types import Plan
-from portgen.review import readings
 from portgen.targets.nginx import reading
 from tests import inventories
 from tests.estates import REPOSITORY
+from tests.review.reviewed import read_back
 
 READ = ["compose", "nginx", "systemd", "ufw"]
 each_target = pytest.mark.parametrize("name", READ)
@@ -82,7 +82,7 @@ def test_what_is_rendered_reads_back_as_planned(name: str, written: dict[str, An
     plan = planned(written)
     keys = {Key(service.host, service.name) for service in plan.services}
     wanted = of_plan.of(plan, keys)
-    found = readings.read(rendered(plan, name), keys, wanted.words)
+    found = read_back(rendered(plan, name), keys)
     assert of_hosts(name, found) == of_hosts(name, wanted)
     nothing = of_service(name, Service(title=None, via=""))
     for key in keys:
@@ -167,7 +167,7 @@ def test_a_raw_directive_is_kept_even_where_it_looks_like_the_template_s() -> No
     )
     key = Key("box", "web")
     wanted = of_plan.of(plan, {key}).services[key].route
-    found = readings.read(rendered(plan, "nginx"), {key}, {}).services[key].route
+    found = read_back(rendered(plan, "nginx"), {key}).services[key].route
     assert isinstance(found, Route)
     assert found == wanted
     assert found.directives == (

@@ -45,9 +45,9 @@ def _team_file(override: Override, machine: Machine) -> TeamFile | Rejection | N
         return None
     found = composefile.load(name, lambda file: machine.read(posixpath.join(machine.folder, file)))
     if found is None:
-        place: KeyPath = (*override.key_path, "compose", "file")
+        message = f"the compose file {name} can't be read"
         hint = "its path is relative to the inventory's folder"
-        return Rejection(f"the compose file {name} can't be read", key_path=place, hint=hint)
+        return Rejection(message, key_path=override.base_path, hint=hint)
     if isinstance(found, Fault):
         return Rejection(found.message, posixpath.join(machine.folder, name), found.line)
     return found

@@ -16,6 +16,7 @@ from portgen.formats import compose
 from portgen.formats.compose import Fault
 from portgen.inventory import reader
 from portgen.plan.facts import Container, Fact, Network
+from portgen.plan.types import override_file
 from portgen.targets import Statement
 
 FOLDER = "compose/"
@@ -91,8 +92,7 @@ def _container(file: str, name: str, value: Any) -> Container:
     if not isinstance(ports, list):
         ports = [ports]
     mode = entry.pop("network_mode", None)
-    project = file.removeprefix("docker-compose.").removesuffix(".yml")
-    if entry.get("labels") == {"portgen": project}:
+    if _has_only_the_mark(entry.get("labels"), file):
         del entry["labels"]
     settings = ""
     if entry:
@@ -100,6 +100,13 @@ def _container(file: str, name: str, value: Any) -> Container:
     return Container(
         file, name, mode == "host", network, address, tuple(map(_published, ports)), settings
     )
+
+
+def _has_only_the_mark(labels: Any, file: str) -> bool:
+    """Whether labels are the one by which portgen finds a project's containers."""
+    if not isinstance(labels, dict) or list(labels) != ["portgen"]:
+        return False
+    return override_file(labels["portgen"]) == file
 
 
 def _joined(entry: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -17,4 +17,4 @@ def pages(host: Host) -> Iterator[Page]:
 
 def path(override: Override) -> str:
     """Where a project's override lies, below `output/<host>/`."""
-    return f"compose/docker-compose.{override.project}.yml"
+    return f"compose/{override.file}"

@@ -23,6 +23,7 @@ from portgen.plan.types import (
     Host,
     PlannedPort,
     Project,
+    Route,
     Server,
     Service,
 )
@@ -32,7 +33,6 @@ from portgen.targets.docs.rows import (
     Free,
     Held,
     Known,
-    Units,
     held_ports,
     nginx_ports,
 )
@@ -57,11 +57,9 @@ class Section(NamedTuple):
     use: list[str]
 
 
-def guide(
-    host: Host, url: str | None, known: list[Known], units: Units, free: Free
-) -> dict[str, Any]:
+def guide(host: Host, url: str | None, known: list[Known], free: Free) -> dict[str, Any]:
     """The values of `PORTS.md`'s template: text, and lists of whole rows and lines."""
-    held = held_ports(known, units)
+    held = held_ports(known)
     by_project: dict[str, list[Held]] = {project.name: [] for project in host.projects}
     for entry in held:
         by_project[entry.by.service.project].append(entry)
@@ -106,7 +104,7 @@ def _visitors(server: Server | None) -> str:
     if server is None:
         return ""
     if server.reach.kind == "policy":
-        return "as open as ufw's default says"
+        return "as open as ufw's default policy says"
     return f"open to {server.reach}"
 
 
@@ -141,22 +139,19 @@ def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:
 
 
 def _use_row(entry: Held) -> str:
-    port, one, at, _, first, _ = entry
+    one, at = entry.by, entry.at
     service = one.service
     container = str(service.documented_container_port(at) or NONE)
     route = NONE
-    if first:
-        route = _route_cell(one)
+    if entry.route is not None:
+        route = _route_cell(one, entry.route)
     return (
-        f"| **{one.title}** `{service.name}` | {port} | {container} | {at.protocol} "
+        f"| **{one.title}** `{service.name}` | {entry.port} | {container} | {at.protocol} "
         f"| {service.via} | {_reach(service)} | {route} | {one.purpose} | {service.status} |"
     )
 
 
-def _route_cell(one: Known) -> str:
-    route = one.route
-    if route is None:
-        return NONE
+def _route_cell(one: Known, route: Route) -> str:
     path = code(route.path)
     if one.url:
         path = f"[{path}]({one.url})"
@@ -170,7 +165,16 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
         return
     title = text(project.title)
     rest = free[project.name, None]
-    yield row((title, NONE, "whatever comes", str(project.ports), str(count(rest)), _ranges(rest)))
+    yield row(
+        (
+            title,
+            NONE,
+            "not reserved for a group",
+            str(project.ports),
+            str(count(rest)),
+            _ranges(rest),
+        )
+    )
     for group in project.groups:
         within = free[project.name, group.name]
         yield row(
@@ -253,11 +257,11 @@ def _reached_row(entry: Held) -> str:
     """The way in, step by step: visitor, nginx, host port, who listens there, where it ends."""
     one = entry.by
     visitor = nginx = NONE
-    if entry.first and one.route is not None:
-        visitor = code(one.route.path)
+    if entry.route is not None:
+        visitor = code(entry.route.path)
         if one.url:
             visitor = f"<{one.url}>"
-        nginx = f"`{one.route.backend}`"
+        nginx = f"`{entry.route.backend}`"
     listens, holder, ends = _listener(entry)
     if entry.transport == "udp":
         listens += " udp"

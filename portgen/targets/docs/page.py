@@ -9,14 +9,14 @@ import msgspec
 
 from portgen.inventory.values import Ports
 from portgen.plan.types import LISTENERS, Host
-from portgen.targets.docs.rows import Free, Known, Units, nginx_ports
+from portgen.targets.docs.rows import Free, Known, nginx_ports, with_units
 
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes
 # as the characters.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def data(host: Host, url: str | None, known: Iterable[Known], units: Units, free: Free) -> str:
+def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str:
     """What the page shows, as JSON: a line for the host, a line a project, then a line a
     service, by name."""
     nginx: dict[str, Any] = {"ports": nginx_ports(host), "allow": (), "reach": ""}
@@ -58,7 +58,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], units: Units, free
             }
         )
     lines.extend(
-        _record(one, units)
+        _record(one)
         for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
     )
     encoded = msgspec.json.Encoder().encode_lines(lines).decode()
@@ -67,7 +67,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], units: Units, free
     return encoded
 
 
-def _record(one: Known, units: Units) -> tuple[Any, ...]:
+def _record(one: Known) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` of ports.js names the
     places."""
     service, route = one.service, one.route
@@ -76,9 +76,9 @@ def _record(one: Known, units: Units) -> tuple[Any, ...]:
             port.port,
             service.documented_container_port(port),
             port.protocol,
-            units.get((service.name, port.port, port.transport)),
+            unit,
         )
-        for port in service.ports
+        for port, unit in with_units(service)
     ]
     return (
         service.name,

@@ -7,7 +7,8 @@ In: a planned `Host`. Out: `Known` services and `Held` ports. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,8 +18,6 @@ from portgen.plan.types import NGINX, Host, PlannedPort, Route, Server, Service,
 NONE = "-"  # an empty cell
 PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 
-# A forwarder's unit by service and port.
-Units = dict[tuple[str, int, Transport], str]
 # What is free by project and group; None is what no group plans.
 Free = dict[tuple[str, str | None], tuple[range, ...]]
 
@@ -44,6 +43,14 @@ class Held(NamedTuple):
     transport: Transport
     first: bool
     unit: str | None
+
+    @property
+    def route(self) -> Route | None:
+        """The route that leads to this port."""
+        route = self.by.route
+        if route is not None and route.port == self.at:
+            return route
+        return None
 
 
 def base_url(server: Server) -> str | None:
@@ -72,24 +79,19 @@ def known_service(service: Service, url: str | None) -> Known:
     return Known(service, text(service.title), purpose, address, route, visited)
 
 
-def held_ports(known: Iterable[Known], units: Units) -> list[Held]:
+def held_ports(known: Iterable[Known]) -> list[Held]:
     """Every held port, by number, then by service."""
     held = []
     for one in known:
-        for index, port in enumerate(one.service.ports):
-            transport = port.transport
-            held.append(
-                Held(
-                    port.port,
-                    one,
-                    port,
-                    transport,
-                    index == 0,
-                    units.get((one.service.name, port.port, transport)),
-                )
-            )
+        for index, (port, unit) in enumerate(with_units(one.service)):
+            held.append(Held(port.port, one, port, port.transport, index == 0, unit))
     held.sort(key=lambda entry: (entry.port, entry.by.service.name, entry.transport))
     return held
+
+
+def with_units(service: Service) -> Iterator[tuple[PlannedPort, str | None]]:
+    """Its ports, each with the unit that forwards it; None where none does."""
+    yield from zip_longest(service.ports, service.units)
 
 
 def nginx_ports(host: Host) -> list[int]:

@@ -12,7 +12,7 @@ from portgen.plan.free import Space
 from portgen.plan.types import Host, Service
 from portgen.targets import Page
 from portgen.targets.docs import guide, page
-from portgen.targets.docs.rows import Free, Units, base_url, known_service
+from portgen.targets.docs.rows import Free, base_url, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
@@ -20,17 +20,14 @@ def pages(host: Host) -> Iterator[Page]:
     if host.server is not None:
         url = base_url(host.server)
     known = [known_service(service, url) for service in _services(host)]
-    units: Units = {}
-    for forwarder in host.forwarders:
-        units[forwarder.service, forwarder.port, forwarder.transport] = forwarder.unit
     space = Space(host)
     free: Free = {}
     for project in host.projects:
         for group in (None, *(group.name for group in project.groups)):
             free[project.name, group] = space.free(project, group)
-    values = guide.guide(host, url, known, units, free)
+    values = guide.guide(host, url, known, free)
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)
-    values = {"host": host, "data": page.data(host, url, known, units, free)}
+    values = {"host": host, "data": page.data(host, url, known, free)}
     yield Page("docs/ports.html", "docs/ports.html.j2", values)
 
 

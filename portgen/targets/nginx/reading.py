@@ -150,12 +150,12 @@ def _listens(address: str, options: tuple[str, ...]) -> Endpoint | None:
     if address.startswith("unix:"):
         return None
     number = re.search(r"(?:^|:)([0-9]{1,5})$", address)
-    transport: Endpoint = Endpoint(80, "tcp")
+    endpoint = Endpoint(80, "tcp")
     if number is not None and not address.endswith("]"):
-        transport = Endpoint(int(number[1]), "tcp")
+        endpoint = Endpoint(int(number[1]), "tcp")
     if "quic" in options:
-        return Endpoint(transport.port, "udp")
-    return transport
+        return Endpoint(endpoint.port, "udp")
+    return endpoint
 
 
 def _redirects(block: tuple[Node, ...]) -> bool:

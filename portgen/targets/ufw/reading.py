@@ -8,21 +8,33 @@ a container's address. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
-from portgen.plan.facts import Guard, Opening, port_of
+from portgen.plan.facts import Guard, Opening, port_of, single
 from portgen.plan.types import Endpoint, Transport
 from portgen.targets import Statement
 
 _ANYWHERE = (ufw.ANYWHERE, "0.0.0.0/0", "::/0")
-_LETS_IN = ("RETURN", "ACCEPT")
-_KEEPS_OUT = ("DROP", "REJECT")
 _TRANSPORTS: dict[str, tuple[Transport, ...]] = {
     "tcp": ("tcp",),
     "udp": ("udp",),
     ufw.ANYWHERE: ("tcp", "udp"),
 }
+# The chains that the tuples are about.
+_OF_UFW = ("ufw-user-", "ufw6-user-")
+# All the options of a rule about a published port, and of one about a container's address.
+_PUBLISHED = {"-p", "-m", "--ctstate", "--ctorigdstport", "--ctdir", "-j"}
+_STRAIGHT = {"!-s", "-d", "-m", "!--ctstate", "--ctdir", "-j"}
+
+
+class _Place(NamedTuple):
+    """Where one port is decided on."""
+
+    table: str
+    chain: str
+    endpoint: Endpoint
 
 
 def read(files: Mapping[str, str]) -> Iterator[Statement]:
@@ -67,41 +79,91 @@ def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
 
 def _guards(path: str, text: str) -> Iterator[Statement]:
     """A chain is asked from its top: whom a rule lets through before the one that drops the rest
-    may come."""
-    let_in: dict[tuple[str, str, Endpoint], list[Rule]] = {}
+    may come. A rule with one option more, or one less, may be a hole: it is kept as it is written."""
+    let_in: dict[_Place, list[Rule]] = {}
+    closed: set[_Place] = set()
     for rule in iptables.read(text):
-        target = rule.value("-j")
-        endpoint = _published(rule)
-        if endpoint is not None:
-            place = (rule.table, rule.chain, endpoint)
-            if target in _LETS_IN:
-                let_in.setdefault(place, []).append(rule)
-            elif target in _KEEPS_OUT and rule.value("-s") is None:
-                yield from _closed(path, rule, endpoint, let_in.pop(place, []))
-        elif target in _KEEPS_OUT and rule.value("--ctstate", negated=True) == "DNAT":
-            address, subnet = rule.value("-d"), rule.value("-s", negated=True)
-            if address is not None:
-                address = address.removesuffix("/32")
-                guard = Guard(address=address, subnet=subnet)
-                yield Statement(path, rule.line, rule.line, address, guard)
+        if rule.chain.startswith(_OF_UFW):
+            continue
+        options = _options(rule)
+        place = _place(rule, options)
+        straight = _straight(options)
+        if straight is not None:
+            yield Statement(path, rule.line, rule.line, straight.address or "", straight)
+        elif place is None or place in closed:
+            yield _other(path, rule)
+        elif options["-j"] == "DROP":
+            closed.add(place)
+            yield from _closed(path, rule, place.endpoint, let_in.pop(place, []))
+        else:
+            let_in.setdefault(place, []).append(rule)
+    for rules in let_in.values():  # what no rule closes afterwards
+        for rule in rules:
+            yield _other(path, rule)
 
 
-def _published(rule: Rule) -> Endpoint | None:
-    """The published port that a rule is about: the one that a visitor asked for, before docker
-    rewrote it."""
-    port = port_of(rule.value("--ctorigdstport") or "")
-    transports = _TRANSPORTS.get(rule.value("-p") or "", ())
-    if port is None or not transports:
+def _other(path: str, rule: Rule) -> Statement:
+    return Statement(path, rule.line, rule.line, rule.chain, Guard(other=(rule.text,)))
+
+
+def _options(rule: Rule) -> dict[str, str]:
+    """A rule's options with their values, a `!` before the name of one that is negated. Nothing
+    where one is there twice, has no single value, or the rule is not appended."""
+    found: dict[str, str] = {}
+    for option in rule.options:
+        name = option.name
+        if option.negated:
+            name = f"!{name}"
+        if name in found or len(option.values) != 1 or "," in option.values[0]:
+            return {}
+        found[name] = option.values[0]
+    if rule.command != "-A":
+        return {}
+    return found
+
+
+def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
+    """Where the chain decides on a published port, the one that a visitor asked for, before docker
+    rewrote it. None where the rule does anything else, or does it under one more condition."""
+    wanted = _PUBLISHED
+    if options.get("-j") == "RETURN" and "-s" in options:
+        wanted = {*_PUBLISHED, "-s"}
+    port = port_of(options.get("--ctorigdstport", ""))
+    if options.keys() != wanted or port is None or not _of_docker(options, "--ctstate"):
         return None
-    return Endpoint(port, transports[0])
+    if options["-j"] not in ("RETURN", "DROP"):
+        return None
+    match options["-p"]:
+        case "tcp":
+            return _Place(rule.table, rule.chain, Endpoint(port, "tcp"))
+        case "udp":
+            return _Place(rule.table, rule.chain, Endpoint(port, "udp"))
+    return None
+
+
+def _straight(options: Mapping[str, str]) -> Guard | None:
+    """What keeps visitors from coming straight to a container's address."""
+    if options.keys() != _STRAIGHT or not _of_docker(options, "!--ctstate"):
+        return None
+    if options["-j"] != "DROP":
+        return None
+    return Guard(address=single(options["-d"]), subnet=options["!-s"])
+
+
+def _of_docker(options: Mapping[str, str], state: str) -> bool:
+    """Whether a rule asks what docker rewrote, on the way in."""
+    asked = (options["-m"], options[state], options["--ctdir"])
+    return asked == ("conntrack", "DNAT", "ORIGINAL")
 
 
 def _closed(path: str, last: Rule, endpoint: Endpoint, before: list[Rule]) -> Iterator[Statement]:
     sources = []
     for rule in before:
         source = rule.value("-s")
-        if source is None:
-            return  # everybody comes in before the rule that keeps the rest out
+        if source is None:  # everybody comes in before the rule that keeps the rest out
+            for hole in (*before, last):
+                yield _other(path, hole)
+            return
         sources.append(source)
     first = min(rule.line for rule in (*before, last))
     guard = Guard(published={endpoint: tuple(sources)})

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from portgen.plan.types import LOOPBACK, Guard, Host, Opening, is_ipv6
+from portgen.plan.facts import single
+from portgen.plan.types import LOOPBACK, Guard, Host, Opening
 from portgen.targets import Page
 
 MARK = "portgen:"  # the comment of each rule of portgen's begins with it, and no other rule's may
@@ -61,12 +62,8 @@ def holders(host: Host) -> Iterator[Holder]:
 
 
 def rule(opening: Opening) -> str:
-    """One rule in ufw's long form, which is always valid. ufw itself drops the /32 of a single
-    address."""
-    single = "/32"
-    if is_ipv6(opening.source):
-        single = "/128"
-    source = opening.source.removesuffix(single)
+    """One rule in ufw's long form, which is always valid."""
+    source = single(opening.source)
     allowed = f"allow proto {opening.transport} from {source} to any port {opening.port}"
     return f"{allowed} comment '{MARK}{opening.service}'"
 

@@ -119,7 +119,7 @@ def test_free_space_is_what_no_dashboard_holds_and_no_group_plans(seed: Pages) -
     assert rows[0] == [
         "Dashboard Project",
         "-",
-        "whatever comes",
+        "not reserved for a group",
         "5000-5399",
         "6",
         "5011, 5026-5030",
@@ -132,7 +132,7 @@ def test_free_space_is_what_no_dashboard_holds_and_no_group_plans(seed: Pages) -
         "9",
         "5431, 5433-5440",
     ] in rows
-    assert rows[-1] == ["Database Services", "-", "whatever comes", "5432", "0", "-"]
+    assert rows[-1] == ["Database Services", "-", "not reserved for a group", "5432", "0", "-"]
 
 
 def test_scattered_free_space_is_cut_short_and_says_so() -> None:
@@ -387,9 +387,9 @@ def test_a_moved_port_touches_its_service_and_what_is_counted(seed: Pages) -> No
         if not re.search("smartnumbers|SmartNumbers", line)
     ]
     assert strangers == [
-        "| Dashboard Project | - | whatever comes | 5000-5399 | 6 | 5011, 5026-5030 |",
+        "| Dashboard Project | - | not reserved for a group | 5000-5399 | 6 | 5011, 5026-5030 |",
         "ss -H -tuln '( sport = :5011 ) or ( sport >= :5026 and sport <= :5399 )'  # dashboard",
-        "| Dashboard Project | - | whatever comes | 5000-5399 | 6 | 5007, 5011, 5026, 5028-5030 |",
+        "| Dashboard Project | - | not reserved for a group | 5000-5399 | 6 | 5007, 5011, 5026, 5028-5030 |",
         (
             "ss -H -tuln '( sport = :5007 ) or ( sport = :5011 ) or ( sport = :5026 ) or ( sport "
             ">= :5028 and sport <= :5399 )'  # dashboard"

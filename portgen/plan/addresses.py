@@ -1,0 +1,32 @@
+"""Addresses: where a service's container is found, and which two can't listen on one port.
+
+In: a subnet and ports, or two addresses. Out: an address, or yes or no. Pure. Never asks whether an
+address is free.
+"""
+
+from __future__ import annotations
+
+from portgen.inventory.values import Address4, Network4
+from portgen.plan.types import EVERYWHERE, EVERYWHERE6
+
+_FIRST_SERVICE = 16  # what is below is left to the gateway, and to addresses that people choose
+
+
+def position(port: int, lowest: int) -> int:
+    """The place in its subnet of the service whose primary port that is, from the subnet's start;
+    `lowest`: the project's lowest port."""
+    return _FIRST_SERVICE + port - lowest
+
+
+def derived(subnet: Network4, port: int, lowest: int) -> Address4:
+    """The address that follows from a service's primary port. A port below its project's range would
+    count backwards, past 0.0.0.0 even: what comes out is still an address, and refused by the
+    rules."""
+    number = int(subnet.network_address) + position(port, lowest)
+    return Address4(min(max(number, 0), 2**32 - 1))
+
+
+def collide(one: str, other: str) -> bool:
+    """Whether two that listen on one port at these addresses are in each other's way. One that
+    listens on every address is in everybody's."""
+    return one == other or bool({one, other} & {EVERYWHERE, EVERYWHERE6})
