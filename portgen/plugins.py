@@ -52,6 +52,8 @@ def load(package: ModuleType) -> dict[str, Any]:
         from importlib.metadata import entry_points
 
         for point in entry_points(group=package.__name__):
+            if point.name in found:
+                raise Broken(f"{point.value}: there is a {package.__name__}.{point.name} already")
             found[point.name] = _imported(point.value, point.load)
             third_party.add(point.value)
     return found
@@ -67,7 +69,12 @@ def _imported(name: str, load: Callable[[], Any]) -> Any:
         raise Broken(f"{place}: {type(error).__name__}: {error}") from error
 
 
-def _place(error: Exception) -> str:
+def failed(kind: str, name: str, error: BaseException) -> Broken:
+    """What a rule or a target of another package raised when it was called, and where."""
+    return Broken(f"the {kind} {name} failed: {_place(error)}: {type(error).__name__}: {error}")
+
+
+def _place(error: BaseException) -> str:
     """The line of code that raised the error: in the module that was loaded, or in one that it imports."""
     step = error.__traceback__
     place = ""

@@ -9,15 +9,17 @@ import click
 
 from portgen import chain
 from portgen.commands import _complete
-from portgen.commands._lookup import find_group, find_project, no_room
+from portgen.commands._lookup import find_group, find_project, find_service, no_room
 from portgen.commands._revise import revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from portgen.edits.edit import Edited
     from portgen.inventory.source import Source
-    from portgen.plan.types import Plan
+    from portgen.plan.types import Plan, Service
 
 _PORT = click.IntRange(1, 65535)
 
@@ -150,5 +152,12 @@ def _added(source: Source, project: str, name: str, fields: dict[str, Any]) -> E
     alone = replace(edited.expected, projects={project: edited.expected.projects[project]})
     address = edit.free_address(planner.make(alone), project, name)
     if address is not None:
-        return edit.add(source, project, name, {**fields, "address": address})
-    return edited
+        edited = edit.add(source, project, name, {**fields, "address": address})
+    service = find_service(planner.make(edited.expected), f"{project}/{name}")
+    return edited._replace(notes=(*edited.notes, *_reach(service)))
+
+
+def _reach(service: Service) -> Iterator[str]:
+    """Who may reach a port that the firewall opens to nobody in particular."""
+    if service.status == "active" and service.reach.kind != "sources":
+        yield f"who may reach {service.title} by its port: {service.reach}"

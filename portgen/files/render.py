@@ -23,7 +23,7 @@ from portgen.files import own_templates
 from portgen.files.escape import FILTERS
 from portgen.plan.types import Plan
 from portgen.problem import Exit, PortgenError
-from portgen.targets import Page, Target
+from portgen.targets import Page, Target, blamed
 from portgen.whole import MOST as LARGEST
 
 
@@ -87,9 +87,10 @@ def files(
     asked: list[_Asked] = []
     for host in plan.hosts:
         for name, target in targets.items():
-            for page in target.pages(host):
-                _require_own_folder(name, page)
-                asked.append(_Asked(host.name, page))
+            with blamed(name, target):
+                wanted = list(target.pages(host))
+            _require_places(name, wanted)
+            asked += [_Asked(host.name, page) for page in wanted]
     loader = jinja2.FileSystemLoader(installed)
     environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
@@ -113,16 +114,37 @@ def _brought(targets: Mapping[str, Target]) -> list[Path]:
     return found
 
 
-def _require_own_folder(target: str, page: Page) -> None:
-    """By the folder one sees whose a file is: for `--only`, for `verify`, in the sums, in a review."""
-    inside = page.path.startswith(f"{target}/")
-    steps = page.path.split("/")
-    if not inside or not {"", ".", ".."}.isdisjoint(steps):
-        raise PortgenError(
-            f"the target {target} renders {page.path!r}, which is outside of its own folder",
-            Exit.MACHINE,
-            hint=f"the path of each of its pages must begin with `{target}/`",
-        )
+def _require_places(target: str, pages: Sequence[Page]) -> None:
+    """Each page has a place of its own in the target's folder. By the folder one sees whose a file
+    is: for `--only`, for `verify`, in the sums, in a review."""
+    folders: set[str] = set()
+    taken: set[str] = set()
+    for page in pages:
+        fault = _misplaced(target, page.path)
+        if page.path in taken:
+            fault = "a second time"
+        if fault is not None:
+            raise PortgenError(
+                f"the target {target} renders {page.path!r} {fault}",
+                Exit.MACHINE,
+                hint=f"each of its pages must have a path of its own that begins with `{target}/`",
+            )
+        taken.add(page.path)
+        folder = page.path.rpartition("/")[0]
+        while folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    for path in sorted(taken & folders):
+        message = f"the target {target} renders {path!r} as a file and as a folder"
+        raise PortgenError(message, Exit.MACHINE)
+
+
+def _misplaced(target: str, path: str) -> str | None:
+    if not path.startswith(f"{target}/") or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        return "outside of its own folder"
+    if not path.isprintable():
+        return "under a name with characters that are not seen"
+    return None
 
 
 def _render(

@@ -19,7 +19,17 @@ from portgen import whole
 from portgen.machine import programs
 from portgen.plan.types import NGINX, Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
-from portgen.targets import Check, Checked, Machine, Program, Rejection, Target, Unchecked, blocks
+from portgen.targets import (
+    Check,
+    Checked,
+    Machine,
+    Program,
+    Rejection,
+    Target,
+    Unchecked,
+    blamed,
+    blocks,
+)
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
@@ -88,7 +98,9 @@ def run(
         try:
             for name, target, host, files in _files(plan, targets, texts):
                 traced = _Traced(name, host, files, at, out, on.folder)
-                for item in target.checks(host, files, on):
+                with blamed(name, target):
+                    items = list(target.checks(host, files, on))
+                for item in items:
                     if not isinstance(item, Check):
                         outcomes.append(_outcome(traced, host.name, [item]))
                         continue

@@ -124,7 +124,7 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
             networks[statement.name] = statement.fact.subnet
         elif statement.fact is not None and not isinstance(statement.fact, Nginx):
             continue
-        for number in range(statement.first, statement.last + 1):
+        for number in range(statement.first, min(statement.last, len(lines)) + 1):
             lines[number - 1] = ""
     return _OfNoService([line for line in lines if line.strip()], networks)
 
@@ -275,8 +275,13 @@ def _documentation() -> set[str]:
 def _read(name: str, files: Mapping[str, str]) -> Iterator[Statement]:
     """What a target reads in files of its own."""
     target = targets.every().get(name)
-    if target is not None and isinstance(target, Readable):
-        yield from target.read(files)
+    if target is None or not isinstance(target, Readable):
+        return
+    with targets.blamed(name, target):
+        for statement in target.read(files):
+            if statement.path not in files:
+                raise ValueError(f"a statement about {statement.path!r}, which was not asked for")
+            yield statement
 
 
 # --- one service ----------------------------------------------------------------------------------

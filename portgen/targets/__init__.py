@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from portgen import plugins
 from portgen.plan.types import Host
+from portgen.targets._blame import blamed
 from portgen.targets._marks import Block, blocks, chunks, without_others
 from portgen.targets._types import (
     Check,
@@ -43,6 +44,7 @@ __all__ = [
     "Statement",
     "Target",
     "Unchecked",
+    "blamed",
     "blocks",
     "chunks",
     "every",

@@ -153,5 +153,43 @@ def test_a_page_outside_of_its_own_folder_is_refused(
     )
     done = run("render", "--yes")
     assert done.returncode == Exit.MACHINE
-    assert f"the target caddy renders '{path}', which is outside of its own folder" in done.stderr
+    assert f"the target caddy renders '{path}' outside of its own folder" in done.stderr
     assert not (project / "output").exists()
+
+
+FAULTS = {
+    'Page(SITE, "caddy/Caddyfile.j2", {"host": host, "routes": ()})': (
+        "renders 'caddy/Caddyfile' a second time"
+    ),
+    'Page(f"{SITE}/x", "caddy/Caddyfile.j2", {"host": host, "routes": ()})': (
+        "renders 'caddy/Caddyfile' as a file and as a folder"
+    ),
+    'Page("caddy/a\\nb", "caddy/Caddyfile.j2", {"host": host, "routes": ()})': (
+        "renders 'caddy/a\\nb' under a name with characters that are not seen"
+    ),
+    "host.nothing": "failed: ",
+    "exit(0)": "failed: ",
+}
+
+
+@pytest.mark.parametrize(("page", "message"), FAULTS.items())
+def test_what_a_target_does_wrong_is_reported_with_its_name(
+    page: str, message: str, run: Run, project: Path, tmp_path: Path
+) -> None:
+    edit(
+        tmp_path / "site-packages/portgen_caddy/__init__.py",
+        "    if host.routes:",
+        f"    yield {page}\n    if host.routes:",
+    )
+    done = run("render", "--yes")
+    assert done.returncode == Exit.MACHINE
+    assert f"the target caddy {message}" in done.stderr
+    assert not (project / "output").exists()
+
+
+def test_a_target_takes_no_name_that_there_is_already(run: Run, tmp_path: Path) -> None:
+    [points] = (tmp_path / "site-packages").glob("*.dist-info/entry_points.txt")
+    edit(points, "caddy = ", "nginx = ")
+    done = run("render", "--yes")
+    assert done.returncode == Exit.MACHINE
+    assert "portgen_caddy: there is a portgen.targets.nginx already" in done.stderr
