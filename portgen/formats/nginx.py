@@ -24,6 +24,8 @@ _TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
 _DEEPEST = 32  # blocks and included files within one another
+_NESTED = 50  # blocks within one another in a file; what stands deeper is not read
+_REPEATED = 200_000  # directives of files that are included once more
 
 
 class Directive(NamedTuple):
@@ -106,8 +108,9 @@ class _Open(NamedTuple):
 @lru_cache(maxsize=8)  # most files are the same before and after a change
 def parse(text: str, path: str = "") -> tuple[Node, ...]:
     """The directives of a file. A block that is not closed goes on to the end; a `}` too many is
-    passed over."""
+    passed over, and so is what stands deeper than anybody nests blocks."""
     around = [_Open([], 1, [])]
+    too_deep = 0
     words: list[str] = []
     line = first = 1
     position = 0
@@ -123,7 +126,12 @@ def parse(text: str, path: str = "") -> tuple[Node, ...]:
             words.append(token["word"])
             continue
         if token["end"] == "{":
-            around.append(_Open(words, first, []))
+            if len(around) > _NESTED:
+                too_deep += 1
+            else:
+                around.append(_Open(words, first, []))
+        elif too_deep:
+            too_deep -= token["end"] == "}"
         elif token["end"] == "}":
             if len(around) > 1:
                 _close(around, path, line)
@@ -153,56 +161,103 @@ def _node(
 
 def load(files: Mapping[str, str]) -> tuple[Node, ...]:
     """All that is read, beginning with `nginx.conf`, or where there is none with each file that no
-    other includes. An `include` is replaced by the directives of its files, in the order of their
-    names, as far as they are given; one of which none is given stays as it is."""
-    parsed = {path: parse(text, path) for path, text in files.items()}
-    roots = ["nginx.conf"]
-    if "nginx.conf" not in parsed:
-        included: set[str] = set()
-        for nodes in parsed.values():
-            included.update(_included(nodes, parsed))
-        roots = [path for path in sorted(parsed) if path not in included]
+    other includes, then with those that only include one another. An `include` is replaced by the
+    directives of its files, in the order of their names, as far as they are given; one of which none
+    is given stays as it is, and so does one of a file that it stands in."""
+    folder = _Folder(files)
     found: list[Node] = []
-    for root in roots:
-        if "include" in files[root]:
-            found += _expanded(parsed[root], parsed, 0)
-        else:
-            found += parsed[root]
+    for root in folder.roots():
+        found += folder.expanded(root, (), 0)
     return tuple(found)
 
 
-def _included(nodes: tuple[Node, ...], parsed: Mapping[str, object]) -> Iterator[str]:
-    for node in nodes:
-        if node.name == "include":
-            yield from _matching(node, parsed)
-        elif node.block is not None:
-            yield from _included(node.block, parsed)
+class _Folder:
+    """Files below nginx's folder, by their paths there."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.paths = sorted(files)
+        self.parsed = {path: parse(text, path) for path, text in files.items()}
+        self.including = {path for path, text in files.items() if "include" in text}
+        self.matching: dict[str, list[str]] = {}  # what was asked for already
+        self.read: set[str] = set()
+        self.repeated = 0
+
+    def roots(self) -> Iterator[str]:
+        """The files that nginx begins with, as far as can be seen."""
+        if "nginx.conf" in self.parsed:
+            yield "nginx.conf"
+            return
+        includes: dict[str, set[str]] = {}
+        for path in self.including:
+            includes[path] = set(self._included(self.parsed[path]))
+        included = set().union(*includes.values())
+        first = [path for path in self.paths if path not in included]
+        reached: set[str] = set()
+        for root in (*first, *self.paths):
+            if root in reached:
+                continue
+            yield root
+            ahead = [root]
+            while ahead:
+                path = ahead.pop()
+                if path not in reached:
+                    reached.add(path)
+                    ahead += includes.get(path, ())
+
+    def _included(self, nodes: tuple[Node, ...]) -> Iterator[str]:
+        for node in nodes:
+            if node.name == "include":
+                yield from self._matching(node)
+            elif node.block:
+                yield from self._included(node.block)
+
+    def _matching(self, include: Node) -> list[str]:
+        """Relative names lie below nginx's folder; `*` matches within a folder only."""
+        if len(include.words) == 1:
+            return []
+        pattern = include.words[1].removeprefix(_FOLDER)
+        if pattern in self.parsed:
+            return [pattern]
+        if pattern not in self.matching:
+            depth = pattern.count("/")
+            self.matching[pattern] = [
+                path
+                for path in self.paths
+                if path.count("/") == depth and fnmatchcase(path, pattern)
+            ]
+        return self.matching[pattern]
+
+    def expanded(self, path: str, around: tuple[str, ...], depth: int) -> tuple[Node, ...]:
+        """The directives of a file; `around` it are the files that lead to it."""
+        nodes = self.parsed[path]
+        if path in self.read:
+            self.repeated += _count(nodes) + 1
+        self.read.add(path)
+        if path not in self.including:
+            return nodes
+        return tuple(self._expanded(nodes, (*around, path), depth))
+
+    def _expanded(
+        self, nodes: tuple[Node, ...], around: tuple[str, ...], depth: int
+    ) -> Iterator[Node]:
+        for node in nodes:
+            paths = []
+            if node.name == "include" and depth < _DEEPEST:
+                paths = [path for path in self._matching(node) if self._may_read(path, around)]
+            if paths:
+                for path in paths:
+                    yield from self.expanded(path, around, depth + 1)
+            elif node.block and depth < _DEEPEST:
+                yield node._replace(block=tuple(self._expanded(node.block, around, depth + 1)))
+            else:
+                yield node
+
+    def _may_read(self, path: str, around: tuple[str, ...]) -> bool:
+        """Not the files that one stands in, and none a thousand times over."""
+        if path in around:
+            return False
+        return path not in self.read or self.repeated < _REPEATED
 
 
-def _matching(include: Node, parsed: Mapping[str, object]) -> list[str]:
-    """Relative names lie below nginx's folder; `*` matches within a folder only."""
-    if len(include.words) == 1:
-        return []
-    pattern = include.words[1].removeprefix(_FOLDER)
-    if pattern in parsed:
-        return [pattern]
-    depth = pattern.count("/")
-    return [
-        path for path in sorted(parsed) if path.count("/") == depth and fnmatchcase(path, pattern)
-    ]
-
-
-def _expanded(
-    nodes: tuple[Node, ...], parsed: Mapping[str, tuple[Node, ...]], depth: int
-) -> Iterator[Node]:
-    for node in nodes:
-        paths = []
-        if node.name == "include" and depth < _DEEPEST:
-            paths = _matching(node, parsed)
-        if paths:
-            for path in paths:
-                yield from _expanded(parsed[path], parsed, depth + 1)
-        elif node.block is not None and depth < _DEEPEST:
-            yield node._replace(block=tuple(_expanded(node.block, parsed, depth + 1)))
-        else:
-            yield node
+def _count(nodes: tuple[Node, ...]) -> int:
+    return len(nodes) + sum(_count(node.block) for node in nodes if node.block)

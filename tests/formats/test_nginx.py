@@ -128,6 +128,53 @@ def test_an_include_of_itself_comes_to_an_end() -> None:
     assert {node.name for node in nodes} == {"a", "b", "include"}
 
 
+def names(files: Mapping[str, str]) -> list[str]:
+    return [node.name for node in nginx.load(files)]
+
+
+def test_a_circle_of_includes_is_read_once_around() -> None:
+    assert names({"nginx.conf": "a; include nginx.conf; include nginx.conf;"}) == [
+        "a",
+        "include",
+        "include",
+    ]
+    twice = "include a.conf; include b.conf; " * 2
+    files = {"nginx.conf": twice, "a.conf": f"a; {twice}", "b.conf": f"b; {twice}"}
+    assert names(files).count("a") == 6
+
+
+def test_files_that_double_one_another_come_to_an_end() -> None:
+    files = {"nginx.conf": "include 0.conf;"}
+    for number in range(30):
+        files[f"{number}.conf"] = f"include {number + 1}.conf; include {number + 1}.conf;"
+    files["30.conf"] = "a; b;"
+    assert 2 < len(names(files)) < 500_000
+
+
+def test_files_that_only_include_one_another_are_read_too() -> None:
+    assert names({"a.conf": "a; include a.conf;"}) == ["a", "include"]
+    assert names({"b.conf": "b; include a.conf;", "a.conf": "a; include b.conf;"}) == [
+        "a",
+        "b",
+        "include",
+    ]
+    files = {"0.conf": "include 1.conf;", "1.conf": "a; include 1.conf;", "2.conf": "b;"}
+    assert names(files) == ["a", "include", "b"]
+
+
+@pytest.mark.parametrize("deep", [60, 3000, 100_000])
+def test_blocks_deeper_than_anybody_nests_them_are_passed_over(deep: int) -> None:
+    text = "a {" * deep + " deepest; " + "}" * deep + " b;"
+    (first, last) = nginx.load({"nginx.conf": text})
+    assert "deepest" not in first.text
+    assert last.name == "b"
+    files = {"nginx.conf": "a { " * 40 + "include a.conf;" + "}" * 40}
+    for name, other in ("ab", "bc", "cd"):
+        files[f"{name}.conf"] = "a { " * 40 + f"include {other}.conf;" + "}" * 40
+    files["d.conf"] = "d;"
+    assert nginx.load(files)[0].text
+
+
 def test_each_directive_names_the_file_that_it_stands_in() -> None:
     files = WRITTEN["files that include others"]
     (_, http) = nginx.load(files)
