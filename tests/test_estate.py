@@ -147,11 +147,7 @@ def test_the_committed_compose_file_publishes_no_port() -> None:
 
 
 def test_the_committed_files_read_back_as_planned(plan: Plan, tmp_path: Path) -> None:
-    files = [
-        file
-        for file in render.files(plan, targets.every(), [REPOSITORY / "templates"])
-        if file.path.split("/")[1] in ("compose", "nginx", "systemd", "ufw")
-    ]
+    files = render.files(plan, targets.every(), [REPOSITORY / "templates"])
     readback.check(plan, files, tmp_path)
 
 
@@ -167,11 +163,7 @@ def test_a_moved_service_changes_only_its_own_lines(source: Source, plan: Plan, 
             "inventory.yaml",
         ).inventory
     )
-    every = {
-        key: target
-        for key, target in targets.every().items()
-        if key in ("compose", "nginx", "systemd", "ufw")
-    }
+    every = {key: target for key, target in targets.every().items() if key in readback.KNOWN}
     before, after = (
         render.files(planned, every, [REPOSITORY / "templates"]) for planned in (plan, moved)
     )

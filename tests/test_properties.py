@@ -26,11 +26,7 @@ from tests import inventories, readback
 from tests.limit import ends
 
 REPOSITORY = Path(__file__).parent.parent
-TARGETS = {
-    name: target
-    for name, target in targets.every().items()
-    if name in ("compose", "nginx", "systemd", "ufw")
-}
+TARGETS = {name: target for name, target in targets.every().items() if name in readback.KNOWN}
 
 SERVICE = ("projects", "wall", "services", "web")
 # Every field that takes a text of the person's own, in an inventory that uses all of them.

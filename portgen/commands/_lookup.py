@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from portgen.problem import Exit, PortgenError, did_you_mean
+from portgen.problem import Exit, PortgenError, did_you_mean, listed
 
 if TYPE_CHECKING:
     from portgen.plan.types import Group, Plan, Project, Service
 
 T = TypeVar("T")
-
-MOST_KNOWN = 20  # names that a hint lists, or places with free ports
 
 
 def find_project(planned: Plan, name: str) -> Project:
@@ -51,7 +49,7 @@ def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:
         return known[name]
     hint = did_you_mean(name, known)
     if hint is None and known:
-        hint = f"known {what}s{of}: {', '.join(list(known)[:MOST_KNOWN])}"
+        hint = f"known {what}s{of}: {listed(known)}"
     raise PortgenError(f"no such {what}{of}: {name}", Exit.USAGE, hint=hint)
 
 
@@ -84,7 +82,7 @@ def _room_hint(planned: Plan, project: Project, group: str | None) -> str:
         rooms.append(f"{name or 'outside the groups'} ({room.size})")
         named = named or name
     if rooms:
-        hint = f"free ports are in: {', '.join(rooms[:MOST_KNOWN])}"
+        hint = f"free ports are in: {listed(rooms)}"
         return f"{hint}; `portgen next {project.name} --group {named}`" if named else hint
     widen = f"widen its `ports:` ({project.ports})"
     if project.groups:

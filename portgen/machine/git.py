@@ -242,7 +242,7 @@ def _git(
     environment: Mapping[str, str] | None = None,
 ) -> programs.Finished:
     """`cwd`: the root unless given. `environment`: the only variables of git's that it gets,
-    besides our own."""
+    besides that of portgen."""
     named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
     return _ask(
         cwd or repository.root, (*named, *arguments), stdin=stdin, environment=environment or {}

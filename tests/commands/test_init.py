@@ -1,0 +1,21 @@
+"""`portgen init`: what it says where something is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from portgen.problem import Exit
+
+
+def test_files_that_exist_are_named_and_nothing_is_written(
+    tmp_path: Path, portgen: Callable[..., Any]
+) -> None:
+    (tmp_path / "Makefile").touch()
+    ran = portgen("init", ".")
+    assert ran.code == Exit.DIFFERENT
+    assert "Makefile already exists\n" in ran.err
+    (tmp_path / "INSTALL.md").touch()
+    assert "Makefile, INSTALL.md already exist\n" in portgen("init", ".").err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["INSTALL.md", "Makefile"]
