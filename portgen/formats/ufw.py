@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 ANYWHERE = "any"
 _ACTIONS = ("allow", "deny", "reject", "limit")
-_TUPLE = re.compile(r"### tuple ###\s*(?P<fields>.*?)(?: comment=(?P<comment>[0-9a-fA-F]*))?\s*")
+_TUPLE = "### tuple ###"
+_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|(?<!\S)#.*""")  # or what may hide its `#`
 _PLAIN = re.compile(r"'[^']*'|[^\s']+")
 _SIMPLE = re.compile(r"(?P<port>[0-9,:]+)(?:/(?P<protocol>tcp|udp))?")
 _SHORTEST, _LONGEST = 6, 9  # fields of a tuple: with applications, and with a direction
@@ -41,8 +42,10 @@ class Rule(NamedTuple):
 
 
 def line(text: str) -> Rule | None:
-    """A line of a shell script that calls ufw; None for any other line, and where a shell could not
-    split it."""
+    """A line of a shell script that calls ufw, without the script's own comment behind it; None for
+    any other line, and where a shell could not split it."""
+    if "#" in text:
+        text = _COMMENT.sub(lambda match: match[1] or "", text)
     words = _PLAIN.findall(text)
     if '"' in text or "\\" in text or text.count("'") % 2:
         # What few lines have, and the standard library takes its time for.
@@ -57,11 +60,16 @@ def line(text: str) -> Rule | None:
 
 def command(words: list[str]) -> Rule | None:
     """`allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'x'`, or ufw's short form `allow
-    22/tcp`; the words behind `ufw`. None for any other command, and for what this can't read."""
+    22/tcp`, perhaps with the rule's place before it; the words behind `ufw`. None for any other
+    command, and for what this can't read."""
     rest = list(words)
     routed = rest[:1] == ["route"]
-    if routed:
+    if routed or rest[:1] == ["rule"]:
         del rest[0]
+    if rest[:1] == ["prepend"]:
+        del rest[0]
+    elif rest[:1] == ["insert"]:
+        del rest[:2]
     if not rest or rest[0] not in _ACTIONS:
         return None
     rule = Rule(rest.pop(0), routed=routed)
@@ -118,15 +126,15 @@ def tuples(text: str) -> Iterator[Rule]:
     source's port and address, perhaps two applications, and in which direction, perhaps on which
     interface."""
     for number, line in enumerate(text.split("\n"), 1):
-        match = _TUPLE.fullmatch(line)
-        if match is None:
+        if not line.startswith(_TUPLE):
             continue
-        rule = _of_fields(match["fields"].split(), number)
+        fields = line.removeprefix(_TUPLE).split()
+        comment = None
+        if fields and fields[-1].startswith("comment="):
+            comment = _decoded(fields.pop().removeprefix("comment="))
+        rule = _of_fields(fields, number)
         if rule is not None:
-            comment = None
-            if match["comment"]:
-                comment = _decoded(match["comment"])
-            yield rule._replace(comment=comment)
+            yield rule._replace(comment=comment or None)
 
 
 def _of_fields(fields: list[str], line: int) -> Rule | None:

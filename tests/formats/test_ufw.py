@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,7 @@ import gettext, json, sys
 gettext.install("ufw")
 from ufw import parser
 known = parser.UFWParser()
-for action in ("allow", "deny", "limit", "reject"):
+for action in ("allow", "deny", "insert", "limit", "prepend", "reject"):
     known.register_command(parser.UFWCommandRule(action))
     known.register_command(parser.UFWCommandRouteRule(action))
 words = sys.argv[1:]
@@ -63,6 +64,12 @@ def test_the_tuples_of_ufw_s_own_files_are_its_rules() -> None:
     assert old == Rule("allow", "tcp", **everywhere, port="22", line=12)
 
 
+def test_a_tuple_of_any_length_is_read_at_once() -> None:
+    started = time.process_time()
+    assert list(ufw.tuples(f"### tuple ### x{' ' * 200_000}y")) == []
+    assert time.process_time() - started < 2
+
+
 @pytest.mark.parametrize(
     ("command", "rule"),
     [
@@ -77,6 +84,15 @@ def test_the_tuples_of_ufw_s_own_files_are_its_rules() -> None:
             'ufw route allow out on br0 to any app "Nginx Full"',
             Rule("allow", direction="out", interface="br0", application="Nginx Full", routed=True),
         ),
+        ("ufw allow 22/tcp  # ask Bob's", Rule("allow", "tcp", port="22")),
+        ("ufw allow 22 comment 'a # b' # c", Rule("allow", port="22", comment="a # b")),
+        ('ufw allow 22 comment "a # b" # c', Rule("allow", port="22", comment="a # b")),
+        ("ufw allow 22 comment a#b", Rule("allow", port="22", comment="a#b")),
+        ("  ufw insert 3 limit 22", Rule("limit", port="22")),
+        ("ufw rule prepend allow 22", Rule("allow", port="22")),
+        ("ufw route insert 1 allow 22", Rule("allow", port="22", routed=True)),
+        ("# ufw allow 22", None),
+        ("ufw insert", None),
         ("ufw --force enable", None),
         ("ufw delete allow 22", None),
         ("ufw allow from", None),
@@ -91,6 +107,8 @@ def test_a_command_is_a_rule(command: str, rule: Rule | None) -> None:
 @pytest.mark.parametrize(
     "words",
     [
+        "insert 1 allow 22/tcp",
+        "prepend limit 22/tcp",
         "allow proto udp from 2001:db8::/32 to any port 5000 comment 'a b'",
         "limit log proto tcp from any to 10.0.0.1 port 22",
         "allow in on eth0 proto tcp from 10.0.0.0/8 to any port 80,443",

@@ -195,6 +195,14 @@ def test_ufw_s_own_files_say_who_may_come() -> None:
     }
 
 
+def test_a_script_s_rules_let_in_wherever_and_however_they_stand() -> None:
+    text = "ufw allow 5001/tcp # why\n  ufw insert 1 limit 5002/udp\nufw prepend deny 5003/tcp\n"
+    assert read("ufw", a__sh=text) == {
+        "5001/tcp": Opening(Endpoint(5001, "tcp"), "any"),
+        "5002/udp": Opening(Endpoint(5002, "udp"), "any"),
+    }
+
+
 def test_a_guard_is_what_its_chain_does() -> None:
     match = "-p tcp -m conntrack --ctstate DNAT --ctorigdstport {} --ctdir ORIGINAL"
     everybody = f"-A DOCKER-USER {match.format(5003)} -j RETURN"

@@ -49,7 +49,7 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
 
 def _script(path: str, text: str) -> Iterator[Statement]:
     for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith("ufw "):
+        if line.lstrip().startswith("ufw "):
             rule = ufw.line(line)
             if rule is not None:
                 yield from _openings(path, rule._replace(line=number))
@@ -63,7 +63,7 @@ def _script(path: str, text: str) -> Iterator[Statement]:
 
 def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
     """Only what lets somebody in to one port of this host, whichever way they come."""
-    lets_in = rule.action == "allow" and rule.direction == "in" and not rule.routed
+    lets_in = rule.action in ("allow", "limit") and rule.direction == "in" and not rule.routed
     narrowed = rule.interface or rule.source_port or rule.application or rule.to not in _ANYWHERE
     port = port_of(rule.port or "")
     if not lets_in or narrowed or port is None:
