@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -210,7 +210,7 @@ def _refuse_links(out: Path, paths: Iterable[str]) -> None:
 
 
 @contextmanager
-def locked(out: Path, waiting: object = None) -> Iterator[None]:
+def locked(out: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the output folder for oneself. The lock is on the folder around it, so that no lock file
     is left behind.
 
@@ -240,7 +240,7 @@ def locked(out: Path, waiting: object = None) -> Iterator[None]:
             if time.monotonic() > until:
                 message = f"{out}: {holder} is writing there"
                 raise PortgenError(message, Exit.MACHINE, hint="wait for it, then try again")
-            if not announced and callable(waiting):
+            if not announced and waiting is not None:
                 waiting(holder)
                 announced = True
             time.sleep(0.05)

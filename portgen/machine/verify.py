@@ -19,7 +19,17 @@ from portgen import whole
 from portgen.machine import programs
 from portgen.plan.types import NGINX, Host, KeyPath, Plan
 from portgen.problem import Exit, Location, PortgenError, Problem
-from portgen.targets import Check, Machine, Program, Rejection, Target, Unchecked, blamed, blocks
+from portgen.targets import (
+    Check,
+    Checked,
+    Machine,
+    Program,
+    Rejection,
+    Target,
+    Unchecked,
+    blamed,
+    blocks,
+)
 
 TIMEOUT = 60.0  # seconds; 10,000 locations take nginx two
 ETC_NGINX = Path("/etc/nginx")
@@ -86,10 +96,10 @@ def run(
     ended = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            for name, host, files in _files(plan, targets, texts):
+            for name, target, host, files in _files(plan, targets, texts):
                 traced = _Traced(name, host, files, at, out, on.folder)
-                with blamed(name, targets[name]):
-                    items = list(targets[name].checks(host, files, on))
+                with blamed(name, target):
+                    items = list(target.checks(host, files, on))
                 for item in items:
                     if not isinstance(item, Check):
                         outcomes.append(_outcome(traced, host.name, [item]))
@@ -111,11 +121,11 @@ def run(
 
 def _files(
     plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str]
-) -> Iterator[tuple[str, Host, dict[str, str]]]:
+) -> Iterator[tuple[str, Checked, Host, dict[str, str]]]:
     """Each target that checks anything, each host that it has files for, and these by their paths
     below the host's folder."""
     for name, target in targets.items():
-        if not hasattr(target, "checks"):
+        if not isinstance(target, Checked):
             continue
         for host in plan.hosts:
             prefix = f"{host.name}/"
@@ -124,7 +134,7 @@ def _files(
                 if path.startswith(f"{prefix}{name}/"):
                     files[path.removeprefix(prefix)] = text
             if files:
-                yield name, host, files
+                yield name, target, host, files
 
 
 def problems(outcomes: Iterable[Outcome]) -> list[Problem]:

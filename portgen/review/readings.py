@@ -33,7 +33,15 @@ from portgen.plan.facts import (
 )
 from portgen.plan.of_plan import of
 from portgen.plan.types import LOOPBACK, NGINX, Endpoint
-from portgen.targets import Block, Statement, blocks, chunks, without_others
+from portgen.targets import (
+    Block,
+    Documentation,
+    Readable,
+    Statement,
+    blocks,
+    chunks,
+    without_others,
+)
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -50,9 +58,10 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
     Documentation apart."""
     keys: set[Key] = set()
     others: list[str] = []
+    documentation = _documentation()
     for change in changes:
         host, _, path = change.path.partition("/")
-        if not path or _is_documentation(path):
+        if not path or _target(path) in documentation:
             continue
         old, new = _differing(path, change.before or "", change.after or "")
         names = {service for service, _ in old.services ^ new.services}
@@ -155,10 +164,11 @@ def between(
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
     """What of some files is to be read: nothing of documentation, and no blocks of services not
     in `names`."""
+    documentation = _documentation()
     found = {}
     for full, text in texts:
         path = full.partition("/")[2]
-        if text is not None and path and not _is_documentation(path):
+        if text is not None and path and _target(path) not in documentation:
             part = without_others(path, text, names)
             if part:
                 found[full] = part
@@ -253,21 +263,22 @@ def _target(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _is_documentation(path: str) -> bool:
-    return getattr(targets.every().get(_target(path)), "documentation", False)
+def _documentation() -> set[str]:
+    """The targets whose pages a review passes over."""
+    found = set()
+    for name, target in targets.every().items():
+        if isinstance(target, Documentation) and target.documentation:
+            found.add(name)
+    return found
 
 
-def _readable(name: str) -> bool:
-    return hasattr(targets.every().get(name), "read")
-
-
-def _read(target: str, files: Mapping[str, str]) -> Iterator[Statement]:
+def _read(name: str, files: Mapping[str, str]) -> Iterator[Statement]:
     """What a target reads in files of its own."""
-    if not _readable(target):
+    target = targets.every().get(name)
+    if target is None or not isinstance(target, Readable):
         return
-    reader = targets.every()[target]
-    with targets.blamed(target, reader):
-        for statement in reader.read(files):
+    with targets.blamed(name, target):
+        for statement in target.read(files):
             if statement.path not in files:
                 raise ValueError(f"a statement about {statement.path!r}, which was not asked for")
             yield statement

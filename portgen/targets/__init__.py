@@ -4,7 +4,8 @@ A target is found by its name, and a name that begins with `_` is not a target. 
 add theirs by the entry point group `portgen.targets`. Each is pure: no I/O, no clock, and it
 decides nothing that `plan` could decide. Its templates are named `<target>/...`, and lie in
 portgen's `templates/`, or in a folder of that name beside the module of a target from another
-package. `every` finds targets with `plugins.load`, which reads folders.
+package. `every` finds targets with `plugins.load`, which reads folders. The `files` that a target is
+given are its own only, text by path below `output/<host>/`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from portgen import plugins
 from portgen.plan.types import Host
@@ -32,10 +33,13 @@ from portgen.targets._types import (
 __all__ = [
     "Block",
     "Check",
+    "Checked",
+    "Documentation",
     "Findings",
     "Machine",
     "Page",
     "Program",
+    "Readable",
     "Rejection",
     "Statement",
     "Target",
@@ -49,29 +53,45 @@ __all__ = [
 
 
 class Target(Protocol):
-    """What a target has; only `pages` must be there."""
-
-    # Its pages say again, for people, what other targets' files decide: a review passes them over.
-    documentation: bool
+    """What every target has. The three below are optional parts of one; each is used where it is there."""
 
     def pages(self, host: Host) -> Iterator[Page]:
         """The files of a host. Each path begins with the target's name; each block that is there
         for one service begins with a comment that has its mark, `portgen:<service>`, and ends
         with a blank line."""
 
+
+@runtime_checkable
+class Checked(Protocol):
+    """A target whose files a real program can judge."""
+
     def checks(
         self, host: Host, files: Mapping[str, str], machine: Machine
     ) -> Iterator[Check | Rejection | Unchecked]:
-        """How a real program judges its rendered `files` (text by path below `output/<host>/`), for
-        `portgen verify`; or what is wrong with them already."""
+        """How that program judges the rendered `files`, for `portgen verify`; or what is wrong with
+        them already."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A target whose files a review reads as facts. A marked block in which nothing is read, as all of
+    another target's, it compares as text."""
 
     def read(self, files: Mapping[str, str]) -> Iterator[Statement]:
         """What files of its format say, its own or foreign ones, by a parser of the format. It
         knows neither marks nor comments: a statement is keyed by what the format calls the
         thing, and only afterwards the mark of the block around its first line assigns it to a
         service. So over all plans `read(render(plan)) == facts(plan)`, as far as its files go,
-        and the same without any comment. What can't be parsed states nothing. Without `read`, a
-        review compares the marked blocks as text."""
+        and the same without any comment. What can't be parsed states nothing. A review knows the
+        kinds of facts of `plan.facts.Fact`, and no others."""
+
+
+@runtime_checkable
+class Documentation(Protocol):
+    """A target whose pages say again, for people, what other targets' files decide: where
+    `documentation` is true, a review passes them over."""
+
+    documentation: bool
 
 
 @cache
