@@ -57,18 +57,35 @@ class _Visitors(NamedTuple):
     understood: int
 
 
-def meaning(path: str, own: Sequence[Node], inherited: Iterable[Node] = ()) -> Meaning:
-    """What a location with these directives does."""
+class Around(NamedTuple):
+    """What a location inherits: settings by name, and who may come where it does not say it itself."""
+
+    settings: dict[str, Node]
+    visitors: _Visitors
+
+
+def around(inherited: Iterable[Node]) -> Around:
+    """What the blocks around some locations say, looked at once for all of them."""
     settings: dict[str, Node] = {}
-    around: list[Node] = []
+    rules: list[Node] = []
     for node in inherited:
         settings[node.name] = node
-        if node.name in ("allow", "deny"):
-            around.append(node)
+        if node.name in ("allow", "deny") and len(node.words) == 2:
+            rules.append(node)
+    return Around(settings, _visitors(rules))
+
+
+def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> Meaning:
+    """What a location with these directives does."""
+    if inherited is None:
+        inherited = around(())
+    settings = dict(inherited.settings)
     for node in own:
         settings[node.name] = node
     rules = [node for node in own if node.name in ("allow", "deny") and len(node.words) == 2]
-    visitors = _visitors(rules or around)
+    visitors = inherited.visitors
+    if rules:
+        visitors = _visitors(rules)
     understood = rules[: visitors.understood]
     auth_file = _auth_file(settings, understood)
     max_body = _value(settings, "client_max_body_size", understood)

@@ -303,11 +303,11 @@ def _container(changed: Changed) -> Iterator[str]:
     if old is not None and new is None:
         # The override no longer names it, and compose goes on with what the team's own file says.
         yield (
-            f"the team's compose file still has container {old.service}: remove it there, "
+            f"still has container {old.service} in the team's compose file: remove it there, "
             "or the next `up` starts it again"
         )
     elif before is not None and old is None and new is not None:
-        yield "its container joins the compose override"
+        yield "adds its container to the compose override"
     elif before is not None and now is not None and old is not None and new is not None:
         if old != new:
             yield f"recreates the container ({', '.join(_container_reasons(old, new))})"

@@ -171,3 +171,13 @@ def test_a_second_server_of_an_upstream_is_a_change_of_the_service() -> None:
     assert words.line(changed, review.names) == (
         "web gets nginx's requests at 127.0.0.1:5000 (was 127.0.0.1:5000, 203.0.113.9:80)"
     )
+
+
+def test_a_container_that_the_override_lacked_reads_right_behind_the_title() -> None:
+    review = by_hand(
+        INVENTORY,
+        "box/compose/docker-compose.wall.yml",
+        lambda text: text.partition("services:")[0] + "services: {}\n",
+    )
+    (changed,) = review.services
+    assert words.line(changed, review.names) == "web adds its container to the compose override"

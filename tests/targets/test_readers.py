@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from portgen import targets
@@ -41,6 +43,21 @@ def test_who_may_come_is_what_nginx_does_with_the_rules(
 ) -> None:
     route = location(directives).route
     assert (route.clients, route.closed) == (clients, closed)
+
+
+def test_what_locations_inherit_is_looked_at_once_for_all_of_them() -> None:
+    allows = "".join(f"allow 10.0.{number // 250}.{number % 250};" for number in range(5000))
+    inside = "".join(f"location /{number}/ {{ return 204; }}" for number in range(3000))
+    started = time.process_time()
+    found = read("nginx", x__conf=f"server {{ {allows} deny all; {inside} }}")
+    assert time.process_time() - started < 3
+    last = found["/2999/"]
+    assert isinstance(last, Location)
+    assert len(last.route.clients) == 5000
+
+
+def test_a_rule_without_a_source_says_nothing() -> None:
+    assert location("", "allow; allow 10.0.0.0/8; deny all;").route.clients == ("10.0.0.0/8",)
 
 
 def test_rules_that_are_no_list_of_clients_stay_as_they_are() -> None:

@@ -62,6 +62,7 @@ class _Around(NamedTuple):
     """What is known where a directive stands: what it inherits, and what names stand for."""
 
     inherited: tuple[Node, ...]
+    settled: locations.Around  # the same, for the locations that stand there
     upstreams: Mapping[str, str]
     constants: Mapping[str, str]
 
@@ -76,7 +77,7 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
             _collect_upstream(node, upstreams)
         elif node.name == "geo":
             _collect_constant(node, constants)
-    yield from _statements(tree, _Around((), upstreams, constants))
+    yield from _statements(tree, _Around((), locations.around(()), upstreams, constants))
 
 
 def _http(nodes: tuple[Node, ...]) -> Iterator[Node]:
@@ -107,7 +108,10 @@ def _collect_constant(node: Node, constants: dict[str, str]) -> None:
 
 def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
     """What a block says, and the blocks in it."""
-    here = around._replace(inherited=_inherited(nodes, around.inherited))
+    here = around
+    inherited = _inherited(nodes, around.inherited)
+    if inherited != around.inherited:
+        here = around._replace(inherited=inherited, settled=locations.around(inherited))
     for node in nodes:
         block = node.block or ()
         if node.name in ("http", "server"):
@@ -170,7 +174,7 @@ def _redirects(block: tuple[Node, ...]) -> bool:
 
 
 def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
-    route, passes, port = locations.meaning(path, block, around.inherited)
+    route, passes, port = locations.meaning(path, block, around.settled)
     auth_file = route.auth_file
     if auth_file is not None:
         auth_file = _resolved(auth_file, around.constants)
