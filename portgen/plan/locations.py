@@ -26,7 +26,7 @@ INHERITED = frozenset({
     "proxy_read_timeout",
 })  # fmt: skip
 _READ_TIMEOUT = 60  # seconds: nginx's own
-_PASS = re.compile(r"(?P<scheme>https?)://(?P<server>[^/]*)(?P<uri>/.*)?")
+_PASS = re.compile(r"(?P<scheme>https?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
 _TIME = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>ms|[smhdwMy]?)\s*")
 _SECONDS = {
     "": 1,
@@ -41,10 +41,12 @@ _SECONDS = {
 
 
 class Meaning(NamedTuple):
-    """A location's route, and the server or upstream that it passes requests to."""
+    """A location's route, the server or upstream that it passes requests to, and the port that is
+    meant where that names none."""
 
     route: Route
     passes: str | None
+    port: int = 80
 
 
 class _Visitors(NamedTuple):
@@ -73,7 +75,9 @@ def meaning(path: str, own: Sequence[Node], inherited: Iterable[Node] = ()) -> M
     buffering = _value(settings, "proxy_buffering", understood) != "off"
     timeout = _timeout(settings, understood)
     passed = _passed(settings, understood)
-    strip, passes = False, None
+    strip, passes, port = False, None, 80
+    if passed is not None and passed["scheme"] == "https":
+        port = 443
     if passed is not None:
         strip, passes = passed["uri"] == "/", passed["server"]
     known = set(map(id, understood))
@@ -88,7 +92,7 @@ def meaning(path: str, own: Sequence[Node], inherited: Iterable[Node] = ()) -> M
         timeout=timeout,
         directives=tuple(node.text for node in own if id(node) not in known),
     )
-    return Meaning(route, passes)
+    return Meaning(route, passes, port)
 
 
 def _value(settings: dict[str, Node], name: str, understood: list[Node]) -> str | None:

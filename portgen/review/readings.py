@@ -387,7 +387,7 @@ def _ports(
             ports.update(container_port(mapping))
         return ports, "docker"
     if backend is not None and backend.startswith(f"{LOOPBACK}:"):
-        port = port_of(backend.rpartition(":")[2])
+        port = port_of(backend.partition(", ")[0].rpartition(":")[2])
         if port is not None:
             ports[Endpoint(port, "tcp")] = port
     for endpoint in sorted(openings):

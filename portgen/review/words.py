@@ -247,9 +247,12 @@ def _route(before: Route | None, now: Route | None) -> Iterator[str]:
 
 def _backend(before: Service, now: Service) -> Iterator[str]:
     """Only what does not follow from a move: nginx now uses the container's address in place of the
-    host's port, or the other way round."""
+    host's port, or the other way round; or the upstream has servers that portgen did not write."""
     old, new = before.backend, now.backend
-    if old and new and old.startswith(f"{LOOPBACK}:") != new.startswith(f"{LOOPBACK}:"):
+    if not old or not new or old == new:
+        return
+    several = " " in old or " " in new
+    if several or old.startswith(f"{LOOPBACK}:") != new.startswith(f"{LOOPBACK}:"):
         yield f"gets nginx's requests at {new} (was {old})"
 
 

@@ -11,7 +11,8 @@ from portgen import targets
 from portgen.files import render
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
-from portgen.review.steps import ChangeFirewall
+from portgen.review import words
+from portgen.review.steps import ChangeFirewall, Lead, ReloadNginx
 from tests.estates import REPOSITORY, planned
 from tests.review.reviewed import FEATURES, TEMPLATES, by_hand, read_back
 
@@ -155,3 +156,19 @@ def test_a_rule_of_the_guard_in_long_words_says_the_same() -> None:
     long = LAST.replace("-p", "--protocol").replace("-m", "--match").replace("-j", "--jump")
     review = by_hand(DOCKER, GUARD, lambda text: text.replace(LAST, long))
     assert (review.services, review.steps) == ((), ())
+
+
+def test_a_second_server_of_an_upstream_is_a_change_of_the_service() -> None:
+    second = "server 127.0.0.1:5000;\n    server 203.0.113.9:80;"
+    review = by_hand(
+        INVENTORY,
+        "box/nginx/conf.d/portgen.conf",
+        lambda text: text.replace("server 127.0.0.1:5000;", second),
+    )
+    (step,) = review.steps
+    assert isinstance(step, ReloadNginx)
+    assert step.leads == (Lead("web", "127.0.0.1:5000, 203.0.113.9:80", "127.0.0.1:5000"),)
+    (changed,) = review.services
+    assert words.line(changed, review.names) == (
+        "web gets nginx's requests at 127.0.0.1:5000 (was 127.0.0.1:5000, 203.0.113.9:80)"
+    )

@@ -64,12 +64,26 @@ def test_a_location_has_what_the_blocks_around_it_say() -> None:
         ("proxy_pass http://127.0.0.1;", "127.0.0.1:80", False),
         ("set $up 127.0.0.1:5000; proxy_pass http://$up/;", "127.0.0.1:5000", True),
         ("proxy_pass http://$host;", None, False),
+        ("proxy_pass https://example.com;", "example.com:443", False),
+        ("proxy_pass https://example.com:8443/;", "example.com:8443", True),
+        ("proxy_pass http://unix:/run/a.sock:/;", "unix:/run/a.sock", True),
+        ("proxy_pass http://unix:/run/a.sock;", "unix:/run/a.sock", False),
         ("return 204;", None, False),
     ],
 )
 def test_where_a_location_leads(directives: str, backend: str | None, strip: bool) -> None:
     found = location(directives)
     assert (found.backend, found.route.strip) == (backend, strip)
+
+
+def test_all_servers_of_an_upstream_count() -> None:
+    upstream = (
+        "upstream up { server 127.0.0.1:5000; server unix:/a.sock backup; server a.example; }"
+    )
+    text = f"{upstream} server {{ location /a/ {{ proxy_pass http://up; }} }}"
+    found = read("nginx", x__conf=text)["/a/"]
+    assert isinstance(found, Location)
+    assert found.backend == "127.0.0.1:5000, unix:/a.sock backup, a.example:80"
 
 
 def test_a_password_is_asked_for_only_with_a_prompt_and_a_file() -> None:
@@ -112,6 +126,10 @@ def test_where_a_server_listens(listen: str, endpoint: Endpoint) -> None:
             Unit(Endpoint(80, "tcp"), "::", "10.0.0.1:80", 5, ("any",)),
         ),
         (
+            "socat -6 TCP-LISTEN:80 TCP:10.0.0.1:80",
+            Unit(Endpoint(80, "tcp"), "::", "10.0.0.1:80", 0, ("any",)),
+        ),
+        (
             "/usr/bin/socat -T 60 'UDP4-RECVFROM:53,bind=10.0.0.9,fork' UDP:10.0.0.1:53",
             Unit(Endpoint(53, "udp"), "10.0.0.9", "10.0.0.1:53", 0, ("any",)),
         ),
@@ -136,6 +154,41 @@ def test_whom_systemd_lets_in() -> None:
     assert found.clients == ("10.2.0.0/16",)
 
 
+SOCAT = "[Service]\nExecStart=socat TCP-LISTEN:80 TCP:10.0.0.1:80\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "clients"),
+    [
+        ("IPAddressDeny=0.0.0.0/0 ::/0\n", ()),
+        (
+            "IPAddressDeny=::/0\nIPAddressDeny=0.0.0.0/0\nIPAddressAllow=10.0.0.0/8\n",
+            ("10.0.0.0/8",),
+        ),
+        ("IPAddressDeny=::/0\n", ("any",)),
+        ("IPAddressDeny=any\nIPAddressDeny=\n", ("any",)),
+        ("[Unit]\nIPAddressDeny=any\n", ("any",)),
+    ],
+)
+def test_whole_families_are_everybody(settings: str, clients: tuple[str, ...]) -> None:
+    found = read("systemd", a__service=SOCAT + settings)["a.service"]
+    assert isinstance(found, Unit)
+    assert found.clients == clients
+
+
+def test_what_is_denied_to_a_few_is_a_setting() -> None:
+    found = read("systemd", a__service=f"{SOCAT}IPAddressDeny=10.0.0.0/8\n")["a.service"]
+    assert isinstance(found, Unit)
+    assert (found.clients, found.settings) == (("any",), "\nIPAddressDeny=10.0.0.0/8")
+
+
+def test_a_command_that_is_taken_back_does_not_count() -> None:
+    more = "ExecStart=\nExecStart=socat TCP-LISTEN:81 TCP:10.0.0.1:80\n[Unit]\nExecStart=x\n"
+    found = read("systemd", a__service=SOCAT + more)["a.service"]
+    assert isinstance(found, Unit)
+    assert (found.listen, found.settings) == (Endpoint(81, "tcp"), "[Unit]\nExecStart=x")
+
+
 def test_another_program_is_a_unit_too() -> None:
     found = read("systemd", a__service="[Service]\nExecStart=/usr/bin/python3 app.py\n")[
         "a.service"
@@ -151,7 +204,7 @@ services:
     networks: {front: {ipv4_address: 172.30.0.5}}
     ports:
       - "127.0.0.1:5000:80"
-      - {target: 53, published: 5001, host_ip: 10.0.0.1, protocol: udp}
+      - {target: 53, published: 5001, host_ip: 10.0.0.1, protocol: UDP}
       - 5002:${PORT:-8080}
   host: {network_mode: host, image: a}
 
@@ -170,6 +223,26 @@ def test_a_compose_file_is_read_in_either_form() -> None:
         "host": Container("a.yml", "host", True, None, None, (), '{"image": "a"}'),
         "front": Network("172.30.0.0/24"),
     }
+
+
+@pytest.mark.parametrize(
+    ("entry", "settings"),
+    [
+        ("{network_mode: none}", '{"network_mode": "none"}'),
+        ("{network_mode: 'service:x'}", '{"network_mode": "service:x"}'),
+        ("{networks: {front: {aliases: [a]}}}", '{"networks": {"front": {"aliases": ["a"]}}}'),
+        (
+            "{networks: {front: {ipv4_address: 10.0.0.1, ipv6_address: 'fd00::1'}}}",
+            '{"networks": {"front": {"ipv6_address": "fd00::1"}}}',
+        ),
+        ("{environment: &a {a: *a}}", '{"environment": {"a": "an alias that stands for nothing"}}'),
+        ("{ports: [{target: 53, protocol: TCP}, 5000]}", ""),
+    ],
+)
+def test_what_a_container_has_besides_is_a_setting(entry: str, settings: str) -> None:
+    found = read("compose", a__yml=f"services: {{web: {entry}}}")["web"]
+    assert isinstance(found, Container)
+    assert found.settings == settings
 
 
 def test_what_an_edit_broke_hides_nothing_else() -> None:

@@ -91,14 +91,16 @@ def _container(file: str, name: str, value: Any) -> Container:
         ports = []
     if not isinstance(ports, list):
         ports = [ports]
-    mode = entry.pop("network_mode", None)
+    host_network = entry.get("network_mode") == "host"
+    if host_network:
+        del entry["network_mode"]
     if _has_only_the_mark(entry.get("labels"), file):
         del entry["labels"]
     settings = ""
     if entry:
-        settings = json.dumps(entry, sort_keys=True, default=str)
+        settings = _text(entry)
     return Container(
-        file, name, mode == "host", network, address, tuple(map(_published, ports)), settings
+        file, name, host_network, network, address, tuple(map(_published, ports)), settings
     )
 
 
@@ -117,7 +119,10 @@ def _joined(entry: dict[str, Any]) -> tuple[str | None, str | None]:
         return None, None
     del entry["networks"]
     name, inside = next(iter(networks.items()))
-    address = inside.get("ipv4_address")
+    rest = dict(inside)
+    address = rest.pop("ipv4_address", None)
+    if rest:
+        entry["networks"] = {name: rest}
     if not isinstance(address, str):
         address = None
     return name, address
@@ -126,13 +131,21 @@ def _joined(entry: dict[str, Any]) -> tuple[str | None, str | None]:
 def _published(mapping: Any) -> str:
     """An entry of `ports:` in compose's short form: `127.0.0.1:5002:5000/udp`."""
     if not isinstance(mapping, dict):
-        text = str(mapping)
+        text = mapping
+        if not isinstance(mapping, str):
+            text = _text(mapping)
         return compose.interpolated(text, {}) or text
     parts = [mapping.get(key) for key in ("host_ip", "published", "target")]
-    text = ":".join(str(part) for part in parts if part is not None)
-    if mapping.get("protocol", "tcp") != "tcp":
-        text += f"/{mapping['protocol']}"
-    return text
+    written = ":".join(_text(part).strip('"') for part in parts if part is not None)
+    protocol = _text(mapping.get("protocol", "tcp")).strip('"').lower()
+    if protocol != "tcp":
+        written += f"/{protocol}"
+    return written
+
+
+def _text(value: Any) -> str:
+    """A value as JSON. What an alias in its own anchor stands for has none."""
+    return json.dumps(value, sort_keys=True, default=lambda _: "an alias that stands for nothing")
 
 
 def _network(value: Any) -> Network | None:

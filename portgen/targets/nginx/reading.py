@@ -88,10 +88,14 @@ def _http(nodes: tuple[Node, ...]) -> Iterator[Node]:
 
 
 def _collect_upstream(node: Node, upstreams: dict[str, str]) -> None:
-    """The first server of an upstream."""
+    """All the servers of an upstream, each with what it says besides: `backup`, `weight=2`."""
+    servers = []
     for inner in node.block or ():
-        if inner.name == "server" and len(inner.words) > 1 and len(node.words) > 1:
-            upstreams.setdefault(node.words[1], inner.words[1])
+        if inner.name == "server" and len(inner.words) > 1:
+            address = _with_port(inner.words[1], 80)
+            servers.append(" ".join((address, *inner.words[2:])))
+    if servers and len(node.words) > 1:
+        upstreams.setdefault(node.words[1], ", ".join(servers))
 
 
 def _collect_constant(node: Node, constants: dict[str, str]) -> None:
@@ -166,14 +170,14 @@ def _redirects(block: tuple[Node, ...]) -> bool:
 
 
 def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
-    route, passes = locations.meaning(path, block, around.inherited)
+    route, passes, port = locations.meaning(path, block, around.inherited)
     auth_file = route.auth_file
     if auth_file is not None:
         auth_file = _resolved(auth_file, around.constants)
     directives = _own(route)
     backend = None
     if passes is not None:
-        backend = _backend(passes, block, around)
+        backend = _backend(passes, port, block, around)
     return Location(structs.replace(route, auth_file=auth_file, directives=directives), backend)
 
 
@@ -197,19 +201,26 @@ def _own(route: Route) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _backend(passes: str, block: tuple[Node, ...], around: _Around) -> str | None:
-    """`127.0.0.1:5007`; None where only nginx knows it, request by request."""
+def _backend(passes: str, port: int, block: tuple[Node, ...], around: _Around) -> str | None:
+    """`127.0.0.1:5007`, or all the servers of an upstream; None where only nginx knows it, request
+    by request. `port`: where none is written."""
     variables = dict(around.constants)
     for node in block:
         if node.name == "set" and len(node.words) == 3:
             variables[node.words[1].removeprefix("$")] = node.words[2]
     server = _resolved(passes, variables)
-    server = around.upstreams.get(server, server)
     if "$" in server:
         return None
-    if not re.search(r":[0-9]+$", server):
-        server += ":80"
-    return server
+    if server in around.upstreams:
+        return around.upstreams[server]
+    return _with_port(server, port)
+
+
+def _with_port(server: str, port: int) -> str:
+    """A server with its port; a socket as it is written."""
+    if server.startswith("unix:") or re.search(r":[0-9]+$", server):
+        return server
+    return f"{server}:{port}"
 
 
 def _resolved(text: str, variables: Mapping[str, str]) -> str:

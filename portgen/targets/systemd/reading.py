@@ -13,7 +13,7 @@ from typing import NamedTuple
 from portgen.formats import systemd
 from portgen.formats.systemd import Setting
 from portgen.plan.facts import Unit, port_of
-from portgen.plan.types import ANY, EVERYWHERE, EVERYWHERE6, Endpoint, Transport
+from portgen.plan.types import ANY, EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6
 from portgen.targets import Statement
 
 FOLDER = "systemd/"
@@ -21,7 +21,9 @@ _LISTENS = re.compile(r"(TCP|UDP)([46]?)-(?:LISTEN|L|RECVFROM|RECV)")
 _LEADS = re.compile(r"(?:TCP|UDP)[46]?(?:-CONNECT)?")
 # Options of socat that have a value, in the next word where it does not follow at once.
 _WITH_VALUE = ("-b", "-t", "-T", "-L", "-W", "-r", "-R")
-_FACTS = ("ExecStart", "IPAddressAllow", "IPAddressDeny", "Description")
+_TITLE = (("Unit", "Description"),)
+_FACTS = (("Service", "ExecStart"), ("Service", "IPAddressAllow"), ("Service", "IPAddressDeny"))
+_FAMILIES = ("0.0.0.0/0", "::/0")
 
 
 class Socat(NamedTuple):
@@ -52,31 +54,32 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
 def unit(text: str) -> Unit:
     """A unit's facts."""
     settings = list(systemd.read(text))
-    command = _command(settings)
+    commands = _values(settings, "ExecStart")
+    command = None
+    if len(commands) == 1:
+        command = socat(systemd.words(commands[0]))
     if command is None:
-        return Unit(None, "", "", 0, (), _other(settings, ("Description",)))
-    other = _other(settings, _FACTS)
+        return Unit(None, "", "", 0, (), _other(settings, _TITLE))
+    other = _other(settings, (*_TITLE, *_FACTS))
     if command.rest:
         other += f"\nsocat {' '.join(command.rest)}"
-    clients = _clients(settings, command.to.rpartition(":")[0])
+    denied = _listed(settings, "IPAddressDeny")
+    closed = _closed(denied, command.bind)
+    some = [network for network in denied if network not in (ANY, *_FAMILIES)]
+    if some and not closed:
+        other += f"\nIPAddressDeny={' '.join(some)}"
+    clients: tuple[str, ...] = (ANY,)
+    if closed:
+        clients = _clients(settings, command.to.rpartition(":")[0])
     return Unit(command.listen, command.bind, command.to, command.timeout, clients, other)
 
 
-def _command(settings: list[Setting]) -> Socat | None:
-    commands = [
-        setting.value for setting in settings if setting.name == "ExecStart" and setting.value
-    ]
-    if len(commands) != 1:
-        return None
-    return socat(systemd.words(commands[0]))
-
-
-def _other(settings: list[Setting], known: tuple[str, ...]) -> str:
+def _other(settings: list[Setting], known: tuple[tuple[str, str], ...]) -> str:
     """What the unit says besides, a line a setting, without its comments."""
     lines = []
     section = None
     for setting in settings:
-        if setting.name in known:
+        if (setting.section, setting.name) in known:
             continue
         if setting.section != section:
             section = setting.section
@@ -85,22 +88,36 @@ def _other(settings: list[Setting], known: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _listed(settings: list[Setting], name: str) -> list[str]:
-    """The words of a setting that may be given several times. An empty value takes back those
-    before it."""
+def _values(settings: list[Setting], name: str) -> list[str]:
+    """The values of a setting of [Service] that may be given several times. An empty one takes back
+    those before it."""
     found: list[str] = []
     for setting in settings:
-        if setting.name == name and not setting.value:
+        if (setting.section, setting.name) != ("Service", name):
+            continue
+        if setting.value:
+            found.append(setting.value)
+        else:
             found = []
-        elif setting.name == name:
-            found += setting.value.split()
     return found
+
+
+def _listed(settings: list[Setting], name: str) -> list[str]:
+    """The words of such values."""
+    return " ".join(_values(settings, name)).split()
+
+
+def _closed(denied: list[str], bind: str) -> bool:
+    """Whether systemd keeps out whoever it does not let in: all of the families that reach a
+    socket, which for one of IPv4 is IPv4."""
+    if ANY in denied:
+        return True
+    ipv4, ipv6 = (family in denied for family in _FAMILIES)
+    return ipv4 and (ipv6 or not is_ipv6(bind))
 
 
 def _clients(settings: list[Setting], address: str) -> tuple[str, ...]:
     """Whom systemd lets in, besides the host itself and the container that answers."""
-    if "any" not in _listed(settings, "IPAddressDeny"):
-        return (ANY,)
     allowed = _listed(settings, "IPAddressAllow")
     for own in ("localhost", address):
         if own in allowed:
@@ -127,7 +144,7 @@ def socat(words: list[str]) -> Socat | None:
     if listening[1] == "UDP":
         transport = "udp"
     bind = EVERYWHERE
-    if listening[2] == "6":
+    if listening[2] == "6" or ("-6" in options and not listening[2]):
         bind = EVERYWHERE6
     rest = []
     for option in listens.options:
@@ -140,7 +157,7 @@ def socat(words: list[str]) -> Socat | None:
     timeout = 0
     if transport == "tcp":
         timeout = _seconds(options.pop("-t", "0"))
-    rest += [*leads.options, *(f"{name} {value}" for name, value in options.items())]
+    rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
     return Socat(Endpoint(port, transport), bind, leads.place, timeout, tuple(rest))
 
 
