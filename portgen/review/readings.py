@@ -151,7 +151,7 @@ def between(
             if service.title is None and key in planned.services:
                 facts.services[key] = structs.replace(service, title=planned.services[key].title)
     for key, service in planned.services.items():
-        if key not in after.services:
+        if key not in after.services and key in before.services:
             # Of its ports, those that were seen: a program's own ports show only where they are
             # routed or opened.
             ports = before.services[key].ports
@@ -238,7 +238,7 @@ def _facts(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Wor
         if key.name == NGINX:
             openings = _openings(found)
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
-        elif key in keys:
+        elif key in keys and (found.facts or found.other):
             described[key] = _service(found)
     return Facts(described, hosts, gathered.networks, known)
 

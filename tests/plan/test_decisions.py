@@ -12,7 +12,8 @@ import pytest
 from portgen import rules
 from portgen.inventory import source
 from portgen.plan import planner
-from portgen.plan.types import NGINX, Plan, Route, Service
+from portgen.plan.types import NGINX, Route, Service
+from tests.estates import planned
 
 INVENTORY = """\
 version: 1
@@ -37,12 +38,8 @@ projects:
 Portgen = Callable[..., Any]
 
 
-def planned(text: str = INVENTORY) -> Plan:
-    return planner.make(source.parse(text.encode(), "inventory.yaml").inventory)
-
-
 def services() -> dict[str, Service]:
-    return {service.name: service for service in planned().services}
+    return {service.name: service for service in planned(INVENTORY).services}
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def test_a_service_has_a_unit_for_each_port_that_socat_forwards() -> None:
 
 
 def test_the_forwarders_are_those_of_the_services_units() -> None:
-    plan = planned()
+    plan = planned(INVENTORY)
     (host,) = plan.hosts
     forwarders = [(forwarder.service, forwarder.unit) for forwarder in host.forwarders]
     units = [(service.name, unit) for service in host.services for unit in service.units]
@@ -79,7 +76,7 @@ def test_the_forwarders_are_those_of_the_services_units() -> None:
 
 
 def test_every_unit_that_is_rendered_can_be_explained(portgen: Portgen, file: Path) -> None:
-    (host,) = planned().hosts
+    (host,) = planned(INVENTORY).hosts
     for forwarder in host.forwarders:
         for name in (forwarder.unit, forwarder.unit.removesuffix(".service")):
             run = portgen("explain", name)
@@ -98,7 +95,7 @@ def test_a_unit_that_is_not_rendered_is_not_explained(portgen: Portgen, file: Pa
 def test_a_service_has_a_route_when_it_is_rendered() -> None:
     routes = {name: service.route for name, service in services().items() if service.route}
     assert set(routes) == {"web", "many", "pinned"}
-    (host,) = planned().hosts
+    (host,) = planned(INVENTORY).hosts
     assert {route.service: route for route in host.routes} == routes
 
 
@@ -178,6 +175,6 @@ def test_a_default_is_not_taken_for_a_service_of_that_name() -> None:
 
 
 def test_nginx_holds_its_ports_under_one_name() -> None:
-    (host,) = planned().hosts
+    (host,) = planned(INVENTORY).hosts
     holders = {binding.holder for binding in host.bindings if binding.project is None}
     assert holders == {NGINX}

@@ -23,7 +23,7 @@ from tests import inventories
 from tests.estates import REPOSITORY
 from tests.review.reviewed import read_back
 
-READ = ["compose", "nginx", "systemd", "ufw"]
+READ = [name for name, target in targets.every().items() if hasattr(target, "read")]
 each_target = pytest.mark.parametrize("name", READ)
 
 
@@ -51,8 +51,10 @@ def of_service(name: str, service: Service) -> dict[str, Any]:
             return {"route": service.route, "backend": service.backend}
         case "systemd":
             return {"units": {unit: bare(fact) for unit, fact in service.units.items()}}
-        case _:
+        case "ufw":
             return {"openings": service.openings, "guard": service.guard}
+        case _:  # a target that states nothing of its own
+            return {}
 
 
 def bare(unit: Unit) -> Unit:

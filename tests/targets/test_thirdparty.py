@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portgen.problem import Exit
-from tests.estates import TWO_SERVICES
+from tests.estates import TWO_SERVICES, edit
 
 PACKAGE = Path(__file__).parent / "thirdparty"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -62,12 +62,6 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def sums(project: Path) -> list[str]:
