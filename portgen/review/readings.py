@@ -144,8 +144,9 @@ def between(
     same = _parts(((file.path, file.text) for file in files if file.path not in differ), names)
     old = _parts(((change.path, change.before) for change in changes), names)
     new = _parts(((change.path, change.after) for change in changes), names)
-    before = _facts({**same, **old}, keys, planned.words)
-    after = _facts({**same, **new}, keys, planned.words)
+    stated: _Stated = {}
+    before = _facts({**same, **old}, keys, planned.words, stated)
+    after = _facts({**same, **new}, keys, planned.words, stated)
     for facts in (before, after):
         for key, service in facts.services.items():
             if service.title is None and key in planned.services:
@@ -192,15 +193,15 @@ class _Gathered:
         self.hosts: dict[str, Nginx] = {}
         self.networks: dict[Key, str] = {}
 
-    def add(self, host: str, target: str, files: Mapping[str, str]) -> None:
-        """The files of one target on one host."""
+    def add(self, host: str, files: Mapping[str, str], statements: Iterable[Statement]) -> None:
+        """The files of one target on one host, and what they state."""
         marked = {path: _Marked(path, text) for path, text in files.items()}
         read: set[tuple[str, int]] = set()  # the blocks that say something, by path and first line
         for there in marked.values():
             for block in there.blocks:
                 found = self.services.setdefault(Key(host, block.service), _Found())
                 found.title = block.title or found.title
-        for statement in _read(target, files):
+        for statement in statements:
             around = marked[statement.path].block(statement.first)
             if around is not None:
                 read.add((statement.path, around.first))
@@ -224,14 +225,24 @@ class _Gathered:
             self.networks[Key(host, name)] = fact.subnet
 
 
-def _facts(texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words]) -> Facts:
+# What the files of a target on a host state: most of it is the same before and after a change.
+_Stated = dict[tuple[str, str], tuple[Mapping[str, str], list[Statement]]]
+
+
+def _facts(
+    texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words], stated: _Stated
+) -> Facts:
     grouped: dict[tuple[str, str], dict[str, str]] = {}
     for full in sorted(texts):
         host, _, path = full.partition("/")
         grouped.setdefault((host, _target(path)), {})[path] = texts[full]
     gathered = _Gathered()
     for (host, target), files in grouped.items():
-        gathered.add(host, target, files)
+        known_files, statements = stated.get((host, target), (None, []))
+        if known_files != files:
+            statements = list(_read(target, files))
+            stated[host, target] = files, statements
+        gathered.add(host, files, statements)
     hosts = gathered.hosts
     described: dict[Key, Service] = {}
     for key, found in gathered.services.items():
