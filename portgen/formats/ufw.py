@@ -62,17 +62,10 @@ def command(words: list[str]) -> Rule | None:
     """`allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'x'`, or ufw's short form `allow
     22/tcp`, perhaps with the rule's place before it; the words behind `ufw`. None for any other
     command, and for what this can't read."""
-    rest = list(words)
-    routed = rest[:1] == ["route"]
-    if routed or rest[:1] == ["rule"]:
-        del rest[0]
-    if rest[:1] == ["prepend"]:
-        del rest[0]
-    elif rest[:1] == ["insert"]:
-        del rest[:2]
+    rest = _without_place(words)
     if not rest or rest[0] not in _ACTIONS:
         return None
-    rule = Rule(rest.pop(0), routed=routed)
+    rule = Rule(rest.pop(0), routed=words[0] == "route")
     side = "to"
     while rest:
         word = rest.pop(0)
@@ -92,6 +85,18 @@ def command(words: list[str]) -> Rule | None:
                 return None
             rule = rule._replace(port=simple["port"], protocol=simple["protocol"] or ANYWHERE)
     return rule
+
+
+def _without_place(words: list[str]) -> list[str]:
+    """The words from the action on: without the kind of the rule, and its place among the others."""
+    rest = list(words)
+    if rest[:1] in (["route"], ["rule"]):
+        del rest[0]
+    if rest[:1] == ["prepend"]:
+        del rest[0]
+    elif rest[:1] == ["insert"]:
+        del rest[:2]
+    return rest
 
 
 _FIELDS = ("proto", "on", "app", "comment", "port")

@@ -143,22 +143,29 @@ def socat(words: list[str]) -> Socat | None:
     transport: Transport = "tcp"
     if listening[1] == "UDP":
         transport = "udp"
-    bind = EVERYWHERE
-    if listening[2] == "6" or ("-6" in options and not listening[2]):
-        bind = EVERYWHERE6
-    rest = []
-    for option in listens.options:
-        name, _, value = option.partition("=")
-        if name == "bind":
-            bind = value.strip("[]")
-        elif name != "ipv6only":
-            rest.append(option)
+    bind = _bound(listens, listening[2], options)
+    rest = [option for option in listens.options if option.partition("=")[0] not in _WHERE]
     # A datagram has no half of a connection to wait for.
     timeout = 0
     if transport == "tcp":
         timeout = _seconds(options.pop("-t", "0"))
     rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
     return Socat(Endpoint(port, transport), bind, leads.place, timeout, tuple(rest))
+
+
+_WHERE = ("bind", "ipv6only")  # options that say where it listens
+
+
+def _bound(listens: _Address, family: str, options: Mapping[str, str]) -> str:
+    """The address that it listens at: its last `bind`, or each of its family."""
+    bind = EVERYWHERE
+    if family == "6" or ("-6" in options and not family):
+        bind = EVERYWHERE6
+    for option in listens.options:
+        name, _, value = option.partition("=")
+        if name == "bind":
+            bind = value.strip("[]")
+    return bind
 
 
 def _parted(words: list[str]) -> tuple[dict[str, str], list[str]]:
