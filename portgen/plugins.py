@@ -52,7 +52,7 @@ def load(package: ModuleType) -> dict[str, Any]:
         from importlib.metadata import entry_points
 
         for point in entry_points(group=package.__name__):
-            if point.name in found:
+            if point.name.replace("-", "_") in found:
                 raise Broken(f"{point.value}: there is a {package.__name__}.{point.name} already")
             found[point.name] = _imported(point.value, point.load)
             third_party.add(point.value)
@@ -64,7 +64,7 @@ def _imported(name: str, load: Callable[[], Any]) -> Any:
         return load()
     except SyntaxError as error:
         raise Broken(f"{error.filename}:{error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = _place(error) or name
         raise Broken(f"{place}: {type(error).__name__}: {error}") from error
 

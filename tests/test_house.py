@@ -23,7 +23,9 @@ FLOORS = [
     "machine",
     "commands",
 ]
-PURE = {"formats", "plan", "rules", "edits", "targets", "review"}
+# All floors are pure but these.
+IMPURE = {"inventory", "files", "machine", "commands"}
+PURE = set(FLOORS) - IMPURE
 HEAVY = {"jinja2", "yaml", "msgspec", "deepdiff", "patiencediff"}
 # `date.fromisoformat` reads no clock: `today` and `now` would.
 CLOCK = {"now", "today", "utcnow", "time", "monotonic", "perf_counter"}
@@ -79,6 +81,7 @@ LIBRARY = {
     "typing",
     "urllib.parse",
 }
+STREAMS = {"sys.stdin", "sys.stdout", "sys.stderr", "sys.argv"}
 # And of others.
 OTHERS = {"msgspec", "deepdiff", "portgen"}
 
@@ -94,7 +97,12 @@ def name(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=name)
+def for_each(paths: list[Path]) -> pytest.MarkDecorator:
+    """The test once for each file, by its name."""
+    return pytest.mark.parametrize("path", paths, ids=[name(path) for path in paths])
+
+
+every_module = for_each(MODULES)
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:
@@ -142,6 +150,7 @@ def called(path: Path) -> set[str]:
 def test_each_folder_is_a_floor() -> None:
     folders = {path.relative_to(PACKAGE).parts[0] for path in MODULES if path.parent != PACKAGE}
     assert set(FLOORS) == folders
+    assert set(FLOORS) > IMPURE
     for folder in PACKAGE.rglob("*/"):
         if any(folder.glob("*.py")):
             assert (folder / "__init__.py").is_file(), folder
@@ -181,7 +190,7 @@ def test_the_house_is_small_enough_to_see_at_once() -> None:
     assert len(arrows) <= 70
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("commands/*.py")), ids=name)
+@for_each(sorted(PACKAGE.glob("commands/*.py")))
 def test_a_command_imports_no_stage_at_its_top(path: Path) -> None:
     """The chain imports each stage when it is reached."""
     used = {
@@ -201,10 +210,11 @@ def is_library(module: str) -> bool:
     return any(module == known or module.startswith(f"{known}.") for known in LIBRARY)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in PURE], ids=name)
+@for_each([path for path in MODULES if room_of(path) in PURE])
 def test_a_pure_floor_touches_nothing_outside(path: Path) -> None:
     for module in imports(path):
         assert module.split(".")[0] in OTHERS or is_library(module), module
+        assert module not in STREAMS
     attributes = {
         node.attr
         for node in ast.walk(ast.parse(path.read_text()))
@@ -218,17 +228,13 @@ def test_a_pure_floor_touches_nothing_outside(path: Path) -> None:
     assert rooms_used(path) <= set(FLOORS) | BESIDE
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) != "machine"], ids=name)
+@for_each([path for path in MODULES if room_of(path) != "machine"])
 def test_only_the_machine_floor_starts_processes(path: Path) -> None:
     assert imports(path) & {"subprocess", "multiprocessing", "pty"} == set()
     assert [call for call in called(path) if STARTS.fullmatch(call)] == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if room_of(path) not in {"files", "machine", "whole"}],
-    ids=name,
-)
+@for_each([path for path in MODULES if room_of(path) not in {"files", "machine", "whole"}])
 def test_only_two_floors_write_files(path: Path) -> None:
     assert called(path) & WRITES == set()
     assert not opened_for_writing(path)

@@ -101,6 +101,6 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     return Settings(
         folder=Path(folder),
         inventory_name=given.get("inventory_name", "inventory.yaml"),
-        output_name=given.get("output_name", "output"),
+        output_name=given.get("output_name", "output").rstrip("/") or "/",
         style=style,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -54,6 +56,9 @@ def _container_left(planned: Plan, service: Service) -> Iterator[str]:
         return
     for project in planned.projects:
         if project.name == service.project:
-            place = project.base_file or "the team's compose file"
-            command = f"docker-compose rm --stop --force {service.compose_service}"
-            yield f"`{command}` beside {place} removes the container that runs now"
+            place, named = "the team's compose file", ""
+            if project.base_file is not None:
+                place = project.base_file
+                named = f" -f {shlex.quote(posixpath.basename(place))}"
+            command = f"docker-compose{named} rm --stop --force {service.compose_service}"
+            yield f"before you take it out there: `{command}`, beside {place}, ends the container"

@@ -127,7 +127,7 @@ def _require_places(target: str, pages: Sequence[Page]) -> None:
             raise PortgenError(
                 f"the target {target} renders {page.path!r} {fault}",
                 Exit.MACHINE,
-                hint=f"each of its pages must have a path of its own that begins with `{target}/`",
+                hint=f"its path must begin with `{target}/`, be its own, and be printable",
             )
         taken.add(page.path)
         folder = page.path.rpartition("/")[0]

@@ -398,7 +398,8 @@ def _ports(
             ports.update(container_port(mapping))
         return ports, "docker"
     if backend is not None and backend.startswith(f"{LOOPBACK}:"):
-        port = port_of(backend.partition(", ")[0].rpartition(":")[2])
+        # The first server of several, without its parameters.
+        port = port_of(backend.partition(" ")[0].rstrip(",").rpartition(":")[2])
         if port is not None:
             ports[Endpoint(port, "tcp")] = port
     for endpoint in sorted(openings):

@@ -75,11 +75,11 @@ class FreeRoom(TypedDict):
 
 
 class PortOfService(TypedDict):
-    """One port of a service; `container_port` is where its own program listens."""
+    """One port of a service; `container_port` is the container's, null where none is behind it."""
 
     port: int
     transport: Literal["tcp", "udp"]
-    container_port: int
+    container_port: int | None
 
 
 class Lines(TypedDict):
@@ -273,7 +273,8 @@ class ServiceChange(TypedDict):
 
 
 class Step(TypedDict):
-    """One thing to do on a host, with the fields of its kind besides: in the schema, a type a kind."""
+    """One thing to do on a host, with the fields of its kind besides; the schema has a type for each
+    kind."""
 
     kind: str
     host: str

@@ -222,7 +222,7 @@ class Subjects:
                 {
                     "port": port.port,
                     "transport": port.transport,
-                    "container_port": port.container_port,
+                    "container_port": service.documented_container_port(port),
                 }
             )
         self.services.append(

@@ -206,9 +206,20 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
             fact = name.removeprefix("described.")
             yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
     yield from _unit_settings(changed, before, now)
+    old_rules, new_rules = _guard_rules(before), _guard_rules(now)
+    if old_rules != new_rules:
+        shown = "; ".join(new_rules) or "none"
+        yield f"has other rules in docker's guard, which may let somebody in (check them): {shown}"
     for path in sorted({*before.other, *now.other}):
         if before.other.get(path) != now.other.get(path):
             yield f"changes in {path}"
+
+
+def _guard_rules(service: Service) -> tuple[str, ...]:
+    """The rules of its guard that are not portgen's."""
+    if service.guard is None:
+        return ()
+    return service.guard.other
 
 
 def _unit_settings(changed: Changed, before: Service, now: Service) -> Iterator[str]:

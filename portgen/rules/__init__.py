@@ -71,6 +71,8 @@ def every() -> dict[str, Rule]:
     found: dict[str, Rule] = {}
     for module, rule in plugins.load(sys.modules[__name__]).items():
         name = module.replace("_", "-")
+        if name in found:
+            raise plugins.broken("rule", name, rule, "a name of its own")
         checks = callable(getattr(rule, "check", None)) or reads_files(rule)
         severe = isinstance(getattr(rule, "SEVERITY", None), Severity)
         if not checks or not severe or not rule.__doc__:
@@ -205,6 +207,16 @@ def check_files(
     return _problems(plan, at, found)
 
 
+def _blamed(name: str, rule: Rule, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings; a rule of another package that raises is named. Raises plugins.Broken."""
+    try:
+        yield from findings
+    except (Exception, SystemExit) as error:
+        if getattr(rule, "__name__", "").startswith(f"{__name__}."):
+            raise
+        raise plugins.failed("rule", name, error) from error
+
+
 def _problems(
     plan: Plan,
     at: Callable[[KeyPath], Location],
@@ -217,7 +229,7 @@ def _problems(
     problems = []
     for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
-        for finding in findings:
+        for finding in _blamed(name, rule, findings):
             path = finding.key_path
             if silent and name in ignored.get(key_paths.service_around(path), ()):
                 continue

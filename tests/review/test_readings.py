@@ -182,3 +182,19 @@ def test_a_container_that_the_override_lacked_reads_right_behind_the_title() -> 
     )
     (changed,) = review.services
     assert words.line(changed, review.names) == "web adds its container to the compose override"
+
+
+def test_a_parameter_of_an_upstream_s_server_is_no_other_port() -> None:
+    text = INVENTORY.replace("port: 5000,", "port: 5000, via: process,")
+    (shipped,) = TEMPLATES
+    files = render.files(planned(text), targets.every(), [shipped])
+    texts = {file.path: file.text for file in files}
+    key = Key("box", "web")
+    before = read_back(texts, {key}).services[key]
+    site = "box/nginx/conf.d/portgen.conf"
+    texts[site] = texts[site].replace(
+        "server 127.0.0.1:5000;", "server 127.0.0.1:5000 max_fails=0;"
+    )
+    after = read_back(texts, {key}).services[key]
+    assert before.ports == after.ports != {}
+    assert after.backend == "127.0.0.1:5000 max_fails=0"
