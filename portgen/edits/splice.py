@@ -216,6 +216,8 @@ def _without_lines(text: str, start: int, stop: int) -> Splice:
     if end > len(text):
         # The last line, without its break: the one before it loses its own, as the text had none at
         # its end.
+        if _ends_block_scalar(before):
+            return Splice(start, len(text), "")  # whose value that break is a part of
         return Splice(len(without_break(before)), len(text), "")
     if not is_blank_above(text, start):
         return Splice(start, end, "")
@@ -226,6 +228,19 @@ def _without_lines(text: str, start: int, stop: int) -> Splice:
     if not text[end:blank].strip():
         end = min(next_line(text, blank), len(text))
     return Splice(start, end, "")
+
+
+def _ends_block_scalar(text: str) -> bool:
+    """Whether the last line belongs to a block scalar: a line around it ends in `|` or `>`."""
+    lines = text.rstrip("\r\n").split("\n")
+    indent = len(lines[-1]) - len(lines[-1].lstrip())
+    for line in reversed(lines[:-1]):
+        here = len(line) - len(line.lstrip())
+        if line.strip() and here < indent:
+            indent = here
+            if re.search(r"[|>][-+0-9]*[ \t]*(?:#.*)?\r?$", line):
+                return True
+    return False
 
 
 # --- adding ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from portgen.inventory.source import Source
 from portgen.plan import planner
 from portgen.plan.types import Service
 from portgen.problem import Exit, PortgenError
-from tests.estates import loaded, wall
+from tests.estates import loaded, planned, wall
 
 HEAD = wall(more="    defaults: {container_port: 8080}\n")
 
@@ -630,3 +630,14 @@ def test_the_lines_of_an_entry_are_those_on_which_it_is_written() -> None:
     assert list(edit.lines(source, ("projects", "wall", "services", "a"))) == [9, 10, 11, 12]
     assert list(edit.lines(source, ("projects", "wall", "services", "b"))) == [14, 15]
     assert list(edit.lines(source, ("projects", "wall", "services", "b", "title"))) == []
+
+
+def test_a_block_scalar_before_the_removed_last_entry_keeps_its_line_break() -> None:
+    text = (
+        "version: 1\nhosts: {box: {}}\nprojects:\n  wall:\n    ports: 5000-5099\n    services:\n"
+        "      web:\n        port: 5000\n        notes: |\n          one line\n      last: {port: 5001}"
+    )
+    source = loaded(text)
+    [last] = [service for service in planned(text).services if service.name == "last"]
+    edited = edit.remove(source, last)
+    assert edit.read(source, edited).text.endswith("          one line\n")
