@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -69,9 +70,17 @@ def _imported(name: str, load: Callable[[], Any]) -> Any:
         raise Broken(f"{place}: {type(error).__name__}: {error}") from error
 
 
-def failed(kind: str, name: str, error: BaseException) -> Broken:
-    """What a rule or a target of another package raised when it was called, and where."""
-    return Broken(f"the {kind} {name} failed: {_place(error)}: {type(error).__name__}: {error}")
+@contextmanager
+def blamed(kind: str, name: str, module: Any) -> Iterator[None]:
+    """Around a call of a rule's or a target's code. What portgen's own modules raise goes on as it
+    is; one of another package that fails is named, with the line. Raises Broken."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Broken) or getattr(module, "__name__", "").startswith("portgen."):
+            raise
+        message = f"the {kind} {name} failed: {_place(error)}: {type(error).__name__}: {error}"
+        raise Broken(message) from error
 
 
 def _place(error: BaseException) -> str:

@@ -209,12 +209,8 @@ def check_files(
 
 def _blamed(name: str, rule: Rule, findings: Iterator[Finding]) -> Iterator[Finding]:
     """The findings; a rule of another package that raises is named. Raises plugins.Broken."""
-    try:
+    with plugins.blamed("rule", name, rule):
         yield from findings
-    except (Exception, SystemExit) as error:
-        if getattr(rule, "__name__", "").startswith(f"{__name__}."):
-            raise
-        raise plugins.failed("rule", name, error) from error
 
 
 def _problems(

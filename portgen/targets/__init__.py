@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Protocol, runtime_checkable
 
 from portgen import plugins
 from portgen.plan.types import Host
-from portgen.targets._blame import blamed
 from portgen.targets._marks import Block, blocks, chunks, without_others
 from portgen.targets._types import (
     Check,
@@ -92,6 +92,12 @@ class Documentation(Protocol):
     `documentation` is true, a review passes them over."""
 
     documentation: bool
+
+
+def blamed(name: str, target: object) -> AbstractContextManager[None]:
+    """Around a call of a target's code: one of another package that fails is named. Raises
+    plugins.Broken."""
+    return plugins.blamed("target", name, target)
 
 
 @cache

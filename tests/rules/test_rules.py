@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -21,10 +22,10 @@ from pytest_snapshot.plugin import Snapshot
 from portgen import plugins, rules, screen, whole
 from portgen.plan import planner
 from portgen.plan.types import Plan
-from portgen.problem import Problem
+from portgen.problem import Problem, Severity
 from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
-from tests.estates import loaded, planned
+from tests.estates import SMALL, loaded, planned
 from tests.limit import HANGS
 
 CASES = sorted(Path(__file__).parent.glob("*/*/inventory.yaml"))
@@ -261,3 +262,16 @@ def test_a_broken_rule_is_named_with_its_file(
         rules.every.cache_clear()
         sys.modules.pop("portgen.rules.new_rule", None)
     assert str(refused.value) == f"{tmp_path / 'new_rule.py'}{message}"
+
+
+def test_a_rule_of_another_package_that_fails_is_named() -> None:
+    def check(_plan: Plan) -> Iterator[Finding]:
+        raise KeyError("nothing")
+        yield
+
+    theirs = SimpleNamespace(__name__="their.rule", SEVERITY=Severity.ERROR, check=check)
+    source = loaded(SMALL)
+    with pytest.raises(
+        plugins.Broken, match=r"the rule theirs failed: .*test_rules.py:\d+: KeyError"
+    ):
+        rules.check(planner.make(source.inventory), source.at, {"theirs": theirs})
