@@ -14,6 +14,9 @@ from portgen.settings import Style
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+NOTHING = "nothing was written"
+DRY_RUN = "dry run: nothing was written"  # the last line with --dry-run, where all would be well
+
 
 def is_asked(yes: bool) -> bool:
     """Whether to ask before writing: not with `--yes`, nor without a terminal."""

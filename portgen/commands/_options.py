@@ -1,12 +1,13 @@
-"""The options that every command takes, before its name or after it.
+"""The options that every command takes, before its name or after it; and those that several take.
 
-In: click's context. Out: `Settings`. What was given is kept in the root context's object, a dict
-that `cli.main` makes for each run: options before and after the command's name meet there, and the
-later one wins.
+In: click's context. Out: `Settings`; a port's number. What was given is kept in the root context's
+object, a dict that `cli.main` makes for each run: options before and after the command's name meet
+there, and the later one wins.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -22,6 +23,7 @@ R = TypeVar("R")
 _OPTIONS = (
     click.option(
         "-C",
+        "--directory",
         "folder",
         shell_complete=_complete.folders,
         metavar="DIR",
@@ -29,6 +31,7 @@ _OPTIONS = (
     ),
     click.option(
         "-i",
+        "--inventory",
         "inventory_name",
         shell_complete=_complete.files,
         metavar="FILE",
@@ -36,6 +39,7 @@ _OPTIONS = (
     ),
     click.option(
         "-o",
+        "--output",
         "output_name",
         shell_complete=_complete.folders,
         metavar="DIR",
@@ -52,12 +56,42 @@ _OPTIONS = (
         type=click.Choice(["auto", "always", "never"]),
         help="Whether to print colours; auto: on a terminal.  [default: auto]",
     ),
-    click.option("-q", "quiet", is_flag=True, default=None, help="Print errors only."),
+    click.option("-q", "--quiet", "quiet", is_flag=True, default=None, help="Print errors only."),
     click.option(
-        "-v", "verbose", is_flag=True, default=None, help="More detail; a traceback for a bug."
+        "-v",
+        "--verbose",
+        "verbose",
+        is_flag=True,
+        default=None,
+        help="More detail; a traceback for a bug.",
     ),
 )
 _NAMES = ("folder", "inventory_name", "output_name", "format_", "color", "quiet", "verbose")
+
+# What commands that write take, too.
+yes = click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    help="Write without asking (without a terminal nothing is asked).",
+)
+dry_run = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show all that would be done; ask and write nothing."
+)
+
+
+class _Port(click.IntRange):
+    """A port's number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Ends the command with a usage error where it is not a port."""
+        text = str(value)
+        if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+            self.fail(f"{text} is not a port: a whole number from 1 to 65535", param, ctx)
+        return int(text)
+
+
+PORT = _Port(1, 65535)
 
 
 def global_options(body: Callable[..., R]) -> Callable[..., R]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from portgen import chain, screen
-from portgen.commands._asking import is_asked, locked
-from portgen.commands._options import with_settings
+from portgen.commands import _options
+from portgen.commands._asking import DRY_RUN, NOTHING, is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 from portgen.settings import Settings
 
@@ -28,37 +28,76 @@ R = TypeVar("R")
 Make = Callable[[chain.Checked], "Edited"]
 Lock = Callable[[], AbstractContextManager[None]]
 
+UNCHANGED = "nothing to change: the inventory already says so"
+
+
+class Writing(NamedTuple):
+    """What was said about the writing."""
+
+    yes: bool
+    dry_run: bool
+    render: bool
+
 
 def with_revision(body: Callable[..., R]) -> Callable[..., R]:
-    """What every command that edits takes: its options, and the `Settings` as first argument."""
-    yes = click.option(
-        "--yes",
-        is_flag=True,
-        help="Write without asking (without a terminal nothing is asked).",
-    )
+    """What every command that edits takes: its options, as `writing`, and the `Settings` as first
+    argument."""
+
+    @wraps(body)
+    def with_writing(*args: Any, yes: bool, dry_run: bool, render: bool, **options: Any) -> R:
+        return body(*args, writing=Writing(yes, dry_run, render), **options)
+
     render = click.option("--render", is_flag=True, help="Render afterwards.")
-    return yes(render(with_settings(body)))
+    return _options.yes(_options.dry_run(render(_options.with_settings(with_writing))))
 
 
-def revise(settings: Settings, make: Make, yes: bool, render: bool) -> int:
+def revise(settings: Settings, make: Make, writing: Writing) -> int:
     """Carry out the edit that `make` makes; then render, if wanted. Returns the exit code.
 
     Nothing is written where the new inventory would not load, or would have an error that the old
     one does not have.
     """
+    if writing.dry_run:
+        return _rehearse(settings, make, writing.render)
     # The inventory's own folder, whatever `-o` says: with the usual layout it is the one that a
     # render locks too. Where a person is asked, it is locked for the write alone, which finds out
     # whether the file is still what was shown.
     lock = partial(locked, settings.inventory, settings.style)
-    if is_asked(yes):
+    if is_asked(writing.yes):
         code = _revise(settings, make, lock)
     else:
         with lock():
             code = _revise(settings, make, None)
-    if code == Exit.OK and render:
+    if code == Exit.OK and writing.render:
         from portgen.commands.render import command as render_command
 
-        code = click.get_current_context().invoke(render_command, yes=yes) or Exit.OK
+        code = click.get_current_context().invoke(render_command, yes=writing.yes) or Exit.OK
+    return code
+
+
+def _rehearse(settings: Settings, make: Make, render: bool) -> int:
+    """All that `revise` would show; nothing is asked, locked or written."""
+    before = chain.check(settings)
+    edited = make(before)
+    after: chain.Checked | None = before
+    if edited.text == before.source.text:
+        screen.status(UNCHANGED, settings.style)
+    else:
+        revised = _read_again(settings, before, edited)
+        _show(settings, revised)
+        if settings.style.format == "json":
+            _print_record(revised, written=False)
+        if chain.failed(revised.problems):
+            screen.status(NOTHING, settings.style)
+            return Exit.DIFFERENT
+        after = revised.after
+    code: int = Exit.OK
+    if render and after is not None:
+        from portgen.commands import render as renderer
+
+        code = renderer.rehearse(settings, after)
+    if code == Exit.OK:
+        screen.status(DRY_RUN, settings.style)
     return code
 
 
@@ -70,7 +109,7 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
     before = chain.check(settings)
     edited = make(before)
     if edited.text == before.source.text:
-        screen.status("nothing to change: the inventory already says so", settings.style)
+        screen.status(UNCHANGED, settings.style)
         return Exit.OK
     revised = _read_again(settings, before, edited)
     _show(settings, revised)
@@ -78,17 +117,19 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
     if settings.style.format == "json":
         _print_record(revised, written)
     if not written:
-        screen.status("nothing was written", settings.style)
+        screen.status(NOTHING, settings.style)
         return Exit.DIFFERENT
     return Exit.OK
 
 
 class _Revised(NamedTuple):
-    """What an edit does: in words, as a change of the file, and the findings that it adds."""
+    """What an edit does: in words, as a change of the file, and the findings that it adds; and the
+    inventory after it, where that can be loaded."""
 
     summary: list[str]
     change: Change
     problems: list[Problem]
+    after: chain.Checked | None
 
 
 def _read_again(settings: Settings, before: chain.Checked, edited: Edited) -> _Revised:
@@ -103,12 +144,12 @@ def _read_again(settings: Settings, before: chain.Checked, edited: Edited) -> _R
     except PortgenError as error:
         if not error.problems:
             raise
-        return _Revised([], change, list(error.problems))
+        return _Revised([], change, list(error.problems), None)
     after = chain.check_source(source)
     # The steps on the host follow from the render; it shows them.
     review = compare.of_plans(before.plan, after.plan)._replace(steps=())
     problems = chain.fresh(before.problems, after.problems)
-    return _Revised([*summary.text(review), *edited.notes], change, problems)
+    return _Revised([*summary.text(review), *edited.notes], change, problems, after)
 
 
 def _show(settings: Settings, revised: _Revised) -> None:

@@ -10,7 +10,8 @@ import click
 from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_group, find_project, find_service, no_room
-from portgen.commands._revise import revise, with_revision
+from portgen.commands._options import PORT
+from portgen.commands._revise import Writing, revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from portgen.edits.edit import Edited
     from portgen.inventory.source import Source
     from portgen.plan.types import Plan, Service
-
-_PORT = click.IntRange(1, 65535)
 
 
 @click.command(
@@ -39,7 +38,7 @@ Examples:
     help="Whose service it is.",
 )
 @click.option(
-    "--port", type=_PORT, metavar="PORT", help="Its port on the host.  [default: the next free one]"
+    "--port", type=PORT, metavar="PORT", help="Its port on the host.  [default: the next free one]"
 )
 @click.option(
     "--group",
@@ -54,7 +53,7 @@ Examples:
     type=click.Choice(["socat", "docker", "host", "process"]),
     help="Who listens on the host's port.",
 )
-@click.option("--container-port", type=_PORT, metavar="PORT", help="The port inside the container.")
+@click.option("--container-port", type=PORT, metavar="PORT", help="The port inside the container.")
 @click.option(
     "--protocol",
     type=click.Choice(["http", "tcp", "udp"]),
@@ -77,8 +76,7 @@ def command(
     project: str,
     port: int | None,
     group: str | None,
-    yes: bool,
-    render: bool,
+    writing: Writing,
     **given: Any,
 ) -> int:
     """Add service NAME to a project, at its next free port.
@@ -100,7 +98,7 @@ def command(
         taken = port or _free_port(checked.plan, project, group)
         return _added(checked.source, project, name, {"port": taken, **fields})
 
-    return revise(settings, make, yes, render)
+    return revise(settings, make, writing)
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from portgen import __version__, screen
-from portgen.commands._options import with_settings
+from portgen.commands import _options
+from portgen.commands._asking import DRY_RUN
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -96,8 +97,9 @@ repos:
 
 @click.command(epilog="Example: portgen init ports && cd ports && portgen render")
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@with_settings
-def command(settings: Settings, into: Path | None) -> None:
+@_options.dry_run
+@_options.with_settings
+def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 
     Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit
@@ -126,15 +128,20 @@ def command(settings: Settings, into: Path | None) -> None:
         message = f"{place}: {_already_there(there)}"
         hint = "name an empty folder: portgen init DIR"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
-    create(place, files)
+    if not dry_run:
+        create(place, files)
     screen.status(f"{place}: {', '.join(files)}", settings.style)
     configuration = root / PRE_COMMIT_NAME
     if os.path.lexists(configuration):
         message = f"{configuration} already exists; for the hooks, add to its `repos:`\n{hooks}"
         screen.status(message, settings.style)
     else:
-        create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
+        if not dry_run:
+            create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
+    if dry_run:
+        screen.status(DRY_RUN, settings.style)
+        return
     change = f"cd {place} && " if into else ""
     screen.status(f"next: {change}portgen render", settings.style)
 

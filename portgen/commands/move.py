@@ -9,7 +9,8 @@ import click
 from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_service
-from portgen.commands._revise import revise, with_revision
+from portgen.commands._options import PORT
+from portgen.commands._revise import Writing, revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -25,24 +26,22 @@ Examples:
   portgen move mail-relay 2526 --from 2525 --render"""
 )
 @click.argument("name", shell_complete=_complete.services)
-@click.argument("port", type=click.IntRange(1, 65535))
+@click.argument("port", type=PORT)
 @click.option(
     "--from",
     "old",
-    type=click.IntRange(1, 65535),
+    type=PORT,
     metavar="PORT",
     help="Which of its ports, where it has several.  [default: the first]",
 )
 @with_revision
-def command(
-    settings: Settings, name: str, port: int, old: int | None, yes: bool, render: bool
-) -> int:
+def command(settings: Settings, name: str, port: int, old: int | None, writing: Writing) -> int:
     """Move service NAME to another PORT.
 
     A container behind a forwarder, or a published port, keeps its address and its own port: they
     are written into its entry.
     """
-    return revise(settings, lambda checked: _moved(checked, name, old, port), yes, render)
+    return revise(settings, lambda checked: _moved(checked, name, old, port), writing)
 
 
 def _moved(checked: chain.Checked, name: str, old: int | None, port: int) -> Edited:

@@ -11,7 +11,7 @@ import click
 from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_service
-from portgen.commands._revise import revise, with_revision
+from portgen.commands._revise import Writing, revise, with_revision
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ Examples:
     help="Keep the entry as `status: retired`: nothing is rendered, its port stays held.",
 )
 @with_revision
-def command(settings: Settings, name: str, retire: bool, yes: bool, render: bool) -> int:
+def command(settings: Settings, name: str, retire: bool, writing: Writing) -> int:
     """Remove service NAME from the inventory."""
-    return revise(settings, lambda checked: _removed(checked, name, retire), yes, render)
+    return revise(settings, lambda checked: _removed(checked, name, retire), writing)
 
 
 def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:

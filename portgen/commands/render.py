@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from portgen import chain, screen
-from portgen.commands import _changes, _complete
-from portgen.commands._asking import is_asked, locked
-from portgen.commands._options import with_settings
+from portgen.commands import _changes, _complete, _options
+from portgen.commands._asking import DRY_RUN, NOTHING, is_asked, locked
 from portgen.files import memory, output
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, Problem, listed
@@ -26,19 +25,23 @@ if TYPE_CHECKING:
 MOST = 40  # lines of each part of the summary above the diff
 MOST_NAMES = 5  # of files, in one message
 ONE_TARGET = "only one target was rendered; run `portgen diff` to see the whole change\n\n"
-NOTHING = "nothing was written"
 
 
 class _Wish(NamedTuple):
     """The command's own options."""
 
-    check: bool
-    yes: bool
-    force: bool
-    strict: bool
-    exit_code: bool
-    tracked: bool
-    only: str | None
+    check: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    force: bool = False
+    strict: bool = False
+    exit_code: bool = False
+    tracked: bool = False
+    only: str | None = None
+
+    @property
+    def writes(self) -> bool:
+        return not self.check and not self.dry_run
 
 
 @click.command(
@@ -53,11 +56,8 @@ Examples:
     is_flag=True,
     help="Don't write; exit 1 if any file would change. `portgen diff` explains the change.",
 )
-@click.option(
-    "--yes",
-    is_flag=True,
-    help="Write without asking (without a terminal nothing is asked).",
-)
+@_options.dry_run
+@_options.yes
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
@@ -69,7 +69,7 @@ Examples:
     help="Fail if git does not track a rendered file: it would be missing from the commit.",
 )
 @click.option("--only", metavar="TARGET", shell_complete=_complete.targets, help="One target only.")
-@with_settings
+@_options.with_settings
 def command(settings: Settings, **options: Any) -> int:
     """Render the files, show what would change, and write them.
 
@@ -77,6 +77,22 @@ def command(settings: Settings, **options: Any) -> int:
     installed as root on the host: review them as code.
     """
     wish = _Wish(**options)
+    if wish.check and wish.dry_run:
+        message = "--check and --dry-run exclude each other: with a change, one ends with 1, the other with 0"
+        raise click.UsageError(message)
+    code = _command(settings, wish)
+    if wish.dry_run and code == Exit.OK:
+        screen.status(DRY_RUN, settings.style)
+    return code
+
+
+def rehearse(settings: Settings, checked: chain.Checked) -> int:
+    """What a render of this inventory, which is not in its file yet, would show. Returns the exit
+    code."""
+    return _render(settings, None, _Wish(dry_run=True), asks=False, checked=checked)
+
+
+def _command(settings: Settings, wish: _Wish) -> int:
     key = memory.key(
         settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
     )
@@ -84,8 +100,8 @@ def command(settings: Settings, **options: Any) -> int:
         code = _remembered(settings, key, wish)
         if code is not None:
             return code
-    asks = not wish.check and is_asked(wish.yes)
-    with nullcontext() if wish.check or asks else locked(settings.out, settings.style):
+    asks = wish.writes and is_asked(wish.yes)
+    with locked(settings.out, settings.style) if wish.writes and not asks else nullcontext():
         return _render(settings, key, wish, asks)
 
 
@@ -96,16 +112,24 @@ def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
     if remembered is None or remembered.sums is None:
         return None
     count = output.matches(settings.out, remembered.sums, remembered.executable)
-    if count is None or not (wish.check or not output.has_leftovers(settings.out)):
+    if count is None or (wish.writes and output.has_leftovers(settings.out)):
         return None
     screen.problems(remembered.problems, settings.style, beside=True)
     return _unchanged(settings, remembered.problems, count, wish)
 
 
-def _render(settings: Settings, key: str | None, wish: _Wish, asks: bool) -> int:
-    """With `asks` the lock is not held here: others may write while a person thinks."""
+def _render(
+    settings: Settings,
+    key: str | None,
+    wish: _Wish,
+    asks: bool,
+    checked: chain.Checked | None = None,
+) -> int:
+    """With `asks` the lock is not held here: others may write while a person thinks. `checked`: an
+    inventory to render in place of the one in the file."""
     style = settings.style
-    checked = chain.check(settings)
+    if checked is None:
+        checked = chain.check(settings)
     problems = checked.problems
     if chain.failed(problems, wish.strict):
         screen.problems(problems, style)
@@ -116,13 +140,15 @@ def _render(settings: Settings, key: str | None, wish: _Wish, asks: bool) -> int
         _remember(settings, key, problems, compared)
     screen.problems(problems, style, beside=True)
     if not compared.changes:
-        if not wish.check and output.has_leftovers(settings.out):
+        if wish.writes and output.has_leftovers(settings.out):
             with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
         return _unchanged(settings, problems, len(compared.files), wish)
     _show(settings, checked, compared, wish)
     if not _agreed(settings, compared.changes, wish, asks):
         return Exit.DIFFERENT
+    if wish.dry_run:
+        return Exit.OK
     _write(settings, compared.changes, wish, asks)
     written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
     screen.status(written, style)

@@ -9,7 +9,7 @@ import click
 from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_service
-from portgen.commands._revise import revise, with_revision
+from portgen.commands._revise import Writing, revise, with_revision
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @click.argument("one", metavar="A", shell_complete=_complete.services)
 @click.argument("other", metavar="B", shell_complete=_complete.services)
 @with_revision
-def command(settings: Settings, one: str, other: str, yes: bool, render: bool) -> int:
+def command(settings: Settings, one: str, other: str, writing: Writing) -> int:
     """Let services A and B exchange their ports.
 
     Of several ports, the first. Containers keep their addresses and their own ports: they are
     written into the entries.
     """
-    return revise(settings, lambda checked: _swapped(checked, one, other), yes, render)
+    return revise(settings, lambda checked: _swapped(checked, one, other), writing)
 
 
 def _swapped(checked: chain.Checked, one: str, other: str) -> Edited:

@@ -363,16 +363,44 @@ def test_interrupted_at_the_question_nothing_is_written(project: Path) -> None:
     assert not (project / "output").exists()
 
 
+def test_a_dry_run_asks_nothing(project: Path) -> None:
+    code, shown = on_a_terminal(project, "", "render", "-n")
+    assert (code, "Write?" in shown) == (Exit.OK, False)
+    assert not (project / "output").exists()
+
+
+@pytest.mark.parametrize("wrong", ["abc", "0", "65536", "-1", "5000.0", "\u0665"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["move", "web", "--"],
+        ["move", "web", "5001", "--from"],
+        ["add", "x", "--project", "wall", "--port"],
+        ["add", "x", "--project", "wall", "--container-port"],
+    ],
+)
+def test_what_is_not_a_port_is_told(
+    project: Path, portgen: Run, arguments: list[str], wrong: str
+) -> None:
+    run = portgen(*arguments, wrong)
+    assert (run.code, run.out) == (Exit.USAGE, "")
+    assert f"{wrong} is not a port: a whole number from 1 to 65535\n" in run.err
+
+
 # --- global options ------------------------------------------------------------------------------
 
 
+SHORT = ["-C", "there", "-i", "ports.yaml", "-o", "rendered", "-q"]
+LONG = ["--directory=there", "--inventory", "ports.yaml", "--output", "rendered", "--quiet"]
+
+
 @pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("options", [SHORT, LONG], ids=["short", "long"])
 def test_global_options_go_before_the_command_and_after_it(
-    tmp_path: Path, portgen: Run, before: bool
+    tmp_path: Path, portgen: Run, before: bool, options: list[str]
 ) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there/ports.yaml").write_text(SMALL)
-    options = ["-C", "there", "-i", "ports.yaml", "-o", "rendered", "-q"]
     run = portgen(*options, "render", "--yes") if before else portgen("render", "--yes", *options)
     assert run == (0, "", "")
     assert (tmp_path / "there/rendered/SHA256SUMS").exists()
