@@ -19,7 +19,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from portgen.inventory.model import Project
+    from portgen.inventory.model import Inventory, Project
 
 # What every shell takes as it is. The shell shows a name raw and puts it on the line unquoted; a
 # branch may be called `x$(id)`, or have an escape of the terminal's in its name, and whoever may
@@ -56,10 +56,25 @@ def groups(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list
 
 
 def explained(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What `explain` takes: a service, or a file."""
+    """What `explain` takes by name: a service, a project or its groups, a host or its zones; or a
+    file."""
     if "/" in incomplete:
         return files(ctx, param, incomplete)
-    return services(ctx, param, incomplete)
+    inventory = _inventory(ctx)
+    if inventory is None:
+        return []
+    found: dict[str, str | None] = {}
+    for name, project in inventory.projects.items():
+        for service, entry in project.services.items():
+            found.setdefault(service, entry.title or project.title)
+        found.setdefault(name, project.title or "a project")
+        for group in project.groups:
+            found.setdefault(group.name, group.purpose or f"a group of {name}")
+    for name, host in inventory.hosts.items():
+        found.setdefault(name, "a host")
+        for zone in host.zones:
+            found.setdefault(zone, f"a zone of {name}")
+    return _offered(found.items(), incomplete)
 
 
 def targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -105,12 +120,17 @@ def _offered(names: Iterable[tuple[str, str | None]], incomplete: str) -> list[C
 
 def _projects(ctx: click.Context) -> dict[str, Project]:
     """The inventory's projects; none where it can't be read."""
+    inventory = _inventory(ctx)
+    return inventory.projects if inventory is not None else {}
+
+
+def _inventory(ctx: click.Context) -> Inventory | None:
     from portgen.inventory.source import load
 
     try:
-        return load(_settings(ctx).inventory).inventory.projects
+        return load(_settings(ctx).inventory).inventory
     except PortgenError:
-        return {}
+        return None
 
 
 def _settings(ctx: click.Context) -> Settings:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory.model import Protocol
+from portgen.inventory.values import Ports
 from portgen.plan.free import Space
 from portgen.plan.types import (
     NGINX,
@@ -163,6 +164,33 @@ def rooms(planned: Plan, *projects: Project) -> Iterator[Room]:
             yield Room(project, group, space.free(project, group.name))
 
 
+class Share(NamedTuple):
+    """A project's share of its host, in numbers of ports."""
+
+    project: Project
+    held: int
+    free: int
+
+
+def shares(planned: Plan, host: Host) -> Iterator[Share]:
+    """The projects of a host; what is free counts their groups too."""
+    free: dict[str, int] = {}
+    for room in rooms(planned, *host.projects):
+        free[room.project.name] = free.get(room.project.name, 0) + room.size
+    for project in host.projects:
+        yield Share(project, held_count(project), free[project.name])
+
+
+def held_count(project: Project, ports: Ports | None = None) -> int:
+    """How many ports the services of a project hold; with `ports`, of those."""
+    held = set()
+    for service in project.services:
+        for port in service.ports:
+            if ports is None or port.port in ports:
+                held.add(port.port)
+    return len(held)
+
+
 def holders(planned: Plan, port: int) -> Iterator[Binding]:
     """Everybody who holds a port number, on any host, protocol or address."""
     for host in planned.hosts:
@@ -188,12 +216,13 @@ def vacancies(planned: Plan, port: int) -> list[Vacancy]:
                 above = binding
         if not held:
             reserved = host.reserved is not None and port in host.reserved
-            owners = tuple(_owners(host, port))
-            found.append(Vacancy(host, port, owners, reserved, port in PRIVILEGED, below, above))
+            own = tuple(owners(host, port))
+            found.append(Vacancy(host, port, own, reserved, port in PRIVILEGED, below, above))
     return sorted(found, key=lambda vacancy: not vacancy.owners)
 
 
-def _owners(host: Host, port: int) -> Iterator[Owner]:
+def owners(host: Host, port: int) -> Iterator[Owner]:
+    """The projects of a host in whose ranges a port lies."""
     for project in host.projects:
         if project.ports is not None and port in project.ports:
             groups = tuple(group for group in project.groups if port in group.ports)

@@ -127,7 +127,7 @@ class _Services:
     def plan(self, name: str, service: model.Service) -> Service:
         path = key_paths.service(self.name, name)
         title = service.title or name
-        status = self._status(service)
+        status, status_path = self._status(service, path)
         via: model.Via = service.via or self.defaults.via or self.usual_via
         allow, allow_path = self._allow(service, path)
         sources = self.sources.of(allow)
@@ -152,6 +152,7 @@ class _Services:
             title=title,
             purpose=service.purpose,
             status=status,
+            status_path=status_path,
             via=via,
             via_path=self._via_path(service, path),
             ports=ports,
@@ -177,12 +178,14 @@ class _Services:
             key_path=path,
         )
 
-    def _status(self, service: model.Service) -> model.Status:
-        """Its own, unless its project as a whole is not active."""
+    def _status(self, service: model.Service, path: KeyPath) -> tuple[model.Status, KeyPath]:
+        """Its own, unless its project as a whole is not active; and where it is written."""
         status: model.Status = service.status or self.defaults.status or "active"
         if status == "active":
-            return self.status
-        return status
+            return self.status, (*key_paths.project(self.name), "status")
+        if service.status:
+            return status, (*path, "status")
+        return status, (*self.defaults_path, "status")
 
     def _via_path(self, service: model.Service, path: KeyPath) -> KeyPath:
         if service.via:

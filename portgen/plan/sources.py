@@ -105,6 +105,15 @@ def cidr_of(word: str) -> str | None:
         return None
 
 
+def is_within(cidr: str, around: str) -> bool:
+    """Whether all of one network, or an address, lies in another one."""
+    inner, outer = values.parse_cidr(cidr), values.parse_cidr(around)
+    if is_ipv6(cidr) != is_ipv6(around):
+        return False
+    first, last = int(inner.network_address), int(inner.broadcast_address)
+    return int(outer.network_address) <= first and last <= int(outer.broadcast_address)
+
+
 def host_of(inventory: model.Inventory, project: model.Project) -> str:
     """The host that a project is on: the only one, unless it says which. "" where it must say and
     does not."""

@@ -178,6 +178,7 @@ class Service(Struct, frozen=True):
     title: str
     purpose: str | None
     status: model.Status
+    status_path: KeyPath
     via: model.Via
     via_path: KeyPath
     ports: tuple[PlannedPort, ...]

@@ -91,6 +91,28 @@ class Lines(TypedDict):
     text: str
 
 
+class Cause(TypedDict):
+    """One of the things that decide who may come, in words; `place` is null where it is that the
+    inventory says nothing. `names`: the words of an `allow`, or what a name (`of`) stands for;
+    `default`: written in the project's defaults."""
+
+    kind: str
+    text: str
+    of: str
+    names: list[str]
+    default: bool
+    place: Place | None
+
+
+class Way(TypedDict):
+    """A way in: the ports of a service, its route, or nginx's own ports; who may come by it, in
+    words, and why."""
+
+    way: Literal["port", "route", "nginx"]
+    who: str
+    causes: list[Cause]
+
+
 class Service(TypedDict):
     """A service, or nginx itself. `address`, `route` and `backend`, where nginx sends the route's
     requests: as rendered, of a planned service as they will be; null of a retired one, and where
@@ -113,6 +135,7 @@ class Service(TypedDict):
     schedule: str | None
     assigned: str | None
     notes: str | None
+    why: list[Way]
     place: Place
     generated: list[Lines]
 
@@ -165,6 +188,86 @@ class Vacancy(TypedDict):
     projects: list[Owner]
     below: Neighbour | None
     above: Neighbour | None
+
+
+class Group(TypedDict):
+    """A planned part of a project's range."""
+
+    name: str
+    project: str
+    host: str
+    purpose: str | None
+    ports: str
+    held: int
+    free: FreeRoom
+    place: Place
+
+
+class Zone(TypedDict):
+    """A zone of a host, and the ports that the firewall opens to all of it. `routes`: whether nginx
+    is among them."""
+
+    name: str
+    host: str
+    networks: list[str]
+    ports: list[PortOfHost]
+    routes: bool
+    place: Place
+
+
+class PortOfHost(TypedDict):
+    """A port of a host, and the service that holds it."""
+
+    service: str
+    port: int
+    transport: Literal["tcp", "udp"]
+
+
+class Host(TypedDict):
+    """A host: what is on it, and where its files are. `files`: how many, by folder."""
+
+    name: str
+    zones: dict[str, list[str]]
+    reserved: str | None
+    names: list[str]
+    why: list[Way]
+    projects: list[ProjectOfHost]
+    services: int
+    routes: int
+    folder: str
+    files: dict[str, int]
+    place: Place
+
+
+class ProjectOfHost(TypedDict):
+    """A project in short; `held` and `free` count ports."""
+
+    name: str
+    title: str
+    ports: str
+    services: int
+    held: int
+    free: int
+
+
+class Span(TypedDict):
+    """Neighbouring ports that nobody holds, and what they are."""
+
+    first: int
+    last: int
+    state: Literal["free", "reserved", "privileged", "owned twice", "nobody's"]
+    project: str | None
+    group: str | None
+
+
+class Part(TypedDict):
+    """A range of ports on one host: which are held, and what the others are."""
+
+    host: str
+    first: int
+    last: int
+    held: list[Port]
+    others: list[Span]
 
 
 class Check(TypedDict):
@@ -224,6 +327,10 @@ class Explain(TypedDict):
     services: list[Service]
     projects: list[Project]
     free: list[Vacancy]
+    groups: list[Group]
+    zones: list[Zone]
+    hosts: list[Host]
+    ranges: list[Part]
 
 
 class Edit(TypedDict):

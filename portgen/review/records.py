@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from portgen.files import origin
     from portgen.files.diff import Change as FileChange
     from portgen.plan import registry, types
     from portgen.problem import Location
@@ -22,28 +21,19 @@ if TYPE_CHECKING:
         Check,
         Difference,
         Edit,
-        Explain,
         Exposed,
         FreePorts,
         FreeRoom,
-        Lines,
         Lint,
-        Neighbour,
-        Network,
         Next,
-        Owner,
         Place,
         Port,
-        PortOfService,
         Ports,
         Problem,
-        Project,
         Range,
         Render,
         Review,
-        Service,
         ServiceChange,
-        Vacancy,
         Verify,
     )
 
@@ -86,10 +76,11 @@ def render(problems: Iterable[Found], changes: Iterable[FileChange]) -> Render:
 
 def ports(rows: Iterable[registry.Row], at: At) -> Ports:
     """The table of ports; `at` finds the place of a key path."""
-    return {"ports": [_port(row, place(at(row.key_path))) for row in rows]}
+    return {"ports": [port(row, place(at(row.key_path))) for row in rows]}
 
 
-def _port(row: registry.Row, where: Place) -> Port:
+def port(row: registry.Row, where: Place) -> Port:
+    """A row of the table of ports."""
     number, transport = row.endpoint or (None, None)
     return {
         "host": row.host,
@@ -110,22 +101,23 @@ def _port(row: registry.Row, where: Place) -> Port:
 
 def free_ports(rooms: Iterable[registry.Room]) -> FreePorts:
     """What is free."""
-    return {"free": [_room(room) for room in rooms]}
+    return {"free": [room(found) for found in rooms]}
 
 
-def _room(room: registry.Room) -> FreeRoom:
+def room(found: registry.Room) -> FreeRoom:
+    """What is free in a project or in one of its groups."""
     group, purpose = None, None
-    if room.group is not None:
-        group, purpose = room.group.name, room.group.purpose
+    if found.group is not None:
+        group, purpose = found.group.name, found.group.purpose
     ranges: list[Range] = []
-    for part in room.ranges:
+    for part in found.ranges:
         ranges.append({"first": part.start, "last": part.stop - 1})
     return {
-        "host": room.project.host,
-        "project": room.project.name,
+        "host": found.project.host,
+        "project": found.project.name,
         "group": group,
         "purpose": purpose,
-        "count": room.size,
+        "count": found.size,
         "ranges": ranges,
     }
 
@@ -133,161 +125,6 @@ def _room(room: registry.Room) -> FreeRoom:
 def next_ports(project: types.Project, group: str | None, free: list[int]) -> Next:
     """The next free ports of a project, or of one of its groups."""
     return {"host": project.host, "project": project.name, "group": group, "ports": free}
-
-
-class Subjects:
-    """Collects what `explain` was asked about. `at` finds the place of a key path, `out` is the
-    output folder's name."""
-
-    def __init__(self, at: At, out: str) -> None:
-        self.at = at
-        self.out = out
-        self.services: list[Service] = []
-        self.projects: list[Project] = []
-
-    def record(self, vacancies: Iterable[registry.Vacancy]) -> Explain:
-        """The whole answer."""
-        free = [_vacancy(vacancy, self.at) for vacancy in vacancies]
-        return {"services": self.services, "projects": self.projects, "free": free}
-
-    def add_project(self, project: types.Project, free: Iterable[registry.Room]) -> None:
-        """A project as a whole, and what is free in it."""
-        network: Network | None = None
-        if project.network is not None:
-            network = {"name": project.network.name, "subnet": str(project.network.subnet)}
-        self.projects.append(
-            {
-                "name": project.name,
-                "title": project.title,
-                "purpose": project.purpose,
-                "host": project.host,
-                "status": project.status,
-                "ports": str(project.ports or ""),
-                "network": network,
-                "free": [_room(room) for room in free],
-                "place": place(self.at(project.key_path)),
-            }
-        )
-
-    def add_nginx(
-        self, host: types.Host, server: types.Server, generated: Iterable[origin.Lines]
-    ) -> None:
-        """nginx itself, on one host."""
-        from portgen.plan.types import NGINX
-
-        ports: list[PortOfService] = []
-        for binding in host.bindings:
-            if binding.kind == NGINX:
-                ports.append(
-                    {
-                        "port": binding.port,
-                        "transport": binding.transport,
-                        "container_port": binding.port,
-                    }
-                )
-        self.services.append(
-            {
-                "name": NGINX,
-                "host": host.name,
-                "project": None,
-                "title": None,
-                "purpose": None,
-                "status": "active",
-                "via": "nginx",
-                "address": None,
-                "ports": ports,
-                "allow": list(server.allow),
-                "reach": str(server.reach),
-                "route": None,
-                "backend": None,
-                "health": None,
-                "schedule": None,
-                "assigned": None,
-                "notes": None,
-                "place": place(self.at(server.key_path)),
-                "generated": self._lines(generated),
-            }
-        )
-
-    def add_service(
-        self,
-        service: types.Service,
-        generated: Iterable[origin.Lines],
-    ) -> None:
-        """A service, and what is rendered of it."""
-        address, route = service.documented_address, service.documented_route
-        ports: list[PortOfService] = []
-        for port in service.ports:
-            ports.append(
-                {
-                    "port": port.port,
-                    "transport": port.transport,
-                    "container_port": service.documented_container_port(port),
-                }
-            )
-        self.services.append(
-            {
-                "name": service.name,
-                "host": service.host,
-                "project": service.project,
-                "title": service.title,
-                "purpose": service.purpose,
-                "status": service.status,
-                "via": service.via,
-                "address": None if address is None else str(address),
-                "ports": ports,
-                "allow": list(service.allow),
-                "reach": str(service.reach) if ports else None,
-                "route": route.path if route is not None else None,
-                "backend": route.backend if route is not None else None,
-                "health": service.health,
-                "schedule": service.schedule,
-                "assigned": service.assigned,
-                "notes": service.notes,
-                "place": place(self.at(service.key_path)),
-                "generated": self._lines(generated),
-            }
-        )
-
-    def _lines(self, generated: Iterable[origin.Lines]) -> list[Lines]:
-        found: list[Lines] = []
-        for lines in generated:
-            file = f"{self.out}/{lines.path}"
-            found.append(
-                {"file": file, "first": lines.first, "last": lines.last, "text": lines.text}
-            )
-        return found
-
-
-def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:
-    owners: list[Owner] = []
-    reserved = vacancy.reserved
-    for owner in vacancy.owners:
-        owners.append(
-            {"name": owner.project.name, "groups": [group.name for group in owner.groups]}
-        )
-        reserved = reserved or owner.reserved
-    return {
-        "host": vacancy.host.name,
-        "port": vacancy.port,
-        "free": vacancy.free,
-        "reserved": reserved,
-        "privileged": vacancy.privileged,
-        "projects": owners,
-        "below": _neighbour(vacancy.below, at),
-        "above": _neighbour(vacancy.above, at),
-    }
-
-
-def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:
-    if binding is None:
-        return None
-    return {
-        "port": binding.port,
-        "transport": binding.transport,
-        "holder": binding.holder,
-        "place": place(at(binding.key_path)),
-    }
 
 
 def check(

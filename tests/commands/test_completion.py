@@ -84,6 +84,11 @@ def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
         ("portgen swap figures ", ["figure-skating", "tickets"]),
         ("portgen remove ti", ["tickets"]),
         ("portgen explain ti", ["tickets"]),
+        ("portgen explain b", ["box"]),
+        (
+            "portgen explain ",
+            ["figures", "figure-skating", "tickets", "wall", "sockets", "box", "lan"],
+        ),
         ("portgen explain output/b", ["file,output/b"]),
         ("portgen next ", ["wall"]),
         ("portgen next wall --group ", ["sockets"]),

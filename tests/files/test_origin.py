@@ -55,10 +55,11 @@ def test_of_a_retired_service_nothing_is_shown_that_is_not_rendered(
         "  owner       apps on box\n"
         "  status      retired\n"
         "  port        5009/tcp, held; nothing is rendered for it\n"
-        "  reach       -\n"
+        "  reach       `status: retired`, so nothing is rendered (inventory.yaml:11)\n"
         "  written at  inventory.yaml:11:12\n"
     )
-    for trace in ("172.30.0.25", "/off/", "portgen-off.service", "portgen_off"):
+    assert explain("172.30.0.25").out.startswith("172.30.0.25 lies in:\n\napps\n")
+    for trace in ("/off/", "portgen-off.service", "portgen_off"):
         assert explain(trace).code == 1
 
 

@@ -145,7 +145,7 @@ def test_nothing_is_behind_a_retired_port(portgen: Portgen, file: Path) -> None:
 def test_what_is_behind_a_planned_port_is_said_to_be_planned(portgen: Portgen, file: Path) -> None:
     lines = portgen("explain", "soon").out.splitlines()
     assert "  port        5006/tcp, held; planned: 172.30.0.22:8000, by a socat forwarder" in lines
-    assert "  route       planned: /soon/ -> 127.0.0.1:5006 (lan)" in lines
+    assert "  route       planned: /soon/ -> 127.0.0.1:5006" in lines
 
 
 # --- what is pinned, what is a default -----------------------------------------------------------

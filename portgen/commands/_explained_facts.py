@@ -1,0 +1,295 @@
+"""The facts that `portgen explain` prints of what was asked.
+
+In: the plan, and the source that knows its places. Out: names of facts and their values, in order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from portgen.files.render import File
+    from portgen.inventory.source import Source
+    from portgen.plan.names import Subject
+    from portgen.plan.registry import Owner, Room, Vacancy
+    from portgen.plan.types import Group, Host, Plan, PlannedPort, Project, Service
+    from portgen.plan.why import Way
+
+PACKED = 66  # columns of the clauses that share a line
+
+Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
+
+
+class Asked(NamedTuple):
+    """What there is to look things up in."""
+
+    settings: Settings
+    source: Source
+    plan: Plan
+    files: list[File]
+
+
+# --- why ------------------------------------------------------------------------------------------
+
+
+def _why(asked: Asked, name: str, way: Way, told: set[str]) -> Facts:
+    """Who may come, and because of what: clauses share a line where they fit. What was `told`
+    already, such as what a zone stands for, is not repeated."""
+    from portgen.review import why_words
+
+    line = ""
+    for clause in why_words.clauses(way, asked.source.at):
+        if clause in told:
+            continue
+        told.add(clause)
+        if line and len(line) + len(clause) + 2 > PACKED:
+            yield name, line
+            name, line = "", clause
+        else:
+            line = f"{line}; {clause}" if line else clause
+    yield name, line or way.who
+
+
+def of_service(asked: Asked, service: Service) -> Facts:
+    """A service: what it is, where it leads, who may come and why."""
+    from portgen.plan import why
+
+    status: str = service.status
+    if service.assigned:
+        status += f", assigned {service.assigned}"
+    yield "purpose", service.purpose
+    yield "owner", f"{_titled(_owner(asked.plan, service))} on {service.host}"
+    yield "status", status
+    name = "ports" if len(service.ports) > 1 else "port"
+    for port in service.ports:
+        yield name, _behind(service, port)
+        name = ""
+    told: set[str] = set()
+    for way in why.of_service(asked.plan, service):
+        if way.kind == "route":
+            yield "route", _route(service)
+            yield from _why(asked, "", way, told)
+        else:
+            yield from _why(asked, "reach", way, told)
+    if service.ports:
+        yield "health", service.health
+    yield "schedule", service.schedule
+    yield "notes", " ".join((service.notes or "").split())
+    yield "written at", str(asked.source.at(service.key_path))
+
+
+def _owner(plan: Plan, service: Service) -> Project:
+    return next(project for project in plan.projects if project.name == service.project)
+
+
+def _behind(service: Service, port: PlannedPort) -> str:
+    """A port, and what is behind it."""
+    from portgen.plan.types import LISTENERS
+
+    if service.status == "retired":
+        return f"{port.endpoint}, held; nothing is rendered for it"
+    if service.via in LISTENERS:
+        before, way = ", ", f"by {LISTENERS[service.via]}"
+    else:
+        inside = f"container port {port.container_port}"
+        if service.documented_address is not None:
+            inside = f"{service.documented_address}:{port.container_port}"
+        by = "published by docker" if service.via == "docker" else "by a socat forwarder"
+        before, way = " -> ", f"{inside}, {by}"
+    if service.status == "planned":
+        before = ", held; planned: "
+    return f"{port.endpoint}{before}{way}"
+
+
+def _route(service: Service) -> str | None:
+    route = service.documented_route
+    if route is None:
+        return None
+    shown = f"{route.path} -> {route.backend}"
+    if service.status == "planned":
+        shown = f"planned: {shown}"
+    return shown
+
+
+def of_nginx(asked: Asked, subject: Subject) -> Facts:
+    """nginx itself, on one host."""
+    from portgen.plan import why
+    from portgen.plan.types import NGINX
+
+    host = asked.plan.host(subject.host or "")
+    if host is None or host.server is None:
+        return
+    ports = [str(binding.endpoint) for binding in host.bindings if binding.kind == NGINX]
+    names = ", ".join(host.server.names)
+    yield "host", host.name
+    yield "names", names or "none here: your own server block includes the locations"
+    yield "ports", ", ".join(ports)
+    yield from _why(asked, "reach", why.of_nginx(asked.plan, host, host.server), set())
+    yield "written at", str(asked.source.at(host.server.key_path))
+
+
+def of_project(asked: Asked, project: Project) -> Facts:
+    """A project, and what is free in it."""
+    from portgen.plan import registry
+
+    yield "purpose", project.purpose
+    yield "host", project.host
+    yield "status", project.status
+    yield "ports", str(project.ports or "")
+    if project.network is not None:
+        yield "network", f"{project.network.name}, {project.network.subnet}"
+    yield "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
+    if project.ports:
+        name = "free"
+        for room in registry.rooms(asked.plan, project):
+            group = room.group.name if room.group is not None else "outside its groups"
+            yield name, f"{group}: {room.size}"
+            name = ""
+    yield "written at", str(asked.source.at(project.key_path))
+
+
+def room_of(asked: Asked, project: Project, group: Group) -> Room:
+    """What is free in a group."""
+    from portgen.plan import registry
+
+    rooms = registry.rooms(asked.plan, project)
+    return next(room for room in rooms if room.group is group)
+
+
+def of_group(asked: Asked, project: Project, group: Group) -> Facts:
+    """A group of a project."""
+    from portgen.inventory.values import spelled
+    from portgen.plan import registry
+
+    room = room_of(asked, project, group)
+    yield "purpose", group.purpose
+    yield "project", f"{_titled(project)} on {project.host}"
+    yield "ports", f"{group.ports}: {registry.held_count(project, group.ports)} held"
+    yield "free", f"{room.size}: {spelled(room.ranges[:8])}" if room.size else "none"
+    yield "to take one", f"portgen add NAME --project {project.name} --group {group.name}"
+    yield "written at", str(asked.source.at(group.key_path))
+
+
+# --- hosts ----------------------------------------------------------------------------------------
+
+
+def of_host(asked: Asked, host: Host) -> Facts:
+    """A host: who may come to it, what is on it, where its files are."""
+    from portgen.plan import registry, why
+
+    at = asked.source.at
+    name = "zones"
+    for zone, cidrs in host.zones.items():
+        place = at((*host.key_path, "zones", zone))
+        yield name, f"{zone} is {', '.join(cidrs)} ({place.file}:{place.line})"
+        name = ""
+    if host.reserved is not None:
+        place = at((*host.key_path, "reserved"))
+        yield "reserved", f"{host.reserved} ({place.file}:{place.line})"
+    if host.server is not None:
+        server = host.server
+        ports = str(server.listen)
+        if server.listen_tls is not None:
+            ports += f", {server.listen_tls}"
+        names = ", ".join(server.names) or "no names of its own"
+        yield "nginx", f"{names}; ports {ports}; {_counted(len(host.routes), 'route')}"
+        yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
+    name = "projects"
+    for share in registry.shares(asked.plan, host):
+        ports = f"{share.project.ports}: " if share.project.ports else ""
+        counts = _counted(len(share.project.services), "service")
+        if share.project.ports:
+            counts += f", {share.held} of {_counted(len(share.project.ports), 'port')} held"
+        yield name, f"{share.project.name}  {ports}{counts}"
+        name = ""
+    folder = f"{asked.settings.output_name}/{host.name}/"
+    counted = [f"{count} in {part}/" for part, count in files_of(asked, host).items()]
+    yield "files", f"{folder}: {', '.join(counted)}" if counted else "none"
+    for name, file in (("guide", "docs/INSTALL.md"), ("port page", "docs/ports.html")):
+        if any(one.path == f"{host.name}/{file}" for one in asked.files):
+            yield name, folder + file
+    yield "written at", str(at(host.key_path))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
+
+
+def files_of(asked: Asked, host: Host) -> dict[str, int]:
+    """How many files a host gets, by folder."""
+    found: Counter[str] = Counter()
+    for file in asked.files:
+        owner, _, rest = file.path.partition("/")
+        if owner == host.name:
+            found[rest.partition("/")[0]] += 1
+    return dict(found)
+
+
+def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
+    """A zone, and what the firewall opens to it."""
+    from portgen.inventory import ranges
+    from portgen.inventory.values import brief
+    from portgen.plan import why
+    from portgen.plan.types import NGINX
+
+    yield "networks", ", ".join(host.zones[zone])
+    reached = why.open_to(host, zone)
+    ports = [range(port, port + 1) for _, port, _ in reached]
+    joined = ranges.joined(ports)
+    shown = f"{ranges.count(joined)}: {brief(joined, 8)}" if joined else "none"
+    yield "may reach", f"ports {shown}" if joined else "no port by the firewall's rules"
+    if any(service == NGINX for service, _, _ in reached):
+        open_routes = [route for route in host.routes if not route.allow]
+        routes = _counted(len(open_routes), "route")
+        yield "", f"nginx is among them, and with it {routes} without an `allow` of their own"
+    place = asked.source.at((*host.key_path, "zones", zone))
+    yield "written at", str(place)
+
+
+# --- what nobody holds ----------------------------------------------------------------------------
+
+
+def of_vacancy(asked: Asked, vacancy: Vacancy) -> Facts:
+    """A port that nobody holds: whose range it lies in, and its neighbours."""
+    at, host = asked.source.at, vacancy.host
+    if vacancy.reserved:
+        place = at((*host.key_path, "reserved"))
+        yield "reserved", f"on {host.name}: nobody may take it ({place})"
+    if vacancy.privileged:
+        yield "privileged", "below 1024: only root may listen on it"
+    for owner in vacancy.owners:
+        yield from _owner_facts(asked.source, owner)
+    if not vacancy.owners:
+        yield "range of", "no project"
+    for name, binding in (("below", vacancy.below), ("above", vacancy.above)):
+        if binding is not None:
+            place = at(binding.key_path)
+            yield name, f"{binding.endpoint.short} {binding.holder} ({place})"
+    if vacancy.free:
+        project = vacancy.owners[0].project.name
+        yield "to take it", f"portgen add NAME --project {project} --port {vacancy.port}"
+
+
+def _owner_facts(source: Source, owner: Owner) -> Facts:
+    project = owner.project
+    yield "range of", f"{_titled(project)}: {project.ports}"
+    if owner.reserved:
+        place = source.at((*project.key_path, "reserved"))
+        yield "reserved", f"by {project.name} ({place})"
+    for group in owner.groups:
+        shown = f"{group.name}: {group.ports}"
+        if group.purpose:
+            shown += f", {group.purpose}"
+        yield "group", shown
+    if project.groups and not owner.groups:
+        yield "group", "(ports outside every group)"
+
+
+def _titled(project: Project) -> str:
+    if project.title == project.name:
+        return project.name
+    return f"{project.name} ({project.title})"

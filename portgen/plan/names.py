@@ -1,0 +1,335 @@
+"""What a person means by a word: a port, a name, a title, an address, a route.
+
+In: a `Plan`, and what was asked. Out: `Subject`s, as data. Pure. It asks the plan for every name,
+unit and address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Literal, NamedTuple
+
+from portgen.inventory import key_paths
+from portgen.plan import registry
+from portgen.plan.sources import is_within
+from portgen.plan.types import (
+    NGINX,
+    Endpoint,
+    Group,
+    Host,
+    KeyPath,
+    Plan,
+    Project,
+    Service,
+    override_file,
+)
+
+_LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as people copy them
+
+
+class Subject(NamedTuple):
+    """What a word or a line is about. `host` is None of a project and of a group."""
+
+    kind: Literal["service", "nginx", "project", "group", "host", "zone"]
+    name: str
+    host: str | None = None
+    service: Service | None = None
+    project: Project | None = None  # of a group: whose it is
+    group: Group | None = None
+
+    @property
+    def key_path(self) -> KeyPath:
+        """Where the inventory has it."""
+        if self.service is not None:
+            return self.service.key_path
+        if self.group is not None:
+            return self.group.key_path
+        if self.project is not None:
+            return self.project.key_path
+        if self.kind == "zone":
+            return (*key_paths.host(self.host or ""), "zones", self.name)
+        if self.kind == "host":
+            return key_paths.host(self.name)
+        return key_paths.nginx(self.host or "")
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def of_port(plan: Plan, port: int, transport: str | None = None) -> list[Subject]:
+    """Who holds a port, on each host; with `transport`, that one only."""
+    found: dict[tuple[str, str | None, str], Subject] = {}
+    for binding in registry.holders(plan, port):
+        if transport not in (None, binding.transport):
+            continue
+        key = (binding.host, binding.project, binding.holder)
+        if key not in found:
+            service = registry.held_by(plan, binding)
+            kind: Literal["service", "nginx"] = "nginx" if service is None else "service"
+            found[key] = Subject(kind, binding.holder, binding.host, service)
+    return list(found.values())
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def of_word(plan: Plan, word: str) -> list[Subject]:
+    """What a word names, exactly: a service, nginx, a container, a project, a host, a zone or a
+    group; or what has an address, a route, a unit or an upstream of that name, or that title."""
+    found = _services(plan, lambda service: word in _own_names(service))
+    if not found and word == NGINX:
+        found = _nginx(plan)
+    if not found:
+        found = _services(plan, lambda service: service.compose_service == word)
+    if not found:
+        found = [*_projects(plan, word), *_of_hosts(plan, word), *_groups(plan, word)]
+    if not found:
+        found = _services(plan, lambda service: word in _traces(service))
+    if not found:
+        found = _of_servers(plan, word)
+    if not found:
+        found = _titled(plan, word.casefold())
+    return found
+
+
+def of_address(plan: Plan, text: str) -> list[Subject]:
+    """What has an address, or contains it: `172.30.0.23`, `192.168.0.0/16`, `127.0.0.1:5014`; or
+    what a URL leads to."""
+    url = re.fullmatch(r"(https?://)?([^/\s]+?)(?::([0-9]{1,5}))?(/\S*)?", text)
+    if text.startswith("/"):
+        # Of a bare path, a route of everything says nothing: it may be a path of the file system.
+        return [found for found in _of_path(plan, None, text) if _path(found.service) != "/"]
+    if url is None:
+        return []
+    name, port, path = url[2].strip("[]"), url[3], url[4] or ""
+    if port is not None and name in _LOCAL:
+        return of_port(plan, int(port))
+    if port is None and _is_cidr(name + path):
+        return _around(plan, str(ipaddress.ip_network(name + path, strict=False)))
+    if _is_cidr(name):
+        return _of_container(plan, name, port) or _of_path(plan, None, path)
+    if path and (url[1] or _of_servers(plan, name)):
+        return _of_path(plan, name, path)
+    return _of_servers(plan, name)
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def search(plan: Plan, text: str) -> list[Subject]:
+    """The services, or else the projects, hosts and groups, of which each word of `text` is in
+    what the port page shows of them."""
+    words = text.casefold().split()
+    if not words:
+        return []
+    titles = {project.name: project.title for project in plan.projects}
+    found = []
+    for service in plan.services:
+        shown = _shown(service, titles[service.project])
+        if all(word in shown for word in words):
+            found.append(_subject(service))
+    if found:
+        return found
+    for subject in _others(plan):
+        named = " ".join((subject.name, *_described(subject))).casefold()
+        if all(word in named for word in words):
+            found.append(subject)
+    return found
+
+
+# --- the inventory's lines ------------------------------------------------------------------------
+
+
+def of_entry(
+    plan: Plan, number: int, lines: Callable[[KeyPath], Collection[int]]
+) -> Subject | None:
+    """What a line of the inventory is about. `lines`: those on which an entry is written."""
+    for service in plan.services:
+        if number in lines(service.key_path):
+            return _subject(service)
+    for host in plan.hosts:
+        if host.server is not None and number in lines(host.server.key_path):
+            return Subject("nginx", NGINX, host.name)
+    for project in plan.projects:
+        if number in lines(project.key_path):
+            return Subject("project", project.name, project=project)
+    for host in plan.hosts:
+        if number in lines(host.key_path):
+            return Subject("host", host.name, host.name)
+    return None
+
+
+# --- by kind --------------------------------------------------------------------------------------
+
+
+def _services(plan: Plan, is_meant: Callable[[Service], bool]) -> list[Subject]:
+    found = []
+    for service in plan.services:
+        if is_meant(service):
+            found.append(_subject(service))
+    return found
+
+
+def _subject(service: Service) -> Subject:
+    return Subject("service", service.name, service.host, service)
+
+
+def _nginx(plan: Plan) -> list[Subject]:
+    found = []
+    for host in plan.hosts:
+        if host.server is not None:
+            found.append(Subject("nginx", NGINX, host.name))
+    return found
+
+
+def _projects(plan: Plan, word: str) -> Iterator[Subject]:
+    for project in plan.projects:
+        network = project.network.name if project.network is not None else None
+        if word in (project.name, network, override_file(project.name)):
+            yield Subject("project", project.name, project=project)
+
+
+def _of_hosts(plan: Plan, word: str) -> Iterator[Subject]:
+    """A host, or a zone of one: `lan`, `box/lan`."""
+    for host in plan.hosts:
+        if word == host.name:
+            yield Subject("host", host.name, host.name)
+        for zone in host.zones:
+            if word in (zone, f"{host.name}/{zone}"):
+                yield Subject("zone", zone, host.name)
+
+
+def _groups(plan: Plan, word: str) -> Iterator[Subject]:
+    for project in plan.projects:
+        for group in project.groups:
+            if word in (group.name, f"{project.name}/{group.name}"):
+                yield Subject("group", group.name, project=project, group=group)
+
+
+def _of_servers(plan: Plan, word: str) -> list[Subject]:
+    """nginx, by a name that visitors type."""
+    return [subject for subject in _nginx(plan) if _serves(plan.host(subject.host or ""), word)]
+
+
+def _serves(host: Host | None, name: str) -> bool:
+    return host is not None and host.server is not None and name.lower() in host.server.names
+
+
+def _titled(plan: Plan, title: str) -> list[Subject]:
+    found = _services(plan, lambda service: service.title.casefold() == title)
+    for project in plan.projects:
+        if project.title.casefold() == title:
+            found.append(Subject("project", project.name, project=project))
+    return found
+
+
+def _others(plan: Plan) -> Iterator[Subject]:
+    for project in plan.projects:
+        yield Subject("project", project.name, project=project)
+        for group in project.groups:
+            yield Subject("group", group.name, project=project, group=group)
+    for host in plan.hosts:
+        yield Subject("host", host.name, host.name)
+
+
+def _described(subject: Subject) -> Iterator[str]:
+    """What people wrote of a project or a group."""
+    if subject.group is not None:
+        yield subject.group.purpose or ""
+    elif subject.project is not None:
+        yield subject.project.title
+        yield subject.project.purpose or ""
+
+
+# --- what is seen of a service --------------------------------------------------------------------
+
+
+def _own_names(service: Service) -> tuple[str, str]:
+    return service.name, f"{service.project}/{service.name}"
+
+
+def _traces(service: Service) -> set[str]:
+    """What one finds of a service on its host: its address, its route, its units, its upstream."""
+    found: set[str] = set()
+    if service.documented_address is not None:
+        found.add(str(service.documented_address))
+    route = service.documented_route
+    if route is not None:
+        found |= {route.path, route.path.rstrip("/"), route.upstream}
+    for unit in service.units:
+        found |= {unit, unit.removesuffix(".service")}
+    return found - {""}
+
+
+def _shown(service: Service, project: str) -> str:
+    """The words of a service that a search looks through."""
+    words = [
+        service.name,
+        service.title,
+        service.purpose,
+        service.project,
+        project,
+        service.status,
+        service.via,
+        service.schedule,
+        service.assigned,
+        service.health,
+        service.notes,
+        service.compose_service,
+        *service.allow,
+        str(service.reach),
+        *_traces(service),
+    ]
+    words += [str(Endpoint(port.port, port.transport)) for port in service.ports]
+    return " ".join(filter(None, words)).casefold()
+
+
+def _of_container(plan: Plan, address: str, port: str | None) -> list[Subject]:
+    """The service whose container has an address; or who holds a port of a host with it."""
+    found = _services(plan, lambda service: str(service.documented_address) == address)
+    if found or port is None:
+        return found
+    return of_port(plan, int(port))
+
+
+def _around(plan: Plan, network: str) -> list[Subject]:
+    """The projects and zones whose networks have an address, or are a network."""
+    found = []
+    for project in plan.projects:
+        if project.network is not None and is_within(network, str(project.network.subnet)):
+            found.append(Subject("project", project.name, project=project))
+    for host in plan.hosts:
+        for zone, cidrs in host.zones.items():
+            if any(is_within(network, cidr) for cidr in cidrs):
+                found.append(Subject("zone", zone, host.name))
+    return found
+
+
+def _of_path(plan: Plan, name: str | None, path: str) -> list[Subject]:
+    """The service to which nginx leads a path: the longest route that it begins with, on the hosts
+    that answer to `name`; on every host where none does, or no name is given."""
+    path = re.split(r"[?#]", path)[0].rstrip("/") + "/"
+    named = {host.name for host in plan.hosts if name is not None and _serves(host, name)}
+    longest: dict[str, Service] = {}
+    for service in plan.services:
+        route = service.documented_route
+        if route is None or not path.startswith(route.path):
+            continue
+        if named and service.host not in named:
+            continue
+        best = longest.get(service.host)
+        if best is None or len(_path(best)) < len(route.path):
+            longest[service.host] = service
+    return [_subject(service) for service in longest.values()]
+
+
+def _path(service: Service | None) -> str:
+    route = service.documented_route if service is not None else None
+    return "" if route is None else route.path

@@ -1,0 +1,129 @@
+"""What lies in a range of ports on a host: who holds which, and what the others are.
+
+In: a planned `Host` and a range. Out: `Span`s of ports that nobody holds. Pure. Which of them are
+free is what `free` says of each project and group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from portgen.inventory import ranges
+from portgen.plan import registry
+from portgen.plan.types import PRIVILEGED, Group, Host, Plan, Project
+
+State = Literal["free", "reserved", "privileged", "owned twice", "nobody's"]
+
+
+class Span(NamedTuple):
+    """Neighbouring ports that nobody holds, and what they have in common."""
+
+    ports: range
+    state: State
+    project: Project | None
+    group: Group | None
+
+
+class Part(NamedTuple):
+    """A range of ports on one host: its rows of the port table, and its other ports."""
+
+    host: Host
+    ports: range
+    rows: tuple[registry.Row, ...]
+    spans: tuple[Span, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody has to do with one of its ports."""
+        return bool(self.rows) or any(span.project is not None for span in self.spans)
+
+    @property
+    def held(self) -> int:
+        """How many of its ports somebody holds."""
+        return len({row.endpoint.port for row in self.rows if row.endpoint is not None})
+
+    @property
+    def free(self) -> int:
+        """How many of its ports a new service may take."""
+        return sum(len(span.ports) for span in self.spans if span.state == "free")
+
+
+def parts(plan: Plan, wanted: range, transport: str | None = None) -> list[Part]:
+    """The range on each host that has to do with it, or on every host where none has. `transport`:
+    rows of that one only."""
+    by_host: dict[str, list[registry.Row]] = {host.name: [] for host in plan.hosts}
+    for row in registry.rows(plan):
+        end = row.endpoint
+        if end is None or end.port not in wanted or transport not in (None, end.transport):
+            continue
+        by_host[row.host].append(row)
+    found = []
+    for host in plan.hosts:
+        rows = sorted(by_host[host.name], key=lambda row: (row.endpoint or (0, ""), row.holder))
+        found.append(Part(host, wanted, tuple(rows), tuple(_spans(host, wanted))))
+    return [part for part in found if part.is_known] or found
+
+
+def _spans(host: Host, wanted: range) -> Iterator[Span]:
+    last: Span | None = None
+    for ports in _pieces(host, wanted):
+        span = _span(host, ports)
+        if last is not None and last.ports.stop == ports.start and _alike(last, span):
+            last = last._replace(ports=range(last.ports.start, ports.stop))
+            continue
+        if last is not None:
+            yield last
+        last = span
+    if last is not None:
+        yield last
+
+
+def _pieces(host: Host, wanted: range) -> Iterator[range]:
+    """What nobody holds, cut wherever something begins or ends."""
+    held = []
+    for binding in host.bindings:
+        if binding.port in wanted:
+            held.append(range(binding.port, binding.port + 1))
+    cuts = {PRIVILEGED.stop}
+    owned = [host.reserved]
+    for project in host.projects:
+        owned += [project.ports, project.reserved]
+        owned += [group.ports for group in project.groups]
+    for ports in owned:
+        if ports is not None:
+            for part in ports.ranges:
+                cuts |= {part.start, part.stop}
+    inner = sorted(cut for cut in cuts if cut in wanted)
+    for part in ranges.without([wanted], ranges.joined(held)):
+        first = part.start
+        for cut in inner:
+            if part.start < cut < part.stop:
+                yield range(first, cut)
+                first = cut
+        yield range(first, part.stop)
+
+
+def _span(host: Host, ports: range) -> Span:
+    """All ports of a piece are alike: its first says what they are."""
+    port = ports.start
+    owners = list(registry.owners(host, port))
+    project = owners[0].project if owners else None
+    groups = owners[0].groups if owners else ()
+    group = groups[0] if groups else None
+    reserved = host.reserved is not None and port in host.reserved
+    state: State = "free"
+    if reserved or any(owner.reserved for owner in owners):
+        state = "reserved"
+    elif not owners:
+        state = "nobody's"
+    elif port in PRIVILEGED:
+        state = "privileged"
+    elif len(owners) > 1 or len(groups) > 1:
+        state = "owned twice"
+    return Span(ports, state, project, group)
+
+
+def _alike(one: Span, other: Span) -> bool:
+    same = one.project is other.project and one.group is other.group
+    return same and one.state == other.state

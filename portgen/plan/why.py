@@ -1,0 +1,183 @@
+"""Why a port or a route may be reached, or may not: what of the inventory decides it.
+
+In: a `Plan`, and one of its services or hosts. Out: `Way`s with their `Cause`s, as data. Pure. It
+decides nothing: who may come is `Service.reach`, `Route.reach` and `Server.reach`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from portgen.plan.sources import cidr_of, is_within
+from portgen.plan.types import (
+    ANY,
+    Host,
+    KeyPath,
+    Plan,
+    Project,
+    Reach,
+    Route,
+    Server,
+    Service,
+    Transport,
+    is_ipv6,
+)
+
+Kind = Literal[
+    "allow",  # the words of an `allow`; `of` says whose
+    "no-allow",  # there is none; `of` says whose
+    "zone",  # what a zone's name stands for
+    "project",  # what a project's name stands for
+    "on-the-host",  # a project without a network: it needs no rule
+    "unknown",  # a word that stands for nobody
+    "loopback",  # bound to 127.0.0.1
+    "policy",  # neither opened nor closed
+    "guard",  # docker publishes it past ufw, and a guard lets nobody else in
+    "unguarded",  # docker publishes it past ufw, and nothing covers it
+    "ipv4-only",  # docker publishes on IPv4 only, whatever `allow` says
+    "status",  # planned or retired
+    "password",  # a route that asks for one
+    "past-allow",  # a route for whom the port's own `allow` leaves out
+    "no-nginx",  # a route on a host without nginx
+    "route",  # why there is a route at all
+]
+
+
+class Cause(NamedTuple):
+    """One of the things that decide who may come. `names`: the words of an `allow`, or what a name
+    stands for. `of`: the name; of an `allow`, whose it is: service, route, nginx."""
+
+    kind: Kind
+    key_path: KeyPath | None = None  # where the inventory says so; None: it says nothing of it
+    names: tuple[str, ...] = ()
+    of: str = ""
+    is_default: bool = False  # written in the project's defaults
+
+
+class Way(NamedTuple):
+    """A way in: the service's ports, its route, or nginx's own ports; who may come by it, and
+    why."""
+
+    kind: Literal["port", "route", "nginx"]
+    who: str
+    causes: tuple[Cause, ...]
+
+
+def of_service(plan: Plan, service: Service) -> Iterator[Way]:
+    """The ways to a service: its ports, then its route; none where it has neither."""
+    names = _Names(plan, plan.host(service.host))
+    if service.ports:
+        yield Way("port", str(service.reach), tuple(_of_ports(names, service)))
+    route = service.documented_route
+    if route is not None:
+        yield Way("route", route.access, tuple(_of_route(names, service, route)))
+
+
+def of_nginx(plan: Plan, host: Host, server: Server) -> Way:
+    """The way to nginx's own ports."""
+    return Way("nginx", str(server.reach), tuple(_of_nginx(_Names(plan, host), server)))
+
+
+def open_to(host: Host, zone: str) -> list[tuple[str, int, Transport]]:
+    """The ports that the firewall of a host opens to all of a zone: (service, port, transport)."""
+    found: dict[tuple[str, int, Transport], set[str]] = {}
+    cidrs = host.zones[zone]
+    for opening in host.openings:
+        key = (opening.service, opening.port, opening.transport)
+        for cidr in cidrs:
+            if opening.source == ANY or is_within(cidr, opening.source):
+                found.setdefault(key, set()).add(cidr)
+    return [key for key, reached in found.items() if reached == set(cidrs)]
+
+
+class _Names:
+    """What the words of an `allow` stand for on one host."""
+
+    def __init__(self, plan: Plan, host: Host | None) -> None:
+        self.host = host
+        self.projects: dict[str, Project] = {project.name: project for project in plan.projects}
+
+    def of(self, words: Sequence[str], place: KeyPath) -> Iterator[Cause]:
+        """What each word stands for, but those that say it themselves. A zone comes before a project
+        of the same name."""
+        for index, word in enumerate(words):
+            project = self.projects.get(word)
+            if word == ANY:
+                continue
+            if self.host is not None and word in self.host.zones:
+                zone = (*self.host.key_path, "zones", word)
+                yield Cause("zone", zone, self.host.zones[word], word)
+            elif project is not None and project.network is not None:
+                subnet = (*project.network.key_path, "subnet")
+                yield Cause("project", subnet, (str(project.network.subnet),), word)
+            elif project is not None:
+                yield Cause("on-the-host", project.key_path, (), word)
+            elif cidr_of(word) is None:
+                yield Cause("unknown", (*place, index), (), word)
+
+
+def _of_ports(names: _Names, service: Service) -> Iterator[Cause]:
+    if service.status != "active":
+        yield Cause("status", service.status_path, (service.status,))
+    if service.status == "retired":
+        return
+    if service.allow or not service.allow_is_default:
+        place, is_default = service.allow_path, service.allow_is_default
+        yield Cause("allow", place, service.allow, "service", is_default)
+        yield from names.of(service.allow, place)
+    else:
+        yield Cause("no-allow", None, (), "service")
+    kind = service.reach.kind
+    if kind == "loopback":
+        yield Cause("loopback")
+    elif kind == "policy":
+        yield Cause("policy")
+    elif kind == "unguarded":
+        yield Cause("unguarded", names.projects[service.project].key_path, (), service.project)
+    if service.via == "docker" and any(map(is_ipv6, service.sources)):
+        yield Cause("ipv4-only")
+    if service.needs_guard and service.address is not None:
+        yield Cause("guard", None, (str(service.address),))
+
+
+def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:
+    if service.status != "active":
+        yield Cause("status", service.status_path, (service.status,))
+    if _is_own(route):
+        place = (*route.key_path, "allow")
+        yield Cause("allow", place, route.allow, "route", route.is_default)
+        yield from names.of(route.allow, place)
+    host = names.host
+    if host is None or host.server is None:
+        yield Cause("no-nginx", None if host is None else host.key_path, (), service.host)
+    elif not route.closed:
+        yield from _of_nginx(names, host.server)
+    if route.auth_file:
+        place = (*route.key_path, "auth_file")
+        yield Cause("password", place, (route.auth_file,), "", route.is_default)
+    if _is_wider(service.reach, route.reach):
+        yield Cause("past-allow")
+    yield Cause("route", route.key_path, (), "", route.is_default)
+
+
+def _is_own(route: Route) -> bool:
+    """Whether the route's own `allow` decides, not nginx's alone."""
+    if route.closed:
+        return True
+    return bool(route.clients) and (route.reach is None or route.reach.words == route.allow)
+
+
+def _is_wider(port: Reach, route: Reach | None) -> bool:
+    """Whether the route is for anyone, where the port is not."""
+    return route is not None and route.anyone and not port.anyone
+
+
+def _of_nginx(names: _Names, server: Server) -> Iterator[Cause]:
+    if not server.allow:
+        yield Cause("no-allow", server.key_path, (), "nginx")
+        yield Cause("policy")
+        return
+    place = (*server.key_path, "allow")
+    yield Cause("allow", place, server.allow, "nginx")
+    yield from names.of(server.allow, place)

@@ -1,0 +1,311 @@
+"""What `explain --format json` prints.
+
+In: what was asked about, as the plan has it. Out: plain values, of the types in `record_types`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from portgen.plan import registry, types, why
+from portgen.review import records, why_words
+
+if TYPE_CHECKING:
+    from portgen.files import origin
+    from portgen.plan import spans
+    from portgen.review.record_types import (
+        Cause,
+        Explain,
+        Group,
+        Host,
+        Lines,
+        Neighbour,
+        Network,
+        Owner,
+        Part,
+        PortOfHost,
+        PortOfService,
+        Project,
+        ProjectOfHost,
+        Service,
+        Span,
+        Vacancy,
+        Way,
+        Zone,
+    )
+    from portgen.review.records import At
+
+
+class Subjects:
+    """Collects what `explain` was asked about. `at` finds the place of a key path, `out` is the
+    output folder's name."""
+
+    def __init__(self, plan: types.Plan, at: At, out: str) -> None:
+        self.plan = plan
+        self.at = at
+        self.out = out
+        self.services: list[Service] = []
+        self.projects: list[Project] = []
+        self.groups: list[Group] = []
+        self.zones: list[Zone] = []
+        self.hosts: list[Host] = []
+
+    def record(
+        self, vacancies: Iterable[registry.Vacancy], parts: Iterable[spans.Part] = ()
+    ) -> Explain:
+        """The whole answer."""
+        return {
+            "services": self.services,
+            "projects": self.projects,
+            "free": [_vacancy(vacancy, self.at) for vacancy in vacancies],
+            "groups": self.groups,
+            "zones": self.zones,
+            "hosts": self.hosts,
+            "ranges": [_part(part, self.at) for part in parts],
+        }
+
+    def add_project(self, project: types.Project, free: Iterable[registry.Room]) -> None:
+        """A project as a whole, and what is free in it."""
+        network: Network | None = None
+        if project.network is not None:
+            network = {"name": project.network.name, "subnet": str(project.network.subnet)}
+        self.projects.append(
+            {
+                "name": project.name,
+                "title": project.title,
+                "purpose": project.purpose,
+                "host": project.host,
+                "status": project.status,
+                "ports": str(project.ports or ""),
+                "network": network,
+                "free": [records.room(room) for room in free],
+                "place": records.place(self.at(project.key_path)),
+            }
+        )
+
+    def add_nginx(
+        self, host: types.Host, server: types.Server, generated: Iterable[origin.Lines]
+    ) -> None:
+        """nginx itself, on one host."""
+        ports: list[PortOfService] = []
+        for binding in host.bindings:
+            if binding.kind == types.NGINX:
+                ports.append(
+                    {
+                        "port": binding.port,
+                        "transport": binding.transport,
+                        "container_port": binding.port,
+                    }
+                )
+        self.services.append(
+            {
+                "name": types.NGINX,
+                "host": host.name,
+                "project": None,
+                "title": None,
+                "purpose": None,
+                "status": "active",
+                "via": "nginx",
+                "address": None,
+                "ports": ports,
+                "allow": list(server.allow),
+                "reach": str(server.reach),
+                "route": None,
+                "backend": None,
+                "health": None,
+                "schedule": None,
+                "assigned": None,
+                "notes": None,
+                "why": [self._way(why.of_nginx(self.plan, host, server))],
+                "place": records.place(self.at(server.key_path)),
+                "generated": self._lines(generated),
+            }
+        )
+
+    def add_service(
+        self,
+        service: types.Service,
+        generated: Iterable[origin.Lines],
+    ) -> None:
+        """A service, and what is rendered of it."""
+        address, route = service.documented_address, service.documented_route
+        ports: list[PortOfService] = []
+        for port in service.ports:
+            ports.append(
+                {
+                    "port": port.port,
+                    "transport": port.transport,
+                    "container_port": service.documented_container_port(port),
+                }
+            )
+        self.services.append(
+            {
+                "name": service.name,
+                "host": service.host,
+                "project": service.project,
+                "title": service.title,
+                "purpose": service.purpose,
+                "status": service.status,
+                "via": service.via,
+                "address": None if address is None else str(address),
+                "ports": ports,
+                "allow": list(service.allow),
+                "reach": str(service.reach) if ports else None,
+                "route": route.path if route is not None else None,
+                "backend": route.backend if route is not None else None,
+                "health": service.health,
+                "schedule": service.schedule,
+                "assigned": service.assigned,
+                "notes": service.notes,
+                "why": [self._way(way) for way in why.of_service(self.plan, service)],
+                "place": records.place(self.at(service.key_path)),
+                "generated": self._lines(generated),
+            }
+        )
+
+    def add_group(self, project: types.Project, room: registry.Room) -> None:
+        """A group, and what is free in it."""
+        group = room.group
+        if group is None:
+            return
+        self.groups.append(
+            {
+                "name": group.name,
+                "project": project.name,
+                "host": project.host,
+                "purpose": group.purpose,
+                "ports": str(group.ports),
+                "held": registry.held_count(project, group.ports),
+                "free": records.room(room),
+                "place": records.place(self.at(group.key_path)),
+            }
+        )
+
+    def add_zone(self, host: types.Host, name: str) -> None:
+        """A zone, and what the firewall opens to it."""
+        ports: list[PortOfHost] = []
+        routes = False
+        for service, port, transport in why.open_to(host, name):
+            routes = routes or service == types.NGINX
+            ports.append({"service": service, "port": port, "transport": transport})
+        self.zones.append(
+            {
+                "name": name,
+                "host": host.name,
+                "networks": list(host.zones[name]),
+                "ports": ports,
+                "routes": routes,
+                "place": records.place(self.at((*host.key_path, "zones", name))),
+            }
+        )
+
+    def add_host(self, host: types.Host, files: dict[str, int]) -> None:
+        """A host, and how many files it gets, by folder."""
+        server = host.server
+        projects: list[ProjectOfHost] = []
+        for entry in registry.shares(self.plan, host):
+            projects.append(
+                {
+                    "name": entry.project.name,
+                    "title": entry.project.title,
+                    "ports": str(entry.project.ports or ""),
+                    "services": len(entry.project.services),
+                    "held": entry.held,
+                    "free": entry.free,
+                }
+            )
+        self.hosts.append(
+            {
+                "name": host.name,
+                "zones": {zone: list(cidrs) for zone, cidrs in host.zones.items()},
+                "reserved": None if host.reserved is None else str(host.reserved),
+                "names": [] if server is None else list(server.names),
+                "why": [] if server is None else [self._way(why.of_nginx(self.plan, host, server))],
+                "projects": projects,
+                "services": len(host.services),
+                "routes": len(host.routes),
+                "folder": f"{self.out}/{host.name}",
+                "files": files,
+                "place": records.place(self.at(host.key_path)),
+            }
+        )
+
+    def _way(self, way: why.Way) -> Way:
+        causes: list[Cause] = []
+        for cause in way.causes:
+            where = None
+            if cause.key_path is not None:
+                where = records.place(self.at(cause.key_path))
+            causes.append(
+                {
+                    "kind": cause.kind,
+                    "text": why_words.clause(cause, self.at),
+                    "of": cause.of,
+                    "names": list(cause.names),
+                    "default": cause.is_default,
+                    "place": where,
+                }
+            )
+        return {"way": way.kind, "who": way.who, "causes": causes}
+
+    def _lines(self, generated: Iterable[origin.Lines]) -> list[Lines]:
+        found: list[Lines] = []
+        for lines in generated:
+            file = f"{self.out}/{lines.path}"
+            found.append(
+                {"file": file, "first": lines.first, "last": lines.last, "text": lines.text}
+            )
+        return found
+
+
+def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:
+    owners: list[Owner] = []
+    reserved = vacancy.reserved
+    for owner in vacancy.owners:
+        owners.append(
+            {"name": owner.project.name, "groups": [group.name for group in owner.groups]}
+        )
+        reserved = reserved or owner.reserved
+    return {
+        "host": vacancy.host.name,
+        "port": vacancy.port,
+        "free": vacancy.free,
+        "reserved": reserved,
+        "privileged": vacancy.privileged,
+        "projects": owners,
+        "below": _neighbour(vacancy.below, at),
+        "above": _neighbour(vacancy.above, at),
+    }
+
+
+def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:
+    if binding is None:
+        return None
+    return {
+        "port": binding.port,
+        "transport": binding.transport,
+        "holder": binding.holder,
+        "place": records.place(at(binding.key_path)),
+    }
+
+
+def _part(part: spans.Part, at: At) -> Part:
+    others: list[Span] = []
+    for span in part.spans:
+        others.append(
+            {
+                "first": span.ports.start,
+                "last": span.ports.stop - 1,
+                "state": span.state,
+                "project": None if span.project is None else span.project.name,
+                "group": None if span.group is None else span.group.name,
+            }
+        )
+    return {
+        "host": part.host.name,
+        "first": part.ports.start,
+        "last": part.ports.stop - 1,
+        "held": [records.port(row, records.place(at(row.key_path))) for row in part.rows],
+        "others": others,
+    }
