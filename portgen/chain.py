@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.files.diff import Change
     from portgen.files.render import File
+    from portgen.files.unmerged import Sides
     from portgen.inventory.source import Source
     from portgen.plan.types import Plan
     from portgen.targets import Target
@@ -43,6 +45,9 @@ class Compared(NamedTuple):
     files: list[File]
     changes: list[Change]
     sums: str  # SHA256SUMS as it will be
+    # Of the changed files those that git left out of date, by their paths. Without the merge under
+    # way they would count as edited by hand.
+    unmerged: frozenset[str] = frozenset()
 
 
 def plan(settings: Settings) -> tuple[Source, Plan]:
@@ -130,13 +135,46 @@ def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
 
 
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:
-    """Render, and compare with the output folder."""
+    """Render, and compare with the output folder. What git left there in a merge counts as out of
+    date."""
     from portgen.files import diff, output
 
     files = render(settings, planned, only)
     present = output.read(settings.out, (file.path for file in files))
     sums = diff.sums(files, present, only)
-    return Compared(files, diff.compare(files, present, sums, only), sums)
+    changes = diff.compare(files, present, sums, only)
+    by_hand = {change.path for change in changes if change.kind == "edited"}
+    sides = _sides(settings)
+    if not by_hand and not sides:
+        return Compared(files, changes, sums)
+    from portgen.files import unmerged
+
+    wanted = {file.path for file in files} | unmerged.paths(sides)
+    present = unmerged.settled(output.read(settings.out, wanted), sides)
+    settled = diff.compare(files, present, sums, only)
+    before = {change.path for change in changes} - by_hand
+    ours = {change.path for change in settled if change.kind != "edited"}
+    return Compared(files, settled, sums, frozenset(ours - before))
+
+
+def _sides(settings: Settings) -> list[Sides]:
+    """The output folder on both sides of the merge, rebase or the like that is under way. None where
+    nothing is, or git can't say."""
+    from portgen.machine import under_way
+
+    if under_way.operation(settings.out) is None:
+        return []
+    from portgen.files.unmerged import Sides
+    from portgen.machine import git
+
+    found = []
+    with suppress(PortgenError):
+        ours = git.contents(settings.out, "HEAD")
+        for base, theirs in under_way.revisions(settings.out):
+            common = base or git.merge_base(settings.out, "HEAD", theirs)
+            before = git.contents(settings.out, common) if common else {}
+            found.append(Sides(before, ours, git.contents(settings.out, theirs)))
+    return found
 
 
 def failed(problems: Iterable[Problem], strict: bool = False) -> bool:

@@ -156,7 +156,8 @@ def _text(problem: Problem, style: Style) -> str:
 def _markdown_row(problem: Problem) -> str:
     message = markdown.text(problem.message)
     if problem.hint:
-        message += f"<br>{markdown.text(problem.hint)}"
+        for line in problem.hint.split("\n"):
+            message += f"<br>{markdown.text(line)}"
     place = markdown.code(str(problem.location))
     return markdown.row((place, problem.severity, message, f"`{problem.rule}`"))
 

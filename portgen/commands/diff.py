@@ -73,6 +73,9 @@ def _of_output(settings: Settings) -> tuple[Review, Source]:
 
     source, planned = chain.plan(settings)
     compared = chain.compare(settings, planned)
+    if compared.unmerged:
+        message = "git left files unmerged: `portgen diff HEAD` shows what the merge changes"
+        screen.status(message, settings.style)
     return compare.of_changes(compared.changes, compared.files, planned), source
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST = 40  # lines of each part of the summary above the diff
 MOST_NAMES = 5  # of files, in one message
 ONE_TARGET = "only one target was rendered; run `portgen diff` to see the whole change\n\n"
+UNMERGED = "git left files unmerged; run `portgen diff HEAD` to see what the change means\n\n"
 
 
 class _Wish(NamedTuple):
@@ -111,6 +112,8 @@ def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
     remembered = memory.recall(settings.inventory, settings.out, key)
     if remembered is None or remembered.sums is None:
         return None
+    if _git_operation(settings) is not None:
+        return None  # git may have left files that SHA256SUMS does not name
     count = output.matches(settings.out, remembered.sums, remembered.executable)
     if count is None or (wish.writes and output.has_leftovers(settings.out)):
         return None
@@ -145,6 +148,7 @@ def _render(
                 output.sweep(settings.out)
         return _unchanged(settings, problems, len(compared.files), wish)
     _show(settings, checked, compared, wish)
+    _say_unmerged(settings, len(compared.unmerged))
     if not _agreed(settings, compared.changes, wish, asks):
         return Exit.DIFFERENT
     if wish.dry_run:
@@ -152,9 +156,45 @@ def _render(
     _write(settings, compared.changes, wish, asks)
     written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
     screen.status(written, style)
+    _say_next(settings)
     if wish.tracked:
         _refuse_untracked(settings)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
+
+
+def _git_operation(settings: Settings) -> str | None:
+    """The merge, rebase or the like that is under way around the output folder."""
+    from portgen.machine import under_way
+
+    return under_way.operation(settings.out)
+
+
+def _say_next(settings: Settings) -> None:
+    from portgen.commands import _advice
+
+    operation = _git_operation(settings)
+    if operation is not None:
+        screen.status(f"next: {_advice.after_merge(settings, operation)}", settings.style)
+
+
+def _say_unmerged(settings: Settings, count: int) -> None:
+    """That git's leftovers are overwritten without --force; and how it need not come to that."""
+    if not count:
+        return
+    were = "1 file was" if count == 1 else f"{count} files were"
+    screen.status(f"{were} left unmerged by git: taken as out of date", settings.style)
+    if _git_operation(settings) == "merge" and not _merges_by_itself(settings):
+        hint = "hint: `portgen merge-driver --install` lets git merge output/ by itself"
+        screen.status(f"    {hint}", settings.style)
+
+
+def _merges_by_itself(settings: Settings) -> bool:
+    from portgen.machine import git
+
+    try:
+        return git.configured(settings.out, "merge.portgen.driver") is not None
+    except PortgenError:
+        return True  # git can't be asked: it has no use for a hint
 
 
 def _remember(
@@ -175,6 +215,8 @@ def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish
     if chain.failed(problems, wish.strict):
         return Exit.DIFFERENT
     screen.status(f"{settings.output_name}/ is up to date ({count} files)", settings.style)
+    if wish.writes:
+        _say_next(settings)
     return Exit.OK
 
 
@@ -205,9 +247,11 @@ def _show(
 
 def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str | None) -> str:
     """What the change means. A part of the files does not show it: a port that only the firewall's
-    lines have might be anybody's."""
+    lines have might be anybody's. Files with conflict markers do not show it either."""
     if only is not None:
         return ONE_TARGET
+    if compared.unmerged:
+        return UNMERGED
     from portgen.review import compare, summary
 
     style = settings.style

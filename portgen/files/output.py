@@ -40,7 +40,7 @@ def read(out: Path, wanted: Iterable[str]) -> Output:
     """
     root = f"{os.path.realpath(out)}/"
     sums_file = _read(out / SUMS, root)
-    sums = _parse_sums(sums_file.data) if sums_file else {}
+    sums = parse_sums(sums_file.data) if sums_file else {}
     paths = {*wanted, *sums}
     _refuse_links(out, paths)
     found = {}
@@ -85,7 +85,7 @@ def recorded(out: Path) -> set[str]:
     sums = _read(out / SUMS, f"{os.path.realpath(out)}/")
     if sums is None:
         return set()
-    return {SUMS, *_parse_sums(sums.data)}
+    return {SUMS, *parse_sums(sums.data)}
 
 
 def digest(sums_text: str) -> str:
@@ -108,7 +108,7 @@ def write(out: Path, changes: Sequence[Change]) -> None:
     sums_before, sums_after = _sums_of(changes)
     paths = {change.path for change in pending}
     for text in (sums_before, sums_after or ""):
-        paths |= _parse_sums(text.encode()).keys()
+        paths |= parse_sums(text.encode()).keys()
     _refuse_links(out, paths)
     done = 0
     path = SUMS
@@ -149,7 +149,7 @@ def sweep(out: Path) -> None:
     lock. Best effort."""
     with suppress(OSError):
         data, _ = whole.read(out / SUMS, follow=False)
-        paths = list(_parse_sums(data))
+        paths = list(parse_sums(data))
         if _linked(out, paths) is None:
             _sweep(out, paths)
 
@@ -159,7 +159,7 @@ def has_leftovers(out: Path) -> bool:
     is to be done."""
     try:
         data, _ = whole.read(out / SUMS, follow=False)
-        folders = {out, *(out / os.path.dirname(path) for path in _parse_sums(data))}
+        folders = {out, *(out / os.path.dirname(path) for path in parse_sums(data))}
         for folder in folders:
             if any(name.endswith(whole.TEMPORARY) for name in os.listdir(folder)):
                 return True
@@ -295,7 +295,7 @@ def _leads_out(path: Path | str, root: str) -> bool:
 # --- SHA256SUMS -----------------------------------------------------------------------------------
 
 
-def _parse_sums(data: bytes) -> dict[str, frozenset[str]]:
+def parse_sums(data: bytes) -> dict[str, frozenset[str]]:
     """The sums of each path, in the lines that portgen could have written. Others mean an unknown
     origin, and never lead out of the folder."""
     sums: dict[str, frozenset[str]] = {}
@@ -316,7 +316,7 @@ def _both(before: str, after: str) -> bytes:
     """SHA256SUMS while files change: every line of before and after."""
     lines = set()
     for text in (before, after):
-        for path, digests in _parse_sums(text.encode()).items():
+        for path, digests in parse_sums(text.encode()).items():
             for one in digests:
                 lines.add((path, one))
     return "".join(f"{one}  {path}\n" for path, one in sorted(lines)).encode()

@@ -8,6 +8,7 @@ inventory is.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -93,6 +94,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.next: Callable[[], Any] = LOADER(text).get_event
+        self.text = text
+        self.ends: list[int] | None = None  # of the lines, once one is asked for
         self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
         self.faults: list[Fault] = []
         self.size = 0  # values read so far, aliases counted as what they stand for
@@ -101,6 +104,12 @@ class _Reader:
 
     def fault(self, offset: int, message: str, hint: str | None = None) -> None:
         self.faults.append((offset, message, hint))
+
+    def line(self, offset: int) -> int:
+        """The line of an offset, from 1, as `source` counts lines."""
+        if self.ends is None:
+            self.ends = [found.start() for found in re.finditer("\n", self.text)]
+        return bisect.bisect_left(self.ends, offset) + 1
 
     def document(self) -> tuple[Any, Place]:
         self.next()  # stream start
@@ -181,7 +190,7 @@ class _Reader:
         values: dict[str, Any] = {}
         places: dict[str, Place] = {}
         merged: list[tuple[dict[str, Any], dict[str, Place]]] = []
-        merged_here = False
+        merged_at: int | None = None
         while type(event := self.next()) not in _ENDS:
             at = event.start_mark.index
             if type(event) not in _KEYS:
@@ -196,18 +205,15 @@ class _Reader:
                 self.anchors[event.anchor] = (key, Place(at, event.end_mark.index), 1)
             value, place = self.node(self.next(), depth)
             if key == "<<" and not event.style:
-                if merged_here:
-                    self.fault(
-                        at, "the key `<<` is written twice", "`<<: [*one, *other]` merges several"
-                    )
-                merged_here = True
+                if merged_at is not None:
+                    message = f"the key `<<` is written twice (line {self.line(merged_at)})"
+                    self.fault(at, message, "`<<: [*one, *other]` merges several")
+                merged_at = at
                 merged.extend(self.merge(value, place, at))
             elif key in values:
-                self.fault(
-                    at,
-                    f"the key {named(key)} is written twice",
-                    "YAML would keep the last one, silently",
-                )
+                first = self.line(places[key].key)
+                message = f"the key {named(key)} is written twice (line {first})"
+                self.fault(at, message, "YAML would keep the last one, silently")
             else:
                 values[key] = value
                 places[key] = place.under(at)

@@ -1,8 +1,8 @@
 """The inventory's text: read with every place kept, checked against `model`.
 
 In: a path or a text. Out: a `Source`, or PortgenError(Exit.INVENTORY) with all the faults of the
-earliest stage that fails: bytes, then YAML and types together. Never decides what a value means
-(that is `planner`), never makes a text to write (that is `edit`).
+earliest stage that fails: bytes, then a merge's conflict markers, then YAML and types together.
+Never decides what a value means (that is `planner`), never makes a text to write (that is `edit`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from portgen import whole
-from portgen.inventory import key_paths, model, reader
+from portgen.inventory import conflicts, key_paths, model, reader
 from portgen.inventory.reader import Fault, Place, descend, shown
 from portgen.problem import Exit, Location, PortgenError, Problem, Severity
 
@@ -101,6 +101,9 @@ def parse(data: bytes, name: str) -> Source:
     """The same for bytes already in hand, as read from git or about to be written. Raises as `load`
     does."""
     text = _decode(data, name)
+    faults = list(conflicts.problems(name, text))
+    if faults:
+        raise _refused(faults)
     lines = _Lines(name, text)
     value, positions, found = reader.read(text)
     faults = [lines.problem("yaml", fault) for fault in found]

@@ -12,7 +12,7 @@ request can bring along; it is never taken for a repository.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,6 +102,72 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
     ):
         return None
     return sorted(set(names) - tracked)
+
+
+def contents(folder: Path, revision: str) -> dict[str, bytes]:
+    """The files below `folder` as `revision` has them, by their paths below it; of what lies there, if
+    `folder` is a link. None where the revision lacks them, or they are more than whole.MOST bytes.
+
+    Raises PortgenError where there is no repository, or git can't be asked.
+    """
+    repository, inside = _within(Path(os.path.realpath(folder), "any"))
+    prefix = inside.removesuffix("any")
+    listed = _git(repository, "ls-tree", "-r", "-z", "-l", revision, "--", prefix or ".")
+    names: dict[str, list[str]] = {}  # by the hash of what they have
+    total = 0
+    for entry in listed.stdout.split("\0")[:-1]:
+        kind, _, path = entry.partition("\t")
+        mode, _, name, size = kind.split()
+        if mode.startswith("100") and size.isdigit():
+            names.setdefault(name, []).append(path.removeprefix(prefix))
+            total += int(size)
+    if listed.returncode != 0 or total > whole.MOST:
+        return {}
+    return {path: data for name, data in _blobs(repository, names) for path in names[name]}
+
+
+def _blobs(repository: _Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """The contents with these hashes, of those that the clone has."""
+    asked = _git(
+        repository,
+        "cat-file",
+        "--batch",
+        stdin="".join(f"{name}\n" for name in names),
+        undecodable="surrogateescape",
+    )
+    answer = asked.stdout.encode("utf-8", "surrogateescape")
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        words = answer[at:end].decode().split(" ")  # its hash, `blob`, its size; or `missing`
+        at = end + 1
+        if len(words) == 3:
+            size = int(words[2])
+            yield words[0], answer[at : at + size]
+            at += size + 1
+
+
+def merge_base(folder: Path, one: str, other: str) -> str | None:
+    """The last commit that both revisions have in their history; None where there is none. Raises
+    PortgenError as `contents` does."""
+    repository, _ = _within(Path(os.path.realpath(folder), "any"))
+    found = _git(repository, "merge-base", one, other).stdout.split("\n")[0]
+    return found or None
+
+
+def configured(folder: Path, name: str) -> str | None:
+    """The value that the repository around `folder`, or the person's own configuration, has for `name`.
+    Raises PortgenError as `contents` does."""
+    repository, _ = _within(Path(os.path.realpath(folder), "any"))
+    asked = _git(repository, "config", "--get", name)
+    return asked.stdout.strip() if asked.returncode == 0 else None
+
+
+def ignores(path: Path) -> bool:
+    """Whether git would leave the file at `path` out of a commit, unless it is forced. Raises
+    PortgenError as `contents` does."""
+    repository, inside = _within(Path(os.path.realpath(path)))
+    return _git(repository, "check-ignore", "--quiet", "--", inside).returncode == 0
 
 
 def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
@@ -240,12 +306,17 @@ def _git(
     stdin: bytes | str | None = None,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    undecodable: str = "replace",
 ) -> programs.Finished:
     """`cwd`: the root unless given. `environment`: the only variables of git's that it gets,
     besides that of portgen."""
     named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
     return _ask(
-        cwd or repository.root, (*named, *arguments), stdin=stdin, environment=environment or {}
+        cwd or repository.root,
+        (*named, *arguments),
+        stdin=stdin,
+        environment=environment or {},
+        undecodable=undecodable,
     )
 
 
@@ -255,6 +326,7 @@ def _ask(
     *,
     stdin: bytes | str | None = None,
     environment: Mapping[str, str],
+    undecodable: str = "replace",
 ) -> programs.Finished:
     """Run git without what the environment says about repositories, configuration and programs."""
     variables: dict[str, str | None] = {
@@ -265,4 +337,6 @@ def _ask(
     for setting in _SETTINGS:
         settings += ["-c", setting]
     command = ("git", "--no-pager", "--no-replace-objects", *settings, *arguments)
-    return programs.run(command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables)
+    return programs.run(
+        command, timeout=TIMEOUT, cwd=folder, stdin=stdin, env=variables, undecodable=undecodable
+    )

@@ -84,9 +84,11 @@ def run(
     stdin: bytes | str | None = None,
     env: Mapping[str, str | None] | None = None,
     user: int | None = None,
+    undecodable: str = "replace",
 ) -> Finished:
     """Run a program to its end. `env` is added to the environment, in which programs speak English;
-    None takes a variable out of it. Only root may give a `user`.
+    None takes a variable out of it. Only root may give a `user`. `undecodable` is what becomes of bytes
+    in its output that are not UTF-8, as `bytes.decode` has it.
 
     Raises Missing where it is not installed, PortgenError(Exit.MACHINE) where it can't be started,
     or takes longer than `timeout` seconds: then it and all that it started are killed.
@@ -130,7 +132,7 @@ def run(
             _kill(process)
             raise
     return Finished(
-        process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
+        process.returncode, stdout.decode("utf-8", undecodable), stderr.decode("utf-8", "replace")
     )
 
 

@@ -166,30 +166,30 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "a twice-written key": (
         "version: 1\nhosts: {}\nversion: 1\n",
         [
-            "3:1: error: the key `version` is written twice [yaml]",
+            "3:1: error: the key `version` is written twice (line 1) [yaml]",
             "hint: YAML would keep the last one, silently",
         ],
     ),
     "a twice-written key within braces": (
         service("port: 1, via: host, port: 2"),
         [
-            "6:35: error: the key `port` is written twice [yaml]",
+            "6:35: error: the key `port` is written twice (line 6) [yaml]",
             "hint: YAML would keep the last one, silently",
         ],
     ),
     "a twice-written key, quoted once": (
         'version: 1\n"version": 1\n',
         [
-            "2:1: error: the key `version` is written twice [yaml]",
+            "2:1: error: the key `version` is written twice (line 1) [yaml]",
             "hint: YAML would keep the last one, silently",
         ],
     ),
     "three times, and a fault of another kind": (
         "version: 1\nversion: 2\nversion: 3\nhost: 1\n",
         [
-            "2:1: error: the key `version` is written twice [yaml]",
+            "2:1: error: the key `version` is written twice (line 1) [yaml]",
             "hint: YAML would keep the last one, silently",
-            "3:1: error: the key `version` is written twice [yaml]",
+            "3:1: error: the key `version` is written twice (line 1) [yaml]",
             "hint: YAML would keep the last one, silently",
             "4:1: error: unknown field `host` [inventory]",
             "hint: did you mean `hosts`?",
@@ -198,14 +198,14 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "two merges": (
         "version: 1\nhosts:\n  a: &a {}\n  b:\n    <<: *a\n    <<: *a\n",
         [
-            "6:5: error: the key `<<` is written twice [yaml]",
+            "6:5: error: the key `<<` is written twice (line 5) [yaml]",
             "hint: `<<: [*one, *other]` merges several",
         ],
     ),
     "a twice-written key in what is merged": (
         "version: 1\nhosts:\n  a: &a {reserved: 1, reserved: 2}\n  b: {<<: *a}\n",
         [
-            "3:23: error: the key `reserved` is written twice [yaml]",
+            "3:23: error: the key `reserved` is written twice (line 3) [yaml]",
             "hint: YAML would keep the last one, silently",
         ],
     ),
@@ -682,14 +682,14 @@ projects:
             "8:49: error: '22.09.2025' is not a date such as 2025-09-22 [inventory]",
             "8:69: error: `api` is not allowed here [inventory]",
             "hint: An absolute URL path",
-            "9:7: error: the key `web` is written twice [yaml]",
+            "9:7: error: the key `web` is written twice (line 8) [yaml]",
             "hint: YAML would keep the last one, silently",
         ],
     ),
     "those before the syntax error too": (
         "version: 1\nversion: 1\nhosts: *none\nprojects: [\n",
         [
-            "2:1: error: the key `version` is written twice [yaml]",
+            "2:1: error: the key `version` is written twice (line 1) [yaml]",
             "hint: YAML would keep the last one, silently",
             "3:8: error: the alias `*none` has no anchor [yaml]",
             "5:1: error: while parsing a flow node, did not find expected node content [yaml]",
