@@ -24,8 +24,8 @@ help:
 	@echo "make snapshots     update the tests' snapshots; review their diff"
 	@echo "make format        format and lint the code, check its types and its figures"
 	@echo "make figures       print how dense the code is; fails where it is too dense"
-	@echo "make docs          write docs/commands.md and docs/rules.md from the code"
-	@echo "make schema        write the inventory's JSON Schema from the code"
+	@echo "make docs          write docs/commands.md, docs/rules.md and the tables of docs/inventory.md from the code"
+	@echo "make schema        write both JSON Schemas from the code"
 	@echo "make bench         compare the speed with a hand-written script's"
 
 # pip compiles every package but an editable one. Without compileall, where PYTHONDONTWRITEBYTECODE is set, portgen would be

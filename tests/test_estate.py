@@ -3,26 +3,17 @@ they must meet."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import jsonschema
-import msgspec
 import pytest
-import yaml
-from hypothesis import given
 
 from portgen import rules, targets
 from portgen.files import diff, output, render
-from portgen.inventory import model
 from portgen.inventory.source import Source, load, parse
 from portgen.plan import planner
 from portgen.plan.types import Host, Plan
-from portgen.problem import Exit, PortgenError
-from tests import inventories, readback
+from tests import readback
 from tests.test_properties import only_of
 
 REPOSITORY = Path(__file__).parent.parent
@@ -170,109 +161,3 @@ def test_a_moved_service_changes_only_its_own_lines(source: Source, plan: Plan, 
     )
     assert only_of(name, before, after) == []
     assert before != after
-
-
-# --- the schema ----------------------------------------------------------------------------------
-
-
-def test_the_committed_schema_is_current(portgen: Callable[..., Any]) -> None:
-    run = portgen("schema")
-    assert run.code == Exit.OK
-    assert (REPOSITORY / "schema/inventory.schema.json").read_text() == run.out
-
-
-def test_the_schema_uses_draft_7_only() -> None:
-    schema = model.json_schema()
-    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
-    jsonschema.Draft7Validator.check_schema(schema)
-    known = set(jsonschema.Draft7Validator.META_SCHEMA["properties"])
-    pending: list[tuple[Any, bool]] = [(schema, True)]
-    while pending:
-        value, is_schema = pending.pop()
-        if isinstance(value, list):
-            pending += [(item, is_schema) for item in value]
-        elif isinstance(value, dict):
-            assert not is_schema or set(value) <= known, set(value) - known
-            for key, item in value.items():
-                names = key in ("properties", "definitions", "patternProperties") and is_schema
-                pending.append(
-                    (
-                        list(item.values()) if names else item,
-                        key not in ("default", "enum", "const", "required"),
-                    )
-                )
-
-
-def test_the_schema_has_every_field() -> None:
-    definitions = model.json_schema()["definitions"]
-    for name, part in definitions.items():
-        struct = getattr(model, name, None)
-        if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
-            assert part["properties"].keys() == set(struct.__struct_fields__), name
-    assert {"Service", "Route", "Nginx", "Project", "Host"} <= definitions.keys()
-
-
-CASES = sorted(Path(__file__).parent.glob("targets/cases/*/inventory.yaml"))
-RULES = sorted(Path(__file__).parent.glob("rules/*/*/inventory.yaml"))
-
-
-@pytest.mark.parametrize(
-    "path",
-    [REPOSITORY / "inventory.yaml", *CASES, *RULES],
-    ids=lambda path: "-".join(path.parts[-3:-1]),
-)
-def test_the_schema_accepts_what_portgen_loads(path: Path) -> None:
-    errors = list(
-        jsonschema.Draft7Validator(model.json_schema()).iter_errors(json_like(path.read_text()))
-    )
-    assert [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors] == []
-
-
-@given(inventories.valid())
-def test_the_schema_accepts_every_valid_inventory(written: dict[str, Any]) -> None:
-    assert [
-        error.message
-        for error in jsonschema.Draft7Validator(model.json_schema()).iter_errors(written)
-    ] == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "version: 2",
-        "versions: 1",
-        "version: 1\nhosts: {Box: {}}",
-        "version: 1\nhosts: {box: {nginx: {server_name: 'a b'}}}",
-        "version: 1\nprojects: {wall: {ports: '5000:5399'}}",
-        "version: 1\nprojects: {wall: {services: {web: {port: 70000}}}}",
-        "version: 1\nprojects: {wall: {services: {web: {via: dokcer}}}}",
-        "version: 1\nprojects: {wall: {services: {web: {route: {strip: true}}}}}",
-        "version: 1\nprojects: {wall: {services: {web: {title: 'a\\'}}}}",
-    ],
-)
-def test_the_schema_refuses_what_portgen_refuses(text: str) -> None:
-    with pytest.raises(PortgenError):
-        parse(text.encode(), "inventory.yaml")
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(json_like(text), model.json_schema(), jsonschema.Draft7Validator)
-
-
-def json_like(text: str) -> Any:
-    """The values as an editor's plug-in, which reads YAML 1.2, hands them to the schema: dates and octals
-    stay text."""
-
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
-            first: [
-                (tag, pattern)
-                for tag, pattern in resolvers
-                if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
-            ]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:int", re.compile("^-?(0|[1-9][0-9]*)$"), list("-0123456789")
-    )
-    return json.loads(json.dumps(yaml.load(text, Loader)))

@@ -1,4 +1,5 @@
-"""Writes docs/commands.md and docs/rules.md: from the commands' help, and from the rules' docstrings.
+"""Writes docs/commands.md, docs/rules.md and the tables of docs/inventory.md: from the commands' help, the
+rules' docstrings and portgen/inventory/fields.py.
 
 python tools/make_docs.py            writes what is not current (`make docs`)
 python tools/make_docs.py --check    writes nothing; exit code 1 where a page is not current
@@ -16,6 +17,7 @@ from pathlib import Path
 import click
 
 from portgen import cli, rules
+from portgen.inventory import fields
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WIDTH = 120
@@ -243,7 +245,42 @@ def first_of(text: str) -> str:
     return re.split(r"(?<=[a-z0-9`)])[.:] ", text, maxsplit=1)[0].removesuffix(".")
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "rules.md": rules_page}
+# --- the inventory --------------------------------------------------------------------------------
+
+# What stands in a table of another type, below the field that holds it.
+WITHIN = {
+    ("Nginx", "tls"): "Tls",
+    ("Project", "network"): "Network",
+    ("Project", "compose"): "Compose",
+    ("Project", "groups"): "Group",
+}
+TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end of fields -->)", re.DOTALL)
+
+
+def inventory_page() -> str:
+    """docs/inventory.md as it is, with each of its tables written anew."""
+    page = (REPOSITORY / "docs/inventory.md").read_text(encoding="utf-8")
+    return TABLE.sub(lambda found: "\n".join([found[1], *table(found[2]), "", found[3]]), page)
+
+
+def table(struct: str) -> list[str]:
+    """The table of one of the inventory's types."""
+    return ["| field | meaning | default |", "|---|---|---|", *rows(struct, "")]
+
+
+def rows(struct: str, before: str) -> Iterator[str]:
+    """A row a field; `before` is the way to it."""
+    for name, field in fields.FIELDS[struct].items():
+        yield f"| `{before}{name}` | {cell(field.meaning)} | {cell(field.default)} |"
+        if (struct, name) in WITHIN:
+            yield from rows(WITHIN[struct, name], f"{before}{name}.")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands_page,
+    "inventory.md": inventory_page,
+    "rules.md": rules_page,
+}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import click
 from portgen import __version__, screen
 from portgen.commands import _options
 from portgen.commands._asking import DRY_RUN
+from portgen.commands._schema import inventory_schema
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -60,10 +61,11 @@ projects:
 """
 
 MAKEFILE = """\
-.PHONY: render check lint
+.PHONY: render check lint schema
 render:  ; portgen render
 check:   ; portgen render --check
 lint:    ; portgen lint
+schema:  ; portgen schema > inventory.schema.json
 """
 
 # Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new
@@ -106,10 +108,7 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
     to add are printed.
     """
-    import json
-
     from portgen.files.shipped import create, shipped
-    from portgen.inventory import model
     from portgen.machine import git
 
     place = settings.folder / (into or "")
@@ -119,8 +118,7 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
-        "inventory.schema.json": json.dumps(model.json_schema(), indent=2, ensure_ascii=False)
-        + "\n",
+        "inventory.schema.json": inventory_schema(),
         "INSTALL.md": guide.replace("es-docker", HOST),
     }
     there = [name for name in files if (place / name).exists()]

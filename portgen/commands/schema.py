@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from portgen.commands._options import with_settings
+from portgen.commands._schema import inventory_schema
 from portgen.settings import Settings
 
 
@@ -20,14 +21,11 @@ Examples:
 @with_settings
 def command(_settings: Settings, of_records: bool) -> None:
     """Print the inventory's JSON Schema, for editors."""
-    import json
-
     if of_records:
+        import json
+
         from portgen.review import record_types
 
-        schema = record_types.json_schema()
+        click.echo(json.dumps(record_types.json_schema(), indent=2, ensure_ascii=False))
     else:
-        from portgen.inventory import model
-
-        schema = model.json_schema()
-    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
+        click.echo(inventory_schema(), nl=False)

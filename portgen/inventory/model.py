@@ -1,14 +1,13 @@
-"""The inventory's types, as people write it, and the JSON Schema that follows from them.
+"""The inventory's types, as people write it.
 
-In: nothing. Out: frozen Structs (defaults not yet applied: that is `plan`'s work) and
-`json_schema()`. Never reads a file. What one field may hold is in `values`.
+In: nothing. Out: frozen Structs (defaults not yet applied: that is `plan`'s work). Never reads a
+file. What one field may hold is in `values`, what each means in `fields`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from portgen.inventory.values import (
@@ -35,7 +34,6 @@ from portgen.inventory.values import (
     Text,
     Value,
 )
-from portgen.visible import TAGS
 
 Protocol = Literal["http", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
@@ -169,7 +167,7 @@ class Project(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Inventory(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """Who owns which port, how traffic reaches it and who may use it."""
 
     version: Literal[1]
     hosts: dict[Name, Host] = {}
@@ -181,30 +179,3 @@ def decode_value(kind: type[Any], raw: object) -> Any:
     if issubclass(kind, Value):
         return kind.parse(raw)
     raise TypeError(f"the inventory has no {kind}")
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the inventory, draft 7 features only, so that every editor's YAML plug-in
-    reads it."""
-
-    def hook(kind: type[Any]) -> dict[str, Any]:
-        if issubclass(kind, Value):
-            return kind.schema
-        raise TypeError(f"the inventory has no {kind}")
-
-    (_,), components = msgspec.json.schema_components(
-        (Inventory,), schema_hook=hook, ref_template="#/definitions/{name}"
-    )
-    for component in components.values():  # a docstring has line breaks, a description has none
-        component["description"] = " ".join(component["description"].split())
-    schema: dict[str, Any] = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        **components.pop("Inventory"),
-        "title": "portgen inventory",
-        "definitions": dict(sorted(components.items())),
-    }
-    # ECMA's patterns can't write what lies beyond 16 bits without a flag that editors may not set.
-    plain: dict[str, Any] = msgspec.json.decode(
-        msgspec.json.encode(schema).replace(TAGS.replace("\\", "\\\\").encode(), b"")
-    )
-    return plain

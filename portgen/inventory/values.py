@@ -18,7 +18,8 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
-from portgen.inventory import ranges
+from portgen.inventory import patterns, ranges
+from portgen.inventory.patterns import END
 from portgen.visible import HIDDEN, TAGS
 
 Address4 = ipaddress.IPv4Address
@@ -28,9 +29,6 @@ AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Ports that fit a TCP or UDP header. socat wraps larger ones silently (99999 listens on 34463).
 Port = Annotated[int, Meta(ge=1, le=65535, description="A port, 1 to 65535")]
 
-# Python's `$` also matches before a final newline; this one matches at the very end only, in Python
-# and in ECMA alike.
-END = r"$(?!\n)"
 # What no single-line value may hold: C0 and C1 controls, the Unicode line separators, the
 # byte-order mark. And what is not seen, or turns the direction of what follows: `visible` says
 # which and why.
@@ -208,14 +206,18 @@ class Ports(Value):
 
     __slots__ = ("_joined", "ranges")
     _one: ClassVar[dict[str, Any]] = {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": 65535},
-            {"type": "string", "pattern": "^[0-9]{1,5}(-[0-9]{1,5})?$"},
-        ]
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "maximum": 65535,
+        "pattern": patterns.PORTS,
     }
     schema: ClassVar[dict[str, Any]] = {
+        **_one,
         "description": "A port, a range (`5000-5399`), or a list of them",
-        "anyOf": [*_one["anyOf"], {"type": "array", "items": _one, "minItems": 1}],
+        "type": ["integer", "string", "array"],
+        "items": {"description": "A port, or a range such as 5000-5399", **_one},
+        "minItems": 1,
+        "uniqueItems": True,
     }
 
     def __init__(self, parts: tuple[range, ...]) -> None:
@@ -337,7 +339,7 @@ class Subnet(_Network):
     network: Network4
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
-        "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$",
+        "pattern": patterns.SUBNET,
         "description": "An IPv4 CIDR",
     }
 
@@ -367,7 +369,7 @@ class HostAddress(Value):
     __slots__ = ("address",)
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
-        "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$",
+        "pattern": patterns.IPV4,
         "description": "An IPv4 address",
     }
 
@@ -386,7 +388,7 @@ class Cidr(_Network):
 
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
-        "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+        "pattern": patterns.CIDR,
         "description": "An IPv4 or IPv6 CIDR",
     }
 
@@ -404,7 +406,7 @@ class Date(Value):
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
         "format": "date",
-        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        "pattern": patterns.DATE,
         "description": "YYYY-MM-DD",
     }
 
@@ -427,10 +429,10 @@ class Duration(Value):
     __slots__ = ("seconds",)
     schema: ClassVar[dict[str, Any]] = {
         "description": "Seconds, or with a unit: 90s, 5m, 1h",
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": 604800},
-            {"type": "string", "pattern": "^[0-9]{1,6}[smh]?$"},
-        ],
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "maximum": 604800,
+        "pattern": patterns.DURATION,
     }
 
     def __init__(self, seconds: int) -> None:

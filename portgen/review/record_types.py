@@ -423,6 +423,8 @@ def json_schema() -> dict[str, Any]:
             component["description"] = " ".join(component["description"].split())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        # Like the inventory's: a name, not an address.
+        "$id": "https://portgen.example/records.schema.json",
         "title": "portgen's records",
         "description": "What portgen's commands print with --format json, one of these a run.",
         "anyOf": list(documents),

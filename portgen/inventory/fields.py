@@ -1,0 +1,255 @@
+"""What every field of the inventory means, and what holds where it is left out.
+
+In: nothing. Out: sentences, for the descriptions in the JSON Schema (an editor shows them) and for
+the tables of docs/inventory.md. Pure, and without an import of the types: that no field lacks an
+entry, and no entry its field, is tested. `docs/inventory.md` has what is too long for a sentence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+REQUIRED = "required"
+NONE = "none"
+
+
+class Field(NamedTuple):
+    """One field: what it is for and what it may hold; and its default, or `REQUIRED`."""
+
+    meaning: str
+    default: str = NONE
+
+
+# What a person calls a part of the inventory, above the description of its fields.
+TITLES = {
+    "Inventory": "portgen inventory",
+    "Host": "a host",
+    "Nginx": "nginx of a host",
+    "Tls": "nginx's certificate",
+    "Project": "a project",
+    "Network": "a project's Docker network",
+    "Compose": "a team's own compose file",
+    "Group": "a group of ports",
+    "Defaults": "a project's defaults",
+    "Service": "a service",
+    "PortEntry": "one of a service's ports",
+    "Route": "a route",
+}
+
+_SERVICE = {
+    "title": Field("Its name for people: one printable line.", "the service's name"),
+    "purpose": Field("What it is for, on the port pages: one printable line."),
+    "status": Field(
+        "`planned` and `retired` hold their ports and render nothing. A project that is not active "
+        "makes all its services so.",
+        "`active`",
+    ),
+    "port": Field("The host's port, 1 to 65535. A service that listens nowhere has none."),
+    "ports": Field(
+        "Several, instead of `port`: numbers, or `{port, container_port, protocol}`. The first is "
+        "the primary: its route, its health check and its address follow from it.",
+    ),
+    "container_port": Field(
+        "The port in the container, with `via: socat` or `docker`. It is the primary's; "
+        "a further one has its own in `ports`.",
+        "the same number as the host's port",
+    ),
+    "protocol": Field("What the port speaks. Only `http` can have a route.", "`http`"),
+    "via": Field(
+        "Who listens on the host's port: `socat` (a forwarder unit), `docker` (a published port), "
+        "`host` (a container on the host's network), `process` (a program outside Docker).",
+        "`socat` in a project with a network, `process` without",
+    ),
+    "allow": Field(
+        "Who may reach the port directly: a list of `any`, zones, projects and CIDRs.",
+        "nobody: what portgen binds (`socat`, `docker`) listens on 127.0.0.1 only. A program that "
+        "binds its port itself is as open as ufw's default policy says",
+    ),
+    "route": Field(
+        "The prefix under which nginx serves it, such as `/wiki/`, or a mapping with `path`. "
+        "It begins and ends with `/`; `{name}` is the service's name. `null` cancels a default.",
+        "none: nginx does not serve it",
+    ),
+    "health": Field("The path of a health check, for the port pages: `/api/health`.", "`/`"),
+    "address": Field(
+        "Pins the container's IPv4 address. `move` and `swap` write it, so that the container keeps "
+        "running unchanged.",
+        "counted from its port: subnet + 16 + port - the project's lowest port",
+    ),
+    "compose_service": Field(
+        "Its name in the compose file, if that differs.", "the service's name"
+    ),
+    "timeout": Field(
+        "How long a reply or an idle connection may take: seconds, or `90s`, `5m`, `1h`; 7 days "
+        "at most.",
+        "300 seconds",
+    ),
+    "schedule": Field("When it runs, for a service without a port: one printable line."),
+    "assigned": Field("The day it got its port: `2025-09-22`."),
+    "notes": Field("For people; may have several lines."),
+    "ignore": Field("`{rule: reason}`: lint rules that say nothing about this service."),
+}
+
+# A project's default says the same about all of its services.
+OF_DEFAULTS = (
+    "via",
+    "container_port",
+    "protocol",
+    "allow",
+    "route",
+    "health",
+    "timeout",
+    "status",
+    "assigned",
+)
+
+
+def _with_defaults() -> dict[str, Field]:
+    """A service's fields, with the project's `defaults` before the default of each."""
+    found = {}
+    for name, field in _SERVICE.items():
+        found[name] = field
+        if name in OF_DEFAULTS:
+            default = f"the project's `defaults`, else {field.default}"
+            found[name] = Field(field.meaning, default)
+    return found
+
+
+FIELDS: dict[str, dict[str, Field]] = {
+    "Inventory": {
+        "version": Field("The version of this format: `1`.", REQUIRED),
+        "hosts": Field("The machines, by name. Each gets a folder `output/<name>/`."),
+        "projects": Field("Who owns which ports, by name; and the services that hold them."),
+    },
+    "Host": {
+        "zones": Field("Names for `allow`: `{lan: [192.168.0.0/16], vpn: [10.8.0.0/24]}`."),
+        "reserved": Field("Ports that no service may take: `22`, `8000-8099`, or a list."),
+        "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
+    },
+    "Nginx": {
+        "server_name": Field(
+            "The names or addresses that visitors type: one, or a list; `*.example.com`, "
+            "`.example.com` and `www.*` too, but not `_`. nginx answers for these names only.",
+            "none: no server block; include `snippets/portgen-locations.conf` in your own",
+        ),
+        "upstream": Field(
+            "Where nginx sends a route's requests: to the host's `port`, or to the container's "
+            "`address`. `portgen init` writes `address`.",
+            "`port`",
+        ),
+        "listen": Field("nginx's port for http.", "`80`"),
+        "listen_tls": Field("nginx's port for https.", "443 where there is `tls`, else none"),
+        "allow": Field(
+            "Who may reach nginx's ports: a list of `any`, zones, projects and CIDRs. nginx listens "
+            "on IPv4.",
+            "no firewall rule from portgen: as open as ufw's default policy says",
+        ),
+        "tls": Field(
+            "`{certificate, key}`: two paths on the host. With it `listen` redirects to "
+            "`listen_tls`.",
+            "none: http only",
+        ),
+    },
+    "Tls": {
+        "certificate": Field("The absolute path of the certificate on the host.", REQUIRED),
+        "key": Field("The absolute path of its key. The key itself never stands here.", REQUIRED),
+    },
+    "Project": {
+        "title": Field("Its name for people: one printable line.", "the project's name"),
+        "purpose": Field("What it is for, on the port pages: one printable line."),
+        "status": Field("`active`, `planned` or `retired`, for all its services.", "`active`"),
+        "host": Field("The name of its host.", "the only host; required where there are several"),
+        "ports": Field(
+            "What it owns: `5000-5399`, `5432`, or a list without a port twice. Two projects of a "
+            "host may not share a port.",
+            "none: its services take ports that no other project owns",
+        ),
+        "network": Field(
+            "`{name, subnet}`: its containers' Docker network. The gateway is the first address, "
+            "fixed addresses begin at the 16th, the upper half is for containers without one.",
+            "none: nothing can be `via: socat`",
+        ),
+        "compose": Field(
+            "`{file: PATH}`: the team's own compose file. `lint` and `verify` report what portgen's "
+            "override would contradict in it.",
+            "none: not read; the install guide takes the one in `/srv/<project>`",
+        ),
+        "groups": Field(
+            "Planned parts of its ports: a list of `{name, ports, purpose}`. `portgen next` takes a "
+            "port of a group with `--group` only.",
+        ),
+        "reserved": Field("Ports of its own that no service may take."),
+        "shared_by": Field("Projects that use it too, for the port pages: a list of names."),
+        "defaults": Field(
+            "What its services have where they don't say otherwise: any of "
+            + ", ".join(f"`{name}`" for name in OF_DEFAULTS)
+            + ". A service's `null` cancels `allow`, `route`, `health`, `timeout` or `assigned`.",
+        ),
+        "services": Field("Its services, by name. A name is unique on a host."),
+    },
+    "Network": {
+        "name": Field(
+            "Docker's name of the network, and compose's key for it; not `host`, `bridge`, `none` "
+            "or `default`.",
+            REQUIRED,
+        ),
+        "subnet": Field("An IPv4 network from /8 to /29: `172.30.0.0/24`.", REQUIRED),
+    },
+    "Compose": {"file": Field("A path, relative to the inventory's folder.", REQUIRED)},
+    "Group": {
+        "name": Field("What `portgen next --group` and `add --group` call it.", REQUIRED),
+        "ports": Field("`5031-5040`, a port, or a list; all of them the project's.", REQUIRED),
+        "purpose": Field("What it is for, on the port pages: one printable line."),
+    },
+    "Defaults": {name: _SERVICE[name] for name in OF_DEFAULTS},
+    "Service": _with_defaults(),
+    "PortEntry": {
+        "port": Field("The host's port, 1 to 65535.", REQUIRED),
+        "container_port": Field(
+            "The port in the container, with `via: socat` or `docker`.",
+            "the same number; of the first entry the service's `container_port`, if there is one",
+        ),
+        "protocol": Field("`http`, `tcp` or `udp`.", "the service's"),
+    },
+    "Route": {
+        "path": Field(
+            "The prefix: it begins and ends with `/`; `{name}` is the service's name.", REQUIRED
+        ),
+        "strip": Field(
+            "`true`: the application sees `/x` for `/prefix/x`, and the header "
+            "`X-Forwarded-Prefix: /prefix`. `false`: it sees the whole path, and no such header.",
+            "`true`",
+        ),
+        "allow": Field(
+            "Who may use the route: a list of `any`, zones, projects and CIDRs. It does not open "
+            "the port, and the service's own `allow` does not apply to the route.",
+            "everybody who may reach nginx",
+        ),
+        "auth_file": Field(
+            "The path of an htpasswd file on the host: visitors need a password.", "no password"
+        ),
+        "max_body": Field(
+            "The largest request body, nginx's `client_max_body_size`: `10m`; `0` is any size.",
+            "nginx's own: 1m, unless it is set elsewhere",
+        ),
+        "buffering": Field(
+            "Whether nginx collects a reply before it passes it on. `false`: what the application "
+            "sends arrives at once, as server-sent events need it.",
+            "`false` (nginx's own default is on)",
+        ),
+        "timeout": Field("For this route, instead of the service's.", "the service's"),
+        "extra": Field(
+            "A list of raw nginx directives, copied as they are; lint notes each. One that repeats "
+            "what the location sets is an error, and so is `include` unless `ignore` gives a "
+            "reason.",
+        ),
+    },
+}
+
+
+def description(struct: str, name: str) -> str:
+    """What an editor shows of a field: its meaning and its default."""
+    field = FIELDS[struct][name]
+    if field.default == REQUIRED:
+        return f"{field.meaning} Required."
+    return f"{field.meaning} Default: {field.default}."

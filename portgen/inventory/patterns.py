@@ -1,0 +1,49 @@
+"""Patterns for the JSON Schema: what portgen's own parsers accept, as regular expressions say it.
+
+In: nothing. Out: patterns that Python and ECMA read alike. Pure. None may refuse a text that
+`values` accepts; what a pattern can't say (a range that runs backwards, host bits) only `values`
+finds.
+"""
+
+from __future__ import annotations
+
+
+def up_to(most: int) -> str:
+    """A pattern for the numbers from 0 to `most`, in as many digits as `most` has or fewer; with
+    zeros before them or without."""
+    digits = str(most)
+    choices = []
+    if len(digits) > 1:
+        choices.append(f"[0-9]{{1,{len(digits) - 1}}}")
+    for place, digit in enumerate(digits):
+        if digit != "0":
+            below = f"[0-{int(digit) - 1}]" if digit != "1" else "0"
+            rest = len(digits) - place - 1
+            choices.append(digits[:place] + below + (f"[0-9]{{{rest}}}" if rest else ""))
+    return f"(?:{'|'.join([*choices, digits])})"
+
+
+# Python's `$` also matches before a final newline; this one matches at the very end only, in Python
+# and in ECMA alike.
+END = r"$(?!\n)"
+
+_PORT = f"(?!0+(?![0-9])){up_to(65535)}"
+PORTS = f"^{_PORT}(-{_PORT})?{END}"
+
+# An octet with a zero before it is ambiguous, and refused.
+_OCTET = f"(?!0[0-9]){up_to(255)}"
+_ADDRESS = rf"{_OCTET}(\.{_OCTET}){{3}}"
+IPV4 = f"^{_ADDRESS}{END}"
+CIDR = f"^({_ADDRESS}(/0?{up_to(32)})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/{up_to(128)})?){END}"
+# Not of `this` network, loopback, multicast or reserved; from /8 to /29.
+SUBNET = rf"^(?!0\.|127\.|22[4-9]\.|2[3-5][0-9]\.){_ADDRESS}/(0{{0,2}}[89]|0?[12][0-9]){END}"
+
+_NO_SUCH_DAY = r"0000|[0-9]{4}-(02|04|06|09|11)-31|[0-9]{4}-02-30"
+DATE = f"^(?!{_NO_SUCH_DAY})[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){END}"
+
+# From 1 second to 7 days, in six digits at most.
+DURATION = rf"^(?=[0-9]{{1,6}}[smh]?$)(?!0+[smh]?$)0*({up_to(604800)}s?|{up_to(10080)}m|{up_to(168)}h){END}"
+
+# What the rule route-unsafe lets pass, in a service's own route.
+_SEGMENT = r"(?!\.{1,2}/)([A-Za-z0-9._~-]|\{name\})+"
+ROUTE = f"^/({_SEGMENT}/)*{END}"
