@@ -50,20 +50,24 @@ class Compared(NamedTuple):
     unmerged: frozenset[str] = frozenset()
 
 
+def load(settings: Settings) -> Source:
+    """Load. Raises PortgenError where the inventory can't be loaded."""
+    from portgen.inventory import source
+
+    return source.load(settings.inventory, settings.inventory_name, settings.looked)
+
+
 def plan(settings: Settings) -> tuple[Source, Plan]:
     """Load and plan. Raises PortgenError where the inventory can't be loaded."""
-    from portgen.inventory.source import load
     from portgen.plan import planner
 
-    source = load(settings.inventory, settings.inventory_name)
+    source = load(settings)
     return source, planner.make(source.inventory)
 
 
 def check(settings: Settings) -> Checked:
     """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    from portgen.inventory.source import load
-
-    return check_source(load(settings.inventory, settings.inventory_name))
+    return check_source(load(settings))
 
 
 def check_source(source: Source) -> Checked:

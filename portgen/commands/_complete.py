@@ -7,14 +7,16 @@ until TAB is pressed.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from portgen.problem import PortgenError
-from portgen.settings import Settings
+from portgen.settings import INVENTORY, Settings, nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -143,8 +145,6 @@ def _settings(ctx: click.Context) -> Settings:
             if level.params.get(name) is not None:
                 given.setdefault(name, level.params[name])
         level = level.parent
-    settings = Settings()
-    return settings._replace(
-        folder=settings.folder / given.get("folder", ""),
-        inventory_name=given.get("inventory_name", settings.inventory_name),
-    )
+    if not given and not os.path.lexists(INVENTORY):
+        given["folder"] = nearest().folder or ""
+    return Settings(Path(given.get("folder", "")), given.get("inventory_name", INVENTORY))

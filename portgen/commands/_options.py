@@ -7,6 +7,7 @@ there, and the later one wins.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -15,8 +16,9 @@ from typing import Any, TypeVar
 
 import click
 
+from portgen import screen
 from portgen.commands import _complete
-from portgen.settings import Settings, Style, wants_color
+from portgen.settings import INVENTORY, Settings, Style, nearest, wants_color
 
 R = TypeVar("R")
 
@@ -35,7 +37,7 @@ _OPTIONS = (
         "inventory_name",
         shell_complete=_complete.files,
         metavar="FILE",
-        help="The inventory.  [default: inventory.yaml]",
+        help="The inventory.  [default: inventory.yaml, here or in a folder above]",
     ),
     click.option(
         "-o",
@@ -112,7 +114,18 @@ def global_options(body: Callable[..., R]) -> Callable[..., R]:
 
 
 def with_settings(body: Callable[..., R]) -> Callable[..., R]:
-    """The global options, and the `Settings` that follow from them as the body's first argument."""
+    """The global options, and the `Settings` that follow from them as the body's first argument.
+    Where no inventory is named, the nearest one in the folders above is used."""
+
+    @wraps(body)
+    def with_first(settings: Settings, *args: Any, **options: Any) -> R:
+        return body(found(settings), *args, **options)
+
+    return with_settings_here(with_first)
+
+
+def with_settings_here(body: Callable[..., R]) -> Callable[..., R]:
+    """The same, for a command that needs no inventory: none is looked for."""
 
     @wraps(body)
     def with_first(*args: Any, **options: Any) -> R:
@@ -120,6 +133,21 @@ def with_settings(body: Callable[..., R]) -> Callable[..., R]:
         return body(settings, *args, **options)
 
     return global_options(with_first)
+
+
+def found(settings: Settings) -> Settings:
+    """The settings with the folder in which the inventory is found: here, as by `-C` and `-i`, or
+    in a folder above. Says so where it is not here."""
+    given = click.get_current_context().ensure_object(dict)
+    if "folder" in given or "inventory_name" in given or os.path.lexists(INVENTORY):
+        return settings
+    folder, looked = nearest()
+    if folder is None:
+        return settings._replace(looked=looked)
+    given["folder"] = folder  # also for a command that this one calls, and for what goes wrong
+    settings = settings_of(given)
+    screen.status(f"using {settings.inventory}", settings.style)
+    return settings
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
@@ -134,7 +162,7 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     )
     return Settings(
         folder=Path(folder),
-        inventory_name=given.get("inventory_name", "inventory.yaml"),
+        inventory_name=given.get("inventory_name", INVENTORY),
         output_name=given.get("output_name", "output").rstrip("/") or "/",
         style=style,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from portgen.commands._options import with_settings
+from portgen.commands._options import with_settings_here
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
@@ -20,7 +20,7 @@ Examples:
   portgen completion fish > ~/.config/fish/completions/portgen.fish"""
 )
 @click.argument("shell", type=click.Choice(SHELLS))
-@with_settings
+@with_settings_here
 def command(_settings: Settings, shell: str) -> None:
     """Print the script for SHELL that completes commands, options, names and revisions."""
     from click import shell_completion

@@ -54,14 +54,13 @@ def command(settings: Settings, revisions: tuple[str, ...]) -> int:
 
 
 def _of_revisions(settings: Settings, old: str, new: str | None = None) -> tuple[Review, Source]:
-    from portgen.inventory.source import load
     from portgen.machine import git
     from portgen.plan import planner
     from portgen.review import compare
 
     before = git.load(old, settings.inventory, settings.inventory_name)
     if new is None:
-        after = load(settings.inventory, settings.inventory_name)
+        after = chain.load(settings)
     else:
         after = git.load(new, settings.inventory, settings.inventory_name)
     review = compare.of_plans(planner.make(before.inventory), planner.make(after.inventory))

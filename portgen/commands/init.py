@@ -100,7 +100,7 @@ repos:
 @click.command(epilog="Example: portgen init ports && cd ports && portgen render")
 @click.argument("into", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @_options.dry_run
-@_options.with_settings
+@_options.with_settings_here
 def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     """Make a small project in DIR (default: here) that renders at once.
 

@@ -7,7 +7,7 @@ import textwrap
 import click
 
 from portgen import chain, screen
-from portgen.commands._options import with_settings
+from portgen.commands._options import found, with_settings_here
 from portgen.files import memory
 from portgen.problem import Exit, Problem
 from portgen.settings import Settings, Style
@@ -21,7 +21,7 @@ from portgen.settings import Settings, Style
     is_flag=True,
     help="List the rules and what they find; with -v also examples.",
 )
-@with_settings
+@with_settings_here
 def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
 
@@ -30,6 +30,7 @@ def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     if list_rules:
         _list_rules(settings.style)
         return Exit.OK
+    settings = found(settings)
     problems = _problems(settings)
     screen.problems(problems, settings.style)
     if not problems:

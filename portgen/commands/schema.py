@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from portgen.commands._options import with_settings
+from portgen.commands._options import with_settings_here
 from portgen.commands._schema import inventory_schema
 from portgen.settings import Settings
 
@@ -18,7 +18,7 @@ Examples:
 @click.option(
     "--records", "of_records", is_flag=True, help="The schema of what --format json prints."
 )
-@with_settings
+@with_settings_here
 def command(_settings: Settings, of_records: bool) -> None:
     """Print the inventory's JSON Schema, for editors."""
     if of_records:

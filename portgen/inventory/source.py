@@ -74,9 +74,9 @@ class _Lines:
         return Problem(rule, Severity.ERROR, message, self.at(offset), hint)
 
 
-def load(path: Path, shown: str | None = None) -> Source:
+def load(path: Path, shown: str | None = None, looked: str = "") -> Source:
     """Read and check the inventory at `path`; `shown` is its name in messages (default: the path as
-    given).
+    given), `looked` where else it was looked for.
 
     Raises PortgenError: Exit.INVENTORY with every fault of the earliest stage that fails, or when
     it can't be read.
@@ -87,11 +87,10 @@ def load(path: Path, shown: str | None = None) -> Source:
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise PortgenError(f"{path.parent}: no such folder", Exit.INVENTORY) from None
-        raise PortgenError(
-            f"{path}: no such inventory",
-            Exit.INVENTORY,
-            hint="`portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file",
-        ) from None
+        hint = "`portgen init` makes one; `-C DIR` names its folder, `-i FILE` its file"
+        if looked:
+            hint += f"; {looked}"
+        raise PortgenError(f"{path}: no such inventory", Exit.INVENTORY, hint=hint) from None
     except OSError as error:
         raise PortgenError(f"{name}: can't be read: {error.strerror}", Exit.INVENTORY) from None
     return parse(data, name)

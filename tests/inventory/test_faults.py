@@ -758,7 +758,7 @@ def test_the_real_program_ends_with_3_and_without_a_traceback(tmp_path: Path) ->
 
 
 def test_a_missing_inventory(portgen: Run) -> None:
-    run = portgen("render")
+    run = portgen("render", "-C", ".")
     assert (run.code, run.out) == (Exit.INVENTORY, "")
     assert (
         run.err == "error: inventory.yaml: no such inventory\n"
