@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -108,6 +109,37 @@ def diff_line(line: str, style: Style) -> str:
         return click.style(body, bold=True) + "\n"
     colour = _DIFF_COLOURS.get(line[:1])
     return click.style(body, fg=colour) + "\n" if colour else line
+
+
+def width() -> int | None:
+    """A terminal's columns; None where stdout is not one: a pipe gets everything whole."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def wrapped(text: str, columns: int) -> str:
+    """Paragraphs in lines of at most so many columns; of a list, each item by itself."""
+    import textwrap
+
+    paragraphs = []
+    for paragraph in text.strip().split("\n\n"):
+        items = []
+        for item in re.split(r"\n(?=\s*- )", paragraph):
+            indent = "  " if item.lstrip().startswith("- ") else ""
+            items.append(
+                textwrap.fill(
+                    " ".join(item.split()),
+                    columns,
+                    subsequent_indent=indent,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+        paragraphs.append("\n".join(items))
+    return "\n\n".join(paragraphs)
 
 
 # --- findings -------------------------------------------------------------------------------------

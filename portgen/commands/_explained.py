@@ -6,8 +6,6 @@ record, printed.
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -174,12 +172,11 @@ class _Table(NamedTuple):
 
 
 def _show_tables(tables: Iterable[_Table], style: Style) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     shown = []
     for table in tables:
         lines = [screen.heading(table.title, style)]
         if table.rows:
-            lines += screen.table(table.head, table.rows, style, width)
+            lines += screen.table(table.head, table.rows, style, screen.width())
         shown.append("".join(f"{line}\n" for line in lines))
     if shown:
         screen.show("\n".join(shown), style)

@@ -12,6 +12,9 @@ from portgen.files import memory
 from portgen.problem import Exit, Problem
 from portgen.settings import Settings, Style
 
+COLUMNS = 80  # of prose that goes to a pipe
+MOST_COLUMNS = 100  # of prose, however wide the terminal is
+
 
 @click.command(epilog="Example: portgen lint --strict --format github")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
@@ -58,9 +61,10 @@ def _list_rules(style: Style) -> None:
     """Each rule, what it reports, and with -v an example of it."""
     from portgen import rules
 
+    columns = min(screen.width() or COLUMNS, MOST_COLUMNS) - 4
     for name, rule in rules.every().items():
         summary, text, wrong, right = rules.documentation(rule)
-        description = f"{textwrap.fill(summary, 100)}\n\n{text}".rstrip()
+        description = screen.wrapped(f"{summary}\n\n{text}", columns)
         if style.verbose and wrong:
             description += f"\n\nWrong:\n{textwrap.indent(wrong, '    ')}"
             description += f"Right:\n{textwrap.indent(right, '    ').rstrip()}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,7 +73,7 @@ def _print(planned: Plan, rows: Sequence[Row], style: Style) -> None:
             click.echo()
         first = False
         click.echo(screen.heading(title, style), color=style.color)
-        for line in screen.table(head, [_cells(row) for row in section], style, _width()):
+        for line in screen.table(head, [_cells(row) for row in section], style, screen.width()):
             click.echo(line, color=style.color)
 
 
@@ -114,7 +112,7 @@ def _print_free(rooms: Sequence[Room], style: Style) -> None:
         cells.append((room.project.name, group, str(room.size), lines[0], purpose))
         for line in lines[1:]:
             cells.append(("", "", "", line, ""))
-    for line in screen.table(head, cells, style, _width()):
+    for line in screen.table(head, cells, style, screen.width()):
         click.echo(line, color=style.color)
 
 
@@ -133,8 +131,3 @@ def _wrapped(ranges: Sequence[str]) -> Iterator[str]:
             line = ""
         line += f", {part}" if line else part
     yield line
-
-
-def _width() -> int | None:
-    """A terminal's columns; a pipe gets everything."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

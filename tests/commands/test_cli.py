@@ -470,3 +470,25 @@ def test_the_rules_are_listed_with_what_they_find(portgen: Run) -> None:
     assert re.findall(r"^([a-z-]+) \((?:error|warning|note)\)$", out, re.MULTILINE) == list(
         rules.every()
     )
+
+
+@pytest.mark.parametrize(("columns", "most"), [(None, 80), (60, 60), (250, 100)])
+def test_the_list_of_rules_is_as_wide_as_the_terminal(
+    portgen: Run, monkeypatch: pytest.MonkeyPatch, columns: int | None, most: int
+) -> None:
+    from portgen import screen
+
+    monkeypatch.setattr(screen, "width", lambda: columns)
+    lengths = [len(line) for line in portgen("lint", "--rules").out.splitlines()]
+    assert most - 8 < max(lengths) <= most
+
+
+def test_a_pipe_has_no_width_and_a_terminal_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from portgen import screen
+
+    assert screen.width() is None
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "72")
+    assert screen.width() == 72
