@@ -12,6 +12,7 @@ what stands beside a `$ref`, and editors show the innermost one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ def json_schema(rules: Mapping[str, str]) -> Schema:
     (_,), components = msgspec.json.schema_components(
         (Inventory,), schema_hook=_of_value, ref_template="#/definitions/{name}"
     )
+    _word_patterns(components)
     for name, component in components.items():
         component["title"] = fields.TITLES[name]
         # a docstring has line breaks, a description has none
@@ -64,8 +66,21 @@ def json_schema(rules: Mapping[str, str]) -> Schema:
 def _of_value(kind: type[Any]) -> Schema:
     """msgspec's schema_hook: the schemas of our `Value` types."""
     if issubclass(kind, Value):
-        return kind.schema
+        return deepcopy(kind.schema)
     raise TypeError(f"the inventory has no {kind}")
+
+
+def _word_patterns(part: Any) -> None:
+    """Say in words what a pattern asks for. Editors show that; other validators skip the key, which
+    is not a part of draft 7."""
+    if isinstance(part, list):
+        for item in part:
+            _word_patterns(item)
+    elif isinstance(part, dict):
+        if "pattern" in part:
+            part["patternErrorMessage"] = f"Expected: {part['description']}"
+        for item in part.values():
+            _word_patterns(item)
 
 
 # --- flat and described ---------------------------------------------------------------------------
@@ -127,6 +142,7 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
 
     services = project["properties"]["services"]
     services["type"] = ["object", "null"]  # `services:` with nothing below it
+    project["allOf"] = [_a_default_route_in_use(), _forwarders_need_a_network()]
     _refuse_name(services, "nginx")
     _refuse_name(host["properties"]["zones"], "any")
     _refuse_name(inventory["properties"]["projects"], "any")
@@ -143,16 +159,41 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
 
 
 def _allow_safe_routes_only(route: Schema) -> None:
-    """A service's own route, in both of its forms. A project's default is left to lint: it is wrong
-    only where a service has it."""
+    """A service's own route, in both of its forms."""
     path = route["properties"]["path"]
     route["pattern"] = patterns.ROUTE
     route["properties"] = {**route["properties"], "path": {**path, "pattern": patterns.ROUTE}}
 
 
+def _a_default_route_in_use() -> Schema:
+    """The same of a project's default, where at least one service with an http port has it."""
+    http = {"protocol": {"const": "http"}}
+    user = {"type": "object", "required": ["port"], "properties": {"route": False, **http}}
+    used = {"type": "object", "not": {"additionalProperties": {"not": user}}}
+    route = {"pattern": patterns.ROUTE, "properties": {"path": {"pattern": patterns.ROUTE}}}
+    return {
+        "if": {
+            "required": ["services", "defaults"],
+            "properties": {"services": used, "defaults": {"properties": http}},
+        },
+        "then": {"properties": {"defaults": {"properties": {"route": route}}}},
+    }
+
+
+def _forwarders_need_a_network() -> Schema:
+    with_port = {"anyOf": [{"required": ["port"]}, {"required": ["ports"]}]}
+    not_forwarded = {"properties": {"via": {"enum": ["docker", "host", "process"]}}}
+    each = {"additionalProperties": {"if": with_port, "then": not_forwarded}}
+    return {
+        "if": {"properties": {"network": {"type": "null"}}},
+        "then": {"properties": {"services": each}},
+    }
+
+
 def _reason() -> Schema:
     """Why a rule is ignored; each rule has a description of its own."""
     reason: Schema = msgspec.json.schema(Text)
+    _word_patterns(reason)
     del reason["description"]
     return reason
 
@@ -170,6 +211,7 @@ def _name_the_rules(ignore: Schema, rules: Mapping[str, str]) -> None:
 def _refuse_name(entries: Schema, name: str) -> None:
     names = entries["propertyNames"]
     names["pattern"] = f"^(?!{name}$){names['pattern'].removeprefix('^')}"
+    names["patternErrorMessage"] += f"; `{name}` means something else"
 
 
 def _refuse_placeholders(server_name: Schema) -> None:

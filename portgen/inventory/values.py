@@ -213,7 +213,7 @@ class Ports(Value):
     }
     schema: ClassVar[dict[str, Any]] = {
         **_one,
-        "description": "A port, a range (`5000-5399`), or a list of them",
+        "description": "A port, a range such as 5000-5399, or a list of them",
         "type": ["integer", "string", "array"],
         "items": {"description": "A port, or a range such as 5000-5399", **_one},
         "minItems": 1,
@@ -340,7 +340,7 @@ class Subnet(_Network):
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
         "pattern": patterns.SUBNET,
-        "description": "An IPv4 CIDR",
+        "description": "An IPv4 network from /8 to /29, such as 172.30.0.0/24",
     }
 
     @classmethod
@@ -370,7 +370,7 @@ class HostAddress(Value):
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
         "pattern": patterns.IPV4,
-        "description": "An IPv4 address",
+        "description": "An IPv4 address, such as 172.30.0.23",
     }
 
     def __init__(self, address: Address4) -> None:
@@ -389,7 +389,7 @@ class Cidr(_Network):
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
         "pattern": patterns.CIDR,
-        "description": "An IPv4 or IPv6 CIDR",
+        "description": "An IPv4 or IPv6 network or address, such as 192.168.0.0/16",
     }
 
     @classmethod
@@ -407,7 +407,7 @@ class Date(Value):
         "type": "string",
         "format": "date",
         "pattern": patterns.DATE,
-        "description": "YYYY-MM-DD",
+        "description": "A day, such as 2025-09-22",
     }
 
     def __init__(self, day: dt.date) -> None:
@@ -428,7 +428,7 @@ class Duration(Value):
 
     __slots__ = ("seconds",)
     schema: ClassVar[dict[str, Any]] = {
-        "description": "Seconds, or with a unit: 90s, 5m, 1h",
+        "description": "Seconds, or with a unit: 90s, 5m, 1h; 7 days at most",
         "type": ["integer", "string"],
         "minimum": 1,
         "maximum": 604800,

@@ -73,6 +73,19 @@ def json_like(text: str) -> Any:
     return json.loads(json.dumps(yaml.load(text, Loader)))
 
 
+def nginx(fields: str) -> str:
+    return f"version: 1\nhosts: {{box: {{nginx: {{{fields}}}}}}}\n"
+
+
+def project(fields: str) -> str:
+    return f"version: 1\nhosts: {{box: {{}}}}\nprojects: {{wall: {{{fields}}}}}\n"
+
+
+def service(fields: str) -> str:
+    network = "network: {name: wall, subnet: 172.30.0.0/24}"
+    return project(f"{network}, services: {{web: {{{fields}}}}}")
+
+
 # --- its form ------------------------------------------------------------------------------------
 
 
@@ -104,12 +117,12 @@ def schemas_in(schema: Any) -> Iterator[dict[str, Any]]:
             yield from schemas_in(value)
 
 
-def test_the_schema_uses_draft_7_only() -> None:
+def test_the_schema_uses_draft_7_and_words_for_its_patterns() -> None:
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     known = set(jsonschema.Draft7Validator.META_SCHEMA["properties"])
     for schema in schemas_in(SCHEMA):
-        assert set(schema) <= known, set(schema) - known
+        assert set(schema) - {"patternErrorMessage"} <= known, set(schema) - known
         assert "$ref" not in schema or len(schema) == 1, "draft 7 skips what stands beside a $ref"
 
 
@@ -155,8 +168,20 @@ def test_it_accepts_what_portgen_accepts_however_it_is_written(written: dict[str
         assert found(written) == []
 
 
-def test_it_accepts_services_with_nothing_below_them() -> None:
-    text = "version: 1\nhosts: {box: {}}\nprojects: {wall: {services: }}\n"
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "services: ",
+        "defaults: {route: /web}",
+        "defaults: {route: /web}, services: ",
+        "defaults: {route: /web}, services: {a: {}, b: {port: 5000, route: null}}",
+        "defaults: {route: /web, protocol: tcp}, services: {a: {port: 5000}}",
+        "defaults: {route: /web}, services: {a: {port: 5000, protocol: udp}}",
+        "services: {a: {via: socat}}",
+    ],
+)
+def test_it_accepts_what_nothing_uses(fields: str) -> None:
+    text = project(fields)
     assert is_accepted(text.encode())
     assert found(json_like(text)) == []
 
@@ -240,19 +265,6 @@ def test_the_pattern_of_a_route_says_what_the_rule_says(path: str) -> None:
 # --- what it refuses -----------------------------------------------------------------------------
 
 
-def nginx(fields: str) -> str:
-    return f"version: 1\nhosts: {{box: {{nginx: {{{fields}}}}}}}\n"
-
-
-def project(fields: str) -> str:
-    return f"version: 1\nhosts: {{box: {{}}}}\nprojects: {{wall: {{{fields}}}}}\n"
-
-
-def service(fields: str) -> str:
-    network = "network: {name: wall, subnet: 172.30.0.0/24}"
-    return project(f"{network}, services: {{web: {{{fields}}}}}")
-
-
 REFUSED = [
     "version: 2",
     "versions: 1",
@@ -275,6 +287,9 @@ REFUSED = [
     project("groups: [{ports: 5000-5009}]"),
     project("defaults: {port: 5000}"),
     project("services: {nginx: {}}"),
+    project("services: {a: {port: 5000, via: socat}}"),
+    project("defaults: {route: /web}, services: {a: {port: 5000}}"),
+    project("defaults: {route: {path: /web}}, services: {a: {port: 5000, protocol: http}}"),
     service("port: 70000"),
     service("port: '5000'"),
     service("port: 22:22"),
@@ -306,8 +321,8 @@ NOT_SEEN = [
     project("ports: 5000-5009, services: {a: {port: 5010}}"),
     project("ports: 5399-5000"),
     project("host: nowhere"),
-    project("services: {a: {port: 5000, via: socat}}"),
-    project("defaults: {route: /web}, services: {a: {port: 5000}}"),
+    project("defaults: {via: socat}, services: {a: {port: 5000}}"),
+    project("defaults: {route: /web}, services: {a: {ports: [5000]}}"),
 ]
 
 
@@ -321,6 +336,12 @@ def test_it_refuses_what_portgen_refuses(text: str) -> None:
 def test_it_leaves_to_lint_what_it_can_not_say(text: str) -> None:
     assert not is_accepted(text.encode())
     assert found(json_like(text)) == []
+
+
+def test_a_field_says_in_words_what_its_pattern_asks_for() -> None:
+    network = SCHEMA["definitions"]["Project"]["properties"]["network"]["properties"]
+    words = "Expected: An IPv4 network from /8 to /29, such as 172.30.0.0/24"
+    assert network["subnet"]["patternErrorMessage"] == words
 
 
 def test_it_says_what_is_wrong_with_a_value() -> None:
