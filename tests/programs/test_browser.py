@@ -32,11 +32,59 @@ SWITCHES = [
 NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
+# Six projects of a few ports; one service has tcp and udp at one number.
+HOME = b"""\
+version: 1
+hosts:
+  nas:
+    zones: {lan: [192.168.1.0/24]}
+    nginx: {allow: [lan]}
+projects:
+  names:
+    title: Names
+    ports: [53, 8053]
+    network: {name: names, subnet: 172.31.0.0/16}
+    defaults: {via: docker, allow: [lan]}
+    services:
+      names:
+        title: Pi-hole
+        purpose: Names and blocking
+        ports:
+          - {port: 8053, container_port: 80}
+          - {port: 53, protocol: tcp}
+          - {port: 53, protocol: udp}
+  git:
+    title: Git
+    ports: [2222, 3001]
+    services:
+      gitea:
+        title: Gitea
+        via: process
+        ports: [3001, {port: 2222, protocol: tcp}]
+        allow: [lan]
+        route: /git/
+  films: {ports: 8096, services: {films: {title: Films, port: 8096, via: process, allow: [lan]}}}
+  lights:
+    ports: 8123
+    network: {name: lights, subnet: 172.30.0.0/18}
+    services: {lights: {title: Lights, port: 8123, via: docker}}
+  sensors:
+    ports: 1883-1884
+    services: {sensors: {title: Sensors, port: 1883, protocol: tcp, via: process, allow: [lan]}}
+  papers:
+    ports: 8010
+    services:
+      papers: {title: Papers, port: 8010, via: process, protocol: tcp, allow: [lan]}
+      backup: {title: Backup, schedule: daily}
+"""
+
+
 class Site(NamedTuple):
     """The rendered pages, by what they are of."""
 
     es: str
     everything: str
+    home: str
     big: str
 
 
@@ -59,6 +107,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     sources = {
         "es": (ROOT / "inventory.yaml").read_bytes(),
         "everything": (EVERYTHING / "inventory.yaml").read_bytes(),
+        "home": HOME,
         "big": many(25000),
     }
     gc.disable()  # it would walk over 25,000 services again and again
@@ -144,7 +193,8 @@ def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
         "conflicts": "0",
     }
     assert (
-        page.locator("#where").inner_text() == "dashboards.example.com · 28 services in 3 projects"
+        page.locator("#where").inner_text()
+        == "dashboards.example.com · 28 services in 3 projects, and nginx"
     )
 
 
@@ -160,11 +210,14 @@ def test_a_search_finds_by_port_range_and_words(visit: Callable[..., Page], site
         "CLIENT 4": ["waiting-on-client-4"],
         ":5011": ["technician-kpi-wall"],
         "process lan": ["api-server"],
-        "america/chicago": ["cross-vendor-checks"],
+        "https://dashboards.example.com/dashboard/rfq-tickets/": ["rfq-tickets"],
+        "5400/tcp": ["api-server"],
+        "5400/udp": [],
         "5011": [],
     }.items():
         page.get_by_role("searchbox").fill(query)
-        shows(page.get_by_role("status"), f"{len(found)} of 29 services")
+        found_text = f"{len(found)} of 29 services, {len(found)} of 29 ports"
+        shows(page.get_by_role("status"), found_text)
         assert names(page) == found, query
         assert page.locator("#nothing").is_visible() == (not found)
 
@@ -178,7 +231,7 @@ def test_a_project_narrows_the_table(visit: Callable[..., Page], site: Site) -> 
 def test_a_column_sorts_up_then_down_and_says_so(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.es)
     assert page.locator("th[aria-sort]").get_attribute("data-column") == "port"
-    assert column(page, "port")[:3] == ["80\n443", "5000", "5001"]
+    assert column(page, "port")[:4] == ["80", "443", "5000", "5001"]
     head = page.get_by_role("columnheader", name="Service")
     head.get_by_role("button").focus()
     page.keyboard.press("Enter")
@@ -204,7 +257,7 @@ def test_each_route_links_to_its_address(visit: Callable[..., Page], site: Site)
     page = visit(site.es)
     link = page.locator("[data-name='smartnumbers'] a")
     assert link.get_attribute("href") == "https://dashboards.example.com/dashboard/smartnumbers/"
-    assert page.locator("tbody a").count() == 25
+    assert page.locator("tbody a").count() == 26
 
 
 def test_nothing_links_to_what_is_not_rendered(visit: Callable[..., Page], site: Site) -> None:
@@ -252,6 +305,152 @@ def test_a_link_into_the_page_opens_that_service(
     assert page.locator("[data-name='smartnumbers']").is_visible()
 
 
+# --- a row a port --------------------------------------------------------------------------------
+
+
+def test_each_port_of_a_service_has_a_row(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.home)
+    ports = ["53/tcp", "53/udp", "80", "1883", "2222", "3001", "8010", "8053", "8096", "8123", "–"]
+    assert column(page, "port") == ports
+    shows(page.get_by_role("status"), "8 services, 10 ports")
+    second = page.locator("[data-anchor='2222']")
+    assert second.locator(".col-service").inner_text() == "Gitea also 3001"
+    second.get_by_role("button").click()
+    assert page.locator("#detail-gitea ol").all_inner_texts() == [
+        "nas:2222\na program outside Docker",
+        "/git/\nnginx\n127.0.0.1:3001\na program outside Docker",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "ports"),
+    [
+        ("53/udp", ["53/udp"]),
+        ("53/tcp", ["53/tcp"]),
+        (":53", ["53/tcp", "53/udp"]),
+        (":80", ["80", "8053"]),
+        ("53", ["53/tcp", "53/udp"]),
+        ("50-60", ["53/tcp", "53/udp"]),
+        ("2000-3001", ["2222", "3001"]),
+        ("pi-hole", ["53/tcp", "53/udp", "8053"]),
+        ("/git/", ["3001"]),
+        ("nas:8096", ["8096"]),
+        ("8123/http", ["8123"]),
+        ("backup", ["–"]),
+    ],
+)
+def test_a_search_finds_second_ports(
+    visit: Callable[..., Page], site: Site, query: str, ports: list[str]
+) -> None:
+    page = visit(site.home)
+    page.get_by_role("searchbox").fill(query)
+    assert column(page, "port") == ports
+
+
+def test_what_a_search_matched_is_counted_in_services_and_ports(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.home)
+    page.get_by_role("searchbox").fill("pi-hole")
+    shows(page.get_by_role("status"), "1 of 8 services, 3 of 10 ports")
+
+
+def test_what_speaks_http_and_is_open_has_a_link_by_its_port(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    """No link for tcp and udp, nor for what only the host itself reaches. Here nginx has no
+    name of its own, so a route's address is not known either."""
+    page = visit(site.home)
+    links = page.locator("tbody a")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "http://nas:3001/",
+        "http://nas:8053/",
+        "http://nas:8096/",
+    ]
+    assert [link.inner_text() for link in links.all()] == ["nas:3001", "nas:8053", "nas:8096"]
+    page.get_by_role("button", name="Films").click()
+    assert "nas, the host's name in the inventory" in page.locator("#detail-films").inner_text()
+
+
+def test_a_link_by_port_has_the_first_name_of_nginx(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    link = page.locator("[data-name='api-server'] a")
+    assert link.get_attribute("href") == "http://dashboards.example.com:5400/"
+
+
+# --- what is shown stands in the address ---------------------------------------------------------
+
+
+def test_a_search_can_be_sent_as_a_link(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.home)
+    page.get_by_role("searchbox").fill("53/udp")
+    page.wait_for_url("**#q=53%2Fudp")
+    again = visit(page.url)
+    assert again.get_by_role("searchbox").input_value() == "53/udp"
+    assert column(again, "port") == ["53/udp"]
+
+
+def test_filter_order_and_details_are_in_the_link_too(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(site.home)
+    page.get_by_role("combobox", name="Project").select_option("Names")
+    head = page.get_by_role("columnheader", name="Port").get_by_role("button")
+    head.click()
+    page.locator("[data-anchor='53/udp']").get_by_role("button").click()
+    page.wait_for_url("**#project=names&sort=-port&open=53%2Fudp")
+    again = visit(page.url)
+    assert column(again, "port") == ["8053", "53/tcp", "53/udp"]
+    assert again.locator("tr.detail").count() == 1
+    assert again.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+
+
+def test_back_and_forward_lead_through_the_searches(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.home)
+    box = page.get_by_role("searchbox")
+    box.fill("git")
+    page.wait_for_url("**#q=git")
+    box.fill("gitea")  # letters of one search share a step
+    page.wait_for_url("**#q=gitea")
+    page.get_by_role("combobox", name="Project").select_option("Names")
+    page.wait_for_url("**#q=gitea&project=names")
+    page.go_back()
+    assert column(page, "port") == ["2222", "3001"]
+    page.go_back()
+    assert box.input_value() == ""
+    assert len(column(page, "port")) == 11
+    page.go_forward()
+    assert box.input_value() == "gitea"
+
+
+@pytest.mark.parametrize(("fragment", "focus"), [("53/udp", "53/udp"), ("names", "8053")])
+def test_a_short_link_leads_to_a_port(
+    visit: Callable[..., Page], site: Site, fragment: str, focus: str
+) -> None:
+    page = visit(f"{site.home}#{fragment}")
+    assert page.locator("tr:has(:focus) .col-port").inner_text() == focus
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "q=%E0%A4%A",
+        "%E0%A4%A",
+        "project=%3Cscript%3E&sort=__proto__&open=constructor",
+        "open=javascript:alert(1)",
+        "sort=-",
+        "javascript:alert(1)",
+    ],
+)
+def test_nothing_in_the_address_is_more_than_text(
+    visit: Callable[..., Page], site: Site, fragment: str
+) -> None:
+    page = visit(f"{site.home}#{fragment}")
+    assert page.locator("img, main script").count() == 0
+    assert page.locator("th[aria-sort]").count() == 1
+
+
 # --- the map -------------------------------------------------------------------------------------
 
 
@@ -270,12 +469,14 @@ def test_the_map_has_one_tab_stop_a_project_and_arrows_within(
     )
     for key, port in [
         ("ArrowRight", 5001),
-        ("ArrowDown", 5051),
-        ("ArrowDown", 5101),
-        ("End", 5149),
-        ("Home", 5100),
-        ("ArrowLeft", 5099),
-        ("ArrowUp", 5049),
+        ("ArrowDown", 5021),
+        ("ArrowDown", 5041),
+        ("End", 5059),
+        ("Home", 5040),
+        ("ArrowLeft", 5039),
+        ("ArrowUp", 5019),
+        ("PageDown", 5020),
+        ("Control+End", 5399),
         ("PageUp", 5025),
         ("PageDown", 5025),
         ("Control+Home", 5000),
@@ -386,6 +587,42 @@ def test_a_group_shows_its_ports(visit: Callable[..., Page], site: Site) -> None
     assert picked == list(range(5031, 5041))
 
 
+def test_projects_of_a_few_ports_are_one_list(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.home)
+    grid = page.get_by_role("grid")
+    assert grid.count() == 1
+    assert [" ".join(line.split()) for line in grid.get_by_role("row").all_inner_texts()] == [
+        "Names names, 172.31.0.0/16 53 8053",
+        "Git 2222 3001",
+        "films 8096",
+        "lights lights, 172.30.0.0/18 8123",
+        "sensors 1883 1884",
+        "papers 8010",
+    ]
+    grid.locator("[tabindex='0']").focus()
+    for key, port in [
+        ("ArrowRight", 8053),
+        ("ArrowRight", 2222),
+        ("End", 3001),
+        ("ArrowDown", 8096),
+        ("ArrowUp", 2222),
+        ("Control+End", 8010),
+        ("ArrowUp", 1883),
+        ("End", 1884),
+        ("PageDown", 8010),
+        ("PageUp", 1883),
+        ("Control+Home", 53),
+        ("ArrowLeft", 53),
+    ]:
+        page.keyboard.press(key)
+        assert focused(page).startswith(f"{port}:"), key
+        assert grid.locator("[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    assert focused(page) == "Pi-hole"
+    page.locator("[data-port='8096']").click()
+    assert focused(page) == "Films"
+
+
 # --- values are text -----------------------------------------------------------------------------
 
 
@@ -406,7 +643,7 @@ def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], si
 @pytest.mark.parametrize("which", Site._fields)
 def test_no_page_scrolls_sideways(visit: Callable[..., Page], site: Site, which: str) -> None:
     page = visit(getattr(site, which), width=400)
-    page.get_by_role("button", name=re.compile("Hub|Alpha|Dashboard 0")).first.click()
+    page.get_by_role("button", name=re.compile("Hub|Alpha|Gitea|Dashboard 0")).first.click()
     for width in (400, 320, 768, 1024, 1400):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(NEXT_FRAME)
@@ -419,6 +656,55 @@ def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], s
     page.set_viewport_size({"width": 900, "height": 400})
     page.locator(".grid .row").first.locator(":nth-child(25)").wait_for()
     assert focused(page).startswith("5014:")
+
+
+@pytest.mark.parametrize("which", ["es", "home"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
+def test_the_table_begins_on_the_first_screen(
+    visit: Callable[..., Page], site: Site, which: str, width: int, height: int
+) -> None:
+    page = visit(getattr(site, which), width=width)
+    for element in (page.get_by_role("searchbox"), page.locator("tbody tr").first):
+        box = element.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < height * 0.65
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_the_names_of_groups_are_whole(visit: Callable[..., Page], site: Site, width: int) -> None:
+    page = visit(site.es, width=width)
+    for name in page.locator(".groups b").all():
+        assert name.evaluate("element => element.getClientRects().length") == 1
+        box = name.bounding_box()
+        assert box is not None
+        assert box["height"] < 30  # one line
+
+
+def test_on_paper_are_all_rows_and_whole_addresses(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.es)
+    page.emulate_media(media="print", color_scheme="dark")
+    for hidden in ("#find", ".legend", ".map", ".jump", "th button"):
+        assert page.locator(hidden).first.is_hidden(), hidden
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    ground = page.evaluate(
+        "getComputedStyle(document.querySelector('.table-card')).backgroundColor"
+    )
+    assert ground == "rgb(255, 255, 255)"
+    assert page.locator("[data-name='smartnumbers'] .col-route a").inner_text() == (
+        "https://dashboards.example.com/dashboard/smartnumbers/"
+    )
+    head = page.locator("thead")
+    assert head.evaluate("element => getComputedStyle(element).display") == "table-header-group"
+    assert page.get_by_text("5031–5040").is_visible()
+
+
+def test_a_long_table_is_printed_whole(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(f"{site.big}#q=2000-2299")
+    assert len(names(page)) == 100
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("tbody tr.service").count() == 300
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert len(names(page)) == 100
 
 
 CONTRAST = """() => {
@@ -471,7 +757,7 @@ def test_many_services_are_a_picture_and_pages_of_a_table(
     page.get_by_role("button", name="Next").click()
     assert names(page)[0] == "dashboard-00099"
     page.get_by_role("searchbox").fill("26999")
-    shows(page.get_by_role("status"), "1 of 25,001 services")
+    shows(page.get_by_role("status"), "1 of 25,001 services, 1 of 25,001 ports")
     assert names(page) == ["dashboard-24999"]
     assert page.locator("#pager").is_hidden()
 

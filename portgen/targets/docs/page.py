@@ -9,7 +9,14 @@ import msgspec
 
 from portgen.inventory.values import Ports
 from portgen.plan.types import LISTENERS, Host
-from portgen.targets.docs.rows import Free, Known, nginx_ports, with_units
+from portgen.targets.docs.rows import (
+    Free,
+    Known,
+    direct_name,
+    is_direct,
+    nginx_ports,
+    with_units,
+)
 
 # What would end the script element, or a line of it, or begin markup in it. JSON reads the escapes
 # as the characters.
@@ -26,6 +33,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
         {
             "host": host.name,
             "url": url,
+            "direct": direct_name(host),
             "nginx": nginx,
             "reserved": _pairs(host.reserved),
             "listeners": LISTENERS,
@@ -68,8 +76,8 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
 
 
 def _record(one: Known) -> tuple[Any, ...]:
-    """A service as the page's script reads it, by position: `FIELDS` of ports.js names the
-    places."""
+    """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
+    name the places."""
     service, route = one.service, one.route
     ports = [
         (
@@ -77,6 +85,8 @@ def _record(one: Known) -> tuple[Any, ...]:
             service.documented_container_port(port),
             port.protocol,
             unit,
+            route is not None and route.port == port,
+            is_direct(service, port),
         )
         for port, unit in with_units(service)
     ]

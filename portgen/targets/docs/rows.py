@@ -56,15 +56,36 @@ class Held(NamedTuple):
 def base_url(server: Server) -> str | None:
     """Where a visitor's browser finds this nginx, without a slash at the end: by its first name
     that is not a pattern. One with a dot before it is a name too."""
-    name = next(
-        (name.removeprefix(".") for name in server.names if not re.search(r"^[*_]|\*$", name)), None
-    )
+    name = _first_name(server)
     if name is None:
         return None
     scheme, port, usual = (
         ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
     )
     return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
+
+
+def _first_name(server: Server) -> str | None:
+    for name in server.names:
+        if not re.search(r"^[*_]|\*$", name):
+            return name.removeprefix(".")
+    return None
+
+
+def direct_name(host: Host) -> str:
+    """The name by which a visitor's browser may find the host itself, past nginx: nginx's first
+    name that is not a pattern; without one, the name that the inventory gives the host."""
+    name = None
+    if host.server is not None:
+        name = _first_name(host.server)
+    return name or host.name
+
+
+def is_direct(service: Service, port: PlannedPort) -> bool:
+    """Whether a visitor's browser may open this port itself: it speaks http, and is not only for
+    the host."""
+    visited = service.reach.kind in ("sources", "policy", "unguarded")
+    return visited and service.status == "active" and port.protocol == "http"
 
 
 def known_service(service: Service, url: str | None) -> Known:

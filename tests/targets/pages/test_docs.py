@@ -219,7 +219,7 @@ def test_nothing_is_behind_the_port_of_a_retired_service() -> None:
     found = pages((EVERYTHING / "inventory.yaml").read_bytes())
     (record,) = [json.loads(line) for line in found.data.splitlines() if line.startswith('["gone"')]
     assert "172." not in json.dumps(record)
-    assert [[6050, None, "http", None]] in record
+    assert [[6050, None, "http", None, False, False]] in record
     assert "| **Gone** `gone` | 6050 | - | http | socat |" in found.guide
 
 
@@ -413,6 +413,7 @@ def test_a_host_without_projects_has_its_pages_too() -> None:
     assert json.loads(found.data) == {
         "host": "bare",
         "url": None,
+        "direct": "bare",
         "nginx": {"ports": [], "allow": [], "reach": ""},
         "reserved": [],
         "listeners": LISTENERS,

@@ -1,0 +1,261 @@
+  // --- table ----------------------------------------------------------------------------------------------------------
+  const PAGE = 100;          // rows of the table at a time
+  const LAST = "\uffff";
+  const COLUMNS = [
+    ["port", "Port", (row) => row.port ?? Infinity],
+    ["service", "Service", (row) => row.service.title],
+    ["project", "Project", (row) => titleOf(row.service)],
+    ["via", "Via", (row) => row.service.via + (row.service.address || "")],
+    ["allow", "Open to", (row) => row.service.reach],
+    ["route", "Link", (row) => (row.routed ? row.service.route : row.link) || LAST],
+    ["status", "Status", (row) => row.service.status],
+    ["assigned", "Assigned", (row) => row.service.assigned || LAST],
+  ];
+  // `open`: the row whose details are shown. `all`: on paper there are no pages to turn.
+  const view = { query: "", project: "", sort: "port", down: false, open: null, page: 0, found: rows, all: false };
+
+  const find = () => {
+    const matches = searched(view.query);
+    const found = rows.filter((row) => (!view.project || row.service.project === view.project) && matches(row));
+    const [, , key] = COLUMNS.find(([name]) => name === view.sort);
+    const compare = view.sort === "port" ? (a, b) => (a === b ? 0 : a < b ? -1 : 1) : collator.compare;
+    const turn = view.down ? -1 : 1;
+    const isLast = (value) => value === Infinity || value === LAST;
+    const keyed = found.map((row) => [key(row), row]);
+    keyed.sort(([a, one], [b, other]) => {
+      // Rows without a port, link or date come last, in both sort directions.
+      if (isLast(a) !== isLast(b)) return isLast(a) ? 1 : -1;
+      return compare(a, b) * turn || collator.compare(one.service.title, other.service.title) || one.port - other.port || (one.transport < other.transport ? -1 : 1);
+    });
+    view.found = keyed.map(([, row]) => row);
+    view.page = 0;
+  };
+
+  // --- the way to a service, and what else is known of it -----------------------------------------------------------------
+  const wayTo = (row) => {
+    const { service } = row;
+    const steps = [];
+    if (row.routed) steps.push(host.url ? withoutScheme(host.url) + service.route : service.route, "nginx", service.backend);
+    else steps.push(`${host.direct}:${row.endpoint}`);
+    // nginx may connect to the container's own address: then nothing is in between.
+    if (row.routed && !service.backend.startsWith("127.0.0.1:")) return steps;
+    const inside = `${service.address || "container"}:${row.inner}`;
+    if (service.via === "socat") steps.push(row.unit, inside);
+    if (service.via === "docker") steps.push("dockerd", inside);
+    if (service.via === "nginx") steps.push("nginx");
+    steps.push(host.listeners[service.via]);
+    return steps.filter(Boolean);
+  };
+  const chainTo = (row) => {
+    const chain = make("ol", { class: "chain", "aria-label": `How port ${row.endpoint} is reached` });
+    for (const step of wayTo(row)) chain.append(make("li", {}, make("span", {}, step)));
+    return chain;
+  };
+  const detailOf = (opened) => {
+    const { service } = opened;
+    // The row's own way first; all of a service's ports have one.
+    const leads = service.ports.length && service.status !== "retired" ? [opened, ...opened.others].slice(0, 12) : [];
+    const facts = make("dl", { class: "facts" });
+    const fact = (name, ...value) => { if (value[0]) facts.append(make("dt", {}, name), make("dd", {}, ...value)); };
+    const inward = (row) => (row.inner === null ? `${row.port} ${row.protocol}` : `${row.port} → ${row.inner} ${row.protocol}`);
+    fact("Name", service.name);
+    fact("Project", titleOf(service));
+    fact("Ports", service.rows.length > 1 ? service.rows.map(inward).join("\n") : "");
+    fact("Via", service.ports.length ? service.via : "");
+    fact("Route", service.access ? `${service.route} (${service.access})` : "");
+    if (opened.direct && opened.link && !host.url) fact("Link", `by ${host.direct}, the host's name in the inventory: your network has to know it`);
+    fact("Health", service.health);
+    fact("Runs", service.schedule);
+    fact("Assigned", service.assigned);
+    fact("Notes", service.notes);
+    return make("tr", { class: "detail", role: "row", id: `detail-${service.name}` },
+      make("td", { role: "cell", class: "empty" }), make("td", { role: "cell", colspan: COLUMNS.length - 1 }, ...leads.map(chainTo), facts));
+  };
+
+  // --- one row ------------------------------------------------------------------------------------------------------------
+  const cell = (name, label, ...children) => make("td", { role: "cell", class: `col-${name}${children.length ? "" : " empty"}`, "data-label": label }, ...children);
+  const portCell = (row) => {
+    const [number, transport] = row.endpoint.split("/");
+    return make("td", { role: "cell", class: "port col-port" }, number || "–", transport ? make("span", { class: "transport" }, `/${transport}`) : null);
+  };
+  const serviceCell = (row, beside) => {
+    const { service } = row;
+    const expanded = view.open === row;
+    const more = make("button", { type: "button", class: "more", "aria-expanded": String(expanded), "aria-controls": expanded ? `detail-${service.name}` : null }, service.title);
+    more.addEventListener("click", () => {
+      view.open = expanded ? null : row;
+      render();
+      keep();
+      focusRow(row);
+    });
+    const others = row.others.map((other) => other.endpoint);
+    const also = others.length > 4 ? `${others.slice(0, 3).join(", ")} and ${others.length - 3} more` : others.join(", ");
+    return make("td", { role: "cell", class: "col-service" }, more, " ",
+      others.length ? make("span", { class: "also" }, `also ${also}`) : null,
+      service.purpose && !beside ? make("span", { class: "purpose" }, service.purpose) : null);
+  };
+  // The visible text of a link; on paper `base` is printed before it, so that it is the whole address there.
+  const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
+  const linkParts = (row) => {
+    const { service, link } = row;
+    if (!row.routed) return link === null ? [] : [linkTo(link, "http://", `${host.direct}:${row.port}`)];
+    // A long path breaks at its slashes first.
+    const path = service.route.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]);
+    const isRoute = link !== null && link === routeLink(service.route);
+    const parts = [isRoute ? linkTo(link, host.url, make("wbr"), ...path) : make("span", { class: "mono" }, ...path)];
+    if (service.access) parts.push(make("span", { class: service.open.includes("route") ? "access any" : "access" }, service.access));
+    // The route's host name is not known, but the port's is.
+    if (link !== null && !isRoute) parts.push(linkTo(link, "http://", `${host.direct}:${row.port}`));
+    return parts;
+  };
+  // `beside`: the row above is another port of the same service.
+  const rowElement = (row, beside) => {
+    const { service } = row;
+    const has = service.ports.length > 0;
+    let via = service.schedule ? [service.schedule] : [];
+    if (has) via = [service.via, service.address ? make("span", { class: "mono" }, ` ${service.address}:${row.inner}`) : ""];
+    const status = row.clash ? "conflict" : service.status;
+    return make("tr", { class: `service${beside ? " beside" : ""}`, role: "row", "data-name": service.name, "data-anchor": row.anchor },
+      portCell(row),
+      serviceCell(row, beside),
+      cell("project", "", titleOf(service)),
+      cell("via", has ? "by" : "runs", ...via),
+      cell("allow", "open to", ...(has ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
+      cell("route", "", ...linkParts(row)),
+      cell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
+      cell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));
+  };
+
+  // --- the table as it stands -----------------------------------------------------------------------------------------------
+  const counted = (some) => [new Set(some.map((row) => row.service)).size, some.filter((row) => row.port !== null).length];
+  const [allServices, allPorts] = counted(rows);
+  const countText = () => {
+    const [found, ports] = counted(view.found);
+    if (view.found.length === rows.length) return `${plural(allServices, "service")}, ${plural(allPorts, "port")}`;
+    return `${count(found)} of ${plural(allServices, "service")}, ${count(ports)} of ${plural(allPorts, "port")}`;
+  };
+  const render = () => {
+    const pages = Math.max(1, Math.ceil(view.found.length / PAGE));
+    const shown = view.all ? view.found : view.found.slice(view.page * PAGE, (view.page + 1) * PAGE);
+    const elements = [];
+    shown.forEach((row, index) => {
+      const above = shown[index - 1];
+      elements.push(rowElement(row, above !== undefined && above.service === row.service && view.open !== above));
+      if (view.open === row) elements.push(detailOf(row));
+    });
+    byId("rows").replaceChildren(...elements);
+    byId("pager").hidden = pages === 1;
+    byId("page").textContent = `${count(view.page * PAGE + 1)}–${count(view.page * PAGE + shown.length)} of ${count(view.found.length)}`;
+    byId("previous").disabled = view.page === 0;
+    byId("next").disabled = view.page === pages - 1;
+    byId("nothing").hidden = view.found.length > 0;
+    byId("nothing").textContent = "No service matches. Ports that no service has are not in the table: see the ranges.";
+    byId("count").textContent = countText();
+    for (const head of byId("heads").children) {
+      if (head.dataset.column === view.sort) head.setAttribute("aria-sort", view.down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  };
+  const focusRow = (row) => {
+    const element = [...byId("rows").children].find((one) => one.dataset.name === row.service.name && one.dataset.anchor === row.anchor);
+    element.querySelector(".more").focus({ preventScroll: true });
+    return element;
+  };
+
+  // --- what the table shows, in the page's address --------------------------------------------------------------------------
+  const keep = (byTyping = false) => {
+    const sort = (view.down ? "-" : "") + view.sort;
+    const state = { q: view.query.trim(), project: view.project, sort: sort === "port" ? "" : sort };
+    const anchor = view.open ? view.open.anchor : "";
+    const plain = Object.values(state).every((value) => !value);
+    remember(plain ? anchor : fragmentOf({ ...state, open: anchor }), byTyping);
+  };
+  // `smartnumbers`, `5007` and `53/udp` mean a row.
+  const rowOf = (anchor) => {
+    const service = services.find((one) => one.name === anchor);
+    if (service) return service.rows[0];
+    const [number, transport] = anchor.split("/");
+    const entries = (/^\d+$/.test(number) && holders.get(Number(number))) || [];
+    return entries.find((row) => row.transport === transport) || entries[0];
+  };
+  const take = ({ query = "", project = "", sort = "", open = null }) => {
+    const column = sort.replace(/^-/, "");
+    const isColumn = COLUMNS.some(([name]) => name === column);
+    Object.assign(view, { query, open, project: byName.has(project) ? project : "", sort: isColumn ? column : "port", down: isColumn && sort.startsWith("-") });
+    byId("search").value = view.query;
+    byId("project").value = view.project;
+    find();
+    if (open && view.found.includes(open)) view.page = Math.floor(view.found.indexOf(open) / PAGE);
+    render();
+  };
+  const reveal = (row) => focusRow(row).scrollIntoView({ block: "center" });
+  // From the map to the table: a search or filter that would hide the row ends.
+  const show = (row) => {
+    hideTip();
+    take({ open: row });
+    reveal(row);
+    keep();
+  };
+  const follow = () => {
+    typing = false;
+    const fragment = location.hash.slice(1);
+    const state = stateIn(fragment);
+    if (state) {
+      take({ query: state.get("q") || "", project: state.get("project") || "", sort: state.get("sort") || "", open: rowOf(state.get("open") || "") || null });
+      return;
+    }
+    const row = rowOf(decoded(fragment));
+    if (row) {
+      take({ open: row });
+      reveal(row);
+    } else if (!fragment) take({});
+  };
+
+  for (const [name, label] of COLUMNS) {
+    const button = make("button", { type: "button" }, label);
+    button.addEventListener("click", () => {
+      view.down = view.sort === name && !view.down;
+      view.sort = name;
+      find();
+      render();
+      keep();
+    });
+    byId("heads").append(make("th", { role: "columnheader", scope: "col", class: `col-${name}`, "data-column": name }, button, make("span", { class: "printed" }, label)));
+  }
+  for (const project of projects) byId("project").append(make("option", { value: project.project }, project.title));
+  let waiting = 0;
+  const search = () => {
+    view.query = byId("search").value;
+    view.project = byId("project").value;
+    find();
+    render();
+  };
+  const searchAndKeep = (byTyping) => {
+    clearTimeout(waiting);
+    search();
+    keep(byTyping);
+  };
+  // A browser lets a page change its address some 200 times in half a minute: not with each letter. A long table is not
+  // searched with each letter either.
+  byId("search").addEventListener("input", () => {
+    clearTimeout(waiting);
+    if (rows.length <= 2000) search();
+    waiting = setTimeout(searchAndKeep, 200, true);
+  });
+  byId("search").addEventListener("change", () => { searchAndKeep(true); typing = false; });
+  byId("project").addEventListener("change", () => searchAndKeep(false));
+  byId("find").addEventListener("submit", (event) => { event.preventDefault(); searchAndKeep(true); });
+  const turnTo = (page) => {
+    view.page = page;
+    render();
+    byId("_table").scrollIntoView({ block: "start" });
+  };
+  byId("previous").addEventListener("click", () => turnTo(view.page - 1));
+  byId("next").addEventListener("click", () => turnTo(view.page + 1));
+  addEventListener("beforeprint", () => { view.all = true; render(); });
+  addEventListener("afterprint", () => { view.all = false; render(); });
+
+  find();
+  render();
+  addEventListener("hashchange", follow);
+  if (location.hash) follow();
