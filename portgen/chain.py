@@ -117,10 +117,10 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
 
 def template_folders(settings: Settings) -> list[Path]:
     """The project's own templates first, file by file, then the default ones."""
-    from portgen.files.shipped import shipped
+    from portgen.files import shipped
 
     own = settings.inventory.parent / "templates"
-    default = shipped("templates", "")
+    default = shipped.templates()
     if own.is_dir() and own.resolve() != default.resolve():
         return [own, default]
     return [default]

@@ -152,7 +152,7 @@ def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(
 def test_the_guides_blocks_are_one_script_that_any_shell_reads(
     argv: tuple[str, ...], need: Callable[[str], str]
 ) -> None:
-    guide = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    guide = (ROOT / "output/es-docker/docs/INSTALL.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
     assert len(blocks) == guide.count("\n```") / 2
     script = "\n".join(blocks)

@@ -15,7 +15,6 @@ from portgen.commands._schema import inventory_schema
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
-HOST = "docker-host"
 INVENTORY = """\
 # yaml-language-server: $schema=inventory.schema.json
 #
@@ -108,18 +107,16 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
     to add are printed.
     """
-    from portgen.files.shipped import create, shipped
+    from portgen.files.shipped import create
     from portgen.machine import git
 
     place = settings.folder / (into or "")
     root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
-    guide = shipped("install.md", "docs").read_text(encoding="utf-8")
     files = {
         "inventory.yaml": INVENTORY,
         "Makefile": MAKEFILE,
         "inventory.schema.json": inventory_schema(),
-        "INSTALL.md": guide.replace("es-docker", HOST),
     }
     there = [name for name in files if (place / name).exists()]
     if there:

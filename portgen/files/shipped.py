@@ -1,8 +1,7 @@
-"""What comes with portgen beside its code - the default templates, docs - and a new project's first
-files.
+"""What comes with portgen beside its code, the default templates, and a new project's first files.
 
-In: a name. Out: where it lies; or new files, never in the place of others. Standard library only:
-the unchanged `render --check` asks for the templates.
+In: texts by name. Out: where the templates lie; or new files, never in the place of others.
+Standard library only: the unchanged `render --check` asks for the templates.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ from portgen.problem import Exit, PortgenError
 _PACKAGE = Path(__file__).parent.parent
 
 
-def shipped(name: str, folder: str) -> Path:
-    """A file or folder that comes with portgen: inside an installed package, or in `folder` of a
-    checkout."""
-    inside = _PACKAGE / name
+def templates() -> Path:
+    """The default templates: inside an installed package, or at the top of a checkout."""
+    inside = _PACKAGE / "templates"
     if inside.exists():
         return inside
-    return _PACKAGE.parent / folder / name
+    return _PACKAGE.parent / "templates"
 
 
 def create(folder: Path, texts: dict[str, str]) -> None:

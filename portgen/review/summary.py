@@ -12,9 +12,8 @@ from portgen.markdown import row
 from portgen.markdown import text as markdown_text
 from portgen.review import step_words, words
 from portgen.review.compare import Review
+from portgen.targets.docs import INSTALL
 from portgen.visible import visible_line
-
-COMMANDS = "the install guide has the commands (INSTALL.md)"
 
 
 def text(review: Review, most: int | None = None) -> Iterator[str]:
@@ -36,11 +35,17 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
     for step in review.steps:
         if step.host != host:
             host, number = step.host, 0
-            yield f"on {host}, in this order:"
+            yield f"on {host}, in this order ({_commands(host, review)}):"
         number += 1
         yield f"  {number}. {step_words.text(step, most or 12)}"
-    if review.steps:
-        yield COMMANDS
+
+
+def _commands(host: str, review: Review) -> str:
+    """Where the commands for a host's steps are: in its guide, which is rendered as long as the
+    inventory has the host."""
+    if host in review.names:
+        return f"{host}/{INSTALL} has the commands"
+    return f"{host} leaves the inventory, so there is no guide for it"
 
 
 def _some(lines: list[str], most: int | None) -> list[str]:
@@ -67,12 +72,9 @@ def markdown(review: Review) -> Iterator[str]:
         if step.host != host:
             host = step.host
             yield ""
-            yield f"**On {host}, in this order**"
+            yield f"**On {host}, in this order** ({_commands(host, review)})"
             yield ""
         yield f"1. {markdown_text(step_words.text(step, 50))}"
-    if review.steps:
-        yield ""
-        yield COMMANDS
 
 
 def _exposures(review: Review) -> Iterator[str]:

@@ -16,6 +16,6 @@ def test_files_that_exist_are_named_and_nothing_is_written(
     ran = portgen("init", ".")
     assert ran.code == Exit.DIFFERENT
     assert "Makefile already exists\n" in ran.err
-    (tmp_path / "INSTALL.md").touch()
-    assert "Makefile, INSTALL.md already exist\n" in portgen("init", ".").err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["INSTALL.md", "Makefile"]
+    (tmp_path / "inventory.yaml").touch()
+    assert "inventory.yaml, Makefile already exist\n" in portgen("init", ".").err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "inventory.yaml"]

@@ -2,7 +2,8 @@
 installed on top.
 
 In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be
-visited, changed and put back. Never: installs in any other way than the blocks of docs/install.md.
+visited, changed and put back. Never: installs in any other way than the blocks of the rendered
+INSTALL.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.real.testhost import CommandFailedError, Host, wait_until
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-INSTALL = REPOSITORY / "docs" / "install.md"
+INSTALL = REPOSITORY / "output" / "es-docker" / "docs" / "INSTALL.md"
 
 # The host's addresses as its neighbours see them, and the neighbours'.
 HOST = {"lan": "192.168.77.1", "outside": "203.0.113.1"}

@@ -1,4 +1,4 @@
-"""docs/install.md finishes what was left half done, tests before it changes anything, and removes
+"""INSTALL.md finishes what was left half done, tests before it changes anything, and removes
 nothing of a team's own."""
 
 from __future__ import annotations

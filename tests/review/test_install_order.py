@@ -1,4 +1,4 @@
-"""docs/install.md says in shell what the steps say as data: both have the same order, and neither
+"""INSTALL.md says in shell what the steps say as data: both have the same order, and neither
 can change it alone."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from portgen.review.steps import Step
 from tests.review.reviewed import by_plans
 from tests.review.test_steps import inventories
 
-GUIDE = (Path(__file__).parent.parent.parent / "docs" / "install.md").read_text()
+GUIDE = (Path(__file__).parents[2] / "output/es-docker/docs/INSTALL.md").read_text()
 
 # The guide's command for each kind of step. Kinds that stand together are one command there: it
 # looks at what there is, and need not know why something stops or starts.

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
+from portgen.files import render
 from portgen.review import records, summary, words
-from tests.review.reviewed import CASES, by_plans, case_of, texts
+from portgen.targets import docs
+from tests.estates import planned
+from tests.review.reviewed import CASES, TEMPLATES, by_plans, case_of, texts
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
@@ -32,11 +35,23 @@ def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
-def test_where_the_commands_are_is_said_once_below_all_steps(case: Path) -> None:
+def test_each_host_s_steps_say_where_its_own_commands_are(case: Path) -> None:
+    """The guide is one of the files that are rendered for the inventory as it is afterwards."""
     found = by_plans(*texts(case))
-    for lines in (list(summary.text(found)), list(summary.markdown(found))):
-        assert lines.count(summary.COMMANDS) == bool(found.steps)
-        assert not found.steps or lines[-1] == summary.COMMANDS
+    rendered = {
+        file.path for file in render.files(planned(texts(case)[1]), {"docs": docs}, TEMPLATES)
+    }
+    headings = [line for line in summary.text(found) if line.startswith("on ")]
+    in_markdown = [line for line in summary.markdown(found) if line.startswith("**On ")]
+    hosts = list(dict.fromkeys(step.host for step in found.steps))
+    assert len(headings) == len(in_markdown) == len(hosts)
+    for host, line, marked in zip(hosts, headings, in_markdown, strict=True):
+        if f"{host}/docs/INSTALL.md" in rendered:
+            where = f"{host}/docs/INSTALL.md has the commands"
+        else:
+            where = f"{host} leaves the inventory, so there is no guide for it"
+        assert line == f"on {host}, in this order ({where}):"
+        assert marked == f"**On {host}, in this order** ({where})"
 
 
 def test_markdown_shows_a_title_as_it_is() -> None:

@@ -1,5 +1,5 @@
 """docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`)."""
+(`ports.html`); the commands that install the host's files (`INSTALL.md`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from portgen.plan.types import Host
 from portgen.targets import Page
 
 documentation = True
+
+# Where the commands are that install a host's files, below `output/<host>/`.
+INSTALL = "docs/INSTALL.md"
 
 
 def pages(host: Host) -> Iterator[Page]:

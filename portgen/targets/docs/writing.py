@@ -1,7 +1,8 @@
 """docs' pages: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`).
+(`ports.html`); the commands that install the host's files (`INSTALL.md`).
 
-Both say what the plan says, of every project of the host, planned and retired services included.
+The first two say what the plan says, of every project of the host, planned and retired services
+included. The commands are the same on every host but for its name.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator
 from portgen.plan.free import Space
 from portgen.plan.types import Host, Service
 from portgen.targets import Page
-from portgen.targets.docs import guide, page
+from portgen.targets.docs import INSTALL, guide, page
 from portgen.targets.docs.rows import Free, base_url, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
+    yield Page(INSTALL, "docs/INSTALL.md.j2", {"host": host})
     url = None
     if host.server is not None:
         url = base_url(host.server)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portgen.files import render
+from portgen.plan.types import Plan
 from portgen.targets.docs import writing as docs
 from tests.estates import planned
 
@@ -29,11 +30,22 @@ class Pages(NamedTuple):
 def pages(text: bytes) -> Pages:
     """The first host's pages."""
     plan = planned(text)
-    files = {
-        file.path: file.text for file in render.files(plan, {"docs": docs}, [ROOT / "templates"])
-    }
+    files = _files(plan)
     folder = f"{plan.hosts[0].name}/docs"
     return Pages(files[f"{folder}/PORTS.md"], files[f"{folder}/ports.html"])
+
+
+def guides(text: str) -> dict[str, str]:
+    """Each host's INSTALL.md, by the host's name."""
+    plan = planned(text)
+    files = _files(plan)
+    return {host.name: files[f"{host.name}/docs/INSTALL.md"] for host in plan.hosts}
+
+
+def _files(plan: Plan) -> dict[str, str]:
+    """The texts of all hosts' pages, by path."""
+    rendered = render.files(plan, {"docs": docs}, [ROOT / "templates"])
+    return {file.path: file.text for file in rendered}
 
 
 def many(services: int) -> bytes:

@@ -1,0 +1,53 @@
+"""INSTALL.md: the commands that put a host's files into force, rendered with the host's own name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from portgen.files import render
+from portgen.targets.docs import writing as docs
+from tests.estates import planned
+from tests.targets.pages.rendered import ROOT, guides
+
+TWO = """
+version: 1
+hosts: {web1: {}, web2: {}}
+projects:
+  shop: {host: web1, ports: 5000-5009, services: {cart: {port: 5000}}}
+"""
+
+
+def test_each_host_has_its_own_with_its_name_in_it() -> None:
+    found = guides(TWO)
+    assert sorted(found) == ["web1", "web2"]
+    assert "\nrendered=$inventory/output/web1\n" in found["web1"]
+    assert "web2" not in found["web1"]
+    assert found["web1"].replace("web1", "web2") == found["web2"]
+
+
+def test_it_says_near_its_top_that_it_is_rendered() -> None:
+    """By that line portgen may remove it where the host leaves the inventory."""
+    (first, *_) = guides(TWO)["web1"].splitlines()
+    assert first.startswith("<!-- Rendered by portgen from the inventory of web1:")
+
+
+def test_a_changed_service_changes_nothing_in_it() -> None:
+    more = TWO.replace("cart: {port: 5000}", "cart: {port: 5001}, till: {port: 5002}")
+    assert guides(more) == guides(TWO)
+
+
+def test_docker_s_own_braces_are_left_to_docker() -> None:
+    """Whatever the template does for Jinja, a reader sees none of it."""
+    text = guides(TWO)["web1"]
+    assert '--format \'{{.ID}} {{.Label "portgen"}} ' in text
+    assert re.findall(r"\{[%#]|[%#]\}", text) == []
+
+
+def test_a_template_of_the_project_s_own_wins(tmp_path: Path) -> None:
+    own = tmp_path / "docs" / "INSTALL.md.j2"
+    own.parent.mkdir()
+    own.write_text("Ask the night shift of {{ host.name }}.\n")
+    files = render.files(planned(TWO), {"docs": docs}, [tmp_path, ROOT / "templates"])
+    texts = {file.path: file.text for file in files}
+    assert texts["web2/docs/INSTALL.md"] == "Ask the night shift of web2.\n"
