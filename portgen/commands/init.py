@@ -137,7 +137,7 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     if dry_run:
         screen.status(DRY_RUN, settings.style)
         return
-    change = f"cd {place} && " if into else ""
+    change = f"cd {place} && " if place != settings.folder else ""
     screen.status(f"next: {change}portgen render", settings.style)
 
 
