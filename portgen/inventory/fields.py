@@ -110,7 +110,7 @@ def _with_defaults() -> dict[str, Field]:
     for name, field in _SERVICE.items():
         found[name] = field
         if name in OF_DEFAULTS:
-            default = f"the project's `defaults`, else {field.default}"
+            default = f"the project's, else {field.default}"
             found[name] = Field(field.meaning, default)
     return found
 

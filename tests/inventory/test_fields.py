@@ -68,7 +68,7 @@ def test_the_defaults_of_a_project_are_those_of_its_services() -> None:
         of_all = fields.FIELDS["Defaults"][name]
         of_one = fields.FIELDS["Service"][name]
         assert of_one.meaning == of_all.meaning
-        assert of_one.default == f"the project's `defaults`, else {of_all.default}"
+        assert of_one.default == f"the project's, else {of_all.default}"
 
 
 def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
