@@ -24,8 +24,8 @@ from portgen.visible import TAGS
 
 Schema = dict[str, Any]
 
-# It identifies the schema and is fetched by nobody: `.example` belongs to no one. (jsonschema before
-# 4.10 can't resolve references below a `urn:`.)
+# It identifies the schema and is fetched by nobody: `.example` belongs to no one. (jsonschema 4.4
+# can't resolve references below a `urn:`.)
 ID = "https://portgen.example/inventory.schema.json"
 
 # The values of mappings: the rest of the schema stands where it is used.
