@@ -30,12 +30,11 @@ class _Commands(click.Group):
     """Finds commands by their module, so that `render --check` does not pay for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name.removesuffix("_") for name in plugins.names(commands)]
+        return [_called(module) for module in plugins.names(commands)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         for module in plugins.names(commands):
-            # `next_`: a module of that name would hide what it needs itself.
-            if module.removesuffix("_") == name:
+            if _called(module) == name:
                 found: click.Command = importlib.import_module(f"portgen.commands.{module}").command
                 return found
         return None
@@ -50,6 +49,12 @@ class _Commands(click.Group):
                 message += f"; {hint}"
             ctx.fail(message)
         return super().resolve_command(ctx, args)
+
+
+def _called(module: str) -> str:
+    """A command's name, by its module's: `merge_driver` is `merge-driver`. `next_` is `next`: a module of
+    that name would hide what it needs itself."""
+    return module.removesuffix("_").replace("_", "-")
 
 
 @click.group(

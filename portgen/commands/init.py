@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from portgen import __version__, screen
-from portgen.commands import _options
+from portgen.commands import _merge_setup, _options
 from portgen.commands._asking import DRY_RUN
 from portgen.commands._schema import inventory_schema
 from portgen.problem import Exit, PortgenError
@@ -105,7 +105,8 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
 
     Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit
     looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
-    to add are printed.
+    to add are printed. git of this clone is also told to merge output/ by portgen, as
+    `portgen merge-driver --install` does.
     """
     from portgen.files.shipped import create
     from portgen.machine import git
@@ -134,6 +135,7 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
         if not dry_run:
             create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
+    _merge_setup.of_new_project(Settings(folder=place, style=settings.style), dry_run)
     if dry_run:
         screen.status(DRY_RUN, settings.style)
         return

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portgen import __version__, plugins, whole
 from portgen.files import own_templates
@@ -44,19 +44,7 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
             for name, data in sorted(own_templates.read(folder).items()):
                 hasher.update(b"%b %d\n" % (os.fsencode(folder / name), len(data)))
                 hasher.update(data)
-        for path in sorted(_files(shipped)):
-            _add(hasher, Path(path))
-        # Sizes and times are enough for the code: pip rewrites both, and so does an editor.
-        for path in sorted(_files(Path(__file__).parent.parent)):
-            if path.endswith(".py"):
-                status = os.stat(path)
-                seen = (os.fsencode(path), status.st_size, status.st_mtime_ns)
-                hasher.update(b"%b %d %d\n" % seen)
-        # Rules and targets of other packages come and go with what is installed.
-        for folder_name in sys.path:
-            if folder_name.endswith("-packages"):
-                modified = os.stat(folder_name).st_mtime_ns
-                hasher.update(b"%b %d\n" % (os.fsencode(folder_name), modified))
+        _add_code(hasher, shipped)
     except (OSError, PortgenError):
         return None  # the stage that needs it reports why it can't be read
     for word in words:
@@ -64,40 +52,69 @@ def key(inventory: Path, template_folders: Sequence[Path], words: Iterable[str] 
     return hasher.hexdigest()
 
 
+def key_of_code(shipped: Path, words: Iterable[str] = ()) -> str | None:
+    """A hash of portgen's own templates, its code and `words`; None where something can't be read."""
+    hasher = hashlib.sha256(f"{__version__} {sys.version_info[:2]}".encode())
+    try:
+        _add_code(hasher, shipped)
+    except OSError:
+        return None
+    for word in words:
+        hasher.update(b"\0" + os.fsencode(word))
+    return hasher.hexdigest()
+
+
 def recall(inventory: Path, out: Path, key: str | None) -> Memory | None:
     """What is remembered under `key` for this inventory and output folder."""
     if key is None:
-        return None
-    data = Folder().read(_name(inventory, out))
-    if data is None:
+        return None  # the folder may be gone
+    stored = kept(_name(inventory, out), key)
+    if stored is None:
         return None
     try:
-        stored = ast.literal_eval(data.decode())  # click has imported ast; json would cost 2 ms
-        if stored["key"] != key:
-            return None
         problems = []
         for rule, severity, message, place, hint in stored["problems"]:
             problems.append(Problem(rule, Severity(severity), message, Location(*place), hint))
         return Memory(tuple(problems), stored["sums"], frozenset(stored["executable"]))
-    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, LookupError, TypeError):
         return None
 
 
 def remember(inventory: Path, out: Path, key: str | None, memory: Memory) -> None:
-    """Keep it for the next time; silently not, where there is no place for it, or where code of
-    other packages had a part in it."""
-    if key is None or plugins.third_party:
+    """Keep it for the next time."""
+    if key is None:
         return
     problems = []
     for rule, severity, message, location, hint in memory.problems:
         problems.append((rule, str(severity), message, tuple(location), hint))
     stored = {
-        "key": key,
         "problems": problems,
         "sums": memory.sums,
         "executable": sorted(memory.executable),
     }
-    Folder().write(_name(inventory, out), repr(stored).encode())
+    keep(_name(inventory, out), key, stored)
+
+
+def kept(name: str, key: str | None) -> Any:
+    """The plain value that is kept under that name, if it was found with the same `key`; else None."""
+    if key is None:
+        return None
+    data = Folder().read(name)
+    if data is None:
+        return None
+    try:
+        found, value = ast.literal_eval(data.decode())  # click imports ast; json would cost 2 ms
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value if found == key else None
+
+
+def keep(name: str, key: str | None, value: object) -> None:
+    """Keep a plain value, in place of what was kept under that name; silently not, where there is no
+    place for it, or where code of other packages had a part in it."""
+    if key is None or plugins.third_party:
+        return
+    Folder().write(name, repr((key, value)).encode())
 
 
 class Folder:
@@ -196,6 +213,23 @@ def _add(hasher: hashlib._Hash, path: Path) -> None:
     data, _ = whole.read(path)
     hasher.update(b"%b %d\n" % (os.fsencode(path), len(data)))
     hasher.update(data)
+
+
+def _add_code(hasher: hashlib._Hash, shipped: Path) -> None:
+    """portgen itself: its templates, its modules, and what is installed beside it."""
+    for path in sorted(_files(shipped)):
+        _add(hasher, Path(path))
+    # Sizes and times are enough for the code: pip rewrites both, and so does an editor.
+    for path in sorted(_files(Path(__file__).parent.parent)):
+        if path.endswith(".py"):
+            status = os.stat(path)
+            seen = (os.fsencode(path), status.st_size, status.st_mtime_ns)
+            hasher.update(b"%b %d %d\n" % seen)
+    # Rules and targets of other packages come and go with what is installed.
+    for folder_name in sys.path:
+        if folder_name.endswith("-packages"):
+            modified = os.stat(folder_name).st_mtime_ns
+            hasher.update(b"%b %d\n" % (os.fsencode(folder_name), modified))
 
 
 def _files(folder: Path) -> Iterable[str]:
