@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from portgen.inventory.model import decode_value
+from portgen.inventory import hints
+from portgen.inventory.model import Service, decode_value
 from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
 from portgen.inventory.values import Refused
-from portgen.problem import did_you_mean
 from portgen.visible import hidden
 
 
@@ -31,6 +31,13 @@ def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
         description = (kind.extra_json_schema or {}).get("description") or description
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
+        if value is False and any(isinstance(one, inspect.NoneType) for one in kind.types):
+            yield (
+                at,
+                "false is not allowed here",
+                "leave it out; `null` cancels a project's default",
+            )
+            return
         yield from faults(_likeliest(kind, value), value, place, at)
     elif isinstance(kind, inspect.StructType):
         yield from _struct_faults(kind, value, place, at)
@@ -45,8 +52,9 @@ def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
 
 
 def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
+    name = kind.cls.__name__
     if not isinstance(value, dict):
-        yield at, f"expected a mapping, found {named(value)}", None
+        yield at, f"expected a mapping, found {named(value)}", hints.mapping(value, name)
         return
     fields = {field.encode_name: field for field in kind.fields}
     for key, item in value.items():
@@ -54,20 +62,24 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
         if key in fields:
             yield from faults(fields[key].type, item, child, shown(child))
         else:
-            hint = did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
-            yield child.key, f"unknown field {named(key)}", hint
-    for name, field in fields.items():
-        if field.required and name not in value:
-            yield at, f"the field `{name}` is missing", None
+            yield child.key, f"unknown field {named(key)}", hints.field(key, item, name, fields)
+    for wanted, field in fields.items():
+        if field.required and wanted not in value:
+            yield at, f"the field `{wanted}` is missing", hints.missing(wanted, name)
 
 
 def _dict_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
     if not isinstance(value, dict):
-        yield at, f"expected a mapping, found {named(value)}", None
+        yield at, f"expected a mapping, found {named(value)}", hints.mapping(value, "")
         return
+    item_kind = getattr(kind.value_type, "cls", None)
     for key, item in value.items():
         child = descend(place, (key,))
-        yield from faults(kind.key_type, key, Place(child.key, child.key), child.key)
+        for fault in faults(kind.key_type, key, Place(child.key, child.key), child.key):
+            hint = fault[2]
+            if item_kind is Service:
+                hint = hints.name(key, is_service=True) or hint
+            yield fault[0], fault[1], hint
         yield from faults(kind.value_type, item, child, shown(child))
 
 
@@ -75,7 +87,7 @@ def _list_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault
     if not isinstance(value, list):
         hint = None
         if isinstance(value, (str, int)):
-            hint = f"write [{short(str(value), 60)}]"
+            hint = hints.one_item(short(str(value), 60))
         yield at, f"expected a list, found {named(value)}", hint
         return
     if kind.min_length and len(value) < kind.min_length:
@@ -108,7 +120,7 @@ def _scalar_faults(kind: Any, value: Any, at: int, description: str | None) -> I
         yield from _number_faults(kind, value, at)
     elif isinstance(kind, inspect.BoolType):
         if not isinstance(value, bool):
-            yield at, f"expected true or false, found {named(value)}", None
+            yield at, f"expected true or false, found {named(value)}", hints.truth(value)
     elif isinstance(kind, inspect.StrType):
         yield from _text_faults(kind, value, at, description)
 
@@ -117,7 +129,7 @@ def _literal_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
     if value in kind.values and not isinstance(value, (bool, float)):
         return
     names = [str(allowed) for allowed in kind.values]
-    hint = did_you_mean(short(str(value), 60).lower(), names)
+    hint = hints.choice(value, names)
     if value in names:
         hint = "write it without quotes"
     yield at, f"{named(value)} is not one of: {', '.join(names)}", hint
@@ -125,7 +137,7 @@ def _literal_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
 
 def _number_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
     if not isinstance(value, int) or isinstance(value, bool):
-        yield at, f"expected a whole number, found {named(value)}", _number_hint(value)
+        yield at, f"expected a whole number, found {named(value)}", hints.number(value)
         return
     too_small = kind.ge is not None and value < kind.ge
     too_large = kind.le is not None and value > kind.le
@@ -144,7 +156,12 @@ def _text_faults(kind: Any, value: Any, at: int, description: str | None) -> Ite
         return
     too_long = kind.max_length is not None and len(value) > kind.max_length
     if too_long or (kind.pattern and not re.search(kind.pattern, value)):
-        yield at, f"{named(value)} is not allowed here", _hidden_hint(value) or description
+        yield at, f"{named(value)} is not allowed here", _hint(value, description)
+
+
+def _hint(value: str, description: str | None) -> str | None:
+    """What to write instead, or what is allowed."""
+    return _hidden_hint(value) or hints.text(value, description) or description
 
 
 def _hidden_hint(value: str) -> str | None:
@@ -154,19 +171,6 @@ def _hidden_hint(value: str) -> str | None:
         return None
     character = f"U+{ord(found[0]):04X}"
     return f"{character} is invisible, or turns the direction of what follows: leave it out"
-
-
-def _number_hint(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    mapping = re.fullmatch(r"(?:[0-9.]+:)?([0-9]+):([0-9]+)", value)
-    if mapping:
-        return f"write `port: {mapping[1]}` and `container_port: {mapping[2]}`"
-    if re.fullmatch(r"0[0-9]+", value):
-        return "write it without the leading zero"
-    if re.fullmatch(r"[1-9][0-9]{0,4}", value):
-        return "it is text: write it without quotes"
-    return None
 
 
 def _likeliest(union: Any, value: Any) -> Any:

@@ -235,7 +235,8 @@ class Ports(Value):
             try:
                 parts.append(cls._range(item))
             except ValueError as error:
-                raise Refused(str(error), index=index) from None
+                hint = error.hint if isinstance(error, Refused) else None
+                raise Refused(str(error), hint, index) from None
         cls._refuse_twice(parts)
         return cls(tuple(parts))
 
@@ -258,7 +259,8 @@ class Ports(Value):
         text = _as_text(raw)
         match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
         if match is None:
-            raise ValueError(f"{raw!r} is not a port or a range such as 5000-5399")
+            message = f"{raw!r} is not a port or a range such as 5000-5399"
+            raise Refused(message, _range_hint(text))
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= 65535 or not 1 <= last <= 65535:
             raise ValueError(f"{text}: ports go from 1 to 65535")
@@ -289,6 +291,17 @@ class Ports(Value):
     def lowest(self) -> int:
         """The lowest port of all the ranges: a service's address is counted from it."""
         return self._joined[0].start
+
+
+def _range_hint(text: str) -> str | None:
+    """The range, or the list, that somebody wrote in another way."""
+    span = re.fullmatch(r"([0-9]{1,5})\s*(?:\.\.\.?|:|to|-|\u2013|/)\s*([0-9]{1,5})", text)
+    if span:
+        return f"write {span[1]}-{span[2]}"
+    parts = re.split(r"[,;\s]+", text.strip())
+    if len(parts) > 1 and all(re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", part) for part in parts):
+        return f"write [{', '.join(parts)}]"
+    return None
 
 
 MOST_NAMED = 8  # ranges in one message
@@ -380,7 +393,11 @@ class HostAddress(Value):
     def parse(cls, raw: object) -> HostAddress:
         if not isinstance(raw, str):
             raise ValueError(f"{raw!r} is not an IPv4 address")
-        return cls(ipaddress.IPv4Address(raw))
+        try:
+            return cls(ipaddress.IPv4Address(raw))
+        except ValueError:
+            hint = "leave the prefix length out" if "/" in raw else None
+            raise Refused(f"{raw!r} is not an IPv4 address such as 172.30.0.20", hint) from None
 
 
 class Cidr(_Network):

@@ -1,13 +1,14 @@
 """Addresses: where a service's container is found, and which two can't listen on one port.
 
-In: a subnet and ports, or two addresses. Out: an address, or yes or no. Pure. Never asks whether an
-address is free.
+In: a subnet and ports, a project, or two addresses. Out: addresses, or yes or no. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from portgen.inventory.values import Address4, Network4
-from portgen.plan.types import EVERYWHERE, EVERYWHERE6
+from portgen.plan.types import EVERYWHERE, EVERYWHERE6, Network, Project
 
 _FIRST_SERVICE = 16  # what is below is left to the gateway, and to addresses that people choose
 
@@ -24,6 +25,20 @@ def derived(subnet: Network4, port: int, lowest: int) -> Address4:
     rules."""
     number = int(subnet.network_address) + position(port, lowest)
     return Address4(min(max(number, 0), 2**32 - 1))
+
+
+def free(project: Project, network: Network) -> Iterator[Address4]:
+    """Fixed addresses that no service of a project has: first those that no port leads to, then from
+    the last one down."""
+    taken = {service.address for service in project.services}
+    start, end = network.subnet.network_address, network.ip_range.network_address
+    for number in (
+        *range(2, _FIRST_SERVICE),
+        *range(int(end) - int(start) - 1, _FIRST_SERVICE - 1, -1),
+    ):
+        address = start + number
+        if address < end and address not in taken:
+            yield address
 
 
 def collide(one: str, other: str) -> bool:

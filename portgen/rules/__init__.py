@@ -38,7 +38,8 @@ MOST_COMPARED = 5000  # names that one rule compares unknown words with, all wor
 class Finding(NamedTuple):
     """What a rule found.
 
-    `{line}` in the message stands for the line of `other`, the entry that it conflicts with.
+    `{line}` in the message or the hint stands for the line of `other`, the entry that it conflicts
+    with.
     """
 
     key_path: KeyPath
@@ -229,11 +230,12 @@ def _problems(
             path = finding.key_path
             if silent and name in ignored.get(key_paths.service_around(path), ()):
                 continue
-            message = finding.message
+            message, hint = finding.message, finding.hint
             if finding.other is not None:
-                message = message.replace("{line}", f"line {at(finding.other).line}")
-            problems.append(
-                Problem(name, finding.severity or rule.SEVERITY, message, at(path), finding.hint)
-            )
+                line = f"line {at(finding.other).line}"
+                message = message.replace("{line}", line)
+                hint = hint and hint.replace("{line}", line)
+            severity = finding.severity or rule.SEVERITY
+            problems.append(Problem(name, severity, message, at(path), hint))
     problems.sort(key=lambda problem: problem.order)
     return problems

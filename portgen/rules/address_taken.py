@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, Service
+from portgen.inventory.values import Address4
+from portgen.plan.addresses import free
+from portgen.plan.types import Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -23,6 +25,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: dict[tuple[str, int], Service] = {}
+    unused = {project.name: _unused(project) for project in plan.projects}
     # Pinned addresses first: where a derived one meets a pinned one, the other is reported.
     for service in sorted(plan.services, key=_derived):
         if service.address is None or service.status == "retired":
@@ -33,9 +36,21 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 service.address_path,
                 f"address {service.address} is already used by {first.name} ({{line}})",
-                "pin a free one with `address:`",
+                _hint(next(unused[service.project], None)),
                 first.address_path,
             )
+
+
+def _unused(project: Project) -> Iterator[Address4]:
+    """Addresses for those that have to give way, each once."""
+    if project.network is not None:
+        yield from free(project, project.network)
+
+
+def _hint(address: Address4 | None) -> str:
+    if address is None:
+        return "pin a free one with `address:`"
+    return f"write a free one: `address: {address}`"
 
 
 def _derived(service: Service) -> bool:

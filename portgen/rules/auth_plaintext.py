@@ -47,5 +47,5 @@ def check(plan: Plan) -> Iterator[Finding]:
                 yield Finding(
                     route.place,
                     f"{route.service}'s password crosses the network in the clear",
-                    f"give {host.name}'s nginx `tls`",
+                    f"give {host.name}'s nginx `tls: {{certificate: PATH, key: PATH}}`",
                 )

@@ -45,7 +45,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 service.key_path,
                 f"{first.project} already has a service {service.name} ({{line}})",
-                "names are unique on a host",
+                "names are unique on a host: rename one, with `compose_service: "
+                f"{service.compose_service}` where compose calls it that",
                 first.key_path,
             )
     files = {}

@@ -34,5 +34,6 @@ def check(plan: Plan) -> Iterator[Finding]:
                     yield Finding(
                         service.via_place,
                         f"{service.name} is forwarded, but {project.name} has no network",
-                        "add `network: {name: …, subnet: …}` to the project",
+                        f"add `network: {{name: {project.name}, subnet: 172.30.0.0/24}}` to it, "
+                        "a subnet of its own; or `via: docker`",
                     )

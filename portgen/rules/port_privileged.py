@@ -24,8 +24,10 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
+        seen: set[int] = set()  # a number for tcp and udp is one finding
         for port in service.ports:
-            if port.port in PRIVILEGED:
+            if port.port in PRIVILEGED and port.port not in seen:
+                seen.add(port.port)
                 yield Finding(
                     port.key_path,
                     f"port {port.port} is privileged (below 1024)",
@@ -34,7 +36,7 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _hint(protocol: str) -> str:
-    way = "take a port from 1024 up"
+    keep = "if its clients need this one, say so: `ignore: {port-privileged: reason}`"
     if protocol == "http":
-        way += ", and let nginx route to it"
-    return f"{way}; or say why with `ignore: {{port-privileged: reason}}`"
+        return f"take a port from 1024 up, and let nginx route to it; {keep}"
+    return f"{keep}; otherwise take a port from 1024 up"

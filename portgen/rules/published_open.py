@@ -37,7 +37,8 @@ def check(plan: Plan) -> Iterator[Finding]:
                 service.allow_place,
                 f"{service.name} is published, but its address is not fixed: "
                 "a neighbour could reach its container past `allow`",
-                f"give {service.project} a `network` with a subnet",
+                f"give {service.project} a network: "
+                f"`network: {{name: {service.project}, subnet: 172.30.0.0/24}}`, a subnet of its own",
             )
         if any(is_ipv6(source) for source in service.sources):
             yield Finding(

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from portgen.inventory import hints
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -65,6 +66,12 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _hint(path: str) -> str:
+    if "://" in path or re.match(r"[^/]+\.[^/]+(?:/|$)", path):
+        return hints.NAMES
+    if path.endswith("*") and _PATH.fullmatch(path.rstrip("*")):
+        return f"leave the `*` out, a route takes all below it: `{path.rstrip('*')}`"
+    if _PATH.fullmatch(f"/{path}/"):
+        return f"begin and end it with a slash: `/{path}/`"
     if _PATH.fullmatch(path + "/"):
         return f"end it with a slash: `{path}/`"
     if _PATH.fullmatch("/" + path):

@@ -31,11 +31,11 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 written.key_path,
                 f"{service.name} has a `route`, but its primary port is {protocol}",
-                "put an http port first, or write `route: null`",
+                "leave `route` out, or put an http port first",
             )
         else:
             yield Finding(
                 written.key_path,
                 f"{service.name} has a `route` but no `port`",
-                "give it a `port`, or `route: null`",
+                "give it a `port`, or leave `route` out",
             )

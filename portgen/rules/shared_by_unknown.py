@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan.types import Plan
-from portgen.problem import Severity
+from portgen.problem import Severity, listed
 from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
@@ -30,5 +30,5 @@ def check(plan: Plan) -> Iterator[Finding]:
                 yield Finding(
                     (*project.key_path, "shared_by", index),
                     f"`{name}` is not a project",
-                    did_you_mean(name, names),
+                    did_you_mean(name, names) or f"projects: {listed(names)}",
                 )

@@ -16,14 +16,16 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from portgen.inventory.values import Address4
-from portgen.plan.addresses import position
+from portgen.plan.addresses import free, position
 from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+MOST = 3  # addresses that a hint gives
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -48,8 +50,22 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 (*network.key_path, "subnet"),
                 message,
-                f"take {_enough(project, network)} or larger, or pin the service with `address:`",
+                _hint(project, network, [name for _, name in sorted(late)]),
             )
+
+
+def _hint(project: Project, network: Network, names: list[str]) -> str:
+    """A larger subnet, or addresses to paste: where ports lie far apart, no subnet is large enough."""
+    enough = f"take {_enough(project, network)} or larger"
+    pinned = []
+    for name, address in zip(names, islice(free(project, network), MOST), strict=False):
+        pinned.append(f"`address: {address}` into {name}")
+    if not pinned:
+        return enough
+    hint = f"write {', '.join(pinned)}"
+    if len(names) > len(pinned):
+        hint += f" (and so on, {len(names)} in all)"
+    return f"{hint}; or {enough}"
 
 
 def _derived(project: Project, service: Service) -> Address4 | None:

@@ -11,9 +11,11 @@ Right:
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from portgen.inventory.hints import allowed
 from portgen.inventory.values import parse_cidr
 from portgen.plan.types import ANY, Plan
 from portgen.problem import Severity, listed
@@ -26,6 +28,8 @@ def check(plan: Plan) -> Iterator[Finding]:
     yield from _names(plan)
     projects = {project.name for project in plan.projects}
     known = {host.name: {ANY, *host.zones, *projects} for host in plan.hosts}
+    owners = {service.name: service.project for service in plan.services}
+    hosts = [host.name for host in plan.hosts]
     did_you_mean = Suggestions()
     for place, host_name, words in plan.allows:
         names = known.get(host_name)
@@ -35,9 +39,31 @@ def check(plan: Plan) -> Iterator[Finding]:
             fault = None
             if word not in names:
                 fault = _fault(word)
-            if fault is not None:
-                known_here = f"known here: {listed(sorted(names))}, or a CIDR"
-                yield Finding((*place, index), fault, did_you_mean(word, names) or known_here)
+            if fault is None:
+                continue
+            hint = _hint(word, owners, hosts) or did_you_mean(word, names)
+            known_here = f"known here: {listed(sorted(names))}, or a CIDR"
+            yield Finding((*place, index), fault, hint or known_here)
+
+
+def _hint(word: str, owners: dict[str, str], hosts: Collection[str]) -> str | None:
+    """What a word that is neither a zone nor a project was meant for."""
+    network = _network(word)
+    if network is not None:
+        return f"write `{network}` for the network, `{word.partition('/')[0]}` for the one address"
+    if word in owners:
+        return f"{word} is a service: allow its project, `{owners[word]}`"
+    if word in hosts:
+        return f"{word} is a host: allow its address"
+    return allowed(word)
+
+
+def _network(word: str) -> str | None:
+    """The network of an address with a prefix length that says more than the network."""
+    try:
+        return str(ipaddress.ip_network(word, strict=False))
+    except ValueError:
+        return None
 
 
 def _names(plan: Plan) -> Iterator[Finding]:

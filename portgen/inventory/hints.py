@@ -1,0 +1,289 @@
+"""What people write who think of another file or another word, and what to write here.
+
+In: a word or a value that is not allowed. Out: a hint, or None. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from portgen.problem import did_you_mean
+
+# Other words for a field, by the field. Where a type has several of them, the first one counts.
+_FIELDS = {
+    "purpose": "description desc summary comment about info",
+    "title": "name label display_name",
+    "port": "host_port hostport host published external_port listen_port",
+    "container_port": "internal_port target_port target inner_port expose containerport",
+    "address": "ip ip_address ipv4 ipv4_address static_ip",
+    "via": "type mode kind runtime",
+    "protocol": "proto transport",
+    "health": "healthcheck health_check health_path healthcheck_url",
+    "allow": "access allowed allow_from sources whitelist open_to expose_to",
+    "schedule": "cron",
+    "compose_service": "container container_name service_name",
+    "status": "enabled disabled active state",
+    "assigned": "date since created",
+    "notes": "note remarks",
+    "route": "path prefix url_path location uri",
+    "path": "prefix url_path location uri route",
+    "auth_file": "auth htpasswd password_file basic_auth auth_basic_user_file",
+    "max_body": "client_max_body_size max_size body_size",
+    "strip": "strip_prefix stripprefix",
+    "extra": "directives raw config snippet",
+    "ports": "range port_range",
+    "subnet": "cidr",
+    "network": "networks",
+    "server_name": "domain domains hostname name names host url fqdn",
+    "listen": "port http_port",
+    "listen_tls": "https_port ssl_port tls_port",
+    "tls": "ssl https",
+    "certificate": "cert cert_file crt ssl_certificate",
+    "key": "private_key key_file ssl_certificate_key",
+    "file": "path",
+    "host": "server machine node",
+    "hosts": "servers machines nodes",
+    "services": "apps containers applications",
+    "zones": "networks",
+}
+
+# What stays in the team's own compose file.
+_COMPOSE = (
+    "build cap_add cap_drop command configs depends_on deploy devices dns entrypoint env_file "
+    "environment extra_hosts image init labels links logging mem_limit network_mode privileged "
+    "profiles pull_policy restart secrets security_opt shm_size stdin_open stop_grace_period "
+    "sysctls tmpfs tty ulimits user volumes working_dir"
+)
+_NAMES = "domain domains fqdn host hostname server_name subdomain url vhost"
+NAMES = "a route is a path, such as `/wiki/`: the names that visitors type are `server_name`, one set a host"
+
+_WORDS = {
+    # via
+    "container": "docker",
+    "bridge": "docker",
+    "publish": "docker",
+    "published": "docker",
+    "compose": "docker",
+    "native": "process",
+    "systemd": "process",
+    "binary": "process",
+    "local": "process",
+    "bare-metal": "process",
+    "forward": "socat",
+    "forwarder": "socat",
+    "proxy": "socat",
+    # status
+    "enabled": "active",
+    "live": "active",
+    "running": "active",
+    "up": "active",
+    "disabled": "retired",
+    "down": "retired",
+    "removed": "retired",
+    "deleted": "retired",
+    "deprecated": "retired",
+    "reserved": "planned",
+    "future": "planned",
+    "draft": "planned",
+    # protocol
+    "ws": "http",
+    "websocket": "http",
+    "websockets": "http",
+    "ssh": "tcp",
+    "tls": "tcp",
+    "mysql": "tcp",
+    "postgres": "tcp",
+    "postgresql": "tcp",
+    "redis": "tcp",
+    "mqtt": "tcp",
+    "smtp": "tcp",
+    "dns": "udp",
+    "wireguard": "udp",
+    "syslog": "udp",
+}
+_SENTENCES = {
+    "https": "nginx speaks http to a service: write `http`, or `tcp` where it must be TLS",
+    "grpc": "nginx speaks http 1.1 to a service: write `tcp`",
+    "nginx": "leave it out: nginx is the service's `route`, `via` is what listens on the host's port",
+}
+_BOTH = "an entry for each: `ports: [{port: 53, protocol: tcp}, {port: 53, protocol: udp}]`"
+_EVERYBODY = "* all anybody anyone everybody everyone internet public world wan"
+_NOBODY = "localhost loopback nobody none self"
+
+# What a field that is missing, or a mapping in whose place stands something else, may look like.
+_EXAMPLES = {
+    "version": "version: 1",
+    "Network": "{name: wiki, subnet: 172.30.0.0/24}",
+    "Tls": "{certificate: /etc/nginx/tls/box.crt, key: /etc/nginx/tls/box.key}",
+    "Compose": "{file: docker-compose.yml}",
+    "Nginx": "{server_name: box.example.com, allow: [lan]}",
+    "PortEntry": "{port: 5000, container_port: 80}",
+    "Group": "{name: jobs, ports: 5050-5059}",
+    "Route": "{path: /wiki/}",
+}
+
+
+def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
+    """What an unknown field of the type called `kind` may have been meant for."""
+    word = key.lower().replace("-", "_")
+    if word in fields:
+        return f"did you mean `{word}`?"
+    if kind == "Inventory" and word == "services":
+        return "services stand below a project: `projects: {NAME: {services: …}}`"
+    if kind in ("Service", "Defaults", "Route") and word in _NAMES.split():
+        return NAMES
+    if kind in ("Service", "Defaults"):
+        found = _of_compose(key, word, value)
+        if found is not None:
+            return found
+    if word == "compose_file" and "compose" in fields:
+        return "write `compose: {file: PATH}`"
+    for name, others in _FIELDS.items():
+        if name in fields and word in others.split():
+            return f"it is called `{name}` here"
+    return did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
+
+
+def _of_compose(key: str, word: str, value: object) -> str | None:
+    if word not in _COMPOSE.split():
+        return None
+    if word == "network_mode" and value == "host":
+        return "write `via: host`"
+    return f"`{key}` stays in the team's own compose file: here are ports, routes and who may come"
+
+
+def choice(value: object, names: Collection[str]) -> str | None:
+    """What a word that is not one of `names` may have been meant for."""
+    word = str(value)[:60].lower()
+    if "tcp" in names and re.fullmatch(r"(?:tcp\W+udp|udp\W+tcp|both)", word):
+        return _BOTH
+    if word in _SENTENCES and (word != "nginx" or "socat" in names):
+        return _SENTENCES[word]
+    if _WORDS.get(word) in names:
+        return f"write `{_WORDS[word]}`"
+    if names == ["1"]:
+        return "write `version: 1`: it is the inventory's version, not compose's"
+    return did_you_mean(word, names)
+
+
+def truth(value: object) -> str | None:
+    """What a word of YAML 1.1 for yes or no is in JSON."""
+    word = str(value).lower()
+    found = None
+    if word in ("yes", "on", "y", "true", "1"):
+        found = "write `true`"
+    elif word in ("no", "off", "n", "false", "0"):
+        found = "write `false`"
+    if found is not None and value in ("true", "false"):
+        found += " without quotes"
+    return found
+
+
+def number(value: object) -> str | None:
+    """What a text that is not a number may have been meant for."""
+    if value is None:
+        return "write a number, or leave the field out"
+    if not isinstance(value, str):
+        return None
+    mapping = re.fullmatch(r"(?:[0-9.]+:)?([0-9]+):([0-9]+)(?:/(tcp|udp))?", value)
+    if mapping and mapping[3]:
+        entry = f"port: {mapping[1]}, container_port: {mapping[2]}, protocol: {mapping[3]}"
+        return f"write `ports: [{{{entry}}}]`"
+    if mapping:
+        return f"write `port: {mapping[1]}` and `container_port: {mapping[2]}`"
+    protocol = re.fullmatch(r"([0-9]+)/(tcp|udp)", value)
+    if protocol:
+        return f"write `port: {protocol[1]}` and `protocol: {protocol[2]}`"
+    if re.fullmatch(r"0[0-9]+", value):
+        return "write it without the leading zero"
+    if re.fullmatch(r"[1-9][0-9]{0,4}", value):
+        return "it is text: write it without quotes"
+    span = re.fullmatch(r"([1-9][0-9]{0,4})-([1-9][0-9]{0,4})", value)
+    if span:
+        between = ", …" if int(span[2]) - int(span[1]) > 1 else ""
+        return f"write each: [{span[1]}{between}, {span[2]}]; ranges are for a project's `ports`"
+    return None
+
+
+def name(value: str, is_service: bool) -> str | None:
+    """The name that comes nearest to one that is not allowed; None where nothing of it is."""
+    plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
+    if not plain or len(plain) > 200 or plain == value:
+        return None
+    found = f"write `{plain}`"
+    if is_service and re.fullmatch(r"[a-zA-Z0-9._-]+", value):
+        found += f", and `compose_service: {value}` if compose calls it that"
+    return found
+
+
+def allowed(value: str) -> str | None:
+    """What a word in `allow` may have been meant for."""
+    word = value.lower()
+    if word in _EVERYBODY.split():
+        return "`any` is everybody"
+    if word in _NOBODY.split():
+        return "this host may always come: leave it out"
+    stars = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})(?:\.\*)+", word)
+    if stars:
+        given = stars[1].split(".")
+        cidr = ".".join([*given, *["0"] * (4 - len(given))])
+        return f"write `{cidr}/{8 * len(given)}`"
+    if re.fullmatch(r"[0-9.]+-[0-9.]+", word):
+        return "write CIDRs; a zone of the host (`zones:`) gives several of them one name"
+    if "_" in word or " " in word:
+        return f"{_ALLOWED}; a zone's name has hyphens"
+    return None
+
+
+_ALLOWED = "`any`, a zone, a project, or a CIDR"
+
+
+def text(value: str, description: str | None) -> str | None:
+    """What a text that does not have the form that is `description` may have been meant for."""
+    described = description or ""
+    if described.startswith("Lower-case"):
+        return name(value, is_service=False)
+    if described.startswith("`any`"):
+        return allowed(value)
+    url = re.fullmatch(r"https?://([^/:\s]+)(?::[0-9]+)?(/\S*)?", value)
+    if described.startswith("A host name"):
+        bare = re.fullmatch(r"([^/:\s]+):[0-9]+", value) or url
+        return f"write `{bare[1]}`: ports are `listen` and `listen_tls`" if bare else None
+    if described.startswith("An absolute URL path"):
+        if url is not None:
+            return f"write the path alone: `{url[2] or '/'}`"
+        return f"write `/{value}`" if re.fullmatch(r"[\w./-]+", value) else None
+    size = re.fullmatch(r"([0-9]+)\s*([kmg])i?b", value.lower())
+    if described.startswith("nginx's size") and size:
+        return f"write `{size[1]}{size[2]}`"
+    return None
+
+
+def mapping(value: object, kind: str) -> str | None:
+    """How a mapping of the type called `kind` is written in place of `value`; `kind` is empty for a
+    mapping of names."""
+    if kind == "Service" and isinstance(value, int) and not isinstance(value, bool):
+        return f"write `{{port: {value}}}`"
+    if value is None:
+        return "write `{}` where there is nothing to say"
+    if kind in _EXAMPLES:
+        return f"such as `{_EXAMPLES[kind]}`"
+    if isinstance(value, list):
+        return "each has a name and a `:`, and no `-` before it: `NAME: …`"
+    return None
+
+
+def missing(name: str, kind: str) -> str | None:
+    """What a field that has to be there looks like."""
+    example = _EXAMPLES.get(name) or _EXAMPLES.get(kind)
+    return f"such as `{example}`" if example else None
+
+
+def one_item(value: Any) -> str:
+    """A list of the one value that stands where a list belongs."""
+    written = str(value)[:60]
+    if not re.fullmatch(r"[\w./*-](?:[\w ./;*-]|:(?! ))*", written):
+        written = "'" + written.replace("'", "''") + "'"
+    return f"write [{written}]"

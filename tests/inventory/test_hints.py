@@ -1,0 +1,126 @@
+"""What a person who thinks of compose, of YAML 1.1 or of another word is told to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen.inventory.source import parse
+from portgen.problem import PortgenError
+
+INVENTORY = """\
+version: 1
+hosts:
+  box:
+    zones: {lan: [192.168.0.0/16]}
+    nginx: {server_name: box.example.com}
+projects:
+  wiki:
+    ports: 5000-5099
+    network: {name: wiki, subnet: 172.30.0.0/24}
+    services:
+      web: {port: 5000}
+"""
+NAMES = "a route is a path, such as `/wiki/`: the names that visitors type are `server_name`, one set a host"
+VERSION = "write `version: 1`: it is the inventory's version, not compose's"
+COMPOSE = "stays in the team's own compose file: here are ports, routes and who may come"
+
+
+def hints(text: str) -> list[str | None]:
+    """The hints of all faults of an inventory."""
+    with pytest.raises(PortgenError) as refused:
+        parse(text.encode(), "inventory.yaml")
+    return [problem.hint for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ("route: {path: /a/, strip: yes}", "write `true`"),
+        ("route: {path: /a/, strip: True}", "write `true`"),
+        ("route: {path: /a/, strip: 'true'}", "write `true` without quotes"),
+        ("route: {path: /a/, buffering: off}", "write `false`"),
+        ("route: {path: /a/, buffering: no}", "write `false`"),
+        ("route: false", "leave it out; `null` cancels a project's default"),
+        ("route: {path: /a/, host: a.example.com}", NAMES),
+        ("route: {path: /a/, max_body: 10MB}", "write `10m`"),
+        ("domain: a.example.com", NAMES),
+        ("image: nginx", f"`image` {COMPOSE}"),
+        ("restart: always", f"`restart` {COMPOSE}"),
+        ("network_mode: host", "write `via: host`"),
+        ("network_mode: bridge", f"`network_mode` {COMPOSE}"),
+        ("description: A", "it is called `purpose` here"),
+        ("desc: A", "it is called `purpose` here"),
+        ("name: A", "it is called `title` here"),
+        ("host_port: 5001", "it is called `port` here"),
+        ("internal_port: 80", "it is called `container_port` here"),
+        ("expose: 80", "it is called `container_port` here"),
+        ("container-port: 80", "did you mean `container_port`?"),
+        ("Port: 80", "did you mean `port`?"),
+        ("port: '5001:80'", "write `port: 5001` and `container_port: 80`"),
+        ("port: 53/udp", "write `port: 53` and `protocol: udp`"),
+        (
+            "ports: ['5001:80/udp']",
+            "write `ports: [{port: 5001, container_port: 80, protocol: udp}]`",
+        ),
+        (
+            "ports: [5001-5003]",
+            "write each: [5001, …, 5003]; ranges are for a project's `ports`",
+        ),
+        ("via: container", "write `docker`"),
+        (
+            "via: nginx",
+            "leave it out: nginx is the service's `route`, `via` is what listens on the host's port",
+        ),
+        ("status: disabled", "write `retired`"),
+        ("protocol: ssh", "write `tcp`"),
+        (
+            "protocol: tcp/udp",
+            "an entry for each: `ports: [{port: 53, protocol: tcp}, {port: 53, protocol: udp}]`",
+        ),
+        ("health: api/up", "write `/api/up`"),
+        ("health: 'http://localhost:80/up'", "write the path alone: `/up`"),
+        ("allow: [Internet]", "`any` is everybody"),
+        ("allow: ['192.168.*']", "write `192.168.0.0/16`"),
+        ("allow: ['10.1.2.*']", "write `10.1.2.0/24`"),
+        ("address: 172.30.0.20/24", "leave the prefix length out"),
+    ],
+)
+def test_a_service_that_is_written_otherwise(fields: str, hint: str) -> None:
+    assert hints(INVENTORY.replace("{port: 5000}", f"{{{fields}}}")) == [hint]
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "hint"),
+    [
+        ("web:", "my_app:", "write `my-app`, and `compose_service: my_app` if compose calls it that"),
+        ("web:", "My App:", "write `my-app`"),
+        ("wiki:", "Wiki:", "write `wiki`"),
+        ("{port: 5000}", "5000", "write `{port: 5000}`"),
+        ("{port: 5000}", "", "write `{}` where there is nothing to say"),
+        ("      web: ", "      - ", "each has a name and a `:`, and no `-` before it: `NAME: …`"),
+        ("5000-5099", "5000..5099", "write 5000-5099"),
+        ("5000-5099", "5000 to 5099", "write 5000-5099"),
+        ("5000-5099", "'5000, 5001'", "write [5000, 5001]"),
+        ("{name: wiki, subnet: 172.30.0.0/24}", "wiki", "such as `{name: wiki, subnet: 172.30.0.0/24}`"),
+        (", subnet: 172.30.0.0/24", "", "such as `{name: wiki, subnet: 172.30.0.0/24}`"),
+        ("box.ex", "https://box.ex", "write `box.example.com`: ports are `listen` and `listen_tls`"),
+        ("version: 1", "version: '3'", VERSION),
+        ("version: 1\n", "", "such as `version: 1`"),
+    ],
+)  # fmt: skip
+def test_a_part_that_is_written_otherwise(written: str, instead: str, hint: str) -> None:
+    assert hints(INVENTORY.replace(written, instead, 1)) == [hint]
+
+
+def test_a_compose_file_in_place_of_the_inventory() -> None:
+    text = "version: '3'\nservices:\n  web:\n    image: nginx\n"
+    assert hints(text)[1] == "services stand below a project: `projects: {NAME: {services: …}}`"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("gzip on;", "[gzip on;]"), ('add_header A "b, c";', "['add_header A \"b, c\";']")],
+)
+def test_a_list_of_one_is_written_as_yaml_reads_it(value: str, written: str) -> None:
+    fields = f"route: {{path: /a/, extra: '{value}'}}"
+    assert hints(INVENTORY.replace("{port: 5000}", f"{{{fields}}}")) == [f"write {written}"]
