@@ -10,15 +10,32 @@ from typing import TYPE_CHECKING, TypeVar
 from portgen.problem import Exit, PortgenError, did_you_mean, listed
 
 if TYPE_CHECKING:
+    from portgen.plan.names import Subject
     from portgen.plan.types import Group, Plan, Project, Service
 
 T = TypeVar("T")
 
 
-def find_project(planned: Plan, name: str) -> Project:
-    """The project of that name. Raises PortgenError(Exit.USAGE)."""
+def find_project(planned: Plan, name: str | None) -> Project:
+    """The project of that name; the only one where no name is given. Raises
+    PortgenError(Exit.USAGE)."""
     known = {project.name: project for project in planned.projects}
+    if name is None:
+        return _only(known)
+    if name not in known:
+        hint = _meant(planned, name, "project")
+        if hint is not None:
+            raise PortgenError(f"no such project: {name}", Exit.USAGE, hint=hint)
     return _found("project", name, known)
+
+
+def _only(known: dict[str, Project]) -> Project:
+    if len(known) == 1:
+        return next(iter(known.values()))
+    if not known:
+        raise PortgenError("there is no project yet", Exit.USAGE, hint="add one below `projects:`")
+    hint = f"projects: {listed(known)}"
+    raise PortgenError("there are several projects: say which", Exit.USAGE, hint=hint)
 
 
 def find_group(project: Project, name: str) -> Group:
@@ -41,7 +58,37 @@ def find_service(planned: Plan, name: str) -> Service:
         raise PortgenError(f"several services are called {name}", Exit.USAGE, hint=hint)
     if found:
         return found[0]
+    meant = _meant(planned, name, "service")
+    if meant is not None:
+        raise PortgenError(f"no such service: {name}", Exit.USAGE, hint=meant)
     return _found("service", name, {service.name: service for service in planned.services})
+
+
+def _meant(planned: Plan, word: str, wanted: str) -> str | None:
+    """What a person meant who does not know the name: by its title, its port or a part of either; or
+    something else of that name."""
+    from portgen.plan import names
+
+    found = names.of_word(planned, word)
+    if not found and word.isdecimal() and len(word) <= 5:
+        found = names.of_port(planned, int(word))
+    found = found or names.search(planned, word)
+    same = [subject for subject in found if subject.kind == wanted]
+    if len(same) == 1:
+        return f"did you mean {_titled(same[0])}?"
+    if same:
+        return f"which of these: {listed([_titled(subject) for subject in same], 6)}?"
+    if len(found) == 1 and found[0].name == word:
+        return f"{word} is a {found[0].kind}: `portgen explain {word}`"
+    return None
+
+
+def _titled(subject: Subject) -> str:
+    """`smartnumbers` (SmartNumbers)."""
+    entry = subject.service or subject.project
+    if entry is None or entry.title == subject.name:
+        return f"`{subject.name}`"
+    return f"`{subject.name}` ({entry.title})"
 
 
 def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:

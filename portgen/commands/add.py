@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
     from portgen.edits.edit import Edited
     from portgen.inventory.source import Source
-    from portgen.plan.types import Plan, Service
+    from portgen.plan.types import Plan, Project, Service
 
 
 @click.command(
     epilog="""\b
 Examples:
+  portgen add night-shift
   portgen add night-shift --project dashboard --title "Night Shift"
   portgen add chat --project dashboard --group websockets --allow lan --render"""
 )
 @click.argument("name")
 @click.option(
     "--project",
-    required=True,
     metavar="PROJECT",
     shell_complete=_complete.projects,
-    help="Whose service it is.",
+    help="Whose service it is.  [default: the only project]",
 )
 @click.option(
     "--port", type=PORT, metavar="PORT", help="Its port on the host.  [default: the next free one]"
@@ -73,19 +73,25 @@ Examples:
 def command(
     settings: Settings,
     name: str,
-    project: str,
+    project: str | None,
     port: int | None,
     group: str | None,
     writing: Writing,
     **given: Any,
 ) -> int:
-    """Add service NAME to a project, at its next free port.
+    """Add service NAME to a project, at its next free port. Where there is one project, it need not be
+    named.
 
     The entry goes after the project's last one, in the style of its neighbours; nothing else in the
     file changes.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        from portgen.inventory import hints
+
         message = f"{name!r} is not a valid name: use lower-case letters, digits and single hyphens"
+        instead = hints.name(name, is_service=True)
+        if instead is not None:
+            message += f"; {instead}"
         raise click.BadParameter(message, param_hint="NAME")
     if port is not None and group is not None:
         raise click.UsageError("--port and --group exclude each other: --group finds the port")
@@ -94,9 +100,10 @@ def command(
     fields = _fields(given)
 
     def make(checked: chain.Checked) -> Edited:
-        _refuse_known(checked, project, name)
-        taken = port or _free_port(checked.plan, project, group)
-        return _added(checked.source, project, name, {"port": taken, **fields})
+        owner = find_project(checked.plan, project)
+        _refuse_known(checked, owner, name)
+        taken = port or _free_port(checked.plan, owner, group)
+        return _added(checked.source, owner.name, name, {"port": taken, **fields})
 
     return revise(settings, make, writing)
 
@@ -117,25 +124,24 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _refuse_known(checked: chain.Checked, project: str, name: str) -> None:
-    for service in find_project(checked.plan, project).services:
+def _refuse_known(checked: chain.Checked, project: Project, name: str) -> None:
+    for service in project.services:
         if service.name == name:
             place = checked.source.at(service.key_path)
-            message = f"{project} already has a service {name} ({place})"
+            message = f"{project.name} already has a service {name} ({place})"
             hint = "`portgen move` gives it another port"
             raise PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 
-def _free_port(planned: Plan, project: str, group: str | None) -> int:
+def _free_port(planned: Plan, project: Project, group: str | None) -> int:
     """Raises PortgenError where the project, or its group, has no free port."""
     from portgen.plan.free import free_ports
 
-    owner = find_project(planned, project)
     if group is not None:
-        find_group(owner, group)
-    port = next(free_ports(planned, owner, group), None)
+        find_group(project, group)
+    port = next(free_ports(planned, project, group), None)
     if port is None:
-        raise no_room(planned, owner, group)
+        raise no_room(planned, project, group)
     return port
 
 

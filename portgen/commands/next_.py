@@ -18,7 +18,7 @@ Examples:
   portgen next dashboard
   portgen next dashboard --group websockets --count 3 --live"""
 )
-@click.argument("project", shell_complete=_complete.projects)
+@click.argument("project", required=False, shell_complete=_complete.projects)
 @click.option(
     "--group", metavar="GROUP", shell_complete=_complete.groups, help="Only ports of this group."
 )
@@ -36,8 +36,10 @@ Examples:
     help="Skip ports that any program on this machine listens on (uses `ss`).",
 )
 @with_settings
-def command(settings: Settings, project: str, group: str | None, count: int, live: bool) -> int:
-    """Print the next free port of PROJECT.
+def command(
+    settings: Settings, project: str | None, group: str | None, count: int, live: bool
+) -> int:
+    """Print the next free port of PROJECT, which may be left out where there is only one.
 
     The lowest that is not held: never one that is reserved, privileged, another project's, or
     planned for another group.

@@ -223,9 +223,9 @@ def _serves(host: Host | None, name: str) -> bool:
 
 
 def _titled(plan: Plan, title: str) -> list[Subject]:
-    found = _services(plan, lambda service: service.title.casefold() == title)
+    found = _services(plan, lambda service: title in (service.name, service.title.casefold()))
     for project in plan.projects:
-        if project.title.casefold() == title:
+        if title in (project.name, project.title.casefold()):
             found.append(Subject("project", project.name, project=project))
     return found
 
@@ -285,7 +285,7 @@ def _shown(service: Service, project: str) -> str:
         service.compose_service,
         *service.allow,
         str(service.reach),
-        *_traces(service),
+        *(trace.removesuffix(".service") for trace in _traces(service)),
     ]
     words += [str(Endpoint(port.port, port.transport)) for port in service.ports]
     return " ".join(filter(None, words)).casefold()

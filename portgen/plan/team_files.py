@@ -24,6 +24,7 @@ from portgen.plan.types import (
     Container,
     Host,
     Override,
+    Project,
     Service,
 )
 from portgen.problem import Severity
@@ -38,6 +39,42 @@ def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[C
     for finding in _found(host, override, team):
         if key_paths.service_around(finding.key_path) not in ignoring:
             yield finding
+    for project in host.projects:
+        if project.name == override.project:
+            yield from left_over(project, team)
+
+
+def left_over(project: Project, team: TeamFile) -> Iterator[Contradiction]:
+    """Retired services that the team's file still has: `up` would start them again, with an address
+    that docker chooses. For a project without an override this is all that is asked."""
+    needed = set()
+    for service in project.services:
+        if service.status != "retired":
+            needed.add(service.compose_service)
+    for service in project.services:
+        name = service.compose_service
+        retired = service.status == "retired" and service.in_container and name not in needed
+        if not retired or name not in team.services or RULE in service.ignore:
+            continue
+        if _sleeping(team.services[name], team):
+            continue
+        yield Contradiction(
+            service.key_path,
+            f"{team.at('services', name)} still has {name}, which is retired: `up` starts it again",
+            f"take it out of {team.name}, or give it a profile there that nobody starts",
+            Severity.WARNING,
+        )
+
+
+def _sleeping(entry: Mapping[str, Any], team: TeamFile) -> list[str]:
+    """The profiles of a service that a plain `up` does not start; none where it starts it."""
+    written = entry.get("profiles")
+    if not isinstance(written, list):
+        return []
+    profiles = [str(name) for name in written if name]
+    if team.profiles & {*profiles, "*"}:
+        return []
+    return profiles
 
 
 def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
@@ -183,11 +220,8 @@ def _of_copies(
 def _of_profiles(
     container: Container, theirs: Mapping[str, Any], team: TeamFile
 ) -> Iterator[Contradiction]:
-    written = theirs.get("profiles")
-    if not isinstance(written, list):
-        return
-    profiles = [str(name) for name in written if name]
-    if not profiles or team.profiles & {*profiles, "*"}:
+    profiles = _sleeping(theirs, team)
+    if not profiles:
         return
     name = container.compose_service
     where = team.at("services", name, "profiles")

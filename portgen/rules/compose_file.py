@@ -1,5 +1,6 @@
 """The team's own compose file (`compose.file`) contradicts the override, or has what the override
-would replace: of the network, of an address, of a `network_mode`, of ports.
+would replace: of the network, of an address, of a `network_mode`, of ports. Or it still has a
+retired service, which `up` would start again.
 
 The override comes last, and compose 1 takes its network whole, without a word. `portgen lint` reads
 the file each time; where it can't be read, as in CI, that is a note.
@@ -30,7 +31,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.formats import compose as composefile
-from portgen.formats.compose import Fault, Read
+from portgen.formats.compose import Fault, Read, TeamFile
+from portgen.inventory import key_paths
 from portgen.plan import team_files
 from portgen.plan.types import Plan
 from portgen.problem import Severity
@@ -41,22 +43,27 @@ SEVERITY = Severity.ERROR
 
 def check_files(plan: Plan, read: Read) -> Iterator[Finding]:
     for host in plan.hosts:
-        for override in host.overrides:
-            if override.base_file is None:
+        overrides = {override.project: override for override in host.overrides}
+        for project in host.projects:
+            if project.base_file is None or not project.services:
                 continue
-            place = override.base_path
-            team = composefile.load(override.base_file, read)
-            if team is None:
+            place = key_paths.compose_file(project.name)
+            team = composefile.load(project.base_file, read)
+            override = overrides.get(project.name)
+            if isinstance(team, TeamFile):
+                found = team_files.left_over(project, team)
+                if override is not None:
+                    found = team_files.contradictions(host, override, team)
+                for each in found:
+                    yield Finding(each.key_path, each.message, each.hint, severity=each.severity)
+            elif override is None:
+                continue
+            elif isinstance(team, Fault):
+                yield Finding(place, f"{project.base_file}:{team.line}: {team.message}")
+            else:
                 yield Finding(
                     place,
-                    f"the compose file {override.base_file} can't be read here: it was not checked",
+                    f"the compose file {project.base_file} can't be read here: it was not checked",
                     "its path is relative to the inventory's folder",
                     severity=Severity.NOTE,
                 )
-            elif isinstance(team, Fault):
-                yield Finding(place, f"{override.base_file}:{team.line}: {team.message}")
-            else:
-                for found in team_files.contradictions(host, override, team):
-                    yield Finding(
-                        found.key_path, found.message, found.hint, severity=found.severity
-                    )

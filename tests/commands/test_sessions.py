@@ -162,11 +162,11 @@ $2 for coffee
 $ ls notes/tomorrow.txt 2>/dev/null
 [exit 2]
 
-$ portgen next
-Usage: portgen next [OPTIONS] PROJECT
-Try 'portgen next --help' for help.
+$ portgen swap
+Usage: portgen swap [OPTIONS] A B
+Try 'portgen swap --help' for help.
 
-Error: Missing argument 'PROJECT'.
+Error: Missing argument 'A'.
 [exit 2]
 """
 

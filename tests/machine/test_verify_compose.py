@@ -307,6 +307,22 @@ def test_a_base_that_is_no_compose_file_is_an_error_in_that_file(
     assert err == ""
 
 
+def test_a_retired_service_that_the_base_still_has_is_reported(
+    shop: Path, portgen: Portgen
+) -> None:
+    edit(shop / "inventory.yaml", "names: {port: 5002", "names: {status: retired, port: 5002")
+    assert (
+        "still has names, which is retired: `up` starts it again"
+        in portgen("verify", "--rendered").out
+    )
+    edit(shop / "inventory.yaml", "    compose:", "    status: retired\n    compose:")
+    with (shop / "inventory.yaml").open("a") as inventory:
+        inventory.write("  other: {services: {more: {port: 5100, via: host}}}\n")
+    run = portgen("verify", "--rendered")
+    assert run.out.count("which is retired") == len(SERVICES)
+    assert run.code == 0
+
+
 def test_a_base_that_is_not_there_is_an_error_where_it_is_named(shop: Path, portgen: Portgen):
     (shop / "stack/base.yml").unlink()
     code, out, _ = portgen("verify", "--rendered")

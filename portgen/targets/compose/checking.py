@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from portgen.formats import compose as composefile
 from portgen.formats.compose import Fault, TeamFile
 from portgen.plan import team_files
+from portgen.plan.contradiction import Contradiction
 from portgen.plan.types import Container, Host, KeyPath, Override
 from portgen.targets import Check, Findings, Machine, Program, Rejection, Unchecked
 from portgen.targets.compose.writing import path
@@ -36,6 +37,22 @@ def checks(
             yield team
         else:
             yield _check(host, override, text, team, machine)
+    overridden = {override.project for override in host.overrides}
+    for project in host.projects:
+        if project.base_file is not None and project.name not in overridden:
+            theirs = _loaded(project.base_file, machine)
+            if isinstance(theirs, TeamFile):
+                for found in team_files.left_over(project, theirs):
+                    yield _rejection(found)
+
+
+def _loaded(name: str, machine: Machine) -> TeamFile | Fault | None:
+    return composefile.load(name, lambda file: machine.read(posixpath.join(machine.folder, file)))
+
+
+def _rejection(found: Contradiction) -> Rejection:
+    rejection = Rejection(found.message, key_path=found.key_path, hint=found.hint)
+    return rejection._replace(severity=found.severity)
 
 
 def _team_file(override: Override, machine: Machine) -> TeamFile | Rejection | None:
@@ -43,7 +60,7 @@ def _team_file(override: Override, machine: Machine) -> TeamFile | Rejection | N
     name = override.base_file
     if name is None:
         return None
-    found = composefile.load(name, lambda file: machine.read(posixpath.join(machine.folder, file)))
+    found = _loaded(name, machine)
     if found is None:
         message = f"the compose file {name} can't be read"
         hint = "its path is relative to the inventory's folder"
@@ -65,8 +82,7 @@ def _check(
         chain.append(base)
         project = posixpath.dirname(base)
         for found in team_files.contradictions(host, override, team):
-            rejection = Rejection(found.message, key_path=found.key_path, hint=found.hint)
-            known.append(rejection._replace(severity=found.severity))
+            known.append(_rejection(found))
     lacking = _lacking(override, team)
     if lacking:
         staged["stub.yml"] = json.dumps({"services": lacking})
