@@ -72,7 +72,7 @@ def command(settings: Settings, what: str) -> int:
 
 def _answer(asked: Asked, what: str) -> Answer:
     # As people copy it: 5014, :5014, 514/udp, 5000-5010; the port page writes a range with a dash.
-    number = re.fullmatch(r":?([0-9]+)(?:[-\u2013]([0-9]+))?(?:/(tcp|udp))?", what)
+    number = re.fullmatch(r":?([0-9]+)(?: ?[-\u2013] ?([0-9]+))?(?:/(tcp|udp))?", what)
     if number is not None and number[2] is not None:
         return _range(asked.plan, int(number[1]), int(number[2]), number[3])
     if number is not None:
@@ -125,6 +125,10 @@ def _exact(plan: Plan, what: str) -> Answer | None:
     if subjects:
         return Answer(None, subjects)
     subjects = names.of_address(plan, what)
+    if not subjects and names.is_network(what):
+        message = f"{what} is in no zone and no project's network"
+        hint = "it reaches what is open to anyone: `portgen ports` lists that"
+        raise PortgenError(message, Exit.DIFFERENT, hint=hint)
     if not subjects:
         return None
     around = all(subject.kind in ("project", "zone") for subject in subjects)

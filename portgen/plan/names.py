@@ -97,6 +97,8 @@ def of_word(plan: Plan, word: str) -> list[Subject]:
 def of_address(plan: Plan, text: str) -> list[Subject]:
     """What has an address, or contains it: `172.30.0.23`, `192.168.0.0/16`, `127.0.0.1:5014`; or
     what a URL leads to."""
+    if is_network(text):
+        return _around(plan, str(ipaddress.ip_network(text, strict=False)))
     url = re.fullmatch(r"(https?://)?([^/\s]+?)(?::([0-9]{1,5}))?(/\S*)?", text)
     if text.startswith("/"):
         # Of a bare path, a route of everything says nothing: it may be a path of the file system.
@@ -106,16 +108,15 @@ def of_address(plan: Plan, text: str) -> list[Subject]:
     name, port, path = url[2].strip("[]"), url[3], url[4] or ""
     if port is not None and name in _LOCAL:
         return of_port(plan, int(port))
-    if port is None and _is_cidr(name + path):
-        return _around(plan, str(ipaddress.ip_network(name + path, strict=False)))
-    if _is_cidr(name):
+    if is_network(name):
         return _of_container(plan, name, port) or _of_path(plan, None, path)
     if path and (url[1] or _of_servers(plan, name)):
         return _of_path(plan, name, path)
     return _of_servers(plan, name)
 
 
-def _is_cidr(text: str) -> bool:
+def is_network(text: str) -> bool:
+    """Whether a text is an address or a network."""
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
