@@ -17,7 +17,7 @@ from portgen.settings import Settings
 
 INVENTORY = """\
 # yaml-language-server: $schema=inventory.schema.json
-#
+# An example that renders at once: put your own machine, ranges and services in its place.
 # Who owns which port, how traffic reaches it and who may. Change it here, then `make render`.
 version: 1
 
@@ -61,10 +61,10 @@ projects:
 
 MAKEFILE = """\
 .PHONY: render check lint schema
-render:  ; portgen render
-check:   ; portgen render --check
-lint:    ; portgen lint
-schema:  ; portgen schema > inventory.schema.json
+render:  ; @portgen render
+check:   ; @portgen render --check
+lint:    ; @portgen lint
+schema:  ; @portgen schema > inventory.schema.json
 """
 
 # Run at each commit: pre-commit names no deleted file to a hook, and a run that finds nothing new
@@ -90,7 +90,7 @@ HOOKS = """\
 PRE_COMMIT_NAME = ".pre-commit-config.yaml"
 PRE_COMMIT = f"""\
 # After `pre-commit install`, a commit whose output/ is out of date is stopped.
-# portgen comes from your PATH here (`pipx install portgen`): everybody uses their own version.
+# portgen comes from your PATH here, as pipx or pip put it there: everybody uses their own version.
 repos:
 {{hooks}}# made by portgen {__version__}
 """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from portgen.problem import Exit
+from tests.limit import HANGS
 
 
 def test_files_that_exist_are_named_and_nothing_is_written(
@@ -24,3 +27,34 @@ def test_files_that_exist_are_named_and_nothing_is_written(
 def test_the_next_step_leads_into_another_folder_only(portgen: Callable[..., Any]) -> None:
     assert portgen("init", "ports").err.endswith("next: cd ports && portgen render\n")
     assert portgen("init", ".").err.endswith("next: portgen render\n")
+
+
+def test_its_makefile_prints_what_portgen_prints_and_no_more(
+    tmp_path: Path, portgen: Callable[..., Any], need: Callable[[str], str]
+) -> None:
+    assert portgen("init", "new").code == Exit.OK
+    stand_in = tmp_path / "portgen"
+    stand_in.write_text('#!/bin/sh\necho "ran $@"\n')
+    stand_in.chmod(0o755)
+    command = (
+        need("make"),
+        "-C",
+        "new",
+        "--no-print-directory",
+        "render",
+        "check",
+        "lint",
+        "schema",
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANGS,
+        env={**os.environ, "PATH": path},
+    )
+    assert done.stdout == "ran render\nran render --check\nran lint\n"
+    assert (tmp_path / "new/inventory.schema.json").read_text() == "ran schema\n"
