@@ -15,7 +15,7 @@ import click
 
 from portgen import __version__, commands, plugins, screen
 from portgen.commands._options import global_options, settings_of
-from portgen.problem import Exit, PortgenError, did_you_mean
+from portgen.problem import Exit, PortgenError, Terminated, did_you_mean
 
 EPILOG = (
     "Every command takes these options too. "
@@ -90,6 +90,9 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
     """Say why the command ended, and give its exit code. With -v a bug is raised again."""
     style = settings_of(given).style
     match error:
+        case PortgenError(code=Exit.INTERRUPTED | Exit.TERMINATED):
+            _say_interrupted("; ".join(filter(None, (str(error), error.hint))))
+            return error.code
         case PortgenError():
             if error.problems:
                 screen.problems(error.problems, style)
@@ -100,9 +103,10 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
             screen.failure(str(error), None, style)
             return Exit.MACHINE
         case click.Abort() | KeyboardInterrupt():
-            # On a terminal the cursor still stands after a question.
-            click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
-            return Exit.INTERRUPTED
+            _say_interrupted("interrupted")
+            # click makes an Abort of Ctrl-C.
+            by_signal = isinstance(error.__cause__ or error, Terminated)
+            return Exit.TERMINATED if by_signal else Exit.INTERRUPTED
         case click.ClickException():
             # The message repeats what was typed, or what a glob found.
             vars(error)["message"] = screen.readable(error.message)
@@ -122,3 +126,8 @@ def _ended(error: BaseException, given: dict[str, Any]) -> int:
     message = f"a bug in portgen: {type(error).__name__}: {error}"
     screen.failure(message, f"{AGAIN}, and report it", style)
     return Exit.BUG
+
+
+def _say_interrupted(text: str) -> None:
+    # On a terminal the cursor still stands after a question, or after `^C`.
+    click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)

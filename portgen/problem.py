@@ -26,6 +26,7 @@ class Exit(IntEnum):
     MACHINE = 4  # unwritable, locked, a broken or missing tool
     BUG = 70
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class Severity(StrEnum):
@@ -75,6 +76,16 @@ class PortgenError(Exception):
         self.code = code
         self.problems = problems
         self.hint = hint
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the command ends as by Ctrl-C, with everything whole."""
+
+
+def interrupted(by: BaseException, what: str, hint: str | None = None) -> PortgenError:
+    """How a command ends that Ctrl-C or SIGTERM interrupted: `what` was written, and what to do."""
+    code = Exit.TERMINATED if isinstance(by, Terminated) else Exit.INTERRUPTED
+    return PortgenError(f"interrupted: {what}", code, hint=hint)
 
 
 def listed(

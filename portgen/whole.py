@@ -12,7 +12,8 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MOST = 64 * 1024 * 1024  # bytes; the page of 25,000 services has a tenth
@@ -76,6 +77,18 @@ def text(path: str) -> str | None:
         return None
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the work inside is done: it is done whole, and known to be."""
+    import signal
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # --- replacing ------------------------------------------------------------------------------------
 
 
@@ -106,25 +119,26 @@ def replace(
     Raises OSError; then what was at `name` is still there, and nothing is left beside it.
     """
     new = temporary(name, mark)
-    with suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=folder)
-    descriptor = os.open(new, _NEW, mode if like is None else 0o600, dir_fd=folder)
-    try:
-        with open(descriptor, "wb") as file:
-            if mark:
-                with suppress(OSError):  # a file system without locks
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if like is not None:
-                _make_like(descriptor, like)
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(descriptor)
-        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
+    with undisturbed():
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=folder)
-        raise
+        try:
+            descriptor = os.open(new, _NEW, mode if like is None else 0o600, dir_fd=folder)
+            with open(descriptor, "wb") as file:
+                if mark:
+                    with suppress(OSError):  # a file system without locks
+                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if like is not None:
+                    _make_like(descriptor, like)
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(descriptor)
+            os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new, dir_fd=folder)
+            raise
 
 
 def _make_like(descriptor: int, status: os.stat_result) -> None:

@@ -15,7 +15,7 @@ import click
 
 from portgen import chain, screen
 from portgen.commands import _options
-from portgen.commands._asking import DRY_RUN, NOTHING, is_asked, locked
+from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 from portgen.settings import Settings
 
@@ -106,14 +106,16 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
 
     `lock`: what to take after a person has agreed; None where nobody is asked: it is held already.
     """
-    before = chain.check(settings)
-    edited = make(before)
-    if edited.text == before.source.text:
-        screen.status(UNCHANGED, settings.style)
-        return Exit.OK
-    revised = _read_again(settings, before, edited)
-    _show(settings, revised)
-    written = _asked(settings, revised, lock) and _write(settings, before, edited, lock)
+    with before_writing():
+        before = chain.check(settings)
+        edited = make(before)
+        if edited.text == before.source.text:
+            screen.status(UNCHANGED, settings.style)
+            return Exit.OK
+        revised = _read_again(settings, before, edited)
+        _show(settings, revised)
+        agreed = _asked(settings, revised, lock)
+    written = agreed and _write(settings, before, edited, lock)
     if settings.style.format == "json":
         _print_record(revised, written)
     if not written:

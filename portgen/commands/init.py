@@ -124,16 +124,18 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
         message = f"{place}: {_already_there(there)}"
         hint = "name an empty folder: portgen init DIR"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
-    if not dry_run:
-        create(place, files)
-    screen.status(f"{place}: {', '.join(files)}", settings.style)
+    made = {place / name: text for name, text in files.items()}
     configuration = root / PRE_COMMIT_NAME
-    if os.path.lexists(configuration):
+    has_hooks = os.path.lexists(configuration)
+    if not has_hooks:
+        made[configuration] = PRE_COMMIT.format(hooks=hooks)
+    if not dry_run:
+        create(made)
+    screen.status(f"{place}: {', '.join(files)}", settings.style)
+    if has_hooks:
         message = f"{configuration} already exists; for the hooks, add to its `repos:`\n{hooks}"
         screen.status(message, settings.style)
     else:
-        if not dry_run:
-            create(root, {PRE_COMMIT_NAME: PRE_COMMIT.format(hooks=hooks)})
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
     _merge_setup.of_new_project(Settings(folder=place, style=settings.style), dry_run)
     if dry_run:

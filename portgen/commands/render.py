@@ -12,7 +12,7 @@ import click
 
 from portgen import chain, screen
 from portgen.commands import _changes, _complete, _options
-from portgen.commands._asking import DRY_RUN, NOTHING, is_asked, locked
+from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked, locked
 from portgen.files import memory, output
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, Problem, listed
@@ -131,6 +131,28 @@ def _render(
     """With `asks` the lock is not held here: others may write while a person thinks. `checked`: an
     inventory to render in place of the one in the file."""
     style = settings.style
+    with before_writing(_nothing(settings)):
+        compared = _to_write(settings, key, wish, asks, checked)
+    if isinstance(compared, int):
+        return compared
+    _write(settings, compared.changes, wish, asks)
+    written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
+    screen.status(written, style)
+    _say_next(settings)
+    if wish.tracked:
+        _refuse_untracked(settings)
+    return Exit.DIFFERENT if wish.exit_code else Exit.OK
+
+
+def _to_write(
+    settings: Settings,
+    key: str | None,
+    wish: _Wish,
+    asks: bool,
+    checked: chain.Checked | None,
+) -> chain.Compared | int:
+    """What is to be written: it was shown, and nobody is against it. Or the exit code."""
+    style = settings.style
     if checked is None:
         checked = chain.check(settings)
     problems = checked.problems
@@ -153,13 +175,7 @@ def _render(
         return Exit.DIFFERENT
     if wish.dry_run:
         return Exit.OK
-    _write(settings, compared.changes, wish, asks)
-    written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
-    screen.status(written, style)
-    _say_next(settings)
-    if wish.tracked:
-        _refuse_untracked(settings)
-    return Exit.DIFFERENT if wish.exit_code else Exit.OK
+    return compared
 
 
 def _git_operation(settings: Settings) -> str | None:
@@ -294,8 +310,13 @@ def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: boo
         output.write(settings.out, changes)
         return
     with locked(settings.out, settings.style):
-        _refuse_unless_shown(changes, settings, wish)
+        with before_writing(_nothing(settings)):
+            _refuse_unless_shown(changes, settings, wish)
         output.write(settings.out, changes)
+
+
+def _nothing(settings: Settings) -> str:
+    return f"{NOTHING} to {settings.output_name}/"
 
 
 def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wish) -> None:

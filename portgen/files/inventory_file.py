@@ -14,7 +14,7 @@ from pathlib import Path
 
 from portgen import whole
 from portgen.inventory.source import Source
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, interrupted
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -27,9 +27,10 @@ def write(path: Path, source: Source, text: str) -> int:
     Returns how many other names the file had (hard links): those keep the old text.
 
     Raises PortgenError(Exit.MACHINE) when it can't be written, or is no longer what was read; it is
-    then as it was.
+    then as it was. PortgenError(Exit.INTERRUPTED) says whether it was written.
     """
     real = Path(os.path.realpath(path))
+    written = False
     try:
         data, status = whole.read(real, whole.MOST_INVENTORY)
         mark = b""
@@ -44,12 +45,20 @@ def write(path: Path, source: Source, text: str) -> int:
             _sweep(folder, real)
             # The pid in the temporary name: two edits may run at once, since none holds a lock.
             new = mark + text.encode()
-            whole.replace(folder, real.name, new, like=status, mark=f".{os.getpid()}", durable=True)
+            pid = f".{os.getpid()}"
+            with whole.undisturbed():
+                whole.replace(folder, real.name, new, like=status, mark=pid, durable=True)
+                written = True
         finally:
             os.close(folder)
     except OSError as error:
         message = f"{source.path}: can't be written: {error.strerror}"
         raise PortgenError(message, Exit.MACHINE) from None
+    except KeyboardInterrupt as by:
+        if written:
+            hint = "`portgen render` brings the output up to date"
+            raise interrupted(by, f"{source.path} was written", hint) from None
+        raise interrupted(by, "nothing was written") from None
     return status.st_nlink - 1
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from portgen import whole
 from portgen.files.diff import SUMS, Change, Output, Present
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, interrupted
 
 LOCK_WAIT = 10.0  # seconds that a second writer waits for the first
 
@@ -101,29 +101,30 @@ def write(out: Path, changes: Sequence[Change]) -> None:
     makes the next render take portgen's own files for hand edits, whatever has become of the
     inventory in between.
 
-    Raises PortgenError(Exit.MACHINE) when one fails: files before it are new, the rest are old,
-    each is whole, and the next render takes up from there.
+    Raises PortgenError(Exit.MACHINE) when one fails, or PortgenError(Exit.INTERRUPTED): files
+    before it are new, the rest are old, each is whole, and the next render takes up from there.
     """
     pending = [change for change in changes if change.path != SUMS]
-    sums_before, sums_after = _sums_of(changes)
-    paths = {change.path for change in pending}
-    for text in (sums_before, sums_after or ""):
-        paths |= parse_sums(text.encode()).keys()
-    _refuse_links(out, paths)
     done = 0
     path = SUMS
     try:
+        sums_before, sums_after = _sums_of(changes)
+        paths = {change.path for change in pending}
+        for text in (sums_before, sums_after or ""):
+            paths |= parse_sums(text.encode()).keys()
+        _refuse_links(out, paths)
         out.mkdir(parents=True, exist_ok=True)
         _sweep(out, paths)
         if sums_after is not None and pending:
             _replace(out, SUMS, _both(sums_before, sums_after), 0o644)
         for change in pending:
             path = change.path
-            if change.after is None:
-                _remove(out, path)
-            else:
-                _replace(out, path, change.after.encode(), change.mode)
-            done += 1
+            with whole.undisturbed():
+                if change.after is None:
+                    _remove(out, path)
+                else:
+                    _replace(out, path, change.after.encode(), change.mode)
+                done += 1
         path = SUMS
         if sums_after is not None:
             _replace(out, SUMS, sums_after.encode(), 0o644)
@@ -134,6 +135,9 @@ def write(out: Path, changes: Sequence[Change]) -> None:
             Exit.MACHINE,
             hint=f"{written}; fix that, then run `portgen render` again",
         ) from None
+    except KeyboardInterrupt as by:
+        written = f"{done} of {len(pending)} files were written, each whole"
+        raise interrupted(by, written, "run `portgen render` again") from None
 
 
 def _sums_of(changes: Sequence[Change]) -> tuple[str, str | None]:

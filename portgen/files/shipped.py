@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portgen.problem import Exit, PortgenError
+from portgen import whole
+from portgen.problem import Exit, PortgenError, interrupted
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -21,14 +22,23 @@ def templates() -> Path:
     return _PACKAGE.parent / "templates"
 
 
-def create(folder: Path, texts: dict[str, str]) -> None:
-    """Write new files, by their names, as `init` makes them. Raises PortgenError(Exit.MACHINE);
-    never replaces a file."""
+def create(texts: dict[Path, str]) -> None:
+    """Write new files, as `init` makes them: all of them, or none. Raises
+    PortgenError(Exit.MACHINE, or Exit.INTERRUPTED); never replaces a file."""
+    made: list[Path] = []
+    path = Path()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            with open(folder / name, "x", encoding="utf-8") as file:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.append(path)
+            with whole.undisturbed(), open(path, "x", encoding="utf-8") as file:
                 file.write(text)
-    except OSError as error:
-        message = f"{error.filename or folder}: can't be written: {error.strerror}"
+    except (OSError, KeyboardInterrupt) as error:
+        if isinstance(error, FileExistsError):
+            made.remove(path)  # somebody else's
+        for new in made:
+            new.unlink(missing_ok=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise interrupted(error, "nothing was written") from None
+        message = f"{error.filename or path}: can't be written: {error.strerror}"
         raise PortgenError(message, Exit.MACHINE) from None

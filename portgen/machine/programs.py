@@ -76,6 +76,18 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+# What runs now, for `stop`.
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def stop() -> None:
+    """Kill all programs that run now, and all that they started; whoever waits for one of them, in
+    another thread, gets its end."""
+    for process in list(_running):
+        if process.returncode is None:
+            _kill(process)
+
+
 def run(
     argv: tuple[str, ...],
     *,
@@ -118,6 +130,7 @@ def run(
             Exit.MACHINE,
             hint=str(error.filename or program),
         ) from None
+    _running.add(process)
     with process:
         try:
             stdout, stderr = process.communicate(stdin, timeout=timeout)
@@ -131,6 +144,8 @@ def run(
         except BaseException:
             _kill(process)
             raise
+        finally:
+            _running.discard(process)
     return Finished(
         process.returncode, stdout.decode("utf-8", undecodable), stderr.decode("utf-8", "replace")
     )

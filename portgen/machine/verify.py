@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portgen import whole
 from portgen.machine import programs
@@ -115,8 +116,17 @@ def run(
                     ended.append(outcome.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            _stop([*found.values(), *outcomes])
             raise
     return ended
+
+
+def _stop(outcomes: Iterable[Outcome | Future[Any]]) -> None:
+    """Back when no program runs any more: an interrupt must not wait for them."""
+    for outcome in outcomes:
+        while isinstance(outcome, Future) and not outcome.done():
+            programs.stop()
+            time.sleep(0.01)
 
 
 def _files(

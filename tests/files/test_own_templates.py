@@ -377,7 +377,7 @@ def test_an_interrupt_leaves_nobody_behind(own: Callable[..., Path], project: Pa
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=HANGS)
     assert process.returncode == Exit.INTERRUPTED
-    assert said == "\ninterrupted\n"
+    assert said == "interrupted: nothing was written to output/\n"
     until(lambda: not any(runs(child) for child in children))
 
 
