@@ -18,6 +18,7 @@ from portgen.visible import visible_line
 MOST_SHOWN = 8  # lines of a conflict that a hint repeats
 MOST_LABEL = 40  # characters of a label
 MOST_LINE = 90  # characters of a line
+MOST_DEPTH = 1 << 31  # more blanks than a line can begin with
 # `<<<<<<< HEAD` and `>>>>>>> feature` have a label, `=======` has none; an editor may have left
 # carriage returns.
 _MARKER = re.compile(r"^(<{7,}|\|{7,}|={7,}|>{7,})(?: ([^\n]*?))?\r?$", re.MULTILINE)
@@ -34,11 +35,13 @@ class Side(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Lines that both sides changed. `line` is that of its first marker."""
+    """Lines that both sides changed. `line` is that of its first marker; `below`: the lines after
+    its last one that go on with what both sides began."""
 
     line: int
     ours: Side
     theirs: Side
+    below: range
 
 
 class Marker(NamedTuple):
@@ -97,7 +100,27 @@ def _conflict(markers: list[_Seen], lines: list[str]) -> Conflict:
     end_of_ours = base[0].line if base else middle.line
     ours = Side(opening.label, opening.line + 1, lines[opening.line : end_of_ours - 1])
     theirs = Side(closing.label, middle.line + 1, lines[middle.line : closing.line - 1])
-    return Conflict(opening.line, ours, theirs)
+    return Conflict(opening.line, ours, theirs, _below(ours, theirs, closing.line + 1, lines))
+
+
+def _below(ours: Side, theirs: Side, first: int, lines: list[str]) -> range:
+    """The lines from `first` on that are deeper than what each side begins with. git leaves out of a
+    conflict what the ends of both sides have in common: the rest of an entry, say."""
+    depth = max(_depth(ours.lines), _depth(theirs.lines))
+    last = first - 1
+    for number, line in enumerate(lines[first - 1 :], first):
+        if line.strip():
+            if _depth([line]) <= depth:
+                break
+            last = number
+    return range(first, last + 1)
+
+
+def _depth(lines: list[str]) -> int:
+    """How far the outermost of the lines is indented; where there is none, further than any line."""
+    return min(
+        (len(line) - len(line.lstrip()) for line in lines if line.strip()), default=MOST_DEPTH
+    )
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -146,6 +169,12 @@ def _has(side: Side) -> str:
 def _hint(conflict: Conflict) -> str:
     """What to do; and both sides' lines where they are few."""
     hint = "keep one side or join them, remove the marker lines, then `portgen render`"
+    if len(conflict.below) == 1:
+        below = f"line {conflict.below.start} goes on with what both sides began"
+        hint += f"\n      {below}: to keep both, write it twice"
+    elif conflict.below:
+        below = f"lines {conflict.below.start} to {conflict.below.stop - 1} go on"
+        hint += f"\n      {below} with what both sides began: to keep both, write them twice"
     labels = _labels(conflict)
     sides = (conflict.ours, conflict.theirs)
     if sum(len(side.lines) for side in sides) > MOST_SHOWN:

@@ -44,6 +44,49 @@ def test_the_common_ancestors_lines_are_no_side() -> None:
     assert reported(text) == [(1, message, TODO + "\n      5d6e7f8 (Add new: 1) | new: 1")]
 
 
+BOTH_ADD = """\
+services:
+<<<<<<< HEAD
+  bell:
+    title: Bell
+=======
+  door:
+    title: Door
+>>>>>>> feature
+    port: 5004
+
+    health: /up
+  lamp: {}
+"""
+
+
+def test_lines_below_that_go_on_with_what_both_sides_began_are_named() -> None:
+    """Who only removed the marker lines would take `port` and `health` away from bell."""
+    [(_, _, hint)] = reported(BOTH_ADD)
+    assert str(hint).startswith(
+        f"{TODO}\n      lines 9 to 11 go on with what both sides began: to keep both, write them twice\n"
+    )
+    [(_, _, hint)] = reported(BOTH_ADD.replace("\n\n    health: /up", ""))
+    assert (
+        "\n      line 9 goes on with what both sides began: to keep both, write it twice\n"
+        in str(hint)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n<<<<<<< HEAD\n  b: 1\n=======\n  b: 2\n>>>>>>> x\n  c: 3\n",
+        "a:\n<<<<<<< HEAD\n  b:\n    d: 1\n=======\n>>>>>>> x\n    c: 3\n",
+        "a:\n<<<<<<< HEAD\n  b: 1\n=======\n  c: 2\n>>>>>>> x\n",
+    ],
+    ids=["the next entry", "of one side alone", "the end"],
+)
+def test_nothing_is_said_of_lines_below_that_belong_to_no_side_or_to_one(text: str) -> None:
+    [(_, _, hint)] = reported(text)
+    assert "both sides began" not in str(hint)
+
+
 def test_long_sides_are_not_repeated() -> None:
     side = "a: 1\n" * 5
     [(_, message, hint)] = reported(f"<<<<<<<\n{side}=======\n{side}>>>>>>>\n")
