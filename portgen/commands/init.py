@@ -60,7 +60,9 @@ projects:
 """
 
 MAKEFILE = """\
-.PHONY: render check lint schema
+.PHONY: setup render check lint schema
+# Once in each clone: hooks that check each commit, and git that merges output/ by rendering.
+setup:   ; @pre-commit install && portgen merge-driver --install
 render:  ; @portgen render
 check:   ; @portgen render --check
 lint:    ; @portgen lint

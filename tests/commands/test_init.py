@@ -29,26 +29,18 @@ def test_the_next_step_leads_into_another_folder_only(portgen: Callable[..., Any
     assert portgen("init", ".").err.endswith("next: portgen render\n")
 
 
-def test_its_makefile_prints_what_portgen_prints_and_no_more(
+def test_its_makefile_prints_what_the_programs_print_and_no_more(
     tmp_path: Path, portgen: Callable[..., Any], need: Callable[[str], str]
 ) -> None:
     assert portgen("init", "new").code == Exit.OK
-    stand_in = tmp_path / "portgen"
-    stand_in.write_text('#!/bin/sh\necho "ran $@"\n')
-    stand_in.chmod(0o755)
-    command = (
-        need("make"),
-        "-C",
-        "new",
-        "--no-print-directory",
-        "render",
-        "check",
-        "lint",
-        "schema",
-    )
+    for name in ("portgen", "pre-commit"):
+        stand_in = tmp_path / name
+        stand_in.write_text('#!/bin/sh\necho "${0##*/} $@"\n')
+        stand_in.chmod(0o755)
+    words = "-C new --no-print-directory setup render check lint schema"
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
-        command,
+        (need("make"), *words.split()),
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -56,5 +48,8 @@ def test_its_makefile_prints_what_portgen_prints_and_no_more(
         timeout=HANGS,
         env={**os.environ, "PATH": path},
     )
-    assert done.stdout == "ran render\nran render --check\nran lint\n"
-    assert (tmp_path / "new/inventory.schema.json").read_text() == "ran schema\n"
+    assert done.stdout == (
+        "pre-commit install\nportgen merge-driver --install\n"
+        "portgen render\nportgen render --check\nportgen lint\n"
+    )
+    assert (tmp_path / "new/inventory.schema.json").read_text() == "portgen schema\n"
