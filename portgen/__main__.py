@@ -10,28 +10,19 @@ import gc
 gc.disable()
 
 import os  # noqa: E402 - see above
-import signal  # noqa: E402
 import sys  # noqa: E402
 from contextlib import suppress  # noqa: E402
-from types import FrameType  # noqa: E402
 
 from portgen import cli  # noqa: E402
-from portgen.problem import Exit, Terminated  # noqa: E402
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def main() -> None:
     """Run the command line; its exit code is the process's."""
     try:
-        # As by Ctrl-C: what is being written is finished, what was started is ended.
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _terminate)
+        cli.end_whole_by_sigterm()
         cli.main()
     except KeyboardInterrupt:  # once more, while it was ending
-        os._exit(Exit.INTERRUPTED)
+        os._exit(130)
     except SystemExit as ended:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):

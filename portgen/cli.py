@@ -73,6 +73,18 @@ def portgen(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def end_whole_by_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what is being written is finished, what was
+    started is ended. Not where somebody has it ignored."""
+    import signal
+
+    def terminate(_signal: int, _frame: object) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, terminate)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run, and end the process with an exit code; a person sees a traceback only with -v."""
     given: dict[str, Any] = {}
