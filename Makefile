@@ -32,12 +32,13 @@ help:
 # compiled at each start, which takes a quarter of the time of an unchanged check.
 $(VENV)/.installed: pyproject.toml
 	@sh tools/make-venv.sh $(PYTHON) $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@$(BIN)/python -m compileall -q portgen
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "installing the tests' tools into $(VENV)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 render: $(VENV)/.installed
@@ -57,7 +58,7 @@ test: $(VENV)/.installed-dev
 
 # Playwright drives Debian's chromium; it downloads no browser.
 test-programs: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev,browser]'
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
 
 test-host: $(VENV)/.installed-dev

@@ -1,18 +1,22 @@
 """What to do next, for the last line of a command.
 
-In: `Settings`. Out: shell commands that work from the folder in which portgen was started, quoted; and
-the sentence that they stand in. Looks at the repository, changes nothing.
+In: `Settings`, and what a command did. Out: the sentence; the shell commands in it are quoted, and work
+from the folder in which portgen was started. Looks at the repository, changes nothing.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from portgen.problem import PortgenError
+from portgen.problem import PortgenError, listed
 from portgen.settings import Settings
+
+GUIDE = "docs/INSTALL.md"  # of a host, below its folder in output/
+MOST_GUIDES = 3
 
 # What brings an operation of git's to its end, once its files are added.
 _ENDS = {"merge": "commit"}
@@ -36,32 +40,97 @@ def git_add(settings: Settings, *, inventory: bool = False) -> str | None:
     `inventory` that one is added too, if it lies in the same repository."""
     from portgen.machine import under_way
 
-    root = under_way.root(settings.out.parent)
+    root = under_way.root(settings.out)
     if root is None or _is_ignored(settings):
         return None
     paths = [settings.out]
-    if inventory and under_way.root(settings.inventory.parent) == root:
+    if inventory and under_way.root(settings.inventory) == root:
         paths.insert(0, settings.inventory)
-    git, here = _git(root)
-    return shlex.join([*git, "add", *(os.path.relpath(path, here) for path in paths)])
+    git = _git(root)
+    names = [str(path) for path in paths]
+    if len(git) > 1:
+        names = [os.path.relpath(os.path.realpath(path), root) for path in paths]
+    return shlex.join([*git, "add", *names])
 
 
-def after_merge(settings: Settings, operation: str) -> str:
-    """What ends the `operation` of git's that is under way, once portgen has rendered."""
+def to_render(settings: Settings, *, force: bool = False) -> str:
+    """How a stale output folder becomes a current one that the next commit has."""
+    rendering = portgen(settings, "render", *(["--force"] if force else []))
+    adding = git_add(settings)
+    if adding is None:
+        return f"run `{rendering}`"
+    return f"run `{rendering}`, then `{adding}`"
+
+
+def after_render(settings: Settings, hosts: Collection[str]) -> str | None:
+    """What follows a write, for those `hosts` whose files are to be installed. None where nothing
+    does."""
+    ending = _end_of_merge(settings)
+    if ending is not None:
+        return ending
+    steps = []
+    if git_add(settings) is not None:
+        steps.append(f"commit {settings.out}/ with {settings.inventory}")
+    guides = _guides(settings, hosts)
+    if guides:
+        steps.append(f"install it: {guides}")
+    return f"next: {', then '.join(steps)}" if steps else None
+
+
+def where_current(settings: Settings, paths: Collection[str]) -> str | None:
+    """What follows where nothing had to be written, and the output folder has files at `paths`."""
+    ending = _end_of_merge(settings)
+    if ending is not None:
+        return ending
+    guides = _guides(settings, {path.partition("/")[0] for path in paths})
+    return f"next: install it, where that is not done yet: {guides}" if guides else None
+
+
+def to_commit_again(settings: Settings) -> str | None:
+    """What follows in a hook that has rendered, and so has stopped the commit."""
+    adding = git_add(settings)
+    return f"next: `{adding}`, and commit again" if adding else None
+
+
+def _guides(settings: Settings, hosts: Collection[str]) -> str:
+    """The hosts' install guides, of those that have one."""
+    paths = (settings.out / host / GUIDE for host in sorted(hosts))
+    return listed([str(path) for path in paths if path.exists()], MOST_GUIDES)
+
+
+def _end_of_merge(settings: Settings) -> str | None:
+    """What ends the merge, rebase or the like that is under way; None where nothing is."""
     from portgen.machine import under_way
 
-    git, _ = _git(under_way.root(settings.out.parent) or ".")
-    ended = shlex.join(git) + " " + _ENDS.get(operation, f"{operation} --continue")
+    operation = under_way.operation(settings.out)
+    if operation is None:
+        return None
+    git = shlex.join(_git(under_way.root(settings.out) or "."))
+    ended = f"{git} {_ENDS.get(operation, f'{operation} --continue')}"
     added = git_add(settings, inventory=True)
-    return f"{added} && {ended}" if added else ended
+    return f"next: {added} && {ended}" if added else f"next: {ended}"
 
 
-def _git(root: str) -> tuple[list[str], str]:
-    """How git is called from here, and the folder that its paths are relative to."""
-    here = os.path.realpath(".")
-    if Path(here).is_relative_to(root):
-        return ["git"], "."
-    return ["git", "-C", root], root
+def unmerged(settings: Settings, count: int) -> str:
+    """That `count` files which git left are overwritten without --force; and how it need not come to
+    that."""
+    from portgen.machine import git, under_way
+
+    were = "1 file was" if count == 1 else f"{count} files were"
+    said = f"{were} left unmerged by git: taken as out of date"
+    if under_way.operation(settings.out) == "merge":
+        with suppress(PortgenError):
+            if git.configured(settings.out, "merge.portgen.driver") is None:
+                installing = portgen(settings, "merge-driver", "--install")
+                said += f"\n    hint: `{installing}` lets git merge output/ by itself"
+    return said
+
+
+def _git(root: str) -> list[str]:
+    """How git is called from here for the repository at `root`."""
+    if Path(os.path.realpath(".")).is_relative_to(root):
+        return ["git"]
+    return ["git", "-C", root]
 
 
 def _is_ignored(settings: Settings) -> bool:

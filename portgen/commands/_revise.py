@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from portgen import chain, screen
-from portgen.commands import _options
+from portgen.commands import _advice, _options
 from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 from portgen.settings import Settings
@@ -64,10 +64,10 @@ def revise(settings: Settings, make: Make, writing: Writing) -> int:
     # whether the file is still what was shown.
     lock = partial(locked, settings.inventory, settings.style)
     if is_asked(writing.yes):
-        code = _revise(settings, make, lock)
+        code = _revise(settings, make, writing, lock)
     else:
         with lock():
-            code = _revise(settings, make, None)
+            code = _revise(settings, make, writing, None)
     if code == Exit.OK and writing.render:
         from portgen.commands.render import command as render_command
 
@@ -101,7 +101,7 @@ def _rehearse(settings: Settings, make: Make, render: bool) -> int:
     return code
 
 
-def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
+def _revise(settings: Settings, make: Make, writing: Writing, lock: Lock | None) -> int:
     """Load, edit, read again and lint, show, ask, write.
 
     `lock`: what to take after a person has agreed; None where nobody is asked: it is held already.
@@ -121,6 +121,8 @@ def _revise(settings: Settings, make: Make, lock: Lock | None) -> int:
     if not written:
         screen.status(NOTHING, settings.style)
         return Exit.DIFFERENT
+    if not writing.render:
+        screen.status(f"next: {_advice.portgen(settings, 'render')}", settings.style)
     return Exit.OK
 
 

@@ -112,7 +112,7 @@ def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
     remembered = memory.recall(settings.inventory, settings.out, key)
     if remembered is None or remembered.sums is None:
         return None
-    if _git_operation(settings) is not None:
+    if _is_merging(settings):
         return None  # git may have left files that SHA256SUMS does not name
     count = output.matches(settings.out, remembered.sums, remembered.executable)
     if count is None or (wish.writes and output.has_leftovers(settings.out)):
@@ -138,9 +138,9 @@ def _render(
     _write(settings, compared.changes, wish, asks)
     written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
     screen.status(written, style)
-    _say_next(settings)
     if wish.tracked:
         _refuse_untracked(settings)
+    _say_what_follows(settings, compared.changes, wish)
     return Exit.DIFFERENT if wish.exit_code else Exit.OK
 
 
@@ -169,8 +169,11 @@ def _to_write(
             with locked(settings.out, style) if asks else nullcontext():
                 output.sweep(settings.out)
         return _unchanged(settings, problems, len(compared.files), wish)
-    _show(settings, checked, compared, wish)
-    _say_unmerged(settings, len(compared.unmerged))
+    _show(settings, checked, compared, wish, asks)
+    if compared.unmerged:
+        from portgen.commands import _advice
+
+        screen.status(_advice.unmerged(settings, len(compared.unmerged)), style)
     if not _agreed(settings, compared.changes, wish, asks):
         return Exit.DIFFERENT
     if wish.dry_run:
@@ -178,39 +181,30 @@ def _to_write(
     return compared
 
 
-def _git_operation(settings: Settings) -> str | None:
-    """The merge, rebase or the like that is under way around the output folder."""
+def _is_merging(settings: Settings) -> bool:
+    """Whether a merge, a rebase or the like is under way around the output folder."""
     from portgen.machine import under_way
 
-    return under_way.operation(settings.out)
+    return under_way.operation(settings.out) is not None
 
 
-def _say_next(settings: Settings) -> None:
+def _say_what_follows(settings: Settings, changes: Sequence[Change], wish: _Wish) -> None:
+    """The last line after a write."""
+    from portgen import targets
     from portgen.commands import _advice
 
-    operation = _git_operation(settings)
-    if operation is not None:
-        screen.status(f"next: {_advice.after_merge(settings, operation)}", settings.style)
-
-
-def _say_unmerged(settings: Settings, count: int) -> None:
-    """That git's leftovers are overwritten without --force; and how it need not come to that."""
-    if not count:
-        return
-    were = "1 file was" if count == 1 else f"{count} files were"
-    screen.status(f"{were} left unmerged by git: taken as out of date", settings.style)
-    if _git_operation(settings) == "merge" and not _merges_by_itself(settings):
-        hint = "hint: `portgen merge-driver --install` lets git merge output/ by itself"
-        screen.status(f"    {hint}", settings.style)
-
-
-def _merges_by_itself(settings: Settings) -> bool:
-    from portgen.machine import git
-
-    try:
-        return git.configured(settings.out, "merge.portgen.driver") is not None
-    except PortgenError:
-        return True  # git can't be asked: it has no use for a hint
+    hosts = set()
+    for change in changes:
+        if "/" in change.path and not targets.is_documentation(change.path):
+            hosts.add(change.path.partition("/")[0])
+    if wish.only is not None:
+        line: str | None = f"next: {_advice.portgen(settings, 'render')}, for the other targets"
+    elif wish.exit_code:
+        line = _advice.to_commit_again(settings)
+    else:
+        line = _advice.after_render(settings, hosts)
+    if line is not None:
+        screen.status(line, settings.style)
 
 
 def _remember(
@@ -232,7 +226,11 @@ def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish
         return Exit.DIFFERENT
     screen.status(f"{settings.output_name}/ is up to date ({count} files)", settings.style)
     if wish.writes:
-        _say_next(settings)
+        from portgen.commands import _advice
+
+        line = _advice.where_current(settings, output.recorded(settings.out))
+        if line is not None:
+            screen.status(line, settings.style)
     return Exit.OK
 
 
@@ -240,7 +238,7 @@ def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish
 
 
 def _show(
-    settings: Settings, checked: chain.Checked, compared: chain.Compared, wish: _Wish
+    settings: Settings, checked: chain.Checked, compared: chain.Compared, wish: _Wish, asks: bool
 ) -> None:
     """What the change means, and the diff; by a pager if the terminal is too short."""
     style = settings.style
@@ -252,7 +250,11 @@ def _show(
     if style.quiet:
         return
     # A hook waits for its answer: to find what the change means takes longer than all the rest.
-    meaning = "" if wish.check else _meaning(settings, checked.plan, compared, wish.only)
+    meaning = ""
+    if not wish.check:
+        # `portgen diff` shows the rest only as long as nothing is written.
+        most = MOST if asks else None
+        meaning = _meaning(settings, checked.plan, compared, wish.only, most)
     lines = list(_changes.lines(compared.changes, style))
     if _is_long(meaning.count("\n") + len(lines)):
         os.environ.setdefault("LESS", "-FRX")
@@ -261,7 +263,9 @@ def _show(
         screen.show(meaning + screen.block("".join(lines), "diff", style), style)
 
 
-def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str | None) -> str:
+def _meaning(
+    settings: Settings, plan: Plan, compared: chain.Compared, only: str | None, most: int | None
+) -> str:
     """What the change means. A part of the files does not show it: a port that only the firewall's
     lines have might be anybody's. Files with conflict markers do not show it either."""
     if only is not None:
@@ -272,7 +276,7 @@ def _meaning(settings: Settings, plan: Plan, compared: chain.Compared, only: str
 
     style = settings.style
     review = compare.of_changes(compared.changes, compared.files, plan)
-    lines = summary.text(review, MOST)
+    lines = summary.text(review, most)
     if style.format == "markdown":
         lines = summary.markdown(review)
     return "".join(f"{screen.shown(line, style)}\n" for line in lines) + "\n"
@@ -293,8 +297,7 @@ def _agreed(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bo
     style = settings.style
     counted = _changes.counted(changes)
     if wish.check:
-        count = counted.partition(":")[0]
-        screen.status(f"{settings.output_name}/ is out of date: {count} would change", style)
+        _say_out_of_date(settings, changes)
         return False
     if not wish.force and any(change.kind == "edited" for change in changes):
         screen.status(f"{counted}\n{NOTHING}: --force overwrites what was edited by hand", style)
@@ -303,6 +306,20 @@ def _agreed(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bo
         screen.status(NOTHING, style)
         return False
     return True
+
+
+def _say_out_of_date(settings: Settings, changes: Sequence[Change]) -> None:
+    """The last line that a hook prints: what to do."""
+    from portgen.commands import _advice
+
+    count = _changes.counted(changes).partition(":")[0]
+    edited = sum(1 for change in changes if change.kind == "edited")
+    line = f"{settings.output_name}/ is out of date: {count} would change"
+    what_to_do = _advice.to_render(settings, force=edited > 0)
+    if edited:
+        line += f", {edited} of them edited by hand"
+        what_to_do = f"undo that, or {what_to_do}"
+    screen.status(f"{line}; {what_to_do}", settings.style)
 
 
 def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bool) -> None:
@@ -333,8 +350,7 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wis
 
 def _refuse_untracked(settings: Settings) -> None:
     """Raises PortgenError(Exit.DIFFERENT) where git does not track a rendered file."""
-    import shlex
-
+    from portgen.commands import _advice
     from portgen.machine import git
 
     # A hook runs at the repository's root, wherever the inventory lies.
@@ -345,7 +361,7 @@ def _refuse_untracked(settings: Settings) -> None:
         screen.status(message, settings.style)
     elif found:
         names = [os.path.join(here, path) for path in found]
-        add = f"git add {shlex.quote(here)} (with -f if the repository ignores it)"
-        hint = f"{add}: without that, the commit lacks them"
+        add = _advice.git_add(settings) or f"git add {here}"
+        hint = f"run `{add}` (with -f if the repository ignores it), or the commit lacks them"
         message = f"git does not track {listed(names, MOST_NAMES, ', and {} more')}"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)

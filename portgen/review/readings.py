@@ -35,7 +35,6 @@ from portgen.plan.of_plan import of
 from portgen.plan.types import LOOPBACK, NGINX, Endpoint
 from portgen.targets import (
     Block,
-    Documentation,
     Readable,
     Statement,
     blocks,
@@ -58,10 +57,9 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
     Documentation apart."""
     keys: set[Key] = set()
     others: list[str] = []
-    documentation = _documentation()
     for change in changes:
         host, _, path = change.path.partition("/")
-        if not path or _target(path) in documentation:
+        if not path or targets.is_documentation(change.path):
             continue
         old, new = _differing(path, change.before or "", change.after or "")
         names = {service for service, _ in old.services ^ new.services}
@@ -165,11 +163,10 @@ def between(
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
     """What of some files is to be read: nothing of documentation, and no blocks of services not
     in `names`."""
-    documentation = _documentation()
     found = {}
     for full, text in texts:
         path = full.partition("/")[2]
-        if text is not None and path and _target(path) not in documentation:
+        if text is not None and path and not targets.is_documentation(full):
             part = without_others(path, text, names)
             if part:
                 found[full] = part
@@ -272,15 +269,6 @@ class _Marked:
 
 def _target(path: str) -> str:
     return path.partition("/")[0]
-
-
-def _documentation() -> set[str]:
-    """The targets whose pages a review passes over."""
-    found = set()
-    for name, target in targets.every().items():
-        if isinstance(target, Documentation) and target.documentation:
-            found.add(name)
-    return found
 
 
 def _read(name: str, files: Mapping[str, str]) -> Iterator[Statement]:

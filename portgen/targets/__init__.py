@@ -48,6 +48,7 @@ __all__ = [
     "blocks",
     "chunks",
     "every",
+    "is_documentation",
     "without_others",
 ]
 
@@ -89,7 +90,7 @@ class Readable(Protocol):
 @runtime_checkable
 class Documentation(Protocol):
     """A target whose pages say again, for people, what other targets' files decide: where
-    `documentation` is true, a review passes them over."""
+    `documentation` is true, a review passes them over, and a diff shows them last."""
 
     documentation: bool
 
@@ -109,3 +110,22 @@ def every() -> dict[str, Target]:
         if not callable(getattr(target, "pages", None)):
             raise plugins.broken("target", name, target, "pages(host)")
     return dict(sorted(found.items()))
+
+
+@cache
+def _documentation() -> frozenset[str]:
+    found = set()
+    for name, target in every().items():
+        if isinstance(target, Documentation) and target.documentation:
+            found.add(name)
+    return frozenset(found)
+
+
+def is_documentation(path: str) -> bool:
+    """Whether a rendered file is a page of documentation, by its path below output/: the target's
+    name stands behind the host's, `es/docs/PORTS.md`, or first in a page of all hosts,
+    `docs/index.html`."""
+    parts = path.split("/")
+    if len(parts) == 2:
+        return parts[0] in _documentation()
+    return len(parts) > 2 and parts[1] in _documentation()

@@ -53,7 +53,9 @@ def test_0_for_what_is_clean_written_or_unchanged(project: Path, portgen: Run) -
 def test_1_for_differences(project: Path, portgen: Run) -> None:
     run = portgen("render", "--check")
     assert run.code == 1
-    assert re.fullmatch(r"output/ is out of date: \d+ files would change\n", run.err)
+    assert re.fullmatch(
+        r"output/ is out of date: \d+ files would change; run `portgen render`\n", run.err
+    )
 
 
 def test_1_for_lint_errors_and_nothing_is_written(project: Path, portgen: Run) -> None:

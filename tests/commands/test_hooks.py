@@ -462,7 +462,7 @@ def test_what_git_does_not_track_is_named_from_where_one_stands(
         "error: git does not track [ops]/output/SHA256SUMS, "
         "[ops]/output/docker-host/compose/docker-compose.apps.yml, " in said
     )
-    assert ", and 5 more\n    hint: git add '[ops]/output' (with -f " in said
+    assert ", and 5 more\n    hint: run `git add '[ops]/output'` (with -f " in said
     (fresh / "[ops]/output/notes").write_text("not portgen's\n")
     git(fresh, "add", "--", "[ops]/output/docker-host", "[ops]/output/SHA256SUMS")
     assert tracked(fresh, "-C", "[ops]") == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -23,7 +24,7 @@ def test_the_diff_goes_from_what_is_there_to_what_will_be(rendered: Path, portge
     assert run.code == Exit.DIFFERENT
     assert "-    server 127.0.0.1:5001;\n+    server 127.0.0.1:5002;\n" in run.out
     assert "--- a/box/nginx/conf.d/portgen.conf\n+++ b/box/nginx/conf.d/portgen.conf\n" in run.out
-    assert "changed  SHA256SUMS\n" in run.out
+    assert "SHA256SUMS" not in run.out
     assert "+++ b/SHA256SUMS" not in run.out
 
 
@@ -57,14 +58,35 @@ def test_the_diff_is_one_that_git_applies(
     } == written
 
 
-def test_a_page_for_the_browser_is_named_and_shown_only_when_asked_for(
+def test_documentation_comes_last_and_is_shown_only_when_asked_for(
     rendered: Path, portgen: Run
 ) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
     short, whole = portgen("render", "--check").out, portgen("render", "--check", "-v").out
-    assert "box/docs/ports.html: -v shows how it changes\n" in short
-    assert "+++ b/box/docs/ports.html" not in short
-    assert "+++ b/box/docs/ports.html" in whole
+    assert "box/docs/PORTS.md: documentation, 10 lines change; -v shows them\n" in short
+    assert "box/docs/ports.html: documentation, 3 lines change; -v shows them\n" in short
+    assert "+++ b/box/docs/" not in short
+    for shown in (short, whole):
+        listed = re.findall(r"^\w+ +(box/\S+)$", shown, re.MULTILINE)
+        assert [path for path in listed if path.startswith("box/docs/")] == listed[-2:]
+    assert re.findall(r"^\+\+\+ b/(\S+)", whole, re.MULTILINE)[-2:] == [
+        "box/docs/PORTS.md",
+        "box/docs/ports.html",
+    ]
+
+
+def test_documentation_that_changes_alone_is_shown(rendered: Path, portgen: Run) -> None:
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5001, purpose: To show")
+    shown = portgen("render", "--check").out
+    assert "+++ b/box/docs/PORTS.md" in shown
+    assert "box/docs/ports.html: documentation, 1 line changes; -v shows it\n" in shown
+
+
+def test_documentation_that_somebody_edited_is_shown(rendered: Path, portgen: Run) -> None:
+    edit(rendered / "inventory.yaml", "port: 5001", "port: 5002")
+    with (rendered / "output/box/docs/PORTS.md").open("a") as page:
+        page.write("A note of mine.\n")
+    assert "-A note of mine.\n" in portgen("render", "--check").out
 
 
 def test_a_new_file_is_shown_as_patch_expects_it(rendered: Path, portgen: Run) -> None:
