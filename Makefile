@@ -16,7 +16,7 @@ help:
 	@echo "make verify        check output/ with the real nginx, compose, systemd and ufw"
 	@echo "make test          run the tests (about two minutes)"
 	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
-	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; a quarter of an hour)"
+	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make test-wheel    build the wheel, and run the tests against it in a new environment"
 	@echo "make test-pythons  the same on Python 3.11, 3.12 and 3.13"

@@ -180,6 +180,7 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
     from portgen.plan import registry, why
+    from portgen.targets.docs import INSTALL
 
     at = asked.source.at
     name = "zones"
@@ -209,7 +210,7 @@ def of_host(asked: Asked, host: Host) -> Facts:
     folder = f"{asked.settings.output_name}/{host.name}/"
     counted = [f"{count} in {part}/" for part, count in files_of(asked, host).items()]
     yield "files", f"{folder}: {', '.join(counted)}" if counted else "none"
-    for name, file in (("guide", "docs/INSTALL.md"), ("port page", "docs/ports.html")):
+    for name, file in (("guide", INSTALL), ("port page", "docs/ports.html")):
         if any(one.path == f"{host.name}/{file}" for one in asked.files):
             yield name, folder + file
     yield "written at", str(at(host.key_path))
