@@ -11,6 +11,8 @@ from typing import Any
 
 from portgen.problem import did_you_mean
 
+MOST = 200  # characters of a value that a hint is made of
+
 # Other words for a field, by the field. Where a type has several of them, the first one counts.
 _FIELDS = {
     "purpose": "description desc summary comment about info",
@@ -185,7 +187,7 @@ def number(value: object) -> str | None:
     """What a text that is not a number may have been meant for."""
     if value is None:
         return "write a number, or leave the field out"
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > MOST:
         return None
     mapping = re.fullmatch(r"(?:[0-9.]+:)?([0-9]+):([0-9]+)(?:/(tcp|udp))?", value)
     if mapping and mapping[3]:
@@ -209,8 +211,10 @@ def number(value: object) -> str | None:
 
 def name(value: str, is_service: bool) -> str | None:
     """The name that comes nearest to one that is not allowed; None where nothing of it is."""
+    if len(value) > MOST:
+        return None
     plain = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
-    if not plain or len(plain) > 200 or plain == value:
+    if not plain or plain == value:
         return None
     found = f"write `{plain}`"
     if is_service and re.fullmatch(r"[a-zA-Z0-9._-]+", value):
@@ -243,6 +247,8 @@ _ALLOWED = "`any`, a zone, a project, or a CIDR"
 def text(value: str, description: str | None) -> str | None:
     """What a text that does not have the form that is `description` may have been meant for."""
     described = description or ""
+    if len(value) > MOST:
+        return None
     if described.startswith("Lower-case"):
         return name(value, is_service=False)
     if described.startswith("`any`"):

@@ -293,8 +293,13 @@ class Ports(Value):
         return self._joined[0].start
 
 
+MOST_HINTED = 100  # characters of a text that a hint is made of
+
+
 def _range_hint(text: str) -> str | None:
     """The range, or the list, that somebody wrote in another way."""
+    if len(text) > MOST_HINTED:
+        return None
     span = re.fullmatch(r"([0-9]{1,5})\s*(?:\.\.\.?|:|to|-|\u2013|/)\s*([0-9]{1,5})", text)
     if span:
         return f"write {span[1]}-{span[2]}"

@@ -124,3 +124,16 @@ def test_a_compose_file_in_place_of_the_inventory() -> None:
 def test_a_list_of_one_is_written_as_yaml_reads_it(value: str, written: str) -> None:
     fields = f"route: {{path: /a/, extra: '{value}'}}"
     assert hints(INVENTORY.replace("{port: 5000}", f"{{{fields}}}")) == [f"write {written}"]
+
+
+@pytest.mark.parametrize(
+    "value", ["a_" * 5000, "1:2" * 5000, "http://a/" + "b" * 5000, "5," * 5000]
+)
+@pytest.mark.parametrize(
+    "fields",
+    ["'{}': 1", "port: '{}'", "health: '{}'", "via: '{}'", "allow: ['{}']", "address: '{}'"],
+)
+def test_a_hint_is_short_however_long_the_value_is(fields: str, value: str) -> None:
+    text = INVENTORY.replace("{port: 5000}", "{" + fields.format(value) + "}")
+    for hint in hints(text):
+        assert len(hint or "") < 300

@@ -1,0 +1,69 @@
+"""Why a port or a route may be reached: over any inventory the causes fit what the plan decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+
+from portgen.inventory.source import Source, parse
+from portgen.plan import names, planner, spans, why
+from portgen.plan.types import ANY, Plan, Service
+from portgen.review import why_words
+from tests import inventories
+
+
+def loaded(content: dict[str, Any]) -> tuple[Source, Plan]:
+    source = parse(yaml.safe_dump(content, allow_unicode=True).encode(), "inventory.yaml")
+    return source, planner.make(source.inventory)
+
+
+@settings(max_examples=25)
+@given(inventories.valid())
+def test_what_is_explained_fits_the_plan(content: dict[str, Any]) -> None:
+    source, plan = loaded(content)
+    for service in plan.services:
+        check_ways(source, plan, service)
+        check_names(plan, service)
+    for host in plan.hosts:
+        assert names.of_word(plan, host.name)
+    for part in spans.parts(plan, range(1, 65536)):
+        held = {row.endpoint.port for row in part.rows if row.endpoint is not None}
+        assert len(held) + sum(len(span.ports) for span in part.spans) == 65535
+        assert not any(port in span.ports for span in part.spans for port in held)
+
+
+def check_ways(source: Source, plan: Plan, service: Service) -> None:
+    """Each way to a service has causes, and words for each."""
+    ways = {way.kind: way for way in why.of_service(plan, service)}
+    assert ("port" in ways) == bool(service.ports)
+    assert ("route" in ways) == (service.documented_route is not None)
+    for way in ways.values():
+        clauses = list(why_words.clauses(way, source.at))
+        assert len(clauses) == len(way.causes) > 0
+    if service.ports and service.status != "retired":
+        check_port(service, ways["port"])
+
+
+def check_names(plan: Plan, service: Service) -> None:
+    """A service is found by its name and its title."""
+    found = names.of_word(plan, f"{service.project}/{service.name}")
+    assert service in [subject.service for subject in found]
+    assert names.search(plan, service.title) or not service.title.strip()
+
+
+def check_port(service: Service, way: why.Way) -> None:
+    """The causes of one port's reach."""
+    causes = {cause.kind: cause for cause in way.causes}
+    assert ("loopback" in causes) == (service.reach.kind == "loopback")
+    assert ("policy" in causes) == (service.reach.kind == "policy")
+    assert ("unguarded" in causes) == (service.reach.kind == "unguarded")
+    assert ("status" in causes) == (service.status == "planned")
+    if service.allow:
+        assert causes["allow"].names == service.allow
+        assert causes["allow"].key_path == service.allow_path
+    stands_for = {
+        name for cause in way.causes for name in cause.names if cause.kind in ("zone", "project")
+    }
+    assert stands_for <= set(service.sources) or service.sources == (ANY,)
