@@ -177,7 +177,6 @@ def test_shells_are_offered_the_names_of_that_one(below: Path) -> None:
         "COMP_CWORD": "2",
         "_PORTGEN_COMPLETE": "bash_complete",
     }
-    ran = subprocess.run(
-        ("portgen",), env=asked, cwd=below, capture_output=True, text=True, check=True
-    )
+    command = (str(Path(sys.executable).with_name("portgen")),)
+    ran = subprocess.run(command, env=asked, cwd=below, capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("plain,web\n", "")
