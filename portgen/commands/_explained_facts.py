@@ -222,11 +222,13 @@ def _counted(number: int, what: str) -> str:
 
 def files_of(asked: Asked, host: Host) -> dict[str, int]:
     """How many files a host gets, by folder."""
+    from portgen.files.diff import place
+
     found: Counter[str] = Counter()
     for file in asked.files:
-        owner, _, rest = file.path.partition("/")
-        if owner == host.name:
-            found[rest.partition("/")[0]] += 1
+        where = place(file.path)
+        if where.host == host.name:
+            found[where.target] += 1
     return dict(found)
 
 

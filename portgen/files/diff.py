@@ -40,6 +40,25 @@ class Output(NamedTuple):
     files: dict[str, Present]
 
 
+class Place(NamedTuple):
+    """Whose a file of the output folder is. `es/ufw/portgen-ufw.sh` is of the host `es` and the
+    target `ufw`; `docs/index.html` is of the target `docs` and about all hosts: its host is None.
+    `path` is below the host's folder."""
+
+    host: str | None
+    target: str
+    path: str
+
+
+def place(path: str) -> Place:
+    """The place of a path below the output folder. What is about all hosts has two parts, what is a
+    host's has more, so a host may have the name of a target."""
+    host, _, rest = path.partition("/")
+    if "/" in rest:
+        return Place(host, rest.partition("/")[0], rest)
+    return Place(None, host, path)
+
+
 class Change(NamedTuple):
     """One file that would change. `edited`: what is there was not written by portgen, or not left
     as it was."""
@@ -192,8 +211,8 @@ def _ended(line: str) -> str:
 
 
 def _concerns(path: str, only: str | None) -> bool:
-    """Whether a path is of the target `only`: the second part of a path is the target's name."""
-    return only is None or path.split("/")[1:2] == [only]
+    """Whether a path is of the target `only`."""
+    return only is None or place(path).target == only
 
 
 def _sum(data: bytes) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from portgen import targets
-from portgen.files.diff import SUMS
+from portgen.files.diff import SUMS, place
 from portgen.files.render import File
 from portgen.plan.names import Subject
 from portgen.plan.types import NGINX, Plan, Service
@@ -37,7 +37,9 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
     line = text.split("\n")[number - 1]
     # SHA256SUMS stands beside the hosts' folders, and its lines name the files in them.
     file = line[66:] if path == SUMS else path
-    name = file.partition("/")[0]
+    name = place(file).host
+    if name is None:
+        return _of_overview(plan, line)
     known = {service.name: service for service in plan.services if service.host == name}
     for block in targets.blocks(path, text):
         if block.first <= number <= block.last:
@@ -49,6 +51,15 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
     if len(named) != 1:
         return None
     return Subject("service", named[0].name, name, named[0])
+
+
+def _of_overview(plan: Plan, line: str) -> Subject | None:
+    """Which service a line of the index over several hosts is about: its data begin with the host's
+    name and the service's."""
+    for service in plan.services:
+        if line.startswith(f'["{service.host}","{service.name}",'):
+            return Subject("service", service.name, service.host, service)
+    return None
 
 
 def _is_named(line: str, service: Service) -> bool:
@@ -72,7 +83,7 @@ def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
     if subject.kind not in ("service", "nginx"):
         return
     for file in files:
-        if not file.path.startswith(f"{subject.host}/"):
+        if subject.host is None or place(file.path).host != subject.host:
             continue
         found: list[Lines] = []
         marked: set[int] = set()

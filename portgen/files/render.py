@@ -23,7 +23,7 @@ from portgen.files import own_templates
 from portgen.files.escape import FILTERS
 from portgen.plan.types import Plan
 from portgen.problem import Exit, PortgenError
-from portgen.targets import Page, Target, blamed
+from portgen.targets import Overview, Page, Target, blamed, every
 from portgen.whole import MOST as LARGEST
 
 
@@ -47,9 +47,10 @@ Apart = Callable[[Callable[[Report], bytes]], bytes]  # does the work elsewhere 
 
 
 class _Asked(NamedTuple):
-    """A page for a host."""
+    """A page, and the folder below the output folder that it goes to: `es/` of a host; none where it
+    is about all hosts."""
 
-    host: str
+    folder: str
     page: Page
 
 
@@ -72,8 +73,8 @@ def files(
     stores: Callable[[str], Store] | None = None,
     apart: Apart | None = None,
 ) -> list[File]:
-    """Render all pages of all targets for all hosts. The last folder is portgen's own; a template
-    of one before it wins.
+    """Render all pages of all targets, for each host and about all of them. The last folder is
+    portgen's own; a template of one before it wins.
 
     `stores` names places to keep compiled templates in, which saves a third of a small render.
     Without `apart` the project's templates are rendered in this process: in the sandbox, and
@@ -90,7 +91,8 @@ def files(
             with blamed(name, target):
                 wanted = list(target.pages(host))
             _require_places(name, wanted)
-            asked += [_Asked(host.name, page) for page in wanted]
+            asked += [_Asked(f"{host.name}/", page) for page in wanted]
+    asked += _of_all(plan, targets)
     loader = jinja2.FileSystemLoader(installed)
     environment = _prepared(jinja2.Environment, loader, _cache(stores, "templates"))
     project = _read(project_folders)
@@ -112,6 +114,27 @@ def _brought(targets: Mapping[str, Target]) -> list[Path]:
         if module is not None and not name.startswith("portgen.targets."):
             found.append(Path(module).parent / "templates")
     return found
+
+
+def _of_all(plan: Plan, targets: Mapping[str, Target]) -> Iterator[_Asked]:
+    """The pages about all hosts. By the two parts of its path one sees that a file is of no host, even
+    where a host has a target's name; and no folder of such a host takes its place."""
+    for name, target in targets.items():
+        if not isinstance(target, Overview):
+            continue
+        with blamed(name, target):
+            wanted = list(target.pages_of_all(plan))
+        _require_places(name, wanted)
+        for page in wanted:
+            file = page.path.removeprefix(f"{name}/")
+            if "/" in file or file in every():
+                raise PortgenError(
+                    f"the target {name} renders {page.path!r}, which is about all hosts, in a folder"
+                    " of a host",
+                    Exit.MACHINE,
+                    hint=f"its path must be `{name}/` and one name, which is no target's",
+                )
+            yield _Asked("", page)
 
 
 def _require_places(target: str, pages: Sequence[Page]) -> None:
@@ -172,7 +195,7 @@ def _render(
 
 
 def _file(asked: _Asked, text: str) -> File:
-    return File(f"{asked.host}/{asked.page.path}", text, asked.page.mode)
+    return File(f"{asked.folder}{asked.page.path}", text, asked.page.mode)
 
 
 # --- the environments -----------------------------------------------------------------------------

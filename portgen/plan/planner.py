@@ -47,11 +47,14 @@ def make(inventory: model.Inventory) -> Plan:
     hosts = []
     for name, entry in inventory.hosts.items():
         meaning = sources.get(name) or Sources(inventory, name)
-        hosts.append(_host(name, entry, by_host.get(name, []), meaning))
+        is_alone = len(inventory.hosts) == 1
+        hosts.append(_host(name, entry, by_host.get(name, []), meaning, is_alone))
     return Plan(tuple(hosts), tuple(projects))
 
 
-def _host(name: str, host: model.Host, projects: list[Project], sources: Sources) -> Host:
+def _host(
+    name: str, host: model.Host, projects: list[Project], sources: Sources, is_alone: bool
+) -> Host:
     server = None
     bindings: list[Binding] = []
     openings: list[Opening] = []
@@ -88,6 +91,7 @@ def _host(name: str, host: model.Host, projects: list[Project], sources: Sources
         overrides=tuple(overrides),
         bindings=tuple(bindings),
         projects=tuple(projects),
+        is_alone=is_alone,
         key_path=key_paths.host(name),
     )
 

@@ -433,8 +433,7 @@ class Project(Struct, frozen=True):
 
 
 class Host(Struct, frozen=True):
-    """Everything that one machine gets. Lists are sorted by service, then port, so that one change
-    moves no neighbour."""
+    """All that one machine gets. Lists are sorted by service, then port: no change moves others."""
 
     name: str
     zones: dict[str, tuple[str, ...]]
@@ -448,6 +447,7 @@ class Host(Struct, frozen=True):
     overrides: tuple[Override, ...]
     bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
     projects: tuple[Project, ...]  # its own, in the inventory's order
+    is_alone: bool  # whether the inventory has no other host
     key_path: KeyPath
 
 

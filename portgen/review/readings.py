@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import structs
 
 from portgen import targets
+from portgen.files.diff import place
 from portgen.plan.facts import (
     Container,
     Fact,
@@ -54,12 +55,12 @@ if TYPE_CHECKING:
 def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
     """The services whose lines differ in any of the changed files, and the files that differ in
     lines of no service: in their head, in a map, in what a template of the team's own adds.
-    Documentation apart."""
+    Documentation, and what is about all hosts, apart."""
     keys: set[Key] = set()
     others: list[str] = []
     for change in changes:
-        host, _, path = change.path.partition("/")
-        if not path or targets.is_documentation(change.path):
+        host, _, path = place(change.path)
+        if host is None or targets.is_documentation(change.path):
             continue
         old, new = _differing(path, change.before or "", change.after or "")
         names = {service for service, _ in old.services ^ new.services}
@@ -161,12 +162,12 @@ def between(
 
 
 def _parts(texts: Iterable[tuple[str, str | None]], names: Collection[str]) -> dict[str, str]:
-    """What of some files is to be read: nothing of documentation, and no blocks of services not
-    in `names`."""
+    """What of some files is to be read: nothing of documentation or about all hosts, and no blocks
+    of services not in `names`."""
     found = {}
     for full, text in texts:
-        path = full.partition("/")[2]
-        if text is not None and path and not targets.is_documentation(full):
+        host, _, path = place(full)
+        if text is not None and host is not None and not targets.is_documentation(full):
             part = without_others(path, text, names)
             if part:
                 found[full] = part

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Protocol, runtime_checkable
 
 from portgen import plugins
-from portgen.plan.types import Host
+from portgen.plan.types import Host, Plan
 from portgen.targets._marks import Block, blocks, chunks, without_others
 from portgen.targets._types import (
     Check,
@@ -37,6 +37,7 @@ __all__ = [
     "Documentation",
     "Findings",
     "Machine",
+    "Overview",
     "Page",
     "Program",
     "Readable",
@@ -54,7 +55,7 @@ __all__ = [
 
 
 class Target(Protocol):
-    """What every target has. The three below are optional parts of one; each is used where it is there."""
+    """What every target has. The four below are optional parts of one; each is used where it is there."""
 
     def pages(self, host: Host) -> Iterator[Page]:
         """The files of a host. Each path begins with the target's name; each block that is there
@@ -85,6 +86,17 @@ class Readable(Protocol):
         service. So over all plans `read(render(plan)) == facts(plan)`, as far as its files go,
         and the same without any comment. What can't be parsed states nothing. A review knows the
         kinds of facts of `plan.facts.Fact`, and no others."""
+
+
+@runtime_checkable
+class Overview(Protocol):
+    """A target that also has pages about all hosts together."""
+
+    def pages_of_all(self, plan: Plan) -> Iterator[Page]:
+        """The files that stand beside the hosts' folders. Each path is the target's name and one
+        name in it, such as `docs/index.html`, which is no target's name: so a host may be called
+        `docs`. A review passes them over, and no check is given them: they repeat for people
+        what the hosts' own files decide."""
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from portgen.problem import Severity
 
 
 class Page(NamedTuple):
-    """One file to render: where it goes below `output/<host>/`, from which template, with which
-    values."""
+    """One file to render: where it goes below `output/<host>/` (one about all hosts: below
+    `output/`), from which template, with which values."""
 
     path: str
     template: str

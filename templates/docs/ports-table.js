@@ -1,6 +1,4 @@
   // --- table ----------------------------------------------------------------------------------------------------------
-  const PAGE = 100;          // rows of the table at a time
-  const LAST = "\uffff";
   const COLUMNS = [
     ["port", "Port", (row) => row.port ?? Infinity],
     ["service", "Service", (row) => row.service.title],
@@ -11,23 +9,15 @@
     ["status", "Status", (row) => row.service.status],
     ["assigned", "Assigned", (row) => row.service.assigned || LAST],
   ];
-  // `open`: the row whose details are shown. `all`: on paper there are no pages to turn.
+  // `open`: the row whose details are shown.
   const view = { query: "", project: "", sort: "port", down: false, open: null, page: 0, found: rows, all: false };
 
   const find = () => {
     const matches = searched(view.query);
     const found = rows.filter((row) => (!view.project || row.service.project === view.project) && matches(row));
     const [, , key] = COLUMNS.find(([name]) => name === view.sort);
-    const compare = view.sort === "port" ? (a, b) => (a === b ? 0 : a < b ? -1 : 1) : collator.compare;
-    const turn = view.down ? -1 : 1;
-    const isLast = (value) => value === Infinity || value === LAST;
-    const keyed = found.map((row) => [key(row), row]);
-    keyed.sort(([a, one], [b, other]) => {
-      // Rows without a port, link or date come last, in both sort directions.
-      if (isLast(a) !== isLast(b)) return isLast(a) ? 1 : -1;
-      return compare(a, b) * turn || collator.compare(one.service.title, other.service.title) || one.port - other.port || (one.transport < other.transport ? -1 : 1);
-    });
-    view.found = keyed.map(([, row]) => row);
+    const between = (one, other) => collator.compare(one.service.title, other.service.title) || one.port - other.port || (one.transport < other.transport ? -1 : 1);
+    view.found = sortedBy(found, key, view.down, between);
     view.page = 0;
   };
 
@@ -73,7 +63,6 @@
   };
 
   // --- one row ------------------------------------------------------------------------------------------------------------
-  const cell = (name, label, ...children) => make("td", { role: "cell", class: `col-${name}${children.length ? "" : " empty"}`, "data-label": label }, ...children);
   const portCell = (row) => {
     const [number, transport] = row.endpoint.split("/");
     return make("td", { role: "cell", class: "port col-port" }, number || "–", transport ? make("span", { class: "transport" }, `/${transport}`) : null);
@@ -94,18 +83,15 @@
       others.length ? make("span", { class: "also" }, `also ${also}`) : null,
       service.purpose && !beside ? make("span", { class: "purpose" }, service.purpose) : null);
   };
-  // The visible text of a link; on paper `base` is printed before it, so that it is the whole address there.
-  const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
   const linkParts = (row) => {
     const { service, link } = row;
-    if (!row.routed) return link === null ? [] : [linkTo(link, "http://", `${host.direct}:${row.port}`)];
-    // A long path breaks at its slashes first.
-    const path = service.route.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]);
+    if (!row.routed) return link === null ? [] : [linkByPort(host.direct, row.port)];
+    const path = breakable(service.route);
     const isRoute = link !== null && link === routeLink(service.route);
     const parts = [isRoute ? linkTo(link, host.url, make("wbr"), ...path) : make("span", { class: "mono" }, ...path)];
     if (service.access) parts.push(make("span", { class: service.open.includes("route") ? "access any" : "access" }, service.access));
     // The route's host name is not known, but the port's is.
-    if (link !== null && !isRoute) parts.push(linkTo(link, "http://", `${host.direct}:${row.port}`));
+    if (link !== null && !isRoute) parts.push(linkByPort(host.direct, row.port));
     return parts;
   };
   // `beside`: the row above is another port of the same service.
@@ -118,25 +104,19 @@
     return make("tr", { class: `service${beside ? " beside" : ""}`, role: "row", "data-name": service.name, "data-anchor": row.anchor },
       portCell(row),
       serviceCell(row, beside),
-      cell("project", "", titleOf(service)),
-      cell("via", has ? "by" : "runs", ...via),
-      cell("allow", "open to", ...(has ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
-      cell("route", "", ...linkParts(row)),
-      cell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
-      cell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));
+      tableCell("project", "", titleOf(service)),
+      tableCell("via", has ? "by" : "runs", ...via),
+      tableCell("allow", "open to", ...(has ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
+      tableCell("route", "", ...linkParts(row)),
+      tableCell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
+      tableCell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));
   };
 
   // --- the table as it stands -----------------------------------------------------------------------------------------------
   const counted = (some) => [new Set(some.map((row) => row.service)).size, some.filter((row) => row.port !== null).length];
-  const [allServices, allPorts] = counted(rows);
-  const countText = () => {
-    const [found, ports] = counted(view.found);
-    if (view.found.length === rows.length) return `${plural(allServices, "service")}, ${plural(allPorts, "port")}`;
-    return `${count(found)} of ${plural(allServices, "service")}, ${count(ports)} of ${plural(allPorts, "port")}`;
-  };
+  const counts = counted(rows);
   const render = () => {
-    const pages = Math.max(1, Math.ceil(view.found.length / PAGE));
-    const shown = view.all ? view.found : view.found.slice(view.page * PAGE, (view.page + 1) * PAGE);
+    const shown = rowsOfPage(view);
     const elements = [];
     shown.forEach((row, index) => {
       const above = shown[index - 1];
@@ -144,17 +124,10 @@
       if (view.open === row) elements.push(detailOf(row));
     });
     byId("rows").replaceChildren(...elements);
-    byId("pager").hidden = pages === 1;
-    byId("page").textContent = `${count(view.page * PAGE + 1)}–${count(view.page * PAGE + shown.length)} of ${count(view.found.length)}`;
-    byId("previous").disabled = view.page === 0;
-    byId("next").disabled = view.page === pages - 1;
     byId("nothing").hidden = view.found.length > 0;
     byId("nothing").textContent = "No service matches. Ports that no service has are not in the table: see the ranges.";
-    byId("count").textContent = countText();
-    for (const head of byId("heads").children) {
-      if (head.dataset.column === view.sort) head.setAttribute("aria-sort", view.down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
-    }
+    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length);
+    markHeads(view);
   };
   const focusRow = (row) => {
     const element = [...byId("rows").children].find((one) => one.dataset.name === row.service.name && one.dataset.anchor === row.anchor);
@@ -179,9 +152,7 @@
     return entries.find((row) => row.transport === transport) || entries[0];
   };
   const take = ({ query = "", project = "", sort = "", open = null }) => {
-    const column = sort.replace(/^-/, "");
-    const isColumn = COLUMNS.some(([name]) => name === column);
-    Object.assign(view, { query, open, project: byName.has(project) ? project : "", sort: isColumn ? column : "port", down: isColumn && sort.startsWith("-") });
+    Object.assign(view, { query, open, project: byName.has(project) ? project : "" }, sortOf(sort, COLUMNS, "port"));
     byId("search").value = view.query;
     byId("project").value = view.project;
     find();
@@ -211,49 +182,15 @@
     } else if (!fragment) take({});
   };
 
-  for (const [name, label] of COLUMNS) {
-    const button = make("button", { type: "button" }, label);
-    button.addEventListener("click", () => {
-      view.down = view.sort === name && !view.down;
-      view.sort = name;
-      find();
-      render();
-      keep();
-    });
-    byId("heads").append(make("th", { role: "columnheader", scope: "col", class: `col-${name}`, "data-column": name }, button, make("span", { class: "printed" }, label)));
-  }
   for (const project of projects) byId("project").append(make("option", { value: project.project }, project.title));
-  let waiting = 0;
-  const search = () => {
+  makeHeads(COLUMNS, view, () => { find(); render(); keep(); });
+  makeSearch(byId("project"), rows.length, () => {
     view.query = byId("search").value;
     view.project = byId("project").value;
     find();
     render();
-  };
-  const searchAndKeep = (byTyping) => {
-    clearTimeout(waiting);
-    search();
-    keep(byTyping);
-  };
-  // A browser lets a page change its address some 200 times in half a minute: not with each letter. A long table is not
-  // searched with each letter either.
-  byId("search").addEventListener("input", () => {
-    clearTimeout(waiting);
-    if (rows.length <= 2000) search();
-    waiting = setTimeout(searchAndKeep, 200, true);
-  });
-  byId("search").addEventListener("change", () => { searchAndKeep(true); typing = false; });
-  byId("project").addEventListener("change", () => searchAndKeep(false));
-  byId("find").addEventListener("submit", (event) => { event.preventDefault(); searchAndKeep(true); });
-  const turnTo = (page) => {
-    view.page = page;
-    render();
-    byId("_table").scrollIntoView({ block: "start" });
-  };
-  byId("previous").addEventListener("click", () => turnTo(view.page - 1));
-  byId("next").addEventListener("click", () => turnTo(view.page + 1));
-  addEventListener("beforeprint", () => { view.all = true; render(); });
-  addEventListener("afterprint", () => { view.all = false; render(); });
+  }, keep);
+  makePages(view, render);
 
   find();
   render();

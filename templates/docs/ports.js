@@ -5,7 +5,6 @@
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
 
-  const named = (fields, values) => Object.fromEntries(fields.map((field, index) => [field, values[index]]));
   const [host, ...rest] = readData();
   const projects = rest.filter((entry) => !Array.isArray(entry));
   const services = rest.filter(Array.isArray).map((values) => named(FIELDS, values));

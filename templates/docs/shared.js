@@ -55,6 +55,101 @@
     typing = byTyping;
   };
 
+  // --- tables ---------------------------------------------------------------------------------------------------------
+  // A view of a table: `sort` and `down`, the rows `found`, which `page` of them; `all`: on paper there are no pages to turn.
+  const PAGE = 100;          // rows at a time
+  const LAST = "\uffff";     // what has no value comes last
+  const named = (fields, values) => Object.fromEntries(fields.map((field, index) => [field, values[index]]));
+  const tableCell = (name, label, ...children) => {
+    const shown = children.filter((child) => child !== null && child !== "");
+    return make("td", { role: "cell", class: `col-${name}${shown.length ? "" : " empty"}`, "data-label": label }, ...shown);
+  };
+  // A link with its path or name; on paper `base` is printed before it, so that it is the whole address there.
+  const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
+  // A link by a port breaks before the port.
+  const linkByPort = (name, port) => linkTo(`http://${name}:${port}/`, "http://", name, make("wbr"), `:${port}`);
+  // A long path breaks at its slashes first.
+  const breakable = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]);
+
+  const sortedBy = (found, key, down, between) => {
+    const isLast = (value) => value === Infinity || value === LAST;
+    const compare = (a, b) => (typeof a === "string" ? collator.compare(a, b) : a === b ? 0 : a - b);
+    const keyed = found.map((row) => [key(row), row]);
+    keyed.sort(([a, one], [b, other]) => {
+      // Rows without a port, link or date come last, in both sort directions.
+      if (isLast(a) !== isLast(b)) return isLast(a) ? 1 : -1;
+      return compare(a, b) * (down ? -1 : 1) || between(one, other);
+    });
+    return keyed.map(([, row]) => row);
+  };
+  // `-port` as it stands in the address: what to sort by, and whether downwards. What is no column means the usual one.
+  const sortOf = (text, columns, usual) => {
+    const sort = text.replace(/^-/, "");
+    const isColumn = columns.some(([name]) => name === sort);
+    return { sort: isColumn ? sort : usual, down: isColumn && text.startsWith("-") };
+  };
+  const makeHeads = (columns, view, changed) => {
+    for (const [name, label] of columns) {
+      const button = make("button", { type: "button" }, label);
+      button.addEventListener("click", () => {
+        view.down = view.sort === name && !view.down;
+        view.sort = name;
+        changed();
+      });
+      byId("heads").append(make("th", { role: "columnheader", scope: "col", class: `col-${name}`, "data-column": name }, button, make("span", { class: "printed" }, label)));
+    }
+  };
+  const markHeads = (view) => {
+    for (const head of byId("heads").children) {
+      if (head.dataset.column === view.sort) head.setAttribute("aria-sort", view.down ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  };
+  // The rows of the page, whose number and buttons are shown below the table.
+  const rowsOfPage = (view) => {
+    const pages = Math.max(1, Math.ceil(view.found.length / PAGE));
+    const shown = view.found.slice(view.page * PAGE, (view.page + 1) * PAGE);
+    byId("pager").hidden = pages === 1;
+    byId("page").textContent = `${count(view.page * PAGE + 1)}–${count(view.page * PAGE + shown.length)} of ${count(view.found.length)}`;
+    byId("previous").disabled = view.page === 0;
+    byId("next").disabled = view.page === pages - 1;
+    return view.all ? view.found : shown;
+  };
+  const makePages = (view, render) => {
+    const turn = (by) => {
+      view.page += by;
+      render();
+      byId("_table").scrollIntoView({ block: "start" });
+    };
+    byId("previous").addEventListener("click", () => turn(-1));
+    byId("next").addEventListener("click", () => turn(1));
+    addEventListener("beforeprint", () => { view.all = true; render(); });
+    addEventListener("afterprint", () => { view.all = false; render(); });
+  };
+  // Of services and ports: how many are there, how many were found.
+  const countText = ([services, ports], [allServices, allPorts], isAll) => {
+    if (isAll) return `${plural(allServices, "service")}, ${plural(allPorts, "port")}`;
+    return `${count(services)} of ${plural(allServices, "service")}, ${count(ports)} of ${plural(allPorts, "port")}`;
+  };
+  // `search` shows what the fields ask for, `keep` puts it into the address. A browser lets a page change its address some
+  // 200 times in half a minute: not with each letter. A long table is not searched with each letter either.
+  const makeSearch = (filter, size, search, keep) => {
+    let waiting = 0;
+    const both = (byTyping) => {
+      clearTimeout(waiting);
+      search();
+      keep(byTyping);
+    };
+    byId("search").addEventListener("input", () => {
+      clearTimeout(waiting);
+      if (size <= 2000) search();
+      waiting = setTimeout(both, 200, true);
+    });
+    byId("search").addEventListener("change", () => { both(true); typing = false; });
+    filter.addEventListener("change", () => both(false));
+    byId("find").addEventListener("submit", (event) => { event.preventDefault(); both(true); });
+  };
+
   // `/` leads to the search from everywhere; links within the page leave the state in the address alone.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from portgen.files import render
+from portgen.targets.docs import writing as docs
 from tests.conftest import missing
+from tests.estates import planned
 from tests.limit import HANGS
 from tests.targets.pages.rendered import EVERYTHING, ROOT, many, pages
 
@@ -79,12 +81,38 @@ projects:
 """
 
 
+# Two hosts with services of the same names; an nginx in front of one of them.
+HOSTS = b"""\
+version: 1
+hosts:
+  web1: {zones: {lan: [10.1.0.0/16]}, nginx: {server_name: web1.example.com, allow: [lan]}}
+  web2: {zones: {lan: [10.2.0.0/16]}}
+projects:
+  one:
+    title: Front <b>
+    host: web1
+    ports: 6000-6019
+    services:
+      shop: {title: "Shop <img src=x onerror=alert(1)>", port: 6000, via: process, route: /shop/}
+      names: {title: Names, via: process, ports: [{port: 6001, protocol: tcp}, {port: 53, protocol: udp}]}
+  two:
+    host: web2
+    ports: 6000-6019
+    services:
+      shop: {title: Store, port: 6000, via: process, allow: [lan]}
+      later: {title: Later, port: 6002, via: process, status: planned}
+      nightly: {title: Nightly, schedule: daily}
+"""
+
+
 class Site(NamedTuple):
     """The rendered pages, by what they are of."""
 
     es: str
     everything: str
     home: str
+    web1: str
+    index: str
     big: str
 
 
@@ -111,10 +139,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         "big": many(25000),
     }
     gc.disable()  # it would walk over 25,000 services again and again
+    places = {}
     for name, text in sources.items():
-        Path(folder, f"{name}.html").write_text(pages(text).page)
+        places[name] = folder / f"{name}.html"
+        places[name].write_text(pages(text).page)
     gc.enable()
-    return Site(*((folder / f"{name}.html").as_uri() for name in Site._fields))
+    for file in render.files(planned(HOSTS), {"docs": docs}, [ROOT / "templates"]):
+        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file.path).write_text(file.text)
+    places |= {"web1": folder / "web1/docs/ports.html", "index": folder / "docs/index.html"}
+    return Site(**{name: place.as_uri() for name, place in places.items()})
 
 
 @pytest.fixture
@@ -451,6 +485,61 @@ def test_nothing_in_the_address_is_more_than_text(
     assert page.locator("th[aria-sort]").count() == 1
 
 
+# --- the index over several hosts ----------------------------------------------------------------
+
+
+def test_the_index_finds_a_service_on_any_host(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.index)
+    shows(page.get_by_role("status"), "6 services, 6 ports")
+    box = page.get_by_role("searchbox")
+    for query, found in {
+        "store": [("web2", "6000")],
+        "6000": [("web1", "6000"), ("web2", "6000")],
+        "53/udp": [("web1", "53/udp")],
+        "web2 planned": [("web2", "6002")],
+        "http://web1.example.com/shop/": [("web1", "6000")],
+        "nginx": [("web1", "80")],
+    }.items():
+        box.fill(query)
+        rows = zip(column(page, "host"), column(page, "port"), strict=True)
+        assert list(rows) == found, query
+    box.fill("")
+    page.get_by_role("combobox", name="Host").select_option("web2")
+    assert column(page, "port") == ["–", "6000", "6002"]
+
+
+def test_a_row_of_the_index_leads_to_the_row_on_its_host(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    page = visit(f"{site.index}#q=53%2Fudp")
+    page.locator("tbody .col-service a").click()
+    page.wait_for_url("**/web1/docs/ports.html#53%2Fudp")
+    assert page.locator("tr:has(:focus) .col-port").inner_text() == "53/udp"
+    page.get_by_role("link", name="all hosts").click()
+    page.wait_for_url("**/docs/index.html")
+    page.go_back()
+    page.go_back()
+    assert page.get_by_role("searchbox").input_value() == "53/udp"
+
+
+def test_the_index_links_to_what_a_browser_can_open(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.index)
+    links = page.locator("tbody .col-route a")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "http://web1.example.com/shop/",
+        "http://web2:6000/",
+    ]
+
+
+def test_the_order_of_the_index_is_in_its_address(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.index)
+    page.get_by_role("columnheader", name="Service").get_by_role("button").click()
+    page.wait_for_url("**#sort=service")
+    again = visit(page.url)
+    assert again.locator("th[aria-sort]").get_attribute("data-column") == "service"
+    assert again.locator("img").count() == 0
+
+
 # --- the map -------------------------------------------------------------------------------------
 
 
@@ -643,7 +732,9 @@ def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], si
 @pytest.mark.parametrize("which", Site._fields)
 def test_no_page_scrolls_sideways(visit: Callable[..., Page], site: Site, which: str) -> None:
     page = visit(getattr(site, which), width=400)
-    page.get_by_role("button", name=re.compile("Hub|Alpha|Gitea|Dashboard 0")).first.click()
+    page.locator("tbody tr").first.locator("button, a").first.focus()
+    for button in page.locator("tbody .more").all()[:2]:
+        button.click()
     for width in (400, 320, 768, 1024, 1400):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(NEXT_FRAME)
@@ -658,7 +749,7 @@ def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], s
     assert focused(page).startswith("5014:")
 
 
-@pytest.mark.parametrize("which", ["es", "home"])
+@pytest.mark.parametrize("which", ["es", "home", "index"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
 def test_the_table_begins_on_the_first_screen(
     visit: Callable[..., Page], site: Site, which: str, width: int, height: int

@@ -181,6 +181,39 @@ def test_what_a_target_does_wrong_is_reported_with_its_name(
     assert not (project / "output").exists()
 
 
+OVERVIEW = """
+
+def pages_of_all(plan):
+    yield Page({path!r}, "caddy/Caddyfile.j2", {{"host": plan.hosts[0], "routes": ()}})
+"""
+
+
+def add_overview(tmp_path: Path, path: str) -> None:
+    module = tmp_path / "site-packages/portgen_caddy/__init__.py"
+    module.write_text(module.read_text() + OVERVIEW.format(path=path))
+
+
+def test_it_may_have_pages_about_all_hosts(run: Run, project: Path, tmp_path: Path) -> None:
+    add_overview(tmp_path, "caddy/all")
+    assert run("render", "--yes").returncode == 0
+    assert "caddy/all" in sums(project)
+    assert run("render", "--check").returncode == 0
+    assert run("render", "--only", "caddy", "--check").returncode == 0
+    assert "caddy/all" not in run("diff").stdout
+
+
+@pytest.mark.parametrize("path", ["caddy/nginx", "caddy/nginx/portgen.conf", "caddy/all/x"])
+def test_a_page_about_all_hosts_takes_no_place_of_a_host(
+    path: str, run: Run, project: Path, tmp_path: Path
+) -> None:
+    """A host may be called `caddy`, too."""
+    add_overview(tmp_path, path)
+    done = run("render", "--yes")
+    assert done.returncode == Exit.MACHINE
+    assert f"the target caddy renders '{path}', which is about all hosts" in done.stderr
+    assert not (project / "output").exists()
+
+
 def test_a_target_takes_no_name_that_there_is_already(run: Run, tmp_path: Path) -> None:
     [points] = (tmp_path / "site-packages").glob("*.dist-info/entry_points.txt")
     edit(points, "caddy = ", "nginx = ")

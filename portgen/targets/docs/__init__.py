@@ -1,11 +1,12 @@
 """docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`); the commands that install the host's files (`INSTALL.md`)."""
+(`ports.html`); the commands that install the host's files (`INSTALL.md`); over several hosts an
+index (`index.html`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Host
+from portgen.plan.types import Host, Plan
 from portgen.targets import Page
 
 documentation = True
@@ -18,3 +19,9 @@ def pages(host: Host) -> Iterator[Page]:
     from portgen.targets.docs import writing
 
     return writing.pages(host)
+
+
+def pages_of_all(plan: Plan) -> Iterator[Page]:
+    from portgen.targets.docs import writing
+
+    return writing.pages_of_all(plan)

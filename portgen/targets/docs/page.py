@@ -69,10 +69,15 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
         _record(one)
         for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
     )
-    encoded = msgspec.json.Encoder().encode_lines(lines).decode()
+    return encoded(lines)
+
+
+def encoded(lines: list[Any]) -> str:
+    """A line of JSON for each value, without any character that could end the script element."""
+    text = msgspec.json.Encoder().encode_lines(lines).decode()
     for character, escape in _UNSAFE.items():
-        encoded = encoded.replace(character, escape)
-    return encoded
+        text = text.replace(character, escape)
+    return text
 
 
 def _record(one: Known) -> tuple[Any, ...]:

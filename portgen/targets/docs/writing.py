@@ -1,7 +1,8 @@
 """docs' pages: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`); the commands that install the host's files (`INSTALL.md`).
+(`ports.html`); the commands that install the host's files (`INSTALL.md`); over several hosts an
+index (`index.html`).
 
-The first two say what the plan says, of every project of the host, planned and retired services
+The pages and the index say what the plan says, of every project, planned and retired services
 included. The commands are the same on every host but for its name.
 """
 
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan.free import Space
-from portgen.plan.types import Host, Service
+from portgen.plan.types import Host, Plan, Service
 from portgen.targets import Page
-from portgen.targets.docs import INSTALL, guide, page
+from portgen.targets.docs import INSTALL, guide, index, page
 from portgen.targets.docs.rows import Free, base_url, known_service
 
 
@@ -31,6 +32,11 @@ def pages(host: Host) -> Iterator[Page]:
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)
     values = {"host": host, "data": page.data(host, url, known, free)}
     yield Page("docs/ports.html", "docs/ports.html.j2", values)
+
+
+def pages_of_all(plan: Plan) -> Iterator[Page]:
+    if len(plan.hosts) > 1:
+        yield Page("docs/index.html", "docs/index.html.j2", index.values(plan))
 
 
 def _services(host: Host) -> Iterator[Service]:

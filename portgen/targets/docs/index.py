@@ -1,0 +1,117 @@
+"""The index over several hosts: the data of `docs/index.html`, which lists the hosts and searches
+the services of all of them.
+
+In: a `Plan`. Out: the values of its template. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from portgen.plan.types import NGINX, Host, Plan, PlannedPort, Project, Service
+from portgen.targets.docs.page import encoded
+from portgen.targets.docs.rows import base_url, direct_name, is_direct
+
+
+def values(plan: Plan) -> dict[str, Any]:
+    """What the page is given: the hosts with what is counted, and the lines that its script reads:
+    one for each host, then one for each port."""
+    hosts = []
+    lines: list[Any] = []
+    rows: list[tuple[Any, ...]] = []
+    for host in plan.hosts:
+        url = None
+        if host.server is not None:
+            url = base_url(host.server)
+        hosts.append(
+            {"name": host.name, "url": url, "nginx": _nginx(host), "counts": _counts(host)}
+        )
+        lines.append({"host": host.name, "url": url, "direct": direct_name(host)})
+        for project in host.projects:
+            for service in project.services:
+                rows += _rows(project, service)
+        rows += _nginx_rows(host)
+    rows.sort(key=_place)
+    services = sum(1 for _ in plan.services)
+    where = f"{_plural(services, 'service')} on {len(hosts)} hosts"
+    if any(host.server is not None for host in plan.hosts):
+        where += ", and nginx"
+    return {"hosts": hosts, "where": where, "data": encoded([*lines, *rows])}
+
+
+def _place(row: tuple[Any, ...]) -> tuple[str, str, int, str]:
+    host, name, *_, port, protocol, _reach, _route, _access, _direct = row
+    return host, name, port or 0, protocol or ""
+
+
+def _counts(host: Host) -> str:
+    """What a host has, in words: `12 services, 17 ports, 9 routes, 2 open to anyone`."""
+    services = [service for project in host.projects for service in project.services]
+    ports = sum(len(service.ports) for service in services)
+    is_open = sum(1 for service in services if service.open_to_anyone)
+    parts = [
+        _plural(len(services), "service"),
+        _plural(ports, "port"),
+        _plural(len(host.routes), "route"),
+        f"{is_open} open to anyone",
+    ]
+    return ", ".join(parts)
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _nginx(host: Host) -> str:
+    if host.server is None:
+        return "no nginx"
+    return ", ".join(host.server.names) or "nginx without a name of its own"
+
+
+def _rows(project: Project, service: Service) -> Iterator[tuple[Any, ...]]:
+    """A row for each of its ports, or one without a port."""
+    if not service.ports:
+        yield _row(project, service, None, service.name)
+    for index, port in enumerate(service.ports):
+        # What the host's page calls the row in its address.
+        anchor = service.name if index == 0 else str(port.endpoint)
+        yield _row(project, service, port, anchor)
+
+
+def _row(
+    project: Project, service: Service, port: PlannedPort | None, anchor: str
+) -> tuple[Any, ...]:
+    """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
+    route = service.documented_route
+    routed = route is not None and port is not None and route.port == port
+    reach = str(service.reach) if service.ports else ""
+    return (
+        service.host,
+        service.name,
+        service.title,
+        service.purpose,
+        project.title,
+        service.status,
+        anchor,
+        port.port if port else None,
+        port.protocol if port else None,
+        reach,
+        route.path if route is not None and routed else None,
+        route.access if route is not None and routed else "",
+        port is not None and is_direct(service, port),
+    )
+
+
+def _nginx_rows(host: Host) -> Iterator[tuple[Any, ...]]:
+    """nginx's own ports."""
+    if host.server is None:
+        return
+    first = True
+    for binding in host.bindings:
+        if binding.kind == NGINX:
+            anchor = NGINX if first else str(binding.endpoint)
+            first = False
+            about = (NGINX, "The web server, in front of every route", "The host itself", "active")
+            reach = str(host.server.reach)
+            yield (host.name, NGINX, *about, anchor, binding.port, "tcp", reach, None, "", False)

@@ -1,0 +1,107 @@
+  // --- what the index is about ----------------------------------------------------------------------------------------
+  // The data's lines: the hosts, then a line for each port of a service. Everything is shown as text, never as markup.
+  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "route", "access", "direct"];
+  const lines = readData();
+  const hosts = new Map(lines.filter((line) => !Array.isArray(line)).map((host) => [host.host, host]));
+
+  class Row {
+    constructor(values) {
+      Object.assign(this, named(FIELDS, values));
+      this.transport = transportOf(this.protocol);
+      this.inner = null;
+    }
+    get endpoint() {
+      if (this.port === null) return "";
+      return this.transport === "udp" ? `${this.port}/udp` : `${this.port}`;
+    }
+    // The row on the page of its host.
+    get page() { return `../${this.host}/docs/ports.html#${encodeURIComponent(this.anchor)}`; }
+    get link() {
+      const { url, direct } = hosts.get(this.host);
+      const isPath = url && this.route && this.route.startsWith("/") && !this.route.startsWith("//");
+      if (isPath && this.status === "active") return url + this.route;
+      return this.direct ? `http://${direct}:${this.port}/` : null;
+    }
+    get named() { return [this.name, this.title, this.purpose].filter(Boolean).join(" ").toLowerCase(); }
+    get words() {
+      this.text ||= [this.host, this.named, this.project, this.status, this.transport, this.protocol, this.reach, this.route, this.link].filter(Boolean).join(" ").toLowerCase();
+      return this.text;
+    }
+  }
+  const rows = lines.filter(Array.isArray).map((values) => new Row(values));
+
+  // --- table ----------------------------------------------------------------------------------------------------------
+  const COLUMNS = [
+    ["port", "Port", (row) => row.port ?? Infinity],
+    ["service", "Service", (row) => row.title],
+    ["host", "Host", (row) => row.host],
+    ["project", "Project", (row) => row.project],
+    ["allow", "Open to", (row) => row.reach || LAST],
+    ["route", "Link", (row) => row.route || row.link || LAST],
+    ["status", "Status", (row) => row.status],
+  ];
+  const view = { query: "", host: "", sort: "host", down: false, page: 0, found: rows, all: false };
+
+  const find = () => {
+    const matches = searched(view.query);
+    const found = rows.filter((row) => (!view.host || row.host === view.host) && matches(row));
+    const [, , key] = COLUMNS.find(([name]) => name === view.sort);
+    view.found = sortedBy(found, key, view.down, (one, other) => collator.compare(one.host, other.host) || one.port - other.port || collator.compare(one.title, other.title));
+    view.page = 0;
+  };
+  const linkCell = (row) => {
+    const { link, route } = row;
+    const isRoute = link !== null && route !== null && link.endsWith(route);
+    let shown = null;
+    if (isRoute) shown = linkTo(link, hosts.get(row.host).url, make("wbr"), ...breakable(route));
+    else if (link !== null) shown = linkByPort(hosts.get(row.host).direct, row.port);
+    else if (route !== null) shown = make("span", { class: "mono" }, ...breakable(route));
+    return tableCell("route", "", shown, row.access ? make("span", { class: "access" }, row.access) : null);
+  };
+  const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },
+    make("td", { role: "cell", class: "port col-port" }, row.endpoint || "–"),
+    make("td", { role: "cell", class: "col-service" }, make("a", { class: "leads", href: row.page }, row.title), row.purpose ? make("span", { class: "purpose" }, row.purpose) : null),
+    tableCell("host", "on", row.host),
+    tableCell("project", "", row.project),
+    tableCell("allow", "open to", row.reach),
+    linkCell(row),
+    tableCell("status", "", make("span", { class: `state ${row.status}` }, row.status)));
+  const counted = (some) => [new Set(some.map((row) => `${row.host} ${row.name}`)).size, some.filter((row) => row.port !== null).length];
+  const counts = counted(rows);
+  const render = () => {
+    byId("rows").replaceChildren(...rowsOfPage(view).map(rowElement));
+    byId("nothing").hidden = view.found.length > 0;
+    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length);
+    markHeads(view);
+  };
+
+  // --- what the table shows, in the page's address --------------------------------------------------------------------------
+  const keep = (byTyping = false) => {
+    const sort = (view.down ? "-" : "") + view.sort;
+    remember(fragmentOf({ q: view.query.trim(), host: view.host, sort: sort === "host" ? "" : sort }), byTyping);
+  };
+  const follow = () => {
+    typing = false;
+    const state = stateIn(location.hash.slice(1));
+    if (!state && location.hash) return;
+    const get = (name) => (state && state.get(name)) || "";
+    Object.assign(view, { query: get("q"), host: hosts.has(get("host")) ? get("host") : "" }, sortOf(get("sort"), COLUMNS, "host"));
+    byId("search").value = view.query;
+    byId("host").value = view.host;
+    find();
+    render();
+  };
+
+  for (const name of hosts.keys()) byId("host").append(make("option", { value: name }, name));
+  makeHeads(COLUMNS, view, () => { find(); render(); keep(); });
+  makeSearch(byId("host"), rows.length, () => {
+    view.query = byId("search").value;
+    view.host = byId("host").value;
+    find();
+    render();
+  }, keep);
+  makePages(view, render);
+  find();
+  render();
+  addEventListener("hashchange", follow);
+  if (location.hash) follow();
