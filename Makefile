@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
 WORKERS := -n auto --dist worksteal
 
-.PHONY: help render check lint verify test test-programs test-host prober-long test-wheel test-pythons test-oldest snapshots format \
+.PHONY: help render check lint verify test test-programs test-host prober-long merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
 	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
+	@echo "make merge-long    merge 200 random pairs of branches with the real git (SEED=, PAIRS=; ten minutes)"
 	@echo "make test-wheel    build the wheel, and run the tests against it in a new environment"
 	@echo "make test-pythons  the same on Python 3.11, 3.12 and 3.13"
 	@echo "make test-oldest   the same with the oldest dependencies that pyproject.toml allows"
@@ -68,6 +69,9 @@ prober-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
 
 # Arguments for pytest: `make test-wheel ARGS=tests/plan`.
+merge-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/commands/long_merges.py $(ARGS)
+
 test-wheel: $(VENV)/.installed-dev
 	$(BIN)/python tools/try_wheel.py $(ARGS)
 

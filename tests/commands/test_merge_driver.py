@@ -164,6 +164,24 @@ def test_other_names_are_given_to_the_driver(repository: Make) -> None:
     assert at.portgen("-i", "ports.yaml", "-o", "made/here", "render", "--check")[0] == 0
 
 
+def test_a_driver_that_names_the_inventory_s_folder(repository: Make) -> None:
+    """Then no other folder's inventory is meant."""
+    at = repository(BASE, "ops")
+    driver = at.must("config", "merge.portgen.driver")
+    at.must("config", "merge.portgen.driver", driver.replace("merge-driver", "-C ops merge-driver"))
+    at.branch("theirs", moved(at, 5000, 5010))
+    at.branch("ours", moved(at, 5003, 5013))
+    at.must("checkout", "-q", "ours")
+    at.must("merge", "-q", "theirs")
+    assert at.is_current()
+    at.must("reset", "-q", "--hard", "HEAD^")
+    other = driver.replace("merge-driver", "-C other merge-driver")
+    at.must("config", "merge.portgen.driver", other)
+    merged = at.git("merge", "theirs")
+    assert merged.returncode == 1
+    assert "no folder above it has inventory.yaml and output/" in merged.stderr
+
+
 def test_in_a_linked_work_tree(repository: Make, tmp_path: Path) -> None:
     at = repository(BASE)
     at.branch("theirs", moved(at, 5000, 5010))
