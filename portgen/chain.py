@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen.problem import Exit, PortgenError, Problem, Severity
-from portgen.settings import Settings
+from portgen.settings import Settings, Stage, silent
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -52,9 +52,10 @@ class Compared(NamedTuple):
 
 def load(settings: Settings) -> Source:
     """Load. Raises PortgenError where the inventory can't be loaded."""
-    from portgen.inventory import source
+    with settings.stage("reading the inventory"):
+        from portgen.inventory import source
 
-    return source.load(settings.inventory, settings.inventory_name, settings.looked)
+        return source.load(settings.inventory, settings.inventory_name, settings.looked)
 
 
 def plan(settings: Settings) -> tuple[Source, Plan]:
@@ -67,16 +68,22 @@ def plan(settings: Settings) -> tuple[Source, Plan]:
 
 def check(settings: Settings) -> Checked:
     """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    return check_source(load(settings))
+    return check_source(load(settings), settings.stage)
 
 
-def check_source(source: Source) -> Checked:
+def check_source(source: Source, stage: Stage = silent) -> Checked:
     """Plan and lint an inventory that is loaded already."""
     from portgen import rules
     from portgen.plan import planner
 
-    planned = planner.make(source.inventory)
-    return Checked(source, planned, rules.check(planned, source.at))
+    count = sum(len(project.services) for project in source.inventory.projects.values())
+    with stage(f"checking {_services(count)}"):
+        planned = planner.make(source.inventory)
+        return Checked(source, planned, rules.check(planned, source.at))
+
+
+def _services(count: int) -> str:
+    return "1 service" if count == 1 else f"{count:,} services"
 
 
 def names_team_files(settings: Settings) -> bool:
@@ -112,7 +119,9 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
             hint = f"known targets: {', '.join(chosen)}"
             raise PortgenError(f"no such target: {only}", Exit.USAGE, hint=hint)
         chosen = {only: chosen[only]}
-    return renderer.files(planned, chosen, template_folders(settings), memory.Folder, _apart)
+    folders = template_folders(settings)
+    with settings.stage(f"rendering {_services(sum(1 for _ in planned.services))}"):
+        return renderer.files(planned, chosen, folders, memory.Folder, _apart)
 
 
 def template_folders(settings: Settings) -> list[Path]:
@@ -141,9 +150,14 @@ def _apart(work: Callable[[Callable[[str], None]], bytes]) -> bytes:
 def compare(settings: Settings, planned: Plan, only: str | None = None) -> Compared:
     """Render, and compare with the output folder. What git left there in a merge counts as out of
     date."""
+    files = render(settings, planned, only)
+    with settings.stage(f"comparing with {settings.output_name}/"):
+        return _compared(settings, files, only)
+
+
+def _compared(settings: Settings, files: list[File], only: str | None) -> Compared:
     from portgen.files import diff, output
 
-    files = render(settings, planned, only)
     present = output.read(settings.out, (file.path for file in files))
     sums = diff.sums(files, present, only)
     changes = diff.compare(files, present, sums, only)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -39,6 +41,18 @@ def wants_color(choice: str) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+Tell = Callable[[str], None]
+# A part of the work that may take long. Called with what it is about; inside, what it gives can be
+# called with more.
+Stage = Callable[[str], AbstractContextManager[Tell]]
+
+
+@contextmanager
+def silent(_text: str) -> Iterator[Tell]:
+    """A stage that nobody is told about."""
+    yield lambda _more: None
+
+
 class Settings(NamedTuple):
     """The global options: where things lie, and how to print."""
 
@@ -47,6 +61,7 @@ class Settings(NamedTuple):
     output_name: str = "output"
     style: Style = Style()
     looked: str = ""  # where no inventory was found: where it was looked for
+    stage: Stage = silent
 
     @property
     def inventory(self) -> Path:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +20,7 @@ import click
 
 from portgen import screen
 from portgen.commands import _complete
-from portgen.settings import INVENTORY, Settings, Style, nearest, wants_color
+from portgen.settings import INVENTORY, Settings, Style, Tell, nearest, silent, wants_color
 
 R = TypeVar("R")
 
@@ -165,4 +167,18 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         inventory_name=given.get("inventory_name", INVENTORY),
         output_name=given.get("output_name", "output").rstrip("/") or "/",
         style=style,
+        stage=_shown_stage if _shows_progress(style) else silent,
     )
+
+
+def _shows_progress(style: Style) -> bool:
+    """Whether somebody sees what takes long: on a terminal that can erase a line."""
+    if style.quiet or style.format not in ("text", "markdown") or os.environ.get("CI"):
+        return False
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _shown_stage(text: str) -> AbstractContextManager[Tell]:
+    from portgen.commands import _progress
+
+    return _progress.stage(text)

@@ -78,7 +78,7 @@ def revise(settings: Settings, make: Make, writing: Writing) -> int:
 def _rehearse(settings: Settings, make: Make, render: bool) -> int:
     """All that `revise` would show; nothing is asked, locked or written."""
     before = chain.check(settings)
-    edited = make(before)
+    edited = _made(settings, before, make)
     after: chain.Checked | None = before
     if edited.text == before.source.text:
         screen.status(UNCHANGED, settings.style)
@@ -101,6 +101,11 @@ def _rehearse(settings: Settings, make: Make, render: bool) -> int:
     return code
 
 
+def _made(settings: Settings, before: chain.Checked, make: Make) -> Edited:
+    with settings.stage("changing the inventory"):
+        return make(before)
+
+
 def _revise(settings: Settings, make: Make, writing: Writing, lock: Lock | None) -> int:
     """Load, edit, read again and lint, show, ask, write.
 
@@ -108,7 +113,7 @@ def _revise(settings: Settings, make: Make, writing: Writing, lock: Lock | None)
     """
     with before_writing():
         before = chain.check(settings)
-        edited = make(before)
+        edited = _made(settings, before, make)
         if edited.text == before.source.text:
             screen.status(UNCHANGED, settings.style)
             return Exit.OK
@@ -149,7 +154,7 @@ def _read_again(settings: Settings, before: chain.Checked, edited: Edited) -> _R
         if not error.problems:
             raise
         return _Revised([], change, list(error.problems), None)
-    after = chain.check_source(source)
+    after = chain.check_source(source, settings.stage)
     # The steps on the host follow from the render; it shows them.
     review = compare.of_plans(before.plan, after.plan)._replace(steps=())
     problems = chain.fresh(before.problems, after.problems)

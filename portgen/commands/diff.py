@@ -58,12 +58,15 @@ def _of_revisions(settings: Settings, old: str, new: str | None = None) -> tuple
     from portgen.plan import planner
     from portgen.review import compare
 
-    before = git.load(old, settings.inventory, settings.inventory_name)
+    with settings.stage(f"reading {old}"):
+        before = git.load(old, settings.inventory, settings.inventory_name)
     if new is None:
         after = chain.load(settings)
     else:
-        after = git.load(new, settings.inventory, settings.inventory_name)
-    review = compare.of_plans(planner.make(before.inventory), planner.make(after.inventory))
+        with settings.stage(f"reading {new}"):
+            after = git.load(new, settings.inventory, settings.inventory_name)
+    with settings.stage("finding out what the change means"):
+        review = compare.of_plans(planner.make(before.inventory), planner.make(after.inventory))
     return review, after
 
 
@@ -75,7 +78,8 @@ def _of_output(settings: Settings) -> tuple[Review, Source]:
     if compared.unmerged:
         message = "git left files unmerged: `portgen diff HEAD` shows what the merge changes"
         screen.status(message, settings.style)
-    return compare.of_changes(compared.changes, compared.files, planned), source
+    with settings.stage("finding out what the change means"):
+        return compare.of_changes(compared.changes, compared.files, planned), source
 
 
 def _print(review: Review, source: Source, settings: Settings) -> None:

@@ -250,12 +250,13 @@ def _show(
     if style.quiet:
         return
     # A hook waits for its answer: to find what the change means takes longer than all the rest.
-    meaning = ""
-    if not wish.check:
-        # `portgen diff` shows the rest only as long as nothing is written.
-        most = MOST if asks else None
-        meaning = _meaning(settings, checked.plan, compared, wish.only, most)
-    lines = list(_changes.lines(compared.changes, style))
+    with settings.stage("finding out what the change means"):
+        meaning = ""
+        if not wish.check:
+            # `portgen diff` shows the rest only as long as nothing is written.
+            most = MOST if asks else None
+            meaning = _meaning(settings, checked.plan, compared, wish.only, most)
+        lines = list(_changes.lines(compared.changes, style))
     if _is_long(meaning.count("\n") + len(lines)):
         os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager([meaning, *lines], color=style.color)
@@ -324,11 +325,16 @@ def _say_out_of_date(settings: Settings, changes: Sequence[Change]) -> None:
 
 def _write(settings: Settings, changes: Sequence[Change], wish: _Wish, asks: bool) -> None:
     if not asks:
-        output.write(settings.out, changes)
+        _carry_out(settings, changes)
         return
     with locked(settings.out, settings.style):
         with before_writing(_nothing(settings)):
             _refuse_unless_shown(changes, settings, wish)
+        _carry_out(settings, changes)
+
+
+def _carry_out(settings: Settings, changes: Sequence[Change]) -> None:
+    with settings.stage(f"writing {len(changes):,} files"):
         output.write(settings.out, changes)
 
 

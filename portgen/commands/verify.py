@@ -62,9 +62,9 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
     texts = _rendered(settings, checked.plan) if rendered else _written(settings)
     machine = verify.machine(settings.inventory.parent, with_system)
     plan = _this_host(checked.plan) if with_system else checked.plan
-    outcomes = verify.run(
-        plan, targets.every(), texts, checked.source.at, settings.output_name, machine
-    )
+    out = settings.output_name
+    with settings.stage("checking with the real programs") as tell:
+        outcomes = verify.run(plan, targets.every(), texts, checked.source.at, out, machine, tell)
     problems = verify.problems(outcomes)
     if style.format == "json":
         from portgen.review import records

@@ -82,6 +82,10 @@ def machine(folder: Path, with_system: bool) -> Machine:
     )
 
 
+def _nobody(_text: str) -> None:
+    """Is told how far the checks are."""
+
+
 def run(
     plan: Plan,
     targets: Mapping[str, Target],
@@ -89,11 +93,13 @@ def run(
     at: At,
     out: str,
     on: Machine,
+    tell: Callable[[str], None] = _nobody,
 ) -> list[Outcome]:
     """Check the rendered `texts` (by path below the output folder, which people know as `out`), in
-    the targets' order, several at once."""
+    the targets' order, several at once. `tell` is told how far that is."""
     outcomes: list[Outcome | Future[Outcome]] = []
     found: dict[Program, Future[Found]] = {}
+    names: list[str] = []  # of the outcomes' targets
     ended = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
@@ -102,6 +108,7 @@ def run(
                 with blamed(name, target):
                     items = list(target.checks(host, files, on))
                 for item in items:
+                    names.append(name)
                     if not isinstance(item, Check):
                         outcomes.append(_outcome(traced, host.name, [item]))
                         continue
@@ -109,10 +116,11 @@ def run(
                     if item.program not in found:
                         found[item.program] = pool.submit(find_program, item.program)
                     outcomes.append(pool.submit(_ask, item, found[item.program], traced, on))
-            for outcome in outcomes:
+            for number, outcome in enumerate(outcomes):
                 if isinstance(outcome, Outcome):
                     ended.append(outcome)
                 else:
+                    tell(f"checking with {names[number]}: {number} of {len(outcomes)} checks")
                     ended.append(outcome.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
