@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from portgen import __version__, commands, plugins, screen
-from portgen.commands._options import global_options, settings_of
+from portgen.commands._options import asked_format, global_options, settings_of
 from portgen.problem import Exit, PortgenError, Terminated, did_you_mean
 
 EPILOG = (
@@ -86,60 +87,117 @@ def end_whole_by_sigterm() -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run, and end the process with an exit code; a person sees a traceback only with -v."""
-    given: dict[str, Any] = {}
+    """Run, and end the process with an exit code; a person sees a traceback only with -v.
+
+    Here alone is told why a command ended, in words on stderr; and here alone the one document of
+    `--format json` is printed, whatever happened.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    run: dict[str, Any] = {}
+    code, error = _run(arguments, run)
+    if not screen.has_begun(run):
+        # Its options are not all read, so the format may be among those that are not.
+        run["format_"] = asked_format(arguments) or "text"
+    in_json = settings_of(run).style.format == "json"
     try:
-        result = portgen.main(argv, "portgen", standalone_mode=False, obj=given)
-        code = result if isinstance(result, int) else Exit.OK
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
-        code = _ended(error, given)
+        if error is not None:
+            _tell(error, run)
+        if in_json and (error is not None or screen.has_begun(run)):
+            screen.document(run, None if error is None else _reason(error))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_stdout()
+    except OSError as full:
+        code = Exit.MACHINE
+        _leave_stdout()
+        _tell(full, run)
     sys.exit(code)
 
 
-def _ended(error: BaseException, given: dict[str, Any]) -> int:
-    """Say why the command ended, and give its exit code. With -v a bug is raised again."""
-    style = settings_of(given).style
+def _run(arguments: list[str], run: dict[str, Any]) -> tuple[int, BaseException | None]:
+    """The exit code, and what ended the command before its end. `run` is what is kept of the run."""
+    try:
+        result = portgen.main(arguments, "portgen", standalone_mode=False, obj=run)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code, None
+    except BrokenPipeError:
+        # The reader of the output has gone.
+        _leave_stdout()
+        return Exit.OK, None
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
+        if _stream_of(error) == "stdout":
+            _leave_stdout()
+        return _reason(error).code, error
+    return result if isinstance(result, int) else Exit.OK, None
+
+
+def _reason(error: BaseException) -> PortgenError:
+    """What ended the command, as a message, a hint and an exit code."""
     match error:
-        case PortgenError(code=Exit.INTERRUPTED | Exit.TERMINATED):
-            _say_interrupted("; ".join(filter(None, (str(error), error.hint))))
-            return error.code
         case PortgenError():
-            if error.problems:
-                screen.problems(error.problems, style)
-            else:
-                screen.failure(str(error), error.hint, style)
-            return error.code
+            return error
         case plugins.Broken():
-            screen.failure(str(error), None, style)
-            return Exit.MACHINE
+            return PortgenError(str(error), Exit.MACHINE)
         case click.Abort() | KeyboardInterrupt():
-            _say_interrupted("interrupted")
             # click makes an Abort of Ctrl-C.
             by_signal = isinstance(error.__cause__ or error, Terminated)
-            return Exit.TERMINATED if by_signal else Exit.INTERRUPTED
+            code = Exit.TERMINATED if by_signal else Exit.INTERRUPTED
+            return PortgenError("interrupted", code)
         case click.ClickException():
+            return PortgenError(error.format_message(), Exit.USAGE)
+        case OSError():
+            # Nobody expected it where it happened, but it is the machine's: a full disk behind
+            # stdout, for example.
+            message = error.strerror or str(error)
+            place = error.filename or _stream_of(error)
+            hint = AGAIN if error.filename else None
+            if place is None:
+                return PortgenError(message, Exit.MACHINE, hint=AGAIN)
+            return PortgenError(f"{place}: {message}", Exit.MACHINE, hint=hint)
+    message = f"a bug in portgen: {type(error).__name__}: {error}"
+    return PortgenError(message, Exit.BUG, hint=f"{AGAIN}, and report it")
+
+
+def _stream_of(error: BaseException) -> str | None:
+    """The stream that could not be printed to: all is printed by `click.echo`, and flushed by
+    `main`."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if not isinstance(error, OSError) or step is None:
+        return None
+    if step.tb_frame.f_code.co_name not in ("echo", "main"):
+        return None
+    return "stderr" if step.tb_frame.f_locals.get("err") else "stdout"
+
+
+def _leave_stdout() -> None:
+    """What is left in its buffer goes nowhere: Python's own flush at exit would fail once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: BaseException, run: dict[str, Any]) -> None:
+    """Say what ended the command: to people, on stderr. The faults of an inventory are its data, on
+    stdout, but with JSON, whose document has them."""
+    style = settings_of(run).style
+    reason = _reason(error)
+    if reason.problems and style.format != "json":
+        screen.problems(reason.problems, style)
+        return
+    with suppress(OSError):  # nobody can be told
+        if isinstance(error, click.ClickException):
             # The message repeats what was typed, or what a glob found.
             vars(error)["message"] = screen.readable(error.message)
             error.show()
-            return Exit.USAGE
-        case BrokenPipeError():
-            # The reader of the output has gone. Python's own flush at exit would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.OK
-    if style.verbose:
-        raise error
-    if isinstance(error, OSError):
-        # Nothing expected it where it happened, but it is the machine's: a full disk behind stdout,
-        # for example.
-        screen.failure(f"{error.filename or 'output'}: {error.strerror}", AGAIN, style)
-        return Exit.MACHINE
-    message = f"a bug in portgen: {type(error).__name__}: {error}"
-    screen.failure(message, f"{AGAIN}, and report it", style)
-    return Exit.BUG
+            return
+        if reason.code in (Exit.INTERRUPTED, Exit.TERMINATED):
+            text = "; ".join(filter(None, (str(reason), reason.hint)))
+            # On a terminal the cursor still stands after a question, or after `^C`.
+            click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)
+            return
+        if style.verbose and not isinstance(error, PortgenError | plugins.Broken):
+            import traceback
 
-
-def _say_interrupted(text: str) -> None:
-    # On a terminal the cursor still stands after a question, or after `^C`.
-    click.echo(f"\n{text}" if sys.stderr.isatty() else text, err=True)
+            traceback.print_exception(error)
+        screen.failure(str(reason), reason.hint, style)

@@ -3,6 +3,9 @@
 In: `Problem`s, cells, plain values. Out: text on stdout or stderr, in one of the formats `text`,
 `json`, `github`, `markdown`. With the commands the only place that prints; and the only one that
 knows colours.
+
+With `--format json` a run prints one document, at its end: until then `data` keeps the command's
+record, in the object of click's context, which lives as long as the run.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from portgen import markdown
-from portgen.problem import Problem, Severity
+from portgen.problem import PortgenError, Problem, Severity
 from portgen.settings import Style
 from portgen.visible import visible, visible_json, visible_line
 
@@ -65,13 +70,6 @@ def failure(message: str, hint: str | None, style: Style) -> None:
 def show(text: str, style: Style) -> None:
     """A command's text on stdout, as it is."""
     click.echo(text, nl=False, color=style.color)
-
-
-def data(value: object) -> None:
-    """A command's record, for `--format json`."""
-    import json
-
-    click.echo(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def strong(text: str, style: Style, colour: str | None = None) -> str:
@@ -142,6 +140,70 @@ def wrapped(text: str, columns: int) -> str:
     return "\n\n".join(paragraphs)
 
 
+# --- the document of `--format json` --------------------------------------------------------------
+
+_RECORD = "record"  # where a run keeps it; there, and None, from the moment that a command begins
+
+
+def begin() -> None:
+    """A command begins, all its options read: from now on it has a document."""
+    _run().setdefault(_RECORD, None)
+
+
+def has_begun(run: Mapping[str, Any]) -> bool:
+    """Whether a command has begun in this run."""
+    return _RECORD in run
+
+
+def data(record: Mapping[str, object]) -> None:
+    """Keep a command's record; it is printed when the command has ended. Raises RuntimeError for a
+    second one: what a run tells is one record."""
+    run = _run()
+    if run.get(_RECORD) is not None:
+        raise RuntimeError("a run has one record, and this is the second")
+    run[_RECORD] = dict(record)
+
+
+def add(**fields: object) -> None:
+    """What becomes known of the record that is kept; nothing in the other formats, which have
+    none."""
+    record = _run().get(_RECORD)
+    if record is not None:
+        record.update(fields)
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """Around a command that another one runs: its record becomes the field `name` of the other's."""
+    run = _run()
+    whole = run.pop(_RECORD)
+    try:
+        yield
+    finally:
+        found = run.get(_RECORD)
+        run[_RECORD] = whole
+        if whole is not None:
+            whole[name] = found
+
+
+def document(run: Mapping[str, Any], error: PortgenError | None) -> None:
+    """Print the one document of a run that has ended: what its command kept, and the reason where
+    it did not come to its end."""
+    import json
+
+    from portgen.review import records
+
+    record: Mapping[str, object] = run.get(_RECORD) or {}
+    if error is not None:
+        record = records.ended(record, error)
+    # A command with nothing to tell has no problems.
+    click.echo(visible_json(json.dumps(record or records.lint(()), indent=2, ensure_ascii=False)))
+
+
+def _run() -> dict[str, Any]:
+    return click.get_current_context().ensure_object(dict)
+
+
 # --- findings -------------------------------------------------------------------------------------
 
 
@@ -149,11 +211,11 @@ def problems(found: Sequence[Problem], style: Style, *, beside: bool = False) ->
     """Print findings, the one way for every command.
 
     Findings are the command's own data, and go to stdout. `beside`: its data is something else,
-    such as a diff. Then text goes to stderr, and JSON prints nothing, since the record of that data
-    has the findings too.
+    such as a diff. Then text goes to stderr. JSON prints nothing then, nor where a record is kept:
+    that has the findings too.
     """
     if style.format == "json":
-        if not beside:
+        if not beside and _run().get(_RECORD) is None:
             from portgen.review import records
 
             data(records.lint(found))

@@ -44,6 +44,18 @@ def main() -> int:
     return 1 if check and stale else 0
 
 
+JSON = """\
+With `--format json` stdout is one document in every case, of one of the types in
+[schema/records.schema.json](../schema/records.schema.json). `error` is in it only where the command did not
+come to its end, and gives `message`, `hint` and `exit`, the exit code. A command that ended before it had
+anything else to tell prints `{"problems": [...], "error": {...}}`; `problems` are the faults of an inventory
+that can't be loaded. `written` is false where nothing was written: with `--check` and `--dry-run`, where an
+error or a hand edit stops it, and where somebody says no.
+
+stderr is for people, in JSON as in text: progress, and a line for an error. `--help` and `--version` print
+text in every format."""
+
+
 # --- the commands ---------------------------------------------------------------------------------
 
 
@@ -66,6 +78,7 @@ def commands_page() -> str:
     lines += options(group, context, set())
     lines += ["", "## Exit codes", ""]
     lines += exit_codes(group)
+    lines += ["", "## JSON", "", JSON]
     for name, command in commands.items():
         lines += ["", *section(name, command, context, shared)]
     return "\n".join(lines) + "\n"

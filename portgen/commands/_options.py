@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -24,6 +24,7 @@ from portgen.settings import INVENTORY, Settings, Style, Tell, nearest, silent, 
 
 R = TypeVar("R")
 
+FORMATS = ("text", "json", "github", "markdown")
 _OPTIONS = (
     click.option(
         "-C",
@@ -52,7 +53,7 @@ _OPTIONS = (
     click.option(
         "--format",
         "format_",
-        type=click.Choice(["text", "json", "github", "markdown"]),
+        type=click.Choice(FORMATS),
         help="How to print findings and data.  [default: text]",
     ),
     click.option(
@@ -132,6 +133,7 @@ def with_settings_here(body: Callable[..., R]) -> Callable[..., R]:
     @wraps(body)
     def with_first(*args: Any, **options: Any) -> R:
         settings = settings_of(click.get_current_context().ensure_object(dict))
+        screen.begin()
         return body(settings, *args, **options)
 
     return global_options(with_first)
@@ -150,6 +152,22 @@ def found(settings: Settings) -> Settings:
     settings = settings_of(given)
     screen.status(f"using {settings.inventory}", settings.style)
     return settings
+
+
+def asked_format(arguments: Iterable[str]) -> str | None:
+    """The format by the words of a command line that can't be read as a whole: the last that is
+    named, wherever it stands."""
+    found = None
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name == "--format":
+            named = value if equals else next(words, "")
+            if named in FORMATS:
+                found = named
+    return found
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:

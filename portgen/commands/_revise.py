@@ -71,7 +71,9 @@ def revise(settings: Settings, make: Make, writing: Writing) -> int:
     if code == Exit.OK and writing.render:
         from portgen.commands.render import command as render_command
 
-        code = click.get_current_context().invoke(render_command, yes=writing.yes) or Exit.OK
+        with screen.part("render"):
+            context = click.get_current_context()
+            code = context.invoke(render_command, yes=writing.yes) or Exit.OK
     return code
 
 
@@ -81,12 +83,12 @@ def _rehearse(settings: Settings, make: Make, render: bool) -> int:
     edited = _made(settings, before, make)
     after: chain.Checked | None = before
     if edited.text == before.source.text:
+        _keep(settings)
         screen.status(UNCHANGED, settings.style)
     else:
         revised = _read_again(settings, before, edited)
+        _keep(settings, revised)
         _show(settings, revised)
-        if settings.style.format == "json":
-            _print_record(revised, written=False)
         if chain.failed(revised.problems):
             screen.status(NOTHING, settings.style)
             return Exit.DIFFERENT
@@ -95,7 +97,8 @@ def _rehearse(settings: Settings, make: Make, render: bool) -> int:
     if render and after is not None:
         from portgen.commands import render as renderer
 
-        code = renderer.rehearse(settings, after)
+        with screen.part("render"):
+            code = renderer.rehearse(settings, after)
     if code == Exit.OK:
         screen.status(DRY_RUN, settings.style)
     return code
@@ -115,14 +118,15 @@ def _revise(settings: Settings, make: Make, writing: Writing, lock: Lock | None)
         before = chain.check(settings)
         edited = _made(settings, before, make)
         if edited.text == before.source.text:
+            _keep(settings)
             screen.status(UNCHANGED, settings.style)
             return Exit.OK
         revised = _read_again(settings, before, edited)
+        _keep(settings, revised)
         _show(settings, revised)
         agreed = _asked(settings, revised, lock)
     written = agreed and _write(settings, before, edited, lock)
-    if settings.style.format == "json":
-        _print_record(revised, written)
+    screen.add(written=written)
     if not written:
         screen.status(NOTHING, settings.style)
         return Exit.DIFFERENT
@@ -195,7 +199,13 @@ def _write(settings: Settings, before: chain.Checked, edited: Edited, lock: Lock
     return True
 
 
-def _print_record(revised: _Revised, written: bool) -> None:
+def _keep(settings: Settings, revised: _Revised | None = None) -> None:
+    """The record of an edit, for JSON; None where it changes nothing."""
     from portgen.review import records
 
-    screen.data(records.edit(revised.summary, revised.problems, [revised.change], written))
+    if settings.style.format != "json":
+        return
+    if revised is None:
+        screen.data(records.edit([], [], []))
+    else:
+        screen.data(records.edit(revised.summary, revised.problems, [revised.change]))

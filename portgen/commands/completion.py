@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from portgen import screen
 from portgen.commands._options import with_settings_here
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
@@ -21,7 +22,7 @@ Examples:
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @with_settings_here
-def command(_settings: Settings, shell: str) -> None:
+def command(settings: Settings, shell: str) -> None:
     """Print the script for SHELL that completes commands, options, names and revisions."""
     from click import shell_completion
 
@@ -32,4 +33,10 @@ def command(_settings: Settings, shell: str) -> None:
     root = click.get_current_context().find_root().command
     completer = found(root, {}, "portgen", "_PORTGEN_COMPLETE")
     # Not the class's own `source`: it starts bash to ask for its version.
-    click.echo(shell_completion.ShellComplete.source(completer))
+    script = shell_completion.ShellComplete.source(completer)
+    if settings.style.format == "json":
+        from portgen.review import records
+
+        screen.data(records.completion(shell, script))
+    else:
+        click.echo(script)

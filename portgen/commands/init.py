@@ -140,10 +140,15 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     else:
         screen.status(f"{configuration}: hooks for pre-commit", settings.style)
     _merge_setup.of_new_project(Settings(folder=place, style=settings.style), dry_run)
+    change = f"cd {place} && " if place != settings.folder else ""
+    if settings.style.format == "json":
+        from portgen.review import records
+
+        to_add = hooks if has_hooks else None
+        screen.data(records.init([*map(str, made)], to_add, not dry_run, f"{change}portgen render"))
     if dry_run:
         screen.status(DRY_RUN, settings.style)
         return
-    change = f"cd {place} && " if place != settings.folder else ""
     screen.status(f"next: {change}portgen render", settings.style)
 
 

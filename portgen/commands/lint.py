@@ -60,7 +60,14 @@ def _problems(settings: Settings) -> list[Problem]:
 def _list_rules(style: Style) -> None:
     """Each rule, what it reports, and with -v an example of it."""
     from portgen import rules
+    from portgen.review import records
 
+    if style.format == "json":
+        found = []
+        for name, rule in rules.every().items():
+            found.append(records.rule(name, rule.SEVERITY, rules.documentation(rule)))
+        screen.data(records.rules(found))
+        return
     columns = min(screen.width() or COLUMNS, MOST_COLUMNS) - 4
     for name, rule in rules.every().items():
         summary, text, wrong, right = rules.documentation(rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked,
 from portgen.files import memory, output
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, Problem, listed
-from portgen.settings import Settings
+from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -117,6 +117,7 @@ def _remembered(settings: Settings, key: str | None, wish: _Wish) -> int | None:
     count = output.matches(settings.out, remembered.sums, remembered.executable)
     if count is None or (wish.writes and output.has_leftovers(settings.out)):
         return None
+    _keep(settings.style, remembered.problems, ())
     screen.problems(remembered.problems, settings.style, beside=True)
     return _unchanged(settings, remembered.problems, count, wish)
 
@@ -136,6 +137,7 @@ def _render(
     if isinstance(compared, int):
         return compared
     _write(settings, compared.changes, wish, asks)
+    screen.add(written=True)
     written = f"written to {settings.output_name}/: {_changes.by_kind(compared.changes)}"
     screen.status(written, style)
     if wish.tracked:
@@ -157,12 +159,14 @@ def _to_write(
         checked = chain.check(settings)
     problems = checked.problems
     if chain.failed(problems, wish.strict):
+        _keep(style, problems, ())
         screen.problems(problems, style)
         screen.status(NOTHING, style)
         return Exit.DIFFERENT
     compared = chain.compare(settings, checked.plan, wish.only)
     if wish.only is None:
         _remember(settings, key, problems, compared)
+    _keep(style, problems, compared.changes)
     screen.problems(problems, style, beside=True)
     if not compared.changes:
         if wish.writes and output.has_leftovers(settings.out):
@@ -207,6 +211,14 @@ def _say_what_follows(settings: Settings, changes: Sequence[Change], wish: _Wish
         screen.status(line, settings.style)
 
 
+def _keep(style: Style, problems: Iterable[Problem], changes: Iterable[Change]) -> None:
+    """The record of what is found and changes, for JSON."""
+    if style.format == "json":
+        from portgen.review import records
+
+        screen.data(records.render(problems, changes))
+
+
 def _remember(
     settings: Settings, key: str | None, problems: Sequence[Problem], compared: chain.Compared
 ) -> None:
@@ -218,10 +230,6 @@ def _remember(
 def _unchanged(settings: Settings, problems: Sequence[Problem], count: int, wish: _Wish) -> int:
     if wish.tracked:
         _refuse_untracked(settings)
-    if settings.style.format == "json":
-        from portgen.review import records
-
-        screen.data(records.render(problems, []))
     if chain.failed(problems, wish.strict):
         return Exit.DIFFERENT
     screen.status(f"{settings.output_name}/ is up to date ({count} files)", settings.style)
@@ -242,12 +250,7 @@ def _show(
 ) -> None:
     """What the change means, and the diff; by a pager if the terminal is too short."""
     style = settings.style
-    if style.format == "json":
-        from portgen.review import records
-
-        screen.data(records.render(checked.problems, compared.changes))
-        return
-    if style.quiet:
+    if style.quiet or style.format == "json":
         return
     # A hook waits for its answer: to find what the change means takes longer than all the rest.
     with settings.stage("finding out what the change means"):
@@ -365,7 +368,9 @@ def _refuse_untracked(settings: Settings) -> None:
     if found is None:
         message = f"{here} is not kept in git: there is nothing for --tracked to check"
         screen.status(message, settings.style)
-    elif found:
+        return
+    screen.add(untracked=found)
+    if found:
         names = [os.path.join(here, path) for path in found]
         add = _advice.git_add(settings) or f"git add {here}"
         hint = f"run `{add}` (with -f if the repository ignores it), or the commit lacks them"

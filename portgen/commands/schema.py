@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from portgen import screen
 from portgen.commands._options import with_settings_here
 from portgen.commands._schema import inventory_schema
 from portgen.settings import Settings
@@ -19,13 +20,17 @@ Examples:
     "--records", "of_records", is_flag=True, help="The schema of what --format json prints."
 )
 @with_settings_here
-def command(_settings: Settings, of_records: bool) -> None:
-    """Print the inventory's JSON Schema, for editors."""
-    if of_records:
-        import json
+def command(settings: Settings, of_records: bool) -> None:
+    """Print the inventory's JSON Schema, for editors. It is JSON in every format."""
+    import json
 
+    if of_records:
         from portgen.review import record_types
 
-        click.echo(json.dumps(record_types.json_schema(), indent=2, ensure_ascii=False))
+        text = json.dumps(record_types.json_schema(), indent=2, ensure_ascii=False) + "\n"
     else:
-        click.echo(inventory_schema(), nl=False)
+        text = inventory_schema()
+    if settings.style.format == "json":
+        screen.data(json.loads(text))
+    else:
+        click.echo(text, nl=False)

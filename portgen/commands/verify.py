@@ -10,13 +10,16 @@ import click
 
 from portgen import chain, screen
 from portgen.commands._options import with_settings
-from portgen.problem import Exit, PortgenError
-from portgen.settings import Settings
+from portgen.problem import Exit, PortgenError, Problem
+from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
     from portgen.machine.verify import Outcome
     from portgen.plan.types import Plan
     from portgen.review.record_types import Check
+
+# The last of them may have its reason behind it.
+RESULTS = {"ok": "ok", "rejected": "rejected", "failed": "failed", "unchecked": "not checked"}
 
 
 @click.command(
@@ -55,6 +58,7 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
     checked = chain.check(settings)
     faulty = chain.failed(checked.problems)
     if rendered and faulty:
+        _keep(checked.problems, [], style)
         screen.problems(checked.problems, style)
         status = "not checked: fix the errors above first, these files would not be written"
         screen.status(status, style)
@@ -66,20 +70,26 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
     with settings.stage("checking with the real programs") as tell:
         outcomes = verify.run(plan, targets.every(), texts, checked.source.at, out, machine, tell)
     problems = verify.problems(outcomes)
-    if style.format == "json":
-        from portgen.review import records
-
-        screen.data(records.verify(problems, list(map(_record, outcomes))))
-    else:
-        screen.problems(problems, style)
-    for line in _lines(outcomes):
+    checks = _checks(outcomes)
+    _keep(problems, checks, style)
+    screen.problems(problems, style)
+    for line in _lines(checks):
         screen.status(line, style)
     if not rendered and not faulty and chain.compare(settings, checked.plan).changes:
         note = (
             f"note: {settings.output_name}/ is out of date; --rendered checks what would be written"
         )
         screen.status(note, style)
-    return _exit_code(settings, outcomes, chain.failed(problems, strict), strict)
+    screen.status(_summary(checks, settings), style)
+    return _exit_code(outcomes, chain.failed(problems, strict), strict)
+
+
+def _keep(problems: Sequence[Problem], checks: list[Check], style: Style) -> None:
+    """The record of what was checked, for JSON."""
+    if style.format == "json":
+        from portgen.review import records
+
+        screen.data(records.verify(problems, checks))
 
 
 def _rendered(settings: Settings, plan: Plan) -> dict[str, str]:
@@ -113,61 +123,78 @@ def _this_host(plan: Plan) -> Plan:
     return type(plan)(hosts, plan.projects)
 
 
-def _record(outcome: Outcome) -> Check:
+def _checks(outcomes: Iterable[Outcome]) -> list[Check]:
+    """What each program said of each subject, in one record, however many commands it was given."""
+    groups: dict[tuple[str | None, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        broken = None if outcome.broken is None else str(outcome.broken)
+        key = (outcome.target, outcome.subject, outcome.program, outcome.unchecked, broken)
+        groups.setdefault(key, []).append(outcome)
+    return [_record(group) for group in groups.values()]
+
+
+def _record(group: Sequence[Outcome]) -> Check:
     from portgen.review import records
 
-    broken = None
-    if outcome.broken is not None:
-        broken = str(outcome.broken)
+    first = group[0]
+    remarks = dict.fromkeys(outcome.remark for outcome in group if outcome.remark)
     return records.check(
-        outcome.target,
-        outcome.subject,
-        outcome.program,
-        remark=outcome.remark,
-        unchecked=outcome.unchecked,
-        broken=broken,
-        rejected=chain.failed(outcome.problems),
+        first.target,
+        first.subject,
+        first.program,
+        len(group),
+        remark="; ".join(remarks) or None,
+        unchecked=first.unchecked,
+        broken=None if first.broken is None else str(first.broken),
+        rejected=any(chain.failed(outcome.problems) for outcome in group),
     )
 
 
-def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _lines(checks: Sequence[Check]) -> Iterator[str]:
     """A line for each program and what it checked; then what was not checked, then what failed."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
-    unchecked: list[str] = []
-    failed: list[str] = []
-    for outcome in outcomes:
-        if outcome.unchecked is not None:
-            unchecked.append(f"{outcome.target:<8} not checked: {outcome.unchecked}")
-        elif outcome.broken is not None:
-            failed.append(f"{outcome.target:<8} failed: {outcome.broken}")
-        elif outcome.program is not None:
-            key = (outcome.target, outcome.subject, outcome.program)
-            groups.setdefault(key, []).append(outcome)
-    results = {key: _result(group) for key, group in groups.items()}
-    width = max(map(len, results.values()), default=0)
-    for key, group in groups.items():
-        target, subject, program = key
-        details = [program]
-        if len(group) > 1:
-            details = [f"{program}, {len(group)} commands"]
-        details += dict.fromkeys(outcome.remark for outcome in group if outcome.remark)
-        yield f"{target:<8} {results[key]:<{width}}  {subject} ({'; '.join(details)})"
-    yield from dict.fromkeys(unchecked)
-    yield from dict.fromkeys(failed)
+    asked = [check for check in checks if check["result"] in ("ok", "rejected")]
+    width = max((len(check["result"]) for check in asked), default=0)
+    for check in asked:
+        result = f"{check['result']:<{width}}"
+        yield f"{check['target']:<8} {result}  {check['subject']}{_details(check)}"
+    # One line where the same is true of several subjects.
+    for result, word in (("unchecked", "not checked"), ("failed", "failed")):
+        found: dict[str, None] = {}
+        for check in checks:
+            if check["result"] == result:
+                found[f"{check['target']:<8} {word}: {check['why']}"] = None
+        yield from found
 
 
-def _result(group: Iterable[Outcome]) -> str:
-    for outcome in group:
-        if chain.failed(outcome.problems):
-            return "rejected"
-    return "ok"
+def _details(check: Check) -> str:
+    """Which program was asked, how often, and what is to be said of it."""
+    program = check["program"]
+    if program is not None and check["commands"] > 1:
+        program = f"{program}, {check['commands']} commands"
+    told = "; ".join(detail for detail in (program, check["why"]) if detail)
+    return f" ({told})" if told else ""
 
 
-def _exit_code(
-    settings: Settings, outcomes: Sequence[Outcome], rejected: bool, strict: bool
-) -> int:
+def _summary(checks: Sequence[Check], settings: Settings) -> str:
+    """The last line: `7 checks: 5 ok, 1 rejected, 1 not checked: ufw needs root`."""
+    if not checks:
+        return f"nothing to check: {settings.output_name}/ has no file that a program reads"
+    told = []
+    for result, word in RESULTS.items():
+        count = sum(check["result"] == result for check in checks)
+        if count:
+            told.append(f"{count} {word}")
+    summary = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+    summary += f": {', '.join(told)}"
+    reasons = {check["why"] for check in checks if check["result"] == "unchecked"}
+    if len(reasons) == 1:  # each has its own line above
+        summary += f": {reasons.pop()}"
+    return summary
+
+
+def _exit_code(outcomes: Sequence[Outcome], rejected: bool, strict: bool) -> int:
     """A rejection counts more than what could not be checked. Raises the PortgenError of a program
-    that did not end."""
+    that did not end, and with `strict` of what was not checked."""
     if rejected:
         return Exit.DIFFERENT
     unchecked = False
@@ -177,6 +204,5 @@ def _exit_code(
         unchecked = unchecked or outcome.unchecked is not None
     if strict and unchecked:
         hint = "install what is missing, or run it as root"
-        screen.failure("not everything was checked", hint, settings.style)
-        return Exit.MACHINE
+        raise PortgenError("not everything was checked", Exit.MACHINE, hint=hint)
     return Exit.OK

@@ -4,12 +4,15 @@ In: nothing. Out: `TypedDict`s, and their schema. Pure, and without msgspec unti
 for: the unchanged `render --check` prints such a record, too.
 
 A place in a file is `{"file", "line", "column"}` everywhere, under the key `place`. A key may be
-added to a record in a later version; those that are here stay.
+added to a record in a later version; those that are here stay. A run prints one of `DOCUMENTS`; it
+has `error` where the command did not come to its end.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
+
+from portgen.review.change_types import Exposed, ServiceChange, Step
 
 
 class Place(TypedDict):
@@ -270,42 +273,95 @@ class Part(TypedDict):
     others: list[Span]
 
 
+class Error(TypedDict):
+    """Why a command did not come to its end; `exit` is its exit code."""
+
+    message: str
+    hint: str | None
+    exit: int
+
+
+class Whole(TypedDict, total=False):
+    """What each document may have: `error`, only where its command did not come to its end."""
+
+    error: Error
+
+
 class Check(TypedDict):
-    """What one program reported; `why`: its remark, or why it was not asked."""
+    """What one program reported of one subject, given so many commands; `why`: its remark, or why it
+    was not asked."""
 
     target: str
     subject: str
     program: str | None
+    commands: int
     result: Literal["ok", "rejected", "unchecked", "failed"]
     why: str | None
 
 
-class Lint(TypedDict):
-    """What `lint` prints, and every command that ends at a faulty inventory."""
+class Counts(TypedDict):
+    """How many checks had which result; all are 0 where nothing was there to check."""
+
+    ok: int
+    rejected: int
+    failed: int
+    unchecked: int
+
+
+class Rule(TypedDict):
+    """A rule of `lint`: what it reports, and an example that it reports and one that is right."""
+
+    name: str
+    severity: Literal["error", "warning", "note"]
+    summary: str
+    description: str
+    wrong: str | None
+    right: str | None
+
+
+class Failure(TypedDict):
+    """What a command prints that ended before it had a record: `problems` are the faults of the
+    inventory, where it ended at those."""
+
+    problems: list[Problem]
+    error: Error
+
+
+class Lint(Whole):
+    """What `lint` prints; without problems, also a command that has nothing to tell."""
 
     problems: list[Problem]
 
 
-class Render(TypedDict):
-    """What `render` prints."""
+class Rules(Whole):
+    """What `lint --rules` prints."""
+
+    rules: list[Rule]
+
+
+class Render(Whole):
+    """What `render` prints. `untracked`: with --tracked, the rendered files that git does not track;
+    null without it, and where the output folder is not kept in git."""
 
     problems: list[Problem]
     changes: list[Change]
+    written: bool
+    untracked: list[str] | None
 
 
-class Ports(TypedDict):
+class Ports(Whole):
     """What `ports` prints."""
 
     ports: list[Port]
 
 
-class FreePorts(TypedDict):
+class FreePorts(Whole):
     """What `ports --free` prints."""
 
     free: list[FreeRoom]
 
 
-class Next(TypedDict):
+class Next(Whole):
     """What `next` prints."""
 
     host: str
@@ -314,14 +370,15 @@ class Next(TypedDict):
     ports: list[int]
 
 
-class Verify(TypedDict):
-    """What `verify` prints."""
+class Verify(Whole):
+    """What `verify` prints. `checks` is empty where nothing was there to check."""
 
     problems: list[Problem]
     checks: list[Check]
+    counts: Counts
 
 
-class Explain(TypedDict):
+class Explain(Whole):
     """What `explain` prints: what was asked for is about these."""
 
     services: list[Service]
@@ -333,62 +390,35 @@ class Explain(TypedDict):
     ranges: list[Part]
 
 
-class Edit(TypedDict):
+class Edit(Whole):
     """What `add`, `move`, `swap` and `remove` print: what the edit means, what is wrong after it
-    that was not before."""
+    that was not before; with --render, what `render` prints."""
 
     summary: list[str]
     problems: list[Problem]
     changes: list[Change]
     written: bool
+    render: Render | None
 
 
-class Exposed(TypedDict):
-    """What becomes reachable: where, by whom. `until`: where the same visitors found it before;
-    `new`: they did not."""
+class Init(Whole):
+    """What `init` prints: the files that it made, or would make; `hooks`, lines to add to a
+    configuration of pre-commit that was there already; `next`, the command to run then."""
 
-    host: str
-    service: str
-    title: str
-    where: str
-    sources: list[str]
-    who: str
-    until: str | None
-    new: bool
+    files: list[str]
+    written: bool
+    hooks: str | None
+    next: str
 
 
-class Difference(TypedDict):
-    """One fact that changed, such as `route.timeout`; its value before and after, of any type."""
+class Completion(Whole):
+    """What `completion` prints."""
 
-    field: str
-    before: Any
-    after: Any
-
-
-class ServiceChange(TypedDict):
-    """What happens to one service: in words, and fact by fact. `was`: its name before, where that
-    is another one."""
-
-    kind: Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
-    host: str
-    service: str
-    was: str | None
-    title: str
-    words: list[str]
-    differences: list[Difference]
-    summary: str
+    shell: str
+    script: str
 
 
-class Step(TypedDict):
-    """One thing to do on a host, with the fields of its kind besides; the schema has a type for each
-    kind."""
-
-    kind: str
-    host: str
-    text: str
-
-
-class Review(TypedDict):
+class Review(Whole):
     """What `diff` prints. `hosts` is what changes on a host beside its services, `other_files` what
     changes in lines of no service."""
 
@@ -401,7 +431,21 @@ class Review(TypedDict):
 
 
 # The records that a command prints as a whole.
-DOCUMENTS = (Lint, Render, Review, Ports, FreePorts, Next, Explain, Verify, Edit)
+DOCUMENTS = (
+    Lint,
+    Rules,
+    Render,
+    Review,
+    Ports,
+    FreePorts,
+    Next,
+    Explain,
+    Verify,
+    Edit,
+    Init,
+    Completion,
+    Failure,
+)
 
 
 def json_schema() -> dict[str, Any]:

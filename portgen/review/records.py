@@ -6,24 +6,27 @@ in `record_types`, from which the published JSON Schema is made. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change as FileChange
     from portgen.plan import registry, types
-    from portgen.problem import Location
+    from portgen.problem import Location, PortgenError
     from portgen.problem import Problem as Found
     from portgen.review import compare
+    from portgen.review.change_types import Difference, Exposed, ServiceChange
     from portgen.review.exposure import Exposure
     from portgen.review.record_types import (
         Change,
         Check,
-        Difference,
+        Completion,
+        Counts,
         Edit,
-        Exposed,
         FreePorts,
         FreeRoom,
+        Init,
         Lint,
         Next,
         Place,
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
         Range,
         Render,
         Review,
-        ServiceChange,
+        Rule,
+        Rules,
         Verify,
     )
 
@@ -64,14 +68,46 @@ def change(changed: FileChange) -> Change:
     return {"path": changed.path, "kind": changed.kind, "diff": text}
 
 
+def ended(record: Mapping[str, object], error: PortgenError) -> dict[str, object]:
+    """The record of a command that did not come to its end, with the reason beside it; a Failure
+    where it had no record yet."""
+    found: dict[str, object] = dict(record)
+    if error.problems or not record:
+        known = record.get("problems")
+        before = known if isinstance(known, list) else []
+        found["problems"] = [*before, *map(problem, error.problems)]
+    found["error"] = {"message": str(error), "hint": error.hint, "exit": int(error.code)}
+    return found
+
+
 def lint(problems: Iterable[Found]) -> Lint:
     """The findings of `lint`."""
     return {"problems": [problem(found) for found in problems]}
 
 
+def rule(name: str, severity: str, texts: tuple[str, str, str, str]) -> Rule:
+    """A rule; `texts`: what it reports in a line, more about it, an example that it reports, one
+    that is right."""
+    summary, description, wrong, right = texts
+    return {
+        "name": name,
+        "severity": cast("Any", severity),
+        "summary": summary,
+        "description": description.strip(),
+        "wrong": wrong or None,
+        "right": right or None,
+    }
+
+
+def rules(found: list[Rule]) -> Rules:
+    """All rules."""
+    return {"rules": found}
+
+
 def render(problems: Iterable[Found], changes: Iterable[FileChange]) -> Render:
-    """What a render finds and changes."""
-    return {**lint(problems), "changes": [change(changed) for changed in changes]}
+    """What a render finds and changes, before anything is written."""
+    found: list[Change] = [change(changed) for changed in changes]
+    return {**lint(problems), "changes": found, "written": False, "untracked": None}
 
 
 def ports(rows: Iterable[registry.Row], at: At) -> Ports:
@@ -131,18 +167,20 @@ def check(
     target: str,
     subject: str,
     program: str | None,
+    commands: int,
     *,
     remark: str | None,
     unchecked: str | None,
     broken: str | None,
     rejected: bool,
 ) -> Check:
-    """What one program said of one subject: `unchecked` is why it was not asked, `broken` why it did
-    not come to an end, `rejected` whether it found an error."""
+    """What one program said of one subject, given so many commands: `unchecked` is why it was not
+    asked, `broken` why it did not come to an end, `rejected` whether it found an error."""
     found: Check = {
         "target": target,
         "subject": subject,
         "program": program,
+        "commands": commands,
         "result": "ok",
         "why": remark,
     }
@@ -157,14 +195,35 @@ def check(
 
 def verify(problems: Iterable[Found], checks: list[Check]) -> Verify:
     """What the real programs said."""
-    return {**lint(problems), "checks": checks}
+    results = Counter(check["result"] for check in checks)
+    counts: Counts = {
+        "ok": results["ok"],
+        "rejected": results["rejected"],
+        "failed": results["failed"],
+        "unchecked": results["unchecked"],
+    }
+    return {**lint(problems), "checks": checks, "counts": counts}
 
 
-def edit(
-    summary: list[str], problems: Iterable[Found], changes: Iterable[FileChange], written: bool
-) -> Edit:
-    """The result of an edit of the inventory."""
-    return {"summary": summary, **render(problems, changes), "written": written}
+def edit(summary: list[str], problems: Iterable[Found], changes: Iterable[FileChange]) -> Edit:
+    """The result of an edit of the inventory, before it is written."""
+    return {
+        "summary": summary,
+        **lint(problems),
+        "changes": [change(changed) for changed in changes],
+        "written": False,
+        "render": None,
+    }
+
+
+def init(files: list[str], hooks: str | None, written: bool, then: str) -> Init:
+    """A new project: its files, the hooks to add by hand, the command to run then."""
+    return {"files": files, "written": written, "hooks": hooks, "next": then}
+
+
+def completion(shell: str, script: str) -> Completion:
+    """A shell's script."""
+    return {"shell": shell, "script": script}
 
 
 def review(found: compare.Review) -> Review:

@@ -17,7 +17,7 @@ from portgen.review import step_words, steps
 from portgen.review.plain import plain
 
 if TYPE_CHECKING:
-    from portgen.review.record_types import Step
+    from portgen.review.change_types import Step
 
 
 def record(step: steps.Step) -> Step:

@@ -304,7 +304,7 @@ def test_a_base_that_is_no_compose_file_is_an_error_in_that_file(
     code, out, err = portgen("verify", "--rendered")
     assert code == 1
     assert out.startswith(f"stack/base.yml:{line}:1: error: {message}")
-    assert err == ""
+    assert err == "compose  rejected  box\n1 check: 1 rejected\n"
 
 
 def test_a_retired_service_that_the_base_still_has_is_reported(
@@ -381,7 +381,7 @@ def test_docker_compose_the_plugin_is_preferred_where_it_is_installed(
     monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
     code, out, err = portgen("verify", "--rendered")
     assert (code, out) == (0, "")
-    assert err == "compose  ok  box shop (docker compose 2.26.1)\n"
+    assert err == "compose  ok  box shop (docker compose 2.26.1)\n1 check: 1 ok\n"
     stage, *words = (tmp_path / "asked").read_text().splitlines()
     folder = str(shop / "stack")
     assert words == [

@@ -69,7 +69,7 @@ def test_the_schema_command_prints_it(portgen: Callable[..., Any]) -> None:
     ("kind", "line"),
     [
         ("Lint", "lint"),
-        ("Lint", "-i broken.yaml lint"),
+        ("Failure", "-i broken.yaml lint"),
         ("Render", "render --check"),
         ("Render", "render --yes --force"),
         ("Review", "diff"),

@@ -1,0 +1,53 @@
+"""The types of what `--format json` tells of a change; `record_types` has all others.
+
+In: nothing. Out: `TypedDict`s. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class Exposed(TypedDict):
+    """What becomes reachable: where, by whom. `until`: where the same visitors found it before;
+    `new`: they did not."""
+
+    host: str
+    service: str
+    title: str
+    where: str
+    sources: list[str]
+    who: str
+    until: str | None
+    new: bool
+
+
+class Difference(TypedDict):
+    """One fact that changed, such as `route.timeout`; its value before and after, of any type."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class ServiceChange(TypedDict):
+    """What happens to one service: in words, and fact by fact. `was`: its name before, where that
+    is another one."""
+
+    kind: Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
+    host: str
+    service: str
+    was: str | None
+    title: str
+    words: list[str]
+    differences: list[Difference]
+    summary: str
+
+
+class Step(TypedDict):
+    """One thing to do on a host, with the fields of its kind besides; the schema has a type for each
+    kind."""
+
+    kind: str
+    host: str
+    text: str
