@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Format = Literal["text", "json", "github", "markdown"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 INVENTORY = "inventory.yaml"
 

@@ -20,11 +20,10 @@ import click
 
 from portgen import screen
 from portgen.commands import _complete
-from portgen.settings import INVENTORY, Settings, Style, Tell, nearest, silent, wants_color
+from portgen.settings import FORMATS, INVENTORY, Settings, Style, Tell, nearest, silent, wants_color
 
 R = TypeVar("R")
 
-FORMATS = ("text", "json", "github", "markdown")
 _OPTIONS = (
     click.option(
         "-C",
@@ -197,6 +196,6 @@ def _shows_progress(style: Style) -> bool:
 
 
 def _shown_stage(text: str) -> AbstractContextManager[Tell]:
-    from portgen.commands import _progress
+    from portgen.machine import progress
 
-    return _progress.stage(text)
+    return progress.stage(text, screen.one_line)

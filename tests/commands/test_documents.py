@@ -16,10 +16,10 @@ import jsonschema
 import pytest
 
 from portgen import cli, plugins
-from portgen.commands._options import FORMATS, asked_format
 from portgen.plan import planner
 from portgen.problem import Exit
 from portgen.review import record_types
+from portgen.settings import FORMATS
 from tests.commands.test_cli import PORTGEN
 from tests.conftest import missing
 from tests.estates import TWO_SERVICES
@@ -267,22 +267,18 @@ def test_one_document_and_one_exit_code(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "format_"),
+    "line",
     [
-        (["--format", "json", "lint"], "json"),
-        (["lint", "--format=json", "--nosuch"], "json"),
-        (["lint", "--nosuch", "--format", "json"], "json"),
-        (["--format", "json", "lint", "--format", "text"], "text"),
-        (["--format", "xml", "--format", "json"], "json"),
-        (["lint", "--", "--format", "json"], None),
-        (["lint", "--format"], None),
-        ([], None),
+        "--format json lint --format text --nosuch",
+        "lint --nosuch -- --format json",
+        "lint --format",
+        "--nosuch",
     ],
 )
-def test_the_format_is_found_in_a_line_that_cannot_be_read(
-    arguments: list[str], format_: str | None
-) -> None:
-    assert asked_format(arguments) == format_
+def test_usage_is_text_where_no_format_or_another_one_is_named(portgen: Run, line: str) -> None:
+    run = portgen(*line.split())
+    assert (run.code, run.out) == (Exit.USAGE, "")
+    assert "Error: " in run.err
 
 
 @pytest.mark.parametrize(

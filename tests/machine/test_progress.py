@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from portgen.commands import _progress
+from portgen import screen
+from portgen.machine import progress
 from portgen.problem import Exit
 from tests.estates import SMALL
 from tests.limit import HANGS, until
@@ -21,8 +22,8 @@ from tests.limit import HANGS, until
 AT_ONCE = """\
 import sys
 from portgen import __main__ as start
-from portgen.commands import _progress
-_progress.DELAY = 0
+from portgen.machine import progress
+progress.DELAY = 0
 start.main()
 """
 ERASED = "\r\x1b[K"
@@ -143,7 +144,7 @@ def test_a_pipe_gets_nothing_of_it(project: Path) -> None:
 def test_the_unchanged_check_sets_nothing_up(project: Path) -> None:
     code = (
         "import sys\nfrom portgen.cli import main\n"
-        "try: main()\nfinally: print('portgen.commands._progress' in sys.modules, file=sys.stderr)\n"
+        "try: main()\nfinally: print('portgen.machine.progress' in sys.modules, file=sys.stderr)\n"
     )
     assert "True\n" in Shown(project, "render", code=code).end()[1]
     assert "False\n" in Shown(project, "render", "--check", code=code).end()[1]
@@ -177,8 +178,8 @@ def test_ctrl_c_leaves_nothing_of_it(project: Path) -> None:
 def line(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is written; the timer is still."""
     written: list[str] = []
-    monkeypatch.setattr(_progress, "_write", written.append)
-    monkeypatch.setattr(_progress, "_line", _progress._Line())
+    monkeypatch.setattr(progress, "write", written.append)
+    monkeypatch.setattr(progress, "line", progress.Line())
     monkeypatch.setattr(signal, "setitimer", lambda *_: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((20, 24)))
@@ -186,35 +187,35 @@ def line(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_quick_stage_writes_nothing(line: list[str]) -> None:
-    with _progress.stage("quick"):
+    with progress.stage("quick", screen.one_line):
         pass
     assert line == []
 
 
 def test_the_timer_draws_what_has_changed_within_the_width(line: list[str]) -> None:
-    with _progress.stage("first") as tell:
-        _progress._line.draw()
-        _progress._line.draw()
+    with progress.stage("first", screen.one_line) as tell:
+        progress.line.draw()
+        progress.line.draw()
         tell("a text that is longer than the terminal")
-        _progress._line.draw()
+        progress.line.draw()
     assert line == [f"{ERASED}first", f"{ERASED}a text that is lon…", ERASED]
 
 
 def test_an_inner_stage_gives_way_to_the_outer_one(line: list[str]) -> None:
-    with _progress.stage("outer"):
-        with _progress.stage("in\x1bner"):
-            _progress._line.draw()
-        _progress._line.draw()
+    with progress.stage("outer", screen.one_line):
+        with progress.stage("in\x1bner", screen.one_line):
+            progress.line.draw()
+        progress.line.draw()
     assert line == [f"{ERASED}in\\x1bner", ERASED, f"{ERASED}outer", ERASED]
-    _progress._line.draw()
+    progress.line.draw()
     assert line[-1] == ERASED
 
 
 def test_the_real_timer_draws() -> None:
     """On a terminal of its own, after no more than a moment; nothing asks when."""
-    code = AT_ONCE.replace("DELAY = 0", "DELAY, _progress.SETTLED = 1e-6, 1e-6").replace(
+    code = AT_ONCE.replace("DELAY = 0", "DELAY, progress.SETTLED = 1e-6, 1e-6").replace(
         "start.main()",
-        "with _progress.stage('drawn by the timer'): sys.stdin.read()",
+        "with progress.stage('drawn by the timer', str): sys.stdin.read()",
     )
     reading, writing = os.pipe()
     terminal, end = pty.openpty()

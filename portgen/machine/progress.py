@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from portgen import screen
-
 DELAY = 1.0  # seconds of work without a word; 0 draws at once
 SETTLED = 0.1  # seconds of each later stage: a short one does not flicker
 STEP = 0.2  # seconds from one look at the text to the next
@@ -26,7 +24,7 @@ STEP = 0.2  # seconds from one look at the text to the next
 _ERASED = "\r\x1b[K"
 
 
-class _Line:
+class Line:
     """The last line of the terminal."""
 
     def __init__(self) -> None:
@@ -38,12 +36,12 @@ class _Line:
         """Show the innermost stage, unless it is shown already. What a signal calls."""
         if self.stages and self.shown != self.stages[-1]:
             self.shown = self.stages[-1]
-            _write(_ERASED + _cut(self.shown))
+            write(_ERASED + _cut(self.shown))
 
     def erase(self) -> None:
         if self.shown:
             self.shown = ""
-            _write(_ERASED)
+            write(_ERASED)
 
     def wait(self) -> None:
         """Draw after a while, and then as often as the text may have changed."""
@@ -56,29 +54,30 @@ class _Line:
         signal.setitimer(signal.ITIMER_REAL, left, STEP)
 
 
-_line = _Line()
+line = Line()
 
 
 @contextmanager
-def stage(text: str) -> Iterator[Callable[[str], None]]:
-    """A stage of the work. Gives a function that replaces its text, with a count for example."""
-    stages = _line.stages
+def stage(text: str, shown: Callable[[str], str]) -> Iterator[Callable[[str], None]]:
+    """A stage of the work. Gives a function that replaces its text, with a count for example.
+    `shown` makes a text fit to be printed in one line."""
+    stages = line.stages
 
     def tell(text: str) -> None:
-        stages[-1] = screen.one_line(text)
+        stages[-1] = shown(text)
         if not DELAY:
-            _line.draw()
+            line.draw()
 
     stages.append("")
     try:
         tell(text)
-        _line.wait()
+        line.wait()
         yield tell
     finally:
         stages.pop()
         if not stages:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        _line.erase()
+        line.erase()
 
 
 def _cut(text: str) -> str:
@@ -89,7 +88,7 @@ def _cut(text: str) -> str:
     return text if len(text) < columns else text[: columns - 2] + "…"
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
     """Past Python's buffers: a signal may come while they are in use."""
     with suppress(OSError):
         os.write(sys.stderr.fileno(), text.encode())
