@@ -116,8 +116,8 @@ def unmerged(settings: Settings, count: int) -> str:
     that."""
     from portgen.machine import git, under_way
 
-    were = "1 file was" if count == 1 else f"{count} files were"
-    said = f"{were} left unmerged by git: taken as out of date"
+    are = "1 file is as git left it" if count == 1 else f"{count} files are as git left them"
+    said = f"{are}, not edited by hand: taken as out of date"
     if under_way.operation(settings.out) == "merge":
         with suppress(PortgenError):
             if git.configured(settings.out, "merge.portgen.driver") is None:

@@ -243,8 +243,8 @@ def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
     reached = why.open_to(host, zone)
     ports = [range(port, port + 1) for _, port, _ in reached]
     joined = ranges.joined(ports)
-    shown = f"{ranges.count(joined)}: {brief(joined, 8)}" if joined else "none"
-    yield "may reach", f"ports {shown}" if joined else "no port by the firewall's rules"
+    shown = f"{_counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"
+    yield "may reach", shown if joined else "no port by the firewall's rules"
     if any(service == NGINX for service, _, _ in reached):
         open_routes = [route for route in host.routes if not route.allow]
         routes = _counted(len(open_routes), "route")

@@ -78,6 +78,8 @@ def _meant(planned: Plan, word: str, wanted: str) -> str | None:
         return f"did you mean {_titled(same[0])}?"
     if same:
         return f"which of these: {listed([_titled(subject) for subject in same], 6)}?"
+    if wanted == "service" and not found and word.isdecimal():
+        return "no service holds such a port either: `portgen ports` lists who holds which"
     if len(found) == 1 and found[0].name == word:
         return f"{word} is a {found[0].kind}: `portgen explain {word}`"
     return None

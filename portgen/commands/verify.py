@@ -10,7 +10,7 @@ import click
 
 from portgen import chain, screen
 from portgen.commands._options import with_settings
-from portgen.problem import Exit, PortgenError, Problem
+from portgen.problem import Exit, PortgenError, Problem, listed
 from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
     run too, in a sandbox.
     """
     from portgen import targets
+    from portgen.commands import _advice
     from portgen.machine import verify
 
     style = settings.style
@@ -80,7 +81,11 @@ def command(settings: Settings, rendered: bool, strict: bool, with_system: bool)
             f"note: {settings.output_name}/ is out of date; --rendered checks what would be written"
         )
         screen.status(note, style)
-    screen.status(_summary(checks, settings), style)
+    if not rendered and faulty:
+        shows = _advice.portgen(settings, "lint")
+        note = f"note: {settings.inventory_name} has errors (`{shows}`): {out}/ is what was rendered before"
+        screen.status(note, style)
+    screen.status(_summary(checks, settings, plan), style)
     return _exit_code(outcomes, chain.failed(problems, strict), strict)
 
 
@@ -175,10 +180,11 @@ def _details(check: Check) -> str:
     return f" ({told})" if told else ""
 
 
-def _summary(checks: Sequence[Check], settings: Settings) -> str:
+def _summary(checks: Sequence[Check], settings: Settings, plan: Plan) -> str:
     """The last line: `7 checks: 5 ok, 1 rejected, 1 not checked: ufw needs root`."""
     if not checks:
-        return f"nothing to check: {settings.output_name}/ has no file that a program reads"
+        hosts = listed([host.name for host in plan.hosts]) or "any host"
+        return f"nothing to check: {settings.output_name}/ has no file for {hosts} that a program reads"
     told = []
     for result, word in RESULTS.items():
         count = sum(check["result"] == result for check in checks)

@@ -73,6 +73,8 @@ _WORDS = {
     "binary": "process",
     "local": "process",
     "bare-metal": "process",
+    "external": "process",
+    "none": "process",
     "forward": "socat",
     "forwarder": "socat",
     "proxy": "socat",

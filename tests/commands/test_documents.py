@@ -436,7 +436,7 @@ def test_verify_with_nothing_to_check_says_so(portgen: Run) -> None:
     found = json.loads(run.out)
     assert found["checks"] == []
     assert set(found["counts"].values()) == {0}
-    last = "nothing to check: output/ has no file that a program reads"
+    last = "nothing to check: output/ has no file for box that a program reads"
     assert run.err.splitlines()[-1] == last
     for format_ in FORMATS:
         assert portgen("verify", "--format", format_).err.splitlines()[-1] == last

@@ -201,7 +201,7 @@ def test_what_was_left_is_said_with_the_command_that_spares_it(branches: Branche
     branches.commit("main", MOVE_ANT)
     branches.conflicts("merge", "feature")
     said = branches.portgen("render", "--check").err.splitlines()
-    assert said[0].endswith(" left unmerged by git: taken as out of date")
+    assert said[0].endswith(" as git left them, not edited by hand: taken as out of date")
     assert said[1] == "    hint: `portgen merge-driver --install` lets git merge output/ by itself"
     branches.git("config", "merge.portgen.driver", "true")
     assert "hint" not in branches.portgen("render", "--check").err

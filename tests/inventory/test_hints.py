@@ -46,6 +46,7 @@ def hints(text: str) -> list[str | None]:
         ("domain: a.example.com", NAMES),
         ("image: nginx", f"`image` {COMPOSE}"),
         ("restart: always", f"`restart` {COMPOSE}"),
+        ("via: none", "write `process`"),
         ("network_mode: host", "write `via: host`"),
         ("network_mode: bridge", f"`network_mode` {COMPOSE}"),
         ("description: A", "it is called `purpose` here"),

@@ -511,6 +511,39 @@ def test_nothing_rendered_yet_is_said_and_nothing_is_checked(portgen: Portgen, e
     )
 
 
+def test_an_inventory_with_errors_is_said_where_the_files_are_older(
+    portgen: Portgen, everything: Path
+):
+    assert portgen("render", "--yes")[0] == 0
+    for path in (everything / "output").glob("*/*/**/*"):
+        if path.is_file() and "docs" not in path.parts:
+            path.unlink()
+    edit(everything / "inventory.yaml", "lan: {port: 5001,", "lan: {port: 5000,")
+    code, _, err = portgen("verify")
+    assert code == 0
+    assert (
+        "note: inventory.yaml has errors (`portgen lint`): output/ is what was rendered before\n"
+        in err
+    )
+
+
+def test_files_of_a_host_that_left_the_inventory_are_not_said_to_be_none(
+    portgen: Portgen, tmp_path: Path
+):
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text(
+        "version: 1\nhosts: {old: {}}\nprojects:\n  wall:\n    ports: 5000\n"
+        "    services: {web: {port: 5000, allow: [any]}}\n"
+    )
+    assert portgen("render", "--yes")[0] == 0
+    edit(inventory, "old:", "new:")
+    code, _, err = portgen("verify")
+    assert (code, err.splitlines()[-1]) == (
+        0,
+        "nothing to check: output/ has no file for new that a program reads",
+    )
+
+
 def test_what_would_not_be_written_is_not_checked(portgen: Portgen, everything: Path):
     edit(everything / "inventory.yaml", "lan: {port: 5001,", "lan: {port: 5000,")
     code, out, err = portgen("verify", "--rendered")
