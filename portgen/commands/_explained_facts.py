@@ -193,11 +193,11 @@ def of_host(asked: Asked, host: Host) -> Facts:
         yield "reserved", f"{host.reserved} ({place.file}:{place.line})"
     if host.server is not None:
         server = host.server
-        ports = str(server.listen)
+        ports = f"port {server.listen}"
         if server.listen_tls is not None:
-            ports += f", {server.listen_tls}"
+            ports = f"ports {server.listen}, {server.listen_tls}"
         names = ", ".join(server.names) or "no names of its own"
-        yield "nginx", f"{names}; ports {ports}; {_counted(len(host.routes), 'route')}"
+        yield "nginx", f"{names}; {ports}; {_counted(len(host.routes), 'route')}"
         yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
     name = "projects"
     for share in registry.shares(asked.plan, host):

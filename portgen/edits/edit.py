@@ -32,7 +32,7 @@ from portgen.inventory import key_paths, model
 from portgen.inventory.source import Source, parse
 from portgen.inventory.values import HostAddress
 from portgen.plan import addresses, planner
-from portgen.plan.types import KeyPath, Plan, Service
+from portgen.plan.types import KeyPath, Network, Plan, Project, Service
 from portgen.problem import Exit, PortgenError
 
 # A new entry's fields, in the order in which they are written.
@@ -193,8 +193,8 @@ def read(source: Source, edited: Edited) -> Source:
 
 
 def free_address(planned: Plan, project: str, name: str) -> str | None:
-    """The address to write for a new service whose derived one is pinned to another that has moved;
-    None where none is needed.
+    """The address to write for a new service whose derived one is pinned to another that has moved,
+    or does not fit into the subnet; None where none is needed, or none is free.
 
     The service that pins it is not at the address of its own port: that one is free, or pinned to
     the next such service.
@@ -220,9 +220,19 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
             # Addresses that people chose lead in a circle: the rules say which two collide.
             return None
         seen.add(address)
+    if address >= owner.network.ip_range.network_address:
+        return _spare_address(owner, owner.network, new)
     if address == new.address:
         return None
     return str(address)
+
+
+def _spare_address(owner: Project, network: Network, new: Service) -> str | None:
+    """One that no port leads to. None for a port outside the project, which is the fault itself."""
+    if owner.ports is not None and new.ports[0].port not in owner.ports:
+        return None
+    spare = next(addresses.free(owner, network), None)
+    return None if spare is None else str(spare)
 
 
 def lines(source: Source, key_path: KeyPath) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -607,6 +608,14 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
     )
     source, _ = read_back(text)
     for port, address in ((5000, "172.30.0.18"), (5003, None)):
+        after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
+        assert edit.free_address(after, "wall", "new") == address
+
+
+def test_a_new_service_whose_own_address_does_not_fit_gets_one_that_does() -> None:
+    text = re.sub(r"    ports: (.*)", r"    ports: [53, \1]", HEAD)
+    source, _ = read_back(text + "    services: {a: {port: 53, address: 172.30.0.2}}\n")
+    for port, address in ((5005, "172.30.0.3"), (6000, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
         assert edit.free_address(after, "wall", "new") == address
 
