@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from portgen.inventory import key_paths, model
+from portgen.plan.reach import Reach
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources, host_of, served
 from portgen.plan.types import (
@@ -26,7 +27,6 @@ from portgen.plan.types import (
     Override,
     Plan,
     Project,
-    Reach,
     Server,
     Service,
 )

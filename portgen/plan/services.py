@@ -15,9 +15,9 @@ from msgspec import UNSET, UnsetType
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.values import Address4
 from portgen.plan import addresses
+from portgen.plan.reach import ANY, Reach
 from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
 from portgen.plan.types import (
-    ANY,
     DEFAULT_TIMEOUT,
     LOOPBACK,
     Group,
@@ -25,7 +25,6 @@ from portgen.plan.types import (
     Network,
     PlannedPort,
     Project,
-    Reach,
     Route,
     Service,
     WrittenRoute,

@@ -10,16 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, values
-from portgen.plan.types import (
-    ANY,
-    EVERYWHERE,
-    EVERYWHERE6,
-    LOOPBACK,
-    LOOPBACK6,
-    Reach,
-    has_mapping,
-    is_ipv6,
-)
+from portgen.plan.reach import ANY, Reach
+from portgen.plan.types import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, has_mapping, is_ipv6
 
 _WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}  # both together are `any`; one alone is that family only
 

@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.values import Address4, Network4, Ports
+from portgen.plan.reach import Reach
 
-ANY = "any"
 NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own
 LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
@@ -28,38 +28,6 @@ EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's de
 
 KeyPath = key_paths.KeyPath
 Transport = Literal["tcp", "udp"]
-
-# Of a port that portgen neither binds nor opens nor closes.
-UFW_DEFAULT = "whatever ufw's default says"
-
-
-class Reach(Struct, frozen=True):
-    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every
-    page and command says it.
-
-    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow`
-    names. `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container
-    whose address nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source.
-    `nothing`: retired, so nothing is rendered.
-    """
-
-    kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
-    words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
-    anyone: bool = False  # all of a family, or nearly all
-
-    def __str__(self) -> str:
-        if ANY in self.words:
-            return "anyone"
-        return ", ".join(self.words) or _REACHED[self.kind]
-
-
-_REACHED = {
-    "loopback": "this host",
-    "policy": UFW_DEFAULT,
-    "unguarded": "not closed: its container has no guard",
-    "nobody": "nobody",
-    "nothing": "-",
-}
 
 
 class Endpoint(NamedTuple):

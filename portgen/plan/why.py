@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from portgen.plan.reach import ANY, Reach
 from portgen.plan.sources import cidr_of, is_within
 from portgen.plan.types import (
-    ANY,
     Host,
     KeyPath,
     Plan,
     Project,
-    Reach,
     Route,
     Server,
     Service,

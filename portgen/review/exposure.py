@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from portgen.plan.facts import Facts, Nginx, Route, Service
-from portgen.plan.types import ANY, NGINX, Endpoint, has_mapping
+from portgen.plan.reach import ANY
+from portgen.plan.types import NGINX, Endpoint, has_mapping
 from portgen.review.match import Pair
 
 # nginx's directives by which a location decides who gets in, or where it leads.

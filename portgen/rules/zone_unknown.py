@@ -17,7 +17,8 @@ from collections.abc import Collection, Iterator
 
 from portgen.inventory.hints import allowed
 from portgen.inventory.values import parse_cidr
-from portgen.plan.types import ANY, Plan
+from portgen.plan.reach import ANY
+from portgen.plan.types import Plan
 from portgen.problem import Severity, listed
 from portgen.rules import Finding, Suggestions
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from portgen.inventory.source import Source, parse
 from portgen.plan import names, planner, spans, why
-from portgen.plan.types import ANY, Plan, Service
+from portgen.plan.reach import ANY
+from portgen.plan.types import Plan, Service
 from portgen.review import why_words
 from tests import inventories
 

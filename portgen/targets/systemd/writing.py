@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import ANY, EVERYWHERE6, PRIVILEGED, Forwarder, Host
+from portgen.plan.reach import ANY
+from portgen.plan.types import EVERYWHERE6, PRIVILEGED, Forwarder, Host
 from portgen.targets import Page
 
 UDP_IDLE = 60  # seconds after which a udp "connection" is over; there is nothing else that ends one

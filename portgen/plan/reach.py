@@ -1,0 +1,43 @@
+"""Who may reach a port or a route, decided and in words.
+
+In: nothing; the planner decides. Out: `Reach`, and the words for it that every page and command uses.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+ANY = "any"
+# Of a port that portgen neither binds nor opens nor closes.
+UFW_DEFAULT = "whatever ufw's default says"
+
+
+class Reach(Struct, frozen=True):
+    """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every
+    page and command says it.
+
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow`
+    names. `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container
+    whose address nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source.
+    `nothing`: retired, so nothing is rendered.
+    """
+
+    kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
+    words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
+    anyone: bool = False  # all of a family, or nearly all
+
+    def __str__(self) -> str:
+        if ANY in self.words:
+            return "anyone"
+        return ", ".join(self.words) or _REACHED[self.kind]
+
+
+_REACHED = {
+    "loopback": "this host",
+    "policy": UFW_DEFAULT,
+    "unguarded": "not closed: its container has no guard",
+    "nobody": "nobody",
+    "nothing": "-",
+}
