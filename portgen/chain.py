@@ -176,8 +176,8 @@ def _compared(settings: Settings, files: list[File], only: str | None) -> Compar
 
 
 def _sides(settings: Settings) -> list[Sides]:
-    """The output folder on both sides of the merge, rebase or the like that is under way. None where
-    nothing is, or git can't say."""
+    """The output folder on both sides of the merge, rebase or the like that is under way. Empty
+    where nothing is, or git can't say."""
     from portgen.machine import under_way
 
     if under_way.operation(settings.out) is None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from portgen.problem import PortgenError, listed
 from portgen.settings import Settings
 
-GUIDE = "docs/INSTALL.md"  # of a host, below its folder in output/
 MOST_GUIDES = 3
 
 # What brings an operation of git's to its end, once its files are added.
@@ -94,7 +93,9 @@ def to_commit_again(settings: Settings) -> str | None:
 
 def _guides(settings: Settings, hosts: Collection[str]) -> str:
     """The hosts' install guides, of those that have one."""
-    paths = (settings.out / host / GUIDE for host in sorted(hosts))
+    from portgen.targets.docs import INSTALL
+
+    paths = (settings.out / host / INSTALL for host in sorted(hosts))
     return listed([str(path) for path in paths if path.exists()], MOST_GUIDES)
 
 
@@ -105,7 +106,7 @@ def _end_of_merge(settings: Settings) -> str | None:
     operation = under_way.operation(settings.out)
     if operation is None:
         return None
-    git = shlex.join(_git(under_way.root(settings.out) or "."))
+    git = shlex.join(_git(under_way.root(settings.out) or Path()))
     ended = f"{git} {_ENDS.get(operation, f'{operation} --continue')}"
     added = git_add(settings, inventory=True)
     return f"next: {added} && {ended}" if added else f"next: {ended}"
@@ -126,11 +127,11 @@ def unmerged(settings: Settings, count: int) -> str:
     return said
 
 
-def _git(root: str) -> list[str]:
+def _git(root: Path) -> list[str]:
     """How git is called from here for the repository at `root`."""
     if Path(os.path.realpath(".")).is_relative_to(root):
         return ["git"]
-    return ["git", "-C", root]
+    return ["git", "-C", str(root)]
 
 
 def _is_ignored(settings: Settings) -> bool:

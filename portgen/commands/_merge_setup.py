@@ -65,7 +65,7 @@ def of_new_project(settings: Settings, dry_run: bool) -> None:
     screen.status(message, settings.style)
 
 
-def _write(settings: Settings, where: git._Repository, dry_run: bool) -> list[str]:
+def _write(settings: Settings, where: git.Repository, dry_run: bool) -> list[str]:
     """Write what is lacking, and say it; which settings of git, and whether the file of attributes."""
     from portgen.machine import merging
 

@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
     speaker: str | None = None
 
 
-def outcome(settings: Settings, where: git._Repository, heads: merging.Heads, path: str) -> Outcome:
+def outcome(settings: Settings, where: git.Repository, heads: merging.Heads, path: str) -> Outcome:
     """The answers to the questions about the project that has `path`. Raises PortgenError where git
     can't merge ahead, or where the path is of no project."""
     from portgen.machine import merging
@@ -100,7 +100,7 @@ class _Project(NamedTuple):
 
 
 def _project(
-    settings: Settings, where: git._Repository, merged: merging.Merged, path: str
+    settings: Settings, where: git.Repository, merged: merging.Merged, path: str
 ) -> _Project:
     """The project whose output folder `path` lies in: the nearest folder above it that has an
     inventory. Raises PortgenError(Exit.DIFFERENT) where there is none."""
@@ -128,7 +128,7 @@ def _project(
     raise PortgenError(message, Exit.DIFFERENT)
 
 
-def _found(where: git._Repository, merged: merging.Merged, project: _Project) -> Outcome:
+def _found(where: git.Repository, merged: merging.Merged, project: _Project) -> Outcome:
     """What git asks about this project, and the answers."""
     asked = {}
     for path, (ours, theirs) in merged.conflicts.items():
@@ -158,7 +158,7 @@ def _found(where: git._Repository, merged: merging.Merged, project: _Project) ->
     return Outcome(answered, screen.readable(said), speaker)
 
 
-def _rendered(where: git._Repository, merged: merging.Merged, project: _Project) -> list[File]:
+def _rendered(where: git.Repository, merged: merging.Merged, project: _Project) -> list[File]:
     """The merged inventory's files, by the merged templates of the project's own. Raises
     PortgenError, with the problems of an inventory that is refused."""
     from portgen.machine import merging
@@ -211,7 +211,7 @@ def _refused(project: _Project, error: PortgenError) -> str:
 
 
 def _stale(
-    where: git._Repository, merged: merging.Merged, project: _Project, files: list[File]
+    where: git.Repository, merged: merging.Merged, project: _Project, files: list[File]
 ) -> list[str]:
     """The files that git merges without asking, and not as the merged inventory renders them: only
     one branch changed them, but it takes both changes to say what they are."""
@@ -234,7 +234,7 @@ def _stale(
     return sorted(found)
 
 
-def _recorded(where: git._Repository, merged: merging.Merged, project: _Project) -> set[str]:
+def _recorded(where: git.Repository, merged: merging.Merged, project: _Project) -> set[str]:
     """The paths that either branch's SHA256SUMS names."""
     from portgen.machine import merging
 

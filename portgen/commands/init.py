@@ -111,10 +111,10 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     `portgen merge-driver --install` does.
     """
     from portgen.files.shipped import create
-    from portgen.machine import git
+    from portgen.machine import under_way
 
     place = settings.folder / (into or "")
-    root = git.root_above(Path(os.path.realpath(place), "inventory.yaml")) or place
+    root = under_way.root(place) or place
     hooks = _hooks(os.path.relpath(os.path.realpath(place), os.path.realpath(root)))
     files = {
         "inventory.yaml": INVENTORY,

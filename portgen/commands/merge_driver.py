@@ -92,7 +92,7 @@ def _answer(settings: Settings, question: merging.Question) -> int:
 
 
 def _outcome(
-    settings: Settings, question: merging.Question, where: git._Repository | None
+    settings: Settings, question: merging.Question, where: git.Repository | None
 ) -> _merged.Outcome:
     """The answers of this merge. Raises PortgenError where there are none."""
     from portgen.machine import merging

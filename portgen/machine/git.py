@@ -1,7 +1,8 @@
-"""The inventory as it was: read from git, never from the work tree.
+"""What git knows: the inventory and the output folder as they were, and what it tracks and ignores.
 
-In: a revision, and where the inventory lies now. Out: a `Source`. Asks git for one blob; checks
-nothing out, fetches nothing, and works from a subfolder, a linked work tree or a submodule.
+In: a revision, and where the inventory or the folder lies now. Out: a `Source`; the files by their
+paths; names. Nothing is read from the work tree. Checks nothing out, fetches nothing, and works from
+a subfolder, a linked work tree or a submodule.
 
 What is asked about may be a stranger's pull request, so nothing of it may decide what git reads or
 runs. git tracks no path called `.git`: the nearest one above the inventory is the clone's own, and
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from portgen import whole
 from portgen.inventory.source import Source, parse
-from portgen.machine import programs
+from portgen.machine import programs, under_way
 from portgen.problem import Exit, PortgenError
 
 TIMEOUT = 60.0  # seconds
@@ -36,7 +37,7 @@ _ENVIRONMENT = {
 }
 
 
-class _Repository(NamedTuple):
+class Repository(NamedTuple):
     """The folder that holds `.git`, and the git directory that this one is or names."""
 
     root: Path
@@ -52,7 +53,7 @@ def load(revision: str, path: Path, shown: str) -> Source:
     the clone lacks the file's content.
     """
     repository, inside = _within(path)
-    tree = _git(
+    tree = run(
         repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"
     )
     if tree.returncode != 0:
@@ -62,14 +63,14 @@ def load(revision: str, path: Path, shown: str) -> Source:
         raise PortgenError(f"no such revision: {revision}", Exit.USAGE, hint=hint)
     named = f"{revision}:{shown}"
     name = _blob(repository, tree.stdout.strip(), inside, revision, shown)
-    blob = _git(repository, "cat-file", "blob", name)
+    blob = run(repository, "cat-file", "blob", name)
     if blob.returncode != 0:
-        raise _absent(named)
+        raise absent(named)
     data = blob.stdout.encode()
     # A replacement character may be the file's own, or stand for bytes that were not UTF-8: only
     # the hash shows which.
     if "\ufffd" in blob.stdout:
-        hashed = _git(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
+        hashed = run(repository, "hash-object", "--stdin", stdin=data).stdout.strip()
         if hashed != name:
             raise PortgenError(f"{named} is not UTF-8", Exit.INVENTORY)
     return parse(data, named)
@@ -80,7 +81,7 @@ def names(path: Path) -> list[str]:
     none, and without git."""
     repository, _ = _within(path)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
-    return _git(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[
+    return run(repository, "for-each-ref", "--format=%(refname:short)", *kinds).stdout.split("\n")[
         :-1
     ]
 
@@ -93,7 +94,7 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
     ignores `sign`, one of the names. Raises PortgenError where git can't be asked.
     """
     real = Path(os.path.realpath(folder))
-    if root_above(real / sign) is None:
+    if under_way.root(real) is None:
         return None
     repository, _ = _within(real / sign)
     tracked = _listed(repository, real, "--cached")
@@ -106,13 +107,13 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
 
 def contents(folder: Path, revision: str) -> dict[str, bytes]:
     """The files below `folder` as `revision` has them, by their paths below it; of what lies there, if
-    `folder` is a link. None where the revision lacks them, or they are more than whole.MOST bytes.
+    `folder` is a link. Empty where the revision lacks them, or they are more than whole.MOST bytes.
 
     Raises PortgenError where there is no repository, or git can't be asked.
     """
     repository, inside = _within(Path(os.path.realpath(folder), "any"))
     prefix = inside.removesuffix("any")
-    listed = _git(repository, "ls-tree", "-r", "-z", "-l", revision, "--", prefix or ".")
+    listed = run(repository, "ls-tree", "-r", "-z", "-l", revision, "--", prefix or ".")
     names: dict[str, list[str]] = {}  # by the hash of what they have
     total = 0
     for entry in listed.stdout.split("\0")[:-1]:
@@ -126,9 +127,9 @@ def contents(folder: Path, revision: str) -> dict[str, bytes]:
     return {path: data for name, data in _blobs(repository, names) for path in names[name]}
 
 
-def _blobs(repository: _Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def _blobs(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """The contents with these hashes, of those that the clone has."""
-    asked = _git(
+    asked = run(
         repository,
         "cat-file",
         "--batch",
@@ -151,7 +152,7 @@ def merge_base(folder: Path, one: str, other: str) -> str | None:
     """The last commit that both revisions have in their history; None where there is none. Raises
     PortgenError as `contents` does."""
     repository, _ = _within(Path(os.path.realpath(folder), "any"))
-    found = _git(repository, "merge-base", one, other).stdout.split("\n")[0]
+    found = run(repository, "merge-base", one, other).stdout.split("\n")[0]
     return found or None
 
 
@@ -159,7 +160,7 @@ def configured(folder: Path, name: str) -> str | None:
     """The value that the repository around `folder`, or the person's own configuration, has for `name`.
     Raises PortgenError as `contents` does."""
     repository, _ = _within(Path(os.path.realpath(folder), "any"))
-    asked = _git(repository, "config", "--get", name)
+    asked = run(repository, "config", "--get", name)
     return asked.stdout.strip() if asked.returncode == 0 else None
 
 
@@ -167,10 +168,10 @@ def ignores(path: Path) -> bool:
     """Whether git would leave the file at `path` out of a commit, unless it is forced. Raises
     PortgenError as `contents` does."""
     repository, inside = _within(Path(os.path.realpath(path)))
-    return _git(repository, "check-ignore", "--quiet", "--", inside).returncode == 0
+    return run(repository, "check-ignore", "--quiet", "--", inside).returncode == 0
 
 
-def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
+def _listed(repository: Repository, folder: Path, *options: str) -> set[str]:
     """What `git ls-files` lists, by the paths below `folder`."""
     given = os.environ.get("GIT_INDEX_FILE")
     environment = {}
@@ -178,7 +179,7 @@ def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
     # repository's own.
     if given and os.path.realpath(given).startswith(f"{os.path.realpath(repository.directory)}/"):
         environment["GIT_INDEX_FILE"] = os.path.realpath(given)
-    listed = _git(repository, "ls-files", "-z", *options, cwd=folder, environment=environment)
+    listed = run(repository, "ls-files", "-z", *options, cwd=folder, environment=environment)
     if listed.returncode != 0:
         raise PortgenError(f"git can't list {folder}: {listed.stderr.strip()}", Exit.MACHINE)
     return set(listed.stdout.split("\0"))
@@ -187,7 +188,7 @@ def _listed(repository: _Repository, folder: Path, *options: str) -> set[str]:
 # --- which repository, and which path in it -------------------------------------------------------
 
 
-def _within(path: Path) -> tuple[_Repository, str]:
+def _within(path: Path) -> tuple[Repository, str]:
     """The repository around `path`, and the path below its root.
 
     Within the repository the path stays as it was named, since a link of the work tree may be
@@ -198,7 +199,7 @@ def _within(path: Path) -> tuple[_Repository, str]:
         if place.is_symlink():
             _stays_inside(place)
     there = Path(os.path.realpath(here))
-    root = root_above(there)
+    root = under_way.root(there.parent)
     if root is None:
         raise _no_repository(there)
     inside = there.relative_to(root)
@@ -206,36 +207,27 @@ def _within(path: Path) -> tuple[_Repository, str]:
         real = Path(os.path.realpath(folder))
         if real.is_relative_to(root):
             inside = real.relative_to(root) / here.relative_to(folder)
-    return _Repository(root, _git_directory(root)), inside.as_posix()
+    return Repository(root, git_directory(root)), inside.as_posix()
 
 
 def _stays_inside(link: Path) -> None:
     """Refuses a link that leads out of the repository in which it lies: another history would be
     reviewed in place of this one's."""
-    lies_in = root_above(Path(os.path.realpath(link.parent), link.name))
+    lies_in = under_way.root(link.parent)
     target = Path(os.path.realpath(link))
-    if lies_in is not None and root_above(target / ".git") != lies_in:
+    if lies_in is not None and under_way.root(target) != lies_in:
         message = f"{link}: a link that leads out of the repository {lies_in}"
         raise PortgenError(message, Exit.USAGE, hint=f"name the place itself: {target}")
 
 
-def root_above(path: Path) -> Path | None:
-    """The nearest folder above `path` that holds a `.git`, of whatever kind; None outside of a
-    repository."""
-    for folder in path.parents:
-        if os.path.lexists(folder / ".git"):
-            return folder
-    return None
-
-
-def _git_directory(root: Path) -> str:
+def git_directory(root: Path) -> str:
     """The git directory of `root/.git`, if it may be believed.
 
     git itself says so, since it knows whose files it may trust (`safe.directory`). It looks at
     `.git` first; the ceiling keeps it from looking further up, and its answer from being a bare
     layout in `root`, which git before 2.38 takes for one.
     """
-    asked = _ask(
+    asked = ask(
         root,
         ("rev-parse", "--absolute-git-dir"),
         environment={"GIT_CEILING_DIRECTORIES": str(root.parent)},
@@ -260,20 +252,20 @@ def _no_repository(path: Path) -> PortgenError:
     return PortgenError(message, Exit.USAGE, hint=hint)
 
 
-def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown: str) -> str:
+def _blob(repository: Repository, tree: str, inside: str, revision: str, shown: str) -> str:
     """The hash of the file at `inside` in `tree`, links followed within it. Raises PortgenError
     where there is none to read."""
     if "\n" in inside:
         raise PortgenError(f"{shown}: a path with a line break can't be asked for", Exit.USAGE)
-    asked = _git(
+    asked = run(
         repository, "cat-file", "--batch-check", "--follow-symlinks", stdin=f"{tree}:{inside}\n"
     )
     answer = asked.stdout.partition("\n")[0]
     words = answer.split(" ")
     if answer.endswith(" missing"):
         # The path's own entry, without its content, says whether there is one.
-        if _git(repository, "rev-parse", "--verify", "--quiet", f"{tree}:{inside}").returncode == 0:
-            raise _absent(f"{revision}:{shown}")
+        if run(repository, "rev-parse", "--verify", "--quiet", f"{tree}:{inside}").returncode == 0:
+            raise absent(f"{revision}:{shown}")
         hint = "it came later, or lay elsewhere then: `-i FILE` names it, relative to the folder"
         raise PortgenError(f"{shown} is not in {revision}", Exit.INVENTORY, hint=hint)
     if words[0] in ("symlink", "dangling", "loop", "notdir"):
@@ -289,7 +281,7 @@ def _blob(repository: _Repository, tree: str, inside: str, revision: str, shown:
     return words[0]
 
 
-def _absent(named: str) -> PortgenError:
+def absent(named: str) -> PortgenError:
     hint = (
         "a partial clone? portgen fetches nothing; "
         f"`git show {named}` does, or clone without --filter"
@@ -300,18 +292,18 @@ def _absent(named: str) -> PortgenError:
 # --- asking git -----------------------------------------------------------------------------------
 
 
-def _git(
-    repository: _Repository,
+def run(
+    repository: Repository,
     *arguments: str,
     stdin: bytes | str | None = None,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     undecodable: str = "replace",
 ) -> programs.Finished:
-    """`cwd`: the root unless given. `environment`: the only variables of git's that it gets,
-    besides that of portgen."""
+    """Run git in that repository. `cwd`: the root unless given. `environment`: the only variables of
+    git's that it gets, besides those that this module sets."""
     named = (f"--git-dir={repository.directory}", f"--work-tree={repository.root}")
-    return _ask(
+    return ask(
         cwd or repository.root,
         (*named, *arguments),
         stdin=stdin,
@@ -320,7 +312,7 @@ def _git(
     )
 
 
-def _ask(
+def ask(
     folder: Path,
     arguments: tuple[str, ...],
     *,

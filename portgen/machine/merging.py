@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portgen import whole
-from portgen.machine import git
+from portgen.machine import git, under_way
 from portgen.problem import Exit, PortgenError
 
 _FILES = ("100644", "100755")  # how git writes the modes of regular files
@@ -67,16 +67,16 @@ class Merged(NamedTuple):
 # --- which merge ----------------------------------------------------------------------------------
 
 
-def repository(folder: Path) -> git._Repository | None:
+def repository(folder: Path) -> git.Repository | None:
     """The repository around `folder`; None where there is none. Raises PortgenError where git does
     not trust it."""
-    root = git.root_above(Path(os.path.realpath(folder), "inventory.yaml"))
+    root = under_way.root(folder)
     if root is None:
         return None
-    return git._Repository(root, git._git_directory(root))
+    return git.Repository(root, git.git_directory(root))
 
 
-def heads(where: git._Repository) -> Heads | None:
+def heads(where: git.Repository) -> Heads | None:
     """The two commits of the `git merge` that has started this process. None for anything else: a
     rebase, a cherry-pick and a stash name no head, an octopus merge names several."""
     named = [name.removeprefix(_HEAD) for name in os.environ if name.startswith(_HEAD)]
@@ -85,19 +85,19 @@ def heads(where: git._Repository) -> Heads | None:
     theirs = named[0]
     if not theirs.isalnum():
         return None
-    asked = git._git(where, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    asked = git.run(where, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if asked.returncode != 0:
         return None
     return Heads(asked.stdout.strip(), theirs)
 
 
-def merge(where: git._Repository, both: Heads) -> Merged:
+def merge(where: git.Repository, both: Heads) -> Merged:
     """Have git merge the two commits, without writing anything but objects.
 
     Raises PortgenError(Exit.MACHINE) where it can't: before git 2.38, or where a clone lacks
     something.
     """
-    asked = git._git(
+    asked = git.run(
         where,
         "-c",
         "merge.portgen.driver=false",
@@ -148,10 +148,10 @@ def is_of(entry: Entry, data: bytes, mode: int) -> bool:
 # --- the merged tree ------------------------------------------------------------------------------
 
 
-def entries(where: git._Repository, tree: str, paths: Sequence[str]) -> dict[str, Entry]:
+def entries(where: git.Repository, tree: str, paths: Sequence[str]) -> dict[str, Entry]:
     """What `tree` has at `paths`, and below those that are folders. Links and submodules too: their
     modes say what they are."""
-    asked = git._git(where, "ls-tree", "-r", "-z", "-l", "--full-tree", tree, "--", *paths)
+    asked = git.run(where, "ls-tree", "-r", "-z", "-l", "--full-tree", tree, "--", *paths)
     if asked.returncode != 0:
         raise PortgenError(f"git can't list a tree: {asked.stderr.strip()}", Exit.MACHINE)
     found = {}
@@ -162,7 +162,7 @@ def entries(where: git._Repository, tree: str, paths: Sequence[str]) -> dict[str
     return found
 
 
-def text(where: git._Repository, path: str, entry: Entry) -> bytes:
+def text(where: git.Repository, path: str, entry: Entry) -> bytes:
     """The bytes of a file that is UTF-8. Raises PortgenError for what is not, for what is not a
     regular file, and for what is larger than an inventory may be."""
     if entry.mode not in _FILES:
@@ -170,9 +170,9 @@ def text(where: git._Repository, path: str, entry: Entry) -> bytes:
     if entry.size > whole.MOST_INVENTORY:
         limit = f"{whole.MOST_INVENTORY >> 20} MB"
         raise PortgenError(f"{path} is larger than {limit}", Exit.INVENTORY)
-    asked = git._git(where, "cat-file", "blob", entry.name)
+    asked = git.run(where, "cat-file", "blob", entry.name)
     if asked.returncode != 0:
-        raise git._absent(path)
+        raise git.absent(path)
     data = asked.stdout.encode()
     if hash_of(data, entry.name) != entry.name:  # a byte was replaced when it was read as UTF-8
         raise PortgenError(f"{path} is not UTF-8", Exit.INVENTORY)
@@ -180,7 +180,7 @@ def text(where: git._Repository, path: str, entry: Entry) -> bytes:
 
 
 @contextmanager
-def extracted(where: git._Repository, files: Mapping[str, Entry]) -> Iterator[Path]:
+def extracted(where: git.Repository, files: Mapping[str, Entry]) -> Iterator[Path]:
     """A temporary folder with these files of a tree, at their paths, for as long as it is needed.
 
     Raises PortgenError(Exit.INVENTORY) for what is not a regular file, and for a path that leads
@@ -232,7 +232,7 @@ def answer(question: Question, data: bytes) -> None:
         raise PortgenError(f"{place}: can't be written: {error.strerror}", Exit.MACHINE) from None
 
 
-def leave(question: Question, where: git._Repository | None) -> None:
+def leave(question: Question, where: git.Repository | None) -> None:
     """Leave the file in conflict: with git's own markers where the two sides conflict as text.
     Where they don't, as it is on our side: what two renders give when their lines are mixed may be
     what no inventory renders, and nobody could tell it from a hand edit.
@@ -246,9 +246,9 @@ def leave(question: Question, where: git._Repository | None) -> None:
     # Absolute: git runs a driver at the root, and so do we run git.
     files = [os.path.abspath(path) for path in (question.ours, question.base, question.theirs)]
     if where is None:
-        merged = git._ask(Path.cwd(), (*options, *files), environment={})
+        merged = git.ask(Path.cwd(), (*options, *files), environment={})
     else:
-        merged = git._git(where, *options, *files)
+        merged = git.run(where, *options, *files)
     if not 0 < merged.returncode < 128:  # no conflict, or not text
         answer(question, before)
 
@@ -270,20 +270,20 @@ def _label_of_theirs() -> str:
 # --- the set-up -----------------------------------------------------------------------------------
 
 
-def missing(where: git._Repository, values: Mapping[str, str]) -> list[str]:
+def missing(where: git.Repository, values: Mapping[str, str]) -> list[str]:
     """Those of `values` that the repository's own configuration does not have."""
     found = []
     for name, value in values.items():
-        asked = git._git(where, "config", "--local", "--get-all", name)
+        asked = git.run(where, "config", "--local", "--get-all", name)
         if asked.stdout != f"{value}\n":
             found.append(name)
     return found
 
 
-def configure(where: git._Repository, values: Mapping[str, str]) -> None:
+def configure(where: git.Repository, values: Mapping[str, str]) -> None:
     """Set `values` in the repository's own configuration. Raises PortgenError(Exit.MACHINE)."""
     for name, value in values.items():
-        done = git._git(where, "config", "--local", "--replace-all", name, value)
+        done = git.run(where, "config", "--local", "--replace-all", name, value)
         if done.returncode != 0:
             why = done.stderr.strip().removeprefix("error: ")
             message = f"{where.root}: git can't set {name}: {why}"

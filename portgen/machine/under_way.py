@@ -1,7 +1,7 @@
 """What git is in the middle of: a merge, a rebase, a cherry-pick, a revert; and what it joins there.
 
-In: a folder. Out: the operation's name, from what lies in the git directory; and the files of the
-folder as both sides have them, from git. Starts no process but for the files; changes nothing.
+In: a folder. Out: the root of the repository around it; the operation's name, from what lies in the
+git directory; and the names of the revisions that it joins. Starts no process; changes nothing.
 """
 
 from __future__ import annotations
@@ -65,15 +65,16 @@ def revisions(folder: Path) -> list[Revisions]:
     return found
 
 
-def root(folder: Path) -> str | None:
-    """The root of the repository around `folder`; None outside of one."""
+def root(folder: Path) -> Path | None:
+    """The root of the repository around `folder`, links followed: the nearest folder that holds a
+    `.git`, of whatever kind. None outside of a repository."""
     here = os.path.realpath(folder)
     while not os.path.lexists(f"{here}/.git"):
         above = os.path.dirname(here)
         if above == here:
             return None
         here = above
-    return here
+    return Path(here)
 
 
 def _directory(folder: Path) -> str | None:
