@@ -115,4 +115,5 @@ def _program() -> list[str]:
             if known is not None and os.path.samefile(known, candidate):
                 return ["portgen"]
             return [str(candidate.absolute())]
-    return [sys.executable, "-m", "portgen"]
+    # git runs it at the root of the repository: with -P no folder of a branch is taken for portgen.
+    return [sys.executable, "-P", "-m", "portgen"]

@@ -60,7 +60,7 @@ def outcome(settings: Settings, where: git.Repository, heads: merging.Heads, pat
     if known is not None and path in known.files:
         return known
     merged = merging.merge(where, heads)
-    found = _found(where, merged, _project(settings, where, merged, path))
+    found = _found(where, heads, merged, _project(settings, where, merged, path))
     files = {path: tuple(side) for path, side in found.files.items()}
     memory.keep(name, key, (files, found.said, found.speaker))
     return found
@@ -79,24 +79,36 @@ def _of_plain(value: Any) -> Outcome | None:
 
 
 class _Project(NamedTuple):
-    """An inventory in the merged tree, and where what it renders lies, from the repository's root."""
+    """An inventory in the merged tree, and where what it renders lies, from the repository's root.
+    `names`: both as the driver's options -i and -o name them, from `folder`."""
 
     folder: str
     inventory: str
     out: str
+    names: tuple[str, str]
 
     @property
     def templates(self) -> str:
         return posixpath.join(posixpath.dirname(self.inventory), "templates")
 
-    @property
-    def next_step(self) -> str:
-        """What a person does when the inventory is right."""
-        render = "portgen render"
-        if self.folder:
-            render = f"portgen -C {shlex.quote(self.folder)} render"
+    def next_step(self, *options: str) -> str:
+        """What a person does when the inventory is right, with these options of `render`."""
+        render = shlex.join(("portgen", *self._named(), "render", *options))
         names = f"{shlex.quote(self.inventory)} {shlex.quote(self.out)}"
         return f"run `{render}`, then `git add -A {names}`"
+
+    def _named(self) -> list[str]:
+        """The options that name it to portgen at the repository's root."""
+        usual = Settings()
+        options = []
+        for option, given, default in (
+            ("-C", self.folder, ""),
+            ("-i", self.names[0], usual.inventory_name),
+            ("-o", self.names[1], usual.output_name),
+        ):
+            if given != default:
+                options += [option, given]
+        return options
 
 
 def _project(
@@ -113,12 +125,13 @@ def _project(
         out = posixpath.normpath(posixpath.join(folder, settings.output_name))
         inventory = posixpath.normpath(posixpath.join(folder, settings.inventory_name))
         if path.startswith(f"{out}/"):
-            candidates.append(_Project(folder, inventory, out))
+            names = (settings.inventory_name, settings.output_name)
+            candidates.append(_Project(folder, inventory, out, names))
     if settings.folder != Path():
         only = posixpath.normpath(settings.folder.as_posix())
         candidates = [project for project in candidates if project.folder == only]
-    names = [project.inventory for project in candidates]
-    there: Collection[str] = merging.entries(where, merged.tree, names) if names else ()
+    asked = [project.inventory for project in candidates]
+    there: Collection[str] = merging.entries(where, merged.tree, asked) if asked else ()
     for project in candidates:
         if project.inventory in there:
             return project
@@ -128,7 +141,9 @@ def _project(
     raise PortgenError(message, Exit.DIFFERENT)
 
 
-def _found(where: git.Repository, merged: merging.Merged, project: _Project) -> Outcome:
+def _found(
+    where: git.Repository, heads: merging.Heads, merged: merging.Merged, project: _Project
+) -> Outcome:
     """What git asks about this project, and the answers."""
     asked = {}
     for path, (ours, theirs) in merged.conflicts.items():
@@ -138,7 +153,7 @@ def _found(where: git.Repository, merged: merging.Merged, project: _Project) -> 
     speaker = sums_path if sums_path in asked else min(asked, default=None)
     for path in merged.conflicts:
         if path == project.inventory or f"{path}/".startswith(f"{project.templates}/"):
-            said = f"portgen: {path} is in conflict: resolve it, {project.next_step}"
+            said = f"portgen: {path} is in conflict: resolve it, {project.next_step()}"
             return Outcome(asked, screen.readable(said), speaker)
     try:
         files = _rendered(where, merged, project)
@@ -148,14 +163,29 @@ def _found(where: git.Repository, merged: merging.Merged, project: _Project) -> 
     texts = {f"{project.out}/{file.path}": file.text for file in files}
     texts[sums_path] = sums_text
     answered = {path: side._replace(text=texts.get(path)) for path, side in asked.items()}
-    stale = _stale(where, merged, project, files)
-    if not stale:
+    by_hand = _edited(where, heads, project, asked)
+    answered.update((path, asked[path]) for path in by_hand)
+    # What nothing renders any more has no answer either.
+    stale = sorted({*_stale(where, merged, project, files), *(asked.keys() - texts.keys())})
+    said = _unanswered(project, by_hand, stale)
+    if not said:
         return Outcome(answered)
     if sums_path in asked:  # no merge is complete while a file is out of date
         answered[sums_path] = asked[sums_path]
-    names = listed(stale, MOST_NAMES)
-    said = f"portgen: the two changes together also change {names}: {project.next_step}"
     return Outcome(answered, screen.readable(said), speaker)
+
+
+def _unanswered(project: _Project, by_hand: list[str], stale: list[str]) -> str:
+    """Why the merge is not complete, though the merged inventory is right. Empty where it is."""
+    if by_hand:
+        return (
+            f"portgen: a branch has {listed(by_hand, MOST_NAMES)} edited by hand, which a render "
+            "undoes: put that into the inventory or templates/, " + project.next_step("--force")
+        )
+    if not stale:
+        return ""
+    names = listed(stale, MOST_NAMES)
+    return f"portgen: the two changes together also change {names}: {project.next_step()}"
 
 
 def _rendered(where: git.Repository, merged: merging.Merged, project: _Project) -> list[File]:
@@ -206,8 +236,23 @@ def _refused(project: _Project, error: PortgenError) -> str:
         if error.hint:
             lines.append(screen.readable(f"    hint: {error.hint}"))
     first = screen.readable(f"portgen: what the merge makes of {project.inventory} is refused:")
-    last = screen.readable(f"portgen: fix that, {project.next_step}")
+    last = screen.readable(f"portgen: fix that, {project.next_step()}")
     return "\n".join((first, *lines, last))
+
+
+def _edited(
+    where: git.Repository, heads: merging.Heads, project: _Project, asked: Collection[str]
+) -> list[str]:
+    """Of the files that git asks about those that a branch has otherwise than its own SHA256SUMS says.
+    What a person wrote there is not for a render to drop."""
+    from portgen.files import unmerged
+    from portgen.machine import git
+
+    found: set[str] = set()
+    for head in heads:
+        files = git.contents(Path(where.root, project.out), head)
+        found |= {f"{project.out}/{path}" for path in unmerged.edited(files)}
+    return sorted(found & set(asked))
 
 
 def _stale(

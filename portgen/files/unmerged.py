@@ -40,7 +40,7 @@ def paths(sides: Sequence[Sides]) -> set[str]:
     merged SHA256SUMS does not name them any more."""
     found: set[str] = set()
     for side in sides:
-        found |= _rendered(side.ours).keys() | _rendered(side.theirs).keys()
+        found |= rendered(side.ours).keys() | rendered(side.theirs).keys()
     return found
 
 
@@ -56,7 +56,10 @@ def settled(present: Output, sides: Sequence[Sides]) -> Output:
         own = _sum(there.data)
         if own in recorded:
             continue
-        of_git = has_conflict(there.data) or any(merge.left(path, there.data) for merge in merges)
+        has_edit = any(path in merge.edited for merge in merges)
+        # Between the markers may be what a person wrote on one of the branches.
+        of_git = has_conflict(there.data) and not has_edit
+        of_git = of_git or any(merge.left(path, there.data) for merge in merges)
         if of_git:
             sums[path] = recorded | {own}
         elif path not in sums and any(path in merge.rendered for merge in merges):
@@ -69,9 +72,10 @@ class _Merge:
 
     def __init__(self, sides: Sides) -> None:
         self.base = sides.base
-        self.ours = _rendered(sides.ours)
-        self.theirs = _rendered(sides.theirs)
+        self.ours = rendered(sides.ours)
+        self.theirs = rendered(sides.theirs)
         self.rendered = self.ours.keys() | self.theirs.keys()
+        self.edited = edited(sides.ours) | edited(sides.theirs)
 
     def left(self, path: str, data: bytes) -> bool:
         """Whether git put `data` at `path`: from one side, or out of both."""
@@ -96,7 +100,7 @@ class _Merge:
                 yield self.base[old], self.ours[old], theirs
 
 
-def _rendered(files: Files) -> dict[str, bytes]:
+def rendered(files: Files) -> dict[str, bytes]:
     """Those that are as the SHA256SUMS beside them says: nobody has edited them."""
     found = {}
     for path, digests in parse_sums(files.get(SUMS, b"")).items():
@@ -105,12 +109,20 @@ def _rendered(files: Files) -> dict[str, bytes]:
     return found
 
 
+def edited(files: Files) -> set[str]:
+    """Those that the SHA256SUMS beside them names, and that are not as it says: edited by hand."""
+    named = parse_sums(files.get(SUMS, b"")).keys() & files.keys()
+    return named - rendered(files).keys()
+
+
 def _is_joined(data: bytes, base: bytes, ours: bytes, theirs: bytes) -> bool:
     """Whether each line is there as often as a merge without conflict leaves it: what both sides add
     to the base and take away from it, added up. What both of them did alike may count once.
 
     The order of the lines is not looked at: which lines git matches depends on its settings.
     """
+    if len({base, ours, theirs}) < 3:  # git takes one side as it is
+        return False
     there, before, one, other = (Counter(text.split(b"\n")) for text in (data, base, ours, theirs))
     for line in there | before | one | other:
         change, change_ours, change_theirs = (

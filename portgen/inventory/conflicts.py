@@ -108,7 +108,8 @@ def _below(ours: Side, theirs: Side, first: int, lines: list[str]) -> range:
     conflict what the ends of both sides have in common: the rest of an entry, say."""
     depth = max(_depth(ours.lines), _depth(theirs.lines))
     last = first - 1
-    for number, line in enumerate(lines[first - 1 :], first):
+    for number in range(first, len(lines) + 1):  # without a copy: there may be many conflicts
+        line = lines[number - 1]
         if line.strip():
             if _depth([line]) <= depth:
                 break

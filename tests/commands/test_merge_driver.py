@@ -162,6 +162,15 @@ def test_other_names_are_given_to_the_driver(repository: Make) -> None:
     at.must("merge", "-q", "theirs")
     assert at.status() == ""
     assert at.portgen("-i", "ports.yaml", "-o", "made/here", "render", "--check")[0] == 0
+    # A refusal names them, too.
+    at.must("checkout", "-q", "-B", "theirs", "main")
+    edit(at.home / "ports.yaml", "port: 5001\n", "port: 5020\n")
+    render()
+    at.must("checkout", "-q", "main")
+    edit(at.home / "ports.yaml", "port: 5002\n", "port: 5020\n")
+    render()
+    said = at.git("merge", "theirs").stderr
+    assert "run `portgen -i ports.yaml -o made/here render`, then `git add -A ports.yaml" in said
 
 
 def test_a_driver_that_names_the_inventory_s_folder(repository: Make) -> None:
@@ -367,6 +376,55 @@ def test_a_file_that_only_one_branch_changed_and_both_decide(repository: Make) -
     assert conflicts(at) == ["output/SHA256SUMS"]
     code, shown = at.portgen("render")
     assert code == 0, shown
+    at.must("add", "-A", "inventory.yaml", "output")
+    at.must("commit", "-q", "--no-edit")
+    assert at.is_current()
+
+
+CONF = "output/box/nginx/conf.d/portgen.conf"
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_hand_edit_that_was_committed_is_not_dropped(repository: Make, side: str) -> None:
+    at = repository(BASE)
+    at.branch("theirs", moved(at, 5000, 5010))
+    at.branch("ours", moved(at, 5003, 5013))
+    at.must("checkout", "-q", side)
+    with (at.home / CONF).open("a") as file:
+        file.write("# by hand\n")
+    at.must("commit", "-qam", "by hand")
+    at.must("checkout", "-q", "ours")
+    merged = at.git("merge", "theirs")
+    assert merged.returncode == 1
+    assert f"portgen: a branch has {CONF} edited by hand" in merged.stderr
+    assert "run `portgen render --force`, then `git add -A inventory.yaml output`" in merged.stderr
+    assert CONF in conflicts(at)
+    assert at.portgen("render", "--force")[0] == 0
+    at.must("add", "-A", "inventory.yaml", "output")
+    at.must("commit", "-q", "--no-edit")
+    assert at.is_current()
+
+
+def test_a_file_that_nothing_renders_any_more(repository: Make) -> None:
+    """Each branch retires half of the services: the file for those that are left is on both."""
+    at = repository(BASE)
+
+    def retired(*ports: int) -> Callable[[], None]:
+        def change() -> None:
+            for port in ports:
+                old = f"port: {port}\n"
+                edit(at.inventory, old, f"{old}        status: retired\n")
+
+        return change
+
+    at.branch("theirs", retired(5000, 5001))
+    at.branch("ours", retired(5002, 5003))
+    at.must("checkout", "-q", "ours")
+    merged = at.git("merge", "theirs")
+    assert merged.returncode == 1
+    compose = "output/box/compose/docker-compose.wall.yml"
+    assert f"the two changes together also change {compose}: run `portgen" in merged.stderr
+    assert at.portgen("render")[0] == 0
     at.must("add", "-A", "inventory.yaml", "output")
     at.must("commit", "-q", "--no-edit")
     assert at.is_current()

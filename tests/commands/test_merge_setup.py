@@ -91,6 +91,23 @@ def test_the_plain_word_where_a_shell_finds_it(
     assert driver(git) == "portgen merge-driver -- %O %A %B %P %L"
 
 
+def test_a_folder_of_the_repository_is_never_taken_for_portgen(
+    git: Git, clone: Path, portgen: Portgen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git runs the driver at the root of whatever branch is there."""
+    monkeypatch.setattr(sys, "argv", ["__main__.py"])
+    real = sys.executable
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert portgen("-C", str(clone), "merge-driver", "--install").code == Exit.OK
+    words = driver(git).split(" ")
+    assert words[0] == "/nowhere/python"
+    (clone / "portgen").mkdir()
+    (clone / "portgen" / "__main__.py").write_text("print('a stranger')\n")
+    command = [real, *words[1 : words.index("merge-driver")], "--version"]
+    ran = subprocess.run(command, cwd=clone, check=True, capture_output=True, text=True)
+    assert "a stranger" not in ran.stdout
+
+
 def test_outside_of_a_repository(git: Git, tmp_path: Path, portgen: Portgen) -> None:
     (tmp_path / "inventory.yaml").write_text(SMALL)
     ran = portgen("merge-driver", "--install")

@@ -292,3 +292,11 @@ def test_a_side_that_was_edited_by_hand_is_not_a_rendered_one() -> None:
     assert not counts(b"own\n2\n3\n4\n", merges)
     assert not counts(b"own\n2\n3\nfour\n", merges)
     assert counts(b"1\n2\n3\nfour\n", merges)
+    assert not counts(b"<<<<<<< a\nown\n=======\n1\n>>>>>>> b\n2\n3\nfour\n", merges)
+
+
+def test_lines_in_another_order_are_an_edit_where_git_joined_nothing() -> None:
+    """git takes the one side as it is, where the other has changed nothing."""
+    for ours, theirs in ((BASE, BASE), (BASE, b"1\n2\n3\nfour\n"), (b"1\n2\n3\n", b"1\n2\n3\n")):
+        data = b"".join(reversed(theirs.splitlines(keepends=True)))
+        assert not counts(data, sides(BASE, ours, theirs))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from portgen.inventory import conflicts
 from portgen.inventory.source import parse
 from portgen.problem import Exit, PortgenError
+from tests.limit import ends
 
 TODO = "keep one side or join them, remove the marker lines, then `portgen render`"
 AROUND = "remove this line, and look at what stands around it"
@@ -199,3 +200,10 @@ def _commit(git: Callable[..., str], place: Path, port: int) -> None:
     place.write_text(f"version: 1\nport: {port}\n")
     git("add", "-A")
     git("commit", "-qm", str(port))
+
+
+def test_many_conflicts_come_to_an_end() -> None:
+    text = "<<<<<<< a\n  a: 1\n=======\n  b: 2\n>>>>>>> b\n" * 60_000
+    with ends():
+        found, _ = conflicts.find(text)
+    assert len(found) == 60_000
