@@ -15,6 +15,8 @@ from pathlib import Path
 from portgen.problem import PortgenError, listed
 from portgen.settings import Settings
 
+# As `targets.docs.INSTALL`; an unchanged render has no time to import the targets.
+GUIDE = "docs/INSTALL.md"
 MOST_GUIDES = 3
 
 # What brings an operation of git's to its end, once its files are added.
@@ -93,9 +95,7 @@ def to_commit_again(settings: Settings) -> str | None:
 
 def _guides(settings: Settings, hosts: Collection[str]) -> str:
     """The hosts' install guides, of those that have one."""
-    from portgen.targets.docs import INSTALL
-
-    paths = (settings.out / host / INSTALL for host in sorted(hosts))
+    paths = (settings.out / host / GUIDE for host in sorted(hosts))
     return listed([str(path) for path in paths if path.exists()], MOST_GUIDES)
 
 
