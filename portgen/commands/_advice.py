@@ -107,6 +107,9 @@ def _end_of_merge(settings: Settings) -> str | None:
     if operation is None:
         return None
     git = shlex.join(_git(under_way.root(settings.out) or Path()))
+    if operation == "rebase" and not under_way.revisions(settings.out):
+        # git has not stopped at a commit's changes: to go on might lose that commit.
+        return f"next: `{git} status` says where the rebase stands"
     ended = f"{git} {_ENDS.get(operation, f'{operation} --continue')}"
     added = git_add(settings, inventory=True)
     return f"next: {added} && {ended}" if added else f"next: {ended}"

@@ -149,7 +149,9 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
     if dry_run:
         screen.status(DRY_RUN, settings.style)
         return
-    screen.status(f"next: {change}portgen render", settings.style)
+    edited = place / "inventory.yaml"
+    next_ = f"next: put your own hosts and services into {edited}, then `{change}portgen render`"
+    screen.status(next_, settings.style)
 
 
 def _already_there(names: list[str]) -> str:

@@ -275,7 +275,7 @@ def mapping(value: object, kind: str) -> str | None:
     if kind == "Service" and isinstance(value, int) and not isinstance(value, bool):
         return f"write `{{port: {value}}}`"
     if value is None:
-        return "write `{}` where there is nothing to say"
+        return "indent its fields below it; `{}` stands for none"
     if kind in _EXAMPLES:
         return f"such as `{_EXAMPLES[kind]}`"
     if isinstance(value, list):

@@ -25,8 +25,10 @@ def test_files_that_exist_are_named_and_nothing_is_written(
 
 
 def test_the_next_step_leads_into_another_folder_only(portgen: Callable[..., Any]) -> None:
-    assert portgen("init", "ports").err.endswith("next: cd ports && portgen render\n")
-    assert portgen("init", ".").err.endswith("next: portgen render\n")
+    start = "next: put your own hosts and services into"
+    run = portgen("init", "ports")
+    assert run.err.endswith(f"{start} ports/inventory.yaml, then `cd ports && portgen render`\n")
+    assert portgen("init", ".").err.endswith(f"{start} inventory.yaml, then `portgen render`\n")
 
 
 def test_its_makefile_prints_what_the_programs_print_and_no_more(

@@ -110,6 +110,19 @@ def test_a_rebase_that_stops_twice(branches: Branches) -> None:
     branches.is_settled_by_one_render("rebase --continue")
 
 
+def test_a_rebase_that_ended_without_a_conflict_is_left_to_git_s_own_advice(
+    branches: Branches,
+) -> None:
+    """git dies at a driver without a command; `git rebase --continue` would then lose the commit."""
+    branches.commit("main", MOVE_ANT)
+    branches.commit("feature", MOVE_GNU)
+    (branches.folder / ".git/info/attributes").write_text("inventory.yaml merge=half\n")
+    branches.git("config", "merge.half.name", "a driver without a command")
+    branches.conflicts("rebase", "main")
+    run = branches.portgen("render")
+    assert run.err.splitlines()[-1] == "next: `git status` says where the rebase stands"
+
+
 def test_a_cherry_pick(branches: Branches) -> None:
     branches.commit("main", MOVE_ANT)
     branches.commit("feature", MOVE_GNU)

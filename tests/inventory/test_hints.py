@@ -97,7 +97,7 @@ def test_a_service_that_is_written_otherwise(fields: str, hint: str) -> None:
         ("web:", "My App:", "write `my-app`"),
         ("wiki:", "Wiki:", "write `wiki`"),
         ("{port: 5000}", "5000", "write `{port: 5000}`"),
-        ("{port: 5000}", "", "write `{}` where there is nothing to say"),
+        ("{port: 5000}", "", "indent its fields below it; `{}` stands for none"),
         ("      web: ", "      - ", "each has a name and a `:`, and no `-` before it: `NAME: …`"),
         ("5000-5099", "5000..5099", "write 5000-5099"),
         ("5000-5099", "5000 to 5099", "write 5000-5099"),
