@@ -268,9 +268,12 @@ def _stale(
     for file in files:
         path = f"{project.out}/{file.path}"
         rendered.add(path)
-        if path in merged.conflicts:
-            continue
         entry = tree.get(path)
+        if path in merged.conflicts:
+            # git asks for the text alone: whether a file may be run, it merges by itself.
+            if entry is not None and not merging.has_mode(entry, file.mode):
+                found.append(path)
+            continue
         if entry is None or not merging.is_of(entry, file.text.encode(), file.mode):
             found.append(path)
     for path in _recorded(where, merged, project):

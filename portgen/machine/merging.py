@@ -137,12 +137,12 @@ def hash_of(data: bytes, like: str) -> str:
 
 def is_of(entry: Entry, data: bytes, mode: int) -> bool:
     """Whether it is a file with these bytes, and one that may be run if `mode` says so."""
-    executable = entry.mode == "100755"
-    return (
-        entry.mode in _FILES
-        and executable == bool(mode & 0o100)
-        and hash_of(data, entry.name) == entry.name
-    )
+    return has_mode(entry, mode) and hash_of(data, entry.name) == entry.name
+
+
+def has_mode(entry: Entry, mode: int) -> bool:
+    """Whether it is a file that may be run if `mode` says so, and only then."""
+    return entry.mode in _FILES and (entry.mode == "100755") == bool(mode & 0o100)
 
 
 # --- the merged tree ------------------------------------------------------------------------------

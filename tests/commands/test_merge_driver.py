@@ -405,6 +405,24 @@ def test_a_hand_edit_that_was_committed_is_not_dropped(repository: Make, side: s
     assert at.is_current()
 
 
+def test_a_script_that_one_branch_made_not_executable(repository: Make) -> None:
+    at = repository(BASE)
+    at.branch("theirs", moved(at, 5000, 5010))
+    at.branch("ours", moved(at, 5003, 5013))
+    at.must("checkout", "-q", "theirs")
+    script = "output/box/ufw/portgen-ufw.sh"
+    (at.home / script).chmod(0o644)
+    at.must("commit", "-qam", "not executable")
+    at.must("checkout", "-q", "ours")
+    merged = at.git("merge", "theirs")
+    assert merged.returncode == 1
+    assert f"the two changes together also change {script}: run `portgen" in merged.stderr
+    assert at.portgen("render")[0] == 0
+    at.must("add", "-A", "inventory.yaml", "output")
+    at.must("commit", "-q", "--no-edit")
+    assert at.is_current()
+
+
 def test_a_file_that_nothing_renders_any_more(repository: Make) -> None:
     """Each branch retires half of the services: the file for those that are left is on both."""
     at = repository(BASE)
