@@ -19,15 +19,15 @@ import re
 HIDDEN = r"\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 TAGS = r"\U000e0000-\U000e007f"
 
-hidden = re.compile(rf"[{HIDDEN}{TAGS}]")
-_UNSEEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{HIDDEN}{TAGS}]")
+# Compiled when it is first needed: plain ASCII, as most output is, does without.
+_UNSEEN = rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{HIDDEN}{TAGS}]"
 
 
 def visible(text: str) -> str:
     """The text as a terminal may have it."""
     if text.isascii() and text.isprintable():
         return text
-    return _UNSEEN.sub(_spelled, text)
+    return re.sub(_UNSEEN, _spelled, text)
 
 
 def visible_line(text: str) -> str:
@@ -38,7 +38,7 @@ def visible_line(text: str) -> str:
 def visible_json(encoded: str) -> str:
     """JSON in which the same characters are written as JSON's own escapes, so that it can be
     printed and read back whole."""
-    return _UNSEEN.sub(_escaped, encoded)
+    return re.sub(_UNSEEN, _escaped, encoded)
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMS = "SHA256SUMS"
 MARK = b"portgen"  # stands near the top of every file that portgen renders
-_HUNK = re.compile(r"([-+])([0-9]+)")  # where a hunk begins, in its `@@ -3,7 +3,8 @@`
+_HUNK = r"([-+])([0-9]+)"  # where a hunk begins, in its `@@ -3,7 +3,8 @@`
 Kind = Literal["added", "changed", "removed", "edited"]
 
 
@@ -195,7 +195,7 @@ def _matched(
     )
     for line in lines:
         if line.startswith("@@ "):
-            yield _HUNK.sub(lambda start: f"{start[1]}{int(start[2]) + skipped}", line)
+            yield re.sub(_HUNK, lambda start: f"{start[1]}{int(start[2]) + skipped}", line)
         else:
             yield _ended(line)
 

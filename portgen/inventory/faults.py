@@ -17,7 +17,7 @@ from portgen.inventory import hints
 from portgen.inventory.model import Service, decode_value
 from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
 from portgen.inventory.values import Refused
-from portgen.visible import hidden
+from portgen.visible import HIDDEN, TAGS
 
 
 def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
@@ -166,7 +166,7 @@ def _hint(value: str, description: str | None) -> str | None:
 
 def _hidden_hint(value: str) -> str | None:
     """A person who looks at the text can't see what is wrong with it."""
-    found = hidden.search(value)
+    found = re.search(f"[{HIDDEN}{TAGS}]", value)
     if found is None:
         return None
     character = f"U+{ord(found[0]):04X}"
