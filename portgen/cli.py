@@ -89,8 +89,8 @@ def end_whole_by_sigterm() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Run, and end the process with an exit code; a person sees a traceback only with -v.
 
-    Here alone is told why a command ended, in words on stderr; and here alone the one document of
-    `--format json` is printed, whatever happened.
+    Only here is it said why a command ended, in words on stderr; and only here is the one document
+    of `--format json` printed, whatever happened.
     """
     arguments = sys.argv[1:] if argv is None else argv
     run: dict[str, Any] = {}

@@ -50,7 +50,7 @@ Stage = Callable[[str], AbstractContextManager[Tell]]
 
 @contextmanager
 def silent(_text: str) -> Iterator[Tell]:
-    """A stage that nobody is told about."""
+    """A stage of which nothing is shown."""
     yield lambda _more: None
 
 

@@ -61,7 +61,7 @@ def of_new_project(settings: Settings, dry_run: bool) -> None:
             return
         message = f"in a git repository, {command} has branches merge without conflicts in output/"
     except PortgenError as error:
-        message = f"git was not told to ask portgen when it merges: {error}; later: {command}"
+        message = f"git is not set up to ask portgen when it merges: {error}; to set it up later: {command}"
     screen.status(message, settings.style)
 
 

@@ -132,7 +132,7 @@ def _of_all(plan: Plan, targets: Mapping[str, Target]) -> Iterator[_Asked]:
                     f"the target {name} renders {page.path!r}, which is about all hosts, in a folder"
                     " of a host",
                     Exit.MACHINE,
-                    hint=f"its path must be `{name}/` and one name, which is no target's",
+                    hint=f"its path must be `{name}/` and one more name, which is not a target's",
                 )
             yield _Asked("", page)
 

@@ -4,7 +4,7 @@ In: a text for each stage. Out: that line on stderr, from a second after the fir
 erased when its stage ends, however it ends. While a stage runs nothing else is printed, so nothing is
 printed beside the line.
 
-A timer of the kernel's says when to draw, and the main thread draws: there is no thread that a fork
+A timer of the kernel says when to draw, and the main thread draws: there is no thread that a fork
 could meet at a bad moment, and a fork has no timer.
 """
 

@@ -83,7 +83,7 @@ def machine(folder: Path, with_system: bool) -> Machine:
 
 
 def _nobody(_text: str) -> None:
-    """Is told how far the checks are."""
+    """Where nobody wants to know how far the checks are."""
 
 
 def run(
@@ -96,7 +96,7 @@ def run(
     tell: Callable[[str], None] = _nobody,
 ) -> list[Outcome]:
     """Check the rendered `texts` (by path below the output folder, which people know as `out`), in
-    the targets' order, several at once. `tell` is told how far that is."""
+    the targets' order, several at once. `tell` is called with how far that is."""
     outcomes: list[Outcome | Future[Outcome]] = []
     found: dict[Program, Future[Found]] = {}
     names: list[str] = []  # of the outcomes' targets

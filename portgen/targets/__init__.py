@@ -94,7 +94,7 @@ class Overview(Protocol):
 
     def pages_of_all(self, plan: Plan) -> Iterator[Page]:
         """The files that stand beside the hosts' folders. Each path is the target's name and one
-        name in it, such as `docs/index.html`, which is no target's name: so a host may be called
+        name in it, such as `docs/index.html`, which is not a target's name: so a host may be called
         `docs`. A review passes them over, and no check is given them: they repeat for people
         what the hosts' own files decide."""
 

@@ -82,7 +82,7 @@
     });
     return keyed.map(([, row]) => row);
   };
-  // `-port` as it stands in the address: what to sort by, and whether downwards. What is no column means the usual one.
+  // `-port` as it stands in the address: what to sort by, and whether downwards. What is not a column means the usual one.
   const sortOf = (text, columns, usual) => {
     const sort = text.replace(/^-/, "");
     const isColumn = columns.some(([name]) => name === sort);
