@@ -13,16 +13,18 @@ import os  # noqa: E402 - see above
 import sys  # noqa: E402
 from contextlib import suppress  # noqa: E402
 
-from portgen import cli  # noqa: E402
-
 
 def main() -> None:
     """Run the command line; its exit code is the process's."""
     try:
+        from portgen import cli  # here, since Ctrl-C may come while it is imported
+
         cli.end_whole_by_sigterm()
         cli.main()
-    except KeyboardInterrupt:  # once more, while it was ending
-        os._exit(130)
+    except KeyboardInterrupt as ended:  # before it began, or once more, while it was ending
+        from portgen import cli
+
+        os._exit(cli.code_of(ended))
     except SystemExit as ended:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):

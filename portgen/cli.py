@@ -131,6 +131,11 @@ def _run(arguments: list[str], run: dict[str, Any]) -> tuple[int, BaseException 
     return result if isinstance(result, int) else Exit.OK, None
 
 
+def code_of(error: BaseException) -> int:
+    """The exit code of what ended the process."""
+    return _reason(error).code
+
+
 def _reason(error: BaseException) -> PortgenError:
     """What ended the command, as a message, a hint and an exit code."""
     match error:

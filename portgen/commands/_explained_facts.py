@@ -6,9 +6,10 @@ In: the plan, and the source that knows its places. Out: names of facts and thei
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from portgen.problem import listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from portgen.plan.names import Subject
     from portgen.plan.registry import Owner, Room, Vacancy
     from portgen.plan.types import Group, Host, Plan, PlannedPort, Project, Service
-    from portgen.plan.why import Way
+    from portgen.plan.why import Opened, Way
 
 PACKED = 66  # columns of the clauses that share a line
+MOST_HOSTS = 8  # whose ports an address may reach, in a line
 
 Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
 
@@ -234,23 +236,56 @@ def files_of(asked: Asked, host: Host) -> dict[str, int]:
 
 def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
     """A zone, and what the firewall opens to it."""
-    from portgen.inventory import ranges
-    from portgen.inventory.values import brief
     from portgen.plan import why
     from portgen.plan.types import NGINX
 
     yield "networks", ", ".join(host.zones[zone])
-    reached = why.open_to(host, zone)
-    ports = [range(port, port + 1) for _, port, _ in reached]
-    joined = ranges.joined(ports)
-    shown = f"{_counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"
-    yield "may reach", shown if joined else "no port by the firewall's rules"
-    if any(service == NGINX for service, _, _ in reached):
+    opened = why.open_to(host, host.zones[zone])
+    wholly = _ports_of(one for one in opened if one.wholly)
+    partly = _ports_of(one for one in opened if not one.wholly)
+    if wholly or not partly:
+        yield "may reach", wholly or "no port by the firewall's rules"
+    if partly:
+        yield "" if wholly else "may reach", f"a part of it: {partly}"
+    if any(one.service == NGINX and one.wholly for one in opened):
         open_routes = [route for route in host.routes if not route.allow]
         routes = _counted(len(open_routes), "route")
         yield "", f"nginx is among them, and with it {routes} without an `allow` of their own"
     place = asked.source.at((*host.key_path, "zones", zone))
     yield "written at", str(place)
+
+
+def of_network(plan: Plan, network: str) -> str:
+    """What the firewalls open to an address, or to a network."""
+    import ipaddress
+
+    from portgen.plan import why
+
+    asked = ipaddress.ip_network(network, strict=False)
+    if asked.is_loopback:
+        return "is the host itself, which the firewall does not keep from any port"
+    found = []
+    for host in plan.hosts:
+        opened = why.open_to(host, (str(asked),))
+        wholly = _ports_of(one for one in opened if one.wholly)
+        partly = _ports_of(one for one in opened if not one.wholly)
+        if wholly:
+            found.append(f"on {host.name} {wholly}")
+        if partly:
+            found.append(f"on {host.name} a part of it {partly}")
+    reached = listed(found, MOST_HOSTS) if found else "no port"
+    return f"may reach by the firewall's rules: {reached}"
+
+
+def _ports_of(opened: Iterable[Opened]) -> str:
+    """`3 ports: 80, 5000-5001`; "" without one."""
+    from portgen.inventory import ranges
+    from portgen.inventory.values import brief
+
+    joined = ranges.joined([range(one.port, one.port + 1) for one in opened])
+    if not joined:
+        return ""
+    return f"{_counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"
 
 
 # --- what nobody holds ----------------------------------------------------------------------------

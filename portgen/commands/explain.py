@@ -12,7 +12,7 @@ import click
 from portgen import chain, screen
 from portgen.commands import _complete
 from portgen.commands._explained import Answer, print_record, print_text
-from portgen.commands._explained_facts import Asked
+from portgen.commands._explained_facts import Asked, of_network
 from portgen.commands._options import with_settings
 from portgen.files.diff import SUMS
 from portgen.problem import Exit, PortgenError, did_you_mean
@@ -127,12 +127,11 @@ def _exact(plan: Plan, what: str) -> Answer | None:
     subjects = names.of_address(plan, what)
     if not subjects and names.is_network(what):
         message = f"{what} is in no zone and no project's network"
-        hint = "it reaches what is open to anyone: `portgen ports` lists that"
-        raise PortgenError(message, Exit.DIFFERENT, hint=hint)
+        raise PortgenError(message, Exit.DIFFERENT, hint=f"it {of_network(plan, what)}")
     if not subjects:
         return None
     around = all(subject.kind in ("project", "zone") for subject in subjects)
-    return Answer(f"{what} lies in:" if around else None, subjects)
+    return Answer(f"{what} {of_network(plan, what)}; it lies in:" if around else None, subjects)
 
 
 def _sought(plan: Plan, what: str) -> Answer:

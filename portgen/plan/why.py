@@ -78,16 +78,27 @@ def of_nginx(plan: Plan, host: Host, server: Server) -> Way:
     return Way("nginx", str(server.reach), tuple(_of_nginx(_Names(plan, host), server)))
 
 
-def open_to(host: Host, zone: str) -> list[tuple[str, int, Transport]]:
-    """The ports that the firewall of a host opens to all of a zone: (service, port, transport)."""
+class Opened(NamedTuple):
+    """A port that the firewall of a host opens to some networks; or, where not `wholly`, only to a
+    part of them."""
+
+    service: str
+    port: int
+    transport: Transport
+    wholly: bool
+
+
+def open_to(host: Host, cidrs: Sequence[str]) -> list[Opened]:
+    """The ports that the firewall of a host opens to networks: a zone's, or an address."""
     found: dict[tuple[str, int, Transport], set[str]] = {}
-    cidrs = host.zones[zone]
     for opening in host.openings:
         key = (opening.service, opening.port, opening.transport)
         for cidr in cidrs:
             if opening.source == ANY or is_within(cidr, opening.source):
                 found.setdefault(key, set()).add(cidr)
-    return [key for key, reached in found.items() if reached == set(cidrs)]
+            elif is_within(opening.source, cidr):
+                found.setdefault(key, set())
+    return [Opened(*key, reached == set(cidrs)) for key, reached in found.items()]
 
 
 class _Names:

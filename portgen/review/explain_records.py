@@ -185,16 +185,19 @@ class Subjects:
     def add_zone(self, host: types.Host, name: str) -> None:
         """A zone, and what the firewall opens to it."""
         ports: list[PortOfHost] = []
+        partly: list[PortOfHost] = []
         routes = False
-        for service, port, transport in why.open_to(host, name):
-            routes = routes or service == types.NGINX
-            ports.append({"service": service, "port": port, "transport": transport})
+        for service, port, transport, wholly in why.open_to(host, host.zones[name]):
+            routes = routes or (wholly and service == types.NGINX)
+            found = ports if wholly else partly
+            found.append({"service": service, "port": port, "transport": transport})
         self.zones.append(
             {
                 "name": name,
                 "host": host.name,
                 "networks": list(host.zones[name]),
                 "ports": ports,
+                "partly": partly,
                 "routes": routes,
                 "place": records.place(self.at((*host.key_path, "zones", name))),
             }

@@ -207,13 +207,14 @@ class Group(TypedDict):
 
 
 class Zone(TypedDict):
-    """A zone of a host, and the ports that the firewall opens to all of it. `routes`: whether nginx
-    is among them."""
+    """A zone of a host, and the ports that the firewall opens to all of it; `partly`: those that it
+    opens to a part of it only. `routes`: whether nginx is among `ports`."""
 
     name: str
     host: str
     networks: list[str]
     ports: list[PortOfHost]
+    partly: list[PortOfHost]
     routes: bool
     place: Place
 

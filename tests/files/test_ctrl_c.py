@@ -250,3 +250,25 @@ def test_the_programs_of_verify_end_with_it(rendered: Path, number: int, code: E
     for pid in pids.read_text().split():
         assert not Path(f"/proc/{pid}").exists()
     assert list(stages.iterdir()) == []
+
+
+# Ctrl-C while the command line is imported.
+EARLY = """\
+import builtins, os, signal
+from portgen import __main__ as start
+real = builtins.__import__
+def load(name, *rest):
+    if "cli" in (rest[2] or ()):
+        builtins.__import__ = real
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest)
+builtins.__import__ = load
+start.main()
+"""
+
+
+def test_ctrl_c_before_a_command_has_begun_shows_no_traceback() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", EARLY], check=False, capture_output=True, text=True, timeout=HANGS
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.INTERRUPTED, "", "")
