@@ -54,9 +54,10 @@
     const isRoute = link !== null && route !== null && link.endsWith(route);
     let shown = null;
     if (isRoute) shown = linkTo(link, hosts.get(row.host).url, make("wbr"), ...breakable(route));
-    else if (link !== null) shown = linkByPort(hosts.get(row.host).direct, row.port);
     else if (route !== null) shown = make("span", { class: "mono" }, ...breakable(route));
-    return tableCell("route", "", shown, row.access ? make("span", { class: "access" }, row.access) : null);
+    const access = row.access ? make("span", { class: "access" }, row.access) : null;
+    // The route's host name is not known, but the port's is.
+    return tableCell("route", "", shown, access, link !== null && !isRoute ? linkByPort(hosts.get(row.host).direct, row.port) : null);
   };
   const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },
     make("td", { role: "cell", class: "port col-port" }, row.endpoint || "–"),
@@ -66,12 +67,13 @@
     tableCell("allow", "open to", row.reach),
     linkCell(row),
     tableCell("status", "", make("span", { class: `state ${row.status}` }, row.status)));
-  const counted = (some) => [new Set(some.map((row) => `${row.host} ${row.name}`)).size, some.filter((row) => row.port !== null).length];
+  const isOwn = (row) => row.name !== "nginx";   // no service may have this name
+  const counted = (some) => [new Set(some.filter(isOwn).map((row) => `${row.host} ${row.name}`)).size, some.filter((row) => isOwn(row) && row.port !== null).length];
   const counts = counted(rows);
   const render = () => {
     byId("rows").replaceChildren(...rowsOfPage(view).map(rowElement));
     byId("nothing").hidden = view.found.length > 0;
-    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length);
+    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length, !view.found.every(isOwn));
     markHeads(view);
   };
 

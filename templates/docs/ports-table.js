@@ -113,7 +113,8 @@
   };
 
   // --- the table as it stands -----------------------------------------------------------------------------------------------
-  const counted = (some) => [new Set(some.map((row) => row.service)).size, some.filter((row) => row.port !== null).length];
+  const isOwn = (row) => row.service.project !== null;
+  const counted = (some) => [new Set(some.filter(isOwn).map((row) => row.service)).size, some.filter((row) => isOwn(row) && row.port !== null).length];
   const counts = counted(rows);
   const render = () => {
     const shown = rowsOfPage(view);
@@ -126,7 +127,7 @@
     byId("rows").replaceChildren(...elements);
     byId("nothing").hidden = view.found.length > 0;
     byId("nothing").textContent = "No service matches. Ports that no service has are not in the table: see the ranges.";
-    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length);
+    byId("count").textContent = countText(counted(view.found), counts, view.found.length === rows.length, !view.found.every(isOwn));
     markHeads(view);
   };
   const focusRow = (row) => {

@@ -111,7 +111,7 @@
   if (host.url) byId("where").append(make("a", { href: host.url + "/" }, withoutScheme(host.url)), " · ");
   byId("where").append(`${plural(own.length, "service")} in ${plural(projects.length, "project")}${host.nginx.ports.length ? ", and nginx" : ""}`);
   const total = (number, words, kind = "") => byId("totals").append(make("div", { class: number ? kind : `${kind} none` }, make("dt", {}, words), make("dd", {}, count(number))));
-  total(sum("taken"), "ports held", "held");
+  total(own.reduce((all, service) => all + service.ports.length, 0), "ports of services", "held");
   total(sum("left"), "free");
   total(active.filter((service) => service.route).length, "routes");
   total(active.filter((service) => service.open.length).length, "open to anyone");

@@ -126,10 +126,11 @@
     addEventListener("beforeprint", () => { view.all = true; render(); });
     addEventListener("afterprint", () => { view.all = false; render(); });
   };
-  // Of services and ports: how many are there, how many were found.
-  const countText = ([services, ports], [allServices, allPorts], isAll) => {
-    if (isAll) return `${plural(allServices, "service")}, ${plural(allPorts, "port")}`;
-    return `${count(services)} of ${plural(allServices, "service")}, ${count(ports)} of ${plural(allPorts, "port")}`;
+  // Of services and their ports, 53/tcp and 53/udp apart: how many are there, how many were found. nginx is named beside them.
+  const countText = ([services, ports], [allServices, allPorts], isAll, nginx) => {
+    const more = nginx ? ", and nginx" : "";
+    if (isAll) return `${plural(allServices, "service")}, ${plural(allPorts, "port")}${more}`;
+    return `${count(services)} of ${plural(allServices, "service")}, ${count(ports)} of ${plural(allPorts, "port")}${more}`;
   };
   // `search` shows what the fields ask for, `keep` puts it into the address. A browser lets a page change its address some
   // 200 times in half a minute: not with each letter. A long table is not searched with each letter either.

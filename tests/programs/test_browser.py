@@ -105,6 +105,18 @@ projects:
 """
 
 
+# The same, where nginx has no name of its own.
+NAMELESS = b"""\
+version: 1
+hosts: {web3: {zones: {lan: [10.3.0.0/16]}, nginx: {allow: [lan]}}, web4: {}}
+projects:
+  one:
+    host: web3
+    ports: 6000-6019
+    services: {git: {port: 6000, via: process, route: /git/}}
+"""
+
+
 class Site(NamedTuple):
     """The rendered pages, by what they are of."""
 
@@ -113,6 +125,7 @@ class Site(NamedTuple):
     home: str
     web1: str
     index: str
+    nameless: str
     big: str
 
 
@@ -144,10 +157,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         places[name] = folder / f"{name}.html"
         places[name].write_text(pages(text).page)
     gc.enable()
-    for file in render.files(planned(HOSTS), {"docs": docs}, [ROOT / "templates"]):
-        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file.path).write_text(file.text)
-    places |= {"web1": folder / "web1/docs/ports.html", "index": folder / "docs/index.html"}
+    for name, text in {"several": HOSTS, "nameless": NAMELESS}.items():
+        for file in render.files(planned(text), {"docs": docs}, [ROOT / "templates"]):
+            place = folder / name / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(file.text)
+        places["index" if name == "several" else name] = folder / name / "docs/index.html"
+    places["web1"] = folder / "several/web1/docs/ports.html"
     return Site(**{name: place.as_uri() for name, place in places.items()})
 
 
@@ -220,7 +236,7 @@ def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
         )
     )
     assert totals == {
-        "ports held": "27",
+        "ports of services": "27",
         "free": "473",
         "routes": "25",
         "open to anyone": "25",
@@ -230,6 +246,22 @@ def test_the_head_counts(visit: Callable[..., Page], site: Site) -> None:
         page.locator("#where").inner_text()
         == "dashboards.example.com · 28 services in 3 projects, and nginx"
     )
+
+
+def test_the_head_the_table_and_the_index_count_alike(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    """A port that tcp and udp share is two; one outside its project counts; nginx's own do not."""
+    page = visit(site.home)
+    assert page.locator("#totals .held dd").inner_text() == "9"
+    page = visit(site.web1)
+    assert page.locator("#totals .held dd").inner_text() == "3"
+    shows(page.get_by_role("status"), "2 services, 3 ports, and nginx")
+    page.get_by_role("searchbox").fill("nginx")
+    shows(page.get_by_role("status"), "0 of 2 services, 0 of 3 ports, and nginx")
+    page = visit(site.index)
+    assert "2 services, 3 ports, 1 route" in page.locator("#_hosts li").first.inner_text()
+    assert page.locator(".where").inner_text() == "5 services on 2 hosts, and nginx"
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -250,7 +282,7 @@ def test_a_search_finds_by_port_range_and_words(visit: Callable[..., Page], site
         "5011": [],
     }.items():
         page.get_by_role("searchbox").fill(query)
-        found_text = f"{len(found)} of 29 services, {len(found)} of 29 ports"
+        found_text = f"{len(found)} of 28 services, {len(found)} of 27 ports"
         shows(page.get_by_role("status"), found_text)
         assert names(page) == found, query
         assert page.locator("#nothing").is_visible() == (not found)
@@ -346,7 +378,7 @@ def test_each_port_of_a_service_has_a_row(visit: Callable[..., Page], site: Site
     page = visit(site.home)
     ports = ["53/tcp", "53/udp", "80", "1883", "2222", "3001", "8010", "8053", "8096", "8123", "–"]
     assert column(page, "port") == ports
-    shows(page.get_by_role("status"), "8 services, 10 ports")
+    shows(page.get_by_role("status"), "7 services, 9 ports, and nginx")
     second = page.locator("[data-anchor='2222']")
     assert second.locator(".col-service").inner_text() == "Gitea also 3001"
     second.get_by_role("button").click()
@@ -386,7 +418,7 @@ def test_what_a_search_matched_is_counted_in_services_and_ports(
 ) -> None:
     page = visit(site.home)
     page.get_by_role("searchbox").fill("pi-hole")
-    shows(page.get_by_role("status"), "1 of 8 services, 3 of 10 ports")
+    shows(page.get_by_role("status"), "1 of 7 services, 3 of 9 ports")
 
 
 def test_what_speaks_http_and_is_open_has_a_link_by_its_port(
@@ -490,7 +522,7 @@ def test_nothing_in_the_address_is_more_than_text(
 
 def test_the_index_finds_a_service_on_any_host(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.index)
-    shows(page.get_by_role("status"), "6 services, 6 ports")
+    shows(page.get_by_role("status"), "5 services, 5 ports, and nginx")
     box = page.get_by_role("searchbox")
     for query, found in {
         "store": [("web2", "6000")],
@@ -529,6 +561,15 @@ def test_the_index_links_to_what_a_browser_can_open(visit: Callable[..., Page], 
         "http://web1.example.com/shop/",
         "http://web2:6000/",
     ]
+
+
+def test_a_route_without_a_known_name_stands_beside_its_port_on_the_index(
+    visit: Callable[..., Page], site: Site
+) -> None:
+    """Who may use the route is not who may use the port."""
+    page = visit(site.nameless)
+    cell = page.locator("[data-name='git'] .col-route")
+    assert cell.locator("> *").all_inner_texts() == ["/git/", "lan", "web3:6000"]
 
 
 def test_the_order_of_the_index_is_in_its_address(visit: Callable[..., Page], site: Site) -> None:
@@ -786,6 +827,10 @@ def test_on_paper_are_all_rows_and_whole_addresses(visit: Callable[..., Page], s
     )
     head = page.locator("thead")
     assert head.evaluate("element => getComputedStyle(element).display") == "table-header-group"
+    via = page.locator("tbody .col-via").first.evaluate(
+        "cell => getComputedStyle(cell).overflowWrap"
+    )
+    assert via == "normal"  # `process` is not broken into letters
     assert page.get_by_text("5031–5040").is_visible()
 
 
@@ -848,7 +893,7 @@ def test_many_services_are_a_picture_and_pages_of_a_table(
     page.get_by_role("button", name="Next").click()
     assert names(page)[0] == "dashboard-00099"
     page.get_by_role("searchbox").fill("26999")
-    shows(page.get_by_role("status"), "1 of 25,001 services, 1 of 25,001 ports")
+    shows(page.get_by_role("status"), "1 of 25,000 services, 1 of 25,000 ports")
     assert names(page) == ["dashboard-24999"]
     assert page.locator("#pager").is_hidden()
 
