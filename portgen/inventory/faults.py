@@ -94,7 +94,11 @@ def _list_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault
         yield at, "the list is empty", None
     for index, item in enumerate(value):
         child = descend(place, (index,))
-        yield from faults(kind.item_type, item, child, child.start)
+        entry = None
+        if isinstance(kind.item_type, msgspec.inspect.UnionType):  # a service's `ports`
+            entry = hints.entry(item)
+        for where, message, hint in faults(kind.item_type, item, child, child.start):
+            yield where, message, entry or hint
 
 
 def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:

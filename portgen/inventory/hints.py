@@ -58,6 +58,7 @@ _COMPOSE = (
     "profiles pull_policy restart secrets security_opt shm_size stdin_open stop_grace_period "
     "sysctls tmpfs tty ulimits user volumes working_dir"
 )
+_AUTH = ("auth_file", *_FIELDS["auth_file"].split())
 _NAMES = "domain domains fqdn host hostname server_name subdomain url vhost"
 NAMES = "a route is a path, such as `/wiki/`: the names that visitors type are `server_name`, one set a host"
 
@@ -91,6 +92,9 @@ _WORDS = {
     "reserved": "planned",
     "future": "planned",
     "draft": "planned",
+    # a field such as `enabled`, which is called `status`
+    "true": "active",
+    "false": "retired",
     # protocol
     "ws": "http",
     "websocket": "http",
@@ -139,7 +143,7 @@ def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
     if kind in ("Service", "Defaults", "Route") and word in _NAMES.split():
         return NAMES
     if kind in ("Service", "Defaults"):
-        found = _of_compose(key, word, value)
+        found = _elsewhere(key, word, value)
         if found is not None:
             return found
     if word == "compose_file" and "compose" in fields:
@@ -150,7 +154,10 @@ def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
     return did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
 
 
-def _of_compose(key: str, word: str, value: object) -> str | None:
+def _elsewhere(key: str, word: str, value: object) -> str | None:
+    """Where a field belongs that a service does not have: to its route, or to compose."""
+    if word in _AUTH:
+        return "`auth_file` is the route's: `route: {path: /wiki/, auth_file: FILE}`"
     if word not in _COMPOSE.split():
         return None
     if word == "network_mode" and value == "host":
@@ -211,6 +218,20 @@ def number(value: object) -> str | None:
     return None
 
 
+def entry(value: object) -> str | None:
+    """What an item of a service's `ports` may have been meant for, where one number does not
+    say it."""
+    if not isinstance(value, str):
+        return None
+    mapping = re.fullmatch(r"(?:[0-9.]+:)?([0-9]{1,5}):([0-9]{1,5})", value)
+    if mapping:
+        return f"write `{{port: {mapping[1]}, container_port: {mapping[2]}}}`"
+    protocol = re.fullmatch(r"([0-9]{1,5})/(tcp|udp)", value)
+    if protocol:
+        return f"write `{{port: {protocol[1]}, protocol: {protocol[2]}}}`"
+    return None
+
+
 def name(value: str, is_service: bool) -> str | None:
     """The name that comes nearest to one that is not allowed; None where nothing of it is."""
     if len(value) > MOST:
@@ -232,8 +253,8 @@ def allowed(value: str) -> str | None:
     if word in _NOBODY.split():
         return "this host may always come: leave it out"
     stars = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){0,2})(?:\.\*)+", word)
-    if stars:
-        given = stars[1].split(".")
+    given = stars[1].split(".") if stars else []
+    if given and all(int(octet) <= 255 for octet in given):
         cidr = ".".join([*given, *["0"] * (4 - len(given))])
         return f"write `{cidr}/{8 * len(given)}`"
     if re.fullmatch(r"[0-9.]+-[0-9.]+", word):
@@ -290,8 +311,11 @@ def missing(name: str, kind: str) -> str | None:
 
 
 def one_item(value: Any) -> str:
-    """A list of the one value that stands where a list belongs."""
+    """A list of the one value that stands where a list belongs, or of several words between
+    commas."""
     written = str(value)[:60]
+    if re.fullmatch(r"[\w./-]+(?:, *[\w./-]+)+", written):
+        return f"write [{written}]"
     if not re.fullmatch(r"[\w./*-](?:[\w ./;*-]|:(?! ))*", written):
         written = "'" + written.replace("'", "''") + "'"
     return f"write [{written}]"
