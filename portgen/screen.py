@@ -19,7 +19,6 @@ from typing import Any
 
 import click
 
-from portgen import markdown
 from portgen.problem import PortgenError, Problem, Severity
 from portgen.settings import Style
 from portgen.visible import visible, visible_json, visible_line
@@ -81,6 +80,8 @@ def strong(text: str, style: Style, colour: str | None = None) -> str:
 def heading(text: str, style: Style) -> str:
     """The heading of a table."""
     if style.format == "markdown":
+        from portgen import markdown
+
         return f"### {markdown.text(text)}\n"
     return strong(text, style)
 
@@ -88,13 +89,19 @@ def heading(text: str, style: Style) -> str:
 def items(lines: Iterable[str], style: Style) -> str:
     """Lines that belong together: in Markdown a list."""
     if style.format == "markdown":
+        from portgen import markdown
+
         return "".join(f"- {markdown.text(line)}\n" for line in lines)
     return "".join(f"{shown(line, style)}\n" for line in lines)
 
 
 def block(text: str, language: str, style: Style) -> str:
     """Text that keeps its lines and columns: in Markdown fenced."""
-    return markdown.fenced(text, language) if style.format == "markdown" else text
+    if style.format != "markdown":
+        return text
+    from portgen import markdown
+
+    return markdown.fenced(text, language)
 
 
 def diff_line(line: str, style: Style) -> str:
@@ -248,6 +255,8 @@ def _text(problem: Problem, style: Style) -> str:
 
 
 def _markdown_row(problem: Problem) -> str:
+    from portgen import markdown
+
     message = markdown.text(problem.message)
     if problem.hint:
         for line in problem.hint.split("\n"):
@@ -280,6 +289,8 @@ def table(
     """Rows as aligned columns, or as a Markdown table. `width`: where given and exceeded, the
     widest columns are cut short."""
     if style.format == "markdown":
+        from portgen import markdown
+
         yield markdown.row(head)
         yield "|" + "---|" * len(head)
         for row in rows:

@@ -30,6 +30,10 @@ def install(settings: Settings, dry_run: bool) -> int:
     Exit.INVENTORY where there is no inventory, Exit.MACHINE for what can't be written."""
     from portgen.machine import merging
 
+    if os.path.isabs(settings.inventory_name):
+        hint = f"`-C {os.path.dirname(settings.inventory_name)}` names its folder"
+        message = f"-i {settings.inventory_name}: git names no file by such a path"
+        raise PortgenError(message, Exit.USAGE, hint=hint)
     where = merging.repository(settings.folder)
     if where is None:
         place = settings.folder.absolute()

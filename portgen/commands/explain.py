@@ -150,9 +150,11 @@ def _sought(plan: Plan, what: str) -> Answer:
 
 
 def _line(asked: Asked, name: str, number: int) -> Answer:
+    from portgen.commands import _advice
     from portgen.files import origin
 
     settings = asked.settings
+    render = _advice.portgen(settings, "render")
     bases = (Path(), settings.folder)
     if origin.is_file(name, settings.inventory, bases):
         return _inventory_line(asked, number)
@@ -161,11 +163,11 @@ def _line(asked: Asked, name: str, number: int) -> Answer:
     path = origin.output_path(name, settings.out, present, (*bases, settings.out))
     if path is None:
         files = f"a file below {settings.output_name}/, or {settings.inventory_name}"
-        hint = f"name {files}; `portgen render` writes what is missing"
+        hint = f"name {files}; `{render}` writes what is missing"
         raise PortgenError(f"portgen did not generate {name}", Exit.DIFFERENT, hint=hint)
     text = present[path]
     if text != rendered.get(path, text):
-        status = f"{settings.output_name}/{path} is out of date: `portgen render` updates it"
+        status = f"{settings.output_name}/{path} is out of date: `{render}` updates it"
         screen.status(status, settings.style)
     line = _numbered(f"{settings.output_name}/{path}", text, number)
     place = f"{settings.output_name}/{path}:{number}"

@@ -1,7 +1,8 @@
 """`portgen merge-driver`: answers git, which merges two branches and asks for each generated file.
 
 In: the three versions that git gives, and the path that they are of. Out: the file as the merged
-inventory renders it, in place of our version; or what git would leave by itself, and exit code 1.
+inventory renders it, in place of our version; or what git would leave by itself, and exit code 1
+where that is a conflict, or where there is something to say.
 """
 
 from __future__ import annotations
@@ -85,8 +86,10 @@ def _answer(settings: Settings, question: merging.Question) -> int:
     if outcome.speaker == question.path:
         click.echo(outcome.said, err=True)
     if text is None:
-        merging.leave(question, where)
-        return Exit.DIFFERENT
+        joined = merging.leave(question, where)
+        # A merge that is not right stays open; of anything else git may go on as without a driver.
+        is_open = question.path in outcome.files or outcome.speaker == question.path
+        return Exit.OK if joined and not is_open else Exit.DIFFERENT
     merging.answer(question, text.encode())
     return Exit.OK
 

@@ -353,7 +353,10 @@ def _refuse_unless_shown(shown: Sequence[Change], settings: Settings, wish: _Wis
         return
     read = f"{settings.inventory_name}, the templates or {settings.output_name}"
     message = f"{read} changed meanwhile: this is not what was shown"
-    hint = f"{NOTHING}; run `portgen render` again, and look at what it shows then"
+    from portgen.commands import _advice
+
+    again = _advice.portgen(settings, "render")
+    hint = f"{NOTHING}; run `{again}` again, and look at what it shows then"
     raise PortgenError(message, Exit.MACHINE, hint=hint)
 
 

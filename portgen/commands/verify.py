@@ -107,7 +107,11 @@ def _written(settings: Settings) -> dict[str, str]:
     present = output.read(settings.out, ())
     if not present.files:
         message = f"{settings.output_name}: nothing is rendered there"
-        hint = "`portgen render` first, or `portgen verify --rendered`"
+        from portgen.commands import _advice
+
+        render = _advice.portgen(settings, "render")
+        verify = _advice.portgen(settings, "verify", "--rendered")
+        hint = f"`{render}` first, or `{verify}`"
         raise PortgenError(message, Exit.DIFFERENT, hint=hint)
     return {path: there.data.decode("utf-8", "replace") for path, there in present.files.items()}
 

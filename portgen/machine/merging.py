@@ -151,7 +151,9 @@ def has_mode(entry: Entry, mode: int) -> bool:
 def entries(where: git.Repository, tree: str, paths: Sequence[str]) -> dict[str, Entry]:
     """What `tree` has at `paths`, and below those that are folders. Links and submodules too: their
     modes say what they are."""
-    asked = git.run(where, "ls-tree", "-r", "-z", "-l", "--full-tree", tree, "--", *paths)
+    # Literal: a folder may be called `:ops`.
+    listing = ("--literal-pathspecs", "ls-tree", "-r", "-z", "-l", "--full-tree", tree)
+    asked = git.run(where, *listing, "--", *paths)
     if asked.returncode != 0:
         raise PortgenError(f"git can't list a tree: {asked.stderr.strip()}", Exit.MACHINE)
     found = {}
@@ -232,10 +234,10 @@ def answer(question: Question, data: bytes) -> None:
         raise PortgenError(f"{place}: can't be written: {error.strerror}", Exit.MACHINE) from None
 
 
-def leave(question: Question, where: git.Repository | None) -> None:
-    """Leave the file in conflict: with git's own markers where the two sides conflict as text.
-    Where they don't, as it is on our side: what two renders give when their lines are mixed may be
-    what no inventory renders, and nobody could tell it from a hand edit.
+def leave(question: Question, where: git.Repository | None) -> bool:
+    """Merge the file as git itself would: as text, with its markers where the two sides conflict.
+    Returns whether they don't. Nothing of either side is lost; a render tells what git has joined
+    out of two renders from a hand edit.
 
     Raises PortgenError(Exit.MACHINE).
     """
@@ -249,8 +251,9 @@ def leave(question: Question, where: git.Repository | None) -> None:
         merged = git.ask(Path.cwd(), (*options, *files), environment={})
     else:
         merged = git.run(where, *options, *files)
-    if not 0 < merged.returncode < 128:  # no conflict, or not text
+    if merged.returncode >= 128:  # not text
         answer(question, before)
+    return merged.returncode == 0
 
 
 def _read(path: Path) -> bytes:

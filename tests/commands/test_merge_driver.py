@@ -29,6 +29,7 @@ SERVICES = "".join(
 )
 BASE = wall(SERVICES, host=HOST, more='    defaults: {allow: [lan], route: "/{name}/"}\n')
 SAID_ONCE = "portgen: "
+CONF = "output/box/nginx/conf.d/portgen.conf"
 
 
 def moved(at: Repository, old: int, new: int) -> Callable[[], None]:
@@ -315,18 +316,38 @@ def test_a_conflict_in_the_inventory_leaves_git_s_own(repository: Make) -> None:
     assert ">>>>>>> theirs\n" in sums
 
 
-def test_what_merges_as_text_only_stays_as_it_is_on_our_side(repository: Make) -> None:
-    """The lines of two renders, mixed, may be what no inventory renders."""
+def test_what_merges_as_text_is_left_to_git_in_a_cherry_pick(repository: Make) -> None:
     at = repository(BASE)
     at.branch("theirs", moved(at, 5000, 5010))
     at.branch("ours", moved(at, 5003, 5013))
     at.must("checkout", "-q", "ours")
-    before = (at.home / "output/box/nginx/conf.d/portgen.conf").read_bytes()
     picked = at.git("cherry-pick", "theirs")
     assert picked.returncode == 1
-    assert "output/box/nginx/conf.d/portgen.conf" in conflicts(at)
-    assert (at.home / "output/box/nginx/conf.d/portgen.conf").read_bytes() == before
-    assert "inventory.yaml" not in conflicts(at)
+    joined = (at.home / CONF).read_text()
+    assert "127.0.0.1:5010" in joined
+    assert "127.0.0.1:5013" in joined
+    assert {"inventory.yaml", CONF}.isdisjoint(conflicts(at))
+    assert at.portgen("render")[0] == 0
+    at.must("add", "-A")
+    at.must("-c", "core.editor=true", "cherry-pick", "--continue")
+    assert at.is_current()
+
+
+def test_a_hand_edit_is_picked_as_git_picks_it(repository: Make) -> None:
+    """It is in a commit of its own, without SHA256SUMS: nothing else stops the pick."""
+    at = repository(BASE)
+    at.branch("theirs", moved(at, 5000, 5010))
+    at.must("checkout", "-q", "theirs")
+    with (at.home / CONF).open("a") as file:
+        file.write("# by hand\n")
+    at.must("commit", "-qam", "by hand")
+    at.branch("ours", moved(at, 5003, 5013))
+    at.must("checkout", "-q", "ours")
+    at.must("cherry-pick", "theirs")
+    assert (at.home / CONF).read_text().endswith("# by hand\n")
+    code, shown = at.portgen("render")
+    assert code == 1
+    assert f"edited   {CONF.removeprefix('output/')} by hand" in shown
 
 
 @pytest.mark.parametrize("command", [["rebase", "theirs"], ["cherry-pick", "theirs"]])
@@ -379,9 +400,6 @@ def test_a_file_that_only_one_branch_changed_and_both_decide(repository: Make) -
     at.must("add", "-A", "inventory.yaml", "output")
     at.must("commit", "-q", "--no-edit")
     assert at.is_current()
-
-
-CONF = "output/box/nginx/conf.d/portgen.conf"
 
 
 @pytest.mark.parametrize("side", ["ours", "theirs"])
