@@ -16,6 +16,7 @@ from contextlib import suppress  # noqa: E402
 
 def main() -> None:
     """Run the command line; its exit code is the process's."""
+    _open_streams()
     try:
         from portgen import cli  # here, since Ctrl-C may come while it is imported
 
@@ -33,6 +34,14 @@ def main() -> None:
         if not isinstance(code, int):
             code = 1
         os._exit(code)
+
+
+def _open_streams() -> None:
+    """What was closed at the start, as by `>&-`, leads nowhere: a file that is opened later must not
+    get the number of stdout or stderr, and be printed into."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if name != "stdin" else "r"))  # noqa: SIM115
 
 
 if __name__ == "__main__":

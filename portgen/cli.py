@@ -22,7 +22,8 @@ EPILOG = (
     "Every command takes these options too. "
     "Exit codes: 0 success, 1 differences or findings, 2 usage, "
     "3 the inventory can't be loaded, or a template of your own fails, "
-    "4 system error (file not writable, tool missing or broken)."
+    "4 system error (file not writable, tool missing or broken), "
+    "130 Ctrl-C, 141 nobody reads the output, 143 SIGTERM."
 )
 AGAIN = "run it again with -v for the traceback"
 
@@ -106,6 +107,7 @@ def main(argv: list[str] | None = None) -> None:
             screen.document(run, None if error is None else _reason(error))
         sys.stdout.flush()
     except BrokenPipeError:
+        code = Exit.NO_READER
         _leave_stdout()
     except OSError as full:
         code = Exit.MACHINE
@@ -120,10 +122,10 @@ def _run(arguments: list[str], run: dict[str, Any]) -> tuple[int, BaseException 
         result = portgen.main(arguments, "portgen", standalone_mode=False, obj=run)
     except click.exceptions.Exit as ended:
         return ended.exit_code, None
-    except BrokenPipeError:
-        # The reader of the output has gone.
+    except (BrokenPipeError, SystemExit):
+        # The reader of the output has gone; click then exits by itself.
         _leave_stdout()
-        return Exit.OK, None
+        return Exit.NO_READER, None
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
         if _stream_of(error) == "stdout":
             _leave_stdout()

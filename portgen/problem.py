@@ -26,6 +26,7 @@ class Exit(IntEnum):
     MACHINE = 4  # unwritable, locked, a broken or missing tool
     BUG = 70
     INTERRUPTED = 130
+    NO_READER = 141  # 128 and SIGPIPE: who reads stdout has gone, so nobody knows the answer
     TERMINATED = 143
 
 

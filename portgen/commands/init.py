@@ -91,8 +91,9 @@ HOOKS = """\
 # pre-commit looks for it at the repository's root, and nowhere else.
 PRE_COMMIT_NAME = ".pre-commit-config.yaml"
 PRE_COMMIT = f"""\
-# After `pre-commit install`, a commit whose output/ is out of date is stopped.
+# After `pre-commit install`, a commit whose output/ is out of date is stopped; so is a merge.
 # portgen comes from your PATH here, as pipx or pip put it there: everybody uses their own version.
+default_install_hook_types: [pre-commit, pre-merge-commit]
 repos:
 {{hooks}}# made by portgen {__version__}
 """

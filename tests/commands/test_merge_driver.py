@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -330,6 +331,24 @@ def test_what_merges_as_text_is_left_to_git_in_a_cherry_pick(repository: Make) -
     assert at.portgen("render")[0] == 0
     at.must("add", "-A")
     at.must("-c", "core.editor=true", "cherry-pick", "--continue")
+    assert at.is_current()
+
+
+def test_a_merge_that_git_asks_nothing_about_is_stopped_by_the_hook(repository: Make) -> None:
+    """Only one branch touches output/: the other changes a default that no service uses yet."""
+    at = repository(BASE.replace("port: 5", "allow: [lan]\n        port: 5"))
+    at.branch("theirs", added(at, "delta", "new", 5020))
+    at.branch("ours", lambda: edit(at.inventory, "{allow: [lan], ", "{allow: [far], "))
+    at.must("checkout", "-q", "ours")
+    hook = at.home / ".git/hooks/pre-merge-commit"
+    hook.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m portgen render --check\n')
+    hook.chmod(0o755)
+    stopped = at.git("merge", "theirs")
+    assert stopped.returncode != 0
+    assert "run `portgen render`, then `git add output`" in stopped.stderr
+    assert at.portgen("render")[0] == 0
+    at.must("add", "-A")
+    at.must("commit", "-qm", "merged")
     assert at.is_current()
 
 
