@@ -222,7 +222,7 @@ def _ranges(asked: Asked, parts: Sequence[Part]) -> Iterator[_Table]:
         for row in part.rows:
             port, name = (row.endpoint.port, row.endpoint.short) if row.endpoint else (0, "-")
             project = row.project or "-"
-            cells.append((port, (name, row.holder, row.reach or "-", row.route or "-", project)))
+            cells.append((port, (name, row.holder, row.reach or "-", row.way or "-", project)))
         for span in part.spans:
             cells.append((span.ports.start, _span_cells(span)))
         cells.sort(key=lambda cell: cell[0])

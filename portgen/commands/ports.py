@@ -83,7 +83,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         port, via = row.endpoint.short, row.via
     if row.container_port is not None:
         container = str(row.container_port)
-    return port, row.holder, container, via, row.reach or "-", row.route or "-", row.status
+    return port, row.holder, container, via, row.reach or "-", row.way or "-", row.status
 
 
 def _title(project: Project, rows: Sequence[Row], several: bool) -> str:

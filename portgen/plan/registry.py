@@ -39,8 +39,16 @@ class Row(NamedTuple):
     allow: tuple[str, ...]
     reach: str  # who may reach the port, in words; empty without a port
     route: str | None
+    access: str  # who may come by the route; empty without one, and where that is not known
     status: str
     key_path: KeyPath
+
+    @property
+    def way(self) -> str:
+        """The route and who may come by it: `/wiki/ (anyone)`. Empty without one."""
+        if self.route is None or not self.access:
+            return self.route or ""
+        return f"{self.route} ({self.access})"
 
 
 class Room(NamedTuple):
@@ -115,6 +123,7 @@ def _nginx(host: Host) -> Iterator[Row]:
                 allow=host.server.allow,
                 reach=str(host.server.reach),
                 route=None,
+                access="",
                 status="active",
                 key_path=binding.key_path,
             )
@@ -132,6 +141,7 @@ def _rows(service: Service) -> Iterator[Row]:
         allow=service.allow,
         reach="",
         route=None,
+        access="",
         status=service.status,
         key_path=service.key_path,
     )
@@ -139,15 +149,16 @@ def _rows(service: Service) -> Iterator[Row]:
         yield bare
     route = service.documented_route
     for port in service.ports:
-        path = None
+        path, access = None, ""
         if route is not None and route.port == port:
-            path = route.path
+            path, access = route.path, route.access
         yield bare._replace(
             endpoint=port.endpoint,
             protocol=port.protocol,
             container_port=service.documented_container_port(port),
             reach=str(service.reach),
             route=path,
+            access=access,
             key_path=port.key_path,
         )
 

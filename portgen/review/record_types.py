@@ -55,6 +55,7 @@ class Port(TypedDict):
     allow: list[str]  # as written
     reach: str  # who may reach the port, in words
     route: str | None
+    access: str  # who may come by the route, in words
     status: str
     place: Place
 

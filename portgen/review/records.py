@@ -130,6 +130,7 @@ def port(row: registry.Row, where: Place) -> Port:
         "allow": list(row.allow),
         "reach": row.reach,
         "route": row.route,
+        "access": row.access,
         "status": row.status,
         "place": where,
     }
