@@ -118,12 +118,15 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], run: dict[str, Any]) -> tuple[int, BaseException | None]:
     """The exit code, and what ended the command before its end. `run` is what is kept of the run."""
+    stdout = sys.stdout
     try:
         result = portgen.main(arguments, "portgen", standalone_mode=False, obj=run)
     except click.exceptions.Exit as ended:
         return ended.exit_code, None
-    except (BrokenPipeError, SystemExit):
-        # The reader of the output has gone; click then exits by itself.
+    except (BrokenPipeError, SystemExit) as ended:
+        # The reader of the output has gone; click then exits by itself, and wraps stdout.
+        if isinstance(ended, SystemExit) and sys.stdout is stdout:
+            raise
         _leave_stdout()
         return Exit.NO_READER, None
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary

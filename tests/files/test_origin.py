@@ -58,7 +58,7 @@ def test_of_a_retired_service_nothing_is_shown_that_is_not_rendered(
         "  reach       `status: retired`, so nothing is rendered (inventory.yaml:11)\n"
         "  written at  inventory.yaml:11:12\n"
     )
-    assert explain("172.30.0.25").out.startswith("172.30.0.25 lies in:\n\napps\n")
+    assert "it lies in:\n\napps\n" in explain("172.30.0.25").out
     for trace in ("/off/", "portgen-off.service", "portgen_off"):
         assert explain(trace).code == 1
 
