@@ -150,7 +150,8 @@ def _reason(error: BaseException) -> PortgenError:
             return PortgenError(str(error), Exit.MACHINE)
         case click.Abort() | KeyboardInterrupt():
             # click makes an Abort of Ctrl-C.
-            by_signal = isinstance(error.__cause__ or error, Terminated)
+            causes = (error, error.__cause__, error.__context__)  # an older click names no cause
+            by_signal = any(isinstance(cause, Terminated) for cause in causes)
             code = Exit.TERMINATED if by_signal else Exit.INTERRUPTED
             return PortgenError("interrupted", code)
         case click.ClickException():
