@@ -196,7 +196,7 @@ def _tell(error: BaseException, run: dict[str, Any]) -> None:
     if reason.problems and style.format != "json":
         screen.problems(reason.problems, style)
         return
-    with suppress(OSError):  # nobody can be told
+    with suppress(OSError):  # nobody reads stderr
         if isinstance(error, click.ClickException):
             # The message repeats what was typed, or what a glob found.
             vars(error)["message"] = screen.readable(error.message)

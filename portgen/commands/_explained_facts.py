@@ -38,16 +38,16 @@ class Asked(NamedTuple):
 # --- why ------------------------------------------------------------------------------------------
 
 
-def _why(asked: Asked, name: str, way: Way, told: set[str]) -> Facts:
-    """Who may come, and because of what: clauses share a line where they fit. What was `told`
+def _why(asked: Asked, name: str, way: Way, said: set[str]) -> Facts:
+    """Who may come, and because of what: clauses share a line where they fit. What was `said`
     already, such as what a zone stands for, is not repeated."""
     from portgen.review import why_words
 
     line = ""
     for clause in why_words.clauses(way, asked.source.at):
-        if clause in told:
+        if clause in said:
             continue
-        told.add(clause)
+        said.add(clause)
         if line and len(line) + len(clause) + 2 > PACKED:
             yield name, line
             name, line = "", clause
@@ -70,13 +70,13 @@ def of_service(asked: Asked, service: Service) -> Facts:
     for port in service.ports:
         yield name, _behind(service, port)
         name = ""
-    told: set[str] = set()
+    said: set[str] = set()
     for way in why.of_service(asked.plan, service):
         if way.kind == "route":
             yield "route", _route(service)
-            yield from _why(asked, "", way, told)
+            yield from _why(asked, "", way, said)
         else:
-            yield from _why(asked, "reach", way, told)
+            yield from _why(asked, "reach", way, said)
     if service.ports:
         yield "health", service.health
     yield "schedule", service.schedule

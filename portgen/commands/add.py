@@ -163,6 +163,7 @@ def _added(source: Source, project: str, name: str, fields: dict[str, Any]) -> E
 
 def _reach(service: Service) -> Iterator[str]:
     """Who may reach a port that the firewall opens to nobody in particular."""
-    told = service.reach.kind == "sources" or service.via == "host"  # by what the review exposes
-    if service.status == "active" and service.ports and not service.allow and not told:
+    # The review says it of these, as what becomes reachable.
+    in_review = service.reach.kind == "sources" or service.via == "host"
+    if service.status == "active" and service.ports and not service.allow and not in_review:
         yield f"who may reach {service.title} by its port: {service.reach}"

@@ -108,7 +108,7 @@ def command(settings: Settings, into: Path | None, dry_run: bool) -> None:
 
     Inside a git repository the hooks for pre-commit go to the repository's root, where pre-commit
     looks for them. If it already has a .pre-commit-config.yaml, that stays as it is, and the lines
-    to add are printed. git of this clone is also told to merge output/ by portgen, as
+    to add are printed. git of this clone is also set up to merge output/ by portgen, as
     `portgen merge-driver --install` does.
     """
     from portgen.files.shipped import create

@@ -180,8 +180,8 @@ def _details(check: Check) -> str:
     program = check["program"]
     if program is not None and check["commands"] > 1:
         program = f"{program}, {check['commands']} commands"
-    told = "; ".join(detail for detail in (program, check["why"]) if detail)
-    return f" ({told})" if told else ""
+    details = "; ".join(detail for detail in (program, check["why"]) if detail)
+    return f" ({details})" if details else ""
 
 
 def _summary(checks: Sequence[Check], settings: Settings, plan: Plan) -> str:
@@ -189,13 +189,13 @@ def _summary(checks: Sequence[Check], settings: Settings, plan: Plan) -> str:
     if not checks:
         hosts = listed([host.name for host in plan.hosts]) or "any host"
         return f"nothing to check: {settings.output_name}/ has no file for {hosts} that a program reads"
-    told = []
+    counts = []
     for result, word in RESULTS.items():
         count = sum(check["result"] == result for check in checks)
         if count:
-            told.append(f"{count} {word}")
+            counts.append(f"{count} {word}")
     summary = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
-    summary += f": {', '.join(told)}"
+    summary += f": {', '.join(counts)}"
     reasons = {check["why"] for check in checks if check["result"] == "unchecked"}
     if len(reasons) == 1:  # each has its own line above
         summary += f": {reasons.pop()}"
