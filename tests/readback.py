@@ -17,7 +17,8 @@ import crossplane
 import yaml
 
 from portgen.files.render import File
-from portgen.plan.types import Host, Plan, Route
+from portgen.plan.routes import Route
+from portgen.plan.types import Host, Plan
 
 Block = dict[str, Any]
 

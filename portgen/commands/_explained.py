@@ -243,6 +243,6 @@ def _span_cells(span: Span) -> tuple[str, ...]:
 
 
 def _spelled(ports: range) -> str:
-    from portgen.inventory.values import spelled
+    from portgen.inventory.ports import spelled
 
     return spelled([ports])

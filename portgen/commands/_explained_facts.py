@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from portgen.files.render import File
     from portgen.inventory.source import Source
     from portgen.plan.names import Subject
+    from portgen.plan.ports import PlannedPort
     from portgen.plan.registry import Owner, Room, Vacancy
-    from portgen.plan.types import Group, Host, Plan, PlannedPort, Project, Service
+    from portgen.plan.types import Group, Host, Plan, Project, Service
     from portgen.plan.why import Opened, Way
 
 PACKED = 66  # columns of the clauses that share a line
@@ -164,7 +165,7 @@ def room_of(asked: Asked, project: Project, group: Group) -> Room:
 
 def of_group(asked: Asked, project: Project, group: Group) -> Facts:
     """A group of a project."""
-    from portgen.inventory.values import spelled
+    from portgen.inventory.ports import spelled
     from portgen.plan import registry
 
     room = room_of(asked, project, group)
@@ -280,7 +281,7 @@ def of_network(plan: Plan, network: str) -> str:
 def _ports_of(opened: Iterable[Opened]) -> str:
     """`3 ports: 80, 5000-5001`; "" without one."""
     from portgen.inventory import ranges
-    from portgen.inventory.values import brief
+    from portgen.inventory.ports import brief
 
     joined = ranges.joined([range(one.port, one.port + 1) for one in opened])
     if not joined:

@@ -117,7 +117,7 @@ def _print_free(rooms: Sequence[Room], style: Style) -> None:
 
 
 def _ranges(room: Room) -> list[str]:
-    from portgen.inventory.values import spelled
+    from portgen.inventory.ports import spelled
 
     return [spelled([part]) for part in room.ranges] or ["-"]
 

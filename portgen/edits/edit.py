@@ -29,8 +29,8 @@ from portgen.edits.splice import (
 from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
+from portgen.inventory.networks import HostAddress
 from portgen.inventory.source import Source, parse
-from portgen.inventory.values import HostAddress
 from portgen.plan import addresses, planner
 from portgen.plan.types import KeyPath, Network, Plan, Project, Service
 from portgen.problem import Exit, PortgenError

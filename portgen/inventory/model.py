@@ -10,27 +10,24 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from portgen.inventory.networks import Cidr, HostAddress, Subnet
+from portgen.inventory.ports import Port, Ports
 from portgen.inventory.values import (
     Allowed,
     BaseFile,
-    Cidr,
     ComposeName,
     Date,
     Directive,
     Duration,
     FilePath,
     HealthPath,
-    HostAddress,
     Name,
     NetworkName,
     Notes,
-    Port,
-    Ports,
     ProjectName,
     RoutePath,
     ServerName,
     Size,
-    Subnet,
     Text,
     Value,
 )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.inventory.values import Address4, Network4
-from portgen.plan.types import EVERYWHERE, EVERYWHERE6, Network, Project
+from portgen.inventory.networks import Address4, Network4
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
+from portgen.plan.types import Network, Project
 
 _FIRST_SERVICE = 16  # what is below is left to the gateway, and to addresses that people choose
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from portgen.plan.types import Endpoint, is_ipv6
+from portgen.plan.ports import Endpoint, is_ipv6
 
 
 class Key(NamedTuple):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
-from portgen.plan.types import PRIVILEGED, Host, Plan, Project
+from portgen.plan.ports import PRIVILEGED
+from portgen.plan.types import Host, Plan, Project
 
 
 class Space:

@@ -13,18 +13,9 @@ from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
 from portgen.plan import registry
+from portgen.plan.ports import Endpoint
 from portgen.plan.sources import is_within
-from portgen.plan.types import (
-    NGINX,
-    Endpoint,
-    Group,
-    Host,
-    KeyPath,
-    Plan,
-    Project,
-    Service,
-    override_file,
-)
+from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
 
 _LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as people copy them
 

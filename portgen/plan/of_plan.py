@@ -25,10 +25,11 @@ from portgen.plan.facts import (
     by_port,
     single,
 )
-from portgen.plan.types import NGINX, Endpoint, Forwarder, Host, Plan
+from portgen.plan.ports import Endpoint
+from portgen.plan.routes import Route as PlannedRoute
+from portgen.plan.types import NGINX, Forwarder, Host, Plan
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
-from portgen.plan.types import Route as PlannedRoute
 from portgen.plan.types import Service as PlannedService
 
 

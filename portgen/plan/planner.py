@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from portgen.inventory import key_paths, model
+from portgen.plan.ports import EVERYWHERE
 from portgen.plan.reach import Reach
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources, host_of, served
 from portgen.plan.types import (
-    EVERYWHERE,
     MOST_OPENINGS,
     NGINX,
     Binding,

@@ -10,20 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory.model import Protocol
-from portgen.inventory.values import Ports
+from portgen.inventory.ports import Ports
 from portgen.plan.free import Space
-from portgen.plan.types import (
-    NGINX,
-    PRIVILEGED,
-    Binding,
-    Endpoint,
-    Group,
-    Host,
-    KeyPath,
-    Plan,
-    Project,
-    Service,
-)
+from portgen.plan.ports import PRIVILEGED, Endpoint
+from portgen.plan.types import NGINX, Binding, Group, Host, KeyPath, Plan, Project, Service
 
 
 class Row(NamedTuple):

@@ -13,21 +13,19 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
-from portgen.inventory.values import Address4
+from portgen.inventory.networks import Address4
 from portgen.plan import addresses
+from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.reach import ANY, Reach
+from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
 from portgen.plan.types import (
     DEFAULT_TIMEOUT,
-    LOOPBACK,
     Group,
     KeyPath,
     Network,
-    PlannedPort,
     Project,
-    Route,
     Service,
-    WrittenRoute,
     has_mapping,
 )
 

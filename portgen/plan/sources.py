@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from portgen.inventory import model, values
+from portgen.inventory import model, networks
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, is_ipv6
 from portgen.plan.reach import ANY, Reach
-from portgen.plan.types import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, has_mapping, is_ipv6
+from portgen.plan.types import has_mapping
 
 _WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}  # both together are `any`; one alone is that family only
 
@@ -23,7 +24,7 @@ class Sources:
     def __init__(self, inventory: model.Inventory, host: str) -> None:
         self._inventory = inventory
         self._host = host
-        self._zones: dict[str, list[values.Cidr]] = {}
+        self._zones: dict[str, list[networks.Cidr]] = {}
         self.nginx: model.Nginx | None = None
         if host in inventory.hosts:
             self._zones = inventory.hosts[host].zones
@@ -92,14 +93,14 @@ class Sources:
 def cidr_of(word: str) -> str | None:
     """The canonical CIDR that `word` writes, or None where it does not write one."""
     try:
-        return str(values.parse_cidr(word))
+        return str(networks.parse_cidr(word))
     except ValueError:
         return None
 
 
 def is_within(cidr: str, around: str) -> bool:
     """Whether all of one network, or an address, lies in another one."""
-    inner, outer = values.parse_cidr(cidr), values.parse_cidr(around)
+    inner, outer = networks.parse_cidr(cidr), networks.parse_cidr(around)
     if is_ipv6(cidr) != is_ipv6(around):
         return False
     first, last = int(inner.network_address), int(inner.broadcast_address)

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from portgen.inventory import ranges
 from portgen.plan import registry
-from portgen.plan.types import PRIVILEGED, Group, Host, Plan, Project
+from portgen.plan.ports import PRIVILEGED
+from portgen.plan.types import Group, Host, Plan, Project
 
 State = Literal["free", "reserved", "privileged", "owned twice", "nobody's"]
 

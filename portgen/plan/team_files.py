@@ -18,15 +18,8 @@ from portgen.inventory import key_paths
 from portgen.plan import team_networks
 from portgen.plan.addresses import collide
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
-from portgen.plan.types import (
-    EVERYWHERE,
-    Binding,
-    Container,
-    Host,
-    Override,
-    Project,
-    Service,
-)
+from portgen.plan.ports import EVERYWHERE
+from portgen.plan.types import Binding, Container, Host, Override, Project, Service
 from portgen.problem import Severity
 
 # By this name a service ignores what is found here, in `lint` and in `verify`.

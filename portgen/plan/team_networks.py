@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from portgen.formats.compose import TeamFile, joined
-from portgen.inventory.values import Address4
+from portgen.inventory.networks import Address4
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
 from portgen.plan.types import Container, KeyPath, Network, Override
 from portgen.problem import Severity, listed

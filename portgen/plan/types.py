@@ -8,126 +8,22 @@ turns one into a line.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 
 from portgen.inventory import key_paths, model
-from portgen.inventory.values import Address4, Network4, Ports
+from portgen.inventory.networks import Address4, Network4
+from portgen.inventory.ports import Ports
+from portgen.plan.ports import Endpoint, PlannedPort, Transport
 from portgen.plan.reach import Reach
+from portgen.plan.routes import Route, WrittenRoute, own_place
 
 NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own
-LOOPBACK = "127.0.0.1"
-LOOPBACK6 = "::1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
-EVERYWHERE6 = "::"
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
-PRIVILEGED = range(1, 1024)
-EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
 
 KeyPath = key_paths.KeyPath
-Transport = Literal["tcp", "udp"]
-
-
-class Endpoint(NamedTuple):
-    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as
-    `5007/tcp`."""
-
-    port: int
-    transport: Transport
-
-    def __str__(self) -> str:
-        return f"{self.port}/{self.transport}"
-
-    @property
-    def short(self) -> str:
-        """`5007`, or `5007/udp`: tcp goes without saying."""
-        return str(self.port) if self.transport == "tcp" else str(self)
-
-
-class PlannedPort(Struct, frozen=True):
-    """One port of a service, its defaults resolved. `container_path` is where the container's port
-    is written."""
-
-    port: int
-    container_port: int
-    protocol: model.Protocol
-    key_path: KeyPath
-    container_path: KeyPath
-
-    @property
-    def transport(self) -> Transport:
-        return "udp" if self.protocol == "udp" else "tcp"
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.port, self.transport)
-
-
-class WrittenRoute(Struct, frozen=True):
-    """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no
-    port, or whose primary port does not speak http, has just this: nginx can't serve it, and a rule
-    says so."""
-
-    service: str
-    title: str
-    path: str
-    strip: bool
-    allow: tuple[str, ...]  # as written
-    clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
-    closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
-    reach: Reach | None  # without an `allow` of its own nginx's; None where the host has no nginx
-    auth_file: str | None
-    max_body: str | None
-    buffering: bool
-    timeout: int  # seconds
-    extra: tuple[str, ...]
-    key_path: KeyPath
-
-    @property
-    def prefix(self) -> str:
-        """What the application must put before its own links: nothing where it sees its whole
-        path."""
-        return self.path.rstrip("/") if self.strip else ""
-
-    @property
-    def access(self) -> str:
-        """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
-        is known."""
-        parts: list[str] = []
-        if self.reach is not None:
-            # Its own `allow`, not nginx's.
-            own = self.clients and self.reach.words == self.allow
-            parts.append(f"only {self.reach}" if own else str(self.reach))
-        if self.auth_file:
-            parts.append("with a password")
-        return ", ".join(parts)
-
-    @property
-    def realm(self) -> str:
-        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it
-        is."""
-        return self.title.replace("\\", "\\\\").replace('"', '\\"')
-
-    @property
-    def is_default(self) -> bool:
-        """Whether the project's defaults ask for it, not the service's own entry."""
-        return key_paths.is_default(self.key_path)
-
-    @property
-    def place(self) -> KeyPath:
-        """Where to report what is wrong with its route: there, or at the service where it is a
-        default."""
-        return _own(self.key_path, self.service)
-
-
-class Route(WrittenRoute, frozen=True, kw_only=True):
-    """A route that nginx can serve: it hands requests to `backend`, by the name `upstream`."""
-
-    port: PlannedPort  # the service's primary port, for which the requests are meant
-    upstream: str
-    backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
 
 
 # What listens at a port itself, by `via`; with the other two something stands in between.
@@ -237,20 +133,13 @@ class Service(Struct, frozen=True):
     def allow_place(self) -> KeyPath:
         """Where to report what is wrong with who may come: at its own `allow`, or at the service
         where that is a default."""
-        return _own(self.allow_path, self.name)
+        return own_place(self.allow_path, self.name)
 
     @property
     def via_place(self) -> KeyPath:
         """Where to report what is wrong with its `via`: there, or at the service where it is a
         default."""
-        return _own(self.via_path, self.name)
-
-
-def _own(key_path: KeyPath, service: str) -> KeyPath:
-    """The place in a service's own entry: of a default, that is the entry itself."""
-    if key_paths.is_default(key_path):
-        return key_paths.service(str(key_path[1]), service)
-    return key_path
+        return own_place(self.via_path, self.name)
 
 
 class Binding(Struct, frozen=True):
@@ -461,8 +350,3 @@ def has_mapping(via: str) -> bool:
 def override_file(project: str) -> str:
     """The name of a project's compose override."""
     return f"docker-compose.{project}.yml"
-
-
-def is_ipv6(source: str) -> bool:
-    """Whether a source is an IPv6 network."""
-    return ":" in source

@@ -9,19 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from portgen.plan.ports import Transport, is_ipv6
 from portgen.plan.reach import ANY, Reach
+from portgen.plan.routes import Route
 from portgen.plan.sources import cidr_of, is_within
-from portgen.plan.types import (
-    Host,
-    KeyPath,
-    Plan,
-    Project,
-    Route,
-    Server,
-    Service,
-    Transport,
-    is_ipv6,
-)
+from portgen.plan.types import Host, KeyPath, Plan, Project, Server, Service
 
 Kind = Literal[
     "allow",  # the words of an `allow`; `of` says whose

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from portgen.files.diff import SUMS, Change
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key, Nginx, Service, Words
-from portgen.plan.types import NGINX, Endpoint, Plan
+from portgen.plan.ports import Endpoint
+from portgen.plan.types import NGINX, Plan
 from portgen.review import exposure, firewall, match, readings, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Own, Rules

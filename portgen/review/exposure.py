@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from portgen.plan.facts import Facts, Nginx, Route, Service
+from portgen.plan.ports import Endpoint
 from portgen.plan.reach import ANY
-from portgen.plan.types import NGINX, Endpoint, has_mapping
+from portgen.plan.types import NGINX, has_mapping
 from portgen.review.match import Pair
 
 # nginx's directives by which a location decides who gets in, or where it leads.

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from portgen.plan.facts import Facts, Key
-from portgen.plan.types import NGINX, Endpoint
+from portgen.plan.ports import Endpoint
+from portgen.plan.types import NGINX
 
 
 class Rule(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from portgen.plan.facts import Key, Service
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 
 Kind = Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
 Identity = Callable[[Key, Service], Hashable]

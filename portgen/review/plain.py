@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 
 
 def plain(value: Any) -> Any:

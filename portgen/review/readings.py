@@ -33,7 +33,8 @@ from portgen.plan.facts import (
     port_of,
 )
 from portgen.plan.of_plan import of
-from portgen.plan.types import LOOPBACK, NGINX, Endpoint
+from portgen.plan.ports import LOOPBACK, Endpoint
+from portgen.plan.types import NGINX
 from portgen.targets import (
     Block,
     Readable,

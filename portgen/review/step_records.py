@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin, get_type_hint
 
 from msgspec import Struct, defstruct
 
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.review import step_words, steps
 from portgen.review.plain import plain
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from portgen.plan.facts import Facts, Key, Nginx, Route, Service
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.review.firewall import Rule, Rules
 from portgen.review.turnover import (
     Held,

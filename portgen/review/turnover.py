@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from portgen.plan.facts import Container, Facts, Service
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 
 
 class Address(NamedTuple):

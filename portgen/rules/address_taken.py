@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.inventory.values import Address4
+from portgen.inventory.networks import Address4
 from portgen.plan.addresses import free
 from portgen.plan.types import Plan, Project, Service
 from portgen.problem import Severity

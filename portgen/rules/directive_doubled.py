@@ -41,7 +41,8 @@ from collections.abc import Iterator
 
 from portgen.formats import nginx as directives
 from portgen.formats.nginx import Directive
-from portgen.plan.types import KeyPath, Plan, WrittenRoute
+from portgen.plan.routes import WrittenRoute
+from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
-from portgen.inventory.values import Ports
+from portgen.inventory.ports import Ports
 from portgen.plan.free import Space
 from portgen.plan.types import NGINX, Host, Plan, Project
 from portgen.problem import Severity

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import PRIVILEGED, Plan
+from portgen.plan.ports import PRIVILEGED
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

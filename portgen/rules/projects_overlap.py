@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.inventory.ports import spelled
 from portgen.inventory.ranges import Owned, overlap
-from portgen.inventory.values import spelled
 from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding

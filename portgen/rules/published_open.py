@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, is_ipv6
+from portgen.plan.ports import is_ipv6
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan, Route
+from portgen.plan.routes import Route
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

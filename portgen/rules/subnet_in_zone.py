@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.inventory.networks import parse_cidr
 from portgen.inventory.ranges import Owned, addresses
-from portgen.inventory.values import parse_cidr
-from portgen.plan.types import Plan, is_ipv6
+from portgen.plan.ports import is_ipv6
+from portgen.plan.types import Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from portgen.inventory.values import Address4
+from portgen.inventory.networks import Address4
 from portgen.plan.addresses import free, position
 from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity

@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from portgen.inventory.hints import allowed
-from portgen.inventory.values import parse_cidr
+from portgen.inventory.networks import parse_cidr
 from portgen.plan.reach import ANY
 from portgen.plan.types import Plan
 from portgen.problem import Severity, listed

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portgen import rules
-from portgen.inventory import fields, model, patterns, values
+from portgen.inventory import fields, model, networks, patterns, ports, values
 from portgen.inventory import schema as schemas
 from portgen.inventory.source import Source, parse
 from portgen.plan import planner
@@ -188,10 +188,12 @@ def test_it_accepts_what_nothing_uses(fields: str) -> None:
 
 # Texts that look like what the field holds, right or wrong.
 LOOKS_LIKE = {
-    values.Ports: r"[0-7]{1,5}(-[0-9]{1,5})?|6553[0-9](-6[0-9]{4})?",
-    values.Cidr: r"([0-2]?[0-9]{1,2}\.){2}0\.0(/0?[0-3]?[0-9])?|[0-9a-f]{0,4}::[0-9a-f:]{0,6}(/[0-9]{1,3})?",
-    values.Subnet: r"([0-2]?[0-9]{1,2}\.){2}0\.0/0?[0-3]?[0-9]",
-    values.HostAddress: r"([0-9]{1,3}\.){3}[0-9]{1,3}",
+    ports.Ports: r"[0-7]{1,5}(-[0-9]{1,5})?|6553[0-9](-6[0-9]{4})?",
+    networks.Cidr: (
+        r"([0-2]?[0-9]{1,2}\.){2}0\.0(/0?[0-3]?[0-9])?|[0-9a-f]{0,4}::[0-9a-f:]{0,6}(/[0-9]{1,3})?"
+    ),
+    networks.Subnet: r"([0-2]?[0-9]{1,2}\.){2}0\.0/0?[0-3]?[0-9]",
+    networks.HostAddress: r"([0-9]{1,3}\.){3}[0-9]{1,3}",
     values.Date: r"[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]",
     values.Duration: r"0{0,3}[0-9]{1,6}[smh]?|60480[01]s?|1008[01]m|16[89]h",
 }
@@ -218,15 +220,15 @@ def test_a_pattern_refuses_nothing_that_is_accepted(
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"),
     [
-        (values.Ports, "1 00080 65535 5000-5399", "0 65536 99999 5000:5399 0-10 5000-"),
+        (ports.Ports, "1 00080 65535 5000-5399", "0 65536 99999 5000:5399 0-10 5000-"),
         (
-            values.Cidr,
+            networks.Cidr,
             "10.0.0.0/8 10.0.0.7 0.0.0.0/0 fd00::/8 ::1",
             "10.0.0.256 10.0.0.0/33 ::/129",
         ),
-        (values.Subnet, "172.30.0.0/24 172.30.0.0/024", "172.30.0.0/30 172.30.0.0 127.0.0.0/8"),
-        (values.Subnet, "10.0.0.0/8 23.0.0.0/8 223.0.0.0/8", "224.0.0.0/8 240.0.0.0/8 0.0.0.0/8"),
-        (values.HostAddress, "172.30.0.255 0.0.0.0", "172.30.0.256 172.30.0.020 172.30.0"),
+        (networks.Subnet, "172.30.0.0/24 172.30.0.0/024", "172.30.0.0/30 172.30.0.0 127.0.0.0/8"),
+        (networks.Subnet, "10.0.0.0/8 23.0.0.0/8 223.0.0.0/8", "224.0.0.0/8 240.0.0.0/8 0.0.0.0/8"),
+        (networks.HostAddress, "172.30.0.255 0.0.0.0", "172.30.0.256 172.30.0.020 172.30.0"),
         (values.Date, "2025-09-22 2024-02-29", "2025-13-01 2025-02-30 2025-06-31 25-09-22"),
         (values.Duration, "1 90s 5m 168h 10080m 604800", "0 0s 169h 10081m 604801 90d 5.5m"),
     ],

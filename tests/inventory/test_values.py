@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from portgen.inventory import key_paths
-from portgen.inventory.values import Cidr, Duration, HostAddress, Ports, Subnet, parse_cidr
+from portgen.inventory.networks import Cidr, HostAddress, Subnet, parse_cidr
+from portgen.inventory.ports import Ports
+from portgen.inventory.values import Duration
 
 
 def test_values_are_compared_by_what_they_mean() -> None:

@@ -12,7 +12,8 @@ import pytest
 from portgen import rules
 from portgen.inventory import source
 from portgen.plan import planner
-from portgen.plan.types import NGINX, Route, Service
+from portgen.plan.routes import Route
+from portgen.plan.types import NGINX, Service
 from tests.estates import planned
 
 INVENTORY = """\

@@ -8,7 +8,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from portgen.inventory import model
-from portgen.inventory.values import Ports
+from portgen.inventory.ports import Ports
 from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.types import Plan, Project

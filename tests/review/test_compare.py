@@ -9,7 +9,7 @@ from msgspec import structs
 
 from portgen.plan import of_plan
 from portgen.plan.facts import Key, Route, Service, Unit
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.review import compare, summary
 from tests.estates import planned
 from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts

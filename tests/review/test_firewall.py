@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from portgen.plan.types import NGINX, Endpoint
+from portgen.plan.ports import Endpoint
+from portgen.plan.types import NGINX
 from portgen.review import steps, words
 from portgen.review.firewall import Rule
 from tests.review.reviewed import by_files, by_plans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.review import words
 from tests.review.reviewed import by_files, by_plans, case_of, texts
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portgen.plan import of_plan
 from portgen.plan.facts import Facts, Key
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.review import compare as review
 from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step

@@ -8,7 +8,7 @@ import pytest
 
 from portgen import targets
 from portgen.plan.facts import Container, Guard, Location, Network, Nginx, Opening, Unit
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 
 
 def read(name: str, **files: str) -> dict[str, object]:

@@ -13,20 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from portgen.inventory.ports import brief
 from portgen.inventory.ranges import count, joined
-from portgen.inventory.values import brief
 from portgen.markdown import code, row, text
-from portgen.plan.types import (
-    EVERYWHERE6,
-    LISTENERS,
-    Endpoint,
-    Host,
-    PlannedPort,
-    Project,
-    Route,
-    Server,
-    Service,
-)
+from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
+from portgen.plan.routes import Route
+from portgen.plan.types import LISTENERS, Host, Project, Server, Service
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,

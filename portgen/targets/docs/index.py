@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from portgen.plan.types import NGINX, Host, Plan, PlannedPort, Project, Service
+from portgen.plan.ports import PlannedPort
+from portgen.plan.types import NGINX, Host, Plan, Project, Service
 from portgen.targets.docs.page import encoded
 from portgen.targets.docs.rows import base_url, direct_name, is_direct
 

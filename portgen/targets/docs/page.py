@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from portgen.inventory.values import Ports
+from portgen.inventory.ports import Ports
 from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Free,

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from portgen.markdown import text
-from portgen.plan.types import NGINX, Host, PlannedPort, Route, Server, Service, Transport
+from portgen.plan.ports import PlannedPort, Transport
+from portgen.plan.routes import Route
+from portgen.plan.types import NGINX, Host, Server, Service
 
 NONE = "-"  # an empty cell
 PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")

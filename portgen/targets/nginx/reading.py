@@ -17,7 +17,7 @@ from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan import locations
 from portgen.plan.facts import Fact, Location, Nginx, Route, Upstream
-from portgen.plan.types import Endpoint
+from portgen.plan.ports import Endpoint
 from portgen.targets import Statement
 
 FOLDER = "nginx/"

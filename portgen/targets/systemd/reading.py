@@ -13,8 +13,8 @@ from typing import NamedTuple
 from portgen.formats import systemd
 from portgen.formats.systemd import Setting
 from portgen.plan.facts import Unit, port_of
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6
 from portgen.plan.reach import ANY
-from portgen.plan.types import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6
 from portgen.targets import Statement
 
 FOLDER = "systemd/"

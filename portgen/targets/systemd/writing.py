@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.plan.ports import EVERYWHERE6, PRIVILEGED
 from portgen.plan.reach import ANY
-from portgen.plan.types import EVERYWHERE6, PRIVILEGED, Forwarder, Host
+from portgen.plan.types import Forwarder, Host
 from portgen.targets import Page
 
 UDP_IDLE = 60  # seconds after which a udp "connection" is over; there is nothing else that ends one

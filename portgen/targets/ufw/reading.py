@@ -13,7 +13,7 @@ from typing import NamedTuple
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
 from portgen.plan.facts import Guard, Opening, port_of, single
-from portgen.plan.types import Endpoint, Transport
+from portgen.plan.ports import Endpoint, Transport
 from portgen.targets import Statement
 
 _ANYWHERE = (ufw.ANYWHERE, "0.0.0.0/0", "::/0")

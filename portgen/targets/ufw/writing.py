@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.plan.facts import single
-from portgen.plan.types import LOOPBACK, Guard, Host, Opening
+from portgen.plan.ports import LOOPBACK
+from portgen.plan.types import Guard, Host, Opening
 from portgen.targets import Page
 
 MARK = "portgen:"  # the comment of each rule of portgen's begins with it, and no other rule's may

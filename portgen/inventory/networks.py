@@ -1,0 +1,140 @@
+"""Networks and addresses as people write them.
+
+In: a value as YAML gave it, or a text. Out: a `Value` around Python's own types, or ValueError with
+what is wrong with it. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from portgen.inventory import patterns
+from portgen.inventory.values import Refused, Value
+
+Address4 = ipaddress.IPv4Address
+
+
+Network4 = ipaddress.IPv4Network
+
+
+AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class _Network(Value):
+    """A network in CIDR notation; its `str` is the canonical form."""
+
+    __slots__ = ("network",)
+    network: AnyNetwork
+
+    def __init__(self, network: AnyNetwork) -> None:
+        self.network = network
+
+    def __str__(self) -> str:
+        return _written(self.network)
+
+
+@lru_cache(maxsize=4096)
+def _written(network: AnyNetwork) -> str:
+    return str(network)
+
+
+class Subnet(_Network):
+    """An IPv4 network of a Docker bridge: `172.30.0.0/22`. Host bits must be zero, or docker
+    refuses it."""
+
+    network: Network4
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": patterns.SUBNET,
+        "description": "An IPv4 network from /8 to /29, such as 172.30.0.0/24",
+    }
+
+    @classmethod
+    def parse(cls, raw: object) -> Subnet:
+        if not isinstance(raw, str) or "/" not in raw:
+            raise ValueError(f"{raw!r} is not a subnet such as 172.30.0.0/22")
+        network = parse_cidr(raw)
+        if not isinstance(network, ipaddress.IPv4Network):
+            raise ValueError(f"{raw}: portgen's Docker networks are IPv4")
+        if (
+            network.is_loopback
+            or network.is_multicast
+            or network.is_reserved
+            or network.network_address.packed[0] in (0, 255)
+        ):
+            private = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
+            raise ValueError(f"{raw}: a network can't have these addresses; take one of {private}")
+        if not 8 <= network.prefixlen <= 29:
+            raise ValueError(f"{raw}: a Docker network needs a prefix from /8 to /29")
+        return cls(network)
+
+
+class HostAddress(Value):
+    """One IPv4 address, as a container gets it."""
+
+    __slots__ = ("address",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": patterns.IPV4,
+        "description": "An IPv4 address, such as 172.30.0.23",
+    }
+
+    def __init__(self, address: Address4) -> None:
+        self.address = address
+
+    @classmethod
+    def parse(cls, raw: object) -> HostAddress:
+        if not isinstance(raw, str):
+            raise ValueError(f"{raw!r} is not an IPv4 address")
+        try:
+            return cls(ipaddress.IPv4Address(raw))
+        except ValueError:
+            hint = "leave the prefix length out" if "/" in raw else None
+            raise Refused(f"{raw!r} is not an IPv4 address such as 172.30.0.20", hint) from None
+
+
+class Cidr(_Network):
+    """An IPv4 or IPv6 network or single address, host bits zero: what ufw takes as a source."""
+
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": patterns.CIDR,
+        "description": "An IPv4 or IPv6 network or address, such as 192.168.0.0/16",
+    }
+
+    @classmethod
+    def parse(cls, raw: object) -> Cidr:
+        if not isinstance(raw, str):
+            raise ValueError(f"{raw!r} is not a CIDR such as 192.168.0.0/16")
+        return cls(parse_cidr(raw))
+
+
+@lru_cache(maxsize=4096)
+def parse_cidr(text: str) -> AnyNetwork:
+    """The network that `text` names. Raises ValueError where it is not one, or has host bits
+    set."""
+    # Python would take any text behind a `%`, as IPv6's scope.
+    if not re.fullmatch(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?", text):
+        raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16")
+    if "." in text and ":" not in text and re.search(r"(?:^|\.)0[0-9]", text):
+        raise ValueError(f"{text}: an octet with a leading zero is ambiguous")
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            network = ipaddress.ip_network(text, strict=False)
+            raise ValueError(f"{text} has host bits set; the network is {network}") from None
+        raise
+    if isinstance(network, ipaddress.IPv6Network) and _is_ipv4_within(network):
+        raise ValueError(f"{text}: an IPv4 address in IPv6's form; write the IPv4 form")
+    return network
+
+
+def _is_ipv4_within(network: ipaddress.IPv6Network) -> bool:
+    """`::ffff:10.0.0.0/104`, `::10.0.0.0/104`: ufw writes these otherwise than Python, and would
+    not find its own rule again."""
+    high = int(network.network_address) >> 32
+    return 96 <= network.prefixlen < 128 and high in (0xFFFF, 0)

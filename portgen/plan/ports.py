@@ -1,0 +1,73 @@
+"""Ports of a host, and the addresses that stand for all or none of its neighbours.
+
+In: nothing; the planner makes them. Out: `Endpoint` and `PlannedPort`. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from portgen.inventory import model
+from portgen.inventory.key_paths import KeyPath
+
+LOOPBACK = "127.0.0.1"
+
+
+LOOPBACK6 = "::1"
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - this is what `allow` asks for; ufw then says who
+
+
+EVERYWHERE6 = "::"
+
+
+PRIVILEGED = range(1, 1024)
+
+
+EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
+
+
+Transport = Literal["tcp", "udp"]
+
+
+class Endpoint(NamedTuple):
+    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as
+    `5007/tcp`."""
+
+    port: int
+    transport: Transport
+
+    def __str__(self) -> str:
+        return f"{self.port}/{self.transport}"
+
+    @property
+    def short(self) -> str:
+        """`5007`, or `5007/udp`: tcp goes without saying."""
+        return str(self.port) if self.transport == "tcp" else str(self)
+
+
+class PlannedPort(Struct, frozen=True):
+    """One port of a service, its defaults resolved. `container_path` is where the container's port
+    is written."""
+
+    port: int
+    container_port: int
+    protocol: model.Protocol
+    key_path: KeyPath
+    container_path: KeyPath
+
+    @property
+    def transport(self) -> Transport:
+        return "udp" if self.protocol == "udp" else "tcp"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.port, self.transport)
+
+
+def is_ipv6(source: str) -> bool:
+    """Whether a source is an IPv6 network."""
+    return ":" in source

@@ -1,0 +1,86 @@
+"""Routes: what nginx serves of a service, and for whom.
+
+In: nothing; the planner makes them. Out: `WrittenRoute`, as an entry asks for it, and `Route`, which
+nginx can serve. Pure.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from portgen.inventory import key_paths
+from portgen.inventory.key_paths import KeyPath
+from portgen.plan.ports import PlannedPort
+from portgen.plan.reach import Reach
+
+
+class WrittenRoute(Struct, frozen=True):
+    """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no
+    port, or whose primary port does not speak http, has just this: nginx can't serve it, and a rule
+    says so."""
+
+    service: str
+    title: str
+    path: str
+    strip: bool
+    allow: tuple[str, ...]  # as written
+    clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
+    closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
+    reach: Reach | None  # without an `allow` of its own nginx's; None where the host has no nginx
+    auth_file: str | None
+    max_body: str | None
+    buffering: bool
+    timeout: int  # seconds
+    extra: tuple[str, ...]
+    key_path: KeyPath
+
+    @property
+    def prefix(self) -> str:
+        """What the application must put before its own links: nothing where it sees its whole
+        path."""
+        return self.path.rstrip("/") if self.strip else ""
+
+    @property
+    def access(self) -> str:
+        """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
+        is known."""
+        parts: list[str] = []
+        if self.reach is not None:
+            # Its own `allow`, not nginx's.
+            own = self.clients and self.reach.words == self.allow
+            parts.append(f"only {self.reach}" if own else str(self.reach))
+        if self.auth_file:
+            parts.append("with a password")
+        return ", ".join(parts)
+
+    @property
+    def realm(self) -> str:
+        """The title as HTTP's quoted string has it: nginx puts `auth_basic` between quotes as it
+        is."""
+        return self.title.replace("\\", "\\\\").replace('"', '\\"')
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the project's defaults ask for it, not the service's own entry."""
+        return key_paths.is_default(self.key_path)
+
+    @property
+    def place(self) -> KeyPath:
+        """Where to report what is wrong with its route: there, or at the service where it is a
+        default."""
+        return own_place(self.key_path, self.service)
+
+
+class Route(WrittenRoute, frozen=True, kw_only=True):
+    """A route that nginx can serve: it hands requests to `backend`, by the name `upstream`."""
+
+    port: PlannedPort  # the service's primary port, for which the requests are meant
+    upstream: str
+    backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
+
+
+def own_place(key_path: KeyPath, service: str) -> KeyPath:
+    """The place in a service's own entry: of a default, that is the entry itself."""
+    if key_paths.is_default(key_path):
+        return key_paths.service(str(key_path[1]), service)
+    return key_path
