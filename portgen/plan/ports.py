@@ -34,19 +34,39 @@ Transport = Literal["tcp", "udp"]
 
 
 class Endpoint(NamedTuple):
-    """A port of a host, with its transport. Endpoints sort by number; `str` writes one as
-    `5007/tcp`."""
+    """A port of a host, or a range of ports, with its transport. `last`: of a range, its last port; 0
+    for one port. `address`: the host's address where it listens on that one only. Endpoints sort by
+    number; `str` writes one as `5007/tcp`, `30000-30019/udp` or `192.168.1.5:53/udp`."""
 
     port: int
     transport: Transport
+    last: int = 0
+    address: str = ""
 
     def __str__(self) -> str:
-        return f"{self.port}/{self.transport}"
+        return f"{self.numbers}/{self.transport}"
 
     @property
     def short(self) -> str:
         """`5007`, or `5007/udp`: tcp goes without saying."""
-        return str(self.port) if self.transport == "tcp" else str(self)
+        return self.numbers if self.transport == "tcp" else str(self)
+
+    @property
+    def numbers(self) -> str:
+        """The port or the range, behind its address where it has one: `[fd00::7]:53`."""
+        text = str(self.port)
+        if self.last:
+            text += f"-{self.last}"
+        if not self.address:
+            return text
+        if is_ipv6(self.address):
+            return f"[{self.address}]:{text}"
+        return f"{self.address}:{text}"
+
+    @property
+    def ports(self) -> range:
+        """Its port numbers."""
+        return range(self.port, (self.last or self.port) + 1)
 
 
 class PlannedPort(Struct, frozen=True):
