@@ -117,7 +117,9 @@ def ports(rows: Iterable[registry.Row], at: At) -> Ports:
 
 def port(row: registry.Row, where: Place) -> Port:
     """A row of the table of ports."""
-    number, transport = row.endpoint or (None, None)
+    number = transport = None
+    if row.endpoint is not None:
+        number, transport = row.endpoint.port, row.endpoint.transport
     return {
         "host": row.host,
         "project": row.project,
