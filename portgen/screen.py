@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -236,6 +237,8 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
     if style.format == "markdown" and found:
         yield "| place | severity | finding | rule |"
         yield "|---|---|---|---|"
+    if style.format == "text" and not style.verbose:
+        found = list(_counted(found))
     for problem in found:
         if style.format == "github":
             yield visible(_github(problem, style.folder))
@@ -243,6 +246,22 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
             yield _markdown_row(problem)
         elif not style.quiet or problem.severity is Severity.ERROR:
             yield _text(problem, style)
+
+
+def _counted(found: Sequence[Problem]) -> Iterator[Problem]:
+    """The findings, with one note for all notes of a rule: the first, and how many more there are.
+    Many notes would hide what has to be done."""
+    notes = Counter(problem.rule for problem in found if problem.severity is Severity.NOTE)
+    for problem in found:
+        if problem.severity is not Severity.NOTE:
+            yield problem
+            continue
+        number = notes.pop(problem.rule, 0)
+        if number > 1:
+            more = f"{problem.message}; {number - 1} more like it: -v shows all"
+            yield problem._replace(message=more)
+        elif number:
+            yield problem
 
 
 def _text(problem: Problem, style: Style) -> str:

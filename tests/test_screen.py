@@ -43,6 +43,37 @@ def _problem(message: str, line: int, rule: str = "port-taken") -> Problem:
     return Problem(rule, Severity.ERROR, message, Location("inventory.yaml", line, 1))
 
 
+def _notes(number: int) -> list[Problem]:
+    found = []
+    for line in range(1, number + 1):
+        place = Location("inventory.yaml", line, 1)
+        found.append(Problem("raw-directive", Severity.NOTE, f"directive {line}", place))
+    return found
+
+
+def test_many_notes_of_a_rule_are_one_line_of_text_with_a_count() -> None:
+    error = _problem("port 5000 is held by hub (line 3)", 9)
+    warning = error._replace(severity=Severity.WARNING)
+    lone = _notes(1)[0]._replace(rule="compose-file")
+    found = [*_notes(16), error, error, warning, warning, lone]
+    lines = list(screen.problem_lines(found, PLAIN))
+    assert lines[0] == (
+        "inventory.yaml:1:1: note: directive 1; 15 more like it: -v shows all [raw-directive]"
+    )
+    assert lines[1:] == list(screen.problem_lines(found[16:], PLAIN))
+    assert len(lines) == 6
+    assert list(screen.problem_lines(_notes(1), PLAIN)) == [
+        "inventory.yaml:1:1: note: directive 1 [raw-directive]"
+    ]
+
+
+def test_every_note_is_printed_with_v_and_in_the_other_formats() -> None:
+    text = list(screen.problem_lines(_notes(16), Style(verbose=True)))
+    assert text[15] == "inventory.yaml:16:1: note: directive 16 [raw-directive]"
+    assert len(list(screen.problem_lines(_notes(16), Style(format="github")))) == 16
+    assert len(list(screen.problem_lines(_notes(16), Style(format="markdown")))) == 2 + 16
+
+
 def test_a_finding_that_only_moved_is_not_new() -> None:
     before = [_problem("port 5000 is held by hub (line 3)", 9), _problem("other", 1)]
     after = [

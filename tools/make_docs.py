@@ -237,6 +237,8 @@ def rule_section(name: str, rule: rules.Rule) -> Iterator[str]:
     remarks = [f"Severity: {rule.SEVERITY}."]
     if rules.is_absolute(rule):
         remarks.append("Can't be ignored.")
+    elif not rules.can_be_ignored(rule):
+        remarks.append(f"Can't be ignored: it reports {rules.about(rule)}.")
     if rules.reads_files(rule):
         remarks.append("Reads the teams' own files, so only `portgen lint` asks it.")
     yield " ".join(remarks)

@@ -67,7 +67,7 @@ _OPTIONS = (
         "verbose",
         is_flag=True,
         default=None,
-        help="More detail; a traceback for a bug.",
+        help="More detail: every note, whole diffs; a traceback for a bug.",
     ),
 )
 _NAMES = ("folder", "inventory_name", "output_name", "format_", "color", "quiet", "verbose")

@@ -13,6 +13,6 @@ def inventory_schema() -> str:
 
     names = {}
     for name, rule in rules.every().items():
-        if not rules.is_absolute(rule):
+        if rules.can_be_ignored(rule):
             names[name] = rules.documentation(rule).summary
     return json.dumps(schema.json_schema(names), indent=2, ensure_ascii=False) + "\n"

@@ -14,8 +14,10 @@ is rendered does not depend on it.
 A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`:
 because of what such a rule finds, a rendered file would be missing, be refused by its program, take
 another's place or mean something else than the inventory says (`ignore-unknown` is about `ignore`
-itself). Other packages add rules by the entry point group `portgen.rules`; one that can't be
-imported fails loudly. Rules do no I/O; `every` finds them with `plugins.load`, which reads folders.
+itself). A rule that never reports a service says what it is about, `ABOUT = "projects"` or
+`"hosts"`: no service can silence it. Other packages add rules by the entry point group
+`portgen.rules`; one that can't be imported fails loudly. Rules do no I/O; `every` finds them with
+`plugins.load`, which reads folders.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import NamedTuple, Protocol
 from portgen import plugins
 from portgen.inventory import key_paths
 from portgen.plan.types import KeyPath, Plan
-from portgen.problem import Location, Problem, Severity, did_you_mean
+from portgen.problem import Location, Problem, Severity, did_you_mean, listed
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
 
@@ -90,6 +92,16 @@ def reads_files(rule: Rule) -> bool:
 def is_absolute(rule: Rule) -> bool:
     """Whether nobody may silence the rule."""
     return bool(getattr(rule, "ABSOLUTE", False))
+
+
+def about(rule: Rule) -> str:
+    """What the rule reports at: `services` too, or only `projects` or `hosts`."""
+    return str(getattr(rule, "ABOUT", "services"))
+
+
+def can_be_ignored(rule: Rule) -> bool:
+    """Whether the `ignore` of a service can silence the rule."""
+    return not is_absolute(rule) and about(rule) == "services"
 
 
 class Suggestions:
@@ -220,9 +232,12 @@ def _problems(
     found: Mapping[str, tuple[Rule, Iterator[Finding]]],
 ) -> list[Problem]:
     ignored: dict[KeyPath | None, dict[str, str]] = {}
+    idle: dict[tuple[str | int, str], list[str]] = {}  # who ignores a rule, by project and rule
     for service in plan.services:
         if service.ignore:
             ignored[service.key_path] = service.ignore
+        for name in service.ignore:
+            idle.setdefault((service.project, name), []).append(service.name)
     problems = []
     for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
@@ -235,7 +250,18 @@ def _problems(
                 line = f"line {at(finding.other).line}"
                 message = message.replace("{line}", line)
                 hint = hint and hint.replace("{line}", line)
+            if key_paths.is_default(path):
+                hint = _with_idle_ignores(hint, idle.get((path[1], name), ()))
             severity = finding.severity or rule.SEVERITY
             problems.append(Problem(name, severity, message, at(path), hint))
     problems.sort(key=lambda problem: problem.order)
     return problems
+
+
+def _with_idle_ignores(hint: str | None, names: Collection[str]) -> str | None:
+    """The hint of a finding in a project's `defaults`, and which services ask in vain for
+    silence."""
+    if not names:
+        return hint
+    idle = f"this is a project's default: the `ignore` of {listed(names, 3)} does not silence it"
+    return f"{hint}; {idle}" if hint else idle

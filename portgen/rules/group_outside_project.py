@@ -20,6 +20,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABOUT = "projects"
 
 
 def check(plan: Plan) -> Iterator[Finding]:

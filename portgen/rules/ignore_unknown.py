@@ -1,5 +1,5 @@
-"""An `ignore` that silences nothing: it names something that is not a rule, or a rule that nobody
-may silence.
+"""An `ignore` that silences nothing: it names something that is not a rule, a rule that nobody may
+silence, or one that reports projects or hosts and never a service.
 
 Wrong:
     ports: 514
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from portgen.plan.types import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, Suggestions, every, is_absolute
+from portgen.rules import Finding, Suggestions, about, every, is_absolute
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
@@ -40,4 +40,11 @@ def check(plan: Plan) -> Iterator[Finding]:
                     place,
                     f"`{name}` can't be ignored, it guards against broken output",
                     "fix what it reports",
+                )
+            elif about(rules[name]) != "services":
+                whose = about(rules[name])
+                yield Finding(
+                    place,
+                    f"`{name}` can't be ignored here: it reports {whose}, never a service",
+                    f"{whose} have no `ignore`: fix what it reports",
                 )

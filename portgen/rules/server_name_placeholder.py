@@ -21,6 +21,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABOUT = "hosts"
 HINT = (
     "write the names or addresses that visitors type; "
     "or leave it out, and include the snippet in your own server block"

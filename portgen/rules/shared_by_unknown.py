@@ -19,6 +19,7 @@ from portgen.problem import Severity, listed
 from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
+ABOUT = "projects"
 
 
 def check(plan: Plan) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
+ABOUT = "projects"
 
 
 def check(plan: Plan) -> Iterator[Finding]:

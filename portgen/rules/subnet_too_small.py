@@ -25,6 +25,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABOUT = "projects"
 MOST = 3  # addresses that a hint gives
 
 

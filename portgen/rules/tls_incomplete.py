@@ -23,6 +23,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+ABOUT = "hosts"
 
 
 def check(plan: Plan) -> Iterator[Finding]:

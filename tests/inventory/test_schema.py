@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).parents[2]
 RULES = {
     name: rules.documentation(rule).summary
     for name, rule in rules.every().items()
-    if not rules.is_absolute(rule)
+    if rules.can_be_ignored(rule)
 }
 SCHEMA = schemas.json_schema(RULES)
 

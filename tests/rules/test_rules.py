@@ -44,7 +44,7 @@ def problems_of(case: Path) -> list[Problem]:
 
 
 def as_lines(problems: list[Problem]) -> str:
-    return "".join(f"{line}\n" for line in screen.problem_lines(problems, Style()))
+    return "".join(f"{line}\n" for line in screen.problem_lines(problems, Style(verbose=True)))
 
 
 def reading(case: Path) -> Callable[[str], str | None]:
@@ -121,6 +121,23 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
             ]
             found = [problem.location for problem in quiet if problem.rule == rule]
             assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("rule", rules.every())
+def test_a_rule_says_whether_it_ever_reports_a_service(rule: str) -> None:
+    about = rules.about(rules.every()[rule])
+    found = set()
+    for case in CASES:
+        if case.parent.parent.name == rule:
+            plan = planner.make(loaded(case.read_bytes()).inventory)
+            found |= {_part(finding) for finding in findings_of(plan, rule, case)}
+    assert (about == "services") == ("services" in found)
+    assert about in found
+
+
+def _part(finding: Finding) -> str:
+    """The part of an inventory that a finding is in."""
+    return "services" if at_service(finding) is not None else str(finding.key_path[0])
 
 
 def findings_of(plan: Plan, rule: str, case: Path) -> list[Finding]:

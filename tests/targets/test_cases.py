@@ -35,7 +35,7 @@ def rendered(case: Path) -> list[File]:
     plan = planner.make(source.inventory)
     problems = rules.check(plan, source.at)
     assert not [problem for problem in problems if problem.severity is Severity.ERROR], list(
-        screen.problem_lines(problems, Style())
+        screen.problem_lines(problems, Style(verbose=True))
     )
     folders = [
         folder
