@@ -80,9 +80,9 @@ _SERVICE = {
         "Its name in the compose file, if that differs.", "the service's name"
     ),
     "timeout": Field(
-        "How long a reply or an idle connection may take: seconds, or `90s`, `5m`, `1h`; 7 days "
-        "at most.",
-        "300 seconds",
+        "How long a reply or an idle connection may take, and how long a udp peer may be silent at a "
+        "forwarder: seconds, or `90s`, `5m`, `1h`; 7 days at most.",
+        "300 seconds; udp: 60",
     ),
     "schedule": Field("When it runs, for a service without a port: one printable line."),
     "assigned": Field("The day it got its port: `2025-09-22`."),

@@ -25,8 +25,9 @@ class Key(NamedTuple):
 
 
 class Unit(Struct, frozen=True):
-    """A forwarder: where it listens and leads, and whom systemd lets in. `settings`: what else it
-    says, from a file only."""
+    """A forwarder: where it listens and leads, and whom systemd lets in. `timeout`: in seconds, for
+    half-closed connections of tcp, and for silent peers of udp. `settings`: what else it says, from
+    a file only."""
 
     listen: Endpoint | None  # None: a template of the team's own
     bind: str

@@ -156,14 +156,11 @@ def _container(service: PlannedService, file: str, container: PlannedContainer) 
 
 
 def _unit(forwarder: Forwarder) -> Unit:
-    timeout = 0  # a datagram has no other half to wait for
-    if forwarder.transport == "tcp":
-        timeout = forwarder.timeout
     return Unit(
         forwarder.endpoint,
         forwarder.bind,
         f"{forwarder.address}:{forwarder.container_port}",
-        timeout,
+        forwarder.timeout,
         forwarder.sources,
     )
 

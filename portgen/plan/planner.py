@@ -189,7 +189,7 @@ def _forwarders(service: Service) -> Iterator[Forwarder]:
             address=service.address,
             container_port=port.container_port,
             sources=service.sources,
-            timeout=service.timeout,
+            timeout=service.udp_timeout if port.transport == "udp" else service.timeout,
             key_path=port.key_path,
         )
 

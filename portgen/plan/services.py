@@ -21,6 +21,7 @@ from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
 from portgen.plan.types import (
     DEFAULT_TIMEOUT,
+    UDP_TIMEOUT,
     Group,
     KeyPath,
     Network,
@@ -130,7 +131,8 @@ class _Services:
         sources = self.sources.of(allow)
         ports = self._ports(service, via, path)
         address = self._address(service, via, ports)
-        timeout = _seconds(_own_or(service.timeout, self.defaults.timeout)) or DEFAULT_TIMEOUT
+        written_timeout = _seconds(_own_or(service.timeout, self.defaults.timeout))
+        timeout = written_timeout or DEFAULT_TIMEOUT
         needs_guard = via == "docker" and bool(ports) and sources != (ANY,)
         known = _Known(name, title, ports, address, timeout, path)
         written_route = self._route(service, known)
@@ -167,6 +169,7 @@ class _Services:
             written_route=written_route,
             health=_own_or(service.health, self.defaults.health) or None,
             timeout=timeout,
+            udp_timeout=written_timeout or UDP_TIMEOUT,
             compose_service=service.compose_service or name,
             schedule=service.schedule,
             assigned=str(assigned) if assigned else None,

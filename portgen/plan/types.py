@@ -22,6 +22,7 @@ from portgen.plan.routes import Route, WrittenRoute, own_place
 NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
 DEFAULT_TIMEOUT = 300  # seconds: idle websockets and slow replies outlive nginx's own 60
+UDP_TIMEOUT = 60  # seconds without a datagram after which a forwarder takes a udp peer for gone
 
 KeyPath = key_paths.KeyPath
 
@@ -61,6 +62,7 @@ class Service(Struct, frozen=True):
     written_route: WrittenRoute | None  # as the entry or a default asks for it
     health: str | None
     timeout: int  # seconds
+    udp_timeout: int  # seconds, of its udp ports
     compose_service: str
     schedule: str | None
     assigned: str | None
@@ -171,7 +173,9 @@ class Forwarder(Struct, frozen=True):
     address: Address4
     container_port: int
     sources: tuple[str, ...]
-    timeout: int  # seconds that the other half of a connection may take after one half has closed
+    # Seconds. tcp: how long one half of a connection may go on after the other one has closed. udp: how
+    # long a peer may be silent.
+    timeout: int
     key_path: KeyPath
 
     @property

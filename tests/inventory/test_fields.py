@@ -81,7 +81,7 @@ def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
     assert named["via"].default == f"`{web.via}` in a project with a network, `{cron.via}` without"
     assert named["protocol"].default == f"`{port.protocol}`"
     assert named["status"].default == f"`{web.status}`"
-    assert named["timeout"].default == f"{web.timeout} seconds"
+    assert named["timeout"].default == f"{web.timeout} seconds; udp: {web.udp_timeout}"
     assert named["container_port"].default == "the same number as the host's port"
     assert port.container_port == port.port
     assert [one.container_port for one in many.ports] == [80, 5003]

@@ -146,10 +146,11 @@ def socat(words: list[str]) -> Socat | None:
         transport = "udp"
     bind = _bound(listens, listening[2], options)
     rest = [option for option in listens.options if option.partition("=")[0] not in _WHERE]
-    # A datagram has no half of a connection to wait for.
-    timeout = 0
-    if transport == "tcp":
-        timeout = _seconds(options.pop("-t", "0"))
+    # Datagrams have no half of a connection to wait for: there it is the silence of a peer.
+    limit = "-t"
+    if transport == "udp":
+        limit = "-T"
+    timeout = _seconds(options.pop(limit, "0"))
     rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
     return Socat(Endpoint(port, transport), bind, leads.place, timeout, tuple(rest))
 

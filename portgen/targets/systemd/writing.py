@@ -9,7 +9,6 @@ from portgen.plan.reach import ANY
 from portgen.plan.types import Forwarder, Host
 from portgen.targets import Page
 
-UDP_IDLE = 60  # seconds after which a udp "connection" is over; there is nothing else that ends one
 SOCAT = "/usr/bin/socat"
 
 
@@ -34,8 +33,9 @@ def arguments(forwarder: Forwarder) -> tuple[str, ...]:
     quotes around it and socat finds no `!!EXEC:` in it, which it would run.
 
     backlog: the default of 5 lost 20 to 47 of 300 connections. -t: how long the other half may
-    still take after one half closed; the default of 0.5 s loses slow replies. connect-timeout: a
-    container that is down answers in 1 s, not in 10.
+    still take after one half closed; the default of 0.5 s loses slow replies. -T: how long a udp peer
+    may be silent; nothing else ends a "connection" of datagrams. connect-timeout: a container that is
+    down answers in 1 s, not in 10.
     """
     family, bind = "4", forwarder.bind
     if forwarder.bind == EVERYWHERE6:
@@ -43,7 +43,7 @@ def arguments(forwarder: Forwarder) -> tuple[str, ...]:
     listens = f"LISTEN:{forwarder.port},bind={bind},reuseaddr,fork"
     leads = f"{forwarder.address}:{forwarder.container_port}"
     if forwarder.transport == "udp":
-        return ("-T", str(UDP_IDLE), f"UDP{family}-{listens}", f"UDP4:{leads}")
+        return ("-T", str(forwarder.timeout), f"UDP{family}-{listens}", f"UDP4:{leads}")
     return (
         "-t",
         str(forwarder.timeout),

@@ -34,6 +34,7 @@ holder 172.30.0.26 mail mixed # portgen:mixed
 holder 2550/tcp mail published # portgen:published
 holder 2551/udp mail published # portgen:published
 holder 172.30.0.66 mail published # portgen:published
+holder 172.30.0.58 mail quiet-peers # portgen:quiet-peers
 holder 172.30.0.56 mail udp # portgen:udp
 """
 GUARDED = False
