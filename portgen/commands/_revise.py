@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from portgen import chain, screen
-from portgen.commands import _advice, _options
+from portgen.commands import _advice, _old_ports, _options
 from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked, locked
 from portgen.problem import Exit, PortgenError, Problem
 from portgen.settings import Settings
@@ -22,6 +22,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.edits.edit import Edited
     from portgen.files.diff import Change
+    from portgen.machine.mentions import Mentions
 
 R = TypeVar("R")
 
@@ -136,13 +137,14 @@ def _revise(settings: Settings, make: Make, writing: Writing, lock: Lock | None)
 
 
 class _Revised(NamedTuple):
-    """What an edit does: in words, as a change of the file, and the findings that it adds; and the
-    inventory after it, where that can be loaded."""
+    """What an edit does: in words, as a change of the file, and the findings that it adds; the
+    inventory after it, where that can be loaded; where tracked files still say a port that moved."""
 
     summary: list[str]
     change: Change
     problems: list[Problem]
     after: chain.Checked | None
+    mentions: Mentions | None = None
 
 
 def _read_again(settings: Settings, before: chain.Checked, edited: Edited) -> _Revised:
@@ -162,7 +164,8 @@ def _read_again(settings: Settings, before: chain.Checked, edited: Edited) -> _R
     # The steps on the host follow from the render; it shows them.
     review = compare.of_plans(before.plan, after.plan)._replace(steps=())
     problems = chain.fresh(before.problems, after.problems)
-    return _Revised([*summary.text(review), *edited.notes], change, problems, after)
+    mentions = _old_ports.mentions(settings, review)
+    return _Revised([*summary.text(review), *edited.notes], change, problems, after, mentions)
 
 
 def _show(settings: Settings, revised: _Revised) -> None:
@@ -172,8 +175,9 @@ def _show(settings: Settings, revised: _Revised) -> None:
     if style.format == "json":
         return
     if not style.quiet:
-        if revised.summary:
-            screen.show(screen.items(revised.summary, style) + "\n", style)
+        lines = [*revised.summary, *_old_ports.lines(settings, revised.mentions)]
+        if lines:
+            screen.show(screen.items(lines, style) + "\n", style)
         screen.show(_changes.block(revised.change, style), style)
     screen.problems(revised.problems, style, beside=True)
 
@@ -208,4 +212,6 @@ def _keep(settings: Settings, revised: _Revised | None = None) -> None:
     if revised is None:
         screen.data(records.edit([], [], []))
     else:
-        screen.data(records.edit(revised.summary, revised.problems, [revised.change]))
+        mentions = _old_ports.record(settings, revised.mentions)
+        changes = [revised.change]
+        screen.data(records.edit(revised.summary, revised.problems, changes, mentions))

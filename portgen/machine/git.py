@@ -105,6 +105,30 @@ def untracked(folder: Path, names: Collection[str], sign: str) -> list[str] | No
     return sorted(set(names) - tracked)
 
 
+class Tracked(NamedTuple):
+    """The names of tracked files below the root of a repository, sorted as git has them."""
+
+    root: Path
+    names: tuple[str, ...]
+
+
+def tracked_files(path: Path) -> Tracked:
+    """The regular files that the repository around `path` tracks; no links, no submodules. A name may
+    have bytes that are not UTF-8, as `os.fsencode` writes them. Raises PortgenError where there is no
+    repository, or git can't be asked."""
+    repository, _ = _within(path)
+    listed = run(repository, "ls-files", "-z", "--stage", undecodable="surrogateescape")
+    if listed.returncode != 0:
+        message = f"git can't list {repository.root}: {listed.stderr.strip()}"
+        raise PortgenError(message, Exit.MACHINE)
+    names: dict[str, None] = {}  # while a merge is under way, a file may be listed three times
+    for entry in listed.stdout.split("\0")[:-1]:
+        about, _, name = entry.partition("\t")
+        if about.startswith("100"):
+            names[name] = None
+    return Tracked(repository.root, tuple(names))
+
+
 def contents(folder: Path, revision: str) -> dict[str, bytes]:
     """The files below `folder` as `revision` has them, by their paths below it; of what lies there, if
     `folder` is a link. Empty where the revision lacks them, or they are more than whole.MOST bytes.

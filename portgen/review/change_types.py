@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 
+class Place(TypedDict):
+    """Where something is written: a file, a line and a column, both counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
 class Exposed(TypedDict):
     """What becomes reachable: where, by whom. `until`: where the same visitors found it before;
     `new`: they did not."""
@@ -51,3 +59,19 @@ class Step(TypedDict):
     kind: str
     host: str
     text: str
+
+
+class MentionOfPort(TypedDict):
+    """A line of a tracked file that still says a port that a service left, as `:5007`."""
+
+    port: int
+    place: Place
+
+
+class Mentions(TypedDict):
+    """Those lines: some of them, and how many there are besides. `whole`: all tracked files were
+    looked at."""
+
+    found: list[MentionOfPort]
+    more: int
+    whole: bool

@@ -12,15 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from portgen.review.change_types import Exposed, ServiceChange, Step
-
-
-class Place(TypedDict):
-    """Where something is written: a file, a line and a column, both counted from 1."""
-
-    file: str
-    line: int
-    column: int
+from portgen.review.change_types import Exposed, Mentions, Place, ServiceChange, Step
 
 
 class Problem(TypedDict):
@@ -394,11 +386,13 @@ class Explain(Whole):
 
 class Edit(Whole):
     """What `add`, `move`, `swap` and `remove` print: what the edit means, what is wrong after it
-    that was not before; with --render, what `render` prints."""
+    that was not before; with --render, what `render` prints. `mentions`: where tracked files still
+    say the old ports; null where no port moves, and outside of a git repository."""
 
     summary: list[str]
     problems: list[Problem]
     changes: list[Change]
+    mentions: Mentions | None
     written: bool
     render: Render | None
 

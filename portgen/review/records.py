@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from portgen.problem import Location, PortgenError
     from portgen.problem import Problem as Found
     from portgen.review import compare
-    from portgen.review.change_types import Difference, Exposed, ServiceChange
+    from portgen.review.change_types import (
+        Difference,
+        Exposed,
+        MentionOfPort,
+        Mentions,
+        Place,
+        ServiceChange,
+    )
     from portgen.review.exposure import Exposure
     from portgen.review.record_types import (
         Change,
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
         Init,
         Lint,
         Next,
-        Place,
         Port,
         Ports,
         Problem,
@@ -208,15 +214,29 @@ def verify(problems: Iterable[Found], checks: list[Check]) -> Verify:
     return {**lint(problems), "checks": checks, "counts": counts}
 
 
-def edit(summary: list[str], problems: Iterable[Found], changes: Iterable[FileChange]) -> Edit:
+def edit(
+    summary: list[str],
+    problems: Iterable[Found],
+    changes: Iterable[FileChange],
+    mentions: Mentions | None = None,
+) -> Edit:
     """The result of an edit of the inventory, before it is written."""
     return {
         "summary": summary,
         **lint(problems),
         "changes": [change(changed) for changed in changes],
+        "mentions": mentions,
         "written": False,
         "render": None,
     }
+
+
+def mentions(found: Iterable[tuple[int, str, int]], more: int, whole: bool) -> Mentions:
+    """Lines that still say a port: port, file and line."""
+    listed: list[MentionOfPort] = []
+    for port, file, line in found:
+        listed.append({"port": port, "place": {"file": file, "line": line, "column": 1}})
+    return {"found": listed, "more": more, "whole": whole}
 
 
 def init(files: list[str], hooks: str | None, written: bool, then: str) -> Init:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -9,3 +11,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name.startswith("test_verify") and "need" in item.fixturenames:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.programs)
+
+
+@pytest.fixture
+def canary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that must not appear."""
+    return tmp_path_factory.mktemp("canary") / "ran"

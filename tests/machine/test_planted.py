@@ -25,12 +25,6 @@ History = Callable[[str], Path]
 NOWHERE = "1" * 40
 
 
-@pytest.fixture
-def canary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that must not appear."""
-    return tmp_path_factory.mktemp("canary") / "ran"
-
-
 def command(canary: Path) -> str:
     """A program without arguments that leaves the canary."""
     program = canary.with_name("program")
