@@ -124,6 +124,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Host": {
         "zones": Field("Names for `allow`: `{lan: [192.168.0.0/16], vpn: [10.8.0.0/24]}`."),
         "reserved": Field("Ports that no service may take: `22`, `8000-8099`, or a list."),
+        "ipv6": Field("`false`: everything is rendered for IPv4 only.", "`true`"),
         "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
     },
     "Nginx": {

@@ -62,6 +62,7 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
 
     zones: dict[Name, list[Cidr]] = {}
     reserved: Ports | None = None
+    ipv6: bool = True
     nginx: Nginx | None = None
 
 

@@ -25,7 +25,7 @@ from portgen.plan.facts import (
     by_port,
     single,
 )
-from portgen.plan.ports import Endpoint
+from portgen.plan.ports import Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
 from portgen.plan.types import NGINX, Forwarder, Host, Plan
 from portgen.plan.types import Container as PlannedContainer
@@ -76,7 +76,8 @@ def words(plan: Plan) -> dict[str, Words]:
     for host in plan.hosts:
         found[host.name] = {}
         for word, cidrs in {**projects, **host.zones}.items():
-            sources = frozenset(map(single, cidrs))
+            coming = [cidr for cidr in cidrs if host.ipv6 or not is_ipv6(cidr)]
+            sources = frozenset(map(single, coming))
             found[host.name].update(dict.fromkeys(sources, (word, sources)))
     return found
 

@@ -82,6 +82,7 @@ def _host(
         name=name,
         zones={zone: tuple(map(str, cidrs)) for zone, cidrs in host.zones.items()},
         reserved=host.reserved,
+        ipv6=host.ipv6,
         server=server,
         services=tuple(active),
         routes=tuple(service.route for service in active if service.route is not None),

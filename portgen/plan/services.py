@@ -16,9 +16,9 @@ from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan import addresses
 from portgen.plan.ports import LOOPBACK, PlannedPort
-from portgen.plan.reach import ANY, Reach
+from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute
-from portgen.plan.sources import Sources, bind_of, host_of, is_everybody, served
+from portgen.plan.sources import Sources, bind_of, covers_ipv4, host_of, is_everybody, served
 from portgen.plan.types import (
     DEFAULT_TIMEOUT,
     UDP_TIMEOUT,
@@ -133,7 +133,7 @@ class _Services:
         address = self._address(service, via, ports)
         written_timeout = _seconds(_own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
-        needs_guard = via == "docker" and bool(ports) and sources != (ANY,)
+        needs_guard = via == "docker" and bool(ports) and not covers_ipv4(sources)
         known = _Known(name, title, ports, address, timeout, path)
         written_route = self._route(service, known)
         route = None
@@ -295,7 +295,7 @@ class _Services:
             "path": route.path.replace("{name}", known.name),
             "strip": route.strip,
             "allow": allow,
-            "clients": () if clients == (ANY,) else clients,
+            "clients": () if self.sources.is_all(clients) else clients,
             "closed": bool(allow) and not clients,
             "reach": self._route_reach(allow, clients),
             "auth_file": route.auth_file,

@@ -14,7 +14,7 @@ from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, is_
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.types import has_mapping
 
-_WHOLE_INTERNET = {"0.0.0.0/0", "::/0"}  # both together are `any`; one alone is that family only
+ALL_IPV4, ALL_IPV6 = "0.0.0.0/0", "::/0"  # both together are `any`; one alone is that family only
 
 
 class Sources:
@@ -26,14 +26,17 @@ class Sources:
         self._host = host
         self._zones: dict[str, list[networks.Cidr]] = {}
         self.nginx: model.Nginx | None = None
+        self._ipv6 = True
         if host in inventory.hosts:
             self._zones = inventory.hosts[host].zones
             self.nginx = inventory.hosts[host].nginx
+            self._ipv6 = inventory.hosts[host].ipv6
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.nginx_reach = self._reach_of_nginx()
 
     def of(self, allow: Sequence[str]) -> tuple[str, ...]:
-        """`allow` as CIDRs; `any` swallows the rest."""
+        """`allow` as CIDRs; `any` swallows the rest. On a host without IPv6 they are of IPv4, and
+        `any` is all of it."""
         words = tuple(allow)
         if words not in self._resolved:
             self._resolved[words] = self._resolve(words)
@@ -43,17 +46,29 @@ class Sources:
         """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come
         over loopback too: a project of this host that has no network."""
         clients = self.of(allow)
-        if clients == (ANY,) or not any(map(self._comes_over_loopback, allow)):
+        if self.is_all(clients) or not any(map(self._comes_over_loopback, allow)):
             return clients
-        return tuple(dict.fromkeys((*clients, LOOPBACK, LOOPBACK6)))
+        own = (LOOPBACK, LOOPBACK6) if self._ipv6 else (LOOPBACK,)
+        return tuple(dict.fromkeys((*clients, *own)))
+
+    def is_all(self, sources: tuple[str, ...]) -> bool:
+        """Whether nobody is left out who can come to this host at all."""
+        return sources == self._everybody
+
+    @property
+    def _everybody(self) -> tuple[str, ...]:
+        """ufw makes rules of both families for `any`, and of IPv4 alone for `0.0.0.0/0`."""
+        return (ANY,) if self._ipv6 else (ALL_IPV4,)
 
     def _resolve(self, words: tuple[str, ...]) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for word in words:
             if word == ANY:
-                return (ANY,)
+                return self._everybody
             found.update(dict.fromkeys(self._named(word)))
-        if found.keys() >= _WHOLE_INTERNET:
+        if not self._ipv6:
+            return tuple(source for source in found if not is_ipv6(source))
+        if found.keys() >= {ALL_IPV4, ALL_IPV6}:
             return (ANY,)
         return tuple(found)
 
@@ -120,6 +135,11 @@ def host_of(inventory: model.Inventory, project: model.Project) -> str:
 def is_everybody(sources: Iterable[str]) -> bool:
     """Whether the sources are all of a family, or nearly all of it."""
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
+
+
+def covers_ipv4(sources: Iterable[str]) -> bool:
+    """Whether anybody may come by IPv4."""
+    return not {ANY, ALL_IPV4}.isdisjoint(sources)
 
 
 def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:

@@ -299,6 +299,7 @@ class Host(Struct, frozen=True):
     name: str
     zones: dict[str, tuple[str, ...]]
     reserved: Ports | None
+    ipv6: bool  # otherwise IPv4 only: IPv6 sources let nobody in, and nothing listens there
     server: Server | None
     services: tuple[Service, ...]  # active ones
     routes: tuple[Route, ...]

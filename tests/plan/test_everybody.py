@@ -9,7 +9,7 @@ from tests.estates import planned
 
 TEXT = """\
 version: 1
-hosts: {{box: {{nginx: {{allow: []}}}}}}
+hosts: {{box: {{ipv6: {ipv6}, nginx: {{allow: []}}}}}}
 projects:
   p:
     ports: 5000-5009
@@ -21,8 +21,8 @@ projects:
 """
 
 
-def host(allow: str) -> Host:
-    return planned(TEXT.format(allow=allow)).hosts[0]
+def host(allow: str, ipv6: str = "true") -> Host:
+    return planned(TEXT.format(allow=allow, ipv6=ipv6)).hosts[0]
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,25 @@ def test_a_family_is_opened_only_when_it_is_named(
         mapping for container in box.overrides[0].containers for mapping in container.published
     ] == [published]
     assert box.routes[0].clients == clients
-    assert bool(box.guards) == ("any" not in sources)
+    assert bool(box.guards) == sources.isdisjoint({"any", "0.0.0.0/0"})
+
+
+@pytest.mark.parametrize(
+    ("allow", "sources", "bind", "published", "clients"),
+    [
+        ("[any]", {"0.0.0.0/0"}, "0.0.0.0", "0.0.0.0:5001:5001", ()),
+        ("['::/0', '0.0.0.0/0']", {"0.0.0.0/0"}, "0.0.0.0", "0.0.0.0:5001:5001", ()),
+        ("['::/0']", set(), "127.0.0.1", "127.0.0.1:5001:5001", ()),
+        ("[p, 'fd00::1']", {"172.30.0.0/24"}, "0.0.0.0", "0.0.0.0:5001:5001", ("172.30.0.0/24",)),
+    ],
+)
+def test_on_a_host_without_ipv6_everybody_is_all_of_ipv4(
+    allow: str, sources: set[str], bind: str, published: str, clients: tuple[str, ...]
+) -> None:
+    box = host(allow, ipv6="false")
+    assert {opening.source for opening in box.openings} == sources
+    assert [forwarder.bind for forwarder in box.forwarders] == [bind]
+    assert [container.published for container in box.overrides[0].containers] == [(), (published,)]
+    assert box.routes[0].clients == clients
+    assert box.routes[0].closed == (allow == "['::/0']")
+    assert bool(box.guards) == ("0.0.0.0/0" not in sources)

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of box: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete portgen's rules that are not below
+#   portgen-ufw.sh --dry-run   print what it would do
+#
+# portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
+# changed nor removed, whatever it says. The guard (portgen-after.rules, if there is one) is loaded into the kernel before
+# anything is opened, and removed only when no container needs it. The script never enables or reloads ufw.
+# Exit codes: 0: everything is in force. 3: everything but what was skipped or kept on purpose, which is printed, or ufw is not
+# active. 1: a command failed; while a rule can't be added, none is removed. It can be run again: it finishes what is left.
+exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
+from __future__ import annotations
+
+RULES = """
+ufw allow proto tcp from 0.0.0.0/0 to any port 5000 comment 'portgen:forwarded-any'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5001 comment 'portgen:forwarded-lan'
+ufw allow proto tcp from 0.0.0.0/0 to any port 80 comment 'portgen:nginx'
+ufw allow proto tcp from 0.0.0.0/0 to any port 6001 comment 'portgen:program'
+ufw allow proto tcp from 0.0.0.0/0 to any port 5003 comment 'portgen:published-any'
+ufw allow proto tcp from 192.168.0.0/16 to any port 5004 comment 'portgen:published-lan'
+ufw allow proto tcp from 0.0.0.0/0 to any port 6000 comment 'portgen:unfixed'
+"""
+# Which compose service may publish a port or have an address.
+HOLDERS = """
+holder 172.30.0.16 shop forwarded-any # portgen:forwarded-any
+holder 172.30.0.17 shop forwarded-lan # portgen:forwarded-lan
+holder 172.30.0.18 shop forwarded6 # portgen:forwarded6
+holder 5003/tcp shop published-any # portgen:published-any
+holder 172.30.0.19 shop published-any # portgen:published-any
+holder 5004/tcp shop published-lan # portgen:published-lan
+holder 172.30.0.20 shop published-lan # portgen:published-lan
+holder 6000/tcp bare unfixed # portgen:unfixed
+"""
+GUARDED = True
+
+
+
+sys.exit(main(sys.argv[2:], RULES, HOLDERS, GUARDED, Path(os.path.realpath(sys.argv[1])).parent))
+PORTGEN_UFW
