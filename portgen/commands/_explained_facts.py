@@ -81,6 +81,7 @@ def of_service(asked: Asked, service: Service) -> Facts:
     if service.ports:
         yield "health", service.health
     yield "schedule", service.schedule
+    yield "unit", service.unit
     yield "notes", " ".join((service.notes or "").split())
     yield "written at", str(asked.source.at(service.key_path))
 

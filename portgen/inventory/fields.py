@@ -85,6 +85,9 @@ _SERVICE = {
         "300 seconds; udp: 60",
     ),
     "schedule": Field("When it runs, for a service without a port: one printable line."),
+    "unit": Field(
+        "The systemd unit that runs it, with `via: process` or without a port: `backup.timer`."
+    ),
     "assigned": Field("The day it got its port: `2025-09-22`."),
     "notes": Field("For people; may have several lines."),
     "ignore": Field("`{rule: reason}`: lint rules that say nothing about this service."),

@@ -29,6 +29,7 @@ from portgen.inventory.values import (
     ServerName,
     Size,
     Text,
+    UnitName,
     Value,
 )
 
@@ -142,6 +143,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     compose_service: ComposeName | None = None
     timeout: Duration | UnsetType | None = UNSET
     schedule: Text | None = None
+    unit: UnitName | None = None
     assigned: Date | UnsetType | None = UNSET
     notes: Notes | None = None
     ignore: dict[Name, Text] = {}

@@ -87,6 +87,15 @@ HealthPath = Annotated[
         description="An absolute URL path",
     ),
 ]
+UnitName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\@-]+)?"
+        rf"\.(service|timer|socket|path|target|mount|automount|swap|slice|scope|device){END}",
+        max_length=255,
+        description="A systemd unit with its suffix, such as backup.timer",
+    ),
+]
 # Only what would break a line is refused here; what nginx would misread is the rule route-unsafe's,
 # with better words.
 RoutePath = Annotated[

@@ -255,7 +255,7 @@ def _traces(service: Service) -> set[str]:
     route = service.documented_route
     if route is not None:
         found |= {route.path, route.path.rstrip("/"), route.upstream}
-    for unit in service.units:
+    for unit in service.all_units:
         found |= {unit, unit.removesuffix(".service")}
     return found - {""}
 

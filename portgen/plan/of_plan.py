@@ -136,6 +136,7 @@ def _described(service: PlannedService) -> dict[str, str]:
         "purpose": service.purpose,
         "health": service.health,
         "schedule": service.schedule,
+        "unit": service.unit,
         "assigned": service.assigned,
         "notes": service.notes,
     }

@@ -172,6 +172,7 @@ class _Services:
             udp_timeout=written_timeout or UDP_TIMEOUT,
             compose_service=service.compose_service or name,
             schedule=service.schedule,
+            unit=service.unit,
             assigned=str(assigned) if assigned else None,
             notes=service.notes,
             ignore=service.ignore,

@@ -65,6 +65,7 @@ class Service(Struct, frozen=True):
     udp_timeout: int  # seconds, of its udp ports
     compose_service: str
     schedule: str | None
+    unit: str | None  # that somebody else wrote, and that runs it
     assigned: str | None
     notes: str | None
     ignore: dict[str, str]
@@ -103,6 +104,11 @@ class Service(Struct, frozen=True):
     def in_container(self) -> bool:
         """Whether compose runs it."""
         return self.via != "process" and bool(self.ports)
+
+    @property
+    def all_units(self) -> tuple[str, ...]:
+        """Its forwarders' units, and the one that runs it."""
+        return self.units if self.unit is None else (*self.units, self.unit)
 
     @property
     def has_mapping(self) -> bool:

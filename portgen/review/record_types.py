@@ -129,6 +129,7 @@ class Service(TypedDict):
     backend: str | None
     health: str | None
     schedule: str | None
+    unit: str | None
     assigned: str | None
     notes: str | None
     why: list[Way]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from portgen.inventory import key_paths
 from portgen.inventory.networks import Cidr, HostAddress, Subnet, parse_cidr
 from portgen.inventory.ports import Ports
-from portgen.inventory.values import Duration
+from portgen.inventory.values import Duration, UnitName
 
 
 def test_values_are_compared_by_what_they_mean() -> None:
@@ -59,3 +62,27 @@ def test_only_what_stands_in_a_projects_defaults_is_a_default() -> None:
     assert not key_paths.is_default(key_paths.service("a", "defaults"))
     assert not key_paths.is_default(("hosts", "a", "defaults"))
     assert not key_paths.is_default(key_paths.project("defaults"))
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("backup.timer", True),
+        ("es_api-server.service", True),
+        ("backup@db.timer", True),
+        ("srv-data\\x2dold.mount", True),
+        ("backup@.timer", False),  # a template: systemd runs an instance of it
+        ("@db.timer", False),
+        (".timer", False),
+        ("backup", False),
+        ("backup.cron", False),
+        ("backup.timer\n", False),
+        ("back up.timer", False),
+        ("*.timer", False),
+        ("-/backup.timer", False),
+    ],
+)
+def test_a_unit_has_a_name_of_systemd_s_with_its_suffix(name: str, valid: bool) -> None:
+    kind: Any = UnitName
+    [meta] = kind.__metadata__
+    assert (re.search(meta.pattern, name) is not None) == valid

@@ -48,6 +48,13 @@ def test_ports_that_come_and_go_are_named() -> None:
     assert said(several, MOVE)[0] == "releases port 5055"
 
 
+def test_the_unit_that_runs_a_service_is_a_fact_of_it() -> None:
+    before = MOVE.replace("port: 5001}", "port: 5001, via: process, unit: old.service}")
+    assert said(before, before.replace("old.service", "new.service")) == [
+        "changes its unit: old.service -> new.service"
+    ]
+
+
 @pytest.mark.parametrize("status", ["planned", "retired"])
 def test_a_service_that_is_added_without_being_rendered_reserves_its_port(status: str) -> None:
     before = MOVE.replace("      figures: {title: Figures, port: 5001}\n", "")

@@ -214,10 +214,10 @@ def _by_day(one: Known) -> tuple[str, int, str]:
 
 def _portless_row(one: Known) -> str:
     service = one.service
-    return (
-        f"| **{one.title}** `{service.name}` | {text(service.schedule or NONE)} "
-        f"| {one.purpose} | {service.status} |"
-    )
+    when = text(service.schedule or NONE)
+    if service.unit is not None:
+        when = code(service.unit) if service.schedule is None else f"{when}, {code(service.unit)}"
+    return f"| **{one.title}** `{service.name}` | {when} | {one.purpose} | {service.status} |"
 
 
 def _conflict_rows(host: Host, held: Iterable[Held]) -> Iterator[str]:
@@ -264,7 +264,10 @@ def _listener(entry: Held) -> tuple[str, str, str]:
     """What listens at a port, which program that is, and where it leads."""
     service = entry.by.service
     if service.via in LISTENERS:
-        return f"port {entry.port}", LISTENERS[service.via], "there"
+        listens = LISTENERS[service.via]
+        if service.unit is not None:
+            listens += f", {code(service.unit)}"
+        return f"port {entry.port}", listens, "there"
     bind = service.bind
     if bind == EVERYWHERE6:
         bind = f"[{bind}]"

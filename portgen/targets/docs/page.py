@@ -110,7 +110,7 @@ def _record(one: Known) -> tuple[Any, ...]:
         service.open_to_anyone,
         one.address,
         service.health,
-        service.schedule,
+        " · ".join(filter(None, (service.schedule, service.unit))) or None,
         service.assigned,
         service.notes,
         route.backend if route else None,

@@ -203,6 +203,29 @@ def test_a_service_without_a_port_has_its_schedule(seed: Pages) -> None:
     ]
 
 
+def test_the_unit_that_runs_a_service_is_named() -> None:
+    text = b"""\
+version: 1
+hosts: {here: {}}
+projects:
+  p:
+    ports: 5000-5009
+    services:
+      api: {port: 5000, via: process, unit: api@1.service}
+      backup: {schedule: daily, unit: backup.timer}
+      report: {unit: report.timer}
+"""
+    found = pages(text)
+    rows = [cells(row)[:2] for row in section(found.guide, "## Services without a port")[2:]]
+    assert rows == [
+        ["**backup** `backup`", "daily, `backup.timer`"],
+        ["**report** `report`", "`report.timer`"],
+    ]
+    [api] = section(found.guide, "## How each service is reached")[2:]
+    assert cells(api)[4] == "a program outside Docker, `api@1.service`"
+    assert '"daily · backup.timer"' in found.data
+
+
 def test_a_planned_service_is_in_the_tables_but_nothing_leads_to_it() -> None:
     guide = pages((EVERYTHING / "inventory.yaml").read_bytes()).guide
     assert (
