@@ -113,7 +113,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             "title": draw(_texts(hostile=False)),
             "host": draw(st.sampled_from(hosts)),
             "ports": f"{5000 + 100 * number}-{5099 + 100 * number}",
-            "network": {"name": f"net-{number}", "subnet": f"172.30.{2 * number}.0/23"},
+            "network": draw(_network(number)),
             "defaults": {"allow": draw(st.sampled_from([[], ["lan-zone"]])), "route": "/d/{name}/"},
             "services": {},
         }
@@ -127,6 +127,14 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             _service(free[project], projects)
         )
     return inventory
+
+
+@st.composite
+def _network(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    network = {"name": f"net-{number}", "subnet": f"172.30.{2 * number}.0/23"}
+    if draw(st.booleans()):
+        network["subnet6"] = f"fd00:{number + 1}::/64"
+    return network
 
 
 @st.composite

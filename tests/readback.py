@@ -284,13 +284,18 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
                 planned.network.name,
             )
             subnet = planned.network.subnet
-            assert network["ipam"]["config"] == [
+            pools = [
                 {
                     "subnet": str(subnet),
                     "gateway": str(subnet[1]),
                     "ip_range": f"{subnet[subnet.num_addresses // 2]}/{subnet.prefixlen + 1}",
                 }
             ]
+            subnet6 = planned.network.subnet6
+            if subnet6 is not None:
+                pools.append({"subnet": str(subnet6), "gateway": str(subnet6[1])})
+            assert network["ipam"]["config"] == pools
+            assert network.get("enable_ipv6", False) is (subnet6 is not None)
 
 
 def _check_firewall(host: Host, script: str, guard: str | None) -> None:

@@ -145,7 +145,7 @@ def of_project(asked: Asked, project: Project) -> Facts:
     yield "status", project.status
     yield "ports", str(project.ports or "")
     if project.network is not None:
-        yield "network", f"{project.network.name}, {project.network.subnet}"
+        yield "network", ", ".join((project.network.name, *project.network.subnets))
     yield "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
     if project.ports:
         name = "free"

@@ -198,6 +198,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             REQUIRED,
         ),
         "subnet": Field("An IPv4 network from /8 to /29: `172.30.0.0/24`.", REQUIRED),
+        "subnet6": Field("An IPv6 network besides, from /64 to /124: `fd00:1::/64`."),
     },
     "Compose": {"file": Field("A path, relative to the inventory's folder.", REQUIRED)},
     "Group": {

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from portgen.inventory.networks import Cidr, HostAddress, Subnet
+from portgen.inventory.networks import Cidr, HostAddress, Subnet, Subnet6
 from portgen.inventory.ports import Port, Ports
 from portgen.inventory.values import (
     Allowed,
@@ -72,6 +72,7 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: NetworkName
     subnet: Subnet
+    subnet6: Subnet6 | None = None
 
 
 class Compose(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,13 @@ from portgen.inventory.values import Refused, Value
 Address4 = ipaddress.IPv4Address
 
 
+Address6 = ipaddress.IPv6Address
+
+
 Network4 = ipaddress.IPv4Network
+
+
+Network6 = ipaddress.IPv6Network
 
 
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -69,6 +75,30 @@ class Subnet(_Network):
             raise ValueError(f"{raw}: a network can't have these addresses; take one of {private}")
         if not 8 <= network.prefixlen <= 29:
             raise ValueError(f"{raw}: a Docker network needs a prefix from /8 to /29")
+        return cls(network)
+
+
+class Subnet6(_Network):
+    """The IPv6 network of a Docker bridge: `fd00:1::/64`. docker 20.10 takes none above /64."""
+
+    network: Network6
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": patterns.SUBNET6,
+        "description": "An IPv6 network from /64 to /124, such as fd00:1::/64",
+    }
+
+    @classmethod
+    def parse(cls, raw: object) -> Subnet6:
+        if not isinstance(raw, str) or "/" not in raw:
+            raise ValueError(f"{raw!r} is not an IPv6 subnet such as fd00:1::/64")
+        network = parse_cidr(raw)
+        if not isinstance(network, ipaddress.IPv6Network):
+            raise Refused(f"{raw} is an IPv4 network", "write it as `subnet`")
+        if network.is_loopback or network.is_multicast or network.is_link_local:
+            raise ValueError(f"{raw}: a network can't have these addresses; take one of fd00::/8")
+        if not 64 <= network.prefixlen <= 124:
+            raise ValueError(f"{raw}: a Docker network needs a prefix from /64 to /124 in IPv6")
         return cls(network)
 
 

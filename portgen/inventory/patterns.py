@@ -37,6 +37,9 @@ IPV4 = f"^{_ADDRESS}{END}"
 CIDR = f"^({_ADDRESS}(/0?{up_to(32)})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/{up_to(128)})?){END}"
 # Not of `this` network, loopback, multicast or reserved; from /8 to /29.
 SUBNET = rf"^(?!0\.|127\.|22[4-9]\.|2[3-5][0-9]\.){_ADDRESS}/(0{{0,2}}[89]|0?[12][0-9]){END}"
+# From /64 to /124; neither link-local nor multicast.
+_PREFIX6 = r"0?6[4-9]|0?[7-9][0-9]|1[01][0-9]|12[0-4]"
+SUBNET6 = rf"^(?![Ff][Ff]|[Ff][Ee][89AaBb])[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*/({_PREFIX6}){END}"
 
 _NO_SUCH_DAY = r"0000|[0-9]{4}-(02|04|06|09|11)-31|[0-9]{4}-02-30"
 DATE = f"^(?!{_NO_SUCH_DAY})[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){END}"

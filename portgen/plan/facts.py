@@ -80,6 +80,14 @@ class Network(Struct, frozen=True):
     """A Docker network."""
 
     subnet: str
+    subnet6: str | None = None
+
+    @property
+    def subnets(self) -> str:
+        """`172.30.0.0/24`, or `172.30.0.0/24 and fd00:1::/64`."""
+        if self.subnet6 is None:
+            return self.subnet
+        return f"{self.subnet} and {self.subnet6}"
 
 
 class Opening(Struct, frozen=True):
@@ -147,7 +155,7 @@ class Facts(NamedTuple):
 
     services: dict[Key, Service]
     nginx: dict[str, Nginx]
-    networks: dict[Key, str]  # a Docker network's subnet
+    networks: dict[Key, Network]
     words: dict[str, Words]
 
 

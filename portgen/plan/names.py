@@ -295,7 +295,9 @@ def _around(plan: Plan, network: str) -> list[Subject]:
     """The projects and zones whose networks have an address, or are a network."""
     found = []
     for project in plan.projects:
-        if project.network is not None and is_within(network, str(project.network.subnet)):
+        if project.network is not None and any(
+            is_within(network, subnet) for subnet in project.network.subnets
+        ):
             found.append(Subject("project", project.name, project=project))
     for host in plan.hosts:
         for zone, cidrs in host.zones.items():

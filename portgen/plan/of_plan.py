@@ -17,6 +17,7 @@ from portgen.plan.facts import (
     Facts,
     Guard,
     Key,
+    Network,
     Nginx,
     Route,
     Service,
@@ -30,6 +31,7 @@ from portgen.plan.routes import Route as PlannedRoute
 from portgen.plan.types import NGINX, Forwarder, Host, Plan
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
+from portgen.plan.types import Network as PlannedNetwork
 from portgen.plan.types import Service as PlannedService
 
 
@@ -52,7 +54,7 @@ def _by_key(plan: Plan) -> dict[Key, PlannedService]:
 def of(plan: Plan, keys: Collection[Key]) -> Facts:
     """The facts that follow from a plan: of the services in `keys`, and of the hosts."""
     services: dict[Key, Service] = {}
-    networks: dict[Key, str] = {}
+    networks: dict[Key, Network] = {}
     for host in plan.hosts:
         parts = _Parts(host)
         for project in host.projects:
@@ -62,7 +64,7 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
                     services[key] = parts.service(service)
         for override in host.overrides:
             if override.network is not None:
-                networks[Key(host.name, override.network.name)] = str(override.network.subnet)
+                networks[Key(host.name, override.network.name)] = _network(override.network)
     return Facts(services, {host.name: _nginx(host) for host in plan.hosts}, networks, words(plan))
 
 
@@ -71,7 +73,7 @@ def words(plan: Plan) -> dict[str, Words]:
     projects = {}
     for project in plan.projects:
         if project.network is not None:
-            projects[project.name] = (str(project.network.subnet),)
+            projects[project.name] = project.network.subnets
     found: dict[str, Words] = {}
     for host in plan.hosts:
         found[host.name] = {}
@@ -155,6 +157,13 @@ def _container(service: PlannedService, file: str, container: PlannedContainer) 
         address,
         container.published,
     )
+
+
+def _network(network: PlannedNetwork) -> Network:
+    subnet6 = None
+    if network.subnet6 is not None:
+        subnet6 = str(network.subnet6)
+    return Network(str(network.subnet), subnet6)
 
 
 def _unit(forwarder: Forwarder) -> Unit:

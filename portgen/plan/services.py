@@ -73,7 +73,8 @@ def _network(network: model.Network | None, path: KeyPath) -> Network | None:
     subnet = network.subnet.network
     _, upper_half = subnet.subnets(prefixlen_diff=1)
     gateway = subnet.network_address + 1
-    return Network(network.name, subnet, gateway, upper_half, (*path, "network"))
+    subnet6 = network.subnet6.network if network.subnet6 else None
+    return Network(network.name, subnet, gateway, upper_half, subnet6, (*path, "network"))
 
 
 def _own_or(own: T | UnsetType, default: T | UnsetType) -> T | UnsetType:

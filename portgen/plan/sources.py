@@ -81,7 +81,7 @@ class Sources:
             network = self._inventory.projects[word].network
             if network is None:
                 return []
-            return [str(network.subnet)]
+            return subnets_of(network)
         cidr = cidr_of(word)
         if cidr is None:
             return []
@@ -102,6 +102,14 @@ class Sources:
         if project is None or project.network is not None or word in self._zones:
             return False
         return host_of(self._inventory, project) == self._host
+
+
+def subnets_of(network: model.Network) -> list[str]:
+    """The addresses from which a project's containers come."""
+    found = [str(network.subnet)]
+    if network.subnet6 is not None:
+        found.append(str(network.subnet6))
+    return found
 
 
 @lru_cache(maxsize=4096)

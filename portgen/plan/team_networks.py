@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from portgen.formats.compose import TeamFile, joined
-from portgen.inventory.networks import Address4
+from portgen.inventory.networks import Address4, Address6, Network6
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
 from portgen.plan.types import Container, KeyPath, Network, Override
 from portgen.problem import Severity, listed
@@ -91,12 +91,15 @@ def _differences(
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """What a definition says that portgen's does not: where, what, and what portgen's has."""
     plain = {"name": network.name, "driver": "bridge"}
+    families = {"enable_ipv4"}
+    if network.subnet6 is not None:
+        families.add("enable_ipv6")
     for key, value in entry.items():
         if key.startswith("x-") or _says_nothing(value):
             continue
         if key == "ipam":
             yield from _ipam_differences(value, network)
-        elif key == "enable_ipv4" and _is_true(value):
+        elif key in families and _is_true(value):
             continue
         elif value != plain.get(key) and not is_unknown(value):
             yield (key,), shown(value), _ours(plain.get(key))
@@ -120,7 +123,8 @@ def _ipam_differences(
 def _pool_differences(
     index: int, pool: Any, network: Network
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """The same for one item of `ipam.config`: portgen's definition has one, the first."""
+    """The same for one item of `ipam.config`: portgen's definition has IPv4's, then IPv6's, if it
+    has that."""
     ours = {}
     if index == 0:
         ours = {
@@ -128,6 +132,8 @@ def _pool_differences(
             "gateway": str(network.gateway),
             "ip_range": str(network.ip_range),
         }
+    elif index == 1 and network.subnet6 is not None:
+        ours = {"subnet": str(network.subnet6), "gateway": str(network.gateway6)}
     if not isinstance(pool, dict):
         return
     for field, value in pool.items():
@@ -178,7 +184,9 @@ def _of_addresses(override: Override, network: Network, team: TeamFile) -> Itera
             written = there.get(key)
             if not written or is_unknown(written):
                 continue
-            if service in ours:
+            if key == "ipv6_address" and network.subnet6 is not None:
+                trouble = _trouble6(str(written), network, network.subnet6)
+            elif service in ours:
                 trouble = _own_address_trouble(str(written), ours[service], network)
             else:
                 trouble = _address_trouble(str(written), service, network, holders)
@@ -206,6 +214,20 @@ def _parsed(written: str) -> Address4 | None:
 def _not_ipv4(network: Network) -> _Trouble:
     hint = f"remove it there: {network.name} has no IPv6"
     return _Trouble("which is IPv4 only", hint, network.key_path)
+
+
+def _trouble6(written: str, network: Network, subnet6: Network6) -> _Trouble | None:
+    """Of an address in IPv6: portgen gives none, so a team's own may be any of the network's."""
+    try:
+        inside = Address6(written) in subnet6
+    except ValueError:
+        inside = False
+    if inside:
+        return None
+    hint = "write one of those, or leave `ipv6_address` out there"
+    return _Trouble(
+        f"which is outside of {subnet6}: docker would refuse it", hint, network.key_path
+    )
 
 
 def _own_address_trouble(written: str, container: Container, network: Network) -> _Trouble | None:

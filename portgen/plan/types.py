@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from portgen.inventory import key_paths, model
-from portgen.inventory.networks import Address4, Network4
+from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
 from portgen.plan.reach import Reach
@@ -234,7 +234,22 @@ class Network(Struct, frozen=True):
     subnet: Network4
     gateway: Address4  # left out, docker would take the first address of `ip_range`
     ip_range: Network4
+    subnet6: Network6 | None
     key_path: KeyPath
+
+    @property
+    def gateway6(self) -> Address6 | None:
+        """The first address in IPv6. It is written out, so that what docker has can be compared."""
+        if self.subnet6 is None:
+            return None
+        return self.subnet6.network_address + 1
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """Its addresses, IPv4 first: whoever sits in it comes from one of them."""
+        if self.subnet6 is None:
+            return (str(self.subnet),)
+        return str(self.subnet), str(self.subnet6)
 
 
 class Override(Struct, frozen=True):

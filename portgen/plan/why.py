@@ -112,7 +112,7 @@ class _Names:
                 yield Cause("zone", zone, self.host.zones[word], word)
             elif project is not None and project.network is not None:
                 subnet = (*project.network.key_path, "subnet")
-                yield Cause("project", subnet, (str(project.network.subnet),), word)
+                yield Cause("project", subnet, project.network.subnets, word)
             elif project is not None:
                 yield Cause("on-the-host", project.key_path, (), word)
             elif cidr_of(word) is None:

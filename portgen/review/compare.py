@@ -209,4 +209,4 @@ def _networks(before: Facts, after: Facts) -> Iterator[NetworkChange]:
     for key in sorted(before.networks.keys() & after.networks.keys()):
         old, new = before.networks[key], after.networks[key]
         if old != new:
-            yield NetworkChange(key.host, key.name, old, new)
+            yield NetworkChange(key.host, key.name, old.subnets, new.subnets)

@@ -69,7 +69,7 @@ class Subjects:
         """A project as a whole, and what is free in it."""
         network: Network | None = None
         if project.network is not None:
-            network = {"name": project.network.name, "subnet": str(project.network.subnet)}
+            network = _network(project.network)
         self.projects.append(
             {
                 "name": project.name,
@@ -282,6 +282,13 @@ def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:
         "below": _neighbour(vacancy.below, at),
         "above": _neighbour(vacancy.above, at),
     }
+
+
+def _network(network: types.Network) -> Network:
+    subnet6 = None
+    if network.subnet6 is not None:
+        subnet6 = str(network.subnet6)
+    return {"name": network.name, "subnet": str(network.subnet), "subnet6": subnet6}
 
 
 def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:

@@ -112,7 +112,7 @@ class _OfNoService(NamedTuple):
     """A file's lines of no service that are not read as facts, and the networks in it."""
 
     lines: list[str]
-    networks: dict[str, str]
+    networks: dict[str, Network]
 
 
 def _of_no_service(path: str, text: str) -> _OfNoService:
@@ -121,7 +121,7 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
     networks = {}
     for statement in _read(_target(path), {path: rest}):
         if isinstance(statement.fact, Network):
-            networks[statement.name] = statement.fact.subnet
+            networks[statement.name] = statement.fact
         elif statement.fact is not None and not isinstance(statement.fact, Nginx):
             continue
         for number in range(statement.first, min(statement.last, len(lines)) + 1):
@@ -190,7 +190,7 @@ class _Gathered:
     def __init__(self) -> None:
         self.services: dict[Key, _Found] = {}
         self.hosts: dict[str, Nginx] = {}
-        self.networks: dict[Key, str] = {}
+        self.networks: dict[Key, Network] = {}
 
     def add(self, host: str, files: Mapping[str, str], statements: Iterable[Statement]) -> None:
         """The files of one target on one host, and what they state."""
@@ -221,7 +221,7 @@ class _Gathered:
         if isinstance(fact, Nginx):
             self.hosts[host] = _joined(self.hosts.get(host, Nginx()), fact)
         elif isinstance(fact, Network):
-            self.networks[Key(host, name)] = fact.subnet
+            self.networks[Key(host, name)] = fact
 
 
 # What the files of a target on a host state: most of it is the same before and after a change.

@@ -142,6 +142,7 @@ class Network(TypedDict):
 
     name: str
     subnet: str
+    subnet6: str | None
 
 
 class Project(TypedDict):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from portgen.plan.facts import Facts, Key, Nginx, Route, Service
+from portgen.plan.facts import Facts, Key, Network, Nginx, Route, Service
 from portgen.plan.ports import Endpoint
 from portgen.review.firewall import Rule, Rules
 from portgen.review.turnover import (
@@ -282,28 +282,41 @@ def _units(host: str, turnover: Turnover) -> Iterator[Step]:
 
 def _networks(host: str, before: Facts, after: Facts) -> Iterator[RemoveNetwork]:
     """The Docker networks that must go before any container comes back."""
-    for key, subnet in sorted(before.networks.items()):
-        if key.host != host or after.networks.get(key) == subnet:
+    for key, network in sorted(before.networks.items(), key=_by_key):
+        if key.host != host or after.networks.get(key) == network:
             continue
+        step = RemoveNetwork(host=host, network=key.name, subnet=network.subnets)
         if key in after.networks:
-            becomes = after.networks[key]
-            yield RemoveNetwork(host=host, network=key.name, subnet=subnet, becomes=becomes)
+            yield structs.replace(step, becomes=after.networks[key].subnets)
             continue
-        heirs = _heirs(host, subnet, after)
+        heirs = _heirs(host, network, after)
         if heirs:
-            yield RemoveNetwork(host=host, network=key.name, subnet=subnet, heirs=heirs)
+            yield structs.replace(step, heirs=heirs)
 
 
-def _heirs(host: str, subnet: str, after: Facts) -> tuple[str, ...]:
-    """The networks that get a part of a subnet."""
+def _by_key(item: tuple[Key, Network]) -> Key:
+    return item[0]
+
+
+def _heirs(host: str, network: Network, after: Facts) -> tuple[str, ...]:
+    """The networks that get a part of the addresses of one."""
     found = []
-    for key, wanted in sorted(after.networks.items()):
-        if key.host == host and _network(wanted).overlaps(_network(subnet)):
+    for key, wanted in sorted(after.networks.items(), key=_by_key):
+        if key.host == host and _overlap(network, wanted):
             found.append(key.name)
     return tuple(found)
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _overlap(one: Network, other: Network) -> bool:
+    """Whether two networks have addresses in common, of either family."""
+    if _parsed(one.subnet).overlaps(_parsed(other.subnet)):
+        return True
+    if one.subnet6 is None or other.subnet6 is None:
+        return False
+    return _parsed(one.subnet6).overlaps(_parsed(other.subnet6))
+
+
+def _parsed(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(text, strict=False)  # a hand edit may have host bits
 
 

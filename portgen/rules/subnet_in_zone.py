@@ -21,10 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.inventory.networks import parse_cidr
+from portgen.inventory.networks import AnyNetwork, parse_cidr
 from portgen.inventory.ranges import Owned, addresses
-from portgen.plan.ports import is_ipv6
-from portgen.plan.types import Plan
+from portgen.plan.types import Host, Network, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,23 +33,37 @@ ABOUT = "projects"
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        zones: list[tuple[range, str]] = []
-        for name, cidrs in host.zones.items():
-            for cidr in cidrs:
-                network = parse_cidr(cidr)
-                if not is_ipv6(cidr) and network.prefixlen > 1:
-                    zones.append((addresses(network), name))
-        owned = Owned(zones)
+        zones = {4: _zones(host, 4), 6: _zones(host, 6)}
         for project in host.projects:
             if project.network is None:
                 continue
-            found = owned.over(addresses(project.network.subnet))
-            if found is not None:
+            for field, subnet in _subnets(project.network):
+                found = zones[subnet.version].over(addresses(subnet))
+                if found is None:
+                    continue
                 _, name = found
                 yield Finding(
-                    (*project.network.key_path, "subnet"),
-                    f"{project.network.subnet} overlaps the zone {name} ({{line}}): "
+                    (*project.network.key_path, field),
+                    f"{subnet} overlaps the zone {name} ({{line}}): "
                     f"its containers may go where {name} may",
                     "take a subnet outside, or narrow the zone",
                     (*host.key_path, "zones", name),
                 )
+
+
+def _zones(host: Host, version: int) -> Owned[str]:
+    """The zones' networks of one family. One that is all of it, or half, contains everything."""
+    found: list[tuple[range, str]] = []
+    for name, cidrs in host.zones.items():
+        for cidr in cidrs:
+            network = parse_cidr(cidr)
+            if network.version == version and network.prefixlen > 1:
+                found.append((addresses(network), name))
+    return Owned(found)
+
+
+def _subnets(network: Network) -> Iterator[tuple[str, AnyNetwork]]:
+    """Each subnet with the field that says it."""
+    yield "subnet", network.subnet
+    if network.subnet6 is not None:
+        yield "subnet6", network.subnet6

@@ -161,6 +161,32 @@ def test_what_says_the_same_or_nothing_is_no_contradiction(
     assert findings(portgen) == []
 
 
+@pytest.fixture
+def six(shop: Path) -> Path:
+    """The same project, with IPv6 in its network."""
+    subnet = "subnet: 172.31.8.0/24"
+    text = INVENTORY.replace(subnet, f"{subnet}, subnet6: 'fd00:8::/64'")
+    (shop / "inventory.yaml").write_text(text)
+    return shop
+
+
+def test_a_network_with_ipv6_may_be_said_to_have_it(six: Path, portgen: Portgen):
+    pools = "{subnet: 172.31.8.0/24}, {subnet: 'fd00:8::/64', gateway: 'fd00:8::1'}"
+    tail = f"networks:\n  shop-net: {{enable_ipv6: true, ipam: {{config: [{pools}]}}}}\n"
+    inside = "{image: x, networks: {shop-net: {ipv6_address: 'fd00:8::7'}}}"
+    base(six, tail, mail=inside)
+    assert findings(portgen) == []
+
+
+def test_another_subnet_or_address_in_ipv6_is_a_contradiction(six: Path, portgen: Portgen):
+    pools = "{subnet: 172.31.8.0/24}, {subnet: 'fd00:9::/64'}"
+    outside = "{image: x, networks: {shop-net: {ipv6_address: 'fd00:9::7'}}}"
+    base(six, f"networks:\n  shop-net: {{ipam: {{config: [{pools}]}}}}\n", mail=outside)
+    address, definition = findings(portgen)
+    assert definition.startswith(NET.format(line=7, what="subnet: fd00:9::/64"))
+    assert "mail the address fd00:9::7 in shop-net, which is outside of fd00:8::/64" in address
+
+
 @pytest.mark.parametrize(
     "written",
     ["{name: shop-net}", "{external: true, name: shop-net}", "{external: {name: shop-net}}"],

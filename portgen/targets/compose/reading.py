@@ -152,8 +152,14 @@ def _network(value: Any) -> Network | None:
     """A network with a subnet; None where compose lets docker choose one, or the subnet is not
     one."""
     try:
-        subnet = str(value["ipam"]["config"][0]["subnet"])
-        ipaddress.ip_network(subnet, strict=False)
+        pools = value["ipam"]["config"]
+        subnets = [str(pool["subnet"]) for pool in pools]
+        families = [ipaddress.ip_network(subnet, strict=False).version for subnet in subnets]
     except (LookupError, TypeError, ValueError):
         return None
-    return Network(subnet)
+    if 4 not in families:
+        return None
+    subnet6 = None
+    if 6 in families:
+        subnet6 = subnets[families.index(6)]
+    return Network(subnets[families.index(4)], subnet6)

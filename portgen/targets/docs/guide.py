@@ -106,7 +106,7 @@ def _section(project: Project, held: list[Held], free: Free) -> Section:
     if project.ports is not None:
         owned, ports = project.ports.ranges, str(project.ports)
     if project.network is not None:
-        network = f"{code(project.network.name)}, {code(str(project.network.subnet))}"
+        network = ", ".join(map(code, (project.network.name, *project.network.subnets)))
     return Section(
         title=text(project.title),
         ports=ports,

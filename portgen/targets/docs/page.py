@@ -60,7 +60,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
                 "free": _pairs(free[project.name, None]),
                 "groups": groups,
                 "shared_by": project.shared_by,
-                "network": f"{project.network.name}, {project.network.subnet}"
+                "network": ", ".join((project.network.name, *project.network.subnets))
                 if project.network
                 else None,
             }
