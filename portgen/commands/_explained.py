@@ -239,7 +239,7 @@ def _span_cells(span: Span) -> tuple[str, ...]:
         whose = span.project.name
         if span.group is not None:
             whose += f"/{span.group.name}"
-    return _spelled(span.ports), f"({span.state})", "-", "-", whose
+    return str(span), f"({span.state})", "-", "-", whose
 
 
 def _spelled(ports: range) -> str:

@@ -173,7 +173,7 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
     yield "purpose", group.purpose
     yield "project", f"{_titled(project)} on {project.host}"
     yield "ports", f"{group.ports}: {registry.held_count(project, group.ports)} held"
-    yield "free", f"{room.size}: {spelled(room.ranges[:8])}" if room.size else "none"
+    yield "free", f"{room.size}: {spelled(room.parts[:8])}" if room.size else "none"
     yield "to take one", f"portgen add NAME --project {project.name} --group {group.name}"
     yield "written at", str(asked.source.at(group.key_path))
 
@@ -310,8 +310,11 @@ def of_vacancy(asked: Asked, vacancy: Vacancy) -> Facts:
             place = at(binding.key_path)
             yield name, f"{binding.endpoint.short} {binding.holder} ({place})"
     if vacancy.free:
-        project = vacancy.owners[0].project.name
-        yield "to take it", f"portgen add NAME --project {project} --port {vacancy.port}"
+        owner = vacancy.owners[0]
+        command = f"portgen add NAME --project {owner.project.name} --port {vacancy.port}"
+        if owner.transports == ("udp",):
+            command += " --protocol udp"
+        yield "to take it", command
 
 
 def _owner_facts(source: Source, owner: Owner) -> Facts:

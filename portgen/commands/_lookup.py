@@ -11,6 +11,7 @@ from portgen.problem import Exit, PortgenError, did_you_mean, listed
 
 if TYPE_CHECKING:
     from portgen.plan.names import Subject
+    from portgen.plan.ports import Transport
     from portgen.plan.types import Group, Plan, Project, Service
 
 T = TypeVar("T")
@@ -103,7 +104,12 @@ def _found(what: str, name: str, known: dict[str, T], of: str = "") -> T:
 
 
 def no_room(
-    planned: Plan, project: Project, group: str | None, count: int = 1, free: int = 0
+    planned: Plan,
+    project: Project,
+    group: str | None,
+    transport: Transport,
+    count: int = 1,
+    free: int = 0,
 ) -> PortgenError:
     """Why `count` free ports can't be had (there are `free`), and where there still are some."""
     where = project.name
@@ -114,11 +120,13 @@ def no_room(
     has = "no free port"
     if free:
         has = f"{free} free port{'s' if free > 1 else ''}, not {count}"
-    hint = _room_hint(planned, project, group)
+    if project.ports is not None and project.ports.by_protocol:
+        has += f" for {transport}"
+    hint = _room_hint(planned, project, group, transport)
     return PortgenError(f"{where} has {has}", Exit.DIFFERENT, hint=hint)
 
 
-def _room_hint(planned: Plan, project: Project, group: str | None) -> str:
+def _room_hint(planned: Plan, project: Project, group: str | None, transport: Transport) -> str:
     from portgen.plan import registry
 
     if project.ports is None:
@@ -126,9 +134,13 @@ def _room_hint(planned: Plan, project: Project, group: str | None) -> str:
     rooms, named = [], None
     for room in registry.rooms(planned, project):
         name = room.group.name if room.group is not None else None
-        if not room.size or name == group:
+        size = sum(len(part.ports) for part in room.parts if part.is_of(transport))
+        if name == group and room.size > size:
+            other = "udp" if transport == "tcp" else "tcp"
+            return f"`--protocol {other}` finds a port there"
+        if not size or name == group:
             continue
-        rooms.append(f"{name or 'outside the groups'} ({room.size})")
+        rooms.append(f"{name or 'outside the groups'} ({size})")
         named = named or name
     if rooms:
         hint = f"free ports are in: {listed(rooms)}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from portgen.edits.edit import Edited
     from portgen.inventory.source import Source
-    from portgen.plan.types import Plan, Project, Service
+    from portgen.plan.types import Project, Service
 
 
 @click.command(
@@ -102,7 +102,7 @@ def command(
     def make(checked: chain.Checked) -> Edited:
         owner = find_project(checked.plan, project)
         _refuse_known(checked, owner, name)
-        taken = port or _free_port(checked.plan, owner, group)
+        taken = port or _free_port(checked, owner, group, given["protocol"])
         return _added(checked.source, owner.name, name, {"port": taken, **fields})
 
     return revise(settings, make, writing)
@@ -133,15 +133,20 @@ def _refuse_known(checked: chain.Checked, project: Project, name: str) -> None:
             raise PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 
-def _free_port(planned: Plan, project: Project, group: str | None) -> int:
+def _free_port(
+    checked: chain.Checked, project: Project, group: str | None, protocol: str | None
+) -> int:
     """Raises PortgenError where the project, or its group, has no free port."""
     from portgen.plan.free import free_ports
+    from portgen.plan.ports import transport_of
 
     if group is not None:
         find_group(project, group)
-    port = next(free_ports(planned, project, group), None)
+    usual = checked.source.inventory.projects[project.name].defaults.protocol or "http"
+    transport = transport_of(protocol or usual)
+    port = next(free_ports(checked.plan, project, group, transport), None)
     if port is None:
-        raise no_room(planned, project, group)
+        raise no_room(checked.plan, project, group, transport)
     return port
 
 

@@ -86,7 +86,8 @@ def _ways_out(checked: chain.Checked, service: Service, binding: Binding) -> str
     hints = []
     if binding.project is not None:
         hints.append(f"`portgen swap {service.name} {binding.holder}` exchanges the two")
-    free = next(free_ports(checked.plan, find_project(checked.plan, service.project)), None)
+    project = find_project(checked.plan, service.project)
+    free = next(free_ports(checked.plan, project, transport=binding.transport), None)
     if free is not None:
         hints.append(f"next free: {free}")
     return "; ".join(hints) or None

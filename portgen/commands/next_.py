@@ -31,13 +31,25 @@ Examples:
     help="How many.",
 )
 @click.option(
+    "--protocol",
+    type=click.Choice(["http", "tcp", "udp"]),
+    default="http",
+    show_default=True,
+    help="What it will speak, where PROJECT owns ports of tcp or udp alone.",
+)
+@click.option(
     "--live",
     is_flag=True,
     help="Skip ports that any program on this machine listens on (uses `ss`).",
 )
 @with_settings
 def command(
-    settings: Settings, project: str | None, group: str | None, count: int, live: bool
+    settings: Settings,
+    project: str | None,
+    group: str | None,
+    count: int,
+    protocol: str,
+    live: bool,
 ) -> int:
     """Print the next free port of PROJECT, which may be left out where there is only one.
 
@@ -45,6 +57,7 @@ def command(
     planned for another group.
     """
     from portgen.plan.free import free_ports
+    from portgen.plan.ports import transport_of
 
     _, planned = chain.plan(settings)
     owner = find_project(planned, project)
@@ -52,7 +65,8 @@ def command(
         find_group(owner, group)
     listening = _listening() if live else {}
     free: list[int] = []
-    for port in free_ports(planned, owner, group):
+    transport = transport_of(protocol)
+    for port in free_ports(planned, owner, group, transport):
         if len(free) == count:
             break
         if port in listening:
@@ -61,7 +75,7 @@ def command(
         else:
             free.append(port)
     if len(free) < count:
-        raise no_room(planned, owner, group, count, len(free))
+        raise no_room(planned, owner, group, transport, count, len(free))
     if settings.style.format == "json":
         from portgen.review import records
 

@@ -117,9 +117,7 @@ def _print_free(rooms: Sequence[Room], style: Style) -> None:
 
 
 def _ranges(room: Room) -> list[str]:
-    from portgen.inventory.ports import spelled
-
-    return [spelled([part]) for part in room.ranges] or ["-"]
+    return [str(part) for part in room.parts] or ["-"]
 
 
 def _wrapped(ranges: Sequence[str]) -> Iterator[str]:

@@ -126,7 +126,9 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "Host": {
         "zones": Field("Names for `allow`: `{lan: [192.168.0.0/16], vpn: [10.8.0.0/24]}`."),
-        "reserved": Field("Ports that no service may take: `22`, `8000-8099`, or a list."),
+        "reserved": Field(
+            "Ports that no service may take: `22`, `8000-8099`, `53/udp`, or a list."
+        ),
         "ipv6": Field("`false`: everything is rendered for IPv4 only.", "`true`"),
         "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
     },
@@ -164,8 +166,9 @@ FIELDS: dict[str, dict[str, Field]] = {
         "status": Field("`active`, `planned` or `retired`, for all its services.", "`active`"),
         "host": Field("The name of its host.", "the only host; required where there are several"),
         "ports": Field(
-            "What it owns: `5000-5399`, `5432`, or a list without a port twice. Two projects of a "
-            "host may not share a port.",
+            "What it owns: `5000-5399`, `5432`, or a list without a port twice. `443` is of tcp and "
+            "udp, as far as nobody else holds it; `443/udp` of udp alone. Two projects of a host may "
+            "not share a port.",
             "none: its services take ports that no other project owns",
         ),
         "network": Field(
@@ -203,7 +206,10 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Compose": {"file": Field("A path, relative to the inventory's folder.", REQUIRED)},
     "Group": {
         "name": Field("What `portgen next --group` and `add --group` call it.", REQUIRED),
-        "ports": Field("`5031-5040`, a port, or a list; all of them the project's.", REQUIRED),
+        "ports": Field(
+            "`5031-5040`, a port, or a list; with `/tcp` or `/udp`, or of both. All are the project's.",
+            REQUIRED,
+        ),
         "purpose": Field("What it is for, on the port pages: one printable line."),
     },
     "Defaults": {name: _SERVICE[name] for name in OF_DEFAULTS},

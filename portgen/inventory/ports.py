@@ -1,4 +1,4 @@
-"""Ports as people write them: one, or ranges of them.
+"""Ports as people write them: one, or ranges of them, of one protocol or of both.
 
 In: a value as YAML gave it. Out: `Ports`, or ValueError with what is wrong with it; ranges as text.
 Pure.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from msgspec import Meta
 
@@ -19,11 +19,33 @@ from portgen.inventory.values import Refused, Value, as_text
 Port = Annotated[int, Meta(ge=1, le=65535, description="A port, 1 to 65535")]
 
 
-class Ports(Value):
-    """Port ranges, each inclusive: `5000-5399`, `5432`, or a list of them. In `ranges` as written;
-    none overlaps another."""
+Transport = Literal["tcp", "udp"]
+TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
-    __slots__ = ("_joined", "ranges")
+
+class Part(NamedTuple):
+    """A range of ports as it is written, of one protocol or (None) of both."""
+
+    ports: range
+    transport: Transport | None = None
+
+    def __str__(self) -> str:
+        text = str(self.ports.start)
+        if len(self.ports) > 1:
+            text += f"-{self.ports.stop - 1}"
+        if self.transport is not None:
+            text += f"/{self.transport}"
+        return text
+
+    def is_of(self, transport: Transport) -> bool:
+        return self.transport in (None, transport)
+
+
+class Ports(Value):
+    """Port ranges, each inclusive: `5000-5399`, `5432`, `53/udp`, or a list of them. In `parts` as
+    written; no port is there twice."""
+
+    __slots__ = ("_joined", "_of", "parts")
     _one: ClassVar[dict[str, Any]] = {
         "type": ["integer", "string"],
         "minimum": 1,
@@ -32,27 +54,35 @@ class Ports(Value):
     }
     schema: ClassVar[dict[str, Any]] = {
         **_one,
-        "description": "A port, a range such as 5000-5399, or a list of them",
+        "description": "A port, a range such as 5000-5399, either with /tcp or /udp, or a list of them",
         "type": ["integer", "string", "array"],
-        "items": {"description": "A port, or a range such as 5000-5399", **_one},
+        "items": {
+            "description": "A port, or a range such as 5000-5399, with /tcp or /udp or without",
+            **_one,
+        },
         "minItems": 1,
         "uniqueItems": True,
     }
 
-    def __init__(self, parts: tuple[range, ...]) -> None:
-        self.ranges = parts
-        self._joined = ranges.joined(parts)
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self.parts = parts
+        self._joined = ranges.joined(part.ports for part in parts)
+        self._of = dict.fromkeys(TRANSPORTS, self._joined)
+        if self.by_protocol:
+            for transport in TRANSPORTS:
+                own = (part.ports for part in parts if part.is_of(transport))
+                self._of[transport] = ranges.joined(own)
 
     @classmethod
     def parse(cls, raw: object) -> Ports:
         if not isinstance(raw, list):
-            return cls((cls._range(raw),))
+            return cls((cls._part(raw),))
         if not raw:
             raise ValueError("an empty list of ports")
-        parts: list[range] = []
+        parts: list[Part] = []
         for index, item in enumerate(raw):
             try:
-                parts.append(cls._range(item))
+                parts.append(cls._part(item))
             except ValueError as error:
                 hint = error.hint if isinstance(error, Refused) else None
                 raise Refused(str(error), hint, index) from None
@@ -60,23 +90,26 @@ class Ports(Value):
         return cls(tuple(parts))
 
     @staticmethod
-    def _refuse_twice(parts: list[range]) -> None:
+    def _refuse_twice(parts: list[Part]) -> None:
         """Refuse a port that stands twice in one list: nobody knows which of the two was meant."""
-        owned = ranges.Owned((part, index) for index, part in enumerate(parts))
-        pair = next(owned.clashes(), None)
-        if pair is None:
-            return
-        earlier, later = sorted((index for _, index in pair))
-        one, other = parts[earlier], parts[later]
-        shared = ranges.overlap(one, other)
-        where = f"in {spelled([one])} and in {spelled([other])}"
-        message = f"{spelled([shared])} is in this list twice: {where}"
-        raise Refused(message, "leave it out of one of them", later)
+        for transport in TRANSPORTS:
+            numbered = enumerate(parts)
+            owned = ranges.Owned(
+                (part.ports, index) for index, part in numbered if part.is_of(transport)
+            )
+            pair = next(owned.clashes(), None)
+            if pair is None:
+                continue
+            earlier, later = sorted((index for _, index in pair))
+            one, other = parts[earlier], parts[later]
+            shared = Part(ranges.overlap(one.ports, other.ports), one.transport or other.transport)
+            message = f"{shared} is in this list twice: in {one} and in {other}"
+            raise Refused(message, "leave it out of one of them", later)
 
     @staticmethod
-    def _range(raw: object) -> range:
+    def _part(raw: object) -> Part:
         text = as_text(raw)
-        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?", text)
         if match is None:
             message = f"{raw!r} is not a port or a range such as 5000-5399"
             raise Refused(message, _range_hint(text))
@@ -85,26 +118,59 @@ class Ports(Value):
             raise ValueError(f"{text}: ports go from 1 to 65535")
         if last < first:
             raise ValueError(f"{text}: the range runs backwards; write {last}-{first}")
-        return range(first, last + 1)
+        by_word: dict[str | None, Transport | None] = {None: None, "tcp": "tcp", "udp": "udp"}
+        return Part(range(first, last + 1), by_word[match[3]])
 
     def __contains__(self, port: int) -> bool:
+        """Whether a number is among them, of whatever protocol."""
         return ranges.has(self._joined, port)
 
     def __len__(self) -> int:
+        """How many numbers there are; one for both protocols counts once."""
         return ranges.count(self._joined)
 
     def __str__(self) -> str:
-        return spelled(self.ranges)
+        return ", ".join(map(str, self.parts))
 
     @property
     def brief(self) -> str:
         """The ranges as a message names them."""
-        return brief(self.ranges, MOST_NAMED)
+        return brief(self.parts, MOST_NAMED)
+
+    @property
+    def by_protocol(self) -> bool:
+        """Whether a range is of one protocol only."""
+        return any(part.transport is not None for part in self.parts)
+
+    @property
+    def ranges(self) -> Sequence[range]:
+        """Their numbers, each once: as they are written, unless that is by protocol."""
+        if self.by_protocol:
+            return self._joined
+        return [part.ports for part in self.parts]
 
     @property
     def joined(self) -> list[range]:
-        """The same ports in as few ranges as they need, lowest first."""
+        """Their numbers in as few ranges as they need, lowest first."""
         return self._joined
+
+    def of(self, transport: Transport) -> list[range]:
+        """The same, of one protocol."""
+        return self._of[transport]
+
+    def split(self, parts: Iterable[range]) -> list[Part]:
+        """Some of their numbers, each range with its protocol where it is of one alone."""
+        if not self.by_protocol:
+            return [Part(part) for part in parts]
+        tcp, udp = (ranges.common(parts, self._of[transport]) for transport in TRANSPORTS)
+        found = [Part(part) for part in ranges.common(tcp, udp)]
+        found += (Part(part, "tcp") for part in ranges.without(tcp, udp))
+        found += (Part(part, "udp") for part in ranges.without(udp, tcp))
+        return sorted(found, key=lambda part: part.ports.start)
+
+    def has(self, port: int, transport: Transport) -> bool:
+        """Whether a port is among them."""
+        return ranges.has(self._of[transport], port)
 
     @property
     def lowest(self) -> int:
@@ -122,27 +188,42 @@ def _range_hint(text: str) -> str | None:
     span = re.fullmatch(r"([0-9]{1,5})\s*(?:\.\.\.?|:|to|-|\u2013|/)\s*([0-9]{1,5})", text)
     if span:
         return f"write {span[1]}-{span[2]}"
+    protocol = re.fullmatch(r"([0-9]{1,5}(?:-[0-9]{1,5})?)[/:\s]+([A-Za-z+/,& ]+)", text)
+    if protocol:
+        return _protocol_hint(protocol[1], protocol[2].lower())
+    first = re.fullmatch(r"(tcp|udp)[/:\s]*([0-9]{1,5}(?:-[0-9]{1,5})?)", text.lower())
+    if first:
+        return f"write {first[2]}/{first[1]}"
     parts = re.split(r"[,;\s]+", text.strip())
-    if len(parts) > 1 and all(re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", part) for part in parts):
+    if len(parts) > 1 and all(
+        re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp))?", part) for part in parts
+    ):
         return f"write [{', '.join(parts)}]"
     return None
+
+
+def _protocol_hint(ports: str, word: str) -> str:
+    """What to write for ports behind which stands another word than `tcp` or `udp`."""
+    if word in TRANSPORTS:
+        return f"write {ports}/{word}"
+    if word in ("any", "both", "all") or {"tcp", "udp"} <= set(re.split(r"[^a-z]+", word)):
+        return f"write {ports}: without a protocol it is of both"
+    if word in ("http", "https", "ws", "grpc"):
+        return f"write {ports}/tcp: {word} is spoken over tcp"
+    if word in ("quic", "http3", "h3"):
+        return f"write {ports}/udp"
+    return f"write {ports}/tcp or {ports}/udp"
 
 
 MOST_NAMED = 8  # ranges in one message
 
 
-def spelled(parts: Iterable[range]) -> str:
-    """`5007, 5026-5030`."""
-    texts = []
-    for part in parts:
-        text = str(part.start)
-        if len(part) > 1:
-            text += f"-{part.stop - 1}"
-        texts.append(text)
-    return ", ".join(texts)
+def spelled(parts: Iterable[range] | Iterable[Part]) -> str:
+    """`5007, 5026-5030`; a part of one protocol has it: `53/udp`."""
+    return ", ".join(str(part if isinstance(part, Part) else Part(part)) for part in parts)
 
 
-def brief(parts: Sequence[range], most: int) -> str:
+def brief(parts: Sequence[range] | Sequence[Part], most: int) -> str:
     """The first `most` ranges, and how many more there are."""
     text = spelled(parts[:most])
     more = len(parts) - most

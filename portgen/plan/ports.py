@@ -5,12 +5,16 @@ In: nothing; the planner makes them. Out: `Endpoint` and `PlannedPort`. Pure.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from portgen.inventory import model
+from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
+
+Transport = written.Transport
+TRANSPORTS = written.TRANSPORTS
 
 LOOPBACK = "127.0.0.1"
 
@@ -28,9 +32,6 @@ PRIVILEGED = range(1, 1024)
 
 
 EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
-
-
-Transport = Literal["tcp", "udp"]
 
 
 class Endpoint(NamedTuple):
@@ -81,11 +82,16 @@ class PlannedPort(Struct, frozen=True):
 
     @property
     def transport(self) -> Transport:
-        return "udp" if self.protocol == "udp" else "tcp"
+        return transport_of(self.protocol)
 
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(self.port, self.transport)
+
+
+def transport_of(protocol: str) -> Transport:
+    """What a protocol is carried by."""
+    return "udp" if protocol == "udp" else "tcp"
 
 
 def is_ipv6(source: str) -> bool:

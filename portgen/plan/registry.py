@@ -6,13 +6,13 @@ has not decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from portgen.inventory.model import Protocol
-from portgen.inventory.ports import Ports
+from portgen.inventory.ports import Part, Ports
 from portgen.plan.free import Space
-from portgen.plan.ports import PRIVILEGED, Endpoint
+from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
 from portgen.plan.types import NGINX, Binding, Group, Host, KeyPath, Plan, Project, Service
 
 
@@ -52,13 +52,31 @@ class Room(NamedTuple):
     def size(self) -> int:
         return sum(map(len, self.ranges))
 
+    @property
+    def parts(self) -> list[Part]:
+        """The ranges, each with its protocol where it is of one alone."""
+        return owned_parts(self.project, self.group, self.ranges)
+
+
+def owned_parts(project: Project, group: Group | None, free: Sequence[range]) -> list[Part]:
+    """Ranges of a project, or of one of its groups, each with its protocol where it is of one alone."""
+    found = [Part(part) for part in free]
+    for ports in (project.ports, group.ports if group is not None else None):
+        if ports is not None and ports.by_protocol:
+            alone = [part for part in found if part.transport is not None]
+            both = [part.ports for part in found if part.transport is None]
+            found = sorted([*alone, *ports.split(both)], key=lambda part: part.ports.start)
+    return found
+
 
 class Owner(NamedTuple):
-    """Whose range a port lies in, and for which of its groups it is planned."""
+    """Whose range a port lies in, and for which of its groups it is planned. `transports`: those in
+    which the project owns it."""
 
     project: Project
     groups: tuple[Group, ...]
     reserved: bool
+    transports: tuple[Transport, ...] = TRANSPORTS
 
 
 class Vacancy(NamedTuple):
@@ -187,7 +205,7 @@ def held_count(project: Project, ports: Ports | None = None) -> int:
     held = set()
     for service in project.services:
         for port in service.ports:
-            if ports is None or port.port in ports:
+            if ports is None or ports.has(port.port, port.transport):
                 held.add(port.port)
     return len(held)
 
@@ -216,8 +234,8 @@ def vacancies(planned: Plan, port: int) -> list[Vacancy]:
             elif above is None or binding.port < above.port:
                 above = binding
         if not held:
-            reserved = host.reserved is not None and port in host.reserved
             own = tuple(owners(host, port))
+            reserved = is_reserved(host, port, own)
             found.append(Vacancy(host, port, own, reserved, port in PRIVILEGED, below, above))
     return sorted(found, key=lambda vacancy: not vacancy.owners)
 
@@ -225,10 +243,28 @@ def vacancies(planned: Plan, port: int) -> list[Vacancy]:
 def owners(host: Host, port: int) -> Iterator[Owner]:
     """The projects of a host in whose ranges a port lies."""
     for project in host.projects:
-        if project.ports is not None and port in project.ports:
-            groups = tuple(group for group in project.groups if port in group.ports)
-            reserved = project.reserved is not None and port in project.reserved
-            yield Owner(project, groups, reserved)
+        own: list[Transport] = []
+        if project.ports is not None:
+            own += (one for one in TRANSPORTS if project.ports.has(port, one))
+        if own:
+            groups = tuple(
+                group
+                for group in project.groups
+                if any(group.ports.has(port, transport) for transport in own)
+            )
+            reserved = _has_any(project.reserved, port, own)
+            yield Owner(project, groups, reserved, tuple(own))
+
+
+def is_reserved(host: Host, port: int, found: Iterable[Owner]) -> bool:
+    """Whether the host reserves a port, of a protocol of which one of its owners has it; of any
+    where nobody owns it."""
+    owned = {transport for owner in found for transport in owner.transports}
+    return _has_any(host.reserved, port, owned or TRANSPORTS)
+
+
+def _has_any(ports: Ports | None, port: int, transports: Iterable[Transport]) -> bool:
+    return ports is not None and any(ports.has(port, one) for one in transports)
 
 
 def held_by(planned: Plan, binding: Binding) -> Service | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from portgen.inventory import ports as written
 from portgen.inventory import ranges
 from portgen.plan import registry
-from portgen.plan.ports import PRIVILEGED
+from portgen.plan.ports import PRIVILEGED, Transport
 from portgen.plan.types import Group, Host, Plan, Project
 
 State = Literal["free", "reserved", "privileged", "owned twice", "nobody's"]
@@ -24,6 +25,10 @@ class Span(NamedTuple):
     state: State
     project: Project | None
     group: Group | None
+    transport: Transport | None  # the only one in which they are owned; None: both, or nobody's
+
+    def __str__(self) -> str:
+        return str(written.Part(self.ports, self.transport))
 
 
 class Part(NamedTuple):
@@ -93,16 +98,16 @@ def _pieces(host: Host, wanted: range) -> Iterator[range]:
         owned += [group.ports for group in project.groups]
     for ports in owned:
         if ports is not None:
-            for part in ports.ranges:
-                cuts |= {part.start, part.stop}
+            for part in ports.parts:
+                cuts |= {part.ports.start, part.ports.stop}
     inner = sorted(cut for cut in cuts if cut in wanted)
-    for part in ranges.without([wanted], ranges.joined(held)):
-        first = part.start
+    for free in ranges.without([wanted], ranges.joined(held)):
+        first = free.start
         for cut in inner:
-            if part.start < cut < part.stop:
+            if free.start < cut < free.stop:
                 yield range(first, cut)
                 first = cut
-        yield range(first, part.stop)
+        yield range(first, free.stop)
 
 
 def _span(host: Host, ports: range) -> Span:
@@ -112,7 +117,8 @@ def _span(host: Host, ports: range) -> Span:
     project = owners[0].project if owners else None
     groups = owners[0].groups if owners else ()
     group = groups[0] if groups else None
-    reserved = host.reserved is not None and port in host.reserved
+    reserved = registry.is_reserved(host, port, owners)
+    shared = [transport for owner in owners for transport in owner.transports]
     state: State = "free"
     if reserved or any(owner.reserved for owner in owners):
         state = "reserved"
@@ -120,11 +126,12 @@ def _span(host: Host, ports: range) -> Span:
         state = "nobody's"
     elif port in PRIVILEGED:
         state = "privileged"
-    elif len(owners) > 1 or len(groups) > 1:
+    elif len(shared) > len(set(shared)) or len(groups) > 1:
         state = "owned twice"
-    return Span(ports, state, project, group)
+    transport = shared[0] if len(set(shared)) == 1 else None
+    return Span(ports, state, project, group, transport)
 
 
 def _alike(one: Span, other: Span) -> bool:
     same = one.project is other.project and one.group is other.group
-    return same and one.state == other.state
+    return same and one.state == other.state and one.transport == other.transport

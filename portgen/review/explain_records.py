@@ -309,6 +309,7 @@ def _part(part: spans.Part, at: At) -> Part:
             {
                 "first": span.ports.start,
                 "last": span.ports.stop - 1,
+                "transport": span.transport,
                 "state": span.state,
                 "project": None if span.project is None else span.project.name,
                 "group": None if span.group is None else span.group.name,

@@ -53,10 +53,11 @@ class Port(TypedDict):
 
 
 class Range(TypedDict):
-    """Ports from `first` to `last`, both included."""
+    """Ports from `first` to `last`, both included; `transport` is null for tcp and udp."""
 
     first: int
     last: int
+    transport: str | None
 
 
 class FreeRoom(TypedDict):
@@ -250,10 +251,12 @@ class ProjectOfHost(TypedDict):
 
 
 class Span(TypedDict):
-    """Neighbouring ports that nobody holds, and what they are."""
+    """Neighbouring ports that nobody holds, and what they are; `transport`: the only one in which
+    the project owns them."""
 
     first: int
     last: int
+    transport: str | None
     state: Literal["free", "reserved", "privileged", "owned twice", "nobody's"]
     project: str | None
     group: str | None

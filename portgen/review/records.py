@@ -155,8 +155,9 @@ def room(found: registry.Room) -> FreeRoom:
     if found.group is not None:
         group, purpose = found.group.name, found.group.purpose
     ranges: list[Range] = []
-    for part in found.ranges:
-        ranges.append({"first": part.start, "last": part.stop - 1})
+    for part in found.parts:
+        first, last = part.ports.start, part.ports.stop - 1
+        ranges.append({"first": first, "last": last, "transport": part.transport})
     return {
         "host": found.project.host,
         "project": found.project.name,

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
+from portgen.inventory.ports import Part
+from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import Group, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -31,17 +33,31 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _outside(project: Project) -> Iterator[Finding]:
-    owned, own = f"{project.name}, which owns no ports", []
+    owned = f"{project.name}, which owns no ports"
     if project.ports is not None:
-        owned, own = f"{project.name}'s {project.ports.brief}", project.ports.joined
+        owned = f"{project.name}'s {project.ports.brief}"
     for group in project.groups:
-        left = ranges.without(group.ports.joined, own)
-        if left:
+        first = _first_outside(project, group)
+        if first is not None:
             yield Finding(
                 (*group.key_path, "ports"),
-                f"group {group.name} holds {left[0].start}, outside {owned}",
+                f"group {group.name} holds {first}, outside {owned}",
                 "shrink the group or widen the project",
             )
+
+
+def _first_outside(project: Project, group: Group) -> Part | None:
+    """A port of a group that the project does not own; with its protocol where it has the other."""
+    for transport in TRANSPORTS:
+        own: list[range] = []
+        other: Transport | None = None
+        if project.ports is not None:
+            own = project.ports.of(transport)
+        for left in ranges.without(group.ports.of(transport), own):
+            if project.ports is not None and left.start in project.ports:
+                other = transport
+            return Part(range(left.start, left.start + 1), other)
+    return None
 
 
 def _twice(project: Project) -> Iterator[Finding]:
@@ -60,10 +76,13 @@ def _twice(project: Project) -> Iterator[Finding]:
 def _shared(project: Project) -> Iterator[Finding]:
     """Each pair once, at the one that is written later. Two of one name are reported by `_twice`
     instead."""
-    owned = ranges.Owned(
-        (part, number) for number, group in enumerate(project.groups) for part in group.ports.joined
-    )
-    pairs = dict.fromkeys(tuple(sorted((one, other))) for (_, one), (_, other) in owned.clashes())
+    pairs: dict[tuple[int, ...], None] = {}
+    for transport in TRANSPORTS:
+        parts: list[tuple[range, int]] = []
+        for number, group in enumerate(project.groups):
+            parts += ((part, number) for part in group.ports.of(transport))
+        for (_, one), (_, two) in ranges.Owned(parts).clashes():
+            pairs[tuple(sorted((one, two)))] = None
     for earlier, later in pairs:
         group, other = project.groups[later], project.groups[earlier]
         if group.name != other.name:

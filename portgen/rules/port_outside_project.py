@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
-from portgen.inventory.ports import Ports
+from portgen.inventory.ports import Part
 from portgen.plan.free import Space
-from portgen.plan.types import NGINX, Host, Plan, Project
+from portgen.plan.ports import TRANSPORTS, PlannedPort, Transport
+from portgen.plan.types import NGINX, Binding, Host, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -32,12 +33,15 @@ def check(plan: Plan) -> Iterator[Finding]:
             continue
         for service in project.services:
             for port in service.ports:
-                if port.port in project.ports:
+                if project.ports.has(port.port, port.transport):
                     continue
                 if project.host not in hosts:
                     hosts[project.host] = _WaysOut(plan.host(project.host))
-                message = f"port {port.port} is outside {project.name}'s {project.ports.brief}"
-                hint = hosts[project.host].hint(project, project.ports, port.port)
+                number = str(port.port)
+                if port.port in project.ports:
+                    number = str(port.endpoint)
+                message = f"port {number} is outside {project.name}'s {project.ports.brief}"
+                hint = hosts[project.host].hint(project, port)
                 yield Finding(port.key_path, message, hint, (*project.key_path, "ports"))
     for host in plan.hosts:
         yield from _inside_another(host)
@@ -49,22 +53,24 @@ class _WaysOut:
 
     def __init__(self, host: Host | None) -> None:
         self.space = Space(host)
-        self.free: dict[str, str | None] = {}  # by project
+        self.free: dict[tuple[str, Transport], str | None] = {}  # by project
         self.reserved = None if host is None else host.reserved
-        self.holders: dict[int, set[str | None]] = {}
-        owned: list[tuple[range, str]] = []
+        self.holders: dict[tuple[int, Transport], set[str | None]] = {}
+        self.owned: dict[Transport, ranges.Owned[Project]] = {}
+        for transport in TRANSPORTS:
+            owned: list[tuple[range, Project]] = []
+            if host is not None:
+                owned += ((part.ports, project) for part, project in _owned(host, transport))
+            self.owned[transport] = ranges.Owned(owned)
         if host is not None:
-            for project in host.projects:
-                if project.ports is not None:
-                    owned += [(part, project.name) for part in project.ports.ranges]
             for binding in host.bindings:
-                self.holders.setdefault(binding.port, set()).add(binding.project)
-        self.owned = ranges.Owned(owned)
+                key = binding.port, binding.transport
+                self.holders.setdefault(key, set()).add(binding.project)
 
-    def hint(self, project: Project, own: Ports, port: int) -> str:
-        """What to do about `port` of `project`, whose ports are its `own`."""
-        add = self._add(project, own, port)
-        take = self._take(project)
+    def hint(self, project: Project, port: PlannedPort) -> str:
+        """What to do about a port of `project`, which owns others."""
+        add = self._add(project, port)
+        take = self._take(project, port.transport)
         if add is None:
             return take or f"widen the `ports:` of {project.name} ({{line}})"
         if take is None:
@@ -72,44 +78,81 @@ class _WaysOut:
         comma = "; " if "moves" in add else ", "
         return f"{add}{comma}or {take}"
 
-    def _add(self, project: Project, own: Ports, port: int) -> str | None:
-        if self.reserved is not None and port in self.reserved:
+    def _add(self, project: Project, port: PlannedPort) -> str | None:
+        if not self._is_open(project, port.port, port.transport):
             return None
-        if self.owned.over(range(port, port + 1)) or self.holders.get(port, set()) - {project.name}:
-            return None
-        add = f"add {port} to the `ports:` of {project.name} ({{line}})"
-        if project.network is not None and port < own.lowest:
+        number = str(port.port)
+        if not all(self._is_open(project, port.port, transport) for transport in TRANSPORTS):
+            number = str(port.endpoint)  # the other protocol is another's, or already its own
+        add = f"add {number} to the `ports:` of {project.name} ({{line}})"
+        if (
+            project.network is not None
+            and project.ports is not None
+            and port.port < project.ports.lowest
+        ):
             add += ", which moves its containers' addresses: they count from the lowest port"
         return add
 
-    def _take(self, project: Project) -> str | None:
-        if project.name not in self.free:
-            self.free[project.name] = None
-            for part in self.space.free(project):
-                self.free[project.name] = f"take {part.start}, the next free one"
+    def _is_open(self, project: Project, port: int, transport: Transport) -> bool:
+        """Whether a project may come to own a port."""
+        if self.reserved is not None and self.reserved.has(port, transport):
+            return False
+        if self.owned[transport].over(range(port, port + 1)):
+            return False
+        return not self.holders.get((port, transport), set()) - {project.name}
+
+    def _take(self, project: Project, transport: Transport) -> str | None:
+        key = project.name, transport
+        if key not in self.free:
+            self.free[key] = None
+            for part in self.space.free(project, None, transport):
+                self.free[key] = f"take {part.start}, the next free one"
                 break
-        return self.free[project.name]
+        return self.free[key]
+
+
+def _owned(host: Host, transport: Transport) -> Iterator[tuple[Part, Project]]:
+    for project in host.projects:
+        if project.ports is not None:
+            for part in project.ports.parts:
+                if part.is_of(transport):
+                    yield part, project
 
 
 def _inside_another(host: Host) -> Iterator[Finding]:
-    """Ports of nginx and of projects without ranges, in another project's ranges."""
-    parts = []
-    ranged = set()
-    for project in host.projects:
-        if project.ports is not None:
-            ranged.add(project.name)
-            parts += [(part, project) for part in project.ports.ranges]
-    owned = ranges.Owned(parts)
+    """Ports of nginx and of projects without ranges, in another project's ranges. Where that project
+    wrote no protocol and holds the other one itself, it does not claim this one."""
+    ranged = {project.name for project in host.projects if project.ports is not None}
+    held: set[tuple[int, Transport, str | None]] = set()
     for binding in host.bindings:
-        if binding.project in ranged:
-            continue
-        found = owned.over(range(binding.port, binding.port + 1))
-        if found is not None:
-            _, owner = found
-            yield Finding(
-                binding.key_path,
-                f"port {binding.port} belongs to {owner.name} ({{line}})",
-                f"leave it out of {owner.name}'s `ports`, or take one that nobody owns"
-                + (" as nginx's `listen`" if binding.kind == NGINX else ""),
-                (*owner.key_path, "ports"),
-            )
+        held.add((binding.port, binding.transport, binding.project))
+    for transport in TRANSPORTS:
+        parts = _owned(host, transport)
+        owned = ranges.Owned((part.ports, (part, project)) for part, project in parts)
+        for binding in host.bindings:
+            if binding.project in ranged or binding.transport != transport:
+                continue
+            found = owned.over(range(binding.port, binding.port + 1))
+            if found is None:
+                continue
+            part, owner = found[1]
+            shared = [(binding.port, other, owner.name) in held for other in TRANSPORTS]
+            if part.transport is None and any(shared):
+                continue
+            yield _belonging(binding, part, owner)
+
+
+def _belonging(binding: Binding, part: Part, owner: Project) -> Finding:
+    leave = f"leave it out of {owner.name}'s `ports`"
+    if part == Part(range(binding.port, binding.port + 1)):
+        other = "udp" if binding.transport == "tcp" else "tcp"
+        leave = f"leave it out of {owner.name}'s `ports`, or write {binding.port}/{other} there"
+    take = ", or take one that nobody owns"
+    if binding.kind == NGINX:
+        take += " as nginx's `listen`"
+    return Finding(
+        binding.key_path,
+        f"port {binding.port} belongs to {owner.name} ({{line}})",
+        leave + take,
+        (*owner.key_path, "ports"),
+    )

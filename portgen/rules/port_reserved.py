@@ -28,7 +28,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         for binding in host.bindings:
             project = projects.get(binding.project or "")
-            if host.reserved is not None and binding.port in host.reserved:
+            if host.reserved and host.reserved.has(binding.port, binding.transport):
                 yield Finding(
                     binding.key_path,
                     f"port {binding.port} is reserved on {host.name} ({{line}})",
@@ -37,7 +37,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 )
             elif project is None or project.reserved is None:
                 continue
-            elif binding.port in project.reserved:
+            elif project.reserved.has(binding.port, binding.transport):
                 yield Finding(
                     binding.key_path,
                     f"port {binding.port} is reserved in {project.name} ({{line}})",

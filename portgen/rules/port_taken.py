@@ -21,6 +21,7 @@ from functools import cache
 
 from portgen.plan.addresses import collide
 from portgen.plan.free import Space
+from portgen.plan.ports import Transport
 from portgen.plan.types import Binding, Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -39,24 +40,24 @@ def check(plan: Plan) -> Iterator[Finding]:
                     yield Finding(
                         binding.key_path,
                         f"port {binding.endpoint.short} is held by {other.holder} ({{line}})",
-                        hint(binding.project),
+                        hint(binding.project, binding.transport),
                         other.key_path,
                     )
                     break
             others.setdefault(binding.address, binding)
 
 
-def _hints(host: Host) -> Callable[[str | None], str | None]:
+def _hints(host: Host) -> Callable[[str | None, Transport], str | None]:
     """What to take instead, by project: asked for once, however many of its services are in the
     way."""
     space = Space(host)
     projects = {project.name: project for project in host.projects}
 
     @cache
-    def hint(name: str | None) -> str | None:
+    def hint(name: str | None, transport: Transport) -> str | None:
         if name not in projects:
             return None
-        for part in space.free(projects[name]):
+        for part in space.free(projects[name], None, transport):
             return f"next free: {part.start}"
         return None
 

@@ -13,9 +13,11 @@ Right:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from portgen.inventory.ports import spelled
-from portgen.inventory.ranges import Owned, overlap
+from portgen.inventory import ranges
+from portgen.inventory.ports import Part
+from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -24,20 +26,53 @@ SEVERITY = Severity.ERROR
 ABOUT = "projects"
 
 
+class _Owned(NamedTuple):
+    """A part of what a project owns; `order` is the project's place in the inventory."""
+
+    order: int
+    part: Part
+    project: Project
+
+
 def check(plan: Plan) -> Iterator[Finding]:
-    order = {project.name: number for number, project in enumerate(plan.projects)}
-    by_host: dict[str, list[tuple[range, Project]]] = {}
-    for project in plan.projects:
+    by_host: dict[str, list[_Owned]] = {}
+    for number, project in enumerate(plan.projects):
         if project.ports is not None:
-            by_host.setdefault(project.host, []).extend(
-                (part, project) for part in project.ports.ranges
-            )
+            own = by_host.setdefault(project.host, [])
+            own += (_Owned(number, part, project) for part in project.ports.parts)
     for owned in by_host.values():
-        for (part, one), (theirs, other) in Owned(owned).clashes():
-            first, second = sorted((one, other), key=lambda project: order[project.name])
-            yield Finding(
-                (*second.key_path, "ports"),
-                f"{spelled([overlap(part, theirs)])} belongs to {first.name} ({{line}}) too",
-                "leave it out of one of them: `ports` takes a list of ranges",
-                (*first.key_path, "ports"),
-            )
+        for transport in TRANSPORTS:
+            yield from _shared(owned, transport)
+
+
+def _shared(owned: list[_Owned], transport: Transport) -> Iterator[Finding]:
+    """What two projects own of one protocol; what they both own of both is found with tcp."""
+    items = [(one.part.ports, one) for one in owned if one.part.is_of(transport)]
+    for (_, one), (_, other) in ranges.Owned(items).clashes():
+        first, second = sorted((one, other), key=lambda each: each.order)
+        by_protocol = first.part.transport or second.part.transport
+        if by_protocol is None and transport != TRANSPORTS[0]:
+            continue
+        shared = Part(ranges.overlap(first.part.ports, second.part.ports), by_protocol)
+        yield Finding(
+            (*second.project.key_path, "ports"),
+            f"{shared} belongs to {first.project.name} ({{line}}) too",
+            _hint(shared.ports, first, second),
+            (*first.project.key_path, "ports"),
+        )
+
+
+def _hint(shared: range, *owners: _Owned) -> str:
+    """Where one of the two owns one protocol only, the other can keep the other one."""
+    keeps: dict[Transport | None, Transport] = {"tcp": "udp", "udp": "tcp"}
+    for one, other in (owners, owners[::-1]):
+        if one.part.transport is None and other.part.transport is not None:
+            parts = [Part(left) for left in ranges.without([one.part.ports], [shared])]
+            parts.append(Part(shared, keeps[other.part.transport]))
+            parts.sort(key=lambda part: part.ports.start)
+            written = ", ".join(map(str, parts))
+            if len(parts) > 1:
+                written = f"[{written}]"
+            leaves = f"which leaves the other protocol to {other.project.name}"
+            return f"write `{written}` in {one.project.name}, {leaves}"
+    return "leave it out of one of them: `ports` takes a list of ranges"

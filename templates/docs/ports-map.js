@@ -61,7 +61,7 @@
   };
   // The port that a key leads to, within the project; null if there is none in that direction.
   const target = (project, layout, port, key, ctrl) => {
-    const owned = (number) => owner.get(number) === project;
+    const owned = (number) => owns(project, number);
     const step = (from, by) => {
       for (let next = from + by; next >= layout.low && next <= layout.high; next += by) if (owned(next)) return next;
       return null;
@@ -85,8 +85,8 @@
     }
   };
   const firstOf = (project) => {
-    for (const [first, last] of project.ports) for (let port = first; port <= last; port++) if (holders.has(port)) return port;
-    return project.ports[0][0];
+    const held = project.numbers.find((port) => holders.has(port));
+    return held === undefined ? project.numbers[0] : held;
   };
   const onKey = (map, event) => {
     if (event.altKey || event.metaKey) return;
@@ -171,7 +171,7 @@
       const end = Math.min(start + layout.columns - 1, layout.high);
       for (let port = start; port <= end; port++) {
         const ten = port > start && (port - start) % 10 === 0 ? " ten" : "";
-        if (owner.get(port) !== project) {
+        if (!owns(project, port)) {
           row.append(make("span", { class: `cell ${port > layout.low && owner.has(port) ? "foreign" : "void"}${ten}`, role: "presentation" }));
           continue;
         }
@@ -227,7 +227,7 @@
         const [top, height] = [edge(row), edge(row + 1) - edge(row) - line];
         for (let column = 0; column < columns; column++) {
           const port = start + column;
-          if (port > layout.high || owner.get(port) !== project) continue;
+          if (port > layout.high || !owns(project, port)) continue;
           const kind = state[port];
           const [left, width] = [edge(column), edge(column + 1) - edge(column) - line];
           context.fillStyle = context.strokeStyle = kind === GROUP && groupOf[port] % 2 === 1 ? odd : colours[kind];
@@ -263,7 +263,7 @@
       const row = rows[Math.floor((event.clientY - edge.top) / pitch)];
       const column = Math.floor((event.clientX - edge.left) / pitch);
       const port = row === undefined || column < 0 || column >= columns ? null : row + column;
-      return port !== null && owner.get(port) === project ? port : null;
+      return port !== null && owns(project, port) ? port : null;
     };
     stage.addEventListener("keydown", (event) => onKey(map, event));
     stage.addEventListener("focus", () => { if (stage.matches(":focus-visible")) map.move(map.port); });
@@ -304,7 +304,8 @@
     const fill = make("span", { class: "fill" });
     if (project.size) fill.append(make("b", {}, count(project.taken)), ` of ${count(project.size)} held · ${count(project.left)} free`);
     else fill.append(plural(services.filter((service) => service.project === project.project).length, "service"));
-    if (project.free.length) fill.append(", next ", make("span", {}, `${project.free[0][0]}`));
+    const next = project.free.find(([, , transport]) => transport !== "udp");
+    if (next) fill.append(", next ", make("span", {}, `${next[0]}`));
     return fill;
   };
   const aboutOf = (project, tag = "p") => {
@@ -355,9 +356,7 @@
 
   // Projects of a few ports, a line each, every port with its number: one grid for all of them.
   const portsOf = (project) => {
-    const found = [];
-    for (const [first, last] of project.ports) for (let port = first; port <= last; port++) if (owner.get(port) === project) found.push(port);
-    return found.sort((a, b) => a - b);
+    return project.numbers.filter((port) => owns(project, port)).sort((a, b) => a - b);
   };
   const targetInList = (map, key, ctrl) => {
     const lines = map.lines;

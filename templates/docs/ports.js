@@ -15,9 +15,11 @@
     });
   }
   const byName = new Map(projects.map((project) => [project.project, project]));
-  const span = ([first, last]) => (first === last ? `${first}` : `${first}–${last}`);
+  const span = ([first, last, transport]) => (first === last ? `${first}` : `${first}–${last}`) + (transport ? `/${transport}` : "");
   const spans = (ranges, most = 8) => ranges.slice(0, most).map(span).join(", ") + (ranges.length > most ? ` and ${ranges.length - most} more` : "");
   const size = (ranges) => ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  // The numbers of ranges, each once: a port may stand there for tcp and for udp.
+  const numbersOf = (ranges) => [...new Set(ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index)))];
   const within = (ranges, port) => ranges.some(([first, last]) => first <= port && port <= last);
   const titleOf = (service) => (byName.has(service.project) ? byName.get(service.project).title : "The host itself");
 
@@ -69,7 +71,8 @@
 
   // --- who holds which port, and what is left -----------------------------------------------------------------------------
   const state = new Uint8Array(65536);    // the kind of each port; 0: no project owns it
-  const owner = new Map();                // project by port, filled range by range
+  const owner = new Map();                // a project by port; two may own a number, one of them for tcp and one for udp
+  const owns = (project, port) => project.owned.has(port);
   const groupOf = new Int16Array(65536).fill(-1);
   const holders = new Map();              // rows by port
   for (const row of rows) if (row.port !== null) holders.set(row.port, [...(holders.get(row.port) || []), row]);
@@ -79,10 +82,14 @@
 
   const HOLDING = { active: HELD, planned: PLANNED, retired: RETIRED };
   for (const project of projects) {
-    for (const [first, last] of project.ports) {
-      state.fill(RESERVED, first, last + 1);
-      for (let port = first; port <= last; port++) owner.set(port, project);
+    project.numbers = numbersOf(project.ports);
+    project.owned = new Set(project.numbers);
+    for (const port of project.numbers) {
+      state[port] = RESERVED;
+      owner.set(port, project);
     }
+  }
+  for (const project of projects) {
     for (const [first, last] of project.free) state.fill(FREE, first, last + 1);
     project.groups.forEach((group, index) => {
       for (const [first, last] of group.ports) groupOf.fill(index, first, last + 1);
@@ -97,9 +104,9 @@
   }
   for (const project of projects) {
     const counts = new Array(8).fill(0);
-    for (const [first, last] of project.ports) for (let port = first; port <= last; port++) counts[state[port]]++;
+    for (const port of project.numbers) counts[state[port]]++;
     project.counts = counts;
-    project.size = size(project.ports);
+    project.size = project.numbers.length;
     project.taken = counts[HELD] + counts[PLANNED] + counts[RETIRED] + counts[CONFLICT];
     project.left = counts[FREE] + counts[GROUP];
   }

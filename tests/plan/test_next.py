@@ -8,9 +8,10 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from portgen.inventory import model
-from portgen.inventory.ports import Ports
+from portgen.inventory.ports import Part, Ports
 from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
+from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import Plan, Project
 
 # Few ports, so that ranges, groups, holders and reservations meet; some below 1024, and the last one there
@@ -20,11 +21,12 @@ PORTS = st.integers(1015, 1040) | st.integers(65530, 65535)
 
 @st.composite
 def ports(draw: st.DrawFn) -> Ports:
-    """A port, a range, or a list of both; parts may overlap."""
+    """A port, a range, or a list of both, of one protocol or of both; parts may overlap."""
     parts = []
     for _ in range(draw(st.integers(1, 3))):
         first = draw(PORTS)
-        parts.append(range(first, min(first + draw(st.integers(0, 12)), 65535) + 1))
+        numbers = range(first, min(first + draw(st.integers(0, 12)), 65535) + 1)
+        parts.append(Part(numbers, draw(st.sampled_from([None, None, *TRANSPORTS]))))
     return Ports(tuple(parts))
 
 
@@ -75,31 +77,42 @@ def plans(draw: st.DrawFn) -> Plan:
     return planner.make(model.Inventory(version=1, hosts=hosts, projects=projects))
 
 
-def closed(plan: Plan, project: Project, group: str | None, port: int) -> str | None:
+def closed(
+    plan: Plan, project: Project, group: str | None, port: int, transport: Transport
+) -> str | None:
     """Why a port is not to be had; None where it is. Each reason by itself, the slow way."""
     host = plan.host(project.host)
     assert host is not None
-    if project.ports is None or port not in project.ports:
-        return "outside the project"
-    if group is not None and not any(
-        port in one.ports for one in project.groups if one.name == group
-    ):
-        return "outside the group"
-    if any(port in one.ports for one in project.groups if one.name != group):
+
+    def has(ports: Ports | None) -> bool:
+        return ports is not None and ports.has(port, transport)
+
+    if not owns(project, group, port, transport):
+        return "outside the project or the group"
+    if any(has(one.ports) for one in project.groups if one.name != group):
         return "planned for another group"
-    if any(binding.port == port for binding in host.bindings):
+    if any(binding.endpoint[:2] == (port, transport) for binding in host.bindings):
         return "held"
-    if (host.reserved is not None and port in host.reserved) or (
-        project.reserved is not None and port in project.reserved
-    ):
+    if has(host.reserved) or has(project.reserved):
         return "reserved"
-    if any(
-        port in other.ports
-        for other in plan.projects
-        if other.name != project.name and other.host == project.host and other.ports is not None
-    ):
+    others = [one for one in plan.projects if one.host == host.name and one.name != project.name]
+    if any(has(other.ports) for other in others):
         return "another project's"
     return "privileged" if port < 1024 else None
+
+
+def owns(project: Project, group: str | None, port: int, transport: Transport) -> bool:
+    named = [one.ports for one in project.groups if one.name == group]
+    asked = [project.ports, *(named if group is not None else ())]
+    return all(ports is not None and ports.has(port, transport) for ports in asked)
+
+
+def is_free(plan: Plan, project: Project, group: str | None, port: int) -> bool:
+    """Whether a port is to be had in each protocol in which the project owns it."""
+    own = [transport for transport in TRANSPORTS if owns(project, group, port, transport)]
+    return bool(own) and all(
+        closed(plan, project, group, port, transport) is None for transport in own
+    )
 
 
 @given(plans())
@@ -108,31 +121,37 @@ def test_next_gives_just_the_ports_that_nothing_closes(plan: Plan) -> None:
         for group in (None, *(group.name for group in project.groups)):
             note(f"{project.name} {group}")
             candidates = [*range(1000, 1060), *range(65520, 65536)]
-            assert [*free_ports(plan, project, group)] == [
-                port for port in candidates if closed(plan, project, group, port) is None
-            ]
+            free = [port for port in candidates if is_free(plan, project, group, port)]
+            assert [*free_ports(plan, project, group)] == free
+            for transport in TRANSPORTS:
+                assert [*free_ports(plan, project, group, transport)] == [
+                    port for port in free if owns(project, group, port, transport)
+                ]
 
 
 @given(plans())
 def test_a_free_port_is_never_taken_for_anything_else(plan: Plan) -> None:
     for project in plan.projects:
-        for port in free_ports(plan, project):
-            assert [*registry.holders(plan, port)] == [
-                binding
-                for host in plan.hosts
-                if host.name != project.host
-                for binding in host.bindings
-                if binding.port == port
-            ]
-            vacancy = next(
-                vacancy
-                for vacancy in registry.vacancies(plan, port)
-                if vacancy.host.name == project.host
-            )
-            assert vacancy.free
-            assert [owner.project.name for owner in vacancy.owners] == [project.name]
-            assert vacancy.below is None or vacancy.below.port < port
-            assert vacancy.above is None or vacancy.above.port > port
+        for transport in TRANSPORTS:
+            for port in free_ports(plan, project, transport=transport):
+                check_free(plan, project, port, transport)
+
+
+def check_free(plan: Plan, project: Project, port: int, transport: Transport) -> None:
+    """Whatever else is asked of a free port agrees that it is free."""
+    holders = [one for one in registry.holders(plan, port) if one.host == project.host]
+    assert transport not in {one.transport for one in holders}
+    host = plan.host(project.host)
+    assert host is not None
+    owners = [one for one in registry.owners(host, port) if transport in one.transports]
+    assert [one.project.name for one in owners] == [project.name]
+    vacancies = registry.vacancies(plan, port)
+    vacancy = next((one for one in vacancies if one.host is host), None)
+    assert (vacancy is None) == bool(holders)
+    if vacancy is not None:
+        assert vacancy.free
+        assert vacancy.below is None or vacancy.below.port < port
+        assert vacancy.above is None or vacancy.above.port > port
 
 
 @given(plans())

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from portgen.inventory.ports import brief
+from portgen.inventory.ports import Part, Ports, brief
 from portgen.inventory.ranges import count, joined
 from portgen.markdown import code, row, text
 from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
+from portgen.plan.registry import owned_parts
 from portgen.plan.routes import Route
 from portgen.plan.types import LISTENERS, Host, Project, Server, Service
 from portgen.targets.docs.rows import (
@@ -101,7 +102,7 @@ def _visitors(server: Server | None) -> str:
 
 
 def _section(project: Project, held: list[Held], free: Free) -> Section:
-    owned: tuple[range, ...] = ()
+    owned: Sequence[range] = ()
     ports = network = ""
     if project.ports is not None:
         owned, ports = project.ports.ranges, str(project.ports)
@@ -164,7 +165,7 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
             "not reserved for a group",
             str(project.ports),
             str(count(rest)),
-            _ranges(rest),
+            _ranges(owned_parts(project, None, rest)),
         )
     )
     for group in project.groups:
@@ -176,7 +177,7 @@ def _free_rows(project: Project, free: Free) -> Iterator[str]:
                 text(group.purpose or NONE),
                 str(group.ports),
                 str(count(within)),
-                _ranges(within),
+                _ranges(owned_parts(project, group, within)),
             )
         )
 
@@ -189,7 +190,7 @@ def _all_free(project: Project, free: Free) -> list[range]:
     return joined(parts)
 
 
-def _ranges(free: Sequence[range]) -> str:
+def _ranges(free: Sequence[Part]) -> str:
     return brief(free, MOST_RANGES) or NONE
 
 
@@ -308,8 +309,18 @@ def _unwanted(host: Host, free: Free) -> Iterator[str]:
     command that one reads."""
     for project in host.projects:
         parts = _all_free(project, free)
-        if 0 < len(parts) <= MOST_RANGES:
-            yield f"ss -H -tuln {shlex.quote(ss_filter(parts))}  # {project.name}"
+        if project.ports is not None and len(parts) <= MOST_RANGES:
+            yield from _unwanted_of(project.name, parts, project.ports)
+
+
+def _unwanted_of(project: str, parts: Sequence[range], own: Ports) -> Iterator[str]:
+    """One command for what a project owns of both protocols, one for what it owns of a single one."""
+    flags: dict[str | None, str] = {None: "-tuln", "tcp": "-tln", "udp": "-uln"}
+    split = own.split(parts)
+    for transport, options in flags.items():
+        some = [part.ports for part in split if part.transport == transport]
+        if some:
+            yield f"ss -H {options} {shlex.quote(ss_filter(some))}  # {project}"
 
 
 def ss_filter(parts: Sequence[range]) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-from portgen.inventory.ports import Ports
+from portgen.inventory.ports import Part, Ports
+from portgen.plan.ports import Transport
+from portgen.plan.registry import owned_parts
 from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Free,
@@ -35,7 +37,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
             "url": url,
             "direct": direct_name(host),
             "nginx": nginx,
-            "reserved": _pairs(host.reserved),
+            "reserved": _written(host.reserved),
             "listeners": LISTENERS,
         }
     ]
@@ -44,8 +46,8 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
             {
                 "name": group.name,
                 "purpose": group.purpose,
-                "ports": _pairs(group.ports),
-                "free": _pairs(free[project.name, group.name]),
+                "ports": _written(group.ports),
+                "free": _ranges(owned_parts(project, group, free[project.name, group.name])),
             }
             for group in project.groups
         ]
@@ -55,9 +57,9 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
                 "title": project.title,
                 "purpose": project.purpose,
                 "status": project.status,
-                "ports": _pairs(project.ports),
-                "reserved": _pairs(project.reserved),
-                "free": _pairs(free[project.name, None]),
+                "ports": _written(project.ports),
+                "reserved": _written(project.reserved),
+                "free": _ranges(owned_parts(project, None, free[project.name, None])),
                 "groups": groups,
                 "shared_by": project.shared_by,
                 "network": ", ".join((project.network.name, *project.network.subnets))
@@ -117,6 +119,20 @@ def _record(one: Known) -> tuple[Any, ...]:
     )
 
 
-def _pairs(ports: Ports | Iterable[range] | None) -> list[tuple[int, int]]:
-    parts = ports.ranges if isinstance(ports, Ports) else ports or ()
-    return [(part.start, part.stop - 1) for part in parts]
+_Range = tuple[int, int] | tuple[int, int, Transport]
+
+
+def _written(ports: Ports | None) -> list[_Range]:
+    return [] if ports is None else _ranges(ports.parts)
+
+
+def _ranges(parts: Iterable[Part]) -> list[_Range]:
+    """First and last port of each; of a range of a single protocol that too."""
+    found: list[_Range] = []
+    for part in parts:
+        first, last = part.ports.start, part.ports.stop - 1
+        if part.transport is None:
+            found.append((first, last))
+        else:
+            found.append((first, last, part.transport))
+    return found

@@ -1,0 +1,42 @@
+"""Ports as people write them: ranges, of one protocol or of both."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen.inventory.ports import Ports
+from portgen.inventory.values import Refused
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        ("443/http", "write 443/tcp: http is spoken over tcp"),
+        ("53/UDP", "write 53/udp"),
+        ("53:udp", "write 53/udp"),
+        ("udp/53", "write 53/udp"),
+        ("53/tcp+udp", "write 53: without a protocol it is of both"),
+        ("8000-8099/both", "write 8000-8099: without a protocol it is of both"),
+        ("443/quic", "write 443/udp"),
+        ("443/sctp", "write 443/tcp or 443/udp"),
+        ("80, 443/udp", "write [80, 443/udp]"),
+        ("5000/5010", "write 5000-5010"),
+        ("443/", None),
+        (["443/udp", "443"], "leave it out of one of them"),
+    ],
+)
+def test_another_form_of_a_protocol_gets_a_hint(raw: object, hint: str | None) -> None:
+    with pytest.raises(Refused) as refused:
+        Ports.parse(raw)
+    assert refused.value.hint == hint
+
+
+def test_ports_are_of_both_protocols_unless_they_name_one() -> None:
+    ports = Ports.parse(["440-449/tcp", "443/udp", "80"])
+    assert str(ports) == ports.brief == "440-449/tcp, 443/udp, 80"
+    assert ports.of("tcp") == [range(80, 81), range(440, 450)]
+    assert ports.of("udp") == [range(80, 81), range(443, 444)]
+    assert ports.joined == ports.ranges == [range(80, 81), range(440, 450)]
+    assert len(ports) == 11
+    assert 441 in ports
+    assert [ports.has(441, "tcp"), ports.has(441, "udp")] == [True, False]
