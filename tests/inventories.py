@@ -215,7 +215,7 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
     if route == "none":
         service["route"] = None
     elif route == "own":
-        service["route"] = {
+        own = {
             "path": "/o/{name}/",
             "strip": draw(st.booleans()),
             "allow": draw(_allow(tuple(projects))),
@@ -232,6 +232,10 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
                 )
             ),
         }
+        more = draw(
+            st.sampled_from([[], ["/o/more/{name}/"], [{"path": "/z/{name}/", "strip": False}]])
+        )
+        service["route"] = [own, *more] if more else own
     return service
 
 
@@ -272,6 +276,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             "/d/{name}",
             {"path": "/", "allow": ["six-zone"]},
             {"path": "/d/x/", "allow": ["a-project"]},
+            ["/d/", {"path": "/d/a/"}, "/d/{name}/"],
         ],
         "address": [
             "172.30.0.16",

@@ -56,8 +56,8 @@ def test_there_are_25_dashboards_each_with_its_facts(plan: Plan) -> None:
         assert service.assigned == "2025-09-22"
         assert service.status == "active"
         assert re.sub(r"[^a-z0-9]+", "-", service.title.lower()) == service.name
-        assert service.route is not None
-        assert service.route.path == f"/dashboard/{service.name}/"
+        (route,) = service.routes
+        assert route.path == f"/dashboard/{service.name}/"
     assert {
         service.name: service.ports[0].container_port
         for service in dashboard.services

@@ -405,7 +405,7 @@ def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:
     (project,) = plan.projects
     web = project.services[0]
     assert host.server is not None
-    assert web.route is not None
+    (route,) = web.routes
     return {
         FIELDS[0]: " ".join(host.server.names),
         FIELDS[1]: host.server.certificate,
@@ -422,10 +422,10 @@ def plain_of(plan: Plan, field: tuple[str | int, ...]) -> str | None:
         (*SERVICE, "compose_service"): web.compose_service,
         (*SERVICE, "schedule"): web.schedule,
         (*SERVICE, "notes"): web.notes,
-        (*SERVICE, "route", "path"): web.route.path,
-        (*SERVICE, "route", "auth_file"): web.route.auth_file,
-        (*SERVICE, "route", "max_body"): web.route.max_body,
-        (*SERVICE, "route", "extra", 0): web.route.extra[0],
+        (*SERVICE, "route", "path"): route.path,
+        (*SERVICE, "route", "auth_file"): route.auth_file,
+        (*SERVICE, "route", "max_body"): route.max_body,
+        (*SERVICE, "route", "extra", 0): route.extra[0],
     }.get(field)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from portgen.plan.names import Subject
     from portgen.plan.ports import PlannedPort
     from portgen.plan.registry import Owner, Room, Vacancy
+    from portgen.plan.routes import Route
     from portgen.plan.types import Group, Host, Plan, Project, Service
     from portgen.plan.why import Opened, Way
 
@@ -73,8 +74,8 @@ def of_service(asked: Asked, service: Service) -> Facts:
         name = ""
     said: set[str] = set()
     for way in why.of_service(asked.plan, service):
-        if way.kind == "route":
-            yield "route", _route(service)
+        if way.route is not None:
+            yield "route", _route(service, way.route)
             yield from _why(asked, "", way, said)
         else:
             yield from _why(asked, "reach", way, said)
@@ -109,11 +110,8 @@ def _behind(service: Service, port: PlannedPort) -> str:
     return f"{port.endpoint}{before}{way}"
 
 
-def _route(service: Service) -> str | None:
-    route = service.documented_route
-    if route is None:
-        return None
-    shown = f"{route.path} -> {route.backend}"
+def _route(service: Service, route: Route) -> str:
+    shown = f"{route.name} -> {route.backend}"
     if service.status == "planned":
         shown = f"planned: {shown}"
     return shown

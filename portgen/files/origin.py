@@ -65,8 +65,7 @@ def _of_overview(plan: Plan, line: str) -> Subject | None:
 def _is_named(line: str, service: Service) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its
     unit, or its URL. Its bare name may be a word like any other."""
-    route = service.documented_route
-    if route is not None and f"{route.path}>" in line:
+    if any(f"{route.path}>" in line for route in service.documented_routes):
         return True
     if service.name not in line:
         return False

@@ -66,8 +66,8 @@ _SERVICE = {
         "binds its port itself is as open as ufw's default policy says",
     ),
     "route": Field(
-        "The prefix under which nginx serves it, such as `/wiki/`, or a mapping with `path`. "
-        "It begins and ends with `/`; `{name}` is the service's name. `null` cancels a default.",
+        "The prefix under which nginx serves it, such as `/wiki/`, a mapping with `path`, or a list of "
+        "them. It begins and ends with `/`; `{name}` is the service's name. `null` cancels a default.",
         "none: nginx does not serve it",
     ),
     "health": Field("The path of a health check, for the port pages: `/api/health`.", "`/`"),

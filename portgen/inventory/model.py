@@ -102,6 +102,9 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     extra: list[Directive] = []
 
 
+Routes = Annotated[list[RoutePath | Route], Meta(min_length=1)]
+
+
 class PortEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """One of several ports."""
 
@@ -118,7 +121,7 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
     allow: list[Allowed] | UnsetType = UNSET
-    route: RoutePath | Route | UnsetType | None = UNSET
+    route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET
     timeout: Duration | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
@@ -138,7 +141,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Protocol | UnsetType = UNSET
     via: Via | UnsetType = UNSET
     allow: list[Allowed] | UnsetType | None = UNSET
-    route: RoutePath | Route | UnsetType | None = UNSET
+    route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET
     address: HostAddress | None = None
     compose_service: ComposeName | None = None

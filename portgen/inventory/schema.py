@@ -159,10 +159,11 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
 
 
 def _allow_safe_routes_only(route: Schema) -> None:
-    """A service's own route, in both of its forms."""
-    path = route["properties"]["path"]
-    route["pattern"] = patterns.ROUTE
-    route["properties"] = {**route["properties"], "path": {**path, "pattern": patterns.ROUTE}}
+    """A service's own route, in all of its forms."""
+    for written in (route, route["items"]):
+        path = {**written["properties"]["path"], "pattern": patterns.ROUTE}
+        written["pattern"] = patterns.ROUTE
+        written["properties"] = {**written["properties"], "path": path}
 
 
 def _a_default_route_in_use() -> Schema:
@@ -170,7 +171,8 @@ def _a_default_route_in_use() -> Schema:
     http = {"protocol": {"const": "http"}}
     user = {"type": "object", "required": ["port"], "properties": {"route": False, **http}}
     used = {"type": "object", "not": {"additionalProperties": {"not": user}}}
-    route = {"pattern": patterns.ROUTE, "properties": {"path": {"pattern": patterns.ROUTE}}}
+    one = {"pattern": patterns.ROUTE, "properties": {"path": {"pattern": patterns.ROUTE}}}
+    route = {**one, "items": one}
     return {
         "if": {
             "required": ["services", "defaults"],

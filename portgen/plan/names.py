@@ -93,7 +93,7 @@ def of_address(plan: Plan, text: str) -> list[Subject]:
     url = re.fullmatch(r"(https?://)?([^/\s]+?)(?::([0-9]{1,5}))?(/\S*)?", text)
     if text.startswith("/"):
         # Of a bare path, a route of everything says nothing: it may be a path of the file system.
-        return [found for found in _of_path(plan, None, text) if _path(found.service) != "/"]
+        return _of_path(plan, None, text, roots=False)
     if url is None:
         return []
     name, port, path = url[2].strip("[]"), url[3], url[4] or ""
@@ -248,13 +248,12 @@ def _own_names(service: Service) -> tuple[str, str]:
 
 
 def _traces(service: Service) -> set[str]:
-    """What one finds of a service on its host: its address, its route, its units, its upstream."""
+    """What one finds of a service on its host: its address, its routes, its units, its upstream."""
     found: set[str] = set()
     if service.documented_address is not None:
         found.add(str(service.documented_address))
-    route = service.documented_route
-    if route is not None:
-        found |= {route.path, route.path.rstrip("/"), route.upstream}
+    for route in service.documented_routes:
+        found |= {route.name, route.path, route.path.rstrip("/"), route.upstream}
     for unit in service.all_units:
         found |= {unit, unit.removesuffix(".service")}
     return found - {""}
@@ -306,24 +305,19 @@ def _around(plan: Plan, network: str) -> list[Subject]:
     return found
 
 
-def _of_path(plan: Plan, name: str | None, path: str) -> list[Subject]:
+def _of_path(plan: Plan, name: str | None, path: str, *, roots: bool = True) -> list[Subject]:
     """The service to which nginx leads a path: the longest route that it begins with, on the hosts
-    that answer to `name`; on every host where none does, or no name is given."""
+    that answer to `name`; on every host where none does, or no name is given. `roots`: whether `/`
+    counts."""
     path = re.split(r"[?#]", path)[0].rstrip("/") + "/"
     named = {host.name for host in plan.hosts if name is not None and _serves(host, name)}
-    longest: dict[str, Service] = {}
+    longest: dict[str, tuple[str, Service]] = {}  # by host: the path, and whose it is
     for service in plan.services:
-        route = service.documented_route
-        if route is None or not path.startswith(route.path):
-            continue
         if named and service.host not in named:
             continue
-        best = longest.get(service.host)
-        if best is None or len(_path(best)) < len(route.path):
-            longest[service.host] = service
-    return [_subject(service) for service in longest.values()]
-
-
-def _path(service: Service | None) -> str:
-    route = service.documented_route if service is not None else None
-    return "" if route is None else route.path
+        for route in service.documented_routes:
+            best, _ = longest.get(service.host, ("", None))
+            if path.startswith(route.path) and len(best) < len(route.path):
+                longest[service.host] = (route.path, service)
+    found = longest.values()
+    return [_subject(service) for best, service in found if roots or best != "/"]

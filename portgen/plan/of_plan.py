@@ -17,6 +17,7 @@ from portgen.plan.facts import (
     Facts,
     Guard,
     Key,
+    Location,
     Network,
     Nginx,
     Route,
@@ -111,9 +112,8 @@ class _Parts:
         )
         if service.status != "active":
             return facts
-        backend = route = container = guard = None
-        if service.route is not None:
-            backend, route = service.route.backend, _route(service.route)
+        container = guard = None
+        routes = {route.name: Location(_route(route), route.backend) for route in service.routes}
         if service.name in self.containers:
             container = _container(service, *self.containers[service.name])
         if service.name in self.guards:
@@ -123,8 +123,7 @@ class _Parts:
             units[forwarder.unit] = _unit(forwarder)
         return structs.replace(
             facts,
-            backend=backend,
-            route=route,
+            routes=routes,
             units=units,
             container=container,
             openings=self.openings.get(service.name, {}),

@@ -85,7 +85,7 @@ def _host(
         ipv6=host.ipv6,
         server=server,
         services=tuple(active),
-        routes=tuple(service.route for service in active if service.route is not None),
+        routes=tuple(route for service in active for route in service.routes),
         forwarders=tuple(forwarders),
         openings=tuple(openings),
         guards=tuple(guards),

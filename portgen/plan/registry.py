@@ -13,6 +13,7 @@ from portgen.inventory.model import Protocol
 from portgen.inventory.ports import Part, Ports
 from portgen.plan.free import Space
 from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
+from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Binding, Group, Host, KeyPath, Plan, Project, Service
 
 
@@ -28,17 +29,20 @@ class Row(NamedTuple):
     via: str
     allow: tuple[str, ...]
     reach: str  # who may reach the port, in words; empty without a port
-    route: str | None
-    access: str  # who may come by the route; empty without one, and where that is not known
+    routes: tuple[Route, ...]  # those that lead to the port
     status: str
     key_path: KeyPath
 
     @property
     def way(self) -> str:
-        """The route and who may come by it: `/wiki/ (anyone)`. Empty without one."""
-        if self.route is None or not self.access:
-            return self.route or ""
-        return f"{self.route} ({self.access})"
+        """The routes, and who may come by each: `/wiki/ (anyone)`. Empty without one."""
+        return ", ".join(map(_way, self.routes))
+
+
+def _way(route: Route) -> str:
+    if not route.access:
+        return route.name
+    return f"{route.name} ({route.access})"
 
 
 class Room(NamedTuple):
@@ -130,8 +134,7 @@ def _nginx(host: Host) -> Iterator[Row]:
                 via=NGINX,
                 allow=host.server.allow,
                 reach=str(host.server.reach),
-                route=None,
-                access="",
+                routes=(),
                 status="active",
                 key_path=binding.key_path,
             )
@@ -148,25 +151,19 @@ def _rows(service: Service) -> Iterator[Row]:
         via=service.via,
         allow=service.allow,
         reach="",
-        route=None,
-        access="",
+        routes=(),
         status=service.status,
         key_path=service.key_path,
     )
     if not service.ports:
         yield bare
-    route = service.documented_route
     for port in service.ports:
-        path, access = None, ""
-        if route is not None and route.port == port:
-            path, access = route.path, route.access
         yield bare._replace(
             endpoint=port.endpoint,
             protocol=port.protocol,
             container_port=service.documented_container_port(port),
             reach=str(service.reach),
-            route=path,
-            access=access,
+            routes=service.documented_routes_to(port),
             key_path=port.key_path,
         )
 

@@ -21,6 +21,7 @@ class WrittenRoute(Struct, frozen=True):
 
     service: str
     title: str
+    host: str  # the site's server name; "": the default site
     path: str
     strip: bool
     allow: tuple[str, ...]  # as written
@@ -33,6 +34,11 @@ class WrittenRoute(Struct, frozen=True):
     timeout: int  # seconds
     extra: tuple[str, ...]
     key_path: KeyPath
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other route of its host: `/wiki/`, `grafana.example.com/`."""
+        return self.host + self.path
 
     @property
     def prefix(self) -> str:
@@ -52,6 +58,11 @@ class WrittenRoute(Struct, frozen=True):
         if self.auth_file:
             parts.append("with a password")
         return ", ".join(parts)
+
+    @property
+    def open_to_anyone(self) -> bool:
+        """Whether anyone at all may come by it, without a password."""
+        return self.reach is not None and self.reach.anyone and not self.auth_file
 
     @property
     def realm(self) -> str:
@@ -74,7 +85,7 @@ class WrittenRoute(Struct, frozen=True):
 class Route(WrittenRoute, frozen=True, kw_only=True):
     """A route that nginx can serve: it hands requests to `backend`, by the name `upstream`."""
 
-    port: PlannedPort  # the service's primary port, for which the requests are meant
+    port: PlannedPort  # for which the requests are meant
     upstream: str
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
 

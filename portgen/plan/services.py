@@ -8,16 +8,17 @@ what another project has; contradictions are planned as written.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan import addresses
-from portgen.plan.ports import LOOPBACK, PlannedPort
+from portgen.plan.ports import PlannedPort
 from portgen.plan.reach import Reach
-from portgen.plan.routes import Route, WrittenRoute
+from portgen.plan.routes import Route
+from portgen.plan.routing import Known, Routing
 from portgen.plan.sources import Sources, bind_of, covers_ipv4, host_of, is_everybody, served
 from portgen.plan.types import (
     DEFAULT_TIMEOUT,
@@ -84,21 +85,6 @@ def _own_or(own: T | UnsetType, default: T | UnsetType) -> T | UnsetType:
     return own
 
 
-class _Known(NamedTuple):
-    """What a service's route depends on."""
-
-    name: str
-    title: str
-    ports: tuple[PlannedPort, ...]
-    address: Address4 | None
-    timeout: int
-    path: KeyPath
-
-    @property
-    def speaks_http(self) -> bool:
-        return bool(self.ports) and self.ports[0].protocol == "http"
-
-
 class _Services:
     """Plans the services of one project; holds what they share."""
 
@@ -119,7 +105,7 @@ class _Services:
         self.network_name = network.name if network else None
         self.lowest = project.ports.lowest if project.ports else None
         self.sources = sources
-        self.by_address = sources.nginx is not None and sources.nginx.upstream == "address"
+        self.routing = Routing(project.defaults.route, sources)
         self.usual_via: model.Via = "process" if network is None else "socat"
         self._reaches: dict[tuple[model.Via, tuple[str, ...]], Reach] = {}
 
@@ -135,13 +121,12 @@ class _Services:
         written_timeout = _seconds(_own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
         needs_guard = via == "docker" and bool(ports) and not covers_ipv4(sources)
-        known = _Known(name, title, ports, address, timeout, path)
-        written_route = self._route(service, known)
-        route = None
+        known = Known(name, title, self.name, ports, address, timeout, path)
+        written_routes = tuple(self.routing.of(service.route, known))
+        routes: tuple[Route, ...] = ()
         units: tuple[str, ...] = ()
         if status == "active":
-            if isinstance(written_route, Route):
-                route = written_route
+            routes = tuple(route for route in written_routes if isinstance(route, Route))
             if via == "socat" and address is not None:
                 units = _units(name, ports)
         assigned = _own_or(service.assigned, self.defaults.assigned)
@@ -166,8 +151,8 @@ class _Services:
             address_is_pinned=service.address is not None,
             network=self.network_name,
             units=units,
-            route=route,
-            written_route=written_route,
+            routes=routes,
+            written_routes=written_routes,
             health=_own_or(service.health, self.defaults.health) or None,
             timeout=timeout,
             udp_timeout=written_timeout or UDP_TIMEOUT,
@@ -268,61 +253,6 @@ class _Services:
         if has_mapping(via):
             return Reach("loopback")
         return Reach("policy")
-
-    def _route_reach(self, allow: tuple[str, ...], clients: tuple[str, ...]) -> Reach | None:
-        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out."""
-        if allow and not clients:
-            return Reach("nobody")
-        if clients and not is_everybody(clients):
-            return Reach("sources", allow)
-        return self.sources.nginx_reach
-
-    # --- routes -----------------------------------------------------------------------------------
-
-    def _route(self, service: model.Service, known: _Known) -> WrittenRoute | None:
-        """A `Route` where its primary port speaks http. A default is meant for those services
-        only."""
-        at: KeyPath = (*known.path, "route")
-        written = service.route
-        if written is UNSET and known.speaks_http:
-            written, at = self.defaults.route, (*self.defaults_path, "route")
-        if not written:
-            return None
-        route = model.Route(path=written) if isinstance(written, str) else written
-        allow = tuple(route.allow)
-        clients = self.sources.visitors(allow)
-        settings: dict[str, Any] = {
-            "service": known.name,
-            "title": known.title,
-            "path": route.path.replace("{name}", known.name),
-            "strip": route.strip,
-            "allow": allow,
-            "clients": () if self.sources.is_all(clients) else clients,
-            "closed": bool(allow) and not clients,
-            "reach": self._route_reach(allow, clients),
-            "auth_file": route.auth_file,
-            "max_body": None if route.max_body is None else str(route.max_body),
-            "buffering": route.buffering,
-            "timeout": _seconds(route.timeout) or known.timeout,
-            "extra": tuple(route.extra),
-            "key_path": at,
-        }
-        if not known.speaks_http:
-            return WrittenRoute(**settings)
-        return Route(
-            **settings,
-            port=known.ports[0],
-            upstream=f"portgen_{known.name}",
-            backend=self._backend(known),
-        )
-
-    def _backend(self, known: _Known) -> str:
-        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the
-        container's own address."""
-        primary = known.ports[0]
-        if self.by_address and known.address is not None:
-            return f"{known.address}:{primary.container_port}"
-        return f"{LOOPBACK}:{primary.port}"
 
 
 def _seconds(duration: values.Duration | UnsetType | None) -> int | None:

@@ -58,8 +58,8 @@ class Service(Struct, frozen=True):
     address_is_pinned: bool
     network: str | None
     units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
-    route: Route | None  # None unless it will be rendered
-    written_route: WrittenRoute | None  # as the entry or a default asks for it
+    routes: tuple[Route, ...]  # those that will be rendered
+    written_routes: tuple[WrittenRoute, ...]  # as the entry or a default asks for them
     health: str | None
     timeout: int  # seconds
     udp_timeout: int  # seconds, of its udp ports
@@ -72,13 +72,16 @@ class Service(Struct, frozen=True):
     key_path: KeyPath
 
     @property
-    def documented_route(self) -> Route | None:
-        """The route that pages, `ports` and `explain` show: a planned service's too, which nginx
+    def documented_routes(self) -> tuple[Route, ...]:
+        """The routes that pages, `ports` and `explain` show: a planned service's too, which nginx
         will serve once the service is active. A retired service has none."""
-        route = self.written_route
-        if self.status == "retired" or not isinstance(route, Route):
-            return None
-        return route
+        if self.status == "retired":
+            return ()
+        return tuple(route for route in self.written_routes if isinstance(route, Route))
+
+    def documented_routes_to(self, port: PlannedPort) -> tuple[Route, ...]:
+        """Those that lead to one of its ports."""
+        return tuple(route for route in self.documented_routes if route.port == port)
 
     @property
     def documented_address(self) -> Address4 | None:
@@ -117,18 +120,12 @@ class Service(Struct, frozen=True):
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
-        """The ways in which anyone at all reaches it without a password: by its ports, by its
+        """The ways in which anyone at all reaches it without a password: by its ports, by a
         route."""
         if self.status != "active" or not self.ports:
             return ()
         ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
-        route = self.route
-        if (
-            route is not None
-            and route.reach is not None
-            and route.reach.anyone
-            and not route.auth_file
-        ):
+        if any(route.open_to_anyone for route in self.routes):
             ways.append("route")
         return tuple(ways)
 
@@ -345,6 +342,13 @@ class Plan(Struct, frozen=True):
         for project in self.projects:
             yield from project.services
 
+    @property
+    def written_routes(self) -> Iterator[tuple[Service, WrittenRoute]]:
+        """The routes that entries and defaults ask for, each with its service."""
+        for service in self.services:
+            for route in service.written_routes:
+                yield service, route
+
     def host(self, name: str) -> Host | None:
         """The host of that name, or None."""
         return next((host for host in self.hosts if host.name == name), None)
@@ -358,8 +362,7 @@ class Plan(Struct, frozen=True):
                 yield (*host.server.key_path, "allow"), host.name, host.server.allow
         for service in self.services:
             places = [(service.allow_path, service.allow)]
-            if service.written_route is not None:
-                route = service.written_route
+            for route in service.written_routes:
                 places.append(((*route.key_path, "allow"), route.allow))
             for place, words in places:
                 if words and place not in seen:

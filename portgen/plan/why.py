@@ -47,22 +47,22 @@ class Cause(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A way in: the service's ports, its route, or nginx's own ports; who may come by it, and
+    """A way in: the service's ports, one of its routes, or nginx's own ports; who may come by it, and
     why."""
 
     kind: Literal["port", "route", "nginx"]
     who: str
     causes: tuple[Cause, ...]
+    route: Route | None = None
 
 
 def of_service(plan: Plan, service: Service) -> Iterator[Way]:
-    """The ways to a service: its ports, then its route; none where it has neither."""
+    """The ways to a service: its ports, then its routes; none where it has neither."""
     names = _Names(plan, plan.host(service.host))
     if service.ports:
         yield Way("port", str(service.reach), tuple(_of_ports(names, service)))
-    route = service.documented_route
-    if route is not None:
-        yield Way("route", route.access, tuple(_of_route(names, service, route)))
+    for route in service.documented_routes:
+        yield Way("route", route.access, tuple(_of_route(names, service, route)), route)
 
 
 def of_nginx(plan: Plan, host: Host, server: Server) -> Way:

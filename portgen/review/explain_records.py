@@ -111,8 +111,7 @@ class Subjects:
                 "ports": ports,
                 "allow": list(server.allow),
                 "reach": str(server.reach),
-                "route": None,
-                "backend": None,
+                "routes": [],
                 "health": None,
                 "schedule": None,
                 "unit": None,
@@ -130,7 +129,7 @@ class Subjects:
         generated: Iterable[origin.Lines],
     ) -> None:
         """A service, and what is rendered of it."""
-        address, route = service.documented_address, service.documented_route
+        address = service.documented_address
         ports: list[PortOfService] = []
         for port in service.ports:
             ports.append(
@@ -153,8 +152,7 @@ class Subjects:
                 "ports": ports,
                 "allow": list(service.allow),
                 "reach": str(service.reach) if ports else None,
-                "route": route.path if route is not None else None,
-                "backend": route.backend if route is not None else None,
+                "routes": list(map(records.route, service.documented_routes)),
                 "health": service.health,
                 "schedule": service.schedule,
                 "unit": service.unit,
@@ -252,7 +250,10 @@ class Subjects:
                     "place": where,
                 }
             )
-        return {"way": way.kind, "who": way.who, "causes": causes}
+        route = None
+        if way.route is not None:
+            route = way.route.name
+        return {"way": way.kind, "route": route, "who": way.who, "causes": causes}
 
     def _lines(self, generated: Iterable[origin.Lines]) -> list[Lines]:
         found: list[Lines] = []

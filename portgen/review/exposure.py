@@ -11,10 +11,11 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Nginx, Route, Service
+from portgen.plan.facts import Facts, Location, Nginx, Route, Service
 from portgen.plan.ports import Endpoint
 from portgen.plan.reach import ANY
 from portgen.plan.types import NGINX, has_mapping
+from portgen.review import match
 from portgen.review.match import Pair
 
 # nginx's directives by which a location decides who gets in, or where it leads.
@@ -81,7 +82,7 @@ def of(pairs: Iterable[Pair], before: Facts, after: Facts) -> list[Exposure]:
         if pair.differs and pair.after is not None:
             found += _by_port(pair, pair.after)
             found += _by_host_network(pair, pair.after)
-            found += _by_route(pair, pair.after, after)
+            found += _by_routes(pair, pair.after, after)
     for host in dict.fromkeys((*after.nginx, *before.nginx)):
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
         for port, sources in new.openings.items():
@@ -131,19 +132,31 @@ def _by_host_network(pair: Pair, now: Service) -> Iterator[Exposure]:
     yield Exposure(*pair.key, pair.title, HostNetwork(container.service), ())
 
 
-def _by_route(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
-    route = now.route
-    if route is None or route.closed:
-        return
-    before = pair.before_here
-    old: Route | None = None
-    if before is not None and before.route is not None and not before.route.closed:
-        old = before.route
+def _by_routes(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
+    """What its routes let in. Where a route is gone and another is there, it has moved."""
+    before: dict[str, Location] = {}
+    if pair.before_here is not None:
+        before = pair.before_here.routes
+    for name, was in match.routes(before, now.routes).items():
+        location = now.routes[name]
+        if location.route.closed:
+            continue
+        old: tuple[str, Route] | None = None
+        if was is not None and not before[was].route.closed:
+            old = (was, before[was].route)
+        yield from _by_route(pair, name, location.route, old, after)
+
+
+def _by_route(
+    pair: Pair, path: str, route: Route, was: tuple[str, Route] | None, after: Facts
+) -> Iterator[Exposure]:
+    """`was`: the name and the route that it was before, where that let somebody in."""
+    before, old = was or ("", None)
     sources = _visitors(route)
     opened = sources
     if old is not None:
         opened = uncovered(sources, _visitors(old))
-    path, password = route.path, route.auth_file is not None
+    password = route.auth_file is not None
     if opened:
         yield _through_nginx(pair, RoutePath(path, password), opened, after)
     if old is None:
@@ -151,8 +164,8 @@ def _by_route(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:
     rest = _without(sources, opened)
     if rest and old.auth_file and not password:
         yield _through_nginx(pair, RoutePath(path, news="unlocked"), rest, after)
-    elif rest and old.path != path:
-        yield _through_nginx(pair, RoutePath(path, password), rest, after, old.path)
+    elif rest and before != path:
+        yield _through_nginx(pair, RoutePath(path, password), rest, after, before)
     if _access_differs(old, route):
         yield _through_nginx(pair, RoutePath(path, password, "directives"), sources, after)
 

@@ -187,3 +187,10 @@ def kind(pair: Pair, partners: Mapping[Key, Pair]) -> Kind:
     if pair.old.host != pair.key.host or (old and new and old != new):
         return "moved"
     return "changed"
+
+
+def routes(before: Mapping[str, object], now: Mapping[str, object]) -> dict[str, str | None]:
+    """Of a service's routes now, what each was called before: itself where its name is still there,
+    otherwise one that is gone, in order; None where it is new."""
+    gone = iter([name for name in before if name not in now])
+    return {name: name if name in before else next(gone, None) for name in now}

@@ -333,31 +333,32 @@ def _service(found: _Found) -> Service:
     """All that files say of one service."""
     units: dict[str, Unit] = {}
     container: Container | None = None
-    location: Location | None = None
-    upstream: Upstream | None = None
+    routes: dict[str, Location] = {}
+    upstreams: list[Upstream] = []
     for name, fact in found.facts:
         if isinstance(fact, Unit):
             units[name] = fact
         elif isinstance(fact, Container):
             container = fact
         elif isinstance(fact, Location):
-            location = location or fact
+            routes.setdefault(name, fact)
         elif isinstance(fact, Upstream):
-            upstream = fact
-    route, backend = None, None
-    if location is not None:
-        route, backend = location.route, location.backend
-    if backend is None and upstream is not None:
-        backend = upstream.server
+            upstreams.append(fact)
+    if len(upstreams) == 1:
+        # A location that does not say where it leads leads there.
+        for name, location in routes.items():
+            if location.backend is None:
+                routes[name] = Location(location.route, upstreams[0].server)
+    backends = [location.backend for location in routes.values() if location.backend]
+    backends += [upstream.server for upstream in upstreams]
     openings = _openings(found)
-    ports, via = _ports(units, container, backend, openings)
+    ports, via = _ports(units, container, backends, openings)
     return Service(
         title=found.title,
         via=via,
         ports=ports,
         primary=next(iter(ports), None),
-        backend=backend,
-        route=route,
+        routes=routes,
         units=units,
         container=container,
         openings=openings,
@@ -369,7 +370,7 @@ def _service(found: _Found) -> Service:
 def _ports(
     units: Mapping[str, Unit],
     container: Container | None,
-    backend: str | None,
+    backends: Iterable[str],
     openings: Mapping[Endpoint, tuple[str, ...]],
 ) -> tuple[dict[Endpoint, int], str]:
     """Ports with the primary first, and who listens on them. Where the program listens itself, a
@@ -387,10 +388,10 @@ def _ports(
         for mapping in container.published:
             ports.update(container_port(mapping))
         return ports, "docker"
-    if backend is not None and backend.startswith(f"{LOOPBACK}:"):
+    for backend in backends:
         # The first server of several, without its parameters.
         port = port_of(backend.partition(" ")[0].rstrip(",").rpartition(":")[2])
-        if port is not None:
+        if port is not None and backend.startswith(f"{LOOPBACK}:"):
             ports[Endpoint(port, "tcp")] = port
     for endpoint in sorted(openings):
         ports[endpoint] = endpoint.port

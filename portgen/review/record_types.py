@@ -33,6 +33,15 @@ class Change(TypedDict):
     diff: str
 
 
+class Route(TypedDict):
+    """A route: the site's server name, if it is not the default one, and the path; who may come by
+    it, in words; where nginx sends its requests."""
+
+    route: str
+    access: str
+    backend: str
+
+
 class Port(TypedDict):
     """A port that is held; `port` is null for a service without one."""
 
@@ -46,8 +55,7 @@ class Port(TypedDict):
     via: str
     allow: list[str]  # as written
     reach: str  # who may reach the port, in words
-    route: str | None
-    access: str  # who may come by the route, in words
+    routes: list[Route]  # those that lead to this port
     status: str
     place: Place
 
@@ -102,18 +110,18 @@ class Cause(TypedDict):
 
 
 class Way(TypedDict):
-    """A way in: the ports of a service, its route, or nginx's own ports; who may come by it, in
-    words, and why."""
+    """A way in: the ports of a service, one of its routes (`route` says which), or nginx's own
+    ports; who may come by it, in words, and why."""
 
     way: Literal["port", "route", "nginx"]
+    route: str | None
     who: str
     causes: list[Cause]
 
 
 class Service(TypedDict):
-    """A service, or nginx itself. `address`, `route` and `backend`, where nginx sends the route's
-    requests: as rendered, of a planned service as they will be; null of a retired one, and where
-    there is none."""
+    """A service, or nginx itself. `address` and `routes`: as rendered, of a planned service as they
+    will be; of a retired one none."""
 
     name: str
     host: str
@@ -126,8 +134,7 @@ class Service(TypedDict):
     ports: list[PortOfService]
     allow: list[str] | None
     reach: str | None
-    route: str | None
-    backend: str | None
+    routes: list[Route]
     health: str | None
     schedule: str | None
     unit: str | None

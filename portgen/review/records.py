@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from portgen.files.diff import Change as FileChange
     from portgen.plan import registry, types
+    from portgen.plan.routes import Route as PlannedRoute
     from portgen.problem import Location, PortgenError
     from portgen.problem import Problem as Found
     from portgen.review import compare
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         Range,
         Render,
         Review,
+        Route,
         Rule,
         Rules,
         Verify,
@@ -137,11 +139,15 @@ def port(row: registry.Row, where: Place) -> Port:
         "via": row.via,
         "allow": list(row.allow),
         "reach": row.reach,
-        "route": row.route,
-        "access": row.access,
+        "routes": list(map(route, row.routes)),
         "status": row.status,
         "place": where,
     }
+
+
+def route(found: PlannedRoute) -> Route:
+    """A route, and where it leads."""
+    return {"route": found.name, "access": found.access, "backend": found.backend}
 
 
 def free_ports(rooms: Iterable[registry.Room]) -> FreePorts:

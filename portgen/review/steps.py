@@ -20,6 +20,7 @@ from msgspec import Struct, structs
 
 from portgen.plan.facts import Facts, Key, Network, Nginx, Route, Service
 from portgen.plan.ports import Endpoint
+from portgen.review import match
 from portgen.review.firewall import Rule, Rules
 from portgen.review.turnover import (
     Held,
@@ -370,12 +371,13 @@ def _locations(host: str, facts: Facts) -> dict[str, tuple[str, Route, str | Non
     asks for a password."""
     found: dict[str, tuple[str, Route, str | None]] = {}
     for key, service in sorted(facts.services.items()):
-        route = service.route
-        if key.host == host and route is not None:
+        if key.host != host:
+            continue
+        for name, location in service.routes.items():
             prompt = None
-            if route.auth_file:
+            if location.route.auth_file:
                 prompt = service.title
-            found[route.path] = (key.name, route, prompt)
+            found[name] = (key.name, location.route, prompt)
     return found
 
 
@@ -383,8 +385,12 @@ def _leads(host: str, before: Facts, after: Facts) -> Iterator[Lead]:
     """Whose location stays, and leads to another port or address."""
     for key, service in sorted(after.services.items()):
         was = before.services.get(key)
-        if key.host == host and service.route and was is not None and was.route:
-            old, new = was.backend or "", service.backend or ""
+        if key.host != host or was is None:
+            continue
+        for name, known in match.routes(was.routes, service.routes).items():
+            if known is None:
+                continue
+            old, new = was.routes[known].backend or "", service.routes[name].backend or ""
             if old != new:
                 yield Lead(key.name, old, new)
 

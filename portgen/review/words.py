@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from portgen.plan.facts import Container, Route, Service, Words
+from portgen.plan.facts import Container, Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT
 from portgen.plan.types import has_mapping
+from portgen.review import match
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
@@ -114,8 +115,9 @@ def _arrival(now: Service) -> str:
     text = "is added"
     if now.ports:
         text += _place(now)
-    if now.route is not None:
-        text += f", route {now.route.path}"
+    if now.routes:
+        word = "route" if len(now.routes) == 1 else "routes"
+        text += f", {word} {', '.join(now.routes)}"
     return text
 
 
@@ -193,7 +195,7 @@ def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) ->
 
 # Facts that have words of their own, or follow from one that has.
 _ELSEWHERE = {
-    "status", "ports", "primary", "via", "backend", "route", "units", "container", "openings",
+    "status", "ports", "primary", "via", "routes", "units", "container", "openings",
     "guard", "title", "other",
 }  # fmt: skip
 
@@ -201,8 +203,7 @@ _ELSEWHERE = {
 def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     if before.title and before.title != now.title:  # files don't name every service's title
         yield f'was titled "{before.title}"'
-    yield from _route(before.route, now.route)
-    yield from _backend(before, now)
+    yield from _routes(before, now)
     for name, old, new in changed.differences:
         if name.partition(".")[0] not in _ELSEWHERE:
             fact = name.removeprefix("described.")
@@ -239,26 +240,37 @@ def _unit_settings(changed: Changed, before: Service, now: Service) -> Iterator[
         yield f"changes its unit ({', '.join(sorted(parts & wanted))})"
 
 
-def _route(before: Route | None, now: Route | None) -> Iterator[str]:
-    if before is None and now is not None:
-        yield f"gets route {now.path}"
-    elif now is None and before is not None:
-        yield f"loses route {before.path}"
-    elif before is not None and now is not None and before != now:
-        if before.path != now.path:
-            yield f"moves its route {before.path} -> {now.path}"
-        parts = []
-        for name in ("strip", "auth_file", "max_body", "buffering", "timeout", "directives"):
-            old, new = getattr(before, name), getattr(now, name)
-            if old != new:
-                parts.append(f"{name} {_value(old)} -> {_value(new)}")
-        if (before.clients, before.closed) != (now.clients, now.closed):
-            parts.append(f"visitors {_visitors(before)} -> {_visitors(now)}")
+def _routes(before: Service, now: Service) -> Iterator[str]:
+    known = match.routes(before.routes, now.routes)
+    several = len(before.routes) > 1 or len(now.routes) > 1
+    for name, was in known.items():
+        if was is None:
+            yield f"gets route {name}"
+            continue
+        if was != name:
+            yield f"moves its route {was} -> {name}"
+        old, new = before.routes[was], now.routes[name]
+        parts = list(_route_parts(old.route, new.route))
         if parts:
-            yield f"changes its route ({', '.join(parts)})"
+            which = f"route {name}" if several else "route"
+            yield f"changes its {which} ({', '.join(parts)})"
+        yield from _backend(old, new)
+    for name in before.routes:
+        if name not in known.values():
+            yield f"loses route {name}"
 
 
-def _backend(before: Service, now: Service) -> Iterator[str]:
+def _route_parts(before: Route, now: Route) -> Iterator[str]:
+    """What differs in a route, but for its path."""
+    for name in ("strip", "auth_file", "max_body", "buffering", "timeout", "directives"):
+        old, new = getattr(before, name), getattr(now, name)
+        if old != new:
+            yield f"{name} {_value(old)} -> {_value(new)}"
+    if (before.clients, before.closed) != (now.clients, now.closed):
+        yield f"visitors {_visitors(before)} -> {_visitors(now)}"
+
+
+def _backend(before: Location, now: Location) -> Iterator[str]:
     """Only what does not follow from a move: nginx now uses the container's address in place of the
     host's port, or the other way round; or the upstream has servers that portgen did not write."""
     old, new = before.backend, now.backend

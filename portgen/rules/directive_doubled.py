@@ -97,9 +97,8 @@ _ANSWERS = frozenset(
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a default's directives are those of many services
-    for service in plan.services:
-        route = service.written_route
-        if route is None or route.key_path in seen:
+    for _, route in plan.written_routes:
+        if route.key_path in seen:
             continue
         seen.add(route.key_path)
         for index, raw in enumerate(route.extra):

@@ -33,10 +33,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         names = [directive.words[0] for directive in directives.read(raw)]
         return "include" in names
 
-    for service in plan.services:
-        route = service.written_route
-        if route is None:
-            continue
+    for service, route in plan.written_routes:
         for index, raw in enumerate(route.extra):
             if includes(raw):
                 place = route.place

@@ -27,9 +27,8 @@ SEVERITY = Severity.NOTE
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a project's default is one finding, however many services have it
-    for service in plan.services:
-        route = service.written_route
-        if route is None or route.key_path in seen:
+    for service, route in plan.written_routes:
+        if route.key_path in seen:
             continue
         seen.add(route.key_path)
         whose = f"{service.project}'s default" if route.is_default else f"{service.name}'s"

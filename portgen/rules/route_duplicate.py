@@ -1,4 +1,4 @@
-"""Two services of one host under one route: nginx refuses the second location.
+"""Two routes of one host with the same path: nginx refuses the second location.
 
 Wrong:
     services:
@@ -28,11 +28,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         seen: dict[str, Route] = {}
         order = {service.name: index for index, service in enumerate(plan.services)}
         for route in sorted(host.routes, key=lambda route: order[route.service]):
-            first = seen.setdefault(route.path, route)
+            first = seen.setdefault(route.name, route)
             if first is not route:
                 yield Finding(
                     route.place,
-                    f"route {route.path} is held by {first.service} ({{line}})",
+                    f"route {route.name} is held by {first.service} ({{line}})",
                     "use `{name}` in the path, or give one of them a path of its own",
                     first.place,
                 )

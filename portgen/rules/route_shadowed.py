@@ -25,16 +25,16 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        by_path = {route.path: route for route in host.routes}
+        by_name = {route.name: route for route in host.routes}
         for route in host.routes:
             path = route.path
             while (cut := path.rstrip("/").rfind("/")) > 0:
                 path = path[: cut + 1]
-                outer = by_path.get(path)
+                outer = by_name.get(route.host + path)
                 if outer is not None and outer.service != route.service:
                     yield Finding(
                         route.place,
-                        f"route {route.path} hides part of {outer.service}'s route {outer.path} ({{line}})",
+                        f"route {route.name} hides part of {outer.service}'s route {outer.name} ({{line}})",
                         "move one of them, or say in `ignore` why it is meant",
                         outer.place,
                     )

@@ -33,10 +33,7 @@ _BLANK = " \t\r\n"
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a default's directives are read once
-    for service in plan.services:
-        route = service.written_route
-        if route is None:
-            continue
+    for service, route in plan.written_routes:
         place = route.key_path
         if not _PATH.fullmatch(route.path):
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))

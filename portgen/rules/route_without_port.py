@@ -23,9 +23,8 @@ SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    for service in plan.services:
-        written = service.written_route
-        if written is None or isinstance(written, Route):
+    for service, written in plan.written_routes:
+        if isinstance(written, Route):
             continue
         if service.ports:
             protocol = service.ports[0].protocol

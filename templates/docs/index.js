@@ -1,6 +1,6 @@
   // --- what the index is about ----------------------------------------------------------------------------------------
   // The data's lines: the hosts, then a line for each port of a service. Everything is shown as text, never as markup.
-  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "route", "access", "direct"];
+  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "ways", "direct"];
   const lines = readData();
   const hosts = new Map(lines.filter((line) => !Array.isArray(line)).map((host) => [host.host, host]));
 
@@ -9,6 +9,7 @@
       Object.assign(this, named(FIELDS, values));
       this.transport = transportOf(this.protocol);
       this.inner = null;
+      this.routes = routesOf(this.ways);
     }
     get endpoint() {
       if (this.port === null) return "";
@@ -17,14 +18,13 @@
     // The row on the page of its host.
     get page() { return `../${this.host}/docs/ports.html#${encodeURIComponent(this.anchor)}`; }
     get link() {
-      const { url, direct } = hosts.get(this.host);
-      const isPath = url && this.route && this.route.startsWith("/") && !this.route.startsWith("//");
-      if (isPath && this.status === "active") return url + this.route;
-      return this.direct ? `http://${direct}:${this.port}/` : null;
+      const route = this.routes.find(({ link }) => link);
+      if (route) return route.link;
+      return this.direct ? `http://${hosts.get(this.host).direct}:${this.port}/` : null;
     }
     get named() { return [this.name, this.title, this.purpose].filter(Boolean).join(" ").toLowerCase(); }
     get words() {
-      this.text ||= [this.host, this.named, this.project, this.status, this.transport, this.protocol, this.reach, this.route, this.link].filter(Boolean).join(" ").toLowerCase();
+      this.text ||= [this.host, this.named, this.project, this.status, this.transport, this.protocol, this.reach, ...this.routes.map(({ name }) => name), this.link].filter(Boolean).join(" ").toLowerCase();
       return this.text;
     }
   }
@@ -37,7 +37,7 @@
     ["host", "Host", (row) => row.host],
     ["project", "Project", (row) => row.project],
     ["allow", "Open to", (row) => row.reach || LAST],
-    ["route", "Link", (row) => row.route || row.link || LAST],
+    ["route", "Link", (row) => (row.routes.length ? row.routes[0].name : row.link) || LAST],
     ["status", "Status", (row) => row.status],
   ];
   const view = { query: "", host: "", sort: "host", down: false, page: 0, found: rows, all: false };
@@ -50,14 +50,10 @@
     view.page = 0;
   };
   const linkCell = (row) => {
-    const { link, route } = row;
-    const isRoute = link !== null && route !== null && link.endsWith(route);
-    let shown = null;
-    if (isRoute) shown = linkTo(link, hosts.get(row.host).url, make("wbr"), ...breakable(route));
-    else if (route !== null) shown = make("span", { class: "mono" }, ...breakable(route));
-    const access = row.access ? make("span", { class: "access" }, row.access) : null;
+    const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    return tableCell("route", "", shown, access, link !== null && !isRoute ? linkByPort(hosts.get(row.host).direct, row.port) : null);
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(hosts.get(row.host).direct, row.port));
+    return tableCell("route", "", ...parts);
   };
   const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },
     make("td", { role: "cell", class: "port col-port" }, row.endpoint || "–"),

@@ -13,10 +13,10 @@
     const entries = servicesAt(port);
     const kind = state[port];
     if (entries.length) {
-      const routeOf = (service) => (service.access ? `${service.route} (${service.access})` : service.route);
+      const worded = ({ name, access }) => (access ? `${name} (${access})` : name);
       const more = entries.map((service) => {
-        const routed = service.rows.some((row) => row.routed && row.port === port);
-        const words = [service.status !== "active" ? service.status : null, service.via, `open to ${service.reach}`, routed ? routeOf(service) : null];
+        const routes = service.rows.filter((row) => row.port === port).flatMap((row) => row.routes);
+        const words = [service.status !== "active" ? service.status : null, service.via, `open to ${service.reach}`, ...routes.map(worded)];
         return words.filter(Boolean).join(" · ");
       });
       return { title: (isConflict(port) ? "Held twice: " : "") + entries.map((service) => service.title).join(", "), more, status: entries[0].status };

@@ -5,7 +5,7 @@
     ["project", "Project", (row) => titleOf(row.service)],
     ["via", "Via", (row) => row.service.via + (row.service.address || "")],
     ["allow", "Open to", (row) => row.service.reach],
-    ["route", "Link", (row) => (row.routed ? row.service.route : row.link) || LAST],
+    ["route", "Link", (row) => (row.routes.length ? row.routes[0].name : row.link) || LAST],
     ["status", "Status", (row) => row.service.status],
     ["assigned", "Assigned", (row) => row.service.assigned || LAST],
   ];
@@ -22,13 +22,14 @@
   };
 
   // --- the way to a service, and what else is known of it -----------------------------------------------------------------
-  const wayTo = (row) => {
+  // `route`: null where the row has none.
+  const wayTo = (row, route) => {
     const { service } = row;
     const steps = [];
-    if (row.routed) steps.push(host.url ? withoutScheme(host.url) + service.route : service.route, "nginx", service.backend);
+    if (route) steps.push(route.base ? withoutScheme(route.base) + route.path : route.name, "nginx", route.backend);
     else steps.push(`${host.direct}:${row.endpoint}`);
     // nginx may connect to the container's own address: then nothing is in between.
-    if (row.routed && !service.backend.startsWith("127.0.0.1:")) return steps;
+    if (route && !route.backend.startsWith("127.0.0.1:")) return steps;
     const inside = `${service.address || "container"}:${row.inner}`;
     if (service.via === "socat") steps.push(row.unit, inside);
     if (service.via === "docker") steps.push("dockerd", inside);
@@ -36,15 +37,16 @@
     steps.push(host.listeners[service.via]);
     return steps.filter(Boolean);
   };
-  const chainTo = (row) => {
+  const chainTo = ([row, route]) => {
     const chain = make("ol", { class: "chain", "aria-label": `How port ${row.endpoint} is reached` });
-    for (const step of wayTo(row)) chain.append(make("li", {}, make("span", {}, step)));
+    for (const step of wayTo(row, route)) chain.append(make("li", {}, make("span", {}, step)));
     return chain;
   };
   const detailOf = (opened) => {
     const { service } = opened;
     // The row's own way first; all of a service's ports have one.
-    const leads = service.ports.length && service.status !== "retired" ? [opened, ...opened.others].slice(0, 12) : [];
+    const waysTo = (row) => (row.routes.length ? row.routes.map((route) => [row, route]) : [[row, null]]);
+    const leads = service.ports.length && service.status !== "retired" ? [opened, ...opened.others].flatMap(waysTo).slice(0, 12) : [];
     const facts = make("dl", { class: "facts" });
     const fact = (name, ...value) => { if (value[0]) facts.append(make("dt", {}, name), make("dd", {}, ...value)); };
     const inward = (row) => (row.inner === null ? `${row.port} ${row.protocol}` : `${row.port} → ${row.inner} ${row.protocol}`);
@@ -52,7 +54,8 @@
     fact("Project", titleOf(service));
     fact("Ports", service.rows.length > 1 ? service.rows.map(inward).join("\n") : "");
     fact("Via", service.ports.length ? service.via : "");
-    fact("Route", service.access ? `${service.route} (${service.access})` : "");
+    const routes = service.rows.flatMap((row) => row.routes).filter(({ access }) => access);
+    fact(routes.length > 1 ? "Routes" : "Route", routes.map(({ name, access }) => `${name} (${access})`).join("\n"));
     if (opened.direct && opened.link && !host.url) fact("Link", `by ${host.direct}, the host's name in the inventory: your network has to know it`);
     fact("Health", service.health);
     fact("Runs", service.schedule);
@@ -84,14 +87,9 @@
       service.purpose && !beside ? make("span", { class: "purpose" }, service.purpose) : null);
   };
   const linkParts = (row) => {
-    const { service, link } = row;
-    if (!row.routed) return link === null ? [] : [linkByPort(host.direct, row.port)];
-    const path = breakable(service.route);
-    const isRoute = link !== null && link === routeLink(service.route);
-    const parts = [isRoute ? linkTo(link, host.url, make("wbr"), ...path) : make("span", { class: "mono" }, ...path)];
-    if (service.access) parts.push(make("span", { class: service.open.includes("route") ? "access any" : "access" }, service.access));
+    const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    if (link !== null && !isRoute) parts.push(linkByPort(host.direct, row.port));
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(host.direct, row.port));
     return parts;
   };
   // `beside`: the row above is another port of the same service.

@@ -1,7 +1,7 @@
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "route", "access", "reach", "open", "address", "health", "schedule", "assigned", "notes", "backend"];
-  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "routed", "direct"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "reach", "open", "address", "health", "schedule", "assigned", "notes"];
+  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct"];
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
 
@@ -11,7 +11,7 @@
   if (host.nginx.ports.length) {
     services.push({
       name: "nginx", project: null, title: "nginx", purpose: "The web server, in front of every route", status: "active", via: "nginx",
-      allow: host.nginx.allow, ports: host.nginx.ports.map((port) => [port, port, "tcp", null, false, false]), route: null, access: "", reach: host.nginx.reach, open: [],
+      allow: host.nginx.allow, ports: host.nginx.ports.map((port) => [port, port, "tcp", null, [], false]), reach: host.nginx.reach, open: [],
     });
   }
   const byName = new Map(projects.map((project) => [project.project, project]));
@@ -25,12 +25,11 @@
 
   // --- rows: one for each port of a service, and one for a service without ports -------------------------------------------
   const withoutScheme = (url) => url.replace(/^https?:\/\//, "");
-  // The inventory gives the path only. Scheme and host come from the base, so this is always a link to this host.
-  const routeLink = (path) => (host.url && path.startsWith("/") && !path.startsWith("//") ? host.url + path : null);
   class Row {
     constructor(service, entry) {
       Object.assign(this, { service, clash: false, port: null, inner: null, protocol: null }, entry);
       this.transport = transportOf(this.protocol);
+      this.routes = routesOf(this.ways || []);
     }
     // As the command line writes it: 5007, 53/udp; with /tcp only beside its own 53/udp.
     get endpoint() {
@@ -41,11 +40,10 @@
     get others() { return this.service.rows.filter((row) => row !== this); }
     // What `#...` calls it: the service's name leads to its first row, an endpoint to another one.
     get anchor() { return this === this.service.rows[0] ? this.service.name : this.endpoint; }
-    // Where a browser finds it: by its route, or by its port where that is open to others than the host.
+    // Where a browser finds it: by a route, or by its port where that is open to others than the host.
     get link() {
-      const { service } = this;
-      const route = this.routed && service.status === "active" ? routeLink(service.route) : null;
-      return route || (this.direct ? `http://${host.direct}:${this.port}/` : null);
+      const route = this.routes.find(({ link }) => link);
+      return route ? route.link : (this.direct ? `http://${host.direct}:${this.port}/` : null);
     }
     get named() {
       const { service } = this;
@@ -57,7 +55,7 @@
         const { service } = this;
         const shared = [service.project, titleOf(service), service.status, service.via, ...service.allow, service.reach, service.schedule, service.assigned, service.health];
         const end = this.inner === null ? null : `${service.address || ""}:${this.inner}`;
-        const way = this.routed ? [service.route, service.access, service.backend] : [];
+        const way = this.routes.flatMap(({ name, access, backend, link }) => [name, access, backend, link]);
         const ends = this.port === null ? [] : [this.protocol, this.transport, `${host.direct}:${this.port}`, end];
         this.text = [this.named, ...shared, ...way, ...ends, this.unit, this.link].filter(Boolean).join(" ").toLowerCase();
       }
@@ -120,6 +118,6 @@
   const total = (number, words, kind = "") => byId("totals").append(make("div", { class: number ? kind : `${kind} none` }, make("dt", {}, words), make("dd", {}, count(number))));
   total(own.reduce((all, service) => all + service.ports.length, 0), "ports of services", "held");
   total(sum("left"), "free");
-  total(active.filter((service) => service.route).length, "routes");
+  total(active.flatMap((service) => service.rows).reduce((all, row) => all + row.routes.length, 0), "routes");
   total(active.filter((service) => service.open.length).length, "open to anyone");
   total(conflicts, conflicts === 1 ? "conflict" : "conflicts", conflicts ? "bad" : "quiet");

@@ -9,6 +9,14 @@
   const count = (number) => number.toLocaleString("en");
   const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+  // A route, by position. `base`: where a browser finds its site, without a slash at the end; null: not known.
+  const ROUTE_FIELDS = ["host", "path", "access", "backend", "base", "open"];
+  const routesOf = (ways) => ways.map((values) => {
+    const route = named(ROUTE_FIELDS, values);
+    // The inventory gives the path only. Scheme and host come from the base, so this is always a link to that host.
+    const isPath = route.base && route.path.startsWith("/") && !route.path.startsWith("//");
+    return { ...route, name: route.host + route.path, link: isPath ? route.base + route.path : null };
+  });
   const transportOf = (protocol) => (protocol === "udp" ? "udp" : "tcp");
   // The lines of JSON that the page brings along.
   const readData = () => JSON.parse("[" + byId("data").textContent.trim().split("\n").join(",") + "]");
@@ -68,6 +76,12 @@
   const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
   // A link by a port breaks before the port.
   const linkByPort = (name, port) => linkTo(`http://${name}:${port}/`, "http://", name, make("wbr"), `:${port}`);
+  // The routes of a row, each with who may come by it.
+  const routeParts = (routes) => routes.flatMap(({ name, path, host, access, base, open, link }) => {
+    const text = breakable(name);
+    const shown = link ? linkTo(link, host ? base.slice(0, base.indexOf("://") + 3) : base, make("wbr"), ...text) : make("span", { class: "mono" }, ...text);
+    return access ? [shown, make("span", { class: open ? "access any" : "access" }, access)] : [shown];
+  });
   // A long path breaks at its slashes first.
   const breakable = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]);
 

@@ -75,7 +75,7 @@ def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
     plan = planned(INVENTORY)
     found = services()
     web, many, cron = found["web"], found["many"], found["cron"]
-    assert web.route is not None
+    (route,) = web.routes
     (port,) = web.ports
     named = fields.FIELDS["Defaults"]
     assert named["via"].default == f"`{web.via}` in a project with a network, `{cron.via}` without"
@@ -89,7 +89,7 @@ def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
     assert named["allow"].default.startswith(f"nobody: what portgen binds (`{web.via}`, `docker`)")
     assert (web.bind, cron.bind) == ("127.0.0.1", "0.0.0.0")
     assert str(cron.reach) == "whatever ufw's default says"
-    assert web.route.timeout == web.timeout
+    assert route.timeout == web.timeout
     assert (web.title, web.compose_service) == ("web", "web")
     assert str(web.address) == "172.30.0.17"  # subnet + 16 + 5001 - 5000
     assert plan.projects[0].title == "wall"

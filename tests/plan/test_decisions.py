@@ -94,7 +94,7 @@ def test_a_unit_that_is_not_rendered_is_not_explained(portgen: Portgen, file: Pa
 
 
 def test_a_service_has_a_route_when_it_is_rendered() -> None:
-    routes = {name: service.route for name, service in services().items() if service.route}
+    routes = {name: service.routes[0] for name, service in services().items() if service.routes}
     assert set(routes) == {"web", "many", "pinned"}
     (host,) = planned(INVENTORY).hosts
     assert {route.service: route for route in host.routes} == routes
@@ -102,8 +102,7 @@ def test_a_service_has_a_route_when_it_is_rendered() -> None:
 
 def test_a_route_has_its_port_and_leads_there() -> None:
     for service in services().values():
-        route = service.documented_route
-        if route is not None:
+        for route in service.documented_routes:
             assert route.port is service.ports[0]
             assert route.backend == f"127.0.0.1:{route.port.port}"
             assert route.upstream == f"portgen_{service.name}"
@@ -111,7 +110,7 @@ def test_a_route_has_its_port_and_leads_there() -> None:
 
 def test_what_is_written_is_kept_for_the_rules() -> None:
     found = services()
-    assert {name for name, service in found.items() if service.written_route is not None} == {
+    assert {name for name, service in found.items() if service.written_routes} == {
         "web",
         "many",
         "own",
@@ -119,8 +118,7 @@ def test_what_is_written_is_kept_for_the_rules() -> None:
         "gone",
         "pinned",
     }
-    own = found["own"].written_route
-    assert own is not None
+    (own,) = found["own"].written_routes
     assert not isinstance(own, Route)
     assert not own.is_default
 

@@ -91,7 +91,9 @@ def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
 @pytest.mark.parametrize(("nginx", "reach"), [("[any]", "anyone"), ("[lan]", "lan"), ("[]", UFW)])
 def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> None:
     plan = shop(nginx)
-    routes = {service.name: service.route.access for service in plan.services if service.route}
+    routes = {}
+    for host in plan.hosts:
+        routes.update({route.service: route.access for route in host.routes})
     assert routes == {
         "forwarded": reach,
         "everybody": "only lan",

@@ -39,7 +39,7 @@ def check_ways(source: Source, plan: Plan, service: Service) -> None:
     """Each way to a service has causes, and words for each."""
     ways = {way.kind: way for way in why.of_service(plan, service)}
     assert ("port" in ways) == bool(service.ports)
-    assert ("route" in ways) == (service.documented_route is not None)
+    assert ("route" in ways) == (service.documented_routes != ())
     for way in ways.values():
         clauses = list(why_words.clauses(way, source.at))
         assert len(clauses) == len(way.causes) > 0

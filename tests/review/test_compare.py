@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from portgen.plan import of_plan
-from portgen.plan.facts import Key, Route, Service, Unit
+from portgen.plan.facts import Key, Location, Route, Service, Unit
 from portgen.plan.ports import Endpoint
 from portgen.review import compare, summary
 from tests.estates import planned
@@ -77,6 +77,7 @@ def test_differences_are_named_by_their_place_in_the_facts() -> None:
 
 def test_a_group_that_only_one_side_has_is_one_difference() -> None:
     route = Route("/wall/", True, (), False, None, None, False, 300, ())
-    [found] = compare.differences(Service("Wall", "socat"), Service("Wall", "socat", route=route))
-    assert (found.field, found.before) == ("route", None)
-    assert found.after["path"] == "/wall/"
+    routes = {"/wall/": Location(route, None)}
+    [found] = compare.differences(Service("Wall", "socat"), Service("Wall", "socat", routes=routes))
+    assert (found.field, found.before) == ("routes./wall/", None)
+    assert found.after["route"]["path"] == "/wall/"

@@ -29,7 +29,7 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     planned_facts = of_plan.of(plan, keys)
     of_files = read_back({file.path: file.text for file in files}, keys)
     for key, expected in planned_facts.services.items():
-        rendered = expected.units or expected.container or expected.openings or expected.route
+        rendered = expected.units or expected.container or expected.openings or expected.routes
         if not rendered:
             # A target that portgen does not have may say something of it, which no fact of a plan is.
             assert key not in of_files.services or of_files.services[key].other
@@ -89,12 +89,11 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
         ).services[key]
         for folders in ([shipped], [tmp_path, shipped])
     )
-    assert before.route is not None
-    assert after.route is not None
-    assert before.route.strip
-    assert after.route.strip
-    assert after.backend == before.backend == "127.0.0.1:5000"
-    assert after.route.directives == ("set $up portgen_web;",)
+    (old,), (new,) = before.routes.values(), after.routes.values()
+    assert old.route.strip
+    assert new.route.strip
+    assert new.backend == old.backend == "127.0.0.1:5000"
+    assert new.route.directives == ("set $up portgen_web;",)
 
 
 def test_a_block_in_which_a_reader_finds_nothing_is_shown_by_its_file() -> None:
@@ -105,7 +104,7 @@ def test_a_block_in_which_a_reader_finds_nothing_is_shown_by_its_file() -> None:
     assert not read_back(texts, {key}).services[key].other
     texts[path] = "# portgen:web Web\n# location /web/ { proxy_pass http://portgen_web/; }\n"
     web = read_back(texts, {key}).services[key]
-    assert (web.route, web.other) == (None, {"nginx/snippets/portgen-locations.conf": texts[path]})
+    assert (web.routes, web.other) == ({}, {"nginx/snippets/portgen-locations.conf": texts[path]})
 
 
 # --- what somebody changed by hand ----------------------------------------------------------------
@@ -197,4 +196,4 @@ def test_a_parameter_of_an_upstream_s_server_is_no_other_port() -> None:
     )
     after = read_back(texts, {key}).services[key]
     assert before.ports == after.ports != {}
-    assert after.backend == "127.0.0.1:5000 max_fails=0"
+    assert after.routes["/web/"].backend == "127.0.0.1:5000 max_fails=0"

@@ -135,14 +135,15 @@ def test_nginx_has_its_ports_and_who_may_reach_them(explained: Explain) -> None:
 def test_a_service_has_all_that_the_text_says_of_it(explained: Explain) -> None:
     (hub,) = explained("hub")["services"]
     assert hub["assigned"] == "2025-09-22"
-    assert hub["backend"] == "127.0.0.1:5000"
+    assert [route["backend"] for route in hub["routes"]] == ["127.0.0.1:5000"]
     (report,) = explained("report")["services"]
     assert report["schedule"] == "daily"
     (soon,) = explained("soon")["services"]
-    assert (soon["address"], soon["route"]) == ("172.30.0.22", "/wall/soon/")
+    assert soon["address"] == "172.30.0.22"
+    assert [route["route"] for route in soon["routes"]] == ["/wall/soon/"]
     assert (soon["health"], soon["notes"]) == ("/up", "Waits for its disk")
     (old,) = explained("old")["services"]
-    assert (old["address"], old["route"], old["backend"]) == (None, None, None)
+    assert (old["address"], old["routes"]) == (None, [])
 
 
 def test_a_project_has_all_that_the_text_says_of_it(explained: Explain) -> None:

@@ -69,9 +69,9 @@ def routes(found: Facts) -> dict[str, tuple[str, str]]:
     """Each location: whose it is, and where it leads: `127.0.0.1:5007`, or a container's address
     and port."""
     return {
-        service.route.path: (key.name, service.backend or "")
+        name: (key.name, location.backend or "")
         for key, service in found.services.items()
-        if service.route
+        for name, location in service.routes.items()
     }
 
 

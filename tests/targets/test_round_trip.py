@@ -48,7 +48,7 @@ def of_service(name: str, service: Service) -> dict[str, Any]:
         case "compose":
             return {"container": service.container}
         case "nginx":
-            return {"route": service.route, "backend": service.backend}
+            return {"routes": service.routes}
         case "systemd":
             return {"units": {unit: bare(fact) for unit, fact in service.units.items()}}
         case "ufw":
@@ -168,8 +168,8 @@ def test_a_raw_directive_is_kept_even_where_it_looks_like_the_template_s() -> No
         }
     )
     key = Key("box", "web")
-    wanted = of_plan.of(plan, {key}).services[key].route
-    found = read_back(rendered(plan, "nginx"), {key}).services[key].route
+    wanted = of_plan.of(plan, {key}).services[key].routes["/web/"].route
+    found = read_back(rendered(plan, "nginx"), {key}).services[key].routes["/web/"].route
     assert isinstance(found, Route)
     assert found == wanted
     assert found.directives == (

@@ -18,7 +18,6 @@ from portgen.inventory.ranges import count, joined
 from portgen.markdown import code, row, text
 from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
 from portgen.plan.registry import owned_parts
-from portgen.plan.routes import Route
 from portgen.plan.types import LISTENERS, Host, Project, Server, Service
 from portgen.targets.docs.rows import (
     NONE,
@@ -26,6 +25,7 @@ from portgen.targets.docs.rows import (
     Free,
     Held,
     Known,
+    Way,
     held_ports,
     nginx_ports,
 )
@@ -75,12 +75,12 @@ def guide(host: Host, url: str | None, known: list[Known], free: Free) -> dict[s
         "conflicts": list(_conflict_rows(host, held)),
         "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
         "guards": list(_guard_lines(host)),
-        "reached": [_reached_row(entry) for entry in held if _is_active(entry)],
+        "reached": [row for entry in held if _is_active(entry) for row in _reached_rows(entry)],
         "notes": list(_notes(by_name)),
         "listening": list(_listening(host, by_project)),
         "unwanted": list(_unwanted(host, free)),
         "health": [_health(entry) for entry in held if _answers_http(entry)],
-        "visits": [_visit(one) for one in by_name if one.url],
+        "visits": [_visit(one, way) for one in by_name for way in one.ways if way.url],
     }
 
 
@@ -135,22 +135,20 @@ def _use_row(entry: Held) -> str:
     one, at = entry.by, entry.at
     service = one.service
     container = str(service.documented_container_port(at) or NONE)
-    route = NONE
-    if entry.route is not None:
-        route = _route_cell(one, entry.route)
+    route = ", ".join(map(_route_cell, entry.ways)) or NONE
     return (
         f"| **{one.title}** `{service.name}` | {entry.port} | {container} | {at.protocol} "
         f"| {service.via} | {_reach(service)} | {route} | {one.purpose} | {service.status} |"
     )
 
 
-def _route_cell(one: Known, route: Route) -> str:
-    path = code(route.path)
-    if one.url:
-        path = f"[{path}]({one.url})"
-    if route.access:
-        return f"{path} ({text(route.access)})"
-    return path
+def _route_cell(way: Way) -> str:
+    name = code(way.route.name)
+    if way.url:
+        name = f"[{name}]({way.url})"
+    if way.route.access:
+        return f"{name} ({text(way.route.access)})"
+    return name
 
 
 def _free_rows(project: Project, free: Free) -> Iterator[str]:
@@ -246,19 +244,22 @@ def _notes(known: Iterable[Known]) -> Iterator[str]:
             yield f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
 
 
-def _reached_row(entry: Held) -> str:
-    """The way in, step by step: visitor, nginx, host port, who listens there, where it ends."""
-    one = entry.by
-    visitor = nginx = NONE
-    if entry.route is not None:
-        visitor = code(entry.route.path)
-        if one.url:
-            visitor = f"<{one.url}>"
-        nginx = f"`{entry.route.backend}`"
+def _reached_rows(entry: Held) -> Iterator[str]:
+    """The ways in, step by step: visitor, nginx, host port, who listens there, where it ends."""
+    if not entry.ways:
+        yield _reached_row(entry, NONE, NONE)
+    for way in entry.ways:
+        visitor = code(way.route.name)
+        if way.url:
+            visitor = f"<{way.url}>"
+        yield _reached_row(entry, visitor, f"`{way.route.backend}`")
+
+
+def _reached_row(entry: Held, visitor: str, nginx: str) -> str:
     listens, holder, ends = _listener(entry)
     if entry.transport == "udp":
         listens += " udp"
-    return f"| {one.title} | {visitor} | {nginx} | {listens} | {holder} | {ends} |"
+    return f"| {entry.by.title} | {visitor} | {nginx} | {listens} | {holder} | {ends} |"
 
 
 def _listener(entry: Held) -> tuple[str, str, str]:
@@ -344,8 +345,8 @@ def _health(entry: Held) -> str:
     return f"curl -sS -o /dev/null -w '%{{http_code}} {service.name}\\n' {_word(url)}"
 
 
-def _visit(one: Known) -> str:
-    return f"curl -sS -o /dev/null -w '%{{http_code}} {one.service.name}\\n' {_word(one.url or '')}"
+def _visit(one: Known, way: Way) -> str:
+    return f"curl -sS -o /dev/null -w '%{{http_code}} {one.service.name}\\n' {_word(way.url or '')}"
 
 
 def _numbers(ports: Iterable[PlannedPort]) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Host, Plan, Project, Service
-from portgen.targets.docs.page import encoded
-from portgen.targets.docs.rows import base_url, direct_name, is_direct
+from portgen.targets.docs.page import encoded, way_of
+from portgen.targets.docs.rows import base_url, direct_name, is_direct, ways_to
 
 
 def values(plan: Plan) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def values(plan: Plan) -> dict[str, Any]:
         lines.append({"host": host.name, "url": url, "direct": direct_name(host)})
         for project in host.projects:
             for service in project.services:
-                rows += _rows(project, service)
+                rows += _rows(project, service, url)
         rows += _nginx_rows(host)
     rows.sort(key=_place)
     services = sum(1 for _ in plan.services)
@@ -42,7 +42,7 @@ def values(plan: Plan) -> dict[str, Any]:
 
 
 def _place(row: tuple[Any, ...]) -> tuple[str, str, int, str]:
-    host, name, *_, port, protocol, _reach, _route, _access, _direct = row
+    host, name, *_, port, protocol, _reach, _ways, _direct = row
     return host, name, port or 0, protocol or ""
 
 
@@ -70,22 +70,21 @@ def _nginx(host: Host) -> str:
     return ", ".join(host.server.names) or "nginx without a name of its own"
 
 
-def _rows(project: Project, service: Service) -> Iterator[tuple[Any, ...]]:
+def _rows(project: Project, service: Service, url: str | None) -> Iterator[tuple[Any, ...]]:
     """A row for each of its ports, or one without a port."""
     if not service.ports:
-        yield _row(project, service, None, service.name)
+        yield _row(project, service, None, service.name, url)
     for index, port in enumerate(service.ports):
         # What the host's page calls the row in its address.
         anchor = service.name if index == 0 else str(port.endpoint)
-        yield _row(project, service, port, anchor)
+        yield _row(project, service, port, anchor, url)
 
 
 def _row(
-    project: Project, service: Service, port: PlannedPort | None, anchor: str
+    project: Project, service: Service, port: PlannedPort | None, anchor: str, url: str | None
 ) -> tuple[Any, ...]:
     """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
-    route = service.documented_route
-    routed = route is not None and port is not None and route.port == port
+    ways = [way_of(way) for way in ways_to(service, url) if way.route.port == port]
     reach = str(service.reach) if service.ports else ""
     return (
         service.host,
@@ -98,8 +97,7 @@ def _row(
         port.port if port else None,
         port.protocol if port else None,
         reach,
-        route.path if route is not None and routed else None,
-        route.access if route is not None and routed else "",
+        ways,
         port is not None and is_direct(service, port),
     )
 
@@ -115,4 +113,4 @@ def _nginx_rows(host: Host) -> Iterator[tuple[Any, ...]]:
             first = False
             about = (NGINX, "The web server, in front of every route", "The host itself", "active")
             reach = str(host.server.reach)
-            yield (host.name, NGINX, *about, anchor, binding.port, "tcp", reach, None, "", False)
+            yield (host.name, NGINX, *about, anchor, binding.port, "tcp", reach, [], False)

@@ -14,6 +14,7 @@ from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Free,
     Known,
+    Way,
     direct_name,
     is_direct,
     nginx_ports,
@@ -85,14 +86,14 @@ def encoded(lines: list[Any]) -> str:
 def _record(one: Known) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
     name the places."""
-    service, route = one.service, one.route
+    service = one.service
     ports = [
         (
             port.port,
             service.documented_container_port(port),
             port.protocol,
             unit,
-            route is not None and route.port == port,
+            [way_of(way) for way in one.ways if way.route.port == port],
             is_direct(service, port),
         )
         for port, unit in with_units(service)
@@ -106,8 +107,6 @@ def _record(one: Known) -> tuple[Any, ...]:
         service.via,
         service.allow,
         ports,
-        route.path if route else None,
-        route.access if route else "",
         str(service.reach),
         service.open_to_anyone,
         one.address,
@@ -115,8 +114,13 @@ def _record(one: Known) -> tuple[Any, ...]:
         " · ".join(filter(None, (service.schedule, service.unit))) or None,
         service.assigned,
         service.notes,
-        route.backend if route else None,
     )
+
+
+def way_of(way: Way) -> tuple[Any, ...]:
+    """A route by position: `ROUTE_FIELDS` of shared.js names the places."""
+    route = way.route
+    return route.host, route.path, route.access, route.backend, way.base, route.open_to_anyone
 
 
 _Range = tuple[int, int] | tuple[int, int, Transport]

@@ -24,16 +24,29 @@ PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 Free = dict[tuple[str, str | None], tuple[range, ...]]
 
 
+class Way(NamedTuple):
+    """A route, and where a visitor finds it: `base`, then its path; None where that is not known, or
+    nothing is rendered of it."""
+
+    route: Route
+    base: str | None
+
+    @property
+    def url(self) -> str | None:
+        """Where a visitor finds it."""
+        if self.base is None:
+            return None
+        return self.base + _quoted(self.route.path)
+
+
 class Known(NamedTuple):
-    """A service, and what several tables print of it, as Markdown. `url`: where a visitor finds
-    its route."""
+    """A service, and what several tables print of it, as Markdown."""
 
     service: Service
     title: str
     purpose: str
     address: str | None
-    route: Route | None
-    url: str | None
+    ways: tuple[Way, ...]
 
 
 class Held(NamedTuple):
@@ -47,12 +60,9 @@ class Held(NamedTuple):
     unit: str | None
 
     @property
-    def route(self) -> Route | None:
-        """The route that leads to this port."""
-        route = self.by.route
-        if route is not None and route.port == self.at:
-            return route
-        return None
+    def ways(self) -> tuple[Way, ...]:
+        """The routes that lead to this port."""
+        return tuple(way for way in self.by.ways if way.route.port == self.at)
 
 
 def base_url(server: Server) -> str | None:
@@ -91,15 +101,19 @@ def is_direct(service: Service, port: PlannedPort) -> bool:
 
 
 def known_service(service: Service, url: str | None) -> Known:
-    """Only what speaks http has a route; only an active service's is rendered, and can be
-    visited."""
-    route = service.documented_route
-    visited = f"{url}{_quoted(service.route.path)}" if url and service.route else None
     address = None
     if service.documented_address is not None:
         address = str(service.documented_address)
     purpose = text(service.purpose or NONE)
-    return Known(service, text(service.title), purpose, address, route, visited)
+    return Known(service, text(service.title), purpose, address, ways_to(service, url))
+
+
+def ways_to(service: Service, url: str | None) -> tuple[Way, ...]:
+    """Only an active service's routes are rendered, and can be visited."""
+    base = None
+    if service.status == "active":
+        base = url
+    return tuple(Way(route, base) for route in service.documented_routes)
 
 
 def held_ports(known: Iterable[Known]) -> list[Held]:

@@ -27,6 +27,8 @@ def pages(host: Host) -> Iterator[Page]:
         "server": host.server,
         "named": named,
         "routes": host.routes,
+        # Several routes may lead to one port.
+        "upstreams": {route.upstream: route for route in host.routes}.values(),
         "has_root": any(route.path == "/" for route in host.routes),
     }
     yield Page(SITE, "nginx/portgen.conf.j2", values)

@@ -242,7 +242,7 @@ def test_nothing_is_behind_the_port_of_a_retired_service() -> None:
     found = pages((EVERYTHING / "inventory.yaml").read_bytes())
     (record,) = [json.loads(line) for line in found.data.splitlines() if line.startswith('["gone"')]
     assert "172." not in json.dumps(record)
-    assert [[6050, None, "http", None, False, False]] in record
+    assert [[6050, None, "http", None, [], False]] in record
     assert "| **Gone** `gone` | 6050 | - | http | socat |" in found.guide
 
 
@@ -379,7 +379,7 @@ def test_nothing_in_the_data_can_end_the_script_or_a_line() -> None:
     entries = [json.loads(line) for line in found.data.strip().split("\n")]
     alpha = next(entry for entry in entries if isinstance(entry, list) and entry[0] == "alpha")
     assert alpha[2] == "Alpha </script><img src=x onerror=alert(1)>"
-    assert alpha[-2] == "Line one\nline two </script> \u2028 end"
+    assert alpha[-1] == "Line one\nline two </script> \u2028 end"
 
 
 # --- stability -----------------------------------------------------------------------------------

@@ -1,0 +1,124 @@
+"""A service's routes as they are planned: what an entry or a default asks for, with the defaults
+applied, and where nginx sends the requests.
+
+In: an entry of the inventory, what is planned of the service, and `Sources` of its host. Out:
+`WrittenRoute`s, and `Route`s where nginx can serve them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from msgspec import UNSET, UnsetType
+
+from portgen.inventory import key_paths, model
+from portgen.inventory.networks import Address4
+from portgen.plan.ports import LOOPBACK, PlannedPort
+from portgen.plan.reach import Reach
+from portgen.plan.routes import Route, WrittenRoute
+from portgen.plan.sources import Sources, is_everybody
+from portgen.plan.types import KeyPath
+
+# A route in one of the forms that people write, and several.
+Written = str | model.Route
+WrittenRoutes = Written | list[Written] | UnsetType | None
+
+
+class Known(NamedTuple):
+    """What a service's routes depend on."""
+
+    name: str
+    title: str
+    project: str
+    ports: tuple[PlannedPort, ...]
+    address: Address4 | None
+    timeout: int
+    path: KeyPath
+
+
+class Routing:
+    """Plans the routes of one project's services; holds what they share."""
+
+    def __init__(self, default: WrittenRoutes, sources: Sources) -> None:
+        self.default = default
+        self.sources = sources
+        self.by_address = sources.nginx is not None and sources.nginx.upstream == "address"
+
+    def of(self, written: WrittenRoutes, known: Known) -> Iterator[WrittenRoute]:
+        """The service's routes, those to its first port first. A default is meant for services whose
+        first port speaks http only."""
+        at: KeyPath = (*known.path, "route")
+        if written is UNSET and known.ports and known.ports[0].protocol == "http":
+            written, at = self.default, (*key_paths.defaults(known.project), "route")
+        port = None
+        if known.ports:
+            port = known.ports[0]
+        for each, place in _each(written, at):
+            yield self._route(each, place, port, known)
+
+    def _route(
+        self, written: Written, at: KeyPath, port: PlannedPort | None, known: Known
+    ) -> WrittenRoute:
+        """A `Route` where its port speaks http."""
+        route = model.Route(path=written) if isinstance(written, str) else written
+        allow = tuple(route.allow)
+        clients = self.sources.visitors(allow)
+        settings: dict[str, Any] = {
+            "service": known.name,
+            "title": known.title,
+            "host": "",
+            "path": route.path.replace("{name}", known.name),
+            "strip": route.strip,
+            "allow": allow,
+            "clients": () if self.sources.is_all(clients) else clients,
+            "closed": bool(allow) and not clients,
+            "reach": self._reach(allow, clients),
+            "auth_file": route.auth_file,
+            "max_body": None if route.max_body is None else str(route.max_body),
+            "buffering": route.buffering,
+            "timeout": route.timeout.seconds if route.timeout else known.timeout,
+            "extra": tuple(route.extra),
+            "key_path": at,
+        }
+        if port is None or port.protocol != "http":
+            return WrittenRoute(**settings)
+        return Route(
+            **settings,
+            port=port,
+            upstream=_upstream(port, known),
+            backend=self._backend(port, known),
+        )
+
+    def _reach(self, allow: tuple[str, ...], clients: tuple[str, ...]) -> Reach | None:
+        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out."""
+        if allow and not clients:
+            return Reach("nobody")
+        if clients and not is_everybody(clients):
+            return Reach("sources", allow)
+        return self.sources.nginx_reach
+
+    def _backend(self, port: PlannedPort, known: Known) -> str:
+        """Where nginx sends requests: the host's port, or, where the host's nginx says so, the
+        container's own address."""
+        if self.by_address and known.address is not None:
+            return f"{known.address}:{port.container_port}"
+        return f"{LOOPBACK}:{port.port}"
+
+
+def _each(written: WrittenRoutes, at: KeyPath) -> Iterator[tuple[Written, KeyPath]]:
+    """One route or several, each with its place."""
+    if isinstance(written, list):
+        for index, each in enumerate(written):
+            yield each, (*at, index)
+    elif written:
+        yield written, at
+
+
+def _upstream(port: PlannedPort, known: Known) -> str:
+    """The first port's upstream has the service's name alone, so that a moved port keeps it; a further
+    port's has its number."""
+    name = f"portgen_{known.name}"
+    if port == known.ports[0]:
+        return name
+    return f"{name}.{port.port}"
