@@ -89,6 +89,11 @@ def interrupted(by: BaseException, what: str, hint: str | None = None) -> Portge
     return PortgenError(f"interrupted: {what}", code, hint=hint)
 
 
+def not_a_port(shown: object) -> str:
+    """What is said of whatever stands where a port belongs, in the inventory or a command."""
+    return f"{shown} is not a port: a whole number from 1 to 65535"
+
+
 def listed(
     names: Collection[str],
     most: int | None = MOST_LISTED,

@@ -20,6 +20,7 @@ import click
 
 from portgen import screen
 from portgen.commands import _complete
+from portgen.problem import not_a_port
 from portgen.settings import FORMATS, INVENTORY, Settings, Style, Tell, nearest, silent, wants_color
 
 R = TypeVar("R")
@@ -91,7 +92,7 @@ class _Port(click.IntRange):
         """The number. Ends the command with a usage error where it is not a port."""
         text = str(value)
         if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-            self.fail(f"{text} is not a port: a whole number from 1 to 65535", param, ctx)
+            self.fail(not_a_port(text), param, ctx)
         return int(text)
 
 

@@ -15,7 +15,7 @@ from portgen.commands._explained import Answer, print_record, print_text
 from portgen.commands._explained_facts import Asked, of_network
 from portgen.commands._options import with_settings
 from portgen.files.diff import SUMS
-from portgen.problem import Exit, PortgenError, did_you_mean
+from portgen.problem import Exit, PortgenError, did_you_mean, not_a_port
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _answer(asked: Asked, what: str) -> Answer:
 
 def _refuse_number(port: int) -> None:
     if not 1 <= port <= 65535:
-        raise PortgenError(f"{port} is not a port: they go from 1 to 65535", Exit.USAGE)
+        raise PortgenError(not_a_port(port), Exit.USAGE)
 
 
 def _port(plan: Plan, port: int, transport: str | None) -> Answer:

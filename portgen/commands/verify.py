@@ -48,8 +48,9 @@ Examples:
 def command(settings: Settings, rendered: bool, strict: bool, with_system: bool) -> int:
     """Check the rendered files with the real nginx, compose, systemd-analyze and ufw.
 
-    Nothing outside a temporary folder is touched. Only ufw needs root. The project's own templates/
-    run too, in a sandbox.
+    An inventory with errors does not fail it without --rendered: output/ is what was rendered
+    before, and `lint` fails. Nothing outside a temporary folder is touched. Only ufw needs root.
+    The project's own templates/ run too, in a sandbox.
     """
     from portgen import targets
     from portgen.commands import _advice

@@ -17,7 +17,10 @@ from portgen.inventory import hints
 from portgen.inventory.model import Service, decode_value
 from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
 from portgen.inventory.values import Refused
+from portgen.problem import not_a_port
 from portgen.visible import HIDDEN, TAGS
+
+PORTS = (1, 65535)  # the limits of a number that is a port
 
 
 def faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
@@ -140,6 +143,11 @@ def _literal_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
 
 
 def _number_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if (kind.ge, kind.le) == PORTS and value is not None:
+        if not is_whole or not kind.ge <= value <= kind.le:
+            yield at, not_a_port(named(value)), hints.number(value)
+        return
     if not isinstance(value, int) or isinstance(value, bool):
         yield at, f"expected a whole number, found {named(value)}", hints.number(value)
         return

@@ -144,8 +144,8 @@ class Cidr(_Network):
 
 @lru_cache(maxsize=4096)
 def parse_cidr(text: str) -> AnyNetwork:
-    """The network that `text` names. Raises ValueError where it is not one, or has host bits
-    set."""
+    """The network that `text` names. Raises ValueError where it is not one; Refused, with the network
+    to paste, where it has host bits set."""
     # Python would take any text behind a `%`, as IPv6's scope.
     if not re.fullmatch(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?", text):
         raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16")
@@ -156,7 +156,7 @@ def parse_cidr(text: str) -> AnyNetwork:
     except ValueError as error:
         if "host bits" in str(error):
             network = ipaddress.ip_network(text, strict=False)
-            raise ValueError(f"{text} has host bits set; the network is {network}") from None
+            raise Refused(f"{text} has host bits set", f"the network is `{network}`") from None
         raise
     if isinstance(network, ipaddress.IPv6Network) and _is_ipv4_within(network):
         raise ValueError(f"{text}: an IPv4 address in IPv6's form; write the IPv4 form")

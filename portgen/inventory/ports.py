@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from portgen.inventory import patterns, ranges
 from portgen.inventory.values import Refused, Value, as_text
+from portgen.problem import not_a_port
 
 # Ports that fit a TCP or UDP header. socat wraps larger ones silently (99999 listens on 34463).
 Port = Annotated[int, Meta(ge=1, le=65535, description="A port, 1 to 65535")]
@@ -114,8 +115,9 @@ class Ports(Value):
             message = f"{raw!r} is not a port or a range such as 5000-5399"
             raise Refused(message, _range_hint(text))
         first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= 65535 or not 1 <= last <= 65535:
-            raise ValueError(f"{text}: ports go from 1 to 65535")
+        for port in (first, last):
+            if not 1 <= port <= 65535:
+                raise ValueError(not_a_port(f"`{port}`"))
         if last < first:
             raise ValueError(f"{text}: the range runs backwards; write {last}-{first}")
         by_word: dict[str | None, Transport | None] = {None: None, "tcp": "tcp", "udp": "udp"}

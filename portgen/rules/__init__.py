@@ -15,7 +15,8 @@ A service silences a rule with `ignore: {rule: reason}`, unless the module says 
 because of what such a rule finds, a rendered file would be missing, be refused by its program, take
 another's place or mean something else than the inventory says (`ignore-unknown` is about `ignore`
 itself). A rule that never reports a service says what it is about, `ABOUT = "projects"` or
-`"hosts"`: no service can silence it. Other packages add rules by the entry point group
+`"hosts"`: no service can silence it. A rule names in `UNLESS` those that say enough: where one of
+them reports an entry, it says nothing about the same one. Other packages add rules by the entry point group
 `portgen.rules`; one that can't be imported fails loudly. Rules do no I/O; `every` finds them with
 `plugins.load`, which reads folders.
 """
@@ -97,6 +98,11 @@ def is_absolute(rule: Rule) -> bool:
 def about(rule: Rule) -> str:
     """What the rule reports at: `services` too, or only `projects` or `hosts`."""
     return str(getattr(rule, "ABOUT", "services"))
+
+
+def unless(rule: Rule) -> tuple[str, ...]:
+    """The rules that say enough where they report the same entry."""
+    return tuple(getattr(rule, "UNLESS", ()))
 
 
 def can_be_ignored(rule: Rule) -> bool:
@@ -231,31 +237,46 @@ def _problems(
     at: Callable[[KeyPath], Location],
     found: Mapping[str, tuple[Rule, Iterator[Finding]]],
 ) -> list[Problem]:
-    ignored: dict[KeyPath | None, dict[str, str]] = {}
     idle: dict[tuple[str | int, str], list[str]] = {}  # who ignores a rule, by project and rule
+    for service in plan.services:
+        for name in service.ignore:
+            idle.setdefault((service.project, name), []).append(service.name)
+    kept = _not_ignored(plan, found)
+    enough = {(name, finding.key_path) for name, finding in kept}
+    problems = []
+    for name, finding in kept:
+        rule, path = found[name][0], finding.key_path
+        if any((other, path) in enough for other in unless(rule)):
+            continue
+        message, hint = finding.message, finding.hint
+        if finding.other is not None:
+            line = f"line {at(finding.other).line}"
+            message = message.replace("{line}", line)
+            hint = hint and hint.replace("{line}", line)
+        if key_paths.is_default(path):
+            hint = _with_idle_ignores(hint, idle.get((path[1], name), ()))
+        severity = finding.severity or rule.SEVERITY
+        problems.append(Problem(name, severity, message, at(path), hint))
+    problems.sort(key=lambda problem: problem.order)
+    return problems
+
+
+def _not_ignored(
+    plan: Plan, found: Mapping[str, tuple[Rule, Iterator[Finding]]]
+) -> list[tuple[str, Finding]]:
+    """What the rules found, each with its rule's name, without what services ignore."""
+    ignored: dict[KeyPath | None, dict[str, str]] = {}
     for service in plan.services:
         if service.ignore:
             ignored[service.key_path] = service.ignore
-        for name in service.ignore:
-            idle.setdefault((service.project, name), []).append(service.name)
-    problems = []
+    kept = []
     for name, (rule, findings) in found.items():
         silent = bool(ignored) and not is_absolute(rule)
         for finding in _blamed(name, rule, findings):
-            path = finding.key_path
-            if silent and name in ignored.get(key_paths.service_around(path), ()):
-                continue
-            message, hint = finding.message, finding.hint
-            if finding.other is not None:
-                line = f"line {at(finding.other).line}"
-                message = message.replace("{line}", line)
-                hint = hint and hint.replace("{line}", line)
-            if key_paths.is_default(path):
-                hint = _with_idle_ignores(hint, idle.get((path[1], name), ()))
-            severity = finding.severity or rule.SEVERITY
-            problems.append(Problem(name, severity, message, at(path), hint))
-    problems.sort(key=lambda problem: problem.order)
-    return problems
+            around = key_paths.service_around(finding.key_path)
+            if not (silent and name in ignored.get(around, ())):
+                kept.append((name, finding))
+    return kept
 
 
 def _with_idle_ignores(hint: str | None, names: Collection[str]) -> str | None:

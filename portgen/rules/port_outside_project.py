@@ -24,6 +24,8 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+# The port has to change anyway.
+UNLESS = ("port-reserved", "port-taken")
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -32,9 +34,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         if project.ports is None:
             continue
         for service in project.services:
+            seen: set[int] = set()  # a number for tcp and udp is one finding
             for port in service.ports:
-                if project.ports.has(port.port, port.transport):
+                if project.ports.has(port.port, port.transport) or port.port in seen:
                     continue
+                seen.add(port.port)
                 if project.host not in hosts:
                     hosts[project.host] = _WaysOut(plan.host(project.host))
                 number = str(port.port)

@@ -21,6 +21,8 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
+# The port has to change anyway.
+UNLESS = ("port-outside-project", "port-reserved", "port-taken")
 
 
 def check(plan: Plan) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
+UNLESS = ("port-reserved",)  # the port has to change anyway
 
 
 def check(plan: Plan) -> Iterator[Finding]:

@@ -11,10 +11,13 @@
       this.inner = null;
       this.routes = routesOf(this.ways);
     }
+    // As the page of its host writes it: with /tcp only beside its own 53/udp.
     get endpoint() {
       if (this.port === null) return "";
-      return this.transport === "udp" ? `${this.port}/udp` : `${this.port}`;
+      const both = endpoints.has(this.at("udp")) && endpoints.has(this.at("tcp"));
+      return this.transport === "udp" || both ? `${this.port}/${this.transport}` : `${this.port}`;
     }
+    at(transport) { return `${this.host} ${this.name} ${this.port}/${transport}`; }
     // The row on the page of its host.
     get page() { return `../${this.host}/docs/ports.html#${encodeURIComponent(this.anchor)}`; }
     get link() {
@@ -29,6 +32,7 @@
     }
   }
   const rows = lines.filter(Array.isArray).map((values) => new Row(values));
+  const endpoints = new Set(rows.map((row) => row.at(row.transport)));
 
   // --- table ----------------------------------------------------------------------------------------------------------
   const COLUMNS = [
@@ -60,7 +64,7 @@
     make("td", { role: "cell", class: "col-service" }, make("a", { class: "leads", href: row.page }, row.title), row.purpose ? make("span", { class: "purpose" }, row.purpose) : null),
     tableCell("host", "on", row.host),
     tableCell("project", "", row.project),
-    tableCell("allow", "open to", row.reach),
+    tableCell("allow", "open to", row.status === "retired" ? "" : row.reach),
     linkCell(row),
     tableCell("status", "", make("span", { class: `state ${row.status}` }, row.status)));
   const isOwn = (row) => row.name !== "nginx";   // no service may have this name

@@ -16,7 +16,8 @@
       const worded = ({ name, access }) => (access ? `${name} (${access})` : name);
       const more = entries.map((service) => {
         const routes = service.rows.filter((row) => row.port === port).flatMap((row) => row.routes);
-        const words = [service.status !== "active" ? service.status : null, service.via, `open to ${service.reach}`, ...routes.map(worded)];
+        const open = service.status === "retired" ? null : `open to ${service.reach}`;
+        const words = [service.status !== "active" ? service.status : null, service.via, open, ...routes.map(worded)];
         return words.filter(Boolean).join(" · ");
       });
       return { title: (isConflict(port) ? "Held twice: " : "") + entries.map((service) => service.title).join(", "), more, status: entries[0].status };

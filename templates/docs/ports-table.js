@@ -104,7 +104,7 @@
       serviceCell(row, beside),
       tableCell("project", "", titleOf(service)),
       tableCell("via", has ? "by" : "runs", ...via),
-      tableCell("allow", "open to", ...(has ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
+      tableCell("allow", "open to", ...(has && service.status !== "retired" ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
       tableCell("route", "", ...linkParts(row)),
       tableCell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
       tableCell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));

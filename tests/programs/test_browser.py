@@ -102,6 +102,7 @@ projects:
       shop: {title: Store, port: 6000, via: process, allow: [lan]}
       later: {title: Later, port: 6002, via: process, status: planned}
       nightly: {title: Nightly, schedule: daily}
+      resolver: {via: process, ports: [{port: 6003, protocol: tcp}, {port: 6003, protocol: udp}]}
 """
 
 
@@ -261,7 +262,7 @@ def test_the_head_the_table_and_the_index_count_alike(
     shows(page.get_by_role("status"), "0 of 2 services, 0 of 3 ports, and nginx")
     page = visit(site.index)
     assert "2 services, 3 ports, 1 route" in page.locator("#_hosts li").first.inner_text()
-    assert page.locator(".where").inner_text() == "5 services on 2 hosts, and nginx"
+    assert page.locator(".where").inner_text() == "6 services on 2 hosts, and nginx"
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -522,7 +523,7 @@ def test_nothing_in_the_address_is_more_than_text(
 
 def test_the_index_finds_a_service_on_any_host(visit: Callable[..., Page], site: Site) -> None:
     page = visit(site.index)
-    shows(page.get_by_role("status"), "5 services, 5 ports, and nginx")
+    shows(page.get_by_role("status"), "6 services, 7 ports, and nginx")
     box = page.get_by_role("searchbox")
     for query, found in {
         "store": [("web2", "6000")],
@@ -531,13 +532,14 @@ def test_the_index_finds_a_service_on_any_host(visit: Callable[..., Page], site:
         "web2 planned": [("web2", "6002")],
         "http://web1.example.com/shop/": [("web1", "6000")],
         "nginx": [("web1", "80")],
+        "resolver": [("web2", "6003/tcp"), ("web2", "6003/udp")],
     }.items():
         box.fill(query)
         rows = zip(column(page, "host"), column(page, "port"), strict=True)
         assert list(rows) == found, query
     box.fill("")
     page.get_by_role("combobox", name="Host").select_option("web2")
-    assert column(page, "port") == ["–", "6000", "6002"]
+    assert column(page, "port") == ["–", "6000", "6002", "6003/tcp", "6003/udp"]
 
 
 def test_a_row_of_the_index_leads_to_the_row_on_its_host(
@@ -687,6 +689,7 @@ def test_each_kind_of_port_has_its_look_and_its_words(
     assert spoken[6010] == "6010: Reserved, on this host"
     assert spoken[6095] == "6095: Reserved, in this project"
     assert spoken[6050].startswith("6050: Gone, retired · socat")
+    assert "open to" not in spoken[6050]
     assert page.locator("#legend li").all_inner_texts() == [
         "held",
         "planned service",
@@ -703,6 +706,7 @@ def test_a_retired_service_leads_nowhere(visit: Callable[..., Page], site: Site)
     page = visit(site.everything)
     row = page.locator("[data-name='gone']")
     assert "172." not in row.inner_text()
+    assert row.locator(".col-allow").inner_text() == ""
     row.get_by_role("button").click()
     assert page.locator("#detail-gone").count() == 1
     assert page.locator("#detail-gone .chain").count() == 0

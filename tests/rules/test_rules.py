@@ -108,9 +108,10 @@ def test_a_service_silences_a_rule_for_itself_alone(rule: str) -> None:
         findings = findings_of(plan, rule, case)
         for name in sorted({at_service(finding) for finding in findings} - {None}):
             silenced = _silenced(plan, rule, name)
+            alone = {rule: rules.every()[rule]}
             quiet = [
-                *rules.check(silenced, source.at),
-                *rules.check_files(silenced, source.at, reading(case)),
+                *rules.check(silenced, source.at, alone),
+                *rules.check_files(silenced, source.at, reading(case), alone),
             ]
             # What an absolute rule finds can't be rendered: nobody may silence it.
             is_absolute = rules.is_absolute(rules.every()[rule])
@@ -133,6 +134,34 @@ def test_a_rule_says_whether_it_ever_reports_a_service(rule: str) -> None:
             found |= {_part(finding) for finding in findings_of(plan, rule, case)}
     assert (about == "services") == ("services" in found)
     assert about in found
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("port: 22", ["port-reserved"]),
+        ("port: 22, ignore: {port-reserved: tested}", ["port-outside-project"]),
+        ("port: 53", ["port-outside-project"]),
+        ("port: 53, ignore: {port-outside-project: tested}", ["port-privileged"]),
+        ("port: 80", ["port-taken"]),
+        ("port: 40000", ["port-outside-project"]),
+        ("ports: [{port: 53, protocol: tcp}, {port: 53, protocol: udp}]", ["port-outside-project"]),
+    ],
+)
+def test_a_port_that_has_to_change_anyway_is_one_finding(service: str, expected: list[str]) -> None:
+    source = loaded(
+        "version: 1\n"
+        "hosts: {box: {reserved: 22, nginx: {}}}\n"
+        f"projects: {{wall: {{ports: 5000-5099, services: {{web: {{via: process, {service}}}}}}}}}\n"
+    )
+    found = rules.check(planner.make(source.inventory), source.at)
+    assert [problem.rule for problem in found] == expected
+
+
+def test_what_a_rule_says_nothing_about_is_reported_by_a_rule_that_exists() -> None:
+    named = {other for rule in rules.every().values() for other in rules.unless(rule)}
+    assert named
+    assert named <= set(rules.every())
 
 
 def _part(finding: Finding) -> str:
