@@ -194,6 +194,16 @@ def services_on_one_specific_port() -> str:
 
 
 @heavy
+def services_on_scattered_ports() -> str:
+    """In a subnet that has no room for them: each has a place among those that don't fit."""
+    lines = "    network: {name: n, subnet: 10.0.0.0/22}\n    ports: ["
+    scattered = ",".join(map(str, range(1025, 4025, 2)))
+    return filled(
+        project(f"{lines}{scattered}]\n    services:\n"), numbered("      s@: {port: @}\n", 1024)
+    )
+
+
+@heavy
 def ports_of_one_service() -> str:
     return filled(
         project("    ports: 1024-65535\n    services: {s: {ports: ["),

@@ -202,25 +202,22 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
     owner = next(one for one in planned.projects if one.name == project)
     services = owner.services
     new = next(service for service in services if service.name == name)
-    if new.address is None or owner.network is None:
+    if new.address is None or owner.network is None or owner.places is None:
         return None
-    lowest = new.ports[0].port
-    if owner.ports is not None:
-        lowest = owner.ports.lowest
     holders = {}
     for service in services:
         if service.address is not None and service is not new:
             holders[service.address] = service
-    address = new.address
+    port, address = new.ports[0].port, new.address
     seen = {address}
     while address in holders:
         port = holders[address].ports[0].port
-        address = addresses.derived(owner.network.subnet, port, lowest)
+        address = owner.places.address(port)
         if address in seen:
             # Addresses that people chose lead in a circle: the rules say which two collide.
             return None
         seen.add(address)
-    if address >= owner.network.ip_range.network_address:
+    if owner.places.lacks(port) or address >= owner.network.ip_range.network_address:
         return _spare_address(owner, owner.network, new)
     if address == new.address:
         return None

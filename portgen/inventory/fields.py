@@ -74,7 +74,8 @@ _SERVICE = {
     "address": Field(
         "Pins the container's IPv4 address. `move` and `swap` write it, so that the container keeps "
         "running unchanged.",
-        "counted from its port: subnet + 16 + port - the project's lowest port",
+        "counted from its port: subnet + 16 + port - the project's lowest port; where that does "
+        "not fit, the next free one",
     ),
     "compose_service": Field(
         "Its name in the compose file, if that differs.", "the service's name"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from itertools import accumulate
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -79,6 +80,40 @@ def addresses(network: IPv4Network | IPv6Network) -> range:
     don't mix them."""
     first = int(network.network_address)
     return range(first, first + network.num_addresses)
+
+
+class Numbered:
+    """Joined ranges whose numbers are counted, lowest first: the place of a number, and the number at a
+    place."""
+
+    def __init__(self, parts: Sequence[range]) -> None:
+        self._parts = parts
+        self._before = [0, *accumulate(map(len, parts))]  # how many numbers are before each part
+
+    def __len__(self) -> int:
+        return self._before[-1]
+
+    def place(self, number: int) -> int | None:
+        """How many numbers are lower than this one; None where it is not among them."""
+        index = bisect_right(self._parts, number, key=_start) - 1
+        if index < 0 or number not in self._parts[index]:
+            return None
+        return self._before[index] + number - self._parts[index].start
+
+    def nth(self, place: int) -> int | None:
+        """The number at a place, from 0; None where there is none."""
+        if not 0 <= place < len(self):
+            return None
+        index = bisect_right(self._before, place) - 1
+        return self._parts[index].start + place - self._before[index]
+
+    def first(self, most: int) -> list[range]:
+        """The lowest numbers, at most so many."""
+        found = []
+        for part, before in zip(self._parts, self._before, strict=False):
+            if before < most:
+                found.append(range(part.start, min(part.stop, part.start + most - before)))
+        return found
 
 
 class Owned(Generic[Owner]):

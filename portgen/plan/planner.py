@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from portgen.inventory import key_paths, model
+from portgen.plan.networks import Joined, networks_of
 from portgen.plan.ports import EVERYWHERE
 from portgen.plan.reach import Reach
 from portgen.plan.services import project_of
@@ -34,6 +35,7 @@ from portgen.plan.types import (
 
 def make(inventory: model.Inventory) -> Plan:
     """Decide everything: the same inventory gives the same plan."""
+    networks = networks_of(inventory)
     sources: dict[str, Sources] = {}
     by_host: dict[str, list[Project]] = {}
     projects = []
@@ -41,7 +43,8 @@ def make(inventory: model.Inventory) -> Plan:
         host = host_of(inventory, project)
         if host not in sources:
             sources[host] = Sources(inventory, host)
-        planned = project_of(inventory, name, project, sources[host])
+        joined = networks.get(name, Joined())
+        planned = project_of(inventory, name, project, joined, sources[host])
         projects.append(planned)
         by_host.setdefault(host, []).append(planned)
     hosts = []

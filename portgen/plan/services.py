@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
-from portgen.plan import addresses
+from portgen.plan.networks import Joined
 from portgen.plan.ports import PlannedPort
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route
@@ -25,7 +25,6 @@ from portgen.plan.types import (
     UDP_TIMEOUT,
     Group,
     KeyPath,
-    Network,
     Project,
     Service,
     has_mapping,
@@ -35,12 +34,11 @@ T = TypeVar("T")
 
 
 def project_of(
-    inventory: model.Inventory, name: str, project: model.Project, sources: Sources
+    inventory: model.Inventory, name: str, project: model.Project, joined: Joined, sources: Sources
 ) -> Project:
-    """Plan a project; `sources` are those of the host that it is on."""
+    """Plan a project; `joined` is its network, `sources` are those of the host that it is on."""
     path = key_paths.project(name)
-    network = _network(project.network, path)
-    planning = _Services(name, project, host_of(inventory, project), network, sources)
+    planning = _Services(name, project, host_of(inventory, project), joined, sources)
     services = [planning.plan(each, service) for each, service in project.services.items()]
     groups = [
         Group(group.name, group.ports, group.purpose, (*path, "groups", index))
@@ -57,25 +55,14 @@ def project_of(
         status=project.status,
         ports=project.ports,
         reserved=project.reserved,
-        network=network,
+        network=joined.network,
+        places=joined.places,
         base_file=base_file,
         groups=tuple(groups),
         shared_by=tuple(project.shared_by),
         services=tuple(services),
         key_path=path,
     )
-
-
-def _network(network: model.Network | None, path: KeyPath) -> Network | None:
-    """The network's gateway is its first address; containers without a fixed address get the upper
-    half."""
-    if network is None:
-        return None
-    subnet = network.subnet.network
-    _, upper_half = subnet.subnets(prefixlen_diff=1)
-    gateway = subnet.network_address + 1
-    subnet6 = network.subnet6.network if network.subnet6 else None
-    return Network(network.name, subnet, gateway, upper_half, subnet6, (*path, "network"))
 
 
 def _own_or(own: T | UnsetType, default: T | UnsetType) -> T | UnsetType:
@@ -93,7 +80,7 @@ class _Services:
         name: str,
         project: model.Project,
         host: str,
-        network: Network | None,
+        joined: Joined,
         sources: Sources,
     ) -> None:
         self.name = name
@@ -101,12 +88,11 @@ class _Services:
         self.defaults_path = key_paths.defaults(name)
         self.status = project.status
         self.host = host
-        self.network = network
-        self.network_name = network.name if network else None
-        self.lowest = project.ports.lowest if project.ports else None
+        self.network_name = joined.network.name if joined.network else None
+        self.places = joined.places
         self.sources = sources
         self.routing = Routing(project.defaults.route, sources)
-        self.usual_via: model.Via = "process" if network is None else "socat"
+        self.usual_via: model.Via = "process" if joined.network is None else "socat"
         self._reaches: dict[tuple[model.Via, tuple[str, ...]], Reach] = {}
 
     def plan(self, name: str, service: model.Service) -> Service:
@@ -220,13 +206,11 @@ class _Services:
     ) -> Address4 | None:
         """The container's fixed address. It follows from the service's own port alone, so
         neighbours never move it."""
-        if self.network is None or not has_mapping(via) or not ports:
+        if self.places is None or not has_mapping(via) or not ports:
             return None
         if service.address is not None:
             return service.address.address
-        primary = ports[0].port
-        lowest = primary if self.lowest is None else self.lowest
-        return addresses.derived(self.network.subnet, primary, lowest)
+        return self.places.address(ports[0].port)
 
     # --- who may come -----------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
+from portgen.plan.places import Places
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute, own_place
@@ -304,6 +305,7 @@ class Project(Struct, frozen=True):
     ports: Ports | None
     reserved: Ports | None
     network: Network | None
+    places: Places | None  # the addresses of its ports; None without a network
     base_file: str | None
     groups: tuple[Group, ...]
     shared_by: tuple[str, ...]

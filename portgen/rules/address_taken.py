@@ -31,14 +31,20 @@ def check(plan: Plan) -> Iterator[Finding]:
         if service.address is None or service.status == "retired":
             continue
         first = seen.setdefault((service.host, int(service.address)), service)
-        # Two derived addresses are one only where two ports are: port-taken reports that.
-        if first is not service and not (_derived(first) and _derived(service)):
+        if first is not service and not _is_one_port(first, service):
             yield Finding(
                 service.address_path,
                 f"address {service.address} is already used by {first.name} ({{line}})",
                 _hint(next(unused[service.project], None)),
                 first.address_path,
             )
+
+
+def _is_one_port(first: Service, service: Service) -> bool:
+    """Whether two counted addresses are one because the ports are: port-taken reports that."""
+    if not _derived(first) or not _derived(service):
+        return False
+    return first.ports[0].endpoint == service.ports[0].endpoint
 
 
 def _unused(project: Project) -> Iterator[Address4]:

@@ -89,12 +89,13 @@ class _WaysOut:
         if not all(self._is_open(project, port.port, transport) for transport in TRANSPORTS):
             number = str(port.endpoint)  # the other protocol is another's, or already its own
         add = f"add {number} to the `ports:` of {project.name} ({{line}})"
-        if (
-            project.network is not None
-            and project.ports is not None
-            and port.port < project.ports.lowest
-        ):
+        places = project.places
+        if places is None or places.lowest is None:
+            return add
+        if port.port < places.lowest:
             add += ", which moves its containers' addresses: they count from the lowest port"
+        elif places.moves_for(port.port):
+            add += ", which moves addresses of those of its ports that don't fit where they are counted"
         return add
 
     def _is_open(self, project: Project, port: int, transport: Transport) -> bool:

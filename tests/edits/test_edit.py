@@ -613,7 +613,7 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
 
 
 def test_a_new_service_whose_own_address_does_not_fit_gets_one_that_does() -> None:
-    text = re.sub(r"    ports: (.*)", r"    ports: [53, \1]", HEAD)
+    text = re.sub(r"    ports: (.*)", "    ports: [53, 1000-5999]", HEAD)
     source, _ = read_back(text + "    services: {a: {port: 53, address: 172.30.0.2}}\n")
     for port, address in ((5005, "172.30.0.3"), (6000, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)

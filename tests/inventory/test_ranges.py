@@ -58,3 +58,14 @@ def test_who_is_in_whose_way(parts: list[range], start: int, length: int) -> Non
     assert bool(pairs) == bool(in_the_way)
     several = {number for number in numbers(parts) if sum(number in part for part in parts) > 1}
     assert numbers(owned.shared()) == several
+
+
+@given(PARTS, st.integers(0, 75), st.integers(0, 80))
+def test_places_are_those_of_a_sorted_list(some: list[range], number: int, place: int) -> None:
+    parts = ranges.joined(some)
+    listed = sorted(numbers(parts))
+    found = ranges.Numbered(parts)
+    assert len(found) == len(listed)
+    assert found.place(number) == (listed.index(number) if number in listed else None)
+    assert found.nth(place) == (listed[place] if place < len(listed) else None)
+    assert numbers(found.first(place)) == set(listed[:place])
