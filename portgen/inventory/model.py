@@ -6,6 +6,8 @@ file. What one field may hold is in `values`, what each means in `fields`.
 
 from __future__ import annotations
 
+import atexit
+import gc
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -101,6 +103,10 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Duration | None = None
     extra: list[Directive] = []
 
+
+# msgspec 0.22 frees what it knows of a type wrongly where a union has a text with a pattern and a list:
+# Python's last collection would abort. What is frozen is left to the end of the process.
+atexit.register(gc.freeze)
 
 Routes = Annotated[list[RoutePath | Route], Meta(min_length=1)]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -101,3 +104,19 @@ def test_without_a_certificate_nginx_has_no_port_for_https() -> None:
     plan = planned(INVENTORY.replace(", tls: {certificate: /a.crt, key: /a.key}", ""))
     assert plan.hosts[0].server is not None
     assert plan.hosts[0].server.listen_tls is None
+
+
+def test_a_program_that_reads_an_inventory_ends_well() -> None:
+    """Python's debug allocator aborts where memory is freed that was not allocated."""
+    program = (
+        "from portgen.inventory.source import parse\n"
+        "print(len(parse(b'version: 1', 'inventory.yaml').inventory.hosts))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONMALLOC": "debug"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
