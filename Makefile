@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that need neither the test host nor programs that pip does not install.
 QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
+EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 
 .PHONY: help render check lint verify test test-programs test-host prober-long merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
-	@echo "make render        render output/ from inventory.yaml: shows the diff, then writes"
+	@echo "make render        render output/ from inventory.yaml: shows the diff, then writes; the examples too"
 	@echo "make check         the same, but writes nothing; fails when output/ is out of date"
 	@echo "make lint          check the inventory"
 	@echo "make verify        check output/ with the real nginx, compose, systemd and ufw"
@@ -44,15 +45,19 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 render: $(VENV)/.installed
 	@$(BIN)/portgen render
+	@for example in $(EXAMPLES); do $(BIN)/portgen -C $$example render --yes --quiet || exit; done
 
 check: $(VENV)/.installed
 	@$(BIN)/portgen render --check
+	@for example in $(EXAMPLES); do $(BIN)/portgen -C $$example render --check --quiet || exit; done
 
 lint: $(VENV)/.installed
 	@$(BIN)/portgen lint
+	@for example in $(EXAMPLES); do $(BIN)/portgen -C $$example lint --strict --quiet || exit; done
 
 verify: $(VENV)/.installed
 	@$(BIN)/portgen verify
+	@for example in $(EXAMPLES); do $(BIN)/portgen -C $$example verify --quiet || exit; done
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(WORKERS) $(QUICK) $(ARGS)

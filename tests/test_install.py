@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT,
         source,
         ignore=shutil.ignore_patterns(
-            ".git", ".venv", "tests", ".*_cache", "output", "__pycache__", ".hypothesis"
+            ".git", ".venv", "tests", ".*_cache", "output", "examples", "__pycache__", ".hypothesis"
         ),
     )
     done = run(
@@ -67,7 +67,9 @@ def test_the_wheel_holds_every_default_template_and_nothing_of_the_example(wheel
         if path.is_file()
     }
     assert templates <= names
-    assert not {name for name in names if name.startswith(("output", "tests", "inventory"))}
+    assert not {
+        name for name in names if name.startswith(("output", "tests", "inventory", "examples"))
+    }
 
 
 @pytest.mark.source

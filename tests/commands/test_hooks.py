@@ -78,7 +78,11 @@ def hooks(tmp_path_factory: pytest.TempPathFactory, git: Callable[..., str]) -> 
     for name in git(
         REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "-z"
     ).split("\0"):
-        if name and (REPOSITORY / name).is_file() and not name.startswith(("tests/", "output/")):
+        if (
+            name
+            and (REPOSITORY / name).is_file()
+            and not name.startswith(("tests/", "output/", "examples/"))
+        ):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
     git(folder, "init", "-q")

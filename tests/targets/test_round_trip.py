@@ -81,7 +81,11 @@ def of_hosts(name: str, facts: Facts) -> object:
 @each_target
 @given(written=inventories.valid())
 def test_what_is_rendered_reads_back_as_planned(name: str, written: dict[str, Any]) -> None:
-    plan = planned(written)
+    reads_back(planned(written), name)
+
+
+def reads_back(plan: Plan, name: str) -> None:
+    """What a target's files say of a plan is what the plan has."""
     keys = {Key(service.host, service.name) for service in plan.services}
     wanted = of_plan.of(plan, keys)
     found = read_back(rendered(plan, name), keys)

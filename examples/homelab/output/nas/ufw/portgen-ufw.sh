@@ -1,0 +1,1130 @@
+#!/bin/sh
+# Rendered by portgen from the inventory of nas: change it there, edits here are lost.
+#
+#   portgen-ufw.sh             add the rules below that are missing, then delete portgen's rules that are not below
+#   portgen-ufw.sh --dry-run   print what it would do
+#
+# portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
+# changed nor removed, whatever it says. The guard (portgen-after.rules, if there is one) is loaded into the kernel before
+# anything is opened, and removed only when no container needs it. The script never enables or reloads ufw.
+# Exit codes: 0: everything is in force. 3: everything but what was skipped or kept on purpose, which is printed, or ufw is not
+# active. 1: a command failed; while a rule can't be added, none is removed. It can be run again: it finishes what is left.
+exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
+from __future__ import annotations
+
+RULES = """
+ufw allow proto tcp from 100.64.0.0/10 to any port 8123 comment 'portgen:home-assistant'
+ufw allow proto tcp from 192.168.1.0/24 to any port 8123 comment 'portgen:home-assistant'
+ufw allow proto tcp from 192.168.1.0/24 to any port 8000 comment 'portgen:jellyfin'
+ufw allow proto tcp from 192.168.1.0/24 to any port 1883 comment 'portgen:mosquitto'
+ufw allow proto tcp from 100.64.0.0/10 to any port 80 comment 'portgen:nginx'
+ufw allow proto tcp from 192.168.1.0/24 to any port 80 comment 'portgen:nginx'
+ufw allow proto tcp from 100.64.0.0/10 to any port 443 comment 'portgen:nginx'
+ufw allow proto tcp from 192.168.1.0/24 to any port 443 comment 'portgen:nginx'
+ufw allow proto tcp from 100.64.0.0/10 to any port 8002 comment 'portgen:photos'
+ufw allow proto tcp from 192.168.1.0/24 to any port 8002 comment 'portgen:photos'
+ufw allow proto tcp from 100.64.0.0/10 to any port 53 comment 'portgen:pihole'
+ufw allow proto tcp from 192.168.1.0/24 to any port 53 comment 'portgen:pihole'
+ufw allow proto udp from 100.64.0.0/10 to any port 53 comment 'portgen:pihole'
+ufw allow proto udp from 192.168.1.0/24 to any port 53 comment 'portgen:pihole'
+ufw allow proto tcp from 100.64.0.0/10 to any port 8053 comment 'portgen:pihole'
+ufw allow proto tcp from 192.168.1.0/24 to any port 8053 comment 'portgen:pihole'
+ufw allow proto udp from 192.168.1.1 to any port 5140 comment 'portgen:syslog'
+ufw allow proto udp from 192.168.1.2 to any port 5140 comment 'portgen:syslog'
+ufw allow proto udp from any to any port 41641 comment 'portgen:tailscaled'
+"""
+# Which compose service may publish a port or have an address.
+HOLDERS = """
+holder 172.30.19.26 work gitea # portgen:gitea
+holder 172.30.19.27 work grafana # portgen:grafana
+holder 172.30.1.16 media jellyfin # portgen:jellyfin
+holder 172.30.8.16 home mosquitto # portgen:mosquitto
+holder 172.30.1.17 media navidrome # portgen:navidrome
+holder 172.30.19.29 work paperless # portgen:paperless
+holder 172.30.1.18 media photos # portgen:photos
+holder 8053/tcp names pihole # portgen:pihole
+holder 53/udp names pihole # portgen:pihole
+holder 53/tcp names pihole # portgen:pihole
+holder 172.30.0.16 names pihole # portgen:pihole
+holder 172.30.19.28 work prometheus # portgen:prometheus
+holder 172.30.8.20 home syslog # portgen:syslog
+holder 172.30.1.19 media vpn # portgen:torrents
+holder 172.30.19.30 work vaultwarden # portgen:vaultwarden
+"""
+GUARDED = True
+
+# From here on the script is the same on every host. It needs Python only, which is there: ufw is
+# written in it.
+# In: the three texts above, ufw's own files, the kernel's rules, and, where a guard would be removed,
+# docker's containers.
+# Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs
+# `ufw reload`: that removes ufw's chains with policy ACCEPT, and for seconds everything that listens on
+# the host is open.
+
+import fcntl
+import ipaddress
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+IN_FORCE, FAILED, USAGE, SKIPPED = 0, 1, 2, 3  # exit codes
+ROOM = 1 << 20  # bytes that have to be free where ufw keeps its rules
+PATIENCE = 60  # seconds for a program that answers a question
+
+NAME = "portgen-ufw.sh"
+ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
+RULES_FILE = ETC / "after.rules"
+INIT_FILE = ETC / "after.init"
+DEFAULTS = Path("/etc/default/ufw")
+KERNEL_IPV6 = Path("/proc/sys/net/ipv6")
+DOCKER_SOCKET = Path("/run/docker.sock")
+EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+MARK = re.compile(r"portgen:[a-z0-9]+(-[a-z0-9]+)*")
+
+CHAIN = "PORTGEN-GUARD"
+BEGIN = f"# BEGIN {CHAIN}"
+END = f"# END {CHAIN}"
+# Docker forwards packets that a neighbour addresses to 127.0.0.1 to the container. No packet that is
+# forwarded legitimately has that address. The rule is in the chain as long as any other is.
+NO_LOOPBACK = (
+    f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
+)
+
+JUMP_BLOCK = """\
+# BEGIN PORTGEN-GUARD
+# Written by portgen-ufw.sh. A rules file can't express "unless it exists", so the jump to the guard is here.
+# DOCKER-USER is created if dockerd has not started yet, as at boot: dockerd then keeps it as it is.
+if [ "${1-}" = start ]; then
+    iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
+    iptables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || iptables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
+    iptables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null ||
+        iptables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
+fi
+"""
+# An after.init that was not executable did not run before; the rest of it must not run now because of
+# the jump.
+SHELL = re.compile(r"#!\s*(/\S+/env\s+)?(/\S+/)?(sh|ash|bash|dash|ksh|zsh)(\s+-\w+)*\s*")
+ASLEEP = "exit 0 # the file was not executable before: nothing below runs"
+
+
+class Failure(Exception):
+    """Why the script stops: reported as it is, exit code 1."""
+
+
+class Unreadable(Failure):
+    """A file that is missing, or that this user may not read: a dry run goes on without it."""
+
+
+def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a program that answers a question, or takes a text. The caller looks at its exit code. Bytes
+    are passed on as they are: an operator's comment in iptables may have another encoding. Raises
+    Failure."""
+    data = given.encode("utf-8", "surrogateescape")
+    try:
+        done = subprocess.run(
+            command, input=data, capture_output=True, check=False, timeout=PATIENCE
+        )
+    except OSError as error:
+        raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{command[0]} did not answer within {PATIENCE} s") from None
+    out, said = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
+
+
+# --- ufw's rules: which are portgen's, which an operator's -------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """One rule as ufw keeps it in user.rules. For ufw its identity is everything but `action`, `logged` and
+    `comment`: `ufw allow` replaces an identical `deny`."""
+
+    family: int  # 4 or 6
+    action: str  # allow, deny, reject, limit
+    logged: str  # "", log, log-all
+    protocol: str  # tcp, udp, any, ...
+    port: str  # 5000, 5000:5399, 80,443, any
+    destination: str
+    source_port: str
+    source: str
+    app: str  # the application profile of the destination; "" without
+    interface: str  # in, in_eth0
+    comment: str
+    place: int  # in its file: of two that match, the first one counts
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is like portgen's rules: to any address of the host, over any interface."""
+        anywhere = EVERYWHERE[self.family]
+        return (self.destination, self.source_port, self.app, self.interface) == (
+            anywhere,
+            "any",
+            "",
+            "in",
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_plain and MARK.fullmatch(self.comment) is not None
+
+    @property
+    def identity(self) -> tuple[int, str, str, str]:
+        """The identity of a plain rule."""
+        return self.family, self.protocol, self.port, canonical(self.source)
+
+    def covers(self, protocol: str, port: int) -> bool:
+        """Whether packets of this protocol to this port, on some interface, come to this rule."""
+        return self.protocol in ("any", protocol) and (
+            self.port == "any" or in_ports(port, self.port)
+        )
+
+    def words(self) -> list[str]:
+        """The rule as ufw's command line takes it, without its comment."""
+        words = [self.action]
+        if self.logged:
+            words.append(self.logged)
+        if self.interface != "in":
+            words += ["in", "on", self.interface[len("in_") :]]
+        if self.protocol != "any" and not self.app:
+            words += ["proto", self.protocol]
+        ends = (
+            ("from", self.source, self.source_port, "-"),
+            ("to", self.destination, self.port, self.app),
+        )
+        for preposition, address, port, app in ends:
+            words += [preposition, "any" if address == EVERYWHERE[self.family] else address]
+            if app.strip("-"):
+                words += ["app", app]
+            elif port != "any":
+                words += ["port", port]
+        return words
+
+    def __str__(self) -> str:
+        return shlex.join(["ufw", *self.words()])
+
+
+class Wanted(NamedTuple):
+    """One rule of the inventory, as it stands in the list above."""
+
+    protocol: str
+    source: str  # a CIDR, an address, or any
+    port: int
+    mark: str
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        if self.source == "any":
+            return 4, 6
+        return (6,) if ":" in self.source else (4,)
+
+    def identity(self, family: int) -> tuple[int, str, str, str]:
+        source = EVERYWHERE[family] if self.source == "any" else canonical(self.source)
+        return family, self.protocol, str(self.port), source
+
+    def command(self, source: str) -> str:
+        rule = f"allow proto {self.protocol} from {source} to any port {self.port}"
+        return f"ufw {rule} comment '{self.mark}'"
+
+    def __str__(self) -> str:
+        return f"port {self.port}/{self.protocol} from {self.source} ({self.mark})"
+
+
+def wanted_rules(text: str) -> list[Wanted]:
+    written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port (\d+) comment '([^']+)'")
+    found = map(written.fullmatch, text.split("\n"))
+    return [Wanted(match[1], match[2], int(match[3]), match[4]) for match in found if match]
+
+
+def rules_in(text: str, family: int) -> Iterator[Rule]:
+    """The incoming rules of user.rules or user6.rules, in their order. ufw writes each as a comment of
+    7 words, or 9 with application profiles: `### tuple ### allow tcp 5007 0.0.0.0/0 any 192.168.0.0/16
+    in comment=<hex>`."""
+    for place, line in enumerate(text.split("\n")):
+        if not line.startswith("### tuple ### "):
+            continue
+        shown, _, comment = line.partition(" comment=")
+        words = shown.split()[3:]
+        if (
+            len(words) not in (7, 9)
+            or words[0].startswith("route:")
+            or words[-1].split("_")[0] != "in"
+        ):
+            continue
+        action, _, logged = words[0].partition("_")
+        protocol, port, destination, source_port, source = words[1:6]
+        app = words[6].replace("%20", " ") if len(words) == 9 else ""
+        try:
+            said = bytes.fromhex(comment).decode("utf-8", "replace")
+        except ValueError:
+            said = comment
+        yield Rule(
+            family,
+            action,
+            logged,
+            protocol,
+            port,
+            destination,
+            source_port,
+            source,
+            app,
+            words[-1],
+            said,
+            place,
+        )
+
+
+def canonical(source: str) -> str:
+    """One spelling of an address or network: ufw writes `::ffff:10.0.0.1`, Python `::ffff:a00:1`."""
+    try:
+        network = ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        return source
+    return str(network).removesuffix(f"/{network.max_prefixlen}")
+
+
+def in_ports(port: int, written: str) -> bool:
+    """Whether ufw's `5000:5399,8080` contains the port."""
+    for part in written.split(","):
+        first, _, last = part.partition(":")
+        if first.isdecimal() and int(first) <= port <= int(last or first):
+            return True
+    return False
+
+
+def contains(wide: str, narrow: str) -> bool:
+    """Whether everybody in the network `narrow` is in `wide` too; never across families."""
+    try:
+        outer, inner = (
+            ipaddress.ip_network(wide, strict=False),
+            ipaddress.ip_network(narrow, strict=False),
+        )
+    except ValueError:
+        return False
+    return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+class Decision(NamedTuple):
+    """What to do about ufw's rules, and what to report."""
+
+    add: list[str]  # commands of ufw
+    delete: list[str]
+    skipped: list[str]  # what an operator's rule, or ufw's own setting, keeps from being in force
+    notes: list[str]  # what else an operator should know
+
+
+def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
+    """Compare the rules of the inventory with those that ufw has. `ipv6`: whether ufw takes IPv6 rules."""
+    decision = Decision([], [], [], [])
+    there = {rule.identity: rule for rule in present if rule.is_plain}
+    for want in wanted:
+        if want.families == (6,) and not ipv6:
+            decision.skipped.append(
+                f"{want} is skipped: ufw leaves IPv6 alone (IPV6 in {DEFAULTS})"
+            )
+            continue
+        families = [family for family in want.families if family == 4 or ipv6]
+        missing = []
+        for family in families:
+            rule = there.get(want.identity(family))
+            if rule is not None and not rule.is_ours:
+                decision.skipped.append(kept_rule(want, rule))
+                continue
+            denied = denying(want, family, present, rule)
+            if denied is not None:
+                decision.skipped.append(
+                    f"{want} stays closed: an operator's earlier rule comes first ({denied})"
+                )
+            if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
+                missing.append(family)
+        if missing == families:
+            decision.add.append(want.command(want.source))
+        elif missing:  # an operator holds the other family
+            decision.add.append(want.command(EVERYWHERE[missing[0]]))
+    decision.delete.extend(deletions(wanted, present))
+    decision.notes.extend(wider(wanted, present))
+    return decision._replace(skipped=list(dict.fromkeys(decision.skipped)))
+
+
+def kept_rule(want: Wanted, rule: Rule) -> str:
+    """What to report of an operator's rule with the identity of portgen's: it is neither changed nor
+    removed."""
+    shown = str(rule)
+    if rule.comment:
+        shown += f", {rule.comment!r}"
+    if rule.action in ("deny", "reject"):
+        return f"{want} stays closed: an operator's rule has the same place ({shown}); it is left as it is"
+    return f"{want} is an operator's rule already ({shown}); it is left as it is, and portgen's is not added"
+
+
+def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) -> Rule | None:
+    """An operator's rule that keeps out everybody whom portgen's would let in, and comes before it."""
+    source = want.identity(family)[3]
+    for rule in present:
+        if rule.family != family or rule.action not in ("deny", "reject") or rule.is_ours:
+            continue
+        everywhere = (rule.interface, rule.destination, rule.source_port) == (
+            "in",
+            EVERYWHERE[family],
+            "any",
+        )
+        first = own is None or rule.place < own.place
+        if (
+            first
+            and everywhere
+            and rule.covers(want.protocol, want.port)
+            and contains(rule.source, source)
+        ):
+            return rule
+    return None
+
+
+def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
+    """Commands that delete those of portgen's rules that the inventory does not have any more."""
+    still = {want.identity(family) for want in wanted for family in want.families}
+    gone = [rule for rule in present if rule.is_ours and rule.identity not in still]
+    by_family = {(rule.family, rule.comment, *rule.words()) for rule in gone}
+    commands = []
+    for rule in gone:
+        words = rule.words()
+        # `from any` means both families: where only one goes, its own name for everywhere.
+        both = (10 - rule.family, rule.comment, *words) in by_family
+        if rule.source == EVERYWHERE[rule.family] and not both:
+            words[words.index("from") + 1] = rule.source
+        commands.append(f"ufw delete {' '.join(words)} comment '{rule.comment}'")
+    return dict.fromkeys(commands)
+
+
+def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
+    """Operators' rules that let more people to a port of the inventory than the inventory does."""
+    said: dict[str, tuple[str, list[int]]] = {}
+    for rule in present:
+        if rule.is_ours or rule.action not in ("allow", "limit"):
+            continue
+        for want in wanted:
+            if not rule.covers(want.protocol, want.port) or declared(rule, want, wanted):
+                continue
+            source = "anyone" if rule.source == EVERYWHERE[rule.family] else rule.source
+            _, ports = said.setdefault(f"ufw delete {str(rule)[len('ufw ') :]}", (source, []))
+            if want.port not in ports:
+                ports.append(want.port)
+    for command, (source, ports) in said.items():
+        ports.sort()
+        listed = ", ".join(map(str, ports[:8]))
+        if len(ports) > 8:
+            listed += f" and {len(ports) - 8} more"
+        yield (
+            f"an operator's rule allows {source} at port {listed}, wider than the inventory; "
+            f"to remove it: {command}"
+        )
+
+
+def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
+    """Whether the inventory lets the rule's source to that port as well."""
+    same = [one for one in wanted if (one.protocol, one.port) == (want.protocol, want.port)]
+    return any(
+        rule.family in one.families and contains(one.identity(rule.family)[3], rule.source)
+        for one in same
+    )
+
+
+# --- the guard: which rules its chain has ------------------------------------------------------------------
+
+
+class Holder(NamedTuple):
+    """Which compose service may have a published port (`5001/tcp`) or a fixed address."""
+
+    what: str
+    project: str
+    service: str
+
+
+def holders_in(text: str) -> list[Holder]:
+    written = re.compile(r"holder (\S+) (\S+) (\S+) # portgen:\S+")
+    return [Holder(*match.groups()) for match in map(written.fullmatch, text.split("\n")) if match]
+
+
+class Container(NamedTuple):
+    """A container as docker has it."""
+
+    name: str
+    runs: bool  # paused and restarting ones too
+    returns: bool  # with docker, by `restart: always`, also after a stop by hand
+    project: str  # compose's label; "" where compose did not make it
+    service: str
+    holds: frozenset[str]  # ports that it publishes beyond loopback (`5001/tcp`), and its addresses
+
+
+def containers() -> list[Container] | None:
+    """Docker's containers; None if docker does not answer although its socket or its program is there."""
+    if shutil.which("docker") is None:
+        return None if DOCKER_SOCKET.exists() else []
+    try:
+        listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
+        if listed.returncode != 0:
+            return None
+        names = listed.stdout.split()
+        shown = run("docker", "inspect", "--type", "container", *names).stdout if names else "[]"
+        inspected = json.loads(shown)
+        if len(inspected) < len(names):
+            # inspect leaves out a container that was removed meanwhile, but also all of them when the daemon
+            # stops: ask again which are still there.
+            listed = run("docker", "ps", "--all", "--quiet", "--no-trunc")
+            if listed.returncode != 0 or {*names} & {*listed.stdout.split()} - {
+                one["Id"] for one in inspected
+            }:
+                return None
+        return [container_of(one) for one in inspected]
+    except (Failure, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def container_of(inspected: dict[str, Any]) -> Container:
+    labels = inspected["Config"].get("Labels") or {}
+    holds: set[str | None] = set()
+    # Both what was asked for, also by a stopped container, and what it got: one port of a range, or any
+    # free one.
+    for published in (
+        inspected["HostConfig"].get("PortBindings"),
+        inspected["NetworkSettings"].get("Ports"),
+    ):
+        for inside, bindings in (published or {}).items():
+            for binding in bindings or ():
+                if not binding["HostIp"].startswith("127."):
+                    holds |= {
+                        f"{port}/{inside.partition('/')[2]}"
+                        for port in ports_in(binding["HostPort"])
+                    }
+    for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
+        holds.add(network.get("IPAddress"))
+        holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
+    project, service = (
+        labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service")
+    )
+    runs = inspected["State"]["Status"] in ("running", "paused", "restarting")
+    returns = (inspected["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always"
+    held = frozenset(filter(None, holds))
+    return Container(inspected["Name"].lstrip("/"), runs, returns, project, service, held)
+
+
+def ports_in(written: str) -> Iterable[int]:
+    """Docker's `5001`, `5000-5010`, or "" for any free one."""
+    first, _, last = written.partition("-")
+    return range(int(first), int(last or first) + 1) if first else ()
+
+
+def groups_in(text: str) -> dict[str, list[str]]:
+    """The chain's rules by what they guard. They are as `iptables -S` prints them, so that both can be
+    compared."""
+    groups: dict[str, list[str]] = {}
+    for rule in first_table(text).split("\n"):
+        if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
+            continue
+        port = re.search(r"-p (\w+) .*--ctorigdstport (\d+) ", rule)
+        address = re.search(r"-d ([0-9.]+)/32 ", rule)
+        what = rule
+        if port:
+            what = f"{port[2]}/{port[1]}"
+        elif address:
+            what = address[1]
+        groups.setdefault(what, []).append(rule)
+    return groups
+
+
+def first_table(block: str) -> str:
+    """A block up to the end of its first table: both have the same rules."""
+    return block.partition("\nCOMMIT\n")[0]
+
+
+def in_both_tables(block: str) -> str:
+    """The block for the table filter, with the same chain for the table mangle. `Kernel` says why."""
+    if not block:
+        return ""
+    rules = [line for line in block.split("\n") if line.startswith(f"-A {CHAIN} ")]
+    lines = [
+        "# The same once more, where docker never changes anything.",
+        "*mangle",
+        f":{CHAIN} - [0:0]",
+        *rules,
+        "COMMIT",
+    ]
+    return block.replace(f"\n{END}\n", "\n" + "\n".join([*lines, END, ""]))
+
+
+class Guard(NamedTuple):
+    """The guard as it has to be."""
+
+    block: str  # for after.rules; "" where there is nothing to guard
+    kept: list[str]  # what stays guarded as before, and why
+
+    @property
+    def rules(self) -> list[str]:
+        """The chain's rules, in each table."""
+        return [
+            line for line in first_table(self.block).split("\n") if line.startswith(f"-A {CHAIN} ")
+        ]
+
+
+def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
+    """The rendered block `wanted` ("" without), and those of the `old` rules that something still
+    needs.
+
+    While a container has a port or an address that the inventory gives to another container, or to
+    none, the same visitors as before may reach it: the old rules stay, in the place of the new ones."""
+    new = groups_in(wanted)
+    changed = {what: rules for what, rules in old.items() if new.get(what) != rules}
+    if not changed:
+        return Guard(in_both_tables(wanted), [])
+    found = containers()
+    kept, said = {}, []
+    for what, rules in changed.items():
+        if found is None:
+            kept[what] = rules
+            continue
+        stranger = next((one for one in found if is_stranger(one, what, holders)), None)
+        if stranger is not None:
+            kept[what] = rules
+            remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
+            said.append(
+                f"{what} stays guarded as before: container {stranger.name} still holds it; "
+                f"run: {remedy}"
+            )
+    if found is None:
+        published = ", ".join(changed)
+        said.append(
+            f"docker does not answer, so what may still be published stays guarded: {published}"
+        )
+    return Guard(in_both_tables(merged(wanted, kept)), said)
+
+
+def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
+    """Whether the container has what the inventory does not give it, or would have it again after a
+    restart of docker. One that is stopped and still in the inventory is about to be recreated, and does
+    not count."""
+    if what not in container.holds or may_hold(container, what, holders):
+        return False
+    still_wanted = any(holder.service == container.service for holder in holders)
+    return container.runs or (container.returns and not still_wanted)
+
+
+def may_hold(container: Container, what: str, holders: list[Holder]) -> bool:
+    """Whether the container is the one that the inventory gives the port or address to. Compose's
+    project may have another name than the inventory's, but not that of another project of the
+    inventory."""
+    projects = {holder.project for holder in holders}
+    for holder in holders:
+        if holder.what == what and holder.service == container.service:
+            return container.project == holder.project or container.project not in projects
+    return False
+
+
+def merged(wanted: str, kept: dict[str, list[str]]) -> str:
+    """The block with the kept rules in the place of those for the same ports and addresses."""
+    if not kept:
+        return wanted
+    if not wanted:
+        wanted = "\n".join((BEGIN, "*filter", f":{CHAIN} - [0:0]", NO_LOOPBACK, "COMMIT", END, ""))
+    replaced = {rule for what, rules in groups_in(wanted).items() if what in kept for rule in rules}
+    lines = [line for line in wanted.split("\n") if line not in replaced]
+    rules = [rule for group in kept.values() for rule in group]
+    commit = lines.index("COMMIT")
+    return "\n".join(
+        [*lines[:commit], "# Kept as it was: a container still holds it.", *rules, *lines[commit:]]
+    )
+
+
+# --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------
+
+
+class Kernel(NamedTuple):
+    """The kernel's IPv4 rules, as `iptables -S` prints them. The guard is in two tables. DOCKER-USER of
+    the table filter is docker's place for it; but whenever docker creates a network it removes its jump
+    to DOCKER-USER and adds it again, and for some milliseconds no packet comes there. docker does not
+    change the table mangle."""
+
+    filter: list[str]
+    mangle: list[str]
+
+    @property
+    def chain(self) -> list[str] | None:
+        """The guard's rules; None where there is no such chain."""
+        return chain_in(self.filter)
+
+    def has(self, guard: Guard) -> bool:
+        """Whether the guard is in force, in both tables."""
+        rules = guard.rules
+        return chain_in(self.filter) == rules == chain_in(self.mangle) and self.has_jumps
+
+    @property
+    def has_jumps(self) -> bool:
+        """Whether packets come to the chain in both tables."""
+        return self.is_asked and f"-A FORWARD -j {CHAIN}" in self.mangle
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether DOCKER-USER leads to the chain: no packet comes to it after a rule that accepts all."""
+        for line in self.filter:
+            if line in ("-A DOCKER-USER -j RETURN", "-A DOCKER-USER -j ACCEPT"):
+                return False
+            if line == f"-A DOCKER-USER -j {CHAIN}":
+                return True
+        return False
+
+    @property
+    def jumps(self) -> list[tuple[str, str]]:
+        """The table and chain of each jump to the guard."""
+        found = [("filter", "DOCKER-USER")] * self.filter.count(f"-A DOCKER-USER -j {CHAIN}")
+        return found + [("mangle", "FORWARD")] * self.mangle.count(f"-A FORWARD -j {CHAIN}")
+
+
+def chain_in(lines: list[str]) -> list[str] | None:
+    if f"-N {CHAIN}" not in lines:
+        return None
+    return [line for line in lines if line.startswith(f"-A {CHAIN} ")]
+
+
+def kernel() -> Kernel:
+    """What is in force now. Raises Failure if the kernel can't be asked: no answer does not mean no rules."""
+    tables = []
+    for table in ("filter", "mangle"):
+        shown = run("iptables", "-w", "-t", table, "-S")
+        if shown.returncode != 0:
+            raise Failure(f"the kernel's rules can't be read: {shown.stderr.strip()}")
+        tables.append(shown.stdout.split("\n"))
+    return Kernel(*tables)
+
+
+def load(guard: Guard) -> None:
+    """Put the chain in force: one call replaces it as a whole, then the jumps are added. Raises Failure."""
+    done = run("iptables-restore", "-w", "--noflush", given=guard.block)
+    if done.returncode != 0:
+        raise Failure(
+            f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened"
+        )
+    there = kernel()
+    if "-N DOCKER-USER" not in there.filter:
+        run("iptables", "-w", "-N", "DOCKER-USER")
+    if ("mangle", "FORWARD") not in there.jumps:
+        run("iptables", "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
+    if not there.is_asked:
+        # The jumps that are there have no effect where they are.
+        for _ in range(there.jumps.count(("filter", "DOCKER-USER"))):
+            run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
+        run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
+    there = kernel()
+    counts = [len(chain_in(lines) or ()) for lines in there]
+    if counts != [len(guard.rules)] * 2 or not there.has_jumps:
+        raise Failure(
+            f"the guard is not in force: look at `iptables-save | grep -e {CHAIN} -e DOCKER-USER`"
+        )
+
+
+def unload() -> None:
+    """Take the chain out of the kernel. Raises Failure where it stays."""
+    for table, chain in kernel().jumps:
+        run("iptables", "-w", "-t", table, "-D", chain, "-j", CHAIN)
+    for table, lines in kernel()._asdict().items():
+        if chain_in(lines) is not None:
+            run("iptables", "-w", "-t", table, "-F", CHAIN)
+            run("iptables", "-w", "-t", table, "-X", CHAIN)
+    if any(chain_in(lines) is not None for lines in kernel()):
+        raise Failure(f"the chain {CHAIN} can't be removed: look at `iptables-save | grep {CHAIN}`")
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")  # line ends stay as they are
+    except FileNotFoundError:
+        return ""
+    except PermissionError:
+        raise Unreadable(f"can't read {path}: run it as root") from None
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror}") from None
+
+
+def without_block(path: Path, text: str) -> tuple[str, str, int]:
+    """The text without portgen's block, the block, and where it was (the end if there was none)."""
+    lines = text.splitlines(keepends=True)
+    bare = [line.rstrip("\r\n") for line in lines]
+    begins, ends = bare.count(BEGIN), bare.count(END)
+    if begins != ends or begins > 1 or (begins and bare.index(BEGIN) > bare.index(END)):
+        raise Failure(f"{path} has a '{BEGIN}' without its '{END}', or several: fix it by hand")
+    if not begins:
+        return text, "", len(text)
+    first, last = bare.index(BEGIN), bare.index(END) + 1
+    head = "".join(lines[:first])
+    return head + "".join(lines[last:]), "".join(lines[first:last]), len(head)
+
+
+def with_jump(path: Path, text: str, asleep: bool) -> str:
+    """after.init with portgen's block after its first line."""
+    head, _, rest = text.partition("\n")
+    if not head:
+        head = "#!/bin/sh"
+    elif not SHELL.fullmatch(head):
+        raise Failure(f"{path} is not a shell script: add the jump to {CHAIN} by hand")
+    sleeping = f"{ASLEEP}\n" if asleep else ""
+    return f"{head}\n{JUMP_BLOCK}{sleeping}{END}\n{rest}"
+
+
+def put(path: Path, text: str, executable: bool | None = None) -> None:
+    """Replace a file as a whole, with its owner and mode. Of a symlink, the file that it names is
+    replaced. Raises Failure."""
+    real = Path(os.path.realpath(path))
+    new = real.with_name(f".{real.name}.portgen-new")
+    try:
+        new.unlink(missing_ok=True)
+        mode = 0o640
+        with open(new, "x", encoding="utf-8", errors="surrogateescape") as file:
+            if real.exists():
+                status = real.stat()
+                mode = status.st_mode & 0o7777
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            if executable is not None:
+                mode = mode | 0o100 if executable else mode & ~0o111
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, real)
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror}") from None
+
+
+class Change(NamedTuple):
+    """A file of ufw's as it has to be."""
+
+    path: Path
+    text: str
+    executable: bool | None  # None: as it is
+
+
+def file_changes(block: str) -> list[Change]:
+    """What differs in after.rules and after.init once they have this block ("": none). Raises Failure."""
+    if not RULES_FILE.exists():
+        if block:
+            raise Unreadable(f"{RULES_FILE} is missing: is ufw installed?")
+        return []
+    rules, init = read(RULES_FILE), read(INIT_FILE)
+    bare, _, place = without_block(RULES_FILE, rules)
+    gap = "\n" if block and not bare[:place].endswith("\n") else ""
+    changes = [Change(RULES_FILE, bare[:place] + gap + block + bare[place:], None)]
+    bare, _, _ = without_block(INIT_FILE, init)
+    runs = os.access(INIT_FILE, os.X_OK)
+    asleep = INIT_FILE.exists() and (not runs or ASLEEP in init.split("\n"))
+    if block:
+        changes.append(
+            Change(INIT_FILE, with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep), True)
+        )
+    else:
+        changes.append(Change(INIT_FILE, bare, runs and not asleep))
+    before = {RULES_FILE: (rules, None), INIT_FILE: (init, runs)}
+    return [change for change in changes if (change.text, change.executable) != before[change.path]]
+
+
+def old_groups(chain: list[str]) -> dict[str, list[str]]:
+    """What is guarded now: by the file's block, and by the kernel's chain if a `ufw reset` has emptied
+    the file."""
+    _, block, _ = without_block(RULES_FILE, read(RULES_FILE))
+    return {**groups_in("\n".join(chain)), **groups_in(block.replace("\r\n", "\n"))}
+
+
+def enforce(guard: Guard, active: bool) -> None:
+    """Put the guard into the kernel, then into the files: after a kill in between, the next run finds what is
+    missing. A rules file that the kernel would refuse is never written. Raises Failure."""
+    there = kernel()
+    if (active or there.chain is not None) and not there.has(guard):
+        load(guard)
+    for change in file_changes(guard.block):
+        put(*change)
+
+
+def withdraw() -> None:
+    """Remove the guard from the kernel and from the files. Raises Failure."""
+    if any(chain_in(lines) is not None for lines in kernel()):
+        unload()
+    for change in file_changes(""):
+        put(*change)
+
+
+# --- all of it: the guard before what it guards, and deletions last ----------------------------------------
+
+
+def setting(name: str) -> str:
+    """A setting of ufw's, read as ufw reads it: the last line counts, without regard to capitals."""
+    found = ""
+    for line in f"{read(DEFAULTS)}\n{read(ETC / 'ufw.conf')}".split("\n"):
+        if re.match(r'\w+="?\w+', line):
+            key, value = line.strip().split("=")[:2]
+            found = value.lower().strip("\"'") if key.lower() == name else found
+    return found
+
+
+def is_enabled() -> bool:
+    return setting("enabled") == "yes"
+
+
+def takes_ipv6() -> bool:
+    """Whether ufw handles IPv6, as ufw decides it: if not, it refuses IPv6 rules and keeps user6.rules."""
+    return (setting("ipv6") == "yes" or not DEFAULTS.exists()) and KERNEL_IPV6.exists()
+
+
+def present_rules(ipv6: bool) -> list[Rule]:
+    if not (ETC / "user.rules").exists():
+        raise Unreadable(f"{ETC / 'user.rules'} is missing: is ufw installed?")
+    files = [(4, ETC / "user.rules")] + [(6, ETC / "user6.rules")] * ipv6
+    texts = [(family, path, read(path)) for family, path in files]
+    for _, path, text in texts:
+        if path.exists() and "\nCOMMIT" not in text:
+            # ufw overwrites its files in place. For ufw, and for a reload, a rule that is missing was
+            # removed.
+            shown = f"ip{'6' * (path.name == 'user6.rules')}tables -S"
+            raise Failure(
+                f"{path} is cut off, as after a full disk or a killed ufw: "
+                f"bring back what `{shown}` still has"
+            )
+    return [rule for family, _, text in texts for rule in rules_in(text, family)]
+
+
+def need_room() -> None:
+    """ufw empties user.rules before it writes it: on a full disk every rule in it would be lost. Raises
+    Failure."""
+    disk = os.statvfs(ETC)
+    if disk.f_bfree * disk.f_frsize < ROOM or (disk.f_files and not disk.f_ffree):
+        raise Failure(
+            f"the disk of {ETC} is full, and ufw would lose its rules there: "
+            "no rule was added or taken back"
+        )
+
+
+def reload_user_rules(ipv6: bool) -> None:
+    """If ufw was stopped between a file and the kernel, load its own file again, as ufw does. Raises
+    Failure."""
+    for prefix, name, chain in (
+        ("", "user.rules", "ufw-user-input"),
+        ("6", "user6.rules", "ufw6-user-input"),
+    )[: 1 + ipv6]:
+        written = read(ETC / name)
+        wanted = targets(written, chain)
+        if kernel_targets(prefix, chain) == wanted:
+            continue
+        done = run(f"ip{prefix}tables-restore", "-w", "--noflush", given=written)
+        if done.returncode != 0 or kernel_targets(prefix, chain) != wanted:
+            raise Failure(
+                f"the kernel does not have the rules of {ETC / name}: "
+                f"look at `ip{prefix}tables -S {chain}`"
+            )
+        say(
+            f"the kernel did not have the rules of {ETC / name}, as after an interrupted ufw: "
+            "loaded them again"
+        )
+
+
+def targets(text: str, chain: str) -> list[str]:
+    """What each rule of a chain does, in their order. ufw's file and the kernel write the rest
+    differently."""
+    return re.findall(rf"(?m)^-A {chain} (?:.* )?-j (\S+)", text)
+
+
+def kernel_targets(prefix: str, chain: str) -> list[str]:
+    shown = run(f"ip{prefix}tables", "-w", "-S", chain)
+    if shown.returncode != 0:
+        raise Failure(
+            f"ufw is enabled, and its rules are not in the kernel ({shown.stderr.strip()}): "
+            "fix ufw first"
+        )
+    return targets(shown.stdout, chain)
+
+
+def say(text: str) -> None:
+    print(f"{NAME}: {text}", file=sys.stderr, flush=True)
+
+
+def call(command: str) -> bool:
+    """Run ufw; what it prints is shown as it is."""
+    try:
+        return (
+            subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, check=False).returncode
+            == 0
+        )
+    except OSError as error:
+        raise Failure(f"ufw can't be run: {error.strerror}") from None
+
+
+def change_rules(decision: Decision, ipv6: bool) -> bool:
+    """Add, then delete. If ufw refuses a rule, the others are still added, but none is deleted. Raises
+    Failure if ufw has damaged its files."""
+    if decision.add or decision.delete:
+        need_room()
+    failed = [command for command in decision.add if not changed(command, ipv6)]
+    added = not failed
+    if added:
+        failed = [command for command in decision.delete if not changed(command, ipv6)]
+    if failed:
+        commands = "1 command" if len(failed) == 1 else f"{len(failed)} commands"
+        say(f"{commands} failed: {'; '.join(failed)}")
+    if not added:
+        say("nothing is taken back until every rule is added")
+    return not failed
+
+
+def changed(command: str, ipv6: bool) -> bool:
+    """Run ufw once. If it leaves a file cut off, the next call would lose the rest of it. Raises Failure."""
+    done = call(command)
+    present_rules(ipv6)
+    return done
+
+
+class Plan(NamedTuple):
+    """What there is to do."""
+
+    wanted: list[Wanted]
+    decision: Decision
+    guard: Guard
+    kernel: Kernel | None  # None: a dry run that can't ask it
+
+
+def apply(plan: Plan, active: bool) -> bool:
+    """Carry the plan out. Returns whether everything was done. Raises Failure."""
+    if plan.guard.block:
+        enforce(plan.guard, active)
+    ipv6 = takes_ipv6()
+    done = change_rules(plan.decision, ipv6)
+    if done and not plan.guard.block:
+        withdraw()
+    if active:
+        reload_user_rules(ipv6)
+    left = decide(plan.wanted, present_rules(ipv6), ipv6)
+    if done and (left.add or left.delete):
+        commands = "; ".join([*left.add, *left.delete])
+        say(f"ufw reported success, and yet these are left to do: {commands}")
+        done = False
+    return done
+
+
+def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
+    """Print what `apply` would do. Without root it can't read the kernel's rules, and often not the files."""
+    blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
+    verb = "place" if guard.block else "remove"
+    lines = []
+    if there is not None:
+        if guard.block and (active or there.chain is not None) and not there.has(guard):
+            lines.append(
+                f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules"
+            )
+        if not guard.block and there.chain is not None:
+            lines.append(f"# would remove the chain {CHAIN} from the kernel")
+    try:
+        if file_changes(guard.block):
+            lines.append(f"# would {verb} {blocks}")
+    except Unreadable as error:
+        lines.append(f"# would {verb} {blocks} ({error})")
+    commands = [*decision.add, *decision.delete]
+    for line in [*lines, *commands] if guard.block else [*commands, *lines]:
+        print(line)
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def rendered_guard(here: Path) -> str:
+    try:
+        return (here / "portgen-after.rules").read_text(encoding="utf-8")
+    except OSError:
+        raise Failure(
+            f"{here / 'portgen-after.rules'} is missing: keep it beside this script"
+        ) from None
+
+
+def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> Plan:
+    """Raises Failure."""
+    wanted = wanted_rules(rules)
+    ipv6 = takes_ipv6()
+    block = rendered_guard(here) if guarded else ""
+    can_ask = is_root() and shutil.which("iptables") is not None
+    there = kernel() if can_ask or not dry else None
+    try:
+        present, old = present_rules(ipv6), old_groups((there and there.chain) or [])
+    except Unreadable as error:
+        if not dry:
+            raise
+        say(f"{error}; assuming that ufw has no rule yet")
+        present, old = [], {}
+    return Plan(
+        wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there
+    )
+
+
+def lock() -> int:
+    """One run at a time; a second one waits: two at once would undo each other's changes. Raises Failure."""
+    try:
+        folder = os.open(ETC, os.O_RDONLY)
+    except OSError as error:
+        raise Failure(f"{ETC} can't be opened: {error.strerror}; is ufw installed?") from None
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise Failure(
+                    f"another run of {NAME} is under way: wait until it has ended"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return folder  # held until the process ends, however it does
+
+
+def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Path) -> int:
+    """Returns the exit code: 0 everything is in force; 3 something was skipped or kept on purpose, and
+    printed; 1 a command failed."""
+    os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    dry = arguments == ["--dry-run"]
+    if arguments and not dry:
+        print(f"usage: {NAME} [--dry-run]", file=sys.stderr)
+        return USAGE
+    if not dry and not is_root():
+        say("run it as root")
+        return FAILED
+    try:
+        if not dry:
+            lock()
+        return carry_out(planned(here, rules, holders, guarded, dry), dry)
+    except Failure as failure:
+        say(str(failure))
+    except KeyboardInterrupt:
+        say("interrupted: run it again, which finishes what is left")
+    return FAILED
+
+
+def carry_out(plan: Plan, dry: bool) -> int:
+    """Report what is skipped, then do the rest, or print it. Returns the exit code. Raises Failure."""
+    active = is_enabled()
+    skipped = [*plan.decision.skipped, *plan.guard.kept]
+    if not active and (plan.wanted or plan.guard.block):
+        skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
+    notes = list(plan.decision.notes)
+    if active and setting("default_input_policy") == "accept":
+        notes.append(
+            f"ufw lets in what no rule denies (DEFAULT_INPUT_POLICY in {DEFAULTS}), "
+            "wider than the inventory"
+        )
+    for text in [*notes, *skipped]:
+        say(text)
+    if dry:
+        rehearse(plan.decision, plan.guard, active, plan.kernel)
+    elif not apply(plan, active):
+        return FAILED
+    return SKIPPED if skipped else IN_FORCE
+
+
+sys.exit(main(sys.argv[2:], RULES, HOLDERS, GUARDED, Path(os.path.realpath(sys.argv[1])).parent))
+PORTGEN_UFW
