@@ -31,7 +31,9 @@ _PLAIN = re.compile(r"[\w@%+=:,./-][\w@%+=:,./#-]*")
 
 def services(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of services, with their titles; not one that is on the line already."""
-    taken = set(map(str, ctx.params.values()))
+    taken: set[str] = set()
+    for value in ctx.params.values():
+        taken.update(map(str, value if isinstance(value, tuple) else (value,)))
     found = []
     for project in _projects(ctx).values():
         for name, service in project.services.items():

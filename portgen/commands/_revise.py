@@ -1,4 +1,4 @@
-"""From an edit to the inventory's file: what `add`, `move`, `swap` and `remove` have in common.
+"""From an edit to the inventory's file: what `add`, `move`, `swap`, `pin` and `remove` have in common.
 
 In: `Settings`, and a function that makes the edit. Out: the changed file and what it means, or why
 nothing was written.

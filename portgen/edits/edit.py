@@ -11,7 +11,7 @@ thought of, ends in `ByHand`, which says what to write, and not in damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -91,6 +91,45 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
     if unsafe is not None:
         raise ByHand(str(unsafe), by_hand)
     return Edited(spliced(source.text, splices), result, by_hand)
+
+
+def pin(source: Source, services: Sequence[Service]) -> Edited:
+    """Write the addresses that services have by their ports into their entries. What is planned stays
+    the same. Raises ByHand where an entry's lines are not its own."""
+    splices: list[Splice] = []
+    instructions: list[str] = []
+    entries: dict[str, dict[str, model.Service]] = {}
+    unsafe: Unsafe | None = None
+    for service in services:
+        fields = {"address": str(service.address)}
+        pinned = replace(_written(source.inventory, service), address=_address(service))
+        entries.setdefault(service.project, {})[service.name] = pinned
+        instructions.append(_instruction(source, service, fields))
+        after = "port"
+        if pinned.port is msgspec.UNSET:
+            after = "ports"
+        try:
+            splices += set_fields(source, service.key_path, fields, after)
+        except Unsafe as error:
+            unsafe = error
+    by_hand = "\n".join(instructions)
+    if unsafe is not None:
+        raise ByHand(str(unsafe), by_hand)
+    result = source.inventory
+    for project, changed in entries.items():
+        result = _with_services(result, project, changed)
+    note = f"pins {_addresses(len(services))}; nothing that is rendered changes"
+    return Edited(spliced(source.text, splices), result, by_hand, (note,))
+
+
+def _address(service: Service) -> HostAddress | None:
+    if service.address is None:
+        return None
+    return HostAddress(service.address)
+
+
+def _addresses(count: int) -> str:
+    return "1 address" if count == 1 else f"{count} addresses"
 
 
 def retire(source: Source, service: Service) -> Edited:
@@ -357,13 +396,20 @@ def _with(
 def _with_service(
     whole: model.Inventory, project: str, name: str, written: model.Service | None
 ) -> model.Inventory:
+    if written is not None:
+        return _with_services(whole, project, {name: written})
     owner = whole.projects[project]
-    services = {**owner.services}
-    if written is None:
-        del services[name]
-    else:
-        services[name] = written
+    services = {other: entry for other, entry in owner.services.items() if other != name}
     changed = replace(owner, services=services)
+    return replace(whole, projects={**whole.projects, project: changed})
+
+
+def _with_services(
+    whole: model.Inventory, project: str, written: Mapping[str, model.Service]
+) -> model.Inventory:
+    """The inventory with other entries for some services of a project."""
+    owner = whole.projects[project]
+    changed = replace(owner, services={**owner.services, **written})
     return replace(whole, projects={**whole.projects, project: changed})
 
 

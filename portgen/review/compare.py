@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portgen.files.diff import SUMS, Change
 from portgen.plan import of_plan
-from portgen.plan.facts import Facts, Key, Nginx, Service, Words
+from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX, Plan
 from portgen.review import exposure, firewall, match, readings, steps
@@ -87,7 +87,8 @@ class NetworkChange(NamedTuple):
 
 class Review(NamedTuple):
     """The whole change. `others`: files that change in lines of no service. `names`: what each host
-    calls sources."""
+    calls sources. `recounted`: services whose container is recreated because its address is counted
+    from the ports of its project, and those changed."""
 
     exposures: tuple[Exposure, ...]
     services: tuple[Changed, ...]
@@ -96,6 +97,7 @@ class Review(NamedTuple):
     steps: tuple[Step, ...]
     others: tuple[str, ...]
     names: dict[str, Words]
+    recounted: tuple[Key, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -106,7 +108,8 @@ def of_plans(before: Plan, after: Plan) -> Review:
     """The review of one plan against another. Only the services that they plan differently are
     looked at."""
     keys = of_plan.differing(before, after)
-    return compare(of_plan.of(before, keys), of_plan.of(after, keys))
+    review = compare(of_plan.of(before, keys), of_plan.of(after, keys))
+    return _with_recounted(review, after)
 
 
 def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> Review:
@@ -117,7 +120,7 @@ def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> 
     before, after = readings.between(rendered, keys, files, plan)
     review = compare(before, after, others)
     if not review.empty:
-        return review
+        return _with_recounted(review, plan)
     # Pages that only repeat what the services' lines say, sums that are not current, modes: changes
     # all the same.
     paths = [change.path for change in rendered or changes]
@@ -137,6 +140,37 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
         others=tuple(others),
         names=after.words,
     )
+
+
+def _with_recounted(review: Review, after: Plan) -> Review:
+    """The review with the services that keep port and network, and get another counted address."""
+    counted = {
+        Key(service.host, service.name)
+        for service in after.services
+        if not service.address_is_pinned
+    }
+    changed_networks = {(change.host, change.network) for change in review.networks}
+    found = []
+    for changed in review.services:
+        container = _at_another_address(changed)
+        if container is None or changed.key not in counted:
+            continue
+        if (changed.host, container.network) not in changed_networks:
+            found.append(changed.key)
+    return review._replace(recounted=tuple(found))
+
+
+def _at_another_address(changed: Changed) -> Container | None:
+    """Its container, where that has another address in the same network, for the same port."""
+    before, after = changed.before, changed.after
+    if before is None or after is None or before.primary != after.primary:
+        return None
+    old, new = before.container, after.container
+    if old is None or new is None or None in (old.address, new.address):
+        return None
+    if old.network != new.network or old.address == new.address:
+        return None
+    return new
 
 
 def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:

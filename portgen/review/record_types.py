@@ -397,7 +397,7 @@ class Explain(Whole):
 
 
 class Edit(Whole):
-    """What `add`, `move`, `swap` and `remove` print: what the edit means, what is wrong after it
+    """What `add`, `move`, `swap`, `pin` and `remove` print: what the edit means, what is wrong after it
     that was not before; with --render, what `render` prints. `mentions`: where tracked files still
     say the old ports; null where no port moves, and outside of a git repository."""
 

@@ -390,6 +390,7 @@ def hosts(review: Review) -> Iterator[str]:
         yield from _nginx(change, review.names)
     for network in review.networks:
         yield _network(network)
+    yield from _recounted(review)
 
 
 def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
@@ -408,6 +409,19 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
 
 def _all(values: Iterable[object]) -> str:
     return ", ".join(str(value) for value in values if value) or "nothing"
+
+
+def _recounted(review: Review) -> Iterator[str]:
+    """Of each host whose containers get other addresses although their own ports stay: how to keep them."""
+    counts = Counter(key.host for key in review.recounted)
+    for host, count in counts.items():
+        subject = f"{count} containers are recreated"
+        if count == 1:
+            subject = "1 container is recreated"
+        yield (
+            f"{host}: {subject} only because the project's `ports` give other addresses: to keep what runs, "
+            "take the change back, run `portgen pin`, and make the change again"
+        )
 
 
 def _network(change: NetworkChange) -> str:

@@ -82,6 +82,7 @@ def offered(environment: dict[str, str], tmp_path: Path) -> Offered:
         ("portgen move ", ["figures", "figure-skating", "tickets"]),
         ("portgen move fig", ["figures", "figure-skating"]),
         ("portgen swap figures ", ["figure-skating", "tickets"]),
+        ("portgen pin figures ", ["figure-skating", "tickets"]),
         ("portgen remove ti", ["tickets"]),
         ("portgen explain ti", ["tickets"]),
         ("portgen explain b", ["box"]),

@@ -121,6 +121,8 @@ FINE = {
     "move alpha 5000 --render": "Edit",
     "swap alpha beta": "Edit",
     "swap alpha beta --render": "Edit",
+    "pin": "Edit",
+    "pin alpha --render": "Edit",
     "remove beta": "Edit",
     "remove beta --retire --render": "Edit",
     "init new": "Init",

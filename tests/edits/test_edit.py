@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from portgen.edits import edit
 from portgen.inventory.source import Source
@@ -610,6 +611,26 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
     for port, address in ((5000, "172.30.0.18"), (5003, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
         assert edit.free_address(after, "wall", "new") == address
+
+
+def test_pinning_changes_nothing_but_that_addresses_are_written() -> None:
+    text = (
+        HEAD + "    services:\n      a: {port: 5001}\n      b: {ports: [5002, 5003], via: docker}\n"
+    )
+    source, services = read_back(text)
+    edited = edit.pin(source, list(services.values()))
+    after = planner.make(edit.read(source, edited).inventory)
+    for new in after.services:
+        assert new == replace(services[new.name], address_is_pinned=True)
+    assert "b: {ports: [5002, 5003], address: 172.30.0.18, via: docker}" in edited.text
+
+
+def test_an_entry_that_others_share_is_pinned_by_hand() -> None:
+    text = HEAD + "    services:\n      a: &a {port: 5001}\n      b: *a\n"
+    source, services = read_back(text)
+    with pytest.raises(edit.ByHand) as raised:
+        edit.read(source, edit.pin(source, list(services.values())))
+    assert "address: 172.30.0.17" in str(raised.value.hint)
 
 
 def test_a_new_service_whose_own_address_does_not_fit_gets_one_that_does() -> None:
