@@ -320,14 +320,16 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
         for line in appended
     )
     for service in host.guards:
-        for port in service.ports if service.sources else ():
+        for port in service.ports:
+            if not port.sources:
+                continue
             of_port = [
                 line
                 for line in appended
                 if f"-p {port.transport} " in line and f"--ctorigdstport {port.port} " in line
             ]
-            assert [line.split()[3] for line in of_port[:-1]] == list(service.sources)
-            assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(service.sources) + [
+            assert [line.split()[3] for line in of_port[:-1]] == list(port.sources)
+            assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(port.sources) + [
                 "DROP"
             ]
         if service.address is not None:

@@ -80,11 +80,8 @@ def test_24_forwarders_one_service_on_the_host_network_25_routes(host: Host) -> 
 
 def test_postgresql_is_shared_and_open_to_the_projects_alone(plan: Plan, host: Host) -> None:
     database = next(service for service in plan.services if service.name == "postgresql")
-    assert (database.ports[0].port, database.ports[0].protocol, database.sources) == (
-        5432,
-        "tcp",
-        ("172.30.0.0/22",),
-    )
+    (port,) = database.ports
+    assert (port.port, port.protocol, port.sources) == (5432, "tcp", ("172.30.0.0/22",))
     assert [opening.source for opening in host.openings if opening.port == 5432] == [
         "172.30.0.0/22"
     ]

@@ -340,9 +340,7 @@ def check_never(plan: Plan, host: Host) -> None:
         if service.status == "active" and service.address is not None
     ]
     assert silenced or len(addresses) == len(set(addresses))
-    guarded = {
-        (port.transport, port.port): guard.sources for guard in host.guards for port in guard.ports
-    }
+    guarded = {port.endpoint: port.sources for guard in host.guards for port in guard.ports}
     for override in host.overrides:
         for container in override.containers:
             (service,) = [
@@ -351,8 +349,8 @@ def check_never(plan: Plan, host: Host) -> None:
                 if service.name == container.service and service.project == override.project
             ]
             for port, mapping in zip(service.ports, container.published, strict=False):
-                if mapping.startswith("0.0.0.0:") and service.sources != ("any",) and not silenced:
-                    assert guarded[port.transport, port.port], f"{mapping} passes by the firewall"
+                if mapping.startswith("0.0.0.0:") and port.sources != ("any",) and not silenced:
+                    assert guarded[port.endpoint], f"{mapping} passes by the firewall"
 
 
 # --- what is hostile -----------------------------------------------------------------------------

@@ -189,7 +189,7 @@ def _matches(asked: Asked, subjects: Sequence[Subject]) -> Iterator[_Table]:
         ports, reach, title = "-", "-", _title(subject)
         if service is not None and service.ports:
             ports = ", ".join(port.endpoint.short for port in service.ports)
-            reach = str(service.reach)
+            reach = service.reach
         rows.append((ports, _called(asked, subject), title, reach))
     title = f"{len(rows)} match: ask for one of them by its name"
     yield _Table(title, ("PORT", "NAME", "TITLE", "OPEN TO"), rows)

@@ -78,13 +78,24 @@ def of_service(asked: Asked, service: Service) -> Facts:
             yield "route", _route(service, way.route)
             yield from _why(asked, "", way, said)
         else:
-            yield from _why(asked, "reach", way, said)
-    if service.ports:
-        yield "health", service.health
+            name = "reach"
+            if way.ports:
+                name = f"reach {', '.join(port.short for port in way.ports)}"
+            yield from _why(asked, name, way, said)
+    yield from _healths(service)
     yield "schedule", service.schedule
     yield "unit", service.unit
     yield "notes", " ".join((service.notes or "").split())
     yield "written at", str(asked.source.at(service.key_path))
+
+
+def _healths(service: Service) -> Facts:
+    """The path of the health check; of a further port only another one."""
+    for index, port in enumerate(service.ports):
+        if index == 0:
+            yield "health", port.health
+        elif port.health != service.health:
+            yield f"health {port.endpoint.short}", port.health
 
 
 def _owner(plan: Plan, service: Service) -> Project:

@@ -169,6 +169,7 @@ def _added(source: Source, project: str, name: str, fields: dict[str, Any]) -> E
 def _reach(service: Service) -> Iterator[str]:
     """Who may reach a port that the firewall opens to nobody in particular."""
     # The review says it of these, as what becomes reachable.
-    in_review = service.reach.kind == "sources" or service.via == "host"
-    if service.status == "active" and service.ports and not service.allow and not in_review:
-        yield f"who may reach {service.title} by its port: {service.reach}"
+    for port in service.ports[:1]:
+        in_review = port.reach.kind == "sources" or service.via == "host"
+        if service.status == "active" and not port.allow and not in_review:
+            yield f"who may reach {service.title} by its port: {port.reach}"

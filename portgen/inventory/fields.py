@@ -46,12 +46,12 @@ _SERVICE = {
     ),
     "port": Field("The host's port, 1 to 65535. A service that listens nowhere has none."),
     "ports": Field(
-        "Several, instead of `port`: numbers, or `{port, container_port, protocol}`. The first is "
-        "the primary: its route, its health check and its address follow from it.",
+        "Several, instead of `port`: numbers, or mappings with `port`. The first is the primary: the "
+        "route and the address follow from it.",
     ),
     "container_port": Field(
-        "The port in the container, with `via: socat` or `docker`. It is the primary's; "
-        "a further one has its own in `ports`.",
+        "The port in the container, with `via: socat` or `docker`; of each of `ports` that has none. "
+        "A project's default counts for the first only.",
         "the same number as the host's port",
     ),
     "protocol": Field("What the port speaks. Only `http` can have a route.", "`http`"),
@@ -59,6 +59,11 @@ _SERVICE = {
         "Who listens on the host's port: `socat` (a forwarder unit), `docker` (a published port), "
         "`host` (a container on the host's network), `process` (a program outside Docker).",
         "`socat` in a project with a network, `process` without",
+    ),
+    "bind": Field(
+        "The one address that the port listens on: one of the host, or a name of its `addresses`. "
+        "Without `allow` only the host itself may come there.",
+        "who may come decides it: everywhere, or 127.0.0.1 for nobody",
     ),
     "allow": Field(
         "Who may reach the port directly: a list of `any`, zones, projects and CIDRs.",
@@ -99,6 +104,7 @@ OF_DEFAULTS = (
     "via",
     "container_port",
     "protocol",
+    "bind",
     "allow",
     "route",
     "health",
@@ -127,6 +133,9 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "Host": {
         "zones": Field("Names for `allow`: `{lan: [192.168.0.0/16], vpn: [10.8.0.0/24]}`."),
+        "addresses": Field(
+            "Names for `bind`: `{lan: 192.168.1.5, vpn: 100.64.0.7, lan6: 'fd00::5'}`.",
+        ),
         "reserved": Field(
             "Ports that no service may take: `22`, `8000-8099`, `53/udp`, or a list."
         ),
@@ -191,7 +200,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "defaults": Field(
             "What its services have where they don't say otherwise: any of "
             + ", ".join(f"`{name}`" for name in OF_DEFAULTS)
-            + ". A service's `null` cancels `allow`, `route`, `health`, `timeout` or `assigned`.",
+            + ". A service's `null` cancels `bind`, `allow`, `route`, `health`, `timeout` or `assigned`.",
         ),
         "services": Field("Its services, by name. A name is unique on a host."),
     },
@@ -219,9 +228,13 @@ FIELDS: dict[str, dict[str, Field]] = {
         "port": Field("The host's port, 1 to 65535.", REQUIRED),
         "container_port": Field(
             "The port in the container, with `via: socat` or `docker`.",
-            "the same number; of the first entry the service's `container_port`, if there is one",
+            "the service's `container_port`, else the same number",
         ),
         "protocol": Field("`http`, `tcp` or `udp`.", "the service's"),
+        "name": Field("What it is called: lower-case, unique in the service."),
+        "bind": Field("For this port; `null`: without one.", "the service's"),
+        "allow": Field("For this port; `null` or `[]`: nobody.", "the service's"),
+        "health": Field("For this port.", "the service's"),
     },
     "Route": {
         "path": Field(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from portgen.inventory.networks import Cidr, HostAddress, Subnet, Subnet6
+from portgen.inventory.networks import AnyAddress, Bind, Cidr, HostAddress, Subnet, Subnet6
 from portgen.inventory.ports import Port, Ports
 from portgen.inventory.values import (
     Allowed,
@@ -64,6 +64,7 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     """One machine: its named networks, the ports nobody may take, its nginx."""
 
     zones: dict[Name, list[Cidr]] = {}
+    addresses: dict[Name, AnyAddress] = {}
     reserved: Ports | None = None
     ipv6: bool = True
     nginx: Nginx | None = None
@@ -117,6 +118,10 @@ class PortEntry(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
+    name: Name | None = None
+    bind: Bind | UnsetType | None = UNSET
+    allow: list[Allowed] | UnsetType | None = UNSET
+    health: HealthPath | UnsetType | None = UNSET
 
 
 class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +131,7 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     via: Via | UnsetType = UNSET
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
+    bind: Bind | UnsetType | None = UNSET
     allow: list[Allowed] | UnsetType = UNSET
     route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET
@@ -146,6 +152,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
     via: Via | UnsetType = UNSET
+    bind: Bind | UnsetType | None = UNSET
     allow: list[Allowed] | UnsetType | None = UNSET
     route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
 
 from portgen.inventory import patterns
+from portgen.inventory.patterns import END
 from portgen.inventory.values import Refused, Value
 
 Address4 = ipaddress.IPv4Address
@@ -45,6 +48,17 @@ class _Network(Value):
 @lru_cache(maxsize=4096)
 def _written(network: AnyNetwork) -> str:
     return str(network)
+
+
+# Where a port listens: a name of the host's `addresses`, or an address.
+Bind = Annotated[
+    str,
+    Meta(
+        pattern=rf"^([a-z0-9]+(-[a-z0-9]+)*|[0-9A-Fa-f:.]+){END}",
+        max_length=255,
+        description="An address of the host, or a name of its `addresses`",
+    ),
+]
 
 
 class Subnet(_Network):
@@ -124,6 +138,34 @@ class HostAddress(Value):
         except ValueError:
             hint = "leave the prefix length out" if "/" in raw else None
             raise Refused(f"{raw!r} is not an IPv4 address such as 172.30.0.20", hint) from None
+
+
+class AnyAddress(Value):
+    """One IPv4 or IPv6 address of a host."""
+
+    __slots__ = ("address",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": patterns.ADDRESS,
+        "description": "An IPv4 or IPv6 address, such as 192.168.1.5",
+    }
+
+    def __init__(self, address: Address4 | Address6) -> None:
+        self.address = address
+
+    @classmethod
+    def parse(cls, raw: object) -> AnyAddress:
+        if not isinstance(raw, str) or "%" in raw:
+            raise ValueError(f"{raw!r} is not an address such as 192.168.1.5 or fd00::7")
+        try:
+            return cls(ipaddress.ip_address(raw))
+        except ValueError:
+            hint = "leave the prefix length out" if "/" in raw else None
+            message = f"{raw!r} is not an address such as 192.168.1.5 or fd00::7"
+            raise Refused(message, hint) from None
+
+    def __str__(self) -> str:
+        return str(self.address)
 
 
 class Cidr(_Network):

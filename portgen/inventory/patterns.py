@@ -34,6 +34,7 @@ PORTS = f"^{_PORT}(-{_PORT})?(/(tcp|udp))?{END}"
 _OCTET = f"(?!0[0-9]){up_to(255)}"
 _ADDRESS = rf"{_OCTET}(\.{_OCTET}){{3}}"
 IPV4 = f"^{_ADDRESS}{END}"
+ADDRESS = f"^({_ADDRESS}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*){END}"
 CIDR = f"^({_ADDRESS}(/0?{up_to(32)})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/{up_to(128)})?){END}"
 # Not of `this` network, loopback, multicast or reserved; from /8 to /29.
 SUBNET = rf"^(?!0\.|127\.|22[4-9]\.|2[3-5][0-9]\.){_ADDRESS}/(0{{0,2}}[89]|0?[12][0-9]){END}"

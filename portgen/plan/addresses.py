@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from portgen.inventory.networks import Address4
 from portgen.plan.places import FIRST
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, is_ipv6
 from portgen.plan.types import Network, Project
 
 
@@ -29,5 +29,10 @@ def free(project: Project, network: Network) -> Iterator[Address4]:
 
 def collide(one: str, other: str) -> bool:
     """Whether two that listen on one port at these addresses are in each other's way. One that
-    listens on every address is in everybody's."""
-    return one == other or bool({one, other} & {EVERYWHERE, EVERYWHERE6})
+    listens on every IPv4 address is in the way of all but a single IPv6 address; one that listens on
+    every address of both families is in everybody's."""
+    if one == other or EVERYWHERE6 in (one, other):
+        return True
+    if EVERYWHERE not in (one, other):
+        return False
+    return not is_ipv6(one) and not is_ipv6(other)

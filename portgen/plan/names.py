@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
 from portgen.plan import registry
-from portgen.plan.ports import Endpoint
 from portgen.plan.sources import is_within
 from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
 
@@ -274,11 +273,11 @@ def _shown(service: Service, project: str) -> str:
         service.health,
         service.notes,
         service.compose_service,
-        *service.allow,
-        str(service.reach),
+        service.reach,
         *(trace.removesuffix(".service") for trace in _traces(service)),
     ]
-    words += [str(Endpoint(port.port, port.transport)) for port in service.ports]
+    for port in service.ports:
+        words += [str(port.endpoint), port.name, *port.allow]
     return " ".join(filter(None, words)).casefold()
 
 

@@ -204,9 +204,7 @@ def _said(*words: str) -> Node:
 
 
 def _guard(guard: PlannedGuard) -> Guard:
-    published = {}
-    if guard.sources:
-        published = {port.endpoint: guard.sources for port in guard.ports}
+    published = {port.endpoint: port.sources for port in guard.ports if port.beyond_host}
     if guard.address is None:
         return Guard(published)
     return Guard(published, str(guard.address), str(guard.subnet))

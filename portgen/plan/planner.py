@@ -12,10 +12,10 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.plan.networks import Joined, networks_of
-from portgen.plan.ports import EVERYWHERE
+from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6
 from portgen.plan.reach import Reach
 from portgen.plan.services import project_of
-from portgen.plan.sources import Sources, host_of, served
+from portgen.plan.sources import Sources, host_of
 from portgen.plan.types import (
     MOST_OPENINGS,
     NGINX,
@@ -137,14 +137,16 @@ def _nginx_bindings(host: str, server: Server) -> Iterator[Binding]:
     for port, field in ((server.listen, "listen"), (server.listen_tls, "listen_tls")):
         if port is not None:
             place = (*server.key_path, field)
-            yield Binding(host, "tcp", port, EVERYWHERE, NGINX, NGINX, None, place)
+            endpoint = Endpoint(port, "tcp")
+            yield Binding(host, endpoint, EVERYWHERE, NGINX, NGINX, None, place)
 
 
 def _nginx_openings(server: Server, sources: Sources) -> Iterator[Opening]:
     for port in (server.listen, server.listen_tls):
         if port is not None:
             for source in sources.of(server.allow):
-                yield Opening(NGINX, "tcp", port, source, (*server.key_path, "allow"))
+                endpoint = Endpoint(port, "tcp")
+                yield Opening(NGINX, endpoint, source, (*server.key_path, "allow"))
 
 
 # --- services on their host -----------------------------------------------------------------------
@@ -157,9 +159,8 @@ def _bindings(service: Service) -> Iterator[Binding]:
     for port in service.ports:
         yield Binding(
             host=service.host,
-            transport=port.transport,
-            port=port.port,
-            address=service.bind,
+            endpoint=port.endpoint,
+            address=port.bind,
             kind=kind,
             holder=service.name,
             project=service.project,
@@ -169,14 +170,13 @@ def _bindings(service: Service) -> Iterator[Binding]:
 
 def _openings(services: Iterable[Service]) -> Iterator[Opening]:
     for service in services:
-        sources = served(service.sources, service.via)
         for port in service.ports:
-            for source in sources:
-                yield Opening(service.name, port.transport, port.port, source, service.allow_path)
+            for source in port.sources:
+                yield Opening(service.name, port.endpoint, source, port.allow_path)
 
 
-def _opening_order(opening: Opening) -> tuple[str, int, str, str]:
-    return opening.service, opening.port, opening.transport, opening.source
+def _opening_order(opening: Opening) -> tuple[str, Endpoint, str]:
+    return opening.service, opening.endpoint, opening.source
 
 
 def _forwarders(service: Service) -> Iterator[Forwarder]:
@@ -187,12 +187,11 @@ def _forwarders(service: Service) -> Iterator[Forwarder]:
             service=service.name,
             title=service.title,
             unit=unit,
-            transport=port.transport,
-            port=port.port,
-            bind=service.bind,
+            endpoint=port.endpoint,
+            bind=port.bind,
             address=service.address,
             container_port=port.container_port,
-            sources=service.sources,
+            sources=port.sources,
             timeout=service.udp_timeout if port.transport == "udp" else service.timeout,
             key_path=port.key_path,
         )
@@ -204,13 +203,13 @@ def _guards(project: Project) -> Iterator[Guard]:
     needs no guard."""
     subnet = project.network.subnet if project.network else None
     for service in project.services:
-        if service.status != "active" or not service.needs_guard:
+        if service.status != "active":
             continue
-        sources = served(service.sources, service.via)
-        if sources or service.address is not None:
-            yield Guard(
-                service.name, service.ports, sources, service.address, subnet, service.key_path
-            )
+        guarded = tuple(port for port in service.ports if port.needs_guard)
+        if not guarded:
+            continue
+        if service.address is not None or any(port.beyond_host for port in guarded):
+            yield Guard(service.name, guarded, service.address, subnet, service.key_path)
 
 
 def _override(project: Project) -> Override | None:
@@ -238,7 +237,9 @@ def _container(service: Service) -> Container:
     published = []
     if service.via == "docker":
         for port in service.ports:
-            mapping = f"{service.bind}:{port.port}:{port.container_port}"
+            mapping = f"{port.bind}:{port.port}:{port.container_port}"
+            if is_ipv6(port.bind):
+                mapping = f"[{port.bind}]:{port.port}:{port.container_port}"
             if port.transport == "udp":
                 mapping += "/udp"
             published.append(mapping)

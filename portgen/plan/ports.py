@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from portgen.inventory import model
+from portgen.inventory import key_paths, model
 from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
+from portgen.plan.reach import Reach
 
 Transport = written.Transport
 TRANSPORTS = written.TRANSPORTS
@@ -71,14 +72,25 @@ class Endpoint(NamedTuple):
 
 
 class PlannedPort(Struct, frozen=True):
-    """One port of a service, its defaults resolved. `container_path` is where the container's port
-    is written."""
+    """One port of a service, its defaults resolved, and who may reach it. `container_path` is where
+    the container's port is written."""
 
     port: int
     container_port: int
     protocol: model.Protocol
     key_path: KeyPath
     container_path: KeyPath
+    name: str | None
+    health: str | None
+    allow: tuple[str, ...]  # as written
+    allow_path: KeyPath
+    sources: tuple[str, ...]  # as CIDRs, or ("any",): those that can come to where it listens
+    left_out: tuple[str, ...]  # those of `allow` that can't, since they are of the other family
+    bind: str  # the address that it listens on
+    bind_path: KeyPath | None  # where `bind` is written; None where who may come decides it
+    needs_guard: bool  # docker publishes it, past ufw, and not everybody may come
+    reach: Reach
+    last: int = 0  # of a range, its last port; 0 for one port
 
     @property
     def transport(self) -> Transport:
@@ -86,7 +98,25 @@ class PlannedPort(Struct, frozen=True):
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint(self.port, self.transport)
+        return Endpoint(self.port, self.transport, self.last, self.address)
+
+    @property
+    def address(self) -> str:
+        """The host's address that a `bind` names; "" without one, and of 127.0.0.1, where a port
+        listens anyway that nobody may reach."""
+        if self.bind_path is None or self.bind == LOOPBACK:
+            return ""
+        return self.bind
+
+    @property
+    def beyond_host(self) -> bool:
+        """Whether it listens on more than loopback."""
+        return self.bind != LOOPBACK6 and not self.bind.startswith("127.")
+
+    @property
+    def allow_is_default(self) -> bool:
+        """Whether the project's defaults say who may come, not the service's own entry."""
+        return key_paths.is_default(self.allow_path)
 
 
 def transport_of(protocol: str) -> Transport:

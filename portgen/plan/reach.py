@@ -18,13 +18,14 @@ class Reach(Struct, frozen=True):
     """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every
     page and command says it.
 
-    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `sources`: whom `allow`
-    names. `policy`: portgen neither opens nor closes it. `unguarded`: docker publishes a container
-    whose address nobody fixed, so no guard covers it. `nobody`: an `allow` that names no source.
-    `nothing`: retired, so nothing is rendered.
+    `loopback`: bound to 127.0.0.1, and guarded where docker publishes it. `closed`: bound to an
+    address of the host, and closed to all others. `sources`: whom `allow` names. `policy`:
+    portgen neither opens nor closes it. `unguarded`: docker publishes a container whose address nobody
+    fixed, so no guard covers it. `nobody`: an `allow` that names no source. `nothing`: retired, so
+    nothing is rendered.
     """
 
-    kind: Literal["loopback", "sources", "policy", "unguarded", "nobody", "nothing"]
+    kind: Literal["loopback", "closed", "sources", "policy", "unguarded", "nobody", "nothing"]
     words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
     anyone: bool = False  # all of a family, or nearly all
 
@@ -36,6 +37,7 @@ class Reach(Struct, frozen=True):
 
 _REACHED = {
     "loopback": "this host",
+    "closed": "this host",
     "policy": UFW_DEFAULT,
     "unguarded": "not closed: its container has no guard",
     "nobody": "nobody",

@@ -7,10 +7,12 @@ has not decided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from portgen.inventory.model import Protocol
 from portgen.inventory.ports import Part, Ports
+from portgen.plan.addresses import collide
 from portgen.plan.free import Space
 from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
 from portgen.plan.routes import Route
@@ -162,7 +164,8 @@ def _rows(service: Service) -> Iterator[Row]:
             endpoint=port.endpoint,
             protocol=port.protocol,
             container_port=service.documented_container_port(port),
-            reach=str(service.reach),
+            allow=port.allow,
+            reach=str(port.reach),
             routes=service.documented_routes_to(port),
             key_path=port.key_path,
         )
@@ -262,6 +265,19 @@ def is_reserved(host: Host, port: int, found: Iterable[Owner]) -> bool:
 
 def _has_any(ports: Ports | None, port: int, transports: Iterable[Transport]) -> bool:
     return ports is not None and any(ports.has(port, one) for one in transports)
+
+
+def contested(host: Host) -> set[tuple[str, Endpoint]]:
+    """The holders and their ports that another holder is in the way of."""
+    by_port: dict[tuple[Transport, int], list[Binding]] = {}
+    for binding in host.bindings:
+        by_port.setdefault((binding.transport, binding.port), []).append(binding)
+    found = set()
+    for bindings in by_port.values():
+        for one, other in combinations(bindings, 2):
+            if collide(one.address, other.address):
+                found |= {(one.holder, one.endpoint), (other.holder, other.endpoint)}
+    return found
 
 
 def held_by(planned: Plan, binding: Binding) -> Service | None:

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4
-from portgen.plan.ports import LOOPBACK, PlannedPort
+from portgen.plan.ports import LOOPBACK, PlannedPort, is_ipv6
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, is_everybody
@@ -103,7 +103,7 @@ class Routing:
         container's own address."""
         if self.by_address and known.address is not None:
             return f"{known.address}:{port.container_port}"
-        return f"{LOOPBACK}:{port.port}"
+        return f"{_found_at(port)}:{port.port}"
 
 
 def _each(written: WrittenRoutes, at: KeyPath) -> Iterator[tuple[Written, KeyPath]]:
@@ -115,10 +115,17 @@ def _each(written: WrittenRoutes, at: KeyPath) -> Iterator[tuple[Written, KeyPat
         yield written, at
 
 
+def _found_at(port: PlannedPort) -> str:
+    """The address at which the host itself finds a port."""
+    if is_ipv6(port.address):
+        return f"[{port.address}]"
+    return port.address or LOOPBACK
+
+
 def _upstream(port: PlannedPort, known: Known) -> str:
     """The first port's upstream has the service's name alone, so that a moved port keeps it; a further
-    port's has its number."""
+    port's has its own name behind it, or its number."""
     name = f"portgen_{known.name}"
     if port == known.ports[0]:
         return name
-    return f"{name}.{port.port}"
+    return f"{name}.{port.name or port.port}"

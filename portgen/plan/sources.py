@@ -6,6 +6,7 @@ Never refuses a word: one that nobody knows gives nothing, and the rule `zone-un
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -22,13 +23,17 @@ class Sources:
     many services have the same one."""
 
     def __init__(self, inventory: model.Inventory, host: str) -> None:
+        """`addresses`: the host's own, by the names that the inventory gives them."""
         self._inventory = inventory
         self._host = host
         self._zones: dict[str, list[networks.Cidr]] = {}
+        self.addresses: dict[str, str] = {}
         self.nginx: model.Nginx | None = None
         self._ipv6 = True
         if host in inventory.hosts:
             self._zones = inventory.hosts[host].zones
+            for name, address in inventory.hosts[host].addresses.items():
+                self.addresses[name] = str(address)
             self.nginx = inventory.hosts[host].nginx
             self._ipv6 = inventory.hosts[host].ipv6
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -150,20 +155,29 @@ def covers_ipv4(sources: Iterable[str]) -> bool:
     return not {ANY, ALL_IPV4}.isdisjoint(sources)
 
 
-def served(sources: tuple[str, ...], via: model.Via) -> tuple[str, ...]:
-    """The sources that a service can be opened to. Docker publishes on IPv4 only: an IPv6 source
-    alone must not open that to everybody."""
+def served(sources: tuple[str, ...], via: model.Via, bind: str | None = None) -> tuple[str, ...]:
+    """The sources that can come to a port: to an address that it is bound to, those of the same
+    family, and nobody to a loopback address. Docker publishes on IPv4 only, unless it is bound: an
+    IPv6 source alone must not open that to everybody."""
+    if bind is not None:
+        if ipaddress.ip_address(bind).is_loopback:
+            return ()
+        return tuple(source for source in sources if _can_come(source, bind))
     if via != "docker":
         return sources
     return tuple(source for source in sources if not is_ipv6(source))
 
 
+def _can_come(source: str, bind: str) -> bool:
+    """Whether a source can have addresses of the family of `bind`."""
+    return "/" not in source or is_ipv6(source) == is_ipv6(bind)
+
+
 def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
-    """The address that a service's ports listen on: loopback where nobody may come. A program that
-    listens by itself is taken to listen everywhere."""
+    """The address that a port listens on where no entry names one: loopback where nobody may come. A
+    program that listens by itself is taken to listen everywhere."""
     if not has_mapping(via):
         return EVERYWHERE
-    sources = served(sources, via)
     if not sources:
         return LOOPBACK
     if any(map(is_ipv6, sources)):

@@ -48,12 +48,8 @@ class Service(Struct, frozen=True):
     via: model.Via
     via_path: KeyPath
     ports: tuple[PlannedPort, ...]
-    allow: tuple[str, ...]  # as written
+    allow: tuple[str, ...]  # as written for all its ports; each port has its own
     allow_path: KeyPath
-    sources: tuple[str, ...]  # as CIDRs, or ("any",)
-    bind: str
-    needs_guard: bool  # docker publishes its ports, past ufw, and not everybody may come
-    reach: Reach
     address: Address4 | None
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
     address_is_pinned: bool
@@ -61,7 +57,6 @@ class Service(Struct, frozen=True):
     units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
     routes: tuple[Route, ...]  # those that will be rendered
     written_routes: tuple[WrittenRoute, ...]  # as the entry or a default asks for them
-    health: str | None
     timeout: int  # seconds
     udp_timeout: int  # seconds, of its udp ports
     compose_service: str
@@ -115,6 +110,18 @@ class Service(Struct, frozen=True):
         return self.units if self.unit is None else (*self.units, self.unit)
 
     @property
+    def reach(self) -> str:
+        """Who may reach its ports, in words: each once."""
+        return "; ".join(dict.fromkeys(str(port.reach) for port in self.ports))
+
+    @property
+    def health(self) -> str | None:
+        """The health check of its first port."""
+        if not self.ports:
+            return None
+        return self.ports[0].health
+
+    @property
     def has_mapping(self) -> bool:
         """Whether its ports are mapped to a container's own."""
         return has_mapping(self.via)
@@ -125,7 +132,9 @@ class Service(Struct, frozen=True):
         route."""
         if self.status != "active" or not self.ports:
             return ()
-        ways: list[Literal["port", "route"]] = ["port"] if self.reach.anyone else []
+        ways: list[Literal["port", "route"]] = []
+        if any(port.reach.anyone for port in self.ports):
+            ways.append("port")
         if any(route.open_to_anyone for route in self.routes):
             ways.append("route")
         return tuple(ways)
@@ -135,11 +144,10 @@ class Service(Struct, frozen=True):
         """Whether the project's defaults say who may come, not its own entry."""
         return key_paths.is_default(self.allow_path)
 
-    @property
-    def allow_place(self) -> KeyPath:
-        """Where to report what is wrong with who may come: at its own `allow`, or at the service
-        where that is a default."""
-        return own_place(self.allow_path, self.name)
+    def place(self, key_path: KeyPath) -> KeyPath:
+        """Where to report what is wrong with what is written there: there, or at the service where it
+        is a default."""
+        return own_place(key_path, self.name)
 
     @property
     def via_place(self) -> KeyPath:
@@ -152,8 +160,7 @@ class Binding(Struct, frozen=True):
     """A host port that somebody holds: `kind` is a `via`, NGINX, "planned", "retired"."""
 
     host: str
-    transport: Transport
-    port: int
+    endpoint: Endpoint
     address: str
     kind: str
     holder: str
@@ -161,8 +168,12 @@ class Binding(Struct, frozen=True):
     key_path: KeyPath
 
     @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.port, self.transport)
+    def port(self) -> int:
+        return self.endpoint.port
+
+    @property
+    def transport(self) -> Transport:
+        return self.endpoint.transport
 
 
 class Forwarder(Struct, frozen=True):
@@ -171,8 +182,7 @@ class Forwarder(Struct, frozen=True):
     service: str
     title: str
     unit: str
-    transport: Transport
-    port: int
+    endpoint: Endpoint
     bind: str
     address: Address4
     container_port: int
@@ -183,30 +193,37 @@ class Forwarder(Struct, frozen=True):
     key_path: KeyPath
 
     @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.port, self.transport)
+    def port(self) -> int:
+        return self.endpoint.port
+
+    @property
+    def transport(self) -> Transport:
+        return self.endpoint.transport
 
 
 class Opening(Struct, frozen=True):
     """One firewall rule: who may reach one port."""
 
     service: str
-    transport: Transport
-    port: int
+    endpoint: Endpoint
     source: str  # a CIDR or "any"
     key_path: KeyPath
 
     @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.port, self.transport)
+    def port(self) -> int:
+        return self.endpoint.port
+
+    @property
+    def transport(self) -> Transport:
+        return self.endpoint.transport
 
 
 class Guard(Struct, frozen=True):
     """A service that docker publishes, and that ufw's own rules therefore do not cover."""
 
     service: str
+    # Its published ports, each with its sources: IPv4 CIDRs or ("any",); without any, nobody may come.
     ports: tuple[PlannedPort, ...]
-    sources: tuple[str, ...]  # IPv4 CIDRs or ("any",); empty: published on loopback only
     address: Address4 | None
     subnet: Network4 | None
     key_path: KeyPath
@@ -364,6 +381,7 @@ class Plan(Struct, frozen=True):
                 yield (*host.server.key_path, "allow"), host.name, host.server.allow
         for service in self.services:
             places = [(service.allow_path, service.allow)]
+            places += ((port.allow_path, port.allow) for port in service.ports)
             for route in service.written_routes:
                 places.append(((*route.key_path, "allow"), route.allow))
             for place, words in places:

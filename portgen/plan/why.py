@@ -1,7 +1,7 @@
 """Why a port or a route may be reached, or may not: what of the inventory decides it.
 
 In: a `Plan`, and one of its services or hosts. Out: `Way`s with their `Cause`s, as data. Pure. It
-decides nothing: who may come is `Service.reach`, `Route.reach` and `Server.reach`.
+decides nothing: who may come is `PlannedPort.reach`, `Route.reach` and `Server.reach`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from portgen.plan.ports import Transport, is_ipv6
+from portgen.inventory import key_paths
+from portgen.plan.ports import Endpoint, PlannedPort, Transport, is_ipv6
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
 from portgen.plan.sources import cidr_of, is_within
@@ -22,7 +23,9 @@ Kind = Literal[
     "project",  # what a project's name stands for
     "on-the-host",  # a project without a network: it needs no rule
     "unknown",  # a word that stands for nobody
+    "bind",  # bound to an address of the host
     "loopback",  # bound to 127.0.0.1
+    "closed",  # bound to an address of the host, and closed to all others; `names` says by whom
     "policy",  # neither opened nor closed
     "guard",  # docker publishes it past ufw, and a guard lets nobody else in
     "unguarded",  # docker publishes it past ufw, and nothing covers it
@@ -47,20 +50,30 @@ class Cause(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A way in: the service's ports, one of its routes, or nginx's own ports; who may come by it, and
-    why."""
+    """A way in: ports of the service, one of its routes, or nginx's own ports; who may come by it, and
+    why. `ports`: which ones, where others of its ports have another way in."""
 
     kind: Literal["port", "route", "nginx"]
     who: str
     causes: tuple[Cause, ...]
     route: Route | None = None
+    ports: tuple[Endpoint, ...] = ()
 
 
 def of_service(plan: Plan, service: Service) -> Iterator[Way]:
-    """The ways to a service: its ports, then its routes; none where it has neither."""
+    """The ways to a service: its ports, those together that the same may reach; then its routes. None
+    where it has neither."""
     names = _Names(plan, plan.host(service.host))
-    if service.ports:
-        yield Way("port", str(service.reach), tuple(_of_ports(names, service)))
+    alike: dict[tuple[object, ...], list[PlannedPort]] = {}
+    for port in service.ports:
+        same = port.allow_path, port.bind_path, port.bind, port.reach, port.needs_guard
+        alike.setdefault(same, []).append(port)
+    for ports in alike.values():
+        which: tuple[Endpoint, ...] = ()
+        if len(alike) > 1:
+            which = tuple(port.endpoint for port in ports)
+        causes = tuple(_of_ports(names, service, ports[0]))
+        yield Way("port", str(ports[0].reach), causes, ports=which)
     for route in service.documented_routes:
         yield Way("route", route.access, tuple(_of_route(names, service, route)), route)
 
@@ -119,27 +132,31 @@ class _Names:
                 yield Cause("unknown", (*place, index), (), word)
 
 
-def _of_ports(names: _Names, service: Service) -> Iterator[Cause]:
+def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Cause]:
+    """Why a port may be reached, and all that are like it."""
     if service.status != "active":
         yield Cause("status", service.status_path, (service.status,))
     if service.status == "retired":
         return
-    if service.allow or not service.allow_is_default:
-        place, is_default = service.allow_path, service.allow_is_default
-        yield Cause("allow", place, service.allow, "service", is_default)
-        yield from names.of(service.allow, place)
+    if port.allow or not port.allow_is_default:
+        yield Cause("allow", port.allow_path, port.allow, "service", port.allow_is_default)
+        yield from names.of(port.allow, port.allow_path)
     else:
         yield Cause("no-allow", None, (), "service")
-    kind = service.reach.kind
-    if kind == "loopback":
+    if port.bind_path is not None:
+        yield Cause("bind", port.bind_path, (port.bind,), "", key_paths.is_default(port.bind_path))
+    kind = port.reach.kind
+    if kind == "loopback" and port.bind_path is None:
         yield Cause("loopback")
+    elif kind == "closed":
+        yield Cause("closed", None, (service.via,))
     elif kind == "policy":
         yield Cause("policy")
     elif kind == "unguarded":
         yield Cause("unguarded", names.projects[service.project].key_path, (), service.project)
-    if service.via == "docker" and any(map(is_ipv6, service.sources)):
+    if service.via == "docker" and any(map(is_ipv6, port.left_out)):
         yield Cause("ipv4-only")
-    if service.needs_guard and service.address is not None:
+    if port.needs_guard and service.address is not None:
         yield Cause("guard", None, (str(service.address),))
 
 
@@ -158,7 +175,7 @@ def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:
     if route.auth_file:
         place = (*route.key_path, "auth_file")
         yield Cause("password", place, (route.auth_file,), "", route.is_default)
-    if _is_wider(service.reach, route.reach):
+    if _is_wider(route.port.reach, route.reach):
         yield Cause("past-allow")
     yield Cause("route", route.key_path, (), "", route.is_default)
 

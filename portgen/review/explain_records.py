@@ -95,7 +95,12 @@ class Subjects:
                     {
                         "port": binding.port,
                         "transport": binding.transport,
+                        "name": None,
+                        "address": None,
                         "container_port": binding.port,
+                        "allow": list(server.allow),
+                        "reach": str(server.reach),
+                        "health": None,
                     }
                 )
         self.services.append(
@@ -136,7 +141,12 @@ class Subjects:
                 {
                     "port": port.port,
                     "transport": port.transport,
+                    "name": port.name,
+                    "address": port.address or None,
                     "container_port": service.documented_container_port(port),
+                    "allow": list(port.allow),
+                    "reach": str(port.reach),
+                    "health": port.health,
                 }
             )
         self.services.append(
@@ -151,7 +161,7 @@ class Subjects:
                 "address": None if address is None else str(address),
                 "ports": ports,
                 "allow": list(service.allow),
-                "reach": str(service.reach) if ports else None,
+                "reach": service.reach or None,
                 "routes": list(map(records.route, service.documented_routes)),
                 "health": service.health,
                 "schedule": service.schedule,
@@ -253,7 +263,15 @@ class Subjects:
         route = None
         if way.route is not None:
             route = way.route.name
-        return {"way": way.kind, "route": route, "who": way.who, "causes": causes}
+        ports = [str(port) for port in way.ports]
+        found: Way = {
+            "way": way.kind,
+            "route": route,
+            "who": way.who,
+            "ports": ports,
+            "causes": causes,
+        }
+        return found
 
     def _lines(self, generated: Iterable[origin.Lines]) -> list[Lines]:
         found: list[Lines] = []

@@ -80,11 +80,18 @@ class FreeRoom(TypedDict):
 
 
 class PortOfService(TypedDict):
-    """One port of a service; `container_port` is the container's, null where none is behind it."""
+    """One port of a service; `container_port` is the container's, null where none is behind it.
+    `address`: the host's address where it listens on that one only. `allow`: as written; `reach`: who
+    may reach the port, in words. `health`: the path of its health check."""
 
     port: int
     transport: Literal["tcp", "udp"]
+    name: str | None
+    address: str | None
     container_port: int | None
+    allow: list[str]
+    reach: str
+    health: str | None
 
 
 class Lines(TypedDict):
@@ -110,12 +117,13 @@ class Cause(TypedDict):
 
 
 class Way(TypedDict):
-    """A way in: the ports of a service, one of its routes (`route` says which), or nginx's own
-    ports; who may come by it, in words, and why."""
+    """A way in: the ports of a service (`ports` says which, where others have another way in), one of
+    its routes (`route` says which), or nginx's own ports; who may come by it, in words, and why."""
 
     way: Literal["port", "route", "nginx"]
     route: str | None
     who: str
+    ports: list[str]
     causes: list[Cause]
 
 

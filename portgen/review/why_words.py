@@ -15,6 +15,11 @@ At = Callable[[KeyPath], Location]
 
 MOST = 6  # words of an `allow`, or CIDRs of a name, in a clause
 
+# Who closes a port that is bound to an address of the host, by `via`.
+_CLOSED = {
+    "socat": "systemd lets only the host itself connect to its forwarder",
+    "docker": "the guard lets nobody else in",
+}
 _WHOSE = {"service": "", "route": "the route's own ", "nginx": "nginx's "}
 
 
@@ -54,6 +59,8 @@ def _said(cause: Cause) -> str:
         "project": f"{cause.of}'s containers are {names}",
         "on-the-host": f"{cause.of} has no network: it is on the host itself and needs no rule",
         "unknown": f"`{cause.of}` stands for nobody here",
+        "bind": f"it listens on {names}",
+        "closed": _CLOSED.get(names, ""),
         "loopback": "it listens on 127.0.0.1 only",
         "policy": "portgen neither opens nor closes it",
         "guard": f"docker publishes it past ufw, and the guard at {names} lets nobody else in",

@@ -51,16 +51,16 @@ _ALSO_PAGES = frozenset({5984, 7474, 8086, 8123, 9200})
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if not service.reach.anyone:
-            continue
         for port in service.ports:
+            if not port.reach.anyone:
+                continue
             number = port.port
             if service.has_mapping and port.container_port in _DATABASES:
                 number = port.container_port
             kind = _DATABASES.get(number)
             if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
                 yield Finding(
-                    service.allow_place,
+                    service.place(port.allow_path),
                     f"{service.name}'s port {port.port} looks like {kind}, and anybody may reach it",
                     "allow only the zones and projects that need it",
                 )

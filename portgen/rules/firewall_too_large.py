@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import MOST_OPENINGS, Plan
+from portgen.plan.types import MOST_OPENINGS, Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,12 +34,16 @@ ABSOLUTE = True
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         if len(host.openings) > MOST_OPENINGS:
-            largest = max(
-                host.services, key=lambda service: len(service.ports) * len(service.sources)
-            )
+            largest = max(host.services, key=_rules)
+            port = max(largest.ports, key=lambda port: len(port.sources))
             yield Finding(
-                largest.allow_place,
+                largest.place(port.allow_path),
                 f"{host.name} would get more than {MOST_OPENINGS:,} firewall rules, "
                 f"most of them for {largest.name}",
                 "allow larger networks, or fewer ports",
             )
+
+
+def _rules(service: Service) -> int:
+    """How many firewall rules a service gets."""
+    return sum(len(port.sources) for port in service.ports)

@@ -31,19 +31,22 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.status != "active" or not service.needs_guard:
+        if service.status != "active":
             continue
-        if service.address is None:
+        guarded = [port for port in service.ports if port.needs_guard]
+        places = dict.fromkeys(service.place(port.allow_path) for port in guarded)
+        for place in places if service.address is None else ():
             yield Finding(
-                service.allow_place,
+                place,
                 f"{service.name} is published, but its address is not fixed: "
                 "a neighbour could reach its container past `allow`",
                 f"give {service.project} a network: "
                 f"`network: {{name: {service.project}, subnet: 172.30.0.0/24}}`, a subnet of its own",
             )
-        if any(is_ipv6(source) for source in service.sources):
+        left_out = [port for port in guarded if any(map(is_ipv6, port.left_out))]
+        for place in dict.fromkeys(service.place(port.allow_path) for port in left_out):
             yield Finding(
-                service.allow_place,
+                place,
                 f"{service.name} allows an IPv6 source, but docker publishes it on IPv4 only",
                 "use `via: socat`, or allow IPv4 sources only",
                 severity=Severity.WARNING,

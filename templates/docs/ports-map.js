@@ -15,9 +15,9 @@
     if (entries.length) {
       const worded = ({ name, access }) => (access ? `${name} (${access})` : name);
       const more = entries.map((service) => {
-        const routes = service.rows.filter((row) => row.port === port).flatMap((row) => row.routes);
-        const open = service.status === "retired" ? null : `open to ${service.reach}`;
-        const words = [service.status !== "active" ? service.status : null, service.via, open, ...routes.map(worded)];
+        const here = service.rows.filter((row) => row.port === port);
+        const open = service.status === "retired" ? null : `open to ${[...new Set(here.map((row) => row.reach))].join(", ")}`;
+        const words = [service.status !== "active" ? service.status : null, service.via, open, ...here.flatMap((row) => row.routes).map(worded)];
         return words.filter(Boolean).join(" · ");
       });
       return { title: (isConflict(port) ? "Held twice: " : "") + entries.map((service) => service.title).join(", "), more, status: entries[0].status };

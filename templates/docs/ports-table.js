@@ -4,7 +4,7 @@
     ["service", "Service", (row) => row.service.title],
     ["project", "Project", (row) => titleOf(row.service)],
     ["via", "Via", (row) => row.service.via + (row.service.address || "")],
-    ["allow", "Open to", (row) => row.service.reach],
+    ["allow", "Open to", (row) => row.reach],
     ["route", "Link", (row) => (row.routes.length ? row.routes[0].name : row.link) || LAST],
     ["status", "Status", (row) => row.service.status],
     ["assigned", "Assigned", (row) => row.service.assigned || LAST],
@@ -27,7 +27,7 @@
     const { service } = row;
     const steps = [];
     if (route) steps.push(route.base ? withoutScheme(route.base) + route.path : route.name, "nginx", route.backend);
-    else steps.push(`${host.direct}:${row.endpoint}`);
+    else steps.push(row.bind ? row.endpoint : `${host.direct}:${row.endpoint}`);
     // nginx may connect to the container's own address: then nothing is in between.
     if (route && !route.backend.startsWith("127.0.0.1:")) return steps;
     const inside = `${service.address || "container"}:${row.inner}`;
@@ -49,7 +49,7 @@
     const leads = service.ports.length && service.status !== "retired" ? [opened, ...opened.others].flatMap(waysTo).slice(0, 12) : [];
     const facts = make("dl", { class: "facts" });
     const fact = (name, ...value) => { if (value[0]) facts.append(make("dt", {}, name), make("dd", {}, ...value)); };
-    const inward = (row) => (row.inner === null ? `${row.port} ${row.protocol}` : `${row.port} → ${row.inner} ${row.protocol}`);
+    const inward = (row) => [row.called, row.bind ? `${row.endpoint}` : row.port, row.inner === null ? null : `→ ${row.inner}`, row.protocol].filter(Boolean).join(" ");
     fact("Name", service.name);
     fact("Project", titleOf(service));
     fact("Ports", service.rows.length > 1 ? service.rows.map(inward).join("\n") : "");
@@ -57,7 +57,7 @@
     const routes = service.rows.flatMap((row) => row.routes).filter(({ access }) => access);
     fact(routes.length > 1 ? "Routes" : "Route", routes.map(({ name, access }) => `${name} (${access})`).join("\n"));
     if (opened.direct && opened.link && !host.url) fact("Link", `by ${host.direct}, the host's name in the inventory: your network has to know it`);
-    fact("Health", service.health);
+    fact("Health", opened.health);
     fact("Runs", service.schedule);
     fact("Assigned", service.assigned);
     fact("Notes", service.notes);
@@ -89,7 +89,7 @@
   const linkParts = (row) => {
     const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(host.direct, row.port));
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.machine, row.port));
     return parts;
   };
   // `beside`: the row above is another port of the same service.
@@ -104,7 +104,7 @@
       serviceCell(row, beside),
       tableCell("project", "", titleOf(service)),
       tableCell("via", has ? "by" : "runs", ...via),
-      tableCell("allow", "open to", ...(has && service.status !== "retired" ? [make("span", { class: service.open.includes("port") ? "any" : null }, service.reach)] : [])),
+      tableCell("allow", "open to", ...(has && service.status !== "retired" ? [make("span", { class: row.anyone ? "any" : null }, row.reach)] : [])),
       tableCell("route", "", ...linkParts(row)),
       tableCell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
       tableCell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));
@@ -142,10 +142,12 @@
     const plain = Object.values(state).every((value) => !value);
     remember(plain ? anchor : fragmentOf({ ...state, open: anchor }), byTyping);
   };
-  // `smartnumbers`, `5007` and `53/udp` mean a row.
+  // `smartnumbers`, `gitea/ssh`, `5007`, `53/udp` and `192.168.1.5:53/udp` mean a row.
   const rowOf = (anchor) => {
     const service = services.find((one) => one.name === anchor);
     if (service) return service.rows[0];
+    const called = rows.find((row) => row.anchor === anchor);
+    if (called) return called;
     const [number, transport] = anchor.split("/");
     const entries = (/^\d+$/.test(number) && holders.get(Number(number))) || [];
     return entries.find((row) => row.transport === transport) || entries[0];

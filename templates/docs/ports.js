@@ -1,7 +1,7 @@
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "reach", "open", "address", "health", "schedule", "assigned", "notes"];
-  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes"];
+  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct", "reach", "anyone", "bind", "called", "health", "clash"];
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
 
@@ -9,9 +9,10 @@
   const projects = rest.filter((entry) => !Array.isArray(entry));
   const services = rest.filter(Array.isArray).map((values) => named(FIELDS, values));
   if (host.nginx.ports.length) {
+    const ports = host.nginx.ports.map((port) => [port, port, "tcp", null, [], false, host.nginx.reach, false, "", null, null, false]);
     services.push({
       name: "nginx", project: null, title: "nginx", purpose: "The web server, in front of every route", status: "active", via: "nginx",
-      allow: host.nginx.allow, ports: host.nginx.ports.map((port) => [port, port, "tcp", null, [], false]), reach: host.nginx.reach, open: [],
+      allow: host.nginx.allow, ports, open: [],
     });
   }
   const byName = new Map(projects.map((project) => [project.project, project]));
@@ -24,26 +25,33 @@
   const titleOf = (service) => (byName.has(service.project) ? byName.get(service.project).title : "The host itself");
 
   // --- rows: one for each port of a service, and one for a service without ports -------------------------------------------
+  const inUrl = (address) => (address.includes(":") ? `[${address}]` : address);
   const withoutScheme = (url) => url.replace(/^https?:\/\//, "");
   class Row {
     constructor(service, entry) {
-      Object.assign(this, { service, clash: false, port: null, inner: null, protocol: null }, entry);
+      Object.assign(this, { service, clash: false, port: null, inner: null, protocol: null, reach: "", bind: "" }, entry);
       this.transport = transportOf(this.protocol);
       this.routes = routesOf(this.ways || []);
     }
-    // As the command line writes it: 5007, 53/udp; with /tcp only beside its own 53/udp.
+    // As the command line writes it: 5007, 53/udp, 192.168.1.5:53/udp; with /tcp only beside its own 53/udp.
     get endpoint() {
       if (this.port === null) return "";
       const both = this.service.rows.some((row) => row.port === this.port && row.transport !== this.transport);
-      return this.transport === "udp" || both ? `${this.port}/${this.transport}` : `${this.port}`;
+      const number = this.bind ? `${inUrl(this.bind)}:${this.port}` : `${this.port}`;
+      return this.transport === "udp" || both ? `${number}/${this.transport}` : number;
     }
     get others() { return this.service.rows.filter((row) => row !== this); }
-    // What `#...` calls it: the service's name leads to its first row, an endpoint to another one.
-    get anchor() { return this === this.service.rows[0] ? this.service.name : this.endpoint; }
+    // What `#...` calls it: the service's name leads to its first row; to another one a name of its own, or its endpoint.
+    get anchor() {
+      if (this === this.service.rows[0]) return this.service.name;
+      return this.called ? `${this.service.name}/${this.called}` : this.endpoint;
+    }
+    // The name or address under which a browser finds its port.
+    get machine() { return this.bind ? inUrl(this.bind) : host.direct; }
     // Where a browser finds it: by a route, or by its port where that is open to others than the host.
     get link() {
       const route = this.routes.find(({ link }) => link);
-      return route ? route.link : (this.direct ? `http://${host.direct}:${this.port}/` : null);
+      return route ? route.link : (this.direct ? `http://${this.machine}:${this.port}/` : null);
     }
     get named() {
       const { service } = this;
@@ -53,10 +61,10 @@
     get words() {
       if (!this.text) {
         const { service } = this;
-        const shared = [service.project, titleOf(service), service.status, service.via, ...service.allow, service.reach, service.schedule, service.assigned, service.health];
+        const shared = [service.project, titleOf(service), service.status, service.via, ...service.allow, this.reach, service.schedule, service.assigned, this.health];
         const end = this.inner === null ? null : `${service.address || ""}:${this.inner}`;
         const way = this.routes.flatMap(({ name, access, backend, link }) => [name, access, backend, link]);
-        const ends = this.port === null ? [] : [this.protocol, this.transport, `${host.direct}:${this.port}`, end];
+        const ends = this.port === null ? [] : [this.protocol, this.transport, this.called, `${this.machine}:${this.port}`, end];
         this.text = [this.named, ...shared, ...way, ...ends, this.unit, this.link].filter(Boolean).join(" ").toLowerCase();
       }
       return this.text;
@@ -75,7 +83,6 @@
   const holders = new Map();              // rows by port
   for (const row of rows) if (row.port !== null) holders.set(row.port, [...(holders.get(row.port) || []), row]);
   const servicesAt = (port) => [...new Set((holders.get(port) || []).map((row) => row.service))];
-  const clashing = (entries, row) => entries.filter((other) => other.transport === row.transport).length > 1;
   const isConflict = (port) => (holders.get(port) || []).some((row) => row.clash);
 
   const HOLDING = { active: HELD, planned: PLANNED, retired: RETIRED };
@@ -96,7 +103,6 @@
   }
   let conflicts = 0;
   for (const [port, entries] of holders) {
-    for (const row of entries) row.clash = clashing(entries, row);
     if (isConflict(port)) conflicts++;
     if (state[port]) state[port] = isConflict(port) ? CONFLICT : Math.min(...entries.map((row) => HOLDING[row.service.status]));
   }

@@ -87,11 +87,11 @@ def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
     assert named["timeout"].default == f"{web.timeout} seconds; udp: {web.udp_timeout}"
     assert named["container_port"].default == "the same number as the host's port"
     assert port.container_port == port.port
-    assert [one.container_port for one in many.ports] == [80, 5003]
+    assert [one.container_port for one in many.ports] == [80, 80]
     assert [one.protocol for one in many.ports] == ["tcp", "tcp"]
     assert named["allow"].default.startswith(f"nobody: what portgen binds (`{web.via}`, `docker`)")
-    assert (web.bind, cron.bind) == ("127.0.0.1", "0.0.0.0")
-    assert str(cron.reach) == "whatever ufw's default says"
+    assert (port.bind, cron.ports[0].bind) == ("127.0.0.1", "0.0.0.0")
+    assert cron.reach == "whatever ufw's default says"
     assert route.timeout == web.timeout
     assert (web.title, web.compose_service) == ("web", "web")
     assert str(web.address) == "172.30.0.17"  # subnet + 16 + 5001 - 5000

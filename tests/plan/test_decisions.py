@@ -159,7 +159,8 @@ def test_a_service_says_what_its_entry_has_of_its_own() -> None:
         "many",
         "nothing",
     ]
-    assert found["web"].allow_place == found["web"].via_place == found["web"].key_path
+    web = found["web"]
+    assert web.place(web.allow_path) == web.via_place == web.key_path
 
 
 def test_a_default_is_not_taken_for_a_service_of_that_name() -> None:

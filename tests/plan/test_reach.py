@@ -80,8 +80,9 @@ def shop(nginx: str = "[any]") -> Plan:
 
 
 def test_the_plan_says_of_each_port_who_may_reach_it() -> None:
-    assert {service.name: str(service.reach) for service in shop().services} == REACH
-    assert {service.name for service in shop().services if service.reach.anyone} == {
+    assert {service.name: service.reach for service in shop().services} == REACH
+    ports = {service.name: service.ports for service in shop().services}
+    assert {name for name, (port,) in ports.items() if port.reach.anyone} == {
         "everybody",
         "family",
         "unfixed-any",

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from portgen.inventory.source import Source, parse
 from portgen.plan import names, planner, spans, why
+from portgen.plan.ports import PlannedPort
 from portgen.plan.reach import ANY
 from portgen.plan.types import Plan, Service
 from portgen.review import why_words
@@ -37,14 +38,22 @@ def test_what_is_explained_fits_the_plan(content: dict[str, Any]) -> None:
 
 def check_ways(source: Source, plan: Plan, service: Service) -> None:
     """Each way to a service has causes, and words for each."""
-    ways = {way.kind: way for way in why.of_service(plan, service)}
-    assert ("port" in ways) == bool(service.ports)
-    assert ("route" in ways) == (service.documented_routes != ())
-    for way in ways.values():
+    ways = list(why.of_service(plan, service))
+    kinds = {way.kind for way in ways}
+    assert ("port" in kinds) == bool(service.ports)
+    assert ("route" in kinds) == (service.documented_routes != ())
+    for way in ways:
         clauses = list(why_words.clauses(way, source.at))
         assert len(clauses) == len(way.causes) > 0
-    if service.ports and service.status != "retired":
-        check_port(service, ways["port"])
+    if service.status != "retired":
+        for port in service.ports:
+            (of_port,) = [way for way in ways if is_of(way, port)]
+            check_port(service, port, of_port)
+
+
+def is_of(way: why.Way, port: PlannedPort) -> bool:
+    """Whether a way leads to a port: one that names no ports leads to all."""
+    return way.kind == "port" and (not way.ports or port.endpoint in way.ports)
 
 
 def check_names(plan: Plan, service: Service) -> None:
@@ -54,17 +63,20 @@ def check_names(plan: Plan, service: Service) -> None:
     assert names.search(plan, service.title) or not service.title.strip()
 
 
-def check_port(service: Service, way: why.Way) -> None:
+def check_port(service: Service, port: PlannedPort, way: why.Way) -> None:
     """The causes of one port's reach."""
     causes = {cause.kind: cause for cause in way.causes}
-    assert ("loopback" in causes) == (service.reach.kind == "loopback")
-    assert ("policy" in causes) == (service.reach.kind == "policy")
-    assert ("unguarded" in causes) == (service.reach.kind == "unguarded")
+    is_bound = port.bind_path is not None
+    assert ("loopback" in causes) == (port.reach.kind == "loopback" and not is_bound)
+    assert ("bind" in causes) == is_bound
+    assert ("closed" in causes) == (port.reach.kind == "closed")
+    assert ("policy" in causes) == (port.reach.kind == "policy")
+    assert ("unguarded" in causes) == (port.reach.kind == "unguarded")
     assert ("status" in causes) == (service.status == "planned")
-    if service.allow:
-        assert causes["allow"].names == service.allow
-        assert causes["allow"].key_path == service.allow_path
+    if port.allow:
+        assert causes["allow"].names == port.allow
+        assert causes["allow"].key_path == port.allow_path
     stands_for = {
         name for cause in way.causes for name in cause.names if cause.kind in ("zone", "project")
     }
-    assert stands_for <= set(service.sources) or service.sources == (ANY,)
+    assert stands_for <= {*port.sources, *port.left_out} or port.sources == (ANY,)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import shlex
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen.inventory.ports import Part, Ports, brief
 from portgen.inventory.ranges import count, joined
 from portgen.markdown import code, row, text
-from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
-from portgen.plan.registry import owned_parts
-from portgen.plan.types import LISTENERS, Host, Project, Server, Service
+from portgen.plan.ports import LOOPBACK, PlannedPort, is_ipv6
+from portgen.plan.registry import contested, owned_parts
+from portgen.plan.types import LISTENERS, Host, Project, Server
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,
@@ -138,7 +137,7 @@ def _use_row(entry: Held) -> str:
     route = ", ".join(map(_route_cell, entry.ways)) or NONE
     return (
         f"| **{one.title}** `{service.name}` | {entry.port} | {container} | {at.protocol} "
-        f"| {service.via} | {_reach(service)} | {route} | {one.purpose} | {service.status} |"
+        f"| {service.via} | {_reach(entry.at)} | {route} | {one.purpose} | {service.status} |"
     )
 
 
@@ -220,16 +219,16 @@ def _portless_row(one: Known) -> str:
 
 
 def _conflict_rows(host: Host, held: Iterable[Held]) -> Iterator[str]:
-    holders = Counter(binding.endpoint for binding in host.bindings)
+    twice = contested(host)
     for entry in held:
-        if holders[Endpoint(entry.port, entry.transport)] > 1:
+        if (entry.by.service.name, entry.at.endpoint) in twice:
             yield _conflict_row(entry)
 
 
 def _conflict_row(entry: Held) -> str:
     service = entry.by.service
     reason = text(service.ignore.get("port-taken", NONE))
-    return f"| {Endpoint(entry.port, entry.transport)} | `{service.name}` | {service.status} | {reason} |"
+    return f"| {entry.at.endpoint} | `{service.name}` | {service.status} | {reason} |"
 
 
 def _guard_lines(host: Host) -> Iterator[str]:
@@ -269,9 +268,9 @@ def _listener(entry: Held) -> tuple[str, str, str]:
         listens = LISTENERS[service.via]
         if service.unit is not None:
             listens += f", {code(service.unit)}"
-        return f"port {entry.port}", listens, "there"
-    bind = service.bind
-    if bind == EVERYWHERE6:
+        return f"port {entry.at.endpoint.numbers}", listens, "there"
+    bind = entry.at.bind
+    if is_ipv6(bind):
         bind = f"[{bind}]"
     holder = NONE
     if service.via == "docker":
@@ -339,10 +338,12 @@ def ss_filter(parts: Sequence[range]) -> str:
 
 
 def _health(entry: Held) -> str:
-    """Straight at the host port: every way of listening includes 127.0.0.1."""
-    service = entry.by.service
-    url = f"http://127.0.0.1:{entry.port}{service.health or '/'}"
-    return f"curl -sS -o /dev/null -w '%{{http_code}} {service.name}\\n' {_word(url)}"
+    """Straight at the host port: what has no address of its own also listens on 127.0.0.1."""
+    place = entry.at.endpoint
+    if not place.address:
+        place = place._replace(address=LOOPBACK)
+    url = f"http://{place.numbers}{entry.at.health or '/'}"
+    return f"curl -sS -o /dev/null -w '%{{http_code}} {entry.by.service.name}\\n' {_word(url)}"
 
 
 def _visit(one: Known, way: Way) -> str:
@@ -353,8 +354,8 @@ def _numbers(ports: Iterable[PlannedPort]) -> str:
     return ", ".join(port.endpoint.short for port in ports)
 
 
-def _reach(service: Service) -> str:
-    return text(str(service.reach))
+def _reach(port: PlannedPort) -> str:
+    return text(str(port.reach))
 
 
 def _word(value: str) -> str:

@@ -76,7 +76,11 @@ def _rows(project: Project, service: Service, url: str | None) -> Iterator[tuple
         yield _row(project, service, None, service.name, url)
     for index, port in enumerate(service.ports):
         # What the host's page calls the row in its address.
-        anchor = service.name if index == 0 else str(port.endpoint)
+        anchor = str(port.endpoint)
+        if index == 0:
+            anchor = service.name
+        elif port.name is not None:
+            anchor = f"{service.name}/{port.name}"
         yield _row(project, service, port, anchor, url)
 
 
@@ -85,7 +89,7 @@ def _row(
 ) -> tuple[Any, ...]:
     """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
     ways = [way_of(way) for way in ways_to(service, url) if way.route.port == port]
-    reach = str(service.reach) if service.ports else ""
+    reach = str(port.reach) if port else ""
     return (
         service.host,
         service.name,

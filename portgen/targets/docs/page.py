@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from portgen.inventory.ports import Part, Ports
-from portgen.plan.ports import Transport
-from portgen.plan.registry import owned_parts
+from portgen.plan.ports import Endpoint, Transport
+from portgen.plan.registry import contested, owned_parts
 from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Free,
@@ -68,8 +68,9 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
                 else None,
             }
         )
+    twice = contested(host)
     lines.extend(
-        _record(one)
+        _record(one, twice)
         for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
     )
     return encoded(lines)
@@ -83,7 +84,7 @@ def encoded(lines: list[Any]) -> str:
     return text
 
 
-def _record(one: Known) -> tuple[Any, ...]:
+def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
     name the places."""
     service = one.service
@@ -95,6 +96,12 @@ def _record(one: Known) -> tuple[Any, ...]:
             unit,
             [way_of(way) for way in one.ways if way.route.port == port],
             is_direct(service, port),
+            str(port.reach),
+            port.reach.anyone and service.status == "active",
+            port.address,
+            port.name,
+            port.health,
+            (service.name, port.endpoint) in twice,
         )
         for port, unit in with_units(service)
     ]
@@ -105,12 +112,10 @@ def _record(one: Known) -> tuple[Any, ...]:
         service.purpose,
         service.status,
         service.via,
-        service.allow,
+        list(dict.fromkeys(word for port in service.ports for word in port.allow)),
         ports,
-        str(service.reach),
         service.open_to_anyone,
         one.address,
-        service.health,
         " · ".join(filter(None, (service.schedule, service.unit))) or None,
         service.assigned,
         service.notes,

@@ -96,7 +96,7 @@ def direct_name(host: Host) -> str:
 def is_direct(service: Service, port: PlannedPort) -> bool:
     """Whether a visitor's browser may open this port itself: it speaks http, and is not only for
     the host."""
-    visited = service.reach.kind in ("sources", "policy", "unguarded")
+    visited = port.reach.kind in ("sources", "policy", "unguarded")
     return visited and service.status == "active" and port.protocol == "http"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.plan.facts import single
-from portgen.plan.ports import LOOPBACK
 from portgen.plan.types import Guard, Host, Opening
 from portgen.targets import Page
 
@@ -54,8 +53,8 @@ def holders(host: Host) -> Iterator[Holder]:
     the old guard in force."""
     for service in host.services:
         held = []
-        if service.via == "docker" and service.bind != LOOPBACK:
-            held += [str(port.endpoint) for port in service.ports]
+        if service.via == "docker":
+            held += [str(port.endpoint) for port in service.ports if port.beyond_host]
         if service.address is not None:
             held.append(str(service.address))
         for what in held:
@@ -64,8 +63,8 @@ def holders(host: Host) -> Iterator[Holder]:
 
 def rule(opening: Opening) -> str:
     """One rule in ufw's long form, which is always valid."""
-    source = single(opening.source)
-    allowed = f"allow proto {opening.transport} from {source} to any port {opening.port}"
+    source, to = single(opening.source), opening.endpoint.address or "any"
+    allowed = f"allow proto {opening.transport} from {source} to {to} port {opening.port}"
     return f"{allowed} comment '{MARK}{opening.service}'"
 
 
@@ -77,12 +76,16 @@ def guard_rules(guard: Guard) -> Iterator[str]:
     container's address is closed to whoever comes straight to it: traffic that was not
     rewritten, in the direction of its first packet, from outside its own network.
     """
-    if guard.sources:
-        for port in guard.ports:
-            match = f"-p {port.transport} -m conntrack --ctstate DNAT --ctorigdstport {port.port}"
-            for source in guard.sources:
-                yield f"-A {CHAIN} -s {source} {match} --ctdir ORIGINAL -j RETURN"
-            yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"
+    for port in guard.ports:
+        if not port.beyond_host:
+            continue
+        match = f"-p {port.transport} -m conntrack --ctstate DNAT"
+        if port.address:
+            match += f" --ctorigdst {port.address}"
+        match += f" --ctorigdstport {port.port}"
+        for source in port.sources:
+            yield f"-A {CHAIN} -s {source} {match} --ctdir ORIGINAL -j RETURN"
+        yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"
     if guard.address is not None:
         straight = "-m conntrack ! --ctstate DNAT --ctdir ORIGINAL"
         yield f"-A {CHAIN} ! -s {guard.subnet} -d {guard.address}/32 {straight} -j DROP"

@@ -242,7 +242,7 @@ def test_nothing_is_behind_the_port_of_a_retired_service() -> None:
     found = pages((EVERYTHING / "inventory.yaml").read_bytes())
     (record,) = [json.loads(line) for line in found.data.splitlines() if line.startswith('["gone"')]
     assert "172." not in json.dumps(record)
-    assert [[6050, None, "http", None, [], False]] in record
+    assert [[6050, None, "http", None, [], False, "-", False, "", None, None, False]] in record
     assert "| **Gone** `gone` | 6050 | - | http | socat |" in found.guide
 
 

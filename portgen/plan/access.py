@@ -1,0 +1,96 @@
+"""Who may reach a port, and where it listens: what `allow` and `bind` come to.
+
+In: what an entry asks for, and the `Sources` of its host. Out: `Access`. Pure. Never refuses: an
+address that the host does not have is planned as 127.0.0.1, and the rule `bind-unknown` reports it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from portgen.inventory import model
+from portgen.plan.ports import is_ipv6
+from portgen.plan.reach import Reach
+from portgen.plan.sources import Sources, bind_of, covers_ipv4, is_everybody, served
+from portgen.plan.types import has_mapping
+
+
+class Asked(NamedTuple):
+    """What decides about a port. `bind`: the address that an entry names, if one does. `is_fixed`:
+    whether the address of its container is fixed, so that a guard can close it."""
+
+    status: model.Status
+    via: model.Via
+    allow: tuple[str, ...]
+    bind: str | None
+    is_fixed: bool
+
+
+class Access(NamedTuple):
+    """Where a port listens, and who may come. `left_out`: sources of `allow` that can't come to
+    where it listens, since they are of the other family."""
+
+    sources: tuple[str, ...]
+    left_out: tuple[str, ...]
+    bind: str
+    needs_guard: bool
+    reach: Reach
+
+
+class Accesses:
+    """Decides for the ports of one host. Many ports ask for the same, so each answer is kept."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._known: dict[Asked, Access] = {}
+
+    def of(self, asked: Asked) -> Access:
+        """Where a port listens, and who may come to it."""
+        if asked not in self._known:
+            self._known[asked] = self._decide(asked)
+        return self._known[asked]
+
+    def _decide(self, asked: Asked) -> Access:
+        allowed = self._sources.of(asked.allow)
+        sources = served(allowed, asked.via, asked.bind)
+        bind = asked.bind or bind_of(sources, asked.via)
+        # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
+        has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
+        needs_guard = asked.via == "docker" and has_ipv4 and not covers_ipv4(allowed)
+        return Access(
+            sources=sources,
+            left_out=tuple(source for source in allowed if source not in sources),
+            bind=bind,
+            needs_guard=needs_guard,
+            reach=self._reach(asked, sources, needs_guard),
+        )
+
+    def _reach(self, asked: Asked, sources: tuple[str, ...], needs_guard: bool) -> Reach:
+        if asked.status == "retired":
+            return Reach("nothing")
+        if needs_guard and not asked.is_fixed:
+            return Reach("unguarded", anyone=is_everybody(sources))
+        if sources:
+            words = []
+            for word in asked.allow:
+                if served(self._sources.of((word,)), asked.via, asked.bind):
+                    words.append(word)
+            return Reach("sources", tuple(words), is_everybody(sources))
+        return _reach_without_sources(asked)
+
+
+def _reach_without_sources(asked: Asked) -> Reach:
+    if asked.bind is None:
+        return Reach("loopback" if has_mapping(asked.via) else "policy")
+    if is_loopback(asked.bind):
+        return Reach("loopback")
+    # What is published on an IPv6 address has no guard, and nobody closes what a program binds.
+    if asked.via == "socat" or (asked.via == "docker" and not is_ipv6(asked.bind)):
+        return Reach("closed")
+    return Reach("policy")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only the host itself can come to an address."""
+    return ipaddress.ip_address(address).is_loopback

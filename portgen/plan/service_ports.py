@@ -1,0 +1,185 @@
+"""The ports of a service: each entry with what it leaves out taken from the service and from the
+project's defaults.
+
+In: an entry of the inventory, and what its host's addresses and sources are. Out: `PlannedPort`s.
+Pure. Never asks what another service has.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from portgen.inventory import key_paths, model
+from portgen.plan.access import Accesses, Asked
+from portgen.plan.ports import LOOPBACK, PlannedPort
+from portgen.plan.types import KeyPath, has_mapping
+
+T = TypeVar("T")
+
+
+class BarePort(NamedTuple):
+    """The numbers of a port, and where they are written; `entry` is its own in `ports:`."""
+
+    port: int
+    container_port: int
+    protocol: model.Protocol
+    key_path: KeyPath
+    container_path: KeyPath
+    entry: model.PortEntry | None = None
+
+
+class ServicePorts:
+    """Plans the ports of one project's services; holds what they share."""
+
+    def __init__(
+        self,
+        project: str,
+        defaults: model.Defaults,
+        addresses: Mapping[str, str],
+        accesses: Accesses,
+    ) -> None:
+        self._defaults = defaults
+        self._defaults_path = key_paths.defaults(project)
+        self._addresses = addresses
+        self._accesses = accesses
+
+    def bare(self, service: model.Service, via: model.Via, path: KeyPath) -> tuple[BarePort, ...]:
+        """Their numbers. A service's `container_port` counts for every entry that has none; the
+        project's for the first only, since two ports of one service seldom lead to one."""
+        protocol = service.protocol or self._defaults.protocol or "http"
+        own = service.container_port
+        first, first_path = own, (*path, "container_port")
+        if own is UNSET and has_mapping(via):
+            first = self._defaults.container_port
+            first_path = (*self._defaults_path, "container_port")
+        if service.port is not UNSET:
+            inside = first or service.port
+            return (BarePort(service.port, inside, protocol, (*path, "port"), first_path),)
+        if service.ports is UNSET:
+            return ()
+        ports = []
+        for index, entry in enumerate(service.ports):
+            port = _bare(entry, protocol, (*path, "ports", index))
+            if port.entry is None or port.entry.container_port is UNSET:
+                if index == 0:
+                    port = port._replace(
+                        container_port=first or port.port, container_path=first_path
+                    )
+                elif own is not UNSET:
+                    inside_path = (*path, "container_port")
+                    port = port._replace(container_port=own, container_path=inside_path)
+            ports.append(port)
+        return tuple(ports)
+
+    def plan(
+        self,
+        bare: tuple[BarePort, ...],
+        service: model.Service,
+        via: model.Via,
+        status: model.Status,
+        path: KeyPath,
+        *,
+        is_fixed: bool,
+    ) -> tuple[PlannedPort, ...]:
+        """The ports with who may come. `is_fixed`: whether the address of their container is."""
+        ports = []
+        for port in bare:
+            at = port.key_path[:-1]
+            allow, allow_path = self._allow(service, port.entry, path, at)
+            bind, bind_path = self._bind(service, port.entry, path, at)
+            access = self._accesses.of(Asked(status, via, allow, bind, is_fixed))
+            name = None
+            if port.entry is not None:
+                name = port.entry.name
+            ports.append(
+                PlannedPort(
+                    port=port.port,
+                    container_port=port.container_port,
+                    protocol=port.protocol,
+                    key_path=port.key_path,
+                    container_path=port.container_path,
+                    name=name,
+                    health=self._health(service, port.entry),
+                    allow=allow,
+                    allow_path=allow_path,
+                    sources=access.sources,
+                    left_out=access.left_out,
+                    bind=access.bind,
+                    bind_path=bind_path,
+                    needs_guard=access.needs_guard,
+                    reach=access.reach,
+                )
+            )
+        return tuple(ports)
+
+    def written_allow(
+        self, service: model.Service, path: KeyPath
+    ) -> tuple[tuple[str, ...], KeyPath]:
+        """What the service itself, or the project's defaults, say of all its ports; and where."""
+        if service.allow is not UNSET:
+            return tuple(service.allow or ()), (*path, "allow")
+        return tuple(self._defaults.allow or ()), (*self._defaults_path, "allow")
+
+    def _allow(
+        self, service: model.Service, entry: model.PortEntry | None, path: KeyPath, at: KeyPath
+    ) -> tuple[tuple[str, ...], KeyPath]:
+        if entry is not None and entry.allow is not UNSET:
+            return tuple(entry.allow or ()), (*at, "allow")
+        return self.written_allow(service, path)
+
+    def _bind(
+        self, service: model.Service, entry: model.PortEntry | None, path: KeyPath, at: KeyPath
+    ) -> tuple[str | None, KeyPath | None]:
+        """The address that `bind` names, and where it is written; None for both without one."""
+        written: list[tuple[str | UnsetType | None, KeyPath]] = []
+        if entry is not None:
+            written.append((entry.bind, (*at, "bind")))
+        written.append((service.bind, (*path, "bind")))
+        written.append((self._defaults.bind, (*self._defaults_path, "bind")))
+        for word, place in written:
+            if word is None:
+                break
+            if word is not UNSET:
+                return self._address(word), place
+        return None, None
+
+    def _address(self, word: str) -> str:
+        """The address that a word stands for; 127.0.0.1 for a word that stands for none, or for
+        every address."""
+        try:
+            address = ipaddress.ip_address(self._addresses.get(word, word))
+        except ValueError:
+            return LOOPBACK
+        if address.is_unspecified:
+            return LOOPBACK
+        return str(address)
+
+    def _health(self, service: model.Service, entry: model.PortEntry | None) -> str | None:
+        own: str | UnsetType | None = UNSET
+        if entry is not None:
+            own = entry.health
+        return own_or(own_or(own, service.health), self._defaults.health) or None
+
+
+def own_or(own: T | UnsetType, default: T | UnsetType) -> T | UnsetType:
+    """What the entry itself has, `null` too; otherwise the default."""
+    if own is UNSET:
+        return default
+    return own
+
+
+def _bare(entry: int | model.PortEntry, protocol: model.Protocol, at: KeyPath) -> BarePort:
+    """One of several ports, by itself: it leads to the same number in the container, unless its
+    entry says otherwise."""
+    if isinstance(entry, int):
+        return BarePort(entry, entry, protocol, at, at)
+    own_protocol = entry.protocol or protocol
+    place = (*at, "port")
+    if entry.container_port is UNSET:
+        return BarePort(entry.port, entry.port, own_protocol, place, place, entry)
+    inside_place = (*at, "container_port")
+    return BarePort(entry.port, entry.container_port, own_protocol, place, inside_place, entry)
