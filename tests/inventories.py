@@ -187,7 +187,14 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
         "via": draw(st.sampled_from(["socat", "docker", "host", "process"])),
     }
     mapped = service["via"] in ("socat", "docker")
-    if draw(st.integers(0, 3)):
+    if service["via"] == "socat" and draw(st.booleans()):
+        service["to"] = draw(
+            st.sampled_from(
+                ["127.0.0.1:1143", "10.9.8.7:80", "[2001:db8::7]:8443", "unix:/run/a-b/app.sock"]
+            )
+        )
+        mapped = False
+    if "to" in service or draw(st.integers(0, 3)):
         service["port"] = next(ports)
         service["protocol"] = draw(st.sampled_from(["http", "tcp"]))
         if mapped and draw(st.booleans()):
@@ -288,6 +295,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             "10.0.0.1",
         ],
         "compose_service": ["web", "Web.1"],
+        "to": ["127.0.0.1:5000", "10.0.0.1:80", "[::1]:5001", "unix:/run/a.sock"],
     },
     "project": {
         "ports": [

@@ -235,7 +235,10 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
             f"{kind}{'6' if six else '4'}-LISTEN:{planned.port}",
             f"bind={bind}",
         ]
-        assert connect.split(",")[0] == f"{kind}4:{planned.address}:{planned.container_port}"
+        end = f"{kind}{'6' if planned.to.is_ipv6 else '4'}:{planned.to}"
+        if planned.to.path:
+            end = f"UNIX-CONNECT:{planned.to.path}"
+        assert connect.split(",")[0] == end
         assert "!!" not in listen + connect
         allowed = [
             word for value in read.get("Service", "IPAddressAllow") for word in value.split()
@@ -243,15 +246,17 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
         assert allowed == (
             []
             if planned.sources == ("any",)
-            else ["localhost", str(planned.address), *planned.sources]
+            else ["localhost", *filter(None, [planned.to.host]), *planned.sources]
         )
         assert read.get("Service", "IPAddressDeny") == (["any"] if allowed else [])
         assert read.get("Service", "KillMode") == [
             "control-group" if planned.transport == "udp" else "process"
         ]
-        capability = ["CAP_NET_BIND_SERVICE"] if planned.port < 1024 else []
-        assert read.get("Service", "AmbientCapabilities") == capability
-        assert read.get("Service", "CapabilityBoundingSet") == (capability or [""])
+        capabilities = ["CAP_NET_BIND_SERVICE"] * (planned.port < 1024)
+        capabilities += ["CAP_DAC_OVERRIDE"] * bool(planned.to.path)
+        capability = [" ".join(capabilities)]
+        assert read.get("Service", "AmbientCapabilities") == (capability if capabilities else [])
+        assert read.get("Service", "CapabilityBoundingSet") == capability
 
 
 def _check_overrides(host: Host, overrides: dict[str, str]) -> None:

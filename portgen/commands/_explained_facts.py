@@ -114,6 +114,8 @@ def _behind(service: Service, port: PlannedPort) -> str:
         inside = f"container port {port.container_port}"
         if service.documented_address is not None:
             inside = f"{service.documented_address}:{port.container_port}"
+        elif service.to is not None:
+            inside = str(service.to)
         by = "published by docker" if service.via == "docker" else "by a socat forwarder"
         before, way = " -> ", f"{inside}, {by}"
     if service.status == "planned":

@@ -83,6 +83,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         port, via = row.endpoint.short, row.via
     if row.container_port is not None:
         container = str(row.container_port)
+    elif row.to is not None:
+        container = row.to
     return port, row.holder, container, via, row.reach or "-", row.way or "-", row.status
 
 

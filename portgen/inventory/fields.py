@@ -82,6 +82,11 @@ _SERVICE = {
         "counted from its port: subnet + 16 + port - the project's lowest port; where that does "
         "not fit, the next free one",
     ),
+    "to": Field(
+        "Where its forwarder leads, in place of a container: `127.0.0.1:11434`, `10.9.8.7:80`, "
+        "`[fd00::1]:80`, `unix:/run/app.sock`. With `via: socat` and one port.",
+        "its container",
+    ),
     "compose_service": Field(
         "Its name in the compose file, if that differs.", "the service's name"
     ),

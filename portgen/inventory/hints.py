@@ -20,6 +20,7 @@ _FIELDS = {
     "port": "host_port hostport host published external_port listen_port",
     "container_port": "internal_port target_port target inner_port expose containerport",
     "address": "ip ip_address ipv4 ipv4_address static_ip",
+    "to": "destination forward_to backend leads_to connect",
     "via": "type mode kind runtime",
     "protocol": "proto transport",
     "health": "healthcheck health_check health_path healthcheck_url",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import AnyAddress, Bind, Cidr, HostAddress, Subnet, Subnet6
 from portgen.inventory.ports import Port, Ports
 from portgen.inventory.values import (
@@ -157,6 +158,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET
     address: HostAddress | None = None
+    to: Destination | None = None
     compose_service: ComposeName | None = None
     timeout: Duration | UnsetType | None = UNSET
     schedule: Text | None = None

@@ -42,6 +42,11 @@ SUBNET = rf"^(?!0\.|127\.|22[4-9]\.|2[3-5][0-9]\.){_ADDRESS}/(0{{0,2}}[89]|0?[12
 _PREFIX6 = r"0?6[4-9]|0?[7-9][0-9]|1[01][0-9]|12[0-4]"
 SUBNET6 = rf"^(?![Ff][Ff]|[Ff][Ee][89AaBb])[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*/({_PREFIX6}){END}"
 
+# A socket's path: no character that means something to socat, systemd or a shell.
+SOCKET_PATH = r"(?:/[A-Za-z0-9._+@~-]+)+"
+_END_OF_FORWARDER = r"(\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]|[0-9.]+)"
+DESTINATION = f"^({_END_OF_FORWARDER}:{_PORT}|unix:{SOCKET_PATH}){END}"
+
 _NO_SUCH_DAY = r"0000|[0-9]{4}-(02|04|06|09|11)-31|[0-9]{4}-02-30"
 DATE = f"^(?!{_NO_SUCH_DAY})[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){END}"
 

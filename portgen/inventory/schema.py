@@ -137,6 +137,8 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
         components[name] for name in ("Inventory", "Host", "Project", "Service")
     )
     service["dependencies"] = {"port": {"properties": {"ports": False}}}
+    service["if"] = {"required": ["to"], "properties": {"to": {"type": "string"}}}
+    service["then"] = {"properties": {"via": {"const": "socat"}}}
     _allow_safe_routes_only(service["properties"]["route"])
     _name_the_rules(service["properties"]["ignore"], rules)
 
@@ -183,7 +185,11 @@ def _a_default_route_in_use() -> Schema:
 
 
 def _forwarders_need_a_network() -> Schema:
-    with_port = {"anyOf": [{"required": ["port"]}, {"required": ["ports"]}]}
+    """But for those that say with `to` where they lead."""
+    with_port = {
+        "anyOf": [{"required": ["port"]}, {"required": ["ports"]}],
+        "properties": {"to": {"type": "null"}},
+    }
     not_forwarded = {"properties": {"via": {"enum": ["docker", "host", "process"]}}}
     each = {"additionalProperties": {"if": with_port, "then": not_forwarded}}
     return {

@@ -36,6 +36,15 @@ class Unit(Struct, frozen=True):
     clients: tuple[str, ...]
     settings: str = ""
 
+    @property
+    def address(self) -> str:
+        """The address that it leads to; of a socket, nothing that is one."""
+        return self.to.rpartition(":")[0].strip("[]")
+
+    def leads_into(self, container: Container | None) -> bool:
+        """Whether that is the container's address."""
+        return container is not None and self.address == container.address
+
 
 class Route(Struct, frozen=True):
     """A location. `clients` empty: everybody who reaches nginx."""
@@ -142,6 +151,18 @@ class Service(Struct, frozen=True):
     described: dict[str, str] = {}
     # Its lines in files of targets that can't be read as facts.
     other: dict[str, str] = {}
+
+    def unit_at(self, port: Endpoint | None) -> Unit | None:
+        """The forwarder that listens on a port."""
+        return next((unit for unit in self.units.values() if unit.listen == port), None)
+
+    def led_to(self, port: Endpoint | None) -> str | None:
+        """Where the forwarder of a port leads, if not to the service's own container: to an address
+        with a port, or to a socket."""
+        unit = self.unit_at(port)
+        if unit is None or unit.leads_into(self.container):
+            return None
+        return unit.to
 
 
 # A source -> the name that it goes by, and all the sources of that name.

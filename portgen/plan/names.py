@@ -247,8 +247,11 @@ def _own_names(service: Service) -> tuple[str, str]:
 
 
 def _traces(service: Service) -> set[str]:
-    """What one finds of a service on its host: its address, its routes, its units, its upstream."""
+    """What one finds of a service on its host: its address, its routes, its units, its upstream,
+    and where its forwarder leads."""
     found: set[str] = set()
+    if service.documented_to is not None:
+        found |= {str(service.documented_to), service.documented_to.path}
     if service.documented_address is not None:
         found.add(str(service.documented_address))
     for route in service.documented_routes:

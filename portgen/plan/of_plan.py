@@ -169,7 +169,7 @@ def _unit(forwarder: Forwarder) -> Unit:
     return Unit(
         forwarder.endpoint,
         forwarder.bind,
-        f"{forwarder.address}:{forwarder.container_port}",
+        str(forwarder.to),
         forwarder.timeout,
         forwarder.sources,
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from portgen.inventory import key_paths, model
+from portgen.inventory.destinations import Destination
 from portgen.plan.networks import Joined, networks_of
 from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6
 from portgen.plan.reach import Reach
@@ -180,17 +181,20 @@ def _opening_order(opening: Opening) -> tuple[str, Endpoint, str]:
 
 
 def _forwarders(service: Service) -> Iterator[Forwarder]:
-    if not service.units or service.address is None:
+    if not service.units:
         return
     for unit, port in zip(service.units, service.ports, strict=True):
+        to = service.to
+        if to is None:
+            to = Destination(service.address, port.container_port)
         yield Forwarder(
             service=service.name,
             title=service.title,
             unit=unit,
             endpoint=port.endpoint,
             bind=port.bind,
-            address=service.address,
-            container_port=port.container_port,
+            to=to,
+            is_elsewhere=service.to is not None,
             sources=port.sources,
             timeout=service.udp_timeout if port.transport == "udp" else service.timeout,
             key_path=port.key_path,

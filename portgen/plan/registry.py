@@ -28,6 +28,7 @@ class Row(NamedTuple):
     endpoint: Endpoint | None
     protocol: Protocol | None
     container_port: int | None  # where traffic ends up; None where no container is behind the port
+    to: str | None  # where a forwarder leads in place of a container
     via: str
     allow: tuple[str, ...]
     reach: str  # who may reach the port, in words; empty without a port
@@ -133,6 +134,7 @@ def _nginx(host: Host) -> Iterator[Row]:
                 endpoint=binding.endpoint,
                 protocol="http",
                 container_port=None,
+                to=None,
                 via=NGINX,
                 allow=host.server.allow,
                 reach=str(host.server.reach),
@@ -150,6 +152,7 @@ def _rows(service: Service) -> Iterator[Row]:
         endpoint=None,
         protocol=None,
         container_port=None,
+        to=None,
         via=service.via,
         allow=service.allow,
         reach="",
@@ -164,6 +167,7 @@ def _rows(service: Service) -> Iterator[Row]:
             endpoint=port.endpoint,
             protocol=port.protocol,
             container_port=service.documented_container_port(port),
+            to=None if service.documented_to is None else str(service.documented_to),
             allow=port.allow,
             reach=str(port.reach),
             routes=service.documented_routes_to(port),

@@ -53,7 +53,7 @@ class ServicePorts:
         protocol = service.protocol or self._defaults.protocol or "http"
         own = service.container_port
         first, first_path = own, (*path, "container_port")
-        if own is UNSET and has_mapping(via):
+        if own is UNSET and has_mapping(via) and service.to is None:
             first = self._defaults.container_port
             first_path = (*self._defaults_path, "container_port")
         if service.port is not UNSET:

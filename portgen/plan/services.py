@@ -106,7 +106,8 @@ class _Services:
         units: tuple[str, ...] = ()
         if status == "active":
             routes = tuple(route for route in written_routes if isinstance(route, Route))
-            if via == "socat" and address is not None:
+            leads_somewhere = address is not None or service.to is not None
+            if via == "socat" and ports and leads_somewhere:
                 units = _units(name, ports)
         assigned = own_or(service.assigned, self.defaults.assigned)
         return Service(
@@ -124,6 +125,7 @@ class _Services:
             allow_path=allow_path,
             address=address,
             address_is_pinned=service.address is not None,
+            to=service.to,
             network=self.network_name,
             units=units,
             routes=routes,
@@ -162,7 +164,8 @@ class _Services:
     ) -> Address4 | None:
         """The container's fixed address. It follows from the service's own port alone, so
         neighbours never move it."""
-        if self.places is None or not has_mapping(via) or not ports:
+        has_container = has_mapping(via) and service.to is None
+        if self.places is None or not has_container or not ports:
             return None
         if service.address is not None:
             return service.address.address

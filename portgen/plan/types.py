@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from portgen.inventory import key_paths, model
+from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
 from portgen.plan.places import Places
@@ -53,6 +54,7 @@ class Service(Struct, frozen=True):
     address: Address4 | None
     # Whether its entry has an `address:`; otherwise its address follows from the primary port.
     address_is_pinned: bool
+    to: Destination | None  # where its forwarder leads, if not to a container
     network: str | None
     units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
     routes: tuple[Route, ...]  # those that will be rendered
@@ -89,7 +91,7 @@ class Service(Struct, frozen=True):
 
     def documented_container_port(self, port: PlannedPort) -> int | None:
         """Where one of its ports leads in its container; None where no container is behind it."""
-        if self.status == "retired" or self.via == "process":
+        if self.status == "retired" or self.via == "process" or self.to is not None:
             return None
         # On the host's network there is no other.
         return port.port if self.via == "host" else port.container_port
@@ -102,7 +104,7 @@ class Service(Struct, frozen=True):
     @property
     def in_container(self) -> bool:
         """Whether compose runs it."""
-        return self.via != "process" and bool(self.ports)
+        return self.via != "process" and self.to is None and bool(self.ports)
 
     @property
     def all_units(self) -> tuple[str, ...]:
@@ -124,7 +126,15 @@ class Service(Struct, frozen=True):
     @property
     def has_mapping(self) -> bool:
         """Whether its ports are mapped to a container's own."""
-        return has_mapping(self.via)
+        return has_mapping(self.via) and self.to is None
+
+    @property
+    def documented_to(self) -> Destination | None:
+        """Where its forwarder leads in place of a container, as pages, `ports` and `explain` show it:
+        a planned service's too. A retired service has none."""
+        if self.status == "retired":
+            return None
+        return self.to
 
     @property
     def open_to_anyone(self) -> tuple[Literal["port", "route"], ...]:
@@ -177,15 +187,15 @@ class Binding(Struct, frozen=True):
 
 
 class Forwarder(Struct, frozen=True):
-    """A socat unit that carries one host port to one container port."""
+    """A socat unit that carries one host port to a container's port, or elsewhere."""
 
     service: str
     title: str
     unit: str
     endpoint: Endpoint
     bind: str
-    address: Address4
-    container_port: int
+    to: Destination
+    is_elsewhere: bool  # not to a container of its service
     sources: tuple[str, ...]
     # Seconds. tcp: how long one half of a connection may go on after the other one has closed. udp: how
     # long a peer may be silent.

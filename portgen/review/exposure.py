@@ -16,7 +16,7 @@ from portgen.plan.ports import Endpoint
 from portgen.plan.reach import ANY
 from portgen.plan.types import NGINX, has_mapping
 from portgen.review import match
-from portgen.review.match import Pair
+from portgen.review.match import Pair, are_led_apart
 
 # nginx's directives by which a location decides who gets in, or where it leads.
 # https://nginx.org/en/docs/dirindex.html
@@ -114,10 +114,12 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
 
 
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
-    """Whether a host port leads to another port of the container. A container port that is the host
-    port's own number moves with it."""
+    """Whether a host port leads to another port of the container, or to something else than it. A
+    container port that is the host port's own number moves with it."""
     if not has_mapping(before.via) or not has_mapping(now.via):
         return False
+    if are_led_apart(before, old, now, port):
+        return True
     was, is_now = before.ports.get(old), now.ports.get(port)
     return was != is_now and (was, is_now) != (old.port, port.port)
 

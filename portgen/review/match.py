@@ -113,6 +113,14 @@ def _lead_alike(before: Service, old: Endpoint, now: Service, new: Endpoint) -> 
     return before.ports[old] == now.ports[new] and old.transport == new.transport
 
 
+def are_led_apart(before: Service, old: Endpoint, now: Service, new: Endpoint) -> bool:
+    """Whether one of the two leads elsewhere than to its container, and not where the other does."""
+    if before.led_to(old) is None and now.led_to(new) is None:
+        return False
+    was, unit = before.unit_at(old), now.unit_at(new)
+    return was is None or unit is None or was.to != unit.to
+
+
 def _matched(gone: dict[Key, Service], come: dict[Key, Service], identity: Identity) -> list[Pair]:
     """Those that came and those that left with the same identity, taken out of both. Where several
     that left have it, nobody can know which one it was."""
@@ -134,11 +142,11 @@ def _by_name(key: Key, _service: Service) -> Hashable:
 
 
 def _by_place(key: Key, service: Service) -> Hashable:
-    """The same ports to the same container address on the same host. A service that only reserves a
-    port has none."""
+    """The same ports to the same container address, or elsewhere to the same place, on the same host.
+    A service that only reserves a port has none."""
     if not service.ports or service.status != "active":
         return None
-    address = None
+    address = service.led_to(service.primary)
     if service.container is not None:
         address = service.container.address
     return key.host, service.via, tuple(service.ports.items()), address

@@ -380,9 +380,12 @@ def _ports(
         # The primary port's unit is the one without a number in its name.
         for name in sorted(units, key=lambda name: (name.count(".") > 1, name)):
             unit = units[name]
-            inside = port_of(unit.to.rpartition(":")[2])
-            if unit.listen is not None and inside is not None:
-                ports[unit.listen] = inside
+            if unit.listen is None:
+                continue
+            inside = None
+            if unit.leads_into(container):
+                inside = port_of(unit.to.rpartition(":")[2])
+            ports[unit.listen] = inside or unit.listen.port
         return ports, "socat"
     if container is not None and container.published:
         for mapping in container.published:

@@ -52,6 +52,7 @@ class Port(TypedDict):
     transport: Literal["tcp", "udp"] | None
     protocol: Literal["http", "tcp", "udp"] | None
     container_port: int | None
+    to: str | None  # where a forwarder leads in place of a container
     via: str
     allow: list[str]  # as written
     reach: str  # who may reach the port, in words
@@ -139,6 +140,7 @@ class Service(TypedDict):
     status: str
     via: str
     address: str | None
+    to: str | None  # where its forwarder leads in place of a container
     ports: list[PortOfService]
     allow: list[str] | None
     reach: str | None

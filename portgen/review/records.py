@@ -136,6 +136,7 @@ def port(row: registry.Row, where: Place) -> Port:
         "transport": transport,
         "protocol": row.protocol,
         "container_port": row.container_port,
+        "to": row.to,
         "via": row.via,
         "allow": list(row.allow),
         "reach": row.reach,

@@ -55,8 +55,7 @@ def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]
         holds: frozenset[Held] = frozenset()
         if unit.listen is not None:
             holds = frozenset({unit.listen})
-        leads = unit.to.rpartition(":")[0]
-        yield Holder("unit", unit_name), Holding(name, unit, holds, leads=leads)
+        yield Holder("unit", unit_name), Holding(name, unit, holds, leads=unit.address)
     container = service.container
     if container is not None:
         yield (

@@ -18,7 +18,7 @@ from portgen.review import match
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
-from portgen.review.match import Kind
+from portgen.review.match import Kind, are_led_apart
 
 Names = Mapping[str, Words]
 
@@ -131,9 +131,10 @@ def _place(now: Service) -> str:
 
 
 def _inside(service: Service, port: Endpoint | None) -> str | None:
-    """The container's address, and the port of it that a host port leads to."""
+    """The container's address, and the port of it that a host port leads to; or where a forwarder
+    leads elsewhere."""
     if port is None or service.container is None or service.container.address is None:
-        return None
+        return service.led_to(port)
     return f"{service.container.address}:{service.ports[port]}"
 
 
@@ -184,13 +185,23 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
 
 
 def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
-    """The ports that lead to another port of the container."""
+    """The ports that lead to another port of the container, or elsewhere."""
     if not has_mapping(before.via) or not has_mapping(now.via):
         return
     for port, inside in now.ports.items():
-        was = before.ports.get(moves.get(port, port))
-        if was is not None and was != inside:
+        old = moves.get(port, port)
+        was = before.ports.get(old)
+        if are_led_apart(before, old, now, port):
+            yield from _leads(before, old, now, port)
+        elif was is not None and was != inside and now.led_to(port) is None:
             yield f"forwards {port.short} to container port {inside} (was {was})"
+
+
+def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iterator[str]:
+    """A forwarder that leads elsewhere than before. Of one that comes or goes, other words say it."""
+    was, unit = before.unit_at(old), now.unit_at(port)
+    if was is not None and unit is not None:
+        yield f"forwards {port.short} to {unit.to} (was {was.to})"
 
 
 # Facts that have words of their own, or follow from one that has.
@@ -226,10 +237,13 @@ def _guard_rules(service: Service) -> tuple[str, ...]:
 
 
 def _unit_settings(changed: Changed, before: Service, now: Service) -> Iterator[str]:
-    """Of its units what does not follow from a move, or from an opening."""
+    """Of its units what does not follow from a move, from an opening, or from where it leads: the
+    unit of a forwarder to a socket differs from others."""
     if before.primary != now.primary:
         return
     wanted = {"settings", "timeout"}
+    if now.primary is not None and are_led_apart(before, now.primary, now, now.primary):
+        wanted = {"timeout"}
     if before.openings == now.openings:
         wanted |= {"clients", "bind"}
     parts = set()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, has_mapping
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -22,7 +22,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if not service.has_mapping:
+        if not has_mapping(service.via):  # of one with `to` the rule forwarder-to says it
             for port in service.ports:
                 if port.container_port != port.port:
                     yield Finding(

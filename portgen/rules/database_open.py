@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, has_mapping
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -55,8 +55,11 @@ def check(plan: Plan) -> Iterator[Finding]:
             if not port.reach.anyone:
                 continue
             number = port.port
-            if service.has_mapping and port.container_port in _DATABASES:
-                number = port.container_port
+            inside = port.container_port
+            if service.to is not None:
+                inside = service.to.port
+            if has_mapping(service.via) and inside in _DATABASES:
+                number = inside
             kind = _DATABASES.get(number)
             if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
                 yield Finding(

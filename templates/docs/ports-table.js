@@ -3,7 +3,7 @@
     ["port", "Port", (row) => row.port ?? Infinity],
     ["service", "Service", (row) => row.service.title],
     ["project", "Project", (row) => titleOf(row.service)],
-    ["via", "Via", (row) => row.service.via + (row.service.address || "")],
+    ["via", "Via", (row) => row.service.via + (row.service.to || row.service.address || "")],
     ["allow", "Open to", (row) => row.reach],
     ["route", "Link", (row) => (row.routes.length ? row.routes[0].name : row.link) || LAST],
     ["status", "Status", (row) => row.service.status],
@@ -30,7 +30,7 @@
     else steps.push(row.bind ? row.endpoint : `${host.direct}:${row.endpoint}`);
     // nginx may connect to the container's own address: then nothing is in between.
     if (route && !route.backend.startsWith("127.0.0.1:")) return steps;
-    const inside = `${service.address || "container"}:${row.inner}`;
+    const inside = service.to || `${service.address || "container"}:${row.inner}`;
     if (service.via === "socat") steps.push(row.unit, inside);
     if (service.via === "docker") steps.push("dockerd", inside);
     if (service.via === "nginx") steps.push("nginx");
@@ -97,7 +97,7 @@
     const { service } = row;
     const has = service.ports.length > 0;
     let via = service.schedule ? [service.schedule] : [];
-    if (has) via = [service.via, service.address ? make("span", { class: "mono" }, ` ${service.address}:${row.inner}`) : ""];
+    if (has) via = [service.via, service.to || service.address ? make("span", { class: "mono" }, ` ${row.end}`) : ""];
     const status = row.clash ? "conflict" : service.status;
     return make("tr", { class: `service${beside ? " beside" : ""}`, role: "row", "data-name": service.name, "data-anchor": row.anchor },
       portCell(row),

@@ -1,6 +1,6 @@
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes", "to"];
   const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct", "reach", "anyone", "bind", "called", "health", "clash"];
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
@@ -40,6 +40,11 @@
       const number = this.bind ? `${inUrl(this.bind)}:${this.port}` : `${this.port}`;
       return this.transport === "udp" || both ? `${number}/${this.transport}` : number;
     }
+    // Where the host's port leads: into the container, or elsewhere; null where its own program listens.
+    get end() {
+      const { service } = this;
+      return service.to || (this.inner === null ? null : `${service.address || ""}:${this.inner}`);
+    }
     get others() { return this.service.rows.filter((row) => row !== this); }
     // What `#...` calls it: the service's name leads to its first row; to another one a name of its own, or its endpoint.
     get anchor() {
@@ -62,9 +67,8 @@
       if (!this.text) {
         const { service } = this;
         const shared = [service.project, titleOf(service), service.status, service.via, ...service.allow, this.reach, service.schedule, service.assigned, this.health];
-        const end = this.inner === null ? null : `${service.address || ""}:${this.inner}`;
         const way = this.routes.flatMap(({ name, access, backend, link }) => [name, access, backend, link]);
-        const ends = this.port === null ? [] : [this.protocol, this.transport, this.called, `${this.machine}:${this.port}`, end];
+        const ends = this.port === null ? [] : [this.protocol, this.transport, this.called, `${this.machine}:${this.port}`, this.end];
         this.text = [this.named, ...shared, ...way, ...ends, this.unit, this.link].filter(Boolean).join(" ").toLowerCase();
       }
       return this.text;

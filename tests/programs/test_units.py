@@ -27,7 +27,15 @@ VARIANTS = {
     "portgen-dns.service": "udp, privileged, allow a network",
     "portgen-legacy.service": "tcp, privileged, allow any",
     "portgen-several.5005.service": "a further port, udp",
+    "portgen-far-ipv6.service": "to another host, allow any",
+    "portgen-ollama.service": "to a program of the host",
+    "portgen-app.service": "to a socket",
+    "portgen-at-home.service": "to a socket in a home, allow a network",
+    "portgen-old.service": "to a socket, privileged",
 }
+
+# Forwarders that lead elsewhere than to a container.
+ELSEWHERE = (REPOSITORY / "tests/targets/cases/forwarder-to/inventory.yaml").read_text()
 
 
 def units(text: str) -> dict[str, str]:
@@ -42,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in {
         **units(EVERYTHING),
         **units((REPOSITORY / "inventory.yaml").read_text()),
+        **units(ELSEWHERE),
     }.items():
         (folder / name).write_text(text)
     return folder
@@ -58,7 +67,7 @@ def test_systemd_has_nothing_to_say_about_any_unit(folder: Path, need: Callable[
         argv, cwd=folder, capture_output=True, text=True, timeout=HANGS, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(argv) - 3 == 24 + 10
+    assert len(argv) - 3 == 24 + 10 + 8
 
 
 @pytest.mark.parametrize("unit", VARIANTS, ids=VARIANTS.values())

@@ -67,6 +67,7 @@ def guide(host: Host, url: str | None, known: list[Known], free: Free) -> dict[s
         "url": url,
         "nginx": ", ".join(map(str, nginx_ports(host))),
         "visitors": _visitors(host.server),
+        "elsewhere": any(one.service.to is not None for one in known),
         "sections": sections,
         "free": free_rows,
         "log": _log_rows(known, titles),
@@ -278,7 +279,9 @@ def _listener(entry: Held) -> tuple[str, str, str]:
     elif entry.unit is not None:
         holder = f"`{entry.unit}`"
     ends = f"the container's port {entry.at.container_port}"
-    if entry.by.address:
+    if service.to is not None:
+        ends = f"`{service.to}`"
+    elif entry.by.address:
         ends = f"`{entry.by.address}:{entry.at.container_port}`"
     return f"`{bind}:{entry.port}`", holder, ends
 

@@ -86,7 +86,7 @@ def encoded(lines: list[Any]) -> str:
 
 def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
-    name the places."""
+    name the places. What few have stands last, and is left out of the others."""
     service = one.service
     ports = [
         (
@@ -105,6 +105,9 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
         )
         for port, unit in with_units(service)
     ]
+    last: tuple[str, ...] = ()
+    if service.documented_to is not None:
+        last = (str(service.documented_to),)
     return (
         service.name,
         service.project,
@@ -119,6 +122,7 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
         " · ".join(filter(None, (service.schedule, service.unit))) or None,
         service.assigned,
         service.notes,
+        *last,
     )
 
 

@@ -19,7 +19,7 @@ from portgen.targets import Statement
 
 FOLDER = "systemd/"
 _LISTENS = re.compile(r"(TCP|UDP)([46]?)-(?:LISTEN|L|RECVFROM|RECV)")
-_LEADS = re.compile(r"(?:TCP|UDP)[46]?(?:-CONNECT)?")
+_LEADS = re.compile(r"(?:TCP|UDP)[46]?(?:-CONNECT)?|(UNIX(?:-CONNECT|-CLIENT)?)")
 # Options of socat that have a value, in the next word where it does not follow at once.
 _WITH_VALUE = ("-b", "-t", "-T", "-L", "-W", "-r", "-R")
 _TITLE = (("Unit", "Description"),)
@@ -71,7 +71,7 @@ def unit(text: str) -> Unit:
         other += f"\nIPAddressDeny={' '.join(some)}"
     clients: tuple[str, ...] = (ANY,)
     if closed:
-        clients = _clients(settings, command.to.rpartition(":")[0])
+        clients = _clients(settings, command.to.rpartition(":")[0].strip("[]"))
     return Unit(command.listen, command.bind, command.to, command.timeout, clients, other)
 
 
@@ -139,8 +139,12 @@ def socat(words: list[str]) -> Socat | None:
     listens, leads = map(_address, addresses)
     listening = _LISTENS.fullmatch(listens.kind)
     port = port_of(listens.place)
-    if listening is None or port is None or not _LEADS.fullmatch(leads.kind):
+    leading = _LEADS.fullmatch(leads.kind)
+    if listening is None or port is None or leading is None:
         return None
+    to = leads.place
+    if leading[1]:
+        to = f"unix:{to}"
     transport: Transport = "tcp"
     if listening[1] == "UDP":
         transport = "udp"
@@ -152,7 +156,7 @@ def socat(words: list[str]) -> Socat | None:
         limit = "-T"
     timeout = _seconds(options.pop(limit, "0"))
     rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
-    return Socat(Endpoint(port, transport), bind, leads.place, timeout, tuple(rest))
+    return Socat(Endpoint(port, transport), bind, to, timeout, tuple(rest))
 
 
 _WHERE = ("bind", "ipv6only")  # options that say where it listens

@@ -1,0 +1,86 @@
+"""A `to` that no forwarder can follow: without `via: socat`, for several ports, beside what describes a
+container, from udp to a socket, or back to the forwarder's own port.
+
+`to` says where the forwarder of one port leads, in place of a container.
+
+Wrong:
+    services:
+      ollama: {port: 5000, via: process, to: 127.0.0.1:11434}
+Right:
+    services:
+      ollama: {port: 5000, via: socat, to: 127.0.0.1:11434}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.inventory.destinations import Destination
+from portgen.plan.addresses import collide
+from portgen.plan.types import Plan, Service
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+ABSOLUTE = True
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        if service.to is not None:
+            yield from _misplaced(service, service.to)
+            yield from _beside(service)
+
+
+def _misplaced(service: Service, to: Destination) -> Iterator[Finding]:
+    """What keeps the forwarder from leading there."""
+    place = (*service.key_path, "to")
+    if service.via != "socat":
+        yield Finding(
+            service.via_place,
+            f"{service.name} leads to {to}, and only a forwarder can: it is `via: {service.via}`",
+            "write `via: socat`, or leave `to` out",
+        )
+    elif not service.ports:
+        yield Finding(place, f"{service.name} leads to {to} from no port", "give it a `port`")
+    elif len(service.ports) > 1:
+        numbers = ", ".join(port.endpoint.short for port in service.ports)
+        yield Finding(
+            place,
+            f"{service.name} has several ports ({numbers}), and `to` leads from one",
+            "make a service for each, with a `to` of its own",
+        )
+    elif to.path and service.ports[0].transport == "udp":
+        yield Finding(
+            place, f"{to} is a socket for connections: udp can't lead there", "write an address"
+        )
+    elif _is_itself(service, to):
+        yield Finding(
+            place,
+            f"{to} is where this forwarder itself listens: it would connect to itself without end",
+            "write where the program listens",
+        )
+
+
+def _is_itself(service: Service, to: Destination) -> bool:
+    port = service.ports[0]
+    return to.is_local and to.port == port.port and collide(port.bind, to.host)
+
+
+def _beside(service: Service) -> Iterator[Finding]:
+    """Fields that describe a container, where there is none."""
+    for port in service.ports:
+        if port.container_port != port.port:
+            yield _without_container(service, port.container_path)
+    if service.address_is_pinned:
+        yield _without_container(service, (*service.key_path, "address"))
+    if service.compose_service != service.name:
+        yield _without_container(service, (*service.key_path, "compose_service"))
+
+
+def _without_container(service: Service, place: tuple[str | int, ...]) -> Finding:
+    return Finding(
+        place,
+        f"`{place[-1]}` is about a container, and {service.name} leads to {service.to}",
+        f"leave `{place[-1]}` out, or `to`",
+    )
