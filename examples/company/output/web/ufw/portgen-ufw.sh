@@ -14,26 +14,26 @@ from __future__ import annotations
 
 RULES = """
 ufw allow proto tcp from 10.20.0.12 to any port 6100 comment 'portgen:api-gateway'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6100 comment 'portgen:api-gateway'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6101 comment 'portgen:catalogue'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6104 comment 'portgen:customers'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6203 comment 'portgen:minio'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6100 comment 'portgen:api-gateway'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6101 comment 'portgen:catalogue'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6104 comment 'portgen:customers'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6203 comment 'portgen:minio'
 ufw allow proto tcp from 172.31.2.0/24 to any port 6203 comment 'portgen:minio'
 ufw allow proto tcp from any to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from any to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 10.20.0.12 to any port 6103 comment 'portgen:orders'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6103 comment 'portgen:orders'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6105 comment 'portgen:payments'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6103 comment 'portgen:orders'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6105 comment 'portgen:payments'
 ufw allow proto tcp from 172.31.2.0/24 to any port 5432 comment 'portgen:postgresql'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6102 comment 'portgen:prices'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6201 comment 'portgen:rabbitmq'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6102 comment 'portgen:prices'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6201 comment 'portgen:rabbitmq'
 ufw allow proto tcp from 172.31.2.0/24 to any port 6201 comment 'portgen:rabbitmq'
 ufw allow proto tcp from 10.20.8.0/22 to any port 6202 comment 'portgen:rabbitmq-pages'
 ufw allow proto tcp from 2001:db8:20::/48 to any port 6202 comment 'portgen:rabbitmq-pages'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6200 comment 'portgen:redis'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6200 comment 'portgen:redis'
 ufw allow proto tcp from 172.31.2.0/24 to any port 6200 comment 'portgen:redis'
 ufw allow proto tcp from 10.20.0.12 to any port 6106 comment 'portgen:shipping'
-ufw allow proto tcp from 172.31.0.0/23 to any port 6106 comment 'portgen:shipping'
+ufw allow proto tcp from 172.31.0.0/24 to any port 6106 comment 'portgen:shipping'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """
@@ -44,16 +44,16 @@ holder 172.31.2.17 api catalogue # portgen:catalogue
 holder 172.31.0.18 shop checkout # portgen:checkout
 holder 172.31.2.20 api customers # portgen:customers
 holder 172.31.0.21 shop images # portgen:images
-holder 172.31.16.23 data minio # portgen:minio
+holder 172.31.3.20 data minio # portgen:minio
 holder 172.31.0.23 shop newsletter # portgen:newsletter
 holder 172.31.2.19 api orders # portgen:orders
 holder 172.31.2.23 api partners # portgen:partners
 holder 172.31.2.21 api payments # portgen:payments
 holder 172.31.2.18 api prices # portgen:prices
-holder 172.31.16.21 data rabbitmq # portgen:rabbitmq
-holder 172.31.16.22 data rabbitmq-pages # portgen:rabbitmq-pages
+holder 172.31.3.18 data rabbitmq # portgen:rabbitmq
+holder 172.31.3.19 data rabbitmq-pages # portgen:rabbitmq-pages
 holder 172.31.0.26 shop recommendations # portgen:recommendations
-holder 172.31.16.20 data redis # portgen:redis
+holder 172.31.3.17 data redis # portgen:redis
 holder 172.31.0.24 shop returns # portgen:returns
 holder 172.31.0.20 shop reviews # portgen:reviews
 holder 172.31.0.19 shop search # portgen:search

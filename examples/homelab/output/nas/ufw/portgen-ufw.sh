@@ -35,21 +35,21 @@ ufw allow proto udp from any to any port 41641 comment 'portgen:tailscaled'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """
-holder 172.30.19.26 work gitea # portgen:gitea
-holder 172.30.19.27 work grafana # portgen:grafana
+holder 172.30.3.17 work gitea # portgen:gitea
+holder 172.30.3.18 work grafana # portgen:grafana
 holder 172.30.1.16 media jellyfin # portgen:jellyfin
-holder 172.30.8.16 home mosquitto # portgen:mosquitto
+holder 172.30.2.16 home mosquitto # portgen:mosquitto
 holder 172.30.1.17 media navidrome # portgen:navidrome
-holder 172.30.19.29 work paperless # portgen:paperless
+holder 172.30.3.20 work paperless # portgen:paperless
 holder 172.30.1.18 media photos # portgen:photos
 holder 8053/tcp names pihole # portgen:pihole
 holder 53/udp names pihole # portgen:pihole
 holder 53/tcp names pihole # portgen:pihole
-holder 172.30.0.16 names pihole # portgen:pihole
-holder 172.30.19.28 work prometheus # portgen:prometheus
-holder 172.30.8.20 home syslog # portgen:syslog
+holder 172.30.0.17 names pihole # portgen:pihole
+holder 172.30.3.19 work prometheus # portgen:prometheus
+holder 172.30.2.17 home syslog # portgen:syslog
 holder 172.30.1.19 media vpn # portgen:torrents
-holder 172.30.19.30 work vaultwarden # portgen:vaultwarden
+holder 172.30.3.21 work vaultwarden # portgen:vaultwarden
 """
 GUARDED = True
 
