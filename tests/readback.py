@@ -154,6 +154,7 @@ class Rule(NamedTuple):
     source: str
     port: int
     service: str
+    address: str = "any"
 
 
 def firewall(script: str) -> list[Rule]:
@@ -170,14 +171,15 @@ def firewall(script: str) -> list[Rule]:
                 "from",
                 source,
                 "to",
-                "any",
+                address,
                 "port",
                 port,
                 "comment",
                 comment,
             ]:
                 assert comment.startswith("portgen:")
-                rules.append(Rule(transport, source, int(port), comment.removeprefix("portgen:")))
+                service = comment.removeprefix("portgen:")
+                rules.append(Rule(transport, source, int(port), service, address))
             case _:
                 raise AssertionError(f"no rule: {line!r}")
     return rules
@@ -308,7 +310,13 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
         return text.removesuffix("/128" if ":" in text else "/32")
 
     planned = [
-        Rule(opening.transport, source(opening.source), opening.port, opening.service)
+        Rule(
+            opening.transport,
+            source(opening.source),
+            opening.port,
+            opening.service,
+            opening.endpoint.address or "any",
+        )
         for opening in host.openings
     ]
     assert firewall(script) == planned

@@ -293,6 +293,18 @@ def test_a_script_s_rules_let_in_wherever_and_however_they_stand() -> None:
     }
 
 
+def test_a_rule_for_one_address_of_the_host_is_about_that_one() -> None:
+    text = (
+        "ufw allow proto udp from any to 192.0.2.53 port 53\n"
+        "ufw allow proto udp from any to 2001:db8::53/128 port 53\n"
+        "ufw allow proto udp from any to 192.0.2.0/24 port 54\n"  # of a network: not known whose
+    )
+    assert read("ufw", a__sh=text) == {
+        "192.0.2.53:53/udp": Opening(Endpoint(53, "udp", address="192.0.2.53"), "any"),
+        "[2001:db8::53]:53/udp": Opening(Endpoint(53, "udp", address="2001:db8::53"), "any"),
+    }
+
+
 def test_a_guard_is_what_its_chain_does() -> None:
     match = "-p tcp -m conntrack --ctstate DNAT --ctorigdstport {} --ctdir ORIGINAL"
     everybody = f"-A DOCKER-USER {match.format(5003)} -j RETURN"

@@ -64,14 +64,23 @@ def _script(path: str, text: str) -> Iterator[Statement]:
 def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
     """Only what lets somebody in to one port of this host, whichever way they come."""
     lets_in = rule.action in ("allow", "limit") and rule.direction == "in" and not rule.routed
-    narrowed = rule.interface or rule.source_port or rule.application or rule.to not in _ANYWHERE
+    narrowed = rule.interface or rule.source_port or rule.application
     port = port_of(rule.port or "")
-    if not lets_in or narrowed or port is None:
+    address = _address(rule.to)
+    if not lets_in or narrowed or port is None or address is None:
         return
     for transport in _TRANSPORTS.get(rule.protocol, ()):
-        endpoint = Endpoint(port, transport)
+        endpoint = Endpoint(port, transport, address=address)
         opening = Opening(endpoint, rule.source)
         yield Statement(path, rule.line, rule.line, str(endpoint), opening)
+
+
+def _address(to: str) -> str | None:
+    """The one address of the host that a rule is about; "" for all of them, None for a network."""
+    if to in _ANYWHERE:
+        return ""
+    address = single(to)
+    return None if "/" in address else address
 
 
 # --- the guard: chains that filter what docker publishes ------------------------------------------
@@ -125,19 +134,23 @@ def _options(rule: Rule) -> dict[str, str]:
 def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
     """Where the chain decides on a published port, the one that a visitor asked for, before docker
     rewrote it. None where the rule does anything else, or does it under one more condition."""
-    wanted = _PUBLISHED
+    wanted = set(_PUBLISHED)
     if options.get("-j") == "RETURN" and "-s" in options:
-        wanted = {*_PUBLISHED, "-s"}
+        wanted.add("-s")
+    address = ""
+    if "--ctorigdst" in options:
+        wanted.add("--ctorigdst")
+        address = single(options["--ctorigdst"])
     port = port_of(options.get("--ctorigdstport", ""))
     if options.keys() != wanted or port is None or not _of_docker(options, "--ctstate"):
         return None
-    if options["-j"] not in ("RETURN", "DROP"):
+    if options["-j"] not in ("RETURN", "DROP") or "/" in address:
         return None
     match options["-p"]:
         case "tcp":
-            return _Place(rule.table, rule.chain, Endpoint(port, "tcp"))
+            return _Place(rule.table, rule.chain, Endpoint(port, "tcp", address=address))
         case "udp":
-            return _Place(rule.table, rule.chain, Endpoint(port, "udp"))
+            return _Place(rule.table, rule.chain, Endpoint(port, "udp", address=address))
     return None
 
 
