@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 from portgen.files import render
 from portgen.targets.docs import writing as docs
 from tests.estates import planned
+from tests.limit import HANGS
 from tests.targets.pages.rendered import ROOT, guides
 
 TWO = """
@@ -35,6 +38,26 @@ def test_it_says_near_its_top_that_it_is_rendered() -> None:
 def test_a_changed_service_changes_nothing_in_it() -> None:
     more = TWO.replace("cart: {port: 5000}", "cart: {port: 5001}, till: {port: 5002}")
     assert guides(more) == guides(TWO)
+
+
+def test_a_host_without_docker_has_no_containers_to_stop(tmp_path: Path) -> None:
+    guide = guides(TWO)["web1"]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
+    (stop,) = [block for block in blocks if block.startswith("has_docker()")]
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "sort", "xargs", "grep"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    script = f"set -e\nprojects= work={tmp_path}\ngive_up() {{ exit 9; }}\n{stop}"
+    done = subprocess.run(
+        [programs / "sh", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": str(programs)},
+        timeout=HANGS,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_docker_s_own_braces_are_left_to_docker() -> None:
