@@ -13,6 +13,7 @@ exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
 from __future__ import annotations
 
 RULES = """
+ufw allow proto tcp from any to any port 2222 comment 'portgen:gitea'
 ufw allow proto tcp from 100.64.0.0/10 to any port 8123 comment 'portgen:home-assistant'
 ufw allow proto tcp from 192.168.1.0/24 to any port 8123 comment 'portgen:home-assistant'
 ufw allow proto tcp from 192.168.1.0/24 to any port 8000 comment 'portgen:jellyfin'
@@ -23,12 +24,8 @@ ufw allow proto tcp from 100.64.0.0/10 to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 192.168.1.0/24 to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 100.64.0.0/10 to any port 8002 comment 'portgen:photos'
 ufw allow proto tcp from 192.168.1.0/24 to any port 8002 comment 'portgen:photos'
-ufw allow proto tcp from 100.64.0.0/10 to any port 53 comment 'portgen:pihole'
-ufw allow proto tcp from 192.168.1.0/24 to any port 53 comment 'portgen:pihole'
-ufw allow proto udp from 100.64.0.0/10 to any port 53 comment 'portgen:pihole'
-ufw allow proto udp from 192.168.1.0/24 to any port 53 comment 'portgen:pihole'
-ufw allow proto tcp from 100.64.0.0/10 to any port 8053 comment 'portgen:pihole'
-ufw allow proto tcp from 192.168.1.0/24 to any port 8053 comment 'portgen:pihole'
+ufw allow proto tcp from 192.168.1.0/24 to 192.168.1.5 port 53 comment 'portgen:pihole'
+ufw allow proto udp from 192.168.1.0/24 to 192.168.1.5 port 53 comment 'portgen:pihole'
 ufw allow proto udp from 192.168.1.1 to any port 5140 comment 'portgen:syslog'
 ufw allow proto udp from 192.168.1.2 to any port 5140 comment 'portgen:syslog'
 ufw allow proto udp from any to any port 41641 comment 'portgen:tailscaled'
@@ -42,9 +39,8 @@ holder 172.30.2.16 home mosquitto # portgen:mosquitto
 holder 172.30.1.17 media navidrome # portgen:navidrome
 holder 172.30.3.20 work paperless # portgen:paperless
 holder 172.30.1.18 media photos # portgen:photos
-holder 8053/tcp names pihole # portgen:pihole
-holder 53/udp names pihole # portgen:pihole
-holder 53/tcp names pihole # portgen:pihole
+holder 192.168.1.5:53/udp names pihole # portgen:pihole
+holder 192.168.1.5:53/tcp names pihole # portgen:pihole
 holder 172.30.0.17 names pihole # portgen:pihole
 holder 172.30.3.19 work prometheus # portgen:prometheus
 holder 172.30.2.17 home syslog # portgen:syslog

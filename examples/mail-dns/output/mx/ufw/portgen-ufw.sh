@@ -14,17 +14,21 @@ from __future__ import annotations
 
 RULES = """
 ufw allow proto tcp from any to any port 993 comment 'portgen:dovecot'
-ufw allow proto tcp from any to any port 53 comment 'portgen:named'
-ufw allow proto udp from any to any port 53 comment 'portgen:named'
+ufw allow proto tcp from 10.8.0.0/24 to any port 4190 comment 'portgen:dovecot'
+ufw allow proto tcp from 192.0.2.0/27 to any port 4190 comment 'portgen:dovecot'
+ufw allow proto tcp from 2001:db8:10::/64 to any port 4190 comment 'portgen:dovecot'
+ufw allow proto tcp from any to 192.0.2.53 port 53 comment 'portgen:named'
+ufw allow proto tcp from any to 2001:db8:1::53 port 53 comment 'portgen:named'
+ufw allow proto udp from any to 192.0.2.53 port 53 comment 'portgen:named'
+ufw allow proto udp from any to 2001:db8:1::53 port 53 comment 'portgen:named'
 ufw allow proto tcp from any to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from any to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 10.8.0.0/24 to any port 9100 comment 'portgen:node-exporter'
 ufw allow proto tcp from any to any port 25 comment 'portgen:postfix'
 ufw allow proto tcp from any to any port 465 comment 'portgen:postfix'
 ufw allow proto tcp from any to any port 587 comment 'portgen:postfix'
-ufw allow proto tcp from 10.8.0.0/24 to any port 4190 comment 'portgen:sieve'
-ufw allow proto tcp from 192.0.2.0/27 to any port 4190 comment 'portgen:sieve'
-ufw allow proto tcp from 2001:db8:10::/64 to any port 4190 comment 'portgen:sieve'
+ufw allow proto tcp from 10.8.0.0/24 to 10.8.0.1 port 53 comment 'portgen:unbound'
+ufw allow proto udp from 10.8.0.0/24 to 10.8.0.1 port 53 comment 'portgen:unbound'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """
