@@ -679,3 +679,23 @@ def names_with_many_hyphens() -> str:
     return filled(
         project("    services:\n"), (f"      {'a-' * 120}-{n}: {{port: 5000}}\n" for n in count())
     )
+
+
+# --- who calls whom ------------------------------------------------------------------------------
+
+
+@heavy
+def all_use_the_same() -> str:
+    """By a default, so that it costs no room: each service uses 64 that it can't reach."""
+    used = "".join(f"      a{number}: {{port: {number + 1}}}\n" for number in range(64))
+    names = ",".join(f"a{number}" for number in range(64))
+    data = f"version: 1\n{HOST}projects:\n  d:\n    services:\n{used}"
+    network = "    network: {name: p, subnet: 10.0.0.0/8}\n    services:\n"
+    head = f"{data}  p:\n    defaults: {{uses: [{names}]}}\n{network}"
+    return filled(head, numbered("      s@: {port: 7@}\n"))
+
+
+@heavy
+def names_that_nobody_has() -> str:
+    service = "      s@: {uses: [" + ",".join(f"n{number}" for number in range(64)) + "]}\n"
+    return filled(project("    services:\n"), numbered(service))

@@ -126,7 +126,27 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         inventory["projects"][project]["services"][service] = draw(
             _service(free[project], projects)
         )
+    _use_each_other(draw, inventory)
     return inventory
+
+
+def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
+    """Some services call others, of their own host and of the other one."""
+    called = {}
+    for project in inventory["projects"].values():
+        for name, service in project["services"].items():
+            if service.get("status") is None:
+                called[name] = project["host"]
+    for project in inventory["projects"].values():
+        for name, service in project["services"].items():
+            others = [other for other in sorted(called) if other != name]
+            if others and draw(st.booleans()):
+                used = draw(st.lists(st.sampled_from(others), max_size=3, unique=True))
+                service["uses"] = [_seen_from(project["host"], called, other) for other in used]
+
+
+def _seen_from(host: str, called: dict[str, str], name: str) -> str:
+    return name if called[name] == host else f"{called[name]}/{name}"
 
 
 @st.composite
@@ -296,6 +316,8 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
         ],
         "compose_service": ["web", "Web.1"],
         "to": ["127.0.0.1:5000", "10.0.0.1:80", "[::1]:5001", "unix:/run/a.sock"],
+        "uses": [None, [], ["nobody"], ["nowhere/nobody"]],
+        "unit": ["web.service", "backup.timer"],
     },
     "project": {
         "ports": [

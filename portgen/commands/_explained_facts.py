@@ -15,6 +15,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.files.render import File
     from portgen.inventory.source import Source
+    from portgen.plan.calls import Call
     from portgen.plan.names import Subject
     from portgen.plan.ports import PlannedPort
     from portgen.plan.registry import Owner, Room, Vacancy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from portgen.plan.why import Opened, Way
 
 PACKED = 66  # columns of the clauses that share a line
+MOST_CALLERS = 12  # of a service, in a line
 MOST_HOSTS = 8  # whose ports an address may reach, in a line
 
 Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
@@ -59,8 +61,9 @@ def _why(asked: Asked, name: str, way: Way, said: set[str]) -> Facts:
 
 
 def of_service(asked: Asked, service: Service) -> Facts:
-    """A service: what it is, where it leads, who may come and why."""
-    from portgen.plan import why
+    """A service: what it is, where it leads, who may come and why, whom it calls and who calls it."""
+    from portgen.plan import of_plan, why
+    from portgen.plan.facts import Key
 
     status: str = service.status
     if service.assigned:
@@ -83,6 +86,12 @@ def of_service(asked: Asked, service: Service) -> Facts:
                 name = f"reach {', '.join(port.short for port in way.ports)}"
             yield from _why(asked, name, way, said)
     yield from _healths(service)
+    name = "calls"
+    for call in service.calls:
+        yield name, _call(call)
+        name = ""
+    callers = of_plan.callers(asked.plan).get(Key(service.host, service.name), ())
+    yield "called by", listed(callers, MOST_CALLERS)
     yield "schedule", service.schedule
     yield "unit", service.unit
     yield "notes", " ".join((service.notes or "").split())
@@ -96,6 +105,17 @@ def _healths(service: Service) -> Facts:
             yield "health", port.health
         elif port.health != service.health:
             yield f"health {port.endpoint.short}", port.health
+
+
+def _call(call: Call) -> str:
+    """`api-server at localhost:5400`."""
+    end = call.first
+    shown = call.name
+    if end.where:
+        shown += f" at {end.where}"
+    if end.doubt:
+        shown += f" ({end.doubt})"
+    return shown
 
 
 def _owner(plan: Plan, service: Service) -> Project:

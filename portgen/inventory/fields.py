@@ -95,6 +95,9 @@ _SERVICE = {
         "forwarder: seconds, or `90s`, `5m`, `1h`; 7 days at most.",
         "300 seconds; udp: 60",
     ),
+    "uses": Field(
+        "The services that it calls: a list of names of this host, or `HOST/SERVICE`; 64 at most."
+    ),
     "schedule": Field("When it runs, for a service without a port: one printable line."),
     "unit": Field(
         "The systemd unit that runs it, with `via: process` or without a port: `backup.timer`."
@@ -115,6 +118,7 @@ OF_DEFAULTS = (
     "health",
     "timeout",
     "status",
+    "uses",
     "assigned",
 )
 
@@ -205,7 +209,8 @@ FIELDS: dict[str, dict[str, Field]] = {
         "defaults": Field(
             "What its services have where they don't say otherwise: any of "
             + ", ".join(f"`{name}`" for name in OF_DEFAULTS)
-            + ". A service's `null` cancels `bind`, `allow`, `route`, `health`, `timeout` or `assigned`.",
+            + ". A service's `null` cancels `bind`, `allow`, `route`, `health`, `timeout`, `uses` or "
+            "`assigned`.",
         ),
         "services": Field("Its services, by name. A name is unique on a host."),
     },

@@ -33,12 +33,14 @@ from portgen.inventory.values import (
     Size,
     Text,
     UnitName,
+    Used,
     Value,
 )
 
 Protocol = Literal["http", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
 Via = Literal["socat", "docker", "host", "process"]
+Uses = Annotated[list[Used], Meta(max_length=64)]
 Upstream = Literal["port", "address"]
 
 
@@ -138,6 +140,7 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     health: HealthPath | UnsetType | None = UNSET
     timeout: Duration | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
+    uses: Uses | UnsetType = UNSET
     assigned: Date | UnsetType | None = UNSET
 
 
@@ -160,6 +163,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     address: HostAddress | None = None
     to: Destination | None = None
     compose_service: ComposeName | None = None
+    uses: Uses | UnsetType | None = UNSET
     timeout: Duration | UnsetType | None = UNSET
     schedule: Text | None = None
     unit: UnitName | None = None

@@ -149,6 +149,14 @@ Allowed = Annotated[
         description="`any`, a zone, a project, or a CIDR",
     ),
 ]
+Used = Annotated[
+    str,
+    Meta(
+        pattern=rf"^([a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*{END}",
+        max_length=511,
+        description="A service of the same host, or HOST/SERVICE",
+    ),
+]
 Directive = Annotated[
     str,
     Meta(

@@ -171,12 +171,13 @@ Words = dict[str, tuple[str, frozenset[str]]]
 
 class Facts(NamedTuple):
     """Everything at one point in time. `words` names sources as the inventory does: zones and
-    projects by their CIDRs."""
+    projects by their CIDRs. `callers`: who calls a service, by the names that its host has for them."""
 
     services: dict[Key, Service]
     nginx: dict[str, Nginx]
     networks: dict[Key, Network]
     words: dict[str, Words]
+    callers: dict[Key, tuple[str, ...]]
 
 
 def by_port(

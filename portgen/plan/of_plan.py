@@ -66,7 +66,20 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
         for override in host.overrides:
             if override.network is not None:
                 networks[Key(host.name, override.network.name)] = _network(override.network)
-    return Facts(services, {host.name: _nginx(host) for host in plan.hosts}, networks, words(plan))
+    nginx = {host.name: _nginx(host) for host in plan.hosts}
+    return Facts(services, nginx, networks, words(plan), callers(plan))
+
+
+def callers(plan: Plan) -> dict[Key, tuple[str, ...]]:
+    """Who calls each service."""
+    found: dict[Key, tuple[str, ...]] = {}
+    for host in plan.hosts:
+        for use in host.uses:
+            call = use.call
+            if call.host == host.name:
+                key = Key(call.host, call.service)
+                found[key] = (*found.get(key, ()), use.caller_from(call.host))
+    return found
 
 
 def words(plan: Plan) -> dict[str, Words]:
@@ -137,6 +150,7 @@ def _described(service: PlannedService) -> dict[str, str]:
         "purpose": service.purpose,
         "health": service.health,
         "schedule": service.schedule,
+        "uses": ", ".join(call.name for call in service.calls),
         "unit": service.unit,
         "assigned": service.assigned,
         "notes": service.notes,

@@ -12,6 +12,8 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
+from portgen.plan import calling
+from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, networks_of
 from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6
 from portgen.plan.reach import Reach
@@ -31,6 +33,7 @@ from portgen.plan.types import (
     Project,
     Server,
     Service,
+    plain_name,
 )
 
 
@@ -47,17 +50,27 @@ def make(inventory: model.Inventory) -> Plan:
         joined = networks.get(name, Joined())
         planned = project_of(inventory, name, project, joined, sources[host])
         projects.append(planned)
-        by_host.setdefault(host, []).append(planned)
+    names = {name: _name_of(name, host) for name, host in inventory.hosts.items()}
+    projects = calling.resolved(projects, names)
+    for planned in projects:
+        by_host.setdefault(planned.host, []).append(planned)
+    uses = calling.uses(projects)
     hosts = []
     for name, entry in inventory.hosts.items():
         meaning = sources.get(name) or Sources(inventory, name)
         is_alone = len(inventory.hosts) == 1
-        hosts.append(_host(name, entry, by_host.get(name, []), meaning, is_alone))
+        host_uses = [use for use in uses if name in (use.host, use.call.host)]
+        hosts.append(_host(name, entry, by_host.get(name, []), meaning, host_uses, is_alone))
     return Plan(tuple(hosts), tuple(projects))
 
 
 def _host(
-    name: str, host: model.Host, projects: list[Project], sources: Sources, is_alone: bool
+    name: str,
+    host: model.Host,
+    projects: list[Project],
+    sources: Sources,
+    uses: list[Use],
+    is_alone: bool,
 ) -> Host:
     server = None
     bindings: list[Binding] = []
@@ -96,25 +109,30 @@ def _host(
         overrides=tuple(overrides),
         bindings=tuple(bindings),
         projects=tuple(projects),
+        uses=tuple(uses),
         is_alone=is_alone,
         key_path=key_paths.host(name),
     )
+
+
+def _name_of(name: str, host: model.Host) -> str:
+    """By which name other hosts find it: nginx's first that is not a pattern, or the inventory's."""
+    if host.nginx is None:
+        return name
+    return plain_name(_names(_written_names(host.nginx))) or name
 
 
 # --- nginx ----------------------------------------------------------------------------------------
 
 
 def _server(host: str, nginx: model.Nginx, reach: Reach) -> Server:
-    names = nginx.server_name or []
-    if isinstance(names, str):
-        names = [names]
     listen_tls = nginx.listen_tls or None
     certificate = key = None
     if nginx.tls is not None:
         listen_tls = listen_tls or 443
         certificate, key = nginx.tls.certificate, nginx.tls.key
     return Server(
-        names=_names(names),
+        names=_names(_written_names(nginx)),
         upstream=nginx.upstream,
         allow=tuple(nginx.allow),
         reach=reach,
@@ -124,6 +142,11 @@ def _server(host: str, nginx: model.Nginx, reach: Reach) -> Server:
         certificate_key=key,
         key_path=key_paths.nginx(host),
     )
+
+
+def _written_names(nginx: model.Nginx) -> list[str]:
+    names = nginx.server_name or []
+    return [names] if isinstance(names, str) else names
 
 
 def _names(written: list[str]) -> tuple[str, ...]:

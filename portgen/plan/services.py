@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeVar
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
@@ -109,6 +109,7 @@ class _Services:
             leads_somewhere = address is not None or service.to is not None
             if via == "socat" and ports and leads_somewhere:
                 units = _units(name, ports)
+        uses, uses_path = self._uses(service, path)
         assigned = own_or(service.assigned, self.defaults.assigned)
         return Service(
             name=name,
@@ -133,6 +134,9 @@ class _Services:
             timeout=timeout,
             udp_timeout=written_timeout or UDP_TIMEOUT,
             compose_service=service.compose_service or name,
+            uses=uses,
+            uses_path=uses_path,
+            calls=(),  # `calling` finds them when all services are known
             schedule=service.schedule,
             unit=service.unit,
             assigned=str(assigned) if assigned else None,
@@ -156,6 +160,12 @@ class _Services:
         if self.defaults.via:
             return (*self.defaults_path, "via")
         return path
+
+    def _uses(self, service: model.Service, path: KeyPath) -> tuple[tuple[str, ...], KeyPath]:
+        """The services that it calls, and where they are written."""
+        if service.uses is not UNSET:
+            return tuple(service.uses or ()), (*path, "uses")
+        return tuple(self.defaults.uses or ()), (*self.defaults_path, "uses")
 
     # --- addresses --------------------------------------------------------------------------------
 

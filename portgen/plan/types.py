@@ -7,7 +7,7 @@ turns one into a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
+from portgen.plan.calls import Call, Use
 from portgen.plan.places import Places
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
 from portgen.plan.reach import Reach
@@ -62,6 +63,9 @@ class Service(Struct, frozen=True):
     timeout: int  # seconds
     udp_timeout: int  # seconds, of its udp ports
     compose_service: str
+    uses: tuple[str, ...]  # as written
+    uses_path: KeyPath
+    calls: tuple[Call, ...]  # what of that is found; none of a retired service
     schedule: str | None
     unit: str | None  # that somebody else wrote, and that runs it
     assigned: str | None
@@ -356,6 +360,7 @@ class Host(Struct, frozen=True):
     overrides: tuple[Override, ...]
     bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
     projects: tuple[Project, ...]  # its own, in the inventory's order
+    uses: tuple[Use, ...]  # the calls that its services make, and those that others make to them
     is_alone: bool  # whether the inventory has no other host
     key_path: KeyPath
 
@@ -398,6 +403,15 @@ class Plan(Struct, frozen=True):
                 if words and place not in seen:
                     seen.add(place)
                     yield place, service.host, words
+
+
+def plain_name(names: Iterable[str]) -> str | None:
+    """The first of nginx's names that is not a pattern: one can type it. One with a dot before it is a
+    name too."""
+    for name in names:
+        if not name.startswith(("*", "_")) and not name.endswith("*"):
+            return name.removeprefix(".")
+    return None
 
 
 def has_mapping(via: str) -> bool:

@@ -40,7 +40,8 @@ class Difference(TypedDict):
 
 class ServiceChange(TypedDict):
     """What happens to one service: in words, and fact by fact. `was`: its name before, where that
-    is another one."""
+    is another one. `called_by`: who calls it and has to find it again, since it moves, leaves or
+    changes what it is."""
 
     kind: Literal["added", "removed", "renamed", "moved", "swapped", "changed"]
     host: str
@@ -49,6 +50,7 @@ class ServiceChange(TypedDict):
     title: str
     words: list[str]
     differences: list[Difference]
+    called_by: list[str]
     summary: str
 
 

@@ -44,7 +44,8 @@ class Changed(NamedTuple):
 
     `was`: its key before, where that is another one. `moves`: the port that it has now -> the one
     that it was before. `partner`: the title of the service that it
-    exchanges ports with. `rules`: those of its firewall rules that change.
+    exchanges ports with. `rules`: those of its firewall rules that change. `callers`: who calls it,
+    before or after, and has to find it again.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Changed(NamedTuple):
     partner: str | None
     rules: Own
     differences: tuple[Difference, ...]
+    callers: tuple[str, ...]
 
     @property
     def host(self) -> str:
@@ -133,7 +135,7 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     rules = firewall.changes(before, after)
     return Review(
         exposures=tuple(exposure.of(pairs, before, after)),
-        services=tuple(_services(pairs, rules)),
+        services=tuple(_services(pairs, rules, before, after)),
         nginx=tuple(_nginx(before, after, rules)),
         networks=tuple(_networks(before, after)),
         steps=tuple(steps.plan(before, after, rules)),
@@ -173,7 +175,9 @@ def _at_another_address(changed: Changed) -> Container | None:
     return new
 
 
-def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
+def _services(
+    pairs: Iterable[Pair], rules: Rules, before: Facts, after: Facts
+) -> Iterator[Changed]:
     partners = match.swaps(pairs)
     compared = 0
     for pair in pairs:
@@ -198,7 +202,24 @@ def _services(pairs: Iterable[Pair], rules: Rules) -> Iterator[Changed]:
             partner,
             rules.of(keys),
             tuple(found),
+            _touched(pair, before, after),
         )
+
+
+def _touched(pair: Pair, before: Facts, after: Facts) -> tuple[str, ...]:
+    """Who calls a service that is not where it was, or no longer what it was."""
+    old, new = pair.before, pair.after
+    if old is None or pair.old is None:
+        return ()
+    stays = new is not None and pair.new == pair.old
+    if stays and new is not None:
+        stays = (old.ports, old.via, old.status) == (new.ports, new.via, new.status)
+    if stays:
+        return ()
+    callers = set(before.callers.get(pair.old, ()))
+    if pair.new is not None:
+        callers.update(after.callers.get(pair.new, ()))
+    return tuple(sorted(callers))
 
 
 def differences(before: Service | None, after: Service | None) -> list[Difference]:

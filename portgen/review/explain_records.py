@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from portgen.plan import registry, types, why
+from portgen.plan import of_plan, registry, types, why
+from portgen.plan.facts import Key
 from portgen.review import records, why_words
 
 if TYPE_CHECKING:
     from portgen.files import origin
-    from portgen.plan import spans
+    from portgen.plan import calls, spans
     from portgen.review.record_types import (
+        Call,
         Cause,
         Explain,
         Group,
@@ -45,6 +47,7 @@ class Subjects:
         self.plan = plan
         self.at = at
         self.out = out
+        self.callers = of_plan.callers(plan)
         self.services: list[Service] = []
         self.projects: list[Project] = []
         self.groups: list[Group] = []
@@ -123,6 +126,8 @@ class Subjects:
                 "unit": None,
                 "assigned": None,
                 "notes": None,
+                "calls": [],
+                "called_by": [],
                 "why": [self._way(why.of_nginx(self.plan, host, server))],
                 "place": records.place(self.at(server.key_path)),
                 "generated": self._lines(generated),
@@ -170,6 +175,8 @@ class Subjects:
                 "unit": service.unit,
                 "assigned": service.assigned,
                 "notes": service.notes,
+                "calls": [_call(call) for call in service.calls],
+                "called_by": list(self.callers.get(Key(service.host, service.name), ())),
                 "why": [self._way(way) for way in why.of_service(self.plan, service)],
                 "place": records.place(self.at(service.key_path)),
                 "generated": self._lines(generated),
@@ -283,6 +290,16 @@ class Subjects:
                 {"file": file, "first": lines.first, "last": lines.last, "text": lines.text}
             )
         return found
+
+
+def _call(call: calls.Call) -> Call:
+    end = call.first
+    return {
+        "host": call.host,
+        "service": call.service,
+        "at": end.where or None,
+        "doubt": end.doubt or None,
+    }
 
 
 def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:

@@ -28,7 +28,6 @@ from portgen.plan.facts import (
     Service,
     Unit,
     Upstream,
-    Words,
     by_port,
     port_of,
 )
@@ -145,8 +144,8 @@ def between(
     old = _parts(((change.path, change.before) for change in changes), names)
     new = _parts(((change.path, change.after) for change in changes), names)
     stated: _Stated = {}
-    before = _facts({**same, **old}, keys, planned.words, stated)
-    after = _facts({**same, **new}, keys, planned.words, stated)
+    before = _facts({**same, **old}, keys, planned, stated)
+    after = _facts({**same, **new}, keys, planned, stated)
     for facts in (before, after):
         for key, service in facts.services.items():
             if service.title is None and key in planned.services:
@@ -228,9 +227,8 @@ class _Gathered:
 _Stated = dict[tuple[str, str], tuple[Mapping[str, str], list[Statement]]]
 
 
-def _facts(
-    texts: Mapping[str, str], keys: Collection[Key], known: dict[str, Words], stated: _Stated
-) -> Facts:
+def _facts(texts: Mapping[str, str], keys: Collection[Key], known: Facts, stated: _Stated) -> Facts:
+    """`known`: what no file says, by what names sources go and who calls whom."""
     grouped: dict[tuple[str, str], dict[str, str]] = {}
     for full in sorted(texts):
         host, _, path = full.partition("/")
@@ -250,7 +248,7 @@ def _facts(
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
         elif key in keys and (found.facts or found.other):
             described[key] = _service(found)
-    return Facts(described, hosts, gathered.networks, known)
+    return Facts(described, hosts, gathered.networks, known.words, known.callers)
 
 
 class _Marked:

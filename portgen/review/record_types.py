@@ -128,6 +128,16 @@ class Way(TypedDict):
     causes: list[Cause]
 
 
+class Call(TypedDict):
+    """A service that another one uses; `at`: where the caller finds it, such as `localhost:5400`;
+    null where that is not known. `doubt`: why a call may not arrive, in words."""
+
+    host: str
+    service: str
+    at: str | None
+    doubt: str | None
+
+
 class Service(TypedDict):
     """A service, or nginx itself. `address` and `routes`: as rendered, of a planned service as they
     will be; of a retired one none."""
@@ -150,6 +160,8 @@ class Service(TypedDict):
     unit: str | None
     assigned: str | None
     notes: str | None
+    calls: list[Call]
+    called_by: list[str]
     why: list[Way]
     place: Place
     generated: list[Lines]

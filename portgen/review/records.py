@@ -303,5 +303,6 @@ def _service_change(changed: compare.Changed, found: compare.Review) -> ServiceC
         "title": changed.title,
         "words": list(words.service(changed, found.names)),
         "differences": differences,
+        "called_by": list(changed.callers),
         "summary": words.line(changed, found.names),
     }

@@ -14,6 +14,7 @@ from portgen.plan.facts import Container, Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT
 from portgen.plan.types import has_mapping
+from portgen.problem import listed
 from portgen.review import match
 from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
@@ -21,6 +22,8 @@ from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
 
 Names = Mapping[str, Words]
+
+MOST_CALLERS = 8  # of a service, that are named
 
 _COUNTED: dict[Kind, tuple[str, str]] = {
     "moved": ("moves", "move"),
@@ -97,6 +100,8 @@ def service(changed: Changed, names: Names) -> list[str]:
     parts += _rules(changed.rules, left.host, changed.host, names)
     parts += _container(changed)
     parts += _units(before, now)
+    if changed.callers:
+        parts.append(f"called by {listed(changed.callers, MOST_CALLERS)}")
     return parts or ["changes"]
 
 
@@ -216,7 +221,9 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
         yield f'was titled "{before.title}"'
     yield from _routes(before, now)
     for name, old, new in changed.differences:
-        if name.partition(".")[0] not in _ELSEWHERE:
+        if name == "described.uses":
+            yield from _uses(old, new)
+        elif name.partition(".")[0] not in _ELSEWHERE:
             fact = name.removeprefix("described.")
             yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
     yield from _unit_settings(changed, before, now)
@@ -227,6 +234,14 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     for path in sorted({*before.other, *now.other}):
         if before.other.get(path) != now.other.get(path):
             yield f"changes in {path}"
+
+
+def _uses(old: str | None, new: str | None) -> Iterator[str]:
+    before, now = ((text or "").split(", ") for text in (old, new))
+    for verb, names, others in (("now calls", now, before), ("no longer calls", before, now)):
+        found = [name for name in names if name and name not in others]
+        if found:
+            yield f"{verb} {listed(found, MOST_CALLERS)}"
 
 
 def _guard_rules(service: Service) -> tuple[str, ...]:

@@ -48,6 +48,57 @@ def test_ports_that_come_and_go_are_named() -> None:
     assert said(several, MOVE)[0] == "releases port 5055"
 
 
+CALLS = """\
+version: 1
+hosts: {box: {}, es: {}}
+projects:
+  hub:
+    host: box
+    ports: 5400-5499
+    services:
+      api: {title: API, port: 5400, via: process}
+      web: {title: Web, port: 5401, via: process, uses: [api]}
+  data:
+    host: es
+    services:
+      job: {title: Job, uses: [box/api]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("port: 5400", "port: 5410"),
+        ("port: 5400", "port: 5400, status: planned"),
+        ("port: 5400", "ports: [5400, 5402]"),
+        ("port: 5400, via: process", "port: 5400, via: host"),
+    ],
+)
+def test_a_service_that_is_not_what_it_was_names_those_who_call_it(old: str, new: str) -> None:
+    assert said(CALLS, CALLS.replace(old, new))[-1] == "called by es/job, web"
+
+
+def test_one_that_leaves_names_them_too_and_they_say_that_they_call_it_no_more() -> None:
+    after = CALLS.replace("      api: {title: API, port: 5400, via: process}\n", "")
+    found = by_plans(CALLS, after)
+    lines = [words.line(changed, found.names) for changed in found.services]
+    assert lines == [
+        "API is removed from 5400; called by es/job, web",
+        "Web no longer calls api",
+        "Job no longer calls box/api",
+    ]
+
+
+def test_what_stays_where_it_is_touches_nobody() -> None:
+    assert said(CALLS, CALLS.replace("title: API", "title: The API")) == ['was titled "API"']
+
+
+def test_a_new_call_is_the_caller_s_line_alone() -> None:
+    other = CALLS.replace("uses: [api]", "uses: []")
+    assert said(other, CALLS) == ["now calls api"]
+    assert said(CALLS, other) == ["no longer calls api"]
+
+
 def test_the_unit_that_runs_a_service_is_a_fact_of_it() -> None:
     before = MOVE.replace("port: 5001}", "port: 5001, via: process, unit: old.service}")
     assert said(before, before.replace("old.service", "new.service")) == [

@@ -21,10 +21,12 @@ from portgen.plan.types import LISTENERS, Host, Project, Server
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,
+    Called,
     Free,
     Held,
     Known,
     Way,
+    called_services,
     held_ports,
     nginx_ports,
 )
@@ -72,6 +74,7 @@ def guide(host: Host, url: str | None, known: list[Known], free: Free) -> dict[s
         "free": free_rows,
         "log": _log_rows(known, titles),
         "portless": [_portless_row(one) for one in by_name if not one.service.ports],
+        "calls": [_called_row(called) for called in called_services(host)],
         "conflicts": list(_conflict_rows(host, held)),
         "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
         "guards": list(_guard_lines(host)),
@@ -217,6 +220,14 @@ def _portless_row(one: Known) -> str:
     if service.unit is not None:
         when = code(service.unit) if service.schedule is None else f"{when}, {code(service.unit)}"
     return f"| **{one.title}** `{service.name}` | {when} | {one.purpose} | {service.status} |"
+
+
+def _called_row(called: Called) -> str:
+    where = code(called.where) if called.where else NONE
+    if called.doubt:
+        where += f" ({text(called.doubt)})"
+    callers = ", ".join(map(code, called.callers))
+    return f"| **{text(called.title)}** `{called.name}` | {where} | {callers} |"
 
 
 def _conflict_rows(host: Host, held: Iterable[Held]) -> Iterator[str]:

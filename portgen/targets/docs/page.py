@@ -12,9 +12,11 @@ from portgen.plan.ports import Endpoint, Transport
 from portgen.plan.registry import contested, owned_parts
 from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
+    Called,
     Free,
     Known,
     Way,
+    called_services,
     direct_name,
     is_direct,
     nginx_ports,
@@ -74,6 +76,15 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
         for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
     )
     return encoded(lines)
+
+
+def calls(host: Host) -> list[tuple[str, str, bool, list[Called]]]:
+    """Who calls whom: each service that is called, by its name and title, whether it is on this host,
+    and where its callers find it."""
+    by_name: dict[str, list[Called]] = {}
+    for called in called_services(host):
+        by_name.setdefault(called.name, []).append(called)
+    return [(name, some[0].title, some[0].here, some) for name, some in by_name.items()]
 
 
 def encoded(lines: list[Any]) -> str:

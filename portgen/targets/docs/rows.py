@@ -15,7 +15,7 @@ from urllib.parse import quote
 from portgen.markdown import text
 from portgen.plan.ports import PlannedPort, Transport
 from portgen.plan.routes import Route
-from portgen.plan.types import NGINX, Host, Server, Service
+from portgen.plan.types import NGINX, Host, Server, Service, plain_name
 
 NONE = "-"  # an empty cell
 PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
@@ -49,6 +49,17 @@ class Known(NamedTuple):
     ways: tuple[Way, ...]
 
 
+class Called(NamedTuple):
+    """A service that others use, where they find it, and who they are. `here`: it is on this host."""
+
+    name: str
+    title: str
+    here: bool
+    where: str  # "" where nobody knows
+    doubt: str
+    callers: tuple[str, ...]
+
+
 class Held(NamedTuple):
     """A port that a service holds, whether it is its first, and the unit that forwards it."""
 
@@ -68,7 +79,7 @@ class Held(NamedTuple):
 def base_url(server: Server) -> str | None:
     """Where a visitor's browser finds this nginx, without a slash at the end: by its first name
     that is not a pattern. One with a dot before it is a name too."""
-    name = _first_name(server)
+    name = plain_name(server.names)
     if name is None:
         return None
     scheme, port, usual = (
@@ -77,19 +88,12 @@ def base_url(server: Server) -> str | None:
     return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
 
 
-def _first_name(server: Server) -> str | None:
-    for name in server.names:
-        if not re.search(r"^[*_]|\*$", name):
-            return name.removeprefix(".")
-    return None
-
-
 def direct_name(host: Host) -> str:
     """The name by which a visitor's browser may find the host itself, past nginx: nginx's first
     name that is not a pattern; without one, the name that the inventory gives the host."""
     name = None
     if host.server is not None:
-        name = _first_name(host.server)
+        name = plain_name(host.server.names)
     return name or host.name
 
 
@@ -133,6 +137,23 @@ def with_units(service: Service) -> Iterator[tuple[PlannedPort, str | None]]:
 
 def nginx_ports(host: Host) -> list[int]:
     return [binding.port for binding in host.bindings if binding.kind == NGINX]
+
+
+def called_services(host: Host) -> list[Called]:
+    """Who calls whom on a host: a row for each service that is called and each place where callers
+    find it. Services of another host are named as `HOST/SERVICE`."""
+    callers: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for use in host.uses:
+        call, end = use.call, use.call.first
+        name = call.service
+        if call.host != host.name:
+            name = f"{call.host}/{name}"
+        place = (name, call.title, "#" if call.host == host.name else "", end.where, end.doubt)
+        callers.setdefault(place, []).append(use.caller_from(host.name))
+    found = []
+    for (name, title, here, where, doubt), names in sorted(callers.items()):
+        found.append(Called(name, title, bool(here), where, doubt, tuple(names)))
+    return found
 
 
 def _quoted(path: str) -> str:

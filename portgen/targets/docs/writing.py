@@ -30,7 +30,8 @@ def pages(host: Host) -> Iterator[Page]:
             free[project.name, group] = space.free(project, group)
     values = guide.guide(host, url, known, free)
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)
-    values = {"host": host, "data": page.data(host, url, known, free)}
+    data = page.data(host, url, known, free)
+    values = {"host": host, "data": data, "calls": page.calls(host)}
     yield Page("docs/ports.html", "docs/ports.html.j2", values)
 
 

@@ -203,6 +203,59 @@ def test_a_service_without_a_port_has_its_schedule(seed: Pages) -> None:
     ]
 
 
+CALLS = b"""\
+version: 1
+hosts: {here: {}, there: {}}
+projects:
+  wall:
+    host: here
+    ports: 5000-5009
+    network: {name: wall, subnet: 172.30.0.0/24}
+    services:
+      web: {title: "<Web> & more", port: 5000, uses: [cache, api, there/far]}
+      cache: {port: 5001, uses: [web]}
+      shop: {port: 5002, uses: [api]}
+  hub:
+    host: here
+    services:
+      api: {title: API, port: 5400, via: process, uses: [cache]}
+  data:
+    host: there
+    services:
+      far: {title: Far, port: 5432, via: process, uses: [here/api]}
+"""
+
+
+def test_who_calls_whom_is_a_table_by_where_callers_find_it() -> None:
+    found = pages(CALLS)
+    rows = [cells(row) for row in section(found.guide, "## Who calls whom")[4:]]
+    assert rows == [
+        [
+            "**API** `api`",
+            "`172.30.0.1:5400` (no allow: only if ufw's default lets it in)",
+            "`shop`, `web`",
+        ],
+        ["**API** `api`", "`here:5400`", "`there/far`"],
+        ["**cache** `cache`", "`cache:5001`", "`web`"],
+        ["**cache** `cache`", "`localhost:5001`", "`api`"],
+        ["**Far** `there/far`", "`there:5432`", "`web`"],
+        ["**\\<Web> & more** `web`", "`web:5000`", "`cache`"],
+    ]
+
+
+def test_the_page_has_a_card_for_each_that_is_called() -> None:
+    page = pages(CALLS).page
+    assert '<a href="#api">API</a></h3> <span class="range">api</span>' in page
+    assert '<dt class="mono">localhost:5001</dt><dd>api</dd>' in page
+    assert "<h3>Far</h3>" in page
+    assert "&lt;Web&gt; &amp; more</a>" in page
+
+
+def test_without_calls_the_pages_have_no_word_of_them(seed: Pages) -> None:
+    without = pages((EVERYTHING / "inventory.yaml").read_bytes())
+    assert "calls whom" not in without.guide + without.page
+
+
 def test_the_unit_that_runs_a_service_is_named() -> None:
     text = b"""\
 version: 1
