@@ -1,6 +1,6 @@
   // --- what the index is about ----------------------------------------------------------------------------------------
   // The data's lines: the hosts, then a line for each port of a service. Everything is shown as text, never as markup.
-  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "ways", "direct"];
+  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "ways", "direct", "bind"];
   const lines = readData();
   const hosts = new Map(lines.filter((line) => !Array.isArray(line)).map((host) => [host.host, host]));
 
@@ -11,11 +11,14 @@
       this.inner = null;
       this.routes = routesOf(this.ways);
     }
+    // The name or address under which a browser finds its port.
+    get machine() { return this.bind ? inUrl(this.bind) : hosts.get(this.host).direct; }
     // As the page of its host writes it: with /tcp only beside its own 53/udp.
     get endpoint() {
       if (this.port === null) return "";
       const both = endpoints.has(this.at("udp")) && endpoints.has(this.at("tcp"));
-      return this.transport === "udp" || both ? `${this.port}/${this.transport}` : `${this.port}`;
+      const number = this.bind ? `${inUrl(this.bind)}:${this.port}` : `${this.port}`;
+      return this.transport === "udp" || both ? `${number}/${this.transport}` : number;
     }
     at(transport) { return `${this.host} ${this.name} ${this.port}/${transport}`; }
     // The row on the page of its host.
@@ -23,7 +26,7 @@
     get link() {
       const route = this.routes.find(({ link }) => link);
       if (route) return route.link;
-      return this.direct ? `http://${hosts.get(this.host).direct}:${this.port}/` : null;
+      return this.direct ? `http://${this.machine}:${this.port}/` : null;
     }
     get named() { return [this.name, this.title, this.purpose].filter(Boolean).join(" ").toLowerCase(); }
     get words() {
@@ -56,7 +59,7 @@
   const linkCell = (row) => {
     const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(hosts.get(row.host).direct, row.port));
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.machine, row.port));
     return tableCell("route", "", ...parts);
   };
   const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },

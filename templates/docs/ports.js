@@ -25,7 +25,6 @@
   const titleOf = (service) => (byName.has(service.project) ? byName.get(service.project).title : "The host itself");
 
   // --- rows: one for each port of a service, and one for a service without ports -------------------------------------------
-  const inUrl = (address) => (address.includes(":") ? `[${address}]` : address);
   const withoutScheme = (url) => url.replace(/^https?:\/\//, "");
   class Row {
     constructor(service, entry) {

@@ -17,6 +17,7 @@
     const isPath = route.base && route.path.startsWith("/") && !route.path.startsWith("//");
     return { ...route, name: route.host + route.path, link: isPath ? route.base + route.path : null };
   });
+  const inUrl = (address) => (address.includes(":") ? `[${address}]` : address);
   const transportOf = (protocol) => (protocol === "udp" ? "udp" : "tcp");
   // The lines of JSON that the page brings along.
   const readData = () => JSON.parse("[" + byId("data").textContent.trim().split("\n").join(",") + "]");

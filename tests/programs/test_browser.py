@@ -102,7 +102,9 @@ projects:
       shop: {title: Store, port: 6000, via: process, allow: [lan]}
       later: {title: Later, port: 6002, via: process, status: planned}
       nightly: {title: Nightly, schedule: daily}
-      resolver: {via: process, ports: [{port: 6003, protocol: tcp}, {port: 6003, protocol: udp}]}
+      resolver:
+        via: process
+        ports: [{port: 6003, protocol: tcp}, {port: 6003, protocol: udp, bind: 10.2.0.5}]
 """
 
 
@@ -532,14 +534,14 @@ def test_the_index_finds_a_service_on_any_host(visit: Callable[..., Page], site:
         "web2 planned": [("web2", "6002")],
         "http://web1.example.com/shop/": [("web1", "6000")],
         "nginx": [("web1", "80")],
-        "resolver": [("web2", "6003/tcp"), ("web2", "6003/udp")],
+        "resolver": [("web2", "6003/tcp"), ("web2", "10.2.0.5:6003/udp")],
     }.items():
         box.fill(query)
         rows = zip(column(page, "host"), column(page, "port"), strict=True)
         assert list(rows) == found, query
     box.fill("")
     page.get_by_role("combobox", name="Host").select_option("web2")
-    assert column(page, "port") == ["–", "6000", "6002", "6003/tcp", "6003/udp"]
+    assert column(page, "port") == ["–", "6000", "6002", "6003/tcp", "10.2.0.5:6003/udp"]
 
 
 def test_a_row_of_the_index_leads_to_the_row_on_its_host(

@@ -140,7 +140,7 @@ def _use_row(entry: Held) -> str:
     container = str(service.documented_container_port(at) or NONE)
     route = ", ".join(map(_route_cell, entry.ways)) or NONE
     return (
-        f"| **{one.title}** `{service.name}` | {entry.port} | {container} | {at.protocol} "
+        f"| **{one.title}** `{service.name}` | {at.endpoint.numbers} | {container} | {at.protocol} "
         f"| {service.via} | {_reach(entry.at)} | {route} | {one.purpose} | {service.status} |"
     )
 

@@ -42,7 +42,7 @@ def values(plan: Plan) -> dict[str, Any]:
 
 
 def _place(row: tuple[Any, ...]) -> tuple[str, str, int, str]:
-    host, name, *_, port, protocol, _reach, _ways, _direct = row
+    host, name, *_, port, protocol, _reach, _ways, _direct, _bind = row
     return host, name, port or 0, protocol or ""
 
 
@@ -103,6 +103,7 @@ def _row(
         reach,
         ways,
         port is not None and is_direct(service, port),
+        port.address if port else "",
     )
 
 
@@ -117,4 +118,4 @@ def _nginx_rows(host: Host) -> Iterator[tuple[Any, ...]]:
             first = False
             about = (NGINX, "The web server, in front of every route", "The host itself", "active")
             reach = str(host.server.reach)
-            yield (host.name, NGINX, *about, anchor, binding.port, "tcp", reach, [], False)
+            yield (host.name, NGINX, *about, anchor, binding.port, "tcp", reach, [], False, "")
