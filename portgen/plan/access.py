@@ -73,7 +73,7 @@ class Accesses:
             return Reach("unguarded", anyone=is_everybody(sources))
         if sources:
             words = []
-            for word in asked.allow:
+            for word in self._sources.words(asked.allow):
                 if served(self._sources.of((word,)), asked.via, asked.bind):
                     words.append(word)
             return Reach("sources", tuple(words), is_everybody(sources))

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 ANY = "any"
+ALL_IPV4, ALL_IPV6 = "0.0.0.0/0", "::/0"  # both together are `any`; one alone is that family only
 # Of a port that portgen neither binds nor opens nor closes.
 UFW_DEFAULT = "whatever ufw's default says"
 
@@ -30,11 +31,17 @@ class Reach(Struct, frozen=True):
     anyone: bool = False  # all of a family, or nearly all
 
     def __str__(self) -> str:
-        if ANY in self.words:
+        if ANY in self.words or {ALL_IPV4, ALL_IPV6} <= set(self.words):
             return "anyone"
-        return ", ".join(self.words) or _REACHED[self.kind]
+        return ", ".join(map(in_words, self.words)) or _REACHED[self.kind]
 
 
+def in_words(source: str) -> str:
+    """A source for people: all of a family has a name that says so."""
+    return _FAMILIES.get(source, source)
+
+
+_FAMILIES = {ALL_IPV4: "anyone by IPv4", ALL_IPV6: "anyone by IPv6"}
 _REACHED = {
     "loopback": "this host",
     "closed": "this host",

@@ -12,10 +12,8 @@ from functools import lru_cache
 
 from portgen.inventory import model, networks
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, is_ipv6
-from portgen.plan.reach import ANY, Reach
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.types import has_mapping
-
-ALL_IPV4, ALL_IPV6 = "0.0.0.0/0", "::/0"  # both together are `any`; one alone is that family only
 
 
 class Sources:
@@ -55,6 +53,13 @@ class Sources:
             return clients
         own = (LOOPBACK, LOOPBACK6) if self._ipv6 else (LOOPBACK,)
         return tuple(dict.fromkeys((*clients, *own)))
+
+    def words(self, allow: Sequence[str]) -> tuple[str, ...]:
+        """The words that let somebody in. Where there is no IPv6, `any` is anyone by IPv4."""
+        words = [word for word in allow if self.of((word,))]
+        if not self._ipv6:
+            words = [ALL_IPV4 if word == ANY else word for word in words]
+        return tuple(words)
 
     def is_all(self, sources: tuple[str, ...]) -> bool:
         """Whether nobody is left out who can come to this host at all."""
@@ -150,6 +155,11 @@ def is_everybody(sources: Iterable[str]) -> bool:
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 
+def comes_by_ipv6(source: str) -> bool:
+    """Whether somebody of a source may come by IPv6."""
+    return source == ANY or is_ipv6(source)
+
+
 def covers_ipv4(sources: Iterable[str]) -> bool:
     """Whether anybody may come by IPv4."""
     return not {ANY, ALL_IPV4}.isdisjoint(sources)
@@ -180,6 +190,6 @@ def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
         return EVERYWHERE
     if not sources:
         return LOOPBACK
-    if any(map(is_ipv6, sources)):
+    if via == "socat" and any(map(comes_by_ipv6, sources)):
         return EVERYWHERE6
     return EVERYWHERE

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from portgen.plan.facts import Facts, Location, Nginx, Route, Service
-from portgen.plan.ports import Endpoint
-from portgen.plan.reach import ANY
+from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import NGINX, has_mapping
-from portgen.review import match
+from portgen.review import match, readings
 from portgen.review.match import Pair, are_led_apart
 
 # nginx's directives by which a location decides who gets in, or where it leads.
@@ -99,18 +99,58 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
     if before is not None:
         moves = pair.moves
     host, name = pair.key
-    for port, sources in now.openings.items():
+    was_let_in: dict[Endpoint, tuple[str, ...]] = {}
+    if before is not None:
+        was_let_in = _let_in(before)
+    for port, sources in _let_in(now).items():
         old = moves.get(port, port)
         had: tuple[str, ...] = ()
         # The same visitors at another port of the container find something else there.
         if before is not None and not _leads_elsewhere(before, now, old, port):
-            had = before.openings.get(old, ())
+            had = was_let_in.get(old, ())
         opened = uncovered(sources, had)
         if opened:
             yield Exposure(host, name, pair.title, port, opened)
         rest = _without(sources, opened)
         if rest and old != port:
             yield Exposure(host, name, pair.title, port, rest, until=old)
+
+
+def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
+    """Who gets in by each port: whom the firewall lets in, by the families on which something
+    listens. A program that binds its port itself may listen on both."""
+    listening: dict[Endpoint, list[str]] = {}
+    for unit in service.units.values():
+        if unit.listen is not None:
+            listening.setdefault(unit.listen, []).append(unit.bind)
+    if service.container is not None:
+        for mapping in service.container.published:
+            for port in readings.container_port(mapping):
+                listening.setdefault(port, []).append(_published_at(mapping))
+    found = {}
+    for port, sources in service.openings.items():
+        addresses = listening.get(port, [EVERYWHERE6])
+        found[port] = sources
+        if not any(map(is_ipv6, addresses)):
+            found[port] = tuple(_by_ipv4(sources))
+    return found
+
+
+def _published_at(mapping: str) -> str:
+    """The host's address of `[::]:5002:5000`; without one docker publishes on each."""
+    address, *ports = mapping.rsplit(":", 2)
+    if len(ports) < 2:
+        return EVERYWHERE6
+    return address.strip("[]")
+
+
+def _by_ipv4(sources: Iterable[str]) -> Iterator[str]:
+    """Those of the sources that come by IPv4."""
+    for source in sources:
+        if source == ANY:
+            yield ALL_IPV4
+        elif not is_ipv6(source):
+            yield source
 
 
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
@@ -219,11 +259,20 @@ def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
         if network is not None:
             known[network.version].append(network)
     larger = {version: list(ipaddress.collapse_addresses(some)) for version, some in known.items()}
-    found = []
-    for source in sources:
+
+    def is_new(source: str) -> bool:
         network = _network(source)
-        if network is None or not any(map(network.subnet_of, larger[network.version])):
-            found.append(source)
+        return network is None or not any(map(network.subnet_of, larger[network.version]))
+
+    found: list[str] = []
+    for source in sources:
+        families = [source]
+        if source == ANY:
+            families = list(filter(is_new, (ALL_IPV4, ALL_IPV6)))
+        if len(families) == 2:  # each of them
+            found.append(ANY)
+        else:
+            found += filter(is_new, families)
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from portgen.plan.facts import Facts, Key
 from portgen.plan.ports import Endpoint
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import NGINX
 
 
@@ -62,6 +63,7 @@ _Place = tuple[str, Endpoint, str]  # host, port, source: what makes two rules t
 def changes(before: Facts, after: Facts) -> Rules:
     """Of all services and of nginx itself."""
     old, new = _owners(before), _owners(after)
+    old, new = _by_family(old, new), _by_family(new, old)
     found = Rules({}, {}, {})
     for place, name in new.items():
         if place not in old:
@@ -84,6 +86,18 @@ def _owners(facts: Facts) -> dict[_Place, str]:
             for source in sources:
                 owners[key.host, port, source] = key.name
     return owners
+
+
+def _by_family(owners: dict[_Place, str], others: dict[_Place, str]) -> dict[_Place, str]:
+    """`any` is a rule for each family: where the other side has one of them alone, that one stays."""
+    found = {}
+    for (host, port, source), name in owners.items():
+        families = [(host, port, family) for family in (ALL_IPV4, ALL_IPV6)]
+        if source == ANY and any(place in others for place in families):
+            found.update(dict.fromkeys(families, name))
+        else:
+            found[host, port, source] = name
+    return found
 
 
 def _add_source(ports: Ports, rule: Rule) -> None:

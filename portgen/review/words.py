@@ -12,7 +12,7 @@ from typing import Any
 
 from portgen.plan.facts import Container, Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
-from portgen.plan.reach import UFW_DEFAULT
+from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
 from portgen.problem import listed
 from portgen.review import match
@@ -71,7 +71,7 @@ def sources(some: Iterable[str], host: str, names: Names) -> str:
             whole[all_of_it] = all_of_it <= given
         if not whole[all_of_it]:
             word = source
-        found[word] = None
+        found[in_words(word)] = None
     return ", ".join(found) or "nobody"
 
 

@@ -63,7 +63,7 @@ def test_documentation_comes_last_and_is_shown_only_when_asked_for(
 ) -> None:
     (rendered / "inventory.yaml").write_text(CHANGED)
     short, whole = portgen("render", "--check").out, portgen("render", "--check", "-v").out
-    assert "box/docs/PORTS.md: documentation, 10 lines change; -v shows them\n" in short
+    assert "box/docs/PORTS.md: documentation, 11 lines change; -v shows them\n" in short
     assert "box/docs/ports.html: documentation, 3 lines change; -v shows them\n" in short
     assert "+++ b/box/docs/" not in short
     for shown in (short, whole):

@@ -61,7 +61,7 @@ REACH = {
     "on-host-lan": "lan",
     "program": UFW,
     "everybody": "anyone",
-    "family": "0.0.0.0/0",
+    "family": "anyone by IPv4",
     "local": "this host",
     "local-program": UFW,
     "locked": "this host",

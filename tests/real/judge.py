@@ -126,12 +126,13 @@ class State:
         if source.kind == "container" and service.via == "docker":
             return False  # docker keeps its networks apart
         if door.family == "IPv6":
-            # The stand-ins of processes listen on it; a forwarder does where `allow` names an IPv6 network.
+            # The stand-ins of processes listen on it; a forwarder does where `allow` lets in
+            # anybody by IPv6.
             words = {
                 net for word in service.allow for net in self.declared.zones.get(word, (word,))
             }
             return service.via == "process" or (
-                service.via == "socat" and any(":" in word for word in words)
+                service.via == "socat" and any(":" in word or word == "any" for word in words)
             )
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portgen.review import exposure, words
-from tests.review.reviewed import CASES, by_plans, case_of, texts
+from tests.review.reviewed import CASES, by_hand, by_plans, case_of, texts
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,11 @@ from tests.review.reviewed import CASES, by_plans, case_of, texts
         (("any",), (), ("any",)),
         (("10.0.0.0/8",), ("any",), ()),
         (("any",), ("10.0.0.0/8",), ("any",)),
+        (("any",), ("0.0.0.0/0",), ("::/0",)),
+        (("any",), ("::/0", "10.0.0.0/8"), ("0.0.0.0/0",)),
+        (("any",), ("::/0", "0.0.0.0/1", "128.0.0.0/1"), ()),
+        (("0.0.0.0/0", "::/0"), ("any",), ()),
+        (("0.0.0.0/0",), ("::/0",), ("0.0.0.0/0",)),
         (("10.1.0.0/16",), ("10.0.0.0/8",), ()),
         (("10.0.0.0/8",), ("10.1.0.0/16",), ("10.0.0.0/8",)),
         (("10.0.0.0/8",), ("10.0.0.0/9", "10.128.0.0/9"), ()),
@@ -71,3 +76,18 @@ def test_raw_directives_are_reported_where_they_may_decide_access(
     assert exposed == (
         ["/figures/ through nginx, with other raw directives (check them)"] if told else []
     )
+
+
+def test_a_listener_that_takes_ipv6_as_well_lets_that_family_in() -> None:
+    """As after an upgrade of portgen: the firewall's rule was for both families all the time, and the unit
+    listened on IPv4."""
+    inventory = case_of("opened-to-any").with_name("after.yaml").read_text()
+    path = "box/systemd/portgen-figures.service"
+
+    def for_ipv4(text: str) -> str:
+        return text.replace("TCP6-LISTEN", "TCP4-LISTEN").replace("[::],ipv6only=0", "0.0.0.0")
+
+    review = by_hand(inventory, path, for_ipv4)
+    assert [words.exposure(found, review.names) for found in review.exposures if found.new] == [
+        "Figures: 5001/tcp to anyone by IPv6"
+    ]
