@@ -108,6 +108,8 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         inventory["hosts"][host] = {"zones": zones, "reserved": [22]}
         if draw(st.booleans()):
             inventory["hosts"][host]["nginx"] = draw(_nginx())
+    # Only nginx's own host can have a site.
+    sited = all("nginx" in host for host in inventory["hosts"].values())
     for number, project in enumerate(projects):
         inventory["projects"][project] = {
             "title": draw(_texts(hostile=False)),
@@ -124,7 +126,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     for service in services:
         project = draw(st.sampled_from(projects))
         inventory["projects"][project]["services"][service] = draw(
-            _service(free[project], projects)
+            _service(free[project], projects, sited)
         )
     _use_each_other(draw, inventory)
     return inventory
@@ -176,11 +178,21 @@ def _nginx(draw: st.DrawFn) -> dict[str, Any]:
             )
         )
         if draw(st.booleans()):
-            nginx["tls"] = {
-                "certificate": "/etc/ssl/" + draw(_texts(hostile=False)),
-                "key": "/etc/ssl/" + draw(_texts(hostile=False)),
-            }
+            nginx["tls"] = _tls(draw)
+    site = {"listen": 8080, "listen_tls": 8443, "tls": _tls(draw)}
+    nginx["sites"] = draw(
+        st.sampled_from(
+            [{}, {"s.example.com": {}}, {"s.example.com": site}, {"s.example.com": {"tls": None}}]
+        )
+    )
     return nginx
+
+
+def _tls(draw: st.DrawFn) -> dict[str, str]:
+    return {
+        "certificate": "/etc/ssl/" + draw(_texts(hostile=False)),
+        "key": "/etc/ssl/" + draw(_texts(hostile=False)),
+    }
 
 
 def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
@@ -201,7 +213,7 @@ def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
 
 
 @st.composite
-def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]:
+def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> dict[str, Any]:
     service: dict[str, Any] = {
         "title": draw(_texts(hostile=False)),
         "via": draw(st.sampled_from(["socat", "docker", "host", "process"])),
@@ -259,9 +271,14 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str]) -> dict[str, Any]
                 )
             ),
         }
-        more = draw(
-            st.sampled_from([[], ["/o/more/{name}/"], [{"path": "/z/{name}/", "strip": False}]])
-        )
+        choices: list[list[Any]] = [
+            [],
+            ["/o/more/{name}/"],
+            [{"path": "/z/{name}/", "strip": False}],
+        ]
+        if sited:
+            choices.append([{"host": "s.example.com", "path": "/s/{name}/"}])
+        more = draw(st.sampled_from(choices))
         service["route"] = [own, *more] if more else own
     return service
 
@@ -304,6 +321,9 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             {"path": "/", "allow": ["six-zone"]},
             {"path": "/d/x/", "allow": ["a-project"]},
             ["/d/", {"path": "/d/a/"}, "/d/{name}/"],
+            {"host": "d.example.com"},
+            [{"host": "d.example.com", "path": "/d/"}, "/"],
+            {"host": "box.example.com"},
         ],
         "address": [
             "172.30.0.16",

@@ -18,7 +18,7 @@ import yaml
 
 from portgen.files.render import File
 from portgen.plan.routes import Route
-from portgen.plan.types import Host, Plan
+from portgen.plan.types import Host, Plan, Site
 
 Block = dict[str, Any]
 
@@ -360,44 +360,75 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     assert upstreams == {route.upstream: [[_backend(host, route)]] for route in host.routes}
     servers = [directive["block"] for directive in http if directive["directive"] == "server"]
     assert {directive["directive"] for directive in http} <= {"map", "geo", "upstream", "server"}
-    server = host.server
-    if server is None or not server.names:
-        assert not servers
-    else:
-        assert len(servers) == (2 if server.certificate else 1)
-        assert all(values(inside, "server_name") == [list(server.names)] for inside in servers)
-        # Names and nothing else, but for a backslash before a word that a map would take for its own.
-        named = [
-            line["directive"].removeprefix("\\")
-            for line in block(http, "map", "$portgen_host", "$portgen_named")
+    sites = host.server.sites if host.server else ()
+    for site in sites:
+        own = [route for route in host.routes if route.host == site.name]
+        of_site = [
+            inside for inside in servers if values(inside, "server_name") == [list(site.names)]
         ]
-        assert named == ["hostnames", "default", *server.names]
-        for inside in servers:
-            refused = block(inside, "if", "$portgen_named", "=", "0")
-            assert [(line["directive"], line["args"]) for line in refused] == [("return", ["444"])]
-        last = servers[-1]
-        assert values(last, "include") == [["snippets/portgen-locations.conf"]]
-        if server.certificate:
-            assert values(servers[0], "listen") == [[str(server.listen)]]
-            assert values(last, "listen") == [[str(server.listen_tls), "ssl"]]
-            assert values(last, "ssl_certificate") == [[server.certificate]]
-            assert values(last, "ssl_certificate_key") == [[server.certificate_key]]
+        servers = [inside for inside in servers if inside not in of_site]
+        assert len(of_site) == (2 if site.certificate else 1)
+        _check_site(host, site, of_site)
+        has_root = any(route.path == "/" for route in own)
+        rest = [] if has_root else [["/"]]
+        if site.name:
+            _check_locations(of_site[-1], own, rest)
         else:
-            assert values(last, "listen") == [[str(server.listen)]]
-        has_root = any(route.path == "/" for route in host.routes)
-        assert values(last, "location") == ([] if has_root else [["/"]])
+            assert values(of_site[-1], "include") == [["snippets/portgen-locations.conf"]]
+            assert values(of_site[-1], "location") == rest
+            # Names and nothing else, but for a backslash before a word that a map would take for its own.
+            named = [
+                line["directive"].removeprefix("\\")
+                for line in block(http, "map", "$portgen_host", "$portgen_named")
+            ]
+            assert named == ["hostnames", "default", *site.names]
+    assert not servers
     locations = nginx(folder, "locations.conf", snippet)
+    _check_locations(locations, [route for route in host.routes if not route.host], [])
+    assert {line["directive"] for line in locations} <= {"location"}, (
+        "something broke out of its location"
+    )
+
+
+def _check_site(host: Host, site: Site, servers: list[list[Block]]) -> None:
+    assert host.server is not None
+    last = servers[-1]
+    refused = [["$host", "!=", site.name]]
+    if not site.name:
+        refused = [["$portgen_named", "=", "0"]]
+        patterns = [name.strip("*") for name in site.names if "*" in name or name.startswith(".")]
+        for other in host.server.sites:
+            if any(
+                other.name.endswith(part) if part.startswith(".") else other.name.startswith(part)
+                for part in patterns
+            ):
+                refused.append(["$host", "=", other.name])
+    for inside in servers:
+        assert values(inside, "if") == refused
+        for condition in refused:
+            answer = block(inside, "if", *condition)
+            assert [(line["directive"], line["args"]) for line in answer] == [("return", ["444"])]
+    families = ["", "[::]:"] if host.server.ipv6 else [""]
+    assert values(servers[0], "listen") == [[f"{family}{site.listen}"] for family in families]
+    if site.certificate:
+        assert values(last, "listen") == [
+            [f"{family}{site.listen_tls}", "ssl"] for family in families
+        ]
+        assert values(last, "ssl_certificate") == [[site.certificate]]
+        assert values(last, "ssl_certificate_key") == [[site.certificate_key]]
+
+
+def _check_locations(inside: list[Block], routes: list[Route], rest: list[list[str]]) -> None:
     expected = []
-    for route in host.routes:
+    for route in routes:
         expected += (
             [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
         )
-    assert values(locations, "location") == expected
-    assert len(locations) == len(expected), "something broke out of its location"
-    for route in host.routes:
+    assert values(inside, "location") == expected + rest
+    for route in routes:
         _check_location(
             route,
-            block(locations, "location", *(["/"] if route.path == "/" else ["^~", route.path])),
+            block(inside, "location", *(["/"] if route.path == "/" else ["^~", route.path])),
         )
 
 
@@ -409,11 +440,8 @@ def _backend(host: Host, route: Route) -> str:
         and host.server.upstream == "address"
         and service.address is not None
     )
-    return (
-        f"{service.address}:{service.ports[0].container_port}"
-        if by_address
-        else f"127.0.0.1:{service.ports[0].port}"
-    )
+    port = route.port
+    return f"{service.address}:{port.container_port}" if by_address else f"127.0.0.1:{port.port}"
 
 
 def _check_location(route: Route, inside: list[Block]) -> None:

@@ -162,6 +162,7 @@ def of_nginx(asked: Asked, subject: Subject) -> Facts:
     names = ", ".join(host.server.names)
     yield "host", host.name
     yield "names", names or "none here: your own server block includes the locations"
+    yield "sites", ", ".join(site.name for site in host.server.sites if site.name)
     yield "ports", ", ".join(ports)
     yield from _why(asked, "reach", why.of_nginx(asked.plan, host, host.server), set())
     yield "written at", str(asked.source.at(host.server.key_path))
@@ -215,6 +216,7 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
     from portgen.plan import registry, why
+    from portgen.plan.types import NGINX
     from portgen.targets.docs import INSTALL
 
     at = asked.source.at
@@ -228,10 +230,11 @@ def of_host(asked: Asked, host: Host) -> Facts:
         yield "reserved", f"{host.reserved} ({place.file}:{place.line})"
     if host.server is not None:
         server = host.server
-        ports = f"port {server.listen}"
-        if server.listen_tls is not None:
-            ports = f"ports {server.listen}, {server.listen_tls}"
-        names = ", ".join(server.names) or "no names of its own"
+        held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
+        ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
+        names = (
+            ", ".join(name for site in server.sites for name in site.names) or "no names of its own"
+        )
         yield "nginx", f"{names}; {ports}; {_counted(len(host.routes), 'route')}"
         yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
     name = "projects"

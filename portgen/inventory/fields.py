@@ -25,6 +25,7 @@ TITLES = {
     "Inventory": "portgen inventory",
     "Host": "a host",
     "Nginx": "nginx of a host",
+    "Site": "a site of nginx",
     "Tls": "nginx's certificate",
     "Project": "a project",
     "Network": "a project's Docker network",
@@ -166,7 +167,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "listen_tls": Field("nginx's port for https.", "443 where there is `tls`, else none"),
         "allow": Field(
             "Who may reach nginx's ports: a list of `any`, zones, projects and CIDRs. nginx listens "
-            "on IPv4.",
+            "on IPv6 too, unless only IPv4 sources may come.",
             "no firewall rule from portgen: as open as ufw's default policy says",
         ),
         "tls": Field(
@@ -174,6 +175,17 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`listen_tls`.",
             "none: http only",
         ),
+        "sites": Field(
+            "Further servers, by the name that visitors type: "
+            "`{grafana.example.com: {tls: {certificate: PATH, key: PATH}}}`. What one leaves out it "
+            "takes from `nginx`; a `route.host` that is not here is a site that leaves out everything.",
+            "none but those of `route.host`",
+        ),
+    },
+    "Site": {
+        "listen": Field("Its port for http.", "nginx's"),
+        "listen_tls": Field("Its port for https.", "nginx's, or 443; none without `tls`"),
+        "tls": Field("`{certificate, key}`. `null`: http only, whatever nginx has.", "nginx's"),
     },
     "Tls": {
         "certificate": Field("The absolute path of the certificate on the host.", REQUIRED),
@@ -248,7 +260,13 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "Route": {
         "path": Field(
-            "The prefix: it begins and ends with `/`; `{name}` is the service's name.", REQUIRED
+            "The prefix: it begins and ends with `/`; `{name}` is the service's name.",
+            "`/` beside `host`, else required",
+        ),
+        "host": Field(
+            "The server name of its own under which nginx serves it: `grafana.example.com`. "
+            "`nginx.sites` says more of it.",
+            "nginx's `server_name`",
         ),
         "strip": Field(
             "`true`: the application sees `/x` for `/prefix/x`, and the header "

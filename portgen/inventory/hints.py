@@ -46,7 +46,7 @@ _FIELDS = {
     "certificate": "cert cert_file crt ssl_certificate",
     "key": "private_key key_file ssl_certificate_key",
     "file": "path",
-    "host": "server machine node",
+    "host": "server machine node domain fqdn hostname server_name subdomain vhost",
     "hosts": "servers machines nodes",
     "services": "apps containers applications",
     "zones": "networks",
@@ -61,7 +61,10 @@ _COMPOSE = (
 )
 _AUTH = ("auth_file", *_FIELDS["auth_file"].split())
 _NAMES = "domain domains fqdn host hostname server_name subdomain url vhost"
-NAMES = "a route is a path, such as `/wiki/`: the names that visitors type are `server_name`, one set a host"
+NAMES = (
+    "the names that visitors type are nginx's `server_name`; "
+    "a service with a name of its own has `route: {host: grafana.example.com}`"
+)
 
 _WORDS = {
     # via
@@ -141,7 +144,7 @@ def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
         return f"did you mean `{word}`?"
     if kind == "Inventory" and word == "services":
         return "services stand below a project: `projects: {NAME: {services: …}}`"
-    if kind in ("Service", "Defaults", "Route") and word in _NAMES.split():
+    if kind in ("Service", "Defaults") and word in _NAMES.split():
         return NAMES
     if kind in ("Service", "Defaults"):
         found = _elsewhere(key, word, value)

@@ -30,6 +30,7 @@ from portgen.inventory.values import (
     ProjectName,
     RoutePath,
     ServerName,
+    SiteName,
     Size,
     Text,
     UnitName,
@@ -51,6 +52,14 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     key: FilePath
 
 
+class Site(Struct, frozen=True, forbid_unknown_fields=True):
+    """A server of nginx's with a name of its own. What it leaves out is nginx's; `tls: null` cancels."""
+
+    listen: Port | UnsetType = UNSET
+    listen_tls: Port | UnsetType = UNSET
+    tls: Tls | UnsetType | None = UNSET
+
+
 class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
     """What nginx itself holds. Without `server_name` there is no server block: the team includes
     the snippet in its own."""
@@ -61,6 +70,7 @@ class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
     listen_tls: Port | UnsetType = UNSET
     allow: list[Allowed] = []
     tls: Tls | None = None
+    sites: dict[SiteName, Site] = {}
 
 
 class Host(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +108,8 @@ class Group(Struct, frozen=True, forbid_unknown_fields=True):
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """How nginx reaches the service: a prefix, and what differs from the usual."""
 
-    path: RoutePath
+    path: RoutePath | UnsetType = UNSET
+    host: SiteName | UnsetType = UNSET
     strip: bool = True
     allow: list[Allowed] = []
     auth_file: FilePath | None = None

@@ -166,6 +166,8 @@ def _allow_safe_routes_only(route: Schema) -> None:
         path = {**written["properties"]["path"], "pattern": patterns.ROUTE}
         written["pattern"] = patterns.ROUTE
         written["properties"] = {**written["properties"], "path": path}
+        written["if"] = {"properties": {"host": False}}
+        written["then"] = {"required": ["path"]}
 
 
 def _a_default_route_in_use() -> Schema:

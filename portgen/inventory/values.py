@@ -131,6 +131,14 @@ ServerName = Annotated[
         "`*.` or `.*` as its first or last part",
     ),
 ]
+SiteName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[a-z0-9_-]+(\.[a-z0-9_-]+)*{END}",
+        max_length=253,
+        description="A host name or address that visitors type, in small letters: `grafana.example.com`",
+    ),
+]
 Size = (
     Annotated[
         str,

@@ -118,12 +118,20 @@ class Guard(Struct, frozen=True):
     other: tuple[str, ...] = ()
 
 
+class Site(Struct, frozen=True):
+    """A server of nginx's that has one name."""
+
+    listen: tuple[Endpoint, ...] = ()
+    certificate: str | None = None
+
+
 class Nginx(Struct, frozen=True):
-    """nginx's own share of a host."""
+    """nginx's own share of a host: the default site, and others by their names."""
 
     names: tuple[str, ...] = ()
     listen: tuple[Endpoint, ...] = ()
     certificate: str | None = None
+    sites: dict[str, Site] = {}
     openings: dict[Endpoint, tuple[str, ...]] = {}
 
 

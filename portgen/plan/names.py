@@ -210,7 +210,18 @@ def _of_servers(plan: Plan, word: str) -> list[Subject]:
 
 
 def _serves(host: Host | None, name: str) -> bool:
-    return host is not None and host.server is not None and name.lower() in host.server.names
+    """Whether the host's nginx answers to a name."""
+    return _site(host, name) is not None
+
+
+def _site(host: Host | None, name: str) -> str | None:
+    """The site of a host that answers to a name: "" is the default one; None where none does."""
+    if host is None or host.server is None:
+        return None
+    name = name.lower()
+    if host.server.site(name) is not None:
+        return name
+    return "" if name in host.server.names else None
 
 
 def _titled(plan: Plan, title: str) -> list[Subject]:
@@ -312,13 +323,19 @@ def _of_path(plan: Plan, name: str | None, path: str, *, roots: bool = True) -> 
     that answer to `name`; on every host where none does, or no name is given. `roots`: whether `/`
     counts."""
     path = re.split(r"[?#]", path)[0].rstrip("/") + "/"
-    named = {host.name for host in plan.hosts if name is not None and _serves(host, name)}
+    named: dict[str, str] = {}  # the host's site that answers to the name
+    for host in plan.hosts:
+        site = None if name is None else _site(host, name)
+        if site is not None:
+            named[host.name] = site
     longest: dict[str, tuple[str, Service]] = {}  # by host: the path, and whose it is
     for service in plan.services:
         if named and service.host not in named:
             continue
         for route in service.documented_routes:
             best, _ = longest.get(service.host, ("", None))
+            if named and route.host != named[service.host]:
+                continue
             if path.startswith(route.path) and len(best) < len(route.path):
                 longest[service.host] = (route.path, service)
     found = longest.values()

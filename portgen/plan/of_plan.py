@@ -5,7 +5,7 @@ In: a `Plan`. Out: `Facts`, or the keys of the services that two plans plan diff
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from msgspec import structs
 
@@ -22,18 +22,20 @@ from portgen.plan.facts import (
     Nginx,
     Route,
     Service,
+    Site,
     Unit,
     Words,
     by_port,
     single,
 )
-from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
-from portgen.plan.types import NGINX, Forwarder, Host, Plan
+from portgen.plan.types import NGINX, Forwarder, Host, Plan, Server
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Network as PlannedNetwork
 from portgen.plan.types import Service as PlannedService
+from portgen.plan.types import Site as PlannedSite
 
 
 def differing(before: Plan, after: Plan) -> set[Key]:
@@ -229,9 +231,24 @@ def _nginx(host: Host) -> Nginx:
     found = by_port((opening.service, opening.endpoint, opening.source) for opening in own)
     openings = found.get(NGINX, {})
     server = host.server
-    if server is None or not server.names:
+    if server is None:
         return Nginx(openings=openings)
-    listen = [Endpoint(server.listen, "tcp")]
-    if server.certificate is not None and server.listen_tls is not None:
-        listen.append(Endpoint(server.listen_tls, "tcp"))
-    return Nginx(server.names, tuple(listen), server.certificate, openings)
+    whole = Nginx(openings=openings)
+    sites: dict[str, Site] = {}
+    for site in server.sites:
+        listen = tuple(_listens(site, server))
+        if site.name:
+            sites[site.name] = Site(listen, site.certificate)
+        else:
+            whole = Nginx(site.names, listen, site.certificate, openings=openings)
+    return structs.replace(whole, sites=sites)
+
+
+def _listens(site: PlannedSite, server: Server) -> Iterator[Endpoint]:
+    ports = [site.listen]
+    if site.certificate is not None and site.listen_tls is not None:
+        ports.append(site.listen_tls)
+    for port in ports:
+        yield Endpoint(port, "tcp")
+        if server.ipv6:
+            yield Endpoint(port, "tcp", address=EVERYWHERE6)

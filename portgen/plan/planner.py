@@ -12,16 +12,14 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
-from portgen.plan import calling
+from portgen.plan import calling, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, networks_of
-from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6
-from portgen.plan.reach import Reach
+from portgen.plan.ports import Endpoint, is_ipv6
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources, host_of
 from portgen.plan.types import (
     MOST_OPENINGS,
-    NGINX,
     Binding,
     Container,
     Forwarder,
@@ -31,7 +29,6 @@ from portgen.plan.types import (
     Override,
     Plan,
     Project,
-    Server,
     Service,
     plain_name,
 )
@@ -72,18 +69,18 @@ def _host(
     uses: list[Use],
     is_alone: bool,
 ) -> Host:
-    server = None
-    bindings: list[Binding] = []
-    openings: list[Opening] = []
-    if host.nginx is not None:
-        server = _server(name, host.nginx, sources.nginx_reach or Reach("policy"))
-        bindings.extend(_nginx_bindings(name, server))
-        openings.extend(_nginx_openings(server, sources))
     everything = [service for project in projects for service in project.services]
-    for service in everything:
-        bindings.extend(_bindings(service))
     active = [service for service in everything if service.status == "active"]
     active.sort(key=lambda service: service.name)
+    routes = tuple(route for service in active for route in service.routes)
+    bindings: list[Binding] = []
+    openings: list[Opening] = []
+    server = serving.server_of(name, host, sources, routes)
+    if server is not None:
+        bindings.extend(serving.bindings(name, server))
+        openings.extend(serving.openings(server, sources))
+    for service in everything:
+        bindings.extend(_bindings(service))
     # The rule firewall-too-large refuses what is more.
     openings.extend(islice(_openings(active), MOST_OPENINGS + 1))
     openings.sort(key=_opening_order)
@@ -102,7 +99,7 @@ def _host(
         ipv6=host.ipv6,
         server=server,
         services=tuple(active),
-        routes=tuple(route for service in active for route in service.routes),
+        routes=routes,
         forwarders=tuple(forwarders),
         openings=tuple(openings),
         guards=tuple(guards),
@@ -119,58 +116,7 @@ def _name_of(name: str, host: model.Host) -> str:
     """By which name other hosts find it: nginx's first that is not a pattern, or the inventory's."""
     if host.nginx is None:
         return name
-    return plain_name(_names(_written_names(host.nginx))) or name
-
-
-# --- nginx ----------------------------------------------------------------------------------------
-
-
-def _server(host: str, nginx: model.Nginx, reach: Reach) -> Server:
-    listen_tls = nginx.listen_tls or None
-    certificate = key = None
-    if nginx.tls is not None:
-        listen_tls = listen_tls or 443
-        certificate, key = nginx.tls.certificate, nginx.tls.key
-    return Server(
-        names=_names(_written_names(nginx)),
-        upstream=nginx.upstream,
-        allow=tuple(nginx.allow),
-        reach=reach,
-        listen=nginx.listen,
-        listen_tls=listen_tls,
-        certificate=certificate,
-        certificate_key=key,
-        key_path=key_paths.nginx(host),
-    )
-
-
-def _written_names(nginx: model.Nginx) -> list[str]:
-    names = nginx.server_name or []
-    return [names] if isinstance(names, str) else names
-
-
-def _names(written: list[str]) -> tuple[str, ...]:
-    """As nginx compares what a visitor asks for: in small letters, without a dot at the end. nginx
-    refuses a name that is there twice, and `.example.com` stands for `example.com` and
-    `*.example.com` too."""
-    names = dict.fromkeys(name.lower().rstrip(".") for name in written)
-    return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
-
-
-def _nginx_bindings(host: str, server: Server) -> Iterator[Binding]:
-    for port, field in ((server.listen, "listen"), (server.listen_tls, "listen_tls")):
-        if port is not None:
-            place = (*server.key_path, field)
-            endpoint = Endpoint(port, "tcp")
-            yield Binding(host, endpoint, EVERYWHERE, NGINX, NGINX, None, place)
-
-
-def _nginx_openings(server: Server, sources: Sources) -> Iterator[Opening]:
-    for port in (server.listen, server.listen_tls):
-        if port is not None:
-            for source in sources.of(server.allow):
-                endpoint = Endpoint(port, "tcp")
-                yield Opening(NGINX, endpoint, source, (*server.key_path, "allow"))
+    return plain_name(serving.names_of(host.nginx)) or name
 
 
 # --- services on their host -----------------------------------------------------------------------

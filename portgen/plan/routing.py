@@ -67,8 +67,8 @@ class Routing:
         settings: dict[str, Any] = {
             "service": known.name,
             "title": known.title,
-            "host": "",
-            "path": route.path.replace("{name}", known.name),
+            "host": route.host or "",
+            "path": _path(route, known.name),
             "strip": route.strip,
             "allow": allow,
             "clients": () if self.sources.is_all(clients) else clients,
@@ -120,6 +120,14 @@ def _found_at(port: PlannedPort) -> str:
     if is_ipv6(port.address):
         return f"[{port.address}]"
     return port.address or LOOPBACK
+
+
+def _path(route: model.Route, service: str) -> str:
+    """Beside a host the path is `/` where it is left out; without either it is "", and a rule says
+    so."""
+    if route.path is UNSET:
+        return "/" if route.host else ""
+    return route.path.replace("{name}", service)
 
 
 def _upstream(port: PlannedPort, known: Known) -> str:

@@ -302,8 +302,21 @@ class Override(Struct, frozen=True):
         return key_paths.compose_file(self.project)
 
 
+class Site(Struct, frozen=True):
+    """A server of nginx's, by its name; the default site has the name "" and may answer to several."""
+
+    name: str
+    names: tuple[str, ...]
+    listen: int
+    listen_tls: int | None
+    certificate: str | None
+    certificate_key: str | None
+    key_path: KeyPath
+
+
 class Server(Struct, frozen=True):
-    """nginx's own share of a host. `names` empty: the team has its own server block."""
+    """nginx's own share of a host. `names` empty: the team has its own server block in place of the
+    default site. `sites`: all that are rendered, the default one first."""
 
     names: tuple[str, ...]
     upstream: model.Upstream
@@ -313,7 +326,13 @@ class Server(Struct, frozen=True):
     listen_tls: int | None
     certificate: str | None
     certificate_key: str | None
+    sites: tuple[Site, ...]
+    ipv6: bool  # whether it listens on IPv6 too
     key_path: KeyPath
+
+    def site(self, name: str) -> Site | None:
+        """The site of that name."""
+        return next((site for site in self.sites if site.name == name), None)
 
 
 class Group(Struct, frozen=True):

@@ -242,7 +242,9 @@ class Subjects:
                 "name": host.name,
                 "zones": {zone: list(cidrs) for zone, cidrs in host.zones.items()},
                 "reserved": None if host.reserved is None else str(host.reserved),
-                "names": [] if server is None else list(server.names),
+                "names": []
+                if server is None
+                else [name for site in server.sites for name in site.names],
                 "why": [] if server is None else [self._way(why.of_nginx(self.plan, host, server))],
                 "projects": projects,
                 "services": len(host.services),

@@ -26,6 +26,7 @@ from portgen.plan.facts import (
     Nginx,
     Opening,
     Service,
+    Site,
     Unit,
     Upstream,
     by_port,
@@ -292,8 +293,18 @@ def _joined(one: Nginx, more: Nginx) -> Nginx:
         tuple(dict.fromkeys((*one.names, *more.names))),
         tuple(dict.fromkeys((*one.listen, *more.listen))),
         one.certificate or more.certificate,
+        _joined_sites(one.sites, more.sites),
         one.openings,
     )
+
+
+def _joined_sites(some: Mapping[str, Site], more: Mapping[str, Site]) -> dict[str, Site]:
+    joined = dict(some)
+    for name, site in more.items():
+        known = joined.get(name, Site())
+        listen = tuple(dict.fromkeys((*known.listen, *site.listen)))
+        joined[name] = Site(listen, known.certificate or site.certificate)
+    return joined
 
 
 def _openings(found: _Found) -> dict[Endpoint, tuple[str, ...]]:

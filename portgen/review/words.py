@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from portgen.plan.facts import Container, Location, Route, Service, Words
+from portgen.plan.facts import Container, Location, Route, Service, Site, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
@@ -432,8 +432,33 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
     for label, before, now in labels:
         if before != now:
             yield f"{host}: nginx {label} {_all(now)} (was {_all(before)})"
+    for name in sorted({*old.sites, *new.sites}):
+        text = _site(name, old.sites.get(name), new.sites.get(name))
+        if text:
+            yield f"{host}: nginx {text}"
     for text in _rules(change.rules, host, host, names):
         yield f"{host}: nginx {text}"
+
+
+def _site(name: str, before: Site | None, now: Site | None) -> str:
+    """What happens to a site; "" where nothing does."""
+    if now is None:
+        return f"loses site {name}"
+    if before is None:
+        text = f"gets a new site, {name}, at {_all(now.listen)}"
+        if now.certificate:
+            text += f", with certificate {now.certificate}"
+        return text
+    parts = []
+    if before.listen != now.listen:
+        parts.append(f"listens on {_all(now.listen)} (was {_all(before.listen)})")
+    if before.certificate != now.certificate:
+        parts.append(
+            f"uses certificate {now.certificate or 'none'} (was {before.certificate or 'none'})"
+        )
+    if not parts:
+        return ""
+    return f"changes site {name}: it {', '.join(parts)}"
 
 
 def _all(values: Iterable[object]) -> str:

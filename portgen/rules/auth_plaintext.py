@@ -40,12 +40,16 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        if host.server is None or not host.server.names or host.server.certificate is not None:
-            continue  # without a server name the server block is the team's own, and so is its TLS
+        if host.server is None:
+            continue
         for route in host.routes:
+            site = host.server.site(route.host)
+            if site is None or site.certificate is not None:
+                continue  # without a server name the server block is the team's own, and so is its TLS
             if route.auth_file:
+                whose = route.host or f"{host.name}'s nginx"
                 yield Finding(
                     route.place,
                     f"{route.service}'s password crosses the network in the clear",
-                    f"give {host.name}'s nginx `tls: {{certificate: PATH, key: PATH}}`",
+                    f"give {whose} `tls: {{certificate: PATH, key: PATH}}`",
                 )

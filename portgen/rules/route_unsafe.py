@@ -35,7 +35,11 @@ def check(plan: Plan) -> Iterator[Finding]:
     seen: set[KeyPath] = set()  # a default's directives are read once
     for service, route in plan.written_routes:
         place = route.key_path
-        if not _PATH.fullmatch(route.path):
+        if not route.path:
+            yield Finding(
+                place, "the route has neither `path` nor `host`", "such as `{path: /wiki/}`"
+            )
+        elif not _PATH.fullmatch(route.path):
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))
         elif {".", ".."} & set(route.path.split("/")):
             yield Finding(
@@ -63,7 +67,15 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _hint(path: str) -> str:
-    if "://" in path or re.match(r"[^/]+\.[^/]+(?:/|$)", path):
+    named = re.fullmatch(
+        r"(?:[a-z]+://)?([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)(?::[0-9]+)?(/.*)?", path
+    )
+    if named is not None:
+        beside = ""
+        if named[2] not in (None, "/"):
+            beside = f", path: {named[2].rstrip('/')}/"
+        return f"a path begins with `/`; for a name of its own write `{{host: {named[1].lower()}{beside}}}`"
+    if "://" in path:
         return hints.NAMES
     if path.endswith("*") and _PATH.fullmatch(path.rstrip("*")):
         return f"leave the `*` out, a route takes all below it: `{path.rstrip('*')}`"

@@ -28,12 +28,12 @@ ABOUT = "hosts"
 
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
-        server = host.server
-        if server is None or not server.names:
+        if host.server is None:
             continue
-        if server.listen_tls is not None and server.certificate is None:
-            yield Finding(
-                (*server.key_path, "listen_tls"),
-                f"{host.name} listens on {server.listen_tls} with TLS but has no certificate",
-                "add `tls: {certificate: …, key: …}`",
-            )
+        for site in host.server.sites:
+            if site.listen_tls is not None and site.certificate is None:
+                yield Finding(
+                    (*site.key_path, "listen_tls"),
+                    f"{site.name or host.name} listens on {site.listen_tls} with TLS but has no certificate",
+                    "add `tls: {certificate: …, key: …}`",
+                )

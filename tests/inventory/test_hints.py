@@ -20,7 +20,10 @@ projects:
     services:
       web: {port: 5000}
 """
-NAMES = "a route is a path, such as `/wiki/`: the names that visitors type are `server_name`, one set a host"
+NAMES = (
+    "the names that visitors type are nginx's `server_name`; "
+    "a service with a name of its own has `route: {host: grafana.example.com}`"
+)
 VERSION = "write `version: 1`: it is the inventory's version, not compose's"
 COMPOSE = "stays in the team's own compose file: here are ports, routes and who may come"
 
@@ -41,7 +44,7 @@ def hints(text: str) -> list[str | None]:
         ("route: {path: /a/, buffering: off}", "write `false`"),
         ("route: {path: /a/, buffering: no}", "write `false`"),
         ("route: false", "leave it out; `null` cancels a project's default"),
-        ("route: {path: /a/, host: a.example.com}", NAMES),
+        ("route: {path: /a/, domain: a.example.com}", "it is called `host` here"),
         ("route: {path: /a/, max_body: 10MB}", "write `10m`"),
         ("domain: a.example.com", NAMES),
         ("image: nginx", f"`image` {COMPOSE}"),

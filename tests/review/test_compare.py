@@ -17,6 +17,7 @@ from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 # What files can't tell, and say instead: no purpose, no program of which nothing is rendered,
 # nothing of a service that was planned.
 SAID_BY_FILES = {
+    "site-added": "also changes: box/nginx/conf.d/portgen.conf",
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
     "goes-live": (
         "Figures is added at 5001, via socat to 172.30.0.17:8000, route /wall/figures/; "

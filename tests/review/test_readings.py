@@ -73,10 +73,10 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
 ) -> None:
     """What it says in another form is not a change: the prefix is still stripped."""
     (shipped,) = TEMPLATES
-    default = (shipped / "nginx/portgen-locations.conf.j2").read_text()
+    default = (shipped / "nginx/locations.conf.j2").read_text()
     passed = 'proxy_pass http://{{ route.upstream }}{{ "/" if route.strip }};'
     assert passed in default
-    own = tmp_path / "nginx/portgen-locations.conf.j2"
+    own = tmp_path / "nginx/locations.conf.j2"
     own.parent.mkdir()
     one_line = passed.replace("{{ route.upstream }}", "$up")
     own.write_text(default.replace(passed, f"set $up {{{{ route.upstream }}}}; {one_line}"))

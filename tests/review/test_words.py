@@ -118,7 +118,7 @@ def test_nginx_and_its_certificate_are_a_host_s_own_lines() -> None:
     found = by_plans(MOVE, MOVE.replace("server_name: wall.example.com", tls))
     assert list(words.hosts(found)) == [
         "box: nginx answers to b.example.com (was wall.example.com)",
-        "box: nginx listens on 80/tcp, 443/tcp (was 80/tcp)",
+        "box: nginx listens on 80/tcp, [::]:80/tcp, 443/tcp, [::]:443/tcp (was 80/tcp, [::]:80/tcp)",
         "box: nginx uses certificate /c.pem (was nothing)",
         "box: nginx opens 443/tcp to any",
     ]

@@ -116,7 +116,8 @@ def test_a_password_is_asked_for_only_with_a_prompt_and_a_file() -> None:
     ("listen", "endpoint"),
     [
         ("80", Endpoint(80, "tcp")),
-        ("[::]:8080 ipv6only=on", Endpoint(8080, "tcp")),
+        ("[::]:8080 ipv6only=on", Endpoint(8080, "tcp", address="::")),
+        ("[::]:8080 ipv6only=off", Endpoint(8080, "tcp")),
         ("[::1]", Endpoint(80, "tcp")),
         ("10.0.0.1:443 ssl", Endpoint(443, "tcp")),
         ("443 quic reuseport", Endpoint(443, "udp")),

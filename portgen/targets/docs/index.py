@@ -6,13 +6,13 @@ In: a `Plan`. Out: the values of its template. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Host, Plan, Project, Service
 from portgen.targets.docs.page import encoded, way_of
-from portgen.targets.docs.rows import base_url, direct_name, is_direct, ways_to
+from portgen.targets.docs.rows import base_url, base_urls, direct_name, is_direct, ways_to
 
 
 def values(plan: Plan) -> dict[str, Any]:
@@ -29,9 +29,10 @@ def values(plan: Plan) -> dict[str, Any]:
             {"name": host.name, "url": url, "nginx": _nginx(host), "counts": _counts(host)}
         )
         lines.append({"host": host.name, "url": url, "direct": direct_name(host)})
+        bases = base_urls(host)
         for project in host.projects:
             for service in project.services:
-                rows += _rows(project, service, url)
+                rows += _rows(project, service, bases)
         rows += _nginx_rows(host)
     rows.sort(key=_place)
     services = sum(1 for _ in plan.services)
@@ -67,13 +68,16 @@ def _plural(number: int, word: str) -> str:
 def _nginx(host: Host) -> str:
     if host.server is None:
         return "no nginx"
-    return ", ".join(host.server.names) or "nginx without a name of its own"
+    names = [name for site in host.server.sites for name in site.names]
+    return ", ".join(names) or "nginx without a name of its own"
 
 
-def _rows(project: Project, service: Service, url: str | None) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    project: Project, service: Service, bases: Mapping[str, str]
+) -> Iterator[tuple[Any, ...]]:
     """A row for each of its ports, or one without a port."""
     if not service.ports:
-        yield _row(project, service, None, service.name, url)
+        yield _row(project, service, None, service.name, bases)
     for index, port in enumerate(service.ports):
         # What the host's page calls the row in its address.
         anchor = str(port.endpoint)
@@ -81,14 +85,18 @@ def _rows(project: Project, service: Service, url: str | None) -> Iterator[tuple
             anchor = service.name
         elif port.name is not None:
             anchor = f"{service.name}/{port.name}"
-        yield _row(project, service, port, anchor, url)
+        yield _row(project, service, port, anchor, bases)
 
 
 def _row(
-    project: Project, service: Service, port: PlannedPort | None, anchor: str, url: str | None
+    project: Project,
+    service: Service,
+    port: PlannedPort | None,
+    anchor: str,
+    bases: Mapping[str, str],
 ) -> tuple[Any, ...]:
     """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
-    ways = [way_of(way) for way in ways_to(service, url) if way.route.port == port]
+    ways = [way_of(way) for way in ways_to(service, bases) if way.route.port == port]
     reach = str(port.reach) if port else ""
     return (
         service.host,

@@ -7,7 +7,7 @@ In: a planned `Host`. Out: `Known` services and `Held` ports. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from portgen.markdown import text
 from portgen.plan.ports import PlannedPort, Transport
 from portgen.plan.routes import Route
-from portgen.plan.types import NGINX, Host, Server, Service, plain_name
+from portgen.plan.types import NGINX, Host, Server, Service, Site, plain_name
 
 NONE = "-"  # an empty cell
 PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
@@ -82,10 +82,30 @@ def base_url(server: Server) -> str | None:
     name = plain_name(server.names)
     if name is None:
         return None
-    scheme, port, usual = (
-        ("https", server.listen_tls, 443) if server.certificate else ("http", server.listen, 80)
-    )
-    return f"{scheme}://{name}{'' if port == usual else f':{port}'}"
+    return _base(server, name)
+
+
+def base_urls(host: Host) -> dict[str, str]:
+    """Where a visitor's browser finds each site of a host, by the site's name, where that is known."""
+    found: dict[str, str] = {}
+    if host.server is None:
+        return found
+    default = base_url(host.server)
+    if default is not None:
+        found[""] = default
+    for site in host.server.sites:
+        if site.name:
+            found[site.name] = _base(site, site.name)
+    return found
+
+
+def _base(server: Server | Site, name: str) -> str:
+    scheme, port, usual = "http", server.listen, 80
+    if server.certificate and server.listen_tls:
+        scheme, port, usual = "https", server.listen_tls, 443
+    if port == usual:
+        return f"{scheme}://{name}"
+    return f"{scheme}://{name}:{port}"
 
 
 def direct_name(host: Host) -> str:
@@ -104,20 +124,19 @@ def is_direct(service: Service, port: PlannedPort) -> bool:
     return visited and service.status == "active" and port.protocol == "http"
 
 
-def known_service(service: Service, url: str | None) -> Known:
+def known_service(service: Service, bases: Mapping[str, str]) -> Known:
     address = None
     if service.documented_address is not None:
         address = str(service.documented_address)
     purpose = text(service.purpose or NONE)
-    return Known(service, text(service.title), purpose, address, ways_to(service, url))
+    return Known(service, text(service.title), purpose, address, ways_to(service, bases))
 
 
-def ways_to(service: Service, url: str | None) -> tuple[Way, ...]:
+def ways_to(service: Service, bases: Mapping[str, str]) -> tuple[Way, ...]:
     """Only an active service's routes are rendered, and can be visited."""
-    base = None
-    if service.status == "active":
-        base = url
-    return tuple(Way(route, base) for route in service.documented_routes)
+    if service.status != "active":
+        return tuple(Way(route, None) for route in service.documented_routes)
+    return tuple(Way(route, bases.get(route.host)) for route in service.documented_routes)
 
 
 def held_ports(known: Iterable[Known]) -> list[Held]:

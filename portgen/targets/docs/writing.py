@@ -14,7 +14,7 @@ from portgen.plan.free import Space
 from portgen.plan.types import Host, Plan, Service
 from portgen.targets import Page
 from portgen.targets.docs import INSTALL, guide, index, page
-from portgen.targets.docs.rows import Free, base_url, known_service
+from portgen.targets.docs.rows import Free, base_url, base_urls, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
@@ -22,7 +22,8 @@ def pages(host: Host) -> Iterator[Page]:
     url = None
     if host.server is not None:
         url = base_url(host.server)
-    known = [known_service(service, url) for service in _services(host)]
+    bases = base_urls(host)
+    known = [known_service(service, bases) for service in _services(host)]
     space = Space(host)
     free: Free = {}
     for project in host.projects:

@@ -16,8 +16,8 @@ from msgspec import structs
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan import locations
-from portgen.plan.facts import Fact, Location, Nginx, Route, Upstream
-from portgen.plan.ports import Endpoint
+from portgen.plan.facts import Fact, Location, Nginx, Route, Site, Upstream
+from portgen.plan.ports import EVERYWHERE6, Endpoint
 from portgen.targets import Statement
 
 FOLDER = "nginx/"
@@ -65,6 +65,7 @@ class _Around(NamedTuple):
     settled: locations.Around  # the same, for the locations that stand there
     upstreams: Mapping[str, str]
     constants: Mapping[str, str]
+    site: str = ""  # the name of the site whose server it is; "": the default one
 
 
 def read(files: Mapping[str, str]) -> Iterator[Statement]:
@@ -114,15 +115,17 @@ def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]
         here = around._replace(inherited=inherited, settled=locations.around(inherited))
     for node in nodes:
         block = node.block or ()
-        if node.name in ("http", "server"):
+        if node.name == "http":
             yield from _statements(block, here)
-            if node.name == "server":
-                yield from _of_server(block, around)
+        elif node.name == "server":
+            site = _site(block)
+            yield from _statements(block, here._replace(site=site))
+            yield from _of_server(block, around._replace(site=site))
         elif node.name == "upstream" and node.words[-1] in around.upstreams:
             yield _stated(node, node.words[-1], Upstream(around.upstreams[node.words[-1]]))
         elif node.name == "location" and len(node.words) > 1 and not _redirects(block):
             path = " ".join(word for word in node.words[1:] if word != "^~")
-            yield _stated(node, path, _location(path, block, here))
+            yield _stated(node, here.site + path, _location(path, block, here))
         elif node.name == "map" and node.words[-1] == _NAMED:
             for inner in block:
                 yield _stated(inner, inner.name, None)
@@ -142,15 +145,37 @@ def _inherited(nodes: tuple[Node, ...], around: tuple[Node, ...]) -> tuple[Node,
 def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
     for node in block:
         words = node.words[1:]
-        if node.name == "server_name":
+        if node.name == "server_name" and around.site:
+            yield _stated(node, node.name, Nginx(sites={around.site: Site()}))
+        elif node.name == "server_name":
             yield _stated(node, node.name, Nginx(names=words))
         elif node.name == "listen" and words:
             endpoint = _listens(words[0], words[1:])
             if endpoint is not None:
-                yield _stated(node, node.name, Nginx(listen=(endpoint,)))
+                yield _stated(node, node.name, _of_site(around.site, Site(listen=(endpoint,))))
         elif node.name == "ssl_certificate" and words:
             certificate = _resolved(words[0], around.constants)
-            yield _stated(node, node.name, Nginx(certificate=certificate))
+            yield _stated(node, node.name, _of_site(around.site, Site(certificate=certificate)))
+
+
+def _of_site(name: str, site: Site) -> Nginx:
+    """What is so of a site, as a fact of nginx."""
+    if name:
+        return Nginx(sites={name: site})
+    return Nginx(listen=site.listen, certificate=site.certificate)
+
+
+def _site(block: tuple[Node, ...]) -> str:
+    """The name of the one site that a server is, which refuses requests for every other; "" for a
+    server of another kind."""
+    for node in block:
+        if (
+            node.words[:2] == ("if", "($host")
+            and node.words[2:3] == ("!=",)
+            and len(node.words) == 4
+        ):
+            return node.words[3].removesuffix(")")
+    return ""
 
 
 def _listens(address: str, options: tuple[str, ...]) -> Endpoint | None:
@@ -161,8 +186,10 @@ def _listens(address: str, options: tuple[str, ...]) -> Endpoint | None:
     endpoint = Endpoint(80, "tcp")
     if number is not None and not address.endswith("]"):
         endpoint = Endpoint(int(number[1]), "tcp")
+    if address.startswith("[::]") and "ipv6only=off" not in options:
+        endpoint = endpoint._replace(address=EVERYWHERE6)
     if "quic" in options:
-        return Endpoint(endpoint.port, "udp")
+        return endpoint._replace(transport="udp")
     return endpoint
 
 

@@ -4,8 +4,10 @@ locations."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from portgen.plan.types import Host
+from portgen.plan.routes import Route
+from portgen.plan.types import Host, Server, Site
 from portgen.targets import Page
 
 SITE = "nginx/conf.d/portgen.conf"
@@ -20,8 +22,10 @@ def pages(host: Host) -> Iterator[Page]:
     if host.server is None and not host.routes:
         return
     named = []
+    sites = []
     if host.server is not None:
         named = [_key(name) for name in host.server.names]
+        sites = [_site(site, host.server, host.routes) for site in host.server.sites]
     values = {
         "host": host,
         "server": host.server,
@@ -29,10 +33,59 @@ def pages(host: Host) -> Iterator[Page]:
         "routes": host.routes,
         # Several routes may lead to one port.
         "upstreams": {route.upstream: route for route in host.routes}.values(),
-        "has_root": any(route.path == "/" for route in host.routes),
+        "sites": sites,
     }
     yield Page(SITE, "nginx/portgen.conf.j2", values)
-    yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", {"host": host, "routes": host.routes})
+    own = [route for route in host.routes if not route.host]
+    yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", {"host": host, "routes": own, "pad": ""})
+
+
+def _site(site: Site, server: Server, routes: tuple[Route, ...]) -> dict[str, Any]:
+    """A server block, and another one that only redirects where it has a certificate."""
+    own = [route for route in routes if route.host == site.name]
+    listen_tls = site.listen_tls or 0
+    return {
+        "is_default": not site.name,
+        "names": site.names,
+        "listen": _addresses(site.listen, server),
+        "listen_tls": listen_tls,
+        "listen_tls_at": _addresses(listen_tls, server),
+        "certificate": site.certificate,
+        "certificate_key": site.certificate_key,
+        "refused": list(_refused(site, server)),
+        "routes": own,
+        "has_root": any(route.path == "/" for route in own),
+    }
+
+
+def _addresses(port: int, server: Server) -> list[str]:
+    """`80`, which is IPv4 only, and `[::]:80`, which is IPv6 only."""
+    if server.ipv6:
+        return [str(port), f"[::]:{port}"]
+    return [str(port)]
+
+
+def _refused(site: Site, server: Server) -> Iterator[str]:
+    """Which requests get no answer: nginx sends a name that no server of a port has to the port's
+    first one. The default site must not answer for another one, not even where a pattern of its own
+    covers that name."""
+    if site.name:
+        yield f"$host != {site.name}"
+        return
+    yield "$portgen_named = 0"
+    for other in server.sites:
+        if any(covers(name, other.name) for name in site.names):
+            yield f"$host = {other.name}"
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a server's name stands for another name too: `*.example.com`, `.example.com`,
+    `www.*`."""
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:])
+    if pattern.startswith("."):
+        return name.endswith(pattern)
+    return pattern.endswith(".*") and name.startswith(pattern[:-1])
 
 
 def _key(name: str) -> str:

@@ -1,0 +1,119 @@
+"""nginx's own share of a host as it is planned: its sites, its ports, and who may reach them.
+
+In: nginx's entry, `Sources` of its host, and the host's routes. Out: a `Server`, its `Binding`s and
+its `Opening`s. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from portgen.inventory import key_paths, model
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6
+from portgen.plan.reach import ANY, Reach
+from portgen.plan.routes import Route
+from portgen.plan.sources import Sources
+from portgen.plan.types import NGINX, Binding, KeyPath, Opening, Server, Site
+
+
+def server_of(
+    host: str, entry: model.Host, sources: Sources, routes: Iterable[Route]
+) -> Server | None:
+    """nginx of a host: what stands at `nginx:` itself is the default site, the others take from it
+    what they don't say. A route's host that `nginx.sites` lacks is a site too."""
+    nginx = entry.nginx
+    if nginx is None:
+        return None
+    path = key_paths.nginx(host)
+    default = _default(names_of(nginx), nginx, path)
+    written: dict[str, tuple[model.Site, KeyPath]] = {}
+    for name, site in nginx.sites.items():
+        written[name] = (site, (*path, "sites", name))
+    for route in routes:
+        if route.host and route.host not in written:
+            written[route.host] = (model.Site(), route.key_path)
+    sites = [_site(name, *written[name], default) for name in sorted(written)]
+    if default.names:
+        sites.insert(0, default)
+    return Server(
+        names=default.names,
+        upstream=nginx.upstream,
+        allow=tuple(nginx.allow),
+        reach=sources.nginx_reach or Reach("policy"),
+        listen=default.listen,
+        listen_tls=default.listen_tls,
+        certificate=default.certificate,
+        certificate_key=default.certificate_key,
+        sites=tuple(sites),
+        ipv6=entry.ipv6 and _admits_ipv6(sources.of(nginx.allow)),
+        key_path=path,
+    )
+
+
+def names_of(nginx: model.Nginx) -> tuple[str, ...]:
+    """The default site's names, as nginx compares what a visitor asks for: in small letters, without
+    a dot at the end. nginx refuses a name that is there twice, and `.example.com` stands for
+    `example.com` and `*.example.com` too."""
+    written = nginx.server_name or []
+    if isinstance(written, str):
+        written = [written]
+    names = dict.fromkeys(name.lower().rstrip(".") for name in written)
+    return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
+
+
+def _admits_ipv6(sources: tuple[str, ...]) -> bool:
+    """Whether somebody may come by IPv6: with no source named that is for ufw's default policy to
+    say."""
+    return not sources or any(source == ANY or is_ipv6(source) for source in sources)
+
+
+def _default(names: tuple[str, ...], nginx: model.Nginx, path: KeyPath) -> Site:
+    listen_tls = nginx.listen_tls or None
+    certificate = key = None
+    if nginx.tls is not None:
+        listen_tls = listen_tls or 443
+        certificate, key = nginx.tls.certificate, nginx.tls.key
+    return Site("", names, nginx.listen, listen_tls, certificate, key, path)
+
+
+def _site(name: str, site: model.Site, path: KeyPath, default: Site) -> Site:
+    """A site with what it takes from the default one. Without a certificate it has no use for the
+    default one's port for https; a port of its own is kept for the rules."""
+    certificate, key = default.certificate, default.certificate_key
+    if site.tls is None:
+        certificate = key = None
+    elif site.tls:
+        certificate, key = site.tls.certificate, site.tls.key
+    listen_tls = site.listen_tls or None
+    if certificate is not None:
+        listen_tls = listen_tls or default.listen_tls or 443
+    listen = site.listen or default.listen
+    return Site(name, (name,), listen, listen_tls, certificate, key, path)
+
+
+def _ports(server: Server) -> Iterator[tuple[int, KeyPath]]:
+    """Each port of nginx's, once, and where it comes from."""
+    seen: set[int] = set()
+    own = (server.listen, server.listen_tls, server.key_path)
+    for listen, listen_tls, path in (
+        own,
+        *((s.listen, s.listen_tls, s.key_path) for s in server.sites),
+    ):
+        for port, field in ((listen, "listen"), (listen_tls, "listen_tls")):
+            if port is not None and port not in seen:
+                seen.add(port)
+                yield port, (*path, field)
+
+
+def bindings(host: str, server: Server) -> Iterator[Binding]:
+    """The ports that nginx holds."""
+    address = EVERYWHERE6 if server.ipv6 else EVERYWHERE
+    for port, place in _ports(server):
+        yield Binding(host, Endpoint(port, "tcp"), address, NGINX, NGINX, None, place)
+
+
+def openings(server: Server, sources: Sources) -> Iterator[Opening]:
+    """Who may reach them."""
+    for port, _ in _ports(server):
+        for source in sources.of(server.allow):
+            yield Opening(NGINX, Endpoint(port, "tcp"), source, (*server.key_path, "allow"))
