@@ -28,7 +28,8 @@ MOST_COLUMNS = 100  # of prose, however wide the terminal is
 def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
 
-    Where a project names its own compose file (`compose.file`), also what that contradicts.
+    Where a project names its own compose file (`compose.file`), also what that contradicts. Several
+    notes of one rule are one line; -v shows each.
     """
     if list_rules:
         _list_rules(settings.style)

@@ -499,7 +499,7 @@ def test_the_rules_are_listed_with_what_they_find(portgen: Run) -> None:
     from portgen import rules
 
     out = portgen("lint", "--rules").out
-    assert re.findall(r"^([a-z-]+) \((?:error|warning|note)\)$", out, re.MULTILINE) == list(
+    assert re.findall(r"^([a-z0-9-]+) \((?:error|warning|note)\)$", out, re.MULTILINE) == list(
         rules.every()
     )
 
