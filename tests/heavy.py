@@ -691,7 +691,7 @@ def all_use_the_same() -> str:
     names = ",".join(f"a{number}" for number in range(64))
     data = f"version: 1\n{HOST}projects:\n  d:\n    services:\n{used}"
     network = "    network: {name: p, subnet: 10.0.0.0/8}\n    services:\n"
-    head = f"{data}  p:\n    defaults: {{uses: [{names}]}}\n{network}"
+    head = f"{data}  p:\n    defaults: {{env: true, uses: [{names}]}}\n{network}"
     return filled(head, numbered("      s@: {port: 7@}\n"))
 
 

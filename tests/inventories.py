@@ -144,6 +144,7 @@ def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
             others = [other for other in sorted(called) if other != name]
             if others and draw(st.booleans()):
                 used = draw(st.lists(st.sampled_from(others), max_size=3, unique=True))
+                service["env"] = draw(st.booleans())
                 service["uses"] = [_seen_from(project["host"], called, other) for other in used]
 
 
@@ -338,6 +339,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
         "to": ["127.0.0.1:5000", "10.0.0.1:80", "[::1]:5001", "unix:/run/a.sock"],
         "uses": [None, [], ["nobody"], ["nowhere/nobody"]],
         "unit": ["web.service", "backup.timer"],
+        "env": [True, False],
     },
     "project": {
         "ports": [

@@ -279,6 +279,8 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
                 expected["networks"] = {
                     planned.network.name: {"ipv4_address": str(container.address)}
                 }
+            if container.environment:
+                expected["environment"] = dict(container.environment)
             if container.published:
                 expected["ports"] = list(container.published)
             assert read["services"][container.compose_service] == expected

@@ -99,6 +99,10 @@ _SERVICE = {
     "uses": Field(
         "The services that it calls: a list of names of this host, or `HOST/SERVICE`; 64 at most."
     ),
+    "env": Field(
+        "Whether its container gets variables with its port and with those that it `uses`.",
+        "`false`",
+    ),
     "schedule": Field("When it runs, for a service without a port: one printable line."),
     "unit": Field(
         "The systemd unit that runs it, with `via: process` or without a port: `backup.timer`."
@@ -120,6 +124,7 @@ OF_DEFAULTS = (
     "timeout",
     "status",
     "uses",
+    "env",
     "assigned",
 )
 

@@ -152,6 +152,7 @@ class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Duration | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
     uses: Uses | UnsetType = UNSET
+    env: bool | UnsetType = UNSET
     assigned: Date | UnsetType | None = UNSET
 
 
@@ -175,6 +176,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     to: Destination | None = None
     compose_service: ComposeName | None = None
     uses: Uses | UnsetType | None = UNSET
+    env: bool | UnsetType = UNSET
     timeout: Duration | UnsetType | None = UNSET
     schedule: Text | None = None
     unit: UnitName | None = None

@@ -70,6 +70,7 @@ class Container(Struct, frozen=True):
     address: str | None
     published: tuple[str, ...]
     settings: str = ""
+    environment: dict[str, str] = {}
 
 
 class Upstream(Struct, frozen=True):

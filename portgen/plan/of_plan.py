@@ -171,6 +171,7 @@ def _container(service: PlannedService, file: str, container: PlannedContainer) 
         network,
         address,
         container.published,
+        environment=dict(container.environment),
     )
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
-from portgen.plan import calling, serving
+from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, networks_of
 from portgen.plan.ports import Endpoint, is_ipv6
@@ -222,6 +222,7 @@ def _container(service: Service) -> Container:
         compose_service=service.compose_service,
         host_network=service.via == "host",
         address=service.address,
+        environment=tuple(environment.unique(environment.of_container(service)).items()),
         published=tuple(published),
         key_path=service.key_path,
     )

@@ -137,6 +137,8 @@ class _Services:
             uses=uses,
             uses_path=uses_path,
             calls=(),  # `calling` finds them when all services are known
+            env=bool(own_or(service.env, self.defaults.env)),
+            env_path=(*(self.defaults_path if service.env is UNSET else path), "env"),
             schedule=service.schedule,
             unit=service.unit,
             assigned=str(assigned) if assigned else None,

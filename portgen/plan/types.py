@@ -66,6 +66,8 @@ class Service(Struct, frozen=True):
     uses: tuple[str, ...]  # as written
     uses_path: KeyPath
     calls: tuple[Call, ...]  # what of that is found; none of a retired service
+    env: bool  # whether its container gets variables
+    env_path: KeyPath
     schedule: str | None
     unit: str | None  # that somebody else wrote, and that runs it
     assigned: str | None
@@ -251,6 +253,7 @@ class Container(Struct, frozen=True):
     compose_service: str
     host_network: bool
     address: Address4 | None
+    environment: tuple[tuple[str, str], ...]  # variables, by name in the order of the file
     published: tuple[str, ...]  # compose's short form, ip:port:container_port[/udp]
     key_path: KeyPath
 

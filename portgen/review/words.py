@@ -23,6 +23,7 @@ from portgen.review.match import Kind, are_led_apart
 
 Names = Mapping[str, Words]
 
+MOST_VARIABLES = 3  # of a container that change, which are named
 MOST_CALLERS = 8  # of a service, that are named
 
 _COUNTED: dict[Kind, tuple[str, str]] = {
@@ -382,10 +383,21 @@ def _container_reasons(old: Container, new: Container) -> Iterator[str]:
         yield "off the host's network"
     if old.published != new.published:
         yield f"publishes {_all(new.published)}"
+    yield from _environment(old.environment, new.environment)
     yield from _goes("name", old.service, new.service)
     yield from _goes("file", old.file, new.file)
     if old.settings != new.settings:
         yield "other settings"
+
+
+def _environment(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """The variables that it gets, loses, or finds another value in."""
+    found: list[str] = []
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            found.extend(_goes(name, old.get(name), new.get(name), "none"))
+    if found:
+        yield f"variables {listed(found, MOST_VARIABLES)}"
 
 
 def _goes(what: str, old: str | None, new: str | None, nothing: str = "") -> Iterator[str]:

@@ -99,6 +99,24 @@ def test_a_new_call_is_the_caller_s_line_alone() -> None:
     assert said(CALLS, other) == ["no longer calls api"]
 
 
+def test_a_change_of_variables_recreates_the_container() -> None:
+    env = MOVE.replace("port: 5001}", "port: 5001, env: true}")
+    assert said(MOVE, env) == ["recreates the container (variables PORT none -> 8000)"]
+    calls = CALLS.replace(
+        "    ports: 5400", "    network: {name: hub, subnet: 172.30.0.0/24}\n    ports: 5400"
+    )
+    calls = calls.replace("5401, via: process", "5401, env: true").replace(
+        "5400, via: process", "5400, via: process, allow: [hub]"
+    )
+    found = by_plans(calls, calls.replace("5400, via", "5410, via"))
+    lines = [words.line(changed, found.names) for changed in found.services]
+    assert lines[0].endswith("; called by es/job, web")
+    assert lines[1] == (
+        "Web recreates the container (variables API_PORT 5400 -> 5410, "
+        "API_URL http://172.30.0.1:5400 -> http://172.30.0.1:5410)"
+    )
+
+
 def test_the_unit_that_runs_a_service_is_a_fact_of_it() -> None:
     before = MOVE.replace("port: 5001}", "port: 5001, via: process, unit: old.service}")
     assert said(before, before.replace("old.service", "new.service")) == [

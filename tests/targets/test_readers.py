@@ -254,6 +254,8 @@ def test_a_compose_file_is_read_in_either_form() -> None:
             '{"networks": {"front": {"ipv6_address": "fd00::1"}}}',
         ),
         ("{environment: &a {a: *a}}", '{"environment": {"a": "an alias that stands for nothing"}}'),
+        ("{environment: {A: null}}", '{"environment": {"A": null}}'),
+        ("{environment: [A]}", '{"environment": ["A"]}'),
         ("{ports: [{target: 53, protocol: TCP}, 5000]}", ""),
     ],
 )
@@ -261,6 +263,16 @@ def test_what_a_container_has_besides_is_a_setting(entry: str, settings: str) ->
     found = read("compose", a__yml=f"services: {{web: {entry}}}")["web"]
     assert isinstance(found, Container)
     assert found.settings == settings
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{PORT: 5000, URL: 'http://a$$b'}", "[PORT=5000, 'URL=http://a$$b']"],
+)
+def test_variables_are_read_in_either_form(written: str) -> None:
+    found = read("compose", a__yml=f"services: {{web: {{environment: {written}}}}}")["web"]
+    assert isinstance(found, Container)
+    assert (found.environment, found.settings) == ({"PORT": "5000", "URL": "http://a$b"}, "")
 
 
 def test_what_an_edit_broke_hides_nothing_else() -> None:

@@ -96,12 +96,44 @@ def _container(file: str, name: str, value: Any) -> Container:
         del entry["network_mode"]
     if _has_only_the_mark(entry.get("labels"), file):
         del entry["labels"]
+    environment = _environment(entry.get("environment"))
+    if environment is None:
+        environment = {}
+    else:
+        entry.pop("environment", None)
     settings = ""
     if entry:
         settings = _text(entry)
     return Container(
-        file, name, host_network, network, address, tuple(map(_published, ports)), settings
+        file,
+        name,
+        host_network,
+        network,
+        address,
+        tuple(map(_published, ports)),
+        settings,
+        environment,
     )
+
+
+def _environment(value: Any) -> dict[str, str] | None:
+    """The variables of a container, from a mapping or from a list of `NAME=value`; None where one has
+    no value of its own, or what is there is neither."""
+    if value is None:
+        return {}
+    if isinstance(value, list):
+        if not all(isinstance(item, str) and "=" in item for item in value):
+            return None
+        value = dict(item.split("=", 1) for item in value)
+    if not isinstance(value, dict):
+        return None
+    found = {}
+    for name, text in value.items():
+        if not isinstance(text, str | int | float):
+            return None
+        plain = text if isinstance(text, str) else _text(text)
+        found[str(name)] = compose.interpolated(plain, {}) or plain
+    return found
 
 
 def _has_only_the_mark(labels: Any, file: str) -> bool:

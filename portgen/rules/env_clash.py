@@ -1,0 +1,56 @@
+"""Two services, or two ports, whose variables would have the same name for one program: it would find
+one of them at both.
+
+Wrong:
+    hosts: {box: {}, es: {}}
+    projects:
+      shop:
+        host: box
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          api: {port: 5000, via: docker}
+          web: {port: 5001, env: true, uses: [api, es/api]}
+      search:
+        host: es
+        services:
+          api: {port: 5400, via: process}
+Right:
+    hosts: {box: {}, es: {}}
+    projects:
+      shop:
+        host: box
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          api: {port: 5000, via: docker}
+          web: {port: 5001, env: true, uses: [api, es/search-api]}
+      search:
+        host: es
+        services:
+          search-api: {port: 5400, via: process}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.plan import environment
+from portgen.plan.types import Plan
+from portgen.problem import Severity
+from portgen.rules import Finding
+
+SEVERITY = Severity.ERROR
+ABSOLUTE = True
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        about: dict[str, str] = {}
+        for variable in environment.of_container(service):
+            first = about.setdefault(variable.name, variable.about)
+            if first != variable.about:
+                yield Finding(
+                    service.place(service.env_path),
+                    f"{variable.name} would stand for both {first} and {variable.about}",
+                    "rename one of them, or leave `env` out",
+                )
+                break
