@@ -180,6 +180,19 @@ def _nginx(draw: st.DrawFn) -> dict[str, Any]:
         )
         if draw(st.booleans()):
             nginx["tls"] = _tls(draw)
+    nginx.update(
+        draw(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "http2": st.booleans(),
+                    "acme": _texts(hostile=False).map(lambda text: f"/var/{text}"),
+                    "version": st.sampled_from(["1.22", "1.25.1"]),
+                    "client_ip": st.just({"from": ["192.0.2.0/24", "fd00::1"]}),
+                },
+            )
+        )
+    )
     site = {"listen": 8080, "listen_tls": 8443, "tls": _tls(draw)}
     nginx["sites"] = draw(
         st.sampled_from(

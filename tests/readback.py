@@ -373,6 +373,11 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
         _check_site(host, site, of_site)
         has_root = any(route.path == "/" for route in own)
         rest = [] if has_root else [["/"]]
+        challenges = [["^~", "/.well-known/acme-challenge/"]] if site.acme else []
+        if site.certificate:
+            assert values(of_site[0], "location") == ([*challenges, ["/"]] if challenges else [])
+        else:
+            rest = [*challenges, *rest]
         if site.name:
             _check_locations(of_site[-1], own, rest)
         else:
@@ -387,7 +392,10 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     assert not servers
     locations = nginx(folder, "locations.conf", snippet)
     _check_locations(locations, [route for route in host.routes if not route.host], [])
-    assert {line["directive"] for line in locations} <= {"location"}, (
+    allowed = {"location"}
+    if host.server and not host.server.names and host.server.proxies:
+        allowed |= {"set_real_ip_from", "real_ip_header", "real_ip_recursive"}
+    assert {line["directive"] for line in locations} <= allowed, (
         "something broke out of its location"
     )
 
@@ -407,14 +415,18 @@ def _check_site(host: Host, site: Site, servers: list[list[Block]]) -> None:
                 refused.append(["$host", "=", other.name])
     for inside in servers:
         assert values(inside, "if") == refused
+        assert values(inside, "set_real_ip_from") == [[proxy] for proxy in host.server.proxies]
         for condition in refused:
             answer = block(inside, "if", *condition)
             assert [(line["directive"], line["args"]) for line in answer] == [("return", ["444"])]
     families = ["", "[::]:"] if host.server.ipv6 else [""]
     assert values(servers[0], "listen") == [[f"{family}{site.listen}"] for family in families]
     if site.certificate:
+        options = ["ssl"]
+        if site.http2 and host.server.version < (1, 25, 1):
+            options.append("http2")
         assert values(last, "listen") == [
-            [f"{family}{site.listen_tls}", "ssl"] for family in families
+            [f"{family}{site.listen_tls}", *options] for family in families
         ]
         assert values(last, "ssl_certificate") == [[site.certificate]]
         assert values(last, "ssl_certificate_key") == [[site.certificate_key]]
@@ -426,7 +438,7 @@ def _check_locations(inside: list[Block], routes: list[Route], rest: list[list[s
         expected += (
             [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
         )
-    assert values(inside, "location") == expected + rest
+    assert sorted(values(inside, "location")) == sorted(expected + rest)
     for route in routes:
         _check_location(
             route,

@@ -265,6 +265,7 @@ def first_of(text: str) -> str:
 # What stands in a table of another type, below the field that holds it.
 WITHIN = {
     ("Nginx", "tls"): "Tls",
+    ("Nginx", "client_ip"): "ClientIp",
     ("Nginx", "sites"): "Site",
     ("Project", "network"): "Network",
     ("Project", "compose"): "Compose",

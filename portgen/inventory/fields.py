@@ -26,6 +26,7 @@ TITLES = {
     "Host": "a host",
     "Nginx": "nginx of a host",
     "Site": "a site of nginx",
+    "ClientIp": "the proxies in front of nginx",
     "Tls": "nginx's certificate",
     "Project": "a project",
     "Network": "a project's Docker network",
@@ -180,6 +181,20 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`listen_tls`.",
             "none: http only",
         ),
+        "http2": Field("Whether https speaks HTTP/2.", "`false`"),
+        "acme": Field(
+            "A folder on the host, whose `.well-known/acme-challenge/` is served at `listen`, before "
+            "the redirect: certbot's `--webroot`.",
+        ),
+        "version": Field(
+            "The nginx on the host, in quotes; from 1.25.1 on HTTP/2 is written in another way.",
+            "`1.22`, in quotes",
+        ),
+        "client_ip": Field(
+            "`{from: [CIDR], header: X-Forwarded-For}`: proxies in front of nginx, whose header says "
+            "who the visitor is.",
+            "none: whoever connects is the visitor",
+        ),
         "sites": Field(
             "Further servers, by the name that visitors type: "
             "`{grafana.example.com: {tls: {certificate: PATH, key: PATH}}}`. What one leaves out it "
@@ -187,10 +202,18 @@ FIELDS: dict[str, dict[str, Field]] = {
             "none but those of `route.host`",
         ),
     },
+    "ClientIp": {
+        "from": Field("The proxies' addresses, as CIDRs.", REQUIRED),
+        "header": Field(
+            "Their header; its last address that is not a proxy's counts.", "`X-Forwarded-For`"
+        ),
+    },
     "Site": {
         "listen": Field("Its port for http.", "nginx's"),
         "listen_tls": Field("Its port for https.", "nginx's, or 443; none without `tls`"),
         "tls": Field("`{certificate, key}`. `null`: http only, whatever nginx has.", "nginx's"),
+        "http2": Field("Whether https speaks HTTP/2.", "nginx's"),
+        "acme": Field("A folder, as nginx's. `null`: none.", "nginx's"),
     },
     "Tls": {
         "certificate": Field("The absolute path of the certificate on the host.", REQUIRED),
@@ -261,6 +284,9 @@ FIELDS: dict[str, dict[str, Field]] = {
         "name": Field("What it is called: lower-case, unique in the service."),
         "bind": Field("For this port; `null`: without one.", "the service's"),
         "allow": Field("For this port; `null` or `[]`: nobody.", "the service's"),
+        "route": Field(
+            "Leads to this port; `null`: none.", "of the first port the service's, else none"
+        ),
         "health": Field("For this port.", "the service's"),
     },
     "Route": {

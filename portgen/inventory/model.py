@@ -10,7 +10,7 @@ import atexit
 import gc
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import AnyAddress, Bind, Cidr, HostAddress, Subnet, Subnet6
@@ -23,9 +23,11 @@ from portgen.inventory.values import (
     Directive,
     Duration,
     FilePath,
+    HeaderName,
     HealthPath,
     Name,
     NetworkName,
+    NginxVersion,
     Notes,
     ProjectName,
     RoutePath,
@@ -58,6 +60,15 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     listen: Port | UnsetType = UNSET
     listen_tls: Port | UnsetType = UNSET
     tls: Tls | UnsetType | None = UNSET
+    http2: bool | UnsetType = UNSET
+    acme: FilePath | UnsetType | None = UNSET
+
+
+class ClientIp(Struct, frozen=True, forbid_unknown_fields=True):
+    """The proxies in front of nginx, and the header in which they name the visitor."""
+
+    sources: Annotated[list[Cidr], Meta(min_length=1)] = field(name="from")
+    header: HeaderName = "X-Forwarded-For"
 
 
 class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +81,10 @@ class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
     listen_tls: Port | UnsetType = UNSET
     allow: list[Allowed] = []
     tls: Tls | None = None
+    http2: bool = False
+    acme: FilePath | None = None
+    version: NginxVersion = "1.22"
+    client_ip: ClientIp | None = None
     sites: dict[SiteName, Site] = {}
 
 
@@ -135,6 +150,7 @@ class PortEntry(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | None = None
     bind: Bind | UnsetType | None = UNSET
     allow: list[Allowed] | UnsetType | None = UNSET
+    route: RoutePath | Route | Routes | UnsetType | None = UNSET
     health: HealthPath | UnsetType | None = UNSET
 
 

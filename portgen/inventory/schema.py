@@ -140,6 +140,7 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
     service["if"] = {"required": ["to"], "properties": {"to": {"type": "string"}}}
     service["then"] = {"properties": {"via": {"const": "socat"}}}
     _allow_safe_routes_only(service["properties"]["route"])
+    _allow_safe_routes_only(service["properties"]["ports"]["items"]["properties"]["route"])
     _name_the_rules(service["properties"]["ignore"], rules)
 
     services = project["properties"]["services"]

@@ -139,6 +139,21 @@ SiteName = Annotated[
         description="A host name or address that visitors type, in small letters: `grafana.example.com`",
     ),
 ]
+NginxVersion = Annotated[
+    str,
+    Meta(
+        pattern=rf"^1\.[0-9]{{1,3}}(\.[0-9]{{1,3}})?{END}",
+        description='nginx\'s version, in quotes: `"1.22"`',
+    ),
+]
+HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[A-Za-z][A-Za-z0-9-]*{END}",
+        max_length=100,
+        description="A header's name: letters, digits and hyphens",
+    ),
+]
 Size = (
     Annotated[
         str,

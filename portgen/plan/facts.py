@@ -124,6 +124,8 @@ class Site(Struct, frozen=True):
 
     listen: tuple[Endpoint, ...] = ()
     certificate: str | None = None
+    http2: bool = False
+    acme: str | None = None  # the folder with what a certificate authority asks for
 
 
 class Nginx(Struct, frozen=True):
@@ -132,6 +134,9 @@ class Nginx(Struct, frozen=True):
     names: tuple[str, ...] = ()
     listen: tuple[Endpoint, ...] = ()
     certificate: str | None = None
+    http2: bool = False
+    acme: str | None = None
+    proxies: tuple[str, ...] = ()  # in front of it, and last the header by which they name visitors
     sites: dict[str, Site] = {}
     openings: dict[Endpoint, tuple[str, ...]] = {}
 

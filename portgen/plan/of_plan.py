@@ -238,11 +238,17 @@ def _nginx(host: Host) -> Nginx:
     sites: dict[str, Site] = {}
     for site in server.sites:
         listen = tuple(_listens(site, server))
+        has_http2 = site.http2 and site.certificate is not None
         if site.name:
-            sites[site.name] = Site(listen, site.certificate)
+            sites[site.name] = Site(listen, site.certificate, has_http2, site.acme)
         else:
-            whole = Nginx(site.names, listen, site.certificate, openings=openings)
-    return structs.replace(whole, sites=sites)
+            whole = Nginx(
+                site.names, listen, site.certificate, has_http2, site.acme, openings=openings
+            )
+    proxies: tuple[str, ...] = ()
+    if server.proxies:
+        proxies = (*server.proxies, server.proxies_header)
+    return structs.replace(whole, sites=sites, proxies=proxies)
 
 
 def _listens(site: PlannedSite, server: Server) -> Iterator[Endpoint]:

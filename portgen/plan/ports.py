@@ -93,6 +93,11 @@ class PlannedPort(Struct, frozen=True):
     last: int = 0  # of a range, its last port; 0 for one port
 
     @property
+    def speaks_http(self) -> bool:
+        """Whether nginx can hand requests to it."""
+        return self.protocol not in ("tcp", "udp")
+
+    @property
     def transport(self) -> Transport:
         return transport_of(self.protocol)
 

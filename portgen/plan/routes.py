@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from portgen.inventory import key_paths
 from portgen.inventory.key_paths import KeyPath
+from portgen.inventory.model import Protocol
 from portgen.plan.ports import PlannedPort
 from portgen.plan.reach import Reach
 
@@ -20,6 +21,7 @@ class WrittenRoute(Struct, frozen=True):
     says so."""
 
     service: str
+    protocol: Protocol | None  # of the port that is meant; None where there is no port
     title: str
     host: str  # the site's server name; "": the default site
     path: str

@@ -45,15 +45,31 @@ class Routing:
         self.sources = sources
         self.by_address = sources.nginx is not None and sources.nginx.upstream == "address"
 
-    def of(self, written: WrittenRoutes, known: Known) -> Iterator[WrittenRoute]:
-        """The service's routes, those to its first port first. A default is meant for services whose
-        first port speaks http only."""
-        at: KeyPath = (*known.path, "route")
-        if written is UNSET and known.ports and known.ports[0].protocol == "http":
-            written, at = self.default, (*key_paths.defaults(known.project), "route")
-        port = None
-        if known.ports:
-            port = known.ports[0]
+    def of(self, service: model.Service, known: Known) -> Iterator[WrittenRoute]:
+        """The service's routes, those to its first port first."""
+        if not known.ports:
+            yield from self._routes(service.route, (*known.path, "route"), None, known)
+        for index, port in enumerate(known.ports):
+            written, at = self._written(service, index, port, known)
+            yield from self._routes(written, at, port, known)
+
+    def _written(
+        self, service: model.Service, index: int, port: PlannedPort, known: Known
+    ) -> tuple[WrittenRoutes, KeyPath]:
+        """What is written of the routes to a port, and where: in its own entry; of the first port,
+        in the service or, where it speaks http, in the project's defaults."""
+        entry = None if service.ports is UNSET else service.ports[index]
+        if isinstance(entry, model.PortEntry) and entry.route is not UNSET:
+            return entry.route, (*known.path, "ports", index, "route")
+        if index > 0:
+            return None, known.path
+        if service.route is UNSET and port.speaks_http:
+            return self.default, (*key_paths.defaults(known.project), "route")
+        return service.route, (*known.path, "route")
+
+    def _routes(
+        self, written: WrittenRoutes, at: KeyPath, port: PlannedPort | None, known: Known
+    ) -> Iterator[WrittenRoute]:
         for each, place in _each(written, at):
             yield self._route(each, place, port, known)
 
@@ -66,6 +82,7 @@ class Routing:
         clients = self.sources.visitors(allow)
         settings: dict[str, Any] = {
             "service": known.name,
+            "protocol": None if port is None else port.protocol,
             "title": known.title,
             "host": route.host or "",
             "path": _path(route, known.name),
@@ -81,7 +98,7 @@ class Routing:
             "extra": tuple(route.extra),
             "key_path": at,
         }
-        if port is None or port.protocol != "http":
+        if port is None or not port.speaks_http:
             return WrittenRoute(**settings)
         return Route(
             **settings,

@@ -101,7 +101,7 @@ class _Services:
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
         known = Known(name, title, self.name, ports, address, timeout, path)
-        written_routes = tuple(self.routing.of(service.route, known))
+        written_routes = tuple(self.routing.of(service, known))
         routes: tuple[Route, ...] = ()
         units: tuple[str, ...] = ()
         if status == "active":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import UNSET
+
 from portgen.inventory import key_paths, model
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.reach import ANY, Reach
@@ -46,6 +48,9 @@ def server_of(
         certificate_key=default.certificate_key,
         sites=tuple(sites),
         ipv6=entry.ipv6 and _admits_ipv6(sources.of(nginx.allow)),
+        version=tuple(map(int, nginx.version.split("."))),
+        proxies=tuple(map(str, nginx.client_ip.sources)) if nginx.client_ip else (),
+        proxies_header=nginx.client_ip.header if nginx.client_ip else "",
         key_path=path,
     )
 
@@ -73,7 +78,17 @@ def _default(names: tuple[str, ...], nginx: model.Nginx, path: KeyPath) -> Site:
     if nginx.tls is not None:
         listen_tls = listen_tls or 443
         certificate, key = nginx.tls.certificate, nginx.tls.key
-    return Site("", names, nginx.listen, listen_tls, certificate, key, path)
+    return Site(
+        name="",
+        names=names,
+        listen=nginx.listen,
+        listen_tls=listen_tls,
+        certificate=certificate,
+        certificate_key=key,
+        http2=nginx.http2,
+        acme=nginx.acme,
+        key_path=path,
+    )
 
 
 def _site(name: str, site: model.Site, path: KeyPath, default: Site) -> Site:
@@ -87,8 +102,17 @@ def _site(name: str, site: model.Site, path: KeyPath, default: Site) -> Site:
     listen_tls = site.listen_tls or None
     if certificate is not None:
         listen_tls = listen_tls or default.listen_tls or 443
-    listen = site.listen or default.listen
-    return Site(name, (name,), listen, listen_tls, certificate, key, path)
+    return Site(
+        name=name,
+        names=(name,),
+        listen=site.listen or default.listen,
+        listen_tls=listen_tls,
+        certificate=certificate,
+        certificate_key=key,
+        http2=default.http2 if site.http2 is UNSET else site.http2,
+        acme=default.acme if site.acme is UNSET else site.acme,
+        key_path=path,
+    )
 
 
 def _ports(server: Server) -> Iterator[tuple[int, KeyPath]]:

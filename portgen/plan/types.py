@@ -314,6 +314,8 @@ class Site(Struct, frozen=True):
     listen_tls: int | None
     certificate: str | None
     certificate_key: str | None
+    http2: bool
+    acme: str | None
     key_path: KeyPath
 
 
@@ -331,6 +333,9 @@ class Server(Struct, frozen=True):
     certificate_key: str | None
     sites: tuple[Site, ...]
     ipv6: bool  # whether it listens on IPv6 too
+    version: tuple[int, ...]
+    proxies: tuple[str, ...]  # in front of nginx, as CIDRs
+    proxies_header: str
     key_path: KeyPath
 
     def site(self, name: str) -> Site | None:

@@ -293,6 +293,9 @@ def _joined(one: Nginx, more: Nginx) -> Nginx:
         tuple(dict.fromkeys((*one.names, *more.names))),
         tuple(dict.fromkeys((*one.listen, *more.listen))),
         one.certificate or more.certificate,
+        one.http2 or more.http2,
+        one.acme or more.acme,
+        tuple(dict.fromkeys((*one.proxies, *more.proxies))),
         _joined_sites(one.sites, more.sites),
         one.openings,
     )
@@ -303,7 +306,12 @@ def _joined_sites(some: Mapping[str, Site], more: Mapping[str, Site]) -> dict[st
     for name, site in more.items():
         known = joined.get(name, Site())
         listen = tuple(dict.fromkeys((*known.listen, *site.listen)))
-        joined[name] = Site(listen, known.certificate or site.certificate)
+        joined[name] = Site(
+            listen,
+            known.certificate or site.certificate,
+            known.http2 or site.http2,
+            known.acme or site.acme,
+        )
     return joined
 
 

@@ -440,7 +440,11 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
         ("answers to", old.names, new.names),
         ("listens on", old.listen, new.listen),
         ("uses certificate", (old.certificate,), (new.certificate,)),
+        ("serves acme challenges from", (old.acme,), (new.acme,)),
+        ("believes proxies", old.proxies, new.proxies),
     )
+    if old.http2 != new.http2:
+        yield f"{host}: nginx {_http2(new.http2)}"
     for label, before, now in labels:
         if before != now:
             yield f"{host}: nginx {label} {_all(now)} (was {_all(before)})"
@@ -468,9 +472,19 @@ def _site(name: str, before: Site | None, now: Site | None) -> str:
         parts.append(
             f"uses certificate {now.certificate or 'none'} (was {before.certificate or 'none'})"
         )
+    if before.acme != now.acme:
+        parts.append(
+            f"serves acme challenges from {now.acme or 'nowhere'} (was {before.acme or 'nowhere'})"
+        )
+    if before.http2 != now.http2:
+        parts.append(_http2(now.http2))
     if not parts:
         return ""
     return f"changes site {name}: it {', '.join(parts)}"
+
+
+def _http2(speaks: bool) -> str:
+    return "speaks HTTP/2" if speaks else "no longer speaks HTTP/2"
 
 
 def _all(values: Iterable[object]) -> str:

@@ -26,11 +26,13 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service, written in plan.written_routes:
         if isinstance(written, Route):
             continue
-        if service.ports:
-            protocol = service.ports[0].protocol
+        if written.protocol is not None:
+            which = "primary port"
+            if "ports" in written.key_path[4:]:
+                which = "port here"
             yield Finding(
                 written.key_path,
-                f"{service.name} has a `route`, but its primary port is {protocol}",
+                f"{service.name} has a `route`, but its {which} is {written.protocol}",
                 "leave `route` out, or put an http port first",
             )
         else:

@@ -44,13 +44,13 @@ def services() -> dict[str, Service]:
 def test_each_field_has_its_sentences_and_no_other_has() -> None:
     assert fields.FIELDS.keys() == fields.TITLES.keys() == STRUCTS.keys()
     for name, kind in STRUCTS.items():
-        assert fields.FIELDS[name].keys() == set(kind.__struct_fields__), name
+        assert fields.FIELDS[name].keys() == set(kind.__struct_encode_fields__), name
 
 
 @pytest.mark.parametrize("name", STRUCTS)
 def test_what_is_required_and_what_the_types_have_as_a_default_is_named(name: str) -> None:
     for field in msgspec.structs.fields(STRUCTS[name]):
-        written = fields.FIELDS[name][field.name].default
+        written = fields.FIELDS[name][field.encode_name].default
         assert (written == fields.REQUIRED) == field.required, field.name
         if isinstance(field.default, (bool, int, str)):
             default = json.dumps(field.default).strip('"')

@@ -134,7 +134,9 @@ def test_each_field_has_its_description() -> None:
         if name is None:
             continue
         seen.add(name)
-        assert schema["properties"].keys() == set(getattr(model, name).__struct_fields__), name
+        assert schema["properties"].keys() == set(getattr(model, name).__struct_encode_fields__), (
+            name
+        )
         for field, written in schema["properties"].items():
             assert written["description"] == fields.description(name, field)
     assert seen == set(fields.TITLES)

@@ -55,6 +55,7 @@ proxy_connect_timeout 2s;
 proxy_next_upstream_timeout 1s;
 """.strip().split("\n")
 _NAMED = "$portgen_named"  # the map whose keys are the servers' names once more
+CHALLENGES = "/.well-known/acme-challenge/"
 _REDIRECTS = ("301", "302", "303", "307", "308")
 
 
@@ -152,17 +153,31 @@ def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
         elif node.name == "listen" and words:
             endpoint = _listens(words[0], words[1:])
             if endpoint is not None:
-                yield _stated(node, node.name, _of_site(around.site, Site(listen=(endpoint,))))
+                site = Site(listen=(endpoint,), http2="http2" in words)
+                yield _stated(node, node.name, _of_site(around.site, site))
+        elif node.name == "http2" and words == ("on",):
+            yield _stated(node, node.name, _of_site(around.site, Site(http2=True)))
+        elif node.words == ("location", "^~", CHALLENGES):
+            yield from _of_challenges(node, around)
+        elif node.name in ("set_real_ip_from", "real_ip_header") and words:
+            yield _stated(node, node.name, Nginx(proxies=(words[0],)))
         elif node.name == "ssl_certificate" and words:
             certificate = _resolved(words[0], around.constants)
             yield _stated(node, node.name, _of_site(around.site, Site(certificate=certificate)))
+
+
+def _of_challenges(node: Node, around: _Around) -> Iterator[Statement]:
+    for inner in node.block or ():
+        if inner.name == "root" and len(inner.words) == 2:
+            folder = _resolved(inner.words[1], around.constants)
+            yield _stated(inner, inner.name, _of_site(around.site, Site(acme=folder)))
 
 
 def _of_site(name: str, site: Site) -> Nginx:
     """What is so of a site, as a fact of nginx."""
     if name:
         return Nginx(sites={name: site})
-    return Nginx(listen=site.listen, certificate=site.certificate)
+    return Nginx((), site.listen, site.certificate, site.http2, site.acme)
 
 
 def _site(block: tuple[Node, ...]) -> str:

@@ -12,6 +12,7 @@ from portgen.targets import Page
 
 SITE = "nginx/conf.d/portgen.conf"
 SNIPPET = "nginx/snippets/portgen-locations.conf"
+HTTP2_ON = (1, 25, 1)  # with it `http2 on;` came in place of an option of `listen`
 _LONGEST_KEY = 40  # nginx's default takes 46
 # These mean something in a `map`, unless a backslash stands before them.
 _MAP_WORDS = ("default", "hostnames", "include", "volatile")
@@ -26,7 +27,7 @@ def pages(host: Host) -> Iterator[Page]:
     if host.server is not None:
         named = [_key(name) for name in host.server.names]
         sites = [_site(site, host.server, host.routes) for site in host.server.sites]
-    values = {
+    values: dict[str, Any] = {
         "host": host,
         "server": host.server,
         "named": named,
@@ -37,7 +38,8 @@ def pages(host: Host) -> Iterator[Page]:
     }
     yield Page(SITE, "nginx/portgen.conf.j2", values)
     own = [route for route in host.routes if not route.host]
-    yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", {"host": host, "routes": own, "pad": ""})
+    values = {"host": host, "server": host.server, "routes": own, "pad": ""}
+    yield Page(SNIPPET, "nginx/portgen-locations.conf.j2", values)
 
 
 def _site(site: Site, server: Server, routes: tuple[Route, ...]) -> dict[str, Any]:
@@ -53,6 +55,9 @@ def _site(site: Site, server: Server, routes: tuple[Route, ...]) -> dict[str, An
         "certificate": site.certificate,
         "certificate_key": site.certificate_key,
         "refused": list(_refused(site, server)),
+        "http2": site.http2,
+        "http2_on": site.http2 and server.version >= HTTP2_ON,
+        "acme": site.acme,
         "routes": own,
         "has_root": any(route.path == "/" for route in own),
     }

@@ -34,6 +34,7 @@ hosts:
       listen_tls: {https}
       allow: [{allow}]
       tls: {{certificate: {box_crt}, key: {box_key}}}
+      {more}
       sites:
         grafana.example: {{tls: {{certificate: {own_crt}, key: {own_key}}}}}
         plain.example: {{tls: null, listen: {plain}}}
@@ -42,7 +43,9 @@ projects:
     defaults: {{via: process}}
     services:
       hub: {{port: {hub}, route: /}}
-      grafana: {{port: {grafana}, route: [{{host: grafana.example}}, {{host: one.apps.example, path: /g/}}]}}
+      grafana:
+        port: {grafana}
+        route: [{{host: grafana.example}}, {{host: one.apps.example, path: /g/}}]
       only: {{port: {only}, route: {{host: plain.example, path: /only/}}}}
 """
 
@@ -82,14 +85,15 @@ def sites(need: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., 
     program = need("nginx")
     with contextlib.ExitStack() as stack:
 
-        def made(*, allow: str = "any", ipv6: str = "true") -> Sites:
+        def made(*, allow: str = "any", ipv6: str = "true", more: str = "") -> Sites:
             http, https, plain, hub, grafana, only = free_ports(6)
             for name in ("box", "own"):
                 (tmp_path / name).mkdir()
             box, own = certificate(tmp_path / "box"), certificate(tmp_path / "own")
+            ports = {"http": http, "https": https, "plain": plain, "hub": hub, "grafana": grafana}
             text = INVENTORY.format(
-                ipv6=ipv6, allow=allow, http=http, https=https, plain=plain, hub=hub, grafana=grafana,
-                only=only, box_crt=box[0], box_key=box[1], own_crt=own[0], own_key=own[1],
+                **ports, only=only, ipv6=ipv6, allow=allow, more=more,
+                box_crt=box[0], box_key=box[1], own_crt=own[0], own_key=own[1],
             )  # fmt: skip
             stack.enter_context(applications(hub=hub, grafana=grafana, only=only))
             (tmp_path / "nginx").mkdir()
@@ -173,3 +177,53 @@ def test_it_listens_on_the_families_of_those_who_may_come(
         assert found.ask_tls("grafana.example", None, address="::1").heard["name"] == "grafana"
         assert found.ask_tls("evil", None, address="::1").status == 0
         assert found.ask(found.plain, "plain.example", "/only/", "::1").heard["name"] == "only"
+
+
+def test_a_certificate_authority_is_answered_before_the_redirect(
+    sites: Callable[..., Sites], tmp_path: Path
+) -> None:
+    folder = tmp_path / "acme $x" / ".well-known/acme-challenge"
+    folder.mkdir(parents=True)
+    (folder / "token").write_text("proof")
+    found = sites(more=f"acme: {tmp_path}/acme $x")
+    path = "/.well-known/acme-challenge/"
+    for port, host in (
+        (found.http, "box.example"),
+        (found.http, "grafana.example"),
+        (found.plain, "plain.example"),
+    ):
+        assert found.ask(port, host, f"{path}token").body == "proof"
+        assert found.ask(port, host, f"{path}other").status == 404
+        assert found.ask(port, "evil", f"{path}token").status == 0
+    redirected = found.ask(found.http, "grafana.example", "/.well-known/other")
+    assert redirected.headers["location"].startswith("https://grafana.example")
+
+
+@pytest.mark.parametrize(("more", "spoken"), [("http2: true", "h2"), ("", "http/1.1")])
+def test_https_speaks_http2_where_it_is_asked_for(
+    sites: Callable[..., Sites], more: str, spoken: str
+) -> None:
+    found = sites(more=more)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", found.https), HANGS) as plain,
+        context.wrap_socket(plain, server_hostname="box.example") as visitor,
+    ):
+        assert visitor.selected_alpn_protocol() == spoken
+
+
+@pytest.mark.parametrize(
+    ("proxies", "heard"),
+    [("127.0.0.0/8, 192.0.2.0/24", "203.0.113.9"), ("192.0.2.0/24", "127.0.0.1")],
+)
+def test_only_a_proxy_in_front_says_who_the_visitor_is(
+    sites: Callable[..., Sites], proxies: str, heard: str
+) -> None:
+    """A visitor may have written addresses before his own into the header."""
+    found = sites(more=f"client_ip: {{from: [{proxies}]}}")
+    with socket.create_connection(("127.0.0.1", found.plain), HANGS) as visitor:
+        forwarded = "X-Forwarded-For: 10.0.0.1, 203.0.113.9, 192.0.2.4"
+        visitor.sendall(request("/only/", forwarded, host="plain.example"))
+        assert dict(read_answer(visitor).heard["headers"])["x-real-ip"] == heard
