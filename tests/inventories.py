@@ -119,6 +119,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             "defaults": {"allow": draw(st.sampled_from([[], ["lan-zone"]])), "route": "/d/{name}/"},
             "services": {},
         }
+    _share_network(draw, list(inventory["projects"].values()))
     free = {
         project: iter(draw(st.permutations(range(5000 + 100 * n, 5100 + 100 * n))))
         for n, project in enumerate(projects)
@@ -158,6 +159,14 @@ def _network(draw: st.DrawFn, number: int) -> dict[str, Any]:
     if draw(st.booleans()):
         network["subnet6"] = f"fd00:{number + 1}::/64"
     return network
+
+
+def _share_network(draw: st.DrawFn, projects: list[dict[str, Any]]) -> None:
+    """The second project may be in the first one's network. A third would not be independent of the order
+    in which they stand."""
+    if len(projects) < 2 or projects[0]["host"] != projects[1]["host"] or draw(st.booleans()):
+        return
+    projects[1]["network"] = {"name": projects[0]["network"]["name"], "external": True}
 
 
 @st.composite

@@ -279,6 +279,8 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
                 expected["networks"] = {
                     planned.network.name: {"ipv4_address": str(container.address)}
                 }
+            elif container.network is not None:
+                expected["networks"] = {container.network: {}}
             if container.environment:
                 expected["environment"] = dict(container.environment)
             if container.published:
@@ -292,7 +294,11 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
                 [planned.network.name],
                 planned.network.name,
             )
-            subnet = planned.network.subnet
+            if planned.network.external:
+                assert network == {"name": planned.network.name, "external": True}
+                continue
+            assert planned.network.pool is not None
+            subnet = planned.network.pool.subnet
             pools = [
                 {
                     "subnet": str(subnet),

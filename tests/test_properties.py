@@ -243,15 +243,15 @@ def test_no_two_containers_of_a_host_get_one_address(written: dict[str, Any]) ->
         ]
         assert len(addresses) == len(set(addresses))
         for project in plan.projects:
-            if project.network is not None:
+            if project.network is not None and project.network.pool is not None:
+                pool = project.network.pool
                 inside = [
                     service.address for service in project.services if service.address is not None
                 ]
                 assert all(
-                    address in project.network.subnet and address not in project.network.ip_range
-                    for address in inside
+                    address in pool.subnet and address not in pool.ip_range for address in inside
                 )
-                assert project.network.gateway not in inside
+                assert pool.gateway not in inside
 
 
 @given(

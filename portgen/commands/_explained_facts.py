@@ -177,7 +177,7 @@ def of_project(asked: Asked, project: Project) -> Facts:
     yield "status", project.status
     yield "ports", str(project.ports or "")
     if project.network is not None:
-        yield "network", ", ".join((project.network.name, *project.network.subnets))
+        yield "network", ", ".join(project.network.words)
     yield "services", f"{len(project.services)}; `portgen ports {project.name}` lists them"
     if project.ports:
         name = "free"

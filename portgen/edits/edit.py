@@ -11,7 +11,7 @@ thought of, ends in `ByHand`, which says what to write, and not in damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,10 +29,10 @@ from portgen.edits.splice import (
 from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
-from portgen.inventory.networks import HostAddress
+from portgen.inventory.networks import Address4, HostAddress
 from portgen.inventory.source import Source, parse
 from portgen.plan import addresses, planner
-from portgen.plan.types import KeyPath, Network, Plan, Project, Service
+from portgen.plan.types import KeyPath, Plan, Project, Service
 from portgen.problem import Exit, PortgenError
 
 # A new entry's fields, in the order in which they are written.
@@ -241,8 +241,13 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
     owner = next(one for one in planned.projects if one.name == project)
     services = owner.services
     new = next(service for service in services if service.name == name)
-    if new.address is None or owner.network is None or owner.places is None:
+    pool = owner.network.pool if owner.network else None
+    if new.address is None or pool is None or owner.places is None:
         return None
+    theirs: set[Address4 | None] = set()
+    for other in planned.projects:
+        if other is not owner and addresses.shares_network(owner, other):
+            theirs.update(service.address for service in other.services)
     holders = {}
     for service in services:
         if service.address is not None and service is not new:
@@ -256,18 +261,19 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
             # Addresses that people chose lead in a circle: the rules say which two collide.
             return None
         seen.add(address)
-    if owner.places.lacks(port) or address >= owner.network.ip_range.network_address:
-        return _spare_address(owner, owner.network, new)
+    late = owner.places.lacks(port) or address >= pool.ip_range.network_address
+    if late or address in theirs:
+        return _spare_address(owner, planned.projects, new)
     if address == new.address:
         return None
     return str(address)
 
 
-def _spare_address(owner: Project, network: Network, new: Service) -> str | None:
+def _spare_address(owner: Project, projects: Iterable[Project], new: Service) -> str | None:
     """One that no port leads to. None for a port outside the project, which is the fault itself."""
     if owner.ports is not None and new.ports[0].port not in owner.ports:
         return None
-    spare = next(addresses.free(owner, network), None)
+    spare = next(addresses.free(owner, projects), None)
     return None if spare is None else str(spare)
 
 
@@ -333,21 +339,31 @@ def _with_container_port(written: model.Service, index: int, port: int | None) -
 
 
 def _replanned(whole: model.Inventory, service: Service, written: model.Service) -> Service:
-    project = replace(whole.projects[service.project], services={service.name: written})
-    return next(planner.make(replace(whole, projects={service.project: project})).services)
+    alone = _with_services_of(whole, service.project, {service.name: written})
+    return next(planner.make(alone).services)
 
 
 def _shares_address(whole: model.Inventory, service: Service) -> bool:
     """Whether another service has the same address, as two on one port do: a move that ends this
     must not pin it."""
-    alone = replace(whole, projects={service.project: whole.projects[service.project]})
-    (project,) = planner.make(alone).projects
-    for other in project.services:
+    services = whole.projects[service.project].services
+    for other in planner.make(_with_services_of(whole, service.project, services)).services:
         if other.name == service.name or other.status == "retired":
             continue
         if other.address == service.address:
             return True
     return False
+
+
+def _with_services_of(
+    whole: model.Inventory, name: str, services: dict[str, model.Service]
+) -> model.Inventory:
+    """The inventory with services of one project only. The others' ports and networks stay: a shared
+    network gives addresses by them."""
+    projects = {}
+    for other, project in whole.projects.items():
+        projects[other] = replace(project, services=services if other == name else {})
+    return replace(whole, projects=projects)
 
 
 def _move_splices(

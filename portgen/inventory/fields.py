@@ -231,8 +231,9 @@ FIELDS: dict[str, dict[str, Field]] = {
             "none: its services take ports that no other project owns",
         ),
         "network": Field(
-            "`{name, subnet}`: its containers' Docker network. The gateway is the first address, "
-            "fixed addresses begin at the 16th, the upper half is for containers without one.",
+            "`{name, subnet}`: its containers' Docker network, or `{name, external: true}`. The gateway "
+            "is the first address, fixed addresses begin at the 16th, the upper half is for containers "
+            "without one.",
             "none: nothing can be `via: socat`",
         ),
         "compose": Field(
@@ -260,7 +261,14 @@ FIELDS: dict[str, dict[str, Field]] = {
             "or `default`.",
             REQUIRED,
         ),
-        "subnet": Field("An IPv4 network from /8 to /29: `172.30.0.0/24`.", REQUIRED),
+        "external": Field(
+            "`true`: the network is another project's, with the same `name`, or is made by hand.",
+            "`false`: compose makes it",
+        ),
+        "subnet": Field(
+            "An IPv4 network from /8 to /29: `172.30.0.0/24`.",
+            "required; of an external network the one that its own project says, else not known",
+        ),
         "subnet6": Field("An IPv6 network besides, from /64 to /124: `fd00:1::/64`."),
     },
     "Compose": {"file": Field("A path, relative to the inventory's folder.", REQUIRED)},

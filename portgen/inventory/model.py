@@ -102,7 +102,8 @@ class Network(Struct, frozen=True, forbid_unknown_fields=True):
     """The project's Docker network; the name is also compose's key for it."""
 
     name: NetworkName
-    subnet: Subnet
+    external: bool = False
+    subnet: Subnet | None = None
     subnet6: Subnet6 | None = None
 
 

@@ -5,26 +5,37 @@ In: a project, or two addresses. Out: addresses, or yes or no. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from portgen.inventory.networks import Address4
 from portgen.plan.places import FIRST
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, is_ipv6
-from portgen.plan.types import Network, Project
+from portgen.plan.types import Project
 
 
-def free(project: Project, network: Network) -> Iterator[Address4]:
-    """Fixed addresses that no service of a project has: first those that no port leads to, then from
-    the last one down, where fewest ports lead to."""
+def free(project: Project, neighbours: Iterable[Project]) -> Iterator[Address4]:
+    """Fixed addresses of a project's network that no service has: first those that no port leads to, then
+    from the last one down, where fewest ports lead to. `neighbours`: all projects, of which some may share
+    the network."""
+    if project.network is None or project.network.pool is None:
+        return
+    pool = project.network.pool
     taken = {service.address for service in project.services}
-    start, end = network.subnet.network_address, network.ip_range.network_address
-    for number in (
-        *range(2, FIRST),
-        *range(int(end) - int(start) - 1, FIRST - 1, -1),
-    ):
+    for other in neighbours:
+        if shares_network(project, other):
+            taken.update(service.address for service in other.services)
+    start, end = pool.subnet.network_address, pool.ip_range.network_address
+    for number in (*range(2, FIRST), *range(int(end) - int(start) - 1, FIRST - 1, -1)):
         address = start + number
         if address < end and address not in taken:
             yield address
+
+
+def shares_network(one: Project, other: Project) -> bool:
+    """Whether the containers of two projects of a host sit in one network."""
+    if one.network is None or other.network is None or one.host != other.host:
+        return False
+    return one.network.name == other.network.name
 
 
 def collide(one: str, other: str) -> bool:

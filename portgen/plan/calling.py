@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
 
+from portgen.inventory.networks import AnyNetwork
 from portgen.plan.calls import Call, End, Obstacle, Use
 from portgen.plan.facts import Key
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, PlannedPort, is_ipv6
@@ -137,17 +138,17 @@ def _share_network(caller: Service, callee: Service) -> bool:
 def _from_container(port: PlannedPort, network: Network | None) -> End:
     """What listens on the host, seen from a container of `network`: at the address that it listens on,
     or at the gateway."""
-    if network is None:
+    if network is None or network.pool is None:
         return End(port, "", port.port, "no-network")
-    address = _listens_at(port) or str(network.gateway)
-    return End(port, address, port.port, _obstacle(port, address, network))
+    address = _listens_at(port) or str(network.pool.gateway)
+    subnet = network.subnet6 if is_ipv6(address) else network.pool.subnet
+    return End(port, address, port.port, _obstacle(port, subnet))
 
 
-def _obstacle(port: PlannedPort, address: str, network: Network) -> Obstacle | None:
-    """What keeps containers of a network from a port of their host, at this address of it."""
+def _obstacle(port: PlannedPort, subnet: AnyNetwork | None) -> Obstacle | None:
+    """What keeps containers from a port of their host; `subnet`: theirs, of the family by which they come."""
     if not port.beyond_host:
         return "loopback"
-    subnet = network.subnet6 if is_ipv6(address) else network.subnet
     if subnet is None:
         return "family"
     if not port.sources:

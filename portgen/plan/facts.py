@@ -87,8 +87,9 @@ class Location(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """A Docker network."""
+    """A Docker network that compose makes. `file`: the override that says so."""
 
+    file: str
     subnet: str
     subnet6: str | None = None
 

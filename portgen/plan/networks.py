@@ -2,39 +2,130 @@
 
 In: an `Inventory`. Out: a `Network` and `Places` for each project. Pure. Never refuses; two networks that
 overlap are planned as written.
+
+One network may be several projects': one makes it, the others say `external: true`. They share its subnet,
+so their positions are counted one after the other, and never meet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from portgen.inventory import key_paths, model
+from portgen.inventory import key_paths, model, ranges
 from portgen.plan.places import Places, places_of
-from portgen.plan.types import KeyPath, Network
+from portgen.plan.types import KeyPath, Network, Pool
 
 
 class Joined(NamedTuple):
-    """What a project has of a network; both None where it has none."""
+    """What a project has of a network; None where it has none, or where its subnet is not known."""
 
     network: Network | None = None
     places: Places | None = None
 
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """Where its containers come from."""
+        if self.network is None:
+            return ()
+        return self.network.subnets
+
+
+class _Written(NamedTuple):
+    """A project's network as it is written."""
+
+    project: str
+    network: model.Network
+
+    @property
+    def path(self) -> KeyPath:
+        return (*key_paths.project(self.project), "network")
+
 
 def networks_of(inventory: model.Inventory) -> dict[str, Joined]:
     """The network of each project that has one, by the project's name."""
-    found = {}
+    makers: dict[tuple[str, str], _Written] = {}
+    users: dict[tuple[str, str], list[_Written]] = {}
+    found: dict[str, Joined] = {}
     for name, project in inventory.projects.items():
-        if project.network is not None:
-            network = _network(project.network, key_paths.project(name))
-            found[name] = Joined(network, places_of(network.subnet, project.ports))
+        if project.network is None:
+            continue
+        written = _Written(name, project.network)
+        key = host_of(inventory, project), project.network.name
+        if project.network.external:
+            users.setdefault(key, []).append(written)
+            continue
+        makers.setdefault(key, written)
+        network = _network(written, written)
+        found[name] = _joined(network, inventory.projects[name], [])
+    for key, sharing in users.items():
+        found.update(_shared(inventory, sharing, makers.get(key), found))
     return found
 
 
-def _network(network: model.Network, path: KeyPath) -> Network:
+def _shared(
+    inventory: model.Inventory,
+    sharing: list[_Written],
+    maker: _Written | None,
+    made: Mapping[str, Joined],
+) -> dict[str, Joined]:
+    """The external entries for one network, in the inventory's order. Its subnet is the one that its
+    maker says; where nobody makes it, the first that one of them says."""
+    taken: list[range] = []
+    source = next((one for one in sharing if one.network.subnet is not None), sharing[0])
+    if maker is not None:
+        source = maker
+        places = made[maker.project].places
+        taken = [] if places is None else places.taken
+    found = {}
+    for written in sharing:
+        network = _network(written, source)
+        joined = _joined(network, inventory.projects[written.project], taken)
+        if joined.places is not None:
+            taken = ranges.joined([*taken, *joined.places.taken])
+        found[written.project] = joined
+    return found
+
+
+def _joined(network: Network, project: model.Project, taken: list[range]) -> Joined:
+    if network.pool is None:
+        return Joined(network)
+    return Joined(network, places_of(network.pool.subnet, project.ports, taken))
+
+
+def _network(written: _Written, source: _Written) -> Network:
+    """A network as its entry says it; what an external one leaves out is as the entry `source` says."""
+    own = written.network
+    of_subnet = written if own.subnet is not None else source
+    of_subnet6 = written if own.subnet6 is not None else source
+    subnet6 = of_subnet6.network.subnet6
+    return Network(
+        name=own.name,
+        external=own.external,
+        maker=None if source.network.external else source.project,
+        pool=_pool(of_subnet.network),
+        subnet6=subnet6.network if subnet6 else None,
+        subnet_path=(*of_subnet.path, "subnet"),
+        subnet6_path=(*of_subnet6.path, "subnet6"),
+        key_path=written.path,
+    )
+
+
+def _pool(network: model.Network) -> Pool | None:
     """The network's gateway is its first address; containers without a fixed address get the upper
     half."""
+    if network.subnet is None:
+        return None
     subnet = network.subnet.network
     _, upper_half = subnet.subnets(prefixlen_diff=1)
-    gateway = subnet.network_address + 1
-    subnet6 = network.subnet6.network if network.subnet6 else None
-    return Network(network.name, subnet, gateway, upper_half, subnet6, (*path, "network"))
+    return Pool(subnet, subnet.network_address + 1, upper_half)
+
+
+def host_of(inventory: model.Inventory, project: model.Project) -> str:
+    """The host that a project is on: the only one, unless it says which. "" where it must say and
+    does not."""
+    if project.host:
+        return project.host
+    if len(inventory.hosts) == 1:
+        return next(iter(inventory.hosts))
+    return ""

@@ -30,7 +30,7 @@ from portgen.plan.facts import (
 )
 from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
-from portgen.plan.types import NGINX, Forwarder, Host, Plan, Server
+from portgen.plan.types import NGINX, Forwarder, Host, Plan, Pool, Project, Server
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Network as PlannedNetwork
@@ -66,8 +66,11 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
                 if key in keys:
                     services[key] = parts.service(service)
         for override in host.overrides:
-            if override.network is not None:
-                networks[Key(host.name, override.network.name)] = _network(override.network)
+            network = override.network
+            if network is not None and not network.external and network.pool is not None:
+                networks[Key(host.name, network.name)] = _network(
+                    override.file, network, network.pool
+                )
     nginx = {host.name: _nginx(host) for host in plan.hosts}
     return Facts(services, nginx, networks, words(plan), callers(plan))
 
@@ -87,7 +90,8 @@ def callers(plan: Plan) -> dict[Key, tuple[str, ...]]:
 def words(plan: Plan) -> dict[str, Words]:
     """The names that each host has for sources: its zones, and its projects' networks."""
     projects = {}
-    for project in plan.projects:
+    # The subnet of a network that several share goes by the name of the project that makes it.
+    for project in sorted(plan.projects, key=_makes_network):
         if project.network is not None:
             projects[project.name] = project.network.subnets
     found: dict[str, Words] = {}
@@ -98,6 +102,10 @@ def words(plan: Plan) -> dict[str, Words]:
             sources = frozenset(map(single, coming))
             found[host.name].update(dict.fromkeys(sources, (word, sources)))
     return found
+
+
+def _makes_network(project: Project) -> bool:
+    return project.network is not None and not project.network.external
 
 
 class _Parts:
@@ -130,7 +138,7 @@ class _Parts:
         container = guard = None
         routes = {route.name: Location(_route(route), route.backend) for route in service.routes}
         if service.name in self.containers:
-            container = _container(service, *self.containers[service.name])
+            container = _container(*self.containers[service.name])
         if service.name in self.guards:
             guard = _guard(self.guards[service.name])
         units = {}
@@ -160,26 +168,26 @@ def _described(service: PlannedService) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _container(service: PlannedService, file: str, container: PlannedContainer) -> Container:
-    network = address = None
+def _container(file: str, container: PlannedContainer) -> Container:
+    address = None
     if container.address is not None:
-        network, address = service.network, str(container.address)
+        address = str(container.address)
     return Container(
         file,
         container.compose_service,
         container.host_network,
-        network,
+        container.network,
         address,
         container.published,
         environment=dict(container.environment),
     )
 
 
-def _network(network: PlannedNetwork) -> Network:
+def _network(file: str, network: PlannedNetwork, pool: Pool) -> Network:
     subnet6 = None
     if network.subnet6 is not None:
         subnet6 = str(network.subnet6)
-    return Network(str(network.subnet), subnet6)
+    return Network(file, str(pool.subnet), subnet6)
 
 
 def _unit(forwarder: Forwarder) -> Unit:

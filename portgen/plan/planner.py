@@ -14,10 +14,10 @@ from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
-from portgen.plan.networks import Joined, networks_of
+from portgen.plan.networks import Joined, host_of, networks_of
 from portgen.plan.ports import Endpoint, is_ipv6
 from portgen.plan.services import project_of
-from portgen.plan.sources import Sources, host_of
+from portgen.plan.sources import Sources
 from portgen.plan.types import (
     MOST_OPENINGS,
     Binding,
@@ -43,7 +43,7 @@ def make(inventory: model.Inventory) -> Plan:
     for name, project in inventory.projects.items():
         host = host_of(inventory, project)
         if host not in sources:
-            sources[host] = Sources(inventory, host)
+            sources[host] = Sources(inventory, host, networks)
         joined = networks.get(name, Joined())
         planned = project_of(inventory, name, project, joined, sources[host])
         projects.append(planned)
@@ -54,7 +54,7 @@ def make(inventory: model.Inventory) -> Plan:
     uses = calling.uses(projects)
     hosts = []
     for name, entry in inventory.hosts.items():
-        meaning = sources.get(name) or Sources(inventory, name)
+        meaning = sources.get(name) or Sources(inventory, name, networks)
         is_alone = len(inventory.hosts) == 1
         host_uses = [use for use in uses if name in (use.host, use.call.host)]
         hosts.append(_host(name, entry, by_host.get(name, []), meaning, host_uses, is_alone))
@@ -174,7 +174,9 @@ def _guards(project: Project) -> Iterator[Guard]:
     """Docker's published ports pass by ufw, and even one published on loopback can be reached by
     the container's own address from a neighbour that routes to it. A service that `any` may reach
     needs no guard."""
-    subnet = project.network.subnet if project.network else None
+    subnet = None
+    if project.network is not None and project.network.pool is not None:
+        subnet = project.network.pool.subnet
     for service in project.services:
         if service.status != "active":
             continue
@@ -191,8 +193,9 @@ def _override(project: Project) -> Override | None:
     network = None
     for service in sorted(project.services, key=lambda service: service.name):
         if service.status == "active" and service.in_container:
-            containers.append(_container(service))
-            if service.address is not None:
+            container = _container(service)
+            containers.append(container)
+            if container.network is not None:
                 network = project.network
     if not containers:
         return None
@@ -221,6 +224,7 @@ def _container(service: Service) -> Container:
         title=service.title,
         compose_service=service.compose_service,
         host_network=service.via == "host",
+        network=service.network if service.has_mapping else None,
         address=service.address,
         environment=tuple(environment.unique(environment.of_container(service)).items()),
         published=tuple(published),

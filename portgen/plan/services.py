@@ -15,12 +15,12 @@ from msgspec import UNSET, UnsetType
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan.access import Accesses
-from portgen.plan.networks import Joined
+from portgen.plan.networks import Joined, host_of
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
 from portgen.plan.routing import Known, Routing
 from portgen.plan.service_ports import BarePort, ServicePorts, own_or
-from portgen.plan.sources import Sources, host_of
+from portgen.plan.sources import Sources
 from portgen.plan.types import (
     DEFAULT_TIMEOUT,
     UDP_TIMEOUT,

@@ -7,10 +7,11 @@ Never refuses a word: one that nobody knows gives nothing, and the rule `zone-un
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, networks
+from portgen.plan.networks import Joined, host_of
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.types import has_mapping
@@ -20,10 +21,11 @@ class Sources:
     """What the words of an `allow` mean on one host. Each list of words is resolved once, since
     many services have the same one."""
 
-    def __init__(self, inventory: model.Inventory, host: str) -> None:
+    def __init__(self, inventory: model.Inventory, host: str, joined: Mapping[str, Joined]) -> None:
         """`addresses`: the host's own, by the names that the inventory gives them."""
         self._inventory = inventory
         self._host = host
+        self._joined = joined
         self._zones: dict[str, list[networks.Cidr]] = {}
         self.addresses: dict[str, str] = {}
         self.nginx: model.Nginx | None = None
@@ -88,10 +90,7 @@ class Sources:
         if word in self._zones:
             return [str(cidr) for cidr in self._zones[word]]
         if word in self._inventory.projects:
-            network = self._inventory.projects[word].network
-            if network is None:
-                return []
-            return subnets_of(network)
+            return list(self._joined.get(word, Joined()).subnets)
         cidr = cidr_of(word)
         if cidr is None:
             return []
@@ -114,14 +113,6 @@ class Sources:
         return host_of(self._inventory, project) == self._host
 
 
-def subnets_of(network: model.Network) -> list[str]:
-    """The addresses from which a project's containers come."""
-    found = [str(network.subnet)]
-    if network.subnet6 is not None:
-        found.append(str(network.subnet6))
-    return found
-
-
 @lru_cache(maxsize=4096)
 def cidr_of(word: str) -> str | None:
     """The canonical CIDR that `word` writes, or None where it does not write one."""
@@ -138,16 +129,6 @@ def is_within(cidr: str, around: str) -> bool:
         return False
     first, last = int(inner.network_address), int(inner.broadcast_address)
     return int(outer.network_address) <= first and last <= int(outer.broadcast_address)
-
-
-def host_of(inventory: model.Inventory, project: model.Project) -> str:
-    """The host that a project is on: the only one, unless it says which. "" where it must say and
-    does not."""
-    if project.host:
-        return project.host
-    if len(inventory.hosts) == 1:
-        return next(iter(inventory.hosts))
-    return ""
 
 
 def is_everybody(sources: Iterable[str]) -> bool:

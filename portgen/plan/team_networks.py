@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from portgen.formats.compose import TeamFile, joined
 from portgen.inventory.networks import Address4, Address6, Network6
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
-from portgen.plan.types import Container, KeyPath, Network, Override
+from portgen.plan.types import Container, KeyPath, Network, Override, Pool
 from portgen.problem import Severity, listed
 
 _MOST_NAMED = 5  # services, in one message
@@ -27,7 +27,8 @@ def contradictions(override: Override, network: Network, team: TeamFile) -> Iter
     """All that is found about the override's `network`: its definition, addresses in it, and who
     joins it."""
     yield from _of_network(network, team)
-    yield from _of_addresses(override, network, team)
+    if network.pool is not None:
+        yield from _of_addresses(override, network, network.pool, team)
     yield from _of_default_network(override, network, team)
 
 
@@ -76,8 +77,10 @@ def _network_hint(key: str | int, network: Network) -> str:
     if key == "external":
         return (
             "portgen's network is made by compose: remove `external` there, "
-            f"and the network once (`docker network rm {network.name}`)"
+            f"and the network once (`docker network rm {network.name}`); or say `external: true` here"
         )
+    if network.external:
+        return "remove it there: compose does not make this network; or leave `external` out here"
     if key == "ipam":
         return "remove it there: subnet, gateway and range are the inventory's"
     return (
@@ -92,7 +95,9 @@ def _differences(
     """What a definition says that portgen's does not: where, what, and what portgen's has."""
     plain = {"name": network.name, "driver": "bridge"}
     families = {"enable_ipv4"}
-    if network.subnet6 is not None:
+    if network.external:
+        plain = {"name": network.name}
+    elif network.subnet6 is not None:
         families.add("enable_ipv6")
     for key, value in entry.items():
         if key.startswith("x-") or _says_nothing(value):
@@ -101,6 +106,9 @@ def _differences(
             yield from _ipam_differences(value, network)
         elif key in families and _is_true(value):
             continue
+        elif key == "external" and network.external:
+            if isinstance(value, dict) and _name_of(entry) not in (None, network.name):
+                yield (key,), shown(value), _ours("true")
         elif value != plain.get(key) and not is_unknown(value):
             yield (key,), shown(value), _ours(plain.get(key))
 
@@ -126,13 +134,14 @@ def _pool_differences(
     """The same for one item of `ipam.config`: portgen's definition has IPv4's, then IPv6's, if it
     has that."""
     ours = {}
-    if index == 0:
+    pool_of_ours = None if network.external else network.pool
+    if index == 0 and pool_of_ours is not None:
         ours = {
-            "subnet": str(network.subnet),
-            "gateway": str(network.gateway),
-            "ip_range": str(network.ip_range),
+            "subnet": str(pool_of_ours.subnet),
+            "gateway": str(pool_of_ours.gateway),
+            "ip_range": str(pool_of_ours.ip_range),
         }
-    elif index == 1 and network.subnet6 is not None:
+    elif index == 1 and not network.external and network.subnet6 is not None:
         ours = {"subnet": str(network.subnet6), "gateway": str(network.gateway6)}
     if not isinstance(pool, dict):
         return
@@ -172,7 +181,9 @@ def _same_network(value: Any, wanted: str) -> bool:
 # --- addresses ------------------------------------------------------------------------------------
 
 
-def _of_addresses(override: Override, network: Network, team: TeamFile) -> Iterator[Contradiction]:
+def _of_addresses(
+    override: Override, network: Network, pool: Pool, team: TeamFile
+) -> Iterator[Contradiction]:
     ours = {container.compose_service: container for container in override.containers}
     holders = {}
     for container in override.containers:
@@ -189,7 +200,7 @@ def _of_addresses(override: Override, network: Network, team: TeamFile) -> Itera
             elif service in ours:
                 trouble = _own_address_trouble(str(written), ours[service], network)
             else:
-                trouble = _address_trouble(str(written), service, network, holders)
+                trouble = _address_trouble(str(written), service, network, pool, holders)
             if trouble is not None:
                 where = team.at("services", service, "networks", network.name, key)
                 gives = f"{where} gives {service} the address {written} in {network.name}"
@@ -245,28 +256,32 @@ def _own_address_trouble(written: str, container: Container, network: Network) -
 
 
 def _address_trouble(
-    written: str, service: str, network: Network, holders: Mapping[Address4, Container]
+    written: str,
+    service: str,
+    network: Network,
+    pool: Pool,
+    holders: Mapping[Address4, Container],
 ) -> _Trouble | None:
     """Of a service that is not the inventory's."""
     address = _parsed(written)
     if address is None:
         return _not_ipv4(network)
     hint = (
-        f"leave `ipv4_address` out there: {service} gets one of {network.ip_range}; "
+        f"leave `ipv4_address` out there: {service} gets one of {pool.ip_range}; "
         "only the inventory gives fixed ones"
     )
     if address in holders:
         holder = holders[address]
         return _Trouble(f"which {holder.service} has", hint, holder.key_path)
-    subnet = network.subnet
+    subnet = pool.subnet
     if address not in subnet:
         which = f"which is outside of {subnet}: docker would refuse it"
-    elif address == network.gateway:
+    elif address == pool.gateway:
         which = "which is its gateway's"
     elif address in (subnet.network_address, subnet.broadcast_address):
         which = "which is the network's own"
-    elif address in network.ip_range:
-        which = f"which lies among those that docker gives away by itself ({network.ip_range})"
+    elif address in pool.ip_range:
+        which = f"which lies among those that docker gives away by itself ({pool.ip_range})"
     else:
         return None
     return _Trouble(which, hint, network.key_path)
@@ -284,7 +299,7 @@ def _of_default_network(
         if entry.get("networks") or entry.get("network_mode"):
             continue
         container = ours.get(name)
-        if container is not None and container.address is not None:
+        if container is not None and container.network is not None:
             leave.append(name)
         elif container is None or not container.host_network:
             stay.append(name)

@@ -252,21 +252,34 @@ class Container(Struct, frozen=True):
     title: str
     compose_service: str
     host_network: bool
+    network: str | None  # the one that it joins; None where that is the team's file's business
     address: Address4 | None
     environment: tuple[tuple[str, str], ...]  # variables, by name in the order of the file
     published: tuple[str, ...]  # compose's short form, ip:port:container_port[/udp]
     key_path: KeyPath
 
 
-class Network(Struct, frozen=True):
-    """A project's Docker network. Dynamic containers get the upper half, so that they never take a
-    fixed address."""
+class Pool(Struct, frozen=True):
+    """The IPv4 addresses of a Docker network. Dynamic containers get the upper half, so that they never
+    take a fixed address."""
 
-    name: str
     subnet: Network4
     gateway: Address4  # left out, docker would take the first address of `ip_range`
     ip_range: Network4
+
+
+class Network(Struct, frozen=True):
+    """A project's Docker network. `external`: compose does not make it for this project."""
+
+    name: str
+    external: bool
+    maker: str | None  # the project that makes it; None: somebody does by hand
+    pool: Pool | None  # None: an external network whose subnet nobody says
     subnet6: Network6 | None
+    subnet_path: (
+        KeyPath  # where its subnet is written: of an external one, mostly in another project
+    )
+    subnet6_path: KeyPath
     key_path: KeyPath
 
     @property
@@ -279,9 +292,32 @@ class Network(Struct, frozen=True):
     @property
     def subnets(self) -> tuple[str, ...]:
         """Its addresses, IPv4 first: whoever sits in it comes from one of them."""
-        if self.subnet6 is None:
-            return (str(self.subnet),)
-        return str(self.subnet), str(self.subnet6)
+        pools = [] if self.pool is None else [str(self.pool.subnet)]
+        if self.subnet6 is not None:
+            pools.append(str(self.subnet6))
+        return tuple(pools)
+
+    @property
+    def command(self) -> str | None:
+        """What makes it by hand, as the inventory says it; None where compose makes it."""
+        if self.maker is not None:
+            return None
+        options = ""
+        if self.subnet6 is not None:
+            options += f" --ipv6 --subnet {self.subnet6} --gateway {self.gateway6}"
+        if self.pool is not None:
+            pool = self.pool
+            options += (
+                f" --subnet {pool.subnet} --gateway {pool.gateway} --ip-range {pool.ip_range}"
+            )
+        return f"docker network create{options} {self.name}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What pages and `explain` say of it, part by part: its name, its subnets."""
+        if not self.external:
+            return self.name, *self.subnets
+        return self.name, "external", *(self.subnets or ("its subnet is not known",))
 
 
 class Override(Struct, frozen=True):

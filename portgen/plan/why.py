@@ -124,8 +124,7 @@ class _Names:
                 zone = (*self.host.key_path, "zones", word)
                 yield Cause("zone", zone, self.host.zones[word], word)
             elif project is not None and project.network is not None:
-                subnet = (*project.network.key_path, "subnet")
-                yield Cause("project", subnet, project.network.subnets, word)
+                yield Cause("project", project.network.subnet_path, project.network.subnets, word)
             elif project is not None:
                 yield Cause("on-the-host", project.key_path, (), word)
             elif cidr_of(word) is None:

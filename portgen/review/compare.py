@@ -263,5 +263,5 @@ def _nginx(before: Facts, after: Facts, rules: Rules) -> Iterator[NginxChange]:
 def _networks(before: Facts, after: Facts) -> Iterator[NetworkChange]:
     for key in sorted(before.networks.keys() & after.networks.keys()):
         old, new = before.networks[key], after.networks[key]
-        if old != new:
+        if old.subnets != new.subnets:
             yield NetworkChange(key.host, key.name, old.subnets, new.subnets)

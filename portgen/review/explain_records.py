@@ -325,10 +325,17 @@ def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:
 
 
 def _network(network: types.Network) -> Network:
-    subnet6 = None
+    subnet = subnet6 = None
+    if network.pool is not None:
+        subnet = str(network.pool.subnet)
     if network.subnet6 is not None:
         subnet6 = str(network.subnet6)
-    return {"name": network.name, "subnet": str(network.subnet), "subnet6": subnet6}
+    return {
+        "name": network.name,
+        "external": network.external,
+        "subnet": subnet,
+        "subnet6": subnet6,
+    }
 
 
 def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:

@@ -168,10 +168,11 @@ class Service(TypedDict):
 
 
 class Network(TypedDict):
-    """A project's Docker network."""
+    """A project's Docker network. `subnet`: null where nobody says that of an external one."""
 
     name: str
-    subnet: str
+    external: bool
+    subnet: str | None
     subnet6: str | None
 
 

@@ -13,7 +13,7 @@ Each host's INSTALL.md has the same order, and the commands.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -196,7 +196,8 @@ def plan(before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
         yield from networks
         yield from _firewall(host, before, after, rules)
         yield from _nginx(host, before, after)
-        yield from _containers(host, turnover)
+        makers = {network.file for key, network in after.networks.items() if key.host == host}
+        yield from _containers(host, turnover, makers)
         yield from _units(host, turnover)
 
 
@@ -223,12 +224,12 @@ def _stops(host: str, turnover: Turnover) -> Iterator[Step]:
             yield StopProgram(host=host, service=holder.name, ports=ports, releases=ports)
 
 
-def _containers(host: str, turnover: Turnover) -> Iterator[Step]:
+def _containers(host: str, turnover: Turnover, makers: Collection[str]) -> Iterator[Step]:
     """compose's part, and that of the programs which choose their ports themselves.
 
     compose does not see the ports of a container on the host's network: `up` starts it where it was
     stopped, and leaves it alone otherwise. One that was stopped is set to its new ports before it
-    starts.
+    starts. `makers`: the overrides that make a network; they come up first, since others may be in it.
     """
     new = turnover.new
     set_before: list[Holder] = []
@@ -239,7 +240,8 @@ def _containers(host: str, turnover: Turnover) -> Iterator[Step]:
     recreated = by_file(turnover.renewed)
     started = by_file([*turnover.come, *without(turnover.freed, turnover.renewed)])
     up: set[Holder] = set()
-    for file in sorted({*recreated, *started}):
+    files = sorted({*recreated, *started})
+    for file in sorted(files, key=lambda file: file not in makers):
         recreate, start = recreated.get(file, []), started.get(file, [])
         up.update(recreate, start)
         releases, takes = turnover.exchanged([*recreate, *start])
@@ -284,11 +286,12 @@ def _units(host: str, turnover: Turnover) -> Iterator[Step]:
 def _networks(host: str, before: Facts, after: Facts) -> Iterator[RemoveNetwork]:
     """The Docker networks that must go before any container comes back."""
     for key, network in sorted(before.networks.items(), key=_by_key):
-        if key.host != host or after.networks.get(key) == network:
+        becomes = after.networks.get(key)
+        if key.host != host or (becomes is not None and becomes.subnets == network.subnets):
             continue
         step = RemoveNetwork(host=host, network=key.name, subnet=network.subnets)
-        if key in after.networks:
-            yield structs.replace(step, becomes=after.networks[key].subnets)
+        if becomes is not None:
+            yield structs.replace(step, becomes=becomes.subnets)
             continue
         heirs = _heirs(host, network, after)
         if heirs:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Network, Plan, Project, Service
+from portgen.plan.types import Plan, Pool, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -26,26 +26,32 @@ SEVERITY = Severity.ERROR
 def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         network = project.network
+        pool = None if network is None else network.pool
         for service in project.services:
-            if network is None:
+            if pool is None:
                 if service.address_is_pinned:
-                    yield Finding(
-                        service.address_path,
-                        f"{project.name} has no network that could have this address",
-                        "give the project a `network`",
-                    )
+                    yield _without_subnet(project, service)
                 continue
             # The address of a port outside the project is that port's fault.
             fault = None
             if service.address_is_pinned or _is_inside(project, service):
-                fault = _fault(service, network)
+                fault = _fault(service, pool)
             if fault is not None:
-                low, high = network.gateway + 1, network.ip_range.network_address - 1
+                low, high = pool.gateway + 1, pool.ip_range.network_address - 1
                 yield Finding(
                     service.address_path,
                     f"address {service.address} {fault}",
                     f"fixed addresses here go from {low} to {high}",
                 )
+
+
+def _without_subnet(project: Project, service: Service) -> Finding:
+    message = f"{project.name} has no network that could have this address"
+    hint = "give the project a `network`"
+    if project.network is not None:
+        message = f"the subnet of {project.name}'s network {project.network.name} is not known"
+        hint = "write its `subnet`, or leave `address` out"
+    return Finding(service.address_path, message, hint)
 
 
 def _is_inside(project: Project, service: Service) -> bool:
@@ -55,8 +61,8 @@ def _is_inside(project: Project, service: Service) -> bool:
     return service.ports[0].port in project.ports
 
 
-def _fault(service: Service, network: Network) -> str | None:
-    address, subnet = service.address, network.subnet
+def _fault(service: Service, pool: Pool) -> str | None:
+    address, subnet = service.address, pool.subnet
     if address is None:
         return None
     pinned = service.address_is_pinned
@@ -67,10 +73,10 @@ def _fault(service: Service, network: Network) -> str | None:
         return f"is outside {subnet}"
     if address == subnet.network_address:
         return "is the network's own"
-    if address == network.gateway:
+    if address == pool.gateway:
         return "is the gateway's"
     if address == subnet.broadcast_address and pinned:
         return "is the broadcast address"
-    if address in network.ip_range and pinned:
-        return f"lies in {network.ip_range}, the part for dynamic containers"
+    if address in pool.ip_range and pinned:
+        return f"lies in {pool.ip_range}, the part for dynamic containers"
     return None

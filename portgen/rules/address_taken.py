@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from portgen.inventory.networks import Address4
 from portgen.plan.addresses import free
-from portgen.plan.types import Plan, Project, Service
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -25,7 +25,7 @@ SEVERITY = Severity.ERROR
 
 def check(plan: Plan) -> Iterator[Finding]:
     seen: dict[tuple[str, int], Service] = {}
-    unused = {project.name: _unused(project) for project in plan.projects}
+    unused = {project.name: free(project, plan.projects) for project in plan.projects}
     # Pinned addresses first: where a derived one meets a pinned one, the other is reported.
     for service in sorted(plan.services, key=_derived):
         if service.address is None or service.status == "retired":
@@ -44,13 +44,7 @@ def _is_one_port(first: Service, service: Service) -> bool:
     """Whether two counted addresses are one because the ports are: port-taken reports that."""
     if not _derived(first) or not _derived(service):
         return False
-    return first.ports[0].endpoint == service.ports[0].endpoint
-
-
-def _unused(project: Project) -> Iterator[Address4]:
-    """Addresses for those that have to give way, each once."""
-    if project.network is not None:
-        yield from free(project, project.network)
+    return first.project == service.project and first.ports[0].endpoint == service.ports[0].endpoint
 
 
 def _hint(address: Address4 | None) -> str:

@@ -41,8 +41,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             if word in hidden:
                 yield Finding(
                     (*place, index),
-                    f"`{word}` has containers but no network: the firewall can't know their addresses",
-                    f"give {word} a `network`",
+                    f"`{word}` has containers but no subnet: the firewall can't know their addresses",
+                    f"give {word} a `network` with a `subnet`",
                 )
             elif hosts.get(word, host) != host:
                 yield Finding(
@@ -53,7 +53,7 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 
 def _publishes_without_network(project: Project) -> bool:
-    if project.network is not None:
+    if project.network is not None and project.network.subnets:
         return False
     for service in project.services:
         if service.via == "docker" and service.status == "active" and service.ports:

@@ -1,5 +1,6 @@
-"""A forwarded service in a project without a network: its container has no fixed address that a
-forwarder could lead to. One with `to` leads elsewhere, and needs no network.
+"""A network without a subnet; or a forwarded service whose container has no fixed address that a forwarder
+could lead to: in a project without a network, or in an external one whose subnet nobody says. One with
+`to` leads elsewhere, and needs no network.
 
 Wrong:
     projects:
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -28,12 +29,32 @@ ABSOLUTE = True
 
 def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
-        if project.network is None:
-            for service in project.services:
-                if service.via == "socat" and service.ports and service.to is None:
-                    yield Finding(
-                        service.via_place,
-                        f"{service.name} is forwarded, but {project.name} has no network",
-                        f"add `network: {{name: {project.name}, subnet: 172.30.0.0/24}}` to it, "
-                        "a subnet of its own; or `via: docker`; or say with `to` where it leads",
-                    )
+        network = project.network
+        if network is not None and network.pool is not None:
+            continue
+        if network is not None and not network.external:
+            yield Finding(
+                network.key_path,
+                f"the network {network.name} has no subnet",
+                "write `subnet: 172.30.0.0/24`, a subnet of its own; or `external: true`, "
+                "if another project or somebody else makes it",
+            )
+            continue
+        for service in project.services:
+            if service.via == "socat" and service.ports and service.to is None:
+                yield _forwarded(project, network, service)
+
+
+def _forwarded(project: Project, network: Network | None, service: Service) -> Finding:
+    if network is not None:
+        return Finding(
+            service.via_place,
+            f"{service.name} is forwarded, but the subnet of the network {network.name} is not known",
+            "write its `subnet` (`docker network inspect` prints it); or `via: docker`; or `to`",
+        )
+    return Finding(
+        service.via_place,
+        f"{service.name} is forwarded, but {project.name} has no network",
+        f"add `network: {{name: {project.name}, subnet: 172.30.0.0/24}}` to it, "
+        "a subnet of its own; or `via: docker`; or say with `to` where it leads",
+    )

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from portgen.inventory.networks import AnyNetwork, parse_cidr
 from portgen.inventory.ranges import Owned, addresses
-from portgen.plan.types import Host, Network, Plan
+from portgen.plan.types import Host, KeyPath, Network, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -34,16 +34,18 @@ ABOUT = "projects"
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         zones = {4: _zones(host, 4), 6: _zones(host, 6)}
+        seen: set[KeyPath] = set()
         for project in host.projects:
             if project.network is None:
                 continue
-            for field, subnet in _subnets(project.network):
+            for place, subnet in _subnets(project.network):
                 found = zones[subnet.version].over(addresses(subnet))
-                if found is None:
+                if found is None or place in seen:
                     continue
+                seen.add(place)
                 _, name = found
                 yield Finding(
-                    (*project.network.key_path, field),
+                    place,
                     f"{subnet} overlaps the zone {name} ({{line}}): "
                     f"its containers may go where {name} may",
                     "take a subnet outside, or narrow the zone",
@@ -62,8 +64,9 @@ def _zones(host: Host, version: int) -> Owned[str]:
     return Owned(found)
 
 
-def _subnets(network: Network) -> Iterator[tuple[str, AnyNetwork]]:
-    """Each subnet with the field that says it."""
-    yield "subnet", network.subnet
+def _subnets(network: Network) -> Iterator[tuple[KeyPath, AnyNetwork]]:
+    """Each subnet with its place."""
+    if network.pool is not None:
+        yield network.subnet_path, network.pool.subnet
     if network.subnet6 is not None:
-        yield "subnet6", network.subnet6
+        yield network.subnet6_path, network.subnet6

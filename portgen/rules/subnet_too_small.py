@@ -15,12 +15,13 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from portgen.inventory.networks import Address4, Network4
 from portgen.plan.addresses import free
 from portgen.plan.places import FIRST, Places
-from portgen.plan.types import Network, Plan, Project, Service
+from portgen.plan.types import Plan, Project, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -32,7 +33,7 @@ MOST = 3  # addresses that a hint gives
 def check(plan: Plan) -> Iterator[Finding]:
     for project in plan.projects:
         network, places = project.network, project.places
-        if network is None or places is None:
+        if network is None or network.pool is None or places is None:
             continue
         late = []
         for service in project.services:
@@ -40,27 +41,29 @@ def check(plan: Plan) -> Iterator[Finding]:
                 late.append((service.ports[0].port, service.name))
         if late:
             late.sort()
-            last = network.ip_range.network_address - 1
-            room = max(0, network.subnet.num_addresses // 2 - FIRST)
+            subnet, last = network.pool.subnet, network.pool.ip_range.network_address - 1
+            room = max(0, subnet.num_addresses // 2 - FIRST)
             message = (
-                f"{network.subnet} has fixed addresses up to {last}, {room} of them for ports: "
+                f"{subnet} has fixed addresses up to {last}, {room} of them for ports: "
                 f"none is left for {late[0][1]}"
             )
             if len(late) > 1:
                 message += f" and {len(late) - 1} more"
-            yield Finding(
-                (*network.key_path, "subnet"),
-                message,
-                _hint(project, network, places, [name for _, name in late]),
-            )
+            free_ones = list(islice(free(project, plan.projects), MOST))
+            hint = _hint(free_ones, _enough(subnet, places), [name for _, name in late])
+            yield Finding(network.subnet_path, message, hint)
 
 
-def _hint(project: Project, network: Network, places: Places, names: list[str]) -> str:
-    """A larger subnet, or addresses to paste."""
+def _enough(subnet: Network4, places: Places) -> str:
+    """The largest prefix that has room for all the ports."""
     prefix = 32 - max(3, (2 * places.needed - 1).bit_length())
-    enough = f"take a /{min(prefix, network.subnet.prefixlen - 1)} or larger"
+    return f"take a /{min(prefix, subnet.prefixlen - 1)} or larger"
+
+
+def _hint(free_ones: Sequence[Address4], enough: str, names: list[str]) -> str:
+    """A larger subnet, or addresses to paste."""
     pinned = []
-    for name, address in zip(names, islice(free(project, network), MOST), strict=False):
+    for name, address in zip(names, free_ones, strict=False):
         pinned.append(f"`address: {address}` into {name}")
     if not pinned:
         return enough

@@ -17,12 +17,12 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from portgen.inventory.networks import Network4, Network6
 from portgen.inventory.ranges import Owned, addresses
-from portgen.plan.types import Network, Plan, Project
+from portgen.plan.types import KeyPath, Network, Plan, Project
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -31,55 +31,107 @@ ABOUT = "projects"
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    by_host: dict[str, list[tuple[Project, Network]]] = {}
+    by_host: dict[str, list[_Joined]] = {}
     for project in plan.projects:
         if project.network is not None:
-            by_host.setdefault(project.host, []).append((project, project.network))
-    for networks in by_host.values():
-        overlapping: set[str] = set()
-        for field, subnets in _by_family(networks):
+            number = len(by_host.setdefault(project.host, []))
+            by_host[project.host].append(_Joined(number, project, project.network))
+    for joined in by_host.values():
+        makers = _makers(joined)
+        apart = [
+            one for one in joined if one is makers[one.network.name] or not one.network.external
+        ]
+        overlapping: set[int] = set()
+        for subnets in _by_family(apart):
             for (_, one), (_, other) in Owned(subnets).clashes():
                 first, second = sorted((one, other), key=_number)
-                overlapping.add(second.project.name)
+                overlapping.add(second.joined.number)
                 yield Finding(
-                    (*second.project.key_path, "network", field),
-                    f"{second.subnet} overlaps {first.project.name}'s {first.subnet} ({{line}})",
-                    "give each project a subnet of its own",
-                    (*first.project.key_path, "network", field),
+                    second.place,
+                    f"{second.subnet} overlaps {first.joined.project.name}'s {first.subnet} ({{line}})",
+                    "give each network a subnet of its own",
+                    first.place,
                 )
-        names: dict[str, Project] = {}
-        for project, network in networks:
-            holder = names.setdefault(network.name, project)
-            if holder is not project and project.name not in overlapping:
+        for user in joined:
+            maker = makers[user.network.name]
+            if user.network.external:
+                yield from _differing(user, maker)
+            elif user is not maker and user.number not in overlapping:
                 yield Finding(
-                    (*network.key_path, "name"),
-                    f"the network {network.name} is already used by {holder.name} ({{line}})",
-                    "give each project's network a name of its own",
-                    (*holder.key_path, "network", "name"),
+                    (*user.network.key_path, "name"),
+                    f"the network {user.network.name} is already used by {maker.project.name} ({{line}})",
+                    "give each project's network a name of its own, or say `external: true` here: "
+                    "then both are in that one",
+                    (*maker.network.key_path, "name"),
                 )
 
 
-class _Subnet(NamedTuple):
-    """One subnet of a project; `number` orders projects as the inventory does."""
+class _Joined(NamedTuple):
+    """A project and its network; `number` orders projects as the inventory does."""
 
     number: int
     project: Project
+    network: Network
+
+
+class _Subnet(NamedTuple):
+    """One subnet of a project's network, and where it is written."""
+
+    joined: _Joined
     subnet: Network4 | Network6
+    place: KeyPath
 
 
 def _number(subnet: _Subnet) -> int:
-    return subnet.number
+    return subnet.joined.number
 
 
-def _by_family(
-    networks: Sequence[tuple[Project, Network]],
-) -> Iterator[tuple[str, list[tuple[range, _Subnet]]]]:
-    """The subnets in IPv4 and in IPv6, each with the field that says it."""
+def _makers(joined: Iterable[_Joined]) -> dict[str, _Joined]:
+    """Who makes each network of a host, by its name; of one that is made by hand, who names it first."""
+    found: dict[str, _Joined] = {}
+    for one in sorted(joined, key=_is_external):
+        found.setdefault(one.network.name, one)
+    return found
+
+
+def _is_external(joined: _Joined) -> bool:
+    return joined.network.external
+
+
+def _by_family(joined: Iterable[_Joined]) -> Iterator[list[tuple[range, _Subnet]]]:
+    """The subnets in IPv4, and those in IPv6."""
     found: list[tuple[range, _Subnet]] = []
     found6: list[tuple[range, _Subnet]] = []
-    for number, (project, network) in enumerate(networks):
-        found.append((addresses(network.subnet), _Subnet(number, project, network.subnet)))
+    for one in joined:
+        network = one.network
+        if network.pool is not None:
+            subnet = network.pool.subnet
+            found.append((addresses(subnet), _Subnet(one, subnet, network.subnet_path)))
         if network.subnet6 is not None:
-            found6.append((addresses(network.subnet6), _Subnet(number, project, network.subnet6)))
-    yield "subnet", found
-    yield "subnet6", found6
+            subnet6 = network.subnet6
+            found6.append((addresses(subnet6), _Subnet(one, subnet6, network.subnet6_path)))
+    yield found
+    yield found6
+
+
+def _differing(one: _Joined, maker: _Joined) -> Iterator[Finding]:
+    """What an external entry says otherwise than the one that makes the network."""
+    mine, theirs = one.network, maker.network
+    if mine.pool != theirs.pool and theirs.pool is not None:
+        subnet = None if mine.pool is None else mine.pool.subnet
+        yield _other_subnet(mine.subnet_path, subnet, maker, theirs.pool.subnet, theirs.subnet_path)
+    if mine.subnet6 != theirs.subnet6:
+        place = theirs.subnet6_path if theirs.subnet6 is not None else theirs.key_path
+        yield _other_subnet(mine.subnet6_path, mine.subnet6, maker, theirs.subnet6, place)
+
+
+def _other_subnet(
+    place: KeyPath, subnet: object, maker: _Joined, other: object, where: KeyPath
+) -> Finding:
+    name = maker.network.name
+    return Finding(
+        place,
+        f"the network {name} is {other or 'IPv4 only'} in {maker.project.name} ({{line}}), not {subnet}",
+        "leave the subnet out here: it is taken from there",
+        where,
+    )

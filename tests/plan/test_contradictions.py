@@ -615,3 +615,48 @@ def test_nothing_that_a_file_says_ends_in_a_crash(services: object, networks: ob
     for found in team_files.contradictions(one, one.overrides[0], team):
         assert found.message
         assert source.at(found.key_path).line > 1
+
+
+# --- a network that compose does not make ----------------------------------------------------------
+
+
+@pytest.fixture
+def outside(shop: Path) -> Path:
+    """The same project in a network that somebody makes by hand."""
+    network = "network: {name: shop-net, "
+    (shop / "inventory.yaml").write_text(INVENTORY.replace(network, f"{network}external: true, "))
+    return shop
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{external: true}", "{external: true, name: shop-net}", "{external: {name: shop-net}}", "{}"],
+)
+def test_an_external_network_may_be_external_there_too(
+    written: str, outside: Path, portgen: Portgen
+):
+    base(outside, f"networks:\n  shop-net: {written}\n")
+    assert findings(portgen) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("{driver: bridge}", "driver: bridge"),
+        ("{ipam: {config: [{subnet: 172.31.8.0/24}]}}", "subnet: 172.31.8.0/24"),
+        ("{external: true, name: other}", "name: other"),
+    ],
+)
+def test_what_would_make_an_external_network_is_a_contradiction(
+    written: str, what: str, outside: Path, portgen: Portgen
+):
+    base(outside, f"networks:\n  shop-net: {written}\n")
+    found = findings(portgen)
+    assert found[0].startswith(NET.format(line=6, what=what)), found
+
+
+def test_addresses_in_an_external_network_are_compared_too(outside: Path, portgen: Portgen):
+    taken = "{image: x, networks: {shop-net: {ipv4_address: 172.31.8.16}}}"
+    base(outside, mail=taken)
+    (found,) = findings(portgen)
+    assert "gives mail the address 172.31.8.16 in shop-net, which web has" in found

@@ -47,8 +47,8 @@ projects:
   bare:
     ports: 6000-6099
     services:
-      unfixed: {{port: 6000, via: docker, ignore: {{published-open: tested}}}}
-      unfixed-lan: {{port: 6001, via: docker, allow: [lan], ignore: {{published-open: tested}}}}
+      unfixed: {{port: 6000, via: docker, ignore: {{container-unguarded: tested}}}}
+      unfixed-lan: {{port: 6001, via: docker, allow: [lan], ignore: {{container-unguarded: tested}}}}
       unfixed-any: {{port: 6002, via: docker, allow: [any]}}
 """
 REACH = {

@@ -151,7 +151,12 @@ def test_a_service_has_all_that_the_text_says_of_it(explained: Explain) -> None:
 def test_a_project_has_all_that_the_text_says_of_it(explained: Explain) -> None:
     (wall,) = explained("wall")["projects"]
     assert (wall["purpose"], wall["status"]) == ("For all to see", "active")
-    assert wall["network"] == {"name": "wall", "subnet": "172.30.0.0/24", "subnet6": None}
+    assert wall["network"] == {
+        "name": "wall",
+        "external": False,
+        "subnet": "172.30.0.0/24",
+        "subnet6": None,
+    }
     assert [(room["group"], room["count"]) for room in wall["free"]] == [(None, 12), ("live", 2)]
 
 

@@ -410,3 +410,18 @@ def test_each_case_undone_takes_back_each_rule() -> None:
         )
         undone = [(host, opens, closes) for host, closes, opens in back_rules]
         assert sorted(undone) == sorted(there_rules), case.parent.name
+
+
+def test_the_project_that_makes_a_network_comes_up_first() -> None:
+    text = (
+        "version: 1\nhosts: {box: {}}\nprojects:\n"
+        "  apps: {ports: 5000-5009, network: {name: edge, external: true}, services: {wiki: {port: 5000}}}\n"
+        "  proxy:\n    ports: 8000-8009\n    network: {name: edge, subnet: 172.30.0.0/24}\n"
+        "    services: {panel: {port: 8000}}\n"
+    )
+    review = by_plans("version: 1\nhosts: {box: {}}\n", text)
+    up = [step.file for step in review.steps if isinstance(step, steps.ComposeUp)]
+    assert up == ["docker-compose.proxy.yml", "docker-compose.apps.yml"]
+    moved = by_plans(text, text.replace("172.30.0.0", "172.30.1.0")).steps
+    down = [step.file for step in moved if isinstance(step, steps.ComposeDown)]
+    assert sorted(down) == ["docker-compose.apps.yml", "docker-compose.proxy.yml"]

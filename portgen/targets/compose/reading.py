@@ -60,7 +60,7 @@ class _File:
             stated = _container(file, name.replace("$$", "$"), entry)
             yield self.stated(place, ("services", name), stated.service, stated)
         for name, entry in _entries(content, "networks"):
-            network = _network(entry)
+            network = _network(file, entry)
             if network is not None:
                 yield self.stated(place, ("networks", name), name, network)
 
@@ -180,7 +180,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=lambda _: "an alias that stands for nothing")
 
 
-def _network(value: Any) -> Network | None:
+def _network(file: str, value: Any) -> Network | None:
     """A network with a subnet; None where compose lets docker choose one, or the subnet is not
     one."""
     try:
@@ -194,4 +194,4 @@ def _network(value: Any) -> Network | None:
     subnet6 = None
     if 6 in families:
         subnet6 = subnets[families.index(6)]
-    return Network(subnets[families.index(4)], subnet6)
+    return Network(file, subnets[families.index(4)], subnet6)

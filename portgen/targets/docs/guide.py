@@ -110,7 +110,8 @@ def _section(project: Project, held: list[Held], free: Free) -> Section:
     if project.ports is not None:
         owned, ports = project.ports.ranges, str(project.ports)
     if project.network is not None:
-        network = ", ".join(map(code, (project.network.name, *project.network.subnets)))
+        name, *rest = project.network.words
+        network = ", ".join([code(name), *map(_network_word, rest)])
     return Section(
         title=text(project.title),
         ports=ports,
@@ -123,6 +124,11 @@ def _section(project: Project, held: list[Held], free: Free) -> Section:
         free=count(_all_free(project, free)),
         use=[_use_row(entry) for entry in held],
     )
+
+
+def _network_word(word: str) -> str:
+    """A subnet, or something else that is said of a network."""
+    return code(word) if "/" in word else text(word)
 
 
 def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:

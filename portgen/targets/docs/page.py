@@ -65,9 +65,7 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
                 "free": _ranges(owned_parts(project, None, free[project.name, None])),
                 "groups": groups,
                 "shared_by": project.shared_by,
-                "network": ", ".join((project.network.name, *project.network.subnets))
-                if project.network
-                else None,
+                "network": ", ".join(project.network.words) if project.network else None,
             }
         )
     twice = contested(host)

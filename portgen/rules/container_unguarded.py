@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan.ports import is_ipv6
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -40,8 +40,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 place,
                 f"{service.name} is published, but its address is not fixed: "
                 "a neighbour could reach its container past `allow`",
-                f"give {service.project} a network: "
-                f"`network: {{name: {service.project}, subnet: 172.30.0.0/24}}`, a subnet of its own",
+                _hint(service),
             )
         left_out = [port for port in guarded if any(map(is_ipv6, port.left_out))]
         for place in dict.fromkeys(service.place(port.allow_path) for port in left_out):
@@ -51,3 +50,12 @@ def check(plan: Plan) -> Iterator[Finding]:
                 "use `via: socat`, or allow IPv4 sources only",
                 severity=Severity.WARNING,
             )
+
+
+def _hint(service: Service) -> str:
+    if service.network is not None:
+        return f"write the `subnet` of the network {service.network} (`docker network inspect` prints it)"
+    return (
+        f"give {service.project} a network: "
+        f"`network: {{name: {service.project}, subnet: 172.30.0.0/24}}`, a subnet of its own"
+    )
