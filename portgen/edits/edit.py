@@ -32,6 +32,7 @@ from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, HostAddress
 from portgen.inventory.source import Source, parse
 from portgen.plan import addresses, planner
+from portgen.plan.places import Places
 from portgen.plan.types import KeyPath, Plan, Project, Service
 from portgen.problem import Exit, PortgenError
 
@@ -239,34 +240,49 @@ def free_address(planned: Plan, project: str, name: str) -> str | None:
     the next such service.
     """
     owner = next(one for one in planned.projects if one.name == project)
-    services = owner.services
-    new = next(service for service in services if service.name == name)
+    new = next(service for service in owner.services if service.name == name)
     pool = owner.network.pool if owner.network else None
     if new.address is None or pool is None or owner.places is None:
         return None
-    theirs: set[Address4 | None] = set()
-    for other in planned.projects:
-        if other is not owner and addresses.shares_network(owner, other):
-            theirs.update(service.address for service in other.services)
+    port = _port_whose_address_is_left(owner, owner.places, new)
+    if port is None:
+        return None
+    address = new.address
+    if port != new.ports[0].port:
+        address = owner.places.address(port)
+    late = owner.places.lacks(port) or address >= pool.ip_range.network_address
+    if late or address in _addresses_beside(planned, owner):
+        return _spare_address(owner, planned.projects, new)
+    if address == new.address:
+        return None
+    return str(address)
+
+
+def _port_whose_address_is_left(owner: Project, places: Places, new: Service) -> int | None:
+    """The new service's own port, or, where another has pinned its address, the port of that one, and so
+    on. None where addresses that people chose lead in a circle: the rules say which two collide."""
     holders = {}
-    for service in services:
+    for service in owner.services:
         if service.address is not None and service is not new:
             holders[service.address] = service
     port, address = new.ports[0].port, new.address
     seen = {address}
     while address in holders:
         port = holders[address].ports[0].port
-        address = owner.places.address(port)
+        address = places.address(port)
         if address in seen:
-            # Addresses that people chose lead in a circle: the rules say which two collide.
             return None
         seen.add(address)
-    late = owner.places.lacks(port) or address >= pool.ip_range.network_address
-    if late or address in theirs:
-        return _spare_address(owner, planned.projects, new)
-    if address == new.address:
-        return None
-    return str(address)
+    return port
+
+
+def _addresses_beside(planned: Plan, owner: Project) -> set[Address4 | None]:
+    """The addresses that other projects have in the same network."""
+    found: set[Address4 | None] = set()
+    for other in planned.projects:
+        if other is not owner and addresses.shares_network(owner, other):
+            found.update(service.address for service in other.services)
+    return found
 
 
 def _spare_address(owner: Project, projects: Iterable[Project], new: Service) -> str | None:
