@@ -28,26 +28,26 @@ ufw allow proto udp from any to any port 3478 comment 'portgen:turn'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """
-holder 172.31.9.19 operations alerts # portgen:alerts
+holder 172.31.10.119 operations alerts # portgen:alerts
 holder 172.31.10.29 office board # portgen:board
 holder 172.31.10.19 office calendar # portgen:calendar
 holder 172.31.10.28 office chat # portgen:chat
 holder 172.31.10.18 office files # portgen:files
-holder 172.31.9.22 operations forge # portgen:forge
+holder 172.31.10.122 operations forge # portgen:forge
 holder 172.31.10.30 office forms # portgen:forms
-holder 172.31.9.17 operations grafana # portgen:grafana
+holder 172.31.10.117 operations grafana # portgen:grafana
 holder 172.31.10.24 office hiring # portgen:hiring
 holder 172.31.10.21 office inventory # portgen:inventory
 holder 172.31.10.22 office invoices # portgen:invoices
 holder 172.31.10.32 office learning # portgen:learning
 holder 172.31.10.33 office library # portgen:library
-holder 172.31.9.20 operations loki # portgen:loki
+holder 172.31.10.120 operations loki # portgen:loki
 holder 172.31.10.27 office passwords # portgen:passwords
 holder 172.31.10.26 office printing # portgen:printing
-holder 172.31.9.18 operations prometheus # portgen:prometheus
-holder 172.31.9.21 operations registry # portgen:registry
+holder 172.31.10.118 operations prometheus # portgen:prometheus
+holder 172.31.10.121 operations registry # portgen:registry
 holder 172.31.10.16 office start # portgen:start
-holder 172.31.9.16 operations syslog # portgen:syslog
+holder 172.31.10.116 operations syslog # portgen:syslog
 holder 172.31.10.20 office tickets # portgen:tickets
 holder 172.31.10.23 office time-sheets # portgen:time-sheets
 holder 172.31.10.17 office wiki # portgen:wiki
