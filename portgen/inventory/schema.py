@@ -29,7 +29,7 @@ Schema = dict[str, Any]
 ID = "https://portgen.example/inventory.schema.json"
 
 # The values of mappings: the rest of the schema stands where it is used.
-_ENTRIES = ("Host", "Project", "Service")
+_ENTRIES = ("Host", "Project", "Service", "Site")
 
 
 def json_schema(rules: Mapping[str, str]) -> Schema:
