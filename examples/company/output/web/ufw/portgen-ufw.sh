@@ -28,8 +28,8 @@ ufw allow proto tcp from 172.31.2.0/24 to any port 5432 comment 'portgen:postgre
 ufw allow proto tcp from 172.31.0.0/24 to any port 6102 comment 'portgen:prices'
 ufw allow proto tcp from 172.31.0.0/24 to any port 6201 comment 'portgen:rabbitmq'
 ufw allow proto tcp from 172.31.2.0/24 to any port 6201 comment 'portgen:rabbitmq'
-ufw allow proto tcp from 10.20.8.0/22 to any port 6202 comment 'portgen:rabbitmq-pages'
-ufw allow proto tcp from 2001:db8:20::/48 to any port 6202 comment 'portgen:rabbitmq-pages'
+ufw allow proto tcp from 10.20.8.0/22 to any port 6202 comment 'portgen:rabbitmq'
+ufw allow proto tcp from 2001:db8:20::/48 to any port 6202 comment 'portgen:rabbitmq'
 ufw allow proto tcp from 172.31.0.0/24 to any port 6200 comment 'portgen:redis'
 ufw allow proto tcp from 172.31.2.0/24 to any port 6200 comment 'portgen:redis'
 ufw allow proto tcp from 10.20.0.12 to any port 6106 comment 'portgen:shipping'
@@ -51,7 +51,6 @@ holder 172.31.2.23 api partners # portgen:partners
 holder 172.31.2.21 api payments # portgen:payments
 holder 172.31.2.18 api prices # portgen:prices
 holder 172.31.3.18 data rabbitmq # portgen:rabbitmq
-holder 172.31.3.19 data rabbitmq-pages # portgen:rabbitmq-pages
 holder 172.31.0.26 shop recommendations # portgen:recommendations
 holder 172.31.3.17 data redis # portgen:redis
 holder 172.31.0.24 shop returns # portgen:returns
