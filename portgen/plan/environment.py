@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from portgen.plan import calling
 from portgen.plan.ports import PlannedPort
 from portgen.plan.types import Service
 
@@ -29,6 +30,18 @@ def of_container(service: Service) -> list[Variable]:
     for port, suffix in _with_suffixes(service.ports):
         inside = port.container_port if service.has_mapping else port.port
         found.append(Variable(f"PORT{suffix}", str(inside), _about(service, port)))
+    return [*found, *_used(service)]
+
+
+def of_program(service: Service) -> list[Variable]:
+    """What a program outside Docker gets. It shares a file with the others of its project, so that its
+    own ports go by its name: `API_SERVER_PORT`."""
+    if not service.env or calling.in_network(service) or service.in_container:
+        return []
+    found = []
+    for port, suffix in _with_suffixes(service.ports):
+        name = f"{spelled(service.name)}_PORT{suffix}"
+        found.append(Variable(name, str(port.port), _about(service, port)))
     return [*found, *_used(service)]
 
 

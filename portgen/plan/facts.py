@@ -73,6 +73,12 @@ class Container(Struct, frozen=True):
     environment: dict[str, str] = {}
 
 
+class Variables(Struct, frozen=True):
+    """The variables that a program outside Docker gets."""
+
+    values: dict[str, str]
+
+
 class Upstream(Struct, frozen=True):
     """Where nginx finds what it knows by the upstream's name: `127.0.0.1:5007`."""
 
@@ -142,7 +148,7 @@ class Nginx(Struct, frozen=True):
     openings: dict[Endpoint, tuple[str, ...]] = {}
 
 
-Fact = Unit | Upstream | Location | Container | Network | Opening | Guard | Nginx
+Fact = Unit | Upstream | Location | Container | Network | Opening | Guard | Nginx | Variables
 
 
 # --- what is so of a service, and of everything ---------------------------------------------------
@@ -161,6 +167,7 @@ class Service(Struct, frozen=True):
     routes: dict[str, Location] = {}  # by the site's server name and the path: `/wiki/`
     units: dict[str, Unit] = {}
     container: Container | None = None
+    variables: dict[str, str] = {}
     openings: dict[Endpoint, tuple[str, ...]] = {}
     guard: Guard | None = None
     described: dict[str, str] = {}

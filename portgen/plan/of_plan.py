@@ -117,6 +117,10 @@ class _Parts:
         for override in host.overrides:
             for container in override.containers:
                 self.containers[container.service] = (override.file, container)
+        self.variables: dict[str, dict[str, str]] = {}
+        for file in host.env_files:
+            for program in file.programs:
+                self.variables[program.service] = dict(program.environment)
         self.forwarders: dict[str, list[Forwarder]] = {}
         for forwarder in host.forwarders:
             self.forwarders.setdefault(forwarder.service, []).append(forwarder)
@@ -149,6 +153,7 @@ class _Parts:
             routes=routes,
             units=units,
             container=container,
+            variables=self.variables.get(service.name, {}),
             openings=self.openings.get(service.name, {}),
             guard=guard,
         )

@@ -22,12 +22,14 @@ from portgen.plan.types import (
     MOST_OPENINGS,
     Binding,
     Container,
+    EnvFile,
     Forwarder,
     Guard,
     Host,
     Opening,
     Override,
     Plan,
+    Program,
     Project,
     Service,
     plain_name,
@@ -104,6 +106,7 @@ def _host(
         openings=tuple(openings),
         guards=tuple(guards),
         overrides=tuple(overrides),
+        env_files=tuple(_env_files(projects)),
         bindings=tuple(bindings),
         projects=tuple(projects),
         uses=tuple(uses),
@@ -185,6 +188,18 @@ def _guards(project: Project) -> Iterator[Guard]:
             continue
         if service.address is not None or any(port.beyond_host for port in guarded):
             yield Guard(service.name, guarded, service.address, subnet, service.key_path)
+
+
+def _env_files(projects: list[Project]) -> Iterator[EnvFile]:
+    """The files of variables, of the projects that have programs with some."""
+    for project in projects:
+        programs = []
+        for service in sorted(project.services, key=lambda service: service.name):
+            variables = environment.unique(environment.of_program(service))
+            if service.status == "active" and variables:
+                programs.append(Program(service.name, service.title, tuple(variables.items())))
+        if programs:
+            yield EnvFile(project.name, tuple(programs))
 
 
 def _override(project: Project) -> Override | None:

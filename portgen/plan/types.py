@@ -259,6 +259,21 @@ class Container(Struct, frozen=True):
     key_path: KeyPath
 
 
+class Program(Struct, frozen=True):
+    """The variables of one program outside Docker, by name in the order of the file."""
+
+    service: str
+    title: str
+    environment: tuple[tuple[str, str], ...]
+
+
+class EnvFile(Struct, frozen=True):
+    """A file of variables: those of a project's programs outside Docker."""
+
+    project: str
+    programs: tuple[Program, ...]
+
+
 class Pool(Struct, frozen=True):
     """The IPv4 addresses of a Docker network. Dynamic containers get the upper half, so that they never
     take a fixed address."""
@@ -421,6 +436,7 @@ class Host(Struct, frozen=True):
     openings: tuple[Opening, ...]
     guards: tuple[Guard, ...]
     overrides: tuple[Override, ...]
+    env_files: tuple[EnvFile, ...]
     bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
     projects: tuple[Project, ...]  # its own, in the inventory's order
     uses: tuple[Use, ...]  # the calls that its services make, and those that others make to them

@@ -29,6 +29,7 @@ from portgen.plan.facts import (
     Site,
     Unit,
     Upstream,
+    Variables,
     by_port,
     port_of,
 )
@@ -350,6 +351,7 @@ def _service(found: _Found) -> Service:
     """All that files say of one service."""
     units: dict[str, Unit] = {}
     container: Container | None = None
+    variables: dict[str, str] = {}
     routes: dict[str, Location] = {}
     upstreams: list[Upstream] = []
     for name, fact in found.facts:
@@ -357,6 +359,8 @@ def _service(found: _Found) -> Service:
             units[name] = fact
         elif isinstance(fact, Container):
             container = fact
+        elif isinstance(fact, Variables):
+            variables |= fact.values
         elif isinstance(fact, Location):
             routes.setdefault(name, fact)
         elif isinstance(fact, Upstream):
@@ -378,6 +382,7 @@ def _service(found: _Found) -> Service:
         routes=routes,
         units=units,
         container=container,
+        variables=variables,
         openings=openings,
         guard=_guard(found),
         other=found.other,

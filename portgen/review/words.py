@@ -214,6 +214,7 @@ def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iter
 _ELSEWHERE = {
     "status", "ports", "primary", "via", "routes", "units", "container", "openings",
     "guard", "title", "other",
+    "variables",
 }  # fmt: skip
 
 
@@ -227,6 +228,8 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
         elif name.partition(".")[0] not in _ELSEWHERE:
             fact = name.removeprefix("described.")
             yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
+    for words in _environment(before.variables, now.variables):
+        yield f"finds other {words}: restart its program"
     yield from _unit_settings(changed, before, now)
     old_rules, new_rules = _guard_rules(before), _guard_rules(now)
     if old_rules != new_rules:

@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan import environment
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -43,14 +43,23 @@ ABSOLUTE = True
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    for service in plan.services:
-        about: dict[str, str] = {}
-        for variable in environment.of_container(service):
-            first = about.setdefault(variable.name, variable.about)
-            if first != variable.about:
-                yield Finding(
-                    service.place(service.env_path),
-                    f"{variable.name} would stand for both {first} and {variable.about}",
-                    "rename one of them, or leave `env` out",
-                )
-                break
+    for project in plan.projects:
+        in_file: dict[str, str] = {}  # programs of a project share one
+        for service in project.services:
+            yield from _clashes(service, environment.of_container(service), {})
+            yield from _clashes(service, environment.of_program(service), in_file)
+
+
+def _clashes(
+    service: Service, variables: list[environment.Variable], about: dict[str, str]
+) -> Iterator[Finding]:
+    """The first variable of a service that already stands for something else."""
+    for variable in variables:
+        first = about.setdefault(variable.name, variable.about)
+        if first != variable.about:
+            yield Finding(
+                service.place(service.env_path),
+                f"{variable.name} would stand for both {first} and {variable.about}",
+                "rename one of them, or leave `env` out",
+            )
+            return

@@ -29,7 +29,13 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
     planned_facts = of_plan.of(plan, keys)
     of_files = read_back({file.path: file.text for file in files}, keys)
     for key, expected in planned_facts.services.items():
-        rendered = expected.units or expected.container or expected.openings or expected.routes
+        rendered = (
+            expected.units
+            or expected.variables
+            or expected.container
+            or expected.openings
+            or expected.routes
+        )
         if not rendered:
             # A target that portgen does not have may say something of it, which no fact of a plan is.
             assert key not in of_files.services or of_files.services[key].other
@@ -43,7 +49,7 @@ def test_files_hold_the_facts_that_the_plan_has(case: Path) -> None:
         # A program's own port shows only where it is routed or opened.
         unseen = {"project", "described", "other"} | (
             {"ports", "primary"}
-            if set(found["ports"]) != set(wanted["ports"]) and expected.via == "host"
+            if set(found["ports"]) != set(wanted["ports"]) and expected.via in ("host", "process")
             else set()
         )
         if found["title"] is None:

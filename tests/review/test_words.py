@@ -117,6 +117,17 @@ def test_a_change_of_variables_recreates_the_container() -> None:
     )
 
 
+def test_a_program_with_other_variables_has_to_be_restarted() -> None:
+    env = CALLS.replace("port: 5401", "port: 5401, env: true")
+    found = by_plans(env, env.replace("5400, via", "5410, via"))
+    [_, web] = found.services
+    was, now = "http://localhost:5400", "http://localhost:5410"
+    [line] = words.service(web, found.names)
+    assert line == (
+        f"finds other variables API_PORT 5400 -> 5410, API_URL {was} -> {now}: restart its program"
+    )
+
+
 def test_the_unit_that_runs_a_service_is_a_fact_of_it() -> None:
     before = MOVE.replace("port: 5001}", "port: 5001, via: process, unit: old.service}")
     assert said(before, before.replace("old.service", "new.service")) == [

@@ -47,6 +47,8 @@ def of_service(name: str, service: Service) -> dict[str, Any]:
     match name:
         case "compose":
             return {"container": service.container}
+        case "env":
+            return {"variables": service.variables}
         case "nginx":
             return {"routes": service.routes}
         case "systemd":

@@ -74,3 +74,33 @@ def test_a_template_of_the_project_s_own_wins(tmp_path: Path) -> None:
     files = render.files(planned(TWO), {"docs": docs}, [tmp_path, ROOT / "templates"])
     texts = {file.path: file.text for file in files}
     assert texts["web2/docs/INSTALL.md"] == "Ask the night shift of web2.\n"
+
+
+VARIABLES = """
+version: 1
+hosts: {box: {}}
+projects:
+  hub: {services: {api: {port: 5400, via: process, env: true}}}
+"""
+
+
+def test_where_programs_have_variables_it_places_their_files(tmp_path: Path) -> None:
+    """And removes those of portgen's that are not wanted any more, no others."""
+    text = guides(VARIABLES)["box"]
+    assert "/etc/portgen" not in guides(VARIABLES.replace(", env: true", ""))["box"]
+    [block] = [
+        part for part in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "/etc/portgen" in part
+    ]
+    etc, rendered = tmp_path / "etc", tmp_path / "rendered"
+    (rendered / "env").mkdir(parents=True)
+    (rendered / "env/hub.env").write_text("API_PORT=5400\n")
+    etc.mkdir()
+    (etc / "gone.env").write_text("# Rendered by portgen from ...\n")
+    (etc / "own.env").write_text("A=1\n")
+    script = f"set -eu\nrendered={rendered}\n" + block.replace("/etc/portgen", str(etc))
+    for _ in range(2):
+        subprocess.run(["sh", "-c", script], check=True)
+    assert {file.name: file.read_text() for file in etc.iterdir()} == {
+        "hub.env": "API_PORT=5400\n",
+        "own.env": "A=1\n",
+    }
