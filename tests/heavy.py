@@ -176,6 +176,37 @@ def many_reserved_per_project() -> str:
     )
 
 
+@heavy
+def ranges_of_services_that_overlap() -> str:
+    head = project("    ports: 1-65535\n    services:\n")
+    return filled(head, numbered("      s@: {via: process, ports: [{port: 5000-5999}]}\n"))
+
+
+@heavy
+def ranges_of_services_outside_the_project() -> str:
+    head = project("    ports: 9\n    defaults: {via: process}\n    services:\n")
+    entries = (
+        f"      s{number}: {{ports: [{{port: {number}-{number + 999}}}]}}\n" for number in count(10)
+    )
+    return filled(head, entries)
+
+
+@heavy
+def ranges_of_services_side_by_side() -> str:
+    head = project("    ports: [1-65535/tcp]\n    defaults: {via: process}\n    services:\n")
+    entries = (
+        f"      s{number}: {{ports: [{{port: {number * 90}-{number * 90 + 89}}}]}}\n"
+        for number in range(1, 728)
+    )
+    return filled(head, entries)
+
+
+@heavy
+def ports_of_one_protocol() -> str:
+    head = f"version: 1\n{HOST}projects:\n"
+    return filled(head, numbered("  p@: {ports: [1-65535/udp, 443/tcp]}\n"))
+
+
 # --- services ------------------------------------------------------------------------------------
 
 

@@ -114,7 +114,10 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         inventory["projects"][project] = {
             "title": draw(_texts(hostile=False)),
             "host": draw(st.sampled_from(hosts)),
-            "ports": f"{5000 + 100 * number}-{5099 + 100 * number}",
+            "ports": [
+                f"{5000 + 100 * number}-{5099 + 100 * number}",
+                f"{20000 + 100 * number}-{20099 + 100 * number}",
+            ],
             "network": draw(_network(number)),
             "defaults": {"allow": draw(st.sampled_from([[], ["lan-zone"]])), "route": "/d/{name}/"},
             "services": {},
@@ -124,11 +127,16 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         project: iter(draw(st.permutations(range(5000 + 100 * n, 5100 + 100 * n))))
         for n, project in enumerate(projects)
     }
+    spans = {
+        project: iter(range(20000 + 100 * n, 20100 + 100 * n, 10))
+        for n, project in enumerate(projects)
+    }
     for service in services:
         project = draw(st.sampled_from(projects))
-        inventory["projects"][project]["services"][service] = draw(
-            _service(free[project], projects, sited)
-        )
+        entry = draw(_service(free[project], projects, sited))
+        if "ports" in entry and entry["via"] != "socat" and draw(st.booleans()):
+            entry["ports"].append(draw(_span(next(spans[project]), entry["via"])))
+        inventory["projects"][project]["services"][service] = entry
     _use_each_other(draw, inventory)
     return inventory
 
@@ -167,6 +175,18 @@ def _share_network(draw: st.DrawFn, projects: list[dict[str, Any]]) -> None:
     if len(projects) < 2 or projects[0]["host"] != projects[1]["host"] or draw(st.booleans()):
         return
     projects[1]["network"] = {"name": projects[0]["network"]["name"], "external": True}
+
+
+@st.composite
+def _span(draw: st.DrawFn, first: int, via: str) -> dict[str, Any]:
+    """A range of ports as an entry of a service's `ports`."""
+    entry: dict[str, Any] = {
+        "port": f"{first}-{first + draw(st.integers(0, 9))}",
+        "protocol": draw(st.sampled_from(["tcp", "udp"])),
+    }
+    if via == "docker" and draw(st.booleans()):
+        entry["container_port"] = draw(st.integers(1, 65526))
+    return entry
 
 
 @st.composite
@@ -316,6 +336,8 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             [5000, 5000],
             [{"port": 5000, "protocol": "udp"}, 5000],
             [5001, {"port": 5002, "container_port": 80}],
+            [5001, {"port": "5000-5009", "protocol": "udp"}],
+            [{"port": "4990-5009", "protocol": "tcp", "container_port": 65530}],
         ],
         "container_port": [80, 5432],
         "protocol": ["http", "tcp", "udp"],

@@ -17,8 +17,9 @@ import crossplane
 import yaml
 
 from portgen.files.render import File
+from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
-from portgen.plan.types import Host, Plan, Site
+from portgen.plan.types import Host, Opening, Plan, Site
 
 Block = dict[str, Any]
 
@@ -152,7 +153,7 @@ class Rule(NamedTuple):
 
     transport: str
     source: str
-    port: int
+    port: str  # 5000, or a range: 30000:30019
     service: str
     address: str = "any"
 
@@ -179,7 +180,7 @@ def firewall(script: str) -> list[Rule]:
             ]:
                 assert comment.startswith("portgen:")
                 service = comment.removeprefix("portgen:")
-                rules.append(Rule(transport, source, int(port), service, address))
+                rules.append(Rule(transport, source, port, service, address))
             case _:
                 raise AssertionError(f"no rule: {line!r}")
     return rules
@@ -218,6 +219,12 @@ def check(plan: Plan, files: Iterable[File], folder: Path) -> None:
                 folder,
             )
         assert not found, f"nobody planned {sorted(found)}"
+
+
+def ports(planned: Opening | PlannedPort) -> str:
+    """As ufw and iptables write a port or a range."""
+    last = planned.endpoint.last
+    return f"{planned.port}:{last}" if last else str(planned.port)
 
 
 def _check_units(host: Host, units: dict[str, str]) -> None:
@@ -321,7 +328,7 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
         Rule(
             opening.transport,
             source(opening.source),
-            opening.port,
+            ports(opening),
             opening.service,
             opening.endpoint.address or "any",
         )
@@ -347,7 +354,7 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
             of_port = [
                 line
                 for line in appended
-                if f"-p {port.transport} " in line and f"--ctorigdstport {port.port} " in line
+                if f"-p {port.transport} " in line and f"--ctorigdstport {ports(port)} " in line
             ]
             assert [line.split()[3] for line in of_port[:-1]] == list(port.sources)
             assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(port.sources) + [

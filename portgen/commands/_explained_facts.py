@@ -131,9 +131,10 @@ def _behind(service: Service, port: PlannedPort) -> str:
     if service.via in LISTENERS:
         before, way = ", ", f"by {LISTENERS[service.via]}"
     else:
-        inside = f"container port {port.container_port}"
+        number = port.endpoint.inside(port.container_port)
+        inside = f"container port {number}"
         if service.documented_address is not None:
-            inside = f"{service.documented_address}:{port.container_port}"
+            inside = f"{service.documented_address}:{number}"
         elif service.to is not None:
             inside = str(service.to)
         by = "published by docker" if service.via == "docker" else "by a socat forwarder"
@@ -318,7 +319,7 @@ def _ports_of(opened: Iterable[Opened]) -> str:
     from portgen.inventory import ranges
     from portgen.inventory.ports import brief
 
-    joined = ranges.joined([range(one.port, one.port + 1) for one in opened])
+    joined = ranges.joined([one.endpoint.ports for one in opened])
     if not joined:
         return ""
     return f"{_counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"

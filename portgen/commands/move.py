@@ -59,6 +59,10 @@ def _moved(checked: chain.Checked, name: str, old: int | None, port: int) -> Edi
         ports = ", ".join(own.endpoint.short for own in service.ports)
         hint = f"it has {ports}" if ports else None
         raise PortgenError(f"{name} has no port{which}", Exit.USAGE, hint=hint) from None
+    own = service.ports[index]
+    if own.last and old not in (None, own.port):
+        message = f"{old} is in {name}'s range {own.endpoint.numbers}, which moves as a whole"
+        raise PortgenError(message, Exit.USAGE, hint=f"name its first port: {own.port}")
     _refuse_held(checked, service, index, port)
     return edit.move(checked.source, (service, index, port))
 
@@ -70,8 +74,10 @@ def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int
 
     if "port-taken" in service.ignore:
         return
-    wanted = (service.host, service.ports[index].transport)
-    for binding in registry.holders(checked.plan, port):
+    moved = service.ports[index]
+    wanted = (service.host, moved.transport)
+    ports = range(port, port + len(moved.endpoint.ports))
+    for binding in registry.holders(checked.plan, ports):
         if (binding.host, binding.transport) == wanted and binding.holder != service.name:
             held = f"port {binding.endpoint.short} is held by {binding.holder}"
             place = checked.source.at(binding.key_path)

@@ -81,22 +81,24 @@ def _cells(row: Row) -> tuple[str, ...]:
     port, via, container = "-", "-", "-"
     if row.endpoint is not None:
         port, via = row.endpoint.short, row.via
-    if row.container_port is not None:
-        container = str(row.container_port)
+    if row.container_port is not None and row.endpoint is not None:
+        container = row.endpoint.inside(row.container_port)
     elif row.to is not None:
         container = row.to
     return port, row.holder, container, via, row.reach or "-", row.way or "-", row.status
 
 
 def _title(project: Project, rows: Sequence[Row], several: bool) -> str:
+    from portgen.inventory import ranges
+
     title = project.name
     if project.title != project.name:
         title += f" ({project.title})"
     if several:
         title += f" on {project.host}"
     if project.ports:
-        held = {row.endpoint.port for row in rows if row.endpoint is not None}
-        title += f": {project.ports}, {len(held)} of {len(project.ports)} held"
+        held = ranges.joined(row.endpoint.ports for row in rows if row.endpoint is not None)
+        title += f": {project.ports}, {ranges.count(held)} of {len(project.ports)} held"
     return title
 
 

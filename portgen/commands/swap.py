@@ -40,6 +40,12 @@ def _swapped(checked: chain.Checked, one: str, other: str) -> Edited:
     for service in (first, second):
         if not service.ports:
             raise PortgenError(f"{service.name} has no port to swap", Exit.USAGE)
+        if service.ports[0].last:
+            message = f"{service.name} has a range first, {service.ports[0].endpoint.numbers}"
+            hint = (
+                "swap exchanges single ports: move the two one after the other, with `portgen move`"
+            )
+            raise PortgenError(message, Exit.USAGE, hint=hint)
     if first == second:
         raise PortgenError("a service can't swap with itself", Exit.USAGE)
     return edit.move(

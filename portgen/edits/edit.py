@@ -30,6 +30,7 @@ from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_va
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, HostAddress
+from portgen.inventory.ports import PortSpan
 from portgen.inventory.source import Source, parse
 from portgen.plan import addresses, planner
 from portgen.plan.places import Places
@@ -323,7 +324,7 @@ def _moved(
         moved = replace(moved, address=HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
     if service.has_mapping and after.container_port != before.container_port:
-        if index == 0:
+        if index == 0 and not before.last:
             fields["container_port"] = before.container_port
             moved = replace(moved, container_port=before.container_port)
         else:
@@ -340,7 +341,7 @@ def _with_port(written: model.Service, index: int, port: int) -> model.Service:
     if isinstance(entry, int):
         ports[index] = port
     else:
-        ports[index] = replace(entry, port=port)
+        ports[index] = replace(entry, port=entry.port.at(port))
     return replace(written, ports=ports)
 
 
@@ -349,7 +350,7 @@ def _with_container_port(written: model.Service, index: int, port: int | None) -
     ports = list(written.ports or ())
     entry = ports[index]
     if isinstance(entry, int):
-        entry = model.PortEntry(entry)
+        entry = model.PortEntry(PortSpan(entry))
     ports[index] = replace(entry, container_port=port)
     return replace(written, ports=ports)
 
@@ -402,7 +403,7 @@ def _port_splices(
     if isinstance(entry, int):
         yield replacement_of(source, item, str(entry))
         return
-    fields = {"port": entry.port}
+    fields: dict[str, int | str] = {"port": entry.port.written}
     if entry.container_port is not msgspec.UNSET:
         fields["container_port"] = entry.container_port
     if is_number:
@@ -468,10 +469,15 @@ def _difference(expected: model.Inventory, found: model.Inventory) -> str:
 def _instruction(source: Source, service: Service, fields: Mapping[str, Any]) -> str:
     written = []
     for field, value in fields.items():
-        plain = msgspec.to_builtins(value) if field == "ports" else value
+        plain = msgspec.to_builtins(value, enc_hook=_plain) if field == "ports" else value
         written.append(f"{field}: {written_value(plain, Quotes())}")
     place = source.at(service.key_path)
     return f"in the entry of {service.name} ({place}) write\n{_indented(chr(10).join(written))}"
+
+
+def _plain(value: object) -> int | str:
+    """One of the inventory's own types as YAML has it."""
+    return value.written if isinstance(value, PortSpan) else str(value)
 
 
 def _indented(text: str) -> str:

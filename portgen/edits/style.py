@@ -19,7 +19,9 @@ WORDED = ("title", "purpose")  # fields whose texts people word themselves
 # Plain scalars that mean themselves to every YAML reader, in a block; within braces and brackets,
 # without `,[]{}`.
 _PLAIN = re.compile(r"(?:[^\W\d_]|/(?=\w)|/$)(?:[\w./()+@;&~{}\[\],'-]| (?=[^\s#]))*")
-_PLAIN_NUMERIC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?")
+_PLAIN_NUMERIC = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[1-9][0-9]*-[1-9][0-9]*|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?"
+)
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 

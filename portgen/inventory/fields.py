@@ -283,9 +283,13 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Defaults": {name: _SERVICE[name] for name in OF_DEFAULTS},
     "Service": _with_defaults(),
     "PortEntry": {
-        "port": Field("The host's port, 1 to 65535.", REQUIRED),
+        "port": Field(
+            "The host's port, 1 to 65535; or a range of at most 1,000, `30000-30019`: not with "
+            "`socat`, and no route or health check leads to one.",
+            REQUIRED,
+        ),
         "container_port": Field(
-            "The port in the container, with `via: socat` or `docker`.",
+            "The port in the container, with `via: socat` or `docker`; of a range the first.",
             "the service's `container_port`, else the same number",
         ),
         "protocol": Field("`http`, `tcp` or `udp`.", "the service's"),

@@ -217,8 +217,7 @@ def number(value: object) -> str | None:
         return "it is text: write it without quotes"
     span = re.fullmatch(r"([1-9][0-9]{0,4})-([1-9][0-9]{0,4})", value)
     if span:
-        between = ", …" if int(span[2]) - int(span[1]) > 1 else ""
-        return f"write each: [{span[1]}{between}, {span[2]}]; ranges are for a project's `ports`"
+        return f"a range is an entry of a service's `ports`: [{{port: {span[1]}-{span[2]}}}]"
     return None
 
 
@@ -233,6 +232,11 @@ def entry(value: object) -> str | None:
     protocol = re.fullmatch(r"([0-9]{1,5})/(tcp|udp)", value)
     if protocol:
         return f"write `{{port: {protocol[1]}, protocol: {protocol[2]}}}`"
+    span = re.fullmatch(r"([0-9]{1,5}-[0-9]{1,5})(?:/(tcp|udp))?", value)
+    if span and span[2]:
+        return f"write `{{port: {span[1]}, protocol: {span[2]}}}`"
+    if span:
+        return f"write `{{port: {span[1]}}}`"
     return None
 
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import AnyAddress, Bind, Cidr, HostAddress, Subnet, Subnet6
-from portgen.inventory.ports import Port, Ports
+from portgen.inventory.ports import Port, Ports, PortSpan
 from portgen.inventory.values import (
     Allowed,
     BaseFile,
@@ -145,7 +145,7 @@ Routes = Annotated[list[RoutePath | Route], Meta(min_length=1)]
 class PortEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """One of several ports."""
 
-    port: Port
+    port: PortSpan
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
     name: Name | None = None

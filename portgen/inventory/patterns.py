@@ -28,6 +28,7 @@ def up_to(most: int) -> str:
 END = r"$(?!\n)"
 
 _PORT = f"(?!0+(?![0-9])){up_to(65535)}"
+PORT_SPAN = f"^{_PORT}(-{_PORT})?{END}"
 PORTS = f"^{_PORT}(-{_PORT})?(/(tcp|udp))?{END}"
 
 # An octet with a zero before it is ambiguous, and refused.

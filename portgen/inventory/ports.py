@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from msgspec import Meta
 
-from portgen.inventory import patterns, ranges
+from portgen.inventory import hints, patterns, ranges
 from portgen.inventory.values import Refused, Value, as_text
 from portgen.problem import not_a_port
 
@@ -40,6 +40,54 @@ class Part(NamedTuple):
 
     def is_of(self, transport: Transport) -> bool:
         return self.transport in (None, transport)
+
+
+MOST_SPANNED = 1000  # ports of one entry; ufw, docker and the pages have each of them
+
+
+class PortSpan(Value):
+    """A service's port, or a range of ports that it holds as one: `30000-30019`."""
+
+    __slots__ = ("first", "last")
+    schema: ClassVar[dict[str, Any]] = {
+        "description": "A port, 1 to 65535, or a range of at most 1,000 such as 30000-30019",
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "maximum": 65535,
+        "pattern": patterns.PORT_SPAN,
+    }
+
+    def __init__(self, first: int, last: int | None = None) -> None:
+        self.first = first
+        self.last = first if last is None else last
+
+    @classmethod
+    def parse(cls, raw: object) -> PortSpan:
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", as_text(raw))
+        if match is None:
+            hint = hints.entry(raw) or hints.number(raw) or _range_hint(as_text(raw))
+            raise Refused(f"{raw!r} is not a port or a range such as 30000-30019", hint)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= 65535 or not 1 <= last <= 65535:
+            raise ValueError(f"{raw}: ports go from 1 to 65535")
+        if last < first:
+            raise ValueError(f"{raw}: the range runs backwards; write {last}-{first}")
+        if last - first >= MOST_SPANNED:
+            message = f"{raw} has {last - first + 1} ports, and an entry at most {MOST_SPANNED:,}"
+            raise Refused(message, "write several entries, or take fewer ports")
+        return cls(first, last)
+
+    def at(self, first: int) -> PortSpan:
+        """As many ports from another one on."""
+        return PortSpan(first, first + self.last - self.first)
+
+    @property
+    def written(self) -> int | str:
+        """As YAML has it."""
+        return self.first if self.last == self.first else str(self)
+
+    def __str__(self) -> str:
+        return spelled([range(self.first, self.last + 1)])
 
 
 class Ports(Value):

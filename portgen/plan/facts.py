@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.ports import Endpoint, Transport, is_ipv6
 
 
 class Key(NamedTuple):
@@ -216,6 +216,16 @@ def by_port(
 def single(source: str) -> str:
     """A source as ufw writes it: a single address has no prefix length."""
     return source.removesuffix("/128" if is_ipv6(source) else "/32")
+
+
+def endpoint_of(text: str, transport: Transport, between: str = "-") -> Endpoint | None:
+    """A port, or a range of ports, as a file has it: `5007`, `30000-30019`; None for what is
+    neither."""
+    low, _, high = text.partition(between)
+    first, last = port_of(low), port_of(high or low)
+    if first is None or last is None or last < first:
+        return None
+    return Endpoint.over(range(first, last + 1), transport)
 
 
 def port_of(text: str) -> int | None:

@@ -51,7 +51,7 @@ class Subject(NamedTuple):
 def of_port(plan: Plan, port: int, transport: str | None = None) -> list[Subject]:
     """Who holds a port, on each host; with `transport`, that one only."""
     found: dict[tuple[str, str | None, str], Subject] = {}
-    for binding in registry.holders(plan, port):
+    for binding in registry.holders(plan, range(port, port + 1)):
         if transport not in (None, binding.transport):
             continue
         key = (binding.host, binding.project, binding.holder)

@@ -228,9 +228,11 @@ def _container(service: Service) -> Container:
     published = []
     if service.via == "docker":
         for port in service.ports:
-            mapping = f"{port.bind}:{port.port}:{port.container_port}"
+            numbers = port.endpoint._replace(address="").numbers
+            inside = port.endpoint.inside(port.container_port)
+            mapping = f"{port.bind}:{numbers}:{inside}"
             if is_ipv6(port.bind):
-                mapping = f"[{port.bind}]:{port.port}:{port.container_port}"
+                mapping = f"[{port.bind}]:{numbers}:{inside}"
             if port.transport == "udp":
                 mapping += "/udp"
             published.append(mapping)

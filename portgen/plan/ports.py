@@ -12,6 +12,7 @@ from msgspec import Struct
 from portgen.inventory import key_paths, model
 from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
+from portgen.inventory.ranges import overlap
 from portgen.plan.reach import Reach
 
 Transport = written.Transport
@@ -70,10 +71,31 @@ class Endpoint(NamedTuple):
         """Its port numbers."""
         return range(self.port, (self.last or self.port) + 1)
 
+    def overlaps(self, other: Endpoint) -> bool:
+        """Whether the two have a port in common."""
+        return self.transport == other.transport and bool(overlap(self.ports, other.ports))
+
+    def collides(self, other: Endpoint) -> bool:
+        """Whether two can't both listen: one that has no address of its own listens on every one."""
+        if not self.overlaps(other):
+            return False
+        return not self.address or not other.address or self.address == other.address
+
+    def inside(self, first: int) -> str:
+        """The container's ports that it leads to, of which that is the first: `5000`, `9000-9019`."""
+        if not self.last:
+            return str(first)
+        return f"{first}-{first + self.last - self.port}"
+
+    @classmethod
+    def over(cls, ports: range, transport: Transport) -> Endpoint:
+        """A port, or a range."""
+        return cls(ports.start, transport, ports.stop - 1 if len(ports) > 1 else 0)
+
 
 class PlannedPort(Struct, frozen=True):
-    """One port of a service, its defaults resolved, and who may reach it. `container_path` is where
-    the container's port is written."""
+    """One port of a service, or a range that it holds as one, its defaults resolved, and who may reach
+    it. `container_port`: of a range, the first of as many; `container_path`: where that is written."""
 
     port: int
     container_port: int
@@ -93,17 +115,22 @@ class PlannedPort(Struct, frozen=True):
     last: int = 0  # of a range, its last port; 0 for one port
 
     @property
-    def speaks_http(self) -> bool:
-        """Whether nginx can hand requests to it."""
-        return self.protocol not in ("tcp", "udp")
-
-    @property
     def transport(self) -> Transport:
         return transport_of(self.protocol)
 
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(self.port, self.transport, self.last, self.address)
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether nginx can hand requests to it: which of a range's ports it would be, nobody says."""
+        return self.protocol not in ("tcp", "udp") and not self.last
+
+    @property
+    def container_ports(self) -> range:
+        """Where it leads in the container: as many ports as it has itself."""
+        return range(self.container_port, self.container_port + len(self.endpoint.ports))
 
     @property
     def address(self) -> str:

@@ -7,12 +7,11 @@ has not decided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
 from typing import NamedTuple
 
+from portgen.inventory import ranges
 from portgen.inventory.model import Protocol
 from portgen.inventory.ports import Part, Ports
-from portgen.plan.addresses import collide
 from portgen.plan.free import Space
 from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
 from portgen.plan.routes import Route
@@ -206,19 +205,21 @@ def shares(planned: Plan, host: Host) -> Iterator[Share]:
 
 def held_count(project: Project, ports: Ports | None = None) -> int:
     """How many ports the services of a project hold; with `ports`, of those."""
-    held = set()
+    held: list[range] = []
     for service in project.services:
         for port in service.ports:
-            if ports is None or ports.has(port.port, port.transport):
-                held.add(port.port)
-    return len(held)
+            if ports is None:
+                held.append(port.endpoint.ports)
+            else:
+                held += ranges.within(ports.of(port.transport), port.endpoint.ports)
+    return ranges.count(ranges.joined(held))
 
 
-def holders(planned: Plan, port: int) -> Iterator[Binding]:
-    """Everybody who holds a port number, on any host, protocol or address."""
+def holders(planned: Plan, ports: range) -> Iterator[Binding]:
+    """Everybody who holds one of these numbers, on any host, protocol or address."""
     for host in planned.hosts:
         for binding in host.bindings:
-            if binding.port == port:
+            if ranges.overlap(binding.endpoint.ports, ports):
                 yield binding
 
 
@@ -230,10 +231,10 @@ def vacancies(planned: Plan, port: int) -> list[Vacancy]:
         above: Binding | None = None
         held = False
         for binding in host.bindings:
-            if binding.port == port:
+            if port in binding.endpoint.ports:
                 held = True
             elif binding.port < port:
-                if below is None or binding.port > below.port:
+                if below is None or binding.endpoint.ports.stop > below.endpoint.ports.stop:
                     below = binding
             elif above is None or binding.port < above.port:
                 above = binding
@@ -271,19 +272,6 @@ def _has_any(ports: Ports | None, port: int, transports: Iterable[Transport]) ->
     return ports is not None and any(ports.has(port, one) for one in transports)
 
 
-def contested(host: Host) -> set[tuple[str, Endpoint]]:
-    """The holders and their ports that another holder is in the way of."""
-    by_port: dict[tuple[Transport, int], list[Binding]] = {}
-    for binding in host.bindings:
-        by_port.setdefault((binding.transport, binding.port), []).append(binding)
-    found = set()
-    for bindings in by_port.values():
-        for one, other in combinations(bindings, 2):
-            if collide(one.address, other.address):
-                found |= {(one.holder, one.endpoint), (other.holder, other.endpoint)}
-    return found
-
-
 def held_by(planned: Plan, binding: Binding) -> Service | None:
     """The service behind a binding; None for nginx itself."""
     for service in planned.services:
@@ -296,6 +284,6 @@ def port_index(service: Service, port: int | None) -> int:
     """The index of a service's port by its number, or of its primary. Raises LookupError where it
     has no such port."""
     for index, own in enumerate(service.ports):
-        if port in (None, own.port):
+        if port is None or port in own.endpoint.ports:
             return index
     raise LookupError(port)

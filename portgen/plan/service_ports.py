@@ -30,6 +30,7 @@ class BarePort(NamedTuple):
     key_path: KeyPath
     container_path: KeyPath
     entry: model.PortEntry | None = None
+    last: int = 0  # of a range, its last port; 0 for one port
 
 
 class ServicePorts:
@@ -65,7 +66,9 @@ class ServicePorts:
         for index, entry in enumerate(service.ports):
             port = _bare(entry, protocol, (*path, "ports", index))
             if port.entry is None or port.entry.container_port is UNSET:
-                if index == 0:
+                if port.last:
+                    pass  # a range leads to the same numbers, not to many from one on
+                elif index == 0:
                     port = port._replace(
                         container_port=first or port.port, container_path=first_path
                     )
@@ -87,7 +90,7 @@ class ServicePorts:
     ) -> tuple[PlannedPort, ...]:
         """The ports with who may come. `is_fixed`: whether the address of their container is."""
         ports = []
-        for port in bare:
+        for index, port in enumerate(bare):
             at = port.key_path[:-1]
             allow, allow_path = self._allow(service, port.entry, path, at)
             bind, bind_path = self._bind(service, port.entry, path, at)
@@ -103,7 +106,7 @@ class ServicePorts:
                     key_path=port.key_path,
                     container_path=port.container_path,
                     name=name,
-                    health=self._health(service, port.entry),
+                    health=self._health(service, port, is_first=index == 0),
                     allow=allow,
                     allow_path=allow_path,
                     sources=access.sources,
@@ -112,6 +115,7 @@ class ServicePorts:
                     bind_path=bind_path,
                     needs_guard=access.needs_guard,
                     reach=access.reach,
+                    last=port.last,
                 )
             )
         return tuple(ports)
@@ -158,10 +162,13 @@ class ServicePorts:
             return LOOPBACK
         return str(address)
 
-    def _health(self, service: model.Service, entry: model.PortEntry | None) -> str | None:
+    def _health(self, service: model.Service, port: BarePort, *, is_first: bool) -> str | None:
+        """What is meant for the service is not for a range behind its first port."""
         own: str | UnsetType | None = UNSET
-        if entry is not None:
-            own = entry.health
+        if port.entry is not None:
+            own = port.entry.health
+        if port.last and not is_first:
+            return own or None
         return own_or(own_or(own, service.health), self._defaults.health) or None
 
 
@@ -177,9 +184,12 @@ def _bare(entry: int | model.PortEntry, protocol: model.Protocol, at: KeyPath) -
     entry says otherwise."""
     if isinstance(entry, int):
         return BarePort(entry, entry, protocol, at, at)
+    first, last = entry.port.first, 0
+    if entry.port.last > first:
+        last = entry.port.last
     own_protocol = entry.protocol or protocol
     place = (*at, "port")
     if entry.container_port is UNSET:
-        return BarePort(entry.port, entry.port, own_protocol, place, place, entry)
-    inside_place = (*at, "container_port")
-    return BarePort(entry.port, entry.container_port, own_protocol, place, inside_place, entry)
+        return BarePort(first, first, own_protocol, place, place, entry, last)
+    inside = (*at, "container_port")
+    return BarePort(first, entry.container_port, own_protocol, place, inside, entry, last)

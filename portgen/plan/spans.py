@@ -47,7 +47,8 @@ class Part(NamedTuple):
     @property
     def held(self) -> int:
         """How many of its ports somebody holds."""
-        return len({row.endpoint.port for row in self.rows if row.endpoint is not None})
+        held = [ranges.overlap(row.endpoint.ports, self.ports) for row in self.rows if row.endpoint]
+        return ranges.count(ranges.joined(held))
 
     @property
     def free(self) -> int:
@@ -61,7 +62,9 @@ def parts(plan: Plan, wanted: range, transport: str | None = None) -> list[Part]
     by_host: dict[str, list[registry.Row]] = {host.name: [] for host in plan.hosts}
     for row in registry.rows(plan):
         end = row.endpoint
-        if end is None or end.port not in wanted or transport not in (None, end.transport):
+        if end is None or not ranges.overlap(end.ports, wanted):
+            continue
+        if transport not in (None, end.transport):
             continue
         by_host[row.host].append(row)
     found = []
@@ -87,10 +90,7 @@ def _spans(host: Host, wanted: range) -> Iterator[Span]:
 
 def _pieces(host: Host, wanted: range) -> Iterator[range]:
     """What nobody holds, cut wherever something begins or ends."""
-    held = []
-    for binding in host.bindings:
-        if binding.port in wanted:
-            held.append(range(binding.port, binding.port + 1))
+    held = [binding.endpoint.ports for binding in host.bindings]
     cuts = {PRIVILEGED.stop}
     owned = [host.reserved]
     for project in host.projects:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from portgen.formats.compose import TeamFile
 from portgen.inventory import key_paths
+from portgen.inventory.ranges import overlap
 from portgen.plan import team_networks
 from portgen.plan.addresses import collide
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
@@ -307,6 +308,8 @@ def _published(mapping: object) -> _Published | None:
 
 def _collide(published: _Published, holder: Binding) -> bool:
     """Whether docker could not bind what the other one holds."""
-    if holder.port not in published.ports or holder.transport != published.transport:
+    if holder.transport != published.transport:
+        return False
+    if not overlap(holder.endpoint.ports, published.ports):
         return False
     return collide(published.address or EVERYWHERE, holder.address)

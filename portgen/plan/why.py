@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
-from portgen.plan.ports import Endpoint, PlannedPort, Transport, is_ipv6
+from portgen.plan.ports import Endpoint, PlannedPort, is_ipv6
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
 from portgen.plan.sources import cidr_of, is_within
@@ -88,16 +88,15 @@ class Opened(NamedTuple):
     part of them."""
 
     service: str
-    port: int
-    transport: Transport
+    endpoint: Endpoint
     wholly: bool
 
 
 def open_to(host: Host, cidrs: Sequence[str]) -> list[Opened]:
     """The ports that the firewall of a host opens to networks: a zone's, or an address."""
-    found: dict[tuple[str, int, Transport], set[str]] = {}
+    found: dict[tuple[str, Endpoint], set[str]] = {}
     for opening in host.openings:
-        key = (opening.service, opening.port, opening.transport)
+        key = (opening.service, opening.endpoint)
         for cidr in cidrs:
             if opening.source == ANY or is_within(cidr, opening.source):
                 found.setdefault(key, set()).add(cidr)

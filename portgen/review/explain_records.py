@@ -97,6 +97,7 @@ class Subjects:
                 ports.append(
                     {
                         "port": binding.port,
+                        "last": None,
                         "transport": binding.transport,
                         "name": None,
                         "address": None,
@@ -146,6 +147,7 @@ class Subjects:
             ports.append(
                 {
                     "port": port.port,
+                    "last": port.last or None,
                     "transport": port.transport,
                     "name": port.name,
                     "address": port.address or None,
@@ -206,10 +208,17 @@ class Subjects:
         ports: list[PortOfHost] = []
         partly: list[PortOfHost] = []
         routes = False
-        for service, port, transport, wholly in why.open_to(host, host.zones[name]):
+        for service, endpoint, wholly in why.open_to(host, host.zones[name]):
             routes = routes or (wholly and service == types.NGINX)
             found = ports if wholly else partly
-            found.append({"service": service, "port": port, "transport": transport})
+            found.append(
+                {
+                    "service": service,
+                    "port": endpoint.port,
+                    "last": endpoint.last or None,
+                    "transport": endpoint.transport,
+                }
+            )
         self.zones.append(
             {
                 "name": name,
@@ -343,6 +352,7 @@ def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:
         return None
     return {
         "port": binding.port,
+        "last": binding.endpoint.last or None,
         "transport": binding.transport,
         "holder": binding.holder,
         "place": records.place(at(binding.key_path)),

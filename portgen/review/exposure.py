@@ -108,11 +108,13 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
         # The same visitors at another port of the container find something else there.
         if before is not None and not _leads_elsewhere(before, now, old, port):
             had = was_let_in.get(old, ())
+        if len(old.ports) < len(port.ports):
+            had = ()  # a part of the range is new
         opened = uncovered(sources, had)
         if opened:
             yield Exposure(host, name, pair.title, port, opened)
         rest = _without(sources, opened)
-        if rest and old != port:
+        if rest and not old.overlaps(port):
             yield Exposure(host, name, pair.title, port, rest, until=old)
 
 

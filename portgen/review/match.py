@@ -96,7 +96,7 @@ def _moves(before: Service, now: Service) -> dict[Endpoint, Endpoint]:
     if (
         old is not None
         and new is not None
-        and old.port != new.port
+        and old.ports != new.ports
         and old.transport == new.transport
     ):
         moves[new] = old

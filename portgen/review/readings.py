@@ -31,10 +31,11 @@ from portgen.plan.facts import (
     Upstream,
     Variables,
     by_port,
+    endpoint_of,
     port_of,
 )
 from portgen.plan.of_plan import of
-from portgen.plan.ports import LOOPBACK, Endpoint
+from portgen.plan.ports import LOOPBACK, Endpoint, Transport
 from portgen.plan.types import NGINX
 from portgen.targets import (
     Block,
@@ -426,15 +427,14 @@ def _ports(
 
 
 def container_port(mapping: str) -> dict[Endpoint, int]:
-    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000. Nothing for what somebody wrote otherwise:
-    its text is shown all the same."""
+    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000; of a range the first of the container's. Nothing
+    for what somebody wrote otherwise: its text is shown all the same."""
     address, _, transport = mapping.partition("/")
     parts = address.rsplit(":", 2)
     if len(parts) == 1:
         return {}
-    published, inside = port_of(parts[-2]), port_of(parts[-1])
-    if published is None or inside is None:
+    kind: Transport = "udp" if transport == "udp" else "tcp"
+    published, inside = endpoint_of(parts[-2], kind), endpoint_of(parts[-1], kind)
+    if published is None or inside is None or len(published.ports) != len(inside.ports):
         return {}
-    if transport == "udp":
-        return {Endpoint(published, "udp"): inside}
-    return {Endpoint(published, "tcp"): inside}
+    return {published: inside.port}

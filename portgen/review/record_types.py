@@ -43,12 +43,14 @@ class Route(TypedDict):
 
 
 class Port(TypedDict):
-    """A port that is held; `port` is null for a service without one."""
+    """A port that is held; `port` is null for a service without one. `last`: the last port of a range,
+    which leads to as many ports of the container, from `container_port` on."""
 
     host: str
     project: str | None  # null: nginx's own
     service: str
     port: int | None
+    last: int | None
     transport: Literal["tcp", "udp"] | None
     protocol: Literal["http", "tcp", "udp"] | None
     container_port: int | None
@@ -83,9 +85,11 @@ class FreeRoom(TypedDict):
 class PortOfService(TypedDict):
     """One port of a service; `container_port` is the container's, null where none is behind it.
     `address`: the host's address where it listens on that one only. `allow`: as written; `reach`: who
-    may reach the port, in words. `health`: the path of its health check."""
+    may reach the port, in words. `health`: the path of its health check. `last`: the last port of a
+    range, which leads to as many ports of the container."""
 
     port: int
+    last: int | None
     transport: Literal["tcp", "udp"]
     name: str | None
     address: str | None
@@ -198,9 +202,10 @@ class Owner(TypedDict):
 
 
 class Neighbour(TypedDict):
-    """The nearest port that is held."""
+    """The nearest port that is held; `last`: the last one of its range."""
 
     port: int
+    last: int | None
     transport: Literal["tcp", "udp"]
     holder: str
     place: Place
@@ -246,10 +251,11 @@ class Zone(TypedDict):
 
 
 class PortOfHost(TypedDict):
-    """A port of a host, and the service that holds it."""
+    """A port of a host, and the service that holds it; `last`: the last port of a range."""
 
     service: str
     port: int
+    last: int | None
     transport: Literal["tcp", "udp"]
 
 

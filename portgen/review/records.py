@@ -125,14 +125,16 @@ def ports(rows: Iterable[registry.Row], at: At) -> Ports:
 
 def port(row: registry.Row, where: Place) -> Port:
     """A row of the table of ports."""
-    number = transport = None
+    number = last = transport = None
     if row.endpoint is not None:
         number, transport = row.endpoint.port, row.endpoint.transport
+        last = row.endpoint.last or None
     return {
         "host": row.host,
         "project": row.project,
         "service": row.holder,
         "port": number,
+        "last": last,
         "transport": transport,
         "protocol": row.protocol,
         "container_port": row.container_port,

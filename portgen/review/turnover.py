@@ -132,12 +132,36 @@ def _in_order(some: Iterable[Held]) -> tuple[Held, ...]:
     return (*sorted(ports), *sorted(addresses, key=str))
 
 
+class _Takers:
+    """Who takes what: a port is also taken by whom a range with it is given to."""
+
+    def __init__(self) -> None:
+        self.exact: dict[Held, set[Holder]] = {}
+        self.by_number: dict[int, set[Endpoint]] = {}
+
+    def add(self, held: Held, holder: Holder) -> None:
+        self.exact.setdefault(held, set()).add(holder)
+        if isinstance(held, Endpoint):
+            for number in held.ports:
+                self.by_number.setdefault(number, set()).add(held)
+
+    def of(self, held: Held) -> set[Holder]:
+        """All who take it, or a part of it."""
+        found = set(self.exact.get(held, ()))
+        if isinstance(held, Endpoint):
+            for number in held.ports:
+                for other in self.by_number.get(number, ()):
+                    if other.collides(held):
+                        found |= self.exact[other]
+        return found
+
+
 def turnover_of(
     host: str, before: Facts, after: Facts, recreated: Collection[str | None]
 ) -> Turnover:
     """`recreated`: the networks that are removed, and come back with another subnet or name."""
     old, new = holders(host, before), holders(host, after)
-    takers: dict[Held, set[Holder]] = {}
+    takers = _Takers()
     found = Turnover(old, new, [], [], [], [], [], [])
     for holder, holding in new.items():
         takes = holding.holds
@@ -146,7 +170,7 @@ def turnover_of(
         else:
             found.come.append(holder)
         for held in takes:
-            takers.setdefault(held, set()).add(holder)
+            takers.add(held, holder)
     for holder in old:
         if holder not in new:
             found.gone.append(holder)
@@ -156,9 +180,7 @@ def turnover_of(
     return found
 
 
-def _sort_in(
-    turnover: Turnover, holder: Holder, takers: Mapping[Held, set[Holder]], down: bool
-) -> None:
+def _sort_in(turnover: Turnover, holder: Holder, takers: _Takers, down: bool) -> None:
     """Whom of those that stay the change concerns, and how."""
     was, now = turnover.old[holder], turnover.new[holder]
     if down:
@@ -171,17 +193,15 @@ def _sort_in(
             turnover.freed.append(holder)
 
 
-def _is_waited_for(
-    holder: Holder, was: Holding, now: Holding, takers: Mapping[Held, set[Holder]]
-) -> bool:
+def _is_waited_for(holder: Holder, was: Holding, now: Holding, takers: _Takers) -> bool:
     """Whether another takes what it releases, or, of a forwarder, the address that it led to: it
     would lead its visitors to somebody else."""
     for held in was.holds - now.holds:
-        if takers.get(held, set()) - {holder}:
+        if takers.of(held) - {holder}:
             return True
     if was.leads == now.leads:
         return False
-    return any(isinstance(held, Address) and held.address == was.leads for held in takers)
+    return any(isinstance(held, Address) and held.address == was.leads for held in takers.exact)
 
 
 def without(some: Iterable[Holder], others: Iterable[Holder]) -> list[Holder]:

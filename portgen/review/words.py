@@ -141,7 +141,7 @@ def _inside(service: Service, port: Endpoint | None) -> str | None:
     leads elsewhere."""
     if port is None or service.container is None or service.container.address is None:
         return service.led_to(port)
-    return f"{service.container.address}:{service.ports[port]}"
+    return f"{service.container.address}:{port.inside(service.ports[port])}"
 
 
 def _identity(changed: Changed, before: Service, now: Service) -> Iterator[str]:
@@ -173,14 +173,16 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     for new, old in moves.items():
         if changed.kind == "swapped" and new == now.primary:
             yield f"swaps {old.port} for {new.port} with {changed.partner}"
+        elif old.overlaps(new):
+            yield f"changes {old.short} to {new.short}"
         else:
             yield f"moves {old.short} -> {new.short}"
     for port in now.ports:
         if port not in before.ports and port not in moves:
-            yield f"takes port {port.short}"
+            yield f"takes {_named(port)}"
     for port in before.ports:
         if port not in now.ports and port not in moves.values():
-            yield f"releases port {port.short}"
+            yield f"releases {_named(port)}"
     if before.via != now.via:
         yield f"changes from {before.via} to {now.via}"
     elif moves and before.status == now.status != "active":
@@ -188,6 +190,10 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     elif moves and not has_mapping(now.via):
         yield "its own program must listen on the new port"
     yield from _forwards(before, now, moves)
+
+
+def _named(port: Endpoint) -> str:
+    return f"ports {port.short}" if port.last else f"port {port.short}"
 
 
 def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
@@ -200,7 +206,8 @@ def _forwards(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) ->
         if are_led_apart(before, old, now, port):
             yield from _leads(before, old, now, port)
         elif was is not None and was != inside and now.led_to(port) is None:
-            yield f"forwards {port.short} to container port {inside} (was {was})"
+            shown = port.inside(inside)
+            yield f"forwards {port.short} to container port {shown} (was {port.inside(was)})"
 
 
 def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iterator[str]:

@@ -28,6 +28,6 @@ def check(plan: Plan) -> Iterator[Finding]:
                     yield Finding(
                         port.container_path,
                         f"container_port {port.container_port} has no effect with `via: {service.via}`: "
-                        f"the program itself listens on {port.port}",
+                        f"the program itself listens on {port.endpoint.numbers}",
                         "leave `container_port` out, or change `via`",
                     )

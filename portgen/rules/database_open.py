@@ -52,7 +52,7 @@ _ALSO_PAGES = frozenset({5984, 7474, 8086, 8123, 9200})
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         for port in service.ports:
-            if not port.reach.anyone:
+            if not port.reach.anyone or port.last:  # a range is not one database's
                 continue
             number = port.port
             inside = port.container_port

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.inventory.ranges import overlap
 from portgen.plan.ports import EPHEMERAL
 from portgen.plan.types import Plan
 from portgen.problem import Severity
@@ -28,10 +29,11 @@ UNLESS = ("port-outside-project", "port-reserved", "port-taken")
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         for port in service.ports:
-            if port.port in EPHEMERAL:
+            shared = overlap(port.endpoint.ports, EPHEMERAL)
+            if shared:
                 yield Finding(
                     port.key_path,
-                    f"port {port.port} lies in the kernel's ephemeral range, "
+                    f"port {shared.start} lies in the kernel's ephemeral range, "
                     f"{EPHEMERAL.start}-{EPHEMERAL.stop - 1}",
                     f"take a port below {EPHEMERAL.start}, or reserve it "
                     "with the sysctl net.ipv4.ip_local_reserved_ports",

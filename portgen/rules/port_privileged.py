@@ -29,7 +29,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         seen: set[int] = set()  # a number for tcp and udp is one finding
         for port in service.ports:
-            if port.port in PRIVILEGED and port.port not in seen:
+            if port.port in PRIVILEGED and port.port not in seen:  # a range: its first
                 seen.add(port.port)
                 yield Finding(
                     port.key_path,

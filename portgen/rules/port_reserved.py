@@ -16,7 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Plan
+from portgen.inventory import ranges
+from portgen.inventory.ports import Ports
+from portgen.plan.types import Binding, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -28,19 +30,25 @@ def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         for binding in host.bindings:
             project = projects.get(binding.project or "")
-            if host.reserved and host.reserved.has(binding.port, binding.transport):
+            if host.reserved is not None and _first(host.reserved, binding):
                 yield Finding(
                     binding.key_path,
-                    f"port {binding.port} is reserved on {host.name} ({{line}})",
+                    f"port {_first(host.reserved, binding)} is reserved on {host.name} ({{line}})",
                     "take another port",
                     (*host.key_path, "reserved"),
                 )
             elif project is None or project.reserved is None:
                 continue
-            elif project.reserved.has(binding.port, binding.transport):
+            elif _first(project.reserved, binding):
                 yield Finding(
                     binding.key_path,
-                    f"port {binding.port} is reserved in {project.name} ({{line}})",
+                    f"port {_first(project.reserved, binding)} is reserved in {project.name} ({{line}})",
                     "take another port",
                     (*project.key_path, "reserved"),
                 )
+
+
+def _first(reserved: Ports, binding: Binding) -> int:
+    """The first of its ports that is among them; 0 where none is."""
+    shared = ranges.within(reserved.of(binding.transport), binding.endpoint.ports)
+    return next((part.start for part in shared), 0)

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from portgen.plan.addresses import collide
+from portgen.inventory import ranges
+from portgen.plan.clashes import clashes
 from portgen.plan.free import Space
-from portgen.plan.ports import Transport
+from portgen.plan.ports import Endpoint, Transport
 from portgen.plan.types import Binding, Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -33,32 +34,37 @@ UNLESS = ("port-reserved",)  # the port has to change anyway
 def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         hint = _hints(host)
-        held: dict[tuple[str, int], dict[str, Binding]] = {}  # the first at each address
-        for binding in host.bindings:
-            others = held.setdefault((binding.transport, binding.port), {})
-            for other in others.values():
-                if collide(binding.address, other.address):
-                    yield Finding(
-                        binding.key_path,
-                        f"port {binding.endpoint.short} is held by {other.holder} ({{line}})",
-                        hint(binding.project, binding.transport),
-                        other.key_path,
-                    )
-                    break
-            others.setdefault(binding.address, binding)
+        for other, binding in clashes(host):
+            yield Finding(
+                binding.key_path,
+                _message(binding, other),
+                hint(binding.project, binding.transport, len(binding.endpoint.ports)),
+                other.key_path,
+            )
 
 
-def _hints(host: Host) -> Callable[[str | None, Transport], str | None]:
+def _message(binding: Binding, other: Binding) -> str:
+    """Which port it is, or which of a range."""
+    shared = ranges.overlap(binding.endpoint.ports, other.endpoint.ports)
+    if shared == binding.endpoint.ports:
+        return f"port {binding.endpoint.short} is held by {other.holder} ({{line}})"
+    port = Endpoint.over(shared, binding.transport).short
+    return f"port {port} of {binding.endpoint.numbers} is held by {other.holder} ({{line}})"
+
+
+def _hints(host: Host) -> Callable[[str | None, Transport, int], str | None]:
     """What to take instead, by project: asked for once, however many of its services are in the
     way."""
     space = Space(host)
     projects = {project.name: project for project in host.projects}
 
     @cache
-    def hint(name: str | None, transport: Transport) -> str | None:
+    def hint(name: str | None, transport: Transport, size: int) -> str | None:
         if name not in projects:
             return None
         for part in space.free(projects[name], None, transport):
+            if len(part) < size:
+                continue
             return f"next free: {part.start}"
         return None
 

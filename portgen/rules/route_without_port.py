@@ -27,12 +27,14 @@ def check(plan: Plan) -> Iterator[Finding]:
         if isinstance(written, Route):
             continue
         if written.protocol is not None:
-            which = "primary port"
-            if "ports" in written.key_path[4:]:
-                which = "port here"
+            which, port = "primary port", service.ports[0]
+            index = written.key_path[5:6]
+            if "ports" in written.key_path[4:] and isinstance(index[0], int):
+                which, port = "port here", service.ports[index[0]]
+            kind = "a range" if port.last else written.protocol
             yield Finding(
                 written.key_path,
-                f"{service.name} has a `route`, but its {which} is {written.protocol}",
+                f"{service.name} has a `route`, but its {which} is {kind}",
                 "leave `route` out, or put an http port first",
             )
         else:

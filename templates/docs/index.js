@@ -1,6 +1,6 @@
   // --- what the index is about ----------------------------------------------------------------------------------------
   // The data's lines: the hosts, then a line for each port of a service. Everything is shown as text, never as markup.
-  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "ways", "direct", "bind"];
+  const FIELDS = ["host", "name", "title", "purpose", "project", "status", "anchor", "port", "protocol", "reach", "ways", "direct", "bind", "last"];
   const lines = readData();
   const hosts = new Map(lines.filter((line) => !Array.isArray(line)).map((host) => [host.host, host]));
 
@@ -17,7 +17,7 @@
     get endpoint() {
       if (this.port === null) return "";
       const both = endpoints.has(this.at("udp")) && endpoints.has(this.at("tcp"));
-      const number = this.bind ? `${inUrl(this.bind)}:${this.port}` : `${this.port}`;
+      const number = this.bind ? `${inUrl(this.bind)}:${portText(this)}` : portText(this);
       return this.transport === "udp" || both ? `${number}/${this.transport}` : number;
     }
     at(transport) { return `${this.host} ${this.name} ${this.port}/${transport}`; }
@@ -71,7 +71,7 @@
     linkCell(row),
     tableCell("status", "", make("span", { class: `state ${row.status}` }, row.status)));
   const isOwn = (row) => row.name !== "nginx";   // no service may have this name
-  const counted = (some) => [new Set(some.filter(isOwn).map((row) => `${row.host} ${row.name}`)).size, some.filter((row) => isOwn(row) && row.port !== null).length];
+  const counted = (some) => [new Set(some.filter(isOwn).map((row) => `${row.host} ${row.name}`)).size, some.filter(isOwn).reduce((ports, row) => ports + sizeOf(row), 0)];
   const counts = counted(rows);
   const render = () => {
     byId("rows").replaceChildren(...rowsOfPage(view).map(rowElement));

@@ -15,7 +15,7 @@
     if (entries.length) {
       const worded = ({ name, access }) => (access ? `${name} (${access})` : name);
       const more = entries.map((service) => {
-        const here = service.rows.filter((row) => row.port === port);
+        const here = service.rows.filter((row) => holds(row, port));
         const open = service.status === "retired" ? null : `open to ${[...new Set(here.map((row) => row.reach))].join(", ")}`;
         const words = [service.status !== "active" ? service.status : null, service.via, open, ...here.flatMap((row) => row.routes).map(worded)];
         return words.filter(Boolean).join(" · ");

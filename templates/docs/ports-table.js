@@ -30,7 +30,7 @@
     else steps.push(row.bind ? row.endpoint : `${host.direct}:${row.endpoint}`);
     // nginx may connect to the container's own address: then nothing is in between.
     if (route && !route.backend.startsWith("127.0.0.1:")) return steps;
-    const inside = service.to || `${service.address || "container"}:${row.inner}`;
+    const inside = service.to || `${service.address || "container"}:${innerText(row)}`;
     if (service.via === "socat") steps.push(row.unit, inside);
     if (service.via === "docker") steps.push("dockerd", inside);
     if (service.via === "nginx") steps.push("nginx");
@@ -49,7 +49,7 @@
     const leads = service.ports.length && service.status !== "retired" ? [opened, ...opened.others].flatMap(waysTo).slice(0, 12) : [];
     const facts = make("dl", { class: "facts" });
     const fact = (name, ...value) => { if (value[0]) facts.append(make("dt", {}, name), make("dd", {}, ...value)); };
-    const inward = (row) => [row.called, row.bind ? `${row.endpoint}` : row.port, row.inner === null ? null : `→ ${row.inner}`, row.protocol].filter(Boolean).join(" ");
+    const inward = (row) => [row.called, row.bind ? `${row.endpoint}` : portText(row), row.inner === null ? null : `→ ${innerText(row)}`, row.protocol].filter(Boolean).join(" ");
     fact("Name", service.name);
     fact("Project", titleOf(service));
     fact("Ports", service.rows.length > 1 ? service.rows.map(inward).join("\n") : "");
@@ -112,7 +112,7 @@
 
   // --- the table as it stands -----------------------------------------------------------------------------------------------
   const isOwn = (row) => row.service.project !== null;
-  const counted = (some) => [new Set(some.filter(isOwn).map((row) => row.service)).size, some.filter((row) => isOwn(row) && row.port !== null).length];
+  const counted = (some) => [new Set(some.filter(isOwn).map((row) => row.service)).size, some.filter(isOwn).reduce((ports, row) => ports + sizeOf(row), 0)];
   const counts = counted(rows);
   const render = () => {
     const shown = rowsOfPage(view);

@@ -1,7 +1,7 @@
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
   const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes", "to"];
-  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct", "reach", "anyone", "bind", "called", "health", "clash"];
+  const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct", "reach", "anyone", "bind", "called", "health", "clash", "last"];
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];
 
@@ -36,13 +36,13 @@
     get endpoint() {
       if (this.port === null) return "";
       const both = this.service.rows.some((row) => row.port === this.port && row.transport !== this.transport);
-      const number = this.bind ? `${inUrl(this.bind)}:${this.port}` : `${this.port}`;
+      const number = this.bind ? `${inUrl(this.bind)}:${portText(this)}` : portText(this);
       return this.transport === "udp" || both ? `${number}/${this.transport}` : number;
     }
     // Where the host's port leads: into the container, or elsewhere; null where its own program listens.
     get end() {
       const { service } = this;
-      return service.to || (this.inner === null ? null : `${service.address || ""}:${this.inner}`);
+      return service.to || (this.inner === null ? null : `${service.address || ""}:${innerText(this)}`);
     }
     get others() { return this.service.rows.filter((row) => row !== this); }
     // What `#...` calls it: the service's name leads to its first row; to another one a name of its own, or its endpoint.
@@ -67,7 +67,7 @@
         const { service } = this;
         const shared = [service.project, titleOf(service), service.status, service.via, ...service.allow, this.reach, service.schedule, service.assigned, this.health];
         const way = this.routes.flatMap(({ name, access, backend, link }) => [name, access, backend, link]);
-        const ends = this.port === null ? [] : [this.protocol, this.transport, this.called, `${this.machine}:${this.port}`, this.end];
+        const ends = this.port === null ? [] : [this.protocol, this.transport, this.called, `${this.machine}:${portText(this)}`, this.end];
         this.text = [this.named, ...shared, ...way, ...ends, this.unit, this.link].filter(Boolean).join(" ").toLowerCase();
       }
       return this.text;
@@ -84,9 +84,15 @@
   const owns = (project, port) => project.owned.has(port);
   const groupOf = new Int16Array(65536).fill(-1);
   const holders = new Map();              // rows by port
-  for (const row of rows) if (row.port !== null) holders.set(row.port, [...(holders.get(row.port) || []), row]);
+  for (const row of rows) {
+    for (let port = row.port; port !== null && port <= lastOf(row); port++) holders.set(port, [...(holders.get(port) || []), row]);
+  }
   const servicesAt = (port) => [...new Set((holders.get(port) || []).map((row) => row.service))];
-  const isConflict = (port) => (holders.get(port) || []).some((row) => row.clash);
+  // Of a range, the ports that somebody else holds as well.
+  const isConflict = (port) => {
+    const clashing = (holders.get(port) || []).filter((row) => row.clash);
+    return clashing.some((row) => !row.last) || clashing.length > 1;
+  };
 
   const HOLDING = { active: HELD, planned: PLANNED, retired: RETIRED };
   for (const project of projects) {
@@ -125,7 +131,7 @@
   if (host.url) byId("where").append(make("a", { href: host.url + "/" }, withoutScheme(host.url)), " · ");
   byId("where").append(`${plural(own.length, "service")} in ${plural(projects.length, "project")}${host.nginx.ports.length ? ", and nginx" : ""}`);
   const total = (number, words, kind = "") => byId("totals").append(make("div", { class: number ? kind : `${kind} none` }, make("dt", {}, words), make("dd", {}, count(number))));
-  total(own.reduce((all, service) => all + service.ports.length, 0), "ports of services", "held");
+  total(own.flatMap((service) => service.rows).reduce((all, row) => all + sizeOf(row), 0), "ports of services", "held");
   total(sum("left"), "free");
   total(active.flatMap((service) => service.rows).reduce((all, row) => all + row.routes.length, 0), "routes");
   total(active.filter((service) => service.open.length).length, "open to anyone");

@@ -18,6 +18,12 @@
     return { ...route, name: route.host + route.path, link: isPath ? route.base + route.path : null };
   });
   const inUrl = (address) => (address.includes(":") ? `[${address}]` : address);
+  // A row's port, or all ports of its range, of which `last` is the last one.
+  const lastOf = (row) => row.last || row.port;
+  const sizeOf = (row) => (row.port === null ? 0 : lastOf(row) - row.port + 1);
+  const holds = (row, port) => row.port !== null && row.port <= port && port <= lastOf(row);
+  const portText = (row) => (row.last ? `${row.port}-${row.last}` : `${row.port}`);
+  const innerText = (row) => (row.last ? `${row.inner}-${row.inner + sizeOf(row) - 1}` : `${row.inner}`);
   const transportOf = (protocol) => (protocol === "udp" ? "udp" : "tcp");
   // The lines of JSON that the page brings along.
   const readData = () => JSON.parse("[" + byId("data").textContent.trim().split("\n").join(",") + "]");
@@ -27,17 +33,17 @@
   // `named`, by which people know the service, and `words`, all that is said of it.
   const testOf = (token) => {
     const range = token.match(/^(\d+)[-–](\d+)$/);
-    if (range) return (row) => row.port !== null && Number(range[1]) <= row.port && row.port <= Number(range[2]);
+    if (range) return (row) => row.port !== null && Number(range[1]) <= lastOf(row) && row.port <= Number(range[2]);
     const endpoint = token.match(/^:?(\d+)\/(tcp|udp|http)$/);   // 53/udp, as the command line writes it
     if (endpoint) {
       const [port, protocol] = [Number(endpoint[1]), endpoint[2]];
-      return (row) => row.port === port && (row.protocol === protocol || transportOf(row.protocol) === protocol);
+      return (row) => holds(row, port) && (row.protocol === protocol || transportOf(row.protocol) === protocol);
     }
     const exact = token.match(/^:(\d+)$/);                         // :53, on the host or in the container
-    if (exact) return (row) => row.port === Number(exact[1]) || row.inner === Number(exact[1]);
+    if (exact) return (row) => holds(row, Number(exact[1])) || row.inner === Number(exact[1]);
     if (/^\d+$/.test(token)) {
       const word = new RegExp(`(^|[^0-9])${token}([^0-9]|$)`);
-      return (row) => (row.port !== null && String(row.port).startsWith(token)) || word.test(row.named);
+      return (row) => (row.port !== null && String(row.port).startsWith(token)) || holds(row, Number(token)) || word.test(row.named);
     }
     return (row) => row.words.includes(token);
   };

@@ -522,7 +522,7 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
         service("ports: [5000-5001]"),
         [
             "6:23: error: `5000-5001` is not a port: a whole number from 1 to 65535 [inventory]",
-            "hint: write each: [5000, 5001]; ranges are for a project's `ports`",
+            "hint: write `{port: 5000-5001}`",
         ],
     ),
     "an unknown field in a list": (

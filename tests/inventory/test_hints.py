@@ -66,10 +66,9 @@ def hints(text: str) -> list[str | None]:
             "ports: ['5001:80/udp']",
             "write `ports: [{port: 5001, container_port: 80, protocol: udp}]`",
         ),
-        (
-            "ports: [5001-5003]",
-            "write each: [5001, …, 5003]; ranges are for a project's `ports`",
-        ),
+        ("ports: [5001-5003]", "write `{port: 5001-5003}`"),
+        ("ports: [5001-5003/udp]", "write `{port: 5001-5003, protocol: udp}`"),
+        ("port: 5001-5003", "a range is an entry of a service's `ports`: [{port: 5001-5003}]"),
         ("ports: ['5001:80']", "write `{port: 5001, container_port: 80}`"),
         ("ports: [5001/udp]", "write `{port: 5001, protocol: udp}`"),
         ("via: container", "write `docker`"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from portgen.inventory.ports import Ports
+from portgen.inventory.ports import Ports, PortSpan
 from portgen.inventory.values import Refused
 
 
@@ -40,3 +42,29 @@ def test_ports_are_of_both_protocols_unless_they_name_one() -> None:
     assert len(ports) == 11
     assert 441 in ports
     assert [ports.has(441, "tcp"), ports.has(441, "udp")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message", "hint"),
+    [
+        ("30000-31000", "30000-31000 has 1001 ports, and an entry at most 1,000", "write several"),
+        ("30019-30000", "30019-30000: the range runs backwards; write 30000-30019", None),
+        ("0-10", "0-10: ports go from 1 to 65535", None),
+        ("65530-65536", "65530-65536: ports go from 1 to 65535", None),
+        (True, "True is not a port or a range such as 30000-30019", None),
+        ("8080:80", "is not a port or a range", "write `{port: 8080, container_port: 80}`"),
+        ("30000..30019", "is not a port or a range", "write 30000-30019"),
+        ("30000-30019/udp", "is not a port or a range", "protocol: udp}"),
+    ],
+)
+def test_what_is_not_a_range_of_a_service(raw: object, message: str, hint: str | None) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as refused:
+        PortSpan.parse(raw)
+    assert (hint or "") in (getattr(refused.value, "hint", None) or "")
+
+
+def test_a_range_of_one_port_is_that_port() -> None:
+    assert PortSpan.parse("5000-5000") == PortSpan.parse(5000) == PortSpan(5000)
+    assert PortSpan.parse("5000-5000").written == 5000
+    assert PortSpan.parse("5000-5009").at(6000).written == "6000-6009"
+    assert PortSpan.parse("64536-65535").last == 65535

@@ -8,7 +8,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from portgen.inventory import model
-from portgen.inventory.ports import Part, Ports
+from portgen.inventory.ports import Part, Ports, PortSpan
 from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.ports import TRANSPORTS, Transport
@@ -17,6 +17,9 @@ from portgen.plan.types import Plan, Project
 # Few ports, so that ranges, groups, holders and reservations meet; some below 1024, and the last one there
 # is.
 PORTS = st.integers(1015, 1040) | st.integers(65530, 65535)
+SPANS = st.builds(
+    lambda first, more: PortSpan(first, min(first + more, 65535)), PORTS, st.integers(0, 9)
+)
 
 
 @st.composite
@@ -60,7 +63,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 | st.builds(
                     model.Service,
                     ports=st.lists(
-                        PORTS | st.builds(model.PortEntry, port=PORTS), min_size=1, max_size=3
+                        PORTS | st.builds(model.PortEntry, port=SPANS), min_size=1, max_size=3
                     ),
                 )
             )
@@ -91,7 +94,8 @@ def closed(
         return "outside the project or the group"
     if any(has(one.ports) for one in project.groups if one.name != group):
         return "planned for another group"
-    if any(binding.endpoint[:2] == (port, transport) for binding in host.bindings):
+    held = [one.endpoint.ports for one in host.bindings if one.transport == transport]
+    if any(port in ports for ports in held):
         return "held"
     if has(host.reserved) or has(project.reserved):
         return "reserved"
@@ -139,7 +143,9 @@ def test_a_free_port_is_never_taken_for_anything_else(plan: Plan) -> None:
 
 def check_free(plan: Plan, project: Project, port: int, transport: Transport) -> None:
     """Whatever else is asked of a free port agrees that it is free."""
-    holders = [one for one in registry.holders(plan, port) if one.host == project.host]
+    holders = [
+        one for one in registry.holders(plan, range(port, port + 1)) if one.host == project.host
+    ]
     assert transport not in {one.transport for one in holders}
     host = plan.host(project.host)
     assert host is not None

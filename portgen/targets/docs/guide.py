@@ -8,15 +8,15 @@ neighbour's; what is counted (how full, how much free) has lines of its own.
 from __future__ import annotations
 
 import shlex
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen.inventory.ports import Part, Ports, brief
-from portgen.inventory.ranges import count, joined
+from portgen.inventory.ranges import common, count, joined, without
 from portgen.markdown import code, row, text
-from portgen.plan.ports import LOOPBACK, PlannedPort, is_ipv6
-from portgen.plan.registry import contested, owned_parts
+from portgen.plan.clashes import contested
+from portgen.plan.ports import LOOPBACK, Endpoint, PlannedPort, is_ipv6
+from portgen.plan.registry import owned_parts
 from portgen.plan.types import LISTENERS, Host, Project, Server
 from portgen.targets.docs.rows import (
     NONE,
@@ -92,7 +92,7 @@ def _is_active(entry: Held) -> bool:
 
 
 def _answers_http(entry: Held) -> bool:
-    return _is_active(entry) and entry.first and entry.at.protocol == "http"
+    return _is_active(entry) and entry.first and entry.at.protocol == "http" and not entry.at.last
 
 
 def _visitors(server: Server | None) -> str:
@@ -133,22 +133,24 @@ def _network_word(word: str) -> str:
 
 def _held_within(owned: Iterable[range], held: Iterable[Held]) -> int:
     """How many ports of the ranges are held."""
-    numbers = sorted({entry.port for entry in held})
-    used = 0
-    for part in owned:
-        used += bisect_left(numbers, part.stop) - bisect_left(numbers, part.start)
-    return used
+    return count(common(owned, joined(entry.at.endpoint.ports for entry in held)))
 
 
 def _use_row(entry: Held) -> str:
     one, at = entry.by, entry.at
     service = one.service
-    container = str(service.documented_container_port(at) or NONE)
+    inside = service.documented_container_port(at)
+    container = NONE if inside is None else at.endpoint.inside(inside)
     route = ", ".join(map(_route_cell, entry.ways)) or NONE
     return (
         f"| **{one.title}** `{service.name}` | {at.endpoint.numbers} | {container} | {at.protocol} "
         f"| {service.via} | {_reach(entry.at)} | {route} | {one.purpose} | {service.status} |"
     )
+
+
+def at_any_address(port: PlannedPort) -> Endpoint:
+    """Its numbers without the address that it listens on."""
+    return port.endpoint._replace(address="")
 
 
 def _route_cell(way: Way) -> str:
@@ -282,6 +284,7 @@ def _reached_row(entry: Held, visitor: str, nginx: str) -> str:
 def _listener(entry: Held) -> tuple[str, str, str]:
     """What listens at a port, which program that is, and where it leads."""
     service = entry.by.service
+    numbers = at_any_address(entry.at).numbers
     if service.via in LISTENERS:
         listens = LISTENERS[service.via]
         if service.unit is not None:
@@ -295,12 +298,13 @@ def _listener(entry: Held) -> tuple[str, str, str]:
         holder = "dockerd"
     elif entry.unit is not None:
         holder = f"`{entry.unit}`"
-    ends = f"the container's port {entry.at.container_port}"
+    inside = entry.at.endpoint.inside(entry.at.container_port)
+    ends = f"the container's port {inside}"
     if service.to is not None:
         ends = f"`{service.to}`"
     elif entry.by.address:
-        ends = f"`{entry.by.address}:{entry.at.container_port}`"
-    return f"`{bind}:{entry.port}`", holder, ends
+        ends = f"`{entry.by.address}:{inside}`"
+    return f"`{bind}:{numbers}`", holder, ends
 
 
 def _listening(host: Host, held: dict[str, list[Held]]) -> Iterator[str]:
@@ -309,11 +313,11 @@ def _listening(host: Host, held: dict[str, list[Held]]) -> Iterator[str]:
     for project in host.projects:
         entries = held[project.name]
         parts: list[range] = []
-        stray = [range(entry.port, entry.port + 1) for entry in entries]
+        stray = joined(entry.at.endpoint.ports for entry in entries)
         if project.ports is not None:
             parts += project.ports.ranges
-            stray = [part for part in stray if part.start not in project.ports]
-        parts += joined(stray)
+            stray = without(stray, project.ports.joined)
+        parts += stray
         flags = "-tln"
         if any(entry.transport == "udp" for entry in entries):
             flags = "-tuln"

@@ -43,14 +43,14 @@ def values(plan: Plan) -> dict[str, Any]:
 
 
 def _place(row: tuple[Any, ...]) -> tuple[str, str, int, str]:
-    host, name, *_, port, protocol, _reach, _ways, _direct, _bind = row
+    host, name, port, protocol = row[0], row[1], row[7], row[8]
     return host, name, port or 0, protocol or ""
 
 
 def _counts(host: Host) -> str:
     """What a host has, in words: `12 services, 17 ports, 9 routes, 2 open to anyone`."""
     services = [service for project in host.projects for service in project.services]
-    ports = sum(len(service.ports) for service in services)
+    ports = sum(len(port.endpoint.ports) for service in services for port in service.ports)
     is_open = sum(1 for service in services if service.open_to_anyone)
     parts = [
         _plural(len(services), "service"),
@@ -98,6 +98,7 @@ def _row(
     """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
     ways = [way_of(way) for way in ways_to(service, bases) if way.route.port == port]
     reach = str(port.reach) if port else ""
+    last = (port.last,) if port is not None and port.last else ()
     return (
         service.host,
         service.name,
@@ -112,6 +113,7 @@ def _row(
         ways,
         port is not None and is_direct(service, port),
         port.address if port else "",
+        *last,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from portgen.inventory.ports import Part, Ports
+from portgen.plan.clashes import contested
 from portgen.plan.ports import Endpoint, Transport
-from portgen.plan.registry import contested, owned_parts
+from portgen.plan.registry import owned_parts
 from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Called,
@@ -97,8 +98,9 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
     name the places. What few have stands last, and is left out of the others."""
     service = one.service
-    ports = [
-        (
+    ports = []
+    for port, unit in with_units(service):
+        values: tuple[Any, ...] = (
             port.port,
             service.documented_container_port(port),
             port.protocol,
@@ -112,8 +114,9 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
             port.health,
             (service.name, port.endpoint) in twice,
         )
-        for port, unit in with_units(service)
-    ]
+        if port.last:
+            values += (port.last,)
+        ports.append(values)
     last: tuple[str, ...] = ()
     if service.documented_to is not None:
         last = (str(service.documented_to),)

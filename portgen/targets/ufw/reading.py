@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
-from portgen.plan.facts import Guard, Opening, port_of, single
-from portgen.plan.ports import Endpoint, Transport
+from portgen.plan.facts import Guard, Opening, endpoint_of, single
+from portgen.plan.ports import TRANSPORTS, Endpoint, Transport
 from portgen.targets import Statement
 
 _ANYWHERE = (ufw.ANYWHERE, "0.0.0.0/0", "::/0")
@@ -65,12 +65,14 @@ def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
     """Only what lets somebody in to one port of this host, whichever way they come."""
     lets_in = rule.action in ("allow", "limit") and rule.direction == "in" and not rule.routed
     narrowed = rule.interface or rule.source_port or rule.application
-    port = port_of(rule.port or "")
     address = _address(rule.to)
-    if not lets_in or narrowed or port is None or address is None:
+    if not lets_in or narrowed or address is None:
         return
     for transport in _TRANSPORTS.get(rule.protocol, ()):
-        endpoint = Endpoint(port, transport, address=address)
+        endpoint = endpoint_of(rule.port or "", transport, ":")
+        if endpoint is None:
+            continue
+        endpoint = endpoint._replace(address=address)
         opening = Opening(endpoint, rule.source)
         yield Statement(path, rule.line, rule.line, str(endpoint), opening)
 
@@ -141,16 +143,14 @@ def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
     if "--ctorigdst" in options:
         wanted.add("--ctorigdst")
         address = single(options["--ctorigdst"])
-    port = port_of(options.get("--ctorigdstport", ""))
-    if options.keys() != wanted or port is None or not _of_docker(options, "--ctstate"):
+    if options.keys() != wanted or not _of_docker(options, "--ctstate"):
         return None
     if options["-j"] not in ("RETURN", "DROP") or "/" in address:
         return None
-    match options["-p"]:
-        case "tcp":
-            return _Place(rule.table, rule.chain, Endpoint(port, "tcp", address=address))
-        case "udp":
-            return _Place(rule.table, rule.chain, Endpoint(port, "udp", address=address))
+    for transport in TRANSPORTS:
+        endpoint = endpoint_of(options["--ctorigdstport"], transport, ":")
+        if options["-p"] == transport and endpoint is not None:
+            return _Place(rule.table, rule.chain, endpoint._replace(address=address))
     return None
 
 

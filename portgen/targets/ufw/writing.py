@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.plan.facts import single
+from portgen.plan.ports import Endpoint
 from portgen.plan.types import Guard, Host, Opening
 from portgen.targets import Page
 
@@ -61,10 +62,18 @@ def holders(host: Host) -> Iterator[Holder]:
             yield Holder(what, service.project, service.compose_service, service.name)
 
 
+def written(endpoint: Endpoint) -> str:
+    """A port, or a range, as ufw and iptables have it: `30000:30019`."""
+    if not endpoint.last:
+        return str(endpoint.port)
+    return f"{endpoint.port}:{endpoint.last}"
+
+
 def rule(opening: Opening) -> str:
     """One rule in ufw's long form, which is always valid."""
     source, to = single(opening.source), opening.endpoint.address or "any"
-    allowed = f"allow proto {opening.transport} from {source} to {to} port {opening.port}"
+    ports = written(opening.endpoint)
+    allowed = f"allow proto {opening.transport} from {source} to {to} port {ports}"
     return f"{allowed} comment '{MARK}{opening.service}'"
 
 
@@ -82,7 +91,7 @@ def guard_rules(guard: Guard) -> Iterator[str]:
         match = f"-p {port.transport} -m conntrack --ctstate DNAT"
         if port.address:
             match += f" --ctorigdst {port.address}"
-        match += f" --ctorigdstport {port.port}"
+        match += f" --ctorigdstport {written(port.endpoint)}"
         for source in port.sources:
             yield f"-A {CHAIN} -s {source} {match} --ctdir ORIGINAL -j RETURN"
         yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"

@@ -485,3 +485,27 @@ def test_files_of_ufw_that_are_symlinks_stay_so_and_their_targets_change(host: H
         "after.init",
         "after.rules",
     ]
+
+
+def test_a_range_is_one_rule_and_one_group_of_the_guard(host: Host) -> None:
+    entry = "{{ports: [{{port: {}, protocol: udp}}], allow: [lan]}}"
+    before = host.render({"calls": entry.format("5010-5019")})
+    after = host.render({"calls": entry.format("5010-5014")}, "after")
+    printed = host.run(
+        "ufw --force enable >/dev/null; ufw deny proto udp from any to any port 5019 >/dev/null; "
+        f"kept {before}/portgen-ufw.sh; echo SECOND; kept {before}/portgen-ufw.sh; echo SHOW; "
+        "ufw show added; iptables -S PORTGEN-GUARD; echo AFTER; "
+        f"kept {after}/portgen-ufw.sh; ufw show added; iptables -S PORTGEN-GUARD"
+    )
+    first, rest = printed.split("SECOND\n")
+    second, rest = rest.split("SHOW\n")
+    shown, later = rest.split("AFTER\n")
+    assert "port 5010:5019/udp from 192.168.0.0/16 (portgen:calls) stays closed in part" in first
+    assert "Rule" not in second
+    for text, ports in ((shown, "5010:5019"), (later, "5010:5014")):
+        rule = (
+            f"ufw allow from 192.168.0.0/16 to any port {ports} proto udp comment 'portgen:calls'"
+        )
+        assert [line for line in rules_of(text) if "192.168" in line] == [rule]
+        guarded = re.findall(r"--ctorigdstport (\S+) --ctdir ORIGINAL -j (\w+)", text)
+        assert guarded == [(ports, "RETURN"), (ports, "RETURN"), (ports, "DROP")]

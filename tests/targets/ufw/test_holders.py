@@ -60,7 +60,7 @@ def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool
     ],
 )
 def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
-    assert apply.may_hold(apply.container_of(inspected), "5001/tcp", HOLDERS) is may
+    assert apply.may_hold(apply.container_of(inspected), {"5001/tcp"}, HOLDERS) is may
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,50 @@ def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
 )
 def test_a_port_of_a_range_is_held(asked: str, got: str) -> None:
     assert "5001/tcp" in apply.container_of(published(asked, got)).holds
+
+
+# docker reports each port of a range by itself.
+RELAY = [apply.Holder("30000-30009/tcp", "p", "relay")]
+
+
+@pytest.mark.parametrize(
+    ("inspected", "what", "stranger"),
+    [
+        (container("relay", 30004), "30000-30009/tcp", False),
+        # the range has become shorter, and a container still has more of it
+        (container("relay", 30014), "30000-30019/tcp", True),
+        (container("relay", 30004), "30000-30019/tcp", False),
+        (container("gone", 30004), "30000-30009/tcp", True),
+        (container("gone", 30010), "30000-30009/tcp", False),
+        (container("gone", 30004), "30000-30009/udp", False),
+    ],
+)
+def test_whose_guard_of_a_range_stays(inspected: dict[str, Any], what: str, stranger: bool) -> None:
+    assert apply.is_stranger(apply.container_of(inspected), what, RELAY) is stranger
+
+
+def test_a_kept_range_decides_before_a_new_one_with_ports_in_common() -> None:
+    chain = f"-A {apply.CHAIN} -p udp --ctorigdstport"
+    new, old = f"{chain} 30000:30009 -j DROP", f"{chain} 30005:30019 -j DROP"
+    block = f"{apply.BEGIN}\n*filter\n{apply.NO_LOOPBACK}\n\n{new}\nCOMMIT\n{apply.END}\n"
+    assert list(apply.groups_in(f"{new}\n{old}")) == ["30000-30009/udp", "30005-30019/udp"]
+    merged = apply.merged(block, {"30005-30019/udp": [old]}).split("\n")
+    assert merged.index(apply.NO_LOOPBACK) < merged.index(old) < merged.index(new)
+
+
+@pytest.mark.parametrize(
+    ("written", "some", "all_of_them"),
+    [
+        ("any", True, True),
+        ("30000:30019", True, True),
+        ("22,29000:31000", True, True),
+        ("30019:30040", True, False),
+        ("30004", True, False),
+        ("22,80", False, False),
+        ("30020:30040", False, False),
+    ],
+)
+def test_which_rules_are_about_a_range(written: str, some: bool, all_of_them: bool) -> None:
+    rule = apply.Rule(4, "deny", "", "any", written, *[""] * 5, "", 0)
+    assert rule.covers("udp", "30000:30019") is some
+    assert rule.covers_all("30000:30019") is all_of_them

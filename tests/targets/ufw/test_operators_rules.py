@@ -109,7 +109,7 @@ wants = st.builds(
     apply.Wanted,
     st.sampled_from(["tcp", "udp"]),
     st.sampled_from(SOURCES),
-    st.sampled_from([5000, 5001]),
+    st.sampled_from(["5000", "5001", "5002:5009"]),
     st.sampled_from(["portgen:a", "portgen:b"]),
 )
 
@@ -123,7 +123,7 @@ def rules(draw: st.DrawFn) -> Any:
     )
     interface = draw(st.sampled_from(["in", "in", "in", "in_eth0"]))
     comment = draw(st.sampled_from(["", "mine", "portgen: mine", "portgen:a", "portgen:gone"]))
-    port = draw(st.sampled_from(["5000", "5001", "5000:5399", "any"]))
+    port = draw(st.sampled_from(["5000", "5001", "5000:5399", "5002:5009", "any"]))
     protocol = draw(st.sampled_from(["tcp", "udp", "any"])) if ":" not in port else "tcp"
     action = draw(st.sampled_from(["allow", "deny", "reject", "limit"]))
     return apply.Rule(
@@ -252,7 +252,7 @@ def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
     ],
 )
 def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: str | None) -> None:
-    wanted = [apply.Wanted("tcp", "192.168.0.0/16", port, "portgen:a") for port in (5000, 5001)]
+    wanted = [apply.Wanted("tcp", "192.168.0.0/16", port, "portgen:a") for port in ("5000", "5001")]
     found = rule(f"### tuple ### {line}")
     notes = apply.decide(wanted, [found], True).notes
     shown = str(found).removeprefix("ufw ")

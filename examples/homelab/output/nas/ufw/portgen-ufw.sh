@@ -175,11 +175,18 @@ class Rule(NamedTuple):
         """The identity of a plain rule."""
         return self.family, self.protocol, self.port, canonical(self.source)
 
-    def covers(self, protocol: str, port: int) -> bool:
-        """Whether packets of this protocol to this port, on some interface, come to this rule."""
+    def covers(self, protocol: str, ports: str) -> bool:
+        """Whether packets of this protocol to this port, or to one of this range, come to this rule on
+        some interface."""
         return self.protocol in ("any", protocol) and (
-            self.port == "any" or in_ports(port, self.port)
+            self.port == "any" or have_common(ports, self.port)
         )
+
+    def covers_all(self, ports: str) -> bool:
+        """Whether one of its ranges has every port of this one."""
+        low, high = first_and_last(ports)
+        parts = map(first_and_last, self.port.split(","))
+        return self.port == "any" or any(first <= low and high <= last for first, last in parts)
 
     def words(self) -> list[str]:
         """The rule as ufw's command line takes it, without its comment."""
@@ -211,7 +218,7 @@ class Wanted(NamedTuple):
 
     protocol: str
     source: str  # a CIDR, an address, or any
-    port: int
+    port: str  # 5000, or a range: 30000:30019
     mark: str
 
     @property
@@ -222,7 +229,7 @@ class Wanted(NamedTuple):
 
     def identity(self, family: int) -> tuple[int, str, str, str]:
         source = EVERYWHERE[family] if self.source == "any" else canonical(self.source)
-        return family, self.protocol, str(self.port), source
+        return family, self.protocol, self.port, source
 
     def command(self, source: str) -> str:
         rule = f"allow proto {self.protocol} from {source} to any port {self.port}"
@@ -233,9 +240,9 @@ class Wanted(NamedTuple):
 
 
 def wanted_rules(text: str) -> list[Wanted]:
-    written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port (\d+) comment '([^']+)'")
+    written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port ([\d:]+) comment '([^']+)'")
     found = map(written.fullmatch, text.split("\n"))
-    return [Wanted(match[1], match[2], int(match[3]), match[4]) for match in found if match]
+    return [Wanted(*match.groups()) for match in found if match]
 
 
 def rules_in(text: str, family: int) -> Iterator[Rule]:
@@ -285,13 +292,22 @@ def canonical(source: str) -> str:
     return str(network).removesuffix(f"/{network.max_prefixlen}")
 
 
-def in_ports(port: int, written: str) -> bool:
-    """Whether ufw's `5000:5399,8080` contains the port."""
+def have_common(ports: str, written: str) -> bool:
+    """Whether ufw's `5000:5399,8080` contains a port, or one of a range."""
+    low, high = first_and_last(ports)
     for part in written.split(","):
-        first, _, last = part.partition(":")
-        if first.isdecimal() and int(first) <= port <= int(last or first):
+        first, last = first_and_last(part)
+        if first <= high and low <= last:
             return True
     return False
+
+
+def first_and_last(ports: str) -> tuple[int, int]:
+    """Of ufw's `5000` or `5000:5399`; of what is neither, no port at all."""
+    first, _, last = ports.partition(":")
+    if not first.isdecimal() or not (last or first).isdecimal():
+        return 0, -1
+    return int(first), int(last or first)
 
 
 def contains(wide: str, narrow: str) -> bool:
@@ -334,8 +350,11 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
                 continue
             denied = denying(want, family, present, rule)
             if denied is not None:
+                closed = "stays closed"
+                if not denied.covers_all(want.port):
+                    closed = "stays closed in part"
                 decision.skipped.append(
-                    f"{want} stays closed: an operator's earlier rule comes first ({denied})"
+                    f"{want} {closed}: an operator's earlier rule comes first ({denied})"
                 )
             if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
                 missing.append(family)
@@ -399,7 +418,7 @@ def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
 
 def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
     """Operators' rules that let more people to a port of the inventory than the inventory does."""
-    said: dict[str, tuple[str, list[int]]] = {}
+    said: dict[str, tuple[str, list[str]]] = {}
     for rule in present:
         if rule.is_ours or rule.action not in ("allow", "limit"):
             continue
@@ -411,8 +430,8 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
             if want.port not in ports:
                 ports.append(want.port)
     for command, (source, ports) in said.items():
-        ports.sort()
-        listed = ", ".join(map(str, ports[:8]))
+        ports.sort(key=first_and_last)
+        listed = ", ".join(ports[:8])
         if len(ports) > 8:
             listed += f" and {len(ports) - 8} more"
         yield (
@@ -434,7 +453,8 @@ def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
 
 
 class Holder(NamedTuple):
-    """Which compose service may have a published port (`5001/tcp`) or a fixed address."""
+    """Which compose service may have a published port (`5001/tcp`), a range (`30000-30019/udp`) or a
+    fixed address."""
 
     what: str
     project: str
@@ -522,11 +542,11 @@ def groups_in(text: str) -> dict[str, list[str]]:
     for rule in first_table(text).split("\n"):
         if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
             continue
-        port = re.search(r"-p (\w+) .*--ctorigdstport (\d+) ", rule)
+        port = re.search(r"-p (\w+) .*--ctorigdstport ([\d:]+) ", rule)
         address = re.search(r"-d ([0-9.]+)/32 ", rule)
         what = rule
         if port:
-            what = f"{port[2]}/{port[1]}"
+            what = f"{port[2].replace(':', '-')}/{port[1]}"
         elif address:
             what = address[1]
         groups.setdefault(what, []).append(rule)
@@ -603,21 +623,33 @@ def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
     """Whether the container has what the inventory does not give it, or would have it again after a
     restart of docker. One that is stopped and still in the inventory is about to be recreated, and does
     not count."""
-    if what not in container.holds or may_hold(container, what, holders):
+    held = each_of(what) & container.holds
+    if not held or may_hold(container, held, holders):
         return False
     still_wanted = any(holder.service == container.service for holder in holders)
     return container.runs or (container.returns and not still_wanted)
 
 
-def may_hold(container: Container, what: str, holders: list[Holder]) -> bool:
-    """Whether the container is the one that the inventory gives the port or address to. Compose's
-    project may have another name than the inventory's, but not that of another project of the
-    inventory."""
+def each_of(what: str) -> set[str]:
+    """The ports of a range, as docker reports them one by one; of all else just that."""
+    ports, _, protocol = what.partition("/")
+    if not protocol or "-" not in ports:
+        return {what}
+    return {f"{port}/{protocol}" for port in ports_in(ports)}
+
+
+def may_hold(container: Container, held: set[str], holders: list[Holder]) -> bool:
+    """Whether the container is the one that the inventory gives these ports or this address to.
+    Compose's project may have another name than the inventory's, but not that of another project of
+    the inventory."""
     projects = {holder.project for holder in holders}
+    given: set[str] = set()
     for holder in holders:
-        if holder.what == what and holder.service == container.service:
-            return container.project == holder.project or container.project not in projects
-    return False
+        if holder.service == container.service and (
+            container.project == holder.project or container.project not in projects
+        ):
+            given |= each_of(holder.what)
+    return held <= given
 
 
 def merged(wanted: str, kept: dict[str, list[str]]) -> str:
@@ -629,10 +661,12 @@ def merged(wanted: str, kept: dict[str, list[str]]) -> str:
     replaced = {rule for what, rules in groups_in(wanted).items() if what in kept for rule in rules}
     lines = [line for line in wanted.split("\n") if line not in replaced]
     rules = [rule for group in kept.values() for rule in group]
-    commit = lines.index("COMMIT")
-    return "\n".join(
-        [*lines[:commit], "# Kept as it was: a container still holds it.", *rules, *lines[commit:]]
-    )
+    # First: of two ranges that have ports in common, the kept one decides.
+    first = lines.index("COMMIT")
+    if NO_LOOPBACK in lines:
+        first = lines.index(NO_LOOPBACK) + 1
+    note = "# Kept as it was: a container still holds it."
+    return "\n".join([*lines[:first], note, *rules, *lines[first:]])
 
 
 # --- the guard: in the kernel, and in ufw's files for the next boot ----------------------------------------
