@@ -64,7 +64,10 @@ def _finding(place: KeyPath, call: Call, callers: list[Service], callee: Service
         allow = f"add `{project}` to the `allow` of {call.name} ({{line}})"
     if end.obstacle == "no-network":
         message = f"{start}: by which address a container of {project} finds the host is not known"
-        return Finding(place, message, f"give {project} a `network`")
+        hint = f"give {project} a `network`"
+        if caller.network is not None:
+            hint = f"give the network of {project} its `subnet`"
+        return Finding(place, message, hint)
     if end.obstacle == "family":
         message = (
             f"{start}: that listens at {end.address}, and the network of {project} has no IPv6"
