@@ -102,7 +102,11 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     hosts = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
     names = draw(st.lists(NAMES, min_size=4, max_size=10, unique=True))
     projects, services = names[: len(names) // 3 + 1], names[len(names) // 3 + 1 :]
-    zones = {"lan-zone": ["192.168.0.0/16"], "six-zone": ["fd00::/8", "10.7.0.0/16"]}
+    zones = {
+        "lan-zone": ["192.168.0.0/16"],
+        "six-zone": ["fd00::/8", "10.7.0.0/16"],
+        "vpn-zone": [{"interface": "tailscale0"}, "100.64.0.0/10"],
+    }
     inventory: dict[str, Any] = {"version": 1, "hosts": {}, "projects": {}}
     for host in hosts:
         inventory["hosts"][host] = {"zones": zones, "reserved": [22]}
@@ -245,6 +249,7 @@ def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
                 "any",
                 "lan-zone",
                 "six-zone",
+                "vpn-zone",
                 "203.0.113.0/24",
                 "203.0.113.7",
                 "2001:db8::/32",
@@ -424,6 +429,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             {"lan-zone": ["0.0.0.0/0"]},
             {"any": ["10.0.0.0/8"]},
             {"lan-zone": [], "six-zone": []},
+            {"lan-zone": [{"interface": "wg0"}], "six-zone": [{"interface": "lan.7"}, "::/0"]},
         ],
     },
     "nginx": {

@@ -163,7 +163,11 @@ def firewall(script: str) -> list[Rule]:
     listed = script.split('\nRULES = """\n', maxsplit=1)[1].split('"""\n', maxsplit=1)[0]
     rules = []
     for line in listed.splitlines():
-        match shlex.split(line):
+        words, by = shlex.split(line), None
+        if words[2:4] == ["in", "on"]:
+            by = words.pop(4)
+            del words[2:4]
+        match words:
             case [
                 "ufw",
                 "allow",
@@ -180,6 +184,9 @@ def firewall(script: str) -> list[Rule]:
             ]:
                 assert comment.startswith("portgen:")
                 service = comment.removeprefix("portgen:")
+                if by is not None:
+                    assert source == "any"
+                    source = f"%{by}"
                 rules.append(Rule(transport, source, port, service, address))
             case _:
                 raise AssertionError(f"no rule: {line!r}")
@@ -356,7 +363,11 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
                 for line in appended
                 if f"-p {port.transport} " in line and f"--ctorigdstport {ports(port)} " in line
             ]
-            assert [line.split()[3] for line in of_port[:-1]] == list(port.sources)
+            who = [" ".join(line.split()[2:4]) for line in of_port[:-1]]
+            assert who == [
+                source.replace("%", "-i ") if "%" in source else f"-s {source}"
+                for source in port.sources
+            ]
             assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(port.sources) + [
                 "DROP"
             ]

@@ -217,6 +217,7 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
     from portgen.plan import registry, why
+    from portgen.plan.reach import in_words
     from portgen.plan.types import NGINX
     from portgen.targets.docs import INSTALL
 
@@ -224,7 +225,7 @@ def of_host(asked: Asked, host: Host) -> Facts:
     name = "zones"
     for zone, cidrs in host.zones.items():
         place = at((*host.key_path, "zones", zone))
-        yield name, f"{zone} is {', '.join(cidrs)} ({place.file}:{place.line})"
+        yield name, f"{zone} is {', '.join(map(in_words, cidrs))} ({place.file}:{place.line})"
         name = ""
     if host.reserved is not None:
         place = at((*host.key_path, "reserved"))
@@ -274,9 +275,10 @@ def files_of(asked: Asked, host: Host) -> dict[str, int]:
 def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
     """A zone, and what the firewall opens to it."""
     from portgen.plan import why
+    from portgen.plan.reach import in_words
     from portgen.plan.types import NGINX
 
-    yield "networks", ", ".join(host.zones[zone])
+    yield "networks", ", ".join(map(in_words, host.zones[zone]))
     opened = why.open_to(host, host.zones[zone])
     wholly = _ports_of(one for one in opened if one.wholly)
     partly = _ports_of(one for one in opened if not one.wholly)

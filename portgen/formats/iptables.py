@@ -20,6 +20,7 @@ _SHORT = {
     "--proto": "-p",
     "--match": "-m",
     "--jump": "-j",
+    "--in-interface": "-i",
 }
 
 

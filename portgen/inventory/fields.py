@@ -148,7 +148,10 @@ FIELDS: dict[str, dict[str, Field]] = {
         "projects": Field("Who owns which ports, by name; and the services that hold them."),
     },
     "Host": {
-        "zones": Field("Names for `allow`: `{lan: [192.168.0.0/16], vpn: [10.8.0.0/24]}`."),
+        "zones": Field(
+            "Names for `allow`: `{lan: [192.168.0.0/16], vpn: [{interface: wg0}]}`: networks, "
+            "and interfaces by which visitors come."
+        ),
         "addresses": Field(
             "Names for `bind`: `{lan: 192.168.1.5, vpn: 100.64.0.7, lan6: 'fd00::5'}`.",
         ),

@@ -39,6 +39,7 @@ from portgen.inventory.values import (
     Used,
     Value,
 )
+from portgen.inventory.zones import ZoneMember
 
 Protocol = Literal["http", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
@@ -91,7 +92,7 @@ class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
 class Host(Struct, frozen=True, forbid_unknown_fields=True):
     """One machine: its named networks, the ports nobody may take, its nginx."""
 
-    zones: dict[Name, list[Cidr]] = {}
+    zones: dict[Name, list[ZoneMember]] = {}
     addresses: dict[Name, AnyAddress] = {}
     reserved: Ports | None = None
     ipv6: bool = True

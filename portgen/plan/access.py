@@ -54,7 +54,7 @@ class Accesses:
     def _decide(self, asked: Asked) -> Access:
         allowed = self._sources.of(asked.allow)
         sources = served(allowed, asked.via, asked.bind)
-        bind = asked.bind or bind_of(sources, asked.via)
+        bind = asked.bind or bind_of(sources, asked.via, self._sources.ipv6)
         # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
         has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
         needs_guard = asked.via == "docker" and has_ipv4 and not covers_ipv4(allowed)

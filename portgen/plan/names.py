@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
 from portgen.plan import registry
+from portgen.plan.ports import interface_of
 from portgen.plan.sources import is_within
 from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
 
@@ -188,12 +189,13 @@ def _projects(plan: Plan, word: str) -> Iterator[Subject]:
 
 
 def _of_hosts(plan: Plan, word: str) -> Iterator[Subject]:
-    """A host, or a zone of one: `lan`, `box/lan`."""
+    """A host, or a zone of one: `lan`, `box/lan`, or an interface in it: `tailscale0`."""
     for host in plan.hosts:
         if word == host.name:
             yield Subject("host", host.name, host.name)
-        for zone in host.zones:
-            if word in (zone, f"{host.name}/{zone}"):
+        for zone, members in host.zones.items():
+            named = word in (zone, f"{host.name}/{zone}")
+            if named or word in map(interface_of, members):
                 yield Subject("zone", zone, host.name)
 
 

@@ -15,7 +15,8 @@ from portgen.inventory.destinations import Destination
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, host_of, networks_of
-from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.ports import Endpoint, interface_of, is_ipv6
+from portgen.plan.reach import ANY
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources
 from portgen.plan.types import (
@@ -167,10 +168,18 @@ def _forwarders(service: Service) -> Iterator[Forwarder]:
             bind=port.bind,
             to=to,
             is_elsewhere=service.to is not None,
-            sources=port.sources,
+            sources=_seen_by_systemd(port.sources),
             timeout=service.udp_timeout if port.transport == "udp" else service.timeout,
             key_path=port.key_path,
         )
+
+
+def _seen_by_systemd(sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Whom a unit lets in. It knows addresses only: where somebody comes by an interface, it leaves
+    who may come to ufw."""
+    if any(map(interface_of, sources)):
+        return (ANY,)
+    return sources
 
 
 def _guards(project: Project) -> Iterator[Guard]:

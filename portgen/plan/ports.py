@@ -13,6 +13,7 @@ from portgen.inventory import key_paths, model
 from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.ranges import overlap
+from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.reach import Reach
 
 Transport = written.Transport
@@ -154,6 +155,14 @@ class PlannedPort(Struct, frozen=True):
 def transport_of(protocol: str) -> Transport:
     """What a protocol is carried by."""
     return "udp" if protocol == "udp" else "tcp"
+
+
+def interface_of(source: str) -> str | None:
+    """The interface by which the visitors of a source come; None of a network, which says who they
+    are."""
+    if not source.startswith(BY_INTERFACE):
+        return None
+    return source.removeprefix(BY_INTERFACE)
 
 
 def is_ipv6(source: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from portgen.inventory.zones import BY_INTERFACE
+
 ANY = "any"
 ALL_IPV4, ALL_IPV6 = "0.0.0.0/0", "::/0"  # both together are `any`; one alone is that family only
 # Of a port that portgen neither binds nor opens nor closes.
@@ -37,7 +39,9 @@ class Reach(Struct, frozen=True):
 
 
 def in_words(source: str) -> str:
-    """A source for people: all of a family has a name that says so."""
+    """A source for people: all of a family has a name that says so, and an interface is called one."""
+    if source.startswith(BY_INTERFACE):
+        return f"interface {source.removeprefix(BY_INTERFACE)}"
     return _FAMILIES.get(source, source)
 
 

@@ -112,7 +112,8 @@ class Routing:
         if allow and not clients:
             return Reach("nobody")
         if clients and not is_everybody(clients):
-            return Reach("sources", allow)
+            words = [word for word in allow if self.sources.visitors((word,))]
+            return Reach("sources", tuple(words))
         return self.sources.nginx_reach
 
     def _backend(self, port: PlannedPort, known: Known) -> str:

@@ -1,6 +1,6 @@
 """Who may come: the words of an `allow` as the sources that they stand for on one host.
 
-In: an `Inventory` and words. Out: CIDRs, and what listens or is reached because of them. Pure.
+In: an `Inventory` and words. Out: CIDRs and interfaces, and what listens or is reached because of them. Pure.
 Never refuses a word: one that nobody knows gives nothing, and the rule `zone-unknown` reports it.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, networks
+from portgen.inventory.zones import ZoneMember
 from portgen.plan.networks import Joined, host_of
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, is_ipv6
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, interface_of, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.types import has_mapping
 
@@ -26,7 +27,7 @@ class Sources:
         self._inventory = inventory
         self._host = host
         self._joined = joined
-        self._zones: dict[str, list[networks.Cidr]] = {}
+        self._zones: dict[str, list[ZoneMember]] = {}
         self.addresses: dict[str, str] = {}
         self.nginx: model.Nginx | None = None
         self._ipv6 = True
@@ -40,8 +41,8 @@ class Sources:
         self.nginx_reach = self._reach_of_nginx()
 
     def of(self, allow: Sequence[str]) -> tuple[str, ...]:
-        """`allow` as CIDRs; `any` swallows the rest. On a host without IPv6 they are of IPv4, and
-        `any` is all of it."""
+        """`allow` as CIDRs and interfaces (`%tailscale0`); `any` swallows the rest. On a host
+        without IPv6 they are of IPv4, and `any` is all of it."""
         words = tuple(allow)
         if words not in self._resolved:
             self._resolved[words] = self._resolve(words)
@@ -49,8 +50,9 @@ class Sources:
 
     def visitors(self, allow: Sequence[str]) -> tuple[str, ...]:
         """Who may come by nginx. Unlike a firewall rule, `allow` there must name those who come
-        over loopback too: a project of this host that has no network."""
-        clients = self.of(allow)
+        over loopback too: a project of this host that has no network. And it knows addresses only:
+        whoever a zone lets in by an interface needs a network in it too."""
+        clients = tuple(source for source in self.of(allow) if interface_of(source) is None)
         if self.is_all(clients) or not any(map(self._comes_over_loopback, allow)):
             return clients
         own = (LOOPBACK, LOOPBACK6) if self._ipv6 else (LOOPBACK,)
@@ -66,6 +68,11 @@ class Sources:
     def is_all(self, sources: tuple[str, ...]) -> bool:
         """Whether nobody is left out who can come to this host at all."""
         return sources == self._everybody
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether the host is rendered for IPv6 too."""
+        return self._ipv6
 
     @property
     def _everybody(self) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ class Sources:
         """What one word stands for. A zone comes before a project of the same name. A project
         without a network lives on the host itself and needs no rule."""
         if word in self._zones:
-            return [str(cidr) for cidr in self._zones[word]]
+            return [str(member) for member in self._zones[word]]
         if word in self._inventory.projects:
             return list(self._joined.get(word, Joined()).subnets)
         cidr = cidr_of(word)
@@ -123,7 +130,10 @@ def cidr_of(word: str) -> str | None:
 
 
 def is_within(cidr: str, around: str) -> bool:
-    """Whether all of one network, or an address, lies in another one."""
+    """Whether all of one network, or an address, lies in another one; of an interface, whether it is
+    the same one."""
+    if interface_of(cidr) or interface_of(around):
+        return cidr == around
     inner, outer = networks.parse_cidr(cidr), networks.parse_cidr(around)
     if is_ipv6(cidr) != is_ipv6(around):
         return False
@@ -164,13 +174,16 @@ def _can_come(source: str, bind: str) -> bool:
     return "/" not in source or is_ipv6(source) == is_ipv6(bind)
 
 
-def bind_of(sources: tuple[str, ...], via: model.Via) -> str:
+def bind_of(sources: tuple[str, ...], via: model.Via, ipv6: bool) -> str:
     """The address that a port listens on where no entry names one: loopback where nobody may come. A
-    program that listens by itself is taken to listen everywhere."""
+    program that listens by itself is taken to listen everywhere. `ipv6`: whether the host has IPv6:
+    by an interface somebody comes with either."""
     if not has_mapping(via):
         return EVERYWHERE
     if not sources:
         return LOOPBACK
-    if via == "socat" and any(map(comes_by_ipv6, sources)):
+    if via != "socat":
+        return EVERYWHERE
+    if any(map(comes_by_ipv6, sources)) or (ipv6 and any(map(interface_of, sources))):
         return EVERYWHERE6
     return EVERYWHERE

@@ -202,7 +202,7 @@ class Forwarder(Struct, frozen=True):
     bind: str
     to: Destination
     is_elsewhere: bool  # not to a container of its service
-    sources: tuple[str, ...]
+    sources: tuple[str, ...]  # whom the unit lets in: ("any",) where that is left to ufw
     # Seconds. tcp: how long one half of a connection may go on after the other one has closed. udp: how
     # long a peer may be silent.
     timeout: int
@@ -426,7 +426,7 @@ class Host(Struct, frozen=True):
     """All that one machine gets. Lists are sorted by service, then port: no change moves others."""
 
     name: str
-    zones: dict[str, tuple[str, ...]]
+    zones: dict[str, tuple[str, ...]]  # networks, and interfaces: `%tailscale0`
     reserved: Ports | None
     ipv6: bool  # otherwise IPv4 only: IPv6 sources let nobody in, and nothing listens there
     server: Server | None

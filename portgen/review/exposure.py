@@ -264,6 +264,8 @@ def uncovered(sources: Iterable[str], had: Iterable[str]) -> tuple[str, ...]:
 
     def is_new(source: str) -> bool:
         network = _network(source)
+        if source in had:
+            return False
         return network is None or not any(map(network.subnet_of, larger[network.version]))
 
     found: list[str] = []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
+from portgen.plan.reach import in_words
 from portgen.problem import listed
 from portgen.review import steps, words
 from portgen.review.steps import Step
@@ -65,8 +66,8 @@ def _remove_network(found: steps.RemoveNetwork, _most: int | None) -> str:
 
 
 def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
-    parts = [f"opens {rule.port} to {rule.source}" for rule in found.opens]
-    parts += [f"closes {rule.port} to {rule.source}" for rule in found.closes]
+    parts = [f"opens {rule.port} to {in_words(rule.source)}" for rule in found.opens]
+    parts += [f"closes {rule.port} to {in_words(rule.source)}" for rule in found.closes]
     if found.relabels:
         parts.append(f"relabels {words.counted(len(found.relabels), 'rule')}")
     if found.guards:

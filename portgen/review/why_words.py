@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from portgen.plan.reach import in_words
 from portgen.plan.types import KeyPath
 from portgen.plan.why import Cause, Way
 from portgen.problem import Location, listed
@@ -53,7 +54,7 @@ def _place(cause: Cause, at: At) -> str:
 def _said(cause: Cause) -> str:
     if cause.kind in ("allow", "no-allow"):
         return _allow(cause)
-    names = listed(cause.names, MOST)
+    names = listed([in_words(name) for name in cause.names], MOST)
     said = {
         "zone": f"{cause.of} is {names}",
         "project": f"{cause.of}'s containers are {names}",

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from portgen.inventory.networks import AnyNetwork, parse_cidr
 from portgen.inventory.ranges import Owned, addresses
+from portgen.plan.ports import interface_of
 from portgen.plan.types import Host, KeyPath, Network, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -58,6 +59,8 @@ def _zones(host: Host, version: int) -> Owned[str]:
     found: list[tuple[range, str]] = []
     for name, cidrs in host.zones.items():
         for cidr in cidrs:
+            if interface_of(cidr):
+                continue
             network = parse_cidr(cidr)
             if network.version == version and network.prefixlen > 1:
                 found.append((addresses(network), name))

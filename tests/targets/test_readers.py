@@ -290,12 +290,36 @@ def test_ufw_s_own_files_say_who_may_come() -> None:
         "### tuple ### allow any 53 0.0.0.0/0 any 0.0.0.0/0 in\n"
         "### tuple ### deny tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n"
         "### tuple ### allow tcp 23 0.0.0.0/0 any 0.0.0.0/0 in_eth0\n"
+        "### tuple ### allow tcp 24 0.0.0.0/0 any 10.0.0.0/8 in_eth0\n"  # two conditions at once
     )
     assert read("ufw", user__rules=text) == {
         "5001/tcp": Opening(Endpoint(5001, "tcp"), "192.168.0.0/16"),
         "53/tcp": Opening(Endpoint(53, "tcp"), "0.0.0.0/0"),
         "53/udp": Opening(Endpoint(53, "udp"), "0.0.0.0/0"),
+        "23/tcp": Opening(Endpoint(23, "tcp"), "%eth0"),
     }
+
+
+def test_a_guard_asks_by_which_interface_somebody_comes() -> None:
+    match = "-p tcp -m conntrack --ctstate DNAT --ctorigdstport {} --ctdir ORIGINAL"
+    several = f"-A DOCKER-USER -i wg+ {match.format(5002)} -j RETURN"
+    both = f"-A DOCKER-USER -s 10.0.0.0/8 -i wg0 {match.format(5003)} -j RETURN"
+    text = "\n".join(
+        [
+            "*filter",
+            f"-A DOCKER-USER -i wg0 {match.format(5001)} -j RETURN",
+            f"-A DOCKER-USER -s 10.0.0.0/8 {match.format(5001)} -j RETURN",
+            f"-A DOCKER-USER {match.format(5001)} -j DROP",
+            several,
+            both,
+        ]
+    )
+    found = list(targets.every()["ufw"].read({"ufw/after.rules": text}))
+    assert [statement.fact for statement in found] == [
+        Guard({Endpoint(5001, "tcp"): ("%wg0", "10.0.0.0/8")}),
+        Guard(other=(several,)),
+        Guard(other=(both,)),
+    ]
 
 
 def test_a_script_s_rules_let_in_wherever_and_however_they_stand() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
+from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Guard, Opening, endpoint_of, single
 from portgen.plan.ports import TRANSPORTS, Endpoint, Transport
 from portgen.targets import Statement
@@ -64,7 +65,12 @@ def _script(path: str, text: str) -> Iterator[Statement]:
 def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
     """Only what lets somebody in to one port of this host, whichever way they come."""
     lets_in = rule.action in ("allow", "limit") and rule.direction == "in" and not rule.routed
-    narrowed = rule.interface or rule.source_port or rule.application
+    source = rule.source
+    if rule.interface is not None:
+        source = f"{BY_INTERFACE}{rule.interface}"
+    # Somebody has to come by an interface, and have an address too.
+    is_twofold = rule.interface is not None and rule.source not in _ANYWHERE
+    narrowed = rule.source_port or rule.application or is_twofold
     address = _address(rule.to)
     if not lets_in or narrowed or address is None:
         return
@@ -73,7 +79,7 @@ def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
         if endpoint is None:
             continue
         endpoint = endpoint._replace(address=address)
-        opening = Opening(endpoint, rule.source)
+        opening = Opening(endpoint, source)
         yield Statement(path, rule.line, rule.line, str(endpoint), opening)
 
 
@@ -137,8 +143,8 @@ def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
     """Where the chain decides on a published port, the one that a visitor asked for, before docker
     rewrote it. None where the rule does anything else, or does it under one more condition."""
     wanted = set(_PUBLISHED)
-    if options.get("-j") == "RETURN" and "-s" in options:
-        wanted.add("-s")
+    if options.get("-j") == "RETURN":
+        wanted |= _who(options)
     address = ""
     if "--ctorigdst" in options:
         wanted.add("--ctorigdst")
@@ -152,6 +158,16 @@ def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
         if options["-p"] == transport and endpoint is not None:
             return _Place(rule.table, rule.chain, endpoint._replace(address=address))
     return None
+
+
+def _who(options: Mapping[str, str]) -> set[str]:
+    """The option that says who comes: from a network, or by one interface. Only one of them can be
+    kept, and `wg+` would be several interfaces."""
+    if "-s" in options:
+        return {"-s"}
+    if "-i" in options and not options["-i"].endswith("+"):
+        return {"-i"}
+    return set()
 
 
 def _straight(options: Mapping[str, str]) -> Guard | None:
@@ -173,6 +189,9 @@ def _closed(path: str, last: Rule, endpoint: Endpoint, before: list[Rule]) -> It
     sources = []
     for rule in before:
         source = rule.value("-s")
+        interface = rule.value("-i")
+        if interface is not None:
+            source = f"{BY_INTERFACE}{interface}"
         if source is None:  # everybody comes in before the rule that keeps the rest out
             for hole in (*before, last):
                 yield _other(path, hole)

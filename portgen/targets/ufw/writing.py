@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.plan.facts import single
-from portgen.plan.ports import Endpoint
+from portgen.plan.ports import Endpoint, interface_of
 from portgen.plan.types import Guard, Host, Opening
 from portgen.targets import Page
 
@@ -72,9 +72,20 @@ def written(endpoint: Endpoint) -> str:
 def rule(opening: Opening) -> str:
     """One rule in ufw's long form, which is always valid."""
     source, to = single(opening.source), opening.endpoint.address or "any"
+    way, interface = "allow", interface_of(source)
+    if interface is not None:
+        way, source = f"allow in on {interface}", "any"
     ports = written(opening.endpoint)
-    allowed = f"allow proto {opening.transport} from {source} to {to} port {ports}"
+    allowed = f"{way} proto {opening.transport} from {source} to {to} port {ports}"
     return f"{allowed} comment '{MARK}{opening.service}'"
+
+
+def _visitors(source: str) -> str:
+    """Who comes, as iptables says it."""
+    interface = interface_of(source)
+    if interface is not None:
+        return f"-i {interface}"
+    return f"-s {source}"
 
 
 def guard_rules(guard: Guard) -> Iterator[str]:
@@ -93,7 +104,7 @@ def guard_rules(guard: Guard) -> Iterator[str]:
             match += f" --ctorigdst {port.address}"
         match += f" --ctorigdstport {written(port.endpoint)}"
         for source in port.sources:
-            yield f"-A {CHAIN} -s {source} {match} --ctdir ORIGINAL -j RETURN"
+            yield f"-A {CHAIN} {_visitors(source)} {match} --ctdir ORIGINAL -j RETURN"
         yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"
     if guard.address is not None:
         straight = "-m conntrack ! --ctstate DNAT --ctdir ORIGINAL"

@@ -35,7 +35,7 @@ PROJECT = """\
 version: 1
 hosts:
   h:
-    zones: {lan: [192.168.0.0/16, 10.8.0.7/32]}
+    zones: {lan: [192.168.0.0/16, 10.8.0.7/32], wire: [{interface: wg0}]}
     nginx: {allow: [any]}
 projects:
   p:

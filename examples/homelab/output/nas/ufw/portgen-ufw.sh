@@ -149,9 +149,9 @@ class Rule(NamedTuple):
     port: str  # 5000, 5000:5399, 80,443, any
     destination: str
     source_port: str
-    source: str
+    source: str  # of a rule for all who come by one interface: %eth0
     app: str  # the application profile of the destination; "" without
-    interface: str  # in, in_eth0
+    interface: str  # in, in_eth0; "in" where the source says it
     comment: str
     place: int  # in its file: of two that match, the first one counts
 
@@ -193,8 +193,9 @@ class Rule(NamedTuple):
         words = [self.action]
         if self.logged:
             words.append(self.logged)
-        if self.interface != "in":
-            words += ["in", "on", self.interface[len("in_") :]]
+        interface = by_interface(self.source) or self.interface[len("in_") :]
+        if interface:
+            words += ["in", "on", interface]
         if self.protocol != "any" and not self.app:
             words += ["proto", self.protocol]
         ends = (
@@ -202,7 +203,8 @@ class Rule(NamedTuple):
             ("to", self.destination, self.port, self.app),
         )
         for preposition, address, port, app in ends:
-            words += [preposition, "any" if address == EVERYWHERE[self.family] else address]
+            anywhere = address == EVERYWHERE[self.family] or by_interface(address)
+            words += [preposition, "any" if anywhere else address]
             if app.strip("-"):
                 words += ["app", app]
             elif port != "any":
@@ -217,13 +219,13 @@ class Wanted(NamedTuple):
     """One rule of the inventory, as it stands in the list above."""
 
     protocol: str
-    source: str  # a CIDR, an address, or any
+    source: str  # a CIDR, an address, any, or %eth0: whoever comes by that interface
     port: str  # 5000, or a range: 30000:30019
     mark: str
 
     @property
     def families(self) -> tuple[int, ...]:
-        if self.source == "any":
+        if self.source == "any" or by_interface(self.source):
             return 4, 6
         return (6,) if ":" in self.source else (4,)
 
@@ -232,14 +234,32 @@ class Wanted(NamedTuple):
         return family, self.protocol, self.port, source
 
     def command(self, source: str) -> str:
-        rule = f"allow proto {self.protocol} from {source} to any port {self.port}"
+        way = "allow"
+        if by_interface(self.source):
+            way = f"allow in on {by_interface(self.source)}"
+            source = source if source in EVERYWHERE.values() else "any"
+        rule = f"{way} proto {self.protocol} from {source} to any port {self.port}"
         return f"ufw {rule} comment '{self.mark}'"
 
     def __str__(self) -> str:
-        return f"port {self.port}/{self.protocol} from {self.source} ({self.mark})"
+        return f"port {self.port}/{self.protocol} from {in_words(self.source)} ({self.mark})"
+
+
+def by_interface(source: str) -> str:
+    """The interface by which the visitors of a source come; "" of a network."""
+    return source[1:] if source.startswith("%") else ""
+
+
+def in_words(source: str) -> str:
+    interface = by_interface(source)
+    return f"interface {interface}" if interface else source
 
 
 def wanted_rules(text: str) -> list[Wanted]:
+    # An interface takes the place of the source, which it is.
+    text = re.sub(
+        r"(?m)^ufw allow in on (\S+) (proto \w+) from any ", r"ufw allow \2 from %\1 ", text
+    )
     written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port ([\d:]+) comment '([^']+)'")
     found = map(written.fullmatch, text.split("\n"))
     return [Wanted(*match.groups()) for match in found if match]
@@ -262,6 +282,9 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
             continue
         action, _, logged = words[0].partition("_")
         protocol, port, destination, source_port, source = words[1:6]
+        interface = words[-1]
+        if interface != "in" and source == EVERYWHERE[family]:
+            source, interface = f"%{interface[len('in_') :]}", "in"
         app = words[6].replace("%20", " ") if len(words) == 9 else ""
         try:
             said = bytes.fromhex(comment).decode("utf-8", "replace")
@@ -277,7 +300,7 @@ def rules_in(text: str, family: int) -> Iterator[Rule]:
             source_port,
             source,
             app,
-            words[-1],
+            interface,
             said,
             place,
         )
@@ -311,7 +334,10 @@ def first_and_last(ports: str) -> tuple[int, int]:
 
 
 def contains(wide: str, narrow: str) -> bool:
-    """Whether everybody in the network `narrow` is in `wide` too; never across families."""
+    """Whether everybody in the network `narrow` is in `wide` too; never across families. Who comes by an
+    interface may have any address."""
+    if by_interface(wide) or by_interface(narrow):
+        return wide == narrow or (bool(by_interface(narrow)) and wide in EVERYWHERE.values())
     try:
         outer, inner = (
             ipaddress.ip_network(wide, strict=False),
@@ -410,8 +436,8 @@ def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
         words = rule.words()
         # `from any` means both families: where only one goes, its own name for everywhere.
         both = (10 - rule.family, rule.comment, *words) in by_family
-        if rule.source == EVERYWHERE[rule.family] and not both:
-            words[words.index("from") + 1] = rule.source
+        if words[words.index("from") + 1] == "any" and not both:
+            words[words.index("from") + 1] = EVERYWHERE[rule.family]
         commands.append(f"ufw delete {' '.join(words)} comment '{rule.comment}'")
     return dict.fromkeys(commands)
 
@@ -425,7 +451,9 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
         for want in wanted:
             if not rule.covers(want.protocol, want.port) or declared(rule, want, wanted):
                 continue
-            source = "anyone" if rule.source == EVERYWHERE[rule.family] else rule.source
+            source = in_words(rule.source)
+            if rule.source == EVERYWHERE[rule.family]:
+                source = "anyone"
             _, ports = said.setdefault(f"ufw delete {str(rule)[len('ufw ') :]}", (source, []))
             if want.port not in ports:
                 ports.append(want.port)
