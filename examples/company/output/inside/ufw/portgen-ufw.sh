@@ -15,6 +15,7 @@ from __future__ import annotations
 RULES = """
 ufw allow proto tcp from 10.20.16.0/22 to any port 5060 comment 'portgen:asterisk'
 ufw allow proto udp from 10.20.16.0/22 to any port 5060 comment 'portgen:asterisk'
+ufw allow proto udp from 10.20.16.0/22 to any port 10000:10199 comment 'portgen:asterisk'
 ufw allow proto tcp from 10.20.0.11 to any port 7203 comment 'portgen:loki'
 ufw allow proto tcp from 10.20.8.0/22 to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from 10.20.8.0/22 to any port 443 comment 'portgen:nginx'
@@ -25,6 +26,7 @@ ufw allow proto udp from 10.20.16.0/22 to any port 5514 comment 'portgen:syslog'
 ufw allow proto udp from 10.20.8.0/22 to any port 5514 comment 'portgen:syslog'
 ufw allow proto tcp from any to any port 3478 comment 'portgen:turn'
 ufw allow proto udp from any to any port 3478 comment 'portgen:turn'
+ufw allow proto udp from any to any port 20000:20099 comment 'portgen:turn'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """

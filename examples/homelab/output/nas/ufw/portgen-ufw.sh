@@ -14,12 +14,15 @@ from __future__ import annotations
 
 RULES = """
 ufw allow proto tcp from any to any port 2222 comment 'portgen:gitea'
+ufw allow in on tailscale0 proto tcp from any to any port 8123 comment 'portgen:home-assistant'
 ufw allow proto tcp from 100.64.0.0/10 to any port 8123 comment 'portgen:home-assistant'
 ufw allow proto tcp from 192.168.1.0/24 to any port 8123 comment 'portgen:home-assistant'
 ufw allow proto tcp from 192.168.1.0/24 to any port 8000 comment 'portgen:jellyfin'
 ufw allow proto tcp from 192.168.1.0/24 to any port 1883 comment 'portgen:mosquitto'
+ufw allow in on tailscale0 proto tcp from any to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from 100.64.0.0/10 to any port 80 comment 'portgen:nginx'
 ufw allow proto tcp from 192.168.1.0/24 to any port 80 comment 'portgen:nginx'
+ufw allow in on tailscale0 proto tcp from any to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 100.64.0.0/10 to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 192.168.1.0/24 to any port 443 comment 'portgen:nginx'
 ufw allow proto tcp from 192.168.1.0/24 to any port 3005 comment 'portgen:ollama'
