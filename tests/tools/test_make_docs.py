@@ -44,13 +44,13 @@ def test_every_field_of_the_inventory_has_its_row() -> None:
     for struct, entries in fields.FIELDS.items():
         for name, field in entries.items():
             row = re.compile(
-                rf"^\| `([a-z]+\.)?{name}` \| {re.escape(field.meaning)} \|", re.MULTILINE
+                rf"^\| `([a-z_]+\.)?{name}` \| {re.escape(field.meaning)} \|", re.MULTILINE
             )
             assert struct == "Defaults" or row.search(page), f"{struct}.{name}"
 
 
 def test_the_inventory_of_the_page_has_no_finding() -> None:
     page = (REPOSITORY / "docs/inventory.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    text, *_ = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     source = parse(text.encode(), "inventory.yaml")
     assert rules.check(planner.make(source.inventory), source.at) == []
