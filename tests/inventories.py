@@ -109,7 +109,8 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     }
     inventory: dict[str, Any] = {"version": 1, "hosts": {}, "projects": {}}
     for host in hosts:
-        inventory["hosts"][host] = {"zones": zones, "reserved": [22]}
+        addresses = {"lan-address": "192.168.1.5", "six-address": "fd00::7"}
+        inventory["hosts"][host] = {"zones": zones, "addresses": addresses, "reserved": [22]}
         if draw(st.booleans()):
             inventory["hosts"][host]["nginx"] = draw(_nginx())
     # Only nginx's own host can have a site.
@@ -260,6 +261,23 @@ def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
     )
 
 
+BINDS = ["lan-address", "six-address", "10.7.0.1", "127.0.0.2", "127.0.0.1"]
+
+
+def _of_entry(projects: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """What an entry of `ports:` may have of its own."""
+    bound = st.sampled_from(BINDS[:3]).flatmap(
+        lambda bind: st.fixed_dictionaries(
+            {"bind": st.just(bind)}, optional={"allow": _allow(projects)}
+        )
+    )
+    on_loopback = st.sampled_from(BINDS[3:]).map(lambda bind: {"bind": bind, "allow": []})
+    own = st.fixed_dictionaries(
+        {}, optional={"allow": _allow(projects), "health": st.sampled_from(["/up", None])}
+    )
+    return st.one_of(st.just({}), own, bound, on_loopback)
+
+
 @st.composite
 def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> dict[str, Any]:
     service: dict[str, Any] = {
@@ -286,9 +304,11 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
                 "port": next(ports),
                 "protocol": draw(kinds),
                 **({"container_port": draw(st.integers(1, 65535))} if mapped else {}),
+                **draw(_of_entry(tuple(projects))),
             }
             for _ in range(draw(st.integers(0, 2)))
         ]
+        service["ports"][0] |= draw(_of_entry(tuple(projects)))
     if draw(st.booleans()):
         service["allow"] = draw(_allow(tuple(projects)))
     if not draw(st.integers(0, 5)):
@@ -343,6 +363,14 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             [5001, {"port": 5002, "container_port": 80}],
             [5001, {"port": "5000-5009", "protocol": "udp"}],
             [{"port": "4990-5009", "protocol": "tcp", "container_port": 65530}],
+            [
+                {"port": 5001, "bind": "10.7.0.1"},
+                {"port": 5001, "bind": "six-address", "allow": ["any"]},
+            ],
+            [
+                {"port": 5001, "bind": "10.7.0.1", "name": "a"},
+                {"port": 5002, "allow": None, "name": "a"},
+            ],
         ],
         "container_port": [80, 5432],
         "protocol": ["http", "tcp", "udp"],
@@ -389,6 +417,16 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
         "uses": [None, [], ["nobody"], ["nowhere/nobody"]],
         "unit": ["web.service", "backup.timer"],
         "env": [True, False],
+        "bind": [
+            None,
+            "lan-address",
+            "10.7.0.1",
+            "fd00::7",
+            "127.0.0.1",
+            "nowhere",
+            "0.0.0.0",
+            "::",
+        ],
     },
     "project": {
         "ports": [

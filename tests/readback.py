@@ -240,7 +240,7 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
         read = unit(units[f"systemd/{planned.unit}"])
         assert sorted(read.sections) == ["Install", "Service", "Unit"]
         assert read.get("Unit", "Description") == [
-            f"portgen forwarder: {planned.title}, port {planned.port}/{planned.transport}"
+            f"portgen forwarder: {planned.title}, port {planned.endpoint}"
         ]
         *_, listen, connect = read.argv
         assert read.argv[0] == "/usr/bin/socat"
@@ -262,7 +262,11 @@ def _check_units(host: Host, units: dict[str, str]) -> None:
         assert allowed == (
             []
             if planned.sources == ("any",)
-            else ["localhost", *filter(None, [planned.to.host]), *planned.sources]
+            else [
+                "localhost",
+                *filter(None, (planned.to.host, planned.endpoint.address)),
+                *planned.sources,
+            ]
         )
         assert read.get("Service", "IPAddressDeny") == (["any"] if allowed else [])
         assert read.get("Service", "KillMode") == [
@@ -479,7 +483,11 @@ def _backend(host: Host, route: Route) -> str:
         and service.address is not None
     )
     port = route.port
-    return f"{service.address}:{port.container_port}" if by_address else f"127.0.0.1:{port.port}"
+    if by_address:
+        return f"{service.address}:{port.container_port}"
+    if port.address:
+        return port.endpoint.numbers
+    return f"127.0.0.1:{port.port}"
 
 
 def _check_location(route: Route, inside: list[Block]) -> None:

@@ -4,8 +4,10 @@ place or arrives whole."""
 from __future__ import annotations
 
 import copy
+import ipaddress
 import tempfile
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from portgen.files import diff, memory, output, render
 from portgen.files.render import File
 from portgen.inventory.source import Source, parse
 from portgen.plan import planner
+from portgen.plan.addresses import collide
 from portgen.plan.free import free_ports
 from portgen.plan.types import Host, Plan
 from portgen.problem import Exit, PortgenError, Problem, Severity
@@ -319,10 +322,9 @@ def check_never(plan: Plan, host: Host) -> None:
     for binding in host.bindings:
         held.setdefault((binding.transport, binding.port), []).append(binding.address)
     for (transport, port), addresses in held.items():
-        wildcard = any(address in ("0.0.0.0", "::") for address in addresses)
-        assert silenced or len(addresses) == len(set(addresses)) == (
-            1 if wildcard else len(addresses)
-        ), f"{port}/{transport} is held twice"
+        pairs = combinations(addresses, 2)
+        twice = any(collide(one, other) for one, other in pairs)
+        assert silenced or not twice, f"{port}/{transport} is held twice"
     for opening in host.openings:
         assert (opening.transport, opening.port) in held, f"nobody holds {opening.port}"
         holder = [
@@ -330,7 +332,7 @@ def check_never(plan: Plan, host: Host) -> None:
             for binding in host.bindings
             if (binding.transport, binding.port) == (opening.transport, opening.port)
         ]
-        assert [binding.address for binding in holder if binding.address in ("0.0.0.0", "::")], (
+        assert [one for one in holder if not ipaddress.ip_address(one.address).is_loopback], (
             f"{opening.port} is open, and bound to loopback"
         )
         assert all(binding.kind not in ("planned", "retired") for binding in holder)

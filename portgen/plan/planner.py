@@ -98,6 +98,7 @@ def _host(
     return Host(
         name=name,
         zones={zone: tuple(map(str, cidrs)) for zone, cidrs in host.zones.items()},
+        addresses=sources.addresses,
         reserved=host.reserved,
         ipv6=host.ipv6,
         server=server,

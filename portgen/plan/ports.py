@@ -110,7 +110,9 @@ class PlannedPort(Struct, frozen=True):
     sources: tuple[str, ...]  # as CIDRs, or ("any",): those that can come to where it listens
     left_out: tuple[str, ...]  # those of `allow` that can't, since they are of the other family
     bind: str  # the address that it listens on
-    bind_path: KeyPath | None  # where `bind` is written; None where who may come decides it
+    written_bind: str  # the word of `bind`; "" where who may come decides it
+    bind_path: KeyPath | None  # where that is written
+    is_bound: bool  # whether that word stands for an address; if not, it is bound to 127.0.0.1
     needs_guard: bool  # docker publishes it, past ufw, and not everybody may come
     reach: Reach
     last: int = 0  # of a range, its last port; 0 for one port
@@ -135,11 +137,8 @@ class PlannedPort(Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The host's address that a `bind` names; "" without one, and of 127.0.0.1, where a port
-        listens anyway that nobody may reach."""
-        if self.bind_path is None or self.bind == LOOPBACK:
-            return ""
-        return self.bind
+        """The address of the host that it is bound to; "" without one."""
+        return specific(self.bind)
 
     @property
     def beyond_host(self) -> bool:
@@ -155,6 +154,14 @@ class PlannedPort(Struct, frozen=True):
 def transport_of(protocol: str) -> Transport:
     """What a protocol is carried by."""
     return "udp" if protocol == "udp" else "tcp"
+
+
+def specific(bind: str) -> str:
+    """The address of the host that somebody listens on, as an `Endpoint` has it: "" for every address
+    of a family, and for 127.0.0.1, where a port listens that nobody may reach."""
+    if bind in (LOOPBACK, EVERYWHERE, EVERYWHERE6):
+        return ""
+    return bind
 
 
 def interface_of(source: str) -> str | None:

@@ -93,7 +93,8 @@ class ServicePorts:
         for index, port in enumerate(bare):
             at = port.key_path[:-1]
             allow, allow_path = self._allow(service, port.entry, path, at)
-            bind, bind_path = self._bind(service, port.entry, path, at)
+            word, bind_path = self._bind(service, port.entry, path, at)
+            bind, is_bound = self._address(word)
             access = self._accesses.of(Asked(status, via, allow, bind, is_fixed))
             name = None
             if port.entry is not None:
@@ -112,7 +113,9 @@ class ServicePorts:
                     sources=access.sources,
                     left_out=access.left_out,
                     bind=access.bind,
+                    written_bind=word,
                     bind_path=bind_path,
+                    is_bound=is_bound,
                     needs_guard=access.needs_guard,
                     reach=access.reach,
                     last=port.last,
@@ -137,8 +140,8 @@ class ServicePorts:
 
     def _bind(
         self, service: model.Service, entry: model.PortEntry | None, path: KeyPath, at: KeyPath
-    ) -> tuple[str | None, KeyPath | None]:
-        """The address that `bind` names, and where it is written; None for both without one."""
+    ) -> tuple[str, KeyPath | None]:
+        """The word of `bind`, and where it is written; "" and None without one."""
         written: list[tuple[str | UnsetType | None, KeyPath]] = []
         if entry is not None:
             written.append((entry.bind, (*at, "bind")))
@@ -148,19 +151,21 @@ class ServicePorts:
             if word is None:
                 break
             if word is not UNSET:
-                return self._address(word), place
-        return None, None
+                return word, place
+        return "", None
 
-    def _address(self, word: str) -> str:
-        """The address that a word stands for; 127.0.0.1 for a word that stands for none, or for
-        every address."""
+    def _address(self, word: str) -> tuple[str | None, bool]:
+        """The address that a word stands for, and whether it does stand for one: where it does not,
+        or stands for every address, that is 127.0.0.1. None where there is no word."""
+        if not word:
+            return None, False
         try:
             address = ipaddress.ip_address(self._addresses.get(word, word))
         except ValueError:
-            return LOOPBACK
+            return LOOPBACK, False
         if address.is_unspecified:
-            return LOOPBACK
-        return str(address)
+            return LOOPBACK, False
+        return str(address), True
 
     def _health(self, service: model.Service, port: BarePort, *, is_first: bool) -> str | None:
         """What is meant for the service is not for a range behind its first port."""

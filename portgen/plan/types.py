@@ -427,6 +427,7 @@ class Host(Struct, frozen=True):
 
     name: str
     zones: dict[str, tuple[str, ...]]  # networks, and interfaces: `%tailscale0`
+    addresses: dict[str, str]  # its own, by the names that `bind` has for them
     reserved: Ports | None
     ipv6: bool  # otherwise IPv4 only: IPv6 sources let nobody in, and nothing listens there
     server: Server | None

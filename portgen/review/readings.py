@@ -35,7 +35,7 @@ from portgen.plan.facts import (
     port_of,
 )
 from portgen.plan.of_plan import of
-from portgen.plan.ports import LOOPBACK, Endpoint, Transport
+from portgen.plan.ports import Endpoint, Transport, specific
 from portgen.plan.types import NGINX
 from portgen.targets import (
     Block,
@@ -416,9 +416,10 @@ def _ports(
         return ports, "docker"
     for backend in backends:
         # The first server of several, without its parameters.
-        port = port_of(backend.partition(" ")[0].rstrip(",").rpartition(":")[2])
-        if port is not None and backend.startswith(f"{LOOPBACK}:"):
-            ports[Endpoint(port, "tcp")] = port
+        address, _, number = backend.partition(" ")[0].rstrip(",").rpartition(":")
+        port = port_of(number)
+        if port is not None:
+            ports[Endpoint(port, "tcp", address=specific(address.strip("[]")))] = port
     for endpoint in sorted(openings):
         ports[endpoint] = endpoint.port
     if container is not None:
@@ -429,12 +430,15 @@ def _ports(
 def container_port(mapping: str) -> dict[Endpoint, int]:
     """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000; of a range the first of the container's. Nothing
     for what somebody wrote otherwise: its text is shown all the same."""
-    address, _, transport = mapping.partition("/")
-    parts = address.rsplit(":", 2)
+    place, _, transport = mapping.partition("/")
+    parts = place.rsplit(":", 2)
     if len(parts) == 1:
         return {}
     kind: Transport = "udp" if transport == "udp" else "tcp"
     published, inside = endpoint_of(parts[-2], kind), endpoint_of(parts[-1], kind)
     if published is None or inside is None or len(published.ports) != len(inside.ports):
         return {}
-    return {published: inside.port}
+    address = ""
+    if len(parts) == 3:
+        address = specific(parts[0].strip("[]"))
+    return {published._replace(address=address): inside.port}

@@ -1,5 +1,5 @@
-"""Two services of one host with one name, or a name that portgen uses itself: units, upstreams,
-rules and fixed addresses are found again by it.
+"""Two services of one host with one name, two ports of a service with one, or a name that portgen
+uses itself: units, upstreams, rules and fixed addresses are found again by it.
 
 Wrong:
     projects:
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -49,6 +50,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 f"{service.compose_service}` where compose calls it that",
                 first.key_path,
             )
+    yield from _ports(plan)
     files = {}
     for project in plan.projects:
         files[project.name] = (project.host, project.base_file or project.name)
@@ -64,3 +66,19 @@ def check(plan: Plan) -> Iterator[Finding]:
                 "name it with `compose_service:`",
                 first.key_path,
             )
+
+
+def _ports(plan: Plan) -> Iterator[Finding]:
+    for service in plan.services:
+        named: dict[str, PlannedPort] = {}
+        for port in service.ports:
+            if port.name is None:
+                continue
+            first = named.setdefault(port.name, port)
+            if first is not port:
+                yield Finding(
+                    port.key_path,
+                    f"{service.name} already has a port {port.name} ({{line}})",
+                    "give each port of a service a name of its own",
+                    first.key_path,
+                )

@@ -149,7 +149,7 @@ def test_where_a_server_listens(listen: str, endpoint: Endpoint) -> None:
         ),
         (
             "/usr/bin/socat -T 60 'UDP4-RECVFROM:53,bind=10.0.0.9,fork' UDP:10.0.0.1:53",
-            Unit(Endpoint(53, "udp"), "10.0.0.9", "10.0.0.1:53", 60, ("any",)),
+            Unit(Endpoint(53, "udp", address="10.0.0.9"), "10.0.0.9", "10.0.0.1:53", 60, ("any",)),
         ),
     ],
 )

@@ -142,8 +142,11 @@ def _use_row(entry: Held) -> str:
     inside = service.documented_container_port(at)
     container = NONE if inside is None else at.endpoint.inside(inside)
     route = ", ".join(map(_route_cell, entry.ways)) or NONE
+    name = service.name
+    if at.name is not None:
+        name += f"/{at.name}"
     return (
-        f"| **{one.title}** `{service.name}` | {at.endpoint.numbers} | {container} | {at.protocol} "
+        f"| **{one.title}** `{name}` | {at.endpoint.numbers} | {container} | {at.protocol} "
         f"| {service.via} | {_reach(entry.at)} | {route} | {one.purpose} | {service.status} |"
     )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from portgen.formats import systemd
 from portgen.formats.systemd import Setting
 from portgen.plan.facts import Unit, port_of
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6, specific
 from portgen.plan.reach import ANY
 from portgen.targets import Statement
 
@@ -71,7 +71,8 @@ def unit(text: str) -> Unit:
         other += f"\nIPAddressDeny={' '.join(some)}"
     clients: tuple[str, ...] = (ANY,)
     if closed:
-        clients = _clients(settings, command.to.rpartition(":")[0].strip("[]"))
+        target = command.to.rpartition(":")[0].strip("[]")
+        clients = _clients(settings, ("localhost", target, command.listen.address))
     return Unit(command.listen, command.bind, command.to, command.timeout, clients, other)
 
 
@@ -117,12 +118,12 @@ def _closed(denied: list[str], bind: str) -> bool:
     return ipv4 and (ipv6 or not is_ipv6(bind))
 
 
-def _clients(settings: list[Setting], address: str) -> tuple[str, ...]:
-    """Whom systemd lets in, besides the host itself and the container that answers."""
+def _clients(settings: list[Setting], own: tuple[str, ...]) -> tuple[str, ...]:
+    """Whom systemd lets in, besides its `own`: the host itself and the container that answers."""
     allowed = _listed(settings, "IPAddressAllow")
-    for own in ("localhost", address):
-        if own in allowed:
-            allowed.remove(own)
+    for address in own:
+        if address in allowed:
+            allowed.remove(address)
     return tuple(allowed)
 
 
@@ -156,7 +157,8 @@ def socat(words: list[str]) -> Socat | None:
         limit = "-T"
     timeout = _seconds(options.pop(limit, "0"))
     rest += [*leads.options, *(f"{name} {value}".rstrip() for name, value in options.items())]
-    return Socat(Endpoint(port, transport), bind, to, timeout, tuple(rest))
+    endpoint = Endpoint(port, transport, address=specific(bind))
+    return Socat(endpoint, bind, to, timeout, tuple(rest))
 
 
 _WHERE = ("bind", "ipv6only")  # options that say where it listens

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory.destinations import Destination
-from portgen.plan.ports import EVERYWHERE6, PRIVILEGED
+from portgen.plan.ports import EVERYWHERE6, PRIVILEGED, is_ipv6
 from portgen.plan.reach import ANY
 from portgen.plan.types import Forwarder, Host
 from portgen.targets import Page
@@ -31,9 +31,9 @@ def pages(host: Host) -> Iterator[Page]:
         # `any` needs no list: ufw says who, and an empty IPAddressDeny= would be the same.
         reachable = None
         if forwarder.sources != (ANY,):
-            reachable = ["localhost", *forwarder.sources]
-            if forwarder.to.host:
-                reachable.insert(1, forwarder.to.host)
+            # The host itself comes to one of its addresses from that same address.
+            own = filter(None, (forwarder.to.host, forwarder.endpoint.address))
+            reachable = ["localhost", *own, *forwarder.sources]
         values = {
             "host": host,
             "f": forwarder,
@@ -54,8 +54,10 @@ def arguments(forwarder: Forwarder) -> tuple[str, ...]:
     down answers in 1 s, not in 10.
     """
     family, bind = "4", forwarder.bind
+    if is_ipv6(bind):
+        family, bind = "6", f"[{bind}]"
     if forwarder.bind == EVERYWHERE6:
-        family, bind = "6", f"[{forwarder.bind}],ipv6only=0"
+        bind += ",ipv6only=0"
     listens = f"LISTEN:{forwarder.port},bind={bind},reuseaddr,fork"
     if forwarder.transport == "udp":
         return ("-T", str(forwarder.timeout), f"UDP{family}-{listens}", _end("UDP", forwarder.to))

@@ -71,9 +71,10 @@ def test_every_case_has_both_pages_and_no_service_is_left_out(case: Path) -> Non
     )
     for service in services:
         for port in service.ports:
-            numbers = port.endpoint._replace(address="").numbers
+            name = service.name if port.name is None else f"{service.name}/{port.name}"
+            number = re.escape(port.endpoint.numbers)
             assert re.search(
-                rf"^\| .* `{service.name}` \| {numbers} \| [0-9-]+ \| {port.protocol} \| {service.via} \| ",
+                rf"^\| .* `{name}` \| {number} \| [0-9-]+ \| {port.protocol} \| {service.via} \| ",
                 found.guide,
                 re.MULTILINE,
             )

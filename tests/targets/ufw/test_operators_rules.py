@@ -24,13 +24,16 @@ class Command(NamedTuple):
     logged: str
     protocol: str
     source: str
+    to: str
     port: str
     comment: str
 
     def rule(self, family: int) -> Any:
-        """The rule that it is about in this family; None where its source has no address of that family."""
-        if self.source != "any" and (":" in self.source) != (family == 6):
-            return None
+        """The rule that it is about in this family; None where one of its ends has no address of that
+        family."""
+        for end in (self.source, self.to):
+            if end != "any" and (":" in end) != (family == 6):
+                return None
         everywhere = apply.EVERYWHERE[family]
         return apply.Rule(
             family,
@@ -38,7 +41,7 @@ class Command(NamedTuple):
             self.logged,
             self.protocol,
             self.port,
-            everywhere,
+            everywhere if self.to == "any" else self.to,
             "any",
             everywhere if self.source == "any" else self.source,
             "",
@@ -61,10 +64,8 @@ def command_of(text: str) -> Command:
             said[word] = next(rest)
         else:
             raise AssertionError(f"the model of ufw does not know {word!r} in: {text}")
-    assert said["to"] == "any"
-    return Command(
-        deletes, action, logged, said["proto"], said["from"], said["port"], said["comment"]
-    )
+    ends = said["from"], said["to"]
+    return Command(deletes, action, logged, said["proto"], *ends, said["port"], said["comment"])
 
 
 class Ufw:
@@ -109,9 +110,10 @@ wants = st.builds(
     apply.Wanted,
     st.sampled_from(["tcp", "udp"]),
     st.sampled_from(SOURCES),
+    st.sampled_from(["any", "any", "192.168.1.5", "fd00::7"]),
     st.sampled_from(["5000", "5001", "5002:5009"]),
     st.sampled_from(["portgen:a", "portgen:b"]),
-)
+).filter(lambda want: "any" in (want.source, want.to) or (":" in want.source) == (":" in want.to))
 
 
 @st.composite
@@ -132,7 +134,7 @@ def rules(draw: st.DrawFn) -> Any:
         draw(st.sampled_from(["", "log"])),
         protocol,
         port,
-        anywhere,
+        draw(st.sampled_from([anywhere, anywhere, "192.168.1.5" if family == 4 else "fd00::7"])),
         "any",
         source,
         "",
@@ -145,18 +147,20 @@ def rules(draw: st.DrawFn) -> Any:
 def distinct(rules: list[Any]) -> list[Any]:
     """ufw keeps one rule of an identity."""
     found = {
-        (rule.family, rule.protocol, rule.port, rule.source, rule.interface): rule for rule in rules
+        (rule.family, rule.protocol, rule.port, rule.source, rule.destination, rule.interface): rule
+        for rule in rules
     }
     return [rule._replace(place=place) for place, rule in enumerate(found.values())]
 
 
 def unique(wanted: list[Any]) -> list[Any]:
-    """An inventory has one rule a port, protocol and source, and `any` swallows the other sources."""
-    everybody = {(want.protocol, want.port) for want in wanted if want.source == "any"}
+    """An inventory has one rule a port, protocol, address and source, and `any` swallows the other
+    sources."""
+    everybody = {(want.protocol, want.port, want.to) for want in wanted if want.source == "any"}
     found = {
-        (want.protocol, want.port, want.source): want
+        (want.protocol, want.port, want.to, want.source): want
         for want in wanted
-        if want.source == "any" or (want.protocol, want.port) not in everybody
+        if want.source == "any" or (want.protocol, want.port, want.to) not in everybody
     }
     return list(found.values())
 
@@ -252,7 +256,9 @@ def test_outgoing_and_routed_rules_are_none_of_a_ports() -> None:
     ],
 )
 def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: str | None) -> None:
-    wanted = [apply.Wanted("tcp", "192.168.0.0/16", port, "portgen:a") for port in ("5000", "5001")]
+    wanted = [
+        apply.Wanted("tcp", "192.168.0.0/16", "any", port, "portgen:a") for port in ("5000", "5001")
+    ]
     found = rule(f"### tuple ### {line}")
     notes = apply.decide(wanted, [found], True).notes
     shown = str(found).removeprefix("ufw ")

@@ -146,6 +146,10 @@ def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
 # --- ufw's rules: which are portgen's, which an operator's -------------------------------------------------
 
 
+# What makes two rules one rule to ufw: family, protocol, port, source and destination.
+Identity = tuple[int, str, str, str, str]
+
+
 class Rule(NamedTuple):
     """One rule as ufw keeps it in user.rules. For ufw its identity is everything but `action`, `logged` and
     `comment`: `ufw allow` replaces an identical `deny`."""
@@ -165,23 +169,20 @@ class Rule(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is like portgen's rules: to any address of the host, over any interface."""
-        anywhere = EVERYWHERE[self.family]
-        return (self.destination, self.source_port, self.app, self.interface) == (
-            anywhere,
-            "any",
-            "",
-            "in",
-        )
+        """Whether it is like portgen's rules: to any address of the host or to a single one, over any
+        interface."""
+        network = "/" in self.destination and self.destination != EVERYWHERE[self.family]
+        return not network and (self.source_port, self.app, self.interface) == ("any", "", "in")
 
     @property
     def is_ours(self) -> bool:
         return self.is_plain and MARK.fullmatch(self.comment) is not None
 
     @property
-    def identity(self) -> tuple[int, str, str, str]:
+    def identity(self) -> Identity:
         """The identity of a plain rule."""
-        return self.family, self.protocol, self.port, canonical(self.source)
+        ends = canonical(self.source), canonical(self.destination)
+        return self.family, self.protocol, self.port, *ends
 
     def covers(self, protocol: str, ports: str) -> bool:
         """Whether packets of this protocol to this port, or to one of this range, come to this rule on
@@ -228,29 +229,37 @@ class Wanted(NamedTuple):
 
     protocol: str
     source: str  # a CIDR, an address, any, or %eth0: whoever comes by that interface
+    to: str  # an address of the host, or any
     port: str  # 5000, or a range: 30000:30019
     mark: str
 
     @property
     def families(self) -> tuple[int, ...]:
-        if self.source == "any" or by_interface(self.source):
+        by_any = self.source == "any" or by_interface(self.source)
+        ends = [self.to] if by_any else [self.source]
+        if ends == ["any"]:
             return 4, 6
-        return (6,) if ":" in self.source else (4,)
+        return (6,) if ":" in ends[0] else (4,)
 
-    def identity(self, family: int) -> tuple[int, str, str, str]:
-        source = EVERYWHERE[family] if self.source == "any" else canonical(self.source)
-        return family, self.protocol, self.port, source
+    def identity(self, family: int) -> Identity:
+        source, to = (
+            EVERYWHERE[family] if end == "any" else canonical(end) for end in (self.source, self.to)
+        )
+        return family, self.protocol, self.port, source, to
 
     def command(self, source: str) -> str:
         way = "allow"
         if by_interface(self.source):
             way = f"allow in on {by_interface(self.source)}"
             source = source if source in EVERYWHERE.values() else "any"
-        rule = f"{way} proto {self.protocol} from {source} to any port {self.port}"
+        rule = f"{way} proto {self.protocol} from {source} to {self.to} port {self.port}"
         return f"ufw {rule} comment '{self.mark}'"
 
     def __str__(self) -> str:
-        return f"port {self.port}/{self.protocol} from {in_words(self.source)} ({self.mark})"
+        place = f"port {self.port}/{self.protocol}"
+        if self.to != "any":
+            place += f" of {self.to}"
+        return f"{place} from {in_words(self.source)} ({self.mark})"
 
 
 def by_interface(source: str) -> str:
@@ -268,7 +277,9 @@ def wanted_rules(text: str) -> list[Wanted]:
     text = re.sub(
         r"(?m)^ufw allow in on (\S+) (proto \w+) from any ", r"ufw allow \2 from %\1 ", text
     )
-    written = re.compile(r"ufw allow proto (\w+) from (\S+) to any port ([\d:]+) comment '([^']+)'")
+    written = re.compile(
+        r"ufw allow proto (\w+) from (\S+) to (\S+) port ([\d:]+) comment '([^']+)'"
+    )
     found = map(written.fullmatch, text.split("\n"))
     return [Wanted(*match.groups()) for match in found if match]
 
@@ -414,14 +425,12 @@ def kept_rule(want: Wanted, rule: Rule) -> str:
 
 def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) -> Rule | None:
     """An operator's rule that keeps out everybody whom portgen's would let in, and comes before it."""
-    source = want.identity(family)[3]
+    source, to = want.identity(family)[3:]
     for rule in present:
         if rule.family != family or rule.action not in ("deny", "reject") or rule.is_ours:
             continue
-        everywhere = (rule.interface, rule.destination, rule.source_port) == (
-            "in",
-            EVERYWHERE[family],
-            "any",
+        everywhere = (rule.interface, rule.source_port) == ("in", "any") and (
+            canonical(rule.destination) in (EVERYWHERE[family], to)
         )
         first = own is None or rule.place < own.place
         if (
@@ -478,19 +487,24 @@ def wider(wanted: list[Wanted], present: list[Rule]) -> Iterator[str]:
 
 def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
     """Whether the inventory lets the rule's source to that port as well."""
-    same = [one for one in wanted if (one.protocol, one.port) == (want.protocol, want.port)]
-    return any(
-        rule.family in one.families and contains(one.identity(rule.family)[3], rule.source)
-        for one in same
-    )
+    for one in wanted:
+        if (one.protocol, one.port) != (
+            want.protocol,
+            want.port,
+        ) or rule.family not in one.families:
+            continue
+        source, to = one.identity(rule.family)[3:]
+        if contains(source, rule.source) and contains(to, rule.destination):
+            return True
+    return False
 
 
 # --- the guard: which rules its chain has ------------------------------------------------------------------
 
 
 class Holder(NamedTuple):
-    """Which compose service may have a published port (`5001/tcp`), a range (`30000-30019/udp`) or a
-    fixed address."""
+    """Which compose service may have a published port (`5001/tcp`, or `192.168.1.5:53/udp` of one address of
+    the host), a range (`30000-30019/udp`) or a fixed address."""
 
     what: str
     project: str
@@ -511,6 +525,19 @@ class Container(NamedTuple):
     project: str  # compose's label; "" where compose did not make it
     service: str
     holds: frozenset[str]  # ports that it publishes beyond loopback (`5001/tcp`), and its addresses
+
+    def holding(self, what: str) -> set[str]:
+        """What it holds of this port, range or address. A port on every address is one on each of them."""
+        wanted = each_of(what)
+        found = set(self.holds & wanted)
+        ports = {one.rpartition(":")[2] for one in wanted}
+        is_bound = {one for one in wanted if "/" in one} != ports
+        for held in self.holds:
+            address, _, port = held.rpartition(":")
+            # Each on another address: neither is in the other's way.
+            if "/" in port and port in ports and bool(address) != is_bound:
+                found.add(held)
+        return found
 
 
 def containers() -> list[Container] | None:
@@ -548,11 +575,7 @@ def container_of(inspected: dict[str, Any]) -> Container:
     ):
         for inside, bindings in (published or {}).items():
             for binding in bindings or ():
-                if not binding["HostIp"].startswith("127."):
-                    holds |= {
-                        f"{port}/{inside.partition('/')[2]}"
-                        for port in ports_in(binding["HostPort"])
-                    }
+                holds |= set(published_ports(binding, inside.partition("/")[2]))
     for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
         holds.add(network.get("IPAddress"))
         holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
@@ -563,6 +586,18 @@ def container_of(inspected: dict[str, Any]) -> Container:
     returns = (inspected["HostConfig"].get("RestartPolicy") or {}).get("Name") == "always"
     held = frozenset(filter(None, holds))
     return Container(inspected["Name"].lstrip("/"), runs, returns, project, service, held)
+
+
+def published_ports(binding: dict[str, str], protocol: str) -> Iterator[str]:
+    """What a binding publishes beyond loopback."""
+    address = binding["HostIp"]
+    if address.startswith("127."):
+        return
+    before = ""
+    if address not in ("", "0.0.0.0", "::"):
+        before = f"[{address}]:" if ":" in address else f"{address}:"
+    for port in ports_in(binding["HostPort"]):
+        yield f"{before}{port}/{protocol}"
 
 
 def ports_in(written: str) -> Iterable[int]:
@@ -579,10 +614,13 @@ def groups_in(text: str) -> dict[str, list[str]]:
         if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
             continue
         port = re.search(r"-p (\w+) .*--ctorigdstport ([\d:]+) ", rule)
+        bound = re.search(r"--ctorigdst ([0-9.]+) ", rule)
         address = re.search(r"-d ([0-9.]+)/32 ", rule)
         what = rule
         if port:
             what = f"{port[2].replace(':', '-')}/{port[1]}"
+            if bound:
+                what = f"{bound[1]}:{what}"
         elif address:
             what = address[1]
         groups.setdefault(what, []).append(rule)
@@ -659,7 +697,7 @@ def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
     """Whether the container has what the inventory does not give it, or would have it again after a
     restart of docker. One that is stopped and still in the inventory is about to be recreated, and does
     not count."""
-    held = each_of(what) & container.holds
+    held = container.holding(what)
     if not held or may_hold(container, held, holders):
         return False
     still_wanted = any(holder.service == container.service for holder in holders)
@@ -668,10 +706,11 @@ def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
 
 def each_of(what: str) -> set[str]:
     """The ports of a range, as docker reports them one by one; of all else just that."""
-    ports, _, protocol = what.partition("/")
+    address, colon, place = what.rpartition(":")
+    ports, _, protocol = place.partition("/")
     if not protocol or "-" not in ports:
         return {what}
-    return {f"{port}/{protocol}" for port in ports_in(ports)}
+    return {f"{address}{colon}{port}/{protocol}" for port in ports_in(ports)}
 
 
 def may_hold(container: Container, held: set[str], holders: list[Holder]) -> bool:

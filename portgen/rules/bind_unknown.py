@@ -1,0 +1,73 @@
+"""A `bind` that names no address of the host, or one where nobody of `allow` can come: it is rendered
+as 127.0.0.1, or for nobody.
+
+Wrong:
+    services:
+      web: {port: 5000, bind: vpn, allow: [lan]}
+Right:
+    hosts:
+      box:
+        zones: {lan: [192.168.0.0/16]}
+        addresses: {vpn: 10.8.0.1}
+    projects:
+      shop:
+        ports: 5000-5099
+        network: {name: shop, subnet: 172.30.0.0/24}
+        services:
+          web: {port: 5000, bind: vpn, allow: [lan]}
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from portgen.inventory.key_paths import KeyPath
+from portgen.plan.ports import PlannedPort, is_ipv6
+from portgen.plan.types import Host, Plan, Service
+from portgen.problem import Severity
+from portgen.rules import Finding, Suggestions
+
+SEVERITY = Severity.ERROR
+ABSOLUTE = True
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    suggest = Suggestions()
+    for service in plan.services:
+        host = plan.host(service.host)
+        seen: set[KeyPath] = set()
+        for port in service.ports:
+            if port.bind_path is None or host is None or port.bind_path in seen:
+                continue
+            seen.add(port.bind_path)
+            finding = _finding(host, service, port, suggest)
+            if finding is not None:
+                yield finding
+
+
+def _finding(
+    host: Host, service: Service, port: PlannedPort, suggest: Suggestions
+) -> Finding | None:
+    place, word = service.place(port.bind_path or port.key_path), port.written_bind
+    if not port.is_bound:
+        message, hint = f"`{word}` is not an address", "write one such as 192.168.1.5 or fd00::7"
+        if word in ("0.0.0.0", "::"):  # noqa: S104 - it is what is refused here
+            message, hint = f"`{word}` is every address of {host.name}, not one", _ANYWHERE
+        elif "." not in word and ":" not in word:
+            message = f"{host.name} has no address `{word}`"
+            hint = suggest(word, host.addresses) or f"name it: `addresses: {{{word}: 192.168.1.5}}`"
+        return Finding(place, message, hint, (*host.key_path, "addresses"))
+    if is_ipv6(port.bind) and not host.ipv6:
+        message = f"`{word}` is an IPv6 address, but {host.name} has `ipv6: false`"
+        return Finding(place, message, "bind it to an IPv4 address, or leave `ipv6` out")
+    if port.allow and ipaddress.ip_address(port.bind).is_loopback:
+        return Finding(
+            place,
+            f"nobody but the host itself can come to {port.bind}: `allow` has no effect",
+            "leave `bind` or `allow` out",
+        )
+    return None
+
+
+_ANYWHERE = "leave `bind` out: `allow` decides who may come, and with that where it listens"
