@@ -79,7 +79,8 @@ def of_service(asked: Asked, service: Service) -> Facts:
     for way in why.of_service(asked.plan, service):
         if way.route is not None:
             yield "route", _route(service, way.route)
-            yield from _why(asked, "", way, said)
+            # What was said of another route is said again.
+            yield from _why(asked, "", way, set(said))
         else:
             name = "reach"
             if way.ports:

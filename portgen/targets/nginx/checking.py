@@ -115,7 +115,7 @@ def staged_copy(files: Mapping[str, str], machine: Machine) -> tuple[dict[str, s
         unreadable = _unreadable(text, machine)
         # What lies in these is kept ready there, and seldom read.
         if not path.startswith(("sites-available/", "snippets/")):
-            closed += [file for file in unreadable if file not in closed]
+            closed += [file for file in dict.fromkeys(unreadable) if file not in closed]
         staged[path] = _moved_text(text, machine, bool(unreadable))
     if not closed:
         return staged, None
