@@ -53,7 +53,7 @@ class Accesses:
 
     def _decide(self, asked: Asked) -> Access:
         allowed = self._sources.of(asked.allow)
-        sources = served(allowed, asked.via, asked.bind)
+        sources = served(allowed, asked.bind)
         bind = asked.bind or bind_of(sources, asked.via, self._sources.ipv6)
         # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
         has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
@@ -74,7 +74,7 @@ class Accesses:
         if sources:
             words = []
             for word in self._sources.words(asked.allow):
-                if served(self._sources.of((word,)), asked.via, asked.bind):
+                if served(self._sources.of((word,)), asked.bind):
                     words.append(word)
             return Reach("sources", tuple(words), is_everybody(sources))
         return _reach_without_sources(asked)

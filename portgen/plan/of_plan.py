@@ -234,7 +234,7 @@ def _said(*words: str) -> Node:
 
 
 def _guard(guard: PlannedGuard) -> Guard:
-    published = {port.endpoint: port.sources for port in guard.ports if port.beyond_host}
+    published = {port.endpoint: port.ipv4_sources for port in guard.ports if port.passes_ufw}
     if guard.address is None:
         return Guard(published)
     return Guard(published, str(guard.address), str(guard.subnet))

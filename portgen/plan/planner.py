@@ -15,7 +15,7 @@ from portgen.inventory.destinations import Destination
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, host_of, networks_of
-from portgen.plan.ports import Endpoint, interface_of, is_ipv6
+from portgen.plan.ports import Endpoint, PlannedPort, interface_of, is_ipv6
 from portgen.plan.reach import ANY
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources
@@ -196,7 +196,7 @@ def _guards(project: Project) -> Iterator[Guard]:
         guarded = tuple(port for port in service.ports if port.needs_guard)
         if not guarded:
             continue
-        if service.address is not None or any(port.beyond_host for port in guarded):
+        if service.address is not None or any(port.passes_ufw for port in guarded):
             yield Guard(service.name, guarded, service.address, subnet, service.key_path)
 
 
@@ -234,18 +234,22 @@ def _override(project: Project) -> Override | None:
     )
 
 
+def _mapping(port: PlannedPort, address: str) -> str:
+    """A port as compose publishes it on an address of the host."""
+    if is_ipv6(address):
+        address = f"[{address}]"
+    numbers = port.endpoint._replace(address="").numbers
+    mapping = f"{address}:{numbers}:{port.endpoint.inside(port.container_port)}"
+    if port.transport == "udp":
+        mapping += "/udp"
+    return mapping
+
+
 def _container(service: Service) -> Container:
     published = []
     if service.via == "docker":
         for port in service.ports:
-            numbers = port.endpoint._replace(address="").numbers
-            inside = port.endpoint.inside(port.container_port)
-            mapping = f"{port.bind}:{numbers}:{inside}"
-            if is_ipv6(port.bind):
-                mapping = f"[{port.bind}]:{numbers}:{inside}"
-            if port.transport == "udp":
-                mapping += "/udp"
-            published.append(mapping)
+            published += [_mapping(port, address) for address in port.published_at]
     return Container(
         service=service.name,
         title=service.title,

@@ -146,6 +146,26 @@ class PlannedPort(Struct, frozen=True):
         return self.bind != LOOPBACK6 and not self.bind.startswith("127.")
 
     @property
+    def ipv4_sources(self) -> tuple[str, ...]:
+        """Those of its sources that may come by IPv4."""
+        return tuple(source for source in self.sources if not is_ipv6(source))
+
+    @property
+    def published_at(self) -> tuple[str, ...]:
+        """The addresses on which docker publishes it. Where nobody comes by IPv4 it is there on
+        127.0.0.1: nginx and health checks ask there."""
+        if self.bind != EVERYWHERE6:
+            return (self.bind,)
+        return (EVERYWHERE if self.ipv4_sources else LOOPBACK), EVERYWHERE6
+
+    @property
+    def passes_ufw(self) -> bool:
+        """Whether visitors come to it past ufw's rules where docker publishes it. By IPv6 they come to
+        a program of docker's, as to any other of the host."""
+        address = self.published_at[0]
+        return not is_ipv6(address) and not address.startswith("127.")
+
+    @property
     def allow_is_default(self) -> bool:
         """Whether the project's defaults say who may come, not the service's own entry."""
         return key_paths.is_default(self.allow_path)

@@ -156,17 +156,14 @@ def covers_ipv4(sources: Iterable[str]) -> bool:
     return not {ANY, ALL_IPV4}.isdisjoint(sources)
 
 
-def served(sources: tuple[str, ...], via: model.Via, bind: str | None = None) -> tuple[str, ...]:
+def served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]:
     """The sources that can come to a port: to an address that it is bound to, those of the same
-    family, and nobody to a loopback address. Docker publishes on IPv4 only, unless it is bound: an
-    IPv6 source alone must not open that to everybody."""
-    if bind is not None:
-        if ipaddress.ip_address(bind).is_loopback:
-            return ()
-        return tuple(source for source in sources if _can_come(source, bind))
-    if via != "docker":
+    family, and nobody to a loopback address."""
+    if bind is None:
         return sources
-    return tuple(source for source in sources if not is_ipv6(source))
+    if ipaddress.ip_address(bind).is_loopback:
+        return ()
+    return tuple(source for source in sources if _can_come(source, bind))
 
 
 def _can_come(source: str, bind: str) -> bool:
@@ -175,15 +172,13 @@ def _can_come(source: str, bind: str) -> bool:
 
 
 def bind_of(sources: tuple[str, ...], via: model.Via, ipv6: bool) -> str:
-    """The address that a port listens on where no entry names one: loopback where nobody may come. A
-    program that listens by itself is taken to listen everywhere. `ipv6`: whether the host has IPv6:
-    by an interface somebody comes with either."""
+    """The address that a port listens on where no entry names one: loopback where nobody may come, and
+    IPv6 only where somebody comes by it. A program that listens by itself is taken to listen
+    everywhere. `ipv6`: whether the host has IPv6: by an interface somebody comes with either."""
     if not has_mapping(via):
         return EVERYWHERE
     if not sources:
         return LOOPBACK
-    if via != "socat":
-        return EVERYWHERE
     if any(map(comes_by_ipv6, sources)) or (ipv6 and any(map(interface_of, sources))):
         return EVERYWHERE6
     return EVERYWHERE

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
-from portgen.plan.ports import Endpoint, PlannedPort, is_ipv6
+from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
 from portgen.plan.sources import cidr_of, is_within
@@ -29,7 +29,7 @@ Kind = Literal[
     "policy",  # neither opened nor closed
     "guard",  # docker publishes it past ufw, and a guard lets nobody else in
     "unguarded",  # docker publishes it past ufw, and nothing covers it
-    "ipv4-only",  # docker publishes on IPv4 only, whatever `allow` says
+    "by-ipv6",  # docker publishes it on IPv6 by a program of its own, which ufw's rules cover
     "status",  # planned or retired
     "password",  # a route that asks for one
     "past-allow",  # a route for whom the port's own `allow` leaves out
@@ -152,10 +152,10 @@ def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Ca
         yield Cause("policy")
     elif kind == "unguarded":
         yield Cause("unguarded", names.projects[service.project].key_path, (), service.project)
-    if service.via == "docker" and any(map(is_ipv6, port.left_out)):
-        yield Cause("ipv4-only")
     if port.needs_guard and service.address is not None:
         yield Cause("guard", None, (str(service.address),))
+        if EVERYWHERE6 in port.published_at:
+            yield Cause("by-ipv6")
 
 
 def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:

@@ -66,7 +66,7 @@ def _said(cause: Cause) -> str:
         "policy": "portgen neither opens nor closes it",
         "guard": f"docker publishes it past ufw, and the guard at {names} lets nobody else in",
         "unguarded": f"docker publishes it past ufw; {cause.of} has no network, so no guard covers it",
-        "ipv4-only": "docker publishes on IPv4 only",
+        "by-ipv6": "by IPv6 docker's own program listens, and ufw's rules decide",
         "status": f"`status: {names}`, so nothing is rendered",
         "password": f"`auth_file: {names}`",
         "past-allow": "nginx asks from this host: the port's own `allow` does not count here",

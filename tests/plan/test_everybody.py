@@ -28,21 +28,21 @@ def host(allow: str, ipv6: str = "true") -> Host:
 @pytest.mark.parametrize(
     ("allow", "sources", "bind", "published", "clients"),
     [
-        ("[any]", {"any"}, "::", "0.0.0.0:5001:5001", ()),
-        ("['0.0.0.0/0']", {"0.0.0.0/0"}, "0.0.0.0", "0.0.0.0:5001:5001", ("0.0.0.0/0",)),
-        ("['::/0']", {"::/0"}, "::", "127.0.0.1:5001:5001", ("::/0",)),
-        ("['::/0', '0.0.0.0/0']", {"any"}, "::", "0.0.0.0:5001:5001", ()),
+        ("[any]", {"any"}, "::", ["0.0.0.0:5001:5001", "[::]:5001:5001"], ()),
+        ("['0.0.0.0/0']", {"0.0.0.0/0"}, "0.0.0.0", ["0.0.0.0:5001:5001"], ("0.0.0.0/0",)),
+        ("['::/0']", {"::/0"}, "::", ["127.0.0.1:5001:5001", "[::]:5001:5001"], ("::/0",)),
+        ("['::/0', '0.0.0.0/0']", {"any"}, "::", ["0.0.0.0:5001:5001", "[::]:5001:5001"], ()),
     ],
 )
 def test_a_family_is_opened_only_when_it_is_named(
-    allow: str, sources: set[str], bind: str, published: str, clients: tuple[str, ...]
+    allow: str, sources: set[str], bind: str, published: list[str], clients: tuple[str, ...]
 ) -> None:
     box = host(allow)
     assert {opening.source for opening in box.openings if opening.service == "forwarded"} == sources
     assert [forwarder.bind for forwarder in box.forwarders] == [bind]
     assert [
         mapping for container in box.overrides[0].containers for mapping in container.published
-    ] == [published]
+    ] == published
     assert box.routes[0].clients == clients
     assert bool(box.guards) == sources.isdisjoint({"any", "0.0.0.0/0"})
 

@@ -55,8 +55,8 @@ REACH = {
     "forwarded": "lan",
     "closed": "this host",
     "published": "this host",
-    "published6": "this host",  # docker publishes on IPv4 only, and then on loopback
-    "mixed": "lan",
+    "published6": "lan6",
+    "mixed": "lan, lan6",
     "on-host": UFW,
     "on-host-lan": "lan",
     "program": UFW,

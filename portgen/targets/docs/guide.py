@@ -293,12 +293,10 @@ def _listener(entry: Held) -> tuple[str, str, str]:
         if service.unit is not None:
             listens += f", {code(service.unit)}"
         return f"port {entry.at.endpoint.numbers}", listens, "there"
-    bind = entry.at.bind
-    if is_ipv6(bind):
-        bind = f"[{bind}]"
+    addresses: tuple[str, ...] = (entry.at.bind,)
     holder = NONE
     if service.via == "docker":
-        holder = "dockerd"
+        addresses, holder = entry.at.published_at, "dockerd"
     elif entry.unit is not None:
         holder = f"`{entry.unit}`"
     inside = entry.at.endpoint.inside(entry.at.container_port)
@@ -307,7 +305,12 @@ def _listener(entry: Held) -> tuple[str, str, str]:
         ends = f"`{service.to}`"
     elif entry.by.address:
         ends = f"`{entry.by.address}:{inside}`"
-    return f"`{bind}:{numbers}`", holder, ends
+    listens = ", ".join(f"`{_numbers_at(address, numbers)}`" for address in addresses)
+    return listens, holder, ends
+
+
+def _numbers_at(address: str, numbers: str) -> str:
+    return f"[{address}]:{numbers}" if is_ipv6(address) else f"{address}:{numbers}"
 
 
 def _listening(host: Host, held: dict[str, list[Held]]) -> Iterator[str]:

@@ -55,7 +55,7 @@ def holders(host: Host) -> Iterator[Holder]:
     for service in host.services:
         held = []
         if service.via == "docker":
-            held += [str(port.endpoint) for port in service.ports if port.beyond_host]
+            held += [str(port.endpoint) for port in service.ports if port.passes_ufw]
         if service.address is not None:
             held.append(str(service.address))
         for what in held:
@@ -97,13 +97,13 @@ def guard_rules(guard: Guard) -> Iterator[str]:
     rewritten, in the direction of its first packet, from outside its own network.
     """
     for port in guard.ports:
-        if not port.beyond_host:
+        if not port.passes_ufw:
             continue
         match = f"-p {port.transport} -m conntrack --ctstate DNAT"
         if port.address:
             match += f" --ctorigdst {port.address}"
         match += f" --ctorigdstport {written(port.endpoint)}"
-        for source in port.sources:
+        for source in port.ipv4_sources:
             yield f"-A {CHAIN} {_visitors(source)} {match} --ctdir ORIGINAL -j RETURN"
         yield f"-A {CHAIN} {match} --ctdir ORIGINAL -j DROP"
     if guard.address is not None:

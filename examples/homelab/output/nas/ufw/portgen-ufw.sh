@@ -584,13 +584,14 @@ def container_of(inspected: dict[str, Any]) -> Container:
 
 
 def published_ports(binding: dict[str, str], protocol: str) -> Iterator[str]:
-    """What a binding publishes beyond loopback."""
+    """What a binding publishes beyond loopback, by IPv4: at an IPv6 address a program of docker's listens,
+    for which ufw's own rules decide."""
     address = binding["HostIp"]
-    if address.startswith("127."):
+    if address.startswith("127.") or ":" in address:
         return
     before = ""
-    if address not in ("", "0.0.0.0", "::"):
-        before = f"[{address}]:" if ":" in address else f"{address}:"
+    if address not in ("", "0.0.0.0"):
+        before = f"{address}:"
     for port in ports_in(binding["HostPort"]):
         yield f"{before}{port}/{protocol}"
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 RULES = """
 ufw allow proto tcp from 10.0.0.0/8 to any port 5006 comment 'portgen:both-families'
 ufw allow proto tcp from 192.168.0.0/16 to any port 5006 comment 'portgen:both-families'
+ufw allow proto tcp from fd00::/8 to any port 5006 comment 'portgen:both-families'
+ufw allow proto tcp from fd00::/8 to any port 5005 comment 'portgen:ipv6-only'
 ufw allow proto tcp from 203.0.113.7 to any port 5001 comment 'portgen:several'
 ufw allow proto udp from 203.0.113.7 to any port 5002 comment 'portgen:several'
 ufw allow proto tcp from any to any port 5003 comment 'portgen:to-everybody'

@@ -31,7 +31,6 @@ holder 172.30.0.18 home gitea # portgen:gitea
 holder 172.30.0.19 home pihole # portgen:pihole
 holder 192.168.1.5:3005/tcp home published-bound # portgen:published-bound
 holder 100.64.0.7:3005/tcp home published-bound # portgen:published-bound
-holder [fd00:1::5]:3006/tcp home published-bound # portgen:published-bound
 holder 172.30.0.22 home published-bound # portgen:published-bound
 holder 100.64.0.7:3004/tcp home published-closed # portgen:published-closed
 holder 172.30.0.21 home published-closed # portgen:published-closed

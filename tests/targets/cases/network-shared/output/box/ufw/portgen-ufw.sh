@@ -15,6 +15,7 @@ from __future__ import annotations
 RULES = """
 ufw allow proto tcp from 172.30.0.0/26 to any port 5001 comment 'portgen:files'
 ufw allow proto tcp from 192.168.0.0/16 to any port 5001 comment 'portgen:files'
+ufw allow proto tcp from fd00:1::/64 to any port 5001 comment 'portgen:files'
 """
 # Which compose service may publish a port or have an address.
 HOLDERS = """
