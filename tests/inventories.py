@@ -142,8 +142,21 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         if "ports" in entry and entry["via"] != "socat" and draw(st.booleans()):
             entry["ports"].append(draw(_span(next(spans[project]), entry["via"])))
         inventory["projects"][project]["services"][service] = entry
+    _without_what_no_guard_covers(inventory)
     _use_each_other(draw, inventory)
     return inventory
+
+
+def _without_what_no_guard_covers(inventory: dict[str, Any]) -> None:
+    """A network of both families, where docker publishes, is `container-unguarded`."""
+    projects = inventory["projects"].values()
+    published = set()
+    for project in projects:
+        if any(service["via"] == "docker" for service in project["services"].values()):
+            published.add((project["host"], project["network"]["name"]))
+    for project in projects:
+        if (project["host"], project["network"]["name"]) in published:
+            project["network"].pop("subnet6", None)
 
 
 def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
@@ -168,7 +181,7 @@ def _seen_from(host: str, called: dict[str, str], name: str) -> str:
 
 @st.composite
 def _network(draw: st.DrawFn, number: int) -> dict[str, Any]:
-    network = {"name": f"net-{number}", "subnet": f"172.30.{2 * number}.0/23"}
+    network = {"name": f"net-{number}", "subnet": f"172.30.{8 * number}.0/21"}
     if draw(st.booleans()):
         network["subnet6"] = f"fd00:{number + 1}::/64"
     return network

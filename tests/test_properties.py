@@ -201,26 +201,35 @@ def test_a_changed_port_changes_only_that_service_s_lines(
     changed = copy.deepcopy(written)
     changed["projects"][project]["services"][service]["port"] = data.draw(st.sampled_from(free))
     after = planner.make(load(changed).inventory)
-    assert only_of(service, rendered(plan), rendered(after)) == []
+    own = {service, *callers_of(written, service)}
+    assert only_of(own, rendered(plan), rendered(after)) == []
 
 
-def only_of(service: str, before: list[File], after: list[File]) -> list[str]:
-    """The lines that differ and are not the service's own: what stands around them must be the same, byte
-    for byte."""
+def callers_of(written: dict[str, Any], service: str) -> Iterator[str]:
+    """The services that use it: where it is found is among their variables."""
+    for project in written["projects"].values():
+        for name, entry in project["services"].items():
+            if any(used.rpartition("/")[2] == service for used in entry.get("uses", ())):
+                yield name
+
+
+def only_of(own: set[str], before: list[File], after: list[File]) -> list[str]:
+    """The lines that differ and are not those services' own: what stands around them must be the same,
+    byte for byte."""
     foreign = []
     old = {file.path: file.text for file in before}
     new = {file.path: file.text for file in after}
     for path in old.keys() | new.keys():
         foreign += _first_difference(
-            _without(service, path, old.get(path, "")), _without(service, path, new.get(path, ""))
+            _without(own, path, old.get(path, "")), _without(own, path, new.get(path, ""))
         )
     return foreign
 
 
-def _without(service: str, path: str, text: str) -> str:
+def _without(own: set[str], path: str, text: str) -> str:
     lines = text.split("\n")
     for block in targets.blocks(path, text):
-        if block.service == service:
+        if block.service in own:
             for number in range(block.first, block.last + 1):
                 lines[number - 1] = ""
     return "\n".join(line for line in lines if line)

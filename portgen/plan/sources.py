@@ -176,7 +176,7 @@ def bind_of(sources: tuple[str, ...], via: model.Via, ipv6: bool) -> str:
     IPv6 only where somebody comes by it. A program that listens by itself is taken to listen
     everywhere. `ipv6`: whether the host has IPv6: by an interface somebody comes with either."""
     if not has_mapping(via):
-        return EVERYWHERE
+        return EVERYWHERE6 if ipv6 else EVERYWHERE
     if not sources:
         return LOOPBACK
     if any(map(comes_by_ipv6, sources)) or (ipv6 and any(map(interface_of, sources))):

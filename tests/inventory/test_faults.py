@@ -534,10 +534,6 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
             "hint: did you mean `port`?",
         ],
     ),
-    "a path that is missing": (
-        service("route: {strip: true}"),
-        ["6:22: error: the field `path` is missing [inventory]", "hint: such as `{path: /wiki/}`"],
-    ),
     "port and ports": (
         service("port: 5000, ports: [5001]"),
         [

@@ -90,7 +90,7 @@ def test_the_defaults_that_are_planned_are_those_that_are_named() -> None:
     assert [one.container_port for one in many.ports] == [80, 80]
     assert [one.protocol for one in many.ports] == ["tcp", "tcp"]
     assert named["allow"].default.startswith(f"nobody: what portgen binds (`{web.via}`, `docker`)")
-    assert (port.bind, cron.ports[0].bind) == ("127.0.0.1", "0.0.0.0")
+    assert (port.bind, cron.ports[0].bind) == ("127.0.0.1", "::")
     assert cron.reach == "whatever ufw's default says"
     assert route.timeout == web.timeout
     assert (web.title, web.compose_service) == ("web", "web")

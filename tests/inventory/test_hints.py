@@ -113,7 +113,6 @@ def test_a_service_that_is_written_otherwise(fields: str, hint: str) -> None:
         ("5000-5099", "5000 to 5099", "write 5000-5099"),
         ("5000-5099", "'5000, 5001'", "write [5000, 5001]"),
         ("{name: wiki, subnet: 172.30.0.0/24}", "wiki", "such as `{name: wiki, subnet: 172.30.0.0/24}`"),
-        (", subnet: 172.30.0.0/24", "", "such as `{name: wiki, subnet: 172.30.0.0/24}`"),
         ("box.ex", "https://box.ex", "write `box.example.com`: ports are `listen` and `listen_tls`"),
         ("version: 1", "version: '3'", VERSION),
         ("version: 1\n", "", "such as `version: 1`"),

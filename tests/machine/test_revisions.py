@@ -298,6 +298,7 @@ version: 1
 hosts: {box: {zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example, allow: [any]}}}
 projects:
   wall:
+    ports: 5000-5009
     network: {name: wall, subnet: 172.30.0.0/24}
     defaults: {container_port: 5000, route: "/{name}/", allow: [lan]}
     services:

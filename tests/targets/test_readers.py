@@ -239,7 +239,7 @@ def test_a_compose_file_is_read_in_either_form() -> None:
     assert found == {
         "web": Container("a.yml", "web", False, "front", "172.30.0.5", ports),
         "host": Container("a.yml", "host", True, None, None, (), '{"image": "a"}'),
-        "front": Network("172.30.0.0/24"),
+        "front": Network("a.yml", "172.30.0.0/24"),
     }
 
 

@@ -127,6 +127,8 @@ def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]
         elif node.name == "location" and len(node.words) > 1 and not _redirects(block):
             path = " ".join(word for word in node.words[1:] if word != "^~")
             yield _stated(node, here.site + path, _location(path, block, here))
+        elif node.name in ("set_real_ip_from", "real_ip_header") and len(node.words) > 1:
+            yield _stated(node, node.name, Nginx(proxies=(node.words[1],)))
         elif node.name == "map" and node.words[-1] == _NAMED:
             for inner in block:
                 yield _stated(inner, inner.name, None)
@@ -159,8 +161,6 @@ def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
             yield _stated(node, node.name, _of_site(around.site, Site(http2=True)))
         elif node.words == ("location", "^~", CHALLENGES):
             yield from _of_challenges(node, around)
-        elif node.name in ("set_real_ip_from", "real_ip_header") and words:
-            yield _stated(node, node.name, Nginx(proxies=(words[0],)))
         elif node.name == "ssl_certificate" and words:
             certificate = _resolved(words[0], around.constants)
             yield _stated(node, node.name, _of_site(around.site, Site(certificate=certificate)))
