@@ -20,8 +20,8 @@ ACCEPTED = {
     # server-sent events arrive at once, which dashboards live by; `buffering: true` turns it on where an
     # application is slow
     "proxy_buffering_off": "MEDIUM",
-    # several sites on a port, and no default server: nginx allows one, which Debian's stock site has. Each site
-    # refuses every name but its own
+    # several sites on a port, and no default server: nginx allows one, which Debian's stock site has.
+    # Each site refuses every name but its own
     "default_server_flag": "MEDIUM",
 }
 RENDERED = sorted(
