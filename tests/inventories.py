@@ -307,11 +307,11 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
         mapped = False
     if "to" in service or draw(st.integers(0, 3)):
         service["port"] = next(ports)
-        service["protocol"] = draw(st.sampled_from(["http", "tcp"]))
+        service["protocol"] = draw(st.sampled_from(["http", "https", "tcp"]))
         if mapped and draw(st.booleans()):
             service["container_port"] = draw(st.integers(1, 65535))
     else:
-        kinds = st.sampled_from(["http", "tcp", "udp"])
+        kinds = st.sampled_from(["http", "https", "tcp", "udp"])
         service["ports"] = [{"port": next(ports), "protocol": "http"}] + [
             {
                 "port": next(ports),
@@ -328,7 +328,7 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
         service["status"] = draw(st.sampled_from(["planned", "retired"]))
     if draw(st.booleans()):
         service["timeout"] = draw(st.sampled_from([1, "90s", "5m", "7h"]))
-    speaks_http = service.get("protocol", "http") == "http"
+    speaks_http = service.get("protocol", "http") in ("http", "https")
     route = draw(
         st.sampled_from(["default", "none", "own"] if speaks_http else ["default", "none"])
     )
@@ -352,6 +352,8 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
                 )
             ),
         }
+        if service.get("protocol") == "https" and draw(st.booleans()):
+            own["verify"] = draw(_texts(hostile=False).map(lambda text: f"/etc/ssl/{text}"))
         choices: list[list[Any]] = [
             [],
             ["/o/more/{name}/"],
@@ -386,7 +388,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             ],
         ],
         "container_port": [80, 5432],
-        "protocol": ["http", "tcp", "udp"],
+        "protocol": ["http", "https", "tcp", "udp"],
         "via": ["socat", "docker", "host", "process"],
         "status": ["active", "planned", "retired"],
         "allow": [

@@ -492,8 +492,12 @@ def _backend(host: Host, route: Route) -> str:
 
 def _check_location(route: Route, inside: list[Block]) -> None:
     assert values(inside, "proxy_pass") == [
-        [f"http://{route.upstream}{'/' if route.strip else ''}"]
+        [f"{route.port.protocol}://{route.upstream}{'/' if route.strip else ''}"]
     ]
+    is_tls = route.port.protocol == "https"
+    assert bool(values(inside, "proxy_ssl_name")) == is_tls
+    checked = is_tls and route.verify is not None
+    assert values(inside, "proxy_ssl_verify") == ([["on"]] if checked else [])
     headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)
     assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if route.strip else "")
     assert headers["Host"] == headers["X-Forwarded-Host"] == "$host$portgen_port"

@@ -56,7 +56,10 @@ _SERVICE = {
         "A project's default counts for the first only.",
         "the same number as the host's port",
     ),
-    "protocol": Field("What the port speaks. Only `http` can have a route.", "`http`"),
+    "protocol": Field(
+        "What the port speaks. Only `http` and `https` (TLS by the service itself) can have a route.",
+        "`http`",
+    ),
     "via": Field(
         "Who listens on the host's port: `socat` (a forwarder unit), `docker` (a published port), "
         "`host` (a container on the host's network), `process` (a program outside Docker).",
@@ -295,7 +298,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             "The port in the container, with `via: socat` or `docker`; of a range the first.",
             "the service's `container_port`, else the same number",
         ),
-        "protocol": Field("`http`, `tcp` or `udp`.", "the service's"),
+        "protocol": Field("`http`, `https`, `tcp` or `udp`.", "the service's"),
         "name": Field("What it is called: lower-case, unique in the service."),
         "bind": Field("For this port; `null`: without one.", "the service's"),
         "allow": Field("For this port; `null` or `[]`: nobody.", "the service's"),
@@ -318,6 +321,11 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`true`: the application sees `/x` for `/prefix/x`, and the header "
             "`X-Forwarded-Prefix: /prefix`. `false`: it sees the whole path, and no such header.",
             "`true`",
+        ),
+        "verify": Field(
+            "With `protocol: https`: the path of the CA's certificate by which nginx checks the "
+            "service's own; its name must be the service's in compose.",
+            "`false`: not checked",
         ),
         "allow": Field(
             "Who may use the route: a list of `any`, zones, projects and CIDRs. It does not open "

@@ -41,7 +41,7 @@ from portgen.inventory.values import (
 )
 from portgen.inventory.zones import ZoneMember
 
-Protocol = Literal["http", "tcp", "udp"]
+Protocol = Literal["http", "https", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
 Via = Literal["socat", "docker", "host", "process"]
 Uses = Annotated[list[Used], Meta(max_length=64)]
@@ -128,6 +128,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     path: RoutePath | UnsetType = UNSET
     host: SiteName | UnsetType = UNSET
     strip: bool = True
+    verify: bool | FilePath = False
     allow: list[Allowed] = []
     auth_file: FilePath | None = None
     max_body: Size | None = None

@@ -173,7 +173,7 @@ def _allow_safe_routes_only(route: Schema) -> None:
 
 def _a_default_route_in_use() -> Schema:
     """The same of a project's default, where at least one service with an http port has it."""
-    http = {"protocol": {"const": "http"}}
+    http = {"protocol": {"enum": ["http", "https"]}}
     user = {"type": "object", "required": ["port"], "properties": {"route": False, **http}}
     used = {"type": "object", "not": {"additionalProperties": {"not": user}}}
     one = {"pattern": patterns.ROUTE, "properties": {"path": {"pattern": patterns.ROUTE}}}

@@ -58,6 +58,9 @@ class Route(Struct, frozen=True):
     buffering: bool
     timeout: int
     directives: tuple[str, ...]
+    protocol: str = "http"
+    tls_name: str | None = None  # which name the backend's certificate must have
+    verify: str | None = None  # the CA that says so; None: nobody looks
 
 
 class Container(Struct, frozen=True):

@@ -24,6 +24,9 @@ INHERITED = frozenset({
     "deny",
     "proxy_buffering",
     "proxy_read_timeout",
+    "proxy_ssl_name",
+    "proxy_ssl_trusted_certificate",
+    "proxy_ssl_verify",
 })  # fmt: skip
 _READ_TIMEOUT = 60  # seconds: nginx's own
 _PASS = re.compile(r"(?P<scheme>https?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
@@ -92,9 +95,12 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
     buffering = _value(settings, "proxy_buffering", understood) != "off"
     timeout = _timeout(settings, understood)
     passed = _passed(settings, understood)
-    strip, passes, port = False, None, 80
+    strip, passes, port, protocol = False, None, 80, "http"
+    tls_name, verify = None, None
     if passed is not None and passed["scheme"] == "https":
-        port = 443
+        port, protocol = 443, "https"
+        tls_name = _value(settings, "proxy_ssl_name", understood)
+        verify = _verify(settings, understood)
     if passed is not None:
         strip, passes = passed["uri"] == "/", passed["server"]
     known = set(map(id, understood))
@@ -108,6 +114,9 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
         buffering=buffering,
         timeout=timeout,
         directives=tuple(node.text for node in own if id(node) not in known),
+        protocol=protocol,
+        tls_name=tls_name,
+        verify=verify,
     )
     return Meaning(route, passes, port)
 
@@ -150,9 +159,20 @@ def _passed(settings: dict[str, Node], understood: list[Node]) -> re.Match[str] 
     if node is None or len(node.words) != 2:
         return None
     match = _PASS.fullmatch(node.words[1])
-    if match is not None and match["scheme"] == "http" and match["uri"] in (None, "/"):
+    if match is not None and match["uri"] in (None, "/"):
         understood.append(node)
     return match
+
+
+def _verify(settings: dict[str, Node], understood: list[Node]) -> str | None:
+    """The CA by which the backend's certificate is checked. It alone checks nothing."""
+    checks, file = settings.get("proxy_ssl_verify"), settings.get("proxy_ssl_trusted_certificate")
+    if checks is None or file is None or len(file.words) != 2:
+        return None
+    if checks.words[1:] != ("on",):
+        return None
+    understood += [checks, file]
+    return file.words[1]
 
 
 def _timeout(settings: dict[str, Node], understood: list[Node]) -> int:

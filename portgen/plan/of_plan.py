@@ -220,7 +220,14 @@ def _route(route: PlannedRoute) -> Route:
     else:
         said.append(_said("proxy_buffering", "off"))
     said.append(_said("proxy_read_timeout", f"{route.timeout}s"))
-    address = f"http://{route.upstream}"
+    if route.tls_name is not None:
+        said.append(_said("proxy_ssl_name", route.tls_name))
+    if route.tls_name is not None and route.verify is not None:
+        said += [
+            _said("proxy_ssl_verify", "on"),
+            _said("proxy_ssl_trusted_certificate", route.verify),
+        ]
+    address = f"{route.port.protocol}://{route.upstream}"
     if route.strip:
         address += "/"
     said.append(_said("proxy_pass", address))

@@ -131,6 +131,11 @@ class PlannedPort(Struct, frozen=True):
         return self.protocol not in ("tcp", "udp") and not self.last
 
     @property
+    def in_browser(self) -> bool:
+        """Whether a browser understands it, and at which of its ports it would ask is known."""
+        return self.protocol in ("http", "https") and not self.last
+
+    @property
     def container_ports(self) -> range:
         """Where it leads in the container: as many ports as it has itself."""
         return range(self.container_port, self.container_port + len(self.endpoint.ports))

@@ -26,6 +26,8 @@ class WrittenRoute(Struct, frozen=True):
     host: str  # the site's server name; "": the default site
     path: str
     strip: bool
+    verify: str | None  # the CA by which nginx checks the service's certificate
+    verify_is_true: bool  # written so: which CA, it does not say
     allow: tuple[str, ...]  # as written
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
@@ -89,7 +91,13 @@ class Route(WrittenRoute, frozen=True, kw_only=True):
 
     port: PlannedPort  # for which the requests are meant
     upstream: str
+    tls_name: str | None  # which name nginx asks for; None: not TLS
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
+
+    @property
+    def verify_text(self) -> str:
+        """The CA's path between quotes of nginx's, where variables are not read."""
+        return (self.verify or "").replace("\\", "\\\\").replace('"', '\\"')
 
 
 def own_place(key_path: KeyPath, service: str) -> KeyPath:

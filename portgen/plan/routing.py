@@ -34,6 +34,7 @@ class Known(NamedTuple):
     ports: tuple[PlannedPort, ...]
     address: Address4 | None
     timeout: int
+    compose_service: str
     path: KeyPath
 
 
@@ -87,6 +88,8 @@ class Routing:
             "host": route.host or "",
             "path": _path(route, known.name),
             "strip": route.strip,
+            "verify": route.verify if isinstance(route.verify, str) else None,
+            "verify_is_true": route.verify is True,
             "allow": allow,
             "clients": () if self.sources.is_all(clients) else clients,
             "closed": bool(allow) and not clients,
@@ -104,6 +107,7 @@ class Routing:
             **settings,
             port=port,
             upstream=_upstream(port, known),
+            tls_name=known.compose_service if port.protocol == "https" else None,
             backend=self._backend(port, known),
         )
 

@@ -100,7 +100,8 @@ class _Services:
         ports = self.ports.plan(bare, service, via, status, path, is_fixed=address is not None)
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
-        known = Known(name, title, self.name, ports, address, timeout, path)
+        container = service.compose_service or name
+        known = Known(name, title, self.name, ports, address, timeout, container, path)
         written_routes = tuple(self.routing.of(service, known))
         routes: tuple[Route, ...] = ()
         units: tuple[str, ...] = ()
@@ -133,7 +134,7 @@ class _Services:
             written_routes=written_routes,
             timeout=timeout,
             udp_timeout=written_timeout or UDP_TIMEOUT,
-            compose_service=service.compose_service or name,
+            compose_service=container,
             uses=uses,
             uses_path=uses_path,
             calls=(),  # `calling` finds them when all services are known

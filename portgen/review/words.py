@@ -300,12 +300,25 @@ def _routes(before: Service, now: Service) -> Iterator[str]:
             yield f"loses route {name}"
 
 
+_ROUTE_PARTS = {
+    "protocol": "protocol",
+    "tls_name": "name in the service's certificate",
+    "verify": "CA of the service's certificate",
+    "strip": "strip",
+    "auth_file": "auth_file",
+    "max_body": "max_body",
+    "buffering": "buffering",
+    "timeout": "timeout",
+    "directives": "directives",
+}
+
+
 def _route_parts(before: Route, now: Route) -> Iterator[str]:
     """What differs in a route, but for its path."""
-    for name in ("strip", "auth_file", "max_body", "buffering", "timeout", "directives"):
+    for name, shown in _ROUTE_PARTS.items():
         old, new = getattr(before, name), getattr(now, name)
         if old != new:
-            yield f"{name} {_value(old)} -> {_value(new)}"
+            yield f"{shown} {_value(old)} -> {_value(new)}"
     if (before.clients, before.closed) != (now.clients, now.closed):
         yield f"visitors {_visitors(before)} -> {_visitors(now)}"
 

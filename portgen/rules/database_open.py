@@ -61,7 +61,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             if has_mapping(service.via) and inside in _DATABASES:
                 number = inside
             kind = _DATABASES.get(number)
-            if kind and (port.protocol != "http" or number not in _ALSO_PAGES):
+            if kind and (not port.speaks_http or number not in _ALSO_PAGES):
                 yield Finding(
                     service.place(port.allow_path),
                     f"{service.name}'s port {port.port} looks like {kind}, and anybody may reach it",

@@ -6,6 +6,8 @@ nginx 1.22 refuses some of these, and silently takes the others:
 - refused, so that no new configuration is loaded at all: a second `proxy_pass`,
   `proxy_http_version`, `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`,
   timeout, `client_max_body_size`, `auth_basic`, `auth_basic_user_file`
+- the same with `protocol: https`: a second `proxy_ssl_name`, `proxy_ssl_server_name`,
+  `proxy_ssl_trusted_certificate`, `proxy_ssl_verify`
 - a second `proxy_set_header` of one name: both are sent, and each application believes another one;
   upper and lower case do not count
 - `allow` and `deny` after those of the route's `allow`: never looked at, since the first match wins
@@ -77,6 +79,13 @@ DIRECTIVES = {
     "proxy_request_buffering": None,
     "proxy_send_timeout": "timeout",
 }
+# The same where the service speaks TLS. A second `proxy_ssl_protocols` adds what it names.
+TLS = {
+    "proxy_ssl_name": None,
+    "proxy_ssl_server_name": None,
+    "proxy_ssl_trusted_certificate": "verify",
+    "proxy_ssl_verify": "verify",
+}
 ACCESS = frozenset({"allow", "deny"})
 PASSWORD = frozenset({"auth_basic", "auth_basic_user_file"})
 _ANSWERS = frozenset(
@@ -119,6 +128,8 @@ def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
         return _header_fault(directive)
     if name in DIRECTIVES:
         return "says what the location says already", _instead(DIRECTIVES[name])
+    if name in TLS and route.protocol == "https":
+        return "says what the location says already, or contradicts it", _instead(TLS[name])
     return _access_fault(directive, route) or _answer_fault(directive)
 
 

@@ -40,6 +40,6 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 def _hint(protocol: str) -> str:
     keep = "if its clients need this one, say so: `ignore: {port-privileged: reason}`"
-    if protocol == "http":
+    if protocol in ("http", "https"):
         return f"take a port from 1024 up, and let nginx route to it; {keep}"
     return f"{keep}; otherwise take a port from 1024 up"

@@ -26,7 +26,7 @@
     get link() {
       const route = this.routes.find(({ link }) => link);
       if (route) return route.link;
-      return this.direct ? `http://${this.machine}:${this.port}/` : null;
+      return this.direct ? `${this.protocol}://${this.machine}:${this.port}/` : null;
     }
     get named() { return [this.name, this.title, this.purpose].filter(Boolean).join(" ").toLowerCase(); }
     get words() {
@@ -59,7 +59,7 @@
   const linkCell = (row) => {
     const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.machine, row.port));
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.protocol, row.machine, row.port));
     return tableCell("route", "", ...parts);
   };
   const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },

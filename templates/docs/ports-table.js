@@ -89,7 +89,7 @@
   const linkParts = (row) => {
     const parts = routeParts(row.routes);
     // The route's host name is not known, but the port's is.
-    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.machine, row.port));
+    if (row.direct && !row.routes.some(({ link }) => link)) parts.push(linkByPort(row.protocol, row.machine, row.port));
     return parts;
   };
   // `beside`: the row above is another port of the same service.

@@ -55,7 +55,7 @@
     // Where a browser finds it: by a route, or by its port where that is open to others than the host.
     get link() {
       const route = this.routes.find(({ link }) => link);
-      return route ? route.link : (this.direct ? `http://${this.machine}:${this.port}/` : null);
+      return route ? route.link : (this.direct ? `${this.protocol}://${this.machine}:${this.port}/` : null);
     }
     get named() {
       const { service } = this;

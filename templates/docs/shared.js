@@ -82,7 +82,7 @@
   // A link with its path or name; on paper `base` is printed before it, so that it is the whole address there.
   const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
   // A link by a port breaks before the port.
-  const linkByPort = (name, port) => linkTo(`http://${name}:${port}/`, "http://", name, make("wbr"), `:${port}`);
+  const linkByPort = (scheme, name, port) => linkTo(`${scheme}://${name}:${port}/`, `${scheme}://`, name, make("wbr"), `:${port}`);
   // The routes of a row, each with who may come by it.
   const routeParts = (routes) => routes.flatMap(({ name, path, host, access, base, open, link }) => {
     const text = breakable(name);

@@ -118,10 +118,10 @@ def direct_name(host: Host) -> str:
 
 
 def is_direct(service: Service, port: PlannedPort) -> bool:
-    """Whether a visitor's browser may open this port itself: it speaks http, and is not only for
-    the host."""
+    """Whether a visitor's browser may open this port itself: it speaks http or https, and is not
+    only for the host."""
     visited = port.reach.kind in ("sources", "policy", "unguarded")
-    return visited and service.status == "active" and port.protocol == "http" and not port.last
+    return visited and service.status == "active" and port.in_browser
 
 
 def known_service(service: Service, bases: Mapping[str, str]) -> Known:

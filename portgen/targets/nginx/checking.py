@@ -20,6 +20,9 @@ _TEMPORARY = (
     "scgi_temp_path",
 )
 _CERTIFICATES = ("ssl_certificate", "ssl_certificate_key")
+# A CA by which a backend's certificate is checked, and what asks for one.
+_BACKEND_CA = ("proxy_ssl_trusted_certificate", "proxy_ssl_verify")
+_OPENED = (*_CERTIFICATES, "proxy_ssl_trusted_certificate")
 _TLS_FILE = r"(proxy_)?ssl_(.*_)?(certificate|key|dhparam|crl|file)"
 # Options of `listen` that a unix socket has no use for.
 _SOCKET_OPTIONS = (
@@ -126,7 +129,7 @@ def _unreadable(text: str, machine: Machine) -> list[str]:
     """The certificates and keys that this machine lacks, or keeps from whoever runs this."""
     found = []
     for directive in directives.read(text):
-        if directive.words[0] not in _CERTIFICATES or len(directive.words) == 1:
+        if directive.words[0] not in _OPENED or len(directive.words) == 1:
             continue
         file = _absolute(directive.words[1])
         if file.startswith("/") and not machine.readable(file):
@@ -156,6 +159,8 @@ def _moved(words: list[str], machine: Machine, without_certificates: bool) -> st
     if name in _CERTIFICATES and arguments and without_certificates:
         # A name with a variable in it is opened at each handshake only, so never by the test.
         return _written(name, "$ssl_server_name")
+    if name in _BACKEND_CA and arguments and without_certificates:
+        return ""  # the test would open it
     if name in _PLACED and arguments:
         placed = _PLACED[name](arguments)
     elif name.endswith("_cache_path") and arguments:

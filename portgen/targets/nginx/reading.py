@@ -54,6 +54,8 @@ proxy_ignore_client_abort on;
 proxy_connect_timeout 2s;
 proxy_next_upstream_timeout 1s;
 """.strip().split("\n")
+# What it says besides where the service speaks TLS.
+TLS = ("proxy_ssl_server_name on;", "proxy_ssl_protocols TLSv1.2 TLSv1.3;")
 _NAMED = "$portgen_named"  # the map whose keys are the servers' names once more
 CHALLENGES = "/.well-known/acme-challenge/"
 _REDIRECTS = ("301", "302", "303", "307", "308")
@@ -238,6 +240,8 @@ def _own(route: Route) -> tuple[str, ...]:
         f'proxy_set_header X-Forwarded-Prefix "{prefix}";',
         f"proxy_send_timeout {route.timeout}s;",
     }
+    if route.protocol == "https":
+        common.update(TLS)
     found = []
     for directive in route.directives:
         if directive in common:

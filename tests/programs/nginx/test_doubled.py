@@ -3,6 +3,7 @@ location says."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,15 +28,27 @@ projects:
           auth_file: /nowhere
           max_body: 1m
           extra: ['{extra}']
+      safe:
+        port: {port}
+        via: process
+        protocol: https
+        route: {{path: /safe/, verify: {ca}, extra: ['{safe}']}}
       open: {{port: {port}, via: process, route: {{path: /open/, extra: ['{opened}']}}}}
 """
 
 
-def files(listen: int, port: int, extra: str = "", opened: str = "") -> dict[str, str]:
+def files(
+    listen: int, port: int, extra: str = "", opened: str = "", safe: str = ""
+) -> dict[str, str]:
     """Rendered though lint refuses it."""
     return rendered(
         INVENTORY.format(
-            listen=listen, port=port, extra=extra or "gzip off;", opened=opened or "gzip off;"
+            listen=listen,
+            port=port,
+            extra=extra or "gzip off;",
+            opened=opened or "gzip off;",
+            safe=safe or "gzip off;",
+            ca=ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt",
         )
     )
 
@@ -46,10 +59,12 @@ def test_the_rule_knows_each_directive_and_each_header_of_the_location() -> None
     known = {
         "proxy_set_header",
         *directive_doubled.DIRECTIVES,
+        *directive_doubled.TLS,
         *directive_doubled.ACCESS,
         *directive_doubled.PASSWORD,
     }
-    apart = {"absolute_redirect", "return"}  # of the other location, which redirects
+    # Those of the other location, which redirects; and one that nginx takes twice.
+    apart = {"absolute_redirect", "return", "proxy_ssl_protocols"}
     assert {directive.words[0] for directive in found} - {"gzip"} - apart == known
     sent = {words[1].lower() for words, *_ in found if words[0] == "proxy_set_header" and words[2]}
     # Empty where nothing is stripped, and then not sent at all; it is ours all the same.
@@ -65,6 +80,19 @@ def test_nginx_refuses_a_second_one(need: Callable[[str], str], tmp_path: Path, 
         text[one.start : one.end] for one in directives.read(text) if one.words[0] == name
     )
     said = Nginx(need("nginx"), tmp_path, files(*free_ports(2), extra=written)).test()
+    assert said.returncode != 0
+    assert f'"{name}" directive is duplicate' in said.stderr
+
+
+@pytest.mark.parametrize("name", sorted(directive_doubled.TLS))
+def test_nginx_refuses_a_second_one_about_tls(
+    need: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    text = files(*free_ports(2))["snippets/portgen-locations.conf"]
+    written = next(
+        text[one.start : one.end] for one in directives.read(text) if one.words[0] == name
+    )
+    said = Nginx(need("nginx"), tmp_path, files(*free_ports(2), safe=written)).test()
     assert said.returncode != 0
     assert f'"{name}" directive is duplicate' in said.stderr
 

@@ -1,0 +1,108 @@
+"""Backends of other kinds: those that speak TLS themselves, with the certificate that is expected and with
+another one."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.limit import HANGS
+from tests.programs.nginx.serving import (
+    Answer,
+    Application,
+    Nginx,
+    Visitor,
+    free_ports,
+    rendered,
+    request,
+)
+
+INVENTORY = """
+version: 1
+hosts: {{box: {{nginx: {{server_name: box.example, listen: {listen}}}}}}}
+projects:
+  wall:
+    defaults: {{via: process, protocol: https}}
+    services:
+      unseen: {{port: {port}, route: /unseen/}}
+      good: {{port: {port}, compose_service: Web.1, route: {{path: /good/, verify: {ca}}}}}
+      stranger: {{port: {port}, compose_service: Web.1, route: {{path: /stranger/, verify: {other}}}}}
+      misnamed: {{port: {port}, route: {{path: /misnamed/, verify: {ca}}}}}
+"""
+
+
+class TlsApplication(Application):
+    """An application that speaks TLS 1.3 alone, and remembers the names that it was asked for."""
+
+    def __init__(self, name: str, port: int, certificate: Path, key: Path) -> None:
+        self.names: list[str | None] = []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.load_cert_chain(certificate, key)
+        self.context.sni_callback = lambda _socket, asked, _context: self.names.append(asked)
+        super().__init__(name, port)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            super()._serve(self.context.wrap_socket(connection, server_side=True))
+
+
+def signed(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate that is its own CA, and its key."""
+    openssl = shutil.which("openssl")
+    assert openssl is not None
+    made, key = folder / f"{name}.crt", folder / f"{name}.key"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    options += ["-addext", "subjectAltName=DNS:Web.1", "-out", str(made), "-keyout", str(key)]
+    subprocess.run([openssl, "req", *options], check=True, capture_output=True, timeout=HANGS)
+    return made, key
+
+
+@pytest.fixture(scope="module")
+def served(
+    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, TlsApplication]]:
+    """nginx's port, and the one application behind all the services."""
+    folder = tmp_path_factory.mktemp("backends")
+    certificate, key = signed(folder, "own")
+    other, _ = signed(folder, "other")
+    listen, port = free_ports(2)
+    files = rendered(INVENTORY.format(listen=listen, port=port, ca=certificate, other=other))
+    application = TlsApplication("web", port, certificate, key)
+    try:
+        with Nginx(need("nginx"), folder, files):
+            yield listen, application
+    finally:
+        application.stop()
+
+
+def ask(listen: int, path: str) -> Answer:
+    return Visitor(listen, request(path)).answer()
+
+
+@pytest.mark.parametrize(("path", "name"), [("/unseen/", "unseen"), ("/good/", "Web.1")])
+def test_a_service_that_speaks_tls_is_reached_by_its_compose_name(
+    served: tuple[int, TlsApplication], path: str, name: str
+) -> None:
+    listen, application = served
+    answer = ask(listen, f"{path}x")
+    assert (answer.status, answer.heard["path"]) == (200, "/x")
+    assert name in application.names
+
+
+@pytest.mark.parametrize("path", ["/stranger/", "/misnamed/"])
+def test_a_certificate_of_another_ca_or_name_gets_no_request(
+    served: tuple[int, TlsApplication], path: str
+) -> None:
+    listen, application = served
+    while application.arrived.acquire(blocking=False):
+        pass
+    assert ask(listen, path).status == 502
+    assert not application.arrived.acquire(blocking=False)
