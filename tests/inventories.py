@@ -143,6 +143,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
             entry["ports"].append(draw(_span(next(spans[project]), entry["via"])))
         inventory["projects"][project]["services"][service] = entry
     _without_what_no_guard_covers(inventory)
+    _share_containers(draw, inventory)
     _use_each_other(draw, inventory)
     return inventory
 
@@ -159,6 +160,20 @@ def _without_what_no_guard_covers(inventory: dict[str, Any]) -> None:
             project["network"].pop("subnet6", None)
 
 
+def _share_containers(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
+    """Some services of a project are in one container. A service on the host's network can't be in one
+    that has an address."""
+    for project in inventory["projects"].values():
+        mapped = {}
+        for name, service in project["services"].items():
+            if service["via"] in ("socat", "docker") and "to" not in service:
+                mapped[name] = service
+        for name, service in mapped.items():
+            if draw(st.booleans()):
+                names = ["Box_1", next(iter(mapped)), name]
+                service["compose_service"] = draw(st.sampled_from(names))
+
+
 def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
     """Some services call others, of their own host and of the other one."""
     called = {}
@@ -171,7 +186,10 @@ def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
             others = [other for other in sorted(called) if other != name]
             if others and draw(st.booleans()):
                 used = draw(st.lists(st.sampled_from(others), max_size=3, unique=True))
-                service["env"] = draw(st.booleans())
+                if (
+                    "compose_service" not in service
+                ):  # a shared container has its leader's variables
+                    service["env"] = draw(st.booleans())
                 service["uses"] = [_seen_from(project["host"], called, other) for other in used]
 
 

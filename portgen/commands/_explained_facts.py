@@ -75,6 +75,9 @@ def of_service(asked: Asked, service: Service) -> Facts:
     for port in service.ports:
         yield name, _behind(service, port)
         name = ""
+    if service.in_one_container:
+        others = listed(service.shares_container_with, MOST_CALLERS)
+        yield "container", f"{service.compose_service}, shared with {others}"
     said: set[str] = set()
     for way in why.of_service(asked.plan, service):
         if way.route is not None:

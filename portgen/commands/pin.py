@@ -46,7 +46,8 @@ def _counted(planned: Plan) -> list[Service]:
     """All whose address follows from a port. A retired service has no container."""
     found = []
     for service in planned.services:
-        if service.documented_address is not None and not service.address_is_pinned:
+        has_own = service.documented_address is not None and service.leads
+        if has_own and not service.address_is_pinned:
             found.append(service)
     return found
 
@@ -62,6 +63,10 @@ def _named(planned: Plan, names: tuple[str, ...]) -> list[Service]:
             raise PortgenError(
                 f"{name} has no container with a fixed address", Exit.USAGE, hint=hint
             )
-        if not service.address_is_pinned:
+        if (
+            not service.leads
+        ):  # the address of a container is written once, where it is counted from
+            service = find_service(planned, f"{service.project}/{service.in_one_container[0]}")
+        if not service.address_is_pinned and service not in found:
             found.append(service)
     return found

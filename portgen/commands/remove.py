@@ -52,7 +52,7 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:
 
 def _container_left(planned: Plan, service: Service) -> Iterator[str]:
     """How to end the container that is left in the team's own compose file, which portgen never changes."""
-    if service.status != "active" or not service.in_container:
+    if service.status != "active" or not service.in_container or service.shares_container_with:
         return
     for project in planned.projects:
         if project.name == service.project:

@@ -264,7 +264,7 @@ def _port_whose_address_is_left(owner: Project, places: Places, new: Service) ->
     on. None where addresses that people chose lead in a circle: the rules say which two collide."""
     holders = {}
     for service in owner.services:
-        if service.address is not None and service is not new:
+        if service.address is not None and service is not new and service.leads:
             holders[service.address] = service
     port, address = new.ports[0].port, new.address
     seen = {address}
@@ -311,7 +311,7 @@ def _moved(
     whole: model.Inventory, service: Service, index: int, port: int
 ) -> tuple[model.Service, dict[str, Any]]:
     """The service as it will be written, and the fields that say so. What would follow the port is
-    found by planning it."""
+    found by planning it, with those that share its container."""
     written = _written(whole, service)
     moved = _with_port(written, index, port)
     planned = _replanned(whole, service, moved)
@@ -356,8 +356,14 @@ def _with_container_port(written: model.Service, index: int, port: int | None) -
 
 
 def _replanned(whole: model.Inventory, service: Service, written: model.Service) -> Service:
-    alone = _with_services_of(whole, service.project, {service.name: written})
-    return next(planner.make(alone).services)
+    kept = {}
+    for name, entry in whole.projects[service.project].services.items():
+        if name == service.name:
+            kept[name] = written
+        elif name in service.in_one_container:
+            kept[name] = entry
+    planned = planner.make(_with_services_of(whole, service.project, kept))
+    return next(one for one in planned.services if one.name == service.name)
 
 
 def _shares_address(whole: model.Inventory, service: Service) -> bool:
@@ -366,6 +372,8 @@ def _shares_address(whole: model.Inventory, service: Service) -> bool:
     services = whole.projects[service.project].services
     for other in planner.make(_with_services_of(whole, service.project, services)).services:
         if other.name == service.name or other.status == "retired":
+            continue
+        if other.name in service.in_one_container:
             continue
         if other.address == service.address:
             return True

@@ -93,7 +93,9 @@ _SERVICE = {
         "its container",
     ),
     "compose_service": Field(
-        "Its name in the compose file, if that differs.", "the service's name"
+        "Its name in the compose file, if that differs. Services of one project with the same one share a "
+        "container, and its address.",
+        "the service's name",
     ),
     "timeout": Field(
         "How long a reply or an idle connection may take, and how long a udp peer may be silent at a "

@@ -23,8 +23,9 @@ class Variable(NamedTuple):
 
 
 def of_container(service: Service) -> list[Variable]:
-    """What its container gets: `PORT`, on which its own program listens, and those that it uses."""
-    if not service.env or not service.in_container:
+    """What its container gets: `PORT`, on which its own program listens, and those that it uses. A
+    container of several services gets the variables of the one that leads."""
+    if not service.env or not service.in_container or not service.leads:
         return []
     found = []
     for port, suffix in _with_suffixes(service.ports):

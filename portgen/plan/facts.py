@@ -64,7 +64,8 @@ class Route(Struct, frozen=True):
 
 
 class Container(Struct, frozen=True):
-    """What the override says of a container. `settings`: what a template of the team's own adds."""
+    """What the override says of a container, as far as it is about one service: `published` are its own
+    ports. `settings`: what a template of the team's own adds."""
 
     file: str
     service: str
@@ -74,6 +75,20 @@ class Container(Struct, frozen=True):
     published: tuple[str, ...]
     settings: str = ""
     environment: dict[str, str] = {}
+    services: tuple[
+        str, ...
+    ] = ()  # of a container of several: who is in it, the one that leads first
+
+    def shared_with(self, name: str) -> tuple[str, ...]:
+        """The other services that are in it."""
+        return tuple(other for other in self.services if other != name)
+
+
+class Published(Struct, frozen=True):
+    """A port that docker publishes, in compose's short form. Of a container of several services, the
+    place in the file says whose it is."""
+
+    mapping: str
 
 
 class Variables(Struct, frozen=True):
@@ -151,7 +166,18 @@ class Nginx(Struct, frozen=True):
     openings: dict[Endpoint, tuple[str, ...]] = {}
 
 
-Fact = Unit | Upstream | Location | Container | Network | Opening | Guard | Nginx | Variables
+Fact = (
+    Unit
+    | Upstream
+    | Location
+    | Container
+    | Published
+    | Network
+    | Opening
+    | Guard
+    | Nginx
+    | Variables
+)
 
 
 # --- what is so of a service, and of everything ---------------------------------------------------

@@ -30,7 +30,7 @@ from portgen.plan.facts import (
 )
 from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
-from portgen.plan.types import NGINX, Forwarder, Host, Plan, Pool, Project, Server
+from portgen.plan.types import NGINX, Forwarder, Host, Part, Plan, Pool, Project, Server
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Network as PlannedNetwork
@@ -47,7 +47,16 @@ def differing(before: Plan, after: Plan) -> set[Key]:
         for project in plan.projects:
             if there.get(project.name) != (project.network, project.host):
                 keys.update(Key(service.host, service.name) for service in project.services)
-    return keys
+    return keys | _in_their_containers(keys, old) | _in_their_containers(keys, new)
+
+
+def _in_their_containers(keys: set[Key], services: dict[Key, PlannedService]) -> set[Key]:
+    """What is in one container with them: what changes of it, changes for all."""
+    found = set()
+    for key in keys & services.keys():
+        for name in services[key].in_one_container:
+            found.add(Key(key.host, name))
+    return found
 
 
 def _by_key(plan: Plan) -> dict[Key, PlannedService]:
@@ -113,10 +122,11 @@ class _Parts:
 
     def __init__(self, host: Host) -> None:
         self.guards = {guard.service: guard for guard in host.guards}
-        self.containers: dict[str, tuple[str, PlannedContainer]] = {}
+        self.containers: dict[str, tuple[str, PlannedContainer, Part]] = {}
         for override in host.overrides:
             for container in override.containers:
-                self.containers[container.service] = (override.file, container)
+                for part in container.parts:
+                    self.containers[part.service] = (override.file, container, part)
         self.variables: dict[str, dict[str, str]] = {}
         for file in host.env_files:
             for program in file.programs:
@@ -173,19 +183,24 @@ def _described(service: PlannedService) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _container(file: str, container: PlannedContainer) -> Container:
+def _container(file: str, container: PlannedContainer, part: Part) -> Container:
     address = None
     if container.address is not None:
         address = str(container.address)
-    return Container(
+    found = Container(
         file,
         container.compose_service,
         container.host_network,
         container.network,
         address,
-        container.published,
-        environment=dict(container.environment),
+        part.published,
     )
+    if len(container.parts) > 1:
+        services = tuple(one.service for one in container.parts)
+        found = structs.replace(found, services=services)
+    if part.service != container.service:
+        return found
+    return structs.replace(found, environment=dict(container.environment))
 
 
 def _network(file: str, network: PlannedNetwork, pool: Pool) -> Network:

@@ -29,6 +29,7 @@ from portgen.plan.types import (
     Host,
     Opening,
     Override,
+    Part,
     Plan,
     Program,
     Project,
@@ -190,14 +191,19 @@ def _guards(project: Project) -> Iterator[Guard]:
     subnet = None
     if project.network is not None and project.network.pool is not None:
         subnet = project.network.pool.subnet
-    for service in project.services:
+    closed = set()  # the addresses of containers, each once: several services may be in one
+    for service in sorted(project.services, key=lambda service: not service.leads):
         if service.status != "active":
             continue
         guarded = tuple(port for port in service.ports if port.needs_guard)
         if not guarded:
             continue
-        if service.address is not None or any(port.passes_ufw for port in guarded):
-            yield Guard(service.name, guarded, service.address, subnet, service.key_path)
+        address = service.address
+        if service.in_one_container and address in closed:
+            address = None
+        if address is not None or any(port.passes_ufw for port in guarded):
+            closed.add(address)
+            yield Guard(service.name, guarded, address, subnet, service.key_path)
 
 
 def _env_files(projects: list[Project]) -> Iterator[EnvFile]:
@@ -216,12 +222,17 @@ def _override(project: Project) -> Override | None:
     """The project's compose override; None where compose runs nothing of it."""
     containers = []
     network = None
-    for service in sorted(project.services, key=lambda service: service.name):
-        if service.status == "active" and service.in_container:
-            container = _container(service)
-            containers.append(container)
-            if container.network is not None:
-                network = project.network
+    inside = [service for service in project.services if service.in_container]
+    active = {service.name: service for service in inside if service.status == "active"}
+    for name in sorted(active):
+        service = active[name]
+        if not service.leads:
+            continue
+        others = [active[other] for other in service.shares_container_with if other in active]
+        container = _container(service, others)
+        containers.append(container)
+        if container.network is not None:
+            network = project.network
     if not containers:
         return None
     return Override(
@@ -245,11 +256,8 @@ def _mapping(port: PlannedPort, address: str) -> str:
     return mapping
 
 
-def _container(service: Service) -> Container:
-    published = []
-    if service.via == "docker":
-        for port in service.ports:
-            published += [_mapping(port, address) for address in port.published_at]
+def _container(service: Service, others: list[Service]) -> Container:
+    """A container; `others` are in it besides the service that leads."""
     return Container(
         service=service.name,
         title=service.title,
@@ -258,6 +266,14 @@ def _container(service: Service) -> Container:
         network=service.network if service.has_mapping else None,
         address=service.address,
         environment=tuple(environment.unique(environment.of_container(service)).items()),
-        published=tuple(published),
+        parts=tuple(map(_part, (service, *others))),
         key_path=service.key_path,
     )
+
+
+def _part(service: Service) -> Part:
+    published = []
+    if service.via == "docker":
+        for port in service.ports:
+            published += [_mapping(port, address) for address in port.published_at]
+    return Part(service.name, service.title, tuple(published), service.key_path)

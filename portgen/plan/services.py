@@ -8,12 +8,14 @@ what another project has; contradictions are planned as written.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
+from portgen.plan import containers
 from portgen.plan.access import Accesses
 from portgen.plan.networks import Joined, host_of
 from portgen.plan.ports import PlannedPort
@@ -40,6 +42,7 @@ def project_of(
     """Plan a project; `joined` is its network, `sources` are those of the host that it is on."""
     path = key_paths.project(name)
     planning = _Services(name, project, host_of(inventory, project), joined, sources)
+    planning.share_containers(project.services)
     services = [planning.plan(each, service) for each, service in project.services.items()]
     groups = [
         Group(group.name, group.ports, group.purpose, (*path, "groups", index))
@@ -88,15 +91,35 @@ class _Services:
         self.routing = Routing(project.defaults.route, sources)
         self.usual_via: model.Via = "process" if joined.network is None else "socat"
         self.ports = ServicePorts(name, project.defaults, sources.addresses, Accesses(sources))
+        self.shared: dict[str, containers.Shared] = {}
+
+    def share_containers(self, services: Mapping[str, model.Service]) -> None:
+        """Find the services that are in one container."""
+        wanted = containers.in_several(services.items())
+        members = []
+        for name, service in services.items():
+            compose_service = service.compose_service or name
+            if compose_service not in wanted:
+                continue
+            path = key_paths.service(self.name, name)
+            via = self._via(service)
+            ports = self.ports.bare(service, via, path)
+            if via == "process" or service.to is not None or not ports:
+                continue
+            status, _ = self._status(service, path)
+            pin = service.address.address if service.address is not None else None
+            members.append(containers.Member(name, compose_service, status, ports[0].port, pin))
+        self.shared = containers.shared(self.name, members)
 
     def plan(self, name: str, service: model.Service) -> Service:
         path = key_paths.service(self.name, name)
         title = service.title or name
         status, status_path = self._status(service, path)
-        via: model.Via = service.via or self.defaults.via or self.usual_via
+        via = self._via(service)
         allow, allow_path = self.ports.written_allow(service, path)
         bare = self.ports.bare(service, via, path)
-        address = self._address(service, via, bare)
+        shared = self.shared.get(name)
+        address = self._address(service, via, bare, shared)
         ports = self.ports.plan(bare, service, via, status, path, is_fixed=address is not None)
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
@@ -126,7 +149,8 @@ class _Services:
             allow=allow,
             allow_path=allow_path,
             address=address,
-            address_is_pinned=service.address is not None,
+            address_is_pinned=_is_pinned(service, shared),
+            address_path=_address_path(service, path, shared),
             to=service.to,
             network=self.network_name,
             units=units,
@@ -135,6 +159,7 @@ class _Services:
             timeout=timeout,
             udp_timeout=written_timeout or UDP_TIMEOUT,
             compose_service=container,
+            in_one_container=shared.services if shared is not None else (),
             uses=uses,
             uses_path=uses_path,
             calls=(),  # `calling` finds them when all services are known
@@ -157,6 +182,9 @@ class _Services:
             return status, (*path, "status")
         return status, (*self.defaults_path, "status")
 
+    def _via(self, service: model.Service) -> model.Via:
+        return service.via or self.defaults.via or self.usual_via
+
     def _via_path(self, service: model.Service, path: KeyPath) -> KeyPath:
         if service.via:
             return (*path, "via")
@@ -173,16 +201,38 @@ class _Services:
     # --- addresses --------------------------------------------------------------------------------
 
     def _address(
-        self, service: model.Service, via: model.Via, ports: tuple[BarePort, ...]
+        self,
+        service: model.Service,
+        via: model.Via,
+        ports: tuple[BarePort, ...],
+        shared: containers.Shared | None,
     ) -> Address4 | None:
         """The container's fixed address. It follows from the service's own port alone, so
-        neighbours never move it."""
+        neighbours never move it; in a container of several, from the port of the one that leads."""
         has_container = has_mapping(via) and service.to is None
         if self.places is None or not has_container or not ports:
             return None
         if service.address is not None:
             return service.address.address
+        if shared is not None:
+            return shared.pin or self.places.address(shared.port)
         return self.places.address(ports[0].port)
+
+
+def _is_pinned(service: model.Service, shared: containers.Shared | None) -> bool:
+    if shared is not None:
+        return shared.pin is not None
+    return service.address is not None
+
+
+def _address_path(
+    service: model.Service, path: KeyPath, shared: containers.Shared | None
+) -> KeyPath:
+    """Where its address comes from: its `address:`, that of a service in the same container, or the
+    service from whose port it is counted."""
+    if service.address is not None:
+        return (*path, "address")
+    return path if shared is None else shared.address_path
 
 
 def _seconds(duration: values.Duration | UnsetType | None) -> int | None:

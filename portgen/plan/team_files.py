@@ -258,7 +258,9 @@ class _Published(NamedTuple):
 
 def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
     ours = {container.compose_service for container in override.containers}
-    names = {service.compose_service: service.name for service in _services(host, override)}
+    names: dict[str, set[str]] = {}
+    for one in _services(host, override):
+        names.setdefault(one.compose_service, {one.compose_service}).add(one.name)
     for service, entry in team.services.items():
         if service in ours or not isinstance(entry.get("ports"), list):
             continue
@@ -270,7 +272,7 @@ def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[
             if "extends" in entry:  # the port may be that of a service in another file
                 keys = ("services", service)
             for holder in host.bindings:
-                if holder.holder in (service, names.get(service)):
+                if holder.holder in names.get(service, {service}):
                     continue
                 if not _collide(published, holder):
                     continue

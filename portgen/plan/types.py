@@ -53,8 +53,10 @@ class Service(Struct, frozen=True):
     allow: tuple[str, ...]  # as written for all its ports; each port has its own
     allow_path: KeyPath
     address: Address4 | None
-    # Whether its entry has an `address:`; otherwise its address follows from the primary port.
+    # Whether its entry, or another's of the same container, has an `address:`; otherwise its address
+    # follows from the primary port.
     address_is_pinned: bool
+    address_path: KeyPath  # where its address comes from: an `address:`, or a service
     to: Destination | None  # where its forwarder leads, if not to a container
     network: str | None
     units: tuple[str, ...]  # the systemd unit of each of `ports`; empty where nothing forwards
@@ -63,6 +65,9 @@ class Service(Struct, frozen=True):
     timeout: int  # seconds
     udp_timeout: int  # seconds, of its udp ports
     compose_service: str
+    in_one_container: tuple[
+        str, ...
+    ]  # names of services, the leader's first; empty where it is alone
     uses: tuple[str, ...]  # as written
     uses_path: KeyPath
     calls: tuple[Call, ...]  # what of that is found; none of a retired service
@@ -103,9 +108,14 @@ class Service(Struct, frozen=True):
         return port.port if self.via == "host" else port.container_port
 
     @property
-    def address_path(self) -> KeyPath:
-        """Where its address comes from: its `address:`, or the service itself."""
-        return (*self.key_path, "address") if self.address_is_pinned else self.key_path
+    def leads(self) -> bool:
+        """Whether its container is named by it: it is alone there, or the first of several."""
+        return self.in_one_container[:1] in ((), (self.name,))
+
+    @property
+    def shares_container_with(self) -> tuple[str, ...]:
+        """The other services of its container."""
+        return tuple(name for name in self.in_one_container if name != self.name)
 
     @property
     def in_container(self) -> bool:
@@ -245,8 +255,18 @@ class Guard(Struct, frozen=True):
     key_path: KeyPath
 
 
+class Part(Struct, frozen=True):
+    """What one service has of a container."""
+
+    service: str
+    title: str
+    published: tuple[str, ...]  # compose's short form, ip:port:container_port[/udp]
+    key_path: KeyPath
+
+
 class Container(Struct, frozen=True):
-    """What the compose override says of one service."""
+    """What the compose override says of one container: mostly one service's. Of several, `service` is
+    the one that leads."""
 
     service: str
     title: str
@@ -255,8 +275,13 @@ class Container(Struct, frozen=True):
     network: str | None  # the one that it joins; None where that is the team's file's business
     address: Address4 | None
     environment: tuple[tuple[str, str], ...]  # variables, by name in the order of the file
-    published: tuple[str, ...]  # compose's short form, ip:port:container_port[/udp]
+    parts: tuple[Part, ...]  # of each of its services, the leader first
     key_path: KeyPath
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The ports of all its services, in compose's short form."""
+        return tuple(mapping for part in self.parts for mapping in part.published)
 
 
 class Program(Struct, frozen=True):

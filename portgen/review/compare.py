@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import structs
+
 from portgen.files.diff import SUMS, Change
 from portgen.plan import of_plan
 from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
@@ -179,6 +181,7 @@ def _services(
     pairs: Iterable[Pair], rules: Rules, before: Facts, after: Facts
 ) -> Iterator[Changed]:
     partners = match.swaps(pairs)
+    inside = _by_container(after)
     compared = 0
     for pair in pairs:
         if not pair.differs:
@@ -196,7 +199,7 @@ def _services(
             pair.key,
             pair.was,
             pair.title,
-            pair.before,
+            _with_heirs(pair, inside),
             pair.after,
             pair.moves,
             partner,
@@ -204,6 +207,35 @@ def _services(
             tuple(found),
             _touched(pair, before, after),
         )
+
+
+_Containers = dict[tuple[str, str, str], list[str]]
+
+
+def _by_container(facts: Facts) -> _Containers:
+    """Who is in each container: by its host, its override and its name."""
+    found: _Containers = {}
+    for key, service in sorted(facts.services.items()):
+        container = service.container
+        if container is not None:
+            found.setdefault((key.host, container.file, container.service), []).append(key.name)
+    return found
+
+
+def _with_heirs(pair: Pair, inside: _Containers) -> Service | None:
+    """The service before. Where it leaves a container that goes on as others', they share it with it:
+    that container is not to be ended."""
+    service = pair.before
+    if service is None or service.container is None or pair.old is None:
+        return service
+    container = service.container
+    if pair.after is not None and pair.after.container is not None:
+        return service
+    heirs = inside.get((pair.old.host, container.file, container.service), [])
+    if not heirs:
+        return service
+    services = (pair.old.name, *heirs)
+    return structs.replace(service, container=structs.replace(container, services=services))
 
 
 def _touched(pair: Pair, before: Facts, after: Facts) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from portgen.plan.facts import (
     Network,
     Nginx,
     Opening,
+    Published,
     Service,
     Site,
     Unit,
@@ -67,6 +68,9 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
             continue
         old, new = _differing(path, change.before or "", change.after or "")
         names = {service for service, _ in old.services ^ new.services}
+        for group in (*old.together, *new.together):
+            if group & names:
+                names |= group
         if (old.others or new.others) and change.before is not None and change.after is not None:
             was, now = _of_no_service(path, change.before), _of_no_service(path, change.after)
             if was.networks != now.networks:
@@ -85,10 +89,11 @@ def _named_in(path: str, text: str) -> set[str]:
 
 class _Differing(NamedTuple):
     """What one side has and the other lacks: the services' blocks, and whether there are lines
-    of no service."""
+    of no service. `together`: services whose blocks are in one part, such as a container of several."""
 
     services: set[tuple[str, str]]
     others: bool
+    together: list[set[str]]
 
 
 def _differing(path: str, before: str, after: str) -> tuple[_Differing, _Differing]:
@@ -99,15 +104,20 @@ def _differing(path: str, before: str, after: str) -> tuple[_Differing, _Differi
 def _only_in(path: str, parts: list[str], elsewhere: set[str]) -> _Differing:
     services = set()
     others = False
+    together = []
     for part in parts:
         if part in elsewhere:
             continue
         marked = 0
+        names = set()
         for block in blocks(path, part):
+            names.add(block.service)
             services.add((block.service, block.text))
             marked += block.last - block.first + 1
+        if len(names) > 1:
+            together.append(names)
         others = others or part.count("\n") + 1 > marked
-    return _Differing(services, others)
+    return _Differing(services, others, together)
 
 
 class _OfNoService(NamedTuple):
@@ -210,7 +220,12 @@ class _Gathered:
                 continue
             if around is not None:
                 found = self.services[Key(host, around.service)]
-                found.facts.append((statement.name, statement.fact))
+                fact = statement.fact
+                if isinstance(fact, Container):
+                    others = list(marked[statement.path].inside(around))
+                    read.update((statement.path, block.first) for block in others)
+                    fact = self.add_parts(host, statement.name, fact, [around, *others])
+                found.facts.append((statement.name, fact))
             else:
                 self.add_of_no_service(host, statement.name, statement.fact)
         for path, there in marked.items():
@@ -218,6 +233,19 @@ class _Gathered:
                 if (path, block.first) not in read:
                     other = self.services[Key(host, block.service)].other
                     other[path] = other.get(path, "") + block.text
+
+    def add_parts(
+        self, host: str, name: str, container: Container, inside: list[Block]
+    ) -> Container:
+        """What each service has of a container, by their blocks in it: the first one's."""
+        if len(inside) == 1:
+            return container
+        services = tuple(block.service for block in inside)
+        container = structs.replace(container, services=services)
+        part = structs.replace(container, settings="", environment={})
+        for other in services[1:]:
+            self.services[Key(host, other)].facts.append((name, part))
+        return container
 
     def add_of_no_service(self, host: str, name: str, fact: Fact) -> None:
         if isinstance(fact, Nginx):
@@ -265,6 +293,19 @@ class _Marked:
 
     def block(self, line: int) -> Block | None:
         return self.by_line.get(line)
+
+    def inside(self, outer: Block) -> Iterator[Block]:
+        """The blocks that follow one without a blank line, and begin further to the right: those of the
+        other services of a container."""
+        last = outer.last
+        for block in self.blocks:
+            if block.first == last + 1 and _indent(block) > _indent(outer):
+                yield block
+                last = block.last
+
+
+def _indent(block: Block) -> int:
+    return len(block.text) - len(block.text.lstrip())
 
 
 # --- what targets say -----------------------------------------------------------------------------
@@ -355,17 +396,22 @@ def _service(found: _Found) -> Service:
     variables: dict[str, str] = {}
     routes: dict[str, Location] = {}
     upstreams: list[Upstream] = []
+    published: list[str] = []
     for name, fact in found.facts:
         if isinstance(fact, Unit):
             units[name] = fact
         elif isinstance(fact, Container):
-            container = fact
+            container = structs.replace(fact, published=())
+        elif isinstance(fact, Published):
+            published.append(fact.mapping)
         elif isinstance(fact, Variables):
             variables |= fact.values
         elif isinstance(fact, Location):
             routes.setdefault(name, fact)
         elif isinstance(fact, Upstream):
             upstreams.append(fact)
+    if container is not None:
+        container = structs.replace(container, published=tuple(published))
     if len(upstreams) == 1:
         # A location that does not say where it leads leads there.
         for name, location in routes.items():

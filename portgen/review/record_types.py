@@ -155,6 +155,8 @@ class Service(TypedDict):
     via: str
     address: str | None
     to: str | None  # where its forwarder leads in place of a container
+    compose_service: str | None
+    in_one_container: list[str]  # the services that share its container, with itself
     ports: list[PortOfService]
     allow: list[str] | None
     reach: str | None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
 from portgen.plan.facts import Container, Facts, Service
 from portgen.plan.ports import Endpoint
 
@@ -46,8 +48,29 @@ def holders(host: str, facts: Facts) -> dict[Holder, Holding]:
     found: dict[Holder, Holding] = {}
     for key, service in sorted(facts.services.items()):  # files are read in no order
         if key.host == host and service.status == "active":
-            found.update(_holders_of(key.name, service))
-    return found
+            for holder, holding in _holders_of(key.name, service):
+                known = found.get(holder)
+                found[holder] = holding if known is None else _together(known, holding)
+    return {holder: _by_itself(holding) for holder, holding in found.items()}
+
+
+def _together(one: Holding, other: Holding) -> Holding:
+    """What a container holds that is of several services."""
+    first, second = one.setup, other.setup
+    if not isinstance(first, Container) or not isinstance(second, Container):
+        return other
+    name = one.service
+    if other.service in first.services[:1]:
+        first, second, name = second, first, other.service
+    setup = structs.replace(first, published=(*first.published, *second.published))
+    return one._replace(service=name, setup=setup, holds=one.holds | other.holds)
+
+
+def _by_itself(holding: Holding) -> Holding:
+    """A container is set up in one way, whoever is in it."""
+    if not isinstance(holding.setup, Container):
+        return holding
+    return holding._replace(setup=structs.replace(holding.setup, services=()))
 
 
 def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from msgspec import structs
+
 from portgen.plan.facts import Container, Location, Route, Service, Site, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
@@ -378,7 +380,13 @@ def _container(changed: Changed) -> Iterator[str]:
         old = before.container
     if now is not None:
         new = now.container
-    if old is not None and new is None:
+    name = changed.key.name
+    if new is not None and new.services and (old is None or not old.services):
+        yield f"shares the container {new.service} with {listed(new.shared_with(name), MOST_CALLERS)}"
+    if old is not None and new is None and old.services:
+        others = listed(old.shared_with(changed.was.name if changed.was else name), MOST_CALLERS)
+        yield f"leaves the container {old.service} to {others}"
+    elif old is not None and new is None:
         # The override no longer names it, and compose goes on with what the team's own file says.
         yield (
             f"still has container {old.service} in the team's compose file: remove it there, "
@@ -387,7 +395,7 @@ def _container(changed: Changed) -> Iterator[str]:
     elif before is not None and old is None and new is not None:
         yield "adds its container to the compose override"
     elif before is not None and now is not None and old is not None and new is not None:
-        if old != new:
+        if structs.replace(old, services=new.services) != new:
             yield f"recreates the container ({', '.join(_container_reasons(old, new))})"
             return
         moved = next(iter(changed.moves), None)

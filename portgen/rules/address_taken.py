@@ -28,7 +28,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     unused = {project.name: free(project, plan.projects) for project in plan.projects}
     # Pinned addresses first: where a derived one meets a pinned one, the other is reported.
     for service in sorted(plan.services, key=_derived):
-        if service.address is None or service.status == "retired":
+        if service.address is None or service.status == "retired" or not service.leads:
             continue
         first = seen.setdefault((service.host, int(service.address)), service)
         if first is not service and not _is_one_port(first, service):

@@ -51,6 +51,12 @@ def check(plan: Plan) -> Iterator[Finding]:
                 first.key_path,
             )
     yield from _ports(plan)
+    yield from _containers(plan)
+
+
+def _containers(plan: Plan) -> Iterator[Finding]:
+    """Services of one project may share a container. Two projects' overrides for one compose file would
+    each be another container's, or one's with two addresses."""
     files = {}
     for project in plan.projects:
         files[project.name] = (project.host, project.base_file or project.name)
@@ -59,7 +65,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         if not service.in_container or service.status != "active":
             continue
         first = containers.setdefault((files[service.project], service.compose_service), service)
-        if first is not service:
+        if first.project != service.project:
             yield Finding(
                 service.key_path,
                 f"compose service {service.compose_service} is already used by {first.name} ({{line}})",

@@ -95,14 +95,17 @@ def without_others(path: str, text: str, names: Collection[str]) -> str:
 
 
 def _named(run: str, gap: str, names: Collection[str]) -> Iterator[str]:
+    """The parts of a run that have a block of one of those services: whole, since a block may be inside
+    another one's, as that of a service in another one's container is."""
     end = 0
     for mark in _MARK.finditer(run):
         if mark[1] in names and mark.start() >= end:
-            start = run.rfind("\n", 0, mark.start()) + 1
+            start = run.rfind(gap, 0, mark.start())
+            start = 0 if start == -1 else start + len(gap)
             end = run.find(gap, mark.end())
             if end == -1:
                 end = len(run)
-            yield run[start:end].rstrip("\n") + gap
+            yield run[start:end].strip("\n") + gap
 
 
 def _gap(path: str) -> str:

@@ -54,6 +54,7 @@
     fact("Project", titleOf(service));
     fact("Ports", service.rows.length > 1 ? service.rows.map(inward).join("\n") : "");
     fact("Via", service.ports.length ? service.via : "");
+    fact("Container", service.beside ? `shared with ${service.beside.join(", ")}` : "");
     const routes = service.rows.flatMap((row) => row.routes).filter(({ access }) => access);
     fact(routes.length > 1 ? "Routes" : "Route", routes.map(({ name, access }) => `${name} (${access})`).join("\n"));
     if (opened.direct && opened.link && !host.url) fact("Link", `by ${host.direct}, the host's name in the inventory: your network has to know it`);

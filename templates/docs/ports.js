@@ -1,6 +1,6 @@
   // --- what the page is about -----------------------------------------------------------------------------------------
   // The data's lines: the host, its projects, then its services by position. Everything is shown as text, never as markup.
-  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes", "to"];
+  const FIELDS = ["name", "project", "title", "purpose", "status", "via", "allow", "ports", "open", "address", "schedule", "assigned", "notes", "to", "beside"];
   const PORT_FIELDS = ["port", "inner", "protocol", "unit", "ways", "direct", "reach", "anyone", "bind", "called", "health", "clash", "last"];
   const [FREE, GROUP, HELD, PLANNED, RETIRED, RESERVED, CONFLICT] = [1, 2, 3, 4, 5, 6, 7];
   const KINDS = ["", "free", "group", "held", "planned", "retired", "reserved", "conflict"];

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from portgen import targets
-from portgen.plan.facts import Container, Guard, Location, Network, Nginx, Opening, Unit
+from portgen.plan.facts import Container, Guard, Location, Network, Nginx, Opening, Published, Unit
 from portgen.plan.ports import Endpoint
 
 
@@ -240,6 +240,7 @@ def test_a_compose_file_is_read_in_either_form() -> None:
         "web": Container("a.yml", "web", False, "front", "172.30.0.5", ports),
         "host": Container("a.yml", "host", True, None, None, (), '{"image": "a"}'),
         "front": Network("a.yml", "172.30.0.0/24"),
+        **{port: Published(port) for port in ports},
     }
 
 

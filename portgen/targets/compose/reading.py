@@ -1,8 +1,8 @@
 """What compose files say: where a container is found, what docker publishes of it, which networks
 there are.
 
-In: compose files below `compose/`. Out: a `Statement` a service, and one a network, by their
-names. Pure.
+In: compose files below `compose/`. Out: a `Statement` a service, one a network, by their names, and
+one a published port. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from portgen.formats import compose
 from portgen.formats.compose import Fault
 from portgen.inventory import reader
-from portgen.plan.facts import Container, Fact, Network
+from portgen.plan.facts import Container, Fact, Network, Published
 from portgen.plan.types import override_file
 from portgen.targets import Statement
 
@@ -59,10 +59,18 @@ class _File:
         for name, entry in _entries(content, "services"):
             stated = _container(file, name.replace("$$", "$"), entry)
             yield self.stated(place, ("services", name), stated.service, stated)
+            yield from self.parts(place, name, stated)
         for name, entry in _entries(content, "networks"):
             network = _network(file, entry)
             if network is not None:
                 yield self.stated(place, ("networks", name), name, network)
+
+    def parts(self, place: reader.Place, name: str, container: Container) -> Iterator[Statement]:
+        """Each of the ports that a container publishes, on its line: they may be several services'."""
+        for index, mapping in enumerate(container.published):
+            there = reader.descend(place, ("services", name, "ports", index))
+            line = self.above + 1 + self.text.count("\n", 0, there.start)
+            yield Statement(self.path, line, line, mapping, Published(mapping))
 
     def stated(
         self, place: reader.Place, keys: tuple[str, str], name: str, fact: Fact

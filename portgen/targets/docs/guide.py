@@ -305,6 +305,9 @@ def _listener(entry: Held) -> tuple[str, str, str]:
         ends = f"`{service.to}`"
     elif entry.by.address:
         ends = f"`{entry.by.address}:{inside}`"
+    if service.in_one_container:
+        names = map(code, service.shares_container_with)
+        ends += f", in one container with {', '.join(names)}"
     listens = ", ".join(f"`{_numbers_at(address, numbers)}`" for address in addresses)
     return listens, holder, ends
 

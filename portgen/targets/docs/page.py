@@ -117,9 +117,11 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
         if port.last:
             values += (port.last,)
         ports.append(values)
-    last: tuple[str, ...] = ()
+    last: tuple[Any, ...] = ()
     if service.documented_to is not None:
         last = (str(service.documented_to),)
+    elif service.in_one_container:
+        last = (None, service.shares_container_with)
     return (
         service.name,
         service.project,

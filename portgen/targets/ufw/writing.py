@@ -56,7 +56,7 @@ def holders(host: Host) -> Iterator[Holder]:
         held = []
         if service.via == "docker":
             held += [str(port.endpoint) for port in service.ports if port.passes_ufw]
-        if service.address is not None:
+        if service.address is not None and service.leads:
             held.append(str(service.address))
         for what in held:
             yield Holder(what, service.project, service.compose_service, service.name)
