@@ -370,6 +370,8 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
                 )
             ),
         }
+        if own["strip"]:
+            own["rewrite"] = draw(st.booleans())
         if service.get("protocol") == "https" and draw(st.booleans()):
             own["verify"] = draw(_texts(hostile=False).map(lambda text: f"/etc/ssl/{text}"))
         choices: list[list[Any]] = [

@@ -496,6 +496,8 @@ def _check_location(route: Route, inside: list[Block]) -> None:
     ]
     is_tls = route.port.protocol == "https"
     assert bool(values(inside, "proxy_ssl_name")) == is_tls
+    cookies = [["/", route.path]] if route.rewrite else []
+    assert values(inside, "proxy_cookie_path") == cookies
     checked = is_tls and route.verify is not None
     assert values(inside, "proxy_ssl_verify") == ([["on"]] if checked else [])
     headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)

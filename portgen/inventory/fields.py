@@ -324,6 +324,11 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`X-Forwarded-Prefix: /prefix`. `false`: it sees the whole path, and no such header.",
             "`true`",
         ),
+        "rewrite": Field(
+            "`true`: for an application that ignores its prefix, nginx puts it before the paths of "
+            "its redirects and cookies. Links in its pages stay as they are.",
+            "`false`",
+        ),
         "verify": Field(
             "With `protocol: https`: the path of the CA's certificate by which nginx checks the "
             "service's own; its name must be the service's in compose.",

@@ -128,6 +128,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     path: RoutePath | UnsetType = UNSET
     host: SiteName | UnsetType = UNSET
     strip: bool = True
+    rewrite: bool = False
     verify: bool | FilePath = False
     allow: list[Allowed] = []
     auth_file: FilePath | None = None

@@ -59,6 +59,7 @@ class Route(Struct, frozen=True):
     timeout: int
     directives: tuple[str, ...]
     protocol: str = "http"
+    rewrite: bool = False
     tls_name: str | None = None  # which name the backend's certificate must have
     verify: str | None = None  # the CA that says so; None: nobody looks
 

@@ -103,6 +103,7 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
         verify = _verify(settings, understood)
     if passed is not None:
         strip, passes = passed["uri"] == "/", passed["server"]
+    rewrite = _rewrites(path, own, understood)
     known = set(map(id, understood))
     route = Route(
         path=path,
@@ -115,6 +116,7 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
         timeout=timeout,
         directives=tuple(node.text for node in own if id(node) not in known),
         protocol=protocol,
+        rewrite=rewrite,
         tls_name=tls_name,
         verify=verify,
     )
@@ -162,6 +164,28 @@ def _passed(settings: dict[str, Node], understood: list[Node]) -> re.Match[str] 
     if match is not None and match["uri"] in (None, "/"):
         understood.append(node)
     return match
+
+
+def rewriting(path: str) -> tuple[tuple[str, ...], ...]:
+    """What puts a prefix into the redirects and cookies of an application that ignores it: those to
+    its own paths and to its own host, not to another one (`//example.com/`)."""
+    return (
+        ("absolute_redirect", "off"),  # the scheme and the port that the visitor sees are not known
+        ("proxy_redirect", "~^/(?!/)(.*)$", f"{path}$1"),
+        ("proxy_redirect", "http://$host$portgen_port/", path),
+        ("proxy_redirect", "https://$host$portgen_port/", path),
+        ("proxy_cookie_path", "/", path),
+    )
+
+
+def _rewrites(path: str, own: Sequence[Node], understood: list[Node]) -> bool:
+    """Whether all of that is there."""
+    wanted = set(rewriting(path))
+    found = {node.words: node for node in own if node.words in wanted}
+    if len(found) < len(wanted):
+        return False
+    understood += found.values()
+    return True
 
 
 def _verify(settings: dict[str, Node], understood: list[Node]) -> str | None:

@@ -246,6 +246,8 @@ def _route(route: PlannedRoute) -> Route:
     if route.strip:
         address += "/"
     said.append(_said("proxy_pass", address))
+    if route.rewrite and route.prefix:
+        said += [_said(*words) for words in locations.rewriting(route.path)]
     for directive in route.extra:
         said += nginx.parse(directive)
     return locations.meaning(route.path, said).route

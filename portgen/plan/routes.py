@@ -26,6 +26,7 @@ class WrittenRoute(Struct, frozen=True):
     host: str  # the site's server name; "": the default site
     path: str
     strip: bool
+    rewrite: bool  # nginx puts the prefix into redirects and cookies
     verify: str | None  # the CA by which nginx checks the service's certificate
     verify_is_true: bool  # written so: which CA, it does not say
     allow: tuple[str, ...]  # as written

@@ -88,6 +88,7 @@ class Routing:
             "host": route.host or "",
             "path": _path(route, known.name),
             "strip": route.strip,
+            "rewrite": route.rewrite,
             "verify": route.verify if isinstance(route.verify, str) else None,
             "verify_is_true": route.verify is True,
             "allow": allow,

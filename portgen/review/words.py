@@ -307,6 +307,7 @@ _ROUTE_PARTS = {
     "tls_name": "name in the service's certificate",
     "verify": "CA of the service's certificate",
     "strip": "strip",
+    "rewrite": "rewrite",
     "auth_file": "auth_file",
     "max_body": "max_body",
     "buffering": "buffering",

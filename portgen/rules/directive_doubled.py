@@ -7,7 +7,7 @@ nginx 1.22 refuses some of these, and silently takes the others:
   `proxy_http_version`, `proxy_buffering`, `proxy_request_buffering`, `proxy_ignore_client_abort`,
   timeout, `client_max_body_size`, `auth_basic`, `auth_basic_user_file`
 - the same with `protocol: https`: a second `proxy_ssl_name`, `proxy_ssl_server_name`,
-  `proxy_ssl_trusted_certificate`, `proxy_ssl_verify`
+  `proxy_ssl_trusted_certificate`, `proxy_ssl_verify`; with `rewrite`: `absolute_redirect`
 - a second `proxy_set_header` of one name: both are sent, and each application believes another one;
   upper and lower case do not count
 - `allow` and `deny` after those of the route's `allow`: never looked at, since the first match wins
@@ -128,6 +128,8 @@ def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
         return _header_fault(directive)
     if name in DIRECTIVES:
         return "says what the location says already", _instead(DIRECTIVES[name])
+    if name == "absolute_redirect" and route.rewrite:
+        return "stands beside the route's `rewrite`, which says it", "leave one of them out"
     if name in TLS and route.protocol == "https":
         return "says what the location says already, or contradicts it", _instead(TLS[name])
     return _access_fault(directive, route) or _answer_fault(directive)

@@ -1,5 +1,6 @@
-"""A word of a route that does not fit to the port that it leads to: `verify` where the service does
-not speak TLS, so that nothing is checked; `verify: true`, which does not say by which CA.
+"""A word of a route that does not fit to its port or its other words: `verify` where the service does
+not speak TLS, so that nothing is checked; `verify: true`, which does not say by which CA; `rewrite` where no
+prefix is stripped.
 
 Wrong:
     services:
@@ -34,6 +35,12 @@ def check(plan: Plan) -> Iterator[Finding]:
 
 def _faults(route: WrittenRoute) -> Iterator[tuple[str, str, str]]:
     """The word, what is wrong with it, and what to write."""
+    if route.rewrite and not route.prefix:
+        yield (
+            "rewrite",
+            "`rewrite`, but no prefix is taken away from what the application sees",
+            "leave `rewrite` out: the application's own paths are right already",
+        )
     if route.verify_is_true:
         yield (
             "verify",

@@ -1,5 +1,5 @@
 """Backends of other kinds: those that speak TLS themselves, with the certificate that is expected and with
-another one."""
+another one; those that ignore their prefix."""
 
 from __future__ import annotations
 
@@ -106,3 +106,46 @@ def test_a_certificate_of_another_ca_or_name_gets_no_request(
         pass
     assert ask(listen, path).status == 502
     assert not application.arrived.acquire(blocking=False)
+
+
+PREFIXED = """
+version: 1
+hosts: {{box: {{nginx: {{server_name: box.example, listen: {listen}}}}}}}
+projects:
+  wall:
+    services:
+      old: {{port: {port}, via: process, route: {{path: /old/, rewrite: true}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        ("/login?next=/", "/old/login?next=/"),
+        ("/", "/old/"),
+        ("next", "next"),
+        ("http://box.example:{listen}/login", "/old/login"),
+        ("https://box.example:{listen}/login", "/old/login"),
+        ("http://other.example/login", "http://other.example/login"),
+        ("//other.example/login", "//other.example/login"),
+    ],
+)
+def test_the_prefix_comes_into_redirects_and_cookies(
+    need: Callable[[str], str], tmp_path: Path, sent: str, arrives: str
+) -> None:
+    listen, port = free_ports(2)
+    location = sent.format(listen=listen)
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nSet-Cookie: a=b; Path=/\r\n"
+    application = socket.create_server(("127.0.0.1", port))
+    with (
+        application,
+        Nginx(need("nginx"), tmp_path, rendered(PREFIXED.format(listen=listen, port=port))),
+    ):
+        visitor = Visitor(listen, request("/old/x"))
+        connection, _ = application.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
+            answer = visitor.answer()
+    assert answer.headers["location"] == arrives
+    assert answer.headers["set-cookie"] == "a=b; Path=/old/"
