@@ -382,8 +382,10 @@ def _container(changed: Changed) -> Iterator[str]:
     if now is not None:
         new = now.container
     name = changed.key.name
-    if new is not None and new.services and (old is None or not old.services):
+    if new is not None and new.services and (old is None or old.services != new.services):
         yield f"shares the container {new.service} with {listed(new.shared_with(name), MOST_CALLERS)}"
+    if old is not None and new is not None and old.services and not new.services:
+        yield f"is alone in the container {new.service}"
     if old is not None and new is None and old.services:
         others = listed(old.shared_with(changed.was.name if changed.was else name), MOST_CALLERS)
         yield f"leaves the container {old.service} to {others}"
