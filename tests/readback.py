@@ -19,7 +19,8 @@ import yaml
 from portgen.files.render import File
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
-from portgen.plan.types import Host, Opening, Plan, Site
+from portgen.plan.servers import Site
+from portgen.plan.types import Host, Opening, Plan
 
 Block = dict[str, Any]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portgen.plan.ports import PlannedPort
     from portgen.plan.registry import Owner, Room, Vacancy
     from portgen.plan.routes import Route
+    from portgen.plan.servers import Server
     from portgen.plan.types import Group, Host, Plan, Project, Service
     from portgen.plan.why import Opened, Way
 
@@ -221,16 +222,11 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
     from portgen.plan import registry, why
-    from portgen.plan.reach import in_words
     from portgen.plan.types import NGINX
     from portgen.targets.docs import INSTALL
 
     at = asked.source.at
-    name = "zones"
-    for zone, cidrs in host.zones.items():
-        place = at((*host.key_path, "zones", zone))
-        yield name, f"{zone} is {', '.join(map(in_words, cidrs))} ({place.file}:{place.line})"
-        name = ""
+    yield from _zones(asked, host)
     if host.reserved is not None:
         place = at((*host.key_path, "reserved"))
         yield "reserved", f"{host.reserved} ({place.file}:{place.line})"
@@ -238,10 +234,7 @@ def of_host(asked: Asked, host: Host) -> Facts:
         server = host.server
         held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
         ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
-        names = (
-            ", ".join(name for site in server.sites for name in site.names) or "no names of its own"
-        )
-        yield "nginx", f"{names}; {ports}; {_counted(len(host.routes), 'route')}"
+        yield "nginx", f"{_names(server)}; {ports}; {_counted(len(host.routes), 'route')}"
         yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
     name = "projects"
     for share in registry.shares(asked.plan, host):
@@ -258,6 +251,25 @@ def of_host(asked: Asked, host: Host) -> Facts:
         if any(one.path == f"{host.name}/{file}" for one in asked.files):
             yield name, folder + file
     yield "written at", str(at(host.key_path))
+
+
+def _names(server: Server) -> str:
+    """All names that nginx answers to."""
+    names: list[str] = []
+    for site in server.sites:
+        names += site.names
+    return ", ".join(names) or "no names of its own"
+
+
+def _zones(asked: Asked, host: Host) -> Facts:
+    """What the names of its zones stand for."""
+    from portgen.plan.reach import in_words
+
+    name = "zones"
+    for zone, cidrs in host.zones.items():
+        place = asked.source.at((*host.key_path, "zones", zone))
+        yield name, f"{zone} is {', '.join(map(in_words, cidrs))} ({place.file}:{place.line})"
+        name = ""
 
 
 def _counted(number: int, what: str) -> str:

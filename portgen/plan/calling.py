@@ -85,8 +85,10 @@ class _Calling:
         services = []
         for service in project.services:
             if service.uses and service.status != "retired":
-                service = structs.replace(service, calls=self._calls(service, project.network))  # noqa: PLW2901
-            services.append(service)
+                calls = self._calls(service, project.network)
+                services.append(structs.replace(service, calls=calls))
+            else:
+                services.append(service)
         return structs.replace(project, services=tuple(services))
 
     def _calls(self, caller: Service, network: Network | None) -> tuple[Call, ...]:

@@ -30,12 +30,13 @@ from portgen.plan.facts import (
 )
 from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
-from portgen.plan.types import NGINX, Forwarder, Host, Part, Plan, Pool, Project, Server
+from portgen.plan.servers import Server
+from portgen.plan.servers import Site as PlannedSite
+from portgen.plan.types import NGINX, Forwarder, Host, Part, Plan, Pool, Project
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Network as PlannedNetwork
 from portgen.plan.types import Service as PlannedService
-from portgen.plan.types import Site as PlannedSite
 
 
 def differing(before: Plan, after: Plan) -> set[Key]:

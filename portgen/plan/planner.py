@@ -17,6 +17,7 @@ from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, host_of, networks_of
 from portgen.plan.ports import Endpoint, PlannedPort, interface_of, is_ipv6
 from portgen.plan.reach import ANY
+from portgen.plan.servers import plain_name
 from portgen.plan.services import project_of
 from portgen.plan.sources import Sources
 from portgen.plan.types import (
@@ -34,7 +35,6 @@ from portgen.plan.types import (
     Program,
     Project,
     Service,
-    plain_name,
 )
 
 

@@ -32,6 +32,11 @@ class BarePort(NamedTuple):
     entry: model.PortEntry | None = None
     last: int = 0  # of a range, its last port; 0 for one port
 
+    @property
+    def leads_as_service_says(self) -> bool:
+        """Whether its entry leaves to the service where it leads in the container."""
+        return self.entry is None or self.entry.container_port is UNSET
+
 
 class ServicePorts:
     """Plans the ports of one project's services; holds what they share."""
@@ -65,16 +70,14 @@ class ServicePorts:
         ports = []
         for index, entry in enumerate(service.ports):
             port = _bare(entry, protocol, (*path, "ports", index))
-            if port.entry is None or port.entry.container_port is UNSET:
-                if port.last:
-                    pass  # a range leads to the same numbers, not to many from one on
-                elif index == 0:
-                    port = port._replace(
-                        container_port=first or port.port, container_path=first_path
-                    )
-                elif own is not UNSET:
-                    inside_path = (*path, "container_port")
-                    port = port._replace(container_port=own, container_path=inside_path)
+            # A range leads to the same numbers, not to many from one on.
+            if port.last or not port.leads_as_service_says:
+                pass
+            elif index == 0:
+                port = port._replace(container_port=first or port.port, container_path=first_path)
+            elif own is not UNSET:
+                inside_path = (*path, "container_port")
+                port = port._replace(container_port=own, container_path=inside_path)
             ports.append(port)
         return tuple(ports)
 

@@ -14,8 +14,9 @@ from portgen.inventory import key_paths, model
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
+from portgen.plan.servers import Server, Site
 from portgen.plan.sources import Sources
-from portgen.plan.types import NGINX, Binding, KeyPath, Opening, Server, Site
+from portgen.plan.types import NGINX, Binding, KeyPath, Opening
 
 
 def server_of(

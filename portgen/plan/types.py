@@ -7,7 +7,7 @@ turns one into a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -19,8 +19,8 @@ from portgen.inventory.ports import Ports
 from portgen.plan.calls import Call, Use
 from portgen.plan.places import Places
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
-from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute, own_place
+from portgen.plan.servers import Server
 
 NGINX = "nginx"  # who holds nginx's own ports, and the name that marks what is nginx's own
 MOST_OPENINGS = 50_000  # firewall rules of a host; ufw takes hours for as many
@@ -381,44 +381,6 @@ class Override(Struct, frozen=True):
         return key_paths.compose_file(self.project)
 
 
-class Site(Struct, frozen=True):
-    """A server of nginx's, by its name; the default site has the name "" and may answer to several."""
-
-    name: str
-    names: tuple[str, ...]
-    listen: int
-    listen_tls: int | None
-    certificate: str | None
-    certificate_key: str | None
-    http2: bool
-    acme: str | None
-    key_path: KeyPath
-
-
-class Server(Struct, frozen=True):
-    """nginx's own share of a host. `names` empty: the team has its own server block in place of the
-    default site. `sites`: all that are rendered, the default one first."""
-
-    names: tuple[str, ...]
-    upstream: model.Upstream
-    allow: tuple[str, ...]  # as written
-    reach: Reach
-    listen: int
-    listen_tls: int | None
-    certificate: str | None
-    certificate_key: str | None
-    sites: tuple[Site, ...]
-    ipv6: bool  # whether it listens on IPv6 too
-    version: tuple[int, ...]
-    proxies: tuple[str, ...]  # in front of nginx, as CIDRs
-    proxies_header: str
-    key_path: KeyPath
-
-    def site(self, name: str) -> Site | None:
-        """The site of that name."""
-        return next((site for site in self.sites if site.name == name), None)
-
-
 class Group(Struct, frozen=True):
     """A planned part of a project's range."""
 
@@ -508,15 +470,6 @@ class Plan(Struct, frozen=True):
                 if words and place not in seen:
                     seen.add(place)
                     yield place, service.host, words
-
-
-def plain_name(names: Iterable[str]) -> str | None:
-    """The first of nginx's names that is not a pattern: one can type it. One with a dot before it is a
-    name too."""
-    for name in names:
-        if not name.startswith(("*", "_")) and not name.endswith("*"):
-            return name.removeprefix(".")
-    return None
 
 
 def has_mapping(via: str) -> bool:

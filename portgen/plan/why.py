@@ -13,8 +13,9 @@ from portgen.inventory import key_paths
 from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
+from portgen.plan.servers import Server
 from portgen.plan.sources import cidr_of, is_within
-from portgen.plan.types import Host, KeyPath, Plan, Project, Server, Service
+from portgen.plan.types import Host, KeyPath, Plan, Project, Service
 
 Kind = Literal[
     "allow",  # the words of an `allow`; `of` says whose

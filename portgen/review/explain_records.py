@@ -15,10 +15,10 @@ from portgen.review import records, why_words
 if TYPE_CHECKING:
     from portgen.files import origin
     from portgen.plan import calls, spans
-    from portgen.review.record_types import (
+    from portgen.plan.servers import Server
+    from portgen.review.plan_types import (
         Call,
         Cause,
-        Explain,
         Group,
         Host,
         Lines,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Way,
         Zone,
     )
+    from portgen.review.record_types import Explain
     from portgen.review.records import At
 
 
@@ -88,7 +89,7 @@ class Subjects:
         )
 
     def add_nginx(
-        self, host: types.Host, server: types.Server, generated: Iterable[origin.Lines]
+        self, host: types.Host, server: Server, generated: Iterable[origin.Lines]
     ) -> None:
         """nginx itself, on one host."""
         ports: list[PortOfService] = []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ServiceChange,
     )
     from portgen.review.exposure import Exposure
+    from portgen.review.plan_types import FreeRoom, Port, Range, Route
     from portgen.review.record_types import (
         Change,
         Check,
@@ -33,17 +34,13 @@ if TYPE_CHECKING:
         Counts,
         Edit,
         FreePorts,
-        FreeRoom,
         Init,
         Lint,
         Next,
-        Port,
         Ports,
         Problem,
-        Range,
         Render,
         Review,
-        Route,
         Rule,
         Rules,
         Verify,
@@ -261,13 +258,13 @@ def completion(shell: str, script: str) -> Completion:
 
 def review(found: compare.Review) -> Review:
     """What a change means."""
-    from portgen.review import step_records, words
+    from portgen.review import host_words, step_records, words
 
     return {
         "summary": words.headline(found),
         "exposes": [_exposed(exposure, found) for exposure in found.exposures],
         "services": [_service_change(changed, found) for changed in found.services],
-        "hosts": list(words.hosts(found)),
+        "hosts": list(host_words.hosts(found)),
         "steps": [step_records.record(step) for step in found.steps],
         "other_files": list(found.others),
     }

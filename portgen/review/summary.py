@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from portgen.markdown import row
 from portgen.markdown import text as markdown_text
-from portgen.review import step_words, words
+from portgen.review import host_words, step_words, words
 from portgen.review.compare import Review
 from portgen.targets.docs import INSTALL
 from portgen.visible import visible_line
@@ -27,7 +27,7 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
     exposed = [exposure for exposure in review.exposures if exposure.new]
     yield from _some([f"exposes {words.exposure(each, names)}" for each in exposed], most)
     yield from _some([words.line(changed, names) for changed in review.services], most)
-    yield from _some(list(words.hosts(review)), most)
+    yield from _some(list(host_words.hosts(review)), most)
     if review.others:
         yield f"also changes: {', '.join(review.others)}"
     host = None
@@ -64,7 +64,7 @@ def markdown(review: Review) -> Iterator[str]:
     yield from _exposures(review)
     yield from _elsewhere(review)
     yield from _services(review)
-    for line in (*words.hosts(review), *(f"{path} changes too" for path in review.others)):
+    for line in (*host_words.hosts(review), *(f"{path} changes too" for path in review.others)):
         yield ""
         yield markdown_text(line)
     host = None

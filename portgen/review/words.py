@@ -12,13 +12,13 @@ from typing import Any
 
 from msgspec import structs
 
-from portgen.plan.facts import Container, Location, Route, Service, Site, Words
+from portgen.plan.facts import Container, Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
 from portgen.problem import listed
 from portgen.review import match
-from portgen.review.compare import Changed, NetworkChange, NginxChange, Review
+from portgen.review.compare import Changed, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
@@ -100,7 +100,7 @@ def service(changed: Changed, names: Names) -> list[str]:
         parts += _ports(changed, before, now)
         parts += _facts(changed, before, now)
     left = changed.was or changed.key
-    parts += _rules(changed.rules, left.host, changed.host, names)
+    parts += rules(changed.rules, left.host, changed.host, names)
     parts += _container(changed)
     parts += _units(before, now)
     if changed.callers:
@@ -172,13 +172,7 @@ def _status(before: Service, now: Service) -> Iterator[str]:
 
 def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     moves = changed.moves
-    for new, old in moves.items():
-        if changed.kind == "swapped" and new == now.primary:
-            yield f"swaps {old.port} for {new.port} with {changed.partner}"
-        elif old.overlaps(new):
-            yield f"changes {old.short} to {new.short}"
-        else:
-            yield f"moves {old.short} -> {new.short}"
+    yield from _moves(changed, now)
     for port in now.ports:
         if port not in before.ports and port not in moves:
             yield f"takes {_named(port)}"
@@ -192,6 +186,16 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     elif moves and not has_mapping(now.via):
         yield "its own program must listen on the new port"
     yield from _forwards(before, now, moves)
+
+
+def _moves(changed: Changed, now: Service) -> Iterator[str]:
+    for new, old in changed.moves.items():
+        if changed.kind == "swapped" and new == now.primary:
+            yield f"swaps {old.port} for {new.port} with {changed.partner}"
+        elif old.overlaps(new):
+            yield f"changes {old.short} to {new.short}"
+        else:
+            yield f"moves {old.short} -> {new.short}"
 
 
 def _named(port: Endpoint) -> str:
@@ -357,7 +361,7 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
+def rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
     """The firewall's rules that change. `left`: the host of those that are closed."""
     closed = dict(own.closed)
     for port, some in own.opened.items():
@@ -416,7 +420,7 @@ def _container_reasons(old: Container, new: Container) -> Iterator[str]:
     else:
         yield "off the host's network"
     if old.published != new.published:
-        yield f"publishes {_all(new.published)}"
+        yield f"publishes {all_of(new.published)}"
     yield from _environment(old.environment, new.environment)
     yield from _goes("name", old.service, new.service)
     yield from _goes("file", old.file, new.file)
@@ -432,6 +436,11 @@ def _environment(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str
             found.extend(_goes(name, old.get(name), new.get(name), "none"))
     if found:
         yield f"variables {listed(found, MOST_VARIABLES)}"
+
+
+def all_of(values: Iterable[object]) -> str:
+    """Each value that is one; "nothing" without any."""
+    return ", ".join(str(value) for value in values if value) or "nothing"
 
 
 def _goes(what: str, old: str | None, new: str | None, nothing: str = "") -> Iterator[str]:
@@ -454,92 +463,6 @@ def _units(before: Service | None, now: Service | None) -> Iterator[str]:
     ):
         if units:
             yield f"{verb} {counted(len(units), 'unit')}"
-
-
-# --- a host ---------------------------------------------------------------------------------------
-
-
-def hosts(review: Review) -> Iterator[str]:
-    """What changes on each host beside its services, a line each."""
-    for change in review.nginx:
-        yield from _nginx(change, review.names)
-    for network in review.networks:
-        yield _network(network)
-    yield from _recounted(review)
-
-
-def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
-    host, old, new = change.host, change.before, change.after
-    labels: tuple[tuple[str, tuple[object, ...], tuple[object, ...]], ...] = (
-        ("answers to", old.names, new.names),
-        ("listens on", old.listen, new.listen),
-        ("uses certificate", (old.certificate,), (new.certificate,)),
-        ("serves acme challenges from", (old.acme,), (new.acme,)),
-        ("believes proxies", old.proxies, new.proxies),
-    )
-    if old.http2 != new.http2:
-        yield f"{host}: nginx {_http2(new.http2)}"
-    for label, before, now in labels:
-        if before != now:
-            yield f"{host}: nginx {label} {_all(now)} (was {_all(before)})"
-    for name in sorted({*old.sites, *new.sites}):
-        text = _site(name, old.sites.get(name), new.sites.get(name))
-        if text:
-            yield f"{host}: nginx {text}"
-    for text in _rules(change.rules, host, host, names):
-        yield f"{host}: nginx {text}"
-
-
-def _site(name: str, before: Site | None, now: Site | None) -> str:
-    """What happens to a site; "" where nothing does."""
-    if now is None:
-        return f"loses site {name}"
-    if before is None:
-        text = f"gets a new site, {name}, at {_all(now.listen)}"
-        if now.certificate:
-            text += f", with certificate {now.certificate}"
-        return text
-    parts = []
-    if before.listen != now.listen:
-        parts.append(f"listens on {_all(now.listen)} (was {_all(before.listen)})")
-    if before.certificate != now.certificate:
-        parts.append(
-            f"uses certificate {now.certificate or 'none'} (was {before.certificate or 'none'})"
-        )
-    if before.acme != now.acme:
-        parts.append(
-            f"serves acme challenges from {now.acme or 'nowhere'} (was {before.acme or 'nowhere'})"
-        )
-    if before.http2 != now.http2:
-        parts.append(_http2(now.http2))
-    if not parts:
-        return ""
-    return f"changes site {name}: it {', '.join(parts)}"
-
-
-def _http2(speaks: bool) -> str:
-    return "speaks HTTP/2" if speaks else "no longer speaks HTTP/2"
-
-
-def _all(values: Iterable[object]) -> str:
-    return ", ".join(str(value) for value in values if value) or "nothing"
-
-
-def _recounted(review: Review) -> Iterator[str]:
-    """Of each host whose containers get other addresses although their own ports stay: how to keep them."""
-    counts = Counter(key.host for key in review.recounted)
-    for host, count in counts.items():
-        subject = f"{count} containers are recreated"
-        if count == 1:
-            subject = "1 container is recreated"
-        yield (
-            f"{host}: {subject} only because the project's `ports` give other addresses: to keep what runs, "
-            "take the change back, run `portgen pin`, and make the change again"
-        )
-
-
-def _network(change: NetworkChange) -> str:
-    return f"{change.host}: network {change.network} changes from {change.before} to {change.after}"
 
 
 # --- an exposure ----------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.types import Host, Plan, Server
+from portgen.plan.servers import Server
+from portgen.plan.types import Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 

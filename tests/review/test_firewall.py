@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX
-from portgen.review import steps, words
+from portgen.review import host_words, steps, words
 from portgen.review.firewall import Rule
 from tests.review.reviewed import by_files, by_plans
 
@@ -30,7 +30,7 @@ def test_a_port_that_goes_from_nginx_to_a_service_is_neither_opened_nor_closed()
         assert (
             words.service(found.services[0], found.names)[2] == "takes over 5005/tcp, open to lan"
         )
-        assert list(words.hosts(found)) == [
+        assert list(host_words.hosts(found)) == [
             "box: nginx listens on 5004/tcp (was 5005/tcp)",
             "box: nginx opens 5004/tcp to lan",
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portgen.review import step_words, steps, words
+from portgen.review import host_words, step_words, steps, words
 from tests.review.reviewed import CASES, by_plans, case_of, texts
 
 
@@ -145,7 +145,7 @@ def test_a_service_that_is_added_without_being_rendered_reserves_its_port(status
 def test_nginx_and_its_certificate_are_a_host_s_own_lines() -> None:
     tls = "server_name: b.example.com, tls: {certificate: /c.pem, key: /k.pem}"
     found = by_plans(MOVE, MOVE.replace("server_name: wall.example.com", tls))
-    assert list(words.hosts(found)) == [
+    assert list(host_words.hosts(found)) == [
         "box: nginx answers to b.example.com (was wall.example.com)",
         "box: nginx listens on 80/tcp, [::]:80/tcp, 443/tcp, [::]:443/tcp (was 80/tcp, [::]:80/tcp)",
         "box: nginx uses certificate /c.pem (was nothing)",

@@ -17,7 +17,8 @@ from portgen.markdown import code, row, text
 from portgen.plan.clashes import contested
 from portgen.plan.ports import LOOPBACK, Endpoint, PlannedPort, is_ipv6
 from portgen.plan.registry import owned_parts
-from portgen.plan.types import LISTENERS, Host, Project, Server
+from portgen.plan.servers import Server
+from portgen.plan.types import LISTENERS, Host, Project
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,

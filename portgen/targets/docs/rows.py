@@ -15,7 +15,8 @@ from urllib.parse import quote
 from portgen.markdown import text
 from portgen.plan.ports import PlannedPort, Transport
 from portgen.plan.routes import Route
-from portgen.plan.types import NGINX, Host, Server, Service, Site, plain_name
+from portgen.plan.servers import Server, Site, plain_name
+from portgen.plan.types import NGINX, Host, Service
 
 NONE = "-"  # an empty cell
 PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")

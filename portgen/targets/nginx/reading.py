@@ -129,11 +129,17 @@ def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]
         elif node.name == "location" and len(node.words) > 1 and not _redirects(block):
             path = " ".join(word for word in node.words[1:] if word != "^~")
             yield _stated(node, here.site + path, _location(path, block, here))
-        elif node.name in ("set_real_ip_from", "real_ip_header") and len(node.words) > 1:
-            yield _stated(node, node.name, Nginx(proxies=(node.words[1],)))
-        elif node.name == "map" and node.words[-1] == _NAMED:
-            for inner in block:
-                yield _stated(inner, inner.name, None)
+        else:
+            yield from _of_directive(node)
+
+
+def _of_directive(node: Node) -> Iterator[Statement]:
+    """What a directive says wherever it stands."""
+    if node.name in ("set_real_ip_from", "real_ip_header") and len(node.words) > 1:
+        yield _stated(node, node.name, Nginx(proxies=(node.words[1],)))
+    elif node.name == "map" and node.words[-1] == _NAMED:
+        for inner in node.block or ():
+            yield _stated(inner, inner.name, None)
 
 
 def _stated(node: Node, name: str, fact: Fact | None) -> Statement:

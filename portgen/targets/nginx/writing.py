@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from portgen.plan.routes import Route
-from portgen.plan.types import Host, Server, Site
+from portgen.plan.servers import Server, Site
+from portgen.plan.types import Host
 from portgen.targets import Page
 
 SITE = "nginx/conf.d/portgen.conf"

@@ -390,12 +390,7 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
                 continue
             denied = denying(want, family, present, rule)
             if denied is not None:
-                closed = "stays closed"
-                if not denied.covers_all(want.port):
-                    closed = "stays closed in part"
-                decision.skipped.append(
-                    f"{want} {closed}: an operator's earlier rule comes first ({denied})"
-                )
+                decision.skipped.append(denied_rule(want, denied))
             if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
                 missing.append(family)
         if missing == families:
@@ -405,6 +400,12 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
     decision.delete.extend(deletions(wanted, present))
     decision.notes.extend(wider(wanted, present))
     return decision._replace(skipped=list(dict.fromkeys(decision.skipped)))
+
+
+def denied_rule(want: Wanted, rule: Rule) -> str:
+    """What to report of an operator's rule that comes before portgen's."""
+    closed = "stays closed" if rule.covers_all(want.port) else "stays closed in part"
+    return f"{want} {closed}: an operator's earlier rule comes first ({rule})"
 
 
 def kept_rule(want: Wanted, rule: Rule) -> str:

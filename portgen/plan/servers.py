@@ -1,0 +1,61 @@
+"""nginx's own share of a host: its ports, names and sites.
+
+In: nothing; the planner makes them. Out: `Server` and its `Site`s. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from portgen.inventory import model
+from portgen.inventory.key_paths import KeyPath
+from portgen.plan.reach import Reach
+
+
+class Site(Struct, frozen=True):
+    """A server of nginx's, by its name; the default site has the name "" and may answer to several."""
+
+    name: str
+    names: tuple[str, ...]
+    listen: int
+    listen_tls: int | None
+    certificate: str | None
+    certificate_key: str | None
+    http2: bool
+    acme: str | None
+    key_path: KeyPath
+
+
+class Server(Struct, frozen=True):
+    """nginx's own share of a host. `names` empty: the team has its own server block in place of the
+    default site. `sites`: all that are rendered, the default one first."""
+
+    names: tuple[str, ...]
+    upstream: model.Upstream
+    allow: tuple[str, ...]  # as written
+    reach: Reach
+    listen: int
+    listen_tls: int | None
+    certificate: str | None
+    certificate_key: str | None
+    sites: tuple[Site, ...]
+    ipv6: bool  # whether it listens on IPv6 too
+    version: tuple[int, ...]
+    proxies: tuple[str, ...]  # in front of nginx, as CIDRs
+    proxies_header: str
+    key_path: KeyPath
+
+    def site(self, name: str) -> Site | None:
+        """The site of that name."""
+        return next((site for site in self.sites if site.name == name), None)
+
+
+def plain_name(names: Iterable[str]) -> str | None:
+    """The first of nginx's names that is not a pattern: one can type it. One with a dot before it is a
+    name too."""
+    for name in names:
+        if not name.startswith(("*", "_")) and not name.endswith("*"):
+            return name.removeprefix(".")
+    return None

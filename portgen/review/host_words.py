@@ -1,0 +1,92 @@
+"""What changes on a host beside its services, in English.
+
+In: a `Review`. Out: lines. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from portgen.plan.facts import Site
+from portgen.review.compare import NetworkChange, NginxChange, Review
+from portgen.review.words import Names, all_of, rules
+
+
+def hosts(review: Review) -> Iterator[str]:
+    """What changes on each host beside its services, a line each."""
+    for change in review.nginx:
+        yield from _nginx(change, review.names)
+    for network in review.networks:
+        yield _network(network)
+    yield from _recounted(review)
+
+
+def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
+    host, old, new = change.host, change.before, change.after
+    labels: tuple[tuple[str, tuple[object, ...], tuple[object, ...]], ...] = (
+        ("answers to", old.names, new.names),
+        ("listens on", old.listen, new.listen),
+        ("uses certificate", (old.certificate,), (new.certificate,)),
+        ("serves acme challenges from", (old.acme,), (new.acme,)),
+        ("believes proxies", old.proxies, new.proxies),
+    )
+    if old.http2 != new.http2:
+        yield f"{host}: nginx {_http2(new.http2)}"
+    for label, before, now in labels:
+        if before != now:
+            yield f"{host}: nginx {label} {all_of(now)} (was {all_of(before)})"
+    for name in sorted({*old.sites, *new.sites}):
+        text = _site(name, old.sites.get(name), new.sites.get(name))
+        if text:
+            yield f"{host}: nginx {text}"
+    for text in rules(change.rules, host, host, names):
+        yield f"{host}: nginx {text}"
+
+
+def _site(name: str, before: Site | None, now: Site | None) -> str:
+    """What happens to a site; "" where nothing does."""
+    if now is None:
+        return f"loses site {name}"
+    if before is None:
+        text = f"gets a new site, {name}, at {all_of(now.listen)}"
+        if now.certificate:
+            text += f", with certificate {now.certificate}"
+        return text
+    parts = []
+    if before.listen != now.listen:
+        parts.append(f"listens on {all_of(now.listen)} (was {all_of(before.listen)})")
+    if before.certificate != now.certificate:
+        parts.append(
+            f"uses certificate {now.certificate or 'none'} (was {before.certificate or 'none'})"
+        )
+    if before.acme != now.acme:
+        parts.append(
+            f"serves acme challenges from {now.acme or 'nowhere'} (was {before.acme or 'nowhere'})"
+        )
+    if before.http2 != now.http2:
+        parts.append(_http2(now.http2))
+    if not parts:
+        return ""
+    return f"changes site {name}: it {', '.join(parts)}"
+
+
+def _http2(speaks: bool) -> str:
+    return "speaks HTTP/2" if speaks else "no longer speaks HTTP/2"
+
+
+def _recounted(review: Review) -> Iterator[str]:
+    """Of each host whose containers get other addresses although their own ports stay: how to keep them."""
+    counts = Counter(key.host for key in review.recounted)
+    for host, count in counts.items():
+        subject = f"{count} containers are recreated"
+        if count == 1:
+            subject = "1 container is recreated"
+        yield (
+            f"{host}: {subject} only because the project's `ports` give other addresses: to keep what runs, "
+            "take the change back, run `portgen pin`, and make the change again"
+        )
+
+
+def _network(change: NetworkChange) -> str:
+    return f"{change.host}: network {change.network} changes from {change.before} to {change.after}"
