@@ -338,3 +338,11 @@ def test_an_iptables_that_can_not_be_used_here_is_no_fault(name: str):
     (check,) = ufw_checks("iptables-restore")
     (found,) = read(check, 4, recorded(name))
     assert isinstance(found, Unchecked)
+
+
+def test_a_backend_s_ca_that_is_missing_is_left_out_and_named() -> None:
+    path = "snippets/portgen-locations.conf"
+    text = 'proxy_ssl_trusted_certificate "/ca.crt";\nproxy_ssl_verify on;\nproxy_ssl_name web;'
+    staged, remark = nginx.staged_copy({path: text}, ROOT)
+    assert staged[path].split() == ["proxy_ssl_name", "web;"]
+    assert remark == "without certificates: can't read /ca.crt"

@@ -116,8 +116,9 @@ def staged_copy(files: Mapping[str, str], machine: Machine) -> tuple[dict[str, s
     staged = {}
     for path, text in files.items():
         unreadable = _unreadable(text, machine)
-        # What lies in these is kept ready there, and seldom read.
-        if not path.startswith(("sites-available/", "snippets/")):
+        # What lies in these is kept ready there, and seldom read; portgen's own snippet is.
+        own = path == SNIPPET.removeprefix("nginx/")
+        if own or not path.startswith(("sites-available/", "snippets/")):
             closed += [file for file in dict.fromkeys(unreadable) if file not in closed]
         staged[path] = _moved_text(text, machine, bool(unreadable))
     if not closed:
