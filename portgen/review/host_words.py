@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from portgen.plan.facts import Site
 from portgen.review.compare import NetworkChange, NginxChange, Review
-from portgen.review.words import Names, all_of, rules
+from portgen.review.phrases import all_of
+from portgen.review.words import Names, rules
 
 
 def hosts(review: Review) -> Iterator[str]:

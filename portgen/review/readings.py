@@ -67,10 +67,7 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
         if host is None or targets.is_documentation(change.path):
             continue
         old, new = _differing(path, change.before or "", change.after or "")
-        names = {service for service, _ in old.services ^ new.services}
-        for group in (*old.together, *new.together):
-            if group & names:
-                names |= group
+        names = _with_those_together(old, new)
         if (old.others or new.others) and change.before is not None and change.after is not None:
             was, now = _of_no_service(path, change.before), _of_no_service(path, change.after)
             if was.networks != now.networks:
@@ -81,6 +78,15 @@ def touched(changes: Iterable[Change]) -> tuple[set[Key], list[str]]:
                 others.append(change.path)
         keys.update(Key(host, name) for name in names)
     return keys, others
+
+
+def _with_those_together(old: _Differing, new: _Differing) -> set[str]:
+    """The services whose lines differ, and those that have a part in common with one of them."""
+    names = {service for service, _ in old.services ^ new.services}
+    for group in (*old.together, *new.together):
+        if group & names:
+            names |= group
+    return names
 
 
 def _named_in(path: str, text: str) -> set[str]:

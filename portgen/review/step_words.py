@@ -11,7 +11,7 @@ from typing import Any
 
 from portgen.plan.reach import in_words
 from portgen.problem import listed
-from portgen.review import steps, words
+from portgen.review import phrases, steps
 from portgen.review.steps import Step
 
 NO_LONGER = "no longer wanted"
@@ -69,7 +69,7 @@ def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
     parts = [f"opens {rule.port} to {in_words(rule.source)}" for rule in found.opens]
     parts += [f"closes {rule.port} to {in_words(rule.source)}" for rule in found.closes]
     if found.relabels:
-        parts.append(f"relabels {words.counted(len(found.relabels), 'rule')}")
+        parts.append(f"relabels {phrases.counted(len(found.relabels), 'rule')}")
     if found.guards:
         parts.append("updates the guard of docker's published ports")
     return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"

@@ -10,23 +10,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from msgspec import structs
-
-from portgen.plan.facts import Container, Location, Route, Service, Words
+from portgen.plan.facts import Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
 from portgen.problem import listed
-from portgen.review import match
+from portgen.review import container_words, match
 from portgen.review.compare import Changed, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
+from portgen.review.phrases import MOST_NAMED, counted
 
 Names = Mapping[str, Words]
 
-MOST_VARIABLES = 3  # of a container that change, which are named
-MOST_CALLERS = 8  # of a service, that are named
 
 _COUNTED: dict[Kind, tuple[str, str]] = {
     "moved": ("moves", "move"),
@@ -51,13 +48,6 @@ def headline(review: Review) -> str:
     if len(parts) == 1:
         return f"{services} {parts[0][1]}"
     return f"{services}: " + ", ".join(f"{count} {verb}" for count, verb in parts)
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 unit`, `2 units`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}s"
 
 
 def sources(some: Iterable[str], host: str, names: Names) -> str:
@@ -101,10 +91,10 @@ def service(changed: Changed, names: Names) -> list[str]:
         parts += _facts(changed, before, now)
     left = changed.was or changed.key
     parts += rules(changed.rules, left.host, changed.host, names)
-    parts += _container(changed)
+    parts += container_words.of(changed)
     parts += _units(before, now)
     if changed.callers:
-        parts.append(f"called by {listed(changed.callers, MOST_CALLERS)}")
+        parts.append(f"called by {listed(changed.callers, MOST_NAMED)}")
     return parts or ["changes"]
 
 
@@ -132,18 +122,10 @@ def _arrival(now: Service) -> str:
 def _place(now: Service) -> str:
     """` at 5007, via socat to 172.30.0.17:8000`."""
     text = f"{_listed(' at ', now)}, via {now.via}"
-    inside = _inside(now, now.primary)
+    inside = container_words.inside(now, now.primary)
     if inside:
         text += f" to {inside}"
     return text
-
-
-def _inside(service: Service, port: Endpoint | None) -> str | None:
-    """The container's address, and the port of it that a host port leads to; or where a forwarder
-    leads elsewhere."""
-    if port is None or service.container is None or service.container.address is None:
-        return service.led_to(port)
-    return f"{service.container.address}:{port.inside(service.ports[port])}"
 
 
 def _identity(changed: Changed, before: Service, now: Service) -> Iterator[str]:
@@ -241,7 +223,7 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
         elif name.partition(".")[0] not in _ELSEWHERE:
             fact = name.removeprefix("described.")
             yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
-    for words in _environment(before.variables, now.variables):
+    for words in container_words.environment(before.variables, now.variables):
         yield f"finds other {words}: restart its program"
     yield from _unit_settings(changed, before, now)
     old_rules, new_rules = _guard_rules(before), _guard_rules(now)
@@ -258,7 +240,7 @@ def _uses(old: str | None, new: str | None) -> Iterator[str]:
     for verb, names, others in (("now calls", now, before), ("no longer calls", before, now)):
         found = [name for name in names if name and name not in others]
         if found:
-            yield f"{verb} {listed(found, MOST_CALLERS)}"
+            yield f"{verb} {listed(found, MOST_NAMED)}"
 
 
 def _guard_rules(service: Service) -> tuple[str, ...]:
@@ -376,76 +358,6 @@ def rules(own: Own, left: str, host: str, names: Names) -> Iterator[str]:
         yield f"takes over {port}, open to {sources(some, host, names)}"
     for port, some in closed.items():
         yield f"closes {port} to {sources(some, left, names)}"
-
-
-def _container(changed: Changed) -> Iterator[str]:
-    before, now = changed.before, changed.after
-    old, new = None, None
-    if before is not None:
-        old = before.container
-    if now is not None:
-        new = now.container
-    name = changed.key.name
-    if new is not None and new.services and (old is None or old.services != new.services):
-        yield f"shares the container {new.service} with {listed(new.shared_with(name), MOST_CALLERS)}"
-    if old is not None and new is not None and old.services and not new.services:
-        yield f"is alone in the container {new.service}"
-    if old is not None and new is None and old.services:
-        others = listed(old.shared_with(changed.was.name if changed.was else name), MOST_CALLERS)
-        yield f"leaves the container {old.service} to {others}"
-    elif old is not None and new is None:
-        # The override no longer names it, and compose goes on with what the team's own file says.
-        yield (
-            f"still has container {old.service} in the team's compose file: remove it there, "
-            "or the next `up` starts it again"
-        )
-    elif before is not None and old is None and new is not None:
-        yield "adds its container to the compose override"
-    elif before is not None and now is not None and old is not None and new is not None:
-        if structs.replace(old, services=new.services) != new:
-            yield f"recreates the container ({', '.join(_container_reasons(old, new))})"
-            return
-        moved = next(iter(changed.moves), None)
-        inside = _inside(now, moved)
-        if inside:
-            yield f"keeps its container at {inside}"
-
-
-def _container_reasons(old: Container, new: Container) -> Iterator[str]:
-    yield from _goes("address", old.address, new.address, "dynamic")
-    if old.host_network == new.host_network:
-        yield from _goes("network", old.network, new.network, "default")
-    elif new.host_network:
-        yield "on the host's network"
-    else:
-        yield "off the host's network"
-    if old.published != new.published:
-        yield f"publishes {all_of(new.published)}"
-    yield from _environment(old.environment, new.environment)
-    yield from _goes("name", old.service, new.service)
-    yield from _goes("file", old.file, new.file)
-    if old.settings != new.settings:
-        yield "other settings"
-
-
-def _environment(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """The variables that it gets, loses, or finds another value in."""
-    found: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            found.extend(_goes(name, old.get(name), new.get(name), "none"))
-    if found:
-        yield f"variables {listed(found, MOST_VARIABLES)}"
-
-
-def all_of(values: Iterable[object]) -> str:
-    """Each value that is one; "nothing" without any."""
-    return ", ".join(str(value) for value in values if value) or "nothing"
-
-
-def _goes(what: str, old: str | None, new: str | None, nothing: str = "") -> Iterator[str]:
-    if old != new:
-        yield f"{what} {old or nothing} -> {new or nothing}"
 
 
 def _units(before: Service | None, now: Service | None) -> Iterator[str]:

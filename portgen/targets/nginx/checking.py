@@ -157,11 +157,12 @@ def _moved(words: list[str], machine: Machine, without_certificates: bool) -> st
     name, arguments = words[0], words[1:]
     if name == "user" and not machine.root:
         return ""  # without root nginx only warns that it ignores it
-    if name in _CERTIFICATES and arguments and without_certificates:
-        # A name with a variable in it is opened at each handshake only, so never by the test.
-        return _written(name, "$ssl_server_name")
-    if name in _BACKEND_CA and arguments and without_certificates:
-        return ""  # the test would open it
+    if without_certificates and arguments:
+        if name in _CERTIFICATES:
+            # A name with a variable in it is opened at each handshake only, so never by the test.
+            return _written(name, "$ssl_server_name")
+        if name in _BACKEND_CA:
+            return ""  # the test would open it
     if name in _PLACED and arguments:
         placed = _PLACED[name](arguments)
     elif name.endswith("_cache_path") and arguments:
