@@ -145,7 +145,7 @@ def test_the_seeds_wide_rule_is_reported_with_the_command_that_removes_it(host: 
             "delete allow from 10.0.0.0/8 to any"
         ),
         (
-            f"{lead}anyone at port 5060, wider than the inventory; to remove it: ufw delete limit "
+            f"{lead}interface eth0 at port 5060, wider than the inventory; to remove it: ufw delete limit "
             "in on eth0 proto tcp from any to any port 5060"
         ),
     ]
