@@ -292,6 +292,7 @@ def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
     )
 
 
+BOTH_FAMILIES = [[], ["any"], ["six-zone"], ["lan-zone", "six-zone"]]
 BINDS = ["lan-address", "six-address", "10.7.0.1", "127.0.0.2", "127.0.0.1"]
 
 
@@ -299,7 +300,7 @@ def _of_entry(projects: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """What an entry of `ports:` may have of its own."""
     bound = st.sampled_from(BINDS[:3]).flatmap(
         lambda bind: st.fixed_dictionaries(
-            {"bind": st.just(bind)}, optional={"allow": _allow(projects)}
+            {"bind": st.just(bind), "allow": st.sampled_from(BOTH_FAMILIES)}
         )
     )
     on_loopback = st.sampled_from(BINDS[3:]).map(lambda bind: {"bind": bind, "allow": []})

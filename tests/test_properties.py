@@ -251,7 +251,8 @@ def test_no_two_containers_of_a_host_get_one_address(written: dict[str, Any]) ->
         addresses = [
             service.address
             for service in plan.services
-            if service.host == host.name and service.address is not None
+            # Services of one container have its one address: it counts once.
+            if service.host == host.name and service.address is not None and service.leads
         ]
         assert len(addresses) == len(set(addresses))
         for project in plan.projects:

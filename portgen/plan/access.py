@@ -6,11 +6,10 @@ address that the host does not have is planned as 127.0.0.1, and the rule `bind-
 
 from __future__ import annotations
 
-import ipaddress
 from typing import NamedTuple
 
 from portgen.inventory import model
-from portgen.plan.ports import is_ipv6
+from portgen.plan.ports import is_ipv6, is_loopback
 from portgen.plan.reach import Reach
 from portgen.plan.sources import Sources, bind_of, covers_ipv4, is_everybody, served
 from portgen.plan.types import has_mapping
@@ -89,8 +88,3 @@ def _reach_without_sources(asked: Asked) -> Reach:
     if asked.via == "socat" or (asked.via == "docker" and not is_ipv6(asked.bind)):
         return Reach("closed")
     return Reach("policy")
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only the host itself can come to an address."""
-    return ipaddress.ip_address(address).is_loopback

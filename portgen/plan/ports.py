@@ -148,7 +148,7 @@ class PlannedPort(Struct, frozen=True):
     @property
     def beyond_host(self) -> bool:
         """Whether it listens on more than loopback."""
-        return self.bind != LOOPBACK6 and not self.bind.startswith("127.")
+        return not is_loopback(self.bind)
 
     @property
     def ipv4_sources(self) -> tuple[str, ...]:
@@ -195,6 +195,11 @@ def interface_of(source: str) -> str | None:
     if not source.startswith(BY_INTERFACE):
         return None
     return source.removeprefix(BY_INTERFACE)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only the host itself can come to an address."""
+    return address == LOOPBACK6 or address.startswith("127.")
 
 
 def is_ipv6(source: str) -> bool:

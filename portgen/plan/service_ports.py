@@ -34,8 +34,9 @@ class BarePort(NamedTuple):
 
     @property
     def leads_as_service_says(self) -> bool:
-        """Whether its entry leaves to the service where it leads in the container."""
-        return self.entry is None or self.entry.container_port is UNSET
+        """Whether its entry leaves to the service where it leads in the container. A range leads to the
+        same numbers, not to many from one on."""
+        return not self.last and (self.entry is None or self.entry.container_port is UNSET)
 
 
 class ServicePorts:
@@ -70,12 +71,9 @@ class ServicePorts:
         ports = []
         for index, entry in enumerate(service.ports):
             port = _bare(entry, protocol, (*path, "ports", index))
-            # A range leads to the same numbers, not to many from one on.
-            if port.last or not port.leads_as_service_says:
-                pass
-            elif index == 0:
+            if port.leads_as_service_says and index == 0:
                 port = port._replace(container_port=first or port.port, container_path=first_path)
-            elif own is not UNSET:
+            elif port.leads_as_service_says and own is not UNSET:
                 inside_path = (*path, "container_port")
                 port = port._replace(container_port=own, container_path=inside_path)
             ports.append(port)

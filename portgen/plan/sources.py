@@ -6,14 +6,21 @@ Never refuses a word: one that nobody knows gives nothing, and the rule `zone-un
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from portgen.inventory import model, networks
 from portgen.inventory.zones import ZoneMember
 from portgen.plan.networks import Joined, host_of
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, interface_of, is_ipv6
+from portgen.plan.ports import (
+    EVERYWHERE,
+    EVERYWHERE6,
+    LOOPBACK,
+    LOOPBACK6,
+    interface_of,
+    is_ipv6,
+    is_loopback,
+)
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.types import has_mapping
 
@@ -161,7 +168,7 @@ def served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]
     family, and nobody to a loopback address."""
     if bind is None:
         return sources
-    if ipaddress.ip_address(bind).is_loopback:
+    if is_loopback(bind):
         return ()
     return tuple(source for source in sources if _can_come(source, bind))
 

@@ -19,7 +19,6 @@ Right:
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from portgen.inventory.key_paths import KeyPath
@@ -61,12 +60,11 @@ def _finding(
     if is_ipv6(port.bind) and not host.ipv6:
         message = f"`{word}` is an IPv6 address, but {host.name} has `ipv6: false`"
         return Finding(place, message, "bind it to an IPv4 address, or leave `ipv6` out")
-    if port.allow and ipaddress.ip_address(port.bind).is_loopback:
-        return Finding(
-            place,
-            f"nobody but the host itself can come to {port.bind}: `allow` has no effect",
-            "leave `bind` or `allow` out",
-        )
+    if port.left_out and not port.sources:
+        hint = "leave `bind` or `allow` out"
+        if port.beyond_host:
+            hint = "bind it to an address of the family that `allow` has, or allow others"
+        return Finding(place, f"nobody of `allow` can come to {port.bind}", hint)
     return None
 
 
