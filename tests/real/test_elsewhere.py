@@ -3,6 +3,8 @@ and to sockets that only their owner may open."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from portgen.files import render
@@ -77,7 +79,9 @@ PROGRAMS = {
 
 
 @pytest.fixture(scope="module")
-def forwarding(host: Host) -> Host:
+def forwarding(host: Host) -> Iterator[Host]:
+    """The host with these forwarders and what is behind them; without a firewall, which knows nothing of
+    them."""
     files = render.files(planned(INVENTORY), {"systemd": systemd}, [REPOSITORY / "templates"])
     units = {file.path.rpartition("/")[2]: file.text for file in files}
     host.put_all({f"/etc/systemd/system/{name}": text for name, text in units.items()})
@@ -91,7 +95,12 @@ def forwarding(host: Host) -> Host:
     host.run("systemd-run", *owned, "python3", "/usr/local/lib/program.py", *socket)
     host.run("systemctl", "daemon-reload")
     host.run("systemctl", "start", *units)
-    return host
+    yield host
+    # The tests after these compare the host's units with what they found.
+    behind = [f"{name}.service" for name in (*PROGRAMS, "elsewhere-person", "elsewhere-service")]
+    host.run("systemctl", "stop", *units, *behind)
+    host.run("rm", *(f"/etc/systemd/system/{name}" for name in units))
+    host.run("systemctl", "daemon-reload")
 
 
 def start_of_a_service(host: Host) -> None:
