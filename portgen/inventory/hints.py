@@ -104,7 +104,8 @@ _WORDS = {
     "websocket": "http",
     "websockets": "http",
     "ssh": "tcp",
-    "tls": "tcp",
+    "ssl": "https",
+    "tls": "https",
     "mysql": "tcp",
     "postgres": "tcp",
     "postgresql": "tcp",
@@ -116,7 +117,6 @@ _WORDS = {
     "syslog": "udp",
 }
 _SENTENCES = {
-    "https": "nginx speaks http to a service: write `http`, or `tcp` where it must be TLS",
     "grpc": "nginx speaks http 1.1 to a service: write `tcp`",
     "nginx": "leave it out: nginx is the service's `route`, `via` is what listens on the host's port",
 }
@@ -172,6 +172,8 @@ def _elsewhere(key: str, word: str, value: object) -> str | None:
 def choice(value: object, names: Collection[str]) -> str | None:
     """What a word that is not one of `names` may have been meant for."""
     word = str(value)[:60].lower()
+    if word in names:
+        return f"write `{word}`"
     if "tcp" in names and re.fullmatch(r"(?:tcp\W+udp|udp\W+tcp|both)", word):
         return _BOTH
     if word in _SENTENCES and (word != "nginx" or "socat" in names):

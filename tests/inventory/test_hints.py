@@ -81,6 +81,9 @@ def hints(text: str) -> list[str | None]:
         ("status: true", "write `active`"),
         ("auth: true", "`auth_file` is the route's: `route: {path: /wiki/, auth_file: FILE}`"),
         ("protocol: ssh", "write `tcp`"),
+        ("protocol: tls", "write `https`"),
+        ("protocol: HTTPS", "write `https`"),
+        ("via: Docker", "write `docker`"),
         (
             "protocol: tcp/udp",
             "an entry for each: `ports: [{port: 53, protocol: tcp}, {port: 53, protocol: udp}]`",
