@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from portgen.inventory import patterns
 from portgen.inventory.values import Refused, Value, as_text
+from portgen.problem import not_a_port
 
 AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -57,7 +58,7 @@ class Destination(Value):
             raise _refused(raw, text)
         port = match[3]
         if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
-            raise ValueError(f"{text}: ports go from 1 to 65535")
+            raise ValueError(f"{text}: {not_a_port(f'`{port}`')}")
         return cls(_address(match[1] or match[2], text), int(port))
 
     @property

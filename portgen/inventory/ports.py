@@ -67,11 +67,8 @@ class PortSpan(Value):
         if match is None:
             hint = hints.entry(raw) or hints.number(raw) or _range_hint(as_text(raw))
             raise Refused(f"{raw!r} is not a port or a range such as 30000-30019", hint)
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= 65535 or not 1 <= last <= 65535:
-            raise ValueError(f"{raw}: ports go from 1 to 65535")
-        if last < first:
-            raise ValueError(f"{raw}: the range runs backwards; write {last}-{first}")
+        span = _span(match[1], match[2])
+        first, last = span.start, span.stop - 1
         if last - first >= MOST_SPANNED:
             message = f"{raw} has {last - first + 1} ports, and an entry at most {MOST_SPANNED:,}"
             raise Refused(message, "write several entries, or take fewer ports")
@@ -162,14 +159,8 @@ class Ports(Value):
         if match is None:
             message = f"{raw!r} is not a port or a range such as 5000-5399"
             raise Refused(message, _range_hint(text))
-        first, last = int(match[1]), int(match[2] or match[1])
-        for port in (first, last):
-            if not 1 <= port <= 65535:
-                raise ValueError(not_a_port(f"`{port}`"))
-        if last < first:
-            raise ValueError(f"{text}: the range runs backwards; write {last}-{first}")
         by_word: dict[str | None, Transport | None] = {None: None, "tcp": "tcp", "udp": "udp"}
-        return Part(range(first, last + 1), by_word[match[3]])
+        return Part(_span(match[1], match[2]), by_word[match[3]])
 
     def __contains__(self, port: int) -> bool:
         """Whether a number is among them, of whatever protocol."""
@@ -226,6 +217,18 @@ class Ports(Value):
     def lowest(self) -> int:
         """The lowest port of all the ranges: a service's address is counted from it."""
         return self._joined[0].start
+
+
+def _span(first: str, last: str | None) -> range:
+    """A port, or a range, of its digits. Raises ValueError."""
+    numbers = [int(first), int(last or first)]
+    for number in numbers:
+        if not 1 <= number <= 65535:
+            raise ValueError(not_a_port(f"`{number}`"))
+    start, end = numbers
+    if end < start:
+        raise ValueError(f"{start}-{end}: the range runs backwards; write {end}-{start}")
+    return range(start, end + 1)
 
 
 MOST_HINTED = 100  # characters of a text that a hint is made of

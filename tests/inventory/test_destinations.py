@@ -75,6 +75,12 @@ def test_what_socat_would_misread_is_refused(text: str) -> None:
         Destination.parse(text)
 
 
+def test_its_port_is_refused_in_the_words_for_every_port() -> None:
+    message = "10.9.8.7:70000: `70000` is not a port: a whole number from 1 to 65535"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Destination.parse("10.9.8.7:70000")
+
+
 @pytest.mark.parametrize("raw", [None, True, 1.5, [], {}])
 def test_what_is_not_text_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="is not a destination"):

@@ -49,8 +49,9 @@ def test_ports_are_of_both_protocols_unless_they_name_one() -> None:
     [
         ("30000-31000", "30000-31000 has 1001 ports, and an entry at most 1,000", "write several"),
         ("30019-30000", "30019-30000: the range runs backwards; write 30000-30019", None),
-        ("0-10", "0-10: ports go from 1 to 65535", None),
-        ("65530-65536", "65530-65536: ports go from 1 to 65535", None),
+        ("0-10", "`0` is not a port: a whole number from 1 to 65535", None),
+        ("65530-65536", "`65536` is not a port: a whole number from 1 to 65535", None),
+        (70000, "`70000` is not a port: a whole number from 1 to 65535", None),
         (True, "True is not a port or a range such as 30000-30019", None),
         ("8080:80", "is not a port or a range", "write `{port: 8080, container_port: 80}`"),
         ("30000..30019", "is not a port or a range", "write 30000-30019"),
