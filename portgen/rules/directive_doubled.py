@@ -46,7 +46,7 @@ from portgen.formats.nginx import Directive
 from portgen.plan.routes import WrittenRoute
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
-from portgen.rules import Finding
+from portgen.rules import Finding, proxy_anyone
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
@@ -148,8 +148,10 @@ def _access_fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] 
         return "stands beside the route's `allow`", "say all of it in the route's `allow`"
     if name in PASSWORD and route.auth_file:
         return "stands beside the route's `auth_file`", "leave one of them out"
-    if name == "set_real_ip_from" and directive.words[1:2] and directive.words[1].endswith("/0"):
-        return "lets every visitor say where he comes from", "name the proxies in front of nginx"
+    if name == "set_real_ip_from":
+        fault = proxy_anyone.fault_of("".join(directive.words[1:2]))
+        if fault is not None:
+            return f"believes too many: {fault}", proxy_anyone.HINT
     return None
 
 

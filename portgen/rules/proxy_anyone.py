@@ -22,6 +22,7 @@ from portgen.rules import Finding
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
 ABOUT = "hosts"
+HINT = "name the proxies in front of nginx"
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -29,9 +30,13 @@ def check(plan: Plan) -> Iterator[Finding]:
         if host.server is None:
             continue
         for index, proxy in enumerate(host.server.proxies):
-            if is_everybody([proxy]):
-                yield Finding(
-                    (*host.server.key_path, "client_ip", "from", index),
-                    f"{proxy} lets every visitor say where he comes from",
-                    "name the proxies in front of nginx",
-                )
+            fault = fault_of(proxy)
+            if fault is not None:
+                yield Finding((*host.server.key_path, "client_ip", "from", index), fault, HINT)
+
+
+def fault_of(proxy: str) -> str | None:
+    """What is wrong with a proxy that nginx is to believe, wherever that is written."""
+    if not is_everybody([proxy]):
+        return None
+    return f"{proxy} lets every visitor choose the address that nginx sees"
