@@ -140,8 +140,10 @@ def _share_network(caller: Service, callee: Service) -> bool:
 def _from_container(port: PlannedPort, network: Network | None) -> End:
     """What listens on the host, seen from a container of `network`: at the address that it listens on,
     or at the gateway."""
-    if network is None or network.pool is None:
+    if network is None:
         return End(port, "", port.port, "no-network")
+    if network.pool is None:
+        return End(port, "", port.port, "no-subnet")
     address = _listens_at(port) or str(network.pool.gateway)
     subnet = network.subnet6 if is_ipv6(address) else network.pool.subnet
     return End(port, address, port.port, _obstacle(port, subnet))

@@ -64,9 +64,14 @@ def _finding(place: KeyPath, call: Call, callers: list[Service], callee: Service
         allow = f"add `{project}` to the `allow` of {call.name} ({{line}})"
     if end.obstacle == "no-network":
         message = f"{start}: by which address a container of {project} finds the host is not known"
-        hint = f"give {project} a `network`"
-        if caller.network is not None:
-            hint = f"give the network of {project} its `subnet`"
+        return Finding(place, message, f"give {project} a `network`")
+    if end.obstacle == "no-subnet":
+        message = (
+            f"{start}: the subnet of the network {caller.network}, and so its gateway, is not known"
+        )
+        hint = (
+            f"write its `subnet` in {project} (`docker network inspect {caller.network}` prints it)"
+        )
         return Finding(place, message, hint)
     if end.obstacle == "family":
         message = (

@@ -94,6 +94,26 @@ def test_containers_without_a_network_of_their_own_find_those_of_their_project_o
     assert calls("bare") == {"beside": ("beside:90", None), "api": ("", "no-network")}
 
 
+@pytest.mark.parametrize(
+    ("network", "doubt"),
+    [
+        ("", "the caller's project has no network"),
+        (
+            "network: {name: proxy, external: true}, ",
+            "the subnet of the caller's network is not known",
+        ),
+    ],
+)
+def test_why_a_container_does_not_find_its_host(network: str, doubt: str) -> None:
+    plan = planned(
+        "version: 1\nhosts: {box: {}}\nprojects:\n"
+        f"  wall: {{{network}services: {{web: {{port: 5000, via: docker, uses: [api]}}}}}}\n"
+        "  hub: {services: {api: {port: 5400, via: process, allow: [any]}}}\n"
+    )
+    [use] = plan.hosts[0].uses
+    assert (use.call.first.where, use.call.first.doubt) == ("", doubt)
+
+
 def test_another_host_is_found_by_nginx_s_first_plain_name() -> None:
     assert calls("database") == {
         "box/api": ("box.example.com:5400", None),
