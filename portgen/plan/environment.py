@@ -36,11 +36,11 @@ def of_container(service: Service) -> list[Variable]:
 
 def of_program(service: Service) -> list[Variable]:
     """What a program outside Docker gets. It shares a file with the others of its project, so that its
-    own ports go by its name: `API_SERVER_PORT`."""
+    own ports go by its name: `API_SERVER_PORT`. What a forwarder leads to listens elsewhere."""
     if not service.env or calling.in_network(service) or service.in_container:
         return []
     found = []
-    for port, suffix in _with_suffixes(service.ports):
+    for port, suffix in _with_suffixes(() if service.to is not None else service.ports):
         name = f"{spelled(service.name)}_PORT{suffix}"
         found.append(Variable(name, str(port.port), _about(service, port)))
     return [*found, *_used(service)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from portgen.plan.ports import Endpoint, Transport, is_ipv6
+from portgen.plan.ports import Endpoint, Transport, is_ipv6, specific
 
 
 class Key(NamedTuple):
@@ -93,9 +93,14 @@ class Published(Struct, frozen=True):
 
 
 class Variables(Struct, frozen=True):
-    """The variables that a program outside Docker gets."""
+    """The variables that a program outside Docker gets, and the file that has them: `hub.env`."""
 
+    file: str
     values: dict[str, str]
+
+
+class EnvFile(Struct, frozen=True):
+    """That there is a file of variables, whoever has some in it."""
 
 
 class Upstream(Struct, frozen=True):
@@ -178,6 +183,7 @@ Fact = (
     | Guard
     | Nginx
     | Variables
+    | EnvFile
 )
 
 
@@ -198,6 +204,7 @@ class Service(Struct, frozen=True):
     units: dict[str, Unit] = {}
     container: Container | None = None
     variables: dict[str, str] = {}
+    env_file: str | None = None  # which has them
     openings: dict[Endpoint, tuple[str, ...]] = {}
     guard: Guard | None = None
     described: dict[str, str] = {}
@@ -223,13 +230,15 @@ Words = dict[str, tuple[str, frozenset[str]]]
 
 class Facts(NamedTuple):
     """Everything at one point in time. `words` names sources as the inventory does: zones and
-    projects by their CIDRs. `callers`: who calls a service, by the names that its host has for them."""
+    projects by their CIDRs. `callers`: who calls a service, by the names that its host has for them.
+    `env_files`: the files of variables that there are, also those of no service here."""
 
     services: dict[Key, Service]
     nginx: dict[str, Nginx]
     networks: dict[Key, Network]
     words: dict[str, Words]
     callers: dict[Key, tuple[str, ...]]
+    env_files: frozenset[Key] = frozenset()
 
 
 def by_port(
@@ -263,3 +272,20 @@ def port_of(text: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > 5:
         return None
     return int(text)
+
+
+def container_port(mapping: str) -> dict[Endpoint, int]:
+    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000; of a range the first of the container's. Nothing
+    for what somebody wrote otherwise: its text is shown all the same."""
+    place, _, transport = mapping.partition("/")
+    parts = place.rsplit(":", 2)
+    if len(parts) == 1:
+        return {}
+    kind: Transport = "udp" if transport == "udp" else "tcp"
+    published, inside = endpoint_of(parts[-2], kind), endpoint_of(parts[-1], kind)
+    if published is None or inside is None or len(published.ports) != len(inside.ports):
+        return {}
+    address = ""
+    if len(parts) == 3:
+        address = specific(parts[0].strip("[]"))
+    return {published._replace(address=address): inside.port}

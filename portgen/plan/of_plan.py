@@ -24,6 +24,7 @@ from portgen.plan.facts import (
     Service,
     Site,
     Unit,
+    Variables,
     Words,
     by_port,
     single,
@@ -68,6 +69,7 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
     """The facts that follow from a plan: of the services in `keys`, and of the hosts."""
     services: dict[Key, Service] = {}
     networks: dict[Key, Network] = {}
+    env_files: set[Key] = set()
     for host in plan.hosts:
         parts = _Parts(host)
         for project in host.projects:
@@ -75,6 +77,7 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
                 key = Key(host.name, service.name)
                 if key in keys:
                     services[key] = parts.service(service)
+        env_files.update(Key(host.name, file.file) for file in host.env_files)
         for override in host.overrides:
             network = override.network
             if network is not None and not network.external and network.pool is not None:
@@ -82,7 +85,7 @@ def of(plan: Plan, keys: Collection[Key]) -> Facts:
                     override.file, network, network.pool
                 )
     nginx = {host.name: _nginx(host) for host in plan.hosts}
-    return Facts(services, nginx, networks, words(plan), callers(plan))
+    return Facts(services, nginx, networks, words(plan), callers(plan), frozenset(env_files))
 
 
 def callers(plan: Plan) -> dict[Key, tuple[str, ...]]:
@@ -128,10 +131,11 @@ class _Parts:
             for container in override.containers:
                 for part in container.parts:
                     self.containers[part.service] = (override.file, container, part)
-        self.variables: dict[str, dict[str, str]] = {}
+        self.variables: dict[str, Variables] = {}
         for file in host.env_files:
             for program in file.programs:
-                self.variables[program.service] = dict(program.environment)
+                found = Variables(file.file, dict(program.environment))
+                self.variables[program.service] = found
         self.forwarders: dict[str, list[Forwarder]] = {}
         for forwarder in host.forwarders:
             self.forwarders.setdefault(forwarder.service, []).append(forwarder)
@@ -156,6 +160,9 @@ class _Parts:
             container = _container(*self.containers[service.name])
         if service.name in self.guards:
             guard = _guard(self.guards[service.name])
+        if service.name in self.variables:
+            found = self.variables[service.name]
+            facts = structs.replace(facts, variables=found.values, env_file=found.file)
         units = {}
         for forwarder in self.forwarders.get(service.name, ()):
             units[forwarder.unit] = _unit(forwarder)
@@ -164,7 +171,6 @@ class _Parts:
             routes=routes,
             units=units,
             container=container,
-            variables=self.variables.get(service.name, {}),
             openings=self.openings.get(service.name, {}),
             guard=guard,
         )

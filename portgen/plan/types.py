@@ -298,6 +298,11 @@ class EnvFile(Struct, frozen=True):
     project: str
     programs: tuple[Program, ...]
 
+    @property
+    def file(self) -> str:
+        """Its file's name."""
+        return f"{self.project}.env"
+
 
 class Pool(Struct, frozen=True):
     """The IPv4 addresses of a Docker network. Dynamic containers get the upper half, so that they never

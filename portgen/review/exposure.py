@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Location, Nginx, Route, Service
+from portgen.plan.facts import Facts, Location, Nginx, Route, Service, container_port
 from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import NGINX, has_mapping
-from portgen.review import match, readings
+from portgen.review import match
 from portgen.review.match import Pair, are_led_apart
 
 # nginx's directives by which a location decides who gets in, or where it leads.
@@ -127,7 +127,7 @@ def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
             listening.setdefault(unit.listen, []).append(unit.bind)
     if service.container is not None:
         for mapping in service.container.published:
-            for port in readings.container_port(mapping):
+            for port in container_port(mapping):
                 listening.setdefault(port, []).append(_published_at(mapping))
     found = {}
     for port, sources in service.openings.items():

@@ -17,6 +17,7 @@ from portgen import targets
 from portgen.files.diff import place
 from portgen.plan.facts import (
     Container,
+    EnvFile,
     Fact,
     Facts,
     Guard,
@@ -32,11 +33,11 @@ from portgen.plan.facts import (
     Upstream,
     Variables,
     by_port,
-    endpoint_of,
+    container_port,
     port_of,
 )
 from portgen.plan.of_plan import of
-from portgen.plan.ports import Endpoint, Transport, specific
+from portgen.plan.ports import Endpoint, specific
 from portgen.plan.types import NGINX
 from portgen.targets import (
     Block,
@@ -209,6 +210,7 @@ class _Gathered:
         self.services: dict[Key, _Found] = {}
         self.hosts: dict[str, Nginx] = {}
         self.networks: dict[Key, Network] = {}
+        self.env_files: set[Key] = set()
 
     def add(self, host: str, files: Mapping[str, str], statements: Iterable[Statement]) -> None:
         """The files of one target on one host, and what they state."""
@@ -219,6 +221,9 @@ class _Gathered:
                 found = self.services.setdefault(Key(host, block.service), _Found())
                 found.title = block.title or found.title
         for statement in statements:
+            if isinstance(statement.fact, EnvFile):
+                self.env_files.add(Key(host, statement.name))
+                continue
             around = marked[statement.path].block(statement.first)
             if around is not None:
                 read.add((statement.path, around.first))
@@ -285,7 +290,10 @@ def _facts(texts: Mapping[str, str], keys: Collection[Key], known: Facts, stated
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
         elif key in keys and (found.facts or found.other):
             described[key] = _service(found)
-    return Facts(described, hosts, gathered.networks, known.words, known.callers)
+    files_of_variables = frozenset(gathered.env_files)
+    return Facts(
+        described, hosts, gathered.networks, known.words, known.callers, files_of_variables
+    )
 
 
 class _Marked:
@@ -400,6 +408,7 @@ def _service(found: _Found) -> Service:
     units: dict[str, Unit] = {}
     container: Container | None = None
     variables: dict[str, str] = {}
+    env_file: str | None = None
     routes: dict[str, Location] = {}
     upstreams: list[Upstream] = []
     published: list[str] = []
@@ -412,6 +421,7 @@ def _service(found: _Found) -> Service:
             published.append(fact.mapping)
         elif isinstance(fact, Variables):
             variables |= fact.values
+            env_file = fact.file
         elif isinstance(fact, Location):
             routes.setdefault(name, fact)
         elif isinstance(fact, Upstream):
@@ -436,6 +446,7 @@ def _service(found: _Found) -> Service:
         units=units,
         container=container,
         variables=variables,
+        env_file=env_file,
         openings=openings,
         guard=_guard(found),
         other=found.other,
@@ -477,20 +488,3 @@ def _ports(
     if container is not None:
         return ports, "host"
     return ports, "process"
-
-
-def container_port(mapping: str) -> dict[Endpoint, int]:
-    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000; of a range the first of the container's. Nothing
-    for what somebody wrote otherwise: its text is shown all the same."""
-    place, _, transport = mapping.partition("/")
-    parts = place.rsplit(":", 2)
-    if len(parts) == 1:
-        return {}
-    kind: Transport = "udp" if transport == "udp" else "tcp"
-    published, inside = endpoint_of(parts[-2], kind), endpoint_of(parts[-1], kind)
-    if published is None or inside is None or len(published.ports) != len(inside.ports):
-        return {}
-    address = ""
-    if len(parts) == 3:
-        address = specific(parts[0].strip("[]"))
-    return {published._replace(address=address): inside.port}

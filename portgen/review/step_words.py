@@ -15,6 +15,7 @@ from portgen.review import phrases, steps
 from portgen.review.steps import Step
 
 NO_LONGER = "no longer wanted"
+ENV_FILES = "/etc/portgen"
 TAKEN_OVER = "others take over their ports or addresses"
 
 _UNITS: dict[type[Step], tuple[str, str]] = {
@@ -98,6 +99,20 @@ def _leads(leads: Iterable[steps.Lead]) -> Iterator[str]:
             yield f"{counts[what]} routes lead to another {what}"
 
 
+def _place_env_file(found: steps.PlaceEnvFile, _most: int | None) -> str:
+    return f"put {found.file} into {ENV_FILES}"
+
+
+def _remove_env_file(found: steps.RemoveEnvFile, _most: int | None) -> str:
+    return (
+        f"remove {found.file} from {ENV_FILES} (a unit that still names it does not start any more)"
+    )
+
+
+def _restart_programs(found: steps.RestartPrograms, most: int | None) -> str:
+    return f"restart {_some(found.services, most)}, where they run (other variables)"
+
+
 def _endpoints(found: steps.Program) -> str:
     return ", ".join(map(str, found.ports))
 
@@ -123,8 +138,11 @@ _STEPS: dict[type[Step], Callable[[Any, int | None], str]] = {
     steps.RemoveNetwork: _remove_network,
     steps.ChangeFirewall: _change_firewall,
     steps.ReloadNginx: _reload_nginx,
+    steps.PlaceEnvFile: _place_env_file,
+    steps.RemoveEnvFile: _remove_env_file,
     steps.StopProgram: _stop_program,
     steps.SetProgram: _set_program,
     steps.StartProgram: _start_program,
     steps.DaemonReload: _daemon_reload,
+    steps.RestartPrograms: _restart_programs,
 }

@@ -13,7 +13,7 @@ Each host's INSTALL.md has the same order, and the commands.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -140,6 +140,20 @@ class ReloadNginx(Step, frozen=True, kw_only=True):
     server: bool = False
 
 
+class EnvFile(Step, frozen=True, kw_only=True):
+    """Something that is done to a file of variables, by its name in /etc/portgen."""
+
+    file: str
+
+
+class PlaceEnvFile(EnvFile, frozen=True, kw_only=True):
+    """Put it there as it is rendered."""
+
+
+class RemoveEnvFile(EnvFile, frozen=True, kw_only=True):
+    """Remove it: no program has variables in it any more."""
+
+
 class Program(Step, frozen=True, kw_only=True):
     """Something that is done to a program that chooses its ports itself; portgen does not run it."""
 
@@ -163,6 +177,13 @@ class DaemonReload(Step, frozen=True, kw_only=True):
     """Let systemd read its unit files."""
 
 
+class RestartPrograms(Step, frozen=True, kw_only=True):
+    """Restart what runs of these programs: a program reads its variables when it starts. Portgen does
+    not run them."""
+
+    services: tuple[str, ...]
+
+
 # The kinds in their order; on a host, a step of a later kind never comes before one of an earlier.
 ORDER: tuple[type[Step], ...] = (
     RemoveUnits,
@@ -174,6 +195,8 @@ ORDER: tuple[type[Step], ...] = (
     RemoveNetwork,
     ChangeFirewall,
     ReloadNginx,
+    PlaceEnvFile,
+    RemoveEnvFile,
     SetProgram,
     ComposeUp,
     StartProgram,
@@ -181,6 +204,7 @@ ORDER: tuple[type[Step], ...] = (
     EnableUnits,
     StartUnits,
     RestartUnits,
+    RestartPrograms,
 )
 
 
@@ -197,8 +221,12 @@ def plan(before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
         yield from _firewall(host, before, after, rules)
         yield from _nginx(host, before, after)
         makers = {network.file for key, network in after.networks.items() if key.host == host}
-        yield from _containers(host, turnover, makers)
+        others = _with_other_variables(host, before, after)
+        yield from _env_files(host, others, before, after)
+        come_up = list(_containers(host, turnover, makers))
+        yield from come_up
         yield from _units(host, turnover)
+        yield from _restarts(host, others, come_up, after)
 
 
 # --- the steps, in their order --------------------------------------------------------------------
@@ -396,6 +424,44 @@ def _leads(host: str, before: Facts, after: Facts) -> Iterator[Lead]:
             old, new = was.routes[known].backend or "", service.routes[name].backend or ""
             if old != new:
                 yield Lead(key.name, old, new)
+
+
+def _with_other_variables(host: str, before: Facts, after: Facts) -> list[Key]:
+    """The programs that find other variables, some for the first time, or none any more."""
+    found = []
+    nothing = Service(None, "")
+    for key in sorted(before.services.keys() | after.services.keys()):
+        old, new = before.services.get(key, nothing), after.services.get(key, nothing)
+        if key.host == host and (old.env_file, old.variables) != (new.env_file, new.variables):
+            found.append(key)
+    return found
+
+
+def _env_files(host: str, others: list[Key], before: Facts, after: Facts) -> Iterator[EnvFile]:
+    """The files in which something changes."""
+    files: set[str | None] = set()
+    for key in others:
+        for facts in (before, after):
+            if key in facts.services:
+                files.add(facts.services[key].env_file)
+    wanted = {file for file in files if Key(host, file or "") in after.env_files}
+    for kind, some in ((PlaceEnvFile, wanted), (RemoveEnvFile, files - wanted)):
+        for file in sorted(filter(None, some)):
+            yield kind(host=host, file=file)
+
+
+def _restarts(
+    host: str, others: Iterable[Key], come_up: Iterable[Step], after: Facts
+) -> Iterator[RestartPrograms]:
+    """Those of the programs with other variables that no other step starts."""
+    started = {step.service for step in come_up if isinstance(step, StartProgram)}
+    found = []
+    for key in others:
+        service = after.services.get(key)
+        if service is not None and service.status == "active" and key.name not in started:
+            found.append(key.name)
+    if found:
+        yield RestartPrograms(host=host, services=tuple(found))
 
 
 def _server(host: str, facts: Facts) -> Nginx:

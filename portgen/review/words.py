@@ -209,7 +209,7 @@ def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iter
 _ELSEWHERE = {
     "status", "ports", "primary", "via", "routes", "units", "container", "openings",
     "guard", "title", "other",
-    "variables",
+    "variables", "env_file",
 }  # fmt: skip
 
 

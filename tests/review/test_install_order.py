@@ -26,6 +26,8 @@ COMMANDS: dict[str, set[type[Step]]] = {
     'docker network rm "$name" ||': {steps.RemoveNetwork},
     '"$rendered/ufw/portgen-ufw.sh"': {steps.ChangeFirewall},
     "systemctl reload-or-restart nginx": {steps.ReloadNginx},
+    '"$rendered/env" -name': {steps.PlaceEnvFile},
+    "grep -qs 'Rendered by portgen'": {steps.RemoveEnvFile},
     "up -d --remove-orphans": {steps.ComposeUp},
     "systemctl daemon-reload": {steps.DaemonReload},
     "systemctl enable --now": {steps.EnableUnits, steps.StartUnits, steps.RestartUnits},
@@ -35,6 +37,7 @@ PROGRAMS = {
     steps.StopProgram: "is stopped in step 2",
     steps.SetProgram: "gets its new setting",
     steps.StartProgram: "starts in step 5",
+    steps.RestartPrograms: "restarts after step 6",
 }
 
 
@@ -74,6 +77,7 @@ def test_the_steps_of_a_host_come_in_their_order(before: str, after: str) -> Non
         (steps.StopProgram, 2),
         (steps.SetProgram, 5),
         (steps.StartProgram, 5),
+        (steps.RestartPrograms, 6),
     ],
 )
 def test_programs_stop_and_start_in_the_part_of_the_guide_that_it_names(

@@ -425,3 +425,62 @@ def test_the_project_that_makes_a_network_comes_up_first() -> None:
     moved = by_plans(text, text.replace("172.30.0.0", "172.30.1.0")).steps
     down = [step.file for step in moved if isinstance(step, steps.ComposeDown)]
     assert sorted(down) == ["docker-compose.apps.yml", "docker-compose.proxy.yml"]
+
+
+PROGRAMS = """\
+version: 1
+hosts: {box: {}}
+projects:
+  hub:
+    ports: 5400-5499
+    services:
+      api: {port: 5400, via: process, allow: [any]}
+      web: {port: 5401, via: process, allow: [any], env: true, uses: [api]}
+      nightly: {unit: nightly.timer, env: true, uses: [api]}
+      other: {port: 5402, via: process, allow: [any], env: true}
+"""
+
+
+def steps_of(before: str, after: str) -> list[list[str]]:
+    """The steps from plans and from files, in words."""
+    return [
+        list(map(step_words.text, found.steps))
+        for found in (by_plans(before, after), by_files(before, after))
+    ]
+
+
+def test_programs_restart_with_other_variables_after_all_others_have_moved() -> None:
+    for found in steps_of(PROGRAMS, PROGRAMS.replace("port: 5400", "port: 5410")):
+        assert found[-4:] == [
+            "run portgen-ufw.sh: opens 5410/tcp to any; closes 5400/tcp to any",
+            "put hub.env into /etc/portgen",
+            "make sure api's own program listens on 5410/tcp",
+            "restart nightly, web, where they run (other variables)",
+        ]
+
+
+def test_a_program_that_starts_anyway_is_not_restarted_besides() -> None:
+    for found in steps_of(PROGRAMS, PROGRAMS.replace("port: 5402", "port: 5412")):
+        assert found[-2:] == [
+            "put hub.env into /etc/portgen",
+            "make sure other's own program listens on 5412/tcp",
+        ]
+
+
+def test_the_file_of_variables_goes_with_the_last_of_its_programs() -> None:
+    one = PROGRAMS.replace("env: true, ", "")
+    for found in steps_of(PROGRAMS, one):
+        assert found == [
+            "put hub.env into /etc/portgen",
+            "restart nightly, web, where they run (other variables)",
+        ]
+    for found in steps_of(one, one.replace(", env: true", "")):
+        assert found == [
+            "remove hub.env from /etc/portgen (a unit that still names it does not start any more)",
+            "restart other, where they run (other variables)",
+        ]
+    for found in steps_of(one.replace(", env: true", ""), one):
+        assert found == [
+            "put hub.env into /etc/portgen",
+            "restart other, where they run (other variables)",
+        ]

@@ -1,6 +1,7 @@
 """What files of variables say, as systemd reads an EnvironmentFile: `NAME=value` a line.
 
-In: files below `env/`. Out: a `Statement` for each paragraph of variables, by the first one's name. Pure.
+In: files below `env/`. Out: a `Statement` for each file, and for each paragraph of variables by the
+first one's name. Pure.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from portgen.plan.facts import Variables
+from portgen.plan.facts import EnvFile, Variables
 from portgen.targets import Statement
 
 _VARIABLE = re.compile(r"[ \t]*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
@@ -16,6 +17,8 @@ _VARIABLE = re.compile(r"[ \t]*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 def read(files: Mapping[str, str]) -> Iterator[Statement]:
     for path, text in files.items():
+        file = path.rpartition("/")[2]
+        yield Statement(path, 1, 1, file, EnvFile())
         found: dict[str, str] = {}
         first = last = 0
         for number, line in enumerate([*text.split("\n"), ""], 1):
@@ -24,7 +27,7 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
                 first, last = first or number, number
                 found[match[1]] = _value(match[2])
             elif not line.strip() and found:
-                yield Statement(path, first, last, next(iter(found)), Variables(found))
+                yield Statement(path, first, last, next(iter(found)), Variables(file, found))
                 found, first = {}, 0
 
 

@@ -11,4 +11,4 @@ from portgen.targets import Page
 def pages(host: Host) -> Iterator[Page]:
     for found in host.env_files:
         values = {"host": host, "env": found}
-        yield Page(f"env/{found.project}.env", "env/project.env.j2", values)
+        yield Page(f"env/{found.file}", "env/project.env.j2", values)

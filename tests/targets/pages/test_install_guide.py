@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from portgen.files import render
 from portgen.targets.docs import writing as docs
 from tests.estates import planned
@@ -84,23 +86,36 @@ projects:
 """
 
 
-def test_where_programs_have_variables_it_places_their_files(tmp_path: Path) -> None:
-    """And removes those of portgen's that are not wanted any more, no others."""
+@pytest.mark.parametrize("wanted", [True, False], ids=["one", "none"])
+def test_it_places_the_files_of_variables(tmp_path: Path, wanted: bool) -> None:
+    """And removes those of portgen's that are not wanted any more, no others: also the last one of a
+    host."""
     text = guides(VARIABLES)["box"]
-    assert "/etc/portgen" not in guides(VARIABLES.replace(", env: true", ""))["box"]
     [block] = [
         part for part in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "/etc/portgen" in part
     ]
     etc, rendered = tmp_path / "etc", tmp_path / "rendered"
-    (rendered / "env").mkdir(parents=True)
-    (rendered / "env/hub.env").write_text("API_PORT=5400\n")
+    rendered.mkdir()
+    if wanted:
+        (rendered / "env").mkdir()
+        (rendered / "env/hub.env").write_text("API_PORT=5400\n")
     etc.mkdir()
     (etc / "gone.env").write_text("# Rendered by portgen from ...\n")
     (etc / "own.env").write_text("A=1\n")
     script = f"set -eu\nrendered={rendered}\n" + block.replace("/etc/portgen", str(etc))
     for _ in range(2):
         subprocess.run(["sh", "-c", script], check=True)
-    assert {file.name: file.read_text() for file in etc.iterdir()} == {
-        "hub.env": "API_PORT=5400\n",
-        "own.env": "A=1\n",
-    }
+    expected = {"own.env": "A=1\n"}
+    if wanted:
+        expected["hub.env"] = "API_PORT=5400\n"
+    assert {file.name: file.read_text() for file in etc.iterdir()} == expected
+
+
+def test_a_host_that_never_had_variables_gets_no_folder_for_them(tmp_path: Path) -> None:
+    guide = guides(TWO)["web1"]
+    [block] = [
+        part for part in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL) if "/etc/portgen" in part
+    ]
+    script = f"set -eu\nrendered={tmp_path}\n" + block.replace("/etc/portgen", f"{tmp_path}/etc")
+    subprocess.run(["sh", "-c", script], check=True)
+    assert list(tmp_path.iterdir()) == []
