@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from portgen.formats import ports
 from portgen.inventory import reader
 
 # A path below the inventory's folder: its text, or None where it can't be read.
@@ -178,6 +179,36 @@ def joined(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if isinstance(networks, list):
         return {name: {} for name in networks if isinstance(name, str)}
     return _entries(networks)
+
+
+# --- ports ----------------------------------------------------------------------------------------
+
+
+class PortMapping(NamedTuple):
+    """One entry of `ports:`. `address`: the host's; empty where docker publishes on each. `target`: the
+    container's; None for what only compose can work out."""
+
+    address: str
+    published: range
+    target: range | None
+    transport: str
+
+
+def mapping(written: object) -> PortMapping | None:
+    """An entry of `ports:` in the short form, `127.0.0.1:5002:5000/udp`, or in the long one. None where
+    it has no port of the host, or one that only compose can work out."""
+    if isinstance(written, dict):
+        address, published, target, transport = (
+            str(written.get(key) or "") for key in ("host_ip", "published", "target", "protocol")
+        )
+    else:
+        places, _, transport = str(written).partition("/")
+        rest, _, target = places.rpartition(":")
+        address, _, published = rest.rpartition(":")
+    span = ports.span(published)
+    if span is None:
+        return None
+    return PortMapping(address.strip("[]"), span, ports.span(target), transport or "tcp")
 
 
 # --- variables ------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ together. Pure. Never says what a difference means; that is `review`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from portgen.plan.ports import Endpoint, Transport, is_ipv6, specific
+from portgen.formats import compose, ports
+from portgen.plan.ports import EVERYWHERE6, Endpoint, Transport, is_ipv6, specific
 
 
 class Key(NamedTuple):
@@ -41,6 +42,11 @@ class Unit(Struct, frozen=True):
         """The address that it leads to; of a socket, nothing that is one."""
         return self.to.rpartition(":")[0].strip("[]")
 
+    @property
+    def port(self) -> int | None:
+        """The port that it leads to; None of a socket."""
+        return ports.number(self.to.rpartition(":")[2])
+
     def leads_into(self, container: Container | None) -> bool:
         """Whether that is the container's address."""
         return container is not None and self.address == container.address
@@ -64,6 +70,15 @@ class Route(Struct, frozen=True):
     verify: str | None = None  # the CA that says so; None: nobody looks
 
 
+class Mapped(NamedTuple):
+    """A port of the host that docker leads into a container. `inside`: the container's; of a range,
+    its first. `bind`: without an address docker publishes on each."""
+
+    endpoint: Endpoint
+    inside: int
+    bind: str
+
+
 class Container(Struct, frozen=True):
     """What the override says of a container, as far as it is about one service: `published` are its own
     ports. `settings`: what a template of the team's own adds."""
@@ -79,6 +94,21 @@ class Container(Struct, frozen=True):
     services: tuple[
         str, ...
     ] = ()  # of a container of several: who is in it, the one that leads first
+
+    @property
+    def mapped(self) -> Iterator[Mapped]:
+        """The ports that are led into it. What somebody wrote in another way is not among them: its
+        text is shown all the same."""
+        for text in self.published:
+            mapping = compose.mapping(text)
+            if mapping is None or mapping.target is None:
+                continue
+            if len(mapping.published) != len(mapping.target):
+                continue
+            transport: Transport = "udp" if mapping.transport == "udp" else "tcp"
+            endpoint = Endpoint.over(mapping.published, transport)
+            endpoint = endpoint._replace(address=specific(mapping.address))
+            yield Mapped(endpoint, mapping.target.start, mapping.address or EVERYWHERE6)
 
     def shared_with(self, name: str) -> tuple[str, ...]:
         """The other services that are in it."""
@@ -255,37 +285,3 @@ def by_port(
 def single(source: str) -> str:
     """A source as ufw writes it: a single address has no prefix length."""
     return source.removesuffix("/128" if is_ipv6(source) else "/32")
-
-
-def endpoint_of(text: str, transport: Transport, between: str = "-") -> Endpoint | None:
-    """A port, or a range of ports, as a file has it: `5007`, `30000-30019`; None for what is
-    neither."""
-    low, _, high = text.partition(between)
-    first, last = port_of(low), port_of(high or low)
-    if first is None or last is None or last < first:
-        return None
-    return Endpoint.over(range(first, last + 1), transport)
-
-
-def port_of(text: str) -> int | None:
-    """A port's number as a file has it; None for what is not one."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 5:
-        return None
-    return int(text)
-
-
-def container_port(mapping: str) -> dict[Endpoint, int]:
-    """`127.0.0.1:5002:5000/udp` as 5002/udp and 5000; of a range the first of the container's. Nothing
-    for what somebody wrote otherwise: its text is shown all the same."""
-    place, _, transport = mapping.partition("/")
-    parts = place.rsplit(":", 2)
-    if len(parts) == 1:
-        return {}
-    kind: Transport = "udp" if transport == "udp" else "tcp"
-    published, inside = endpoint_of(parts[-2], kind), endpoint_of(parts[-1], kind)
-    if published is None or inside is None or len(published.ports) != len(inside.ports):
-        return {}
-    address = ""
-    if len(parts) == 3:
-        address = specific(parts[0].strip("[]"))
-    return {published._replace(address=address): inside.port}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from portgen.formats.ports import span
 from portgen.inventory import key_paths, model
 from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
@@ -87,6 +88,14 @@ class Endpoint(NamedTuple):
         if not self.last:
             return str(first)
         return f"{first}-{first + self.last - self.port}"
+
+    @classmethod
+    def of(cls, text: str, transport: Transport, between: str = "-") -> Endpoint | None:
+        """A port or a range as a file has it: `5007`, `30000-30019`; None for what is neither."""
+        ports = span(text, between)
+        if ports is None:
+            return None
+        return cls.over(ports, transport)
 
     @classmethod
     def over(cls, ports: range, transport: Transport) -> Endpoint:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from portgen.formats.compose import TeamFile
+from portgen.formats import compose
+from portgen.formats.compose import PortMapping, TeamFile
 from portgen.inventory import key_paths
 from portgen.inventory.ranges import overlap
 from portgen.plan import team_networks
@@ -250,12 +251,6 @@ def _of_names(override: Override, team: TeamFile) -> Iterator[Contradiction]:
 # --- ports of services that are not the inventory's -----------------------------------------------
 
 
-class _Published(NamedTuple):
-    address: str
-    ports: range
-    transport: str
-
-
 def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
     ours = {container.compose_service for container in override.containers}
     names: dict[str, set[str]] = {}
@@ -265,7 +260,7 @@ def _of_other_ports(host: Host, override: Override, team: TeamFile) -> Iterator[
         if service in ours or not isinstance(entry.get("ports"), list):
             continue
         for index, mapping in enumerate(entry["ports"]):
-            published = _published(mapping)
+            published = compose.mapping(mapping)
             if published is None:
                 continue
             keys: tuple[str | int, ...] = ("services", service, "ports", index)
@@ -290,28 +285,10 @@ def _services(host: Host, override: Override) -> Iterator[Service]:
             yield from project.services
 
 
-def _published(mapping: object) -> _Published | None:
-    """The host's side of one entry of `ports:`, in compose's short or long form. What only compose
-    can work out is left to it."""
-    if isinstance(mapping, dict):
-        ports = str(mapping.get("published") or "")
-        transport = str(mapping.get("protocol") or "")
-        address = str(mapping.get("host_ip") or "")
-    else:
-        short, _, transport = str(mapping).partition("/")
-        rest = short.rpartition(":")[0]
-        address, _, ports = rest.rpartition(":")
-    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", ports)
-    if match is None:
-        return None
-    first, last = int(match[1]), int(match[2] or match[1])
-    return _Published(address.strip("[]"), range(first, min(last, 65535) + 1), transport or "tcp")
-
-
-def _collide(published: _Published, holder: Binding) -> bool:
+def _collide(published: PortMapping, holder: Binding) -> bool:
     """Whether docker could not bind what the other one holds."""
     if holder.transport != published.transport:
         return False
-    if not overlap(holder.endpoint.ports, published.ports):
+    if not overlap(holder.endpoint.ports, published.published):
         return False
     return collide(published.address or EVERYWHERE, holder.address)

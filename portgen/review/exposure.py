@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from portgen.plan.facts import Facts, Location, Nginx, Route, Service, container_port
+from portgen.plan.facts import Facts, Location, Nginx, Route, Service
 from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import NGINX, has_mapping
@@ -126,9 +126,8 @@ def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
         if unit.listen is not None:
             listening.setdefault(unit.listen, []).append(unit.bind)
     if service.container is not None:
-        for mapping in service.container.published:
-            for port in container_port(mapping):
-                listening.setdefault(port, []).append(_published_at(mapping))
+        for mapped in service.container.mapped:
+            listening.setdefault(mapped.endpoint, []).append(mapped.bind)
     found = {}
     for port, sources in service.openings.items():
         addresses = listening.get(port, [EVERYWHERE6])
@@ -136,14 +135,6 @@ def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
         if not any(map(is_ipv6, addresses)):
             found[port] = tuple(_by_ipv4(sources))
     return found
-
-
-def _published_at(mapping: str) -> str:
-    """The host's address of `[::]:5002:5000`; without one docker publishes on each."""
-    address, *ports = mapping.rsplit(":", 2)
-    if len(ports) < 2:
-        return EVERYWHERE6
-    return address.strip("[]")
 
 
 def _by_ipv4(sources: Iterable[str]) -> Iterator[str]:

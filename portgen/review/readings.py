@@ -33,8 +33,6 @@ from portgen.plan.facts import (
     Upstream,
     Variables,
     by_port,
-    container_port,
-    port_of,
 )
 from portgen.plan.of_plan import of
 from portgen.plan.ports import Endpoint, specific
@@ -470,19 +468,19 @@ def _ports(
                 continue
             inside = None
             if unit.leads_into(container):
-                inside = port_of(unit.to.rpartition(":")[2])
+                inside = unit.port
             ports[unit.listen] = inside or unit.listen.port
         return ports, "socat"
     if container is not None and container.published:
-        for mapping in container.published:
-            ports.update(container_port(mapping))
+        for mapped in container.mapped:
+            ports[mapped.endpoint] = mapped.inside
         return ports, "docker"
     for backend in backends:
         # The first server of several, without its parameters.
         address, _, number = backend.partition(" ")[0].rstrip(",").rpartition(":")
-        port = port_of(number)
-        if port is not None:
-            ports[Endpoint(port, "tcp", address=specific(address.strip("[]")))] = port
+        server = Endpoint.of(number, "tcp")
+        if server is not None:
+            ports[server._replace(address=specific(address.strip("[]")))] = server.port
     for endpoint in sorted(openings):
         ports[endpoint] = endpoint.port
     if container is not None:

@@ -36,6 +36,30 @@ def test_variables_are_put_in_as_compose_does(text: str, value: str | None):
 
 
 @pytest.mark.parametrize(
+    ("entry", "mapping"),
+    [
+        ("5002:5000", ("", range(5002, 5003), range(5000, 5001), "tcp")),
+        ("127.0.0.1:5002:5000/udp", ("127.0.0.1", range(5002, 5003), range(5000, 5001), "udp")),
+        ("[::]:9000-9001:80-81", ("::", range(9000, 9002), range(80, 82), "tcp")),
+        ("9000-9001:80", ("", range(9000, 9002), range(80, 81), "tcp")),
+        ("5002:${PORT}", ("", range(5002, 5003), None, "tcp")),
+        (
+            {"published": "5002", "target": 5000, "host_ip": "::1"},
+            ("::1", range(5002, 5003), range(5000, 5001), "tcp"),
+        ),
+        ({"published": 5002, "protocol": "udp"}, ("", range(5002, 5003), None, "udp")),
+        ("5000", None),
+        ({"target": 5000}, None),
+        ("9001-9000:80", None),
+        ("${PORT}:80", None),
+        (None, None),
+    ],
+)
+def test_a_port_is_read_in_both_forms(entry: object, mapping: tuple[object, ...] | None):
+    assert composefile.mapping(entry) == mapping
+
+
+@pytest.mark.parametrize(
     "line",
     ["A=b" + " \t" * 30_000 + "c", " " * 60_000, "A= " + " " * 60_000 + "#", "A='" + "x" * 60_000],
     ids=len,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from portgen.formats import systemd
+from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
-from portgen.plan.facts import Unit, port_of
+from portgen.plan.facts import Unit
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, is_ipv6, specific
 from portgen.plan.reach import ANY
 from portgen.targets import Statement
@@ -139,7 +139,7 @@ def socat(words: list[str]) -> Socat | None:
         return None
     listens, leads = map(_address, addresses)
     listening = _LISTENS.fullmatch(listens.kind)
-    port = port_of(listens.place)
+    port = ports.number(listens.place)
     leading = _LEADS.fullmatch(leads.kind)
     if listening is None or port is None or leading is None:
         return None

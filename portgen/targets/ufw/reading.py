@@ -13,7 +13,7 @@ from typing import NamedTuple
 from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
 from portgen.inventory.zones import BY_INTERFACE
-from portgen.plan.facts import Guard, Opening, endpoint_of, single
+from portgen.plan.facts import Guard, Opening, single
 from portgen.plan.ports import TRANSPORTS, Endpoint, Transport
 from portgen.targets import Statement
 
@@ -75,7 +75,7 @@ def _openings(path: str, rule: ufw.Rule) -> Iterator[Statement]:
     if not lets_in or narrowed or address is None:
         return
     for transport in _TRANSPORTS.get(rule.protocol, ()):
-        endpoint = endpoint_of(rule.port or "", transport, ":")
+        endpoint = Endpoint.of(rule.port or "", transport, ":")
         if endpoint is None:
             continue
         endpoint = endpoint._replace(address=address)
@@ -154,7 +154,7 @@ def _place(rule: Rule, options: Mapping[str, str]) -> _Place | None:
     if options["-j"] not in ("RETURN", "DROP") or "/" in address:
         return None
     for transport in TRANSPORTS:
-        endpoint = endpoint_of(options["--ctorigdstport"], transport, ":")
+        endpoint = Endpoint.of(options["--ctorigdstport"], transport, ":")
         if options["-p"] == transport and endpoint is not None:
             return _Place(rule.table, rule.chain, endpoint._replace(address=address))
     return None
