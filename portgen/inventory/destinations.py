@@ -12,6 +12,7 @@ import re
 from typing import Any, ClassVar
 
 from portgen.inventory import patterns
+from portgen.inventory.networks import bracketed
 from portgen.inventory.values import Refused, Value, as_text
 from portgen.problem import not_a_port
 
@@ -78,9 +79,7 @@ class Destination(Value):
     def __str__(self) -> str:
         if self.address is None:
             return f"{_UNIX}{self.path}"
-        if self.is_ipv6:
-            return f"[{self.address}]:{self.port}"
-        return f"{self.address}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 def _path(text: str) -> str:

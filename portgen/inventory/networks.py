@@ -32,6 +32,11 @@ Network6 = ipaddress.IPv6Network
 AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def bracketed(address: str) -> str:
+    """An address as it stands before a port's number: one of IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 class _Network(Value):
     """A network in CIDR notation; its `str` is the canonical form."""
 

@@ -10,7 +10,8 @@ from typing import Literal
 from msgspec import Struct
 
 from portgen.inventory.key_paths import KeyPath
-from portgen.plan.ports import PlannedPort, is_ipv6
+from portgen.inventory.networks import bracketed
+from portgen.plan.ports import PlannedPort
 
 # Why a call can't arrive, as far as the inventory says it.
 Obstacle = Literal[
@@ -89,8 +90,3 @@ class Use(Struct, frozen=True):
     def caller_from(self, host: str) -> str:
         """The caller as it is called on a host: `web`, or `box/web`."""
         return self.caller if host == self.host else f"{self.host}/{self.caller}"
-
-
-def bracketed(address: str) -> str:
-    """An address as it stands before a port's number."""
-    return f"[{address}]" if is_ipv6(address) else address

@@ -12,10 +12,11 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
+from portgen.inventory.networks import bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import Joined, host_of, networks_of
-from portgen.plan.ports import Endpoint, PlannedPort, interface_of, is_ipv6
+from portgen.plan.ports import Endpoint, PlannedPort, interface_of
 from portgen.plan.reach import ANY
 from portgen.plan.servers import plain_name
 from portgen.plan.services import project_of
@@ -247,10 +248,8 @@ def _override(project: Project) -> Override | None:
 
 def _mapping(port: PlannedPort, address: str) -> str:
     """A port as compose publishes it on an address of the host."""
-    if is_ipv6(address):
-        address = f"[{address}]"
-    numbers = port.endpoint._replace(address="").numbers
-    mapping = f"{address}:{numbers}:{port.endpoint.inside(port.container_port)}"
+    numbers = port.endpoint.everywhere.numbers
+    mapping = f"{bracketed(address)}:{numbers}:{port.endpoint.inside(port.container_port)}"
     if port.transport == "udp":
         mapping += "/udp"
     return mapping

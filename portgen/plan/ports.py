@@ -13,6 +13,7 @@ from portgen.formats.ports import span
 from portgen.inventory import key_paths, model
 from portgen.inventory import ports as written
 from portgen.inventory.key_paths import KeyPath
+from portgen.inventory.networks import bracketed
 from portgen.inventory.ranges import overlap
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.reach import Reach
@@ -64,9 +65,12 @@ class Endpoint(NamedTuple):
             text += f"-{self.last}"
         if not self.address:
             return text
-        if is_ipv6(self.address):
-            return f"[{self.address}]:{text}"
-        return f"{self.address}:{text}"
+        return f"{bracketed(self.address)}:{text}"
+
+    @property
+    def everywhere(self) -> Endpoint:
+        """The same port without the address that it listens on."""
+        return self._replace(address="")
 
     @property
     def ports(self) -> range:
@@ -211,6 +215,6 @@ def is_loopback(address: str) -> bool:
     return address == LOOPBACK6 or address.startswith("127.")
 
 
-def is_ipv6(source: str) -> bool:
-    """Whether a source is an IPv6 network."""
-    return ":" in source
+def is_ipv6(address: str) -> bool:
+    """Whether an address, or a network, is one of IPv6."""
+    return ":" in address

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model
-from portgen.inventory.networks import Address4
-from portgen.plan.ports import LOOPBACK, PlannedPort, is_ipv6
+from portgen.inventory.networks import Address4, bracketed
+from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, is_everybody
@@ -140,9 +140,7 @@ def _each(written: WrittenRoutes, at: KeyPath) -> Iterator[tuple[Written, KeyPat
 
 def _found_at(port: PlannedPort) -> str:
     """The address at which the host itself finds a port."""
-    if is_ipv6(port.address):
-        return f"[{port.address}]"
-    return port.address or LOOPBACK
+    return bracketed(port.address or LOOPBACK)
 
 
 def _path(route: model.Route, service: str) -> str:

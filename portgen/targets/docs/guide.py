@@ -11,11 +11,12 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from portgen.inventory.networks import bracketed
 from portgen.inventory.ports import Part, Ports, brief
 from portgen.inventory.ranges import common, count, joined, without
 from portgen.markdown import code, row, text
 from portgen.plan.clashes import contested
-from portgen.plan.ports import LOOPBACK, Endpoint, PlannedPort, is_ipv6
+from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.registry import owned_parts
 from portgen.plan.servers import Server
 from portgen.plan.types import LISTENERS, Host, Project
@@ -152,11 +153,6 @@ def _use_row(entry: Held) -> str:
     )
 
 
-def at_any_address(port: PlannedPort) -> Endpoint:
-    """Its numbers without the address that it listens on."""
-    return port.endpoint._replace(address="")
-
-
 def _route_cell(way: Way) -> str:
     name = code(way.route.name)
     if way.url:
@@ -288,7 +284,7 @@ def _reached_row(entry: Held, visitor: str, nginx: str) -> str:
 def _listener(entry: Held) -> tuple[str, str, str]:
     """What listens at a port, which program that is, and where it leads."""
     service = entry.by.service
-    numbers = at_any_address(entry.at).numbers
+    numbers = entry.at.endpoint.everywhere.numbers
     if service.via in LISTENERS:
         listens = LISTENERS[service.via]
         if service.unit is not None:
@@ -309,12 +305,8 @@ def _listener(entry: Held) -> tuple[str, str, str]:
     if service.in_one_container:
         names = map(code, service.shares_container_with)
         ends += f", in one container with {', '.join(names)}"
-    listens = ", ".join(f"`{_numbers_at(address, numbers)}`" for address in addresses)
+    listens = ", ".join(f"`{bracketed(address)}:{numbers}`" for address in addresses)
     return listens, holder, ends
-
-
-def _numbers_at(address: str, numbers: str) -> str:
-    return f"[{address}]:{numbers}" if is_ipv6(address) else f"{address}:{numbers}"
 
 
 def _listening(host: Host, held: dict[str, list[Held]]) -> Iterator[str]:

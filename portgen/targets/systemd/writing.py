@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory.destinations import Destination
+from portgen.inventory.networks import bracketed
 from portgen.plan.ports import EVERYWHERE6, PRIVILEGED, is_ipv6
 from portgen.plan.reach import ANY
 from portgen.plan.types import Forwarder, Host
@@ -53,9 +54,8 @@ def arguments(forwarder: Forwarder) -> tuple[str, ...]:
     may be silent; nothing else ends a "connection" of datagrams. connect-timeout: a container that is
     down answers in 1 s, not in 10.
     """
-    family, bind = "4", forwarder.bind
-    if is_ipv6(bind):
-        family, bind = "6", f"[{bind}]"
+    family = "6" if is_ipv6(forwarder.bind) else "4"
+    bind = bracketed(forwarder.bind)
     if forwarder.bind == EVERYWHERE6:
         bind += ",ipv6only=0"
     listens = f"LISTEN:{forwarder.port},bind={bind},reuseaddr,fork"
