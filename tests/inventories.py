@@ -206,11 +206,11 @@ def _network(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 
 def _share_network(draw: st.DrawFn, projects: list[dict[str, Any]]) -> None:
-    """The second project may be in the first one's network. A third would not be independent of the order
-    in which they stand."""
-    if len(projects) < 2 or projects[0]["host"] != projects[1]["host"] or draw(st.booleans()):
-        return
-    projects[1]["network"] = {"name": projects[0]["network"]["name"], "external": True}
+    """The others of the first one's host may be in its network."""
+    first, *others = projects
+    for project in others:
+        if project["host"] == first["host"] and draw(st.booleans()):
+            project["network"] = {"name": first["network"]["name"], "external": True}
 
 
 @st.composite

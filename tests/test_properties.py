@@ -173,7 +173,8 @@ def test_what_is_accepted_renders_and_reads_back_as_planned(written: dict[str, A
 @given(inventories.valid())
 def test_the_order_of_the_inventory_changes_no_file(written: dict[str, Any]) -> None:
     turned = copy.deepcopy(written)
-    turned["projects"] = dict(reversed(turned["projects"].items()))
+    for part in ("hosts", "projects"):
+        turned[part] = dict(reversed(turned[part].items()))
     for project in turned["projects"].values():
         project["services"] = dict(reversed(project["services"].items()))
     assert rendered(planner.make(load(turned).inventory)) == rendered(

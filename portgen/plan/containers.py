@@ -5,7 +5,8 @@ refuses: members that contradict each other are planned as written, and found by
 
 Services with one `compose_service` are one container: a VPN client, say, with the programs that live in
 its network. One of them leads: the container's address is counted from its port, and its variables are
-the container's. So a service that joins moves nobody.
+the container's. Who leads is decided by names and ports, never by the order of the entries; one that
+joins mostly has a higher port than the others, so it moves none of them.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def shared(project: str, members: Iterable[Member]) -> dict[str, Shared]:
 
 
 def _container(project: str, members: list[Member]) -> Shared:
+    members = sorted(members, key=lambda member: (member.port, member.name))
     leader = _leader(members)
     others = sorted(member.name for member in members if member is not leader)
     pin, address_path = leader.pin, key_paths.service(project, leader.name)
@@ -71,7 +73,7 @@ def _container(project: str, members: list[Member]) -> Shared:
 
 
 def _leader(members: list[Member]) -> Member:
-    """The one that is called like the container, or the first; an active one before a planned one."""
+    """The one that is called like the container, or else the first; an active one before a planned one."""
     active = [member for member in members if member.status == "active"] or members
     for member in active:
         if member.name == member.compose_service:

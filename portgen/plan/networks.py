@@ -4,7 +4,8 @@ In: an `Inventory`. Out: a `Network` and `Places` for each project. Pure. Never 
 overlap are planned as written.
 
 One network may be several projects': one makes it, the others say `external: true`. They share its subnet,
-so their positions are counted one after the other, and never meet.
+so their positions are counted one after the other, and never meet: first the one that makes it, then the
+others by their lowest ports. The order of the entries changes no address.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def networks_of(inventory: model.Inventory) -> dict[str, Joined]:
         network = _network(written, written)
         found[name] = _joined(network, inventory.projects[name], [])
     for key, sharing in users.items():
+        sharing.sort(key=lambda written: _turn(inventory, written.project))
         found.update(_shared(inventory, sharing, makers.get(key), found))
     return found
 
@@ -69,8 +71,8 @@ def _shared(
     maker: _Written | None,
     made: Mapping[str, Joined],
 ) -> dict[str, Joined]:
-    """The external entries for one network, in the inventory's order. Its subnet is the one that its
-    maker says; where nobody makes it, the first that one of them says."""
+    """The external entries for one network, in the order in which they count. Its subnet is the one that
+    its maker says; where nobody makes it, the first that one of them says."""
     taken: list[range] = []
     source = next((one for one in sharing if one.network.subnet is not None), sharing[0])
     if maker is not None:
@@ -85,6 +87,15 @@ def _shared(
             taken = ranges.joined([*taken, *joined.places.taken])
         found[written.project] = joined
     return found
+
+
+def _turn(inventory: model.Inventory, project: str) -> tuple[bool, int, str]:
+    """When a project counts. One that comes new mostly has higher ports than the others, so it moves
+    none of them; one without ports of its own is the last."""
+    ports = inventory.projects[project].ports
+    if ports is None:
+        return True, 0, project
+    return False, ports.lowest, project
 
 
 def _joined(network: Network, project: model.Project, taken: list[range]) -> Joined:

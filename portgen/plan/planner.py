@@ -193,7 +193,7 @@ def _guards(project: Project) -> Iterator[Guard]:
     if project.network is not None and project.network.pool is not None:
         subnet = project.network.pool.subnet
     closed = set()  # the addresses of containers, each once: several services may be in one
-    for service in sorted(project.services, key=lambda service: not service.leads):
+    for service in sorted(project.services, key=lambda service: (not service.leads, service.name)):
         if service.status != "active":
             continue
         guarded = tuple(port for port in service.ports if port.needs_guard)
