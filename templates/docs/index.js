@@ -63,7 +63,7 @@
     return tableCell("route", "", ...parts);
   };
   const rowElement = (row) => make("tr", { class: "service", role: "row", "data-name": row.name },
-    make("td", { role: "cell", class: "port col-port" }, row.endpoint || "–"),
+    portCell(row.endpoint),
     make("td", { role: "cell", class: "col-service" }, make("a", { class: "leads", href: row.page }, row.title), row.purpose ? make("span", { class: "purpose" }, row.purpose) : null),
     tableCell("host", "on", row.host),
     tableCell("project", "", row.project),

@@ -67,10 +67,6 @@
   };
 
   // --- one row ------------------------------------------------------------------------------------------------------------
-  const portCell = (row) => {
-    const [number, transport] = row.endpoint.split("/");
-    return make("td", { role: "cell", class: "port col-port" }, number || "–", transport ? make("span", { class: "transport" }, `/${transport}`) : null);
-  };
   const serviceCell = (row, beside) => {
     const { service } = row;
     const expanded = view.open === row;
@@ -82,9 +78,11 @@
       focusRow(row);
     });
     const others = row.others.map((other) => other.endpoint);
-    const also = others.length > 4 ? `${others.slice(0, 3).join(", ")} and ${others.length - 3} more` : others.join(", ");
+    const named = others.length > 4 ? others.slice(0, 3) : others;
+    const rest = others.length - named.length;
+    const also = named.flatMap((other, index) => [" ", make("span", { class: "whole" }, index < named.length - 1 ? `${other},` : other)]);
     return make("td", { role: "cell", class: "col-service" }, more, " ",
-      others.length ? make("span", { class: "also" }, `also ${also}`) : null,
+      others.length ? make("span", { class: "also" }, "also", ...also, rest ? ` and ${rest} more` : null) : null,
       service.purpose && !beside ? make("span", { class: "purpose" }, service.purpose) : null);
   };
   const linkParts = (row) => {
@@ -101,7 +99,7 @@
     if (has) via = [service.via, service.to || service.address ? make("span", { class: "mono" }, ` ${row.end}`) : ""];
     const status = row.clash ? "conflict" : service.status;
     return make("tr", { class: `service${beside ? " beside" : ""}`, role: "row", "data-name": service.name, "data-anchor": row.anchor },
-      portCell(row),
+      portCell(row.endpoint),
       serviceCell(row, beside),
       tableCell("project", "", titleOf(service)),
       tableCell("via", has ? "by" : "runs", ...via),

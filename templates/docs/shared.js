@@ -34,7 +34,7 @@
   const testOf = (token) => {
     const range = token.match(/^(\d+)[-–](\d+)$/);
     if (range) return (row) => row.port !== null && Number(range[1]) <= lastOf(row) && row.port <= Number(range[2]);
-    const endpoint = token.match(/^:?(\d+)\/(tcp|udp|http)$/);   // 53/udp, as the command line writes it
+    const endpoint = token.match(/^:?(\d+)\/(tcp|udp|https?)$/);   // 53/udp, as the command line writes it
     if (endpoint) {
       const [port, protocol] = [Number(endpoint[1]), endpoint[2]];
       return (row) => holds(row, port) && (row.protocol === protocol || transportOf(row.protocol) === protocol);
@@ -80,17 +80,24 @@
     return make("td", { role: "cell", class: `col-${name}${shown.length ? "" : " empty"}`, "data-label": label }, ...shown);
   };
   // A link with its path or name; on paper `base` is printed before it, so that it is the whole address there.
-  const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base), ...text));
+  const linkTo = (address, base, ...text) => make("a", { href: address }, make("span", { class: "mono" }, make("span", { class: "base" }, base, make("wbr")), ...text));
   // A link by a port breaks before the port.
-  const linkByPort = (scheme, name, port) => linkTo(`${scheme}://${name}:${port}/`, `${scheme}://`, name, make("wbr"), `:${port}`);
+  const linkByPort = (scheme, name, port) => linkTo(`${scheme}://${name}:${port}/`, `${scheme}://`, ...breakable(name), make("wbr"), `:${port}`);
   // The routes of a row, each with who may come by it.
   const routeParts = (routes) => routes.flatMap(({ name, path, host, access, base, open, link }) => {
     const text = breakable(name);
-    const shown = link ? linkTo(link, host ? base.slice(0, base.indexOf("://") + 3) : base, make("wbr"), ...text) : make("span", { class: "mono" }, ...text);
+    const shown = link ? linkTo(link, host ? base.slice(0, base.indexOf("://") + 3) : base, ...text) : make("span", { class: "mono" }, ...text);
     return access ? [shown, make("span", { class: open ? "access any" : "access" }, access)] : [shown];
   });
-  // A long path breaks at its slashes first.
-  const breakable = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")]);
+  // A long path breaks at its slashes first, a name at its dots.
+  const breakable = (text) => text.split(/(?<=\/)|(?=\.)/).flatMap((part, index) => (index ? [make("wbr"), part] : [part]));
+  // A port as the command line writes it; it breaks after an address. Where it is long, a narrow screen has it in a line of its own.
+  const portCell = (endpoint) => {
+    const [number, transport] = endpoint.split("/");
+    const [, address, port] = number.match(/^(.*?)(:?[\d-]*)$/);
+    const shown = address ? [address, make("wbr"), port] : [port || "–"];
+    return make("td", { role: "cell", class: `port col-port${endpoint.length > 5 ? " long" : ""}` }, ...shown, transport ? make("span", { class: "transport" }, `/${transport}`) : null);
+  };
 
   const sortedBy = (found, key, down, between) => {
     const isLast = (value) => value === Infinity || value === LAST;

@@ -108,6 +108,40 @@ projects:
 """
 
 
+# Ports at addresses, a range, sites with names, and ports that only containers come to.
+NAMED = b"""\
+version: 1
+hosts:
+  box:
+    zones: {lan: [192.168.1.0/24]}
+    addresses: {public6: "2001:db8:1::53"}
+    nginx:
+      server_name: box.example.com
+      tls: {certificate: /etc/box.crt, key: /etc/box.key}
+      sites: {plain.example.com: {tls: null}}
+  far: {}
+projects:
+  apps:
+    title: Telephones
+    host: box
+    ports: [5000-5099, 20000-20099/udp]
+    network: {name: apps, subnet: 172.30.0.0/24}
+    services:
+      grafana: {title: Grafana, port: 5000, route: {host: grafana.long-name.example.com}}
+      plain: {title: Plain, port: 5001, route: {host: plain.example.com}}
+      panel: {title: Panel, port: 5002, via: host, protocol: https, allow: [lan]}
+      cache: {title: Cache, port: 5003, allow: [apps]}
+      both: {title: Both, port: 5004, allow: [apps, lan]}
+      calls: {title: Calls, via: process, ports: [{port: 20000-20099, protocol: udp}], allow: [lan]}
+      syslog: {title: Syslog, port: 5014, protocol: udp, allow: [lan]}
+      names:
+        title: Names
+        via: process
+        ports: [{port: 5053, protocol: tcp, bind: public6}, {port: 5053, protocol: udp, bind: public6}]
+        allow: [any]
+"""
+
+
 # The same, where nginx has no name of its own.
 NAMELESS = b"""\
 version: 1
@@ -128,6 +162,8 @@ class Site(NamedTuple):
     home: str
     web1: str
     index: str
+    box: str
+    named: str
     nameless: str
     big: str
 
@@ -160,13 +196,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         places[name] = folder / f"{name}.html"
         places[name].write_text(pages(text).page)
     gc.enable()
-    for name, text in {"several": HOSTS, "nameless": NAMELESS}.items():
+    for name, text in {"several": HOSTS, "named": NAMED, "nameless": NAMELESS}.items():
         for file in render.files(planned(text), {"docs": docs}, [ROOT / "templates"]):
             place = folder / name / file.path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(file.text)
         places["index" if name == "several" else name] = folder / name / "docs/index.html"
     places["web1"] = folder / "several/web1/docs/ports.html"
+    places["box"] = folder / "named/box/docs/ports.html"
     return Site(**{name: place.as_uri() for name, place in places.items()})
 
 
@@ -773,6 +810,36 @@ def test_markup_in_a_title_is_shown_and_never_run(visit: Callable[..., Page], si
     assert "line two </script>" in page.locator("tr.detail").inner_text()
 
 
+@pytest.mark.parametrize("which", ["box", "named"])
+def test_links_lead_where_a_browser_finds_something(
+    visit: Callable[..., Page], site: Site, which: str
+) -> None:
+    """By https where the site or the service speaks it; not to a port that only containers come to."""
+    page = visit(getattr(site, which))
+    links = {
+        str(row.get_attribute("data-name")): [
+            link.get_attribute("href") for link in row.locator(".col-route a").all()
+        ]
+        for row in page.locator("tbody tr.service").all()
+    }
+    assert {name: found for name, found in links.items() if found} == {
+        "grafana": ["https://grafana.long-name.example.com/"],
+        "plain": ["http://plain.example.com/"],
+        "panel": ["https://box.example.com:5002/"],
+        "both": ["http://box.example.com:5004/"],
+    }
+
+
+def test_the_index_links_each_site_by_itself(visit: Callable[..., Page], site: Site) -> None:
+    page = visit(site.named)
+    links = page.locator("li.card .about a").all()
+    assert [(link.inner_text(), link.get_attribute("href")) for link in links][:3] == [
+        ("box.example.com", "https://box.example.com/"),
+        ("grafana.long-name.example.com", "https://grafana.long-name.example.com/"),
+        ("plain.example.com", "http://plain.example.com/"),
+    ]
+
+
 # --- every screen --------------------------------------------------------------------------------
 
 
@@ -782,10 +849,63 @@ def test_no_page_scrolls_sideways(visit: Callable[..., Page], site: Site, which:
     page.locator("tbody tr").first.locator("button, a").first.focus()
     for button in page.locator("tbody .more").all()[:2]:
         button.click()
-    for width in (400, 320, 768, 1024, 1400):
+    for width in (400, 320, 768, 1024, 1200, 1280, 1400):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(NEXT_FRAME)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+
+
+OVERLAPS = """() => {
+  const found = [];
+  for (const row of document.querySelectorAll("tbody tr.service")) {
+    const boxes = [...row.querySelectorAll("td")].map((cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return [...range.getClientRects()].filter(({ width, height }) => width && height);
+    });
+    boxes.forEach((some, index) => boxes.slice(index + 1).forEach((others) => {
+      for (const a of some) for (const b of others) {
+        const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (wide > 1 && high > 3) found.push(row.innerText);
+      }
+    }));
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("which", ["box", "named", "home", "web1"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_cell_covers_its_neighbour(
+    visit: Callable[..., Page], site: Site, which: str, width: int
+) -> None:
+    """Also where a port is long: a range, or one at an address."""
+    page = visit(getattr(site, which), width=width)
+    assert page.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_link_begins_in_the_first_line_of_its_cell(
+    visit: Callable[..., Page], site: Site, width: int
+) -> None:
+    """And no name of a project is broken within a word."""
+    page = visit(site.box, width=width)
+    for link in page.locator(".col-route a").all():
+        gap = link.evaluate(
+            "link => { const range = document.createRange(); range.selectNodeContents(link); "
+            "return range.getClientRects()[0].top - link.closest('td').getBoundingClientRect().top; }"
+        )
+        assert gap < 20, link.inner_text()
+    if width == 1280:
+        for name in page.get_by_role("cell", name="Telephones", exact=True).all():
+            assert (
+                name.evaluate(
+                    "cell => { const range = document.createRange(); range.selectNodeContents(cell); "
+                    "return new Set([...range.getClientRects()].map(({ top }) => top)).size; }"
+                )
+                == 1
+            )
 
 
 def test_a_turned_phone_keeps_the_place_in_the_map(visit: Callable[..., Page], site: Site) -> None:

@@ -6,13 +6,20 @@ In: a `Plan`. Out: the values of its template. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Host, Plan, Project, Service
 from portgen.targets.docs.page import encoded, way_of
-from portgen.targets.docs.rows import base_url, base_urls, direct_name, is_direct, ways_to
+from portgen.targets.docs.rows import (
+    base_url,
+    base_urls,
+    direct_name,
+    is_direct,
+    project_names,
+    ways_to,
+)
 
 
 def values(plan: Plan) -> dict[str, Any]:
@@ -25,14 +32,12 @@ def values(plan: Plan) -> dict[str, Any]:
         url = None
         if host.server is not None:
             url = base_url(host.server)
-        hosts.append(
-            {"name": host.name, "url": url, "nginx": _nginx(host), "counts": _counts(host)}
-        )
+        bases, projects = base_urls(host), project_names(host)
+        hosts.append({"name": host.name, "sites": _sites(host, bases), "counts": _counts(host)})
         lines.append({"host": host.name, "url": url, "direct": direct_name(host)})
-        bases = base_urls(host)
         for project in host.projects:
             for service in project.services:
-                rows += _rows(project, service, bases)
+                rows += _rows(project, service, bases, projects)
         rows += _nginx_rows(host)
     rows.sort(key=_place)
     services = sum(1 for _ in plan.services)
@@ -65,19 +70,22 @@ def _plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _nginx(host: Host) -> str:
+def _sites(host: Host, bases: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """The names of each of nginx's sites, and where a browser finds it; or that there are none."""
     if host.server is None:
-        return "no nginx"
-    names = [name for site in host.server.sites for name in site.names]
-    return ", ".join(names) or "nginx without a name of its own"
+        return [("no nginx", None)]
+    found = [
+        (", ".join(site.names), bases.get(site.name)) for site in host.server.sites if site.names
+    ]
+    return found or [("nginx without a name of its own", None)]
 
 
 def _rows(
-    project: Project, service: Service, bases: Mapping[str, str]
+    project: Project, service: Service, bases: Mapping[str, str], projects: Collection[str]
 ) -> Iterator[tuple[Any, ...]]:
     """A row for each of its ports, or one without a port."""
     if not service.ports:
-        yield _row(project, service, None, service.name, bases)
+        yield _row(project, service, None, service.name, bases, projects)
     for index, port in enumerate(service.ports):
         # What the host's page calls the row in its address.
         anchor = str(port.endpoint)
@@ -85,7 +93,7 @@ def _rows(
             anchor = service.name
         elif port.name is not None:
             anchor = f"{service.name}/{port.name}"
-        yield _row(project, service, port, anchor, bases)
+        yield _row(project, service, port, anchor, bases, projects)
 
 
 def _row(
@@ -94,6 +102,7 @@ def _row(
     port: PlannedPort | None,
     anchor: str,
     bases: Mapping[str, str],
+    projects: Collection[str],
 ) -> tuple[Any, ...]:
     """As the page's script reads it, by position: `FIELDS` of index.js names the places."""
     ways = [way_of(way) for way in ways_to(service, bases) if way.route.port == port]
@@ -111,7 +120,7 @@ def _row(
         port.protocol if port else None,
         reach,
         ways,
-        port is not None and is_direct(service, port),
+        port is not None and is_direct(service, port, projects),
         port.address if port else "",
         *last,
     )

@@ -21,6 +21,7 @@ from portgen.targets.docs.rows import (
     direct_name,
     is_direct,
     nginx_ports,
+    project_names,
     with_units,
 )
 
@@ -69,9 +70,9 @@ def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str
                 "network": ", ".join(project.network.words) if project.network else None,
             }
         )
-    twice = contested(host)
+    twice, projects = contested(host), project_names(host)
     lines.extend(
-        _record(one, twice)
+        _record(one, twice, projects)
         for one in sorted(known, key=lambda one: (one.service.name, one.service.project))
     )
     return encoded(lines)
@@ -94,7 +95,9 @@ def encoded(lines: list[Any]) -> str:
     return text
 
 
-def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, ...]:
+def _record(
+    one: Known, twice: Collection[tuple[str, Endpoint]], projects: Collection[str]
+) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
     name the places. What few have stands last, and is left out of the others."""
     service = one.service
@@ -106,7 +109,7 @@ def _record(one: Known, twice: Collection[tuple[str, Endpoint]]) -> tuple[Any, .
             port.protocol,
             unit,
             [way_of(way) for way in one.ways if way.route.port == port],
-            is_direct(service, port),
+            is_direct(service, port, projects),
             str(port.reach),
             port.reach.anyone and service.status == "active",
             port.address,

@@ -7,7 +7,7 @@ In: a planned `Host`. Out: `Known` services and `Held` ports. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import NamedTuple
 from urllib.parse import quote
@@ -118,10 +118,17 @@ def direct_name(host: Host) -> str:
     return name or host.name
 
 
-def is_direct(service: Service, port: PlannedPort) -> bool:
-    """Whether a visitor's browser may open this port itself: it speaks http or https, and is not
-    only for the host."""
-    visited = port.reach.kind in ("sources", "policy", "unguarded")
+def project_names(host: Host) -> frozenset[str]:
+    """The words of an `allow` that stand for containers, where nobody sits at a browser."""
+    return frozenset(project.name for project in host.projects)
+
+
+def is_direct(service: Service, port: PlannedPort, projects: Collection[str]) -> bool:
+    """Whether a visitor's browser may open this port itself: it speaks http or https, and is for
+    others than the host and the containers of `projects`."""
+    visited = port.reach.kind in ("policy", "unguarded")
+    if port.reach.kind == "sources":
+        visited = any(word not in projects for word in port.allow)
     return visited and service.status == "active" and port.in_browser
 
 
