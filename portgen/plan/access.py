@@ -6,12 +6,20 @@ address that the host does not have is planned as 127.0.0.1, and the rule `bind-
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from portgen.inventory import model
-from portgen.plan.ports import is_ipv6, is_loopback
-from portgen.plan.reach import Reach
-from portgen.plan.sources import Sources, bind_of, covers_ipv4, is_everybody, served
+from portgen.plan.ports import (
+    EVERYWHERE,
+    EVERYWHERE6,
+    LOOPBACK,
+    interface_of,
+    is_ipv6,
+    is_loopback,
+)
+from portgen.plan.reach import ANY, Reach
+from portgen.plan.sources import Sources, covers_ipv4, is_everybody, served
 from portgen.plan.types import has_mapping
 
 
@@ -53,7 +61,7 @@ class Accesses:
     def _decide(self, asked: Asked) -> Access:
         allowed = self._sources.of(asked.allow)
         sources = served(allowed, asked.bind)
-        bind = asked.bind or bind_of(sources, asked.via, self._sources.ipv6)
+        bind = asked.bind or _bind_of(sources, asked.via, self._sources.ipv6)
         # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
         has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
         needs_guard = asked.via == "docker" and has_ipv4 and not covers_ipv4(allowed)
@@ -88,3 +96,24 @@ def _reach_without_sources(asked: Asked) -> Reach:
     if asked.via == "socat" or (asked.via == "docker" and not is_ipv6(asked.bind)):
         return Reach("closed")
     return Reach("policy")
+
+
+def _bind_of(sources: tuple[str, ...], via: model.Via, ipv6: bool) -> str:
+    """The address that a port listens on where no entry names one: loopback where nobody may come, and
+    IPv6 only where somebody may come by it. A program that listens by itself is taken to listen
+    everywhere. `ipv6`: whether the host has IPv6."""
+    if not has_mapping(via):
+        return EVERYWHERE6 if ipv6 else EVERYWHERE
+    if not sources:
+        return LOOPBACK
+    if ipv6 and admits_ipv6(sources):
+        return EVERYWHERE6
+    return EVERYWHERE
+
+
+def admits_ipv6(sources: Iterable[str]) -> bool:
+    """Whether somebody of the sources may come by IPv6: by an interface visitors come with either
+    family."""
+    return any(
+        source == ANY or is_ipv6(source) or interface_of(source) is not None for source in sources
+    )

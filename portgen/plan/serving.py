@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from msgspec import UNSET
 
 from portgen.inventory import key_paths, model
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6
-from portgen.plan.reach import ANY, Reach
+from portgen.plan.access import admits_ipv6
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
+from portgen.plan.reach import Reach
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server, Site
 from portgen.plan.sources import Sources
@@ -38,6 +39,8 @@ def server_of(
     sites = [_site(name, *written[name], default) for name in sorted(written)]
     if default.names:
         sites.insert(0, default)
+    # With no source named it is for ufw's default policy to say who may come.
+    allowed = sources.of(nginx.allow)
     return Server(
         names=default.names,
         upstream=nginx.upstream,
@@ -48,7 +51,7 @@ def server_of(
         certificate=default.certificate,
         certificate_key=default.certificate_key,
         sites=tuple(sites),
-        ipv6=entry.ipv6 and _admits_ipv6(sources.of(nginx.allow)),
+        ipv6=entry.ipv6 and (not allowed or admits_ipv6(allowed)),
         version=tuple(map(int, nginx.version.split("."))),
         proxies=tuple(map(str, nginx.client_ip.sources)) if nginx.client_ip else (),
         proxies_header=nginx.client_ip.header if nginx.client_ip else "",
@@ -65,12 +68,6 @@ def names_of(nginx: model.Nginx) -> tuple[str, ...]:
         written = [written]
     names = dict.fromkeys(name.lower().rstrip(".") for name in written)
     return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
-
-
-def _admits_ipv6(sources: tuple[str, ...]) -> bool:
-    """Whether somebody may come by IPv6: with no source named that is for ufw's default policy to
-    say."""
-    return not sources or any(source == ANY or is_ipv6(source) for source in sources)
 
 
 def _default(names: tuple[str, ...], nginx: model.Nginx, path: KeyPath) -> Site:

@@ -1,6 +1,6 @@
 """Who may come: the words of an `allow` as the sources that they stand for on one host.
 
-In: an `Inventory` and words. Out: CIDRs and interfaces, and what listens or is reached because of them. Pure.
+In: an `Inventory` and words. Out: CIDRs and interfaces, and where they can come. Pure.
 Never refuses a word: one that nobody knows gives nothing, and the rule `zone-unknown` reports it.
 """
 
@@ -13,8 +13,6 @@ from portgen.inventory import model, networks
 from portgen.inventory.zones import ZoneMember
 from portgen.plan.networks import Joined, host_of
 from portgen.plan.ports import (
-    EVERYWHERE,
-    EVERYWHERE6,
     LOOPBACK,
     LOOPBACK6,
     interface_of,
@@ -22,7 +20,6 @@ from portgen.plan.ports import (
     is_loopback,
 )
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
-from portgen.plan.types import has_mapping
 
 
 class Sources:
@@ -153,11 +150,6 @@ def is_everybody(sources: Iterable[str]) -> bool:
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
 
 
-def comes_by_ipv6(source: str) -> bool:
-    """Whether somebody of a source may come by IPv6."""
-    return source == ANY or is_ipv6(source)
-
-
 def covers_ipv4(sources: Iterable[str]) -> bool:
     """Whether anybody may come by IPv4."""
     return not {ANY, ALL_IPV4}.isdisjoint(sources)
@@ -176,16 +168,3 @@ def served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]
 def _can_come(source: str, bind: str) -> bool:
     """Whether a source can have addresses of the family of `bind`."""
     return "/" not in source or is_ipv6(source) == is_ipv6(bind)
-
-
-def bind_of(sources: tuple[str, ...], via: model.Via, ipv6: bool) -> str:
-    """The address that a port listens on where no entry names one: loopback where nobody may come, and
-    IPv6 only where somebody comes by it. A program that listens by itself is taken to listen
-    everywhere. `ipv6`: whether the host has IPv6: by an interface somebody comes with either."""
-    if not has_mapping(via):
-        return EVERYWHERE6 if ipv6 else EVERYWHERE
-    if not sources:
-        return LOOPBACK
-    if any(map(comes_by_ipv6, sources)) or (ipv6 and any(map(interface_of, sources))):
-        return EVERYWHERE6
-    return EVERYWHERE

@@ -66,3 +66,24 @@ def test_on_a_host_without_ipv6_everybody_is_all_of_ipv4(
     assert box.routes[0].clients == clients
     assert box.routes[0].closed == (allow == "['::/0']")
     assert bool(box.guards) == ("0.0.0.0/0" not in sources)
+
+
+@pytest.mark.parametrize(
+    ("allow", "ipv6"),
+    [
+        ("[]", True),
+        ("[any]", True),
+        ("[vpn]", True),
+        ("['fd00::/8']", True),
+        ("[lan]", False),
+        ("[lan, vpn]", True),
+    ],
+)
+def test_nginx_and_a_forwarder_listen_on_ipv6_for_the_same_visitors(allow: str, ipv6: bool) -> None:
+    text = TEXT.format(allow=allow, ipv6="true").replace("allow: []", f"allow: {allow}")
+    zones = "zones: {vpn: [{interface: tailscale0}], lan: [192.168.0.0/16]}"
+    box = planned(text.replace("hosts: {box: {", f"hosts: {{box: {{{zones}, ")).hosts[0]
+    assert box.server is not None
+    assert box.server.ipv6 == ipv6
+    if allow != "[]":
+        assert [forwarder.bind == "::" for forwarder in box.forwarders] == [ipv6]
