@@ -145,6 +145,7 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
     _without_what_no_guard_covers(inventory)
     _share_containers(draw, inventory)
     _use_each_other(draw, inventory)
+    _speak_http2(draw, inventory)
     return inventory
 
 
@@ -326,11 +327,11 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
         mapped = False
     if "to" in service or draw(st.integers(0, 3)):
         service["port"] = next(ports)
-        service["protocol"] = draw(st.sampled_from(["http", "https", "tcp"]))
+        service["protocol"] = draw(st.sampled_from(["http", "https", "grpc", "grpcs", "tcp"]))
         if mapped and draw(st.booleans()):
             service["container_port"] = draw(st.integers(1, 65535))
     else:
-        kinds = st.sampled_from(["http", "https", "tcp", "udp"])
+        kinds = st.sampled_from(["http", "https", "grpc", "tcp", "udp"])
         service["ports"] = [{"port": next(ports), "protocol": "http"}] + [
             {
                 "port": next(ports),
@@ -347,44 +348,72 @@ def _service(draw: st.DrawFn, ports: Any, projects: list[str], sited: bool) -> d
         service["status"] = draw(st.sampled_from(["planned", "retired"]))
     if draw(st.booleans()):
         service["timeout"] = draw(st.sampled_from([1, "90s", "5m", "7h"]))
-    speaks_http = service.get("protocol", "http") in ("http", "https")
+    protocol = service.get("protocol", "http")
     route = draw(
-        st.sampled_from(["default", "none", "own"] if speaks_http else ["default", "none"])
+        st.sampled_from(["default", "none", "own"] if protocol != "tcp" else ["default", "none"])
     )
     if route == "none":
         service["route"] = None
     elif route == "own":
-        own = {
-            "path": "/o/{name}/",
-            "strip": draw(st.booleans()),
-            "allow": draw(_allow(tuple(projects))),
-            "buffering": draw(st.booleans()),
-            **draw(
-                st.fixed_dictionaries(
-                    {},
-                    optional={
-                        "auth_file": _texts(hostile=False).map(lambda text: f"/etc/{text}"),
-                        "max_body": st.sampled_from([0, 5000, "10m"]),
-                        "timeout": st.sampled_from([5, "2h"]),
-                        "extra": st.just(['add_header X "a;}b" always;']),
-                    },
-                )
-            ),
-        }
-        if own["strip"]:
-            own["rewrite"] = draw(st.booleans())
-        if service.get("protocol") == "https" and draw(st.booleans()):
-            own["verify"] = draw(_texts(hostile=False).map(lambda text: f"/etc/ssl/{text}"))
-        choices: list[list[Any]] = [
-            [],
-            ["/o/more/{name}/"],
-            [{"path": "/z/{name}/", "strip": False}],
-        ]
-        if sited:
-            choices.append([{"host": "s.example.com", "path": "/s/{name}/"}])
-        more = draw(st.sampled_from(choices))
-        service["route"] = [own, *more] if more else own
+        service["route"] = draw(_own_route(protocol, projects, sited))
     return service
+
+
+@st.composite
+def _own_route(draw: st.DrawFn, protocol: str, projects: list[str], sited: bool) -> Any:
+    if "grpc" in protocol:
+        return draw(_route_of_grpc(protocol))
+    own = {
+        "path": "/o/{name}/",
+        "strip": draw(st.booleans()),
+        "allow": draw(_allow(tuple(projects))),
+        "buffering": draw(st.booleans()),
+        **draw(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "auth_file": _texts(hostile=False).map(lambda text: f"/etc/{text}"),
+                    "max_body": st.sampled_from([0, 5000, "10m"]),
+                    "timeout": st.sampled_from([5, "2h"]),
+                    "extra": st.just(['add_header X "a;}b" always;']),
+                },
+            )
+        ),
+    }
+    if own["strip"]:
+        own["rewrite"] = draw(st.booleans())
+    if protocol == "https" and draw(st.booleans()):
+        own["verify"] = draw(_texts(hostile=False).map(lambda text: f"/etc/ssl/{text}"))
+    choices: list[list[Any]] = [
+        [],
+        ["/o/more/{name}/"],
+        [{"path": "/z/{name}/", "strip": False}],
+    ]
+    if sited:
+        choices.append([{"host": "s.example.com", "path": "/s/{name}/"}])
+    more = draw(st.sampled_from(choices))
+    return [own, *more] if more else own
+
+
+@st.composite
+def _route_of_grpc(draw: st.DrawFn, protocol: str) -> Any:
+    whole = draw(st.sampled_from(["/demo.{name}/", "/demo.{name}.Inner/"]))
+    own: dict[str, Any] = {"path": whole, "allow": draw(_allow()), "timeout": 5, "max_body": 0}
+    if protocol == "grpcs" and draw(st.booleans()):
+        own["verify"] = draw(_texts(hostile=False).map(lambda text: f"/etc/ssl/{text}"))
+    return draw(st.sampled_from([whole, own, [own, "/more.{name}/"]]))
+
+
+def _speak_http2(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
+    """Where a route leads to grpc."""
+    for project in inventory["projects"].values():
+        nginx = inventory["hosts"][project["host"]].get("nginx")
+        for service in project["services"].values():
+            if nginx is None or "grpc" not in service.get("protocol", ""):
+                continue
+            if "server_name" in nginx and service.get("route"):
+                nginx["http2"] = True
+                nginx.setdefault("tls", _tls(draw))
 
 
 # What may stand in a field and need not fit to the rest.
@@ -409,7 +438,7 @@ _FITTING: dict[str, dict[str, list[Any]]] = {
             ],
         ],
         "container_port": [80, 5432],
-        "protocol": ["http", "https", "tcp", "udp"],
+        "protocol": ["http", "https", "grpc", "grpcs", "tcp", "udp"],
         "via": ["socat", "docker", "host", "process"],
         "status": ["active", "planned", "retired"],
         "allow": [

@@ -464,9 +464,8 @@ def _check_site(host: Host, site: Site, servers: list[list[Block]]) -> None:
 def _check_locations(inside: list[Block], routes: list[Route], rest: list[list[str]]) -> None:
     expected = []
     for route in routes:
-        expected += (
-            [["/"]] if route.path == "/" else [["=", route.path.rstrip("/")], ["^~", route.path]]
-        )
+        whole = [] if "grpc" in route.port.protocol else [["=", route.path.rstrip("/")]]
+        expected += [["/"]] if route.path == "/" else [*whole, ["^~", route.path]]
     assert sorted(values(inside, "location")) == sorted(expected + rest)
     for route in routes:
         _check_location(
@@ -492,21 +491,28 @@ def _backend(host: Host, route: Route) -> str:
 
 
 def _check_location(route: Route, inside: list[Block]) -> None:
-    assert values(inside, "proxy_pass") == [
-        [f"{route.port.protocol}://{route.upstream}{'/' if route.strip else ''}"]
+    is_grpc = route.port.protocol in ("grpc", "grpcs")
+    module, other = ("grpc", "proxy") if is_grpc else ("proxy", "grpc")
+    assert not [line for line in inside if line["directive"].startswith(f"{other}_")]
+    stripped = route.strip and not is_grpc
+    assert values(inside, f"{module}_pass") == [
+        [f"{route.port.protocol}://{route.upstream}{'/' if stripped else ''}"]
     ]
-    is_tls = route.port.protocol == "https"
-    assert bool(values(inside, "proxy_ssl_name")) == is_tls
+    is_tls = route.port.protocol in ("https", "grpcs")
+    assert bool(values(inside, f"{module}_ssl_name")) == is_tls
     cookies = [["/", route.path]] if route.rewrite else []
     assert values(inside, "proxy_cookie_path") == cookies
     checked = is_tls and route.verify is not None
-    assert values(inside, "proxy_ssl_verify") == ([["on"]] if checked else [])
-    headers = dict(pair for pair in values(inside, "proxy_set_header") if len(pair) == 2)
-    assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if route.strip else "")
+    assert values(inside, f"{module}_ssl_verify") == ([["on"]] if checked else [])
+    headers = dict(pair for pair in values(inside, f"{module}_set_header") if len(pair) == 2)
+    assert headers["X-Forwarded-Prefix"] == (route.path.rstrip("/") if stripped else "")
     assert headers["Host"] == headers["X-Forwarded-Host"] == "$host$portgen_port"
-    assert values(inside, "proxy_request_buffering") == [["off"]]
-    assert values(inside, "proxy_read_timeout") == [[f"{route.timeout}s"]]
-    assert values(inside, "proxy_buffering") == [["on" if route.buffering else "off"]]
+    assert values(inside, f"{module}_read_timeout") == [[f"{route.timeout}s"]]
+    if is_grpc:
+        assert values(inside, "client_body_timeout") == [[f"{route.timeout}s"]]
+    else:
+        assert values(inside, "proxy_request_buffering") == [["off"]]
+        assert values(inside, "proxy_buffering") == [["on" if route.buffering else "off"]]
     assert values(inside, "client_max_body_size") == (
         [] if route.max_body is None else [[route.max_body]]
     )

@@ -56,8 +56,8 @@ Examples:
 @click.option("--container-port", type=PORT, metavar="PORT", help="The port inside the container.")
 @click.option(
     "--protocol",
-    type=click.Choice(["http", "https", "tcp", "udp"]),
-    help="What it speaks; only http and https get a route.",
+    type=click.Choice(["http", "https", "grpc", "grpcs", "tcp", "udp"]),
+    help="What it speaks; tcp and udp get no route.",
 )
 @click.option("--route", metavar="PATH", help="Its prefix at nginx, such as /dashboard/{name}/.")
 @click.option("--no-route", is_flag=True, help="No route, whatever the project's default.")

@@ -32,7 +32,7 @@ Examples:
 )
 @click.option(
     "--protocol",
-    type=click.Choice(["http", "https", "tcp", "udp"]),
+    type=click.Choice(["http", "https", "grpc", "grpcs", "tcp", "udp"]),
     default="http",
     show_default=True,
     help="What it will speak, where PROJECT owns ports of tcp or udp alone.",

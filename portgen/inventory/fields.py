@@ -57,7 +57,8 @@ _SERVICE = {
         "the same number as the host's port",
     ),
     "protocol": Field(
-        "What the port speaks. Only `http` and `https` (TLS by the service itself) can have a route.",
+        "What the port speaks: `http`, `grpc`, the same with TLS by the service itself (`https`, `grpcs`), "
+        "or `tcp` or `udp`, which can't have a route.",
         "`http`",
     ),
     "via": Field(
@@ -300,7 +301,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             "The port in the container, with `via: socat` or `docker`; of a range the first.",
             "the service's `container_port`, else the same number",
         ),
-        "protocol": Field("`http`, `https`, `tcp` or `udp`.", "the service's"),
+        "protocol": Field("`http`, `https`, `grpc`, `grpcs`, `tcp` or `udp`.", "the service's"),
         "name": Field("What it is called: lower-case, unique in the service."),
         "bind": Field("For this port; `null`: without one.", "the service's"),
         "allow": Field("For this port; `null` or `[]`: nobody.", "the service's"),
@@ -322,7 +323,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "strip": Field(
             "`true`: the application sees `/x` for `/prefix/x`, and the header "
             "`X-Forwarded-Prefix: /prefix`. `false`: it sees the whole path, and no such header.",
-            "`true`",
+            "`true`; of grpc always `false`",
         ),
         "rewrite": Field(
             "`true`: for an application that ignores its prefix, nginx puts it before the paths of "
@@ -330,7 +331,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`false`",
         ),
         "verify": Field(
-            "With `protocol: https`: the path of the CA's certificate by which nginx checks the "
+            "With `protocol: https` or `grpcs`: the path of the CA's certificate by which nginx checks the "
             "service's own; its name must be the service's in compose.",
             "`false`: not checked",
         ),

@@ -102,6 +102,7 @@ _WORDS = {
     # protocol
     "ws": "http",
     "websocket": "http",
+    "h2c": "grpc",
     "websockets": "http",
     "ssh": "tcp",
     "ssl": "https",
@@ -117,7 +118,6 @@ _WORDS = {
     "syslog": "udp",
 }
 _SENTENCES = {
-    "grpc": "nginx speaks http 1.1 to a service: write `tcp`",
     "nginx": "leave it out: nginx is the service's `route`, `via` is what listens on the host's port",
 }
 _BOTH = "an entry for each: `ports: [{port: 53, protocol: tcp}, {port: 53, protocol: udp}]`"

@@ -41,7 +41,7 @@ from portgen.inventory.values import (
 )
 from portgen.inventory.zones import ZoneMember
 
-Protocol = Literal["http", "https", "tcp", "udp"]
+Protocol = Literal["http", "https", "grpc", "grpcs", "tcp", "udp"]
 Status = Literal["active", "planned", "retired"]
 Via = Literal["socat", "docker", "host", "process"]
 Uses = Annotated[list[Used], Meta(max_length=64)]
@@ -127,7 +127,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: RoutePath | UnsetType = UNSET
     host: SiteName | UnsetType = UNSET
-    strip: bool = True
+    strip: bool | UnsetType = UNSET
     rewrite: bool = False
     verify: bool | FilePath = False
     allow: list[Allowed] = []

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Route
+from portgen.plan.ports import GRPC, WITH_TLS
 
 # What a location inherits from the blocks around it where it does not say it itself; `allow` and
 # `deny` only together.
@@ -22,6 +23,10 @@ INHERITED = frozenset({
     "auth_basic_user_file",
     "client_max_body_size",
     "deny",
+    "grpc_read_timeout",
+    "grpc_ssl_name",
+    "grpc_ssl_trusted_certificate",
+    "grpc_ssl_verify",
     "proxy_buffering",
     "proxy_read_timeout",
     "proxy_ssl_name",
@@ -29,7 +34,7 @@ INHERITED = frozenset({
     "proxy_ssl_verify",
 })  # fmt: skip
 _READ_TIMEOUT = 60  # seconds: nginx's own
-_PASS = re.compile(r"(?P<scheme>https?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
+_PASS = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<server>unix:[^:]+|[^/]*):?(?P<uri>/.*)?")
 _TIME = re.compile(r"(?P<number>[0-9]{1,9})(?P<unit>ms|[smhdwMy]?)\s*")
 _SECONDS = {
     "": 1,
@@ -92,17 +97,19 @@ def meaning(path: str, own: Sequence[Node], inherited: Around | None = None) -> 
     understood = rules[: visitors.understood]
     auth_file = _auth_file(settings, understood)
     max_body = _value(settings, "client_max_body_size", understood)
-    buffering = _value(settings, "proxy_buffering", understood) != "off"
-    timeout = _timeout(settings, understood)
-    passed = _passed(settings, understood)
+    passed = _passed(own, understood)
     strip, passes, port, protocol = False, None, 80, "http"
-    tls_name, verify = None, None
-    if passed is not None and passed["scheme"] == "https":
-        port, protocol = 443, "https"
-        tls_name = _value(settings, "proxy_ssl_name", understood)
-        verify = _verify(settings, understood)
     if passed is not None:
-        strip, passes = passed["uri"] == "/", passed["server"]
+        strip, passes, protocol = passed["uri"] == "/", passed["server"], passed["scheme"]
+    module = module_of(protocol)
+    # A grpc reply is never collected.
+    buffering = module == "proxy" and _value(settings, "proxy_buffering", understood) != "off"
+    timeout = _timeout(settings.get(f"{module}_read_timeout"), understood)
+    tls_name, verify = None, None
+    if protocol in WITH_TLS:
+        port = 443
+        tls_name = _value(settings, f"{module}_ssl_name", understood)
+        verify = _verify(settings, module, understood)
     rewrite = _rewrites(path, own, understood)
     known = set(map(id, understood))
     route = Route(
@@ -156,11 +163,21 @@ def _auth_file(settings: dict[str, Node], understood: list[Node]) -> str | None:
     return file.words[1]
 
 
-def _passed(settings: dict[str, Node], understood: list[Node]) -> re.Match[str] | None:
-    node = settings.get("proxy_pass")
-    if node is None or len(node.words) != 2:
+def module_of(protocol: str) -> str:
+    """What the names of nginx's directives begin with, by which it speaks that to a service."""
+    return "grpc" if protocol in GRPC else "proxy"
+
+
+def _passed(own: Sequence[Node], understood: list[Node]) -> re.Match[str] | None:
+    """Where requests are handed to: the last directive counts."""
+    nodes = [node for node in own if node.name in ("proxy_pass", "grpc_pass")]
+    if not nodes or len(nodes[-1].words) != 2:
         return None
-    match = _PASS.fullmatch(node.words[1])
+    node = nodes[-1]
+    address = node.words[1]
+    if node.name == "grpc_pass" and "://" not in address:
+        address = f"grpc://{address}"
+    match = _PASS.fullmatch(address)
     if match is not None and match["uri"] in (None, "/"):
         understood.append(node)
     return match
@@ -188,9 +205,10 @@ def _rewrites(path: str, own: Sequence[Node], understood: list[Node]) -> bool:
     return True
 
 
-def _verify(settings: dict[str, Node], understood: list[Node]) -> str | None:
+def _verify(settings: dict[str, Node], module: str, understood: list[Node]) -> str | None:
     """The CA by which the backend's certificate is checked. It alone checks nothing."""
-    checks, file = settings.get("proxy_ssl_verify"), settings.get("proxy_ssl_trusted_certificate")
+    checks = settings.get(f"{module}_ssl_verify")
+    file = settings.get(f"{module}_ssl_trusted_certificate")
     if checks is None or file is None or len(file.words) != 2:
         return None
     if checks.words[1:] != ("on",):
@@ -199,8 +217,7 @@ def _verify(settings: dict[str, Node], understood: list[Node]) -> str | None:
     return file.words[1]
 
 
-def _timeout(settings: dict[str, Node], understood: list[Node]) -> int:
-    node = settings.get("proxy_read_timeout")
+def _timeout(node: Node | None, understood: list[Node]) -> int:
     if node is None or len(node.words) != 2:
         return _READ_TIMEOUT
     seconds, end = 0.0, 0

@@ -239,25 +239,29 @@ def _route(route: PlannedRoute) -> Route:
         said.append(_said("client_max_body_size", route.max_body))
     if route.buffering:
         said.append(_said("proxy_buffering", "on"))
-    else:
+    elif not route.is_grpc:
         said.append(_said("proxy_buffering", "off"))
-    said.append(_said("proxy_read_timeout", f"{route.timeout}s"))
-    if route.tls_name is not None:
-        said.append(_said("proxy_ssl_name", route.tls_name))
-    if route.tls_name is not None and route.verify is not None:
-        said += [
-            _said("proxy_ssl_verify", "on"),
-            _said("proxy_ssl_trusted_certificate", route.verify),
-        ]
-    address = f"{route.port.protocol}://{route.upstream}"
-    if route.strip:
-        address += "/"
-    said.append(_said("proxy_pass", address))
+    said += _said_of_backend(route)
     if route.rewrite and route.prefix:
         said += [_said(*words) for words in locations.rewriting(route.path)]
     for directive in route.extra:
         said += nginx.parse(directive)
     return locations.meaning(route.path, said).route
+
+
+def _said_of_backend(route: PlannedRoute) -> Iterator[Node]:
+    """Where requests are handed to, and how nginx speaks there."""
+    module = locations.module_of(route.port.protocol)
+    yield _said(f"{module}_read_timeout", f"{route.timeout}s")
+    if route.tls_name is not None:
+        yield _said(f"{module}_ssl_name", route.tls_name)
+    if route.tls_name is not None and route.verify is not None:
+        yield _said(f"{module}_ssl_verify", "on")
+        yield _said(f"{module}_ssl_trusted_certificate", route.verify)
+    address = f"{route.port.protocol}://{route.upstream}"
+    if route.strip:
+        address += "/"
+    yield _said(f"{module}_pass", address)
 
 
 def _said(*words: str) -> Node:

@@ -36,6 +36,12 @@ EVERYWHERE6 = "::"
 PRIVILEGED = range(1, 1024)
 
 
+GRPC = ("grpc", "grpcs")
+
+
+WITH_TLS = ("https", "grpcs")
+
+
 EPHEMERAL = range(32768, 61000)  # net.ipv4.ip_local_port_range, the kernel's default
 
 

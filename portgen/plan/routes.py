@@ -11,7 +11,7 @@ from msgspec import Struct
 from portgen.inventory import key_paths
 from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.model import Protocol
-from portgen.plan.ports import PlannedPort
+from portgen.plan.ports import GRPC, PlannedPort
 from portgen.plan.reach import Reach
 
 
@@ -26,6 +26,7 @@ class WrittenRoute(Struct, frozen=True):
     host: str  # the site's server name; "": the default site
     path: str
     strip: bool
+    strip_is_true: bool  # written so, not by default
     rewrite: bool  # nginx puts the prefix into redirects and cookies
     verify: str | None  # the CA by which nginx checks the service's certificate
     verify_is_true: bool  # written so: which CA, it does not say
@@ -44,6 +45,11 @@ class WrittenRoute(Struct, frozen=True):
     def name(self) -> str:
         """What tells it from every other route of its host: `/wiki/`, `grafana.example.com/`."""
         return self.host + self.path
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether nginx passes on calls of gRPC, whose path is the method that is called."""
+        return self.protocol in GRPC
 
     @property
     def prefix(self) -> str:

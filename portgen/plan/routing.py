@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, bracketed
-from portgen.plan.ports import LOOPBACK, PlannedPort
+from portgen.plan.ports import GRPC, LOOPBACK, WITH_TLS, PlannedPort
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, is_everybody
@@ -58,13 +58,13 @@ class Routing:
         self, service: model.Service, index: int, port: PlannedPort, known: Known
     ) -> tuple[WrittenRoutes, KeyPath]:
         """What is written of the routes to a port, and where: in its own entry; of the first port,
-        in the service or, where it speaks http, in the project's defaults."""
+        in the service or, where it speaks http or https, in the project's defaults."""
         entry = None if service.ports is UNSET else service.ports[index]
         if isinstance(entry, model.PortEntry) and entry.route is not UNSET:
             return entry.route, (*known.path, "ports", index, "route")
         if index > 0:
             return None, known.path
-        if service.route is UNSET and port.speaks_http:
+        if service.route is UNSET and port.in_browser:
             return self.default, (*key_paths.defaults(known.project), "route")
         return service.route, (*known.path, "route")
 
@@ -77,7 +77,7 @@ class Routing:
     def _route(
         self, written: Written, at: KeyPath, port: PlannedPort | None, known: Known
     ) -> WrittenRoute:
-        """A `Route` where its port speaks http."""
+        """A `Route` where nginx can hand requests to its port."""
         route = model.Route(path=written) if isinstance(written, str) else written
         allow = tuple(route.allow)
         clients = self.sources.visitors(allow)
@@ -87,7 +87,8 @@ class Routing:
             "title": known.title,
             "host": route.host or "",
             "path": _path(route, known.name),
-            "strip": route.strip,
+            "strip": _strips(route, port),
+            "strip_is_true": route.strip is True,
             "rewrite": route.rewrite,
             "verify": route.verify if isinstance(route.verify, str) else None,
             "verify_is_true": route.verify is True,
@@ -108,7 +109,7 @@ class Routing:
             **settings,
             port=port,
             upstream=_upstream(port, known),
-            tls_name=known.compose_service if port.protocol == "https" else None,
+            tls_name=known.compose_service if port.protocol in WITH_TLS else None,
             backend=self._backend(port, known),
         )
 
@@ -149,6 +150,13 @@ def _path(route: model.Route, service: str) -> str:
     if route.path is UNSET:
         return "/" if route.host else ""
     return route.path.replace("{name}", service)
+
+
+def _strips(route: model.Route, port: PlannedPort | None) -> bool:
+    """The path of a grpc call is its method, of which nothing can be taken away."""
+    if port is not None and port.protocol in GRPC:
+        return False
+    return route.strip is not False
 
 
 def _upstream(port: PlannedPort, known: Known) -> str:

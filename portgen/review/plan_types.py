@@ -30,7 +30,7 @@ class Port(TypedDict):
     port: int | None
     last: int | None
     transport: Literal["tcp", "udp"] | None
-    protocol: Literal["http", "https", "tcp", "udp"] | None
+    protocol: Literal["http", "https", "grpc", "grpcs", "tcp", "udp"] | None
     container_port: int | None
     to: str | None  # where a forwarder leads in place of a container
     via: str

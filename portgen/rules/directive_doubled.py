@@ -8,6 +8,8 @@ nginx 1.22 refuses some of these, and silently takes the others:
   timeout, `client_max_body_size`, `auth_basic`, `auth_basic_user_file`
 - the same with `protocol: https`: a second `proxy_ssl_name`, `proxy_ssl_server_name`,
   `proxy_ssl_trusted_certificate`, `proxy_ssl_verify`; with `rewrite`: `absolute_redirect`
+- with `protocol: grpc` or `grpcs` the same of `grpc_…`, and a second `client_body_timeout`
+- a directive of http's for a grpc service, which does nothing there: `proxy_set_header`
 - a second `proxy_set_header` of one name: both are sent, and each application believes another one;
   upper and lower case do not count
 - `allow` and `deny` after those of the route's `allow`: never looked at, since the first match wins
@@ -43,6 +45,7 @@ from collections.abc import Iterator
 
 from portgen.formats import nginx as directives
 from portgen.formats.nginx import Directive
+from portgen.plan.ports import WITH_TLS
 from portgen.plan.routes import WrittenRoute
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
@@ -86,6 +89,16 @@ TLS = {
     "proxy_ssl_trusted_certificate": "verify",
     "proxy_ssl_verify": "verify",
 }
+# The same where the service speaks grpc: of the others those that nginx has for it.
+GRPC = {
+    "client_body_timeout": "timeout",
+    "client_max_body_size": "max_body",
+    "grpc_connect_timeout": None,
+    "grpc_next_upstream_timeout": None,
+    "grpc_pass": None,
+    "grpc_read_timeout": "timeout",
+    "grpc_send_timeout": "timeout",
+}
 ACCESS = frozenset({"allow", "deny"})
 PASSWORD = frozenset({"auth_basic", "auth_basic_user_file"})
 _ANSWERS = frozenset(
@@ -97,6 +110,7 @@ _ANSWERS = frozenset(
         "memcached_pass",
         "mp4",
         "perl",
+        "proxy_pass",
         "scgi_pass",
         "stub_status",
         "uwsgi_pass",
@@ -124,15 +138,31 @@ def check(plan: Plan) -> Iterator[Finding]:
 def _fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
     """What is wrong with a directive of `route`'s, and what to do instead."""
     name = directive.words[0]
-    if name == "proxy_set_header":
+    module = "grpc" if route.is_grpc else "proxy"
+    if name == f"{module}_set_header":
         return _header_fault(directive)
-    if name in DIRECTIVES:
-        return "says what the location says already", _instead(DIRECTIVES[name])
+    fields = GRPC if route.is_grpc else DIRECTIVES
+    if name in fields:
+        return "says what the location says already", _instead(fields[name])
     if name == "absolute_redirect" and route.rewrite:
         return "stands beside the route's `rewrite`, which says it", "leave one of them out"
-    if name in TLS and route.protocol == "https":
-        return "says what the location says already, or contradicts it", _instead(TLS[name])
-    return _access_fault(directive, route) or _answer_fault(directive)
+    in_tls = name.replace(f"{module}_", "proxy_", 1)
+    if in_tls in TLS and route.protocol in WITH_TLS:
+        return "says what the location says already, or contradicts it", _instead(TLS[in_tls])
+    return (
+        _access_fault(directive, route) or _answer_fault(directive) or _idle_fault(directive, route)
+    )
+
+
+def _idle_fault(directive: Directive, route: WrittenRoute) -> tuple[str, str] | None:
+    """A header or a timeout that never applies."""
+    name = directive.words[0]
+    if route.is_grpc and name.startswith("proxy_") and not directive.inside:
+        return (
+            f"means nothing where nginx speaks {route.protocol}",
+            "write `grpc_…`, or leave it out",
+        )
+    return None
 
 
 def _instead(field: str | None) -> str:

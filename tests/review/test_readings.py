@@ -80,7 +80,7 @@ def test_a_template_with_several_directives_on_a_line_is_read_like_any_other(
     """What it says in another form is not a change: the prefix is still stripped."""
     (shipped,) = TEMPLATES
     default = (shipped / "nginx/locations.conf.j2").read_text()
-    passed = 'proxy_pass {{ route.port.protocol }}://{{ route.upstream }}{{ "/" if route.strip }};'
+    passed = '{{ module }}_pass {{ route.port.protocol }}://{{ route.upstream }}{{ "/" if route.strip }};'
     assert passed in default
     own = tmp_path / "nginx/locations.conf.j2"
     own.parent.mkdir()

@@ -26,8 +26,8 @@ Free = dict[tuple[str, str | None], tuple[range, ...]]
 
 
 class Way(NamedTuple):
-    """A route, and where a visitor finds it: `base`, then its path; None where that is not known, or
-    nothing is rendered of it."""
+    """A route, and where a visitor's browser finds it: `base`, then its path; None where that is not
+    known, nothing is rendered of it, or it is not for browsers."""
 
     route: Route
     base: str | None
@@ -143,8 +143,12 @@ def known_service(service: Service, bases: Mapping[str, str]) -> Known:
 def ways_to(service: Service, bases: Mapping[str, str]) -> tuple[Way, ...]:
     """Only an active service's routes are rendered, and can be visited."""
     if service.status != "active":
-        return tuple(Way(route, None) for route in service.documented_routes)
-    return tuple(Way(route, bases.get(route.host)) for route in service.documented_routes)
+        bases = {}
+    found = []
+    for route in service.documented_routes:
+        base = bases.get(route.host) if route.port.in_browser else None
+        found.append(Way(route, base))
+    return tuple(found)
 
 
 def held_ports(known: Iterable[Known]) -> list[Held]:

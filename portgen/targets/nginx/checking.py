@@ -21,9 +21,14 @@ _TEMPORARY = (
 )
 _CERTIFICATES = ("ssl_certificate", "ssl_certificate_key")
 # A CA by which a backend's certificate is checked, and what asks for one.
-_BACKEND_CA = ("proxy_ssl_trusted_certificate", "proxy_ssl_verify")
-_OPENED = (*_CERTIFICATES, "proxy_ssl_trusted_certificate")
-_TLS_FILE = r"(proxy_)?ssl_(.*_)?(certificate|key|dhparam|crl|file)"
+_BACKEND_CA = (
+    "grpc_ssl_trusted_certificate",
+    "grpc_ssl_verify",
+    "proxy_ssl_trusted_certificate",
+    "proxy_ssl_verify",
+)
+_OPENED = (*_CERTIFICATES, "grpc_ssl_trusted_certificate", "proxy_ssl_trusted_certificate")
+_TLS_FILE = r"(proxy_|grpc_)?ssl_(.*_)?(certificate|key|dhparam|crl|file)"
 # Options of `listen` that a unix socket has no use for.
 _SOCKET_OPTIONS = (
     r"(bind|reuseport|deferred|quic"

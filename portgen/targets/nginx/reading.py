@@ -17,11 +17,12 @@ from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan import locations
 from portgen.plan.facts import Fact, Location, Nginx, Route, Site, Upstream
-from portgen.plan.ports import EVERYWHERE6, Endpoint
+from portgen.plan.ports import EVERYWHERE6, GRPC, WITH_TLS, Endpoint
 from portgen.targets import Statement
 
 FOLDER = "nginx/"
-# What the default template says in every location, whatever the service.
+# What the default template says in every location, whatever the service; where that speaks grpc, as
+# `grpc_…`, and without what is only http's.
 COMMON = """
 proxy_http_version 1.1;
 proxy_set_header Host $host$portgen_port;
@@ -53,6 +54,13 @@ proxy_request_buffering off;
 proxy_ignore_client_abort on;
 proxy_connect_timeout 2s;
 proxy_next_upstream_timeout 1s;
+""".strip().split("\n")
+HTTP_ONLY = """
+proxy_http_version 1.1;
+proxy_set_header Upgrade $portgen_upgrade;
+proxy_set_header Connection $portgen_connection;
+proxy_request_buffering off;
+proxy_ignore_client_abort on;
 """.strip().split("\n")
 # What it says besides where the service speaks TLS.
 TLS = ("proxy_ssl_server_name on;", "proxy_ssl_protocols TLSv1.2 TLSv1.3;")
@@ -246,8 +254,11 @@ def _own(route: Route) -> tuple[str, ...]:
         f'proxy_set_header X-Forwarded-Prefix "{prefix}";',
         f"proxy_send_timeout {route.timeout}s;",
     }
-    if route.protocol == "https":
+    if route.protocol in WITH_TLS:
         common.update(TLS)
+    if route.protocol in GRPC:
+        common = {line.replace("proxy_", "grpc_", 1) for line in common.difference(HTTP_ONLY)}
+        common.add(f"client_body_timeout {route.timeout}s;")
     found = []
     for directive in route.directives:
         if directive in common:

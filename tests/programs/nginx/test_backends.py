@@ -1,5 +1,6 @@
 """Backends of other kinds: those that speak TLS themselves, with the certificate that is expected and with
-another one; those that ignore their prefix."""
+another one; those that ignore their prefix; those that are called by gRPC, which are an nginx that answers
+by HTTP/2 alone, with a trailer."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.limit import HANGS
+from tests.limit import HANGS, until
 from tests.programs.nginx.serving import (
     Answer,
     Application,
@@ -149,3 +150,118 @@ def test_the_prefix_comes_into_redirects_and_cookies(
             answer = visitor.answer()
     assert answer.headers["location"] == arrives
     assert answer.headers["set-cookie"] == "a=b; Path=/old/"
+
+
+CALLED = """
+version: 1
+hosts:
+  box:
+    nginx:
+      server_name: box.example
+      listen: {listen}
+      listen_tls: {listen_tls}
+      http2: true
+      tls: {{certificate: {certificate}, key: {key}}}
+projects:
+  wall:
+    defaults: {{via: process}}
+    services:
+      greeter:
+        port: {plain}
+        protocol: grpc
+        route: [{{path: /demo.Greeter/, extra: ['{log}']}}, {{path: /shut.Greeter/, allow: [10.0.0.0/8]}}]
+      safe:
+        port: {tls}
+        protocol: grpcs
+        compose_service: Web.1
+        route: {{path: /demo.Safe/, verify: {certificate}, extra: ['{log}']}}
+      stranger:
+        port: {tls}
+        protocol: grpcs
+        compose_service: Web.1
+        route: {{path: /demo.Stranger/, verify: {other}}}
+"""
+CALLEE = """
+server {{
+    listen 127.0.0.1:{plain} http2;
+    listen 127.0.0.1:{tls} http2 ssl;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    location / {{
+        add_header Heard "$request_method $request_uri $http_host $http_te";
+        add_header Believed "$http_x_forwarded_for,$http_x_forwarded_proto,$http_remote_user";
+        add_trailer Grpc-Status 0;
+        return 200 said;
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def called(
+    need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, Path]]:
+    """nginx's port for https, in front of what takes HTTP/2 alone, and its log of the trailers that it
+    sent, which curl does not show."""
+    folder = tmp_path_factory.mktemp("called")
+    certificate, key = signed(folder, "own")
+    other, _ = signed(folder, "other")
+    ports = dict(zip(("listen", "listen_tls", "plain", "tls"), free_ports(4), strict=True))
+    log = folder / "trailers.log"
+    files = {
+        "certificate": certificate,
+        "key": key,
+        "other": other,
+        "log": f"access_log {log} sent;",
+    }
+    before = "log_format sent $request_uri=$sent_trailer_grpc_status;"
+    front, back = folder / "front", folder / "back"
+    for each in (front, back):
+        each.mkdir()
+    callee = {"conf.d/callee.conf": CALLEE.format(**ports, **files)}
+    with (
+        Nginx(need("nginx"), back, callee),
+        Nginx(need("nginx"), front, rendered(CALLED.format(**ports, **files)), before=before),
+    ):
+        yield ports["listen_tls"], log
+
+
+def call(curl: str, port: int, path: str) -> tuple[str, dict[str, str]]:
+    """As gRPC makes a call: the status and the headers."""
+    options = ["--http2", "-sk", "-D", "-", "-o", "/dev/null", "--data-binary", "x"]
+    options += ["--connect-to", f"box.example:{port}:127.0.0.1:{port}", "-H", "TE: trailers"]
+    options += ["-H", "Content-Type: application/grpc", "-H", "Remote-User: root"]
+    said = subprocess.run(
+        [curl, *options, f"https://box.example:{port}{path}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+    ).stdout
+    first, *rest = said.splitlines()
+    found = dict(line.split(": ", 1) for line in rest if ": " in line)
+    return first.strip(), {name.lower(): value for name, value in found.items()}
+
+
+@pytest.mark.parametrize("path", ["/demo.Greeter/Hi", "/demo.Safe/Hi"])
+def test_a_call_arrives_whole_and_its_trailers_come_back(
+    need: Callable[[str], str], called: tuple[int, Path], path: str
+) -> None:
+    port, log = called
+    status, heard = call(need("curl"), port, path)
+    assert status == "HTTP/2 200"
+    assert heard["heard"] == f"POST {path} box.example:{port} trailers"
+    assert heard["believed"] == "127.0.0.1,https,"
+    until(lambda: f"{path}=0\n" in log.read_text(), log.read_text)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/demo.Stranger/Hi", 502), ("/shut.Greeter/Hi", 403), ("/demo.None/Hi", 404)],
+)
+def test_a_call_that_may_not_arrive_gets_no_answer_of_the_service(
+    need: Callable[[str], str], called: tuple[int, Path], path: str, status: int
+) -> None:
+    said, heard = call(need("curl"), called[0], path)
+    assert said == f"HTTP/2 {status}"
+    assert "heard" not in heard

@@ -11,7 +11,15 @@ import pytest
 
 from portgen.formats import nginx as directives
 from portgen.rules import directive_doubled
-from tests.programs.nginx.serving import Nginx, Visitor, applications, free_ports, rendered, request
+from tests.programs.nginx.serving import (
+    Nginx,
+    Visitor,
+    applications,
+    certificate,
+    free_ports,
+    rendered,
+    request,
+)
 
 INVENTORY = """
 version: 1
@@ -69,6 +77,39 @@ def test_the_rule_knows_each_directive_and_each_header_of_the_location() -> None
     sent = {words[1].lower() for words, *_ in found if words[0] == "proxy_set_header" and words[2]}
     # Empty where nothing is stripped, and then not sent at all; it is ours all the same.
     assert sent == directive_doubled.HEADERS
+
+
+CALLED = """
+version: 1
+hosts: {{box: {{nginx: {{server_name: box.example, http2: true, tls: {{certificate: {ca}, key: {ca}}}}}}}}}
+projects:
+  wall:
+    services:
+      greeter:
+        port: 5000
+        via: process
+        protocol: grpcs
+        route: {{path: /demo.Greeter/, verify: {ca}, max_body: 0, extra: ['{extra}']}}
+"""
+
+
+def test_it_knows_those_of_grpc_and_nginx_refuses_a_second_one(
+    need: Callable[[str], str], tmp_path: Path
+) -> None:
+    ca, _ = certificate(tmp_path)
+    text = rendered(CALLED.format(ca=ca, extra="gzip off;"))["snippets/portgen-locations.conf"]
+    found = {}
+    for one in directives.read(text):
+        if one.inside == ("location",):
+            found[one.words[0]] = text[one.start : one.end]
+    known = {name.replace("proxy_", "grpc_") for name in directive_doubled.TLS}
+    known |= set(directive_doubled.GRPC)
+    assert found.keys() - {"gzip", "grpc_set_header", "grpc_ssl_protocols"} == known
+    for name in sorted(known):
+        said = Nginx(
+            need("nginx"), tmp_path, rendered(CALLED.format(ca=ca, extra=found[name]))
+        ).test()
+        assert f'"{name}" directive is duplicate' in said.stderr
 
 
 @pytest.mark.parametrize(
