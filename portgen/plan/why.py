@@ -152,7 +152,9 @@ def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Ca
     elif kind == "policy":
         yield Cause("policy")
     elif kind == "unguarded":
-        yield Cause("unguarded", names.projects[service.project].key_path, (), service.project)
+        project = names.projects[service.project]
+        place = project.key_path if project.network is None else project.network.key_path
+        yield Cause("unguarded", place)
     if port.needs_guard and service.address is not None:
         yield Cause("guard", None, (str(service.address),))
         if EVERYWHERE6 in port.published_at:

@@ -65,7 +65,8 @@ def _said(cause: Cause) -> str:
         "loopback": "it listens on 127.0.0.1 only",
         "policy": "portgen neither opens nor closes it",
         "guard": f"docker publishes it past ufw, and the guard at {names} lets nobody else in",
-        "unguarded": f"docker publishes it past ufw; {cause.of} has no network, so no guard covers it",
+        "unguarded": "docker publishes it past ufw; portgen knows no fixed address of its container, "
+        "so no guard covers it",
         "by-ipv6": "by IPv6 docker's own program listens, and ufw's rules decide",
         "status": f"`status: {names}`, so nothing is rendered",
         "password": f"`auth_file: {names}`",
