@@ -71,14 +71,18 @@ def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int
     """The rule would find it too, but would report whichever of the two stands further down: here
     it is clear who wants the other's port. Raises PortgenError(Exit.DIFFERENT)."""
     from portgen.plan import registry
+    from portgen.plan.addresses import collide
 
     if "port-taken" in service.ignore:
         return
     moved = service.ports[index]
     wanted = (service.host, moved.transport)
+    own = (service.project, service.name)
     ports = range(port, port + len(moved.endpoint.ports))
     for binding in registry.holders(checked.plan, ports):
-        if (binding.host, binding.transport) == wanted and binding.holder != service.name:
+        if (binding.host, binding.transport) != wanted or (binding.project, binding.holder) == own:
+            continue
+        if collide(moved.bind, binding.address):
             held = f"port {binding.endpoint.short} is held by {binding.holder}"
             place = checked.source.at(binding.key_path)
             hint = _ways_out(checked, service, binding)

@@ -241,6 +241,19 @@ class Service(Struct, frozen=True):
     # Its lines in files of targets that can't be read as facts.
     other: dict[str, str] = {}
 
+    @property
+    def listening(self) -> dict[Endpoint, tuple[str, ...]]:
+        """The addresses on which a forwarder or docker listens for each port. A program that binds its
+        port itself says nothing of it."""
+        found: dict[Endpoint, tuple[str, ...]] = {}
+        for unit in self.units.values():
+            if unit.listen is not None:
+                found[unit.listen] = (*found.get(unit.listen, ()), unit.bind)
+        if self.container is not None:
+            for mapped in self.container.mapped:
+                found[mapped.endpoint] = (*found.get(mapped.endpoint, ()), mapped.bind)
+        return found
+
     def unit_at(self, port: Endpoint | None) -> Unit | None:
         """The forwarder that listens on a port."""
         return next((unit for unit in self.units.values() if unit.listen == port), None)

@@ -87,12 +87,6 @@ class Endpoint(NamedTuple):
         """Whether the two have a port in common."""
         return self.transport == other.transport and bool(overlap(self.ports, other.ports))
 
-    def collides(self, other: Endpoint) -> bool:
-        """Whether two can't both listen: one that has no address of its own listens on every one."""
-        if not self.overlaps(other):
-            return False
-        return not self.address or not other.address or self.address == other.address
-
     def inside(self, first: int) -> str:
         """The container's ports that it leads to, of which that is the first: `5000`, `9000-9019`."""
         if not self.last:

@@ -121,16 +121,10 @@ def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
 def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
     """Who gets in by each port: whom the firewall lets in, by the families on which something
     listens. A program that binds its port itself may listen on both."""
-    listening: dict[Endpoint, list[str]] = {}
-    for unit in service.units.values():
-        if unit.listen is not None:
-            listening.setdefault(unit.listen, []).append(unit.bind)
-    if service.container is not None:
-        for mapped in service.container.mapped:
-            listening.setdefault(mapped.endpoint, []).append(mapped.bind)
+    listening = service.listening
     found = {}
     for port, sources in service.openings.items():
-        addresses = listening.get(port, [EVERYWHERE6])
+        addresses = listening.get(port, (EVERYWHERE6,))
         found[port] = sources
         if not any(map(is_ipv6, addresses)):
             found[port] = tuple(_by_ipv4(sources))

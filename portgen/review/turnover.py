@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 from msgspec import structs
 
+from portgen.plan.addresses import collide
 from portgen.plan.facts import Container, Facts, Service
-from portgen.plan.ports import Endpoint
+from portgen.plan.ports import EVERYWHERE6, Endpoint
 
 
 class Address(NamedTuple):
@@ -38,9 +39,14 @@ class Holding(NamedTuple):
     service: str
     setup: object
     holds: frozenset[Held]
+    listening: Mapping[Endpoint, tuple[str, ...]]  # the addresses on which it listens for its ports
     network: str | None = None
     leads: str | None = None  # the address that a forwarder leads to
     program: bool = False  # it chooses its ports itself: portgen only says which
+
+    def addresses_of(self, port: Endpoint) -> tuple[str, ...]:
+        """Where it listens for one of its ports. A program is taken to listen everywhere."""
+        return self.listening.get(port, (port.address or EVERYWHERE6,))
 
 
 def holders(host: str, facts: Facts) -> dict[Holder, Holding]:
@@ -63,7 +69,12 @@ def _together(one: Holding, other: Holding) -> Holding:
     if other.service in first.services[:1]:
         first, second, name = second, first, other.service
     setup = structs.replace(first, published=(*first.published, *second.published))
-    return one._replace(service=name, setup=setup, holds=one.holds | other.holds)
+    return one._replace(
+        service=name,
+        setup=setup,
+        holds=one.holds | other.holds,
+        listening={**one.listening, **other.listening},
+    )
 
 
 def _by_itself(holding: Holding) -> Holding:
@@ -74,11 +85,12 @@ def _by_itself(holding: Holding) -> Holding:
 
 
 def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]:
+    listening = service.listening
     for unit_name, unit in service.units.items():
         holds: frozenset[Held] = frozenset()
         if unit.listen is not None:
             holds = frozenset({unit.listen})
-        yield Holder("unit", unit_name), Holding(name, unit, holds, leads=unit.address)
+        yield Holder("unit", unit_name), Holding(name, unit, holds, listening, leads=unit.address)
     container = service.container
     if container is not None:
         yield (
@@ -87,13 +99,14 @@ def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]
                 name,
                 container,
                 frozenset(_held(service, container)),
+                listening,
                 network=container.network,
                 program=container.host_network,
             ),
         )
     elif service.via == "process" and service.ports:
         ports = frozenset(service.ports)
-        yield Holder("program", name), Holding(name, ports, ports, program=True)
+        yield Holder("program", name), Holding(name, ports, ports, listening, program=True)
 
 
 def _held(service: Service, container: Container) -> Iterator[Held]:
@@ -161,22 +174,30 @@ class _Takers:
     def __init__(self) -> None:
         self.exact: dict[Held, set[Holder]] = {}
         self.by_number: dict[int, set[Endpoint]] = {}
+        self.addresses: dict[Endpoint, set[str]] = {}
 
-    def add(self, held: Held, holder: Holder) -> None:
+    def add(self, held: Held, holder: Holder, holding: Holding) -> None:
         self.exact.setdefault(held, set()).add(holder)
         if isinstance(held, Endpoint):
+            self.addresses.setdefault(held, set()).update(holding.addresses_of(held))
             for number in held.ports:
                 self.by_number.setdefault(number, set()).add(held)
 
-    def of(self, held: Held) -> set[Holder]:
-        """All who take it, or a part of it."""
+    def of(self, held: Held, holding: Holding) -> set[Holder]:
+        """All who take what a holder has, or a part of it."""
         found = set(self.exact.get(held, ()))
         if isinstance(held, Endpoint):
+            addresses = holding.addresses_of(held)
             for number in held.ports:
                 for other in self.by_number.get(number, ()):
-                    if other.collides(held):
+                    if other.overlaps(held) and self._is_in_the_way(other, addresses):
                         found |= self.exact[other]
         return found
+
+    def _is_in_the_way(self, port: Endpoint, addresses: Iterable[str]) -> bool:
+        return any(
+            collide(address, other) for address in addresses for other in self.addresses[port]
+        )
 
 
 def turnover_of(
@@ -193,7 +214,7 @@ def turnover_of(
         else:
             found.come.append(holder)
         for held in takes:
-            takers.add(held, holder)
+            takers.add(held, holder, holding)
     for holder in old:
         if holder not in new:
             found.gone.append(holder)
@@ -220,7 +241,7 @@ def _is_waited_for(holder: Holder, was: Holding, now: Holding, takers: _Takers) 
     """Whether another takes what it releases, or, of a forwarder, the address that it led to: it
     would lead its visitors to somebody else."""
     for held in was.holds - now.holds:
-        if takers.of(held) - {holder}:
+        if takers.of(held, was) - {holder}:
             return True
     if was.leads == now.leads:
         return False

@@ -16,7 +16,7 @@ from portgen.plan.ports import Endpoint
 from portgen.review import compare as review
 from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step
-from portgen.review.turnover import Address, Held, Holder, holders
+from portgen.review.turnover import Address, Held, Holder, holders, turnover_of
 from tests.estates import planned
 from tests.review.reviewed import CASES, by_files, by_plans, case_of, read_back, texts
 
@@ -484,3 +484,22 @@ def test_the_file_of_variables_goes_with_the_last_of_its_programs() -> None:
             "put hub.env into /etc/portgen",
             "restart other, where they run (other variables)",
         ]
+
+
+def test_a_port_on_another_address_of_the_host_is_not_waited_for() -> None:
+    text = """\
+version: 1
+hosts: {box: {addresses: {lan: 192.168.1.5}, zones: {lan: [192.168.0.0/16]}}}
+projects:
+  wall:
+    ports: 5000-5099
+    network: {name: wall, subnet: 172.30.0.0/24}
+    services:
+      ant: {port: 5000, address: 172.30.0.16, allow: %s}
+      bee: {port: 5001, address: 172.30.0.17, bind: lan, allow: [lan]}
+"""
+    for allow, freed in (("[]", []), ("[lan]", ["portgen-ant.service"])):
+        before = text % allow
+        after = before.replace("5000, ", "5002, ").replace("5001", "5000")
+        turned = turnover_of("box", *described(before, after), ())
+        assert [holder.name for holder in turned.freed] == freed
