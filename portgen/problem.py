@@ -107,6 +107,13 @@ def listed(
     return text
 
 
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 unit`, `2 units`; `nouns` where an s is not enough."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {nouns or noun + 's'}"
+
+
 def did_you_mean(word: str, names: Collection[str]) -> str | None:
     """A hint with the name that is most like `word`; None where no name is like it.
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from portgen.problem import PortgenError, listed
+from portgen.problem import PortgenError, counted, listed
 from portgen.settings import Settings
 
 # As `targets.docs.INSTALL`; an unchanged render has no time to import the targets.
@@ -120,7 +120,7 @@ def unmerged(settings: Settings, count: int) -> str:
     that."""
     from portgen.machine import git, under_way
 
-    are = "1 file is as git left it" if count == 1 else f"{count} files are as git left them"
+    are = counted(count, "file is as git left it", "files are as git left them")
     said = f"{are}, not edited by hand: taken as out of date"
     if under_way.operation(settings.out) == "merge":
         with suppress(PortgenError):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from portgen.problem import listed
+from portgen.problem import counted, listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -234,19 +234,19 @@ def of_host(asked: Asked, host: Host) -> Facts:
         server = host.server
         held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
         ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
-        yield "nginx", f"{_names(server)}; {ports}; {_counted(len(host.routes), 'route')}"
+        yield "nginx", f"{_names(server)}; {ports}; {counted(len(host.routes), 'route')}"
         yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
     name = "projects"
     for share in registry.shares(asked.plan, host):
         ports = f"{share.project.ports}: " if share.project.ports else ""
-        counts = _counted(len(share.project.services), "service")
+        counts = counted(len(share.project.services), "service")
         if share.project.ports:
-            counts += f", {share.held} of {_counted(len(share.project.ports), 'port')} held"
+            counts += f", {share.held} of {counted(len(share.project.ports), 'port')} held"
         yield name, f"{share.project.name}  {ports}{counts}"
         name = ""
     folder = f"{asked.settings.output_name}/{host.name}/"
-    counted = [f"{count} in {part}/" for part, count in files_of(asked, host).items()]
-    yield "files", f"{folder}: {', '.join(counted)}" if counted else "none"
+    folders = [f"{count} in {part}/" for part, count in files_of(asked, host).items()]
+    yield "files", f"{folder}: {', '.join(folders)}" if folders else "none"
     for name, file in (("guide", INSTALL), ("port page", "docs/ports.html")):
         if any(one.path == f"{host.name}/{file}" for one in asked.files):
             yield name, folder + file
@@ -270,10 +270,6 @@ def _zones(asked: Asked, host: Host) -> Facts:
         place = asked.source.at((*host.key_path, "zones", zone))
         yield name, f"{zone} is {', '.join(map(in_words, cidrs))} ({place.file}:{place.line})"
         name = ""
-
-
-def _counted(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def files_of(asked: Asked, host: Host) -> dict[str, int]:
@@ -304,7 +300,7 @@ def of_zone(asked: Asked, host: Host, zone: str) -> Facts:
         yield "" if wholly else "may reach", f"a part of it: {partly}"
     if any(one.service == NGINX and one.wholly for one in opened):
         open_routes = [route for route in host.routes if not route.allow]
-        routes = _counted(len(open_routes), "route")
+        routes = counted(len(open_routes), "route")
         yield "", f"nginx is among them, and with it {routes} without an `allow` of their own"
     place = asked.source.at((*host.key_path, "zones", zone))
     yield "written at", str(place)
@@ -340,7 +336,7 @@ def _ports_of(opened: Iterable[Opened]) -> str:
     joined = ranges.joined([one.endpoint.ports for one in opened])
     if not joined:
         return ""
-    return f"{_counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"
+    return f"{counted(ranges.count(joined), 'port')}: {brief(joined, 8)}"
 
 
 # --- what nobody holds ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import click
 from portgen import chain, screen
 from portgen.commands import _advice, _old_ports, _options
 from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked, locked
-from portgen.problem import Exit, PortgenError, Problem
+from portgen.problem import Exit, PortgenError, Problem, counted
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _write(settings: Settings, before: chain.Checked, edited: Edited, lock: Lock
         others = inventory_file.write(settings.inventory, before.source, edited.text)
     screen.status(f"written to {settings.inventory_name}", settings.style)
     if others:
-        names = "1 other name" if others == 1 else f"{others} other names"
+        names = counted(others, "other name")
         left = f"{settings.inventory_name} had {names} (hard links): those keep the old text"
         screen.status(left, settings.style)
     return True

@@ -10,7 +10,7 @@ import click
 
 from portgen import chain, screen
 from portgen.commands._options import with_settings
-from portgen.problem import Exit, PortgenError, Problem, listed
+from portgen.problem import Exit, PortgenError, Problem, counted, listed
 from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _summary(checks: Sequence[Check], settings: Settings, plan: Plan) -> str:
         count = sum(check["result"] == result for check in checks)
         if count:
             counts.append(f"{count} {word}")
-    summary = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+    summary = counted(len(checks), "check")
     summary += f": {', '.join(counts)}"
     reasons = {check["why"] for check in checks if check["result"] == "unchecked"}
     if len(reasons) == 1:  # each has its own line above

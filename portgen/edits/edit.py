@@ -35,7 +35,7 @@ from portgen.inventory.source import Source, parse
 from portgen.plan import addresses, planner
 from portgen.plan.places import Places
 from portgen.plan.types import KeyPath, Plan, Project, Service
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit, PortgenError, counted
 
 # A new entry's fields, in the order in which they are written.
 FIELD_ORDER = (
@@ -120,7 +120,9 @@ def pin(source: Source, services: Sequence[Service]) -> Edited:
     result = source.inventory
     for project, changed in entries.items():
         result = _with_services(result, project, changed)
-    note = f"pins {_addresses(len(services))}; nothing that is rendered changes"
+    note = (
+        f"pins {counted(len(services), 'address', 'addresses')}; nothing that is rendered changes"
+    )
     return Edited(spliced(source.text, splices), result, by_hand, (note,))
 
 
@@ -128,10 +130,6 @@ def _address(service: Service) -> HostAddress | None:
     if service.address is None:
         return None
     return HostAddress(service.address)
-
-
-def _addresses(count: int) -> str:
-    return "1 address" if count == 1 else f"{count} addresses"
 
 
 def retire(source: Source, service: Service) -> Edited:

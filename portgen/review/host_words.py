@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from portgen.plan.facts import Site
+from portgen.problem import counted
 from portgen.review.compare import NetworkChange, NginxChange, Review
 from portgen.review.phrases import all_of
 from portgen.review.words import Names, rules
@@ -80,9 +81,7 @@ def _recounted(review: Review) -> Iterator[str]:
     """Of each host whose containers get other addresses although their own ports stay: how to keep them."""
     counts = Counter(key.host for key in review.recounted)
     for host, count in counts.items():
-        subject = f"{count} containers are recreated"
-        if count == 1:
-            subject = "1 container is recreated"
+        subject = counted(count, "container is recreated", "containers are recreated")
         yield (
             f"{host}: {subject} only because the project's `ports` give other addresses: to keep what runs, "
             "take the change back, run `portgen pin`, and make the change again"

@@ -7,13 +7,6 @@ from collections.abc import Iterable
 MOST_NAMED = 8  # services, in a part of a line
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 unit`, `2 units`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}s"
-
-
 def all_of(values: Iterable[object]) -> str:
     """Each value that is one; "nothing" without any."""
     return ", ".join(str(value) for value in values if value) or "nothing"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from portgen.plan.reach import in_words
-from portgen.problem import listed
-from portgen.review import phrases, steps
+from portgen.problem import counted, listed
+from portgen.review import steps
 from portgen.review.steps import Step
 
 NO_LONGER = "no longer wanted"
@@ -70,7 +70,7 @@ def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
     parts = [f"opens {rule.port} to {in_words(rule.source)}" for rule in found.opens]
     parts += [f"closes {rule.port} to {in_words(rule.source)}" for rule in found.closes]
     if found.relabels:
-        parts.append(f"relabels {phrases.counted(len(found.relabels), 'rule')}")
+        parts.append(f"relabels {counted(len(found.relabels), 'rule')}")
     if found.guards:
         parts.append("updates the guard of docker's published ports")
     return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"
@@ -93,10 +93,8 @@ def _leads(leads: Iterable[steps.Lead]) -> Iterator[str]:
         same = lead.before.rpartition(":")[0] == lead.after.rpartition(":")[0]
         counts["port" if same else "address"] += 1
     for what in ("port", "address"):
-        if counts[what] == 1:
-            yield f"1 route leads to another {what}"
-        elif counts[what]:
-            yield f"{counts[what]} routes lead to another {what}"
+        if counts[what]:
+            yield f"{counted(counts[what], 'route leads', 'routes lead')} to another {what}"
 
 
 def _place_env_file(found: steps.PlaceEnvFile, _most: int | None) -> str:

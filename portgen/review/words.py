@@ -14,13 +14,13 @@ from portgen.plan.facts import Location, Route, Service, Words
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.reach import UFW_DEFAULT, in_words
 from portgen.plan.types import has_mapping
-from portgen.problem import listed
+from portgen.problem import counted, listed
 from portgen.review import container_words, match
 from portgen.review.compare import Changed, Review
 from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
 from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
-from portgen.review.phrases import MOST_NAMED, counted
+from portgen.review.phrases import MOST_NAMED
 
 Names = Mapping[str, Words]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Host, Plan, Project, Service
+from portgen.problem import counted
 from portgen.targets.docs.page import encoded, way_of
 from portgen.targets.docs.rows import (
     base_url,
@@ -41,7 +42,7 @@ def values(plan: Plan) -> dict[str, Any]:
         rows += _nginx_rows(host)
     rows.sort(key=_place)
     services = sum(1 for _ in plan.services)
-    where = f"{_plural(services, 'service')} on {len(hosts)} hosts"
+    where = f"{counted(services, 'service')} on {len(hosts)} hosts"
     if any(host.server is not None for host in plan.hosts):
         where += ", and nginx"
     return {"hosts": hosts, "where": where, "data": encoded([*lines, *rows])}
@@ -58,16 +59,12 @@ def _counts(host: Host) -> str:
     ports = sum(len(port.endpoint.ports) for service in services for port in service.ports)
     is_open = sum(1 for service in services if service.open_to_anyone)
     parts = [
-        _plural(len(services), "service"),
-        _plural(ports, "port"),
-        _plural(len(host.routes), "route"),
+        counted(len(services), "service"),
+        counted(ports, "port"),
+        counted(len(host.routes), "route"),
         f"{is_open} open to anyone",
     ]
     return ", ".join(parts)
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _sites(host: Host, bases: Mapping[str, str]) -> list[tuple[str, str | None]]:
