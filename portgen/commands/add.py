@@ -154,12 +154,12 @@ def _added(source: Source, project: str, name: str, fields: dict[str, Any]) -> E
     from msgspec.structs import replace
 
     from portgen.edits import edit
-    from portgen.plan import planner
+    from portgen.plan import addresses, planner
 
     edited = edit.add(source, project, name, fields)
     # Its address follows its port, and may be pinned to a service that had this port before.
     alone = replace(edited.expected, projects={project: edited.expected.projects[project]})
-    address = edit.free_address(planner.make(alone), project, name)
+    address = addresses.of_new(planner.make(alone), project, name)
     if address is not None:
         edited = edit.add(source, project, name, {**fields, "address": address})
     service = find_service(planner.make(edited.expected), f"{project}/{name}")

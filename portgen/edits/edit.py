@@ -11,7 +11,7 @@ thought of, ends in `ByHand`, which says what to write, and not in damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,12 +29,11 @@ from portgen.edits.splice import (
 from portgen.edits.style import Quotes, Style, entry_lines, style_of, written_value
 from portgen.edits.text import comment_above, end_of, is_own
 from portgen.inventory import key_paths, model
-from portgen.inventory.networks import Address4, HostAddress
+from portgen.inventory.networks import HostAddress
 from portgen.inventory.ports import PortSpan
 from portgen.inventory.source import Source, parse
-from portgen.plan import addresses, planner
-from portgen.plan.places import Places
-from portgen.plan.types import KeyPath, Plan, Project, Service
+from portgen.plan import planner
+from portgen.plan.types import KeyPath, Service
 from portgen.problem import Exit, PortgenError, counted
 
 # A new entry's fields, in the order in which they are written.
@@ -229,67 +228,6 @@ def read(source: Source, edited: Edited) -> Source:
         message = f"the edit would change more than was asked for: {difference}"
         raise ByHand(message, edited.by_hand)
     return after
-
-
-def free_address(planned: Plan, project: str, name: str) -> str | None:
-    """The address to write for a new service whose derived one is pinned to another that has moved,
-    or does not fit into the subnet; None where none is needed, or none is free.
-
-    The service that pins it is not at the address of its own port: that one is free, or pinned to
-    the next such service.
-    """
-    owner = next(one for one in planned.projects if one.name == project)
-    new = next(service for service in owner.services if service.name == name)
-    pool = owner.network.pool if owner.network else None
-    if new.address is None or pool is None or owner.places is None:
-        return None
-    port = _port_whose_address_is_left(owner, owner.places, new)
-    if port is None:
-        return None
-    address = new.address
-    if port != new.ports[0].port:
-        address = owner.places.address(port)
-    late = owner.places.lacks(port) or address >= pool.ip_range.network_address
-    if late or address in _addresses_beside(planned, owner):
-        return _spare_address(owner, planned.projects, new)
-    if address == new.address:
-        return None
-    return str(address)
-
-
-def _port_whose_address_is_left(owner: Project, places: Places, new: Service) -> int | None:
-    """The new service's own port, or, where another has pinned its address, the port of that one, and so
-    on. None where addresses that people chose lead in a circle: the rules say which two collide."""
-    holders = {}
-    for service in owner.services:
-        if service.address is not None and service is not new and service.leads:
-            holders[service.address] = service
-    port, address = new.ports[0].port, new.address
-    seen = {address}
-    while address in holders:
-        port = holders[address].ports[0].port
-        address = places.address(port)
-        if address in seen:
-            return None
-        seen.add(address)
-    return port
-
-
-def _addresses_beside(planned: Plan, owner: Project) -> set[Address4 | None]:
-    """The addresses that other projects have in the same network."""
-    found: set[Address4 | None] = set()
-    for other in planned.projects:
-        if other is not owner and addresses.shares_network(owner, other):
-            found.update(service.address for service in other.services)
-    return found
-
-
-def _spare_address(owner: Project, projects: Iterable[Project], new: Service) -> str | None:
-    """One that no port leads to. None for a port outside the project, which is the fault itself."""
-    if owner.ports is not None and new.ports[0].port not in owner.ports:
-        return None
-    spare = next(addresses.free(owner, projects), None)
-    return None if spare is None else str(spare)
 
 
 def lines(source: Source, key_path: KeyPath) -> range:

@@ -1,6 +1,7 @@
-"""Addresses: which fixed ones are free, and which two can't listen on one port.
+"""Addresses: which fixed ones are free, which one a new service gets, and which two can't listen on one
+port.
 
-In: a project, or two addresses. Out: addresses, or yes or no. Pure.
+In: a plan or a project, or two addresses. Out: addresses, or yes or no. Pure.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.inventory.networks import Address4
-from portgen.plan.places import FIRST
+from portgen.plan.networks import share_network
+from portgen.plan.places import FIRST, Places
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, is_ipv6
-from portgen.plan.types import Project
+from portgen.plan.types import Plan, Project, Service
 
 
 def free(project: Project, neighbours: Iterable[Project]) -> Iterator[Address4]:
@@ -22,7 +24,7 @@ def free(project: Project, neighbours: Iterable[Project]) -> Iterator[Address4]:
     pool = project.network.pool
     taken = {service.address for service in project.services}
     for other in neighbours:
-        if shares_network(project, other):
+        if share_network(project, other):
             taken.update(service.address for service in other.services)
     start, end = pool.subnet.network_address, pool.ip_range.network_address
     for number in (*range(2, FIRST), *range(int(end) - int(start) - 1, FIRST - 1, -1)):
@@ -31,11 +33,65 @@ def free(project: Project, neighbours: Iterable[Project]) -> Iterator[Address4]:
             yield address
 
 
-def shares_network(one: Project, other: Project) -> bool:
-    """Whether the containers of two projects of a host sit in one network."""
-    if one.network is None or other.network is None or one.host != other.host:
-        return False
-    return one.network.name == other.network.name
+def of_new(planned: Plan, project: str, name: str) -> str | None:
+    """The address to write for a new service whose derived one is pinned to another that has moved,
+    or does not fit into the subnet; None where none is needed, or none is free.
+
+    The service that pins it is not at the address of its own port: that one is free, or pinned to
+    the next such service.
+    """
+    owner = next(one for one in planned.projects if one.name == project)
+    new = next(service for service in owner.services if service.name == name)
+    pool = owner.network.pool if owner.network else None
+    if new.address is None or pool is None or owner.places is None:
+        return None
+    port = _port_whose_address_is_left(owner, owner.places, new)
+    if port is None:
+        return None
+    address = new.address
+    if port != new.ports[0].port:
+        address = owner.places.address(port)
+    late = owner.places.lacks(port) or address >= pool.ip_range.network_address
+    if late or address in _addresses_beside(planned, owner):
+        return _spare_address(owner, planned.projects, new)
+    if address == new.address:
+        return None
+    return str(address)
+
+
+def _port_whose_address_is_left(owner: Project, places: Places, new: Service) -> int | None:
+    """The new service's own port, or, where another has pinned its address, the port of that one, and so
+    on. None where addresses that people chose lead in a circle: the rules say which two collide."""
+    holders = {}
+    for service in owner.services:
+        if service.address is not None and service is not new and service.leads:
+            holders[service.address] = service
+    port, address = new.ports[0].port, new.address
+    seen = {address}
+    while address in holders:
+        port = holders[address].ports[0].port
+        address = places.address(port)
+        if address in seen:
+            return None
+        seen.add(address)
+    return port
+
+
+def _addresses_beside(planned: Plan, owner: Project) -> set[Address4 | None]:
+    """The addresses that other projects have in the same network."""
+    found: set[Address4 | None] = set()
+    for other in planned.projects:
+        if other is not owner and share_network(owner, other):
+            found.update(service.address for service in other.services)
+    return found
+
+
+def _spare_address(owner: Project, projects: Iterable[Project], new: Service) -> str | None:
+    """One that no port leads to. None for a port outside the project, which is the fault itself."""
+    if owner.ports is not None and new.ports[0].port not in owner.ports:
+        return None
+    spare = next(free(owner, projects), None)
+    return None if spare is None else str(spare)
 
 
 def collide(one: str, other: str) -> bool:

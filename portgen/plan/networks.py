@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from portgen.inventory import key_paths, model, ranges
 from portgen.plan.places import Places, places_of
-from portgen.plan.types import KeyPath, Network, Pool
+from portgen.plan.types import KeyPath, Network, Pool, Project
 
 
 class Joined(NamedTuple):
@@ -140,3 +140,10 @@ def host_of(inventory: model.Inventory, project: model.Project) -> str:
     if len(inventory.hosts) == 1:
         return next(iter(inventory.hosts))
     return ""
+
+
+def share_network(one: Project, other: Project) -> bool:
+    """Whether the containers of two projects of a host sit in one network."""
+    if one.network is None or other.network is None or one.host != other.host:
+        return False
+    return one.network.name == other.network.name

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from portgen.edits import edit
 from portgen.inventory.source import Source
-from portgen.plan import planner
+from portgen.plan import addresses, planner
 from portgen.plan.types import Service
 from portgen.problem import Exit, PortgenError
 from tests.estates import loaded, planned, wall
@@ -610,7 +610,7 @@ def test_a_new_service_on_a_port_that_was_left_takes_the_address_that_was_left()
     source, _ = read_back(text)
     for port, address in ((5000, "172.30.0.18"), (5003, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
-        assert edit.free_address(after, "wall", "new") == address
+        assert addresses.of_new(after, "wall", "new") == address
 
 
 def test_pinning_changes_nothing_but_that_addresses_are_written() -> None:
@@ -640,7 +640,7 @@ def test_a_new_service_whose_own_address_does_not_fit_gets_one_that_does() -> No
     source, _ = read_back(text + "    services: {a: {port: 53, address: 172.30.0.2}}\n")
     for port, address in ((5005, "172.30.0.3"), (6000, None)):
         after = planner.make(edit.add(source, "wall", "new", {"port": port}).expected)
-        assert edit.free_address(after, "wall", "new") == address
+        assert addresses.of_new(after, "wall", "new") == address
 
 
 def test_addresses_that_lead_in_a_circle_are_left_to_the_rules() -> None:
@@ -650,7 +650,7 @@ def test_addresses_that_lead_in_a_circle_are_left_to_the_rules() -> None:
     )
     source, _ = read_back(text)
     after = planner.make(edit.add(source, "wall", "new", {"port": 5000}).expected)
-    assert edit.free_address(after, "wall", "new") is None
+    assert addresses.of_new(after, "wall", "new") is None
 
 
 def test_the_lines_of_an_entry_are_those_on_which_it_is_written() -> None:

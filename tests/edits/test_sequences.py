@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portgen import rules
 from portgen.edits import edit
 from portgen.inventory.source import Source
-from portgen.plan import planner
+from portgen.plan import addresses, planner
 from portgen.plan.free import free_ports
 from portgen.plan.types import Project, Service
 from tests.estates import loaded
@@ -49,7 +49,7 @@ def step(source: Source, data: st.DataObject, name: str) -> Source:
     )
     if doing == "add":
         fields: dict[str, Any] = {"port": data.draw(st.sampled_from(free))}
-        address = edit.free_address(
+        address = addresses.of_new(
             planner.make(edit.add(source, "wall", name, fields).expected), "wall", name
         )
         edited = edit.add(
