@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from portgen.files.origin import Lines
     from portgen.plan.names import Subject
     from portgen.plan.registry import Vacancy
-    from portgen.plan.spans import Part, Span
+    from portgen.plan.spans import RangeOnHost, Span
     from portgen.review.explain_records import Subjects
 
 WIDTH = 11  # columns of the names of facts
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     asked: str | None
     subjects: Sequence[Subject]
     vacancies: Sequence[Vacancy] = ()
-    parts: Sequence[Part] = ()
+    parts: Sequence[RangeOnHost] = ()
     is_list: bool = False
 
     @property
@@ -216,7 +216,7 @@ def _called(asked: Asked, subject: Subject) -> str:
     return subject.name
 
 
-def _ranges(asked: Asked, parts: Sequence[Part]) -> Iterator[_Table]:
+def _ranges(asked: Asked, parts: Sequence[RangeOnHost]) -> Iterator[_Table]:
     for part in parts:
         cells: list[tuple[int, tuple[str, ...]]] = []
         for row in part.rows:

@@ -12,11 +12,9 @@ import re
 from typing import Any, ClassVar
 
 from portgen.inventory import patterns
-from portgen.inventory.networks import bracketed
+from portgen.inventory.networks import AnyAddress, bracketed
 from portgen.inventory.values import Refused, Value, as_text
 from portgen.problem import not_a_port
-
-AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _SUCH_AS = "such as 127.0.0.1:11434, [fd00::1]:80 or unix:/run/app.sock"
 _UNIX = "unix:"

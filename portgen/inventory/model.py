@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from portgen.inventory.destinations import Destination
-from portgen.inventory.networks import AnyAddress, Bind, Cidr, HostAddress, Subnet, Subnet6
+from portgen.inventory.networks import Bind, BindAddress, Cidr, HostAddress, Subnet, Subnet6
 from portgen.inventory.ports import Port, Ports, PortSpan
 from portgen.inventory.values import (
     Allowed,
@@ -93,7 +93,7 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     """One machine: its named networks, the ports nobody may take, its nginx."""
 
     zones: dict[Name, list[ZoneMember]] = {}
-    addresses: dict[Name, AnyAddress] = {}
+    addresses: dict[Name, BindAddress] = {}
     reserved: Ports | None = None
     ipv6: bool = True
     nginx: Nginx | None = None

@@ -23,6 +23,9 @@ Address4 = ipaddress.IPv4Address
 Address6 = ipaddress.IPv6Address
 
 
+AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
 Network4 = ipaddress.IPv4Network
 
 
@@ -145,7 +148,7 @@ class HostAddress(Value):
             raise Refused(f"{raw!r} is not an IPv4 address such as 172.30.0.20", hint) from None
 
 
-class AnyAddress(Value):
+class BindAddress(Value):
     """One IPv4 or IPv6 address of a host."""
 
     __slots__ = ("address",)
@@ -155,11 +158,11 @@ class AnyAddress(Value):
         "description": "An IPv4 or IPv6 address, such as 192.168.1.5",
     }
 
-    def __init__(self, address: Address4 | Address6) -> None:
+    def __init__(self, address: AnyAddress) -> None:
         self.address = address
 
     @classmethod
-    def parse(cls, raw: object) -> AnyAddress:
+    def parse(cls, raw: object) -> BindAddress:
         if not isinstance(raw, str) or "%" in raw:
             raise ValueError(f"{raw!r} is not an address such as 192.168.1.5 or fd00::7")
         try:

@@ -24,7 +24,7 @@ Transport = Literal["tcp", "udp"]
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 
-class Part(NamedTuple):
+class PortRange(NamedTuple):
     """A range of ports as it is written, of one protocol or (None) of both."""
 
     ports: range
@@ -110,7 +110,7 @@ class Ports(Value):
         "uniqueItems": True,
     }
 
-    def __init__(self, parts: tuple[Part, ...]) -> None:
+    def __init__(self, parts: tuple[PortRange, ...]) -> None:
         self.parts = parts
         self._joined = ranges.joined(part.ports for part in parts)
         self._of = dict.fromkeys(TRANSPORTS, self._joined)
@@ -125,7 +125,7 @@ class Ports(Value):
             return cls((cls._part(raw),))
         if not raw:
             raise ValueError("an empty list of ports")
-        parts: list[Part] = []
+        parts: list[PortRange] = []
         for index, item in enumerate(raw):
             try:
                 parts.append(cls._part(item))
@@ -136,7 +136,7 @@ class Ports(Value):
         return cls(tuple(parts))
 
     @staticmethod
-    def _refuse_twice(parts: list[Part]) -> None:
+    def _refuse_twice(parts: list[PortRange]) -> None:
         """Refuse a port that stands twice in one list: nobody knows which of the two was meant."""
         for transport in TRANSPORTS:
             numbered = enumerate(parts)
@@ -148,19 +148,21 @@ class Ports(Value):
                 continue
             earlier, later = sorted((index for _, index in pair))
             one, other = parts[earlier], parts[later]
-            shared = Part(ranges.overlap(one.ports, other.ports), one.transport or other.transport)
+            shared = PortRange(
+                ranges.overlap(one.ports, other.ports), one.transport or other.transport
+            )
             message = f"{shared} is in this list twice: in {one} and in {other}"
             raise Refused(message, "leave it out of one of them", later)
 
     @staticmethod
-    def _part(raw: object) -> Part:
+    def _part(raw: object) -> PortRange:
         text = as_text(raw)
         match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?", text)
         if match is None:
             message = f"{raw!r} is not a port or a range such as 5000-5399"
             raise Refused(message, _range_hint(text))
         by_word: dict[str | None, Transport | None] = {None: None, "tcp": "tcp", "udp": "udp"}
-        return Part(_span(match[1], match[2]), by_word[match[3]])
+        return PortRange(_span(match[1], match[2]), by_word[match[3]])
 
     def __contains__(self, port: int) -> bool:
         """Whether a number is among them, of whatever protocol."""
@@ -199,14 +201,14 @@ class Ports(Value):
         """The same, of one protocol."""
         return self._of[transport]
 
-    def split(self, parts: Iterable[range]) -> list[Part]:
+    def split(self, parts: Iterable[range]) -> list[PortRange]:
         """Some of their numbers, each range with its protocol where it is of one alone."""
         if not self.by_protocol:
-            return [Part(part) for part in parts]
+            return [PortRange(part) for part in parts]
         tcp, udp = (ranges.common(parts, self._of[transport]) for transport in TRANSPORTS)
-        found = [Part(part) for part in ranges.common(tcp, udp)]
-        found += (Part(part, "tcp") for part in ranges.without(tcp, udp))
-        found += (Part(part, "udp") for part in ranges.without(udp, tcp))
+        found = [PortRange(part) for part in ranges.common(tcp, udp)]
+        found += (PortRange(part, "tcp") for part in ranges.without(tcp, udp))
+        found += (PortRange(part, "udp") for part in ranges.without(udp, tcp))
         return sorted(found, key=lambda part: part.ports.start)
 
     def has(self, port: int, transport: Transport) -> bool:
@@ -271,12 +273,14 @@ def _protocol_hint(ports: str, word: str) -> str:
 MOST_NAMED = 8  # ranges in one message
 
 
-def spelled(parts: Iterable[range] | Iterable[Part]) -> str:
+def spelled(parts: Iterable[range] | Iterable[PortRange]) -> str:
     """`5007, 5026-5030`; a part of one protocol has it: `53/udp`."""
-    return ", ".join(str(part if isinstance(part, Part) else Part(part)) for part in parts)
+    return ", ".join(
+        str(part if isinstance(part, PortRange) else PortRange(part)) for part in parts
+    )
 
 
-def brief(parts: Sequence[range] | Sequence[Part], most: int) -> str:
+def brief(parts: Sequence[range] | Sequence[PortRange], most: int) -> str:
     """The first `most` ranges, and how many more there are."""
     text = spelled(parts[:most])
     more = len(parts) - most

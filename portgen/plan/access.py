@@ -23,7 +23,7 @@ from portgen.plan.sources import Sources, covers_ipv4, is_everybody, served
 from portgen.plan.types import has_mapping
 
 
-class Asked(NamedTuple):
+class PortRequest(NamedTuple):
     """What decides about a port. `bind`: the address that an entry names, if one does. `is_fixed`:
     whether the address of its container is fixed, so that a guard can close it."""
 
@@ -50,15 +50,15 @@ class Accesses:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._known: dict[Asked, Access] = {}
+        self._known: dict[PortRequest, Access] = {}
 
-    def of(self, asked: Asked) -> Access:
+    def of(self, asked: PortRequest) -> Access:
         """Where a port listens, and who may come to it."""
         if asked not in self._known:
             self._known[asked] = self._decide(asked)
         return self._known[asked]
 
-    def _decide(self, asked: Asked) -> Access:
+    def _decide(self, asked: PortRequest) -> Access:
         allowed = self._sources.of(asked.allow)
         sources = served(allowed, asked.bind)
         bind = asked.bind or _bind_of(sources, asked.via, self._sources.ipv6)
@@ -73,7 +73,7 @@ class Accesses:
             reach=self._reach(asked, sources, needs_guard),
         )
 
-    def _reach(self, asked: Asked, sources: tuple[str, ...], needs_guard: bool) -> Reach:
+    def _reach(self, asked: PortRequest, sources: tuple[str, ...], needs_guard: bool) -> Reach:
         if asked.status == "retired":
             return Reach("nothing")
         if needs_guard and not asked.is_fixed:
@@ -87,7 +87,7 @@ class Accesses:
         return _reach_without_sources(asked)
 
 
-def _reach_without_sources(asked: Asked) -> Reach:
+def _reach_without_sources(asked: PortRequest) -> Reach:
     if asked.bind is None:
         return Reach("loopback" if has_mapping(asked.via) else "policy")
     if is_loopback(asked.bind):

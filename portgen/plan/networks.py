@@ -18,7 +18,7 @@ from portgen.plan.places import Places, places_of
 from portgen.plan.types import KeyPath, Network, Pool, Project
 
 
-class Joined(NamedTuple):
+class ProjectNetwork(NamedTuple):
     """What a project has of a network; None where it has none, or where its subnet is not known."""
 
     network: Network | None = None
@@ -43,11 +43,11 @@ class _Written(NamedTuple):
         return (*key_paths.project(self.project), "network")
 
 
-def networks_of(inventory: model.Inventory) -> dict[str, Joined]:
+def networks_of(inventory: model.Inventory) -> dict[str, ProjectNetwork]:
     """The network of each project that has one, by the project's name."""
     makers: dict[tuple[str, str], _Written] = {}
     users: dict[tuple[str, str], list[_Written]] = {}
-    found: dict[str, Joined] = {}
+    found: dict[str, ProjectNetwork] = {}
     for name, project in inventory.projects.items():
         if project.network is None:
             continue
@@ -69,8 +69,8 @@ def _shared(
     inventory: model.Inventory,
     sharing: list[_Written],
     maker: _Written | None,
-    made: Mapping[str, Joined],
-) -> dict[str, Joined]:
+    made: Mapping[str, ProjectNetwork],
+) -> dict[str, ProjectNetwork]:
     """The external entries for one network, in the order in which they count. Its subnet is the one that
     its maker says; where nobody makes it, the first that one of them says."""
     taken: list[range] = []
@@ -98,10 +98,10 @@ def _turn(inventory: model.Inventory, project: str) -> tuple[bool, int, str]:
     return False, ports.lowest, project
 
 
-def _joined(network: Network, project: model.Project, taken: list[range]) -> Joined:
+def _joined(network: Network, project: model.Project, taken: list[range]) -> ProjectNetwork:
     if network.pool is None:
-        return Joined(network)
-    return Joined(network, places_of(network.pool.subnet, project.ports, taken))
+        return ProjectNetwork(network)
+    return ProjectNetwork(network, places_of(network.pool.subnet, project.ports, taken))
 
 
 def _network(written: _Written, source: _Written) -> Network:

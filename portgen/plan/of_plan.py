@@ -33,7 +33,7 @@ from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.routes import Route as PlannedRoute
 from portgen.plan.servers import Server
 from portgen.plan.servers import Site as PlannedSite
-from portgen.plan.types import NGINX, Forwarder, Host, Part, Plan, Pool, Project
+from portgen.plan.types import NGINX, ContainerShare, Forwarder, Host, Plan, Pool, Project
 from portgen.plan.types import Container as PlannedContainer
 from portgen.plan.types import Guard as PlannedGuard
 from portgen.plan.types import Network as PlannedNetwork
@@ -126,7 +126,7 @@ class _Parts:
 
     def __init__(self, host: Host) -> None:
         self.guards = {guard.service: guard for guard in host.guards}
-        self.containers: dict[str, tuple[str, PlannedContainer, Part]] = {}
+        self.containers: dict[str, tuple[str, PlannedContainer, ContainerShare]] = {}
         for override in host.overrides:
             for container in override.containers:
                 for part in container.parts:
@@ -190,7 +190,7 @@ def _described(service: PlannedService) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _container(file: str, container: PlannedContainer, part: Part) -> Container:
+def _container(file: str, container: PlannedContainer, part: ContainerShare) -> Container:
     address = None
     if container.address is not None:
         address = str(container.address)

@@ -15,7 +15,7 @@ from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
-from portgen.plan.networks import Joined, host_of, networks_of
+from portgen.plan.networks import ProjectNetwork, host_of, networks_of
 from portgen.plan.ports import Endpoint, PlannedPort, interface_of
 from portgen.plan.reach import ANY
 from portgen.plan.servers import plain_name
@@ -25,13 +25,13 @@ from portgen.plan.types import (
     MOST_OPENINGS,
     Binding,
     Container,
+    ContainerShare,
     EnvFile,
     Forwarder,
     Guard,
     Host,
     Opening,
     Override,
-    Part,
     Plan,
     Program,
     Project,
@@ -49,7 +49,7 @@ def make(inventory: model.Inventory) -> Plan:
         host = host_of(inventory, project)
         if host not in sources:
             sources[host] = Sources(inventory, host, networks)
-        joined = networks.get(name, Joined())
+        joined = networks.get(name, ProjectNetwork())
         planned = project_of(inventory, name, project, joined, sources[host])
         projects.append(planned)
     names = {name: _name_of(name, host) for name, host in inventory.hosts.items()}
@@ -270,9 +270,9 @@ def _container(service: Service, others: list[Service]) -> Container:
     )
 
 
-def _part(service: Service) -> Part:
+def _part(service: Service) -> ContainerShare:
     published = []
     if service.via == "docker":
         for port in service.ports:
             published += [_mapping(port, address) for address in port.published_at]
-    return Part(service.name, service.title, tuple(published), service.key_path)
+    return ContainerShare(service.name, service.title, tuple(published), service.key_path)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from portgen.inventory import ranges
 from portgen.inventory.model import Protocol
-from portgen.inventory.ports import Part, Ports
+from portgen.inventory.ports import PortRange, Ports
 from portgen.plan.free import Space
 from portgen.plan.ports import PRIVILEGED, TRANSPORTS, Endpoint, Transport
 from portgen.plan.routes import Route
@@ -59,14 +59,14 @@ class Room(NamedTuple):
         return sum(map(len, self.ranges))
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[PortRange]:
         """The ranges, each with its protocol where it is of one alone."""
         return owned_parts(self.project, self.group, self.ranges)
 
 
-def owned_parts(project: Project, group: Group | None, free: Sequence[range]) -> list[Part]:
+def owned_parts(project: Project, group: Group | None, free: Sequence[range]) -> list[PortRange]:
     """Ranges of a project, or of one of its groups, each with its protocol where it is of one alone."""
-    found = [Part(part) for part in free]
+    found = [PortRange(part) for part in free]
     for ports in (project.ports, group.ports if group is not None else None):
         if ports is not None and ports.by_protocol:
             alone = [part for part in found if part.transport is not None]

@@ -25,7 +25,7 @@ Written = str | model.Route
 WrittenRoutes = Written | list[Written] | UnsetType | None
 
 
-class Known(NamedTuple):
+class ServiceBasis(NamedTuple):
     """What a service's routes depend on."""
 
     name: str
@@ -46,7 +46,7 @@ class Routing:
         self.sources = sources
         self.by_address = sources.nginx is not None and sources.nginx.upstream == "address"
 
-    def of(self, service: model.Service, known: Known) -> Iterator[WrittenRoute]:
+    def of(self, service: model.Service, known: ServiceBasis) -> Iterator[WrittenRoute]:
         """The service's routes, those to its first port first."""
         if not known.ports:
             yield from self._routes(service.route, (*known.path, "route"), None, known)
@@ -55,7 +55,7 @@ class Routing:
             yield from self._routes(written, at, port, known)
 
     def _written(
-        self, service: model.Service, index: int, port: PlannedPort, known: Known
+        self, service: model.Service, index: int, port: PlannedPort, known: ServiceBasis
     ) -> tuple[WrittenRoutes, KeyPath]:
         """What is written of the routes to a port, and where: in its own entry; of the first port,
         in the service or, where it speaks http or https, in the project's defaults."""
@@ -69,13 +69,13 @@ class Routing:
         return service.route, (*known.path, "route")
 
     def _routes(
-        self, written: WrittenRoutes, at: KeyPath, port: PlannedPort | None, known: Known
+        self, written: WrittenRoutes, at: KeyPath, port: PlannedPort | None, known: ServiceBasis
     ) -> Iterator[WrittenRoute]:
         for each, place in _each(written, at):
             yield self._route(each, place, port, known)
 
     def _route(
-        self, written: Written, at: KeyPath, port: PlannedPort | None, known: Known
+        self, written: Written, at: KeyPath, port: PlannedPort | None, known: ServiceBasis
     ) -> WrittenRoute:
         """A `Route` where nginx can hand requests to its port."""
         route = model.Route(path=written) if isinstance(written, str) else written
@@ -122,7 +122,7 @@ class Routing:
             return Reach("sources", tuple(words))
         return self.sources.nginx_reach
 
-    def _backend(self, port: PlannedPort, known: Known) -> str:
+    def _backend(self, port: PlannedPort, known: ServiceBasis) -> str:
         """Where nginx sends requests: the host's port, or, where the host's nginx says so, the
         container's own address."""
         if self.by_address and known.address is not None:
@@ -159,7 +159,7 @@ def _strips(route: model.Route, port: PlannedPort | None) -> bool:
     return route.strip is not False
 
 
-def _upstream(port: PlannedPort, known: Known) -> str:
+def _upstream(port: PlannedPort, known: ServiceBasis) -> str:
     """The first port's upstream has the service's name alone, so that a moved port keeps it; a further
     port's has its own name behind it, or its number."""
     name = f"portgen_{known.name}"

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model
-from portgen.plan.access import Accesses, Asked
+from portgen.plan.access import Accesses, PortRequest
 from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.types import KeyPath, has_mapping
 
@@ -96,7 +96,7 @@ class ServicePorts:
             allow, allow_path = self._allow(service, port.entry, path, at)
             word, bind_path = self._bind(service, port.entry, path, at)
             bind, is_bound = self._address(word)
-            access = self._accesses.of(Asked(status, via, allow, bind, is_fixed))
+            access = self._accesses.of(PortRequest(status, via, allow, bind, is_fixed))
             name = None
             if port.entry is not None:
                 name = port.entry.name

@@ -17,10 +17,10 @@ from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan import containers
 from portgen.plan.access import Accesses
-from portgen.plan.networks import Joined, host_of
+from portgen.plan.networks import ProjectNetwork, host_of
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
-from portgen.plan.routing import Known, Routing
+from portgen.plan.routing import Routing, ServiceBasis
 from portgen.plan.service_ports import BarePort, ServicePorts, own_or
 from portgen.plan.sources import Sources
 from portgen.plan.types import (
@@ -37,7 +37,11 @@ T = TypeVar("T")
 
 
 def project_of(
-    inventory: model.Inventory, name: str, project: model.Project, joined: Joined, sources: Sources
+    inventory: model.Inventory,
+    name: str,
+    project: model.Project,
+    joined: ProjectNetwork,
+    sources: Sources,
 ) -> Project:
     """Plan a project; `joined` is its network, `sources` are those of the host that it is on."""
     path = key_paths.project(name)
@@ -77,7 +81,7 @@ class _Services:
         name: str,
         project: model.Project,
         host: str,
-        joined: Joined,
+        joined: ProjectNetwork,
         sources: Sources,
     ) -> None:
         self.name = name
@@ -124,7 +128,7 @@ class _Services:
         written_timeout = _seconds(own_or(service.timeout, self.defaults.timeout))
         timeout = written_timeout or DEFAULT_TIMEOUT
         container = service.compose_service or name
-        known = Known(name, title, self.name, ports, address, timeout, container, path)
+        known = ServiceBasis(name, title, self.name, ports, address, timeout, container, path)
         written_routes = tuple(self.routing.of(service, known))
         routes: tuple[Route, ...] = ()
         units: tuple[str, ...] = ()

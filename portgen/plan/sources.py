@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from portgen.inventory import model, networks
 from portgen.inventory.zones import ZoneMember
-from portgen.plan.networks import Joined, host_of
+from portgen.plan.networks import ProjectNetwork, host_of
 from portgen.plan.ports import (
     LOOPBACK,
     LOOPBACK6,
@@ -26,7 +26,9 @@ class Sources:
     """What the words of an `allow` mean on one host. Each list of words is resolved once, since
     many services have the same one."""
 
-    def __init__(self, inventory: model.Inventory, host: str, joined: Mapping[str, Joined]) -> None:
+    def __init__(
+        self, inventory: model.Inventory, host: str, joined: Mapping[str, ProjectNetwork]
+    ) -> None:
         """`addresses`: the host's own, by the names that the inventory gives them."""
         self._inventory = inventory
         self._host = host
@@ -101,7 +103,7 @@ class Sources:
         if word in self._zones:
             return [str(member) for member in self._zones[word]]
         if word in self._inventory.projects:
-            return list(self._joined.get(word, Joined()).subnets)
+            return list(self._joined.get(word, ProjectNetwork()).subnets)
         cidr = cidr_of(word)
         if cidr is None:
             return []

@@ -28,10 +28,10 @@ class Span(NamedTuple):
     transport: Transport | None  # the only one in which they are owned; None: both, or nobody's
 
     def __str__(self) -> str:
-        return str(written.Part(self.ports, self.transport))
+        return str(written.PortRange(self.ports, self.transport))
 
 
-class Part(NamedTuple):
+class RangeOnHost(NamedTuple):
     """A range of ports on one host: its rows of the port table, and its other ports."""
 
     host: Host
@@ -56,7 +56,7 @@ class Part(NamedTuple):
         return sum(len(span.ports) for span in self.spans if span.state == "free")
 
 
-def parts(plan: Plan, wanted: range, transport: str | None = None) -> list[Part]:
+def parts(plan: Plan, wanted: range, transport: str | None = None) -> list[RangeOnHost]:
     """The range on each host that has to do with it, or on every host where none has. `transport`:
     rows of that one only."""
     by_host: dict[str, list[registry.Row]] = {host.name: [] for host in plan.hosts}
@@ -70,7 +70,7 @@ def parts(plan: Plan, wanted: range, transport: str | None = None) -> list[Part]
     found = []
     for host in plan.hosts:
         rows = sorted(by_host[host.name], key=lambda row: (row.endpoint or (0, ""), row.holder))
-        found.append(Part(host, wanted, tuple(rows), tuple(_spans(host, wanted))))
+        found.append(RangeOnHost(host, wanted, tuple(rows), tuple(_spans(host, wanted))))
     return [part for part in found if part.is_known] or found
 
 

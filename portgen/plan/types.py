@@ -255,7 +255,7 @@ class Guard(Struct, frozen=True):
     key_path: KeyPath
 
 
-class Part(Struct, frozen=True):
+class ContainerShare(Struct, frozen=True):
     """What one service has of a container."""
 
     service: str
@@ -275,7 +275,7 @@ class Container(Struct, frozen=True):
     network: str | None  # the one that it joins; None where that is the team's file's business
     address: Address4 | None
     environment: tuple[tuple[str, str], ...]  # variables, by name in the order of the file
-    parts: tuple[Part, ...]  # of each of its services, the leader first
+    parts: tuple[ContainerShare, ...]  # of each of its services, the leader first
     key_path: KeyPath
 
     @property

@@ -56,7 +56,7 @@ class Subjects:
         self.hosts: list[Host] = []
 
     def record(
-        self, vacancies: Iterable[registry.Vacancy], parts: Iterable[spans.Part] = ()
+        self, vacancies: Iterable[registry.Vacancy], parts: Iterable[spans.RangeOnHost] = ()
     ) -> Explain:
         """The whole answer."""
         return {
@@ -364,7 +364,7 @@ def _neighbour(binding: types.Binding | None, at: At) -> Neighbour | None:
     }
 
 
-def _part(part: spans.Part, at: At) -> Part:
+def _part(part: spans.RangeOnHost, at: At) -> Part:
     others: list[Span] = []
     for span in part.spans:
         others.append(

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
-from portgen.inventory.ports import Part
+from portgen.inventory.ports import PortRange
 from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import Group, Plan, Project
 from portgen.problem import Severity
@@ -46,7 +46,7 @@ def _outside(project: Project) -> Iterator[Finding]:
             )
 
 
-def _first_outside(project: Project, group: Group) -> Part | None:
+def _first_outside(project: Project, group: Group) -> PortRange | None:
     """A port of a group that the project does not own; with its protocol where it has the other."""
     for transport in TRANSPORTS:
         own: list[range] = []
@@ -56,7 +56,7 @@ def _first_outside(project: Project, group: Group) -> Part | None:
         for left in ranges.without(group.ports.of(transport), own):
             if project.ports is not None and left.start in project.ports:
                 other = transport
-            return Part(range(left.start, left.start + 1), other)
+            return PortRange(range(left.start, left.start + 1), other)
     return None
 
 

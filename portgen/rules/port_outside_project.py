@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory import ranges
-from portgen.inventory.ports import Part, spelled
+from portgen.inventory.ports import PortRange, spelled
 from portgen.plan.free import Space
 from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import NGINX, Binding, Host, Plan, Project
@@ -132,7 +132,7 @@ def _by_project(host: Host | None, transport: Transport) -> ranges.Owned[str | N
     return ranges.Owned(items)
 
 
-def _owned(host: Host, transport: Transport) -> Iterator[tuple[Part, Project]]:
+def _owned(host: Host, transport: Transport) -> Iterator[tuple[PortRange, Project]]:
     for project in host.projects:
         if project.ports is not None:
             for part in project.ports.parts:
@@ -167,9 +167,9 @@ def _has_all(parts: list[range], ports: range) -> bool:
     return not ranges.without([ports], parts)
 
 
-def _belonging(binding: Binding, part: Part, owner: Project) -> Finding:
+def _belonging(binding: Binding, part: PortRange, owner: Project) -> Finding:
     leave = f"leave it out of {owner.name}'s `ports`"
-    if part == Part(binding.endpoint.ports):
+    if part == PortRange(binding.endpoint.ports):
         other = "udp" if binding.transport == "tcp" else "tcp"
         leave = f"leave it out of {owner.name}'s `ports`, or write {part}/{other} there"
     take = ", or take one that nobody owns"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.inventory import ranges
-from portgen.inventory.ports import Part
+from portgen.inventory.ports import PortRange
 from portgen.plan.ports import TRANSPORTS, Transport
 from portgen.plan.types import Plan, Project
 from portgen.problem import Severity
@@ -30,7 +30,7 @@ class _Owned(NamedTuple):
     """A part of what a project owns; `order` is the project's place in the inventory."""
 
     order: int
-    part: Part
+    part: PortRange
     project: Project
 
 
@@ -53,7 +53,7 @@ def _shared(owned: list[_Owned], transport: Transport) -> Iterator[Finding]:
         by_protocol = first.part.transport or second.part.transport
         if by_protocol is None and transport != TRANSPORTS[0]:
             continue
-        shared = Part(ranges.overlap(first.part.ports, second.part.ports), by_protocol)
+        shared = PortRange(ranges.overlap(first.part.ports, second.part.ports), by_protocol)
         yield Finding(
             (*second.project.key_path, "ports"),
             f"{shared} belongs to {first.project.name} ({{line}}) too",
@@ -67,8 +67,8 @@ def _hint(shared: range, *owners: _Owned) -> str:
     keeps: dict[Transport | None, Transport] = {"tcp": "udp", "udp": "tcp"}
     for one, other in (owners, owners[::-1]):
         if one.part.transport is None and other.part.transport is not None:
-            parts = [Part(left) for left in ranges.without([one.part.ports], [shared])]
-            parts.append(Part(shared, keeps[other.part.transport]))
+            parts = [PortRange(left) for left in ranges.without([one.part.ports], [shared])]
+            parts.append(PortRange(shared, keeps[other.part.transport]))
             parts.sort(key=lambda part: part.ports.start)
             written = ", ".join(map(str, parts))
             if len(parts) > 1:

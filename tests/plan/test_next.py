@@ -8,7 +8,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from portgen.inventory import model
-from portgen.inventory.ports import Part, Ports, PortSpan
+from portgen.inventory.ports import PortRange, Ports, PortSpan
 from portgen.plan import planner, registry
 from portgen.plan.free import free_ports, free_ranges
 from portgen.plan.ports import TRANSPORTS, Transport
@@ -29,7 +29,7 @@ def ports(draw: st.DrawFn) -> Ports:
     for _ in range(draw(st.integers(1, 3))):
         first = draw(PORTS)
         numbers = range(first, min(first + draw(st.integers(0, 12)), 65535) + 1)
-        parts.append(Part(numbers, draw(st.sampled_from([None, None, *TRANSPORTS]))))
+        parts.append(PortRange(numbers, draw(st.sampled_from([None, None, *TRANSPORTS]))))
     return Ports(tuple(parts))
 
 

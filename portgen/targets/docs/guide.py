@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen.inventory.networks import bracketed
-from portgen.inventory.ports import Part, Ports, brief
+from portgen.inventory.ports import PortRange, Ports, brief
 from portgen.inventory.ranges import common, count, joined, without
 from portgen.markdown import code, row, text
 from portgen.plan.clashes import contested
@@ -26,8 +26,8 @@ from portgen.targets.docs.rows import (
     Called,
     Free,
     Held,
-    Known,
-    Way,
+    ShownRoute,
+    ShownService,
     called_services,
     held_ports,
     nginx_ports,
@@ -53,7 +53,7 @@ class Section(NamedTuple):
     use: list[str]
 
 
-def guide(host: Host, url: str | None, known: list[Known], free: Free) -> dict[str, Any]:
+def guide(host: Host, url: str | None, known: list[ShownService], free: Free) -> dict[str, Any]:
     """The values of `PORTS.md`'s template: text, and lists of whole rows and lines."""
     held = held_ports(known)
     by_project: dict[str, list[Held]] = {project.name: [] for project in host.projects}
@@ -153,7 +153,7 @@ def _use_row(entry: Held) -> str:
     )
 
 
-def _route_cell(way: Way) -> str:
+def _route_cell(way: ShownRoute) -> str:
     name = code(way.route.name)
     if way.url:
         name = f"[{name}]({way.url})"
@@ -199,11 +199,11 @@ def _all_free(project: Project, free: Free) -> list[range]:
     return joined(parts)
 
 
-def _ranges(free: Sequence[Part]) -> str:
+def _ranges(free: Sequence[PortRange]) -> str:
     return brief(free, MOST_RANGES) or NONE
 
 
-def _log_rows(known: Iterable[Known], titles: dict[str, str]) -> list[str]:
+def _log_rows(known: Iterable[ShownService], titles: dict[str, str]) -> list[str]:
     """By day; what has none comes last."""
     rows = []
     for one in sorted(known, key=_by_day):
@@ -215,14 +215,14 @@ def _log_rows(known: Iterable[Known], titles: dict[str, str]) -> list[str]:
     return rows
 
 
-def _by_day(one: Known) -> tuple[str, int, str]:
+def _by_day(one: ShownService) -> tuple[str, int, str]:
     port = 0
     if one.service.ports:
         port = one.service.ports[0].port
     return one.service.assigned or "9999", port, one.service.name
 
 
-def _portless_row(one: Known) -> str:
+def _portless_row(one: ShownService) -> str:
     service = one.service
     when = text(service.schedule or NONE)
     if service.unit is not None:
@@ -257,7 +257,7 @@ def _guard_lines(host: Host) -> Iterator[str]:
         yield from ufw.guard_rules(guard)
 
 
-def _notes(known: Iterable[Known]) -> Iterator[str]:
+def _notes(known: Iterable[ShownService]) -> Iterator[str]:
     for one in known:
         if one.service.notes:
             yield f"- **{one.title}**: {text(' '.join(one.service.notes.split()))}"
@@ -375,7 +375,7 @@ def _health(entry: Held) -> str:
     return f"{curl} -o /dev/null -w '%{{http_code}} {entry.by.service.name}\\n' {_word(url)}"
 
 
-def _visit(one: Known, way: Way) -> str:
+def _visit(one: ShownService, way: ShownRoute) -> str:
     return f"curl -sS -o /dev/null -w '%{{http_code}} {one.service.name}\\n' {_word(way.url or '')}"
 
 

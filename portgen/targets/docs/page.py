@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from portgen.inventory.ports import Part, Ports
+from portgen.inventory.ports import PortRange, Ports
 from portgen.plan.clashes import contested
 from portgen.plan.ports import Endpoint, Transport
 from portgen.plan.registry import owned_parts
@@ -15,8 +15,8 @@ from portgen.plan.types import LISTENERS, Host
 from portgen.targets.docs.rows import (
     Called,
     Free,
-    Known,
-    Way,
+    ShownRoute,
+    ShownService,
     called_services,
     direct_name,
     is_direct,
@@ -30,7 +30,7 @@ from portgen.targets.docs.rows import (
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def data(host: Host, url: str | None, known: Iterable[Known], free: Free) -> str:
+def data(host: Host, url: str | None, known: Iterable[ShownService], free: Free) -> str:
     """What the page shows, as JSON: a line for the host, a line a project, then a line a
     service, by name."""
     nginx: dict[str, Any] = {"ports": nginx_ports(host), "allow": (), "reach": ""}
@@ -96,7 +96,7 @@ def encoded(lines: list[Any]) -> str:
 
 
 def _record(
-    one: Known, twice: Collection[tuple[str, Endpoint]], projects: Collection[str]
+    one: ShownService, twice: Collection[tuple[str, Endpoint]], projects: Collection[str]
 ) -> tuple[Any, ...]:
     """A service as the page's script reads it, by position: `FIELDS` and `PORT_FIELDS` of ports.js
     name the places. What few have stands last, and is left out of the others."""
@@ -143,7 +143,7 @@ def _record(
     )
 
 
-def way_of(way: Way) -> tuple[Any, ...]:
+def way_of(way: ShownRoute) -> tuple[Any, ...]:
     """A route by position: `ROUTE_FIELDS` of shared.js names the places."""
     route = way.route
     return route.host, route.path, route.access, route.backend, way.base, route.open_to_anyone
@@ -156,7 +156,7 @@ def _written(ports: Ports | None) -> list[_Range]:
     return [] if ports is None else _ranges(ports.parts)
 
 
-def _ranges(parts: Iterable[Part]) -> list[_Range]:
+def _ranges(parts: Iterable[PortRange]) -> list[_Range]:
     """First and last port of each; of a range of a single protocol that too."""
     found: list[_Range] = []
     for part in parts:

@@ -1,7 +1,7 @@
 """What the guide and the page have in common: the services as they show them, and who holds which
 port.
 
-In: a planned `Host`. Out: `Known` services and `Held` ports. Pure.
+In: a planned `Host`. Out: `ShownService`s and `Held` ports. Pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAIN = re.compile(r"[A-Za-z0-9/._:%-]*")
 Free = dict[tuple[str, str | None], tuple[range, ...]]
 
 
-class Way(NamedTuple):
+class ShownRoute(NamedTuple):
     """A route, and where a visitor's browser finds it: `base`, then its path; None where that is not
     known, nothing is rendered of it, or it is not for browsers."""
 
@@ -40,14 +40,14 @@ class Way(NamedTuple):
         return self.base + _quoted(self.route.path)
 
 
-class Known(NamedTuple):
+class ShownService(NamedTuple):
     """A service, and what several tables print of it, as Markdown."""
 
     service: Service
     title: str
     purpose: str
     address: str | None
-    ways: tuple[Way, ...]
+    ways: tuple[ShownRoute, ...]
 
 
 class Called(NamedTuple):
@@ -65,14 +65,14 @@ class Held(NamedTuple):
     """A port that a service holds, whether it is its first, and the unit that forwards it."""
 
     port: int
-    by: Known
+    by: ShownService
     at: PlannedPort
     transport: Transport
     first: bool
     unit: str | None
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def ways(self) -> tuple[ShownRoute, ...]:
         """The routes that lead to this port."""
         return tuple(way for way in self.by.ways if way.route.port == self.at)
 
@@ -132,26 +132,26 @@ def is_direct(service: Service, port: PlannedPort, projects: Collection[str]) ->
     return visited and service.status == "active" and port.in_browser
 
 
-def known_service(service: Service, bases: Mapping[str, str]) -> Known:
+def known_service(service: Service, bases: Mapping[str, str]) -> ShownService:
     address = None
     if service.documented_address is not None:
         address = str(service.documented_address)
     purpose = text(service.purpose or NONE)
-    return Known(service, text(service.title), purpose, address, ways_to(service, bases))
+    return ShownService(service, text(service.title), purpose, address, ways_to(service, bases))
 
 
-def ways_to(service: Service, bases: Mapping[str, str]) -> tuple[Way, ...]:
+def ways_to(service: Service, bases: Mapping[str, str]) -> tuple[ShownRoute, ...]:
     """Only an active service's routes are rendered, and can be visited."""
     if service.status != "active":
         bases = {}
     found = []
     for route in service.documented_routes:
         base = bases.get(route.host) if route.port.in_browser else None
-        found.append(Way(route, base))
+        found.append(ShownRoute(route, base))
     return tuple(found)
 
 
-def held_ports(known: Iterable[Known]) -> list[Held]:
+def held_ports(known: Iterable[ShownService]) -> list[Held]:
     """Every held port, by number, then by service."""
     held = []
     for one in known:
