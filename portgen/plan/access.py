@@ -18,8 +18,8 @@ from portgen.plan.ports import (
     is_ipv6,
     is_loopback,
 )
-from portgen.plan.reach import ANY, Reach
-from portgen.plan.sources import Sources, covers_ipv4, is_everybody, served
+from portgen.plan.reach import ALL_IPV4, ANY, Reach
+from portgen.plan.sources import Sources, is_everybody
 from portgen.plan.types import has_mapping
 
 
@@ -60,11 +60,11 @@ class Accesses:
 
     def _decide(self, asked: PortRequest) -> Access:
         allowed = self._sources.of(asked.allow)
-        sources = served(allowed, asked.bind)
+        sources = _served(allowed, asked.bind)
         bind = asked.bind or _bind_of(sources, asked.via, self._sources.ipv6)
         # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
         has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
-        needs_guard = asked.via == "docker" and has_ipv4 and not covers_ipv4(allowed)
+        needs_guard = asked.via == "docker" and has_ipv4 and not _covers_ipv4(allowed)
         return Access(
             sources=sources,
             left_out=tuple(source for source in allowed if source not in sources),
@@ -81,7 +81,7 @@ class Accesses:
         if sources:
             words = []
             for word in self._sources.words(asked.allow):
-                if served(self._sources.of((word,)), asked.bind):
+                if _served(self._sources.of((word,)), asked.bind):
                     words.append(word)
             return Reach("sources", tuple(words), is_everybody(sources))
         return _reach_without_sources(asked)
@@ -117,3 +117,23 @@ def admits_ipv6(sources: Iterable[str]) -> bool:
     return any(
         source == ANY or is_ipv6(source) or interface_of(source) is not None for source in sources
     )
+
+
+def _covers_ipv4(sources: Iterable[str]) -> bool:
+    """Whether anybody may come by IPv4."""
+    return not {ANY, ALL_IPV4}.isdisjoint(sources)
+
+
+def _served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]:
+    """The sources that can come to a port: to an address that it is bound to, those of the same
+    family, and nobody to a loopback address."""
+    if bind is None:
+        return sources
+    if is_loopback(bind):
+        return ()
+    return tuple(source for source in sources if _can_come(source, bind))
+
+
+def _can_come(source: str, bind: str) -> bool:
+    """Whether a source can have addresses of the family of `bind`."""
+    return "/" not in source or is_ipv6(source) == is_ipv6(bind)

@@ -19,7 +19,15 @@ from msgspec import structs
 from portgen.inventory.networks import AnyNetwork
 from portgen.plan.calls import Call, End, Obstacle, Use
 from portgen.plan.facts import Key
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, PlannedPort, is_ipv6
+from portgen.plan.ports import (
+    EVERYWHERE,
+    EVERYWHERE6,
+    LOOPBACK,
+    LOOPBACK6,
+    PlannedPort,
+    interface_of,
+    is_ipv6,
+)
 from portgen.plan.reach import ANY
 from portgen.plan.sources import is_within
 from portgen.plan.types import KeyPath, Network, Project, Service
@@ -158,7 +166,7 @@ def _obstacle(port: PlannedPort, subnet: AnyNetwork | None) -> Obstacle | None:
     if not port.sources:
         return "policy" if port.reach.kind == "policy" else "closed"
     for source in port.sources:
-        if source == ANY or (not source.startswith("%") and is_within(str(subnet), source)):
+        if source == ANY or (interface_of(source) is None and is_within(str(subnet), source)):
             return None
     return "allow"
 

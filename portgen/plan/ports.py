@@ -181,7 +181,7 @@ class PlannedPort(Struct, frozen=True):
         """Whether visitors come to it past ufw's rules where docker publishes it. By IPv6 they come to
         a program of docker's, as to any other of the host."""
         address = self.published_at[0]
-        return not is_ipv6(address) and not address.startswith("127.")
+        return not is_ipv6(address) and not is_loopback(address)
 
     @property
     def allow_is_default(self) -> bool:

@@ -58,13 +58,19 @@ class WrittenRoute(Struct, frozen=True):
         return self.path.rstrip("/") if self.strip else ""
 
     @property
+    def has_own_allow(self) -> bool:
+        """Whether its own `allow` decides, not nginx's alone."""
+        if self.closed:
+            return True
+        return bool(self.clients) and (self.reach is None or self.reach.words == self.allow)
+
+    @property
     def access(self) -> str:
         """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
         is known."""
         parts: list[str] = []
         if self.reach is not None:
-            # Its own `allow`, not nginx's.
-            own = self.clients and self.reach.words == self.allow
+            own = self.clients and self.has_own_allow
             parts.append(f"only {self.reach}" if own else str(self.reach))
         if self.auth_file:
             parts.append("with a password")

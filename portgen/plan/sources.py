@@ -12,13 +12,7 @@ from functools import lru_cache
 from portgen.inventory import model, networks
 from portgen.inventory.zones import ZoneMember
 from portgen.plan.networks import ProjectNetwork, host_of
-from portgen.plan.ports import (
-    LOOPBACK,
-    LOOPBACK6,
-    interface_of,
-    is_ipv6,
-    is_loopback,
-)
+from portgen.plan.ports import LOOPBACK, LOOPBACK6, interface_of, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 
 
@@ -29,20 +23,21 @@ class Sources:
     def __init__(
         self, inventory: model.Inventory, host: str, joined: Mapping[str, ProjectNetwork]
     ) -> None:
-        """`addresses`: the host's own, by the names that the inventory gives them."""
         self._inventory = inventory
         self._host = host
         self._joined = joined
         self._zones: dict[str, list[ZoneMember]] = {}
-        self.addresses: dict[str, str] = {}
+        self.addresses: dict[
+            str, str
+        ] = {}  # the host's own, by the names that the inventory gives them
         self.nginx: model.Nginx | None = None
-        self._ipv6 = True
+        self.ipv6 = True  # whether the host is rendered for IPv6 too
         if host in inventory.hosts:
             self._zones = inventory.hosts[host].zones
             for name, address in inventory.hosts[host].addresses.items():
                 self.addresses[name] = str(address)
             self.nginx = inventory.hosts[host].nginx
-            self._ipv6 = inventory.hosts[host].ipv6
+            self.ipv6 = inventory.hosts[host].ipv6
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.nginx_reach = self._reach_of_nginx()
 
@@ -61,13 +56,13 @@ class Sources:
         clients = tuple(source for source in self.of(allow) if interface_of(source) is None)
         if self.is_all(clients) or not any(map(self._comes_over_loopback, allow)):
             return clients
-        own = (LOOPBACK, LOOPBACK6) if self._ipv6 else (LOOPBACK,)
+        own = (LOOPBACK, LOOPBACK6) if self.ipv6 else (LOOPBACK,)
         return tuple(dict.fromkeys((*clients, *own)))
 
     def words(self, allow: Sequence[str]) -> tuple[str, ...]:
         """The words that let somebody in. Where there is no IPv6, `any` is anyone by IPv4."""
         words = [word for word in allow if self.of((word,))]
-        if not self._ipv6:
+        if not self.ipv6:
             words = [ALL_IPV4 if word == ANY else word for word in words]
         return tuple(words)
 
@@ -76,14 +71,9 @@ class Sources:
         return sources == self._everybody
 
     @property
-    def ipv6(self) -> bool:
-        """Whether the host is rendered for IPv6 too."""
-        return self._ipv6
-
-    @property
     def _everybody(self) -> tuple[str, ...]:
         """ufw makes rules of both families for `any`, and of IPv4 alone for `0.0.0.0/0`."""
-        return (ANY,) if self._ipv6 else (ALL_IPV4,)
+        return (ANY,) if self.ipv6 else (ALL_IPV4,)
 
     def _resolve(self, words: tuple[str, ...]) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -91,7 +81,7 @@ class Sources:
             if word == ANY:
                 return self._everybody
             found.update(dict.fromkeys(self._named(word)))
-        if not self._ipv6:
+        if not self.ipv6:
             return tuple(source for source in found if not is_ipv6(source))
         if found.keys() >= {ALL_IPV4, ALL_IPV6}:
             return (ANY,)
@@ -150,23 +140,3 @@ def is_within(cidr: str, around: str) -> bool:
 def is_everybody(sources: Iterable[str]) -> bool:
     """Whether the sources are all of a family, or nearly all of it."""
     return any(source == ANY or source.endswith(("/0", "/1")) for source in sources)
-
-
-def covers_ipv4(sources: Iterable[str]) -> bool:
-    """Whether anybody may come by IPv4."""
-    return not {ANY, ALL_IPV4}.isdisjoint(sources)
-
-
-def served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]:
-    """The sources that can come to a port: to an address that it is bound to, those of the same
-    family, and nobody to a loopback address."""
-    if bind is None:
-        return sources
-    if is_loopback(bind):
-        return ()
-    return tuple(source for source in sources if _can_come(source, bind))
-
-
-def _can_come(source: str, bind: str) -> bool:
-    """Whether a source can have addresses of the family of `bind`."""
-    return "/" not in source or is_ipv6(source) == is_ipv6(bind)

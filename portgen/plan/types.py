@@ -175,12 +175,6 @@ class Service(Struct, frozen=True):
         is a default."""
         return own_place(key_path, self.name)
 
-    @property
-    def via_place(self) -> KeyPath:
-        """Where to report what is wrong with its `via`: there, or at the service where it is a
-        default."""
-        return own_place(self.via_path, self.name)
-
 
 class Binding(Struct, frozen=True):
     """A host port that somebody holds: `kind` is a `via`, NGINX, "planned", "retired"."""

@@ -164,7 +164,7 @@ def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Ca
 def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:
     if service.status != "active":
         yield Cause("status", service.status_path, (service.status,))
-    if _is_own(route):
+    if route.has_own_allow:
         place = (*route.key_path, "allow")
         yield Cause("allow", place, route.allow, "route", route.is_default)
         yield from names.of(route.allow, place)
@@ -179,13 +179,6 @@ def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:
     if _is_wider(route.port.reach, route.reach):
         yield Cause("past-allow")
     yield Cause("route", route.key_path, (), "", route.is_default)
-
-
-def _is_own(route: Route) -> bool:
-    """Whether the route's own `allow` decides, not nginx's alone."""
-    if route.closed:
-        return True
-    return bool(route.clients) and (route.reach is None or route.reach.words == route.allow)
 
 
 def _is_wider(port: Reach, route: Reach | None) -> bool:

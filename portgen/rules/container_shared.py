@@ -32,11 +32,11 @@ def check(plan: Plan) -> Iterator[Finding]:
         leader = services[service.project, service.in_one_container[0]]
         if (service.via == "host") != (leader.via == "host"):
             yield Finding(
-                service.via_place,
+                service.place(service.via_path),
                 f"{service.name} and {leader.name} ({{line}}) are one container, "
                 f"{leader.compose_service}: it can't be on the host's network and have mapped ports",
                 "write the same `via` for both, or leave out `compose_service`",
-                leader.via_place,
+                leader.place(leader.via_path),
             )
         elif service.address != leader.address:
             yield Finding(

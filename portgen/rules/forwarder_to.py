@@ -37,7 +37,7 @@ def _misplaced(service: Service, to: Destination) -> Iterator[Finding]:
     place = (*service.key_path, "to")
     if service.via != "socat":
         yield Finding(
-            service.via_place,
+            service.place(service.via_path),
             f"{service.name} leads to {to}, and only a forwarder can: it is `via: {service.via}`",
             "write `via: socat`, or leave `to` out",
         )

@@ -48,12 +48,12 @@ def check(plan: Plan) -> Iterator[Finding]:
 def _forwarded(project: Project, network: Network | None, service: Service) -> Finding:
     if network is not None:
         return Finding(
-            service.via_place,
+            service.place(service.via_path),
             f"{service.name} is forwarded, but the subnet of the network {network.name} is not known",
             "write its `subnet` (`docker network inspect` prints it); or `via: docker`; or `to`",
         )
     return Finding(
-        service.via_place,
+        service.place(service.via_path),
         f"{service.name} is forwarded, but {project.name} has no network",
         f"add `network: {{name: {project.name}, subnet: 172.30.0.0/24}}` to it, "
         "a subnet of its own; or `via: docker`; or say with `to` where it leads",

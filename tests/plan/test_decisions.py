@@ -160,7 +160,7 @@ def test_a_service_says_what_its_entry_has_of_its_own() -> None:
         "nothing",
     ]
     web = found["web"]
-    assert web.place(web.allow_path) == web.via_place == web.key_path
+    assert web.place(web.allow_path) == web.place(web.via_path) == web.key_path
 
 
 def test_a_default_is_not_taken_for_a_service_of_that_name() -> None:
