@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
-from portgen.files.diff import SUMS, Change
+from portgen.files.diff import SUMS, Change, place
 from portgen.plan import of_plan
 from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
+from portgen.plan.networks import share_network
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX, Plan
 from portgen.review import exposure, firewall, match, readings, steps
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Services whose facts are compared one by one, which takes most of a millisecond for each. Where more
 # differ, it is a template's change, the same for all of them.
 MOST = 2000
+_PAGE = "docs/PORTS.md"
 
 
 class Difference(NamedTuple):
@@ -91,8 +93,8 @@ class NetworkChange(NamedTuple):
 
 class Review(NamedTuple):
     """The whole change. `others`: files that change in lines of no service. `names`: what each host
-    calls sources. `recounted`: services whose container is recreated because its address is counted
-    from the ports of its project, and those changed."""
+    calls sources. `recounted`: services whose container is recreated only because its address is
+    counted from the ports of its project, and those changed."""
 
     exposures: tuple[Exposure, ...]
     services: tuple[Changed, ...]
@@ -113,7 +115,7 @@ def of_plans(before: Plan, after: Plan) -> Review:
     looked at."""
     keys = of_plan.differing(before, after)
     review = compare(of_plan.of(before, keys), of_plan.of(after, keys))
-    return _with_recounted(review, after)
+    return _with_recounted(review, after, _renumbered(before, after))
 
 
 def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> Review:
@@ -124,7 +126,7 @@ def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> 
     before, after = readings.between(rendered, keys, files, plan)
     review = compare(before, after, others)
     if not review.empty:
-        return _with_recounted(review, plan)
+        return _with_recounted(review, plan, _renumbered_in(rendered, plan))
     # Pages that only repeat what the services' lines say, sums that are not current, modes: changes
     # all the same.
     paths = [change.path for change in rendered or changes]
@@ -146,33 +148,76 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
     )
 
 
-def _with_recounted(review: Review, after: Plan) -> Review:
-    """The review with the services that keep port and network, and get another counted address."""
-    counted = {
-        Key(service.host, service.name)
-        for service in after.services
-        if not service.address_is_pinned
-    }
+def _with_recounted(review: Review, after: Plan, renumbered: set[str]) -> Review:
+    """The review with the services whose containers get other addresses only because other ports are
+    counted before theirs. `renumbered`: the projects whose `ports` changed."""
+    counted = {}
+    for service in after.services:
+        if not service.address_is_pinned:
+            counted[Key(service.host, service.name)] = service.project
     changed_networks = {(change.host, change.network) for change in review.networks}
+    concerned = _with_neighbours(after, renumbered)
     found = []
     for changed in review.services:
-        container = _at_another_address(changed)
-        if container is None or changed.key not in counted:
+        if counted.get(changed.key) not in concerned or not _leads_as_before(changed):
             continue
-        if (changed.host, container.network) not in changed_networks:
+        container = _at_another_address(changed)
+        if container is not None and (changed.host, container.network) not in changed_networks:
             found.append(changed.key)
     return review._replace(recounted=tuple(found))
 
 
+def _with_neighbours(plan: Plan, projects: set[str]) -> set[str]:
+    """These projects, and those that share a network with one of them."""
+    found = set(projects)
+    for project in plan.projects:
+        if project.name in projects:
+            found |= {one.name for one in plan.projects if share_network(project, one)}
+    return found
+
+
+def _renumbered(before: Plan, after: Plan) -> set[str]:
+    """The projects that have other `ports` than before."""
+    were = {project.name: str(project.ports) for project in before.projects}
+    found = set()
+    for project in after.projects:
+        if project.ports is not None and were.get(project.name) != str(project.ports):
+            found.add(project.name)
+    return found
+
+
+def _renumbered_in(changes: Sequence[Change], after: Plan) -> set[str]:
+    """The same from the files: no other one than the port page says what a project owns, in the head of
+    its section."""
+    found = set()
+    for change in changes:
+        host, _, path = place(change.path)
+        if path != _PAGE or change.before is None:
+            continue
+        heads = [line for line in change.before.splitlines() if line.startswith("### ")]
+        for project in after.projects:
+            if project.host != host or project.ports is None:
+                continue
+            if not any(head.endswith(f" ({project.ports})") for head in heads):
+                found.add(project.name)
+    return found
+
+
+def _leads_as_before(changed: Changed) -> bool:
+    """Whether its container counts for it, not for another service that is in it."""
+    container = None if changed.after is None else changed.after.container
+    return container is not None and container.services[:1] in ((), (changed.service,))
+
+
 def _at_another_address(changed: Changed) -> Container | None:
-    """Its container, where that has another address in the same network, for the same port."""
+    """Its container, where that has another address for the same port, and is otherwise what it was."""
     before, after = changed.before, changed.after
     if before is None or after is None or before.primary != after.primary:
         return None
     old, new = before.container, after.container
-    if old is None or new is None or None in (old.address, new.address):
+    if old is None or new is None or old == new or None in (old.address, new.address):
         return None
-    if old.network != new.network or old.address == new.address:
+    if structs.replace(old, address=new.address) != new:
         return None
     return new
 

@@ -82,9 +82,10 @@ def _recounted(review: Review) -> Iterator[str]:
     counts = Counter(key.host for key in review.recounted)
     for host, count in counts.items():
         subject = counted(count, "container is recreated", "containers are recreated")
+        whose = "its address" if count == 1 else "their addresses"
         yield (
-            f"{host}: {subject} only because the project's `ports` give other addresses: to keep what runs, "
-            "take the change back, run `portgen pin`, and make the change again"
+            f"{host}: {subject} only because the project's `ports` changed. "
+            f"To keep {whose}, undo this change, run `portgen pin`, then make it again."
         )
 
 

@@ -82,3 +82,56 @@ def test_a_group_that_only_one_side_has_is_one_difference() -> None:
     [found] = compare.differences(Service("Wall", "socat"), Service("Wall", "socat", routes=routes))
     assert (found.field, found.before) == ("routes./wall/", None)
     assert found.after["route"]["path"] == "/wall/"
+
+
+POOL = """\
+version: 1
+hosts: {box: {}}
+projects:
+  wall:
+    ports: 5000-5099
+    network: {name: wall, subnet: 172.30.0.0/24}
+    services:
+      hub: {port: 5000, address: 172.30.0.30}
+      figures: {port: 5001, compose_service: pool}
+      clock: {port: 5002, compose_service: pool}
+      seats: {port: 5003}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "recounted"),
+    [
+        (", compose_service: pool", "", []),
+        ("{port: 5003}", "{port: 5003, compose_service: pool}", []),
+        ("{port: 5003}", "{port: 5004}", []),
+        (", address: 172.30.0.30", "", []),
+        ("address: 172.30.0.30", "address: 172.30.0.40", []),
+        ("ports: 5000-5099", "ports: 4999-5099", ["figures", "seats"]),
+        ("ports: 5000-5099", "ports: 5000-5199", []),
+    ],
+)
+def test_only_changed_ports_are_blamed_for_another_address(
+    old: str, new: str, recounted: list[str]
+) -> None:
+    before, after = POOL, POOL.replace(old, new)
+    assert before != after
+    for found in (by_plans(before, after), by_files(before, after)):
+        assert [key.name for key in found.recounted] == recounted
+        assert any("`portgen pin`" in line for line in summary.text(found)) == bool(recounted)
+
+
+def test_the_ports_of_a_neighbour_in_the_network_are_blamed_too() -> None:
+    before = (
+        POOL
+        + """\
+  yard:
+    ports: 5200-5209
+    network: {name: wall, external: true}
+    services:
+      gate: {port: 5200}
+"""
+    )
+    after = before.replace("ports: 5000-5099", "ports: 5000-5109")
+    for found in (by_plans(before, after), by_files(before, after)):
+        assert [key.name for key in found.recounted] == ["gate"]
