@@ -256,8 +256,9 @@ def rule_section(name: str, rule: rules.Rule) -> Iterator[str]:
 
 
 def first_of(text: str) -> str:
-    """The first sentence of a text, or all of it up to a colon."""
-    return re.split(r"(?<=[a-z0-9`)])[.:] ", text, maxsplit=1)[0].removesuffix(".")
+    """The first sentence of a text, or all of it up to a colon that is not part of code."""
+    end = re.match(r"(?:`[^`]*`|[^`])*?(?<=[a-z0-9`)])(?=[.:] )", text)
+    return (end[0] if end else text).removesuffix(".")
 
 
 # --- the inventory --------------------------------------------------------------------------------

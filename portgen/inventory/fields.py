@@ -67,9 +67,9 @@ _SERVICE = {
         "`socat` in a project with a network, `process` without",
     ),
     "bind": Field(
-        "The one address that the port listens on: one of the host, or a name of its `addresses`. "
+        "The one address that the port listens on: one of the host, or a name in its `addresses`. "
         "Without `allow` only the host itself may come there.",
-        "who may come decides it: everywhere, or 127.0.0.1 for nobody",
+        "127.0.0.1 if nobody else may come, otherwise every address",
     ),
     "allow": Field(
         "Who may reach the port directly: a list of `any`, zones, projects and CIDRs.",
@@ -196,7 +196,8 @@ FIELDS: dict[str, dict[str, Field]] = {
             "the redirect: certbot's `--webroot`.",
         ),
         "version": Field(
-            "The nginx on the host, in quotes; from 1.25.1 on HTTP/2 is written in another way.",
+            "The host's nginx version, in quotes. It decides how HTTP/2 is switched on: `http2 on` from "
+            "1.25.1.",
             "`1.22`, in quotes",
         ),
         "client_ip": Field(
@@ -205,16 +206,17 @@ FIELDS: dict[str, dict[str, Field]] = {
             "none: whoever connects is the visitor",
         ),
         "sites": Field(
-            "Further servers, by the name that visitors type: "
-            "`{grafana.example.com: {tls: {certificate: PATH, key: PATH}}}`. What one leaves out it "
-            "takes from `nginx`; a `route.host` that is not here is a site that leaves out everything.",
+            "More server blocks, by server name: "
+            "`{grafana.example.com: {tls: {certificate: PATH, key: PATH}}}`. A field that a site leaves "
+            "out is taken from `nginx`. A `route.host` that is not listed gets a site with those values.",
             "none but those of `route.host`",
         ),
     },
     "ClientIp": {
         "from": Field("The proxies' addresses, as CIDRs.", REQUIRED),
         "header": Field(
-            "Their header; its last address that is not a proxy's counts.", "`X-Forwarded-For`"
+            "The header that names the visitor: the last address in it that is not a proxy's is used.",
+            "`X-Forwarded-For`",
         ),
     },
     "Site": {
@@ -226,17 +228,21 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "Tls": {
         "certificate": Field("The absolute path of the certificate on the host.", REQUIRED),
-        "key": Field("The absolute path of its key. The key itself never stands here.", REQUIRED),
+        "key": Field("The absolute path of its key (never the key itself).", REQUIRED),
     },
     "Project": {
         "title": Field("Its name for people: one printable line.", "the project's name"),
         "purpose": Field("What it is for, on the port pages: one printable line."),
-        "status": Field("`active`, `planned` or `retired`, for all its services.", "`active`"),
+        "status": Field(
+            "`active`, `planned` or `retired`. A project's `planned` or `retired` also applies to its "
+            "services.",
+            "`active`",
+        ),
         "host": Field("The name of its host.", "the only host; required where there are several"),
         "ports": Field(
-            "What it owns: `5000-5399`, `5432`, or a list without a port twice. `443` is of tcp and "
-            "udp, as far as nobody else holds it; `443/udp` of udp alone. Two projects of a host may "
-            "not share a port.",
+            "The ports it owns: `5000-5399`, `5432`, or a list without repeats. `443` is tcp and udp, "
+            "except what another holds; `443/udp` is udp only. Two projects of a host may not share a "
+            "port.",
             "none: its services take ports that no other project owns",
         ),
         "network": Field(
@@ -284,7 +290,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Group": {
         "name": Field("What `portgen next --group` and `add --group` call it.", REQUIRED),
         "ports": Field(
-            "`5031-5040`, a port, or a list; with `/tcp` or `/udp`, or of both. All are the project's.",
+            "`5031-5040`, a port, or a list; with `/tcp` or `/udp`, or for both. They must be the project's.",
             REQUIRED,
         ),
         "purpose": Field("What it is for, on the port pages: one printable line."),
@@ -316,8 +322,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`/` beside `host`, else required",
         ),
         "host": Field(
-            "The server name of its own under which nginx serves it: `grafana.example.com`. "
-            "`nginx.sites` says more of it.",
+            "Serves the route under a server name of its own: `grafana.example.com`. See `nginx.sites`.",
             "nginx's `server_name`",
         ),
         "strip": Field(

@@ -1,5 +1,5 @@
-"""A `bind` that names no address of the host, or one where nobody of `allow` can come: it is rendered
-as 127.0.0.1, or for nobody.
+"""A `bind` that is not an address of the host, or that no source in `allow` can reach. It is rendered as
+127.0.0.1, or open to nobody.
 
 Wrong:
     services:
@@ -63,9 +63,9 @@ def _finding(
     if port.left_out and not port.sources:
         hint = "leave `bind` or `allow` out"
         if port.beyond_host:
-            hint = "bind it to an address of the family that `allow` has, or allow others"
-        return Finding(place, f"nobody of `allow` can come to {port.bind}", hint)
+            hint = "bind it to an address of the same family as `allow`, or change `allow`"
+        return Finding(place, f"no source in `allow` can reach {port.bind}", hint)
     return None
 
 
-_ANYWHERE = "leave `bind` out: `allow` decides who may come, and with that where it listens"
+_ANYWHERE = "leave `bind` out: then `allow` decides where it listens"

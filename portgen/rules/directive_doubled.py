@@ -10,7 +10,7 @@ nginx 1.22 refuses some of these, and silently takes the others:
   `proxy_ssl_trusted_certificate`, `proxy_ssl_verify`; with `rewrite`: `absolute_redirect`
 - with `protocol: grpc` or `grpcs` the same of `grpc_…`, and a second `client_body_timeout`
 - a directive of http's for a grpc service, which does nothing there: `proxy_set_header`
-- a second `proxy_set_header` of one name: both are sent, and each application believes another one;
+- a second `proxy_set_header` of one name: both are sent, and applications differ in which one they use;
   upper and lower case do not count
 - `allow` and `deny` after those of the route's `allow`: never looked at, since the first match wins
 - another `…_pass`, `empty_gif`, `stub_status`, `mp4`, `flv`, `perl`: the last one answers
@@ -18,8 +18,8 @@ nginx 1.22 refuses some of these, and silently takes the others:
 - `proxy_set_header` with Content-Length or Transfer-Encoding: nginx sends the body as it came, and
   what is more than the header says is the application's next request; a name that is not a header's,
   such as `Host:`, is read as another header
-- `set`, or a pattern's group, with the name of one of portgen's variables: an application hears
-  another port, or an upgrade that is not passed on
+- `set`, or a pattern's group, with the name of one of portgen's variables: an application is
+  given another port, or an upgrade that is not passed on
 - `set_real_ip_from` with everybody: each visitor chooses the address that `allow` sees
 - in a block within the location: `proxy_set_header` drops all of portgen's headers there, `allow`,
   `deny` and `auth_basic` replace the route's own, a `proxy_pass` leads elsewhere

@@ -1,5 +1,5 @@
-"""Two services, or two ports, whose variables would have the same name for one program: it would find
-one of them at both.
+"""Two variables with the same name for one program, which would get only one of them. They come from two
+services, or from two ports of one.
 
 Wrong:
     hosts: {box: {}, es: {}}

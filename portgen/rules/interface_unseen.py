@@ -1,5 +1,5 @@
-"""A forwarder for visitors of an interface: systemd knows addresses only, so its unit has no list of who may
-come, and ufw's rules alone decide.
+"""A forwarder whose visitors are allowed by interface. systemd can't filter by interface, so only ufw
+decides who may come.
 
 Wrong:
     hosts:
@@ -46,7 +46,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                 seen.add(place)
                 yield Finding(
                     place,
-                    f"{service.name}'s unit lets everybody in, since systemd knows no {in_words(unseen[0])}: "
-                    "who may come is up to ufw",
-                    "with networks in place of the interface, the unit has a list of its own",
+                    f"{service.name}'s unit lets everybody in, since systemd can't filter by "
+                    f"{in_words(unseen[0])}: only ufw decides who may come",
+                    "write networks in place of the interface to have a list in the unit too",
                 )

@@ -1,6 +1,7 @@
-"""A network without a subnet; or a forwarded service whose container has no fixed address that a forwarder
-could lead to: in a project without a network, or in an external one whose subnet nobody says. One with
-`to` leads elsewhere, and needs no network.
+"""A network without a subnet, or a forwarder to a container without a fixed address.
+
+A container has a fixed address where its project has a network with a subnet; an external network needs its
+`subnet` in the inventory for that. A forwarder with `to` leads elsewhere, and needs no network.
 
 Wrong:
     projects:

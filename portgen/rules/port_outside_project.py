@@ -96,7 +96,7 @@ class _WaysOut:
         if ports.start < places.lowest:
             add += ", which moves its containers' addresses: they count from the lowest port"
         elif places.moves_for(ports.start):
-            add += ", which moves addresses of those of its ports that don't fit where they are counted"
+            add += ", which moves addresses of ports that don't fit in order"
         return add
 
     def _is_open(self, project: Project, ports: range, transport: Transport) -> bool:

@@ -1,7 +1,7 @@
 """A range of ports where only a single port can be: behind a forwarder, or as the port of a health
 check; or one that would end beyond the container's last port.
 
-A forwarder carries one port. Which of a range's ports a health check would ask, nobody says.
+A forwarder carries one port, and a health check needs a single one.
 
 Wrong:
     ports: [5000-5099, 30000-30019]

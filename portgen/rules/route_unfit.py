@@ -1,4 +1,4 @@
-"""A word of a route that does not fit to its port or its other words: `verify` where the service does
+"""A setting of a route that contradicts its port or another setting: `verify` where the service does
 not speak TLS, so that nothing is checked; `verify: true`, which does not say by which CA; `rewrite` where no
 prefix is stripped. With `protocol: grpc` or `grpcs`: `strip: true`, since the path of a call is its method;
 `buffering: true`, since nginx passes on each message; a site that does not speak HTTP/2, without which no

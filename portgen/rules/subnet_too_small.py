@@ -1,5 +1,5 @@
-"""A network without a fixed address for each port of its project: there is room for 16 fewer than half of
-the subnet has (the upper half is for containers without a fixed address).
+"""A subnet with too few fixed addresses for its project's ports. There are half as many as the subnet has
+addresses, less 16; the upper half is for containers without a fixed address.
 
 Wrong:
     ports: 5000-5099

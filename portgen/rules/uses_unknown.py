@@ -1,5 +1,5 @@
-"""A word in `uses` that is not a service which can be called: an unknown name, the service itself, one
-without a port, or one that is planned or retired.
+"""An entry of `uses` that can't be called: an unknown name, the service itself, one without a port, or one
+that is planned or retired.
 
 Wrong:
     services:

@@ -1,5 +1,5 @@
-"""A service that is used from where nobody can reach it: a container comes to its host from its own
-network's addresses, so what it calls has to listen for them and to allow them.
+"""A service that its caller can't reach. A container reaches its host from the addresses of its own
+network, so what it calls has to listen there and to allow them.
 
 A process, and a container on the host's network, reach everything on their host; a container reaches
 those of its own network. Whom another host's firewall lets in is not looked at.
