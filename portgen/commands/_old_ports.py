@@ -42,14 +42,14 @@ def lines(settings: Settings, found: Mentions | None) -> Iterator[str]:
     """The places for people; nothing where there is none."""
     if found is None or not (found.found or not found.whole):
         return
-    yield "tracked files still say the old port; portgen does not change them:"
+    yield "tracked files still contain the old port (portgen does not change them):"
     for mention in found.found:
         file = screen.one_line(_file(settings, found, mention))
         yield f"  {file}:{mention.line} says :{mention.port}"
     if found.more:
         yield f"  and {found.more} more"
     if not found.whole:
-        yield "  perhaps others: there are too many tracked files to look at all of them"
+        yield "  not all tracked files were searched: there are too many"
 
 
 def record(settings: Settings, found: Mentions | None) -> change_types.Mentions | None:

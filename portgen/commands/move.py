@@ -41,8 +41,8 @@ def command(settings: Settings, name: str, port: int, old: int | None, writing: 
     A container behind a forwarder, or a published port, keeps its address and its own port: they
     are written into its entry.
 
-    Lines of tracked files that still say the old port, as :5007, are listed, not changed: git names
-    the files.
+    Lists the lines of tracked files that contain the old port as `:5007`, and of a range its first or
+    last port; it changes none of them. git names the files.
     """
     return revise(settings, lambda checked: _moved(checked, name, old, port), writing)
 

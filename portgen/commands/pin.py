@@ -30,7 +30,7 @@ def command(settings: Settings, names: tuple[str, ...], writing: Writing) -> int
     """Write the address that a container has today into the entry of service NAME, or of all.
 
     An address that is not written follows from the `ports` of the project: a lower first port there
-    would move it, and recreate the container. Nothing that is rendered changes by `pin` itself.
+    would move it, and recreate the container. `pin` itself changes nothing that is rendered.
     """
     return revise(settings, lambda checked: _pinned(checked, names), writing)
 

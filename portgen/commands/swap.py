@@ -27,8 +27,8 @@ def command(settings: Settings, one: str, other: str, writing: Writing) -> int:
     Of several ports, the first. Containers keep their addresses and their own ports: they are
     written into the entries.
 
-    Lines of tracked files that still say the old port, as :5007, are listed, not changed: git names
-    the files.
+    Lists the lines of tracked files that contain the old port as `:5007`, and of a range its first or
+    last port; it changes none of them. git names the files.
     """
     return revise(settings, lambda checked: _swapped(checked, one, other), writing)
 

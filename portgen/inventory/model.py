@@ -1,7 +1,8 @@
 """The inventory's types, as people write it.
 
 In: nothing. Out: frozen Structs (defaults not yet applied: that is `plan`'s work). Never reads a
-file. What one field may hold is in `values`, what each means in `fields`.
+file. What one field may hold is in `values`, `ports`, `networks`, `zones` and `destinations`, what each
+means in `fields`.
 """
 
 from __future__ import annotations

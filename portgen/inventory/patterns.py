@@ -1,8 +1,8 @@
 """Patterns for the JSON Schema: what portgen's own parsers accept, as regular expressions say it.
 
 In: nothing. Out: patterns that Python and ECMA read alike. Pure. None may refuse a text that
-`values` accepts; what a pattern can't say (a range that runs backwards, host bits) only `values`
-finds.
+the parsers of this folder accept; what a pattern can't say (a range that runs backwards, host bits) only
+they find.
 """
 
 from __future__ import annotations

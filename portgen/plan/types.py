@@ -71,7 +71,7 @@ class Service(Struct, frozen=True):
     uses: tuple[str, ...]  # as written
     uses_path: KeyPath
     calls: tuple[Call, ...]  # what of that is found; none of a retired service
-    env: bool  # whether its container gets variables
+    env: bool  # whether its program gets variables
     env_path: KeyPath
     schedule: str | None
     unit: str | None  # that somebody else wrote, and that runs it

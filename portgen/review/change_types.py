@@ -1,4 +1,4 @@
-"""The types of what `--format json` tells of a change; `record_types` has all others.
+"""The types of what `--format json` says of a change; `record_types` and `plan_types` have the others.
 
 In: nothing. Out: `TypedDict`s. Pure.
 """

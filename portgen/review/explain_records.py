@@ -1,6 +1,7 @@
 """What `explain --format json` prints.
 
-In: what was asked about, as the plan has it. Out: plain values, of the types in `record_types`. Pure.
+In: what was asked about, as the plan has it. Out: plain values, of the types in `record_types` and
+`plan_types`. Pure.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
         ("listens on", old.listen, new.listen),
         ("uses certificate", (old.certificate,), (new.certificate,)),
         ("serves acme challenges from", (old.acme,), (new.acme,)),
-        ("believes proxies", old.proxies, new.proxies),
+        ("trusts the proxies", old.proxies, new.proxies),
     )
     if old.http2 != new.http2:
         yield f"{host}: nginx {_http2(new.http2)}"

@@ -94,7 +94,7 @@ def service(changed: Changed, names: Names) -> list[str]:
     parts += container_words.of(changed)
     parts += _units(before, now)
     if changed.callers:
-        parts.append(f"called by {listed(changed.callers, MOST_NAMED)}")
+        parts.append(f"its callers must be updated: {listed(changed.callers, MOST_NAMED)}")
     return parts or ["changes"]
 
 
@@ -145,7 +145,7 @@ def _status(before: Service, now: Service) -> Iterator[str]:
     if before.status == now.status:
         return
     if now.status == "active":
-        yield f"goes live{_place(now)}"
+        yield f"becomes active{_place(now)}"
     elif now.ports:
         yield f"is {now.status}:{_listed(' keeps ', now)}, nothing is rendered"
     else:
@@ -224,7 +224,7 @@ def _facts(changed: Changed, before: Service, now: Service) -> Iterator[str]:
             fact = name.removeprefix("described.")
             yield f"changes its {fact}: {_value(old)} -> {_value(new)}"
     for words in container_words.environment(before.variables, now.variables):
-        yield f"finds other {words}: restart its program"
+        yield f"gets new {words}: restart its program"
     yield from _unit_settings(changed, before, now)
     old_rules, new_rules = _guard_rules(before), _guard_rules(now)
     if old_rules != new_rules:
@@ -320,7 +320,7 @@ def _backend(before: Location, now: Location) -> Iterator[str]:
         return
     several = " " in old or " " in new
     if several or old.startswith(f"{LOOPBACK}:") != new.startswith(f"{LOOPBACK}:"):
-        yield f"gets nginx's requests at {new} (was {old})"
+        yield f"nginx sends its requests to {new} (was {old})"
 
 
 def _visitors(route: Route) -> str:

@@ -54,7 +54,7 @@ from portgen.rules import Finding, proxy_anyone
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
 
-# What templates/nginx/portgen-locations.conf.j2 sets to something; a test holds them together.
+# What templates/nginx/locations.conf.j2 sets to something; a test holds them together.
 HEADERS = frozenset(
     {
         "connection",

@@ -175,7 +175,7 @@ def test_a_second_server_of_an_upstream_is_a_change_of_the_service() -> None:
     assert step.leads == (Lead("web", "127.0.0.1:5000, 203.0.113.9:80", "127.0.0.1:5000"),)
     (changed,) = review.services
     assert words.line(changed, review.names) == (
-        "web gets nginx's requests at 127.0.0.1:5000 (was 127.0.0.1:5000, 203.0.113.9:80)"
+        "web nginx sends its requests to 127.0.0.1:5000 (was 127.0.0.1:5000, 203.0.113.9:80)"
     )
 
 

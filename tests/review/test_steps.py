@@ -254,7 +254,7 @@ def test_each_service_that_differs_gets_one_line_from_plans_and_from_files(
     names = [changed.service for changed in told.services]
     assert len(set(names)) == len(names)
     assert {key.name for key in of_plan.differing(old, new)} >= set(names)
-    # Files lack a planned service: one that goes live at the place of one that leaves looks like
+    # Files lack a planned service: one that becomes active at the place of one that leaves looks like
     # that one renamed.
     renames = [
         {(changed.was.name, changed.service) for changed in each.services if changed.was}

@@ -75,7 +75,7 @@ projects:
     ],
 )
 def test_a_service_that_is_not_what_it_was_names_those_who_call_it(old: str, new: str) -> None:
-    assert said(CALLS, CALLS.replace(old, new))[-1] == "called by es/job, web"
+    assert said(CALLS, CALLS.replace(old, new))[-1] == "its callers must be updated: es/job, web"
 
 
 def test_one_that_leaves_names_them_too_and_they_say_that_they_call_it_no_more() -> None:
@@ -83,7 +83,7 @@ def test_one_that_leaves_names_them_too_and_they_say_that_they_call_it_no_more()
     found = by_plans(CALLS, after)
     lines = [words.line(changed, found.names) for changed in found.services]
     assert lines == [
-        "API is removed from 5400; called by es/job, web",
+        "API is removed from 5400; its callers must be updated: es/job, web",
         "Web no longer calls api",
         "Job no longer calls box/api",
     ]
@@ -110,7 +110,7 @@ def test_a_change_of_variables_recreates_the_container() -> None:
     )
     found = by_plans(calls, calls.replace("5400, via", "5410, via"))
     lines = [words.line(changed, found.names) for changed in found.services]
-    assert lines[0].endswith("; called by es/job, web")
+    assert lines[0].endswith("; its callers must be updated: es/job, web")
     assert lines[1] == (
         "Web recreates the container (variables API_PORT 5400 -> 5410, "
         "API_URL http://172.30.0.1:5400 -> http://172.30.0.1:5410)"
@@ -124,7 +124,7 @@ def test_a_program_with_other_variables_has_to_be_restarted() -> None:
     was, now = "http://localhost:5400", "http://localhost:5410"
     [line] = words.service(web, found.names)
     assert line == (
-        f"finds other variables API_PORT 5400 -> 5410, API_URL {was} -> {now}: restart its program"
+        f"gets new variables API_PORT 5400 -> 5410, API_URL {was} -> {now}: restart its program"
     )
 
 

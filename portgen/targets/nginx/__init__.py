@@ -1,5 +1,5 @@
-"""nginx: the http-level file with an upstream a service, and the snippet with the locations;
-checked by `nginx -t`."""
+"""nginx: the http-level file with an upstream a service and a server block a site, and the snippet with the
+default site's locations; checked by `nginx -t`."""
 
 from __future__ import annotations
 

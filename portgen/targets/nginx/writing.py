@@ -1,5 +1,5 @@
-"""nginx's pages: the http-level file with an upstream a service, and the snippet with the
-locations."""
+"""nginx's pages: the http-level file with an upstream a service and a server block a site, and the snippet
+with the default site's locations."""
 
 from __future__ import annotations
 
