@@ -11,7 +11,7 @@ thought of, ends in `ByHand`, which says what to write, and not in damage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,52 +77,64 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
     Raises ByHand where an entry's lines are not its own.
     """
     result = source.inventory
-    splices: list[Splice] = []
-    instructions: list[str] = []
-    unsafe: Unsafe | None = None
+    changes: list[_Change] = []
     for service, index, port in moves:
         moved, fields = _moved(source.inventory, service, index, port)
         result = _with(result, service, moved)
-        instructions.append(_instruction(source, service, fields))
-        try:
-            splices += _move_splices(source, service, index, fields)
-        except Unsafe as error:
-            unsafe = error
-    by_hand = "\n".join(instructions)
-    if unsafe is not None:
-        raise ByHand(str(unsafe), by_hand)
-    return Edited(spliced(source.text, splices), result, by_hand)
+        splices = _move_splices(source, service, index, fields)
+        changes.append(_Change(service, fields, splices))
+    text, by_hand = _rewritten(source, changes)
+    return Edited(text, result, by_hand)
 
 
 def pin(source: Source, services: Sequence[Service]) -> Edited:
     """Write the addresses that services have by their ports into their entries. What is planned stays
     the same. Raises ByHand where an entry's lines are not its own."""
-    splices: list[Splice] = []
-    instructions: list[str] = []
+    changes: list[_Change] = []
     entries: dict[str, dict[str, model.Service]] = {}
-    unsafe: Unsafe | None = None
     for service in services:
         fields = {"address": str(service.address)}
         pinned = replace(_written(source.inventory, service), address=_address(service))
         entries.setdefault(service.project, {})[service.name] = pinned
-        instructions.append(_instruction(source, service, fields))
         after = "port"
         if pinned.port is msgspec.UNSET:
             after = "ports"
-        try:
-            splices += set_fields(source, service.key_path, fields, after)
-        except Unsafe as error:
-            unsafe = error
-    by_hand = "\n".join(instructions)
-    if unsafe is not None:
-        raise ByHand(str(unsafe), by_hand)
+        splices = set_fields(source, service.key_path, fields, after)
+        changes.append(_Change(service, fields, splices))
+    text, by_hand = _rewritten(source, changes)
     result = source.inventory
     for project, changed in entries.items():
         result = _with_services(result, project, changed)
     note = (
         f"pins {counted(len(services), 'address', 'addresses')}; nothing that is rendered changes"
     )
-    return Edited(spliced(source.text, splices), result, by_hand, (note,))
+    return Edited(text, result, by_hand, (note,))
+
+
+class _Change(NamedTuple):
+    """What an entry gets. `splices` may raise Unsafe while it is gone through."""
+
+    service: Service
+    fields: dict[str, Any]
+    splices: Iterable[Splice]
+
+
+def _rewritten(source: Source, changes: Iterable[_Change]) -> tuple[str, str]:
+    """The new text, and how to write all of it by hand. Raises ByHand where one of the entries can't be
+    changed."""
+    splices: list[Splice] = []
+    instructions: list[str] = []
+    unsafe: Unsafe | None = None
+    for change in changes:
+        instructions.append(_instruction(source, change.service, change.fields))
+        try:
+            splices += change.splices
+        except Unsafe as error:
+            unsafe = error
+    by_hand = "\n".join(instructions)
+    if unsafe is not None:
+        raise ByHand(str(unsafe), by_hand)
+    return spliced(source.text, splices), by_hand
 
 
 def _address(service: Service) -> HostAddress | None:
@@ -135,14 +147,10 @@ def retire(source: Source, service: Service) -> Edited:
     """Mark a service as retired: it holds its port and renders nothing. Raises ByHand where the
     entry is not its own."""
     fields = {"status": "retired"}
-    by_hand = _instruction(source, service, fields)
-    try:
-        splices = list(set_fields(source, service.key_path, fields, "port"))
-    except Unsafe as error:
-        raise ByHand(str(error), by_hand) from None
+    splices = set_fields(source, service.key_path, fields, "port")
+    text, by_hand = _rewritten(source, [_Change(service, fields, splices)])
     retired = replace(_written(source.inventory, service), status="retired")
-    result = _with(source.inventory, service, retired)
-    return Edited(spliced(source.text, splices), result, by_hand)
+    return Edited(text, _with(source.inventory, service, retired), by_hand)
 
 
 def remove(source: Source, service: Service) -> Edited:

@@ -8,7 +8,7 @@ what another project has; contradictions are planned as written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -19,7 +19,7 @@ from portgen.plan import containers
 from portgen.plan.access import Accesses
 from portgen.plan.networks import ProjectNetwork, host_of
 from portgen.plan.ports import PlannedPort
-from portgen.plan.routes import Route
+from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.routing import Routing, ServiceBasis
 from portgen.plan.service_ports import BarePort, ServicePorts, own_or
 from portgen.plan.sources import Sources
@@ -130,13 +130,9 @@ class _Services:
         container = service.compose_service or name
         known = ServiceBasis(name, title, self.name, ports, address, timeout, container, path)
         written_routes = tuple(self.routing.of(service, known))
-        routes: tuple[Route, ...] = ()
-        units: tuple[str, ...] = ()
-        if status == "active":
-            routes = tuple(route for route in written_routes if isinstance(route, Route))
-            leads_somewhere = address is not None or service.to is not None
-            if via == "socat" and ports and leads_somewhere:
-                units = _units(name, ports)
+        is_active = status == "active"
+        leads_somewhere = address is not None or service.to is not None
+        is_forwarded = is_active and via == "socat" and leads_somewhere
         uses, uses_path = self._uses(service, path)
         assigned = own_or(service.assigned, self.defaults.assigned)
         return Service(
@@ -157,8 +153,8 @@ class _Services:
             address_path=_address_path(service, path, shared),
             to=service.to,
             network=self.network_name,
-            units=units,
-            routes=routes,
+            units=_units(name, ports) if is_forwarded and ports else (),
+            routes=_routes(written_routes) if is_active else (),
             written_routes=written_routes,
             timeout=timeout,
             udp_timeout=written_timeout or UDP_TIMEOUT,
@@ -243,6 +239,11 @@ def _seconds(duration: values.Duration | UnsetType | None) -> int | None:
     if duration:
         return duration.seconds
     return None
+
+
+def _routes(written: Iterable[WrittenRoute]) -> tuple[Route, ...]:
+    """Those that nginx can serve."""
+    return tuple(route for route in written if isinstance(route, Route))
 
 
 def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from portgen.markdown import text
+from portgen.plan.calls import Use
 from portgen.plan.ports import PlannedPort, Transport
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server, Site, plain_name
@@ -173,17 +174,19 @@ def nginx_ports(host: Host) -> list[int]:
 def called_services(host: Host) -> list[Called]:
     """Who calls whom on a host: a row for each service that is called and each place where callers
     find it. Services of another host are named as `HOST/SERVICE`."""
-    callers: dict[tuple[str, str, str, str, str], list[str]] = {}
+    uses: dict[tuple[str, str, str], list[Use]] = {}
     for use in host.uses:
         call, end = use.call, use.call.first
         name = call.service
         if call.host != host.name:
             name = f"{call.host}/{name}"
-        place = (name, call.title, "#" if call.host == host.name else "", end.where, end.doubt)
-        callers.setdefault(place, []).append(use.caller_from(host.name))
+        uses.setdefault((name, end.where, end.doubt), []).append(use)
     found = []
-    for (name, title, here, where, doubt), names in sorted(callers.items()):
-        found.append(Called(name, title, bool(here), where, doubt, tuple(names)))
+    for name, where, doubt in sorted(uses):
+        some = uses[name, where, doubt]
+        call = some[0].call
+        callers = tuple(use.caller_from(host.name) for use in some)
+        found.append(Called(name, call.title, call.host == host.name, where, doubt, callers))
     return found
 
 
