@@ -21,7 +21,7 @@ class WrittenRoute(Struct, frozen=True):
     says so."""
 
     service: str
-    protocol: Protocol | None  # of the port that is meant; None where there is no port
+    port: PlannedPort | None  # for which the requests are meant; None where there is no port
     title: str
     host: str  # the site's server name; "": the default site
     path: str
@@ -45,6 +45,11 @@ class WrittenRoute(Struct, frozen=True):
     def name(self) -> str:
         """What tells it from every other route of its host: `/wiki/`, `grafana.example.com/`."""
         return self.host + self.path
+
+    @property
+    def protocol(self) -> Protocol | None:
+        """What the port speaks that is meant."""
+        return None if self.port is None else self.port.protocol
 
     @property
     def is_grpc(self) -> bool:
@@ -102,7 +107,7 @@ class WrittenRoute(Struct, frozen=True):
 class Route(WrittenRoute, frozen=True, kw_only=True):
     """A route that nginx can serve: it hands requests to `backend`, by the name `upstream`."""
 
-    port: PlannedPort  # for which the requests are meant
+    port: PlannedPort
     upstream: str
     tls_name: str | None  # which name nginx asks for; None: not TLS
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`

@@ -83,7 +83,6 @@ class Routing:
         clients = self.sources.visitors(allow)
         settings: dict[str, Any] = {
             "service": known.name,
-            "protocol": None if port is None else port.protocol,
             "title": known.title,
             "host": route.host or "",
             "path": _path(route, known.name),
@@ -104,7 +103,7 @@ class Routing:
             "key_path": at,
         }
         if port is None or not port.speaks_http:
-            return WrittenRoute(**settings)
+            return WrittenRoute(**settings, port=port)
         return Route(
             **settings,
             port=port,

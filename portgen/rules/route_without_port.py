@@ -26,20 +26,19 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service, written in plan.written_routes:
         if isinstance(written, Route):
             continue
-        if written.protocol is not None:
-            which, port = "primary port", service.ports[0]
-            index = written.key_path[5:6]
-            if "ports" in written.key_path[4:] and isinstance(index[0], int):
-                which, port = "port here", service.ports[index[0]]
-            kind = "a range" if port.last else written.protocol
-            yield Finding(
-                written.key_path,
-                f"{service.name} has a `route`, but its {which} is {kind}",
-                "leave `route` out, or put an http port first",
-            )
-        else:
+        if written.port is None:
             yield Finding(
                 written.key_path,
                 f"{service.name} has a `route` but no `port`",
                 "give it a `port`, or leave `route` out",
             )
+            continue
+        which, hint = "primary port", "leave `route` out, or put an http port first"
+        if written.key_path[len(service.key_path) :][:1] == ("ports",):
+            which, hint = "port here", "leave `route` out, or set `protocol: http` on this port"
+        kind = str(written.protocol)
+        if written.port.last:
+            kind, hint = "a range", "leave `route` out, or give it to a single port"
+        yield Finding(
+            written.key_path, f"{service.name} has a `route`, but its {which} is {kind}", hint
+        )
