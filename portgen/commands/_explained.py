@@ -125,7 +125,12 @@ def _heading(asked: Asked, name: str, title: str) -> str:
 def _facts(found: Facts) -> Iterator[str]:
     """The facts that have a value, aligned."""
     for name, value in found:
-        if value:
+        if not value:
+            continue
+        if len(name) > WIDTH:  # on a line of its own, so that the values stay below each other
+            yield f"  {name}"
+            yield f"  {'':{WIDTH}} {screen.one_line(value)}"
+        else:
             yield f"  {name:{WIDTH}} {screen.one_line(value)}"
 
 
@@ -158,7 +163,7 @@ def _vacancy(asked: Asked, vacancy: Vacancy) -> Iterator[str]:
     heading = "free" if vacancy.free else "unused"
     if len(asked.plan.hosts) > 1:
         heading += f" on {vacancy.host.name}"
-    yield _heading(asked, str(vacancy.port), heading)
+    yield _heading(asked, vacancy.called, heading)
     yield from _facts(facts.of_vacancy(asked, vacancy))
 
 

@@ -14,6 +14,7 @@ from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from portgen.files.render import File
+    from portgen.inventory.key_paths import KeyPath
     from portgen.inventory.source import Source
     from portgen.plan.calls import Call
     from portgen.plan.names import Subject
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PACKED = 66  # columns of the clauses that share a line
 MOST_CALLERS = 12  # of a service, in a line
+SILENT = ("http", "tcp", "udp")  # protocols that go without saying
 MOST_HOSTS = 8  # whose ports an address may reach, in a line
 
 Facts = Iterator[tuple[str, str | None]]  # a name, empty where it is the one above; a value
@@ -83,6 +85,7 @@ def of_service(asked: Asked, service: Service) -> Facts:
     for way in why.of_service(asked.plan, service):
         if way.route is not None:
             yield "route", _route(service, way.route)
+            yield from _handing(asked, way.route)
             # What was said of another route is said again.
             yield from _why(asked, "", way, set(said))
         else:
@@ -97,6 +100,7 @@ def of_service(asked: Asked, service: Service) -> Facts:
         name = ""
     callers = of_plan.callers(asked.plan).get(Key(service.host, service.name), ())
     yield "called by", listed(callers, MOST_CALLERS)
+    yield from _variables(asked, service)
     yield "schedule", service.schedule
     yield "unit", service.unit
     yield "notes", " ".join((service.notes or "").split())
@@ -146,7 +150,8 @@ def _behind(service: Service, port: PlannedPort) -> str:
         before, way = " -> ", f"{inside}, {by}"
     if service.status == "planned":
         before = ", held; planned: "
-    return f"{port.endpoint}{before}{way}"
+    spoken = "" if port.protocol in SILENT else f", speaks {port.protocol}"
+    return f"{port.endpoint}{before}{way}{spoken}"
 
 
 def _route(service: Service, route: Route) -> str:
@@ -154,6 +159,36 @@ def _route(service: Service, route: Route) -> str:
     if service.status == "planned":
         shown = f"planned: {shown}"
     return shown
+
+
+def _handing(asked: Asked, route: Route) -> Facts:
+    """What nginx does besides where it hands requests to the service, as far as the entry says so."""
+    if route.verify is not None:
+        place = _line(asked, (*route.key_path, "verify"))
+        yield "", f"its certificate must be {route.tls_name}'s, by the CA {route.verify} ({place})"
+    elif route.tls_name is not None:
+        yield "", "nginx does not check its certificate"
+    if route.rewrite:
+        place = _line(asked, (*route.key_path, "rewrite"))
+        yield "", f"nginx puts {route.prefix} before its redirects and cookies ({place})"
+
+
+def _line(asked: Asked, path: KeyPath) -> str:
+    place = asked.source.at(path)
+    return f"{place.file}:{place.line}"
+
+
+def _variables(asked: Asked, service: Service) -> Facts:
+    """What `env` gives to its container, or to its program, and in which file."""
+    from portgen.plan import environment
+
+    host = asked.plan.host(service.host)
+    found = None if host is None else environment.found(host, service.name)
+    if found is None:
+        return
+    yield "variables", f"in {asked.settings.output_name}/{service.host}/{found.file}"
+    for name, value in found.values:
+        yield "", f"{name}={value}"
 
 
 def of_nginx(asked: Asked, subject: Subject) -> Facts:
@@ -358,6 +393,9 @@ def of_vacancy(asked: Asked, vacancy: Vacancy) -> Facts:
         if binding is not None:
             place = at(binding.key_path)
             yield name, f"{binding.endpoint.short} {binding.holder} ({place})"
+    if vacancy.beside is not None:
+        beside = vacancy.beside
+        yield "beside it", f"{beside.endpoint} {beside.holder} ({at(beside.key_path)})"
     if vacancy.free:
         owner = vacancy.owners[0]
         command = f"portgen add NAME --project {owner.project.name} --port {vacancy.port}"

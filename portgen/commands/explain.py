@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -19,6 +19,7 @@ from portgen.problem import Exit, PortgenError, did_you_mean, not_a_port
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
+    from portgen.plan.ports import Transport
     from portgen.plan.types import Plan
 
 HINT = (
@@ -76,7 +77,7 @@ def _answer(asked: Asked, what: str) -> Answer:
     if number is not None and number[2] is not None:
         return _range(asked.plan, int(number[1]), int(number[2]), number[3])
     if number is not None:
-        return _port(asked.plan, int(number[1]), number[3])
+        return _port(asked.plan, int(number[1]), cast("Transport | None", number[3]))
     place = re.fullmatch(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::[0-9]+)?:?", what)
     # A path and a number are a line of a file; a name and a number may be an address and a port.
     if place is None or "/" not in what or "://" in what:
@@ -93,17 +94,14 @@ def _refuse_number(port: int) -> None:
         raise PortgenError(not_a_port(port), Exit.USAGE)
 
 
-def _port(plan: Plan, port: int, transport: str | None) -> Answer:
+def _port(plan: Plan, port: int, transport: Transport | None) -> Answer:
     from portgen.plan import names, registry
 
     _refuse_number(port)
     subjects = names.of_port(plan, port, transport)
     if subjects:
         return Answer(None, subjects)
-    others = names.of_port(plan, port)
-    if others:
-        return Answer(f"nobody holds {port}/{transport}; of the same number:", others)
-    return Answer(None, (), registry.vacancies(plan, port))
+    return Answer(None, (), registry.vacancies(plan, port, transport))
 
 
 def _range(plan: Plan, first: int, last: int, transport: str | None) -> Answer:

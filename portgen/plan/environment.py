@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from portgen.plan import calling
 from portgen.plan.ports import PlannedPort
-from portgen.plan.types import Service
+from portgen.plan.types import Host, Service
 
 
 class Variable(NamedTuple):
@@ -20,6 +20,26 @@ class Variable(NamedTuple):
     name: str
     value: str
     about: str
+
+
+class Found(NamedTuple):
+    """The variables that a service has, and the file below its host's folder in which they stand."""
+
+    file: str
+    values: tuple[tuple[str, str], ...]
+
+
+def found(host: Host, service: str) -> Found | None:
+    """The variables of a service as they are rendered: those of its container, or of its program."""
+    for override in host.overrides:
+        for container in override.containers:
+            if container.environment and service in (part.service for part in container.parts):
+                return Found(f"compose/{override.file}", container.environment)
+    for file in host.env_files:
+        for program in file.programs:
+            if program.service == service:
+                return Found(f"env/{file.file}", program.environment)
+    return None
 
 
 def of_container(service: Service) -> list[Variable]:

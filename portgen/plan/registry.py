@@ -86,15 +86,23 @@ class Owner(NamedTuple):
 
 
 class Vacancy(NamedTuple):
-    """A port that nobody holds, on one host."""
+    """A port that nobody holds, on one host. `transport`: by that one, where it was asked for;
+    `beside`: who then holds the number by the other one."""
 
     host: Host
     port: int
+    transport: Transport | None
     owners: tuple[Owner, ...]
     reserved: bool  # by the host
     privileged: bool
     below: Binding | None
     above: Binding | None
+    beside: Binding | None
+
+    @property
+    def called(self) -> str:
+        """`443`, `443/udp`."""
+        return str(self.port) if self.transport is None else f"{self.port}/{self.transport}"
 
     @property
     def free(self) -> bool:
@@ -223,15 +231,20 @@ def holders(planned: Plan, ports: range) -> Iterator[Binding]:
                 yield binding
 
 
-def vacancies(planned: Plan, port: int) -> list[Vacancy]:
-    """A port on each host where it is not held; hosts with a project that owns it come first."""
+def vacancies(planned: Plan, port: int, transport: Transport | None = None) -> list[Vacancy]:
+    """A port on each host where it is not held; hosts with a project that owns it come first. With
+    `transport`, that one only."""
     found = []
     for host in planned.hosts:
         below: Binding | None = None
         above: Binding | None = None
+        beside: Binding | None = None
         held = False
         for binding in host.bindings:
-            if port in binding.endpoint.ports:
+            if transport not in (None, binding.transport):
+                if port in binding.endpoint.ports:
+                    beside = binding
+            elif port in binding.endpoint.ports:
                 held = True
             elif binding.port < port:
                 if below is None or binding.endpoint.ports.stop > below.endpoint.ports.stop:
@@ -239,18 +252,23 @@ def vacancies(planned: Plan, port: int) -> list[Vacancy]:
             elif above is None or binding.port < above.port:
                 above = binding
         if not held:
-            own = tuple(owners(host, port))
+            own = tuple(owners(host, port, TRANSPORTS if transport is None else (transport,)))
             reserved = is_reserved(host, port, own)
-            found.append(Vacancy(host, port, own, reserved, port in PRIVILEGED, below, above))
+            if transport is not None:
+                reserved = _has_any(host.reserved, port, (transport,))
+            privileged = port in PRIVILEGED
+            found.append(
+                Vacancy(host, port, transport, own, reserved, privileged, below, above, beside)
+            )
     return sorted(found, key=lambda vacancy: not vacancy.owners)
 
 
-def owners(host: Host, port: int) -> Iterator[Owner]:
-    """The projects of a host in whose ranges a port lies."""
+def owners(host: Host, port: int, transports: Iterable[Transport] = TRANSPORTS) -> Iterator[Owner]:
+    """The projects of a host in whose ranges a port lies, by one of these protocols."""
     for project in host.projects:
         own: list[Transport] = []
         if project.ports is not None:
-            own += (one for one in TRANSPORTS if project.ports.has(port, one))
+            own += (one for one in transports if project.ports.has(port, one))
         if own:
             groups = tuple(
                 group

@@ -330,6 +330,7 @@ def _vacancy(vacancy: registry.Vacancy, at: At) -> Vacancy:
     return {
         "host": vacancy.host.name,
         "port": vacancy.port,
+        "transport": vacancy.transport,
         "free": vacancy.free,
         "reserved": reserved,
         "privileged": vacancy.privileged,

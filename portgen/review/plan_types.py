@@ -192,10 +192,12 @@ class Neighbour(TypedDict):
 
 
 class Vacancy(TypedDict):
-    """A port that nobody holds; `free`: a new service may take it."""
+    """A port that nobody holds; `transport`: by that one, where it was asked for; `free`: a new service may
+    take it."""
 
     host: str
     port: int
+    transport: Literal["tcp", "udp"] | None
     free: bool
     reserved: bool
     privileged: bool

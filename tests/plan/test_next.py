@@ -154,8 +154,10 @@ def check_free(plan: Plan, project: Project, port: int, transport: Transport) ->
     vacancies = registry.vacancies(plan, port)
     vacancy = next((one for one in vacancies if one.host is host), None)
     assert (vacancy is None) == bool(holders)
-    if vacancy is not None:
-        assert vacancy.free
+    (by_one,) = (one for one in registry.vacancies(plan, port, transport) if one.host is host)
+    assert by_one.free
+    assert (by_one.beside is not None) == bool(holders)
+    if vacancy is not None:  # and by the other protocol it may be reserved
         assert vacancy.below is None or vacancy.below.port < port
         assert vacancy.above is None or vacancy.above.port > port
 
