@@ -63,9 +63,8 @@ def _named(planned: Plan, names: tuple[str, ...]) -> list[Service]:
             raise PortgenError(
                 f"{name} has no container with a fixed address", Exit.USAGE, hint=hint
             )
-        if (
-            not service.leads
-        ):  # the address of a container is written once, where it is counted from
+        # The address of a container is written once, where it is counted from.
+        if not service.leads:
             service = find_service(planned, f"{service.project}/{service.in_one_container[0]}")
         if not service.address_is_pinned and service not in found:
             found.append(service)

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import Any, ClassVar
 
-from portgen.inventory import patterns
+from portgen.inventory import hints, patterns
 from portgen.inventory.networks import AnyAddress, bracketed
 from portgen.inventory.values import Refused, Value, as_text
 from portgen.problem import not_a_port
@@ -21,7 +21,6 @@ _UNIX = "unix:"
 _LONGEST = 107  # bytes of a socket's path: Linux has room for 108, with a zero at the end
 # Folders that systemd gives each service anew (PrivateTmp=, PrivateDevices=), or that hold no sockets.
 _OWN = ("/tmp/", "/var/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108
-_MOST = 200  # characters of a text that a hint is made of
 # The ways in which other programs write what follows: a URL, or one of socat's addresses.
 _BEFORE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|(?:tcp|udp)[46]?(?:-connect)?:|unix-(?:connect|client):|unix://)",
@@ -132,7 +131,7 @@ def _address(written: str, text: str) -> AnyAddress:
 def _refused(raw: object, text: str) -> Refused:
     """What is wrong with a text of another form, and what to write."""
     message = f"{raw!r} is not a destination {_SUCH_AS}"
-    if not text or len(text) > _MOST:
+    if not text or len(text) > hints.MOST:
         return Refused(message)
     plain = _BEFORE.sub("", text).rstrip("/")
     if re.fullmatch(r"[1-9][0-9]{0,4}", text):

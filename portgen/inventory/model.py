@@ -140,7 +140,8 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # msgspec 0.22 frees what it knows of a type wrongly where a union has a text with a pattern and a list:
-# Python's last collection would abort. What is frozen is left to the end of the process.
+# Python's last collection would abort. What is frozen is left to the end of the process. portgen itself
+# ends without that collection; whoever else imports these types - tests, tools - does not.
 atexit.register(gc.freeze)
 
 Routes = Annotated[list[RoutePath | Route], Meta(min_length=1)]

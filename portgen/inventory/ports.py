@@ -233,12 +233,9 @@ def _span(first: str, last: str | None) -> range:
     return range(start, end + 1)
 
 
-MOST_HINTED = 100  # characters of a text that a hint is made of
-
-
 def _range_hint(text: str) -> str | None:
     """The range, or the list, that somebody wrote in another way."""
-    if len(text) > MOST_HINTED:
+    if len(text) > hints.MOST:
         return None
     span = re.fullmatch(r"([0-9]{1,5})\s*(?:\.\.\.?|:|to|-|\u2013|/)\s*([0-9]{1,5})", text)
     if span:

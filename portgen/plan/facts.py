@@ -91,9 +91,8 @@ class Container(Struct, frozen=True):
     published: tuple[str, ...]
     settings: str = ""
     environment: dict[str, str] = {}
-    services: tuple[
-        str, ...
-    ] = ()  # of a container of several: who is in it, the one that leads first
+    # Of a container of several: who is in it, the one that leads first.
+    services: tuple[str, ...] = ()
 
     @property
     def mapped(self) -> Iterator[Mapped]:

@@ -65,9 +65,8 @@ class Service(Struct, frozen=True):
     timeout: int  # seconds
     udp_timeout: int  # seconds, of its udp ports
     compose_service: str
-    in_one_container: tuple[
-        str, ...
-    ]  # names of services, the leader's first; empty where it is alone
+    # Names of services, the leader's first; empty where it is alone.
+    in_one_container: tuple[str, ...]
     uses: tuple[str, ...]  # as written
     uses_path: KeyPath
     calls: tuple[Call, ...]  # what of that is found; none of a retired service
@@ -315,9 +314,8 @@ class Network(Struct, frozen=True):
     maker: str | None  # the project that makes it; None: somebody does by hand
     pool: Pool | None  # None: an external network whose subnet nobody says
     subnet6: Network6 | None
-    subnet_path: (
-        KeyPath  # where its subnet is written: of an external one, mostly in another project
-    )
+    # Where its subnet is written: of an external one, mostly in another project.
+    subnet_path: KeyPath
     subnet6_path: KeyPath
     key_path: KeyPath
 

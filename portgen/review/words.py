@@ -207,9 +207,8 @@ def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iter
 
 # Facts that have words of their own, or follow from one that has.
 _ELSEWHERE = {
-    "status", "ports", "primary", "via", "routes", "units", "container", "openings",
-    "guard", "title", "other",
-    "variables", "env_file",
+    "status", "ports", "primary", "via", "routes", "units", "container", "openings", "guard", "title",
+    "other", "variables", "env_file",
 }  # fmt: skip
 
 
