@@ -164,6 +164,8 @@ def _text_faults(kind: Any, value: Any, at: int, description: str | None) -> Ite
         hint = None
         if isinstance(value, (int, float, bool)):
             hint = "quote it to make it text"
+            if kind.pattern and not re.search(kind.pattern, str(value)):
+                hint = description
         yield at, f"expected text, found {named(value)}", hint
         return
     too_long = kind.max_length is not None and len(value) > kind.max_length

@@ -308,7 +308,7 @@ FIELDS: dict[str, dict[str, Field]] = {
             "the service's `container_port`, else the same number",
         ),
         "protocol": Field("`http`, `https`, `grpc`, `grpcs`, `tcp` or `udp`.", "the service's"),
-        "name": Field("What it is called: lower-case, unique in the service."),
+        "name": Field("What it is called: lower-case, not digits alone, unique in the service."),
         "bind": Field("For this port; `null`: without one.", "the service's"),
         "allow": Field("For this port; `null` or `[]`: nobody.", "the service's"),
         "route": Field(

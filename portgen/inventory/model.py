@@ -30,6 +30,7 @@ from portgen.inventory.values import (
     NetworkName,
     NginxVersion,
     Notes,
+    PortName,
     ProjectName,
     RoutePath,
     ServerName,
@@ -153,7 +154,7 @@ class PortEntry(Struct, frozen=True, forbid_unknown_fields=True):
     port: PortSpan
     container_port: Port | UnsetType = UNSET
     protocol: Protocol | UnsetType = UNSET
-    name: Name | None = None
+    name: PortName | None = None
     bind: Bind | UnsetType | None = UNSET
     allow: list[Allowed] | UnsetType | None = UNSET
     route: RoutePath | Route | Routes | UnsetType | None = UNSET

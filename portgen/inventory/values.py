@@ -34,6 +34,16 @@ Name = Annotated[
         description="Lower-case letters, digits and single hyphens",
     ),
 ]
+# Beside a port's number, in the name of an upstream and in an anchor of the pages, it must not read as
+# another port's.
+PortName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?![0-9]+{END})[a-z0-9]+(-[a-z0-9]+)*{END}",
+        max_length=255,
+        description="Lower-case letters, digits and single hyphens, not digits alone",
+    ),
+]
 # A project's name is a part of a file's: docker-compose.<name>.yml fits into 255 bytes.
 ProjectName = Annotated[
     str,

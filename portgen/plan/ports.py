@@ -159,6 +159,13 @@ class PlannedPort(Struct, frozen=True):
         return specific(self.bind)
 
     @property
+    def address_in_name(self) -> str:
+        """The same at the end of a name: `-192.168.1.5`, `-fd00..7`; "" without one."""
+        if not self.address:
+            return ""
+        return f"-{self.address.replace(':', '.')}"
+
+    @property
     def beyond_host(self) -> bool:
         """Whether it listens on more than loopback."""
         return not is_loopback(self.bind)

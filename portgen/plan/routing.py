@@ -7,6 +7,7 @@ In: an entry of the inventory, what is planned of the service, and `Sources` of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -50,9 +51,9 @@ class Routing:
         """The service's routes, those to its first port first."""
         if not known.ports:
             yield from self._routes(service.route, (*known.path, "route"), None, known)
-        for index, port in enumerate(known.ports):
+        for index, (port, upstream) in enumerate(zip(known.ports, _upstreams(known), strict=True)):
             written, at = self._written(service, index, port, known)
-            yield from self._routes(written, at, port, known)
+            yield from self._routes(written, at, port, known, upstream)
 
     def _written(
         self, service: model.Service, index: int, port: PlannedPort, known: ServiceBasis
@@ -69,13 +70,23 @@ class Routing:
         return service.route, (*known.path, "route")
 
     def _routes(
-        self, written: WrittenRoutes, at: KeyPath, port: PlannedPort | None, known: ServiceBasis
+        self,
+        written: WrittenRoutes,
+        at: KeyPath,
+        port: PlannedPort | None,
+        known: ServiceBasis,
+        upstream: str = "",
     ) -> Iterator[WrittenRoute]:
         for each, place in _each(written, at):
-            yield self._route(each, place, port, known)
+            yield self._route(each, place, port, known, upstream)
 
     def _route(
-        self, written: Written, at: KeyPath, port: PlannedPort | None, known: ServiceBasis
+        self,
+        written: Written,
+        at: KeyPath,
+        port: PlannedPort | None,
+        known: ServiceBasis,
+        upstream: str,
     ) -> WrittenRoute:
         """A `Route` where nginx can hand requests to its port."""
         route = model.Route(path=written) if isinstance(written, str) else written
@@ -107,7 +118,7 @@ class Routing:
         return Route(
             **settings,
             port=port,
-            upstream=_upstream(port, known),
+            upstream=upstream,
             tls_name=known.compose_service if port.protocol in WITH_TLS else None,
             backend=self._backend(port, known),
         )
@@ -158,10 +169,22 @@ def _strips(route: model.Route, port: PlannedPort | None) -> bool:
     return route.strip is not False
 
 
-def _upstream(port: PlannedPort, known: ServiceBasis) -> str:
-    """The first port's upstream has the service's name alone, so that a moved port keeps it; a further
-    port's has its own name behind it, or its number."""
+def _upstreams(known: ServiceBasis) -> Iterator[str]:
+    """The name of each port's upstream, which no other port has: the first port's is the service's name
+    alone, so that a moved port keeps it. A further port's has its own name behind it, which is never a
+    number; or its number, and its address where the service has that number on several."""
     name = f"portgen_{known.name}"
-    if port == known.ports[0]:
-        return name
-    return f"{name}.{port.name or port.port}"
+    numbers = Counter(port.port for port in known.ports[1:] if _goes_by_number(port))
+    for index, port in enumerate(known.ports):
+        if index == 0:
+            yield name
+        elif port.name is not None:
+            yield f"{name}.{port.name}"
+        elif numbers[port.port] > 1:
+            yield f"{name}.{port.port}{port.address_in_name}"
+        else:
+            yield f"{name}.{port.port}"
+
+
+def _goes_by_number(port: PlannedPort) -> bool:
+    return port.name is None and port.speaks_http

@@ -257,7 +257,7 @@ def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:
         suffix = str(port.port)
         if port.transport == "udp" and (port.port, "tcp") in transports:
             suffix += "-udp"
-        if further[port.port, port.transport] > 1 and port.address:
-            suffix += f"-{port.address.replace(':', '.')}"
+        if further[port.port, port.transport] > 1:
+            suffix += port.address_in_name
         units.append(f"portgen-{name}.{suffix}.service")
     return tuple(units)

@@ -14,6 +14,7 @@ from portgen.inventory import source
 from portgen.plan import planner
 from portgen.plan.routes import Route
 from portgen.plan.types import NGINX, Service
+from portgen.problem import PortgenError
 from tests.estates import planned
 
 INVENTORY = """\
@@ -106,6 +107,49 @@ def test_a_route_has_its_port_and_leads_there() -> None:
             assert route.port is service.ports[0]
             assert route.backend == f"127.0.0.1:{route.port.port}"
             assert route.upstream == f"portgen_{service.name}"
+
+
+def test_no_two_ports_of_a_service_share_an_upstream() -> None:
+    """nginx would hand the requests for one of them to the other, past its `allow`."""
+    text = """\
+version: 1
+hosts: {box: {addresses: {lan: 192.168.1.5, lan6: 'fd00::7'}, nginx: {server_name: box.example.com}}}
+projects:
+  wall:
+    ports: 5000-5099
+    defaults: {via: process, route: null}
+    services:
+      two:
+        ports:
+          - {port: 5000, bind: lan, route: /0/}
+          - {port: 5000, bind: lan6, route: /0-lan6/}
+          - {port: 5001, bind: lan, container_port: 80, route: /a/}
+          - {port: 5001, bind: lan6, container_port: 81, route: {path: /b/, allow: [10.0.0.0/8]}}
+          - {port: 5001, bind: 127.0.0.1, route: /c/}
+          - {port: 5001, bind: 127.0.0.2, name: web, route: /d/}
+          - {port: 5002, protocol: tcp, bind: lan}
+          - {port: 5002, bind: lan6, route: /e/}
+"""
+    (service,) = planned(text).services
+    assert {route.path: route.upstream for route in service.routes} == {
+        "/0/": "portgen_two",
+        "/0-lan6/": "portgen_two.5000",
+        "/a/": "portgen_two.5001-192.168.1.5",
+        "/b/": "portgen_two.5001-fd00..7",
+        "/c/": "portgen_two.5001",
+        "/d/": "portgen_two.web",
+        "/e/": "portgen_two.5002",
+    }
+
+
+def test_a_port_s_name_is_not_another_port_s_number() -> None:
+    ports = "[5000, {port: 5001, name: '5002', route: /x/}, {port: 5002, route: /y/}]"
+    text = INVENTORY.replace("web: {port: 5000}", f"web: {{ports: {ports}}}")
+    with pytest.raises(PortgenError) as refused:
+        source.parse(text.encode(), "inventory.yaml")
+    (problem,) = refused.value.problems
+    assert problem.message == "`5002` is not allowed here"
+    assert problem.hint == "Lower-case letters, digits and single hyphens, not digits alone"
 
 
 def test_what_is_written_is_kept_for_the_rules() -> None:
