@@ -14,6 +14,7 @@ from typing import NamedTuple
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Route
 from portgen.plan.ports import GRPC, WITH_TLS
+from portgen.plan.routes import rewriting
 
 # What a location inherits from the blocks around it where it does not say it itself; `allow` and
 # `deny` only together.
@@ -181,18 +182,6 @@ def _passed(own: Sequence[Node], understood: list[Node]) -> re.Match[str] | None
     if match is not None and match["uri"] in (None, "/"):
         understood.append(node)
     return match
-
-
-def rewriting(path: str) -> tuple[tuple[str, ...], ...]:
-    """What puts a prefix into the redirects and cookies of an application that ignores it: those to
-    its own paths and to its own host, not to another one (`//example.com/`)."""
-    return (
-        ("absolute_redirect", "off"),  # the scheme and the port that the visitor sees are not known
-        ("proxy_redirect", "~^/(?!/)(.*)$", f"{path}$1"),
-        ("proxy_redirect", "http://$host$portgen_port/", path),
-        ("proxy_redirect", "https://$host$portgen_port/", path),
-        ("proxy_cookie_path", "/", path),
-    )
 
 
 def _rewrites(path: str, own: Sequence[Node], understood: list[Node]) -> bool:

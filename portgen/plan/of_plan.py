@@ -242,8 +242,7 @@ def _route(route: PlannedRoute) -> Route:
     elif not route.is_grpc:
         said.append(_said("proxy_buffering", "off"))
     said += _said_of_backend(route)
-    if route.rewrite and route.prefix:
-        said += [_said(*words) for words in locations.rewriting(route.path)]
+    said += [_said(*words) for words in route.rewriting]
     for directive in route.extra:
         said += nginx.parse(directive)
     return locations.meaning(route.path, said).route

@@ -70,6 +70,13 @@ class WrittenRoute(Struct, frozen=True):
         return bool(self.clients) and (self.reach is None or self.reach.words == self.allow)
 
     @property
+    def rewriting(self) -> tuple[tuple[str, ...], ...]:
+        """nginx's directives by which an application that ignores its prefix gets it; none without."""
+        if not self.rewrite or not self.prefix:
+            return ()
+        return rewriting(self.path)
+
+    @property
     def access(self) -> str:
         """Who may come by it, and with what: `anyone`, `only lan, with a password`; "" where neither
         is known."""
@@ -123,3 +130,15 @@ def own_place(key_path: KeyPath, service: str) -> KeyPath:
     if key_paths.is_default(key_path):
         return key_paths.service(str(key_path[1]), service)
     return key_path
+
+
+def rewriting(path: str) -> tuple[tuple[str, ...], ...]:
+    """What puts a prefix into the redirects and cookies of an application that ignores it: those to
+    its own paths and to its own host, not to another one (`//example.com/`)."""
+    return (
+        ("absolute_redirect", "off"),  # the scheme and the port that the visitor sees are not known
+        ("proxy_redirect", "~^/(?!/)(.*)$", f"{path}$1"),
+        ("proxy_redirect", "http://$host$portgen_port/", path),
+        ("proxy_redirect", "https://$host$portgen_port/", path),
+        ("proxy_cookie_path", "/", path),
+    )
