@@ -17,7 +17,8 @@ class Place(TypedDict):
 
 
 class Exposed(TypedDict):
-    """What becomes reachable: where, by whom. `until`: where the same visitors found it before;
+    """What becomes reachable: where, by whom. `sources`: networks, `any`, and interfaces with a `%`
+    before them; `until`: where the same visitors found it before;
     `new`: they did not."""
 
     host: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from portgen.plan import of_plan, registry, types, why
 from portgen.plan.facts import Key
+from portgen.plan.ports import interface_of
 from portgen.review import records, why_words
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Subjects:
                         "transport": binding.transport,
                         "name": None,
                         "address": None,
-                        "container_port": binding.port,
+                        "container_port": None,
                         "allow": list(server.allow),
                         "reach": str(server.reach),
                         "health": None,
@@ -229,7 +230,8 @@ class Subjects:
             {
                 "name": name,
                 "host": host.name,
-                "networks": list(host.zones[name]),
+                "networks": _named(host.zones[name]),
+                "interfaces": _interfaces(host.zones[name]),
                 "ports": ports,
                 "partly": partly,
                 "routes": routes,
@@ -281,7 +283,8 @@ class Subjects:
                     "kind": cause.kind,
                     "text": why_words.clause(cause, self.at),
                     "of": cause.of,
-                    "names": list(cause.names),
+                    "names": _named(cause.names),
+                    "interfaces": _interfaces(cause.names),
                     "default": cause.is_default,
                     "place": where,
                 }
@@ -386,3 +389,14 @@ def _part(part: spans.RangeOnHost, at: At) -> Part:
         "held": [records.port(row, records.place(at(row.key_path))) for row in part.rows],
         "others": others,
     }
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    """What is not an interface."""
+    return [name for name in names if interface_of(name) is None]
+
+
+def _interfaces(names: Iterable[str]) -> list[str]:
+    """The interfaces among them."""
+    found = map(interface_of, names)
+    return [name for name in found if name is not None]

@@ -88,13 +88,14 @@ class Lines(TypedDict):
 
 class Cause(TypedDict):
     """One of the things that decide who may come, in words; `place` is null where it is that the
-    inventory says nothing. `names`: the words of an `allow`, or what a name (`of`) stands for;
-    `default`: written in the project's defaults."""
+    inventory says nothing. `names`: the words of an `allow`, or what a name (`of`) stands for,
+    but for `interfaces`, by which visitors of a zone come; `default`: written in the project's defaults."""
 
     kind: str
     text: str
     of: str
     names: list[str]
+    interfaces: list[str]
     default: bool
     place: Place | None
 
@@ -221,11 +222,13 @@ class Group(TypedDict):
 
 class Zone(TypedDict):
     """A zone of a host, and the ports that the firewall opens to all of it; `partly`: those that it
-    opens to a part of it only. `routes`: whether nginx is among `ports`."""
+    opens to a part of it only. `interfaces`: those by which its visitors come. `routes`:
+    whether nginx is among `ports`."""
 
     name: str
     host: str
     networks: list[str]
+    interfaces: list[str]
     ports: list[PortOfHost]
     partly: list[PortOfHost]
     routes: bool
