@@ -142,11 +142,31 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         if "ports" in entry and entry["via"] != "socat" and draw(st.booleans()):
             entry["ports"].append(draw(_span(next(spans[project]), entry["via"])))
         inventory["projects"][project]["services"][service] = entry
+    for host in inventory["hosts"]:
+        _leave_out_ipv6(draw, inventory, host)
     _without_what_no_guard_covers(inventory)
     _share_containers(draw, inventory)
     _use_each_other(draw, inventory)
     _speak_http2(draw, inventory)
     return inventory
+
+
+def _leave_out_ipv6(draw: st.DrawFn, inventory: dict[str, Any], name: str) -> None:
+    """A host may have IPv4 only, or zones of IPv4 only. Then nothing there is bound to an address of
+    IPv6, to which nobody would come."""
+    host, how = inventory["hosts"][name], draw(st.sampled_from(["both", "both", "zones", "host"]))
+    if how == "both":
+        return
+    if how == "host":
+        host["ipv6"] = False
+    if how == "zones" or draw(st.booleans()):
+        host["zones"] = {**host["zones"], "six-zone": ["10.7.0.0/16"]}
+    for project in inventory["projects"].values():
+        if project["host"] == name:
+            for service in project["services"].values():
+                for entry in service.get("ports", ()):
+                    if entry.get("bind") == "six-address":
+                        entry["bind"] = "lan-address"
 
 
 def _without_what_no_guard_covers(inventory: dict[str, Any]) -> None:

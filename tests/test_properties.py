@@ -362,7 +362,8 @@ def check_never(plan: Plan, host: Host) -> None:
                 if service.name == container.service and service.project == override.project
             ]
             for port, mapping in zip(service.ports, container.published, strict=False):
-                if mapping.startswith("0.0.0.0:") and port.sources != ("any",) and not silenced:
+                everybody = {"any", "0.0.0.0/0"} & {*port.sources}  # as far as IPv4 goes
+                if mapping.startswith("0.0.0.0:") and not everybody and not silenced:
                     assert guarded[port.endpoint], f"{mapping} passes by the firewall"
 
 

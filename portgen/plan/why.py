@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from portgen.inventory import key_paths
-from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort
+from portgen.plan.ports import EVERYWHERE6, Endpoint, PlannedPort, is_ipv6
 from portgen.plan.reach import ANY, Reach
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server
@@ -24,6 +24,7 @@ Kind = Literal[
     "project",  # what a project's name stands for
     "on-the-host",  # a project without a network: it needs no rule
     "unknown",  # a word that stands for nobody
+    "ipv4-only",  # sources of IPv6, where nobody comes by it
     "bind",  # bound to an address of the host
     "loopback",  # bound to 127.0.0.1
     "closed",  # bound to an address of the host, and closed to all others; `names` says by whom
@@ -116,6 +117,7 @@ class _Names:
     def of(self, words: Sequence[str], place: KeyPath) -> Iterator[Cause]:
         """What each word stands for, but those that say it themselves. A zone comes before a project
         of the same name."""
+        of_ipv6: dict[str, None] = {}
         for index, word in enumerate(words):
             project = self.projects.get(word)
             if word == ANY:
@@ -123,12 +125,18 @@ class _Names:
             if self.host is not None and word in self.host.zones:
                 zone = (*self.host.key_path, "zones", word)
                 yield Cause("zone", zone, self.host.zones[word], word)
+                of_ipv6.update(dict.fromkeys(filter(is_ipv6, self.host.zones[word])))
             elif project is not None and project.network is not None:
                 yield Cause("project", project.network.subnet_path, project.network.subnets, word)
+                of_ipv6.update(dict.fromkeys(filter(is_ipv6, project.network.subnets)))
             elif project is not None:
                 yield Cause("on-the-host", project.key_path, (), word)
             elif cidr_of(word) is None:
                 yield Cause("unknown", (*place, index), (), word)
+            elif is_ipv6(word):
+                of_ipv6[word] = None
+        if of_ipv6 and self.host is not None and not self.host.ipv6:
+            yield Cause("ipv4-only", (*self.host.key_path, "ipv6"), tuple(of_ipv6))
 
 
 def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Cause]:

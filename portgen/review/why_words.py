@@ -60,6 +60,7 @@ def _said(cause: Cause) -> str:
         "project": f"{cause.of}'s containers are {names}",
         "on-the-host": f"{cause.of} has no network: it is on the host itself and needs no rule",
         "unknown": f"`{cause.of}` stands for nobody here",
+        "ipv4-only": f"nobody comes from {names}: `ipv6: false`",
         "bind": f"it listens on {names}",
         "closed": _CLOSED.get(names, ""),
         "loopback": "it listens on 127.0.0.1 only",

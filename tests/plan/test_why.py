@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from portgen.inventory.source import Source, parse
 from portgen.plan import names, planner, spans, why
 from portgen.plan.ports import PlannedPort
-from portgen.plan.reach import ANY
+from portgen.plan.reach import ALL_IPV4, ANY
 from portgen.plan.types import Plan, Service
 from portgen.review import why_words
 from tests import inventories
@@ -83,4 +83,29 @@ def check_port(service: Service, port: PlannedPort, way: why.Way) -> None:
     stands_for = {
         name for cause in way.causes for name in cause.names if cause.kind in ("zone", "project")
     }
-    assert stands_for <= {*port.sources, *port.left_out} or port.sources == (ANY,)
+    # On a host without IPv6, `any` is all of IPv4, and who comes by IPv6 is named as left out.
+    without = causes["ipv4-only"].names if "ipv4-only" in causes else ()
+    assert not {*port.sources} & {*without}
+    everybody = port.sources in ((ANY,), (ALL_IPV4,))
+    assert stands_for <= {*port.sources, *port.left_out, *without} or everybody
+
+
+def test_who_can_t_come_without_ipv6_is_said() -> None:
+    """Of a zone, of a project's containers, and of an address."""
+    text = (
+        "version: 1\n"
+        "hosts: {box: {ipv6: false, zones: {lan: ['fd00::/8', 10.7.0.0/16]}}}\n"
+        "projects:\n"
+        "  wall:\n"
+        "    network: {name: wall, subnet: 172.30.0.0/24, subnet6: 'fd02::/64'}\n"
+        "    services: {web: {port: 5000, allow: [lan, wall, '2001:db8::/32']}}\n"
+    )
+    source, plan = loaded(yaml.safe_load(text))
+    (service,) = plan.services
+    (way,) = why.of_service(plan, service)
+    *_, last = why_words.clauses(way, source.at)
+    assert last.startswith("nobody comes from fd00::/8, fd02::/64, 2001:db8::/32: `ipv6: false`")
+    other, plan = loaded(yaml.safe_load(text.replace("ipv6: false, ", "")))
+    (service,) = plan.services
+    (way,) = why.of_service(plan, service)
+    assert "nobody comes" not in "".join(why_words.clauses(way, other.at))
