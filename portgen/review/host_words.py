@@ -30,14 +30,17 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
         ("answers to", old.names, new.names),
         ("listens on", old.listen, new.listen),
         ("uses certificate", (old.certificate,), (new.certificate,)),
-        ("serves acme challenges from", (old.acme,), (new.acme,)),
-        ("trusts the proxies", old.proxies, new.proxies),
     )
     if old.http2 != new.http2:
         yield f"{host}: nginx {_http2(new.http2)}"
     for label, before, now in labels:
         if before != now:
             yield f"{host}: nginx {label} {all_of(now)} (was {all_of(before)})"
+    if old.acme != new.acme:
+        yield f"{host}: nginx {_acme(new.acme)} (was {old.acme or 'nothing'})"
+    if old.proxies != new.proxies:
+        now_from, was_from = _visitors(new.proxies), _visitors(old.proxies)
+        yield f"{host}: nginx takes a visitor's address from {now_from} (was {was_from})"
     for name in sorted({*old.sites, *new.sites}):
         text = _site(name, old.sites.get(name), new.sites.get(name))
         if text:
@@ -54,6 +57,10 @@ def _site(name: str, before: Site | None, now: Site | None) -> str:
         text = f"gets a new site, {name}, at {all_of(now.listen)}"
         if now.certificate:
             text += f", with certificate {now.certificate}"
+        if now.http2:
+            text += f", {_http2(True)}"
+        if now.acme:
+            text += f", {_acme(now.acme)}"
         return text
     parts = []
     if before.listen != now.listen:
@@ -63,9 +70,7 @@ def _site(name: str, before: Site | None, now: Site | None) -> str:
             f"uses certificate {now.certificate or 'none'} (was {before.certificate or 'none'})"
         )
     if before.acme != now.acme:
-        parts.append(
-            f"serves acme challenges from {now.acme or 'nowhere'} (was {before.acme or 'nowhere'})"
-        )
+        parts.append(f"{_acme(now.acme)} (was {before.acme or 'nothing'})")
     if before.http2 != now.http2:
         parts.append(_http2(now.http2))
     if not parts:
@@ -75,6 +80,18 @@ def _site(name: str, before: Site | None, now: Site | None) -> str:
 
 def _http2(speaks: bool) -> str:
     return "speaks HTTP/2" if speaks else "no longer speaks HTTP/2"
+
+
+def _acme(folder: str | None) -> str:
+    return f"serves acme challenges from {folder}" if folder else "no longer serves acme challenges"
+
+
+def _visitors(proxies: tuple[str, ...]) -> str:
+    """Who says which address a visitor has: proxies, by the header that stands behind them."""
+    if not proxies:
+        return "the connection"
+    *trusted, header = proxies
+    return f"{header} where {all_of(trusted)} sends it"
 
 
 def _recounted(review: Review) -> Iterator[str]:

@@ -145,6 +145,8 @@ def _of_directive(node: Node) -> Iterator[Statement]:
     """What a directive says wherever it stands."""
     if node.name in ("set_real_ip_from", "real_ip_header") and len(node.words) > 1:
         yield _stated(node, node.name, Nginx(proxies=(node.words[1],)))
+    elif node.words == ("real_ip_recursive", "on"):
+        yield _stated(node, node.name, Nginx())  # it stands beside the proxies, and says no more
     elif node.name == "map" and node.words[-1] == _NAMED:
         for inner in node.block or ():
             yield _stated(inner, inner.name, None)
