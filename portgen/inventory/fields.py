@@ -107,12 +107,12 @@ _SERVICE = {
         "The services that it calls: a list of names of this host, or `HOST/SERVICE`; 64 at most."
     ),
     "env": Field(
-        "Whether its container gets variables with its port and with those that it `uses`.",
+        "Whether its program gets variables: its ports, and where it finds what it `uses`.",
         "`false`",
     ),
     "schedule": Field("When it runs, for a service without a port: one printable line."),
     "unit": Field(
-        "The systemd unit that runs it, with `via: process` or without a port: `backup.timer`."
+        "The systemd unit that runs it: with `via: process`, with `to`, or without a port. `backup.timer`."
     ),
     "assigned": Field("The day it got its port: `2025-09-22`."),
     "notes": Field("For people; may have several lines."),

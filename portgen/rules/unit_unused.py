@@ -6,6 +6,7 @@ Wrong:
 Right:
     services:
       web: {port: 5000, via: process, unit: web.service}
+      model: {port: 5001, via: socat, to: 127.0.0.1:11434, unit: ollama.service}
       backup: {unit: backup.timer}
 """
 
