@@ -12,7 +12,7 @@ import re
 from typing import Any, ClassVar
 
 from portgen.inventory import hints, patterns
-from portgen.inventory.networks import AnyAddress, bracketed
+from portgen.inventory.networks import AnyAddress, bracketed, one_address
 from portgen.inventory.values import Refused, Value, as_text
 from portgen.problem import not_a_port
 
@@ -102,29 +102,17 @@ def _path(text: str) -> str:
 
 def _address(written: str, text: str) -> AnyAddress:
     """An address that a connection can be made to. Raises ValueError."""
+    port = ":" + text.rpartition(":")[2]
     try:
-        address = ipaddress.ip_address(written)
-    except ValueError:
-        raise ValueError(f"{text}: {written} is not an IP address") from None
+        address = one_address(written, "write 127.0.0.1 for this host", port)
+    except Refused as refused:
+        raise Refused(f"{text}: {refused}", refused.hint) from None
     if address.version == 4 and f"[{written}]" in text:
         raise Refused(
             f"{text}: brackets are for IPv6", f"write {text.replace('[', '').replace(']', '')}"
         )
     if address.version == 6 and written.count(":") < 2:
         raise ValueError(f"{text}: {written} is not an IPv6 address")
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        port = text.rpartition(":")[2]
-        raise Refused(f"{text}: an IPv4 address in IPv6's form", f"write {mapped}:{port}")
-    if address.is_unspecified:
-        raise Refused(
-            f"{text}: {address} stands for every address", "write 127.0.0.1 for this host"
-        )
-    if address.is_multicast or str(address) == "255.255.255.255":
-        raise ValueError(f"{text}: {address} is the address of many, and a forwarder leads to one")
-    if address.version == 6 and address.is_link_local:
-        hint = "write an address that is valid without an interface"
-        raise Refused(f"{text}: {address} is valid on one link only", hint)
     return address
 
 

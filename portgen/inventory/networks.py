@@ -117,11 +117,16 @@ class Subnet6(_Network):
         network = parse_cidr(raw)
         if not isinstance(network, ipaddress.IPv6Network):
             raise Refused(f"{raw} is an IPv4 network", "write it as `subnet`")
-        if network.is_loopback or network.is_multicast or network.is_link_local:
+        is_odd = network.is_loopback or network.is_multicast or network.is_link_local
+        if is_odd or network.subnet_of(_WITHOUT_PREFIX):
             raise ValueError(f"{raw}: a network can't have these addresses; take one of fd00::/8")
         if not 64 <= network.prefixlen <= 124:
             raise ValueError(f"{raw}: a Docker network needs a prefix from /64 to /124 in IPv6")
         return cls(network)
+
+
+# Where `::`, `::1` and `::ffff:10.0.0.1` are.
+_WITHOUT_PREFIX = ipaddress.IPv6Network("::/64")
 
 
 class HostAddress(Value):
@@ -163,17 +168,49 @@ class BindAddress(Value):
 
     @classmethod
     def parse(cls, raw: object) -> BindAddress:
-        if not isinstance(raw, str) or "%" in raw:
+        if not isinstance(raw, str):
             raise ValueError(f"{raw!r} is not an address such as 192.168.1.5 or fd00::7")
-        try:
-            return cls(ipaddress.ip_address(raw))
-        except ValueError:
-            hint = "leave the prefix length out" if "/" in raw else None
-            message = f"{raw!r} is not an address such as 192.168.1.5 or fd00::7"
-            raise Refused(message, hint) from None
+        return cls(one_address(raw))
 
     def __str__(self) -> str:
         return str(self.address)
+
+
+def one_address(
+    written: str, instead_of_every: str = "write one address", port: str = ""
+) -> AnyAddress:
+    """The address of one machine, where a program can listen and to which a connection can be made. Raises
+    Refused. `instead_of_every`: the hint where it stands for every address. `port`: what stands behind it,
+    as `:80`, for the hints."""
+    try:
+        address = ipaddress.ip_address(written)
+    except ValueError:
+        hint = "leave the prefix length out" if "/" in written else None
+        message = f"`{written}` is not an address such as 192.168.1.5 or fd00::7"
+        raise Refused(message, hint) from None
+    # To the kernel, and to docker, an IPv4 address in this form is that IPv4 address itself.
+    plain = _ipv4_within(address)
+    if address.is_unspecified or (plain is not None and plain.is_unspecified):
+        raise Refused(f"`{written}` stands for every address", instead_of_every)
+    if plain is not None:
+        raise Refused(f"`{written}`: {_IN_IPV6_S_FORM}", f"write {plain}{port}")
+    if "%" in written or (address.version == 6 and address.is_link_local):
+        hint = "write an address that is valid without an interface"
+        raise Refused(f"`{written}` is valid on one link only", hint)
+    if address.is_multicast or address == _BROADCAST:
+        raise Refused(f"`{written}` is the address of many", "write that of one machine")
+    return address
+
+
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+_IN_IPV6_S_FORM = "an IPv4 address in IPv6's form"
+
+
+def _ipv4_within(address: AnyAddress) -> Address4 | None:
+    """The address that `::ffff:10.0.0.1` is another form of."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    return address.ipv4_mapped
 
 
 class Cidr(_Network):
@@ -194,27 +231,35 @@ class Cidr(_Network):
 
 @lru_cache(maxsize=4096)
 def parse_cidr(text: str) -> AnyNetwork:
-    """The network that `text` names. Raises ValueError where it is not one; Refused, with the network
-    to paste, where it has host bits set."""
+    """The network that `text` names. Raises ValueError where it is not one; Refused, with what to paste,
+    where it has host bits set or is one of IPv4 in IPv6's form."""
     # Python would take any text behind a `%`, as IPv6's scope.
     if not re.fullmatch(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?", text):
         raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16")
     if "." in text and ":" not in text and re.search(r"(?:^|\.)0[0-9]", text):
         raise ValueError(f"{text}: an octet with a leading zero is ambiguous")
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        if "host bits" in str(error):
-            network = ipaddress.ip_network(text, strict=False)
-            raise Refused(f"{text} has host bits set", f"the network is `{network}`") from None
-        raise
-    if isinstance(network, ipaddress.IPv6Network) and _is_ipv4_within(network):
-        raise ValueError(f"{text}: an IPv4 address in IPv6's form; write the IPv4 form")
+    network = ipaddress.ip_network(text, strict=False)
+    if isinstance(network, ipaddress.IPv6Network):
+        plain = _ipv4_network_within(network)
+        if plain is not None:
+            raise Refused(f"{text}: {_IN_IPV6_S_FORM}", f"write {_without_full_length(plain)}")
+    if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        raise Refused(f"{text} has host bits set", f"the network is `{network}`")
     return network
 
 
-def _is_ipv4_within(network: ipaddress.IPv6Network) -> bool:
-    """`::ffff:10.0.0.0/104`, `::10.0.0.0/104`: ufw writes these otherwise than Python, and would
-    not find its own rule again."""
-    high = int(network.network_address) >> 32
-    return 96 <= network.prefixlen < 128 and high in (0xFFFF, 0)
+def _ipv4_network_within(network: Network6) -> Network4 | None:
+    """The IPv4 network of `::ffff:10.0.0.0/104`, whose visitors come by IPv4, and of `::10.0.0.0/104`: ufw
+    writes these otherwise than Python, and would not find its own rule again."""
+    if network.prefixlen < 96:
+        return None
+    high, low = divmod(int(network.network_address), 2**32)
+    is_network = network.prefixlen < 128
+    if high == 0xFFFF or (high == 0 and is_network):
+        return ipaddress.IPv4Network((low, network.prefixlen - 96))
+    return None
+
+
+def _without_full_length(network: AnyNetwork) -> str:
+    """A network as people write it: one address without its `/32`."""
+    return str(network).removesuffix("/32")

@@ -7,13 +7,14 @@ Pure. Never asks what another service has.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from portgen.inventory import key_paths, model
+from portgen.inventory.networks import one_address
+from portgen.inventory.values import Refused
 from portgen.plan.access import Accesses, PortRequest
 from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.types import KeyPath, has_mapping
@@ -157,16 +158,13 @@ class ServicePorts:
 
     def _address(self, word: str) -> tuple[str | None, bool]:
         """The address that a word stands for, and whether it does stand for one: where it does not,
-        or stands for every address, that is 127.0.0.1. None where there is no word."""
+        that is 127.0.0.1. None where there is no word."""
         if not word:
             return None, False
         try:
-            address = ipaddress.ip_address(self._addresses.get(word, word))
-        except ValueError:
+            return str(one_address(self._addresses.get(word, word))), True
+        except Refused:
             return LOOPBACK, False
-        if address.is_unspecified:
-            return LOOPBACK, False
-        return str(address), True
 
     def _health(self, service: model.Service, port: BarePort, *, is_first: bool) -> str | None:
         """What is meant for the service is not for a range behind its first port."""

@@ -1,5 +1,8 @@
-"""A `bind` that is not an address of the host, or that no source in `allow` can reach. It is rendered as
-127.0.0.1, or open to nobody.
+"""A `bind` that is not an address of the host, that nothing can listen on, or that no source in `allow`
+can reach. It is rendered as 127.0.0.1, or open to nobody.
+
+An IPv4 address in IPv6's form (`::ffff:192.168.1.5`) is refused: docker would publish it on IPv4, past
+the guard, which is made for IPv4 addresses.
 
 Wrong:
     services:
@@ -22,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory.key_paths import KeyPath
+from portgen.inventory.networks import one_address
+from portgen.inventory.values import Refused
 from portgen.plan.ports import PlannedPort, is_ipv6
 from portgen.plan.types import Host, Plan, Service
 from portgen.problem import Severity
@@ -50,13 +55,11 @@ def _finding(
 ) -> Finding | None:
     place, word = service.place(port.bind_path or port.key_path), port.written_bind
     if not port.is_bound:
-        message, hint = f"`{word}` is not an address", "write one such as 192.168.1.5 or fd00::7"
-        if word in ("0.0.0.0", "::"):  # noqa: S104 - it is what is refused here
-            message, hint = f"`{word}` is every address of {host.name}, not one", _ANYWHERE
-        elif "." not in word and ":" not in word:
-            message = f"{host.name} has no address `{word}`"
-            hint = suggest(word, host.addresses) or f"name it: `addresses: {{{word}: 192.168.1.5}}`"
-        return Finding(place, message, hint, (*host.key_path, "addresses"))
+        if "." in word or ":" in word:
+            return Finding(place, *_fault(word))
+        message = f"{host.name} has no address `{word}`"
+        hint = suggest(word, host.addresses) or f"name it: `addresses: {{{word}: 192.168.1.5}}`"
+        return Finding(place, message, hint)
     if is_ipv6(port.bind) and not host.ipv6:
         message = f"`{word}` is an IPv6 address, but {host.name} has `ipv6: false`"
         return Finding(place, message, "bind it to an IPv4 address, or leave `ipv6` out")
@@ -66,6 +69,15 @@ def _finding(
             hint = "bind it to an address of the same family as `allow`, or change `allow`"
         return Finding(place, f"no source in `allow` can reach {port.bind}", hint)
     return None
+
+
+def _fault(word: str) -> tuple[str, str | None]:
+    """What is wrong with an address that nothing can listen on, and what to write."""
+    try:
+        one_address(word, _ANYWHERE)
+    except Refused as refused:
+        return str(refused), refused.hint
+    raise ValueError(f"{word} is one address")
 
 
 _ANYWHERE = "leave `bind` out: then `allow` decides where it listens"

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 
 from portgen.inventory.hints import allowed
 from portgen.inventory.networks import parse_cidr
+from portgen.inventory.values import Refused
 from portgen.plan.reach import ANY
 from portgen.plan.types import Plan
 from portgen.problem import Severity, listed
@@ -42,9 +43,9 @@ def check(plan: Plan) -> Iterator[Finding]:
                 fault = _fault(word)
             if fault is None:
                 continue
-            hint = _hint(word, owners, hosts) or did_you_mean(word, names)
+            hint = _hint(word, owners, hosts) or fault.hint or did_you_mean(word, names)
             known_here = f"known here: {listed(sorted(names))}, or a CIDR"
-            yield Finding((*place, index), fault, hint or known_here)
+            yield Finding((*place, index), str(fault), hint or known_here)
 
 
 def _hint(word: str, owners: dict[str, str], hosts: Collection[str]) -> str | None:
@@ -62,7 +63,7 @@ def _hint(word: str, owners: dict[str, str], hosts: Collection[str]) -> str | No
 def _network(word: str) -> str | None:
     """The network of an address with a prefix length that says more than the network."""
     try:
-        return str(ipaddress.ip_network(word, strict=False))
+        return str(parse_cidr(str(ipaddress.ip_network(word, strict=False))))
     except ValueError:
         return None
 
@@ -83,12 +84,12 @@ def _names(plan: Plan) -> Iterator[Finding]:
                 yield Finding(place, message)
 
 
-def _fault(word: str) -> str | None:
+def _fault(word: str) -> Refused | None:
     """What is wrong with a word that is not a name; None for a CIDR."""
     try:
         parse_cidr(word)
     except ValueError as error:
         if re.search(r"[.:/]", word):
-            return f"`{word}` is not a CIDR: {error}"
-        return f"`{word}` is neither a zone nor a project"
+            return Refused(f"`{word}` is not a CIDR: {error}", getattr(error, "hint", None))
+        return Refused(f"`{word}` is neither a zone nor a project")
     return None

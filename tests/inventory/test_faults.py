@@ -590,10 +590,8 @@ FAULTS: dict[str, tuple[str | bytes, list[str]]] = {
     "IPv4 in IPv6's form": (
         "version: 1\nhosts: {box: {zones: {lan: ['::ffff:10.0.0.0/104']}}}\n",
         [
-            (
-                "2:29: error: ::ffff:10.0.0.0/104: an IPv4 address in IPv6's form; write the IPv4 "
-                "form [inventory]"
-            )
+            "2:29: error: ::ffff:10.0.0.0/104: an IPv4 address in IPv6's form [inventory]",
+            "hint: write 10.0.0.0/8",
         ],
     ),
     "a network that is docker's own": (

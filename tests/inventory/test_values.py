@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from portgen.inventory import key_paths
-from portgen.inventory.networks import Cidr, HostAddress, Subnet, parse_cidr
+from portgen.inventory.networks import BindAddress, Cidr, HostAddress, Subnet, parse_cidr
 from portgen.inventory.ports import Ports
-from portgen.inventory.values import Duration, UnitName
+from portgen.inventory.values import Duration, Refused, UnitName
 
 
 def test_values_are_compared_by_what_they_mean() -> None:
@@ -28,13 +28,55 @@ def test_two_kinds_of_network_are_never_the_same() -> None:
     assert HostAddress.parse("10.0.0.1") != Cidr.parse("10.0.0.1")
 
 
-@pytest.mark.parametrize("text", ["::ffff:10.0.0.0/104", "::10.0.0.0/104", "::/96"])
-def test_an_ipv4_network_in_the_form_of_ipv6_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write the IPv4 form"):
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("::ffff:10.0.0.0/104", "write 10.0.0.0/8"),
+        ("::ffff:10.0.0.9/104", "write 10.0.0.0/8"),
+        ("::ffff:0:0/96", "write 0.0.0.0/0"),
+        ("::ffff:10.0.0.1", "write 10.0.0.1"),
+        ("::ffff:10.0.0.1/128", "write 10.0.0.1"),
+        ("::10.0.0.0/104", "write 10.0.0.0/8"),
+        ("::/96", "write 0.0.0.0/0"),
+    ],
+)
+def test_an_ipv4_network_in_the_form_of_ipv6_is_refused(text: str, hint: str) -> None:
+    with pytest.raises(Refused, match="an IPv4 address in IPv6's form") as refused:
         parse_cidr(text)
+    assert refused.value.hint == hint
 
 
-@pytest.mark.parametrize("text", ["::ffff:10.0.0.1/128", "::1", "2001:db8::/96", "::/95"])
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("::ffff:192.168.1.5", "an IPv4 address in IPv6's form", "write 192.168.1.5"),
+        ("::FFFF:c0a8:105", "an IPv4 address in IPv6's form", "write 192.168.1.5"),
+        ("::ffff:0:0", "stands for every address", "write one address"),
+        ("0.0.0.0", "stands for every address", "write one address"),
+        ("::", "stands for every address", "write one address"),
+        ("fe80::1", "on one link only", "write an address that is valid without an interface"),
+        ("fd00::1%eth0", "on one link only", "write an address that is valid without an interface"),
+        ("224.0.0.1", "is the address of many", "write that of one machine"),
+        ("ff02::1", "is the address of many", "write that of one machine"),
+        ("255.255.255.255", "is the address of many", "write that of one machine"),
+        ("10.0.0.1/8", "is not an address", "leave the prefix length out"),
+        ("box", "is not an address", None),
+    ],
+)
+def test_an_address_where_nothing_can_listen_is_refused(
+    text: str, message: str, hint: str | None
+) -> None:
+    with pytest.raises(Refused, match=message) as refused:
+        BindAddress.parse(text)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize("text", ["127.0.0.53", "192.168.1.5", "169.254.1.1", "::1", "fd00::7"])
+def test_other_addresses_of_a_host_are_not(text: str) -> None:
+    assert str(BindAddress.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["::10.0.0.1/128", "::1", "2001:db8::/96", "::/95"])
 def test_other_networks_of_ipv6_are_not(text: str) -> None:
     assert parse_cidr(text).version == 6
 

@@ -112,7 +112,7 @@ def test_a_policy_that_lets_everything_in_is_told(host: Host) -> None:
 
 
 def test_an_ipv4_address_written_as_ipv6_is_one_rule_however_it_is_spelt(host: Host) -> None:
-    service = "{port: 5010, via: process, allow: ['::ffff:10.0.0.1/128', '::10.0.0.1/128']}"
+    service = "{port: 5010, via: process, allow: ['::a00:1/128', '::10.0.0.2/128']}"
     script = host.render({"mapped": service}) / "portgen-ufw.sh"
     printed = host.run(
         f"ufw --force enable >/dev/null; {script} >/dev/null 2>&1; {script}; grep -c 'tcp "
