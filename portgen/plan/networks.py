@@ -56,8 +56,8 @@ def networks_of(inventory: model.Inventory) -> dict[str, ProjectNetwork]:
         if project.network.external:
             users.setdefault(key, []).append(written)
             continue
-        makers.setdefault(key, written)
-        network = _network(written, written)
+        first = makers.setdefault(key, written)
+        network = _network(written, written, first.project)
         found[name] = _joined(network, inventory.projects[name], [])
     for key, sharing in users.items():
         sharing.sort(key=lambda written: _turn(inventory, written.project))
@@ -81,7 +81,7 @@ def _shared(
         taken = [] if places is None else places.taken
     found = {}
     for written in sharing:
-        network = _network(written, source)
+        network = _network(written, source, source.project)
         joined = _joined(network, inventory.projects[written.project], taken)
         if joined.places is not None:
             taken = ranges.joined([*taken, *joined.places.taken])
@@ -104,7 +104,7 @@ def _joined(network: Network, project: model.Project, taken: list[range]) -> Pro
     return ProjectNetwork(network, places_of(network.pool.subnet, project.ports, taken))
 
 
-def _network(written: _Written, source: _Written) -> Network:
+def _network(written: _Written, source: _Written, said_by: str) -> Network:
     """A network as its entry says it; what an external one leaves out is as the entry `source` says."""
     own = written.network
     of_subnet = written if own.subnet is not None else source
@@ -114,6 +114,7 @@ def _network(written: _Written, source: _Written) -> Network:
         name=own.name,
         external=own.external,
         maker=None if source.network.external else source.project,
+        said_by=said_by,
         pool=_pool(of_subnet.network),
         subnet6=subnet6.network if subnet6 else None,
         subnet_path=(*of_subnet.path, "subnet"),

@@ -312,6 +312,9 @@ class Network(Struct, frozen=True):
     name: str
     external: bool
     maker: str | None  # the project that makes it; None: somebody does by hand
+    # The project whose entry says what it is: who makes it; of one that is made by hand, the first that
+    # gives it a subnet.
+    said_by: str
     pool: Pool | None  # None: an external network whose subnet nobody says
     subnet6: Network6 | None
     # Where its subnet is written: of an external one, mostly in another project.

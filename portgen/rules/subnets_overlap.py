@@ -37,10 +37,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             number = len(by_host.setdefault(project.host, []))
             by_host[project.host].append(_Joined(number, project, project.network))
     for joined in by_host.values():
-        makers = _makers(joined)
-        apart = [
-            one for one in joined if one is makers[one.network.name] or not one.network.external
-        ]
+        by_project = {one.project.name: one for one in joined}
+        apart = [one for one in joined if one.says_it or not one.network.external]
         overlapping: set[int] = set()
         for subnets in _by_family(apart):
             for (_, one), (_, other) in Owned(subnets).clashes():
@@ -53,7 +51,7 @@ def check(plan: Plan) -> Iterator[Finding]:
                     first.place,
                 )
         for user in joined:
-            maker = makers[user.network.name]
+            maker = by_project[user.network.said_by]
             if user.network.external:
                 yield from _differing(user, maker)
             elif user is not maker and user.number not in overlapping:
@@ -73,6 +71,11 @@ class _Joined(NamedTuple):
     project: Project
     network: Network
 
+    @property
+    def says_it(self) -> bool:
+        """Whether the others of its network are compared with it."""
+        return self.network.said_by == self.project.name
+
 
 class _Subnet(NamedTuple):
     """One subnet of a project's network, and where it is written."""
@@ -84,18 +87,6 @@ class _Subnet(NamedTuple):
 
 def _number(subnet: _Subnet) -> int:
     return subnet.joined.number
-
-
-def _makers(joined: Iterable[_Joined]) -> dict[str, _Joined]:
-    """Who makes each network of a host, by its name; of one that is made by hand, who names it first."""
-    found: dict[str, _Joined] = {}
-    for one in sorted(joined, key=_is_external):
-        found.setdefault(one.network.name, one)
-    return found
-
-
-def _is_external(joined: _Joined) -> bool:
-    return joined.network.external
 
 
 def _by_family(joined: Iterable[_Joined]) -> Iterator[list[tuple[range, _Subnet]]]:
