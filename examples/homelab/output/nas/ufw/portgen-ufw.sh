@@ -47,6 +47,7 @@ holder 172.30.0.17 names pihole # portgen:pihole
 holder 172.30.3.19 work prometheus # portgen:prometheus
 holder 172.30.2.17 home syslog # portgen:syslog
 holder 172.30.1.19 media vpn # portgen:torrents
+holder 172.30.2.19 home unifi # portgen:unifi
 holder 172.30.3.21 work vaultwarden # portgen:vaultwarden
 """
 GUARDED = True
