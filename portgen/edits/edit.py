@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from portgen.edits import kept
 from portgen.edits.splice import (
     Splice,
     Unsafe,
@@ -32,7 +33,6 @@ from portgen.inventory import key_paths, model
 from portgen.inventory.networks import HostAddress
 from portgen.inventory.ports import PortSpan
 from portgen.inventory.source import Source, parse
-from portgen.plan import planner
 from portgen.plan.types import KeyPath, Service
 from portgen.problem import Exit, PortgenError, counted
 
@@ -77,9 +77,11 @@ def move(source: Source, *moves: tuple[Service, int, int]) -> Edited:
     Raises ByHand where an entry's lines are not its own.
     """
     result = source.inventory
+    for service, index, port in moves:
+        result = _with(result, service, _with_port(_written(result, service), index, port))
     changes: list[_Change] = []
     for service, index, port in moves:
-        moved, fields = _moved(source.inventory, service, index, port)
+        moved, fields = _moved(source.inventory, result, service, index, port)
         result = _with(result, service, moved)
         splices = _move_splices(source, service, index, fields)
         changes.append(_Change(service, fields, splices))
@@ -96,10 +98,7 @@ def pin(source: Source, services: Sequence[Service]) -> Edited:
         fields = {"address": str(service.address)}
         pinned = replace(_written(source.inventory, service), address=_address(service))
         entries.setdefault(service.project, {})[service.name] = pinned
-        after = "port"
-        if pinned.port is msgspec.UNSET:
-            after = "ports"
-        splices = set_fields(source, service.key_path, fields, after)
+        splices = _address_splices(source, service, fields)
         changes.append(_Change(service, fields, splices))
     text, by_hand = _rewritten(source, changes)
     result = source.inventory
@@ -148,9 +147,10 @@ def retire(source: Source, service: Service) -> Edited:
     entry is not its own."""
     fields = {"status": "retired"}
     splices = set_fields(source, service.key_path, fields, "port")
-    text, by_hand = _rewritten(source, [_Change(service, fields, splices)])
     retired = replace(_written(source.inventory, service), status="retired")
-    return Edited(text, _with(source.inventory, service, retired), by_hand)
+    left = _left(source, service, _with(source.inventory, service, retired))
+    text, by_hand = _rewritten(source, [_Change(service, fields, splices), *left.changes])
+    return Edited(text, left.inventory, by_hand, left.notes)
 
 
 def remove(source: Source, service: Service) -> Edited:
@@ -168,8 +168,13 @@ def remove(source: Source, service: Service) -> Edited:
         f"delete the entry {service.name} ({source.path}, {where}); "
         "copy the values that other entries share with it (anchors) into them"
     )
+    left = _left(source, service, _with(source.inventory, service, None))
+    for change in left.changes:
+        by_hand += "\n" + _instruction(source, change.service, change.fields)
     try:
-        splice = removal_of(source, service.key_path)
+        splices = [removal_of(source, service.key_path)]
+        for change in left.changes:
+            splices += change.splices
     except Unsafe as error:
         raise ByHand(str(error), by_hand) from None
     notes = []
@@ -179,8 +184,39 @@ def remove(source: Source, service: Service) -> Edited:
         notes.append(
             f"the comment above it stays (line {line}): delete it if it was only about this entry"
         )
-    result = _with(source.inventory, service, None)
-    return Edited(spliced(source.text, [splice]), result, by_hand, tuple(notes))
+    return Edited(spliced(source.text, splices), left.inventory, by_hand, (*notes, *left.notes))
+
+
+class _Left(NamedTuple):
+    """What follows for a container when one of its services has left it."""
+
+    inventory: model.Inventory
+    changes: tuple[_Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _left(source: Source, service: Service, result: model.Inventory) -> _Left:
+    """One who stays in the container writes its address down if it would be counted anew. `result`: the
+    inventory that the service has left."""
+    heir = kept.heir(result, service)
+    if heir is None:
+        return _Left(result)
+    fields = {"address": str(service.address)}
+    change = _Change(heir, fields, _address_splices(source, heir, fields))
+    pinned = replace(_written(result, heir), address=_address(service))
+    said = f"{heir.name} gets `address: {service.address}`: its container stays as it is"
+    note = f"{said}, though {service.name} leaves it"
+    return _Left(_with(result, heir, pinned), (change,), (note,))
+
+
+def _address_splices(
+    source: Source, service: Service, fields: Mapping[str, Any]
+) -> Iterable[Splice]:
+    """An address goes behind the ports."""
+    after = "port"
+    if _written(source.inventory, service).port is msgspec.UNSET:
+        after = "ports"
+    return set_fields(source, service.key_path, fields, after)
 
 
 def add(source: Source, project: str, name: str, fields: Mapping[str, Any]) -> Edited:
@@ -252,18 +288,17 @@ def lines(source: Source, key_path: KeyPath) -> range:
 
 
 def _moved(
-    whole: model.Inventory, service: Service, index: int, port: int
+    whole: model.Inventory, ported: model.Inventory, service: Service, index: int, port: int
 ) -> tuple[model.Service, dict[str, Any]]:
-    """The service as it will be written, and the fields that say so. What would follow the port is
-    found by planning it, with those that share its container."""
-    written = _written(whole, service)
-    moved = _with_port(written, index, port)
-    planned = _replanned(whole, service, moved)
+    """The service as it will be written, and the fields that say so. `ported`: with all ports moved.
+    What would follow the port is found by planning it, with those that share its container."""
+    moved = _written(ported, service)
+    planned = kept.replanned(ported, service, moved)
     fields: dict[str, Any] = {"port": port}
-    if written.ports is not msgspec.UNSET:
+    if moved.ports is not msgspec.UNSET:
         fields = {"ports": moved.ports}
     address = service.address
-    if address not in (None, planned.address) and not _shares_address(whole, service):
+    if address not in (None, planned.address) and not kept.shares_address(whole, service):
         fields["address"] = str(address)
         moved = replace(moved, address=HostAddress(address))
     before, after = service.ports[index], planned.ports[index]
@@ -297,42 +332,6 @@ def _with_container_port(written: model.Service, index: int, port: int | None) -
         entry = model.PortEntry(PortSpan(entry))
     ports[index] = replace(entry, container_port=port)
     return replace(written, ports=ports)
-
-
-def _replanned(whole: model.Inventory, service: Service, written: model.Service) -> Service:
-    kept = {}
-    for name, entry in whole.projects[service.project].services.items():
-        if name == service.name:
-            kept[name] = written
-        elif name in service.in_one_container:
-            kept[name] = entry
-    planned = planner.make(_with_services_of(whole, service.project, kept))
-    return next(one for one in planned.services if one.name == service.name)
-
-
-def _shares_address(whole: model.Inventory, service: Service) -> bool:
-    """Whether another service has the same address, as two on one port do: a move that ends this
-    must not pin it."""
-    services = whole.projects[service.project].services
-    for other in planner.make(_with_services_of(whole, service.project, services)).services:
-        if other.name == service.name or other.status == "retired":
-            continue
-        if other.name in service.in_one_container:
-            continue
-        if other.address == service.address:
-            return True
-    return False
-
-
-def _with_services_of(
-    whole: model.Inventory, name: str, services: dict[str, model.Service]
-) -> model.Inventory:
-    """The inventory with services of one project only. The others' ports and networks stay: a shared
-    network gives addresses by them."""
-    projects = {}
-    for other, project in whole.projects.items():
-        projects[other] = replace(project, services=services if other == name else {})
-    return replace(whole, projects=projects)
 
 
 def _move_splices(

@@ -74,7 +74,6 @@ def _sleeping(entry: Mapping[str, Any], team: TeamFile) -> list[str]:
 
 def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
     yield from _unseen(override, team)
-    ours = {container.compose_service: container.service for container in override.containers}
     for container in override.containers:
         theirs = team.services.get(container.compose_service)
         if theirs is None:
@@ -86,7 +85,7 @@ def _found(host: Host, override: Override, team: TeamFile) -> Iterator[Contradic
                 )
             continue
         yield from _of_ports(container, theirs, team)
-        yield from _of_network_mode(container, theirs, team, ours)
+        yield from _of_network_mode(container, theirs, team)
         yield from _of_copies(container, theirs, team)
         yield from _of_profiles(container, theirs, team)
     if override.network is not None:
@@ -137,10 +136,9 @@ def _of_ports(
 
 
 def _of_network_mode(
-    container: Container, theirs: Mapping[str, Any], team: TeamFile, holders: Mapping[str, str]
+    container: Container, theirs: Mapping[str, Any], team: TeamFile
 ) -> Iterator[Contradiction]:
-    """Ours would replace theirs, or compose refuses both together. `holders`: the inventory's
-    services by compose's names."""
+    """Ours would replace theirs, or compose refuses both together."""
     name = container.compose_service
     mode = theirs.get("network_mode")
     if container.host_network and theirs.get("networks"):
@@ -155,7 +153,7 @@ def _of_network_mode(
     if ours is not None:
         where = team.at("services", name, "network_mode")
         message = f"{where} has `network_mode: {mode}` for {name}, {ours}"
-        yield Contradiction(container.key_path, message, _mode_hint(container, mode, holders))
+        yield Contradiction(container.key_path, message, _mode_hint(container, mode))
 
 
 def _contradicted(container: Container, mode: str) -> str | None:
@@ -172,13 +170,8 @@ def _contradicted(container: Container, mode: str) -> str | None:
     return None
 
 
-def _mode_hint(container: Container, mode: str, holders: Mapping[str, str]) -> str:
+def _mode_hint(container: Container, mode: str) -> str:
     kind, _, other = mode.partition(":")
-    if kind == "service" and other in holders:
-        return (
-            f"it listens in the network of {other}: move its port to `ports:` of {holders[other]}, "
-            f"and take {container.service} out of the inventory"
-        )
     if kind == "service":
         todo = f"name `compose_service: {other}` here, and leave `network_mode` there"
         return f"it listens in the network of {other}, whose ports they are: {todo}"

@@ -22,6 +22,7 @@ def hosts(review: Review) -> Iterator[str]:
     for network in review.networks:
         yield _network(network)
     yield from _recounted(review)
+    yield from _led_by_another(review)
 
 
 def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
@@ -108,3 +109,24 @@ def _recounted(review: Review) -> Iterator[str]:
 
 def _network(change: NetworkChange) -> str:
     return f"{change.host}: network {change.network} changes from {change.before} to {change.after}"
+
+
+def _led_by_another(review: Review) -> Iterator[str]:
+    """How a container of several services keeps its address, where that followed from the port of one that
+    has left it, or leads no longer. Of its services one says so."""
+    seen: set[tuple[str, str | None]] = set()
+    for changed in review.services:
+        if changed.before is None or changed.after is None:
+            continue
+        old, new = changed.before.container, changed.after.container
+        if old is None or new is None or None in (old.address, new.address):
+            continue
+        is_the_same = (old.file, old.service, old.network) == (new.file, new.service, new.network)
+        if not is_the_same or old.services[:1] == new.services[:1] or old.address == new.address:
+            continue
+        if (changed.host, old.address) not in seen:
+            seen.add((changed.host, old.address))
+            yield (
+                f"{changed.host}: container {new.service} gets another address, and is recreated. "
+                f"To keep it, write `address: {old.address}` at {changed.service}."
+            )

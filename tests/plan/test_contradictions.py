@@ -246,11 +246,7 @@ def test_addresses_that_clash_with_nothing(shop: Path, portgen: Portgen):
     ("service", "mode", "hint"),
     [
         ("web", "service:proxy", "name `compose_service: proxy` here"),
-        (
-            "web",
-            "service:api",
-            "move its port to `ports:` of api, and take web out of the inventory",
-        ),
+        ("web", "service:api", "name `compose_service: api` here, and leave `network_mode` there"),
         ("web", "container:proxy", "give the inventory's entry to the service that runs that one"),
         ("web", "none", "take web out of the inventory"),
         ("web", "bridge", "remove it there"),

@@ -164,3 +164,76 @@ def test_every_kind_of_step_has_words() -> None:
 def test_names_beyond_the_limit_are_counted() -> None:
     step = steps.StartUnits(host="box", units=("a.service", "b.service", "c.service"))
     assert step_words.text(step, 1) == "start a.service, and 2 more"
+
+
+# --- containers of several services ---------------------------------------------------------------
+
+SHARED = """\
+version: 1
+hosts: {box: {}}
+projects:
+  media:
+    ports: 8000-8019
+    network: {name: media, subnet: 172.30.0.0/24}
+    services:
+      films: {port: 8001, compose_service: vpn}
+      music: {port: 8004, compose_service: vpn}
+      books: {port: 8005, compose_service: vpn}
+"""
+KEEP = (
+    "box: container vpn gets another address, and is recreated. "
+    "To keep it, write `address: 172.30.0.17` at "
+)
+
+
+def lines(before: str, after: str) -> tuple[dict[str, list[str]], list[str]]:
+    """What the review says of each service, and of the host."""
+    review = by_plans(before, after)
+    services = {
+        changed.key.name: words.service(changed, review.names) for changed in review.services
+    }
+    return services, list(host_words.hosts(review))
+
+
+def without(text: str, name: str) -> str:
+    return "".join(line for line in text.splitlines(True) if f" {name}:" not in line)
+
+
+def test_one_that_joins_a_container_and_does_not_lead_recreates_nothing() -> None:
+    services, host = lines(without(SHARED, "books"), SHARED)
+    assert "shares the container vpn with films, music" in services["books"]
+    assert not [said for said in services["films"] if "recreates" in said]
+    assert host == []
+
+
+def test_a_container_whose_leader_leaves_is_said_to_be_recreated_once_with_what_keeps_it() -> None:
+    services, host = lines(SHARED, without(SHARED, "films"))
+    assert "leaves the container vpn to books, music" in services["films"]
+    recreates = "recreates the container (address 172.30.0.17 -> 172.30.0.20)"
+    assert recreates in services["music"]
+    assert host == [f"{KEEP}music."]
+    kept = without(SHARED, "films").replace("port: 8004", "port: 8004, address: 172.30.0.17")
+    services, host = lines(SHARED, kept)
+    assert not [said for said in services["music"] if "recreates" in said]
+    assert host == []
+
+
+def test_one_who_is_left_alone_in_its_container_reads_how_to_keep_it() -> None:
+    two = without(SHARED, "books")
+    services, host = lines(two, without(two, "films"))
+    assert "is alone in the container vpn" in services["music"]
+    assert host == [f"{KEEP}music."]
+
+
+def test_a_container_that_somebody_joins_with_a_lower_port_says_how_to_keep_it() -> None:
+    services, host = lines(without(SHARED, "films"), SHARED)
+    assert "shares the container vpn with books, music" in services["films"]
+    assert host == [f"{KEEP.replace('172.30.0.17', '172.30.0.20')}music."]
+
+
+def test_one_that_leaves_its_own_container_for_a_shared_one_has_no_address_to_keep() -> None:
+    alone = SHARED.replace("8005, compose_service: vpn", "8005")
+    services, host = lines(alone, SHARED)
+    assert "shares the container vpn with films, music" in services["books"]
+    assert [said for said in services["books"] if "recreates" in said]
+    assert host == []

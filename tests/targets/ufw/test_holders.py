@@ -63,6 +63,30 @@ def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
     assert apply.may_hold(apply.container_of(inspected), {"5001/tcp"}, HOLDERS) is may
 
 
+# Two services of the inventory in one container: it publishes the ports of both.
+VPN = [
+    apply.Holder("5001/tcp", "p", "vpn"),
+    apply.Holder("5002/tcp", "p", "vpn"),
+    apply.Holder("172.30.0.17", "p", "vpn"),
+    apply.Holder("5003/tcp", "p", "shop"),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "held", "may"),
+    [
+        ("vpn", {"5001/tcp", "5002/tcp", "172.30.0.17"}, True),
+        ("vpn", {"5002/tcp"}, True),
+        ("vpn", {"5002/tcp", "5003/tcp"}, False),
+        ("shop", {"5002/tcp"}, False),
+    ],
+)
+def test_a_container_may_hold_what_each_of_its_services_has(
+    service: str, held: set[str], may: bool
+) -> None:
+    assert apply.may_hold(apply.container_of(container(service)), held, VPN) is may
+
+
 @pytest.mark.parametrize(
     ("asked", "got"),
     [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")],
