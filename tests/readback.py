@@ -17,6 +17,7 @@ import crossplane
 import yaml
 
 from portgen.files.render import File
+from portgen.formats.nginx import name_of
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
 from portgen.plan.servers import Site
@@ -394,9 +395,7 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     sites = host.server.sites if host.server else ()
     for site in sites:
         own = [route for route in host.routes if route.host == site.name]
-        of_site = [
-            inside for inside in servers if values(inside, "server_name") == [list(site.names)]
-        ]
+        of_site = [inside for inside in servers if _names(inside) == site.names]
         servers = [inside for inside in servers if inside not in of_site]
         assert len(of_site) == (2 if site.certificate else 1)
         _check_site(host, site, of_site)
@@ -417,7 +416,7 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
                 line["directive"].removeprefix("\\")
                 for line in block(http, "map", "$portgen_host", "$portgen_named")
             ]
-            assert named == ["hostnames", "default", *site.names]
+            assert [*map(name_of, named)] == ["hostnames", "default", *site.names]
     assert not servers
     locations = nginx(folder, "locations.conf", snippet)
     _check_locations(locations, [route for route in host.routes if not route.host], [])
@@ -427,6 +426,12 @@ def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:
     assert {line["directive"] for line in locations} <= allowed, (
         "something broke out of its location"
     )
+
+
+def _names(server: list[Block]) -> tuple[str, ...]:
+    """Long names stand there as patterns."""
+    (words,) = values(server, "server_name")
+    return tuple(map(name_of, words))
 
 
 def _check_site(host: Host, site: Site, servers: list[list[Block]]) -> None:

@@ -1,14 +1,15 @@
 """nginx's syntax: a configuration's text as directives, in the order of the file or as a tree.
 
 In: text that nginx would read; for `load`, files by their paths below nginx's folder. Out:
-`Directive`s, those inside of blocks too; or `Node`s, with what they include in its place. Pure.
+`Directive`s, those inside of blocks too; or `Node`s, with what they include in its place; names of
+servers as nginx finds them. Pure.
 Judges nothing: what is not whole is read as far as it goes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
@@ -261,3 +262,66 @@ class _Folder:
 
 def _count(nodes: tuple[Node, ...]) -> int:
     return len(nodes) + sum(_count(node.block) for node in nodes if node.block)
+
+
+# --- a server's names -----------------------------------------------------------------------------
+
+# nginx finds names in a hash whose buckets take this many letters, unless `server_names_hash_bucket_size`
+# says otherwise; of a name with a wildcard, each part by itself. That directive may stand in a machine's
+# configuration only once, and is the operator's.
+LONGEST_NAME = 46
+_BEFORE = {"*": ".+\\.", ".": "(.+\\.)?"}
+_BEHIND = "\\..+"
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a server's name stands for another name too: `*.example.com`, `.example.com`,
+    `www.*`."""
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:])
+    if pattern.startswith("."):
+        return name.endswith(pattern) or name == pattern[1:]
+    return pattern.endswith(".*") and name.startswith(pattern[:-1])
+
+
+def as_regex(name: str, other_than: Collection[str] = ()) -> str:
+    """A server's name as a regular expression, which goes into no hash. `other_than`: names that it
+    leaves to other servers."""
+    exact = _escaped(name.removeprefix("*").removeprefix(".").removesuffix(".*"))
+    behind = _BEHIND if name.endswith(".*") else ""
+    others = "|".join(map(_escaped, other_than))
+    besides = f"(?!(?:{others})$)" if others else ""
+    return f"~^{besides}{_BEFORE.get(name[0], '')}{exact}{behind}$"
+
+
+def _escaped(name: str) -> str:
+    return name.replace(".", "\\.")
+
+
+def in_server_name(name: str, others: Iterable[str]) -> str:
+    """A name as `server_name` has it, beside the names of other servers. nginx asks regular expressions
+    last: where another server's name is one, so is the pattern that covers that name."""
+    beyond = [other for other in others if not _fits_hash(other) and covers(name, other)]
+    if _fits_hash(name) and not beyond:
+        return name
+    return as_regex(name, beyond)
+
+
+def _fits_hash(name: str) -> bool:
+    is_pattern = name.startswith("*") or name.endswith("*")
+    parts = name.split(".") if is_pattern else [name.removeprefix(".")]
+    return max(map(len, parts)) <= LONGEST_NAME
+
+
+def name_of(word: str) -> str:
+    """The name that a word of `server_name` stands for: what `as_regex` wrote, read back."""
+    match = re.fullmatch(
+        r"~\^(?:\(\?!\(\?:[^()]*\)\$\))?(?P<before>\.\+\\\.|\(\.\+\\\.\)\?)?"
+        r"(?P<exact>(?:[\w-]|\\\.)+?)(?P<behind>\\\.\.\+)?\$",
+        word,
+    )
+    if match is None:
+        return word
+    before = {None: "", _BEFORE["*"]: "*.", _BEFORE["."]: "."}[match["before"]]
+    behind = ".*" if match["behind"] else ""
+    return before + match["exact"].replace("\\.", ".") + behind

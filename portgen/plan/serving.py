@@ -6,7 +6,7 @@ its `Opening`s. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec import UNSET
 
@@ -29,13 +29,13 @@ def server_of(
     if nginx is None:
         return None
     path = key_paths.nginx(host)
-    default = _default(names_of(nginx), nginx, path)
     written: dict[str, tuple[model.Site, KeyPath]] = {}
     for name, site in nginx.sites.items():
         written[name] = (site, (*path, "sites", name))
     for route in routes:
         if route.host and route.host not in written:
             written[route.host] = (model.Site(), route.key_path)
+    default = _default(names_of(nginx, written), nginx, path)
     sites = [_site(name, *written[name], default) for name in sorted(written)]
     if default.names:
         sites.insert(0, default)
@@ -59,15 +59,23 @@ def server_of(
     )
 
 
-def names_of(nginx: model.Nginx) -> tuple[str, ...]:
-    """The default site's names, as nginx compares what a visitor asks for: in small letters, without
-    a dot at the end. nginx refuses a name that is there twice, and `.example.com` stands for
-    `example.com` and `*.example.com` too."""
+def names_of(nginx: model.Nginx, sites: Collection[str] = ()) -> tuple[str, ...]:
+    """The default site's names beside those of other sites, as nginx compares what a visitor asks for:
+    in small letters, without a dot at the end. nginx refuses a name that is there twice, and
+    `.example.com` stands for `example.com` and `*.example.com` too."""
     written = nginx.server_name or []
     if isinstance(written, str):
         written = [written]
-    names = dict.fromkeys(name.lower().rstrip(".") for name in written)
+    names = dict.fromkeys(_beside(name.lower().rstrip("."), sites) for name in written)
     return tuple(name for name in names if f".{name.removeprefix('*.')}" not in names)
+
+
+def _beside(name: str, sites: Collection[str]) -> str:
+    """`.example.com` without `example.com` where that is another site's name: nginx would take both
+    for one name, and leave out the site's."""
+    if name.startswith(".") and name[1:] in sites:
+        return f"*{name}"
+    return name
 
 
 def _default(names: tuple[str, ...], nginx: model.Nginx, path: KeyPath) -> Site:

@@ -191,3 +191,29 @@ def test_each_directive_names_the_file_that_it_stands_in() -> None:
         ("snippets/one.conf", 1, 1),
         ("snippets/two.conf", 1, 3),
     ]
+
+
+# --- a server's names ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["box.example.com", "*.example.com", ".example.com", "www.*", "*.x", "a_b-1", "192.168.1.5"],
+)
+@pytest.mark.parametrize("besides", [(), ("a.example.com",), ("a.example.com", "b.x")])
+def test_a_name_is_read_back_from_its_pattern(name: str, besides: tuple[str, ...]) -> None:
+    assert nginx.name_of(nginx.as_regex(name, besides)) == name
+    assert nginx.name_of(name) == name
+
+
+@pytest.mark.parametrize("pattern", [r"~^www\.(.+)$", "~^a.b$", "~example", r"~^(?!a$).+\.x$"])
+def test_another_pattern_stays_as_it_is(pattern: str) -> None:
+    assert nginx.name_of(pattern) == pattern
+
+
+def test_a_pattern_stands_for_the_names_below_it() -> None:
+    assert nginx.covers("*.example.com", "a.b.example.com")
+    assert nginx.covers(".example.com", "example.com")
+    assert nginx.covers("www.*", "www.example.com")
+    for pattern in ("*.example.com", "www.*", "example.com", ".b.example.com"):
+        assert not nginx.covers(pattern, "example.com")

@@ -169,7 +169,8 @@ def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
         if node.name == "server_name" and around.site:
             yield _stated(node, node.name, Nginx(sites={around.site: Site()}))
         elif node.name == "server_name":
-            yield _stated(node, node.name, Nginx(names=words))
+            names = tuple(map(nginx.name_of, words))
+            yield _stated(node, node.name, Nginx(names=names))
         elif node.name == "listen" and words:
             endpoint = _listens(words[0], words[1:])
             if endpoint is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from portgen.formats.nginx import as_regex, covers, in_server_name
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server, Site
 from portgen.plan.types import Host
@@ -47,9 +48,10 @@ def _site(site: Site, server: Server, routes: tuple[Route, ...]) -> dict[str, An
     """A server block, and another one that only redirects where it has a certificate."""
     own = [route for route in routes if route.host == site.name]
     listen_tls = site.listen_tls or 0
+    others = [other.name for other in server.sites if other is not site]
     return {
         "is_default": not site.name,
-        "names": site.names,
+        "names": [in_server_name(name, others) for name in site.names],
         "listen": _addresses(site.listen, server),
         "listen_tls": listen_tls,
         "listen_tls_at": _addresses(listen_tls, server),
@@ -84,16 +86,6 @@ def _refused(site: Site, server: Server) -> Iterator[str]:
             yield f"$host = {other.name}"
 
 
-def covers(pattern: str, name: str) -> bool:
-    """Whether a server's name stands for another name too: `*.example.com`, `.example.com`,
-    `www.*`."""
-    if pattern.startswith("*."):
-        return name.endswith(pattern[1:])
-    if pattern.startswith("."):
-        return name.endswith(pattern)
-    return pattern.endswith(".*") and name.startswith(pattern[:-1])
-
-
 def _key(name: str) -> str:
     """A server's name as a key of a `map` with `hostnames`. A long one is a pattern: it would
     ask for another `map_hash_bucket_size`, which may stand in a machine's configuration only
@@ -102,9 +94,4 @@ def _key(name: str) -> str:
         return f"\\{name}"
     if len(name) <= _LONGEST_KEY:
         return name
-    exact = name.removeprefix("*").removeprefix(".").removesuffix(".*").replace(".", "\\.")
-    before = {"*": ".+\\.", ".": "(.+\\.)?"}.get(name[0], "")
-    behind = ""
-    if name.endswith(".*"):
-        behind = "\\..+"
-    return f"~^{before}{exact}{behind}$"
+    return as_regex(name)

@@ -59,10 +59,7 @@ class Site:
             INVENTORY.format(names=names, listen=self.listen, port=self.port, more=more)
         )
         after = STOCK.format(listen=self.listen, folder=folder) if stock else ""
-        # What Debian's nginx.conf proposes in a comment: with several servers on a port, nginx itself asks
-        # for it for long names.
-        before = "server_names_hash_bucket_size 128;" if stock else ""
-        self.nginx = Nginx(program, folder, files, before=before, after=after)
+        self.nginx = Nginx(program, folder, files, after=after)
 
     def __enter__(self) -> Self:
         self.stack.enter_context(applications(web=self.port))
