@@ -1,5 +1,6 @@
 """A `to` that no forwarder can follow: without `via: socat`, for several ports, beside what describes a
-container, from udp to a socket, or back to the forwarder's own port.
+container, from udp to a socket, or back to the forwarder itself: straight, by an address of its host, or by
+other forwarders.
 
 `to` says where the forwarder of one port leads, in place of a container.
 
@@ -16,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.inventory.destinations import Destination
-from portgen.plan.addresses import collide
+from portgen.plan.rings import rings
 from portgen.plan.types import Plan, Service
-from portgen.problem import Severity
+from portgen.problem import Severity, listed
 from portgen.rules import Finding
 
 SEVERITY = Severity.ERROR
@@ -30,6 +31,8 @@ def check(plan: Plan) -> Iterator[Finding]:
         if service.to is not None:
             yield from _misplaced(service, service.to)
             yield from _beside(service)
+    for ring in rings(plan):
+        yield _without_end(ring)
 
 
 def _misplaced(service: Service, to: Destination) -> Iterator[Finding]:
@@ -54,17 +57,21 @@ def _misplaced(service: Service, to: Destination) -> Iterator[Finding]:
         yield Finding(
             place, f"{to} is a socket for connections: udp can't lead there", "write an address"
         )
-    elif _is_itself(service, to):
-        yield Finding(
-            place,
-            f"{to} is where this forwarder itself listens: it would connect to itself without end",
-            "write where the program listens",
-        )
 
 
-def _is_itself(service: Service, to: Destination) -> bool:
-    port = service.ports[0]
-    return to.is_local and to.port == port.port and collide(port.bind, to.host)
+def _without_end(ring: tuple[Service, ...]) -> Finding:
+    """At the one that leads back to the first."""
+    last = ring[-1]
+    place, hint = (*last.key_path, "to"), "write where the program listens"
+    if len(ring) == 1:
+        message = f"{last.to} is where this forwarder itself listens: it would connect to itself without end"
+        return Finding(place, message, hint)
+    way = listed([service.name for service in ring])
+    message = (
+        f"{last.to} leads back to {ring[0].name} ({{line}}): "
+        f"{way} would connect to each other without end"
+    )
+    return Finding(place, message, hint, (*ring[0].key_path, "to"))
 
 
 def _beside(service: Service) -> Iterator[Finding]:
