@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from portgen.plan import of_plan, registry, types, why
+from portgen.plan import environment, of_plan, registry, types, why
 from portgen.plan.facts import Key
 from portgen.plan.ports import interface_of
 from portgen.review import records, why_words
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Service,
         Span,
         Vacancy,
+        Variables,
         Way,
         Zone,
     )
@@ -102,6 +103,7 @@ class Subjects:
                         "port": binding.port,
                         "last": None,
                         "transport": binding.transport,
+                        "protocol": None,
                         "name": None,
                         "address": None,
                         "container_port": None,
@@ -134,6 +136,7 @@ class Subjects:
                 "notes": None,
                 "calls": [],
                 "called_by": [],
+                "variables": None,
                 "why": [self._way(why.of_nginx(self.plan, host, server))],
                 "place": records.place(self.at(server.key_path)),
                 "generated": self._lines(generated),
@@ -154,6 +157,7 @@ class Subjects:
                     "port": port.port,
                     "last": port.last or None,
                     "transport": port.transport,
+                    "protocol": port.protocol,
                     "name": port.name,
                     "address": port.address or None,
                     "container_port": service.documented_container_port(port),
@@ -186,11 +190,19 @@ class Subjects:
                 "notes": service.notes,
                 "calls": [_call(call) for call in service.calls],
                 "called_by": list(self.callers.get(Key(service.host, service.name), ())),
+                "variables": self._variables(service),
                 "why": [self._way(way) for way in why.of_service(self.plan, service)],
                 "place": records.place(self.at(service.key_path)),
                 "generated": self._lines(generated),
             }
         )
+
+    def _variables(self, service: types.Service) -> Variables | None:
+        host = self.plan.host(service.host)
+        found = None if host is None else environment.found(host, service.name)
+        if found is None:
+            return None
+        return {"file": found.file, "values": dict(found.values)}
 
     def add_group(self, project: types.Project, room: registry.Room) -> None:
         """A group, and what is free in it."""

@@ -13,11 +13,14 @@ from portgen.review.change_types import Place
 
 class Route(TypedDict):
     """A route: the site's server name, if it is not the default one, and the path; who may come by
-    it, in words; where nginx sends its requests."""
+    it, in words; where nginx sends its requests. `verify`: the CA by which it checks the service's
+    certificate; `rewrite`: whether it puts the prefix into redirects and cookies."""
 
     route: str
     access: str
     backend: str
+    verify: str | None
+    rewrite: bool
 
 
 class Port(TypedDict):
@@ -69,6 +72,7 @@ class PortOfService(TypedDict):
     port: int
     last: int | None
     transport: Literal["tcp", "udp"]
+    protocol: Literal["http", "https", "grpc", "grpcs", "tcp", "udp"] | None  # null: nginx's own
     name: str | None
     address: str | None
     container_port: int | None
@@ -121,6 +125,13 @@ class Call(TypedDict):
     doubt: str | None
 
 
+class Variables(TypedDict):
+    """The variables that `env` gives to a service, and their file below its host's folder."""
+
+    file: str
+    values: dict[str, str]
+
+
 class Service(TypedDict):
     """A service, or nginx itself. `address` and `routes`: as rendered, of a planned service as they
     will be; of a retired one none."""
@@ -147,6 +158,7 @@ class Service(TypedDict):
     notes: str | None
     calls: list[Call]
     called_by: list[str]
+    variables: Variables | None
     why: list[Way]
     place: Place
     generated: list[Lines]

@@ -147,7 +147,13 @@ def port(row: registry.Row, where: Place) -> Port:
 
 def route(found: PlannedRoute) -> Route:
     """A route, and where it leads."""
-    return {"route": found.name, "access": found.access, "backend": found.backend}
+    return {
+        "route": found.name,
+        "access": found.access,
+        "backend": found.backend,
+        "verify": found.verify,
+        "rewrite": found.rewrite,
+    }
 
 
 def free_ports(rooms: Iterable[registry.Room]) -> FreePorts:

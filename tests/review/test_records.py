@@ -128,7 +128,7 @@ def explained(portgen: Callable[..., Any], tmp_path: Path) -> Explain:
 def test_nginx_has_its_ports_and_who_may_reach_them(explained: Explain) -> None:
     (nginx,) = explained("nginx")["services"]
     (port,) = nginx["ports"]
-    assert (port["port"], port["transport"], port["container_port"]) == (80, "tcp", 80)
+    assert (port["port"], port["transport"], port["container_port"]) == (80, "tcp", None)
     assert port["allow"] == nginx["allow"]
     assert nginx["allow"] == ["any"]
     assert nginx["reach"] == "anyone"
