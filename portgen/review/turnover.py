@@ -90,23 +90,34 @@ def _holders_of(name: str, service: Service) -> Iterator[tuple[Holder, Holding]]
         holds: frozenset[Held] = frozenset()
         if unit.listen is not None:
             holds = frozenset({unit.listen})
-        yield Holder("unit", unit_name), Holding(name, unit, holds, listening, leads=unit.address)
+        yield (
+            Holder("unit", unit_name),
+            Holding(name, unit, holds, _at(holds, listening), leads=unit.address),
+        )
     container = service.container
     if container is not None:
+        own = frozenset(_held(service, container))
         yield (
             Holder("container", container.service, container.file),
             Holding(
                 name,
                 container,
-                frozenset(_held(service, container)),
-                listening,
+                own,
+                _at(own, listening),
                 network=container.network,
                 program=container.host_network,
             ),
         )
     elif service.via == "process" and service.ports:
         ports = frozenset(service.ports)
-        yield Holder("program", name), Holding(name, ports, ports, listening, program=True)
+        yield Holder("program", name), Holding(name, ports, ports, {}, program=True)
+
+
+def _at(
+    holds: frozenset[Held], listening: Mapping[Endpoint, tuple[str, ...]]
+) -> dict[Endpoint, tuple[str, ...]]:
+    """Of what a service has, where a holder listens for its own ports."""
+    return {port: addresses for port, addresses in listening.items() if port in holds}
 
 
 def _held(service: Service, container: Container) -> Iterator[Held]:
