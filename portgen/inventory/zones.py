@@ -70,6 +70,9 @@ def _interface(raw: dict[Any, Any]) -> str:
         raise Refused(f"{name!r} is not the name of an interface", "such as tailscale0")
     if name == "lo":
         raise Refused("lo is the host itself, which may always come", "leave it out")
+    if name in patterns.UFW_WORDS:
+        hint = f"rename the interface, such as to {name}0, or write the networks behind it"
+        raise Refused(f"`{name}` is a word of ufw's, which has no rule for such an interface", hint)
     if name.endswith(("+", "*")):
         hint = "name each one: `+` would be every interface whose name begins so"
         raise Refused(f"{name!r} is not one interface", hint)

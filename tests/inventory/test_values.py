@@ -11,6 +11,7 @@ from portgen.inventory import key_paths
 from portgen.inventory.networks import BindAddress, Cidr, HostAddress, Subnet, parse_cidr
 from portgen.inventory.ports import Ports
 from portgen.inventory.values import Duration, Refused, UnitName
+from portgen.inventory.zones import ZoneMember
 
 
 def test_values_are_compared_by_what_they_mean() -> None:
@@ -79,6 +80,16 @@ def test_other_addresses_of_a_host_are_not(text: str) -> None:
 @pytest.mark.parametrize("text", ["::10.0.0.1/128", "::1", "2001:db8::/96", "::/95"])
 def test_other_networks_of_ipv6_are_not(text: str) -> None:
     assert parse_cidr(text).version == 6
+
+
+@pytest.mark.parametrize("name", ["in", "out", "log-all", "proto"])
+def test_an_interface_that_is_a_word_of_ufws_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=f"`{name}` is a word of ufw's") as refused:
+        ZoneMember.parse({"interface": name})
+    assert refused.value.hint == (
+        f"rename the interface, such as to {name}0, or write the networks behind it"
+    )
+    assert str(ZoneMember.parse({"interface": f"{name}0"})) == f"%{name}0"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,23 @@ another one."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from portgen.inventory import patterns
+from portgen.inventory.values import Refused
+from portgen.inventory.zones import ZoneMember
+from tests.limit import HANGS
 from tests.programs.firewall.host import Host, rules_of
+
+# The words of ufw's commands, and others that could mean something to it.
+WORDS = (
+    *patterns.UFW_WORDS,
+    *("any", "on", "tcp", "udp", "ipv6", "allow", "deny", "limit", "reject", "delete", "insert"),
+    *("prepend", "route", "rule", "direction", "IN", "From", "Log", "not", "all", "off"),
+)
 
 SERVICES = {
     "wired": "{port: 5000, via: process, allow: [wire]}",
@@ -79,3 +95,19 @@ def test_a_rule_of_the_operator_for_the_interface_stays_theirs(host: Host) -> No
     shown = out.partition("SHOWN\n")[2]
     assert "ufw deny in on wg0 to any port 5000 proto tcp comment 'theirs'" in shown
     assert "portgen:wired" not in shown
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_ufw_does_not_take_for_an_interface_is_refused_in_a_zone(
+    word: str, namespaces: None, need: Callable[[str], str]
+) -> None:
+    rule = f"allow in on {word} proto tcp from any to any port 5000 comment portgen"
+    command = [need("ufw"), "--dry-run", *rule.split()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=False)
+    is_taken = f"tuple ### allow tcp 5000 0.0.0.0/0 any 0.0.0.0/0 in_{word} comment=" in run.stdout
+    try:
+        ZoneMember.parse({"interface": word})
+    except Refused:
+        assert not is_taken
+    else:
+        assert is_taken, run.stderr
