@@ -144,7 +144,6 @@ def valid(draw: st.DrawFn) -> dict[str, Any]:
         inventory["projects"][project]["services"][service] = entry
     for host in inventory["hosts"]:
         _leave_out_ipv6(draw, inventory, host)
-    _without_what_no_guard_covers(inventory)
     _share_containers(draw, inventory)
     _use_each_other(draw, inventory)
     _speak_http2(draw, inventory)
@@ -167,18 +166,6 @@ def _leave_out_ipv6(draw: st.DrawFn, inventory: dict[str, Any], name: str) -> No
                 for entry in service.get("ports", ()):
                     if entry.get("bind") == "six-address":
                         entry["bind"] = "lan-address"
-
-
-def _without_what_no_guard_covers(inventory: dict[str, Any]) -> None:
-    """A network of both families, where docker publishes, is `container-unguarded`."""
-    projects = inventory["projects"].values()
-    published = set()
-    for project in projects:
-        if any(service["via"] == "docker" for service in project["services"].values()):
-            published.add((project["host"], project["network"]["name"]))
-    for project in projects:
-        if (project["host"], project["network"]["name"]) in published:
-            project["network"].pop("subnet6", None)
 
 
 def _share_containers(draw: st.DrawFn, inventory: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from portgen.formats.nginx import name_of
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route
 from portgen.plan.servers import Site
-from portgen.plan.types import Host, Opening, Plan
+from portgen.plan.types import Guard, Host, Opening, Plan
 
 Block = dict[str, Any]
 
@@ -217,9 +217,9 @@ def check(plan: Plan, files: Iterable[File], folder: Path) -> None:
         overrides = {path: found.pop(path) for path in list(found) if path.startswith("compose/")}
         _check_units(host, units)
         _check_overrides(host, overrides)
-        _check_firewall(
-            host, found.pop("ufw/portgen-ufw.sh"), found.pop("ufw/portgen-after.rules", None)
-        )
+        _check_firewall(host, found.pop("ufw/portgen-ufw.sh"))
+        _check_guard(host, found.pop("ufw/portgen-after.rules", ""), 4)
+        _check_guard(host, found.pop("ufw/portgen-after6.rules", ""), 6)
         if host.server or host.routes:
             _check_nginx(
                 host,
@@ -333,7 +333,7 @@ def _check_overrides(host: Host, overrides: dict[str, str]) -> None:
             assert network.get("enable_ipv6", False) is (subnet6 is not None)
 
 
-def _check_firewall(host: Host, script: str, guard: str | None) -> None:
+def _check_firewall(host: Host, script: str) -> None:
     def source(text: str) -> str:
         return text.removesuffix("/128" if ":" in text else "/32")
 
@@ -348,10 +348,22 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
         for opening in host.openings
     ]
     assert firewall(script) == planned
-    assert (guard is not None) == bool(host.guards)
-    assert f"\nGUARDED = {bool(host.guards)}\n" in script
-    appended = [line for line in (guard or "").splitlines() if line.startswith("-A ")]
-    if host.guards:
+    families = {family for family in (4, 6) for one in host.guards if _closes(one, family)}
+    assert f"\nGUARDED = {tuple(sorted(families))}\n" in script
+
+
+def _closes(guard: Guard, family: int) -> bool:
+    """Whether a guard has rules of this family."""
+    if family == 4:
+        return guard.address is not None or any(port.passes_ufw for port in guard.ports)
+    return guard.subnet6 is not None or any(port.passes_ufw6 for port in guard.ports6)
+
+
+def _check_guard(host: Host, text: str, family: int) -> None:
+    guards = [guard for guard in host.guards if _closes(guard, family)]
+    appended = [line for line in text.splitlines() if line.startswith("-A ")]
+    assert bool(appended) == bool(guards)
+    if guards and family == 4:
         assert (
             appended.pop(0)
             == "-A PORTGEN-GUARD -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
@@ -360,10 +372,14 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
         line.startswith("-A PORTGEN-GUARD ") and line.endswith((" -j RETURN", " -j DROP"))
         for line in appended
     )
-    for service in host.guards:
-        for port in service.ports:
-            # By IPv6 docker's own program listens: ufw's rules decide, not the guard.
-            sources = [source for source in port.sources if ":" not in source]
+    for guard in guards:
+        for port in guard.ports if family == 4 else guard.ports6:
+            # Who comes by an interface, or is anybody, comes by either family.
+            sources = [
+                source
+                for source in port.sources
+                if "/" not in source or (":" in source) == (family == 6)
+            ]
             if not sources:
                 continue
             of_port = [
@@ -377,9 +393,16 @@ def _check_firewall(host: Host, script: str, guard: str | None) -> None:
                 for source in sources
             ]
             assert [line.split()[-1] for line in of_port] == ["RETURN"] * len(sources) + ["DROP"]
-        if service.address is not None:
-            (straight,) = [line for line in appended if f" -d {service.address}/32 " in line]
+        closed = guard.address and f"{guard.address}/32" if family == 4 else guard.subnet6
+        if closed is not None:
+            (straight,) = [line for line in appended if f" -d {closed} " in line]
             assert straight.endswith("-j DROP")
+    if family == 6:
+        # Each network with IPv6 is closed as a whole, once.
+        networks = {project.network for project in host.projects if project.network is not None}
+        guarded = [str(guard.subnet6) for guard in guards if guard.subnet6 is not None]
+        assert len(guarded) == len(set(guarded))
+        assert {*guarded} <= {str(network.subnet6) for network in networks}
 
 
 def _check_nginx(host: Host, conf: str, snippet: str, folder: Path) -> None:

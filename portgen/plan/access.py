@@ -18,7 +18,7 @@ from portgen.plan.ports import (
     is_ipv6,
     is_loopback,
 )
-from portgen.plan.reach import ALL_IPV4, ANY, Reach
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.sources import Sources, is_everybody
 from portgen.plan.types import has_mapping
 
@@ -42,6 +42,7 @@ class Access(NamedTuple):
     left_out: tuple[str, ...]
     bind: str
     needs_guard: bool
+    needs_guard6: bool
     reach: Reach
 
 
@@ -62,15 +63,16 @@ class Accesses:
         allowed = self._sources.of(asked.allow)
         sources = _served(allowed, asked.bind)
         bind = asked.bind or _bind_of(sources, asked.via, self._sources.ipv6)
-        # Docker publishes on an IPv6 address by a program of its own, which ufw's rules cover.
         has_ipv4 = asked.bind is None or not is_ipv6(asked.bind)
         needs_guard = asked.via == "docker" and has_ipv4 and not _covers_ipv4(allowed)
+        needs_guard6 = asked.via == "docker" and is_ipv6(bind) and not _covers_ipv6(allowed)
         return Access(
             sources=sources,
             left_out=tuple(source for source in allowed if source not in sources),
             bind=bind,
             needs_guard=needs_guard,
-            reach=self._reach(asked, sources, needs_guard),
+            needs_guard6=needs_guard6,
+            reach=self._reach(asked, sources, needs_guard or needs_guard6),
         )
 
     def _reach(self, asked: PortRequest, sources: tuple[str, ...], needs_guard: bool) -> Reach:
@@ -92,7 +94,7 @@ def _reach_without_sources(asked: PortRequest) -> Reach:
         return Reach("loopback" if has_mapping(asked.via) else "policy")
     if is_loopback(asked.bind):
         return Reach("loopback")
-    # What is published on an IPv6 address has no guard, and nobody closes what a program binds.
+    # On an IPv6 address mostly docker's own program listens, and nobody closes what a program binds.
     if asked.via == "socat" or (asked.via == "docker" and not is_ipv6(asked.bind)):
         return Reach("closed")
     return Reach("policy")
@@ -122,6 +124,11 @@ def admits_ipv6(sources: Iterable[str]) -> bool:
 def _covers_ipv4(sources: Iterable[str]) -> bool:
     """Whether anybody may come by IPv4."""
     return not {ANY, ALL_IPV4}.isdisjoint(sources)
+
+
+def _covers_ipv6(sources: Iterable[str]) -> bool:
+    """Whether anybody may come by IPv6."""
+    return not {ANY, ALL_IPV6}.isdisjoint(sources)
 
 
 def _served(sources: tuple[str, ...], bind: str | None = None) -> tuple[str, ...]:

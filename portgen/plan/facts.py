@@ -170,13 +170,41 @@ class Opening(Struct, frozen=True):
 class Guard(Struct, frozen=True):
     """What keeps docker's ports closed, which ufw's own rules don't cover. `published`: who may
     reach a published port; one that is not in it is as open as docker makes it. `address`: the
-    container's, closed to whoever comes straight to it from outside of `subnet`. `other`: rules whose
+    container's, closed to whoever comes straight to it from outside of `subnet`. `published6` and
+    `subnet6`: the same by IPv6, where all addresses of the network are closed. `other`: rules whose
     meaning is not wholly known, as they are written; from a file only."""
 
     published: dict[Endpoint, tuple[str, ...]] = {}
     address: str | None = None
     subnet: str | None = None
     other: tuple[str, ...] = ()
+    published6: dict[Endpoint, tuple[str, ...]] = {}
+    subnet6: str | None = None
+
+    def with_more(self, more: Guard) -> Guard:
+        """It with what a further rule says. What it already says otherwise is not overwritten."""
+        other = [*self.other, *more.other]
+        other += _contradictions(self.published, more.published)
+        other += _contradictions(self.published6, more.published6)
+        address, subnet, subnet6 = self.address, self.subnet, self.subnet6
+        if address is None:
+            address, subnet = more.address, more.subnet
+        elif more.address is not None:
+            other.append(f"{more.address}: {more.subnet}")
+        if subnet6 is None:
+            subnet6 = more.subnet6
+        elif more.subnet6 is not None:
+            other.append(more.subnet6)
+        published = {**self.published, **more.published, **self.published}
+        published6 = {**self.published6, **more.published6, **self.published6}
+        return Guard(published, address, subnet, tuple(other), published6, subnet6)
+
+
+def _contradictions(
+    known: dict[Endpoint, tuple[str, ...]], more: dict[Endpoint, tuple[str, ...]]
+) -> list[str]:
+    """What is said once more of the same ports, as text."""
+    return [f"{port}: {' '.join(more[port])}" for port in more if port in known]
 
 
 class Site(Struct, frozen=True):

@@ -57,7 +57,7 @@ def networks_of(inventory: model.Inventory) -> dict[str, ProjectNetwork]:
             users.setdefault(key, []).append(written)
             continue
         first = makers.setdefault(key, written)
-        network = _network(written, written, first.project)
+        network = _network(written, written, written, first.project)
         found[name] = _joined(network, inventory.projects[name], [])
     for key, sharing in users.items():
         sharing.sort(key=lambda written: _turn(inventory, written.project))
@@ -71,17 +71,18 @@ def _shared(
     maker: _Written | None,
     made: Mapping[str, ProjectNetwork],
 ) -> dict[str, ProjectNetwork]:
-    """The external entries for one network, in the order in which they count. Its subnet is the one that
-    its maker says; where nobody makes it, the first that one of them says."""
+    """The external entries for one network, in the order in which they count. Its subnets are those that
+    its maker says; where nobody makes it, the first of each family that one of them says."""
     taken: list[range] = []
     source = next((one for one in sharing if one.network.subnet is not None), sharing[0])
+    source6 = next((one for one in sharing if one.network.subnet6 is not None), source)
     if maker is not None:
-        source = maker
+        source = source6 = maker
         places = made[maker.project].places
         taken = [] if places is None else places.taken
     found = {}
     for written in sharing:
-        network = _network(written, source, source.project)
+        network = _network(written, source, source6, source.project)
         joined = _joined(network, inventory.projects[written.project], taken)
         if joined.places is not None:
             taken = ranges.joined([*taken, *joined.places.taken])
@@ -104,11 +105,12 @@ def _joined(network: Network, project: model.Project, taken: list[range]) -> Pro
     return ProjectNetwork(network, places_of(network.pool.subnet, project.ports, taken))
 
 
-def _network(written: _Written, source: _Written, said_by: str) -> Network:
-    """A network as its entry says it; what an external one leaves out is as the entry `source` says."""
+def _network(written: _Written, source: _Written, source6: _Written, said_by: str) -> Network:
+    """A network as its entry says it; what an external one leaves out is as the entry `source` says, and
+    `source6` of IPv6."""
     own = written.network
     of_subnet = written if own.subnet is not None else source
-    of_subnet6 = written if own.subnet6 is not None else source
+    of_subnet6 = written if own.subnet6 is not None else source6
     subnet6 = of_subnet6.network.subnet6
     return Network(
         name=own.name,

@@ -268,10 +268,18 @@ def _said(*words: str) -> Node:
 
 
 def _guard(guard: PlannedGuard) -> Guard:
-    published = {port.endpoint: port.ipv4_sources for port in guard.ports if port.passes_ufw}
-    if guard.address is None:
-        return Guard(published)
-    return Guard(published, str(guard.address), str(guard.subnet))
+    address = subnet = subnet6 = None
+    if guard.address is not None:
+        address, subnet = str(guard.address), str(guard.subnet)
+    if guard.subnet6 is not None:
+        subnet6 = str(guard.subnet6)
+    return Guard(
+        published={port.endpoint: port.ipv4_sources for port in guard.ports if port.passes_ufw},
+        address=address,
+        subnet=subnet,
+        published6={port.endpoint: port.ipv6_sources for port in guard.ports6 if port.passes_ufw6},
+        subnet6=subnet6,
+    )
 
 
 def _nginx(host: Host) -> Nginx:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.destinations import Destination
-from portgen.inventory.networks import bracketed
+from portgen.inventory.networks import Network4, Network6, bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
 from portgen.plan.networks import ProjectNetwork, host_of, networks_of
@@ -30,6 +30,7 @@ from portgen.plan.types import (
     Forwarder,
     Guard,
     Host,
+    Network,
     Opening,
     Override,
     Plan,
@@ -92,10 +93,7 @@ def _host(
     forwarders: list[Forwarder] = []
     for service in active:
         forwarders.extend(_forwarders(service))
-    guards: list[Guard] = []
-    for project in projects:
-        guards.extend(_guards(project))
-    guards.sort(key=lambda guard: guard.service)
+    guards = sorted(_guards(projects), key=lambda guard: guard.service)
     overrides = [override for project in projects if (override := _override(project))]
     return Host(
         name=name,
@@ -185,26 +183,44 @@ def _seen_by_systemd(sources: tuple[str, ...]) -> tuple[str, ...]:
     return sources
 
 
-def _guards(project: Project) -> Iterator[Guard]:
+def _guards(projects: list[Project]) -> Iterator[Guard]:
     """Docker's published ports pass by ufw, and even one published on loopback can be reached by
     the container's own address from a neighbour that routes to it. A service that `any` may reach
-    needs no guard."""
-    subnet = None
-    if project.network is not None and project.network.pool is not None:
-        subnet = project.network.pool.subnet
-    closed = set()  # the addresses of containers, each once: several services may be in one
-    for service in sorted(project.services, key=lambda service: (not service.leads, service.name)):
-        if service.status != "active":
-            continue
-        guarded = tuple(port for port in service.ports if port.needs_guard)
-        if not guarded:
-            continue
-        address = service.address
-        if service.in_one_container and address in closed:
-            address = None
-        if address is not None or any(port.passes_ufw for port in guarded):
-            closed.add(address)
-            yield Guard(service.name, guarded, address, subnet, service.key_path)
+    needs no guard. By IPv6 that is so in a network with `subnet6` only."""
+    # Addresses and IPv6 networks, each once: several services may be in one, and the order of the inventory
+    # does not decide which of them says so.
+    closed: set[object] = set()
+    active = [
+        (service, project.network)
+        for project in projects
+        for service in project.services
+        if service.status == "active"
+    ]
+    for service, network in sorted(active, key=lambda one: (not one[0].leads, one[0].name)):
+        yield from _guard(service, network, closed)
+
+
+def _guard(service: Service, network: Network | None, closed: set[object]) -> Iterator[Guard]:
+    subnet, subnet6 = _subnets(network)
+    ports = tuple(port for port in service.ports if port.needs_guard)
+    ports6 = tuple(port for port in service.ports if port.needs_guard6 and subnet6 is not None)
+    address = service.address
+    if not ports or (service.in_one_container and address in closed):
+        address = None
+    if not ports6 or subnet6 in closed:
+        subnet6 = None
+    passing = [port for port in ports if port.passes_ufw]
+    passing += [port for port in ports6 if port.passes_ufw6]
+    if passing or address is not None or subnet6 is not None:
+        closed.update((address, subnet6))
+        yield Guard(service.name, ports, ports6, address, subnet, subnet6, service.key_path)
+
+
+def _subnets(network: Network | None) -> tuple[Network4 | None, Network6 | None]:
+    """A network's addresses, as far as they are known."""
+    if network is None:
+        return None, None
+    return (None if network.pool is None else network.pool.subnet), network.subnet6
 
 
 def _env_files(projects: list[Project]) -> Iterator[EnvFile]:

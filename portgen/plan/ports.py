@@ -126,7 +126,8 @@ class PlannedPort(Struct, frozen=True):
     written_bind: str  # the word of `bind`; "" where who may come decides it
     bind_path: KeyPath | None  # where that is written
     is_bound: bool  # whether that word stands for an address; if not, it is bound to 127.0.0.1
-    needs_guard: bool  # docker publishes it, past ufw, and not everybody may come
+    needs_guard: bool  # docker publishes it by IPv4, past ufw, and not everybody may come
+    needs_guard6: bool  # docker publishes it by IPv6, and not everybody may come
     reach: Reach
     last: int = 0  # of a range, its last port; 0 for one port
 
@@ -176,6 +177,11 @@ class PlannedPort(Struct, frozen=True):
         return tuple(source for source in self.sources if not is_ipv6(source))
 
     @property
+    def ipv6_sources(self) -> tuple[str, ...]:
+        """Those of its sources that may come by IPv6."""
+        return tuple(source for source in self.sources if "/" not in source or is_ipv6(source))
+
+    @property
     def published_at(self) -> tuple[str, ...]:
         """The addresses on which docker publishes it. Where nobody comes by IPv4 it is there on
         127.0.0.1: nginx and health checks ask there."""
@@ -185,10 +191,21 @@ class PlannedPort(Struct, frozen=True):
 
     @property
     def passes_ufw(self) -> bool:
-        """Whether visitors come to it past ufw's rules where docker publishes it. By IPv6 they come to
-        a program of docker's, as to any other of the host."""
+        """Whether visitors come to it past ufw's rules where docker publishes it."""
         address = self.published_at[0]
         return not is_ipv6(address) and not is_loopback(address)
+
+    @property
+    def passes_ufw6(self) -> bool:
+        """Whether they may do so by IPv6: in a network with IPv6. Elsewhere they come to a program of
+        docker's, as to any other of the host."""
+        address = self.published_at[-1]
+        return is_ipv6(address) and not is_loopback(address)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether docker publishes it, by any family, to fewer than everybody."""
+        return self.needs_guard or self.needs_guard6
 
     @property
     def allow_is_default(self) -> bool:

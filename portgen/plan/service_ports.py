@@ -119,6 +119,7 @@ class ServicePorts:
                     bind_path=bind_path,
                     is_bound=is_bound,
                     needs_guard=access.needs_guard,
+                    needs_guard6=access.needs_guard6,
                     reach=access.reach,
                     last=port.last,
                 )

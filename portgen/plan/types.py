@@ -241,10 +241,14 @@ class Guard(Struct, frozen=True):
     """A service that docker publishes, and that ufw's own rules therefore do not cover."""
 
     service: str
-    # Its published ports, each with its sources: IPv4 CIDRs or ("any",); without any, nobody may come.
+    # Its published ports, by family, each with its sources; without any, nobody may come.
     ports: tuple[PlannedPort, ...]
+    ports6: tuple[PlannedPort, ...]  # in a network with IPv6 only: elsewhere ufw's rules cover them
     address: Address4 | None
     subnet: Network4 | None
+    # The network's IPv6 addresses, which docker chooses: closed to whoever comes straight to one. Of all
+    # guards in a network one says so.
+    subnet6: Network6 | None
     key_path: KeyPath
 
 

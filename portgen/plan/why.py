@@ -68,7 +68,7 @@ def of_service(plan: Plan, service: Service) -> Iterator[Way]:
     names = _Names(plan, plan.host(service.host))
     alike: dict[tuple[object, ...], list[PlannedPort]] = {}
     for port in service.ports:
-        same = port.allow_path, port.bind_path, port.bind, port.reach, port.needs_guard
+        same = port.allow_path, port.bind_path, port.bind, port.reach, port.is_guarded
         alike.setdefault(same, []).append(port)
     for ports in alike.values():
         which: tuple[Endpoint, ...] = ()
@@ -113,6 +113,13 @@ class _Names:
     def __init__(self, plan: Plan, host: Host | None) -> None:
         self.host = host
         self.projects: dict[str, Project] = {project.name: project for project in plan.projects}
+
+    def subnet6_of(self, service: Service) -> str | None:
+        """The IPv6 addresses of its network, where it has some."""
+        network = self.projects[service.project].network
+        if network is None or network.subnet6 is None:
+            return None
+        return str(network.subnet6)
 
     def of(self, words: Sequence[str], place: KeyPath) -> Iterator[Cause]:
         """What each word stands for, but those that say it themselves. A zone comes before a project
@@ -163,10 +170,22 @@ def _of_ports(names: _Names, service: Service, port: PlannedPort) -> Iterator[Ca
         project = names.projects[service.project]
         place = project.key_path if project.network is None else project.network.key_path
         yield Cause("unguarded", place)
+    yield from _of_guard(names, service, port)
+
+
+def _of_guard(names: _Names, service: Service, port: PlannedPort) -> Iterator[Cause]:
+    """What closes a port that docker publishes past ufw, to all but those who may come."""
+    subnet6 = names.subnet6_of(service)
+    closed = []
     if port.needs_guard and service.address is not None:
-        yield Cause("guard", None, (str(service.address),))
-        if EVERYWHERE6 in port.published_at:
-            yield Cause("by-ipv6")
+        closed.append(str(service.address))
+    if port.needs_guard6 and subnet6 is not None:
+        closed.append(subnet6)
+    if not closed:
+        return
+    yield Cause("guard", None, tuple(closed))
+    if EVERYWHERE6 in port.published_at and subnet6 is None:
+        yield Cause("by-ipv6")
 
 
 def _of_route(names: _Names, service: Service, route: Route) -> Iterator[Cause]:

@@ -381,24 +381,8 @@ def _guard(found: _Found) -> Guard | None:
         return None
     whole = Guard()
     for guard in guards:
-        whole = _with_guard(whole, guard)
+        whole = whole.with_more(guard)
     return whole
-
-
-def _with_guard(whole: Guard, more: Guard) -> Guard:
-    """A guard with what a further rule says. What it already says otherwise is not overwritten."""
-    published = dict(whole.published)
-    other = whole.other + more.other
-    for endpoint, sources in more.published.items():
-        if endpoint in published:
-            other = (*other, f"{endpoint}: {' '.join(sources)}")
-        else:
-            published[endpoint] = sources
-    if whole.address is None:
-        return Guard(published, more.address, more.subnet, other)
-    if more.address is not None:
-        other = (*other, f"{more.address}: {more.subnet}")
-    return Guard(published, whole.address, whole.subnet, other)
 
 
 def _service(found: _Found) -> Service:

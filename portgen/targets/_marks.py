@@ -16,9 +16,9 @@ from typing import NamedTuple
 _MARK = re.compile(r"portgen:([a-z0-9]+(?:-[a-z0-9]+)*)(?![a-z0-9-])")
 # Blocks one after another, each from its mark to a blank line; rules one after another.
 _BLOCKS = re.compile(r"(?m)(?:^[ \t]*+#[^\n]*?portgen:[a-z0-9][^\n]*+(?:\n[^\n]++)*+(?:\n++|\Z))++")
-_RULES = re.compile(r"(?m)(?:^(?:ufw|holder) [^\n]*?portgen:[a-z0-9][^\n]*+(?:\n|\Z))++")
+_RULES = re.compile(r"(?m)(?:^(?:ufw|holder6?) [^\n]*?portgen:[a-z0-9][^\n]*+(?:\n|\Z))++")
 _TITLE = re.compile(r"\s*# portgen:\S+ (.*)")
-_LINES = ("ufw ", "holder ")
+_LINES = ("ufw ", "holder ", "holder6 ")
 
 
 class Block(NamedTuple):

@@ -2,9 +2,9 @@
 # written in it.
 # In: the three texts above, ufw's own files, the kernel's rules, and, where a guard would be removed,
 # docker's containers.
-# Out: calls of ufw, the chain PORTGEN-GUARD, and its blocks in after.rules and after.init. It never runs
-# `ufw reload`: that removes ufw's chains with policy ACCEPT, and for seconds everything that listens on
-# the host is open.
+# Out: calls of ufw, the chain PORTGEN-GUARD of IPv4 and of IPv6, and its blocks in after.rules, after6.rules
+# and after.init. It never runs `ufw reload`: that removes ufw's chains with policy ACCEPT, and for seconds
+# everything that listens on the host is open.
 
 import fcntl
 import ipaddress
@@ -26,34 +26,52 @@ PATIENCE = 60  # seconds for a program that answers a question
 
 NAME = "portgen-ufw.sh"
 ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
-RULES_FILE = ETC / "after.rules"
+RULES_FILES = {4: ETC / "after.rules", 6: ETC / "after6.rules"}
 INIT_FILE = ETC / "after.init"
 DEFAULTS = Path("/etc/default/ufw")
 KERNEL_IPV6 = Path("/proc/sys/net/ipv6")
 DOCKER_SOCKET = Path("/run/docker.sock")
 EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+IPTABLES = {4: "iptables", 6: "ip6tables"}
+RENDERED = {4: "portgen-after.rules", 6: "portgen-after6.rules"}  # the guards, beside this script
 MARK = re.compile(r"portgen:[a-z0-9]+(-[a-z0-9]+)*")
 
 CHAIN = "PORTGEN-GUARD"
 BEGIN = f"# BEGIN {CHAIN}"
 END = f"# END {CHAIN}"
 # Docker forwards packets that a neighbour addresses to 127.0.0.1 to the container. No packet that is
-# forwarded legitimately has that address. The rule is in the chain as long as any other is.
+# forwarded legitimately has that address. The rule is in the chain as long as any other is. The kernel
+# itself drops a neighbour's packets for ::1.
 NO_LOOPBACK = (
     f"-A {CHAIN} -m conntrack --ctstate DNAT --ctorigdst 127.0.0.0/8 --ctdir ORIGINAL -j DROP"
 )
 
-JUMP_BLOCK = """\
+JUMP_HEAD = """\
 # BEGIN PORTGEN-GUARD
 # Written by portgen-ufw.sh. A rules file can't express "unless it exists", so the jump to the guard is here.
 # DOCKER-USER is created if dockerd has not started yet, as at boot: dockerd then keeps it as it is.
+"""
+JUMPS = {
+    4: """\
 if [ "${1-}" = start ]; then
     iptables -w -n -L DOCKER-USER >/dev/null 2>&1 || iptables -w -N DOCKER-USER
     iptables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || iptables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
     iptables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null ||
         iptables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
 fi
-"""
+""",
+    # Docker forwards IPv6 whether ufw handles it or not, so the chain is loaded here if ufw did not.
+    6: """\
+if [ "${1-}" = start ] && ip6tables -w -n -L FORWARD >/dev/null 2>&1; then
+    ip6tables -w -n -L PORTGEN-GUARD >/dev/null 2>&1 ||
+        sed -n '/^# BEGIN PORTGEN-GUARD/,/^# END PORTGEN-GUARD/p' RULES_FILE | ip6tables-restore -w --noflush
+    ip6tables -w -n -L DOCKER-USER >/dev/null 2>&1 || ip6tables -w -N DOCKER-USER
+    ip6tables -w -C DOCKER-USER -j PORTGEN-GUARD 2>/dev/null || ip6tables -w -I DOCKER-USER 1 -j PORTGEN-GUARD
+    ip6tables -w -t mangle -C FORWARD -j PORTGEN-GUARD 2>/dev/null ||
+        ip6tables -w -t mangle -I FORWARD 1 -j PORTGEN-GUARD
+fi
+""".replace("RULES_FILE", shlex.quote(str(RULES_FILES[6]))),
+}
 # An after.init that was not executable did not run before; the rest of it must not run now because of
 # the jump.
 SHELL = re.compile(r"#!\s*(/\S+/env\s+)?(/\S+/)?(sh|ash|bash|dash|ksh|zsh)(\s+-\w+)*\s*")
@@ -447,30 +465,36 @@ def declared(rule: Rule, want: Wanted, wanted: list[Wanted]) -> bool:
 
 class Holder(NamedTuple):
     """Which compose service may have a published port (`5001/tcp`, or `192.168.1.5:53/udp` of one address of
-    the host), a range (`30000-30019/udp`) or a fixed address."""
+    the host), a range (`30000-30019/udp`), a fixed address, or, by IPv6, addresses of a network."""
 
     what: str
     project: str
     service: str
 
 
-def holders_in(text: str) -> list[Holder]:
-    written = re.compile(r"holder (\S+) (\S+) (\S+) # portgen:\S+")
+def holders_in(text: str, family: int) -> list[Holder]:
+    word = {4: "holder", 6: "holder6"}[family]
+    written = re.compile(rf"{word} (\S+) (\S+) (\S+) # portgen:\S+")
     return [Holder(*match.groups()) for match in map(written.fullmatch, text.split("\n")) if match]
 
 
 class Container(NamedTuple):
-    """A container as docker has it."""
+    """A container as docker has it, with what it holds by one family."""
 
     name: str
     runs: bool  # paused and restarting ones too
     returns: bool  # with docker, by `restart: always`, also after a stop by hand
     project: str  # compose's label; "" where compose did not make it
     service: str
-    holds: frozenset[str]  # ports that it publishes beyond loopback (`5001/tcp`), and its addresses
+    # Ports that it publishes beyond loopback (`5001/tcp`), and its addresses. By IPv6 the networks that
+    # it publishes from, or EVERYWHERE where a stopped one has no address that would say so.
+    holds: frozenset[str]
 
     def holding(self, what: str) -> set[str]:
-        """What it holds of this port, range or address. A port on every address is one on each of them."""
+        """What it holds of this port, range, address or network. A port on every address is one on each of
+        them."""
+        if is_network(what):
+            return {what} if self.holds & {what, EVERYWHERE[6]} else set()
         wanted = each_of(what)
         found = set(self.holds & wanted)
         ports = {one.rpartition(":")[2] for one in wanted}
@@ -483,7 +507,7 @@ class Container(NamedTuple):
         return found
 
 
-def containers() -> list[Container] | None:
+def containers(family: int) -> list[Container] | None:
     """Docker's containers; None if docker does not answer although its socket or its program is there."""
     if shutil.which("docker") is None:
         return None if DOCKER_SOCKET.exists() else []
@@ -502,12 +526,12 @@ def containers() -> list[Container] | None:
                 one["Id"] for one in inspected
             }:
                 return None
-        return [container_of(one) for one in inspected]
+        return [container_of(one, family) for one in inspected]
     except (Failure, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def container_of(inspected: dict[str, Any]) -> Container:
+def container_of(inspected: dict[str, Any], family: int) -> Container:
     labels = inspected["Config"].get("Labels") or {}
     holds: set[str | None] = set()
     # Both what was asked for, also by a stopped container, and what it got: one port of a range, or any
@@ -518,10 +542,14 @@ def container_of(inspected: dict[str, Any]) -> Container:
     ):
         for inside, bindings in (published or {}).items():
             for binding in bindings or ():
-                holds |= set(published_ports(binding, inside.partition("/")[2]))
-    for network in (inspected["NetworkSettings"].get("Networks") or {}).values():
-        holds.add(network.get("IPAddress"))
-        holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
+                holds |= set(published_ports(binding, inside.partition("/")[2], family))
+    networks = (inspected["NetworkSettings"].get("Networks") or {}).values()
+    if family == 4:
+        for network in networks:
+            holds.add(network.get("IPAddress"))
+            holds.add((network.get("IPAMConfig") or {}).get("IPv4Address"))
+    elif has_bindings(inspected):
+        holds |= set(map(network_of, networks))
     project, service = (
         labels.get(f"com.docker.compose.{label}", "") for label in ("project", "service")
     )
@@ -531,15 +559,34 @@ def container_of(inspected: dict[str, Any]) -> Container:
     return Container(inspected["Name"].lstrip("/"), runs, returns, project, service, held)
 
 
-def published_ports(binding: dict[str, str], protocol: str) -> Iterator[str]:
-    """What a binding publishes beyond loopback, by IPv4: at an IPv6 address a program of docker's listens,
-    for which ufw's own rules decide."""
+def has_bindings(inspected: dict[str, Any]) -> bool:
+    """Whether it publishes anything by IPv6: docker lets nobody come straight to what it does not publish,
+    but a port that it publishes on ::1 can be reached by the container's own address."""
+    published = (inspected["HostConfig"].get("PortBindings") or {}).values()
+    bindings = [binding for some in published for binding in some or ()]
+    return any(binding["HostIp"] == "" or ":" in binding["HostIp"] for binding in bindings)
+
+
+def network_of(network: dict[str, Any]) -> str:
+    """The IPv6 network of a container's address in it."""
+    address, length = network.get("GlobalIPv6Address"), network.get("GlobalIPv6PrefixLen")
+    return canonical(f"{address}/{length}") if address else EVERYWHERE[6]
+
+
+def is_network(what: str) -> bool:
+    return what.partition("/")[2].isdecimal()
+
+
+def published_ports(binding: dict[str, str], protocol: str, family: int) -> Iterator[str]:
+    """What a binding publishes beyond loopback, by one family."""
     address = binding["HostIp"]
-    if address.startswith("127.") or ":" in address:
+    if address.startswith("127.") or address == "::1":
         return
     before = ""
-    if address not in ("", "0.0.0.0"):
-        before = f"{address}:"
+    if address not in ("", "0.0.0.0", "::"):
+        before = f"{address}:" if family == 4 else f"[{address}]:"
+    if address and (":" in address) != (family == 6):
+        return
     for port in ports_in(binding["HostPort"]):
         yield f"{before}{port}/{protocol}"
 
@@ -558,15 +605,15 @@ def groups_in(text: str) -> dict[str, list[str]]:
         if not rule.startswith(f"-A {CHAIN} ") or rule == NO_LOOPBACK:
             continue
         port = re.search(r"-p (\w+) .*--ctorigdstport ([\d:]+) ", rule)
-        bound = re.search(r"--ctorigdst ([0-9.]+) ", rule)
-        address = re.search(r"-d ([0-9.]+)/32 ", rule)
+        bound = re.search(r"--ctorigdst ([0-9a-f.:]+) ", rule)
+        address = re.search(r"-d ([0-9a-f.:/]+) ", rule)
         what = rule
         if port:
             what = f"{port[2].replace(':', '-')}/{port[1]}"
             if bound:
-                what = f"{bound[1]}:{what}"
+                what = f"[{bound[1]}]:{what}" if ":" in bound[1] else f"{bound[1]}:{what}"
         elif address:
-            what = address[1]
+            what = address[1].removesuffix("/32")
         groups.setdefault(what, []).append(rule)
     return groups
 
@@ -592,9 +639,9 @@ def in_both_tables(block: str) -> str:
 
 
 class Guard(NamedTuple):
-    """The guard as it has to be."""
+    """The guard of one family as it has to be."""
 
-    block: str  # for after.rules; "" where there is nothing to guard
+    block: str  # for after.rules, or after6.rules; "" where there is nothing to guard
     kept: list[str]  # what stays guarded as before, and why
 
     @property
@@ -605,7 +652,7 @@ class Guard(NamedTuple):
         ]
 
 
-def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
+def guard_of(family: int, wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> Guard:
     """The rendered block `wanted` ("" without), and those of the `old` rules that something still
     needs.
 
@@ -615,8 +662,9 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
     changed = {what: rules for what, rules in old.items() if new.get(what) != rules}
     if not changed:
         return Guard(in_both_tables(wanted), [])
-    found = containers()
+    found = containers(family)
     kept, said = {}, []
+    by = " by IPv6" if family == 6 else ""
     for what, rules in changed.items():
         if found is None:
             kept[what] = rules
@@ -626,15 +674,16 @@ def guard_of(wanted: str, old: dict[str, list[str]], holders: list[Holder]) -> G
             kept[what] = rules
             remedy = f"docker stop {stranger.name} && docker rm {stranger.name}"
             said.append(
-                f"{what} stays guarded as before: container {stranger.name} still holds it; "
+                f"{what} stays guarded{by} as before: container {stranger.name} still holds it; "
                 f"run: {remedy}"
             )
     if found is None:
         published = ", ".join(changed)
         said.append(
-            f"docker does not answer, so what may still be published stays guarded: {published}"
+            f"docker does not answer, so what may still be published stays guarded{by}: {published}"
         )
-    return Guard(in_both_tables(merged(wanted, kept)), said)
+    block = merged(wanted or empty_block(family), kept) if kept else wanted
+    return Guard(in_both_tables(block), said)
 
 
 def is_stranger(container: Container, what: str, holders: list[Holder]) -> bool:
@@ -671,12 +720,14 @@ def may_hold(container: Container, held: set[str], holders: list[Holder]) -> boo
     return held <= given
 
 
+def empty_block(family: int) -> str:
+    """The block of a chain that guards nothing."""
+    own = [NO_LOOPBACK] * (family == 4)
+    return "\n".join((BEGIN, "*filter", f":{CHAIN} - [0:0]", *own, "COMMIT", END, ""))
+
+
 def merged(wanted: str, kept: dict[str, list[str]]) -> str:
     """The block with the kept rules in the place of those for the same ports and addresses."""
-    if not kept:
-        return wanted
-    if not wanted:
-        wanted = "\n".join((BEGIN, "*filter", f":{CHAIN} - [0:0]", NO_LOOPBACK, "COMMIT", END, ""))
     replaced = {rule for what, rules in groups_in(wanted).items() if what in kept for rule in rules}
     lines = [line for line in wanted.split("\n") if line not in replaced]
     rules = [rule for group in kept.values() for rule in group]
@@ -692,11 +743,12 @@ def merged(wanted: str, kept: dict[str, list[str]]) -> str:
 
 
 class Kernel(NamedTuple):
-    """The kernel's IPv4 rules, as `iptables -S` prints them. The guard is in two tables. DOCKER-USER of
-    the table filter is docker's place for it; but whenever docker creates a network it removes its jump
-    to DOCKER-USER and adds it again, and for some milliseconds no packet comes there. docker does not
-    change the table mangle."""
+    """The kernel's rules of one family, as `iptables -S` prints them. The guard is in two tables.
+    DOCKER-USER of the table filter is docker's place for it; but whenever docker creates a network it
+    removes its jump to DOCKER-USER and adds it again, and for some milliseconds no packet comes there;
+    and for IPv6 docker 20.10 has no such jump. docker does not change the table mangle."""
 
+    family: int
     filter: list[str]
     mangle: list[str]
 
@@ -704,6 +756,11 @@ class Kernel(NamedTuple):
     def chain(self) -> list[str] | None:
         """The guard's rules; None where there is no such chain."""
         return chain_in(self.filter)
+
+    @property
+    def has_chain(self) -> bool:
+        """Whether there is such a chain in one of the tables."""
+        return any(chain_in(lines) is not None for lines in (self.filter, self.mangle))
 
     def has(self, guard: Guard) -> bool:
         """Whether the guard is in force, in both tables."""
@@ -738,52 +795,56 @@ def chain_in(lines: list[str]) -> list[str] | None:
     return [line for line in lines if line.startswith(f"-A {CHAIN} ")]
 
 
-def kernel() -> Kernel:
+def kernel(family: int) -> Kernel:
     """What is in force now. Raises Failure if the kernel can't be asked: no answer does not mean no rules."""
     tables = []
     for table in ("filter", "mangle"):
-        shown = run("iptables", "-w", "-t", table, "-S")
+        shown = run(IPTABLES[family], "-w", "-t", table, "-S")
         if shown.returncode != 0:
             raise Failure(f"the kernel's rules can't be read: {shown.stderr.strip()}")
         tables.append(shown.stdout.split("\n"))
-    return Kernel(*tables)
+    return Kernel(family, *tables)
 
 
-def load(guard: Guard) -> None:
+def load(family: int, guard: Guard) -> None:
     """Put the chain in force: one call replaces it as a whole, then the jumps are added. Raises Failure."""
-    done = run("iptables-restore", "-w", "--noflush", given=guard.block)
+    iptables = IPTABLES[family]
+    done = run(f"{iptables}-restore", "-w", "--noflush", given=guard.block)
     if done.returncode != 0:
         raise Failure(
             f"the kernel did not take the guard: {done.stderr.strip()}; nothing was opened"
         )
-    there = kernel()
+    there = kernel(family)
     if "-N DOCKER-USER" not in there.filter:
-        run("iptables", "-w", "-N", "DOCKER-USER")
+        run(iptables, "-w", "-N", "DOCKER-USER")
     if ("mangle", "FORWARD") not in there.jumps:
-        run("iptables", "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
+        run(iptables, "-w", "-t", "mangle", "-I", "FORWARD", "1", "-j", CHAIN)
     if not there.is_asked:
         # The jumps that are there have no effect where they are.
         for _ in range(there.jumps.count(("filter", "DOCKER-USER"))):
-            run("iptables", "-w", "-D", "DOCKER-USER", "-j", CHAIN)
-        run("iptables", "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
-    there = kernel()
-    counts = [len(chain_in(lines) or ()) for lines in there]
+            run(iptables, "-w", "-D", "DOCKER-USER", "-j", CHAIN)
+        run(iptables, "-w", "-I", "DOCKER-USER", "1", "-j", CHAIN)
+    there = kernel(family)
+    counts = [len(chain_in(lines) or ()) for lines in (there.filter, there.mangle)]
     if counts != [len(guard.rules)] * 2 or not there.has_jumps:
         raise Failure(
-            f"the guard is not in force: look at `iptables-save | grep -e {CHAIN} -e DOCKER-USER`"
+            f"the guard is not in force: look at `{iptables}-save | grep -e {CHAIN} -e DOCKER-USER`"
         )
 
 
-def unload() -> None:
+def unload(family: int) -> None:
     """Take the chain out of the kernel. Raises Failure where it stays."""
-    for table, chain in kernel().jumps:
-        run("iptables", "-w", "-t", table, "-D", chain, "-j", CHAIN)
-    for table, lines in kernel()._asdict().items():
+    iptables, there = IPTABLES[family], kernel(family)
+    for table, chain in there.jumps:
+        run(iptables, "-w", "-t", table, "-D", chain, "-j", CHAIN)
+    for table, lines in (("filter", there.filter), ("mangle", there.mangle)):
         if chain_in(lines) is not None:
-            run("iptables", "-w", "-t", table, "-F", CHAIN)
-            run("iptables", "-w", "-t", table, "-X", CHAIN)
-    if any(chain_in(lines) is not None for lines in kernel()):
-        raise Failure(f"the chain {CHAIN} can't be removed: look at `iptables-save | grep {CHAIN}`")
+            run(iptables, "-w", "-t", table, "-F", CHAIN)
+            run(iptables, "-w", "-t", table, "-X", CHAIN)
+    if kernel(family).has_chain:
+        raise Failure(
+            f"the chain {CHAIN} can't be removed: look at `{iptables}-save | grep {CHAIN}`"
+        )
 
 
 def read(path: Path) -> str:
@@ -811,15 +872,16 @@ def without_block(path: Path, text: str) -> tuple[str, str, int]:
     return head + "".join(lines[last:]), "".join(lines[first:last]), len(head)
 
 
-def with_jump(path: Path, text: str, asleep: bool) -> str:
-    """after.init with portgen's block after its first line."""
+def with_jump(path: Path, text: str, asleep: bool, families: list[int]) -> str:
+    """after.init with portgen's block after its first line: the jumps for these families."""
     head, _, rest = text.partition("\n")
     if not head:
         head = "#!/bin/sh"
     elif not SHELL.fullmatch(head):
         raise Failure(f"{path} is not a shell script: add the jump to {CHAIN} by hand")
     sleeping = f"{ASLEEP}\n" if asleep else ""
-    return f"{head}\n{JUMP_BLOCK}{sleeping}{END}\n{rest}"
+    jumps = "".join(JUMPS[family] for family in families)
+    return f"{head}\n{JUMP_HEAD}{jumps}{sleeping}{END}\n{rest}"
 
 
 def put(path: Path, text: str, executable: bool | None = None) -> None:
@@ -854,51 +916,71 @@ class Change(NamedTuple):
     executable: bool | None  # None: as it is
 
 
-def file_changes(block: str) -> list[Change]:
-    """What differs in after.rules and after.init once they have this block ("": none). Raises Failure."""
-    if not RULES_FILE.exists():
-        if block:
-            raise Unreadable(f"{RULES_FILE} is missing: is ufw installed?")
+def file_changes(blocks: dict[int, str]) -> list[Change]:
+    """What differs in ufw's files once they have these blocks ("": none) of the families that are named;
+    the others keep theirs. Raises Failure."""
+    changes: list[Change] = []
+    families = []
+    for family, path in RULES_FILES.items():
+        block = blocks.get(family)
+        if not path.exists():
+            if block:
+                raise Unreadable(f"{path} is missing: is ufw installed?")
+            continue
+        rules = read(path)
+        bare, present, place = without_block(path, rules)
+        block = present if block is None else block
+        gap = "\n" if block and not bare[:place].endswith("\n") else ""
+        text = bare[:place] + gap + block + bare[place:]
+        changes += [Change(path, text, None)] * (text != rules)
+        families += [family] * bool(block)
+    return changes + init_changes(families)
+
+
+def init_changes(families: list[int]) -> list[Change]:
+    """What differs in after.init once it has the jumps for these families. Raises Failure."""
+    if not INIT_FILE.exists() and not families:
         return []
-    rules, init = read(RULES_FILE), read(INIT_FILE)
-    bare, _, place = without_block(RULES_FILE, rules)
-    gap = "\n" if block and not bare[:place].endswith("\n") else ""
-    changes = [Change(RULES_FILE, bare[:place] + gap + block + bare[place:], None)]
+    init = read(INIT_FILE)
     bare, _, _ = without_block(INIT_FILE, init)
     runs = os.access(INIT_FILE, os.X_OK)
     asleep = INIT_FILE.exists() and (not runs or ASLEEP in init.split("\n"))
-    if block:
-        changes.append(
-            Change(INIT_FILE, with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep), True)
-        )
-    else:
-        changes.append(Change(INIT_FILE, bare, runs and not asleep))
-    before = {RULES_FILE: (rules, None), INIT_FILE: (init, runs)}
-    return [change for change in changes if (change.text, change.executable) != before[change.path]]
+    change = Change(INIT_FILE, bare, runs and not asleep)
+    if families:
+        text = with_jump(INIT_FILE, bare.replace(f"{ASLEEP}\n", ""), asleep, families)
+        change = Change(INIT_FILE, text, True)
+    return [change] * ((change.text, change.executable) != (init, runs))
 
 
-def old_groups(chain: list[str]) -> dict[str, list[str]]:
+def old_groups(family: int, chain: list[str]) -> dict[str, list[str]]:
     """What is guarded now: by the file's block, and by the kernel's chain if a `ufw reset` has emptied
     the file."""
-    _, block, _ = without_block(RULES_FILE, read(RULES_FILE))
+    path = RULES_FILES[family]
+    _, block, _ = without_block(path, read(path))
     return {**groups_in("\n".join(chain)), **groups_in(block.replace("\r\n", "\n"))}
 
 
-def enforce(guard: Guard, active: bool) -> None:
-    """Put the guard into the kernel, then into the files: after a kill in between, the next run finds what is
-    missing. A rules file that the kernel would refuse is never written. Raises Failure."""
-    there = kernel()
-    if (active or there.chain is not None) and not there.has(guard):
-        load(guard)
-    for change in file_changes(guard.block):
+def enforce(guards: dict[int, Guard], asked: Iterable[int], active: bool) -> None:
+    """Put the guards into the kernel, for the families that it was `asked` about, then into the files: after
+    a kill in between, the next run finds what is missing. A rules file that the kernel would refuse is never
+    written. Raises Failure."""
+    blocks = {family: guard.block for family, guard in guards.items() if guard.block}
+    for family in asked:
+        if family in blocks:
+            there = kernel(family)
+            if (active or there.chain is not None) and not there.has(guards[family]):
+                load(family, guards[family])
+    for change in file_changes(blocks) if blocks else []:
         put(*change)
 
 
-def withdraw() -> None:
-    """Remove the guard from the kernel and from the files. Raises Failure."""
-    if any(chain_in(lines) is not None for lines in kernel()):
-        unload()
-    for change in file_changes(""):
+def withdraw(guards: dict[int, Guard], asked: Iterable[int]) -> None:
+    """Remove the guards that nothing needs from the kernel and from the files. Raises Failure."""
+    gone = [family for family, guard in guards.items() if not guard.block]
+    for family in asked:
+        if family in gone and kernel(family).has_chain:
+            unload(family)
+    for change in file_changes(dict.fromkeys(gone, "")) if gone else []:
         put(*change)
 
 
@@ -922,6 +1004,13 @@ def is_enabled() -> bool:
 def takes_ipv6() -> bool:
     """Whether ufw handles IPv6, as ufw decides it: if not, it refuses IPv6 rules and keeps user6.rules."""
     return (setting("ipv6") == "yes" or not DEFAULTS.exists()) and KERNEL_IPV6.exists()
+
+
+def ipv6_matters(is_guarded: bool) -> bool:
+    """Whether to look at the kernel's IPv6 rules. Where ufw leaves IPv6 alone they may not even be readable,
+    but docker forwards IPv6 all the same."""
+    present = is_guarded or takes_ipv6() or BEGIN in read(RULES_FILES[6])
+    return present and KERNEL_IPV6.exists()
 
 
 def present_rules(ipv6: bool) -> list[Rule]:
@@ -1035,18 +1124,23 @@ class Plan(NamedTuple):
 
     wanted: list[Wanted]
     decision: Decision
-    guard: Guard
-    kernel: Kernel | None  # None: a dry run that can't ask it
+    guards: dict[int, Guard]  # by family
+    kernels: dict[
+        int, Kernel
+    ]  # by family; none that a dry run can't ask about, or that is not there
+
+    @property
+    def guarded(self) -> bool:
+        return any(guard.block for guard in self.guards.values())
 
 
 def apply(plan: Plan, active: bool) -> bool:
     """Carry the plan out. Returns whether everything was done. Raises Failure."""
-    if plan.guard.block:
-        enforce(plan.guard, active)
+    enforce(plan.guards, plan.kernels, active)
     ipv6 = takes_ipv6()
     done = change_rules(plan.decision, ipv6)
-    if done and not plan.guard.block:
-        withdraw()
+    if done:
+        withdraw(plan.guards, plan.kernels)
     if active:
         reload_user_rules(ipv6)
     left = decide(plan.wanted, present_rules(ipv6), ipv6)
@@ -1057,58 +1151,77 @@ def apply(plan: Plan, active: bool) -> bool:
     return done
 
 
-def rehearse(decision: Decision, guard: Guard, active: bool, there: Kernel | None) -> None:
+def rehearse(plan: Plan, active: bool) -> None:
     """Print what `apply` would do. Without root it can't read the kernel's rules, and often not the files."""
-    blocks = f"the {CHAIN} blocks of {RULES_FILE} and {INIT_FILE}"
-    verb = "place" if guard.block else "remove"
-    lines = []
-    if there is not None:
+    placed, removed = [], []
+    for family, there in plan.kernels.items():
+        guard = plan.guards[family]
+        of = f"the chain {CHAIN}{' of IPv6' * (family == 6)}"
         if guard.block and (active or there.chain is not None) and not there.has(guard):
-            lines.append(
-                f"# would load the chain {CHAIN} into the kernel: {len(guard.rules)} rules"
-            )
+            placed.append(f"# would load {of} into the kernel: {len(guard.rules)} rules")
         if not guard.block and there.chain is not None:
-            lines.append(f"# would remove the chain {CHAIN} from the kernel")
-    try:
-        if file_changes(guard.block):
-            lines.append(f"# would {verb} {blocks}")
-    except Unreadable as error:
-        lines.append(f"# would {verb} {blocks} ({error})")
-    commands = [*decision.add, *decision.delete]
-    for line in [*lines, *commands] if guard.block else [*commands, *lines]:
+            removed.append(f"# would remove {of} from the kernel")
+    blocks = {family: guard.block for family, guard in plan.guards.items()}
+    placed += in_files("place", {family: block for family, block in blocks.items() if block})
+    gone = dict.fromkeys((family for family, block in blocks.items() if not block), "")
+    # Where files can't be read, the line about those that are placed has said so.
+    if is_root() or len(gone) == len(blocks):
+        removed += in_files("remove", gone)
+    for line in [*placed, *plan.decision.add, *plan.decision.delete, *removed]:
         print(line)
+
+
+def in_files(verb: str, blocks: dict[int, str]) -> list[str]:
+    """What would be done to ufw's files to give them these blocks."""
+    if not blocks:
+        return []
+    paths, why = [*(RULES_FILES[family] for family in blocks), INIT_FILE], ""
+    try:
+        paths = [change.path for change in file_changes(blocks)]
+    except Unreadable as error:
+        why = f" ({error})"
+    of = " and ".join(map(str, paths))
+    return [f"# would {verb} the {CHAIN} blocks of {of}{why}"] if paths else []
 
 
 def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def rendered_guard(here: Path) -> str:
+def rendered_guard(here: Path, family: int) -> str:
+    path = here / RENDERED[family]
     try:
-        return (here / "portgen-after.rules").read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError:
-        raise Failure(
-            f"{here / 'portgen-after.rules'} is missing: keep it beside this script"
-        ) from None
+        raise Failure(f"{path} is missing: keep it beside this script") from None
 
 
-def planned(here: Path, rules: str, holders: str, guarded: bool, dry: bool) -> Plan:
+def planned(here: Path, rules: str, holders: str, guarded: tuple[int, ...], dry: bool) -> Plan:
     """Raises Failure."""
     wanted = wanted_rules(rules)
     ipv6 = takes_ipv6()
-    block = rendered_guard(here) if guarded else ""
-    can_ask = is_root() and shutil.which("iptables") is not None
-    there = kernel() if can_ask or not dry else None
+    kernels = {}
+    for family, iptables in IPTABLES.items():
+        can_ask = not dry or (is_root() and shutil.which(iptables) is not None)
+        if can_ask and (family == 4 or ipv6_matters(family in guarded)):
+            kernels[family] = kernel(family)
+    blocks = {family: rendered_guard(here, family) for family in guarded}
+    old: dict[int, dict[str, list[str]]] = {}
     try:
-        present, old = present_rules(ipv6), old_groups((there and there.chain) or [])
+        present = present_rules(ipv6)
+        for family in RULES_FILES:
+            there = kernels.get(family)
+            old[family] = old_groups(family, (there and there.chain) or [])
     except Unreadable as error:
         if not dry:
             raise
         say(f"{error}; assuming that ufw has no rule yet")
         present, old = [], {}
-    return Plan(
-        wanted, decide(wanted, present, ipv6), guard_of(block, old, holders_in(holders)), there
-    )
+    guards = {}
+    for family in RULES_FILES:
+        own = holders_in(holders, family)
+        guards[family] = guard_of(family, blocks.get(family, ""), old.get(family, {}), own)
+    return Plan(wanted, decide(wanted, present, ipv6), guards, kernels)
 
 
 def lock() -> int:
@@ -1131,9 +1244,11 @@ def lock() -> int:
             return folder  # held until the process ends, however it does
 
 
-def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Path) -> int:
-    """Returns the exit code: 0 everything is in force; 3 something was skipped or kept on purpose, and
-    printed; 1 a command failed."""
+def main(
+    arguments: list[str], rules: str, holders: str, guarded: tuple[int, ...], here: Path
+) -> int:
+    """`guarded`: the families that have a guard, 4 or 6. Returns the exit code: 0 everything is in force;
+    3 something was skipped or kept on purpose, and printed; 1 a command failed."""
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     dry = arguments == ["--dry-run"]
     if arguments and not dry:
@@ -1156,8 +1271,10 @@ def main(arguments: list[str], rules: str, holders: str, guarded: bool, here: Pa
 def carry_out(plan: Plan, dry: bool) -> int:
     """Report what is skipped, then do the rest, or print it. Returns the exit code. Raises Failure."""
     active = is_enabled()
-    skipped = [*plan.decision.skipped, *plan.guard.kept]
-    if not active and (plan.wanted or plan.guard.block):
+    skipped = list(plan.decision.skipped)
+    for guard in plan.guards.values():
+        skipped += guard.kept
+    if not active and (plan.wanted or plan.guarded):
         skipped.append("ufw is not active: nothing of this is in force before `ufw enable`")
     notes = list(plan.decision.notes)
     if active and setting("default_input_policy") == "accept":
@@ -1168,7 +1285,7 @@ def carry_out(plan: Plan, dry: bool) -> int:
     for text in [*notes, *skipped]:
         say(text)
     if dry:
-        rehearse(plan.decision, plan.guard, active, plan.kernel)
+        rehearse(plan, active)
     elif not apply(plan, active):
         return FAILED
     return SKIPPED if skipped else IN_FORCE

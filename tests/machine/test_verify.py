@@ -296,7 +296,7 @@ def test_a_script_whose_python_is_broken_is_rejected_without_root(
 ):
     only(monkeypatch, "ufw")
     script = es / "output/es-docker/ufw/portgen-ufw.sh"
-    edit(script, "GUARDED = False\n", "GUARDED = False\nif then\n")
+    edit(script, "GUARDED = ()\n", "GUARDED = ()\nif then\n")
     code, out, _ = portgen("verify")
     assert code == 1
     assert out.startswith(

@@ -8,7 +8,7 @@ neighbour's; what is counted (how full, how much free) has lines of its own.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen.inventory.networks import bracketed
@@ -19,7 +19,7 @@ from portgen.plan.clashes import contested
 from portgen.plan.ports import LOOPBACK, PlannedPort
 from portgen.plan.registry import owned_parts
 from portgen.plan.servers import Server
-from portgen.plan.types import LISTENERS, Host, Project
+from portgen.plan.types import LISTENERS, Guard, Host, Project
 from portgen.targets.docs.rows import (
     NONE,
     PLAIN,
@@ -79,7 +79,8 @@ def guide(host: Host, url: str | None, known: list[ShownService], free: Free) ->
         "calls": [_called_row(called) for called in called_services(host)],
         "conflicts": list(_conflict_rows(host, held)),
         "rules": [f"ufw {ufw.rule(opening)}" for opening in host.openings],
-        "guards": list(_guard_lines(host)),
+        "guards": list(_guard_lines(host, ufw.guard_rules)),
+        "guards6": list(_guard_lines(host, ufw.guard_rules6)),
         "reached": [row for entry in held if _is_active(entry) for row in _reached_rows(entry)],
         "notes": list(_notes(by_name)),
         "listening": list(_listening(host, by_project)),
@@ -251,10 +252,12 @@ def _conflict_row(entry: Held) -> str:
     return f"| {entry.at.endpoint} | `{service.name}` | {service.status} | {reason} |"
 
 
-def _guard_lines(host: Host) -> Iterator[str]:
+def _guard_lines(host: Host, rules_of: Callable[[Guard], Iterator[str]]) -> Iterator[str]:
     for guard in host.guards:
-        yield f"# portgen:{guard.service}"
-        yield from ufw.guard_rules(guard)
+        rules = list(rules_of(guard))
+        if rules:
+            yield f"# portgen:{guard.service}"
+            yield from rules
 
 
 def _notes(known: Iterable[ShownService]) -> Iterator[str]:

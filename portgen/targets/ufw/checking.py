@@ -1,5 +1,5 @@
 """ufw's check: the script by `sh -n`, each of its rules by `ufw --dry-run`, the guard by
-`iptables-restore --test`."""
+`iptables-restore --test`, that of IPv6 by `ip6tables-restore --test`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from portgen.plan.types import Host
 from portgen.targets import Check, Findings, Machine, Program, Rejection, Unchecked
-from portgen.targets.ufw.writing import GUARD, SCRIPT
+from portgen.targets.ufw.writing import GUARD, GUARD6, SCRIPT
 
 SH = Program((("sh",),))
 UFW = Program((("ufw",),), ("version",))
-IPTABLES = Program((("iptables-restore",),), ("--version",))
+IPTABLES = {
+    GUARD: Program((("iptables-restore",),), ("--version",)),
+    GUARD6: Program((("ip6tables-restore",),), ("--version",)),
+}
 # What iptables says where this machine's kernel, or this user, can't have it.
 _UNUSABLE = (
     r"Permission denied|Could not fetch rule set generation id|can't initialize"
@@ -30,10 +33,10 @@ def checks(
         yield Check(host.name, SH, ("-n", "portgen-ufw.sh"), _read_sh, {"portgen-ufw.sh": script})
         yield from _python_faults(script)
         yield from _rules(host, script)
-    guard = files.get(GUARD)
-    if guard is not None:
-        arguments = ("--test", "--noflush")
-        yield Check(host.name, IPTABLES, arguments, _read_guard, stdin=guard, needs_root=True)
+    for path, program in IPTABLES.items():
+        if path in files:
+            arguments, read = ("--test", "--noflush"), _guard_reader(path)
+            yield Check(host.name, program, arguments, read, stdin=files[path], needs_root=True)
 
 
 def _rules(host: Host, script: str) -> Iterator[Check | Rejection]:
@@ -93,22 +96,23 @@ def _rule_reader(number: int) -> Callable[[int, str, str], Findings]:
     return read
 
 
-def _read_guard(code: int, _out: str, said: str) -> Findings:
-    if code == 0:
-        return
-    message = f"iptables-restore ends with exit code {code}"
-    for line in said.splitlines():
-        text = re.sub(r"^iptables-restore(?: v\S+ \(\w+\))?: ", "", line)
-        if text.strip():
-            message = text
-            break
-    if re.search(_UNUSABLE, said):
-        yield Unchecked(f"iptables can't be used here: {message}")
-        return
-    # nf_tables' errors name a line in a second message, as `Error occurred at line: 6`, or in the
-    # same one.
-    numbers = re.findall(r"line:? (\d+)", said)
-    number = None
-    if numbers:
-        number = int(numbers[0])
-    yield Rejection(message, GUARD, number)
+def _guard_reader(path: str) -> Callable[[int, str, str], Findings]:
+    def read(code: int, _out: str, said: str) -> Findings:
+        if code == 0:
+            return
+        message = f"iptables-restore ends with exit code {code}"
+        for line in said.splitlines():
+            text = re.sub(r"^ip6?tables-restore(?: v\S+ \(\w+\))?: ", "", line)
+            if text.strip():
+                message = text
+                break
+        if re.search(_UNUSABLE, said):
+            yield Unchecked(f"iptables can't be used here: {message}")
+            return
+        # nf_tables' errors name a line in a second message, as `Error occurred at line: 6`, or in
+        # the same one.
+        numbers = re.findall(r"line:? (\d+)", said)
+        number = int(numbers[0]) if numbers else None
+        yield Rejection(message, path, number)
+
+    return read

@@ -1,8 +1,8 @@
 """What ufw's files say: who may reach which port, and what keeps docker's ports closed.
 
 In: files below `ufw/`: scripts of `ufw` commands, `user.rules` and `user6.rules` with their
-tuples, `after.rules` with iptables' rules. Out: `Statement`s by port, such as `5007/tcp`, or by
-a container's address. Pure.
+tuples, `after.rules` and `after6.rules` with iptables' rules. Out: `Statement`s by port, such as
+`5007/tcp`, or by a container's address or its network's. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from portgen.formats import iptables, ufw
 from portgen.formats.iptables import Rule
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Guard, Opening, single
-from portgen.plan.ports import TRANSPORTS, Endpoint, Transport
+from portgen.plan.ports import TRANSPORTS, Endpoint, Transport, is_ipv6
 from portgen.targets import Statement
 
 _ANYWHERE = (ufw.ANYWHERE, "0.0.0.0/0", "::/0")
@@ -28,6 +28,10 @@ _OF_UFW = ("ufw-user-", "ufw6-user-")
 # All the options of a rule about a published port, and of one about a container's address.
 _PUBLISHED = {"-p", "-m", "--ctstate", "--ctorigdstport", "--ctdir", "-j"}
 _STRAIGHT = {"!-s", "-d", "-m", "!--ctstate", "--ctdir", "-j"}
+
+
+# ufw's files for IPv6, and portgen's: user6.rules, after6.rules.
+_OF_IPV6 = "6.rules"
 
 
 class _Place(NamedTuple):
@@ -57,7 +61,7 @@ def _script(path: str, text: str) -> Iterator[Statement]:
         elif line.startswith("GUARDED = "):
             # Whether there is a guard file, which says it itself.
             yield Statement(path, number, number, "GUARDED", None)
-        elif line.startswith("holder "):
+        elif line.startswith(("holder ", "holder6 ")):
             # Who may have what the guard closes: the compose override says it.
             yield Statement(path, number, number, "holder", None)
 
@@ -106,7 +110,8 @@ def _guards(path: str, text: str) -> Iterator[Statement]:
         place = _place(rule, options)
         straight = _straight(options)
         if straight is not None:
-            yield Statement(path, rule.line, rule.line, straight.address or "", straight)
+            closed_to = straight.address or straight.subnet6 or ""
+            yield Statement(path, rule.line, rule.line, closed_to, straight)
         elif place is None or place in closed:
             yield _other(path, rule)
         elif options["-j"] == "DROP":
@@ -171,12 +176,17 @@ def _who(options: Mapping[str, str]) -> set[str]:
 
 
 def _straight(options: Mapping[str, str]) -> Guard | None:
-    """What keeps visitors from coming straight to a container's address."""
+    """What keeps visitors from coming straight to a container's address; by IPv6, to any of its
+    network's."""
     if options.keys() != _STRAIGHT or not _of_docker(options, "!--ctstate"):
         return None
     if options["-j"] != "DROP":
         return None
-    return Guard(address=single(options["-d"]), subnet=options["!-s"])
+    if not is_ipv6(options["-d"]):
+        return Guard(address=single(options["-d"]), subnet=options["!-s"])
+    if options["-d"] != options["!-s"]:
+        return None
+    return Guard(subnet6=options["-d"])
 
 
 def _of_docker(options: Mapping[str, str], state: str) -> bool:
@@ -199,4 +209,6 @@ def _closed(path: str, last: Rule, endpoint: Endpoint, before: list[Rule]) -> It
         sources.append(source)
     first = min(rule.line for rule in (*before, last))
     guard = Guard(published={endpoint: tuple(sources)})
+    if path.endswith(_OF_IPV6):
+        guard = Guard(published6={endpoint: tuple(sources)})
     yield Statement(path, first, last.line, str(endpoint), guard)

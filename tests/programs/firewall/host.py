@@ -71,12 +71,12 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def render(self, services: dict[str, str], name: str = "now") -> Path:
-        """The ufw folder of an inventory with these services."""
+    def render(self, services: dict[str, str], name: str = "now", before: str = PROJECT) -> Path:
+        """The ufw folder of an inventory with these services, behind what stands before them."""
         project = self.folder / name
         project.mkdir()
         (project / "inventory.yaml").write_text(
-            PROJECT + "".join(f"      {key}: {value}\n" for key, value in services.items())
+            before + "".join(f"      {key}: {value}\n" for key, value in services.items())
         )
         settings = Settings(folder=project)
         checked = chain.check(settings)

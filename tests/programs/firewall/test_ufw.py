@@ -455,7 +455,10 @@ def test_a_dry_run_that_may_not_read_the_guards_files_says_so(
     ]
     assert told == [
         f"# would place the PORTGEN-GUARD blocks of /etc/ufw/after.rules and /etc/ufw/after.init {unread}",
-        f"# would remove the PORTGEN-GUARD blocks of /etc/ufw/after.rules and /etc/ufw/after.init {unread}",
+        (
+            "# would remove the PORTGEN-GUARD blocks of /etc/ufw/after.rules and /etc/ufw/after6.rules "
+            f"and /etc/ufw/after.init {unread}"
+        ),
     ]
 
 

@@ -33,7 +33,14 @@ def container(
             "RestartPolicy": {"Name": more.get("restart", "unless-stopped")},
         },
         "NetworkSettings": {
-            "Networks": {"net": {"IPAddress": address, "IPAMConfig": {"IPv4Address": address}}},
+            "Networks": {
+                "net": {
+                    "IPAddress": address,
+                    "GlobalIPv6Address": more.get("address6", "fd00:1::2"),
+                    "GlobalIPv6PrefixLen": 64,
+                    "IPAMConfig": {"IPv4Address": address},
+                }
+            },
             "Ports": bindings,
         },
     }

@@ -26,7 +26,7 @@ HOLDERS = [
     ],
 )
 def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> None:
-    assert apply.container_of(inspected).holds == holds
+    assert apply.container_of(inspected, 4).holds == holds
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_a_container_holds(inspected: dict[str, Any], holds: set[str]) -> N
     ],
 )
 def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool) -> None:
-    assert apply.is_stranger(apply.container_of(inspected), "5001/tcp", HOLDERS) is stranger
+    assert apply.is_stranger(apply.container_of(inspected, 4), "5001/tcp", HOLDERS) is stranger
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_which_container_keeps_a_guard(inspected: dict[str, Any], stranger: bool
     ],
 )
 def test_who_may_hold_a_port(inspected: dict[str, Any], may: bool) -> None:
-    assert apply.may_hold(apply.container_of(inspected), {"5001/tcp"}, HOLDERS) is may
+    assert apply.may_hold(apply.container_of(inspected, 4), {"5001/tcp"}, HOLDERS) is may
 
 
 # Two services of the inventory in one container: it publishes the ports of both.
@@ -92,7 +92,7 @@ def test_a_container_may_hold_what_each_of_its_services_has(
     [("5000-5010", "5001"), ("5001-5001", ""), ("", "5001"), ("0", "5001"), ("5001", "")],
 )
 def test_a_port_of_a_range_is_held(asked: str, got: str) -> None:
-    assert "5001/tcp" in apply.container_of(published(asked, got)).holds
+    assert "5001/tcp" in apply.container_of(published(asked, got), 4).holds
 
 
 # docker reports each port of a range by itself.
@@ -112,7 +112,7 @@ RELAY = [apply.Holder("30000-30009/tcp", "p", "relay")]
     ],
 )
 def test_whose_guard_of_a_range_stays(inspected: dict[str, Any], what: str, stranger: bool) -> None:
-    assert apply.is_stranger(apply.container_of(inspected), what, RELAY) is stranger
+    assert apply.is_stranger(apply.container_of(inspected, 4), what, RELAY) is stranger
 
 
 def test_a_kept_range_decides_before_a_new_one_with_ports_in_common() -> None:
@@ -140,3 +140,68 @@ def test_which_rules_are_about_a_range(written: str, some: bool, all_of_them: bo
     rule = apply.Rule(4, "deny", "", "any", written, *[""] * 5, "", 0)
     assert rule.covers("udp", "30000:30019") is some
     assert rule.covers_all("30000:30019") is all_of_them
+
+
+# --- by IPv6 ---------------------------------------------------------------------------------------
+
+HOLDERS6 = [apply.Holder("5001/tcp", "p", "shop"), apply.Holder("fd00:1::/64", "p", "shop")]
+
+
+@pytest.mark.parametrize(
+    ("inspected", "holds"),
+    [
+        (container("shop", ip="::"), {"5001/tcp", "fd00:1::/64"}),
+        (container("shop", ip=""), {"5001/tcp", "fd00:1::/64"}),
+        (container("shop", ip="fd00:77::5"), {"[fd00:77::5]:5001/tcp", "fd00:1::/64"}),
+        (container("shop", ip="::1"), {"fd00:1::/64"}),
+        # docker lets nobody come straight to what it does not publish by IPv6
+        (container("shop"), set()),
+        (container("shop", None), set()),
+        # one that is stopped has no address there: it may be any network
+        (container("shop", ip="::", address6=""), {"5001/tcp", "::/0"}),
+    ],
+)
+def test_what_a_container_holds_by_ipv6(inspected: dict[str, Any], holds: set[str]) -> None:
+    assert apply.container_of(inspected, 6).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("inspected", "what", "stranger"),
+    [
+        (container("shop", ip="::"), "5001/tcp", False),
+        (container("shop", ip="::"), "fd00:1::/64", False),
+        (container("gone", ip="::"), "5001/tcp", True),
+        (container("gone", ip="::"), "fd00:1::/64", True),
+        (container("gone"), "5001/tcp", False),
+        (container("gone"), "fd00:1::/64", False),
+        (container("gone", ip="::"), "fd00:2::/64", False),
+        (container("gone", ip="::"), "[fd00:77::5]:5001/tcp", True),
+        (container("gone", ip="fd00:77::5"), "5001/tcp", True),
+        (container("gone", ip="fd00:77::6"), "[fd00:77::5]:5001/tcp", False),
+        (container("gone", ip="::", address6="", status="exited"), "fd00:1::/64", False),
+        (
+            container("gone", ip="::", address6="", status="exited", restart="always"),
+            "fd00:1::/64",
+            True,
+        ),
+    ],
+)
+def test_whose_guard_by_ipv6_stays(inspected: dict[str, Any], what: str, stranger: bool) -> None:
+    assert apply.is_stranger(apply.container_of(inspected, 6), what, HOLDERS6) is stranger
+
+
+def test_rules_by_ipv6_are_known_by_port_address_and_network() -> None:
+    chain = f"-A {apply.CHAIN}"
+    rules = [
+        f"{chain} -p tcp -m conntrack --ctstate DNAT --ctorigdstport 5001 --ctdir ORIGINAL -j DROP",
+        f"{chain} -p udp -m conntrack --ctorigdst fd00:77::5 --ctorigdstport 53 --ctdir ORIGINAL -j DROP",
+        f"{chain} ! -s fd00:1::/64 -d fd00:1::/64 -m conntrack ! --ctstate DNAT -j DROP",
+    ]
+    found = ["5001/tcp", "[fd00:77::5]:53/udp", "fd00:1::/64"]
+    assert list(apply.groups_in("\n".join(rules))) == found
+
+
+def test_who_may_hold_something_is_said_by_family() -> None:
+    text = "holder 5001/tcp p shop # portgen:a\nholder6 5002/tcp p shop # portgen:a\n"
+    assert [one.what for one in apply.holders_in(text, 4)] == ["5001/tcp"]
+    assert [one.what for one in apply.holders_in(text, 6)] == ["5002/tcp"]

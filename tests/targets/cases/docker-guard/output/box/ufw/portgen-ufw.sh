@@ -5,8 +5,9 @@
 #   portgen-ufw.sh --dry-run   print what it would do
 #
 # portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
-# changed nor removed, whatever it says. The guard (portgen-after.rules, if there is one) is loaded into the kernel before
-# anything is opened, and removed only when no container needs it. The script never enables or reloads ufw.
+# changed nor removed, whatever it says. The guard (portgen-after.rules, and portgen-after6.rules for IPv6, if they are there)
+# is loaded into the kernel before anything is opened, and removed only when no container needs it. The script never enables or
+# reloads ufw.
 # Exit codes: 0: everything is in force. 3: everything but what was skipped or kept on purpose, which is printed, or ufw is not
 # active. 1: a command failed; while a rule can't be added, none is removed. It can be run again: it finishes what is left.
 exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
@@ -24,22 +25,27 @@ ufw allow proto tcp from any to any port 6000 comment 'portgen:to-everybody-loos
 ufw allow proto tcp from 10.0.0.0/8 to any port 5000 comment 'portgen:to-the-lan'
 ufw allow proto tcp from 192.168.0.0/16 to any port 5000 comment 'portgen:to-the-lan'
 """
-# Which compose service may publish a port or have an address.
+# Which compose service may publish a port or have an address; holder6: by IPv6, or publish from a network.
 HOLDERS = """
 holder 5006/tcp wall both-families # portgen:both-families
 holder 172.30.0.22 wall both-families # portgen:both-families
+holder6 5006/tcp wall both-families # portgen:both-families
 holder 172.30.0.21 wall ipv6-only # portgen:ipv6-only
+holder6 5005/tcp wall ipv6-only # portgen:ipv6-only
 holder 5001/tcp wall several # portgen:several
 holder 5002/udp wall several # portgen:several
 holder 172.30.0.17 wall several # portgen:several
 holder 5003/tcp wall to-everybody # portgen:to-everybody
 holder 172.30.0.19 wall to-everybody # portgen:to-everybody
+holder6 5003/tcp wall to-everybody # portgen:to-everybody
 holder 6000/tcp loose to-everybody-loose # portgen:to-everybody-loose
+holder6 6000/tcp loose to-everybody-loose # portgen:to-everybody-loose
 holder 172.30.0.20 wall to-nobody # portgen:to-nobody
 holder 5000/tcp wall to-the-lan # portgen:to-the-lan
 holder 172.30.0.16 wall to-the-lan # portgen:to-the-lan
 """
-GUARDED = True
+# For which families portgen-after.rules (4) and portgen-after6.rules (6) are there.
+GUARDED = (4,)
 
 
 

@@ -5,8 +5,9 @@
 #   portgen-ufw.sh --dry-run   print what it would do
 #
 # portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
-# changed nor removed, whatever it says. The guard (portgen-after.rules, if there is one) is loaded into the kernel before
-# anything is opened, and removed only when no container needs it. The script never enables or reloads ufw.
+# changed nor removed, whatever it says. The guard (portgen-after.rules, and portgen-after6.rules for IPv6, if they are there)
+# is loaded into the kernel before anything is opened, and removed only when no container needs it. The script never enables or
+# reloads ufw.
 # Exit codes: 0: everything is in force. 3: everything but what was skipped or kept on purpose, which is printed, or ufw is not
 # active. 1: a command failed; while a rule can't be added, none is removed. It can be run again: it finishes what is left.
 exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
@@ -23,19 +24,22 @@ ufw allow proto tcp from any to 100.64.0.7 port 3005 comment 'portgen:published-
 ufw allow proto tcp from 192.168.0.0/16 to 192.168.1.5 port 3005 comment 'portgen:published-bound'
 ufw allow proto tcp from fd00:1::/64 to fd00:1::5 port 3006 comment 'portgen:published-bound'
 """
-# Which compose service may publish a port or have an address.
+# Which compose service may publish a port or have an address; holder6: by IPv6, or publish from a network.
 HOLDERS = """
 holder 172.30.0.20 home closed # portgen:closed
 holder 3022/tcp home gitea # portgen:gitea
 holder 172.30.0.18 home gitea # portgen:gitea
+holder6 3022/tcp home gitea # portgen:gitea
 holder 172.30.0.19 home pihole # portgen:pihole
 holder 192.168.1.5:3005/tcp home published-bound # portgen:published-bound
 holder 100.64.0.7:3005/tcp home published-bound # portgen:published-bound
 holder 172.30.0.22 home published-bound # portgen:published-bound
+holder6 [fd00:1::5]:3006/tcp home published-bound # portgen:published-bound
 holder 100.64.0.7:3004/tcp home published-closed # portgen:published-closed
 holder 172.30.0.21 home published-closed # portgen:published-closed
 """
-GUARDED = True
+# For which families portgen-after.rules (4) and portgen-after6.rules (6) are there.
+GUARDED = (4,)
 
 
 
