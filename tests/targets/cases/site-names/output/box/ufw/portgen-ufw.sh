@@ -5,8 +5,9 @@
 #   portgen-ufw.sh --dry-run   print what it would do
 #
 # portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
-# changed nor removed, whatever it says. The guard (portgen-after.rules, if there is one) is loaded into the kernel before
-# anything is opened, and removed only when no container needs it. The script never enables or reloads ufw.
+# changed nor removed, whatever it says. The guard (portgen-after.rules, and portgen-after6.rules for IPv6, if they are there)
+# is loaded into the kernel before anything is opened, and removed only when no container needs it. The script never enables or
+# reloads ufw.
 # Exit codes: 0: everything is in force. 3: everything but what was skipped or kept on purpose, which is printed, or ufw is not
 # active. 1: a command failed; while a rule can't be added, none is removed. It can be run again: it finishes what is left.
 exec python3 -I - "$0" "$@" <<'PORTGEN_UFW'
@@ -14,10 +15,11 @@ from __future__ import annotations
 
 RULES = """
 """
-# Which compose service may publish a port or have an address.
+# Which compose service may publish a port or have an address; holder6: by IPv6, or publish from a network.
 HOLDERS = """
 """
-GUARDED = False
+# For which families portgen-after.rules (4) and portgen-after6.rules (6) are there.
+GUARDED = ()
 
 
 
