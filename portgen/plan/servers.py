@@ -13,6 +13,9 @@ from portgen.inventory import model
 from portgen.inventory.key_paths import KeyPath
 from portgen.plan.reach import Reach
 
+# Below it lies what a certificate authority asks for.
+CHALLENGES = "/.well-known/acme-challenge/"
+
 
 class Site(Struct, frozen=True):
     """A server of nginx's, by its name; the default site has the name "" and may answer to several."""
@@ -25,6 +28,7 @@ class Site(Struct, frozen=True):
     certificate_key: str | None
     http2: bool
     acme: str | None
+    acme_path: KeyPath  # where it is written: of a site that leaves it out, at nginx itself
     key_path: KeyPath
 
 

@@ -93,6 +93,7 @@ def _default(names: tuple[str, ...], nginx: model.Nginx, path: KeyPath) -> Site:
         certificate_key=key,
         http2=nginx.http2,
         acme=nginx.acme,
+        acme_path=(*path, "acme"),
         key_path=path,
     )
 
@@ -117,6 +118,7 @@ def _site(name: str, site: model.Site, path: KeyPath, default: Site) -> Site:
         certificate_key=key,
         http2=default.http2 if site.http2 is UNSET else site.http2,
         acme=default.acme if site.acme is UNSET else site.acme,
+        acme_path=default.acme_path if site.acme is UNSET else (*path, "acme"),
         key_path=path,
     )
 

@@ -18,6 +18,7 @@ from portgen.formats.nginx import Node
 from portgen.plan import locations
 from portgen.plan.facts import Fact, Location, Nginx, Route, Site, Upstream
 from portgen.plan.ports import EVERYWHERE6, GRPC, WITH_TLS, Endpoint
+from portgen.plan.servers import CHALLENGES
 from portgen.targets import Statement
 
 FOLDER = "nginx/"
@@ -65,7 +66,6 @@ proxy_ignore_client_abort on;
 # What it says besides where the service speaks TLS.
 TLS = ("proxy_ssl_server_name on;", "proxy_ssl_protocols TLSv1.2 TLSv1.3;")
 _NAMED = "$portgen_named"  # the map whose keys are the servers' names once more
-CHALLENGES = "/.well-known/acme-challenge/"
 _REDIRECTS = ("301", "302", "303", "307", "308")
 
 
