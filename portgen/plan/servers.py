@@ -15,6 +15,7 @@ from portgen.plan.reach import Reach
 
 # Below it lies what a certificate authority asks for.
 CHALLENGES = "/.well-known/acme-challenge/"
+_HTTP2_ON = (1, 25, 1)  # with it `http2 on;` came in place of an option of `listen`
 
 
 class Site(Struct, frozen=True):
@@ -50,6 +51,12 @@ class Server(Struct, frozen=True):
     proxies: tuple[str, ...]  # in front of nginx, as CIDRs
     proxies_header: str
     key_path: KeyPath
+
+    @property
+    def http2_by_site(self) -> bool:
+        """Whether each site speaks HTTP/2 or not. In an older nginx that is so of a port: if one of its
+        sites does, all do."""
+        return self.version >= _HTTP2_ON
 
     def site(self, name: str) -> Site | None:
         """The site of that name."""

@@ -1,5 +1,6 @@
 """A site that nginx can't serve as it is written: its name is one of the default site's too, one port
-would be for http and for https, or the host has no nginx.
+would be for http and for https, or the host has no nginx. Of an nginx before 1.25.1, sites of one port that
+differ in `http2` are a warning: all of them speak it.
 
 Wrong:
     hosts:
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.plan.servers import Server
+from portgen.plan.servers import Server, Site
 from portgen.plan.types import Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -35,6 +36,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         else:
             yield from _names(host.server)
             yield from _ports(host.server)
+            yield from _http2(host.server)
 
 
 def _without_nginx(host: Host) -> Iterator[Finding]:
@@ -69,4 +71,24 @@ def _ports(server: Server) -> Iterator[Finding]:
                 f"port {site.listen_tls} would be for https here, and for http in another site ({{line}})",
                 "give one of them another `listen` or `listen_tls`",
                 other.key_path,
+            )
+
+
+def _http2(server: Server) -> Iterator[Finding]:
+    if server.http2_by_site:
+        return
+    version = ".".join(map(str, server.version))
+    first: dict[int | None, Site] = {}
+    for site in server.sites:
+        if site.certificate is None:
+            continue
+        other = first.setdefault(site.listen_tls, site)
+        if other.http2 != site.http2:
+            yield Finding(
+                (*site.key_path, "http2"),
+                f"{site.name} and {other.name or 'the default site'} ({{line}}) differ in `http2` at port "
+                f"{site.listen_tls}: nginx {version} speaks HTTP/2 for both",
+                "set them alike; or say in nginx's `version` that the host has 1.25.1 or later",
+                (*other.key_path, "http2"),
+                Severity.WARNING,
             )

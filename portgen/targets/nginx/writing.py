@@ -14,7 +14,6 @@ from portgen.targets import Page
 
 SITE = "nginx/conf.d/portgen.conf"
 SNIPPET = "nginx/snippets/portgen-locations.conf"
-HTTP2_ON = (1, 25, 1)  # with it `http2 on;` came in place of an option of `listen`
 _LONGEST_KEY = 40  # nginx's default takes 46
 # These mean something in a `map`, unless a backslash stands before them.
 _MAP_WORDS = ("default", "hostnames", "include", "volatile")
@@ -59,7 +58,7 @@ def _site(site: Site, server: Server, routes: tuple[Route, ...]) -> dict[str, An
         "certificate_key": site.certificate_key,
         "refused": list(_refused(site, server)),
         "http2": site.http2,
-        "http2_on": site.http2 and server.version >= HTTP2_ON,
+        "http2_on": site.http2 and server.http2_by_site,
         "acme": site.acme,
         "routes": own,
         "has_root": any(route.path == "/" for route in own),
