@@ -138,7 +138,6 @@ def rewriting(path: str) -> tuple[tuple[str, ...], ...]:
     return (
         ("absolute_redirect", "off"),  # the scheme and the port that the visitor sees are not known
         ("proxy_redirect", "~^/(?!/)(.*)$", f"{path}$1"),
-        ("proxy_redirect", "http://$host$portgen_port/", path),
-        ("proxy_redirect", "https://$host$portgen_port/", path),
+        ("proxy_redirect", "$portgen_own_url", path),
         ("proxy_cookie_path", "/", path),
     )

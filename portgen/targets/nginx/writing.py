@@ -36,6 +36,7 @@ def pages(host: Host) -> Iterator[Page]:
         # Several routes may lead to one port.
         "upstreams": {route.upstream: route for route in host.routes}.values(),
         "sites": sites,
+        "rewrites": any(route.rewriting for route in host.routes),
     }
     yield Page(SITE, "nginx/portgen.conf.j2", values)
     own = [route for route in host.routes if not route.host]

@@ -119,37 +119,76 @@ projects:
 """
 
 
-@pytest.mark.parametrize(
-    ("sent", "arrives"),
-    [
-        ("/login?next=/", "/old/login?next=/"),
-        ("/", "/old/"),
-        ("next", "next"),
-        ("http://box.example:{listen}/login", "/old/login"),
-        ("https://box.example:{listen}/login", "/old/login"),
-        ("http://other.example/login", "http://other.example/login"),
-        ("//other.example/login", "//other.example/login"),
-    ],
-)
+REDIRECTS = {
+    # what the application sends, and what the visitor gets, at a port and at nginx's usual one
+    "/login?next=/": "/old/login?next=/",
+    "/": "/old/",
+    "next": "next",
+    "": "",
+    "http://box.example{listen}/login": "/old/login",
+    "https://box.example{listen}/login": "/old/login",
+    "http://box.example{listen}/a?url=http://box.example{listen}/b": "/old/a?url=http://box.example{listen}/b",
+    "http://box.example{listen}": "/old/",
+    "https://box.example{listen}?a=1": "/old/?a=1",
+    "http://box.example{listen}#top": "/old/#top",
+    "http://BOX.Example{listen}/Login": "/old/Login",
+    "HTTP://BOX.EXAMPLE{listen}": "/old/",
+    "http://other.example/login": None,
+    "http://other.example/?url=http://box.example{listen}/": None,
+    "http://box.example{listen}.other.example/": None,
+    "http://box.example{listen}1/": None,
+    "http://box.example:9/": None,
+    "http://boxxexample{listen}/": None,
+    "//other.example/login": None,
+}
+AT_80 = {
+    "http://box.example:80/login": "/old/login",
+    "http://box.example:80": "/old/",
+    "https://Box.example:443/login": "/old/login",
+    "http://box.example:443/login": None,
+    "https://box.example:80/login": None,
+    "http://box.example:8080/login": None,
+}
+
+
+@pytest.mark.parametrize("header", ["Location: ", "Refresh: 0; url="])
+@pytest.mark.parametrize("at_80", [False, True], ids=["at-its-port", "as-at-80"])
 def test_the_prefix_comes_into_redirects_and_cookies(
-    need: Callable[[str], str], tmp_path: Path, sent: str, arrives: str
+    need: Callable[[str], str], tmp_path: Path, header: str, *, at_80: bool
 ) -> None:
     listen, port = free_ports(2)
-    location = sent.format(listen=listen)
-    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nSet-Cookie: a=b; Path=/\r\n"
-    application = socket.create_server(("127.0.0.1", port))
+    files = rendered(PREFIXED.format(listen=listen, port=port))
+    redirects, written = REDIRECTS, f":{listen}"
+    if at_80:
+        # As at port 80, of which there is one on this machine: visitors don't write it.
+        conf = files["conf.d/portgen.conf"]
+        files["conf.d/portgen.conf"] = conf.replace("http:80 '';", f"http:{listen} '';")
+        redirects, written = {**REDIRECTS, **AT_80}, ""
+    name, _, before = header.partition(": ")
     with (
-        application,
-        Nginx(need("nginx"), tmp_path, rendered(PREFIXED.format(listen=listen, port=port))),
+        socket.create_server(("127.0.0.1", port)) as application,
+        Nginx(need("nginx"), tmp_path, files),
     ):
-        visitor = Visitor(listen, request("/old/x"))
-        connection, _ = application.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
-            answer = visitor.answer()
-    assert answer.headers["location"] == arrives
-    assert answer.headers["set-cookie"] == "a=b; Path=/old/"
+        for sent, arrives in redirects.items():
+            location = sent.format(listen=written)
+            expected = location if arrives is None else arrives.format(listen=written)
+            answer = answered(
+                application,
+                listen,
+                f"HTTP/1.1 302 Found\r\n{header}{location}\r\nSet-Cookie: a=b; Path=/\r\n",
+            )
+            assert answer.headers.get(name.lower(), "") == f"{before}{expected}".strip(), sent
+            assert answer.headers["set-cookie"] == "a=b; Path=/old/"
+
+
+def answered(application: socket.socket, listen: int, head: str) -> Answer:
+    """What a visitor gets where the application answers with that head."""
+    visitor = Visitor(listen, request("/old/x"))
+    connection, _ = application.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
+        return visitor.answer()
 
 
 CALLED = """
