@@ -31,10 +31,11 @@ from portgen.problem import Severity
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
+UNLESS = ("allow-nobody",)
 
 
 def check(plan: Plan) -> Iterator[Finding]:
-    hidden = {project.name for project in plan.projects if _publishes_without_network(project)}
+    hidden = {project.name for project in plan.projects if publishes_without_network(project)}
     hosts = {project.name: project.host for project in plan.projects if project.network is not None}
     for place, host, words in plan.allows:
         for index, word in enumerate(words):
@@ -52,7 +53,8 @@ def check(plan: Plan) -> Iterator[Finding]:
                 )
 
 
-def _publishes_without_network(project: Project) -> bool:
+def publishes_without_network(project: Project) -> bool:
+    """Whether it has containers at addresses that nobody knows."""
     if project.network is not None and project.network.subnets:
         return False
     for service in project.services:
