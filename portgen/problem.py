@@ -115,7 +115,15 @@ def counted(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def did_you_mean(word: str, names: Collection[str]) -> str | None:
-    """A hint with the name that is most like `word`; None where no name is like it.
+    """A hint with the name that is most like `word`; None where no name is like it."""
+    near = nearest(word, names)
+    if near is None:
+        return None
+    return f"did you mean `{near}`?"
+
+
+def nearest(word: str, names: Collection[str], likeness: float = 0.6) -> str | None:
+    """The name that is most like `word`; None where no name is as like it as that.
 
     difflib takes 10 microseconds a name, too long for an inventory of 25,000 services. Of more than
     MOST_COMPARED names it gets only those whose letters differ least from the word's.
@@ -127,7 +135,5 @@ def did_you_mean(word: str, names: Collection[str]) -> str | None:
     if len(names) > MOST_COMPARED:
         letters = set(word)
         names = heapq.nsmallest(MOST_COMPARED, names, key=lambda name: len(letters ^ set(name)))
-    near = difflib.get_close_matches(word, names, n=1)
-    if not near:
-        return None
-    return f"did you mean `{near[0]}`?"
+    near = difflib.get_close_matches(word, names, n=1, cutoff=likeness)
+    return near[0] if near else None

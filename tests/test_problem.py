@@ -19,9 +19,9 @@ def test_however_many_names_there_are_few_are_compared(monkeypatch: pytest.Monke
     compared = []
     real = difflib.get_close_matches
 
-    def counting(word: str, names: list[str], n: int) -> list[str]:
+    def counting(word: str, names: list[str], n: int, cutoff: float) -> list[str]:
         compared.append(len(names))
-        return real(word, names, n=n)
+        return real(word, names, n=n, cutoff=cutoff)
 
     monkeypatch.setattr(difflib, "get_close_matches", counting)
     names = [f"service-{number:05d}" for number in range(25_000)] + ["grafana"]

@@ -32,6 +32,11 @@ class Site(Struct, frozen=True):
     acme_path: KeyPath  # where it is written: of a site that leaves it out, at nginx itself
     key_path: KeyPath
 
+    @property
+    def is_written(self) -> bool:
+        """Whether it has an entry of its own; otherwise a route names it."""
+        return self.key_path[-2] == "sites"
+
 
 class Server(Struct, frozen=True):
     """nginx's own share of a host. `names` empty: the team has its own server block in place of the

@@ -33,7 +33,7 @@ from typing import NamedTuple, Protocol
 from portgen import plugins
 from portgen.inventory import key_paths
 from portgen.plan.types import KeyPath, Plan
-from portgen.problem import Location, Problem, Severity, did_you_mean, listed
+from portgen.problem import Location, Problem, Severity, did_you_mean, listed, nearest
 
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
 
@@ -121,10 +121,15 @@ class Suggestions:
         self.left = MOST_COMPARED
 
     def __call__(self, word: str, names: Collection[str]) -> str | None:
+        return did_you_mean(word, names) if self._in_time(names) else None
+
+    def nearest(self, word: str, names: Collection[str], likeness: float) -> str | None:
+        """The likeliest name alone."""
+        return nearest(word, names, likeness) if self._in_time(names) else None
+
+    def _in_time(self, names: Collection[str]) -> bool:
         self.left -= len(names)
-        if self.left < 0:
-            return None
-        return did_you_mean(word, names)
+        return self.left >= 0
 
 
 class Documentation(NamedTuple):
