@@ -67,8 +67,8 @@ def _next_ones(plan: Plan, forwarders: list[_Forwarder]) -> list[int | None]:
         if one.to.is_local or one.service.host in hosts:
             hosts = [one.service.host]
         listening: list[int] = []
-        for host in hosts:
-            listening += at_place.get((host, one.to.port, one.port.transport), [])
+        for home in hosts:
+            listening += at_place.get((home, one.to.port, one.port.transport), [])
         reached = (n for n in listening if collide(forwarders[n].port.bind, one.to.host))
         found.append(next(reached, None))
     return found
