@@ -15,7 +15,7 @@ from portgen.plan.reach import Reach
 
 # Below it lies what a certificate authority asks for.
 CHALLENGES = "/.well-known/acme-challenge/"
-_HTTP2_ON = (1, 25, 1)  # with it `http2 on;` came in place of an option of `listen`
+_HTTP2_ON = (1, 25, 1)
 
 
 class Site(Struct, frozen=True):
@@ -61,7 +61,7 @@ class Server(Struct, frozen=True):
     def http2_by_site(self) -> bool:
         """Whether each site speaks HTTP/2 or not. In an older nginx that is so of a port: if one of its
         sites does, all do."""
-        return self.version >= _HTTP2_ON
+        return writes_http2_on(self.version)
 
     def site(self, name: str) -> Site | None:
         """The site of that name."""
@@ -75,3 +75,8 @@ def plain_name(names: Iterable[str]) -> str | None:
         if not name.startswith(("*", "_")) and not name.endswith("*"):
             return name.removeprefix(".")
     return None
+
+
+def writes_http2_on(version: tuple[int, ...]) -> bool:
+    """Whether an nginx has `http2 on;` in place of an option of `listen`."""
+    return version >= _HTTP2_ON

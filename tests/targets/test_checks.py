@@ -62,6 +62,51 @@ def test_nginx_errors_before_its_log_is_open_are_read_too():
     ]
 
 
+NEW = """\
+version: 1
+hosts:
+  box:
+    nginx:
+      version: '{version}'
+      server_name: box.example.com
+      tls: {{certificate: /c, key: /k}}
+      http2: true
+"""
+UNKNOWN = """\
+nginx version: nginx/{real}
+2026/11/26 14:00:00 [emerg] 7#7: unknown directive "http2" in ./conf.d/portgen.conf:41
+nginx: configuration file ./nginx.conf test failed
+"""
+DEPRECATED = """\
+nginx version: nginx/{real} (Ubuntu)
+2026/11/26 14:00:00 [warn] 7#7: the "listen ... http2" directive is deprecated, use the "http2" directive \
+instead in ./conf.d/portgen.conf:41
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "real", "version", "hint"),
+    [
+        (UNKNOWN, "1.22.1", "1.26", True),
+        (DEPRECATED, "1.26.3", "1.22", True),
+        (UNKNOWN, "1.22.1", "1.22", False),
+        (DEPRECATED, "1.26.3", "1.25.1", False),
+        (UNKNOWN.replace("http2", "bogus"), "1.22.1", "1.26", False),
+    ],
+)
+def test_another_nginx_than_the_inventory_s_is_named(
+    said: str, real: str, version: str, *, hint: bool
+) -> None:
+    plan = planned(NEW.format(version=version))
+    target = every_target.every()["nginx"]
+    (check,) = target.checks(plan.hosts[0], files_of(plan, "nginx"), ROOT)  # type: ignore[attr-defined]
+    (found,) = read(check, int("emerg" in said), said.format(real=real))
+    assert bool(found.hint) is hint
+    if hint:
+        assert f"nginx is {real}" in found.hint
+        assert f"`version` is {version}, which" in found.hint
+
+
 def test_an_address_is_called_by_its_own_name_again():
     (check,) = checks("nginx")
     said = (

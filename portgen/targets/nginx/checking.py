@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from portgen.formats import nginx as directives
+from portgen.plan.servers import writes_http2_on
 from portgen.plan.types import Host, KeyPath
 from portgen.problem import Severity
 from portgen.targets import Check, Findings, Machine, Program, Rejection, Unchecked, blocks
@@ -76,7 +77,7 @@ def _alone(host: Host, ours: Mapping[str, str], machine: Machine) -> Check:
     staged["nginx.conf"] = (
         f"pid nginx.pid; error_log stderr; events {{}} http {{ {' '.join(http)} }}\n"
     )
-    arguments = ("-t", "-e", "stderr", "-p", "./", "-c", "nginx.conf")
+    arguments = ("-v", "-t", "-e", "stderr", "-p", "./", "-c", "nginx.conf")
     read = _reader(host, ours, machine)
     return Check(host.name, NGINX, arguments, read, staged, remark=remark)
 
@@ -95,7 +96,7 @@ def _together(
         main = f"pid nginx.pid; {main}"
     staged["nginx.conf"] = main
     # -T also prints which files were read.
-    arguments = ("-T", "-e", "stderr", "-p", "./", "-c", "nginx.conf")
+    arguments = ("-v", "-T", "-e", "stderr", "-p", "./", "-c", "nginx.conf")
     read = _reader(host, ours, machine, together=True)
     return Check(f"{host.name} with /etc/nginx", NGINX, arguments, read, staged, remark=remark)
 
@@ -295,12 +296,28 @@ def _rejections(
         path, number = (match["file"] or "").removeprefix("./"), int(match["line"] or 0)
         if path in ours:
             entry = _entry(host, path, ours[path], number)
-            yield Rejection(message, f"nginx/{path}", number, entry, severity=severity)
+            hint = _of_another_version(message, host, said)
+            yield Rejection(message, f"nginx/{path}", number, entry, hint, severity)
         elif path and machine.nginx is not None:
             theirs = _absolute(path)
             yield Rejection(message, theirs, number, severity=severity)
         else:
             yield Rejection(message, key_path=_server(host), severity=severity)
+
+
+def _of_another_version(message: str, host: Host, said: str) -> str | None:
+    """Why nginx does not know how HTTP/2 is switched on: the inventory has another nginx in mind."""
+    real = re.search(r"(?m)^nginx version: \S+?/([0-9.]+)", said)
+    if real is None or host.server is None or "http2" not in message:
+        return None
+    version = tuple(map(int, real[1].split(".")))
+    if writes_http2_on(version) == host.server.http2_by_site:
+        return None
+    planned = ".".join(map(str, host.server.version))
+    return (
+        f"this nginx is {real[1]}, the inventory's `version` is {planned}, which writes HTTP/2 "
+        "in another way: it has to be that of the host's nginx"
+    )
 
 
 def _server(host: Host) -> KeyPath:
