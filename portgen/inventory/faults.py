@@ -163,7 +163,7 @@ def _text_faults(kind: Any, value: Any, at: int, description: str | None) -> Ite
     if not isinstance(value, str):
         hint = None
         if isinstance(value, (int, float, bool)):
-            hint = "quote it to make it text"
+            hint = hints.unquoted(value, description)
             if kind.pattern and not re.search(kind.pattern, str(value)):
                 hint = description
         yield at, f"expected text, found {named(value)}", hint

@@ -6,6 +6,7 @@ In: a word or a value that is not allowed. Out: a hint, or None. Pure.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from typing import Any
 
@@ -289,7 +290,7 @@ def text(value: str, description: str | None) -> str | None:
     url = re.fullmatch(r"https?://([^/:\s]+)(?::[0-9]+)?(/\S*)?", value)
     if described.startswith("A host name"):
         bare = re.fullmatch(r"([^/:\s]+):[0-9]+", value) or url
-        return f"write `{bare[1]}`: ports are `listen` and `listen_tls`" if bare else None
+        return _with_port(bare[1]) if bare else _host_name(value)
     if described.startswith("An absolute URL path"):
         if url is not None:
             return f"write the path alone: `{url[2] or '/'}`"
@@ -298,6 +299,47 @@ def text(value: str, description: str | None) -> str | None:
     if described.startswith("nginx's size") and size:
         return f"write `{size[1]}{size[2]}`"
     return None
+
+
+def unquoted(value: object, description: str | None) -> str:
+    """What is said of a number, or of true and false, where text belongs."""
+    if description is not None and description.startswith("nginx's version"):
+        found = f'write it in quotes, as it is on the host: `"{value}"`'
+        if re.fullmatch(r"1\.[0-9]", str(value)):
+            found += f', or `"{value}0"`'
+        return found
+    return "quote it to make it text"
+
+
+def _with_port(host: str) -> str:
+    return f"write `{_as_sent(host) or host}`: ports are `listen` and `listen_tls`"
+
+
+def _host_name(value: str) -> str | None:
+    """A host name as browsers send it, where that is another than what is written."""
+    sent = _as_sent(value)
+    if sent is None or sent == value:
+        return None
+    if not value.isascii():
+        return f"write `{sent}`, as browsers send it"
+    if value.lower() == value:
+        return f"write `{sent}`, without the dot at its end"
+    return f"write `{sent}`: names are in small letters"
+
+
+def _as_sent(value: str) -> str | None:
+    """In small letters, without a dot at the end, letters beyond ASCII as `xn--…`; None for what is not
+    a name in that form either."""
+    labels = []
+    for label in unicodedata.normalize("NFKC", value.lower()).removesuffix(".").split("."):
+        if label.isascii():
+            labels.append(label)
+        else:
+            labels.append("xn--" + label.encode("punycode").decode())
+    sent = ".".join(labels)
+    if not re.fullmatch(r"(\*\.|\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?", sent):
+        return None
+    return sent
 
 
 def mapping(value: object, kind: str) -> str | None:

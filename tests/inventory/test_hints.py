@@ -125,6 +125,53 @@ def test_a_part_that_is_written_otherwise(written: str, instead: str, hint: str)
     assert hints(INVENTORY.replace(written, instead, 1)) == [hint]
 
 
+PLACES = {
+    "server_name": ("server_name: box.example.com", "server_name: {}"),
+    "sites": ("server_name: box.example.com", "sites: {{{}: {{}}}}"),
+    "host": ("{port: 5000}", "{{port: 5000, route: {{host: {}}}}}"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("bücher.example", "write `xn--bcher-kva.example`, as browsers send it"),
+        ("straße.example.", "write `xn--strae-oqa.example`, as browsers send it"),
+        ("Bücher.Example", "write `xn--bcher-kva.example`, as browsers send it"),
+        ("https://Bücher.example/", "write `xn--bcher-kva.example`: ports are `listen` and `listen_tls`"),
+        ("Grafana.example.com", "write `grafana.example.com`: names are in small letters"),
+        ("grafana.example.com.", "write `grafana.example.com`, without the dot at its end"),
+    ],
+)  # fmt: skip
+def test_a_host_name_in_another_form(place: str, written: str, hint: str) -> None:
+    old, new = PLACES[place]
+    text = INVENTORY.replace(old, new.format(written))
+    if place == "server_name" and written.isascii():
+        parse(text.encode(), "inventory.yaml")  # it is taken as it is meant
+    else:
+        assert hints(text) == [hint]
+
+
+@pytest.mark.parametrize(
+    ("version", "hint"),
+    [
+        ("1.30", 'write it in quotes, as it is on the host: `"1.3"`, or `"1.30"`'),
+        ("1.22", 'write it in quotes, as it is on the host: `"1.22"`'),
+        ("'1.x'", 'nginx\'s version, in quotes: `"1.22"`'),
+    ],
+)
+def test_a_version_of_nginx_without_quotes(version: str, hint: str) -> None:
+    text = INVENTORY.replace("{server_name", f"{{version: {version}, server_name")
+    assert hints(text) == [hint]
+
+
+def test_a_port_s_name_that_is_a_number() -> None:
+    fields = "{ports: [{port: 5000, name: 5000}]}"
+    (hint,) = hints(INVENTORY.replace("{port: 5000}", fields))
+    assert hint == "Lower-case letters, digits and single hyphens, not digits alone"
+
+
 def test_a_compose_file_in_place_of_the_inventory() -> None:
     text = "version: '3'\nservices:\n  web:\n    image: nginx\n"
     assert hints(text)[1] == "services stand below a project: `projects: {NAME: {services: …}}`"
