@@ -146,7 +146,7 @@ class Ports(Value):
             pair = next(owned.clashes(), None)
             if pair is None:
                 continue
-            earlier, later = sorted((index for _, index in pair))
+            (_, earlier), (_, later) = pair
             one, other = parts[earlier], parts[later]
             shared = PortRange(
                 ranges.overlap(one.ports, other.ports), one.transport or other.transport

@@ -116,34 +116,80 @@ class Numbered:
         return found
 
 
+class Taken(Generic[Owner]):
+    """Ranges that are taken one after another: who had a number first. A range costs little more than
+    a search, whatever the others are."""
+
+    def __init__(self) -> None:
+        self._parts: list[range] = []  # lowest first; none overlaps another
+        self._owners: list[Owner] = []  # of each part, who had it first
+        self._joined: list[range] = []  # the same numbers in as few ranges as they need
+
+    def earliest(self, part: range) -> Owner | None:
+        """Who had the lowest number of `part` that is taken; None where none is."""
+        place = bisect_right(self._parts, part.start, key=_stop)
+        if place == len(self._parts) or self._parts[place].start >= part.stop:
+            return None
+        return self._owners[place]
+
+    def take(self, part: range, owner: Owner) -> None:
+        """Give what nobody has of `part` to `owner`."""
+        for gap in without([part], self._joined):
+            place = bisect_left(self._parts, gap.start, key=_start)
+            self._parts.insert(place, gap)
+            self._owners.insert(place, owner)
+        first = bisect_left(self._joined, part.start, key=_stop)
+        last = bisect_right(self._joined, part.stop, key=_start)
+        self._joined[first:last] = joined([*self._joined[first:last], part])
+
+
 class Owned(Generic[Owner]):
     """Ranges, each with an owner, that may overlap: who has a number, and whose ranges overlap."""
 
     def __init__(self, items: Iterable[tuple[range, Owner]]) -> None:
-        # stable: of equal ones the first written comes first
-        self._items = sorted(items, key=lambda item: item[0].start)
-        self._starts = [part.start for part, _ in self._items]
-        # The item that reaches furthest, of those up to each: what overlaps with a range is found
+        self._items = list(items)
+        # Their places, lowest range first; stable: of equal ones the first written comes first.
+        self._places = sorted(
+            range(len(self._items)), key=lambda place: self._items[place][0].start
+        )
+        self._starts = [self._items[place][0].start for place in self._places]
+        # The one that reaches furthest, of those up to each: what overlaps with a range is found
         # without a search for it.
-        self._furthest: list[tuple[range, Owner]] = []
-        for item in self._items:
-            furthest = self._furthest[-1] if self._furthest else item
-            self._furthest.append(item if item[0].stop > furthest[0].stop else furthest)
+        self._furthest: list[int] = []
+        for place in self._places:
+            furthest = self._furthest[-1] if self._furthest else place
+            further = self._items[place][0].stop > self._items[furthest][0].stop
+            self._furthest.append(place if further else furthest)
 
     def over(self, part: range) -> tuple[range, Owner] | None:
         """One that shares a number with `part`, if any does."""
         index = bisect_left(self._starts, part.stop) - 1
-        if index < 0 or self._furthest[index][0].stop <= part.start:
+        if index < 0:
             return None
-        return self._furthest[index]
+        found = self._items[self._furthest[index]]
+        return found if found[0].stop > part.start else None
 
     def clashes(self) -> Iterator[tuple[tuple[range, Owner], tuple[range, Owner]]]:
-        """Pairs that share a number. Each range that overlaps another is in a pair; not every pair
-        is there."""
-        for item, furthest in zip(self._items[1:], self._furthest, strict=False):
-            if item[0].start < furthest[0].stop:
-                yield furthest, item
+        """Pairs that share a number, the one that is written first in front. Each range that overlaps
+        another is in a pair, and each that overlaps one written before it is the second of a pair;
+        not every pair is there."""
+        pairs = set()
+        for place, furthest in zip(self._places[1:], self._furthest, strict=False):
+            if self._items[place][0].start < self._items[furthest][0].stop:
+                pairs.add((min(place, furthest), max(place, furthest)))
+        found = {later for _, later in pairs}
+        taken = Taken[int]()
+        for place, (part, _) in enumerate(self._items):
+            earlier = taken.earliest(part)
+            if earlier is not None and place not in found:
+                pairs.add((earlier, place))
+            taken.take(part, place)
+        for earlier, later in sorted(pairs):
+            yield self._items[earlier], self._items[later]
 
     def shared(self) -> list[range]:
         """The numbers that more than one has, joined."""
-        return joined(overlap(one, other) for (one, _), (other, _) in self.clashes())
+        both = []
+        for place, furthest in zip(self._places[1:], self._furthest, strict=False):
+            both.append(overlap(self._items[place][0], self._items[furthest][0]))
+        return joined(both)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,8 +54,10 @@ def test_who_is_in_whose_way(parts: list[range], start: int, length: int) -> Non
         for b in range(len(parts))
         if a != b and set(parts[a]) & set(parts[b])
     }
-    assert {index for pair in pairs for index in pair} <= in_the_way
-    assert bool(pairs) == bool(in_the_way)
+    assert {index for pair in pairs for index in pair} == in_the_way
+    late = {b for a, b in combinations(range(len(parts)), 2) if set(parts[a]) & set(parts[b])}
+    assert {later for _, later in pairs} == late
+    assert pairs == sorted(pairs)
     several = {number for number in numbers(parts) if sum(number in part for part in parts) > 1}
     assert numbers(owned.shared()) == several
 

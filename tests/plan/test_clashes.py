@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,7 +15,22 @@ from portgen.plan.types import Binding, Host
 from tests.estates import planned
 
 HOST = planned(b"version: 1\nhosts: {box: {}}\nprojects: {}\n").hosts[0]
+# The third is in the way of both others, and the second in that of the first.
+LATE = [(range(5000, 5002), "::"), (range(5001, 5002), "::"), (range(5000, 5003), "::")]
+# The wide one of a single address is in the way of both; so is the last in that of the first.
+APART = [(range(5000, 5003), "::"), (range(5001, 5009), "127.0.0.1"), (range(5002, 5003), "::")]
 ADDRESSES = ["127.0.0.1", "192.168.1.5", "0.0.0.0", "::", "fd00::5"]
+
+
+def listening(at: list[tuple[range, str]]) -> Host:
+    """A host with holders of these ports at these addresses, all of tcp."""
+    found = []
+    for number, (ports, address) in enumerate(at):
+        endpoint = Endpoint.over(ports, "tcp")
+        found.append(
+            Binding("box", endpoint, address, "process", f"s{number}", "p", (str(number),))
+        )
+    return replace(HOST, bindings=tuple(found))
 
 
 @st.composite
@@ -33,6 +48,8 @@ def hosts(draw: st.DrawFn) -> Host:
 
 
 @given(hosts())
+@example(listening(LATE))
+@example(listening(APART))
 def test_each_that_is_in_an_earlier_one_s_way_is_found_once(host: Host) -> None:
     slow = []
     for one, other in combinations(host.bindings, 2):
