@@ -134,7 +134,6 @@ def only(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
     """Leave the other targets out: this test is not about them."""
     from portgen import targets as every_target
 
-    every_target.is_documentation("")  # it remembers which targets are documentation: all of them
     chosen = {name: target for name, target in every_target.every().items() if name in targets}
     monkeypatch.setattr(every_target, "every", lambda: chosen)
 

@@ -124,20 +124,11 @@ def every() -> dict[str, Target]:
     return dict(sorted(found.items()))
 
 
-@cache
-def _documentation() -> frozenset[str]:
-    found = set()
-    for name, target in every().items():
-        if isinstance(target, Documentation) and target.documentation:
-            found.add(name)
-    return frozenset(found)
-
-
 def is_documentation(path: str) -> bool:
     """Whether a rendered file is a page of documentation, by its path below output/: the target's
     name stands behind the host's, `es/docs/PORTS.md`, or first in a page of all hosts,
     `docs/index.html`."""
     parts = path.split("/")
-    if len(parts) == 2:
-        return parts[0] in _documentation()
-    return len(parts) > 2 and parts[1] in _documentation()
+    place = 0 if len(parts) == 2 else 1
+    target = every().get(parts[place]) if len(parts) > place else None
+    return isinstance(target, Documentation) and target.documentation

@@ -19,7 +19,7 @@ from portgen.plan import planner
 from portgen.problem import Severity
 from portgen.settings import Style
 from tests import readback
-from tests.estates import loaded
+from tests.estates import loaded, only
 from tests.limit import HANGS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -84,3 +84,15 @@ def test_the_firewall_script_is_a_shell_script(
             subprocess.run(
                 [need("dash"), "-n"], input=file.text, check=True, text=True, timeout=HANGS
             )
+
+
+def test_what_is_documentation_follows_from_the_targets_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = "es/docs/PORTS.md", "docs/index.html"
+    with monkeypatch.context() as patch:
+        only(patch, "compose")
+        assert not any(map(targets.is_documentation, pages))
+    assert all(map(targets.is_documentation, pages))
+    others = "es/ufw/rules.sh", "SHA256SUMS", ""
+    assert not any(map(targets.is_documentation, others))
