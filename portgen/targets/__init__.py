@@ -130,5 +130,7 @@ def is_documentation(path: str) -> bool:
     `docs/index.html`."""
     parts = path.split("/")
     place = 0 if len(parts) == 2 else 1
-    target = every().get(parts[place]) if len(parts) > place else None
+    if len(parts) <= place:
+        return False
+    target: object = every().get(parts[place])
     return isinstance(target, Documentation) and target.documentation
