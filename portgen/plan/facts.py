@@ -264,6 +264,7 @@ class Service(Struct, frozen=True):
     env_file: str | None = None  # which has them
     openings: dict[Endpoint, tuple[str, ...]] = {}
     guard: Guard | None = None
+    left_to_ufw: tuple[Endpoint, ...] = ()  # ports that portgen neither opens nor closes
     described: dict[str, str] = {}
     # Its lines in files of targets that can't be read as facts.
     other: dict[str, str] = {}

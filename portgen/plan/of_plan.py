@@ -173,6 +173,9 @@ class _Parts:
             container=container,
             openings=self.openings.get(service.name, {}),
             guard=guard,
+            left_to_ufw=tuple(
+                sorted(port.endpoint for port in service.ports if port.reach.kind == "policy")
+            ),
         )
 
 

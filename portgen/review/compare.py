@@ -18,7 +18,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Words
 from portgen.plan.networks import share_network
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import NGINX, Plan
-from portgen.review import exposure, firewall, match, readings, steps
+from portgen.review import exposure, firewall, match, port_pages, readings, steps
 from portgen.review.exposure import Exposure
 from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
@@ -123,6 +123,7 @@ def of_changes(changes: Sequence[Change], files: Iterable[File], plan: Plan) -> 
     which are all that would lie there; `plan`: what they were rendered from."""
     rendered = [change for change in changes if change.path != SUMS]
     keys, others = readings.touched(rendered)
+    keys.update(port_pages.left_otherwise(rendered))
     before, after = readings.between(rendered, keys, files, plan)
     review = compare(before, after, others)
     if not review.empty:

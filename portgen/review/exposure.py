@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from portgen.plan.facts import Facts, Location, Nginx, Route, Service
-from portgen.plan.ports import EVERYWHERE6, Endpoint, is_ipv6
+from portgen.plan.ports import EVERYWHERE6, Endpoint, interface_of, is_ipv6
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import NGINX, has_mapping
 from portgen.review import match
@@ -68,6 +69,7 @@ class Exposure(NamedTuple):
     sources: tuple[str, ...]
     until: Endpoint | str | None = None
     entrance: tuple[str, ...] = ()
+    family: str = ""  # by which alone they come, where that is new
 
     @property
     def new(self) -> bool:
@@ -85,37 +87,132 @@ def of(pairs: Iterable[Pair], before: Facts, after: Facts) -> list[Exposure]:
             found += _by_routes(pair, pair.after, after)
     for host in dict.fromkeys((*after.nginx, *before.nginx)):
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
-        for port, sources in new.openings.items():
-            opened = uncovered(sources, old.openings.get(port, ()))
-            if opened:
-                found.append(Exposure(host, NGINX, NGINX, Entrance(port), opened))
+        was_let_in = _let_in_by_nginx(old)
+        for port, sources in _let_in_by_nginx(new).items():
+            for opened, family in _apart(uncovered(sources, was_let_in.get(port, ()))):
+                found.append(Exposure(host, NGINX, NGINX, Entrance(port), opened, family=family))
     found.sort(key=lambda exposure: (not exposure.new, exposure.host))
     return found
 
 
 def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
     before = pair.before_here
-    moves: dict[Endpoint, Endpoint] = {}
-    if before is not None:
-        moves = pair.moves
-    host, name = pair.key
     was_let_in: dict[Endpoint, tuple[str, ...]] = {}
     if before is not None:
         was_let_in = _let_in(before)
     for port, sources in _let_in(now).items():
-        old = moves.get(port, port)
-        had: tuple[str, ...] = ()
-        # The same visitors at another port of the container find something else there.
-        if before is not None and not _leads_elsewhere(before, now, old, port):
-            had = was_let_in.get(old, ())
-        if len(old.ports) < len(port.ports):
-            had = ()  # a part of the range is new
-        opened = uncovered(sources, had)
+        alike: dict[Endpoint, tuple[str, ...]] = {}
+        if before is not None:
+            for old, had in was_let_in.items():
+                if old.overlaps(port) and _is_the_same(before, now, old, port):
+                    alike[old] = had
+        old_place = _moved_from(pair, port)
+        had = ()
+        if old_place is not None:
+            had = was_let_in.get(old_place, ())
+        for part, opened in _newly(port, sources, alike):
+            new = uncovered(opened, had)
+            if new:
+                yield from _exposures(pair, part, new)
+            rest = _without(opened, new)
+            if rest:
+                yield from _exposures(pair, part, rest, old_place)
+    if before is not None and before.status == "active":
+        yield from _by_policy(pair, before, now)
+
+
+def _exposures(
+    pair: Pair, where: Endpoint, sources: tuple[str, ...], until: Endpoint | None = None
+) -> Iterator[Exposure]:
+    """One exposure for all who come by both families, and one for those who come by an interface and by
+    IPv6 alone."""
+    for some, family in _apart(sources):
+        yield Exposure(*pair.key, pair.title, where, some, until, family=family)
+
+
+def _apart(sources: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Sources by the family by which alone they come; "" for the others."""
+    others = tuple(source for source in sources if not source.endswith(_BY_IPV6))
+    alone = []
+    for source in sources:
+        interface = source.removesuffix(_BY_IPV6)
+        if interface not in others:
+            alone.append(interface)
+    if others:
+        yield others, ""
+    if alone:
+        yield tuple(alone), "IPv6"
+
+
+def _moved_from(pair: Pair, port: Endpoint) -> Endpoint | None:
+    """The port at which the same visitors found the same thing before, on the same address."""
+    before, now = pair.before_here, pair.after
+    old = pair.moves.get(port)
+    if before is None or now is None or old is None or old.overlaps(port):
+        return None
+    if not _covers_address(old, port) or _leads_elsewhere(before, now, old, port):
+        return None
+    return old
+
+
+def _decided_by_ufw(service: Service) -> Iterator[Endpoint]:
+    """The ports of programs about which ufw's default policy decides, beside what `allow` lets in."""
+    yield from service.left_to_ufw
+    if not has_mapping(service.via):
+        yield from service.openings
+
+
+def _newly(
+    port: Endpoint, sources: tuple[str, ...], had: dict[Endpoint, tuple[str, ...]]
+) -> Iterator[tuple[Endpoint, tuple[str, ...]]]:
+    """The parts of a port's range that somebody newly reaches, and who. `had`: what led to the same
+    before, by its place."""
+    cuts = {port.ports.start, port.ports.stop}
+    for old in had:
+        cuts.update(cut for cut in (old.ports.start, old.ports.stop) if cut in port.ports)
+    found: list[tuple[int, int, tuple[str, ...]]] = []
+    for start, stop in pairwise(sorted(cuts)):
+        known: list[str] = []
+        for old, some in had.items():
+            if start in old.ports:
+                known += some
+        opened = uncovered(sources, known)
+        if found and found[-1][1:] == (start, opened):
+            found[-1] = found[-1][0], stop, opened
+        else:
+            found.append((start, stop, opened))
+    for start, stop, opened in found:
         if opened:
-            yield Exposure(host, name, pair.title, port, opened)
-        rest = _without(sources, opened)
-        if rest and not old.overlaps(port):
-            yield Exposure(host, name, pair.title, port, rest, until=old)
+            part = Endpoint.over(range(start, stop), port.transport)
+            yield part._replace(address=port.address), opened
+
+
+def _is_the_same(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
+    """Whether whoever came to a port, or to a part of a range, before finds the same there now, at each
+    address."""
+    if not _covers_address(old, port):
+        return False
+    if not has_mapping(before.via) or not has_mapping(now.via):
+        return True
+    if are_led_apart(before, old, now, port):
+        return False
+    return before.ports.get(old, 0) - old.port == now.ports.get(port, 0) - port.port
+
+
+def _covers_address(old: Endpoint, port: Endpoint) -> bool:
+    """Whether a port that listened there before listened wherever it listens now."""
+    return old.address in ("", port.address)
+
+
+def _by_policy(pair: Pair, before: Service, now: Service) -> Iterator[Exposure]:
+    """Ports that are newly left to ufw's default policy, or on another address."""
+    if _joins_host_network(before, now):
+        return
+    for port in now.left_to_ufw:
+        old = pair.moves.get(port, port)
+        known = [one for one in _decided_by_ufw(before) if one.overlaps(old)]
+        if not any(_covers_address(one, port) for one in known):
+            yield Exposure(*pair.key, pair.title, port, ())
 
 
 def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
@@ -125,19 +222,37 @@ def _let_in(service: Service) -> dict[Endpoint, tuple[str, ...]]:
     found = {}
     for port, sources in service.openings.items():
         addresses = listening.get(port, (EVERYWHERE6,))
-        found[port] = sources
-        if not any(map(is_ipv6, addresses)):
-            found[port] = tuple(_by_ipv4(sources))
+        found[port] = tuple(_by_family(sources, any(map(is_ipv6, addresses))))
     return found
 
 
-def _by_ipv4(sources: Iterable[str]) -> Iterator[str]:
-    """Those of the sources that come by IPv4."""
+def _let_in_by_nginx(nginx: Nginx) -> dict[Endpoint, tuple[str, ...]]:
+    """The same of nginx's own ports."""
+    listens = {*nginx.listen, *(port for site in nginx.sites.values() for port in site.listen)}
+    by_ipv6 = {port.everywhere for port in listens if is_ipv6(port.address)}
+    # Without a site of portgen's, the team's own servers listen, on whatever they say.
+    found = {}
+    for port, sources in nginx.openings.items():
+        found[port] = tuple(_by_family(sources, not listens or port in by_ipv6))
+    return found
+
+
+def _by_family(sources: Iterable[str], by_ipv6: bool) -> Iterator[str]:
+    """The sources by the families by which they come: whoever comes by an interface comes by both."""
     for source in sources:
-        if source == ANY:
+        if interface_of(source) is not None:
+            yield source
+            if by_ipv6:
+                yield f"{source}{_BY_IPV6}"
+        elif by_ipv6:
+            yield source
+        elif source == ANY:
             yield ALL_IPV4
         elif not is_ipv6(source):
             yield source
+
+
+_BY_IPV6 = " by IPv6"  # behind an interface
 
 
 def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoint) -> bool:
@@ -153,12 +268,15 @@ def _leads_elsewhere(before: Service, now: Service, old: Endpoint, port: Endpoin
 
 def _by_host_network(pair: Pair, now: Service) -> Iterator[Exposure]:
     """A container that joins the host's network without an `allow`: whatever it listens on."""
-    container, before = now.container, pair.before_here
-    if container is None or not container.host_network or now.openings:
-        return
-    if before is not None and before.container is not None and before.container.host_network:
-        return
-    yield Exposure(*pair.key, pair.title, HostNetwork(container.service), ())
+    if now.container is not None and _joins_host_network(pair.before_here, now):
+        where = HostNetwork(now.container.service)
+        yield Exposure(*pair.key, pair.title, where, ())
+
+
+def _joins_host_network(before: Service | None, now: Service) -> bool:
+    if now.container is None or not now.container.host_network or now.openings:
+        return False
+    return before is None or before.container is None or not before.container.host_network
 
 
 def _by_routes(pair: Pair, now: Service, after: Facts) -> Iterator[Exposure]:

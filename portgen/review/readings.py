@@ -37,14 +37,9 @@ from portgen.plan.facts import (
 from portgen.plan.of_plan import of
 from portgen.plan.ports import Endpoint, specific
 from portgen.plan.types import NGINX
-from portgen.targets import (
-    Block,
-    Readable,
-    Statement,
-    blocks,
-    chunks,
-    without_others,
-)
+from portgen.review import port_pages
+from portgen.targets import Block, Readable, Statement, blocks, chunks, without_others
+from portgen.targets.docs.reading import Row
 
 if TYPE_CHECKING:
     from portgen.files.diff import Change
@@ -162,8 +157,9 @@ def between(
     old = _parts(((change.path, change.before) for change in changes), names)
     new = _parts(((change.path, change.after) for change in changes), names)
     stated: _Stated = {}
-    before = _facts({**same, **old}, keys, planned, stated)
-    after = _facts({**same, **new}, keys, planned, stated)
+    listed_before, listed_after = port_pages.rows(changes, keys, files)
+    before = _facts({**same, **old}, keys, planned, stated, listed_before)
+    after = _facts({**same, **new}, keys, planned, stated, listed_after)
     for facts in (before, after):
         for key, service in facts.services.items():
             if service.title is None and key in planned.services:
@@ -199,6 +195,7 @@ class _Found:
         self.title: str | None = None
         self.facts: list[tuple[str, Fact]] = []
         self.other: dict[str, str] = {}
+        self.listed: list[Row] = []
 
 
 class _Gathered:
@@ -267,8 +264,15 @@ class _Gathered:
 _Stated = dict[tuple[str, str], tuple[Mapping[str, str], list[Statement]]]
 
 
-def _facts(texts: Mapping[str, str], keys: Collection[Key], known: Facts, stated: _Stated) -> Facts:
-    """`known`: what no file says, by what names sources go and who calls whom."""
+def _facts(
+    texts: Mapping[str, str],
+    keys: Collection[Key],
+    known: Facts,
+    stated: _Stated,
+    listed: port_pages.Listed,
+) -> Facts:
+    """`known`: what no file says, by what names sources go and who calls whom. `listed`: what the port
+    pages say."""
     grouped: dict[tuple[str, str], dict[str, str]] = {}
     for full in sorted(texts):
         host, _, path = full.partition("/")
@@ -280,13 +284,15 @@ def _facts(texts: Mapping[str, str], keys: Collection[Key], known: Facts, stated
             statements = list(_read(target, files))
             stated[host, target] = files, statements
         gathered.add(host, files, statements)
+    for key, rows in listed.items():
+        gathered.services.setdefault(key, _Found()).listed = rows
     hosts = gathered.hosts
     described: dict[Key, Service] = {}
     for key, found in gathered.services.items():
         if key.name == NGINX:
             openings = _openings(found)
             hosts[key.host] = structs.replace(hosts.get(key.host, Nginx()), openings=openings)
-        elif key in keys and (found.facts or found.other):
+        elif key in keys and (found.facts or found.other or found.listed):
             described[key] = _service(found)
     files_of_variables = frozenset(gathered.env_files)
     return Facts(
@@ -418,7 +424,7 @@ def _service(found: _Found) -> Service:
     backends = [location.backend for location in routes.values() if location.backend]
     backends += [upstream.server for upstream in upstreams]
     openings = _openings(found)
-    ports, via = _ports(units, container, backends, openings)
+    ports, via = _ports(units, container, backends, openings, found.listed)
     return Service(
         title=found.title,
         via=via,
@@ -431,6 +437,7 @@ def _service(found: _Found) -> Service:
         env_file=env_file,
         openings=openings,
         guard=_guard(found),
+        left_to_ufw=tuple(sorted(row.endpoint for row in found.listed if row.left_to_ufw)),
         other=found.other,
     )
 
@@ -440,9 +447,10 @@ def _ports(
     container: Container | None,
     backends: Iterable[str],
     openings: Mapping[Endpoint, tuple[str, ...]],
+    listed: Iterable[Row],
 ) -> tuple[dict[Endpoint, int], str]:
     """Ports with the primary first, and who listens on them. Where the program listens itself, a
-    port shows where it is routed or opened."""
+    port shows where it is routed or opened, or on the port page."""
     ports: dict[Endpoint, int] = {}
     if units:
         # The primary port's unit is the one without a number in its name.
@@ -467,6 +475,8 @@ def _ports(
             ports[server._replace(address=specific(address.strip("[]")))] = server.port
     for endpoint in sorted(openings):
         ports[endpoint] = endpoint.port
+    for row in listed:
+        ports.setdefault(row.endpoint, row.endpoint.port)
     if container is not None:
         return ports, "host"
     return ports, "process"

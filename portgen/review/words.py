@@ -166,8 +166,31 @@ def _ports(changed: Changed, before: Service, now: Service) -> Iterator[str]:
     elif moves and before.status == now.status != "active":
         yield f"is {now.status}, so nothing is rendered"
     elif moves and not has_mapping(now.via):
-        yield "its own program must listen on the new port"
+        yield f"its own program must listen on the new {_what_moves(moves)}"
+    if changed.was is None or changed.was.host == changed.host:
+        yield from _left_to_ufw(before, now, moves)
     yield from _forwards(before, now, moves)
+
+
+def _what_moves(moves: dict[Endpoint, Endpoint]) -> str:
+    if all(old.ports == new.ports for new, old in moves.items()):
+        return "address"
+    return "port"
+
+
+def _left_to_ufw(before: Service, now: Service, moves: dict[Endpoint, Endpoint]) -> Iterator[str]:
+    """Its program's ports that ufw's default policy decides about, or no longer."""
+    if before.status != "active" or now.status != "active":
+        return
+    for port in now.left_to_ufw:
+        if moves.get(port, port) not in before.left_to_ufw:
+            yield f"leaves {_named(port)} to ufw's default policy"
+    if has_mapping(now.via):
+        return
+    for port in now.ports:
+        was_left = moves.get(port, port) in before.left_to_ufw
+        if was_left and port not in now.left_to_ufw and port not in now.openings:
+            yield f"keeps {_named(port)} to this host: its program must listen on 127.0.0.1"
 
 
 def _moves(changed: Changed, now: Service) -> Iterator[str]:
@@ -208,7 +231,7 @@ def _leads(before: Service, old: Endpoint, now: Service, port: Endpoint) -> Iter
 # Facts that have words of their own, or follow from one that has.
 _ELSEWHERE = {
     "status", "ports", "primary", "via", "routes", "units", "container", "openings", "guard", "title",
-    "other", "variables", "env_file",
+    "left_to_ufw", "other", "variables", "env_file",
 }  # fmt: skip
 
 
@@ -410,7 +433,8 @@ def _location(place: RoutePath) -> str:
 def who(found: Exposure, names: Names) -> str:
     """Who reaches it."""
     if found.sources:
-        return sources(found.sources, found.host, names)
+        text = sources(found.sources, found.host, names)
+        return f"{text} by {found.family}" if found.family else text
     if isinstance(found.where, RoutePath):
         entrance = UFW_DEFAULT
         if found.entrance:
