@@ -76,6 +76,11 @@ def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
     return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"
 
 
+def _open_firewall(found: steps.OpenFirewall, most: int | None) -> str:
+    parts = [f"opens {rule.port} to {in_words(rule.source)}" for rule in found.opens]
+    return f"run portgen-ufw.sh again, since nginx has left these ports: {_some(parts, most, '; ')}"
+
+
 def _reload_nginx(found: steps.ReloadNginx, most: int | None) -> str:
     parts = [f"adds {path}" for path in found.adds]
     parts += [f"removes {path}" for path in found.drops]
@@ -136,6 +141,7 @@ _STEPS: dict[type[Step], Callable[[Any, int | None], str]] = {
     steps.RemoveNetwork: _remove_network,
     steps.ChangeFirewall: _change_firewall,
     steps.ReloadNginx: _reload_nginx,
+    steps.OpenFirewall: _open_firewall,
     steps.PlaceEnvFile: _place_env_file,
     steps.RemoveEnvFile: _remove_env_file,
     steps.StopProgram: _stop_program,

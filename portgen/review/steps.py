@@ -121,6 +121,13 @@ class ChangeFirewall(Step, frozen=True, kw_only=True):
     guards: tuple[str, ...] = ()
 
 
+class OpenFirewall(Step, frozen=True, kw_only=True):
+    """Run the firewall script again, for the ports that nginx has released by now: before, the rules would
+    let visitors of the new holder reach nginx."""
+
+    opens: tuple[Rule, ...]
+
+
 class Lead(NamedTuple):
     """Where nginx sends a service's requests: `127.0.0.1:5007`, or to a container's address."""
 
@@ -195,6 +202,7 @@ ORDER: tuple[type[Step], ...] = (
     RemoveNetwork,
     ChangeFirewall,
     ReloadNginx,
+    OpenFirewall,
     PlaceEnvFile,
     RemoveEnvFile,
     SetProgram,
@@ -218,8 +226,11 @@ def plan(before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
         turnover = turnover_of(host, before, after, {step.network for step in networks})
         yield from _stops(host, turnover)
         yield from networks
-        yield from _firewall(host, before, after, rules)
-        yield from _nginx(host, before, after)
+        opens, late = _openings(host, after, rules, turnover.nginx_releases)
+        yield from _firewall(host, before, after, rules, opens)
+        yield from _nginx(host, before, after, turnover)
+        if late:
+            yield OpenFirewall(host=host, opens=late)
         makers = {network.file for key, network in after.networks.items() if key.host == host}
         others = _with_other_variables(host, before, after)
         yield from _env_files(host, others, before, after)
@@ -352,10 +363,28 @@ def _parsed(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(text, strict=False)  # a hand edit may have host bits
 
 
-def _firewall(host: str, before: Facts, after: Facts, rules: Rules) -> Iterator[Step]:
+def _openings(
+    host: str, after: Facts, rules: Rules, released: Collection[Held]
+) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """The rules that open something at once, and those that wait until nginx has released their port to
+    another."""
+    ports = [held for held in released if isinstance(held, Endpoint)]
+    of_nginx = after.nginx.get(host, Nginx()).openings
+    at_once, late = [], []
+    for rule in _rules_of(host, rules.opened):
+        if rule.port not in of_nginx and any(port.overlaps(rule.port) for port in ports):
+            late.append(rule)
+        else:
+            at_once.append(rule)
+    return tuple(at_once), tuple(late)
+
+
+def _firewall(
+    host: str, before: Facts, after: Facts, rules: Rules, opens: tuple[Rule, ...]
+) -> Iterator[Step]:
     step = ChangeFirewall(
         host=host,
-        opens=_rules_of(host, rules.opened),
+        opens=opens,
         closes=_rules_of(host, rules.closed),
         relabels=_rules_of(host, rules.taken),
         guards=_guards(host, before, after),
@@ -383,10 +412,12 @@ def _guards(host: str, before: Facts, after: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _nginx(host: str, before: Facts, after: Facts) -> Iterator[Step]:
+def _nginx(host: str, before: Facts, after: Facts, turnover: Turnover) -> Iterator[Step]:
     old, new = _locations(host, before), _locations(host, after)
     step = ReloadNginx(
         host=host,
+        releases=turnover.nginx_releases,
+        takes=turnover.nginx_takes,
         adds=tuple(path for path in new if path not in old),
         drops=tuple(path for path in old if path not in new),
         changes=tuple(path for path in new if path in old and new[path] != old[path]),

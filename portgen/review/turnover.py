@@ -28,9 +28,12 @@ Held = Endpoint | Address
 class Holder(NamedTuple):
     """What holds ports and addresses while it runs. `file`: a container's compose override."""
 
-    kind: Literal["unit", "container", "program"]
+    kind: Literal["unit", "container", "program", "nginx"]
     name: str
     file: str = ""
+
+
+NGINX = Holder("nginx", "nginx")  # it takes ports from others, and is reloaded, not stopped
 
 
 class Holding(NamedTuple):
@@ -127,6 +130,17 @@ def _held(service: Service, container: Container) -> Iterator[Held]:
         yield from service.ports
 
 
+def nginx_ports(host: str, facts: Facts) -> frozenset[Endpoint]:
+    """Where nginx listens on a host, for its default site and all others."""
+    nginx = facts.nginx.get(host)
+    if nginx is None:
+        return frozenset()
+    ports = set(nginx.listen)
+    for site in nginx.sites.values():
+        ports.update(site.listen)
+    return frozenset(ports)
+
+
 class Turnover(NamedTuple):
     """Who goes, stays and comes on a host; the lists keep the order of `old` and `new`."""
 
@@ -138,6 +152,8 @@ class Turnover(NamedTuple):
     differ: list[Holder]  # those, and who stays and holds something else
     freed: list[Holder]  # of these: it stops before anything starts, since others wait for it
     down: list[Holder]  # of these: its network is recreated
+    nginx_releases: tuple[Held, ...]  # by its reload
+    nginx_takes: tuple[Held, ...]
 
     def moves(self, holder: Holder) -> bool:
         """Whether it is a program that takes a port which it did not have."""
@@ -216,8 +232,12 @@ def turnover_of(
 ) -> Turnover:
     """`recreated`: the networks that are removed, and come back with another subnet or name."""
     old, new = holders(host, before), holders(host, after)
+    nginx_old, nginx_new = nginx_ports(host, before), nginx_ports(host, after)
+    releases, takes_over = _in_order(nginx_old - nginx_new), _in_order(nginx_new - nginx_old)
+    found = Turnover(old, new, [], [], [], [], [], [], releases, takes_over)
     takers = _Takers()
-    found = Turnover(old, new, [], [], [], [], [], [])
+    for held in takes_over:
+        takers.add(held, NGINX, Holding("nginx", None, frozenset(takes_over), {}))
     for holder, holding in new.items():
         takes = holding.holds
         if holder in old:

@@ -3,6 +3,7 @@ holds, nobody is ever led to another's, and it ends as planned."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,7 +17,15 @@ from portgen.plan.ports import Endpoint
 from portgen.review import compare as review
 from portgen.review import firewall, step_words, steps, summary
 from portgen.review.steps import Step
-from portgen.review.turnover import Address, Held, Holder, holders, turnover_of
+from portgen.review.turnover import (
+    Address,
+    Held,
+    Holder,
+    Holding,
+    holders,
+    nginx_ports,
+    turnover_of,
+)
 from tests.estates import planned
 from tests.review.reviewed import CASES, by_files, by_plans, case_of, read_back, texts
 
@@ -52,10 +61,13 @@ def inventories(draw: st.DrawFn) -> str:
         "subnet": draw(st.sampled_from(["172.30.0.0/23", "172.30.0.0/22"])),
     }
     project = {"ports": "5000-5099", "network": network, "services": services}
-    host = {
-        "zones": {"lan": ["192.168.0.0/16"]},
-        "nginx": {"upstream": draw(st.sampled_from(["port", "address"]))},
+    nginx = {
+        "server_name": "box.example.com",
+        "upstream": draw(st.sampled_from(["port", "address"])),
+        "listen": draw(st.sampled_from([80, *sorted({*PORTS} - {*ports[: len(names)]})])),
+        "allow": draw(st.sampled_from([["lan"], ["any"]])),
     }
+    host = {"zones": {"lan": ["192.168.0.0/16"]}, "nginx": nginx}
     return yaml.safe_dump({"version": 1, "hosts": {"box": host}, "projects": {"wall": project}})
 
 
@@ -82,6 +94,7 @@ class Running:
     def __init__(self, before: Facts, after: Facts) -> None:
         self.before, self.after = holders("box", before), holders("box", after)
         self.now = dict(self.before)
+        self.nginx, self.nginx_wanted = nginx_ports("box", before), nginx_ports("box", after)
         self.routes, self.wanted = routes(before), routes(after)
         self.networks = {
             holding.network: before.networks[Key("box", holding.network)]
@@ -101,6 +114,8 @@ class Running:
             steps.ComposeUp: self.compose_up,
             steps.RemoveNetwork: self.remove_network,
             steps.ReloadNginx: self.reload_nginx,
+            steps.ChangeFirewall: self.open_ports,
+            steps.OpenFirewall: self.open_ports,
             steps.StopProgram: self.stop_program,
             steps.StartProgram: self.start_program,
         }
@@ -115,7 +130,7 @@ class Running:
         self.nobody_is_led_astray()
 
     def held(self) -> set[Held]:
-        return {held for holding in self.now.values() for held in holding.holds}
+        return {held for holding in self.now.values() for held in holding.holds} | self.nginx
 
     def nobody_is_led_astray(self) -> None:
         """Each location, and each forwarder, leads to its own service's or to nobody's."""
@@ -169,6 +184,25 @@ class Running:
 
     def reload_nginx(self, _step: steps.ReloadNginx) -> None:
         self.routes = self.wanted
+        self.nginx = self.nginx_wanted
+
+    def open_ports(self, step: steps.ChangeFirewall | steps.OpenFirewall) -> None:
+        """Nobody listens on what opens but whom it opens for."""
+        for rule in step.opens:
+            if rule.port not in self.nginx_wanted:
+                assert rule.port not in self.nginx, rule
+            for holding in self.now.values():
+                assert rule.port not in holding.holds or rule.port in self.holds_after(holding), (
+                    rule
+                )
+
+    def holds_after(self, holding: Holding) -> set[Held]:
+        """What a service holds in the end."""
+        found: set[Held] = set()
+        for other in self.after.values():
+            if other.service == holding.service:
+                found |= other.holds
+        return found
 
     def stop_program(self, step: steps.StopProgram) -> None:
         self.stop(Holder("program", step.service))
@@ -237,12 +271,9 @@ def test_the_firewall_step_is_the_difference_of_the_rules(before: str, after: st
         for text in (before, after)
     )
     for found in (review.of_plans(planned(before), planned(after)), by_files(before, after)):
-        opens, closes = set(), set()
-        for step in found.steps:
-            if isinstance(step, steps.ChangeFirewall):
-                opens |= {(rule.port, rule.source) for rule in step.opens}
-                closes |= {(rule.port, rule.source) for rule in step.closes}
-        assert (opens, closes) == (new - old, old - new)
+        opens, closes = rules_of(found.steps)
+        assert {rule[1:] for rule in opens} == new - old
+        assert {rule[1:] for rule in closes} == old - new
 
 
 @given(inventories(), inventories())
@@ -396,20 +427,19 @@ def test_each_case_undone_takes_back_each_rule() -> None:
     for case in CASES:
         before, after = texts(case)
         there, back = by_plans(before, after), by_plans(after, before)
-        there_rules, back_rules = (
-            [
-                (
-                    step.host,
-                    sorted(rule[:3] for rule in step.opens),
-                    sorted(r[:3] for r in step.closes),
-                )
-                for step in each.steps
-                if isinstance(step, steps.ChangeFirewall)
-            ]
-            for each in (there, back)
-        )
-        undone = [(host, opens, closes) for host, closes, opens in back_rules]
-        assert sorted(undone) == sorted(there_rules), case.parent.name
+        opens, closes = rules_of(there.steps)
+        assert rules_of(back.steps) == (closes, opens), case.parent.name
+
+
+def rules_of(found: Iterable[Step]) -> tuple[set[Any], set[Any]]:
+    """What steps open and close."""
+    opens, closes = set(), set()
+    for step in found:
+        if isinstance(step, steps.ChangeFirewall | steps.OpenFirewall):
+            opens |= {rule[:3] for rule in step.opens}
+        if isinstance(step, steps.ChangeFirewall):
+            closes |= {rule[:3] for rule in step.closes}
+    return opens, closes
 
 
 def test_the_project_that_makes_a_network_comes_up_first() -> None:

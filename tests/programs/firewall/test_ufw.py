@@ -512,3 +512,23 @@ def test_a_range_is_one_rule_and_one_group_of_the_guard(host: Host) -> None:
         assert [line for line in rules_of(text) if "192.168" in line] == [rule]
         guarded = re.findall(r"--ctorigdstport (\S+) --ctdir ORIGINAL -j (\w+)", text)
         assert guarded == [(ports, "RETURN"), (ports, "RETURN"), (ports, "DROP")]
+
+
+def test_a_port_that_nginx_still_listens_on_is_not_opened_for_another(host: Host) -> None:
+    """Until nginx is reloaded with the rendered file, which does not have the port, its visitors would get in
+    there. What nginx keeps, and its own rules, don't wait."""
+    ufw = host.render(GUARDED)
+    installed = "/etc/nginx/conf.d/portgen.conf"  # a copy's, which goes with it
+    printed = host.run(
+        "ufw --force enable; mkdir -p /etc/nginx/conf.d; "
+        f"printf 'server {{\\n    listen 80;\\n    listen [::]:5001 ssl;\\n' >{installed}; "
+        f"{ufw}/portgen-ufw.sh || echo code $?; ufw show added; echo RELOADED; rm {installed}; "
+        f"{ufw}/portgen-ufw.sh && echo code 0; ufw show added"
+    )
+    waiting, reloaded = printed.split("RELOADED\n")
+    assert "portgen:shop) waits: nginx listens there until it is reloaded" in waiting
+    assert "code 3" in waiting
+    assert [line for line in rules_of(waiting) if "5001" in line] == []
+    assert [line for line in rules_of(waiting) if "nginx" in line]
+    assert "code 0" in reloaded
+    assert [line for line in rules_of(reloaded) if "5001" in line and "show" not in line]

@@ -84,7 +84,7 @@ VPN = [
 def test_a_container_may_hold_what_each_of_its_services_has(
     service: str, held: set[str], may: bool
 ) -> None:
-    assert apply.may_hold(apply.container_of(container(service)), held, VPN) is may
+    assert apply.may_hold(apply.container_of(container(service), 4), held, VPN) is may
 
 
 @pytest.mark.parametrize(

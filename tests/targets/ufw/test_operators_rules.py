@@ -170,13 +170,13 @@ def test_an_operators_rules_stay_and_a_second_run_does_nothing(
     wanted: list[Any], present: list[Any]
 ) -> None:
     ufw = Ufw(present)
-    decision = apply.decide(wanted, ufw.rules, True)
+    decision = apply.decide(wanted, ufw.rules, True, set())
     for command in [*decision.add, *decision.delete]:
         ufw.run(command)
     assert [rule._replace(place=0) for rule in ufw.rules if not rule.is_ours] == [
         rule._replace(place=0) for rule in present if not rule.is_ours
     ]
-    again = apply.decide(wanted, ufw.rules, True)
+    again = apply.decide(wanted, ufw.rules, True, set())
     assert (again.add, again.delete) == ([], [])
     identities = {want.identity(family) for want in wanted for family in want.families}
     ours = [rule for rule in ufw.rules if rule.is_ours]
@@ -260,7 +260,7 @@ def test_a_rule_that_is_wider_than_the_inventory_is_reported(line: str, ports: s
         apply.Wanted("tcp", "192.168.0.0/16", "any", port, "portgen:a") for port in ("5000", "5001")
     ]
     found = rule(f"### tuple ### {line}")
-    notes = apply.decide(wanted, [found], True).notes
+    notes = apply.decide(wanted, [found], True, set()).notes
     shown = str(found).removeprefix("ufw ")
     assert notes == (
         [

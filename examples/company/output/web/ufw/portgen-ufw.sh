@@ -97,6 +97,8 @@ ETC = Path(os.environ.get("PORTGEN_UFW_DIR", "/etc/ufw"))
 RULES_FILES = {4: ETC / "after.rules", 6: ETC / "after6.rules"}
 INIT_FILE = ETC / "after.init"
 DEFAULTS = Path("/etc/default/ufw")
+NGINX_FILE = "nginx/conf.d/portgen.conf"  # below /etc, and below output/<host>/
+NGINX_MARK = "portgen:nginx"
 KERNEL_IPV6 = Path("/proc/sys/net/ipv6")
 DOCKER_SOCKET = Path("/run/docker.sock")
 EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
@@ -275,6 +277,10 @@ class Wanted(NamedTuple):
         )
         return family, self.protocol, self.port, source, to
 
+    def is_met_by(self, rule: Rule) -> bool:
+        """Whether a rule with the same identity is as the inventory wants it."""
+        return (rule.action, rule.logged, rule.comment) == ("allow", "", self.mark)
+
     def command(self, source: str) -> str:
         way = "allow"
         if by_interface(self.source):
@@ -395,6 +401,21 @@ def contains(wide: str, narrow: str) -> bool:
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
+def left_by_nginx(here: Path) -> set[str]:
+    """The ports where nginx listens by its installed file, and not any more by the rendered one. Until it has
+    read the new file, a rule for a port's new holder would let visitors reach nginx there."""
+    return listened(Path("/etc") / NGINX_FILE) - listened(here.parent / NGINX_FILE)
+
+
+def listened(path: Path) -> set[str]:
+    """The ports of an nginx file of portgen's; none where there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    return set(re.findall(r"(?m)^    listen (?:\S+:)?(\d+)[ ;]", text))
+
+
 class Decision(NamedTuple):
     """What to do about ufw's rules, and what to report."""
 
@@ -404,8 +425,9 @@ class Decision(NamedTuple):
     notes: list[str]  # what else an operator should know
 
 
-def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
-    """Compare the rules of the inventory with those that ufw has. `ipv6`: whether ufw takes IPv6 rules."""
+def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool, left: set[str]) -> Decision:
+    """Compare the rules of the inventory with those that ufw has. `ipv6`: whether ufw takes IPv6 rules.
+    `left`: the ports that nginx has not released yet."""
     decision = Decision([], [], [], [])
     there = {rule.identity: rule for rule in present if rule.is_plain}
     for want in wanted:
@@ -418,21 +440,35 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool) -> Decision:
         missing = []
         for family in families:
             rule = there.get(want.identity(family))
-            if rule is not None and not rule.is_ours:
-                decision.skipped.append(kept_rule(want, rule))
-                continue
-            denied = denying(want, family, present, rule)
-            if denied is not None:
-                decision.skipped.append(denied_rule(want, denied))
-            if rule is None or (rule.action, rule.logged, rule.comment) != ("allow", "", want.mark):
+            decision.skipped.extend(obstacles(want, family, present, rule))
+            if rule is None or (rule.is_ours and not want.is_met_by(rule)):
                 missing.append(family)
-        if missing == families:
+        if missing and waits_for_nginx(want, left):
+            decision.skipped.append(f"{want} waits: nginx listens there until it is reloaded")
+        elif missing == families:
             decision.add.append(want.command(want.source))
         elif missing:  # an operator holds the other family
             decision.add.append(want.command(EVERYWHERE[missing[0]]))
     decision.delete.extend(deletions(wanted, present))
     decision.notes.extend(wider(wanted, present))
     return decision._replace(skipped=list(dict.fromkeys(decision.skipped)))
+
+
+def obstacles(want: Wanted, family: int, present: list[Rule], rule: Rule | None) -> Iterator[str]:
+    """What to report of operators' rules that keep one of portgen's from being in force. `rule`: what has its
+    place."""
+    if rule is not None and not rule.is_ours:
+        yield kept_rule(want, rule)
+        return
+    denied = denying(want, family, present, rule)
+    if denied is not None:
+        yield denied_rule(want, denied)
+
+
+def waits_for_nginx(want: Wanted, left: set[str]) -> bool:
+    """Whether a rule is for a port that nginx has not released yet."""
+    of_another = want.protocol == "tcp" and want.mark != NGINX_MARK
+    return of_another and any(have_common(want.port, port) for port in left)
 
 
 def denied_rule(want: Wanted, rule: Rule) -> str:
@@ -1192,10 +1228,10 @@ class Plan(NamedTuple):
 
     wanted: list[Wanted]
     decision: Decision
+    left: set[str]  # the ports that nginx has not released yet
     guards: dict[int, Guard]  # by family
-    kernels: dict[
-        int, Kernel
-    ]  # by family; none that a dry run can't ask about, or that is not there
+    # By family; none that a dry run can't ask about, or that is not there
+    kernels: dict[int, Kernel]
 
     @property
     def guarded(self) -> bool:
@@ -1211,9 +1247,9 @@ def apply(plan: Plan, active: bool) -> bool:
         withdraw(plan.guards, plan.kernels)
     if active:
         reload_user_rules(ipv6)
-    left = decide(plan.wanted, present_rules(ipv6), ipv6)
-    if done and (left.add or left.delete):
-        commands = "; ".join([*left.add, *left.delete])
+    to_do = decide(plan.wanted, present_rules(ipv6), ipv6, plan.left)
+    if done and (to_do.add or to_do.delete):
+        commands = "; ".join([*to_do.add, *to_do.delete])
         say(f"ufw reported success, and yet these are left to do: {commands}")
         done = False
     return done
@@ -1289,7 +1325,8 @@ def planned(here: Path, rules: str, holders: str, guarded: tuple[int, ...], dry:
     for family in RULES_FILES:
         own = holders_in(holders, family)
         guards[family] = guard_of(family, blocks.get(family, ""), old.get(family, {}), own)
-    return Plan(wanted, decide(wanted, present, ipv6), guards, kernels)
+    left = left_by_nginx(here)
+    return Plan(wanted, decide(wanted, present, ipv6, left), left, guards, kernels)
 
 
 def lock() -> int:
