@@ -164,7 +164,11 @@ FIELDS: dict[str, dict[str, Field]] = {
         "reserved": Field(
             "Ports that no service may take: `22`, `8000-8099`, `53/udp`, or a list."
         ),
-        "ipv6": Field("`false`: everything is rendered for IPv4 only.", "`true`"),
+        "ipv6": Field(
+            "`false`: everything is rendered for IPv4 only. IPv6 in `bind` and `to` is an error then; "
+            "in zones, `allow`, `client_ip` and `subnet6` it is left out.",
+            "`true`",
+        ),
         "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
     },
     "Nginx": {

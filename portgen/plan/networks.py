@@ -37,6 +37,7 @@ class _Written(NamedTuple):
 
     project: str
     network: model.Network
+    ipv6: bool  # whether its host has IPv6
 
     @property
     def path(self) -> KeyPath:
@@ -51,8 +52,10 @@ def networks_of(inventory: model.Inventory) -> dict[str, ProjectNetwork]:
     for name, project in inventory.projects.items():
         if project.network is None:
             continue
-        written = _Written(name, project.network)
-        key = host_of(inventory, project), project.network.name
+        host = host_of(inventory, project)
+        ipv6 = host not in inventory.hosts or inventory.hosts[host].ipv6
+        written = _Written(name, project.network, ipv6)
+        key = host, project.network.name
         if project.network.external:
             users.setdefault(key, []).append(written)
             continue
@@ -111,14 +114,17 @@ def _network(written: _Written, source: _Written, source6: _Written, said_by: st
     own = written.network
     of_subnet = written if own.subnet is not None else source
     of_subnet6 = written if own.subnet6 is not None else source6
-    subnet6 = of_subnet6.network.subnet6
+    written6 = None
+    if of_subnet6.network.subnet6 is not None:
+        written6 = of_subnet6.network.subnet6.network
     return Network(
         name=own.name,
         external=own.external,
         maker=None if source.network.external else source.project,
         said_by=said_by,
         pool=_pool(of_subnet.network),
-        subnet6=subnet6.network if subnet6 else None,
+        subnet6=written6 if written.ipv6 else None,
+        written_subnet6=written6,
         subnet_path=(*of_subnet.path, "subnet"),
         subnet6_path=(*of_subnet6.path, "subnet6"),
         key_path=written.path,

@@ -53,7 +53,8 @@ class Server(Struct, frozen=True):
     sites: tuple[Site, ...]
     ipv6: bool  # whether it listens on IPv6 too
     version: tuple[int, ...]
-    proxies: tuple[str, ...]  # in front of nginx, as CIDRs
+    proxies: tuple[str, ...]  # in front of nginx, as CIDRs; on a host without IPv6 of IPv4 alone
+    written_proxies: tuple[str, ...]
     proxies_header: str
     key_path: KeyPath
 

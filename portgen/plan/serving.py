@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from portgen.inventory import key_paths, model
 from portgen.plan.access import admits_ipv6
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6
 from portgen.plan.reach import Reach
 from portgen.plan.routes import Route
 from portgen.plan.servers import Server, Site
@@ -41,6 +41,9 @@ def server_of(
         sites.insert(0, default)
     # With no source named it is for ufw's default policy to say who may come.
     allowed = sources.of(nginx.allow)
+    proxies: tuple[str, ...] = ()
+    if nginx.client_ip is not None:
+        proxies = tuple(map(str, nginx.client_ip.sources))
     return Server(
         names=default.names,
         upstream=nginx.upstream,
@@ -53,7 +56,8 @@ def server_of(
         sites=tuple(sites),
         ipv6=entry.ipv6 and (not allowed or admits_ipv6(allowed)),
         version=tuple(map(int, nginx.version.split("."))),
-        proxies=tuple(map(str, nginx.client_ip.sources)) if nginx.client_ip else (),
+        proxies=tuple(proxy for proxy in proxies if entry.ipv6 or not is_ipv6(proxy)),
+        written_proxies=proxies,
         proxies_header=nginx.client_ip.header if nginx.client_ip else "",
         key_path=path,
     )

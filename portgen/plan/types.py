@@ -320,7 +320,8 @@ class Network(Struct, frozen=True):
     # gives it a subnet.
     said_by: str
     pool: Pool | None  # None: an external network whose subnet nobody says
-    subnet6: Network6 | None
+    subnet6: Network6 | None  # None on a host without IPv6, whatever is written
+    written_subnet6: Network6 | None
     # Where its subnet is written: of an external one, mostly in another project.
     subnet_path: KeyPath
     subnet6_path: KeyPath

@@ -1,6 +1,6 @@
 """A `to` that no forwarder can follow: without `via: socat`, for several ports, beside what describes a
-container, from udp to a socket, or back to the forwarder itself: straight, by an address of its host, or by
-other forwarders.
+container, from udp to a socket, to IPv6 from a host without it, or back to the forwarder itself: straight,
+by an address of its host, or by other forwarders.
 
 `to` says where the forwarder of one port leads, in place of a container.
 
@@ -30,6 +30,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
         if service.to is not None:
             yield from _misplaced(service, service.to)
+            yield from _by_ipv6(plan, service, service.to)
             yield from _beside(service)
     for ring in rings(plan):
         yield _without_end(ring)
@@ -56,6 +57,16 @@ def _misplaced(service: Service, to: Destination) -> Iterator[Finding]:
     elif to.path and service.ports[0].transport == "udp":
         yield Finding(
             place, f"{to} is a socket for connections: udp can't lead there", "write an address"
+        )
+
+
+def _by_ipv6(plan: Plan, service: Service, to: Destination) -> Iterator[Finding]:
+    host = plan.host(service.host)
+    if host is not None and not host.ipv6 and to.is_ipv6:
+        yield Finding(
+            (*service.key_path, "to"),
+            f"{to} is an IPv6 address, but {host.name} has `ipv6: false`",
+            "write an IPv4 address, or leave `ipv6` out",
         )
 
 

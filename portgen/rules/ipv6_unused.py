@@ -1,4 +1,5 @@
-"""An IPv6 source on a host that says `ipv6: false`: nobody comes to it by IPv6, so the source lets nobody in.
+"""IPv6 on a host that says `ipv6: false`: nobody comes to it by IPv6, so a source, a proxy or a network's
+`subnet6` of IPv6 is not rendered.
 
 Wrong:
     hosts:
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from portgen.inventory.key_paths import KeyPath
 from portgen.plan.ports import is_ipv6
 from portgen.plan.sources import cidr_of
-from portgen.plan.types import Plan
+from portgen.plan.types import Host, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -31,6 +32,8 @@ def check(plan: Plan) -> Iterator[Finding]:
             for index, cidr in enumerate(cidrs):
                 if is_ipv6(cidr):
                     yield _finding((*host.key_path, "zones", zone, index), cidr, host.name)
+        yield from _proxies(host)
+        yield from _networks(host)
     for place, host_name, words in plan.allows:
         if host_name not in without:
             continue
@@ -40,9 +43,32 @@ def check(plan: Plan) -> Iterator[Finding]:
                 yield _finding((*place, index), word, host_name)
 
 
-def _finding(place: KeyPath, source: str, host: str) -> Finding:
+def _proxies(host: Host) -> Iterator[Finding]:
+    """Those in front of nginx."""
+    server = host.server
+    if server is None:
+        return
+    for index, proxy in enumerate(server.written_proxies):
+        if is_ipv6(proxy):
+            place = (*server.key_path, "client_ip", "from", index)
+            yield _finding(place, proxy.removesuffix("/128"), host.name, "is not believed")
+
+
+def _networks(host: Host) -> Iterator[Finding]:
+    """Docker's, each where its subnet is written, and once."""
+    seen: set[KeyPath] = set()
+    for project in host.projects:
+        network = project.network
+        if network is None or network.written_subnet6 is None or network.subnet6_path in seen:
+            continue
+        seen.add(network.subnet6_path)
+        written = str(network.written_subnet6)
+        yield _finding(network.subnet6_path, written, host.name, f"is not given to {network.name}")
+
+
+def _finding(place: KeyPath, source: str, host: str, what: str = "lets nobody in") -> Finding:
     return Finding(
         place,
-        f"{source} lets nobody in: {host} is rendered for IPv4 only",
+        f"{source} {what}: {host} is rendered for IPv4 only",
         f"remove it, or `ipv6: false` of {host}",
     )

@@ -29,7 +29,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         if host.server is None:
             continue
-        for index, proxy in enumerate(host.server.proxies):
+        for index, proxy in enumerate(host.server.written_proxies):
             fault = fault_of(proxy)
             if fault is not None:
                 yield Finding((*host.server.key_path, "client_ip", "from", index), fault, HINT)
