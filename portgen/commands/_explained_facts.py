@@ -262,6 +262,13 @@ def of_host(asked: Asked, host: Host) -> Facts:
 
     at = asked.source.at
     yield from _zones(asked, host)
+    if host.addresses:
+        yield (
+            "addresses",
+            ", ".join(f"{name} {address}" for name, address in host.addresses.items()),
+        )
+    if not host.ipv6:
+        yield "ipv6", "off: rendered for IPv4 only"
     if host.reserved is not None:
         place = at((*host.key_path, "reserved"))
         yield "reserved", f"{host.reserved} ({place.file}:{place.line})"

@@ -269,7 +269,12 @@ class Subjects:
         self.hosts.append(
             {
                 "name": host.name,
-                "zones": {zone: list(cidrs) for zone, cidrs in host.zones.items()},
+                "zones": {
+                    zone: {"networks": _named(words), "interfaces": _interfaces(words)}
+                    for zone, words in host.zones.items()
+                },
+                "addresses": host.addresses,
+                "ipv6": host.ipv6,
                 "reserved": None if host.reserved is None else str(host.reserved),
                 "names": []
                 if server is None

@@ -260,7 +260,9 @@ class Host(TypedDict):
     """A host: what is on it, and where its files are. `files`: how many, by folder."""
 
     name: str
-    zones: dict[str, list[str]]
+    zones: dict[str, ZoneOfHost]
+    addresses: dict[str, str]
+    ipv6: bool
     reserved: str | None
     names: list[str]
     why: list[Way]
@@ -270,6 +272,13 @@ class Host(TypedDict):
     folder: str
     files: dict[str, int]
     place: Place
+
+
+class ZoneOfHost(TypedDict):
+    """Who is meant by a zone: the networks that they come from, and the interfaces that they come by."""
+
+    networks: list[str]
+    interfaces: list[str]
 
 
 class ProjectOfHost(TypedDict):
