@@ -256,8 +256,7 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
-    from portgen.plan import registry, why
-    from portgen.plan.types import NGINX
+    from portgen.plan import registry
     from portgen.targets.docs import INSTALL
 
     at = asked.source.at
@@ -273,11 +272,7 @@ def of_host(asked: Asked, host: Host) -> Facts:
         place = at((*host.key_path, "reserved"))
         yield "reserved", f"{host.reserved} ({place.file}:{place.line})"
     if host.server is not None:
-        server = host.server
-        held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
-        ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
-        yield "nginx", f"{_names(server)}; {ports}; {counted(len(host.routes), 'route')}"
-        yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
+        yield from _nginx(asked, host, host.server)
     name = "projects"
     for share in registry.shares(asked.plan, host):
         ports = f"{share.project.ports}: " if share.project.ports else ""
@@ -293,6 +288,17 @@ def of_host(asked: Asked, host: Host) -> Facts:
         if any(one.path == f"{host.name}/{file}" for one in asked.files):
             yield name, folder + file
     yield "written at", str(at(host.key_path))
+
+
+def _nginx(asked: Asked, host: Host, server: Server) -> Facts:
+    """nginx's names and ports, and who may come to them."""
+    from portgen.plan import why
+    from portgen.plan.types import NGINX
+
+    held = [str(binding.port) for binding in host.bindings if binding.kind == NGINX]
+    ports = f"{'port' if len(held) == 1 else 'ports'} {', '.join(held)}"
+    yield "nginx", f"{_names(server)}; {ports}; {counted(len(host.routes), 'route')}"
+    yield from _why(asked, "reach", why.of_nginx(asked.plan, host, server), set())
 
 
 def _names(server: Server) -> str:
