@@ -31,8 +31,13 @@ class Reach(Struct, frozen=True):
     kind: Literal["loopback", "closed", "sources", "policy", "unguarded", "nobody", "nothing"]
     words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
     anyone: bool = False  # all of a family, or nearly all
+    by: str = ""  # of those, only who comes by `IPv4`, or by `IPv6`
 
     def __str__(self) -> str:
+        return f"{self._who}, by {self.by} only" if self.by else self._who
+
+    @property
+    def _who(self) -> str:
         if ANY in self.words or {ALL_IPV4, ALL_IPV6} <= set(self.words):
             return "anyone"
         return ", ".join(map(in_words, self.words)) or _REACHED[self.kind]

@@ -34,6 +34,7 @@ class WrittenRoute(Struct, frozen=True):
     clients: tuple[str, ...]  # the same as CIDRs; empty: everybody
     closed: bool  # `allow` was written, and nothing of it is a source: nobody may come
     reach: Reach | None  # without an `allow` of its own nginx's; None where the host has no nginx
+    has_own_allow: bool  # its own `allow` leaves somebody out whom nginx lets in
     auth_file: str | None
     max_body: str | None
     buffering: bool
@@ -63,13 +64,6 @@ class WrittenRoute(Struct, frozen=True):
         return self.path.rstrip("/") if self.strip else ""
 
     @property
-    def has_own_allow(self) -> bool:
-        """Whether its own `allow` decides, not nginx's alone."""
-        if self.closed:
-            return True
-        return bool(self.clients) and (self.reach is None or self.reach.words == self.allow)
-
-    @property
     def rewriting(self) -> tuple[tuple[str, ...], ...]:
         """nginx's directives by which an application that ignores its prefix gets it; none without."""
         if not self.rewrite or not self.prefix:
@@ -82,8 +76,8 @@ class WrittenRoute(Struct, frozen=True):
         is known."""
         parts: list[str] = []
         if self.reach is not None:
-            own = self.clients and self.has_own_allow
-            parts.append(f"only {self.reach}" if own else str(self.reach))
+            by_name = self.clients and self.has_own_allow and not self.reach.by
+            parts.append(f"only {self.reach}" if by_name else str(self.reach))
         if self.auth_file:
             parts.append("with a password")
         return ", ".join(parts)

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, bracketed
 from portgen.plan.ports import GRPC, LOOPBACK, WITH_TLS, PlannedPort
-from portgen.plan.reach import Reach
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, Reach
 from portgen.plan.routes import Route, WrittenRoute
 from portgen.plan.sources import Sources, is_everybody
 from portgen.plan.types import KeyPath
@@ -24,6 +24,7 @@ from portgen.plan.types import KeyPath
 # A route in one of the forms that people write, and several.
 Written = str | model.Route
 WrittenRoutes = Written | list[Written] | UnsetType | None
+_FAMILIES = {(ALL_IPV4,): "IPv4", (ALL_IPV6,): "IPv6"}
 
 
 class ServiceBasis(NamedTuple):
@@ -92,6 +93,7 @@ class Routing:
         route = model.Route(path=written) if isinstance(written, str) else written
         allow = tuple(route.allow)
         clients = self.sources.visitors(allow)
+        reach = self._reach(allow, clients)
         settings: dict[str, Any] = {
             "service": known.name,
             "title": known.title,
@@ -105,7 +107,8 @@ class Routing:
             "allow": allow,
             "clients": () if self.sources.is_all(clients) else clients,
             "closed": bool(allow) and not clients,
-            "reach": self._reach(allow, clients),
+            "reach": reach,
+            "has_own_allow": reach is not self.sources.nginx_reach,
             "auth_file": route.auth_file,
             "max_body": None if route.max_body is None else str(route.max_body),
             "buffering": route.buffering,
@@ -124,13 +127,21 @@ class Routing:
         )
 
     def _reach(self, allow: tuple[str, ...], clients: tuple[str, ...]) -> Reach | None:
-        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out."""
+        """nginx asks no more of a visitor where the route's own `allow` leaves nobody out. One that
+        names a whole family leaves out the other one, where nginx has it."""
+        nginx = self.sources.nginx_reach
         if allow and not clients:
             return Reach("nobody")
-        if clients and not is_everybody(clients):
-            words = [word for word in allow if self.sources.visitors((word,))]
-            return Reach("sources", tuple(words))
-        return self.sources.nginx_reach
+        if not clients or self.sources.is_all(clients):
+            return nginx
+        words = tuple(word for word in allow if self.sources.visitors((word,)))
+        if not is_everybody(clients):
+            return Reach("sources", words)
+        if nginx is None or self.sources.nginx_is_within(clients):
+            return nginx
+        if ANY not in nginx.words and clients in _FAMILIES:
+            return Reach(nginx.kind, nginx.words, nginx.anyone, _FAMILIES[clients])
+        return Reach("sources", words, nginx.anyone)
 
     def _backend(self, port: PlannedPort, known: ServiceBasis) -> str:
         """Where nginx sends requests: the host's port, or, where the host's nginx says so, the

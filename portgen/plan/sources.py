@@ -66,6 +66,13 @@ class Sources:
             words = [ALL_IPV4 if word == ANY else word for word in words]
         return tuple(words)
 
+    def nginx_is_within(self, clients: Sequence[str]) -> bool:
+        """Whether whoever may reach nginx is one of a route's clients."""
+        allow = () if self.nginx is None else self.of(self.nginx.allow)
+        if not allow or ANY in allow:
+            return False
+        return all(any(is_within(source, one) for one in clients) for source in allow)
+
     def is_all(self, sources: tuple[str, ...]) -> bool:
         """Whether nobody is left out who can come to this host at all."""
         return sources == self._everybody

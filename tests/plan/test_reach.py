@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portgen.plan import why
 from portgen.plan.types import Plan
 from tests.conftest import Run
 from tests.estates import planned
@@ -38,7 +39,6 @@ projects:
       everybody: {{port: 5008, allow: [any], route: {{path: /everybody/, allow: [lan]}}}}
       family: {{port: 5009, allow: [0.0.0.0/0]}}
       local: {{port: 5010, allow: [bare]}}
-      local-program: {{port: 5011, via: process, allow: [bare]}}
       locked: {{port: 5012, route: {{path: /locked/, auth_file: /etc/nginx/htpasswd}}}}
       shut: {{port: 5013, route: {{path: /shut/, allow: [bare]}}}}
       later: {{port: 5014, status: planned}}
@@ -63,7 +63,6 @@ REACH = {
     "everybody": "anyone",
     "family": "anyone by IPv4",
     "local": "this host",
-    "local-program": UFW,
     "locked": "this host",
     "shut": "this host",
     "later": "this host",
@@ -105,6 +104,49 @@ def test_the_plan_says_of_each_route_who_may_come(nginx: str, reach: str) -> Non
     (host,) = plan.hosts
     assert host.server is not None
     assert str(host.server.reach) == reach
+
+
+ONE_ROUTE = """\
+version: 1
+hosts:
+  box:
+    zones: {{lan: [192.168.0.0/16], lan6: ["fd00::/8"], vpn: [{{interface: wg0}}]}}
+    nginx: {{server_name: box.example.com, allow: {nginx}}}
+projects: {{p: {{ports: 5000, services: {{a: {{port: 5000, route: {{path: /a/, allow: {route}}}}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("nginx", "route", "access", "is_its_own"),
+    [
+        # all of a family: the other one's visitors, where nginx has some, are left out
+        ("[any]", "[0.0.0.0/0]", "only anyone by IPv4", True),
+        ("[any]", "['::/0']", "only anyone by IPv6", True),
+        ("[any]", "['::/0', 0.0.0.0/0]", "anyone", False),
+        ("[any]", "[0.0.0.0/0, lan6]", "only anyone by IPv4, lan6", True),
+        ("[any]", "[0.0.0.0/1]", "only 0.0.0.0/1", True),
+        ("[]", "[0.0.0.0/0]", f"{UFW}, by IPv4 only", True),
+        ("[lan]", "[0.0.0.0/0]", "lan", False),
+        ("[lan, lan6]", "[0.0.0.0/0]", "lan, lan6, by IPv4 only", True),
+        ("[vpn]", "[0.0.0.0/0]", "vpn, by IPv4 only", True),
+        ("[0.0.0.0/0]", "[0.0.0.0/0]", "anyone by IPv4", False),
+        # a word that lets nobody in by nginx takes nothing from those that do
+        ("[any]", "[lan, vpn]", "only lan", True),
+        ("[any]", "[lan, unknown]", "only lan", True),
+        ("[any]", "[unknown]", "nobody", True),
+    ],
+)
+def test_a_route_s_own_allow_counts_where_it_leaves_somebody_out(
+    nginx: str, route: str, access: str, is_its_own: bool
+) -> None:
+    plan = planned(ONE_ROUTE.format(nginx=nginx, route=route))
+    (service,) = plan.services
+    (found,) = service.routes
+    assert found.access == access
+    assert found.open_to_anyone == ("anyone" in access or access == "only 0.0.0.0/1")
+    (way,) = (way for way in why.of_service(plan, service) if way.kind == "route")
+    first = next(cause for cause in way.causes if cause.kind == "allow")
+    assert first.of == ("route" if is_its_own else "nginx")
 
 
 @pytest.mark.parametrize(
