@@ -68,7 +68,8 @@ _SERVICE = {
     ),
     "bind": Field(
         "The one address that the port listens on: one of the host, or a name in its `addresses`. "
-        "Without `allow` only the host itself may come there.",
+        "Without `allow` only the host itself may come there, except to what portgen does not close: `via: "
+        "process` or `host`.",
         "127.0.0.1 if nobody else may come, otherwise every address",
     ),
     "allow": Field(

@@ -4,7 +4,8 @@ In: planned projects. Out: the same projects, each service with its `Call`s. Pur
 for no service that can be called gives no call; the rule `uses-unknown` reports it.
 
 A process, and a container on the host's network, find everything on their host at `localhost`. A
-container finds those of its own network by name, at their own ports, and everything else at its
+container finds those of its own network by name, at their own ports (by address, where projects that share
+the network have two of one name), and everything else at its
 network's gateway. That is the host: with docker 20.10 also what docker publishes of another network,
 since a bridge's packets are not redirected but reach docker-proxy (measured). So for each of these
 the firewall of the host decides, by the addresses of the caller's network.
@@ -87,6 +88,7 @@ class _Calling:
             service for project in projects for service in project.services
         )
         self.names = names
+        self._called_so = _projects_by_name(projects)
         self._known: dict[tuple[str, bool, KeyPath, tuple[str, ...]], tuple[Call, ...]] = {}
 
     def of_project(self, project: Project) -> Project:
@@ -124,9 +126,17 @@ class _Calling:
             elif not in_network(caller):
                 yield End(port, _listens_at(port) or LOCALHOST, port.port, None)
             elif _share_network(caller, callee):
-                yield End(port, callee.compose_service, port.container_port, None)
+                yield self._in_network(callee, port)
             else:
                 yield _from_container(port, network)
+
+    def _in_network(self, callee: Service, port: PlannedPort) -> End:
+        """By its name; by its address where Docker would answer to the name with any of several."""
+        if len(self._called_so[_name_in_network(callee)]) < 2:
+            return End(port, callee.compose_service, port.container_port, None)
+        if callee.address is None:
+            return End(port, callee.compose_service, port.container_port, "name")
+        return End(port, str(callee.address), port.container_port, None)
 
     def _on_another_host(self, callee: Service, port: PlannedPort) -> End:
         """By the address that it listens on, or by the host's name. Whom that host's firewall takes
@@ -134,6 +144,24 @@ class _Calling:
         obstacle: Obstacle | None = None if port.beyond_host else "loopback"
         address = _listens_at(port) or self.names.get(callee.host, callee.host)
         return End(port, address, port.port, obstacle)
+
+
+_NameInNetwork = tuple[str, str, str]  # a host, a network there, a container's name
+
+
+def _name_in_network(service: Service) -> _NameInNetwork:
+    """By which others in its network find it; without one, that of its project in compose's own."""
+    return service.host, service.network or f"{service.project}/", service.compose_service
+
+
+def _projects_by_name(projects: Iterable[Project]) -> dict[_NameInNetwork, set[str]]:
+    """Which projects have a container of a name."""
+    found: dict[_NameInNetwork, set[str]] = {}
+    for project in projects:
+        for service in project.services:
+            if in_network(service) and service.status != "retired":
+                found.setdefault(_name_in_network(service), set()).add(project.name)
+    return found
 
 
 def _share_network(caller: Service, callee: Service) -> bool:

@@ -20,6 +20,7 @@ Obstacle = Literal[
     "closed",  # it has no `allow`, and is closed to all but its host
     "allow",  # its `allow` leaves out the network of the caller's containers
     "policy",  # it has no `allow`: ufw's default policy decides, which refuses as a rule
+    "name",  # another project's container in the network has the same name, and it has no fixed address
     # Nobody knows by which address the caller's containers find their host:
     "no-network",  # they are in compose's own network
     "no-subnet",  # they are in an external one whose subnet nobody says
@@ -32,6 +33,7 @@ _DOUBTS: dict[Obstacle, str] = {
     "closed": "no allow: closed to all but its host",
     "allow": "its allow leaves the caller out",
     "policy": "no allow: only if ufw's default lets it in",
+    "name": "another container of the network has its name",
     "no-network": "the caller's project has no network",
     "no-subnet": "the subnet of the caller's network is not known",
 }

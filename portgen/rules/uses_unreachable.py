@@ -78,6 +78,14 @@ def _finding(place: KeyPath, call: Call, callers: list[Service], callee: Service
             f"{start}: that listens at {end.address}, and the network of {project} has no IPv6"
         )
         return Finding(place, message, f"give the network of {project} a `subnet6`")
+    if end.obstacle == "name":
+        name, network = callee.compose_service, callee.network
+        message = f"{start} for sure: in the network {network} several containers are called {name}"
+        return Finding(
+            place,
+            message,
+            f"write another `compose_service` for {call.name}, or the network's `subnet`",
+        )
     if end.obstacle == "loopback" and caller.host != callee.host:
         message = f"{start}: on {callee.host} it listens on 127.0.0.1 only ({{line}})"
         hint = f"give {call.name} an `allow` with the address of {caller.host}"

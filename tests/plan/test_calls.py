@@ -197,3 +197,20 @@ def test_a_host_knows_the_calls_that_come_and_go() -> None:
         ("database", "api"), ("database", "closed"), ("web", "database"), ("on-host", "database"),
     }  # fmt: skip
     assert found["es"] < found["box"]
+
+
+def test_a_name_that_two_containers_of_a_network_have_is_not_used() -> None:
+    text = (
+        "version: 1\nhosts: {box: {}}\nprojects:\n"
+        "  one:\n    ports: 5000-5099\n    network: {name: proxy, subnet: 172.30.0.0/24}\n"
+        "    services:\n      web: {port: 5000, uses: [shop]}\n      job: {uses: [web, lone]}\n"
+        "      lone: {port: 5001}\n"
+        "  two:\n    ports: 6000-6099\n    network: {name: proxy, external: true}\n"
+        "    services: {shop: {port: 6000, compose_service: web, container_port: 80}}\n"
+    )
+    addresses = {one.name: str(one.address) for one in planned(text).services}
+    assert calls("web", text) == {"shop": (f"{addresses['shop']}:80", None)}
+    assert calls("job", text) == {
+        "web": (f"{addresses['web']}:5000", None),
+        "lone": ("lone:5001", None),
+    }
