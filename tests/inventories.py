@@ -247,6 +247,7 @@ def _nginx(draw: st.DrawFn) -> dict[str, Any]:
                     "box.example.com",
                     ["a.example.com", "*.example.com"],
                     [".Example.com.", "example.com", "box.*"],
+                    [f"*.{'x' * 47}.com", f"box.{'x' * 47}.example"],
                     "default",
                 ]
             )
@@ -269,7 +270,12 @@ def _nginx(draw: st.DrawFn) -> dict[str, Any]:
     site = {"listen": 8080, "listen_tls": 8443, "tls": _tls(draw)}
     nginx["sites"] = draw(
         st.sampled_from(
-            [{}, {"s.example.com": {}}, {"s.example.com": site}, {"s.example.com": {"tls": None}}]
+            [
+                {},
+                {"s.example.com": {}},
+                {"s.example.com": site, f"{'l' * 40}.example.com": {}},
+                {"s.example.com": {"tls": None}},
+            ]
         )
     )
     return nginx
