@@ -228,7 +228,10 @@ FIELDS: dict[str, dict[str, Field]] = {
         "listen": Field("Its port for http.", "nginx's"),
         "listen_tls": Field("Its port for https.", "nginx's, or 443; none without `tls`"),
         "tls": Field("`{certificate, key}`. `null`: http only, whatever nginx has.", "nginx's"),
-        "http2": Field("Whether https speaks HTTP/2.", "nginx's"),
+        "http2": Field(
+            "Whether https speaks HTTP/2; before nginx 1.25.1 alike at all sites of a port.",
+            "nginx's",
+        ),
         "acme": Field("A folder, as nginx's. `null`: none.", "nginx's"),
     },
     "Tls": {

@@ -4,6 +4,7 @@ the name is; beside Debian's stock site too."""
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from tests.programs.nginx.serving import (
     Nginx,
     Visitor,
     applications,
+    certificate,
     free_ports,
+    read_answer,
     rendered,
     request,
 )
@@ -110,3 +113,41 @@ def test_a_site_answers_for_its_name_and_the_default_site_does_not(
     for name in others:
         assert nginx.who(name, nginx.listen) == "hub"
     assert nginx.who("evil.example.net", nginx.listen) in nobody
+
+
+WITH_TLS = """
+version: 1
+hosts:
+  box:
+    nginx:
+      server_name: [.example.com]
+      listen: {http}
+      listen_tls: {https}
+      tls: {{certificate: {box[0]}, key: {box[1]}}}
+      sites: {{{site}: {{tls: {{certificate: {own[0]}, key: {own[1]}}}}}}}
+projects:
+  wall: {{services: {{own: {{port: {port}, via: process, route: {{host: {site}}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("site", ["example.com", LONG])
+def test_a_site_shows_its_own_certificate_below_a_pattern(
+    need: Callable[[str], str], tmp_path: Path, site: str
+) -> None:
+    http, https, port = free_ports(3)
+    for name in ("box", "own"):
+        (tmp_path / name).mkdir()
+    box, own = certificate(tmp_path / "box"), certificate(tmp_path / "own")
+    text = WITH_TLS.format(http=http, https=https, port=port, box=box, own=own, site=site)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    shown = {}
+    with applications(own=port), Nginx(need("nginx"), tmp_path, rendered(text)):
+        for name in (site, "a.example.com"):
+            visitor = Visitor(https)
+            with context.wrap_socket(visitor.socket, server_hostname=name) as wrapped:
+                shown[name] = wrapped.getpeercert(binary_form=True)
+                wrapped.sendall(request("/", host=name))
+                assert read_answer(wrapped).status == (200 if name == site else 404)
+    assert ssl.DER_cert_to_PEM_cert(shown[site] or b"") == own[0].read_text()
+    assert ssl.DER_cert_to_PEM_cert(shown["a.example.com"] or b"") == box[0].read_text()
