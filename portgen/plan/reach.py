@@ -17,6 +17,10 @@ ALL_IPV4, ALL_IPV6 = "0.0.0.0/0", "::/0"  # both together are `any`; one alone i
 UFW_DEFAULT = "whatever ufw's default says"
 
 
+# Of a route behind another proxy.
+THROUGH_PROXIES = "anyone through the proxies in `client_ip`"
+
+
 class Reach(Struct, frozen=True):
     """Who may reach a port directly, or a route, as far as portgen decides it; `str` is how every
     page and command says it.
@@ -32,6 +36,8 @@ class Reach(Struct, frozen=True):
     words: tuple[str, ...] = ()  # of `sources`, as `allow` has them
     anyone: bool = False  # all of a family, or nearly all
     by: str = ""  # of those, only who comes by `IPv4`, or by `IPv6`
+    # Of a route: proxies in front of nginx may come, and name their own visitors, who may be anybody.
+    proxied: bool = False
 
     def __str__(self) -> str:
         return f"{self._who}, by {self.by} only" if self.by else self._who
@@ -40,6 +46,8 @@ class Reach(Struct, frozen=True):
     def _who(self) -> str:
         if ANY in self.words or {ALL_IPV4, ALL_IPV6} <= set(self.words):
             return "anyone"
+        if self.proxied:
+            return ", ".join([*map(in_words, self.words), THROUGH_PROXIES])
         return ", ".join(map(in_words, self.words)) or _REACHED[self.kind]
 
 

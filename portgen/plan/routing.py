@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from portgen.inventory import key_paths, model
 from portgen.inventory.networks import Address4, bracketed
@@ -129,7 +129,7 @@ class Routing:
     def _reach(self, allow: tuple[str, ...], clients: tuple[str, ...]) -> Reach | None:
         """nginx asks no more of a visitor where the route's own `allow` leaves nobody out. One that
         names a whole family leaves out the other one, where nginx has it."""
-        nginx = self.sources.nginx_reach
+        nginx = self.sources.routes_reach
         if allow and not clients:
             return Reach("nobody")
         if not clients or self.sources.is_all(clients):
@@ -137,10 +137,13 @@ class Routing:
         words = tuple(word for word in allow if self.sources.visitors((word,)))
         if not is_everybody(clients):
             return Reach("sources", words)
-        if nginx is None or self.sources.nginx_is_within(clients):
+        if nginx is None:
+            return None
+        # A proxy's own visitors may be of either family.
+        if not nginx.proxied and self.sources.nginx_is_within(clients):
             return nginx
         if ANY not in nginx.words and clients in _FAMILIES:
-            return Reach(nginx.kind, nginx.words, nginx.anyone, _FAMILIES[clients])
+            return structs.replace(nginx, by=_FAMILIES[clients])
         return Reach("sources", words, nginx.anyone)
 
     def _backend(self, port: PlannedPort, known: ServiceBasis) -> str:

@@ -45,7 +45,8 @@ class Server(Struct, frozen=True):
     names: tuple[str, ...]
     upstream: model.Upstream
     allow: tuple[str, ...]  # as written
-    reach: Reach
+    reach: Reach  # of its ports
+    routes_reach: Reach  # of each route without an `allow` of its own
     listen: int
     listen_tls: int | None
     certificate: str | None

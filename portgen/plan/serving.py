@@ -41,14 +41,13 @@ def server_of(
         sites.insert(0, default)
     # With no source named it is for ufw's default policy to say who may come.
     allowed = sources.of(nginx.allow)
-    proxies: tuple[str, ...] = ()
-    if nginx.client_ip is not None:
-        proxies = tuple(map(str, nginx.client_ip.sources))
+    proxies = _proxies(nginx)
     return Server(
         names=default.names,
         upstream=nginx.upstream,
         allow=tuple(nginx.allow),
         reach=sources.nginx_reach or Reach("policy"),
+        routes_reach=sources.routes_reach or Reach("policy"),
         listen=default.listen,
         listen_tls=default.listen_tls,
         certificate=default.certificate,
@@ -61,6 +60,13 @@ def server_of(
         proxies_header=nginx.client_ip.header if nginx.client_ip else "",
         key_path=path,
     )
+
+
+def _proxies(nginx: model.Nginx) -> tuple[str, ...]:
+    """Those in front of nginx, as they are written."""
+    if nginx.client_ip is None:
+        return ()
+    return tuple(map(str, nginx.client_ip.sources))
 
 
 def names_of(nginx: model.Nginx, sites: Collection[str] = ()) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Sources:
             self.ipv6 = inventory.hosts[host].ipv6
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.nginx_reach = self._reach_of_nginx()
+        self.routes_reach = self._reach_of_routes()
 
     def of(self, allow: Sequence[str]) -> tuple[str, ...]:
         """`allow` as CIDRs and interfaces (`%tailscale0`); `any` swallows the rest. On a host
@@ -115,6 +116,24 @@ class Sources:
             return Reach("policy")
         return Reach("sources", tuple(self.nginx.allow), is_everybody(sources))
 
+    def _reach_of_routes(self) -> Reach | None:
+        """Who may use a route without an `allow` of its own. nginx's own `allow` is about who connects:
+        that may be a proxy, which names visitors of its own."""
+        reach = self.nginx_reach
+        if self.nginx is None or self.nginx.client_ip is None or reach is None:
+            return reach
+        if reach.kind == "policy" or reach.anyone:
+            return reach
+        proxies = tuple(map(str, self.nginx.client_ip.sources))
+        # Where `allow` keeps the proxies out, nobody comes through them.
+        if not any(_have_common(source, proxies) for source in self.of(self.nginx.allow)):
+            return reach
+        others = []
+        for word in self.nginx.allow:
+            if not all_within(self.of((word,)), proxies):
+                others.append(word)
+        return Reach("sources", tuple(others), anyone=True, proxied=True)
+
     def _comes_over_loopback(self, word: str) -> bool:
         """Whether a word is a project of this host that has no network."""
         project = self._inventory.projects.get(word)
@@ -142,6 +161,19 @@ def is_within(cidr: str, around: str) -> bool:
         return False
     first, last = int(inner.network_address), int(inner.broadcast_address)
     return int(outer.network_address) <= first and last <= int(outer.broadcast_address)
+
+
+def all_within(sources: Iterable[str], networks: Iterable[str]) -> bool:
+    """Whether each source lies in one of the networks."""
+    networks = tuple(networks)
+    return all(any(is_within(source, one) for one in networks) for source in sources)
+
+
+def _have_common(source: str, networks: Iterable[str]) -> bool:
+    """Whether some of the networks' addresses may come by a source; by an interface all may."""
+    if interface_of(source) is not None:
+        return True
+    return any(is_within(source, one) or is_within(one, source) for one in networks)
 
 
 def is_everybody(sources: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from portgen.plan.facts import Facts, Location, Nginx, Route, Service
 from portgen.plan.ports import EVERYWHERE6, Endpoint, interface_of, is_ipv6
-from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, THROUGH_PROXIES
 from portgen.plan.types import NGINX, has_mapping
 from portgen.review import match
 from portgen.review.match import Pair, are_led_apart
@@ -51,7 +51,13 @@ class HostNetwork(NamedTuple):
     container: str
 
 
-Where = Endpoint | RoutePath | Entrance | HostNetwork
+class VisitorNames(NamedTuple):
+    """Each route with an `allow`, by the header in which nginx believes who the visitor is."""
+
+    header: str
+
+
+Where = Endpoint | RoutePath | Entrance | HostNetwork | VisitorNames
 
 
 class Exposure(NamedTuple):
@@ -91,8 +97,18 @@ def of(pairs: Iterable[Pair], before: Facts, after: Facts) -> list[Exposure]:
         for port, sources in _let_in_by_nginx(new).items():
             for opened, family in _apart(uncovered(sources, was_let_in.get(port, ()))):
                 found.append(Exposure(host, NGINX, NGINX, Entrance(port), opened, family=family))
+        found += _by_client_ip(host, old, new)
     found.sort(key=lambda exposure: (not exposure.new, exposure.host))
     return found
+
+
+def _by_client_ip(host: str, old: Nginx, new: Nginx) -> Iterator[Exposure]:
+    """Whose header nginx believes from now on: they may be any visitor of a route's `allow`."""
+    *were, _ = old.proxies or ("",)
+    *proxies, header = new.proxies or ("",)
+    believed = uncovered(proxies, were)
+    if believed:
+        yield Exposure(host, NGINX, NGINX, VisitorNames(header), believed)
 
 
 def _by_port(pair: Pair, now: Service) -> Iterator[Exposure]:
@@ -340,11 +356,13 @@ def _access_differs(before: Route, now: Route) -> bool:
 
 
 def _entrance(host: str, after: Facts) -> tuple[str, ...]:
-    """The sources for which nginx's own ports are open."""
+    """The sources for which nginx's own ports are open, and those whom proxies in front of it let in."""
     found: dict[str, None] = {}
     if host in after.nginx:
         for sources in after.nginx[host].openings.values():
             found.update(dict.fromkeys(sources))
+        if found and ANY not in found and after.nginx[host].proxies:
+            found[THROUGH_PROXIES] = None
     return tuple(found)
 
 

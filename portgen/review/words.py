@@ -17,7 +17,7 @@ from portgen.plan.types import has_mapping
 from portgen.problem import counted, listed
 from portgen.review import container_words, match
 from portgen.review.compare import Changed, Review
-from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath
+from portgen.review.exposure import Entrance, Exposure, HostNetwork, RoutePath, VisitorNames
 from portgen.review.firewall import Own
 from portgen.review.match import Kind, are_led_apart
 from portgen.review.phrases import MOST_NAMED
@@ -414,6 +414,8 @@ def where(found: Exposure) -> str:
         return str(place)
     if isinstance(place, Entrance):
         return f"{place.port} (and each route without an `allow`)"
+    if isinstance(place, VisitorNames):
+        return f"each route with an `allow`, by any visitor's address in {place.header},"
     if isinstance(place, HostNetwork):
         return "its program's own ports, on the host's network,"
     return _location(place)

@@ -12,8 +12,10 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterable, Iterator
 
+from portgen.inventory import networks
 from portgen.plan.sources import is_everybody
 from portgen.plan.types import Plan
 from portgen.problem import Severity
@@ -29,10 +31,26 @@ def check(plan: Plan) -> Iterator[Finding]:
     for host in plan.hosts:
         if host.server is None:
             continue
+        place = (*host.server.key_path, "client_ip", "from")
+        alone = False
         for index, proxy in enumerate(host.server.written_proxies):
             fault = fault_of(proxy)
             if fault is not None:
-                yield Finding((*host.server.key_path, "client_ip", "from", index), fault, HINT)
+                alone = True
+                yield Finding((*place, index), fault, HINT)
+        joined = whole(host.server.written_proxies)
+        if not alone and is_everybody(joined):
+            yield Finding(place, f"together these networks are {joined[0]}: {_WHY}", HINT)
+
+
+def whole(proxies: Iterable[str]) -> list[str]:
+    """Networks with those joined that add up to a larger one, the largest first."""
+    parsed = [networks.parse_cidr(proxy) for proxy in proxies]
+    of_ipv4 = [one for one in parsed if isinstance(one, networks.Network4)]
+    of_ipv6 = [one for one in parsed if isinstance(one, networks.Network6)]
+    found: list[networks.AnyNetwork] = [*ipaddress.collapse_addresses(of_ipv4)]
+    found += ipaddress.collapse_addresses(of_ipv6)
+    return [str(one) for one in sorted(found, key=lambda one: one.prefixlen)]
 
 
 def fault_of(proxy: str) -> str | None:
@@ -40,3 +58,6 @@ def fault_of(proxy: str) -> str | None:
     if not is_everybody([proxy]):
         return None
     return f"{proxy} lets every visitor choose the address that nginx sees"
+
+
+_WHY = "every visitor could choose the address that nginx sees"

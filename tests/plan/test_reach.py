@@ -225,3 +225,29 @@ def test_a_host_without_rules_is_not_said_to_be_closed(tmp_path: Path, portgen: 
     guide = (tmp_path / "output/box/docs/PORTS.md").read_text()
     assert "from this host only" not in guide
     assert f"| {UFW} |" in guide
+
+
+@pytest.mark.parametrize(
+    ("allow", "access", "is_open"),
+    [
+        ("[cf]", "anyone through the proxies in `client_ip`", True),
+        ("[lan, cf]", "lan, anyone through the proxies in `client_ip`", True),
+        ("[lan, 173.245.48.1/32]", "lan, anyone through the proxies in `client_ip`", True),
+        ("[lan]", "lan", False),
+        ("[any]", "anyone", True),
+    ],
+)
+def test_a_proxy_in_front_of_nginx_brings_visitors_of_its_own(
+    allow: str, access: str, is_open: bool
+) -> None:
+    plan = planned(f"""version: 1
+hosts:
+  box:
+    zones: {{cf: [173.245.48.0/20], lan: [10.0.0.0/8]}}
+    nginx: {{server_name: box.example.com, allow: {allow}, client_ip: {{from: [173.245.48.0/20]}}}}
+projects:
+  p: {{ports: 5000-5009, services: {{web: {{port: 5000, via: process, route: /web/}}}}}}
+""")
+    (host,) = plan.hosts
+    (route,) = host.routes
+    assert (route.access, route.open_to_anyone) == (access, is_open)

@@ -104,7 +104,7 @@ def _visitors(server: Server | None) -> str:
         return ""
     if server.reach.kind == "policy":
         return "as open as ufw's default policy says"
-    return f"open to {server.reach}"
+    return f"open to {server.routes_reach}"
 
 
 def _section(project: Project, held: list[Held], free: Free) -> Section:
