@@ -158,6 +158,7 @@ def _leave_out_ipv6(draw: st.DrawFn, inventory: dict[str, Any], name: str) -> No
         return
     if how == "host":
         host["ipv6"] = False
+        _go_by_ipv4(inventory, name)
     if how == "zones" or draw(st.booleans()):
         host["zones"] = {**host["zones"], "six-zone": ["10.7.0.0/16"]}
     for project in inventory["projects"].values():
@@ -286,6 +287,21 @@ def _tls(draw: st.DrawFn) -> dict[str, str]:
         "certificate": "/etc/ssl/" + draw(_texts(hostile=False)),
         "key": "/etc/ssl/" + draw(_texts(hostile=False)),
     }
+
+
+def _go_by_ipv4(inventory: dict[str, Any], name: str) -> None:
+    """On a host without IPv6 an `allow` of IPv6 alone is an error, where it would leave a port open; and
+    so is a forwarder to such an address."""
+    entries = [inventory["hosts"][name].get("nginx", {})]
+    for project in inventory["projects"].values():
+        if project["host"] == name:
+            for service in project["services"].values():
+                entries += [service, *service.get("ports", ())]
+    for entry in entries:
+        if isinstance(entry, dict) and set(entry.get("allow") or ()) == {"2001:db8::/32"}:
+            entry["allow"] = [*entry["allow"], "lan-zone"]
+        if isinstance(entry, dict) and entry.get("to", "").startswith("["):
+            entry["to"] = "10.9.8.7:80"
 
 
 def _allow(projects: tuple[str, ...] = ()) -> st.SearchStrategy[list[str]]:
