@@ -65,3 +65,15 @@ def test_the_order_of_entries_changes_no_file(text: str, place: str) -> None:
     for order in permutations(entries):
         holder[place] = dict(order)
         assert rendered(written) == expected, f"{[name for name, _ in order]}"
+
+
+def test_the_order_of_projects_changes_no_page() -> None:
+    written = yaml.safe_load(NETWORK)
+    entries = list(written["projects"].items())
+    docs = {"docs": targets.every()["docs"]}
+    expected = None
+    for order in permutations(entries):
+        written["projects"] = dict(order)
+        found = render.files(planned(written), docs, [REPOSITORY / "templates"], memory.Folder)
+        expected = expected or found
+        assert found == expected, f"{[name for name, _ in order]}"

@@ -67,6 +67,14 @@ def make(inventory: model.Inventory) -> Plan:
     return Plan(tuple(hosts), tuple(projects))
 
 
+def _by_ports(project: Project) -> tuple[int, str]:
+    """Where a project stands on the pages: by its lowest port, one without any last."""
+    lowest = [service.ports[0].port for service in project.services if service.ports]
+    if project.ports is not None:
+        lowest = [project.ports.lowest]
+    return min(lowest, default=65536), project.name
+
+
 def _host(
     name: str,
     host: model.Host,
@@ -110,7 +118,7 @@ def _host(
         overrides=tuple(overrides),
         env_files=tuple(_env_files(projects)),
         bindings=tuple(bindings),
-        projects=tuple(projects),
+        projects=tuple(sorted(projects, key=_by_ports)),
         uses=tuple(uses),
         is_alone=is_alone,
         key_path=key_paths.host(name),

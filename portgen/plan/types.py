@@ -431,7 +431,7 @@ class Host(Struct, frozen=True):
     overrides: tuple[Override, ...]
     env_files: tuple[EnvFile, ...]
     bindings: tuple[Binding, ...]  # of planned and retired services too: they hold their ports
-    projects: tuple[Project, ...]  # its own, in the inventory's order
+    projects: tuple[Project, ...]  # its own, by their lowest ports
     uses: tuple[Use, ...]  # the calls that its services make, and those that others make to them
     is_alone: bool  # whether the inventory has no other host
     key_path: KeyPath
