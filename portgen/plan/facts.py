@@ -227,6 +227,9 @@ class Nginx(Struct, frozen=True):
     proxies: tuple[str, ...] = ()  # in front of it, and last the header by which they name visitors
     sites: dict[str, Site] = {}
     openings: dict[Endpoint, tuple[str, ...]] = {}
+    http2_by_listen: bool = (
+        False  # switched on as nginx before 1.25.1 has it, by an option of `listen`
+    )
 
 
 Fact = (

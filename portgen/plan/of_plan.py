@@ -306,7 +306,10 @@ def _nginx(host: Host) -> Nginx:
     proxies: tuple[str, ...] = ()
     if server.proxies:
         proxies = (*server.proxies, server.proxies_header)
-    return structs.replace(whole, sites=sites, proxies=proxies)
+    by_listen = False
+    if not server.http2_by_site:
+        by_listen = whole.http2 or any(site.http2 for site in sites.values())
+    return structs.replace(whole, sites=sites, proxies=proxies, http2_by_listen=by_listen)
 
 
 def _listens(site: PlannedSite, server: Server) -> Iterator[Endpoint]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from portgen.plan.facts import Site
+from portgen.plan.facts import Nginx, Site
 from portgen.problem import counted
 from portgen.review.compare import NetworkChange, NginxChange, Review
 from portgen.review.phrases import all_of
@@ -34,6 +34,9 @@ def _nginx(change: NginxChange, names: Names) -> Iterator[str]:
     )
     if old.http2 != new.http2:
         yield f"{host}: nginx {_http2(new.http2)}"
+    if old.http2_by_listen != new.http2_by_listen and _speaks_http2(old) and _speaks_http2(new):
+        how = "an option of `listen`" if new.http2_by_listen else "`http2 on`"
+        yield f"{host}: nginx switches HTTP/2 on by {how}, as its `version` has it"
     for label, before, now in labels:
         if before != now:
             yield f"{host}: nginx {label} {all_of(now)} (was {all_of(before)})"
@@ -77,6 +80,10 @@ def _site(name: str, before: Site | None, now: Site | None) -> str:
     if not parts:
         return ""
     return f"changes site {name}: it {', '.join(parts)}"
+
+
+def _speaks_http2(nginx: Nginx) -> bool:
+    return nginx.http2 or any(site.http2 for site in nginx.sites.values())
 
 
 def _http2(speaks: bool) -> str:

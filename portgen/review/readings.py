@@ -359,6 +359,7 @@ def _joined(one: Nginx, more: Nginx) -> Nginx:
         tuple(dict.fromkeys((*one.proxies, *more.proxies))),
         _joined_sites(one.sites, more.sites),
         one.openings,
+        one.http2_by_listen or more.http2_by_listen,
     )
 
 

@@ -174,8 +174,10 @@ def _of_server(block: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
         elif node.name == "listen" and words:
             endpoint = _listens(words[0], words[1:])
             if endpoint is not None:
-                site = Site(listen=(endpoint,), http2="http2" in words)
-                yield _stated(node, node.name, _of_site(around.site, site))
+                has_http2 = "http2" in words
+                site = Site(listen=(endpoint,), http2=has_http2)
+                fact = structs.replace(_of_site(around.site, site), http2_by_listen=has_http2)
+                yield _stated(node, node.name, fact)
         elif node.name == "http2" and words == ("on",):
             yield _stated(node, node.name, _of_site(around.site, Site(http2=True)))
         elif node.words == ("location", "^~", CHALLENGES):
