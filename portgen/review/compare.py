@@ -91,6 +91,14 @@ class NetworkChange(NamedTuple):
     after: str
 
 
+class Joined(NamedTuple):
+    """A project's containers that join a network which compose does not make for them."""
+
+    host: str
+    file: str  # their override
+    network: str
+
+
 class Review(NamedTuple):
     """The whole change. `others`: files that change in lines of no service. `names`: what each host
     calls sources. `recounted`: services whose container is recreated only because its address is
@@ -104,6 +112,7 @@ class Review(NamedTuple):
     others: tuple[str, ...]
     names: dict[str, Words]
     recounted: tuple[Key, ...] = ()
+    joined: tuple[Joined, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -146,6 +155,7 @@ def compare(before: Facts, after: Facts, others: Iterable[str] = ()) -> Review:
         steps=tuple(steps.plan(before, after, rules)),
         others=tuple(others),
         names=after.words,
+        joined=tuple(_joined(pairs, after)),
     )
 
 
@@ -336,6 +346,22 @@ def _nginx(before: Facts, after: Facts, rules: Rules) -> Iterator[NginxChange]:
         old, new = before.nginx.get(host, Nginx()), after.nginx.get(host, Nginx())
         if old != new:
             yield NginxChange(host, old, new, rules.of({Key(host, NGINX)}))
+
+
+def _joined(pairs: Iterable[Pair], after: Facts) -> Iterator[Joined]:
+    """Once for each project, of whose services one or more change their network."""
+    seen = set()
+    for pair in pairs:
+        if pair.before_here is None or pair.after is None:
+            continue
+        old, new = pair.before_here.container, pair.after.container
+        if old is None or new is None or new.network is None or old.network == new.network:
+            continue
+        made = after.networks.get(Key(pair.key.host, new.network))
+        found = Joined(pair.key.host, new.file, new.network)
+        if (made is None or made.file != new.file) and found not in seen:
+            seen.add(found)
+            yield found
 
 
 def _networks(before: Facts, after: Facts) -> Iterator[NetworkChange]:

@@ -21,6 +21,12 @@ def hosts(review: Review) -> Iterator[str]:
         yield from _nginx(change, review.names)
     for network in review.networks:
         yield _network(network)
+    for joined in review.joined:
+        yield (
+            f"{joined.host}: the containers of {joined.file} join the network {joined.network}: they and "
+            "the other containers in it reach each other at every port, and they reach what an "
+            "`allow` opens to that network"
+        )
     yield from _recounted(review)
     yield from _led_by_another(review)
 

@@ -18,6 +18,7 @@ from tests.review.reviewed import CASES, by_files, by_plans, case_of, texts
 # nothing of a service that was planned.
 SAID_BY_FILES = {
     "site-added": "also changes: box/nginx/conf.d/portgen.conf",
+    "network-joined": "also changes: box/compose/docker-compose.shop.yml",
     "nginx-version": "also changes: box/nginx/conf.d/portgen.conf",
     "nginx-options": "also changes: box/nginx/conf.d/portgen.conf",
     "purpose": "also changes: box/docs/PORTS.md, box/docs/ports.html",
