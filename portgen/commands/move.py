@@ -76,6 +76,12 @@ def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int
     if "port-taken" in service.ignore:
         return
     moved = service.ports[index]
+    becomes = moved.endpoint._replace(port=port, last=moved.last and port + moved.last - moved.port)
+    for number, other in enumerate(service.ports):
+        is_in_the_way = other.endpoint.overlaps(becomes) and collide(moved.bind, other.bind)
+        if number != index and is_in_the_way:
+            held = f"{service.name} holds port {other.endpoint.short} already"
+            raise PortgenError(f"{held} ({checked.source.at(other.key_path)})", Exit.DIFFERENT)
     wanted = (service.host, moved.transport)
     own = (service.project, service.name)
     ports = range(port, port + len(moved.endpoint.ports))

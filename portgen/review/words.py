@@ -196,7 +196,10 @@ def _left_to_ufw(before: Service, now: Service, moves: dict[Endpoint, Endpoint])
 def _moves(changed: Changed, now: Service) -> Iterator[str]:
     for new, old in changed.moves.items():
         if changed.kind == "swapped" and new == now.primary:
-            yield f"swaps {old.port} for {new.port} with {changed.partner}"
+            both = f"{old.port} for {new.port}"
+            if old.port == new.port:  # what they exchange is the address
+                both = f"{old.short} for {new.short}"
+            yield f"swaps {both} with {changed.partner}"
         elif old.overlaps(new):
             yield f"changes {old.short} to {new.short}"
         else:

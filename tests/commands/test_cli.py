@@ -524,3 +524,18 @@ def test_a_pipe_has_no_width_and_a_terminal_its_own(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "72")
     assert screen.width() == 72
+
+
+def test_a_move_to_a_port_that_the_service_has_itself_says_so(project: Path, portgen: Run) -> None:
+    (project / "inventory.yaml").write_text("""version: 1
+hosts: {box: {addresses: {vpn: 100.64.0.7, lan: 192.168.1.5}}}
+projects:
+  p:
+    ports: 5000-5099
+    services:
+      one: {ports: [5000, {port: 5010, bind: vpn}], via: process}
+      two: {port: 5010, via: process, bind: lan}
+""")
+    run = portgen("move", "one", "5010", "--yes")
+    assert run.code == 1
+    assert "one holds port 100.64.0.7:5010 already (inventory.yaml:7:34)" in run.err

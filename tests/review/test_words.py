@@ -48,6 +48,25 @@ def test_ports_that_come_and_go_are_named() -> None:
     assert said(several, MOVE)[0] == "releases port 5055"
 
 
+def test_two_that_swap_their_addresses_are_said_to_swap_those() -> None:
+    before = """\
+version: 1
+hosts: {box: {addresses: {vpn: 100.64.0.7, lan: 192.168.1.5}}}
+projects:
+  p:
+    ports: 5000-5009
+    services:
+      a: {port: 5000, via: process, bind: lan}
+      b: {port: 5000, via: process, bind: vpn}
+"""
+    after = before.replace("bind: lan", "bind: x").replace("bind: vpn", "bind: lan")
+    found = by_plans(before, after.replace("bind: x", "bind: vpn"))
+    assert [words.service(changed, found.names)[0] for changed in found.services] == [
+        "swaps 192.168.1.5:5000 for 100.64.0.7:5000 with b",
+        "swaps 100.64.0.7:5000 for 192.168.1.5:5000 with a",
+    ]
+
+
 CALLS = """\
 version: 1
 hosts: {box: {}, es: {}}
