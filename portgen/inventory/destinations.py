@@ -84,7 +84,7 @@ def _path(text: str) -> str:
     path = text.removeprefix(_UNIX)
     if not path.startswith("/"):
         hint = "write its absolute path: unix:/run/app.sock"
-        raise Refused(f"{text!r}: {path or 'nothing'} is a relative path", hint)
+        raise Refused(f"{text!r}: not an absolute path", hint)
     if not re.fullmatch(r"[A-Za-z0-9/._+@~-]+", path):
         hint = "letters, digits and . _ - + @ ~ are safe; others mean something to socat or systemd"
         raise Refused(f"{text!r}: a path that socat or systemd would misread", hint)

@@ -15,8 +15,8 @@ import msgspec
 
 from portgen.inventory import hints
 from portgen.inventory.model import Service, decode_value
-from portgen.inventory.reader import MISSING, Fault, Place, descend, named, short, shown
-from portgen.inventory.values import Refused
+from portgen.inventory.reader import MISSING, Fault, Place, descend, shown
+from portgen.inventory.values import Refused, named, short
 from portgen.problem import not_a_port
 from portgen.visible import HIDDEN, TAGS
 

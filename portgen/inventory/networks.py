@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from portgen.inventory import patterns
 from portgen.inventory.patterns import END
-from portgen.inventory.values import Refused, Value
+from portgen.inventory.values import Refused, Value, named
 
 Address4 = ipaddress.IPv4Address
 
@@ -83,7 +83,7 @@ class Subnet(_Network):
     @classmethod
     def parse(cls, raw: object) -> Subnet:
         if not isinstance(raw, str) or "/" not in raw:
-            raise ValueError(f"{raw!r} is not a subnet such as 172.30.0.0/22")
+            raise ValueError(f"{named(raw)} is not a subnet such as 172.30.0.0/22")
         network = parse_cidr(raw)
         if not isinstance(network, ipaddress.IPv4Network):
             raise ValueError(f"{raw}: portgen's Docker networks are IPv4")
@@ -113,7 +113,7 @@ class Subnet6(_Network):
     @classmethod
     def parse(cls, raw: object) -> Subnet6:
         if not isinstance(raw, str) or "/" not in raw:
-            raise ValueError(f"{raw!r} is not an IPv6 subnet such as fd00:1::/64")
+            raise ValueError(f"{named(raw)} is not an IPv6 subnet such as fd00:1::/64")
         network = parse_cidr(raw)
         if not isinstance(network, ipaddress.IPv6Network):
             raise Refused(f"{raw} is an IPv4 network", "write it as `subnet`")
@@ -145,7 +145,7 @@ class HostAddress(Value):
     @classmethod
     def parse(cls, raw: object) -> HostAddress:
         if not isinstance(raw, str):
-            raise ValueError(f"{raw!r} is not an IPv4 address")
+            raise ValueError(f"{named(raw)} is not an IPv4 address")
         try:
             return cls(ipaddress.IPv4Address(raw))
         except ValueError:
@@ -169,7 +169,7 @@ class BindAddress(Value):
     @classmethod
     def parse(cls, raw: object) -> BindAddress:
         if not isinstance(raw, str):
-            raise ValueError(f"{raw!r} is not an address such as 192.168.1.5 or fd00::7")
+            raise ValueError(f"{named(raw)} is not an address such as 192.168.1.5 or fd00::7")
         return cls(one_address(raw))
 
     def __str__(self) -> str:
@@ -225,7 +225,10 @@ class Cidr(_Network):
     @classmethod
     def parse(cls, raw: object) -> Cidr:
         if not isinstance(raw, str):
-            raise ValueError(f"{raw!r} is not a CIDR such as 192.168.0.0/16")
+            raise ValueError(f"{named(raw)} is not a CIDR such as 192.168.0.0/16")
+        if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", raw) and not raw.isdecimal():
+            message = f"{named(raw)} is not a CIDR such as 192.168.0.0/16"
+            raise Refused(message, "zones and projects do not count here: write the networks")
         return cls(parse_cidr(raw))
 
 
@@ -238,7 +241,10 @@ def parse_cidr(text: str) -> AnyNetwork:
         raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16")
     if "." in text and ":" not in text and re.search(r"(?:^|\.)0[0-9]", text):
         raise ValueError(f"{text}: an octet with a leading zero is ambiguous")
-    network = ipaddress.ip_network(text, strict=False)
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a CIDR such as 192.168.0.0/16") from None
     if isinstance(network, ipaddress.IPv6Network):
         plain = _ipv4_network_within(network)
         if plain is not None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 from msgspec import Meta
 
 from portgen.inventory import hints, patterns, ranges
-from portgen.inventory.values import Refused, Value, as_text
+from portgen.inventory.values import Refused, Value, as_text, named
 from portgen.problem import not_a_port
 
 # Ports that fit a TCP or UDP header. socat wraps larger ones silently (99999 listens on 34463).
@@ -66,7 +66,7 @@ class PortSpan(Value):
         match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", as_text(raw))
         if match is None:
             hint = hints.entry(raw) or hints.number(raw) or _range_hint(as_text(raw))
-            raise Refused(f"{raw!r} is not a port or a range such as 30000-30019", hint)
+            raise Refused(f"{named(raw)} is not a port or a range such as 30000-30019", hint)
         span = _span(match[1], match[2])
         first, last = span.start, span.stop - 1
         if last - first >= MOST_SPANNED:
@@ -159,7 +159,7 @@ class Ports(Value):
         text = as_text(raw)
         match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp))?", text)
         if match is None:
-            message = f"{raw!r} is not a port or a range such as 5000-5399"
+            message = f"{named(raw)} is not a port or a range such as 5000-5399"
             raise Refused(message, _range_hint(text))
         by_word: dict[str | None, Transport | None] = {None: None, "tcp": "tcp", "udp": "udp"}
         return PortRange(_span(match[1], match[2]), by_word[match[3]])

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from portgen.inventory.values import named
+
 MAX_DEPTH = 64  # libyaml's own limit costs a minute to reach: 200,000 `[` took 76 s
 # Values that aliases may add up to: so many, and one for each character. 25,000 services that share
 # their defaults need 250,000, and take more than 500,000 characters; a few lines must not become a
@@ -326,32 +328,3 @@ def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
     if problem == "did not find expected ',' or '}'":
         return "a mapping that opens with `{` closes with `}`"
     return None
-
-
-def named(value: Any) -> str:
-    """A value as a message names it: one short printable line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"`{short(str(value), 60)}`"
-
-
-def short(text: str, most: int) -> str:
-    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal
-    would obey."""
-    if len(text) > most:
-        text = text[: most - 3] + "..."
-    if text.isprintable():
-        return text
-    return "".join(map(_printable, text))
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode()

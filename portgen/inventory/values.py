@@ -240,6 +240,35 @@ def as_text(raw: object) -> str:
     return str(raw)
 
 
+def named(value: Any) -> str:
+    """A value as a message names it: one short printable line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"`{short(str(value), 60)}`"
+
+
+def short(text: str, most: int) -> str:
+    """A foreign text within a message: on one line, of bearable length, and nothing that a terminal
+    would obey."""
+    if len(text) > most:
+        text = text[: most - 3] + "..."
+    if text.isprintable():
+        return text
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 class Date(Value):
     """A calendar day, `2025-09-22`."""
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from portgen.inventory import patterns
 from portgen.inventory.networks import parse_cidr
-from portgen.inventory.values import Refused, Value
+from portgen.inventory.values import Refused, Value, named
 
 # Before an interface's name, where it stands among networks: no network begins with it.
 BY_INTERFACE = "%"
@@ -46,7 +46,7 @@ class ZoneMember(Value):
         if isinstance(raw, dict):
             return cls(BY_INTERFACE + _interface(raw))
         if not isinstance(raw, str):
-            raise ValueError(f"{raw!r} is neither a CIDR nor an interface")
+            raise ValueError(f"{named(raw)} is neither a CIDR nor an interface")
         try:
             return cls(str(parse_cidr(raw)))
         except ValueError:

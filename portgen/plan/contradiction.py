@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from portgen.inventory import reader
+from portgen.inventory import values
 from portgen.plan.types import KeyPath
 from portgen.problem import Severity
 
@@ -31,5 +31,5 @@ def is_unknown(value: object) -> bool:
 def shown(value: object) -> str:
     """A value as a message shows it, short and on one line."""
     if isinstance(value, str):
-        return reader.short(value, 60)
-    return reader.short(json.dumps(value, ensure_ascii=False), 60)
+        return values.short(value, 60)
+    return values.short(json.dumps(value, ensure_ascii=False), 60)

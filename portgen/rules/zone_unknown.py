@@ -90,6 +90,6 @@ def _fault(word: str) -> Refused | None:
         parse_cidr(word)
     except ValueError as error:
         if re.search(r"[.:/]", word):
-            return Refused(f"`{word}` is not a CIDR: {error}", getattr(error, "hint", None))
+            return Refused(str(error), getattr(error, "hint", None))
         return Refused(f"`{word}` is neither a zone nor a project")
     return None

@@ -52,7 +52,7 @@ def test_ports_are_of_both_protocols_unless_they_name_one() -> None:
         ("0-10", "`0` is not a port: a whole number from 1 to 65535", None),
         ("65530-65536", "`65536` is not a port: a whole number from 1 to 65535", None),
         (70000, "`70000` is not a port: a whole number from 1 to 65535", None),
-        (True, "True is not a port or a range such as 30000-30019", None),
+        (True, "true is not a port or a range such as 30000-30019", None),
         ("8080:80", "is not a port or a range", "write `{port: 8080, container_port: 80}`"),
         ("30000..30019", "is not a port or a range", "write 30000-30019"),
         ("30000-30019/udp", "is not a port or a range", "protocol: udp}"),

@@ -82,6 +82,23 @@ def test_other_networks_of_ipv6_are_not(text: str) -> None:
     assert parse_cidr(text).version == 6
 
 
+@pytest.mark.parametrize(
+    ("kind", "raw", "message"),
+    [
+        (Cidr, None, "nothing is not a CIDR"),
+        (Cidr, "cf", "`cf` is not a CIDR"),
+        (Cidr, "10.0.0.0/33", "'10.0.0.0/33' is not a CIDR such as"),
+        (BindAddress, ["10.0.0.1"], "a list is not an address"),
+        (HostAddress, {"from": 5000}, "a mapping is not an IPv4 address"),
+        (Subnet, 5, "`5` is not a subnet"),
+        (ZoneMember, None, "nothing is neither a CIDR nor an interface"),
+    ],
+)
+def test_what_is_not_text_is_described_in_words(kind: Any, raw: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        kind.parse(raw)
+
+
 @pytest.mark.parametrize("name", ["in", "out", "log-all", "proto"])
 def test_an_interface_that_is_a_word_of_ufws_is_refused(name: str) -> None:
     with pytest.raises(Refused, match=f"`{name}` is a word of ufw's") as refused:
