@@ -26,7 +26,7 @@ COMMANDS: dict[str, set[type[Step]]] = {
     'docker network rm "$name" ||': {steps.RemoveNetwork},
     "}\nfirewall\n": {steps.ChangeFirewall},
     "systemctl reload-or-restart nginx": {steps.ReloadNginx},
-    '[ -z "$kept" ] || firewall': {steps.OpenFirewall},
+    "*'waits: nginx'*) firewall": {steps.OpenFirewall},
     '"$rendered/env" -name': {steps.PlaceEnvFile},
     "grep -qs 'Rendered by portgen'": {steps.RemoveEnvFile},
     "up -d --remove-orphans": {steps.ComposeUp},
