@@ -108,7 +108,7 @@ class Routing:
             "clients": () if self.sources.is_all(clients) else clients,
             "closed": bool(allow) and not clients,
             "reach": reach,
-            "has_own_allow": reach is not self.sources.nginx_reach,
+            "has_own_allow": reach is not self.sources.routes_reach,
             "auth_file": route.auth_file,
             "max_body": None if route.max_body is None else str(route.max_body),
             "buffering": route.buffering,

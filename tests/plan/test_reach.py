@@ -251,3 +251,4 @@ projects:
     (host,) = plan.hosts
     (route,) = host.routes
     assert (route.access, route.open_to_anyone) == (access, is_open)
+    assert not route.has_own_allow
