@@ -12,7 +12,7 @@ from typing import NamedTuple
 from portgen.inventory.destinations import Destination
 from portgen.plan.addresses import collide
 from portgen.plan.ports import PlannedPort, Transport
-from portgen.plan.types import Host, Plan, Service
+from portgen.plan.types import Plan, Service
 
 
 class _Forwarder(NamedTuple):
@@ -59,7 +59,7 @@ def _next_ones(plan: Plan, forwarders: list[_Forwarder]) -> list[int | None]:
         at_place.setdefault(place, []).append(number)
     homes: dict[str, list[str]] = {}  # the hosts that have an address
     for host in plan.hosts:
-        for address in _addresses(host):
+        for address in host.known_addresses:
             homes.setdefault(address, []).append(host.name)
     found: list[int | None] = []
     for one in forwarders:
@@ -72,16 +72,3 @@ def _next_ones(plan: Plan, forwarders: list[_Forwarder]) -> list[int | None]:
         reached = (n for n in listening if collide(forwarders[n].port.bind, one.to.host))
         found.append(next(reached, None))
     return found
-
-
-def _addresses(host: Host) -> set[str]:
-    """The addresses of a host that the inventory knows, but for 127.0.0.1."""
-    found = set(host.addresses.values())
-    found.update(binding.endpoint.address for binding in host.bindings)
-    for project in host.projects:
-        network = project.network
-        if network is not None and network.pool is not None:
-            found.add(str(network.pool.gateway))
-        if network is not None and network.gateway6 is not None:
-            found.add(str(network.gateway6))
-    return found - {""}

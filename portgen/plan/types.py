@@ -436,6 +436,18 @@ class Host(Struct, frozen=True):
     is_alone: bool  # whether the inventory has no other host
     key_path: KeyPath
 
+    @property
+    def known_addresses(self) -> frozenset[str]:
+        """Its own that the inventory knows, but for 127.0.0.1."""
+        found = {*self.addresses.values(), *(binding.endpoint.address for binding in self.bindings)}
+        for project in self.projects:
+            network = project.network
+            if network is not None and network.pool is not None:
+                found.add(str(network.pool.gateway))
+            if network is not None and network.gateway6 is not None:
+                found.add(str(network.gateway6))
+        return frozenset(found - {""})
+
 
 class Plan(Struct, frozen=True):
     """The whole inventory, decided. Projects and services stand in the inventory's order."""

@@ -1,4 +1,5 @@
-"""A `unit` of a service that compose runs: systemd does not.
+"""A `unit` of a service that this host's systemd does not run: compose does, or `to` leads to an address
+that is not the host's, as far as the inventory knows.
 
 Wrong:
     services:
@@ -12,9 +13,9 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from portgen.plan.types import Plan
+from portgen.plan.types import Plan, Service
 from portgen.problem import Severity
 from portgen.rules import Finding
 
@@ -22,10 +23,25 @@ SEVERITY = Severity.ERROR
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    homes = {host.name: host.known_addresses for host in plan.hosts}
     for service in plan.services:
-        if service.unit is not None and service.in_container:
+        if service.unit is None:
+            continue
+        place = (*service.key_path, "unit")
+        if service.in_container:
             yield Finding(
-                (*service.key_path, "unit"),
+                place,
                 f"`unit` has no effect with `via: {service.via}`: compose runs it, not systemd",
                 "leave `unit` out, or write `via: process`",
             )
+        elif _is_elsewhere(service, homes.get(service.host, frozenset())):
+            yield Finding(
+                place,
+                f"`unit` is a unit of {service.host}, but `to` leads to another machine: {service.to}",
+                f"leave `unit` out; if the address is {service.host}'s own, add it to its `addresses`",
+            )
+
+
+def _is_elsewhere(service: Service, home: Collection[str]) -> bool:
+    to = service.to
+    return to is not None and not to.is_local and to.host not in home
