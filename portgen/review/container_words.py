@@ -15,6 +15,7 @@ from portgen.problem import listed
 from portgen.review.compare import Changed
 from portgen.review.phrases import MOST_NAMED, all_of
 
+_ARE = ("is", "are")
 MOST_VARIABLES = 3  # of a container that change, which are named
 
 
@@ -61,7 +62,11 @@ def _kept_or_recreated(
     changed: Changed, now: Service, old: Container, new: Container
 ) -> Iterator[str]:
     if structs.replace(old, services=new.services) != new:
-        yield f"recreates the container ({', '.join(_reasons(old, new))})"
+        text = f"recreates the container ({', '.join(_reasons(old, new))})"
+        others = new.shared_with(changed.key.name)
+        if others and old.services == new.services:  # else it has just said who they are
+            text += f", which {listed(others, MOST_NAMED)} {_ARE[len(others) > 1]} in too"
+        yield text
         return
     place = inside(now, next(iter(changed.moves), None))
     if place:

@@ -256,3 +256,11 @@ def test_one_that_leaves_its_own_container_for_a_shared_one_has_no_address_to_ke
     assert "shares the container vpn with films, music" in services["books"]
     assert [said for said in services["books"] if "recreates" in said]
     assert host == []
+
+
+def test_a_shared_container_that_is_recreated_names_who_goes_down_with_it() -> None:
+    docker = SHARED.replace("compose_service", "via: docker, compose_service")
+    services, _ = lines(docker, docker.replace("port: 8005", "port: 8010, container_port: 8005"))
+    assert services["books"][-1] == (
+        "recreates the container (publishes 127.0.0.1:8010:8005), which films, music are in too"
+    )
