@@ -79,8 +79,10 @@ def of_service(asked: Asked, service: Service) -> Facts:
         yield name, _behind(service, port)
         name = ""
     if service.in_one_container:
-        others = listed(service.shares_container_with, MOST_CALLERS)
-        yield "container", f"{service.compose_service}, shared with {others}"
+        others = service.shares_container_with
+        several = "services" if len(others) > 1 else "service"
+        with_them = f"with the {several} {listed(others, MOST_CALLERS)}"
+        yield "container", f"{service.compose_service}, {with_them}"
     said: set[str] = set()
     for way in why.of_service(asked.plan, service):
         if way.route is not None:
@@ -303,10 +305,7 @@ def _nginx(asked: Asked, host: Host, server: Server) -> Facts:
 
 def _names(server: Server) -> str:
     """All names that nginx answers to."""
-    names: list[str] = []
-    for site in server.sites:
-        names += site.names
-    return ", ".join(names) or "no names of its own"
+    return ", ".join(server.all_names) or "no names of its own"
 
 
 def _zones(asked: Asked, host: Host) -> Facts:

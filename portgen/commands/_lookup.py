@@ -46,12 +46,12 @@ def find_group(project: Project, name: str) -> Group:
 
 
 def find_service(planned: Plan, name: str) -> Service:
-    """The service of that name; `project/name` where two hosts have one. Raises
+    """The service of that name; `project/name` or `host/name` where two hosts have one. Raises
     PortgenError(Exit.USAGE)."""
     project, _, bare = name.rpartition("/")
     found = []
     for service in planned.services:
-        if service.name == bare and project in ("", service.project):
+        if service.name == bare and project in ("", service.project, service.host):
             found.append(service)
     if len(found) > 1:
         choices = " or ".join(f"{service.project}/{service.name}" for service in found)

@@ -15,13 +15,14 @@ from portgen.commands._explained import Answer, print_record, print_text
 from portgen.commands._explained_facts import Asked, of_network
 from portgen.commands._options import with_settings
 from portgen.files.diff import SUMS
-from portgen.problem import Exit, PortgenError, did_you_mean, not_a_port
+from portgen.problem import Exit, PortgenError, did_you_mean, listed, not_a_port
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from portgen.plan.ports import Transport
     from portgen.plan.types import Plan
 
+MOST_LISTENING = 12  # at an address, in a line
 HINT = (
     "ask for a port (5014, 53/udp), a range (5000-5010), a service, project, group, host, zone, title, "
     "address, route, URL or unit, or FILE:LINE"
@@ -63,7 +64,7 @@ def command(settings: Settings, what: str) -> int:
     answer = _answer(asked, what.strip())
     generated = []
     for subject in answer.subjects:
-        generated.append(list(origin.generated(asked.files, subject)))
+        generated.append(list(origin.generated(asked.files, planned, subject)))
     if settings.style.format == "json":
         print_record(asked, answer, generated)
     else:
@@ -116,20 +117,49 @@ def _range(plan: Plan, first: int, last: int, transport: str | None) -> Answer:
 
 
 def _exact(plan: Plan, what: str) -> Answer | None:
-    """What is called so, or has that address or URL; None where nothing does."""
-    from portgen.plan import names
+    """What is called so, or has that address or URL; None where nothing does. Raises
+    PortgenError(Exit.DIFFERENT) of an address or a URL."""
+    from portgen.plan import names, urls
 
+    if urls.is_network(what):
+        return _address(plan, what)
     subjects = names.of_word(plan, what)
     if subjects:
         return Answer(None, subjects)
-    subjects = names.of_address(plan, what)
-    if not subjects and names.is_network(what):
-        message = f"{what} is in no zone and no project's network"
-        raise PortgenError(message, Exit.DIFFERENT, hint=f"it {of_network(plan, what)}")
+    try:
+        subjects = urls.of_address(plan, what)
+    except urls.Nowhere as nowhere:
+        raise PortgenError(str(nowhere), Exit.DIFFERENT, hint=nowhere.hint) from None
+    return Answer(None, subjects) if subjects else None
+
+
+def _address(plan: Plan, what: str) -> Answer:
+    """Whose an address is, or what leads to it, or around what it lies; and what may be reached from
+    there. Raises PortgenError(Exit.DIFFERENT) where nothing here has to do with it."""
+    from portgen.plan import urls
+
+    subjects = urls.of_address(plan, what)
+    reached = of_network(plan, what)
     if not subjects:
-        return None
-    around = all(subject.kind in ("project", "zone") for subject in subjects)
-    return Answer(f"{what} {of_network(plan, what)}; it lies in:" if around else None, subjects)
+        message = f"{what} is in no zone and no project's network"
+        raise PortgenError(message, Exit.DIFFERENT, hint=f"it {reached}")
+    kinds = {subject.kind for subject in subjects}
+    said = [_own_address(plan, one.name, what) for one in subjects if one.kind == "host"]
+    if not kinds & {"host", "service", "nginx"}:
+        said.append(f"{what} {reached}; it lies in:")
+    elif kinds & {"project", "zone"}:
+        said.append(f"{what} {reached}; a forwarder leads there, and it lies in:")
+    return Answer("; ".join(said) or None, subjects)
+
+
+def _own_address(plan: Plan, host: str, address: str) -> str:
+    """`100.64.0.7 is box's address vpn, where these listen: graf 5000`."""
+    from portgen.plan import urls
+
+    called = " and ".join(urls.names_of(plan, host, address))
+    there = listed(urls.listening(plan, host, address), MOST_LISTENING)
+    listening = f"these listen: {there}" if there else "nothing listens"
+    return f"{address} is {host}'s address {called}".rstrip() + f", where {listening}"
 
 
 def _sought(plan: Plan, what: str) -> Answer:

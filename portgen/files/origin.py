@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from portgen import targets
+from portgen import markdown, targets
 from portgen.files.diff import SUMS, place
 from portgen.files.render import File
 from portgen.plan.names import Subject
 from portgen.plan.types import NGINX, Plan, Service
+from portgen.targets.nginx.reading import servers
+from portgen.targets.nginx.writing import SITE
 
 
 class Lines(NamedTuple):
@@ -47,7 +50,11 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
             if block.service == NGINX:
                 kind = "nginx"
             return Subject(kind, block.service, name, known.get(block.service))
-    named = [service for service in known.values() if _is_named(line, service)]
+    site = _site_at(path, text, number)
+    if site is not None:
+        return _of_site(known.values(), name, site)
+    titles = _titles(plan)
+    named = [service for service in known.values() if _is_named(line, service, titles)]
     if len(named) != 1:
         return None
     return Subject("service", named[0].name, name, named[0])
@@ -62,10 +69,36 @@ def _of_overview(plan: Plan, line: str) -> Subject | None:
     return None
 
 
-def _is_named(line: str, service: Service) -> bool:
+def _site_at(path: str, text: str, number: int) -> str | None:
+    """The site whose server block a line stands in."""
+    if path.endswith(SITE):
+        for site, first, last in servers(text):
+            if site and first <= number <= last:
+                return site
+    return None
+
+
+def _of_site(services: Iterable[Service], host: str, site: str) -> Subject:
+    """What a site is there for: its one service, or nginx where several share it."""
+    found = [service for service in services if _is_at(service, site)]
+    if len(found) == 1:
+        return Subject("service", found[0].name, host, found[0])
+    return Subject("nginx", NGINX, host)
+
+
+def _is_at(service: Service, site: str) -> bool:
+    return any(route.host == site for route in service.documented_routes)
+
+
+def _titles(plan: Plan) -> dict[str, str]:
+    """The projects' titles, as tables print them."""
+    return {project.name: markdown.text(project.title) for project in plan.projects}
+
+
+def _is_named(line: str, service: Service, titles: Mapping[str, str]) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its
-    unit, or its URL. Its bare name may be a word like any other."""
-    if any(f"{route.path}>" in line for route in service.documented_routes):
+    unit, or its place in a table. Its bare name may be a word like any other."""
+    if line.startswith("|") and _is_row_of(line, service, titles[service.project]):
         return True
     if service.name not in line:
         return False
@@ -74,13 +107,28 @@ def _is_named(line: str, service: Service) -> bool:
     return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
 
 
+def _is_row_of(line: str, service: Service, project: str) -> bool:
+    """Whether a row of `PORTS.md` is a service's that has its title without its name: in the log, beside
+    its project and its ports; and where it says how the service is reached, beside a port of its own."""
+    cells = re.split(r"(?<!\\) *\| *", line.strip().strip("|").strip())
+    title = markdown.text(service.title)
+    held = ", ".join(port.endpoint.short for port in service.ports)
+    if cells[1:4] == [title, project, held or "-"]:
+        return True
+    if len(cells) != 6 or cells[0] != title:
+        return False
+    return any(re.search(rf"(?:port |:){port.port}\b", cells[3]) for port in service.ports)
+
+
 # --- which lines, which file ----------------------------------------------------------------------
 
 
-def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
-    """The marked blocks of a subject; in a page for people, without marks, what names it."""
+def generated(files: Iterable[File], plan: Plan, subject: Subject) -> Iterator[Lines]:
+    """The marked blocks of a subject, and its site's server blocks; in a page for people, without marks,
+    what names it."""
     if subject.kind not in ("service", "nginx"):
         return
+    titles = _titles(plan)
     for file in files:
         if subject.host is None or place(file.path).host != subject.host:
             continue
@@ -90,11 +138,40 @@ def generated(files: Iterable[File], subject: Subject) -> Iterator[Lines]:
             marked.update(range(block.first, block.last + 1))
             if block.service == subject.name:
                 found.append(Lines(file.path, block.first, block.last, block.text))
-        if file.path.endswith(".md") and subject.service is not None:
-            for number, line in enumerate(file.text.splitlines(keepends=True), 1):
-                if number not in marked and _is_named(line, subject.service):
-                    found.append(Lines(file.path, number, number, line))
+        if subject.service is not None:
+            found += _unmarked(file, subject.service, marked, titles)
         yield from sorted(found, key=lambda lines: lines.first)
+
+
+def _unmarked(
+    file: File, service: Service, marked: Collection[int], titles: Mapping[str, str]
+) -> Iterator[Lines]:
+    """The lines of a service outside all marked blocks."""
+    lines = file.text.splitlines(keepends=True)
+    if file.path.endswith(".md"):
+        for number, line in enumerate(lines, 1):
+            if number not in marked and _is_named(line, service, titles):
+                yield Lines(file.path, number, number, line)
+    if file.path.endswith(SITE):
+        for site, first, last in servers(file.text):
+            if site and _is_at(service, site):
+                yield from _runs(file.path, lines, first, last, marked)
+
+
+def _runs(
+    path: str, lines: list[str], first: int, last: int, marked: Collection[int]
+) -> Iterator[Lines]:
+    """Neighbouring lines outside of marked blocks, blank ones at their ends left out."""
+    free = [number for number in range(first, last + 1) if number not in marked]
+    for _, run in groupby(enumerate(free), key=lambda item: item[1] - item[0]):
+        numbers = [number for _, number in run]
+        while numbers and not lines[numbers[-1] - 1].strip():
+            numbers.pop()
+        while numbers and not lines[numbers[0] - 1].strip():
+            numbers.pop(0)
+        if numbers:
+            text = "".join(lines[numbers[0] - 1 : numbers[-1]])
+            yield Lines(path, numbers[0], numbers[-1], text)
 
 
 def is_file(name: str, path: Path, bases: Iterable[Path]) -> bool:

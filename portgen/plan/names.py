@@ -1,4 +1,4 @@
-"""What a person means by a word: a port, a name, a title, an address, a route.
+"""What a person means by a word: a port, a name, a title, a part of either.
 
 In: a `Plan`, and what was asked. Out: `Subject`s, as data. Pure. It asks the plan for every name,
 unit and address.
@@ -6,18 +6,17 @@ unit and address.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from portgen.formats.nginx import covers
 from portgen.inventory import key_paths
 from portgen.plan import registry
 from portgen.plan.ports import interface_of
-from portgen.plan.sources import is_within
 from portgen.plan.types import NGINX, Group, Host, KeyPath, Plan, Project, Service, override_file
 
-_LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as people copy them
+LOCAL = {"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"}  # noqa: S104 - as people copy them
 
 
 class Subject(NamedTuple):
@@ -69,50 +68,20 @@ def of_port(plan: Plan, port: int, transport: str | None = None) -> list[Subject
 def of_word(plan: Plan, word: str) -> list[Subject]:
     """What a word names, exactly: a service, nginx, a container, a project, a host, a zone or a
     group; or what has an address, a route, a unit or an upstream of that name, or that title."""
-    found = _services(plan, lambda service: word in _own_names(service))
+    found = of_services(plan, lambda service: word in _own_names(service))
     if not found and word == NGINX:
         found = _nginx(plan)
     if not found:
-        found = _services(plan, lambda service: service.compose_service == word)
+        found = of_services(plan, lambda service: service.compose_service == word)
     if not found:
         found = [*_projects(plan, word), *_of_hosts(plan, word), *_groups(plan, word)]
     if not found:
-        found = _services(plan, lambda service: word in _traces(service))
+        found = of_services(plan, lambda service: word in _traces(service))
     if not found:
-        found = _of_servers(plan, word)
+        found = of_server(plan, word)
     if not found:
         found = _titled(plan, word.casefold())
     return found
-
-
-def of_address(plan: Plan, text: str) -> list[Subject]:
-    """What has an address, or contains it: `172.30.0.23`, `192.168.0.0/16`, `127.0.0.1:5014`; or
-    what a URL leads to."""
-    if is_network(text):
-        return _around(plan, str(ipaddress.ip_network(text, strict=False)))
-    url = re.fullmatch(r"(https?://)?([^/\s]+?)(?::([0-9]{1,5}))?(/\S*)?", text)
-    if text.startswith("/"):
-        # Of a bare path, a route of everything says nothing: it may be a path of the file system.
-        return _of_path(plan, None, text, roots=False)
-    if url is None:
-        return []
-    name, port, path = url[2].strip("[]"), url[3], url[4] or ""
-    if port is not None and name in _LOCAL:
-        return of_port(plan, int(port))
-    if is_network(name):
-        return _of_container(plan, name, port) or _of_path(plan, None, path)
-    if path and (url[1] or _of_servers(plan, name)):
-        return _of_path(plan, name, path)
-    return _of_servers(plan, name)
-
-
-def is_network(text: str) -> bool:
-    """Whether a text is an address or a network."""
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 def search(plan: Plan, text: str) -> list[Subject]:
@@ -161,7 +130,8 @@ def of_entry(
 # --- by kind --------------------------------------------------------------------------------------
 
 
-def _services(plan: Plan, is_meant: Callable[[Service], bool]) -> list[Subject]:
+def of_services(plan: Plan, is_meant: Callable[[Service], bool]) -> list[Subject]:
+    """The services of which something holds."""
     found = []
     for service in plan.services:
         if is_meant(service):
@@ -189,9 +159,11 @@ def _projects(plan: Plan, word: str) -> Iterator[Subject]:
 
 
 def _of_hosts(plan: Plan, word: str) -> Iterator[Subject]:
-    """A host, or a zone of one: `lan`, `box/lan`, or an interface in it: `tailscale0`."""
+    """A host, by its name or that of an address of its own: `ts`, `box/ts`; or a zone of one: `lan`,
+    `box/lan`, or an interface in it: `tailscale0`."""
     for host in plan.hosts:
-        if word == host.name:
+        addresses = {*host.addresses, *(f"{host.name}/{name}" for name in host.addresses)}
+        if word == host.name or word in addresses:
             yield Subject("host", host.name, host.name)
         for zone, members in host.zones.items():
             named = word in (zone, f"{host.name}/{zone}")
@@ -206,28 +178,54 @@ def _groups(plan: Plan, word: str) -> Iterator[Subject]:
                 yield Subject("group", group.name, project=project, group=group)
 
 
-def _of_servers(plan: Plan, word: str) -> list[Subject]:
-    """nginx, by a name that visitors type."""
-    return [subject for subject in _nginx(plan) if _serves(plan.host(subject.host or ""), word)]
+def of_server(plan: Plan, name: str) -> list[Subject]:
+    """What is at a name that visitors type: the services of a site of its own, or nginx."""
+    found: list[Subject] = []
+    for host in plan.hosts:
+        site = site_of(host, name)
+        if site is None:
+            continue
+        own = []
+        for service in plan.services:
+            routes = service.documented_routes if service.host == host.name else ()
+            if site and any(route.host == site for route in routes):
+                own.append(_subject(service))
+        found += own or [Subject("nginx", NGINX, host.name)]
+    return found
 
 
-def _serves(host: Host | None, name: str) -> bool:
-    """Whether the host's nginx answers to a name."""
-    return _site(host, name) is not None
-
-
-def _site(host: Host | None, name: str) -> str | None:
+def site_of(host: Host, name: str) -> str | None:
     """The site of a host that answers to a name: "" is the default one; None where none does."""
-    if host is None or host.server is None:
+    if host.server is None:
         return None
     name = name.lower()
     if host.server.site(name) is not None:
         return name
-    return "" if name in host.server.names else None
+    if any(name == one or covers(one, name) for one in host.server.names):
+        return ""
+    return None
+
+
+def of_path(
+    services: Iterable[Service], path: str, *, site: str | None = None, roots: bool = True
+) -> list[Subject]:
+    """The services to which nginx leads a path, one a host: by the longest route that it begins with,
+    of one site or of all. `roots`: whether `/` counts."""
+    path = re.split(r"[?#]", path)[0].rstrip("/") + "/"
+    longest: dict[str, tuple[str, Service]] = {}  # by host: the path, and whose it is
+    for service in services:
+        for route in service.documented_routes:
+            best, _ = longest.get(service.host, ("", None))
+            if site is not None and route.host != site:
+                continue
+            if path.startswith(route.path) and len(best) < len(route.path):
+                longest[service.host] = (route.path, service)
+    found = longest.values()
+    return [_subject(service) for best, service in found if roots or best != "/"]
 
 
 def _titled(plan: Plan, title: str) -> list[Subject]:
-    found = _services(plan, lambda service: title in (service.name, service.title.casefold()))
+    found = of_services(plan, lambda service: title in (service.name, service.title.casefold()))
     for project in plan.projects:
         if title in (project.name, project.title.casefold()):
             found.append(Subject("project", project.name, project=project))
@@ -255,8 +253,9 @@ def _described(subject: Subject) -> Iterator[str]:
 # --- what is seen of a service --------------------------------------------------------------------
 
 
-def _own_names(service: Service) -> tuple[str, str]:
-    return service.name, f"{service.project}/{service.name}"
+def _own_names(service: Service) -> tuple[str, ...]:
+    name = service.name
+    return name, f"{service.project}/{name}", f"{service.host}/{name}"
 
 
 def _traces(service: Service) -> set[str]:
@@ -295,50 +294,3 @@ def _shown(service: Service, project: str) -> str:
     for port in service.ports:
         words += [str(port.endpoint), port.name, *port.allow]
     return " ".join(filter(None, words)).casefold()
-
-
-def _of_container(plan: Plan, address: str, port: str | None) -> list[Subject]:
-    """The service whose container has an address; or who holds a port of a host with it."""
-    found = _services(plan, lambda service: str(service.documented_address) == address)
-    if found or port is None:
-        return found
-    return of_port(plan, int(port))
-
-
-def _around(plan: Plan, network: str) -> list[Subject]:
-    """The projects and zones whose networks have an address, or are a network."""
-    found = []
-    for project in plan.projects:
-        if project.network is not None and any(
-            is_within(network, subnet) for subnet in project.network.subnets
-        ):
-            found.append(Subject("project", project.name, project=project))
-    for host in plan.hosts:
-        for zone, cidrs in host.zones.items():
-            if any(is_within(network, cidr) for cidr in cidrs):
-                found.append(Subject("zone", zone, host.name))
-    return found
-
-
-def _of_path(plan: Plan, name: str | None, path: str, *, roots: bool = True) -> list[Subject]:
-    """The service to which nginx leads a path: the longest route that it begins with, on the hosts
-    that answer to `name`; on every host where none does, or no name is given. `roots`: whether `/`
-    counts."""
-    path = re.split(r"[?#]", path)[0].rstrip("/") + "/"
-    named: dict[str, str] = {}  # the host's site that answers to the name
-    for host in plan.hosts:
-        site = None if name is None else _site(host, name)
-        if site is not None:
-            named[host.name] = site
-    longest: dict[str, tuple[str, Service]] = {}  # by host: the path, and whose it is
-    for service in plan.services:
-        if named and service.host not in named:
-            continue
-        for route in service.documented_routes:
-            best, _ = longest.get(service.host, ("", None))
-            if named and route.host != named[service.host]:
-                continue
-            if path.startswith(route.path) and len(best) < len(route.path):
-                longest[service.host] = (route.path, service)
-    found = longest.values()
-    return [_subject(service) for best, service in found if roots or best != "/"]

@@ -65,6 +65,11 @@ class Server(Struct, frozen=True):
         sites does, all do."""
         return writes_http2_on(self.version)
 
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """What nginx answers to, on all its sites."""
+        return tuple(name for site in self.sites for name in site.names)
+
     def site(self, name: str) -> Site | None:
         """The site of that name."""
         return next((site for site in self.sites if site.name == name), None)

@@ -276,9 +276,8 @@ class Subjects:
                 "addresses": host.addresses,
                 "ipv6": host.ipv6,
                 "reserved": None if host.reserved is None else str(host.reserved),
-                "names": []
-                if server is None
-                else [name for site in server.sites for name in site.names],
+                "addresses": dict(host.addresses),
+                "names": [] if server is None else list(server.all_names),
                 "why": [] if server is None else [self._way(why.of_nginx(self.plan, host, server))],
                 "projects": projects,
                 "services": len(host.services),

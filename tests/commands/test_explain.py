@@ -127,3 +127,42 @@ def test_a_line_of_a_service_that_is_gone_is_not_taken_for_nginx(
     run = portgen("explain", f"output/{NGINX}:{number}")
     assert (run.code, run.out) == (1, "")
     assert "comes from clock, which is not in the inventory any more" in run.err
+
+
+AT_HOME = """\
+version: 1
+hosts:
+  box: {nginx: {server_name: box.lan, allow: [any]}}
+projects:
+  p:
+    ports: 5000-5009
+    defaults: {via: process}
+    services:
+      graf: {title: 'Graf | Spee', port: 5000, route: {host: graf.lan}, assigned: 2026-01-02}
+      wiki: {port: 5001, route: /wiki/}
+      one: {port: 5002, route: {host: both.lan, path: /one/}}
+      two: {port: 5003, route: {host: both.lan, path: /two/}}
+"""
+
+
+@pytest.fixture
+def at_home(portgen: Portgen, tmp_path: Path) -> Path:
+    (tmp_path / "inventory.yaml").write_text(AT_HOME, encoding="utf-8")
+    assert portgen("render").code == 0
+    return tmp_path / "output"
+
+
+def test_a_site_s_server_block_is_its_service_s(portgen: Portgen, at_home: Path) -> None:
+    (service,) = json.loads(portgen("explain", "graf", "--format", "json").out)["services"]
+    text = "".join(lines["text"] for lines in service["generated"])
+    assert "server_name graf.lan;" in text
+    assert "both.lan" not in text
+    assert "wiki" not in text
+    assert "| 2026-01-02 | Graf \\| Spee | p | 5000 | - | active |" in text
+    number = number_of(at_home / NGINX, "server_name graf.lan;")
+    assert "\ngraf  Graf | Spee\n" in portgen("explain", f"{at_home / NGINX}:{number}").out
+
+
+def test_a_server_block_of_several_services_is_nginx_s(portgen: Portgen, at_home: Path) -> None:
+    number = number_of(at_home / NGINX, "server_name both.lan;")
+    assert "\nnginx  the web server" in portgen("explain", f"{at_home / NGINX}:{number}").out

@@ -118,6 +118,14 @@ def _collect_constant(node: Node, constants: dict[str, str]) -> None:
         constants[node.words[1].removeprefix("$")] = block[0].words[-1]
 
 
+def servers(text: str) -> Iterator[tuple[str, int, int]]:
+    """The server blocks of a file: the name of the site that each one is, "" for one of another kind, and
+    its first and last line."""
+    for node in nginx.parse(text):
+        if node.name == "server":
+            yield _site(node.block or ()), node.first, node.last
+
+
 def _statements(nodes: tuple[Node, ...], around: _Around) -> Iterator[Statement]:
     """What a block says, and the blocks in it."""
     here = around
