@@ -24,6 +24,7 @@ from portgen.problem import PortgenError, Problem, Severity
 from portgen.settings import Style
 from portgen.visible import visible, visible_json, visible_line
 
+MOST_ALIKE = 10  # findings of a rule with the same words, in text
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -249,12 +250,22 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
 
 
 def _counted(found: Sequence[Problem]) -> Iterator[Problem]:
-    """The findings, with one note for all notes of a rule: the first, and how many more there are.
-    Many notes would hide what has to be done."""
+    """The findings, with one note for all notes of a rule: the first, and how many more there are; and
+    with the first ten of others of a rule that say the same. Many would hide what has to be done."""
+    alike = Counter(map(_alike, found))
+    shown_of: Counter[tuple[object, ...]] = Counter()
     notes = Counter(problem.rule for problem in found if problem.severity is Severity.NOTE)
     for problem in found:
         if problem.severity is not Severity.NOTE:
-            yield problem
+            kind = _alike(problem)
+            shown_of[kind] += 1
+            beyond = alike[kind] - MOST_ALIKE
+            if shown_of[kind] == MOST_ALIKE and beyond > 0:
+                yield problem._replace(
+                    message=f"{problem.message}; and {beyond} more: -v shows all"
+                )
+            elif shown_of[kind] <= MOST_ALIKE:
+                yield problem
             continue
         number = notes.pop(problem.rule, 0)
         if number > 1:
@@ -262,6 +273,11 @@ def _counted(found: Sequence[Problem]) -> Iterator[Problem]:
             yield problem._replace(message=more)
         elif number:
             yield problem
+
+
+def _alike(problem: Problem) -> tuple[object, ...]:
+    """What is the same of findings that differ in their place only."""
+    return problem.rule, problem.severity, problem.message
 
 
 def _text(problem: Problem, style: Style) -> str:

@@ -51,6 +51,19 @@ def _notes(number: int) -> list[Problem]:
     return found
 
 
+def test_of_many_findings_with_the_same_words_ten_are_shown() -> None:
+    one = _notes(1)[0]._replace(severity=Severity.ERROR)
+    other = one._replace(message="another thing")
+    text = list(screen.problem_lines([*[one] * 13, other], PLAIN))
+    assert len(text) == 11
+    assert text[8] == text[0]
+    assert f"{one.message}; and 3 more: -v shows all" in text[9]
+    assert len(list(screen.problem_lines([one] * 10, PLAIN))) == 10
+    assert "more" not in "".join(screen.problem_lines([one] * 10, PLAIN))
+    assert len(list(screen.problem_lines([one] * 13, Style(verbose=True)))) == 13
+    assert len(list(screen.problem_lines([one] * 13, Style(format="github")))) == 13
+
+
 def test_many_notes_of_a_rule_are_one_line_of_text_with_a_count() -> None:
     error = _problem("port 5000 is held by hub (line 3)", 9)
     warning = error._replace(severity=Severity.WARNING)

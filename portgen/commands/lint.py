@@ -29,7 +29,8 @@ def command(settings: Settings, strict: bool, list_rules: bool) -> int:
     """Check the inventory: conflicts, ranges, routes, exposure.
 
     Where a project names its own compose file (`compose.file`), also what that contradicts. Several
-    notes of one rule are one line; -v shows each.
+    notes of one rule are one line, and of other findings with the same words the first ten are shown; -v
+    shows each.
     """
     if list_rules:
         _list_rules(settings.style)
