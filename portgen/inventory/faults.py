@@ -63,7 +63,9 @@ def _struct_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fau
     for key, item in value.items():
         child = descend(place, (key,))
         if key in fields:
-            yield from faults(fields[key].type, item, child, shown(child))
+            instead = hints.of_field(key, item)
+            for where, message, hint in faults(fields[key].type, item, child, shown(child)):
+                yield where, message, instead or hint
         else:
             yield child.key, f"unknown field {named(key)}", hints.field(key, item, name, fields)
     for wanted, field in fields.items():
@@ -88,9 +90,9 @@ def _dict_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault
 
 def _list_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
     if not isinstance(value, list):
-        hint = None
+        hint = hints.address_of(value)
         if isinstance(value, (str, int)):
-            hint = hints.one_item(short(str(value), 60))
+            hint = hints.one_item(short(str(value), 60), _description(kind.item_type))
         yield at, f"expected a list, found {named(value)}", hint
         return
     if kind.min_length and len(value) < kind.min_length:
@@ -102,6 +104,17 @@ def _list_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault
             entry = hints.entry(item)
         for where, message, hint in faults(kind.item_type, item, child, child.start):
             yield where, message, entry or hint
+
+
+def _description(kind: Any) -> str | None:
+    """What the type of a list's items is; of a service's `ports` its union."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return hints.ENTRIES
+    found = None
+    while isinstance(kind, msgspec.inspect.Metadata):
+        found = (kind.extra_json_schema or {}).get("description") or found
+        kind = kind.type
+    return found
 
 
 def _value_faults(kind: Any, value: Any, place: Place, at: int) -> Iterator[Fault]:
@@ -161,7 +174,7 @@ def _number_faults(kind: Any, value: Any, at: int) -> Iterator[Fault]:
 
 def _text_faults(kind: Any, value: Any, at: int, description: str | None) -> Iterator[Fault]:
     if not isinstance(value, str):
-        hint = None
+        hint = hints.address_of(value)
         if isinstance(value, (int, float, bool)):
             hint = hints.unquoted(value, description)
             if kind.pattern and not re.search(kind.pattern, str(value)):

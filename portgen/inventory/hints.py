@@ -141,6 +141,9 @@ _EXAMPLES = {
 def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
     """What an unknown field of the type called `kind` may have been meant for."""
     word = key.lower().replace("-", "_")
+    joined = re.fullmatch(r"([a-z0-9_]+):(\S{1,60})", word)
+    if joined and joined[1] in fields and value is None:
+        return f"a blank belongs after the colon: `{joined[1]}: {key[len(joined[1]) + 1 :]}`"
     if word in fields:
         return f"did you mean `{word}`?"
     if kind == "Inventory" and word == "services":
@@ -275,6 +278,7 @@ def allowed(value: str) -> str | None:
     return None
 
 
+ENTRIES = "entries of `ports`"  # what the items of a service's `ports` are
 _ALLOWED = "`any`, a zone, a project, or a CIDR"
 
 
@@ -362,12 +366,42 @@ def missing(name: str, kind: str) -> str | None:
     return f"such as `{example}`" if example else None
 
 
-def one_item(value: Any) -> str:
+def one_item(value: Any, description: str | None = None) -> str:
     """A list of the one value that stands where a list belongs, or of several words between
-    commas."""
+    commas. `description`: what its items are."""
     written = str(value)[:60]
     if re.fullmatch(r"[\w./-]+(?:, *[\w./-]+)+", written):
         return f"write [{written}]"
+    if description is not None and description.startswith("`any`"):
+        if written.lower() in _EVERYBODY.split():
+            return "write [any]"
+        instead = allowed(written)
+        if instead is not None:
+            return instead
+    instead = entry(value) if description == ENTRIES else None
+    if instead is not None:
+        return instead.replace("{", "[{").replace("}", "}]")
     if not re.fullmatch(r"[\w./*-](?:[\w ./;*-]|:(?! ))*", written):
         written = "'" + written.replace("'", "''") + "'"
     return f"write [{written}]"
+
+
+def of_field(key: str, value: object) -> str | None:
+    """What a value of one field may have been meant for, whatever its type says."""
+    span = (
+        re.fullmatch(r"([1-9][0-9]{0,4})-[1-9][0-9]{0,4}", value)
+        if isinstance(value, str)
+        else None
+    )
+    if key == "container_port" and span:
+        return f"write the first, `{span[1]}`: the others follow"
+    return None
+
+
+def address_of(value: object) -> str | None:
+    """An IPv6 address whose last colon makes a mapping of it."""
+    if isinstance(value, dict) and len(value) == 1:
+        (key, inner), *_ = value.items()
+        if inner is None and re.fullmatch(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*", str(key)[:60]):
+            return f"quote an IPv6 address: `'{key}:'`"
+    return None

@@ -276,7 +276,6 @@ class Subjects:
                 "addresses": host.addresses,
                 "ipv6": host.ipv6,
                 "reserved": None if host.reserved is None else str(host.reserved),
-                "addresses": dict(host.addresses),
                 "names": [] if server is None else list(server.all_names),
                 "why": [] if server is None else [self._way(why.of_nginx(self.plan, host, server))],
                 "projects": projects,

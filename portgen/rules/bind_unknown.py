@@ -58,6 +58,8 @@ def _finding(
         if "." in word or ":" in word:
             return Finding(place, *_fault(word))
         message = f"{host.name} has no address `{word}`"
+        if word == "localhost":
+            return Finding(place, message, "write `127.0.0.1`")
         hint = suggest(word, host.addresses) or f"name it: `addresses: {{{word}: 192.168.1.5}}`"
         return Finding(place, message, hint)
     if is_ipv6(port.bind) and not host.ipv6:

@@ -38,6 +38,15 @@ def hints(text: str) -> list[str | None]:
 @pytest.mark.parametrize(
     ("fields", "hint"),
     [
+        ("allow: all", "write [any]"),
+        ("allow: localhost", "this host may always come: leave it out"),
+        ("container_port: 6000-6009", "write the first, `6000`: the others follow"),
+        ("allow: [::/0]", "quote an IPv6 address: `'::/0'`"),
+        ("allow: [{any: ::}]", "quote an IPv6 address: `'::'`"),
+        ("allow: [2001:db8::]", "quote an IPv6 address: `'2001:db8::'`"),
+        ("allow: 2001:db8::", "quote an IPv6 address: `'2001:db8::'`"),
+        ("allow: [*]", "quote a text that begins with `*` or `&`; in `allow`, `any` is everybody"),
+        ("via:process", "a blank belongs after the colon: `via: process`"),
         ("route: {path: /a/, strip: yes}", "write `true`"),
         ("route: {path: /a/, strip: True}", "write `true`"),
         ("route: {path: /a/, strip: 'true'}", "write `true` without quotes"),
@@ -197,3 +206,15 @@ def test_a_hint_is_short_however_long_the_value_is(fields: str, value: str) -> N
     text = INVENTORY.replace("{port: 5000}", "{" + fields.format(value) + "}")
     for hint in hints(text):
         assert len(hint or "") < 300
+
+
+@pytest.mark.parametrize(
+    ("ports", "hint"),
+    [
+        ("30000-30019/udp", "write `[{port: 30000-30019, protocol: udp}]`"),
+        ("5000:80", "write `[{port: 5000, container_port: 80}]`"),
+        ("5000", "write [5000]"),
+    ],
+)
+def test_ports_without_a_list(ports: str, hint: str) -> None:
+    assert hints(INVENTORY.replace("{port: 5000}", f"{{ports: {ports}}}")) == [hint]
