@@ -13,11 +13,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from portgen import markdown, targets
+from portgen import targets
 from portgen.files.diff import SUMS, place
 from portgen.files.render import File
 from portgen.plan.names import Subject
 from portgen.plan.types import NGINX, Plan, Service
+from portgen.targets.docs.rows import is_row_of
 from portgen.targets.nginx.reading import servers
 from portgen.targets.nginx.writing import SITE
 
@@ -53,7 +54,7 @@ def of_line(plan: Plan, path: str, text: str, number: int) -> Subject | None:
     site = _site_at(path, text, number)
     if site is not None:
         return _of_site(known.values(), name, site)
-    titles = _titles(plan)
+    titles = {project.name: project.title for project in plan.projects}
     named = [service for service in known.values() if _is_named(line, service, titles)]
     if len(named) != 1:
         return None
@@ -90,34 +91,16 @@ def _is_at(service: Service, site: str) -> bool:
     return any(route.host == site for route in service.documented_routes)
 
 
-def _titles(plan: Plan) -> dict[str, str]:
-    """The projects' titles, as tables print them."""
-    return {project.name: markdown.text(project.title) for project in plan.projects}
-
-
 def _is_named(line: str, service: Service, titles: Mapping[str, str]) -> bool:
     """Whether a line of a page, or of the sums, is about a service: it has its name as code, its
     unit, or its place in a table. Its bare name may be a word like any other."""
-    if line.startswith("|") and _is_row_of(line, service, titles[service.project]):
+    if line.startswith("|") and is_row_of(line, service, titles[service.project]):
         return True
     if service.name not in line:
         return False
     if any(unit in line for unit in service.units):
         return True
     return re.search(rf"`{service.name}`|}} {service.name}\\n", line) is not None
-
-
-def _is_row_of(line: str, service: Service, project: str) -> bool:
-    """Whether a row of `PORTS.md` is a service's that has its title without its name: in the log, beside
-    its project and its ports; and where it says how the service is reached, beside a port of its own."""
-    cells = re.split(r"(?<!\\) *\| *", line.strip().strip("|").strip())
-    title = markdown.text(service.title)
-    held = ", ".join(port.endpoint.short for port in service.ports)
-    if cells[1:4] == [title, project, held or "-"]:
-        return True
-    if len(cells) != 6 or cells[0] != title:
-        return False
-    return any(re.search(rf"(?:port |:){port.port}\b", cells[3]) for port in service.ports)
 
 
 # --- which lines, which file ----------------------------------------------------------------------
@@ -128,7 +111,7 @@ def generated(files: Iterable[File], plan: Plan, subject: Subject) -> Iterator[L
     what names it."""
     if subject.kind not in ("service", "nginx"):
         return
-    titles = _titles(plan)
+    titles = {project.name: project.title for project in plan.projects}
     for file in files:
         if subject.host is None or place(file.path).host != subject.host:
             continue

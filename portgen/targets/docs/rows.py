@@ -171,6 +171,19 @@ def nginx_ports(host: Host) -> list[int]:
     return [binding.port for binding in host.bindings if binding.kind == NGINX]
 
 
+def is_row_of(line: str, service: Service, project: str) -> bool:
+    """Whether a row of `PORTS.md` is a service's that has its title without its name: in the log, beside
+    its project and its ports; and where it says how the service is reached, beside a port of its own."""
+    cells = re.split(r"(?<!\\) *\| *", line.strip().strip("|").strip())
+    title = text(service.title)
+    held = ", ".join(port.endpoint.short for port in service.ports)
+    if cells[1:4] == [title, text(project), held or NONE]:
+        return True
+    if len(cells) != 6 or cells[0] != title:
+        return False
+    return any(re.search(rf"(?:port |:){port.port}\b", cells[3]) for port in service.ports)
+
+
 def called_services(host: Host) -> list[Called]:
     """Who calls whom on a host: a row for each service that is called and each place where callers
     find it. Services of another host are named as `HOST/SERVICE`."""
