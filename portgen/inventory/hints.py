@@ -141,9 +141,9 @@ _EXAMPLES = {
 def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
     """What an unknown field of the type called `kind` may have been meant for."""
     word = key.lower().replace("-", "_")
-    joined = re.fullmatch(r"([a-z0-9_]+):(\S{1,60})", word)
-    if joined and joined[1] in fields and value is None:
-        return f"a blank belongs after the colon: `{joined[1]}: {key[len(joined[1]) + 1 :]}`"
+    joined = _without_blank(key, value, fields)
+    if joined is not None:
+        return joined
     if word in fields:
         return f"did you mean `{word}`?"
     if kind == "Inventory" and word == "services":
@@ -160,6 +160,14 @@ def field(key: str, value: object, kind: str, fields: Collection[str]) -> str:
         if name in fields and word in others.split():
             return f"it is called `{name}` here"
     return did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
+
+
+def _without_blank(key: str, value: object, fields: Collection[str]) -> str | None:
+    """A field and its value that YAML reads as one key."""
+    found = re.fullmatch(r"([a-z0-9_]+):(\S{1,60})", key)
+    if value is not None or found is None or found[1] not in fields:
+        return None
+    return f"a blank belongs after the colon: `{found[1]}: {found[2]}`"
 
 
 def _elsewhere(key: str, word: str, value: object) -> str | None:

@@ -320,12 +320,6 @@ def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
         )
     if problem == "did not find expected alphabetic or numeric character" and character:
         return "quote a text that begins with `*` or `&`; in `allow`, `any` is everybody"
-    before = re.search(r"[0-9A-Fa-f:]*\Z", text[max(0, offset - 40) : offset])
-    start = offset - len(before[0] if before else "")
-    address = re.match(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:/.]*", text[start : offset + 40])
-    unquoted = ("did not find expected node content", "found unexpected ':'")
-    if problem in unquoted and address is not None and "::" in address[0]:
-        return f"quote an IPv6 address: `'{address[0]}'`"
     if problem in ("did not find expected key", "did not find expected '-' indicator"):
         return (
             "compare the indentation with the lines above; "
@@ -335,4 +329,16 @@ def _syntax_hint(text: str, offset: int, problem: str) -> str | None:
         return "a list that opens with `[` closes with `]`"
     if problem == "did not find expected ',' or '}'":
         return "a mapping that opens with `{` closes with `}`"
-    return None
+    return _address_hint(text, offset, problem)
+
+
+def _address_hint(text: str, offset: int, problem: str) -> str | None:
+    """A colon at the end of an IPv6 address, or two at its beginning, mean something else to YAML."""
+    if problem not in ("did not find expected node content", "found unexpected ':'"):
+        return None
+    before = re.search(r"[0-9A-Fa-f:]*\Z", text[max(0, offset - 40) : offset])
+    start = offset - len(before[0] if before else "")
+    address = re.match(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:/.]*", text[start : offset + 40])
+    if address is None or "::" not in address[0]:
+        return None
+    return f"quote an IPv6 address: `'{address[0]}'`"
