@@ -53,6 +53,9 @@ Examples:
     type=click.Choice(["socat", "docker", "host", "process"]),
     help="Who listens on the host's port.",
 )
+@click.option(
+    "--to", metavar="ADDRESS:PORT", help="Where its forwarder leads, in place of a container."
+)
 @click.option("--container-port", type=PORT, metavar="PORT", help="The port inside the container.")
 @click.option(
     "--protocol",
@@ -60,6 +63,9 @@ Examples:
     help="What it speaks; tcp and udp get no route.",
 )
 @click.option("--route", metavar="PATH", help="Its prefix at nginx, such as /dashboard/{name}/.")
+@click.option(
+    "--route-host", metavar="NAME", help="A server name of its own at nginx: grafana.example.com."
+)
 @click.option("--no-route", is_flag=True, help="No route, whatever the project's default.")
 @click.option(
     "--allow",
@@ -95,8 +101,13 @@ def command(
         raise click.BadParameter(message, param_hint="NAME")
     if port is not None and group is not None:
         raise click.UsageError("--port and --group exclude each other: --group finds the port")
-    if given["route"] is not None and given["no_route"]:
-        raise click.UsageError("--route and --no-route exclude each other")
+    for option in ("route", "route_host"):
+        if given[option] is not None and given["no_route"]:
+            name_of = option.replace("_", "-")
+            raise click.UsageError(f"--{name_of} and --no-route exclude each other")
+    if given["route"] is not None and re.fullmatch(r"[\w-]+(\.[\w-]+)+", given["route"]):
+        message = f"{given['route']} is a server name: --route-host {given['route']}"
+        raise click.BadParameter(message, param_hint="--route")
     fields = _fields(given)
 
     def make(checked: chain.Checked) -> Edited:
@@ -114,9 +125,13 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
 
     today = dt.datetime.now().astimezone().date()
     fields: dict[str, Any] = {"assigned": given["assigned"] or today.isoformat()}
-    for name in ("title", "purpose", "via", "container_port", "protocol", "route", "health"):
+    plain = ("title", "purpose", "via", "to", "container_port", "protocol", "route", "health")
+    for name in plain:
         if given[name] is not None:
             fields[name] = given[name]
+    if given["route_host"] is not None:
+        path = {} if given["route"] is None else {"path": given["route"]}
+        fields["route"] = {**path, "host": given["route_host"]}
     if given["no_route"]:
         fields["route"] = None
     if given["allow"]:
@@ -130,6 +145,13 @@ def _refuse_known(checked: chain.Checked, project: Project, name: str) -> None:
             place = checked.source.at(service.key_path)
             message = f"{project.name} already has a service {name} ({place})"
             hint = "`portgen move` gives it another port"
+            raise PortgenError(message, Exit.DIFFERENT, hint=hint)
+
+    for service in checked.plan.services:
+        if service.name == name and service.host == project.host:
+            place = checked.source.at(service.key_path)
+            message = f"{service.project} already has a service {name} on {service.host} ({place})"
+            hint = f"choose another name; `compose_service: {name}` says what compose calls it"
             raise PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 

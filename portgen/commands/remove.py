@@ -12,6 +12,7 @@ from portgen import chain
 from portgen.commands import _complete
 from portgen.commands._lookup import find_service
 from portgen.commands._revise import Writing, revise, with_revision
+from portgen.problem import Exit, PortgenError, listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,8 +47,23 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:
     if retire:
         edited = edit.retire(checked.source, service)
     else:
+        _refuse_used(checked, service)
         edited = edit.remove(checked.source, service)
     return edited._replace(notes=(*_container_left(checked.plan, service), *edited.notes))
+
+
+def _refuse_used(checked: chain.Checked, service: Service) -> None:
+    """Raises PortgenError where others say that they use it."""
+    callers = []
+    for other in checked.plan.services:
+        calls = [(call.host, call.service) for call in other.calls]
+        if (service.host, service.name) in calls and "uses-unknown" not in other.ignore:
+            callers.append(other)
+    if callers:
+        places = dict.fromkeys(str(checked.source.at(other.uses_path)) for other in callers)
+        message = f"{service.name} is used by {listed([other.name for other in callers])}"
+        hint = f"take it out of their `uses` first: {listed(list(places))}"
+        raise PortgenError(message, Exit.DIFFERENT, hint=hint)
 
 
 def _container_left(planned: Plan, service: Service) -> Iterator[str]:

@@ -43,6 +43,7 @@ FIELD_ORDER = (
     "container_port",
     "protocol",
     "via",
+    "to",
     "allow",
     "address",
     "route",
