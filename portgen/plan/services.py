@@ -148,6 +148,7 @@ class _Services:
             ports=ports,
             allow=allow,
             allow_path=allow_path,
+            portless=() if ports else _needing_port(service),
             address=address,
             address_is_pinned=_is_pinned(service, shared),
             address_path=_address_path(service, path, shared),
@@ -244,6 +245,12 @@ def _seconds(duration: values.Duration | UnsetType | None) -> int | None:
 def _routes(written: Iterable[WrittenRoute]) -> tuple[Route, ...]:
     """Those that nginx can serve."""
     return tuple(route for route in written if isinstance(route, Route))
+
+
+def _needing_port(service: model.Service) -> tuple[str, ...]:
+    """The fields of an entry that say something of a port."""
+    fields = ("allow", "bind", "container_port", "protocol", "health", "address", "timeout")
+    return tuple(field for field in fields if getattr(service, field) not in (UNSET, None, []))
 
 
 def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:

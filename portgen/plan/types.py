@@ -52,6 +52,7 @@ class Service(Struct, frozen=True):
     ports: tuple[PlannedPort, ...]
     allow: tuple[str, ...]  # as written for all its ports; each port has its own
     allow_path: KeyPath
+    portless: tuple[str, ...]  # the fields of its entry that need a port, where it has none
     address: Address4 | None
     # Whether its entry, or another's of the same container, has an `address:`; otherwise its address
     # follows from the primary port.
@@ -163,11 +164,6 @@ class Service(Struct, frozen=True):
         if any(route.open_to_anyone for route in self.routes):
             ways.append("route")
         return tuple(ways)
-
-    @property
-    def allow_is_default(self) -> bool:
-        """Whether the project's defaults say who may come, not its own entry."""
-        return key_paths.is_default(self.allow_path)
 
     def place(self, key_path: KeyPath) -> KeyPath:
         """Where to report what is wrong with what is written there: there, or at the service where it

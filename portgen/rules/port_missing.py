@@ -1,5 +1,5 @@
-"""A service with an `allow` but without a port: most likely its `port:` line was lost, and with it
-its forwarder, its mapping or its firewall rule.
+"""A service without a port, but with a field that needs one, such as `allow`: most likely its `port:` line
+was lost, and with it its forwarder, its mapping or its firewall rule.
 
 Wrong:
     services:
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portgen.plan.types import Plan
-from portgen.problem import Severity
+from portgen.problem import Severity, listed
 from portgen.rules import Finding
 
 SEVERITY = Severity.WARNING
@@ -22,9 +22,11 @@ SEVERITY = Severity.WARNING
 
 def check(plan: Plan) -> Iterator[Finding]:
     for service in plan.services:
-        if service.allow and not service.ports and not service.allow_is_default:
-            yield Finding(
-                service.allow_path,
-                f"{service.name} has `allow` but no `port`: nothing would be opened",
-                "give it a `port`, or leave `allow` out",
-            )
+        if not service.portless:
+            continue
+        fields = listed([f"`{field}`" for field in service.portless], None)
+        yield Finding(
+            (*service.key_path, service.portless[0]),
+            f"{service.name} has {fields}, but no `port`: that has no effect",
+            f"give it a `port`, or leave {fields} out",
+        )

@@ -199,10 +199,12 @@ def test_a_service_says_what_its_entry_has_of_its_own() -> None:
     assert [name for name, service in found.items() if service.address_is_pinned] == ["pinned"]
     assert found["pinned"].address_path == (*found["pinned"].key_path, "address")
     assert found["web"].address_path == found["web"].key_path
-    assert [name for name, service in found.items() if not service.allow_is_default] == [
-        "many",
-        "nothing",
+    own = [
+        name
+        for name, service in found.items()
+        if service.allow_path == (*service.key_path, "allow")
     ]
+    assert own == ["many", "nothing"]
     web = found["web"]
     assert web.place(web.allow_path) == web.place(web.via_path) == web.key_path
 
