@@ -219,7 +219,7 @@ def test_the_programs_of_verify_end_with_it(rendered: Path, number: int, code: E
     programs = rendered / "bin"
     programs.mkdir()
     script = (
-        '#!/bin/sh\n[ "$1" = -v ] && echo nginx version: nginx/1.22.1 && exit\n'
+        '#!/bin/sh\n[ "$*" = -v ] && echo nginx version: nginx/1.22.1 && exit\n'
         f"echo $$ >>{rendered}/pids\nexec sleep 1000\n"
     )
     (programs / "nginx").write_text(script)
