@@ -393,7 +393,7 @@ def test_a_program_that_hangs_ends_with_the_machines_code(
     hanging = tmp_path / "bin" / "nginx"
     hanging.parent.mkdir()
     hanging.write_text(
-        '#!/bin/sh\n[ "$1" = -v ] && { echo "nginx version: nginx/9.9" >&2; exit 0; }\nsleep 60\n'
+        '#!/bin/sh\n[ "$*" = -v ] && { echo "nginx version: nginx/9.9" >&2; exit 0; }\nsleep 60\n'
     )
     hanging.chmod(0o755)
     monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
