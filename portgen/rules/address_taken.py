@@ -31,7 +31,7 @@ def check(plan: Plan) -> Iterator[Finding]:
         if service.address is None or service.status == "retired" or not service.leads:
             continue
         first = seen.setdefault((service.host, int(service.address)), service)
-        if first is not service and not _is_one_port(first, service):
+        if first is not service and not _follows(first, service):
             yield Finding(
                 service.address_path,
                 f"address {service.address} is already used by {first.name} ({{line}})",
@@ -40,11 +40,14 @@ def check(plan: Plan) -> Iterator[Finding]:
             )
 
 
-def _is_one_port(first: Service, service: Service) -> bool:
-    """Whether two counted addresses are one because the ports are: port-taken reports that."""
+def _follows(first: Service, service: Service) -> bool:
+    """Whether two counted addresses are one because the ports are, or because both projects make a network of
+    one name: port-taken and subnets-overlap report that."""
     if not _derived(first) or not _derived(service):
         return False
-    return first.project == service.project and first.ports[0].endpoint == service.ports[0].endpoint
+    if first.project != service.project:
+        return first.network == service.network
+    return first.ports[0].endpoint == service.ports[0].endpoint
 
 
 def _hint(address: Address4 | None) -> str:

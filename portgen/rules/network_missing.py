@@ -22,13 +22,14 @@ from collections.abc import Iterator
 
 from portgen.plan.types import Network, Plan, Project, Service
 from portgen.problem import Severity
-from portgen.rules import Finding
+from portgen.rules import Finding, Suggestions
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
 
 
 def check(plan: Plan) -> Iterator[Finding]:
+    suggest = Suggestions()
     for project in plan.projects:
         network = project.network
         if network is not None and network.pool is not None:
@@ -43,15 +44,31 @@ def check(plan: Plan) -> Iterator[Finding]:
             continue
         for service in project.services:
             if service.via == "socat" and service.ports and service.to is None:
-                yield _forwarded(project, network, service)
+                made = _made_networks(plan, project.host)
+                yield _forwarded(project, network, service, made, suggest)
 
 
-def _forwarded(project: Project, network: Network | None, service: Service) -> Finding:
+def _made_networks(plan: Plan, host: str) -> list[str]:
+    """The networks that projects of a host make."""
+    networks = [project.network for project in plan.projects if project.host == host]
+    return [network.name for network in networks if network is not None and not network.external]
+
+
+def _forwarded(
+    project: Project,
+    network: Network | None,
+    service: Service,
+    made: list[str],
+    suggest: Suggestions,
+) -> Finding:
     if network is not None:
+        subnet = (
+            "write its `subnet` (`docker network inspect` prints it); or `via: docker`; or `to`"
+        )
         return Finding(
             service.place(service.via_path),
             f"{service.name} is forwarded, but the subnet of the network {network.name} is not known",
-            "write its `subnet` (`docker network inspect` prints it); or `via: docker`; or `to`",
+            suggest(network.name, made) or subnet,
         )
     return Finding(
         service.place(service.via_path),

@@ -42,6 +42,8 @@ def check(plan: Plan) -> Iterator[Finding]:
         overlapping: set[int] = set()
         for subnets in _by_family(apart):
             for (_, one), (_, other) in Owned(subnets).clashes():
+                if one.joined.network.name == other.joined.network.name:
+                    continue  # they may mean one network: said below
                 first, second = sorted((one, other), key=_number)
                 overlapping.add(second.joined.number)
                 yield Finding(
