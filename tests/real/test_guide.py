@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.real.estate import INSTALL, Estate, edit, install_script
+from tests.limit import HANGS
+from tests.real.estate import HOST, INSTALL, Estate, edit, install_script
 from tests.real.testhost import wait_until
 
 NAME = "smartnumbers"
@@ -81,6 +83,46 @@ def folder_of_nginx(estate: Estate) -> str:
 
 
 # --- nginx ---
+
+ALLOW = "      allow: [any]\n      tls:\n"
+SITE = "      allow: [lan]\n      sites: {hub.example.com: {listen: 8080, tls: null}}\n      tls:\n"
+NEWCOMER = """\
+      newcomer: {title: Newcomer, port: 8080, container_port: 5000, allow: [any], route: null}
+
+"""
+
+
+def test_a_port_that_nginx_leaves_is_opened_for_its_new_holder_after_the_reload(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
+    """nginx is for the lan, and the port's new holder for everybody: before the reload, they would come to
+    nginx there. The guide waits between the firewall and nginx, so that it can be seen."""
+    site = edited((ALLOW, SITE))
+    taken = edited(
+        (ALLOW, SITE.replace("8080", "80")),
+        ("    ports: 5000-5399\n", "    ports: [5000-5399, 8080]\n"),
+        (HUB, NEWCOMER + HUB),
+    )
+    place = (HOST["outside"], 8080, "tcp")
+    with estate.changed(site):
+        assert estate.reach("lan", [(HOST["lan"], 8080, "tcp")]) == ["open"]
+        assert estate.reach("outside", [place]) == ["silent"]
+        estate.bring(taken)
+        script = install_script(INSTALL.read_text(encoding="utf-8"))
+        assert script.count("\nbefore=$(newest)\n") == 1
+        slow = script.replace(
+            "\nbefore=$(newest)\n", "\ntouch /run/waits; sleep 5\nbefore=$(newest)\n"
+        )
+        with ThreadPoolExecutor(1) as pool:
+            installing = pool.submit(estate.host.sh, slow, timeout=HANGS)
+            wait_until(
+                "nginx is next",
+                lambda: estate.host.sh("[ ! -e /run/waits ]", check=False).returncode,
+            )
+            assert estate.reach("outside", [place]) == ["silent"]
+            installing.result()
+        assert estate.reach("outside", [place]) == ["open"]
+        estate.host.run("rm", "/run/waits")
 
 
 def test_a_configuration_that_nginx_refuses_leaves_everything_as_it_was(
