@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.programs.firewall.host import Host
 from tests.programs.firewall.test_guard_kept import there
 from tests.targets.ufw.inspected import container
@@ -118,7 +119,7 @@ def docker(need: Callable[[str], str], host: Host) -> Host:
     need("dockerd")
     need("ip6tables")
     if not os.path.exists("/usr/bin/python3"):
-        pytest.skip("the containers need /usr/bin/python3")
+        missing("the containers need /usr/bin/python3")
     return host
 
 
