@@ -24,6 +24,7 @@ from portgen.review.firewall import Own, Rules
 from portgen.review.match import Kind, Pair
 from portgen.review.plain import plain
 from portgen.review.steps import Step
+from portgen.targets.docs.reading import PAGE
 
 if TYPE_CHECKING:
     from portgen.files.render import File
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # Services whose facts are compared one by one, which takes most of a millisecond for each. Where more
 # differ, it is a template's change, the same for all of them.
 MOST = 2000
-_PAGE = "docs/PORTS.md"
 
 
 class Difference(NamedTuple):
@@ -203,7 +203,7 @@ def _renumbered_in(changes: Sequence[Change], after: Plan) -> set[str]:
     found = set()
     for change in changes:
         host, _, path = place(change.path)
-        if path != _PAGE or change.before is None:
+        if path != PAGE or change.before is None:
             continue
         heads = [line for line in change.before.splitlines() if line.startswith("### ")]
         for project in after.projects:
@@ -255,7 +255,7 @@ def _services(
             pair.key,
             pair.was,
             pair.title,
-            _with_heirs(pair, inside),
+            _with_those_left(pair, inside),
             pair.after,
             pair.moves,
             partner,
@@ -278,19 +278,19 @@ def _by_container(facts: Facts) -> _Containers:
     return found
 
 
-def _with_heirs(pair: Pair, inside: _Containers) -> Service | None:
+def _with_those_left(pair: Pair, inside: _Containers) -> Service | None:
     """The service before. Where it leaves a container that goes on as others', they share it with it:
-    that container is not to be ended."""
+    that container must not be removed."""
     service = pair.before
     if service is None or service.container is None or pair.old is None:
         return service
     container = service.container
     if pair.after is not None and pair.after.container is not None:
         return service
-    heirs = inside.get((pair.old.host, container.file, container.service), [])
-    if not heirs:
+    left = inside.get((pair.old.host, container.file, container.service), [])
+    if not left:
         return service
-    services = (pair.old.name, *heirs)
+    services = (pair.old.name, *left)
     return structs.replace(service, container=structs.replace(container, services=services))
 
 

@@ -16,9 +16,8 @@ from portgen.plan.reach import UFW_DEFAULT
 PAGE = "docs/PORTS.md"
 _HEAD = "| Service | Host port | Container port | Protocol | Via | Who may reach it |"
 _BETWEEN = re.compile(r"(?<!\\) \| ")
-_NAME = re.compile(
-    r"`([a-z0-9-]+)(?:/[a-z0-9-]+)?`$"
-)  # a port's own name stands behind the service's
+# A port's own name stands behind the service's.
+_NAME = re.compile(r"`([a-z0-9-]+)(?:/[a-z0-9-]+)?`$")
 
 
 class Row(NamedTuple):
