@@ -88,9 +88,10 @@ def command(
 def _listening() -> dict[int, str]:
     """The program that listens on each port of this machine. Raises PortgenError(Exit.MACHINE)
     where `ss` fails."""
-    from portgen.machine import programs, sockets
+    from portgen.formats import ss
+    from portgen.machine import programs
 
     found: dict[int, str] = {}
-    for socket in sockets.listening(programs.run(sockets.COMMAND, timeout=10)):
+    for socket in ss.sockets(programs.run(ss.COMMAND, timeout=10).stdout):
         found[socket.port] = socket.program or "another program"
     return found

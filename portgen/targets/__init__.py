@@ -17,34 +17,52 @@ from functools import cache
 from typing import Protocol, runtime_checkable
 
 from portgen import plugins
+from portgen.plan.live import Gap, Thing
 from portgen.plan.types import Host, Plan
 from portgen.targets._marks import Block, blocks, chunks, without_others
 from portgen.targets._types import (
+    Ask,
     Check,
+    Command,
+    Files,
     Findings,
     Machine,
     Page,
+    Processes,
     Program,
     Rejection,
+    Request,
+    Said,
+    Seen,
     Statement,
     Unchecked,
+    UnseenError,
 )
 
 __all__ = [
+    "Ask",
     "Block",
     "Check",
     "Checked",
+    "Command",
     "Documentation",
+    "Files",
     "Findings",
     "Machine",
+    "Observed",
     "Overview",
     "Page",
+    "Processes",
     "Program",
     "Readable",
     "Rejection",
+    "Request",
+    "Said",
+    "Seen",
     "Statement",
     "Target",
     "Unchecked",
+    "UnseenError",
     "blamed",
     "blocks",
     "chunks",
@@ -55,7 +73,7 @@ __all__ = [
 
 
 class Target(Protocol):
-    """What every target has. The four below are optional parts of one; each is used where it is there."""
+    """What every target has. The five below are optional parts of one; each is used where it is there."""
 
     def pages(self, host: Host) -> Iterator[Page]:
         """The files of a host. Each path begins with the target's name; each block that is there
@@ -86,6 +104,21 @@ class Readable(Protocol):
         service. So over all plans `read(render(plan)) == facts(plan)`, as far as its files go,
         and the same without any comment. What can't be parsed states nothing. A review knows the
         kinds of facts of `plan.facts.Fact`, and no others."""
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """A target that can be looked at on a live host, for `portgen audit`."""
+
+    SOURCE: str  # one of plan.live.SOURCES, as `audit --only` takes it
+
+    def asks(self, host: Host, seen: Seen) -> Iterator[Ask]:
+        """What to ask the host, by what is known already: it is called until it asks nothing new. Only
+        what changes nothing; one process for all items, never one an item."""
+
+    def observe(self, host: Host, seen: Seen) -> Iterator[Thing | Gap]:
+        """What the answers say, by pure parsers. Whatever can't be seen is a `Gap`: it is never taken for
+        nothing. May raise UnseenError where nothing can be seen."""
 
 
 @runtime_checkable

@@ -1,5 +1,5 @@
 """What targets hand out and are given: pages, checks, statements, and what they may ask of a
-machine."""
+machine or a live host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from portgen.plan.facts import Fact
+from portgen.plan.live import InstalledFile, Process, Reply
 from portgen.plan.types import KeyPath
 from portgen.problem import Severity
 
@@ -98,3 +99,100 @@ class Statement(NamedTuple):
     last: int
     name: str
     fact: Fact | None
+
+
+# --- what a live host says ------------------------------------------------------------------------
+
+
+class Command(NamedTuple):
+    """A program that answers and changes nothing, with its arguments. portgen asks no others than the
+    ones that are named here."""
+
+    words: tuple[str, ...]
+    needs_root: bool = False
+
+
+class Files(NamedTuple):
+    """The files of a folder whose names match a pattern, as the shell has it. Links are followed."""
+
+    folder: str
+    pattern: str = "*"
+
+
+class Processes(NamedTuple):
+    """What /proc says of some processes."""
+
+    pids: tuple[int, ...]
+
+
+class Request(NamedTuple):
+    """A health check: which service's, and what to ask for."""
+
+    service: str
+    url: str
+
+
+Ask = Command | Files | Processes | Request
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it printed; `why` where it could not be asked at all."""
+
+    code: int
+    text: str
+    complaint: str = ""
+    why: str = ""
+
+
+class UnseenError(Exception):
+    """Why something of a host could not be seen."""
+
+
+class Seen:
+    """The answers of a host, live or from a record. `at`: when, in seconds since 1970."""
+
+    def __init__(self, hostname: str = "", at: float = 0.0) -> None:
+        self.hostname = hostname
+        self.at = at
+        self.root = True
+        self.folder = ""  # where the inventory is there, absolute
+        self.out = ""  # where the rendered files are
+        self.compose: tuple[str, ...] = ("docker-compose",)
+        self.commands: dict[tuple[str, ...], Said] = {}
+        self.folders: dict[Files, tuple[InstalledFile, ...] | str] = {}  # or why not
+        self.processes: dict[int, Process | None] = {}
+        self.replies: dict[str, Reply] = {}
+
+    def said(self, *words: str) -> str:
+        """What a command printed. Raises UnseenError where it failed, or was not asked."""
+        said = self.commands.get(words)
+        if said is None:
+            raise UnseenError(f"{words[0]} was not asked")
+        if said.why:
+            raise UnseenError(said.why)
+        if said.code != 0:
+            reason = said.complaint.strip().splitlines()
+            raise UnseenError(f"{words[0]}: {reason[-1] if reason else f'exit code {said.code}'}")
+        return said.text
+
+    def files(self, folder: str, pattern: str = "*") -> tuple[InstalledFile, ...]:
+        """The files of a folder, by name; none where the folder is missing. Raises UnseenError where it
+        can't be listed, or was not asked for."""
+        found = self.folders.get(Files(folder, pattern))
+        if found is None:
+            raise UnseenError(f"{folder}/{pattern} was not asked for")
+        if isinstance(found, str):
+            raise UnseenError(found)
+        return found
+
+    def has(self, ask: Ask) -> bool:
+        """Whether that is answered already."""
+        match ask:
+            case Command():
+                return ask.words in self.commands
+            case Files():
+                return ask in self.folders
+            case Processes():
+                return all(pid in self.processes for pid in ask.pids)
+            case Request():
+                return ask.url in self.replies

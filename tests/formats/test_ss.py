@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from portgen.machine import sockets
-from portgen.machine.programs import Finished
-from portgen.machine.sockets import Socket
-from portgen.problem import Exit, PortgenError
+from portgen.formats import ss
+from portgen.formats.ss import Socket
 
 RECORDED = Path(__file__).parent / "recorded" / "ss"
 
 
 def test_every_listener_is_read_with_its_address_and_its_program() -> None:
     text = (RECORDED / "iproute2-6.1-listening.txt").read_text(encoding="utf-8")
-    assert sockets.listening(Finished(0, text, "")) == [
+    found = [socket._replace(pids=()) for socket in ss.sockets(text)]
+    assert found == [
         Socket("udp", "127.0.0.1", 45011, "python3", 15224),
         Socket("udp", "::1", 45012, "python3", 15224),
         Socket("tcp", "127.0.0.1", 45007, "python3", 15224),
@@ -34,13 +33,9 @@ def test_a_program_of_many_processes_is_named_once() -> None:
         "tcp   LISTEN 0      511          0.0.0.0:80         0.0.0.0:*    "
         'users:(("nginx",pid=812,fd=6),("nginx",pid=813,fd=6))\n'
     )
-    assert sockets.listening(Finished(0, line, "")) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812)]
+    assert list(ss.sockets(line)) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812, (812, 813))]
 
 
-@pytest.mark.parametrize(
-    "said", [Finished(1, "", "Cannot open netlink socket"), Finished(0, "Netid State\n", "")]
-)
-def test_what_can_not_be_read_is_no_empty_answer(said: Finished) -> None:
-    with pytest.raises(PortgenError) as caught:
-        sockets.listening(said)
-    assert caught.value.code is Exit.MACHINE
+def test_what_can_not_be_read_is_no_empty_answer() -> None:
+    with pytest.raises(ValueError, match="can't parse this line from `ss`: Netid State"):
+        list(ss.sockets("Netid State\n"))

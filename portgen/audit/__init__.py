@@ -1,0 +1,126 @@
+"""What on a live host is not as declared: one module a check, found by being here.
+
+In: an `Audited` host: what is declared, and what was seen of it. Out: `Finding`s. Pure. A check is a
+module whose name is its findings' name (`unit_stopped` is `unit-stopped`), and which has
+
+    SOURCES: tuple[str, ...]    what has to have been seen; otherwise it is not asked
+    SEVERITY: Severity
+    def check(host: Audited) -> Iterator[Finding]
+
+Its docstring is its documentation, of which docs/troubleshooting.md is made: what is wrong, in one
+sentence; what that means; then the lines `Symptom:` and `Ends it:`, each with an indented text: what
+people notice, and the commands, with an example's names. A check names in `UNLESS` those that say
+enough: where one of them reports the same service, and the same port if both name one, it says
+nothing. Modules that begin with `_` are no checks. A finding is silenced by `ignore: {rule: reason}`
+of its service, its project or its host.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from portgen import plugins
+from portgen.audit._audited import Audited, Places
+from portgen.audit._finding import Finding
+from portgen.problem import Severity
+
+__all__ = [
+    "Audited",
+    "Check",
+    "Documentation",
+    "Finding",
+    "Found",
+    "Places",
+    "check",
+    "documentation",
+    "every",
+]
+
+
+class Check(Protocol):
+    """What a check's module has."""
+
+    SOURCES: tuple[str, ...]
+    SEVERITY: Severity
+    __doc__: str | None
+
+    def check(self, host: Audited) -> Iterator[Finding]: ...
+
+
+class Found(NamedTuple):
+    """A finding with its check's name and how bad it is."""
+
+    rule: str
+    severity: Severity
+    finding: Finding
+
+
+@cache
+def every() -> dict[str, Check]:
+    """All checks by name, sorted. Raises plugins.Broken for a broken one: it must not pass unseen."""
+    found: dict[str, Check] = {}
+    for module, check in plugins.load(sys.modules[__name__]).items():
+        name = module.replace("_", "-")
+        whole = callable(getattr(check, "check", None)) and getattr(check, "SOURCES", None)
+        if not whole or not isinstance(getattr(check, "SEVERITY", None), Severity):
+            needs = "SOURCES, SEVERITY and check(host)"
+            raise plugins.broken("check", name, check, needs)
+        found[name] = check
+    return dict(sorted(found.items()))
+
+
+def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Found]:
+    """All that is not as declared, by place in the inventory; without what another finding already
+    says."""
+    found: list[Found] = []
+    checks = every() if chosen is None else chosen
+    for name, one in checks.items():
+        if not host.has_seen(one.SOURCES):
+            continue
+        with plugins.blamed("check", name, one):
+            for finding in one.check(host):
+                found.append(Found(name, finding.severity or one.SEVERITY, finding))
+    said: dict[tuple[str, str], list[Finding]] = {}
+    for rule, _, finding in found:
+        if finding.service:
+            said.setdefault((rule, finding.service), []).append(finding)
+    return [one for one in found if not _said_already(one, checks, said)]
+
+
+def _said_already(
+    found: Found, checks: Mapping[str, Check], said: Mapping[tuple[str, str], list[Finding]]
+) -> bool:
+    finding = found.finding
+    for other in getattr(checks[found.rule], "UNLESS", ()):
+        for more in said.get((other, finding.service or ""), ()):
+            if finding.port is None or more.port is None or finding.port == more.port:
+                return True
+    return False
+
+
+class Documentation(NamedTuple):
+    """What a check's docstring says, part by part."""
+
+    summary: str  # its first paragraph, in one line
+    text: str  # what that means
+    symptom: str
+    remedy: str  # commands, with an example's names
+
+
+def documentation(check: Check) -> Documentation:
+    """The docstring of a check, part by part."""
+    from inspect import cleandoc
+
+    description, _, rest = cleandoc(check.__doc__ or "").partition("\nSymptom:\n")
+    symptom, _, remedy = rest.partition("\nEnds it:\n")
+    summary, _, text = description.strip().partition("\n\n")
+    return Documentation(
+        " ".join(summary.split()),
+        text.strip(),
+        " ".join(textwrap.dedent(symptom).split()),
+        textwrap.dedent(remedy).strip("\n"),
+    )

@@ -1,0 +1,179 @@
+"""A host under audit: what is declared of it, and what was seen, side by side.
+
+In: a plan, the rendered files of a host, the answers of a live host (`Seen`). Out: `Audited`, which
+every check gets. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from portgen import targets
+from portgen.audit import _health, _sockets
+from portgen.audit._facts import declared, found
+from portgen.formats.ss import Socket
+from portgen.plan import facts
+from portgen.plan.live import (
+    SOURCES,
+    Container,
+    Gap,
+    InstalledFile,
+    Kernel,
+    Process,
+    Reply,
+    Thing,
+    Ufw,
+    Unit,
+)
+from portgen.plan.types import NGINX, Host, KeyPath, Service
+from portgen.targets import Ask, Observed, Seen, UnseenError
+
+
+class Places(NamedTuple):
+    """Where things are on the host, for the commands that a finding prints."""
+
+    inventory: str  # the folder of the inventory
+    rendered: str  # output/<host>
+    compose: tuple[str, ...]
+    teams: str = "/srv"  # where the projects' compose files are, unless a container says it
+
+    @property
+    def guide(self) -> str:
+        return f"{self.rendered}/docs/INSTALL.md"
+
+
+def observers() -> dict[str, Observed]:
+    """Who asks the host and reads its answers: the targets that can be looked at, and two that have no
+    files."""
+    found: dict[str, Observed] = {"sockets": _sockets, "health": _health}
+    for name, target in targets.every().items():
+        if isinstance(target, Observed):
+            found[name] = target
+    return found
+
+
+def asks(host: Host, seen: Seen, sources: Iterable[str] = SOURCES) -> Iterator[Ask]:
+    """What is still to be asked, by what is known. Nothing more: all is known."""
+    wanted = set(sources)
+    for name, observer in observers().items():
+        if observer.SOURCE in wanted:
+            with targets.blamed(name, observer):
+                yield from (ask for ask in observer.asks(host, seen) if not seen.has(ask))
+
+
+class Audited:
+    """A host under audit. What of it was seen is in `sockets`, `units` and so on; what could not be seen
+    in `gaps`."""
+
+    def __init__(
+        self,
+        host: Host,
+        seen: Seen,
+        rendered: Mapping[str, str],
+        places: Places,
+        sources: Iterable[str] = SOURCES,
+    ) -> None:
+        self.host = host
+        self.seen = seen
+        self.rendered = rendered  # the files of the host, by path below output/<host>/
+        self.places = places
+        self.sources = tuple(source for source in SOURCES if source in set(sources))
+        self.gaps: list[Gap] = []
+        self.sockets: list[Socket] = []
+        self.processes: dict[int, Process] = {}
+        self.files: dict[str, InstalledFile] = {}
+        self.units: dict[str, Unit] = {}
+        self.containers: list[Container] = []
+        self.kernel: dict[int, Kernel] = {}
+        self.ufw: dict[int, Ufw] = {}
+        self.replies: list[Reply] = []
+        for source, thing in self._observed():
+            self._add(source, thing)
+        self.services: dict[str, Service] = {one.name: one for one in host.services}
+
+    def _observed(self) -> Iterator[tuple[str, Thing | Gap]]:
+        for name, observer in observers().items():
+            if observer.SOURCE not in self.sources:
+                continue
+            try:
+                with targets.blamed(name, observer):
+                    for thing in observer.observe(self.host, self.seen):
+                        yield observer.SOURCE, thing
+            except UnseenError as why:
+                yield observer.SOURCE, Gap(observer.SOURCE, str(why))
+
+    def _add(self, source: str, thing: Thing | Gap) -> None:
+        match thing:
+            case Gap():
+                self.gaps.append(thing._replace(source=source))
+            case Socket():
+                self.sockets.append(thing)
+            case Process():
+                self.processes[thing.pid] = thing
+            case InstalledFile():
+                self.files[thing.path] = thing
+            case Unit():
+                self.units[thing.name] = thing
+            case Container():
+                self.containers.append(thing)
+            case Kernel():
+                self.kernel[thing.family] = thing
+            case Ufw():
+                self.ufw[thing.family] = thing
+            case Reply():
+                self.replies.append(thing)
+
+    def has_seen(self, sources: Iterable[str]) -> bool:
+        """Whether something of each of these sources was asked for and could be seen."""
+        unseen = {gap.source for gap in self.gaps if gap.whole}
+        return all(source in self.sources and source not in unseen for source in sources)
+
+    @cached_property
+    def declared(self) -> dict[str, facts.Service]:
+        """The facts of each active service, by name."""
+        return declared(self.host)
+
+    @cached_property
+    def found(self) -> dict[str, facts.Service]:
+        """The facts that the host says of the same services, as far as it was seen."""
+        return found(self)
+
+    def owner(self, unit: str) -> str | None:
+        """The service whose forwarder a unit is."""
+        return self._by_unit.get(unit)
+
+    @cached_property
+    def _by_unit(self) -> dict[str, str]:
+        return {forwarder.unit: forwarder.service for forwarder in self.host.forwarders}
+
+    def key_path(self, service: str | None) -> KeyPath:
+        """Where a finding about a service stands in the inventory; without one, about the host."""
+        if service == NGINX and self.host.server is not None:
+            return self.host.server.key_path
+        if service in self.services:
+            return self.services[service].key_path
+        return self.host.key_path
+
+    def container_of(self, service: str) -> Container | None:
+        """The container that compose made for a service, running or not."""
+        return next(iter(self.containers_of(service)), None)
+
+    def containers_of(self, service: str) -> list[Container]:
+        """All of them, those that run first: compose may have left one."""
+        entry = self._overrides.get(service)
+        if entry is None:
+            return []
+        found = [one for one in self.containers if (one.project, one.service) == entry]
+        return sorted(found, key=lambda one: not one.runs)
+
+    @cached_property
+    def _overrides(self) -> dict[str, tuple[str, str]]:
+        """Of each service in a container: compose's names of its project and of its service."""
+        found: dict[str, tuple[str, str]] = {}
+        for override in self.host.overrides:
+            for container in override.containers:
+                for part in container.parts:
+                    found[part.service] = (override.project, container.compose_service)
+        return found

@@ -1,0 +1,35 @@
+"""What listens on the host, and whose process it is: an observer that has no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.formats import ss
+from portgen.plan.live import Gap, Thing
+from portgen.plan.types import Host
+from portgen.targets import Ask, Command, Processes, Seen, UnseenError
+
+SOURCE = "sockets"
+
+
+def asks(host: Host, seen: Seen) -> Iterator[Ask]:
+    yield Command(ss.COMMAND)
+    if ss.COMMAND in seen.commands:
+        try:
+            found = ss.sockets(seen.said(*ss.COMMAND))
+            yield Processes(tuple(sorted({pid for socket in found for pid in socket.pids})))
+        except (UnseenError, ValueError):
+            return
+
+
+def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
+    try:
+        found = list(ss.sockets(seen.said(*ss.COMMAND)))
+    except ValueError as error:
+        raise UnseenError(str(error)) from None
+    yield from found
+    for process in seen.processes.values():
+        if process is not None:
+            yield process
+    if any(socket.program is None for socket in found) and not seen.root:
+        yield Gap(SOURCE, "only root sees which program listens", whole=False)

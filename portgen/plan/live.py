@@ -1,0 +1,151 @@
+"""What is there on a live host: what runs, listens, is installed and answers.
+
+In: nothing; the targets' `observe` and `audit` make it. Out: `Thing`s, which a host has beside its
+`Facts`: a unit says what it forwards (a fact) and also whether it runs. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from portgen.formats.iptables import Rule as KernelRule
+from portgen.formats.ss import Socket
+from portgen.formats.ufw import Rule as UfwRule
+from portgen.plan import facts
+
+# What can be looked at; each is one question to the host, or a few.
+SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
+
+
+class Gap(NamedTuple):
+    """Something of a source that could not be seen, and why. `whole`: nothing of it could."""
+
+    source: str
+    why: str
+    whole: bool = True
+
+
+class Process(NamedTuple):
+    """A process, as /proc has it. `started`: seconds since 1970. `group`: its control group, which
+    names the unit or the container that it belongs to."""
+
+    pid: int
+    parent: int
+    started: float
+    program: str
+    group: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str | None:
+        """The systemd unit that it belongs to."""
+        for part in reversed(self.group.split("/")):
+            if part.endswith((".service", ".socket")):
+                return part
+        return None
+
+
+class InstalledFile(NamedTuple):
+    """A file of the host's. `text`: None where it can't be read, and `why`. `modified`: seconds since
+    1970. `path`: as it was asked for; `real`: where a link leads."""
+
+    path: str
+    text: str | None
+    mode: int = 0o644
+    modified: float = 0.0
+    owner: str = "root:root"
+    why: str = ""
+    real: str = ""
+
+
+class Unit(Struct, frozen=True):
+    """A systemd unit as systemd has it loaded, and whether it runs. `forwards`: what it says as a
+    forwarder; None where it is not one. `started`: of its main process, in seconds since 1970."""
+
+    name: str
+    load: str  # loaded, not-found, masked, error
+    active: str  # active, inactive, failed, activating
+    sub: str = ""
+    enabled: str = ""  # enabled, disabled, static; "" where there is no file
+    needs_reload: bool = False  # its file was changed since systemd read it
+    pid: int = 0
+    started: float | None = None
+    result: str = ""
+    arguments: tuple[str, ...] = ()
+    forwards: facts.Unit | None = None
+    path: str = ""  # of its file
+    drop_ins: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()  # of a timer: what it starts
+    next_run: str = ""  # of a timer
+
+
+class Attachment(NamedTuple):
+    """A container in a Docker network."""
+
+    address: str
+    prefix: int
+    gateway: str
+    address6: str = ""
+    prefix6: int = 0
+
+
+class Container(Struct, frozen=True):
+    """A container that there is, running or not. `project`, `service`, `folder` and `files` are
+    compose's labels, `ours` is portgen's. `published`: in compose's short form. `environment`: only
+    variables that the inventory sets."""
+
+    id: str
+    name: str
+    state: str  # running, exited, created, paused, restarting, dead
+    project: str = ""
+    service: str = ""
+    folder: str = ""
+    files: tuple[str, ...] = ()
+    ours: str | None = None
+    exit_code: int = 0
+    health: str = ""
+    restarts: int = 0
+    network_mode: str = ""
+    networks: dict[str, Attachment] = {}
+    published: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    restart_policy: str = ""
+    pid: int = 0
+
+    @property
+    def runs(self) -> bool:
+        return self.state == "running"
+
+
+class Kernel(Struct, frozen=True):
+    """The packet filter of one family, as the kernel has it. `policies`: of the built-in chains, by
+    table and chain; "-" of others."""
+
+    family: int  # 4 or 6
+    policies: dict[tuple[str, str], str]
+    rules: tuple[KernelRule, ...]
+
+
+class Ufw(Struct, frozen=True):
+    """ufw's own rules of one family, as its files have them. `text`: the whole file's."""
+
+    family: int
+    rules: tuple[UfwRule, ...]
+    text: str = ""
+
+
+class Reply(NamedTuple):
+    """What a health check was answered. `status`: None where nobody answered, and `why`. `head`: the
+    first bytes of the answer, as text. `seconds`: how long that took."""
+
+    service: str
+    url: str
+    status: int | None
+    head: str = ""
+    why: str = ""
+    seconds: float = 0.0
+
+
+Thing = Socket | Process | InstalledFile | Unit | Container | Kernel | Ufw | Reply
