@@ -24,7 +24,7 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 from portgen import plugins
-from portgen.audit._audited import Audited, Places
+from portgen.audit._audited import Audited, Places, asks
 from portgen.audit._finding import Finding
 from portgen.problem import Severity
 
@@ -35,6 +35,7 @@ __all__ = [
     "Finding",
     "Found",
     "Places",
+    "asks",
     "check",
     "documentation",
     "every",

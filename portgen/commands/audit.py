@@ -65,11 +65,9 @@ def command(
     seen = None if from_ is None else recording.load(Path(from_))
     chosen = _host(planned, host, seen)
     if seen is None:
-        from portgen.audit._audited import asks
-
         with settings.stage(f"looking at {chosen.name}") as tell:
             seen = observe.look(
-                lambda known: asks(chosen, known, sources),
+                lambda known: audit.asks(chosen, known, sources),
                 settings.inventory.parent,
                 settings.out,
                 tell,

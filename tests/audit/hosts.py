@@ -7,8 +7,7 @@ finds. Each kind of answer is made in a module of its own, `tests/audit/answers_
 from __future__ import annotations
 
 from portgen import audit
-from portgen.audit import Audited, Found, Places
-from portgen.audit._audited import asks
+from portgen.audit import Audited, Found, Places, asks
 from portgen.plan.live import SOURCES
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
