@@ -28,7 +28,7 @@ from portgen.plan.live import (
     Unit,
 )
 from portgen.plan.types import NGINX, Host, KeyPath, Service
-from portgen.targets import Ask, Observed, Seen, UnseenError
+from portgen.targets import Ask, Observed, Seen, UnseenError, docs
 
 
 class Places(NamedTuple):
@@ -41,7 +41,7 @@ class Places(NamedTuple):
 
     @property
     def guide(self) -> str:
-        return f"{self.rendered}/docs/INSTALL.md"
+        return f"{self.rendered}/{docs.INSTALL}"
 
 
 def observers() -> dict[str, Observed]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 
 from portgen.audit._audited import Audited
+from portgen.targets import docs
 
 USUAL = "/srv/portgen"  # where the install guide has the inventory
 
@@ -39,5 +40,4 @@ def guide(host: Audited) -> str:
         settings.append(f"rendered={shlex.quote(places.rendered)}")
     if places.compose != ("docker-compose",):
         settings.append(f"compose={shlex.quote(' '.join(places.compose))}")
-    blocks = f"sed -n '/^```sh$/,/^```$/{{/^```/!p}}' {shlex.quote(places.guide)}"
-    return " ".join((blocks, "|", *settings, "sh -eu"))
+    return " ".join((docs.BLOCKS, shlex.quote(places.guide), "|", *settings, "sh -eu"))

@@ -13,6 +13,8 @@ documentation = True
 
 # Where the commands are that install a host's files, below `output/<host>/`.
 INSTALL = "docs/INSTALL.md"
+# Prints the blocks of that page, which one shell runs: `portgen audit` prints the same command.
+BLOCKS = "sed -n '/^```sh$/,/^```$/{/^```/!p}'"
 
 
 def pages(host: Host) -> Iterator[Page]:

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from portgen.plan.free import Space
 from portgen.plan.types import Host, Plan, Service
 from portgen.targets import Page
-from portgen.targets.docs import INSTALL, guide, index, page
+from portgen.targets.docs import BLOCKS, INSTALL, guide, index, page
 from portgen.targets.docs.rows import Free, base_url, base_urls, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
-    yield Page(INSTALL, "docs/INSTALL.md.j2", {"host": host})
+    yield Page(INSTALL, "docs/INSTALL.md.j2", {"host": host, "blocks": BLOCKS})
     url = None
     if host.server is not None:
         url = base_url(host.server)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ projects:
 def test_each_host_has_its_own_with_its_name_in_it() -> None:
     found = guides(TWO)
     assert sorted(found) == ["web1", "web2"]
-    assert "\nrendered=$inventory/output/web1\n" in found["web1"]
+    assert "\nrendered=${rendered:-$inventory/output/web1}\n" in found["web1"]
     assert "web2" not in found["web1"]
     assert found["web1"].replace("web1", "web2") == found["web2"]
 
@@ -35,6 +37,80 @@ def test_it_says_near_its_top_that_it_is_rendered() -> None:
     """By that line portgen may remove it where the host leaves the inventory."""
     (first, *_) = guides(TWO)["web1"].splitlines()
     assert first.startswith("<!-- Rendered by portgen from the inventory of web1:")
+
+
+def blocks_of(guide: str) -> str:
+    return "".join(re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL))
+
+
+def first_block(guide: str) -> str:
+    """Up to where the work begins."""
+    return blocks_of(guide).partition("work=")[0]
+
+
+def test_one_command_runs_all_blocks(tmp_path: Path) -> None:
+    guide = guides(TWO)["web1"]
+    (command,) = re.findall(r"^    (sed .* \| sh -eu)$", guide, flags=re.MULTILINE)
+    prints, _, runs = command.rpartition(" | ")
+    assert runs == "sh -eu"
+    file = tmp_path / "INSTALL.md"
+    file.write_text(guide)
+    prints = prints.replace("/srv/portgen/output/web1/docs/INSTALL.md", str(file))
+    done = subprocess.run(["sh", "-c", prints], check=True, capture_output=True, text=True)
+    assert done.stdout == blocks_of(guide) != ""
+
+
+SETTINGS = ("inventory", "rendered", "teams", "compose")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, ["/srv/portgen", "/srv/portgen/output/web1", "/srv", "docker-compose"]),
+        ({"inventory": "/opt/p"}, ["/opt/p", "/opt/p/output/web1", "/srv", "docker-compose"]),
+        (
+            {"rendered": "/r/web1", "teams": "/teams", "compose": "docker compose"},
+            ["/srv/portgen", "/r/web1", "/teams", "docker compose"],
+        ),
+    ],
+    ids=["nothing", "the inventory", "the others"],
+)
+def test_where_things_are_comes_from_the_environment(
+    given: dict[str, str], used: list[str]
+) -> None:
+    script = first_block(guides(TWO)["web1"])
+    script += "".join(f'printf "%s\\n" "${name}"\n' for name in SETTINGS)
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(
+        ["sh", "-eu"],
+        input=script,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**environment, **given},
+    )
+    assert done.stdout.splitlines() == used
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_compose_does_not_read_the_blocks_that_follow(
+    shell: str, need: Callable[[str], str]
+) -> None:
+    """They may come from the shell's own stdin, and compose asks there what it is not sure of."""
+    (function,) = re.findall(
+        r"^in_folder\(\) .*?^}$", guides(TWO)["web1"], flags=re.MULTILINE | re.DOTALL
+    )
+    script = f"compose='sed d' folder=/\n{function}\nin_folder files\necho went on\n"
+    # A pipe that is written in two steps: the shell has not read ahead what follows.
+    done = subprocess.run(
+        ["sh", "-c", f"{{ cat; sleep 0.3; echo echo went on again; }} | {need(shell)} -eu"],
+        input=script,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+    )
+    assert done.stdout.splitlines() == ["went on", "went on again"]
 
 
 def test_a_changed_service_changes_nothing_in_it() -> None:
