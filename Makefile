@@ -26,7 +26,7 @@ help:
 	@echo "make snapshots     update the tests' snapshots; review their diff"
 	@echo "make format        format and lint the code, check its types and its figures"
 	@echo "make figures       print how dense the code is; fails where it is too dense"
-	@echo "make docs          write docs/commands.md, docs/rules.md and the tables of docs/inventory.md from the code"
+	@echo "make docs          write the pages of commands, rules and findings, and the tables of docs/inventory.md, from the code"
 	@echo "make schema        write both JSON Schemas from the code"
 	@echo "make bench         compare the speed with a hand-written script's"
 

@@ -1,5 +1,5 @@
-"""Writes docs/commands.md, docs/rules.md and the tables of docs/inventory.md: from the commands' help, the
-rules' docstrings and portgen/inventory/fields.py.
+"""Writes docs/commands.md, docs/rules.md, docs/troubleshooting.md and the tables of docs/inventory.md: from
+the commands' help, the docstrings of rules and checks, and portgen/inventory/fields.py.
 
 python tools/make_docs.py            writes what is not current (`make docs`)
 python tools/make_docs.py --check    writes nothing; exit code 1 where a page is not current
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from portgen import cli, rules
+from portgen import audit, cli, rules
 from portgen.inventory import fields
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -261,6 +261,91 @@ def first_of(text: str) -> str:
     return (end[0] if end else text).removesuffix(".")
 
 
+# --- what an audit finds --------------------------------------------------------------------------
+
+FINDINGS_INTRODUCTION = """\
+Run `sudo portgen audit` on the host. It finds which of these things is so, names the service and the
+inventory's line, and prints the command that ends it, with your own names and folders. It changes nothing
+itself. [audit.md](audit.md) says more about it.
+
+Whoever can't run it there finds what to look for by what they notice. The commands below are for root, and have the names of
+an example."""
+
+# What people notice, in their words, and how a check's "Symptom:" says it. The order is the page's.
+SYMPTOMS: dict[str, str] = {
+    "`502 Bad Gateway`": r"\b502\b",
+    "`504 Gateway Time-out`": r"\b504\b",
+    "`404 Not Found`": r"\b404\b",
+    "`403 Forbidden`, or a password is asked for": r"\b(403|401|password)\b",
+    "another page or status than usual: an error of the application": r"\b5\d\d\b(?<!502)(?<!504)|\berror page",
+    "the wrong dashboard: another service answers": r"\b(wrong|another|other) (dashboard|service|program|container|page|one)\b",
+    "connection refused": r"\brefuse[sd]?\b",
+    "it times out: no answer at all": r"\btim(e|es|ed|ing) out\b|\bno answer\b|\bhang",
+    "it can be reached by more people than it should": r"\b(more|every|any)(body| people| visitors|one)?\b.*\breach|\bstrangers?\b",
+    "a change was installed, and nothing is different": r"\b(old|before|still|nothing changes|no effect)\b",
+    "it worked until the last restart, reboot or `docker-compose up`": r"\b(re)?boot|\brestart|compose up\b",
+    "a program can't start: the port is taken": r"\b(in use|taken|can\'t (start|bind)|does not start|fails to start)\b",
+    "nothing yet": r"\b(nothing|none|not yet)\b(?! (changes|is different))",
+}
+
+
+def findings_page() -> str:
+    """docs/troubleshooting.md: by symptom, by finding, and a section for each finding."""
+    checks = own_checks()
+    lines = ["# Troubleshooting", "", NOTE.format(source="the check's docstring in portgen/audit/")]
+    lines += ["", FINDINGS_INTRODUCTION, "", "## What you notice", ""]
+    lines += ["| what you notice | what it may be |", "|---|---|"]
+    for notice, names in by_symptom(checks).items():
+        links = ", ".join(f"[`{name}`](#{name})" for name in names)
+        lines.append(f"| {notice} | {links} |")
+    lines += ["", "## What an audit finds", "", "| finding | severity | what is wrong |"]
+    lines += ["|---|---|---|"]
+    for name, check in checks.items():
+        summary = audit.documentation(check).summary
+        lines.append(f"| [`{name}`](#{name}) | {check.SEVERITY} | {cell(first_of(summary))} |")
+    for name, check in checks.items():
+        lines += ["", *finding_section(name, check)]
+    return "\n".join(lines) + "\n"
+
+
+def own_checks() -> dict[str, audit.Check]:
+    """portgen's own checks; another package's have their documentation there."""
+    found = {}
+    for name, check in audit.every().items():
+        if getattr(check, "__name__", "").startswith("portgen.audit."):
+            found[name] = check
+    return found
+
+
+def by_symptom(checks: dict[str, audit.Check]) -> dict[str, list[str]]:
+    """What people notice, with the checks whose symptom says that; only what there is."""
+    found: dict[str, list[str]] = {}
+    for notice, words in SYMPTOMS.items():
+        for name, check in checks.items():
+            if re.search(words, audit.documentation(check).symptom, re.IGNORECASE):
+                found.setdefault(notice, []).append(name)
+    return found
+
+
+def finding_section(name: str, check: audit.Check) -> Iterator[str]:
+    """One finding: what is wrong, what that means, what people notice, and what ends it."""
+    documentation = audit.documentation(check)
+    yield f"### `{name}`"
+    yield ""
+    yield f"Severity: {check.SEVERITY}. Looks at: {', '.join(check.SOURCES)}."
+    for paragraph in [wrapped(documentation.summary), *paragraphs(documentation.text)]:
+        yield ""
+        yield paragraph
+    yield ""
+    yield wrapped(f"**You notice:** {documentation.symptom}")
+    yield ""
+    yield "**This ends it:**"
+    yield ""
+    yield "```sh"
+    yield from documentation.remedy.split("\n")
+    yield "```"
+
+
 # --- the inventory --------------------------------------------------------------------------------
 
 # What stands in a table of another type, below the field that holds it.
@@ -298,6 +383,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "inventory.md": inventory_page,
     "rules.md": rules_page,
+    "troubleshooting.md": findings_page,
 }
 
 
