@@ -6,14 +6,55 @@ finds. Each kind of answer is made in a module of its own, `tests/audit/answers_
 
 from __future__ import annotations
 
-from portgen import audit
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from portgen import audit, targets
 from portgen.audit import Audited, Found, Places, asks
-from portgen.plan.live import SOURCES
+from portgen.files import memory, render
+from portgen.inventory.source import parse
+from portgen.plan import planner
+from portgen.plan.live import SOURCES, InstalledFile
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
+from tests.audit import answers_sockets
+from tests.estates import REPOSITORY
 
+# The four inventories that come with portgen.
+FOLDERS = (
+    REPOSITORY,
+    *sorted(path.parent for path in REPOSITORY.glob("examples/*/inventory.yaml")),
+)
+TEMPLATES = REPOSITORY / "templates"
 AT = 1_800_000_000.0
 FOLDER = "/srv/portgen"
+
+
+class Declared(NamedTuple):
+    """A host as it is declared, and its rendered files by path below output/<host>/."""
+
+    host: Host
+    rendered: dict[str, str]
+
+
+def declared(text: str) -> Declared:
+    """The first host of an inventory."""
+    plan = planner.make(parse(text.encode(), "inventory.yaml").inventory)
+    files = render.files(plan, targets.every(), [TEMPLATES], memory.Folder)
+    host = plan.hosts[0]
+    prefix = f"{host.name}/"
+    rendered = {}
+    for file in files:
+        if file.path.startswith(prefix):
+            rendered[file.path.removeprefix(prefix)] = file.text
+    return Declared(host, rendered)
+
+
+@cache
+def of_folder(folder: Path) -> Declared:
+    """The host of one of `FOLDERS`."""
+    return declared((folder / "inventory.yaml").read_text(encoding="utf-8"))
 
 
 def clean(host: Host, rendered: dict[str, str]) -> Seen:
@@ -33,13 +74,27 @@ def answer(ask: Ask, host: Host, rendered: dict[str, str], seen: Seen) -> None:
     """Puts the answer to one question into `seen`."""
     match ask:
         case Command():
-            seen.commands[ask.words] = Said(0, "")
+            seen.commands[ask.words] = _said(ask, host)
         case Files():
-            seen.folders[ask] = ()
+            seen.folders[ask] = _files(ask, host, rendered)
         case Processes():
-            seen.processes.update(dict.fromkeys(ask.pids))
+            there = answers_sockets.processes(host)
+            seen.processes.update({pid: there.get(pid) for pid in ask.pids})
         case Request():
             raise NotImplementedError
+
+
+def _said(ask: Command, host: Host) -> Said:
+    """What a command prints: each program has its own module."""
+    match ask.words[0]:
+        case "ss":
+            return answers_sockets.said(host)
+    return Said(0, "")
+
+
+def _files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledFile, ...]:
+    """The files of a folder: each target's are made in its own module."""
+    return ()
 
 
 def found(host: Host, seen: Seen, rendered: dict[str, str], *sources: str) -> list[Found]:
