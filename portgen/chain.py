@@ -20,9 +20,13 @@ from portgen.problem import Exit, PortgenError, Problem, Severity
 from portgen.settings import Settings, Stage, silent
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from portgen.files.diff import Change
     from portgen.files.render import File
     from portgen.files.unmerged import Sides
+    from portgen.inventory.model import Host as HostEntry
+    from portgen.inventory.model import Inventory, Project, Service
     from portgen.inventory.source import Source
     from portgen.plan.types import Plan
     from portgen.targets import Target
@@ -58,28 +62,58 @@ def load(settings: Settings) -> Source:
         return source.load(settings.inventory, settings.inventory_name, settings.looked)
 
 
-def plan(settings: Settings) -> tuple[Source, Plan]:
+def today() -> dt.date:
+    """The day here, for what counts up to a day. Only `lint` and `audit` ask for it: what is rendered
+    does not depend on the day."""
+    import datetime as dt
+
+    return dt.datetime.now().astimezone().date()
+
+
+def plan(settings: Settings, day: dt.date | None = None) -> tuple[Source, Plan]:
     """Load and plan. Raises PortgenError where the inventory can't be loaded."""
     from portgen.plan import planner
 
     source = load(settings)
-    return source, planner.make(source.inventory)
+    return source, planner.make(source.inventory, day)
 
 
-def check(settings: Settings) -> Checked:
-    """Load, plan, lint. Raises PortgenError where the inventory can't be loaded."""
-    return check_source(load(settings), settings.stage)
+def check(settings: Settings, day: dt.date | None = None) -> Checked:
+    """Load, plan, lint; by a `day` an `ignore` may have ended. Raises PortgenError where the inventory
+    can't be loaded."""
+    return check_source(load(settings), settings.stage, day)
 
 
-def check_source(source: Source, stage: Stage = silent) -> Checked:
+def check_source(source: Source, stage: Stage = silent, day: dt.date | None = None) -> Checked:
     """Plan and lint an inventory that is loaded already."""
     from portgen import rules
     from portgen.plan import planner
 
     count = sum(len(project.services) for project in source.inventory.projects.values())
     with stage(f"checking {_services(count)}"):
-        planned = planner.make(source.inventory)
+        planned = planner.make(source.inventory, day, _checks(source.inventory))
         return Checked(source, planned, rules.check(planned, source.at))
+
+
+def _checks(inventory: Inventory) -> list[str]:
+    """The names of the audit's checks, where an `ignore` could name one. None is imported: they are a
+    higher floor than the rules."""
+    from portgen import plugins
+
+    entries: list[HostEntry | Project | Service] = [
+        *inventory.hosts.values(),
+        *inventory.projects.values(),
+    ]
+    for project in inventory.projects.values():
+        entries.extend(project.services.values())
+    if not any(entry.ignore for entry in entries):
+        return []
+    return [name.replace("_", "-") for name in plugins.named("portgen.audit")]
+
+
+def names_a_day(settings: Settings) -> bool:
+    """Whether an `ignore` of the inventory may end by itself."""
+    return _has_line(settings, rb"(?m)^(?!\s*#).*\buntil\b")
 
 
 def _services(count: int) -> str:
@@ -88,13 +122,17 @@ def _services(count: int) -> str:
 
 def names_team_files(settings: Settings) -> bool:
     """Whether the inventory may name a team's compose file, which changes by itself."""
+    return _has_line(settings, rb"(?m)^(?!\s*#).*compose")
+
+
+def _has_line(settings: Settings, pattern: bytes) -> bool:
     from portgen import whole
 
     try:
         data, _ = whole.read(settings.inventory, whole.MOST_INVENTORY)
     except OSError:
         return True
-    return re.search(rb"(?m)^(?!\s*#).*compose", data) is not None
+    return re.search(pattern, data) is not None
 
 
 def team_files(settings: Settings, source: Source, planned: Plan) -> list[Problem]:

@@ -101,6 +101,22 @@ def broken(kind: str, name: str, module: Any, needs: str) -> Broken:
     return Broken(f"{file}: the {kind} {name} needs {needs}")
 
 
+def named(package: str) -> list[str]:
+    """The names of a package's modules, and of what other packages add to it, sorted, without an import
+    of any: a package of portgen's, by its full name."""
+    folder = os.path.join(os.path.dirname(__file__), *package.split(".")[1:])
+    found = {
+        entry.removesuffix(".py")
+        for entry in os.listdir(folder)
+        if entry.endswith(".py") and not entry.startswith("_")
+    }
+    if _offered(package):
+        from importlib.metadata import entry_points
+
+        found.update(point.name for point in entry_points(group=package))
+    return sorted(found)
+
+
 def _offered(group: str) -> bool:
     """Whether any installed distribution names the group at all."""
     section = f"[{group}]"

@@ -201,8 +201,10 @@ def exit_codes(group: click.Command) -> Iterator[str]:
 
 RULES_INTRODUCTION = """\
 `portgen lint` reports what these rules find, at the line and column of the entry that causes it;
-`portgen render` writes nothing while there is an error. A service silences a rule with
-`ignore: {rule: reason}`, unless the rule's section says that it can't be ignored.
+`portgen render` writes nothing while there is an error. `ignore: {rule: reason}` silences a rule, unless the
+rule's section says that it can't be ignored: of a service for that service, of a project for itself, its
+`defaults` and its services, of a host for the host and all that is on it. With `ignore: {rule: {reason: TEXT,
+until: 2026-12-01}}` it counts again after that day, for `lint`; a render does not depend on the day.
 
 The examples are what is written below `projects: shop:`, with a network, the ports 5000-5099, and a host
 with nginx and the zone `lan`, unless an example has its own. What follows `---` is another file."""
@@ -237,8 +239,8 @@ def rule_section(name: str, rule: rules.Rule) -> Iterator[str]:
     remarks = [f"Severity: {rule.SEVERITY}."]
     if rules.is_absolute(rule):
         remarks.append("Can't be ignored.")
-    elif not rules.can_be_ignored(rule):
-        remarks.append(f"Can't be ignored: it reports {rules.about(rule)}.")
+    elif not rules.can_be_ignored(rule, "services"):
+        remarks.append(f"Reports {rules.about(rule)}, so no service can ignore it.")
     if rules.reads_files(rule):
         remarks.append("Reads the teams' own files, so only `portgen lint` asks it.")
     yield " ".join(remarks)
@@ -356,6 +358,7 @@ WITHIN = {
     ("Project", "network"): "Network",
     ("Project", "compose"): "Compose",
     ("Project", "groups"): "Group",
+    ("Service", "ignore"): "Ignored",
 }
 TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end of fields -->)", re.DOTALL)
 

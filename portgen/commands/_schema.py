@@ -4,15 +4,25 @@ from __future__ import annotations
 
 
 def inventory_schema() -> str:
-    """It lets `ignore` name the rules that are installed here, those of other packages too, and
-    that may be ignored. Raises plugins.Broken for a rule that can't be used."""
+    """The schema, as it is written. Raises plugins.Broken for a rule that can't be used."""
     import json
 
-    from portgen import rules
     from portgen.inventory import schema
 
-    names = {}
-    for name, rule in rules.every().items():
-        if rules.can_be_ignored(rule):
-            names[name] = rules.documentation(rule).summary
-    return json.dumps(schema.json_schema(names), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema.json_schema(ignorable()), indent=2, ensure_ascii=False) + "\n"
+
+
+def ignorable() -> dict[str, dict[str, str]]:
+    """What an `ignore` of services, projects and hosts may name, each with what it reports: the rules and
+    the checks of `audit` that are installed here, those of other packages too."""
+    from portgen import audit, rules
+
+    checks = {name: audit.documentation(check).summary for name, check in audit.every().items()}
+    found = {}
+    for part in rules.PARTS:
+        names = {}
+        for name, rule in rules.every().items():
+            if rules.can_be_ignored(rule, part):
+                names[name] = rules.documentation(rule).summary
+        found[part] = dict(sorted({**names, **checks}.items()))
+    return found

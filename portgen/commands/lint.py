@@ -48,11 +48,12 @@ def _problems(settings: Settings) -> list[Problem]:
     key = memory.key(
         settings.inventory, chain.template_folders(settings), (settings.inventory_name,)
     )
-    remembered = memory.recall(settings.inventory, settings.out, key)
+    by_day = chain.names_a_day(settings)
+    remembered = None if by_day else memory.recall(settings.inventory, settings.out, key)
     if remembered is not None and not chain.names_team_files(settings):
         return list(remembered.problems)
-    checked = chain.check(settings)
-    if remembered is None:
+    checked = chain.check(settings, chain.today())
+    if remembered is None and not by_day:
         found = memory.Memory(tuple(checked.problems))
         memory.remember(settings.inventory, settings.out, key, found)
     problems = [*checked.problems, *chain.team_files(settings, checked.source, checked.plan)]

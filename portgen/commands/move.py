@@ -72,8 +72,9 @@ def _refuse_held(checked: chain.Checked, service: Service, index: int, port: int
     it is clear who wants the other's port. Raises PortgenError(Exit.DIFFERENT)."""
     from portgen.plan import registry
     from portgen.plan.addresses import collide
+    from portgen.plan.ignores import silences
 
-    if "port-taken" in service.ignore:
+    if silences(service.ignore, "port-taken"):
         return
     moved = service.ports[index]
     becomes = moved.endpoint._replace(port=port, last=moved.last and port + moved.last - moved.port)

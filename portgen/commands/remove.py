@@ -54,10 +54,13 @@ def _removed(checked: chain.Checked, name: str, retire: bool) -> Edited:
 
 def _refuse_used(checked: chain.Checked, service: Service) -> None:
     """Raises PortgenError where others say that they use it."""
+    from portgen.plan.ignores import silences
+
     callers = []
     for other in checked.plan.services:
         calls = [(call.host, call.service) for call in other.calls]
-        if (service.host, service.name) in calls and "uses-unknown" not in other.ignore:
+        is_known = silences(other.ignore, "uses-unknown")
+        if (service.host, service.name) in calls and not is_known:
             callers.append(other)
     if callers:
         places = dict.fromkeys(str(checked.source.at(other.uses_path)) for other in callers)

@@ -36,7 +36,10 @@ TITLES = {
     "Service": "a service",
     "PortEntry": "one of a service's ports",
     "Route": "a route",
+    "Ignored": "an `ignore` that may end",
 }
+
+_UP_TO_A_DAY = "`{rule: {reason: TEXT, until: 2026-12-01}}`: up to that day, which still counts."
 
 _SERVICE = {
     "title": Field("Its name for people: one printable line.", "the service's name"),
@@ -117,7 +120,10 @@ _SERVICE = {
     ),
     "assigned": Field("The day it got its port: `2025-09-22`."),
     "notes": Field("For people; may have several lines."),
-    "ignore": Field("`{rule: reason}`: lint rules that say nothing about this service."),
+    "ignore": Field(
+        "`{rule: reason}`: rules of `lint`, and checks of `audit`, that say nothing about this service; "
+        + _UP_TO_A_DAY
+    ),
 }
 
 # A project's default says the same about all of its services.
@@ -171,6 +177,14 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`true`",
         ),
         "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
+        "ignore": Field(
+            "Rules of `lint`, and checks of `audit`, that say nothing about this host, its nginx and zones, "
+            "and all that is on it; as a service's."
+        ),
+    },
+    "Ignored": {
+        "reason": Field("Why it is known: one printable line.", REQUIRED),
+        "until": Field("The last day on which it is: `2026-12-01`.", "for good"),
     },
     "Nginx": {
         "server_name": Field(
@@ -270,6 +284,10 @@ FIELDS: dict[str, dict[str, Field]] = {
         ),
         "reserved": Field("Ports of its own that no service may take."),
         "shared_by": Field("Projects that use it too, for the port pages: a list of names."),
+        "ignore": Field(
+            "Rules of `lint`, and checks of `audit`, that say nothing about this project, its `defaults` and "
+            "its services; as a service's."
+        ),
         "defaults": Field(
             "What its services have where they don't say otherwise: any of "
             + ", ".join(f"`{name}`" for name in OF_DEFAULTS)

@@ -135,6 +135,7 @@ _EXAMPLES = {
     "PortEntry": "{port: 5000, container_port: 80}",
     "Group": "{name: jobs, ports: 5050-5059}",
     "Route": "{path: /wiki/}",
+    "Ignored": "{reason: as it always was, until: 2026-12-01}",
 }
 
 

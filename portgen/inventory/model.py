@@ -50,6 +50,16 @@ Uses = Annotated[list[Used], Meta(max_length=64)]
 Upstream = Literal["port", "address"]
 
 
+class Ignored(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a rule's findings are known, and up to which day."""
+
+    reason: Text
+    until: Date | None = None
+
+
+Ignore = dict[Name, Text | Ignored]
+
+
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the server's certificate and key lie on the host."""
 
@@ -99,6 +109,7 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     reserved: Ports | None = None
     ipv6: bool = True
     nginx: Nginx | None = None
+    ignore: Ignore = {}
 
 
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,7 +216,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     unit: UnitName | None = None
     assigned: Date | UnsetType | None = UNSET
     notes: Notes | None = None
-    ignore: dict[Name, Text] = {}
+    ignore: Ignore = {}
 
 
 class Project(Struct, frozen=True, forbid_unknown_fields=True):
@@ -221,6 +232,7 @@ class Project(Struct, frozen=True, forbid_unknown_fields=True):
     groups: list[Group] = []
     reserved: Ports | None = None
     shared_by: list[Name] = []
+    ignore: Ignore = {}
     defaults: Defaults = Defaults()
     services: dict[Name, Service] = {}
 

@@ -1,7 +1,7 @@
 """The JSON Schema of the inventory: the types, what every field means, and what the types alone
 don't say.
 
-In: the rules that a service may ignore, each with a sentence. Out: a schema of draft 7, so that
+In: the rules that may be ignored, each with a sentence. Out: a schema of draft 7, so that
 every editor's YAML plug-in reads it. Pure. It may never refuse what portgen accepts; it need not
 find what only a rule can.
 
@@ -32,8 +32,12 @@ ID = "https://portgen.example/inventory.schema.json"
 _ENTRIES = ("Host", "Project", "Service", "Site")
 
 
-def json_schema(rules: Mapping[str, str]) -> Schema:
-    """The schema; `rules` are those that `ignore` may name, with what each reports."""
+# What `ignore` may name at a service, a project and a host, each with what it reports.
+Rules = Mapping[str, Mapping[str, str]]
+
+
+def json_schema(rules: Rules) -> Schema:
+    """The schema; `rules` are those that `ignore` may name in `services`, `projects` and `hosts`."""
     (_,), components = msgspec.json.schema_components(
         (Inventory,), schema_hook=_of_value, ref_template="#/definitions/{name}"
     )
@@ -49,7 +53,7 @@ def json_schema(rules: Mapping[str, str]) -> Schema:
             properties[field] = about | _flat(written, components) | about
     _add_what_types_do_not_say(components, rules)
     definitions = {name: components[name] for name in _ENTRIES}
-    definitions["Reason"] = _reason()
+    definitions["Reason"] = _reason(components["Ignored"])
     schema: Schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": ID,
@@ -131,7 +135,7 @@ def _types(schema: Schema) -> list[str]:
 # --- what the types don't say ---------------------------------------------------------------------
 
 
-def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str, str]) -> None:
+def _add_what_types_do_not_say(components: dict[str, Schema], rules: Rules) -> None:
     """Fields that exclude or need each other, and names that mean something else."""
     inventory, host, project, service = (
         components[name] for name in ("Inventory", "Host", "Project", "Service")
@@ -141,7 +145,9 @@ def _add_what_types_do_not_say(components: dict[str, Schema], rules: Mapping[str
     service["then"] = {"properties": {"via": {"const": "socat"}}}
     _allow_safe_routes_only(service["properties"]["route"])
     _allow_safe_routes_only(service["properties"]["ports"]["items"]["properties"]["route"])
-    _name_the_rules(service["properties"]["ignore"], rules)
+    _name_the_rules(service["properties"]["ignore"], rules["services"])
+    _name_the_rules(project["properties"]["ignore"], rules["projects"])
+    _name_the_rules(host["properties"]["ignore"], rules["hosts"])
 
     services = project["properties"]["services"]
     services["type"] = ["object", "null"]  # `services:` with nothing below it
@@ -201,12 +207,13 @@ def _forwarders_need_a_network() -> Schema:
     }
 
 
-def _reason() -> Schema:
-    """Why a rule is ignored; each rule has a description of its own."""
+def _reason(with_a_day: Schema) -> Schema:
+    """Why a rule is ignored, and up to which day; each rule has a description of its own."""
     reason: Schema = msgspec.json.schema(Text)
     _word_patterns(reason)
-    del reason["description"]
-    return reason
+    both = _either(reason, with_a_day)
+    del both["description"]
+    return both
 
 
 def _name_the_rules(ignore: Schema, rules: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ host) is left out of the hosts and found there too.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -15,6 +16,7 @@ from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Network4, Network6, bracketed
 from portgen.plan import calling, environment, serving
 from portgen.plan.calls import Use
+from portgen.plan.ignores import Around, Ignores
 from portgen.plan.networks import ProjectNetwork, host_of, networks_of
 from portgen.plan.ports import Endpoint, PlannedPort, interface_of
 from portgen.plan.reach import ANY
@@ -40,18 +42,26 @@ from portgen.plan.types import (
 )
 
 
-def make(inventory: model.Inventory) -> Plan:
-    """Decide everything: the same inventory gives the same plan."""
+def make(
+    inventory: model.Inventory, today: dt.date | None = None, checks: Iterable[str] = ()
+) -> Plan:
+    """Decide everything: the same inventory gives the same plan.
+
+    `today` decides only which `ignore`s have ended; without it none has. `checks`: what an `ignore` may
+    name beside the rules.
+    """
     networks = networks_of(inventory)
     sources: dict[str, Sources] = {}
+    around: dict[str, Around] = {}
     by_host: dict[str, list[Project]] = {}
     projects = []
     for name, project in inventory.projects.items():
         host = host_of(inventory, project)
         if host not in sources:
             sources[host] = Sources(inventory, host, networks)
+            around[host] = _around(inventory, host, today)
         joined = networks.get(name, ProjectNetwork())
-        planned = project_of(inventory, name, project, joined, sources[host])
+        planned = project_of(inventory, name, project, joined, sources[host], around[host])
         projects.append(planned)
     names = {name: _name_of(name, host) for name, host in inventory.hosts.items()}
     projects = calling.resolved(projects, names)
@@ -63,8 +73,17 @@ def make(inventory: model.Inventory) -> Plan:
         meaning = sources.get(name) or Sources(inventory, name, networks)
         is_alone = len(inventory.hosts) == 1
         host_uses = [use for use in uses if name in (use.host, use.call.host)]
-        hosts.append(_host(name, entry, by_host.get(name, []), meaning, host_uses, is_alone))
-    return Plan(tuple(hosts), tuple(projects))
+        ignore = _around(inventory, name, today).entries
+        placed = by_host.get(name, [])
+        hosts.append(_host(name, entry, placed, meaning, host_uses, ignore, is_alone))
+    return Plan(tuple(hosts), tuple(projects), tuple(checks))
+
+
+def _around(inventory: model.Inventory, host: str, today: dt.date | None) -> Around:
+    """What counts at a host."""
+    around = Around(today)
+    entry = inventory.hosts.get(host)
+    return around if entry is None else around.within(entry.ignore, key_paths.host(host))
 
 
 def _by_ports(project: Project) -> tuple[int, str]:
@@ -81,6 +100,7 @@ def _host(
     projects: list[Project],
     sources: Sources,
     uses: list[Use],
+    ignore: Ignores,
     is_alone: bool,
 ) -> Host:
     everything = [service for project in projects for service in project.services]
@@ -121,6 +141,7 @@ def _host(
         projects=tuple(sorted(projects, key=_by_ports)),
         uses=tuple(uses),
         is_alone=is_alone,
+        ignore=ignore,
         key_path=key_paths.host(name),
     )
 

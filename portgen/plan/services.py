@@ -17,6 +17,7 @@ from portgen.inventory import key_paths, model, values
 from portgen.inventory.networks import Address4
 from portgen.plan import containers
 from portgen.plan.access import Accesses
+from portgen.plan.ignores import Around
 from portgen.plan.networks import ProjectNetwork, host_of
 from portgen.plan.ports import PlannedPort
 from portgen.plan.routes import Route, WrittenRoute
@@ -42,10 +43,13 @@ def project_of(
     project: model.Project,
     joined: ProjectNetwork,
     sources: Sources,
+    around: Around,
 ) -> Project:
-    """Plan a project; `joined` is its network, `sources` are those of the host that it is on."""
+    """Plan a project; `joined` is its network, `sources` and `around` are those of the host that it is
+    on."""
     path = key_paths.project(name)
-    planning = _Services(name, project, host_of(inventory, project), joined, sources)
+    around = around.within(project.ignore, path)
+    planning = _Services(name, project, host_of(inventory, project), joined, sources, around)
     planning.share_containers(project.services)
     services = [planning.plan(each, service) for each, service in project.services.items()]
     groups = [
@@ -68,6 +72,7 @@ def project_of(
         base_file=base_file,
         groups=tuple(groups),
         shared_by=tuple(project.shared_by),
+        ignore=around.entries,
         services=tuple(services),
         key_path=path,
     )
@@ -83,6 +88,7 @@ class _Services:
         host: str,
         joined: ProjectNetwork,
         sources: Sources,
+        around: Around,
     ) -> None:
         self.name = name
         self.defaults = project.defaults
@@ -92,6 +98,7 @@ class _Services:
         self.network_name = joined.network.name if joined.network else None
         self.places = joined.places
         self.sources = sources
+        self.around = around
         self.routing = Routing(project.defaults.route, sources)
         self.usual_via: model.Via = "process" if joined.network is None else "socat"
         self.ports = ServicePorts(name, project.defaults, sources.addresses, Accesses(sources))
@@ -170,7 +177,7 @@ class _Services:
             unit=service.unit,
             assigned=str(assigned) if assigned else None,
             notes=service.notes,
-            ignore=service.ignore,
+            ignore=self.around.within(service.ignore, path).entries,
             key_path=path,
         )
 

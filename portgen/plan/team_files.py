@@ -20,19 +20,24 @@ from portgen.inventory.ranges import overlap
 from portgen.plan import team_networks
 from portgen.plan.addresses import collide
 from portgen.plan.contradiction import Contradiction, is_unknown, shown
+from portgen.plan.ignores import silences
 from portgen.plan.ports import EVERYWHERE
 from portgen.plan.types import Binding, Container, Host, Override, Project, Service
 from portgen.problem import Severity
 
-# By this name a service ignores what is found here, in `lint` and in `verify`.
+# By this name an `ignore` silences what is found here, in `lint` and in `verify`.
 RULE = "compose-file"
 
 
 def contradictions(host: Host, override: Override, team: TeamFile) -> Iterator[Contradiction]:
-    """All that is found, except what a service ignores."""
-    ignoring = {service.key_path for service in host.services if RULE in service.ignore}
+    """All that is found, except what a service, its project or its host ignores."""
+    ignoring = {service.key_path for service in host.services if silences(service.ignore, RULE)}
+    for project in host.projects:
+        if silences(project.ignore, RULE):
+            ignoring.add(project.key_path)
     for finding in _found(host, override, team):
-        if key_paths.service_around(finding.key_path) not in ignoring:
+        around = key_paths.service_around(finding.key_path) or finding.key_path[:2]
+        if around not in ignoring:
             yield finding
     for project in host.projects:
         if project.name == override.project:
@@ -49,7 +54,7 @@ def left_over(project: Project, team: TeamFile) -> Iterator[Contradiction]:
     for service in project.services:
         name = service.compose_service
         retired = service.status == "retired" and service.in_container and name not in needed
-        if not retired or name not in team.services or RULE in service.ignore:
+        if not retired or name not in team.services or silences(service.ignore, RULE):
             continue
         if _sleeping(team.services[name], team):
             continue

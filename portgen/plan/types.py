@@ -17,6 +17,7 @@ from portgen.inventory.destinations import Destination
 from portgen.inventory.networks import Address4, Address6, Network4, Network6
 from portgen.inventory.ports import Ports
 from portgen.plan.calls import Call, Use
+from portgen.plan.ignores import Ignores
 from portgen.plan.places import Places
 from portgen.plan.ports import Endpoint, PlannedPort, Transport
 from portgen.plan.routes import Route, WrittenRoute, own_place
@@ -77,7 +78,7 @@ class Service(Struct, frozen=True):
     unit: str | None  # that somebody else wrote, and that runs it
     assigned: str | None
     notes: str | None
-    ignore: dict[str, str]
+    ignore: Ignores  # its own, its project's and its host's
     key_path: KeyPath
 
     @property
@@ -406,6 +407,7 @@ class Project(Struct, frozen=True):
     base_file: str | None
     groups: tuple[Group, ...]
     shared_by: tuple[str, ...]
+    ignore: Ignores  # its own and its host's
     services: tuple[Service, ...]
     key_path: KeyPath
 
@@ -430,6 +432,7 @@ class Host(Struct, frozen=True):
     projects: tuple[Project, ...]  # its own, by their lowest ports
     uses: tuple[Use, ...]  # the calls that its services make, and those that others make to them
     is_alone: bool  # whether the inventory has no other host
+    ignore: Ignores
     key_path: KeyPath
 
     @property
@@ -450,6 +453,7 @@ class Plan(Struct, frozen=True):
 
     hosts: tuple[Host, ...]
     projects: tuple[Project, ...]
+    checks: tuple[str, ...] = ()  # of `audit`, by name: an `ignore` may name one, too
 
     @property
     def services(self) -> Iterator[Service]:

@@ -11,14 +11,15 @@ or, for a rule about files that other people own, `check_files(plan, read)` inst
 the text of a path below the inventory's folder, or None. Only `portgen lint` asks such a rule; what
 is rendered does not depend on it.
 
-A service silences a rule with `ignore: {rule: reason}`, unless the module says `ABSOLUTE = True`:
-because of what such a rule finds, a rendered file would be missing, be refused by its program, take
-another's place or mean something else than the inventory says (`ignore-unknown` is about `ignore`
-itself). A rule that never reports a service says what it is about, `ABOUT = "projects"` or
-`"hosts"`: no service can silence it. A rule names in `UNLESS` those that say enough: where one of
-them reports an entry, it says nothing about the same one. Other packages add rules by the entry point group
-`portgen.rules`; one that can't be imported fails loudly. Rules do no I/O; `every` finds them with
-`plugins.load`, which reads folders.
+A service, a project or a host silences a rule with `ignore: {rule: reason}`, or up to a day with
+`{rule: {reason: ..., until: 2026-12-01}}`: at itself and at all that is in it, or on it. Not where
+the module says `ABSOLUTE = True`: because of what such a rule finds, a rendered file would be
+missing, be refused by its program, take another's place or mean something else than the inventory
+says (`ignore-unknown` is about `ignore` itself). A rule that never reports a service says what it
+is about, `ABOUT = "projects"` or `"hosts"`: only those silence it, and what they are on. A rule
+names in `UNLESS` those that say enough: where one of them reports an entry, it says nothing about
+the same one. Other packages add rules by the entry point group `portgen.rules`; one that can't be
+imported fails loudly. Rules do no I/O; `every` finds them with `plugins.load`, which reads folders.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from typing import NamedTuple, Protocol
 
 from portgen import plugins
 from portgen.inventory import key_paths
+from portgen.plan import ignores
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Location, Problem, Severity, did_you_mean, listed, nearest
 
+PARTS = ("services", "projects", "hosts")  # of an inventory: each is in, or on, the next
 MOST_COMPARED = 5000  # names that one rule compares unknown words with, all words together
 
 
@@ -105,9 +108,10 @@ def unless(rule: Rule) -> tuple[str, ...]:
     return tuple(getattr(rule, "UNLESS", ()))
 
 
-def can_be_ignored(rule: Rule) -> bool:
-    """Whether the `ignore` of a service can silence the rule."""
-    return not is_absolute(rule) and about(rule) == "services"
+def can_be_ignored(rule: Rule, by: str = "hosts") -> bool:
+    """Whether the `ignore` of `services`, `projects` or `hosts` can silence the rule; of `hosts`:
+    whether any can."""
+    return not is_absolute(rule) and PARTS.index(about(rule)) <= PARTS.index(by)
 
 
 class Suggestions:
@@ -205,7 +209,7 @@ def _in_full(ends: re.Match[str]) -> str:
 def check(
     plan: Plan, at: Callable[[KeyPath], Location], chosen: Mapping[str, Rule] | None = None
 ) -> list[Problem]:
-    """The findings that no service ignores, sorted by place.
+    """The findings that nobody ignores, sorted by place.
 
     Those of every rule that needs the plan alone, or of the `chosen` ones, by name. `at` is the
     Source's own: only it knows lines.
@@ -244,12 +248,13 @@ def _problems(
 ) -> list[Problem]:
     idle: dict[tuple[str | int, str], list[str]] = {}  # who ignores a rule, by project and rule
     for service in plan.services:
-        for name in service.ignore:
-            idle.setdefault((service.project, name), []).append(service.name)
+        for name, entry in service.ignore.items():
+            if entry.at == service.key_path:
+                idle.setdefault((service.project, name), []).append(service.name)
     kept = _not_ignored(plan, found)
-    enough = {(name, finding.key_path) for name, finding in kept}
+    enough = {(name, finding.key_path) for name, finding, _ in kept}
     problems = []
-    for name, finding in kept:
+    for name, finding, ended in kept:
         rule, path = found[name][0], finding.key_path
         if any((other, path) in enough for other in unless(rule)):
             continue
@@ -260,6 +265,8 @@ def _problems(
             hint = hint and hint.replace("{line}", line)
         if key_paths.is_default(path):
             hint = _with_idle_ignores(hint, idle.get((path[1], name), ()))
+        if ended is not None:
+            message += f"; {ended}"
         severity = finding.severity or rule.SEVERITY
         problems.append(Problem(name, severity, message, at(path), hint))
     problems.sort(key=lambda problem: problem.order)
@@ -268,19 +275,19 @@ def _problems(
 
 def _not_ignored(
     plan: Plan, found: Mapping[str, tuple[Rule, Iterator[Finding]]]
-) -> list[tuple[str, Finding]]:
-    """What the rules found, each with its rule's name, without what services ignore."""
-    ignored: dict[KeyPath | None, dict[str, str]] = {}
-    for service in plan.services:
-        if service.ignore:
-            ignored[service.key_path] = service.ignore
-    kept = []
+) -> list[tuple[str, Finding, str | None]]:
+    """What the rules found, each with its rule's name, without what is ignored; and where that has
+    ended, since when."""
+    known = ignores.everywhere(plan)
+    kept: list[tuple[str, Finding, str | None]] = []
     for name, (rule, findings) in found.items():
-        silent = bool(ignored) and not is_absolute(rule)
+        counts = {} if is_absolute(rule) else known
         for finding in _blamed(name, rule, findings):
-            around = key_paths.service_around(finding.key_path)
-            if not (silent and name in ignored.get(around, ())):
-                kept.append((name, finding))
+            entry = ignores.of_finding(counts, name, finding.key_path)
+            if entry is None:
+                kept.append((name, finding, None))
+            elif entry.over:
+                kept.append((name, finding, entry.ended))
     return kept
 
 
@@ -290,4 +297,5 @@ def _with_idle_ignores(hint: str | None, names: Collection[str]) -> str | None:
     if not names:
         return hint
     idle = f"this is a project's default: the `ignore` of {listed(names, 3)} does not silence it"
+    idle += ", one of the project would"
     return f"{hint}; {idle}" if hint else idle

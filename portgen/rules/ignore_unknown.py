@@ -1,5 +1,5 @@
-"""An `ignore` that silences nothing: it names something that is not a rule, a rule that nobody may
-silence, or one that reports projects or hosts and never a service.
+"""An `ignore` that silences nothing: it names something that is not a rule and not a check of `audit`, a
+rule that nobody may silence, or one that never reports what it stands at.
 
 Wrong:
     ports: 514
@@ -13,11 +13,13 @@ Right:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from portgen.plan import ignores
+from portgen.plan.ignores import Ignored
 from portgen.plan.types import Plan
 from portgen.problem import Severity
-from portgen.rules import Finding, Suggestions, about, every, is_absolute
+from portgen.rules import Finding, Rule, Suggestions, about, can_be_ignored, every, is_absolute
 
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
@@ -25,26 +27,44 @@ ABSOLUTE = True
 
 def check(plan: Plan) -> Iterator[Finding]:
     rules = every()
+    known = {*rules, *plan.checks}
     did_you_mean = Suggestions()
-    for service in plan.services:
-        for name in service.ignore:
-            place = (*service.key_path, "ignore", name)
-            if name not in rules:
-                yield Finding(
-                    place,
-                    f"`{name}` is not a rule",
-                    did_you_mean(name, rules) or "`portgen lint --rules` lists them",
-                )
-            elif is_absolute(rules[name]):
-                yield Finding(
-                    place,
-                    f"`{name}` can't be ignored, it guards against broken output",
-                    "fix what it reports",
-                )
-            elif about(rules[name]) != "services":
-                whose = about(rules[name])
-                yield Finding(
-                    place,
-                    f"`{name}` can't be ignored here: it reports {whose}, never a service",
-                    f"{whose} have no `ignore`: fix what it reports",
-                )
+    for name, entry in ignores.own(plan):
+        if name in rules:
+            yield from _refused(name, rules[name], entry)
+        elif name not in known:
+            yield Finding(
+                entry.key_path,
+                f"`{name}` is not a rule",
+                did_you_mean(name, known) or _lists(plan.checks),
+            )
+
+
+def _lists(checks: Collection[str]) -> str:
+    """Where one finds what an `ignore` may name."""
+    hint = "`portgen lint --rules` lists them"
+    return f"{hint}, docs/troubleshooting.md those of `audit`" if checks else hint
+
+
+def _refused(name: str, rule: Rule, entry: Ignored) -> Iterator[Finding]:
+    """Where the entry stands, the rule can't be silenced."""
+    if is_absolute(rule):
+        yield Finding(
+            entry.key_path,
+            f"`{name}` can't be ignored, it guards against broken output",
+            "fix what it reports",
+        )
+    elif not can_be_ignored(rule, _part(entry)):
+        whose = about(rule)
+        yield Finding(
+            entry.key_path,
+            f"`{name}` can't be ignored here: it reports {whose}, never a {_part(entry)[:-1]}",
+            f"say it in the `ignore` of the {whose[:-1]}",
+        )
+
+
+def _part(entry: Ignored) -> str:
+    """The part of the inventory that an entry stands in."""
+    if entry.at[0] == "projects" and len(entry.at) > 2:
+        return "services"
+    return str(entry.at[0])

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from portgen.plan.calls import Call
 from portgen.plan.facts import Key
+from portgen.plan.ignores import silences
 from portgen.plan.types import KeyPath, Plan, Service
 from portgen.problem import Severity, listed
 from portgen.rules import Finding
@@ -45,7 +46,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     services = {Key(service.host, service.name): service for service in plan.services}
     found: Found = {}
     for caller in plan.services:
-        if caller.status != "active" or "uses-unreachable" in caller.ignore:
+        if caller.status != "active" or silences(caller.ignore, "uses-unreachable"):
             continue
         for call in caller.calls:
             if call.first.obstacle is not None:

@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portgen import rules
+from portgen.commands import _schema
 from portgen.inventory import fields, model, networks, patterns, ports, values
 from portgen.inventory import schema as schemas
 from portgen.inventory.source import Source, parse
@@ -24,11 +25,7 @@ from portgen.problem import Exit, PortgenError, Severity
 from tests import inventories
 
 REPOSITORY = Path(__file__).parents[2]
-RULES = {
-    name: rules.documentation(rule).summary
-    for name, rule in rules.every().items()
-    if rules.can_be_ignored(rule)
-}
+RULES = _schema.ignorable()
 SCHEMA = schemas.json_schema(RULES)
 
 

@@ -21,7 +21,8 @@ from pytest_snapshot.plugin import Snapshot
 
 from portgen import plugins, rules, screen, whole
 from portgen.plan import planner
-from portgen.plan.types import Plan
+from portgen.plan.ignores import Ignored
+from portgen.plan.types import Plan, Service
 from portgen.problem import Problem, Severity
 from portgen.rules import Finding, route_unsafe
 from portgen.settings import Style
@@ -187,11 +188,15 @@ def _silenced(plan: Plan, rule: str, name: str | int) -> Plan:
     projects = []
     for project in plan.projects:
         services = (
-            replace(service, ignore={rule: "tested"}) if service.name == name else service
+            replace(service, ignore=_ignoring(rule, service)) if service.name == name else service
             for service in project.services
         )
         projects.append(replace(project, services=tuple(services)))
     return replace(plan, projects=tuple(projects))
+
+
+def _ignoring(rule: str, service: Service) -> dict[str, Ignored]:
+    return {rule: Ignored("tested", None, over=False, key_path=(*service.key_path, "ignore", rule))}
 
 
 PIECES = st.sampled_from(

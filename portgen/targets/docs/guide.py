@@ -248,7 +248,8 @@ def _conflict_rows(host: Host, held: Iterable[Held]) -> Iterator[str]:
 
 def _conflict_row(entry: Held) -> str:
     service = entry.by.service
-    reason = text(service.ignore.get("port-taken", NONE))
+    known = service.ignore.get("port-taken")
+    reason = NONE if known is None else text(known.reason)
     return f"| {entry.at.endpoint} | `{service.name}` | {service.status} | {reason} |"
 
 
