@@ -28,7 +28,7 @@ help:
 	@echo "make figures       print how dense the code is; fails where it is too dense"
 	@echo "make docs          write the pages of commands, rules and findings, and the tables of docs/inventory.md, from the code"
 	@echo "make schema        write both JSON Schemas from the code"
-	@echo "make bench         compare the speed with a hand-written script's"
+	@echo "make bench         compare the speed with a hand-written script's; time an audit, and the heaviest inventories"
 
 # pip compiles every package but an editable one. Without compileall, where PYTHONDONTWRITEBYTECODE is set, portgen would be
 # compiled at each start, which takes a quarter of the time of an unchanged check.
@@ -103,6 +103,7 @@ docs: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/audit.py
 	$(BIN)/python bench/heavy.py
 
 schema: $(VENV)/.installed

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from portgen import audit
+from portgen.machine import observe
 from tests.limit import HANGS
 from tools import make_docs
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", audit.every())
@@ -35,6 +39,13 @@ def test_who_only_knows_the_symptom_finds_each_check() -> None:
     checks = audit.every()
     found = {name for names in make_docs.by_symptom(checks).values() for name in names}
     assert sorted(set(checks) - found) == []
+
+
+def test_the_page_names_each_command_that_may_run_and_no_other() -> None:
+    page = (REPOSITORY / "docs/audit.md").read_text(encoding="utf-8")
+    block = page.partition("## What it runs\n")[2].split("```\n")[1]
+    named = [tuple(line.replace(" …", "").split()) for line in block.splitlines()]
+    assert sorted(named) == sorted(observe.COMMANDS)
 
 
 # What the project's pages never say, and what they say in its place.
