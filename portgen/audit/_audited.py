@@ -13,6 +13,7 @@ from typing import NamedTuple
 from portgen import targets
 from portgen.audit import _health, _sockets
 from portgen.audit._facts import declared, found
+from portgen.audit._listeners import Listening, listening
 from portgen.formats.ss import Socket
 from portgen.plan import facts
 from portgen.plan.live import (
@@ -140,6 +141,11 @@ class Audited:
         """The facts that the host says of the same services, as far as it was seen."""
         return found(self)
 
+    @cached_property
+    def listening(self) -> Listening:
+        """Who listens, beside who should."""
+        return listening(self)
+
     def owner(self, unit: str) -> str | None:
         """The service whose forwarder a unit is."""
         return self._by_unit.get(unit)
@@ -167,6 +173,23 @@ class Audited:
             return []
         found = [one for one in self.containers if (one.project, one.service) == entry]
         return sorted(found, key=lambda one: not one.runs)
+
+    def is_ours(self, container: str) -> bool:
+        """Whether portgen's compose files say something of a container, by its id, or once did."""
+        entries = set(self._overrides.values())
+        for one in self.containers:
+            if one.id == container:
+                return one.ours is not None or (one.project, one.service) in entries
+        return False
+
+    def inside(self, container: str) -> str | None:
+        """The service whose container that is, by its id; of several, the one that leads."""
+        for one in self.containers:
+            if one.id == container:
+                for service, entry in self._overrides.items():
+                    if entry == (one.project, one.service):
+                        return service
+        return None
 
     @cached_property
     def _overrides(self) -> dict[str, tuple[str, str]]:

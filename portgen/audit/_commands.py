@@ -6,8 +6,12 @@ In: where things are on the host. Out: shell commands for root, quoted. Pure.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from portgen.audit._audited import Audited
+from portgen.audit._listeners import PROXY, Holding, Listener
+from portgen.plan.live import Process
+from portgen.plan.types import NGINX
 from portgen.targets import docs
 
 USUAL = "/srv/portgen"  # where the install guide has the inventory
@@ -41,3 +45,74 @@ def guide(host: Audited) -> str:
     if places.compose != ("docker-compose",):
         settings.append(f"compose={shlex.quote(' '.join(places.compose))}")
     return " ".join((docs.BLOCKS, shlex.quote(places.guide), "|", *settings, "sh -eu"))
+
+
+# --- who listens ----------------------------------------------------------------------------------
+
+# Stopping one of these would end more than what listens: logins, all containers.
+_SHARED = ("ssh.service", "sshd.service", "docker.service", "containerd.service", "cron.service")
+_OURS = "portgen-"
+
+
+def reload_nginx() -> str:
+    """Let nginx take the files that are there, if it would take them; start it where it is stopped."""
+    return "nginx -t && systemctl reload-or-restart nginx"
+
+
+def release(host: Audited, listeners: Iterable[Listener]) -> str:
+    """Stop what listens: by its container, by its unit, or as a process. What portgen installs leaves by
+    the install guide. Nothing where it is not known who listens."""
+    found = dict.fromkeys(_release(host, listener) for listener in listeners)
+    if guide(host) in found:
+        return guide(host)
+    if "" in found:
+        return ""
+    return " && ".join(found)
+
+
+def _release(host: Audited, listener: Listener) -> str:
+    if listener.container is not None:
+        if host.is_ours(listener.container):
+            return guide(host)
+        return shlex.join(("docker", "stop", listener.name or listener.container[:12]))
+    if listener.socket.program == PROXY:
+        return ""
+    unit, process = listener.unit, listener.process
+    if unit is not None and unit.startswith(_OURS):
+        return guide(host)
+    if unit is not None and process is not None and _is_whole(unit, process):
+        return shlex.join(("systemctl", "stop", unit))
+    if process is None:
+        return ""
+    # A port is free only when its process has ended.
+    return f"kill {process.pid} && timeout 10 tail --pid={process.pid} -f /dev/null"
+
+
+def _is_whole(unit: str, process: Process) -> bool:
+    """Whether a unit is what listens, and nothing besides it."""
+    return unit not in _SHARED and "/user.slice/" not in process.group
+
+
+def bring_back(host: Audited, holding: Holding) -> str:
+    """Start what a port is declared for. Nothing where portgen does not know how."""
+    if holding.binding.kind == NGINX:
+        return reload_nginx()
+    if holding.forwarder is not None:
+        return _started(host, holding.forwarder.unit)
+    service = holding.service
+    if service is None:
+        return ""
+    if service.via == "process":
+        return "" if service.unit is None else _started(host, service.unit)
+    container = host.container_of(service.name)
+    if container is None:
+        return guide(host)
+    return shlex.join(("docker", "restart" if container.runs else "start", container.name))
+
+
+def _started(host: Audited, unit: str) -> str:
+    """A unit that runs and does not listen begins anew."""
+    known = host.units.get(unit)
+    if known is not None and known.active == "active":
+        return shlex.join(("systemctl", "restart", unit))
+    return start(unit)

@@ -6,6 +6,7 @@ In: nothing; the targets' `observe` and `audit` make it. Out: `Thing`s, which a 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ from portgen.plan import facts
 
 # What can be looked at; each is one question to the host, or a few.
 SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
+# A container's control group: `docker-<id>.scope` where systemd makes it, `docker/<id>` where docker does.
+_CONTAINER = re.compile(r"/(?:docker-)?([0-9a-f]{64})(?=\.scope|/|$)")
 
 
 class Gap(NamedTuple):
@@ -45,6 +48,12 @@ class Process(NamedTuple):
             if part.endswith((".service", ".socket")):
                 return part
         return None
+
+    @property
+    def container(self) -> str | None:
+        """The id of the Docker container that it belongs to."""
+        found = _CONTAINER.findall(self.group)
+        return found[-1] if found else None
 
 
 class InstalledFile(NamedTuple):
