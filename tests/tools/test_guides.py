@@ -1,9 +1,9 @@
-"""docs/new-rule.md and docs/new-target.md do what they say: their blocks are carried out in a copy
-of the checkout.
+"""docs/new-rule.md, docs/new-check.md and docs/new-target.md do what they say: their blocks are carried
+out in a copy of the checkout.
 
-A block after "Write `PATH`:" is that file. Of a `console` block each line after `$ ` is run, and
-what follows is what it has to print; `…` stands for anything, and `[exit 1]` for an exit code that
-is not 0.
+A block after "Write `PATH`:" is that file; after "Append to `PATH`:" it is the end of it. Of a `console`
+block each line after `$ ` is run, and what follows is what it has to print; `…` stands for anything, and
+`[exit 1]` for an exit code that is not 0.
 """
 
 from __future__ import annotations
@@ -29,18 +29,22 @@ TOOLS = ("python", "portgen", "ruff", "mypy")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the path after "Write", and its text."""
+    """A fenced block: its language, the path after "Write" or "Append to", and its text."""
 
     language: str
     path: str | None
     text: str
+    appended: bool = False
 
 
 def blocks_of(page: str) -> Iterator[Block]:
     parts = re.split(r"(?ms)^```(\w*)\n(.*?)^```$", page)
     for before, language, text in zip(parts[0::3], parts[1::3], parts[2::3], strict=False):
-        written = re.search(r"Write\s+`([^`]+)`:\s*\Z", before)
-        yield Block(language, None if written is None else written[1], text)
+        written = re.search(r"(Write|Append\s+to)\s+`([^`]+)`:\s*\Z", before)
+        if written is None:
+            yield Block(language, None, text)
+        else:
+            yield Block(language, written[2], text, written[1] != "Write")
 
 
 def commands_of(text: str) -> Iterator[tuple[str, str]]:
@@ -132,7 +136,8 @@ def carry_out(page: str, checkout: Checkout) -> None:
         if block.path is not None:
             file = checkout.folder / block.path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(block.text)
+            with file.open("a" if block.appended else "w", encoding="utf-8") as there:
+                there.write(block.text)
         elif block.language == "console":
             for command, expected in commands_of(block.text):
                 ran = checkout.run(command)
@@ -140,15 +145,19 @@ def carry_out(page: str, checkout: Checkout) -> None:
                 assert matches(expected, ran), f"$ {command}\n{shown}\nexpected:\n{expected}"
 
 
-@pytest.mark.parametrize("page", ["new-rule.md", "new-target.md"])
+@pytest.mark.parametrize("page", ["new-check.md", "new-rule.md", "new-target.md"])
 def test_what_the_page_says_works(page: str, tmp_path: Path) -> None:
     carry_out((REPOSITORY / "docs" / page).read_text(), Checkout(tmp_path))
 
 
 def test_a_page_that_is_wrong_is_seen() -> None:
-    text = "Write `a/b.py`:\n\n```python\nx = 1\n```\n\n```console\n$ ls\na…c\n$ true\n```\n"
-    file, console = blocks_of(text)
+    text = (
+        "Write `a/b.py`:\n\n```python\nx = 1\n```\n\nAppend to `a/b.py`:\n\n```python\ny = 2\n```\n\n"
+        "```console\n$ ls\na…c\n$ true\n```\n"
+    )
+    file, end, console = blocks_of(text)
     assert file == Block("python", "a/b.py", "x = 1\n")
+    assert end == Block("python", "a/b.py", "y = 2\n", appended=True)
     assert list(commands_of(console.text)) == [("ls", "a…c\n"), ("true", "")]
     assert matches("a…c\n", Ran("a\nb\nc\n", 0))
     assert not matches("a…c\n", Ran("a\nb\nc\nd\n", 0))
