@@ -270,24 +270,33 @@ Run `sudo portgen audit` on the host. It finds which of these things is so, name
 inventory's line, and prints the command that ends it, with your own names and folders. It changes nothing
 itself. [audit.md](audit.md) says more about it.
 
-Whoever can't run it there finds what to look for by what they notice. The commands below are for root, and have the names of
-an example."""
+Whoever can't run it there finds what to look for by what they notice. The commands below are for root, and
+have the names of an example."""
 
 # What people notice, in their words, and how a check's "Symptom:" says it. The order is the page's.
-SYMPTOMS: dict[str, str] = {
-    "`502 Bad Gateway`": r"\b502\b",
-    "`504 Gateway Time-out`": r"\b504\b",
-    "`404 Not Found`": r"\b404\b",
-    "`403 Forbidden`, or a password is asked for": r"\b(403|401|password)\b",
-    "another page or status than usual: an error of the application": r"\b5\d\d\b(?<!502)(?<!504)|\berror page",
-    "the wrong dashboard: another service answers": r"\b(wrong|another|other) (dashboard|service|program|container|page|one)\b",
-    "connection refused": r"\brefuse[sd]?\b",
-    "it times out: no answer at all": r"\btim(e|es|ed|ing) out\b|\bno answer\b|\bhang",
-    "it can be reached by more people than it should": r"\b(more|every|any)(body| people| visitors|one)?\b.*\breach|\bstrangers?\b",
-    "a change was installed, and nothing is different": r"\b(old|before|still|nothing changes|no effect)\b",
-    "it worked until the last restart, reboot or `docker-compose up`": r"\b(re)?boot|\brestart|compose up\b",
-    "a program can't start: the port is taken": r"\b(in use|taken|can\'t (start|bind)|does not start|fails to start)\b",
-    "nothing yet": r"\b(nothing|none|not yet)\b(?! (changes|is different))",
+SYMPTOMS: dict[str, tuple[str, ...]] = {
+    "`502 Bad Gateway`": ("502",),
+    "`504 Gateway Time-out`": ("504",),
+    "`404 Not Found`": ("404",),
+    "`403 Forbidden`, or a password is asked for": ("403", "401", "password"),
+    "the application's own error page": ("500", "503", "error page"),
+    "the wrong dashboard: another service answers": (
+        "(wrong|another|other) (dashboard|service|program|container|page|one)",
+    ),
+    "connection refused": ("refuses?", "refused"),
+    "it times out: no answer at all": ("tim(e|es|ed|ing) out", "no answer", "hangs?"),
+    "more people reach it than should": (
+        "(more|every|any)(body| people| visitors|one)?\\b.*\\breach(es)?",
+        "strangers?",
+    ),
+    "a change was installed, and nothing is different": ("old", "before", "still", "no effect"),
+    "it worked until the last restart, reboot or `docker-compose up`": (
+        "(re)?boot(s|ed)?",
+        "restart(s|ed)?",
+        "up -d",
+    ),
+    "a program can't start: its port is taken": ("in use", "taken", "can't (start|bind)"),
+    "nothing yet": ("nothing", "none", "not yet"),
 }
 
 
@@ -322,9 +331,10 @@ def own_checks() -> dict[str, audit.Check]:
 def by_symptom(checks: dict[str, audit.Check]) -> dict[str, list[str]]:
     """What people notice, with the checks whose symptom says that; only what there is."""
     found: dict[str, list[str]] = {}
-    for notice, words in SYMPTOMS.items():
+    for notice, phrases in SYMPTOMS.items():
+        pattern = rf"\b({'|'.join(phrases)})\b"
         for name, check in checks.items():
-            if re.search(words, audit.documentation(check).symptom, re.IGNORECASE):
+            if re.search(pattern, audit.documentation(check).symptom, re.IGNORECASE):
                 found.setdefault(notice, []).append(name)
     return found
 

@@ -61,7 +61,7 @@ AVOIDED = {
 @pytest.mark.parametrize("name", audit.every())
 def test_it_is_plain_english(name: str) -> None:
     said = audit.documentation(audit.every()[name])
-    text = " ".join((said.summary, said.text, said.symptom))
+    text = f"{said.summary} {said.text} {said.symptom}"
     for words, instead in AVOIDED.items():
         assert not re.search(words, text, re.IGNORECASE), f"say: {instead}"
     for sentence in re.split(r"(?<=[.;:])\s", re.sub(r"`[^`]*`", "code", text)):
