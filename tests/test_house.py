@@ -62,6 +62,7 @@ LIBRARY = {
     "collections",
     "contextlib",
     "datetime",
+    "difflib",
     "enum",
     "fnmatch",
     "functools",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from portgen import targets
 from portgen.audit import _health, _sockets
 from portgen.audit._facts import declared, found
+from portgen.audit._firewall import Firewall
 from portgen.audit._listeners import Listening, listening
 from portgen.formats.ss import Socket
 from portgen.plan import facts
@@ -145,6 +146,11 @@ class Audited:
     def listening(self) -> Listening:
         """Who listens, beside who should."""
         return listening(self)
+
+    @cached_property
+    def firewall(self) -> Firewall:
+        """Who may reach which port, as declared, as the kernel has it and as ufw's files say."""
+        return Firewall(self.host, self.kernel, self.ufw, self.files)
 
     def owner(self, unit: str) -> str | None:
         """The service whose forwarder a unit is."""

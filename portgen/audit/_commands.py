@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from portgen.audit._audited import Audited
 from portgen.audit._listeners import PROXY, Holding, Listener
+from portgen.formats.iptables import Rule
 from portgen.plan.live import Process
 from portgen.plan.types import NGINX
 from portgen.targets import docs
@@ -31,6 +32,48 @@ def firewall(host: Audited) -> str:
     """Run the firewall script: it adds what is missing, and removes portgen's own rules that are not
     declared."""
     return shlex.join(("sh", f"{host.places.rendered}/ufw/portgen-ufw.sh"))
+
+
+def enable_ufw() -> str:
+    """Have ufw load its rules now, and at each boot."""
+    return "ufw --force enable"
+
+
+def policy(iptables: str, chain: str, wanted: str, table: str = "filter") -> str:
+    """Set the policy of a built-in chain."""
+    option = () if table == "filter" else ("-t", table)
+    return shlex.join((iptables, "-w", *option, "-P", chain, wanted))
+
+
+def quoted(words: Iterable[str]) -> str:
+    """A command of these words."""
+    return shlex.join(words)
+
+
+def delete_rules(iptables: str, rules: Iterable[Rule], table: str = "filter") -> str:
+    """Take rules out of the kernel, each by what it says."""
+    return edit(iptables, (f"-D {rule.chain} {rule.asked}" for rule in rules), table)
+
+
+def restore(iptables: str, path: str) -> str:
+    """Load a rules file of ufw's, at once and as ufw does it: its chains are replaced, all others are
+    left alone."""
+    return f"{iptables}-restore -w --noflush <{shlex.quote(path)}"
+
+
+def edit(iptables: str, lines: Iterable[str], table: str = "filter") -> str:
+    """Change the kernel's rules by lines as `iptables-save` has them: all of them, or none."""
+    changes = list(lines)
+    if len(changes) == 1 and "\\" not in changes[0]:
+        option = () if table == "filter" else ("-t", table)
+        return shlex.join((iptables, "-w", *option, *shlex.split(changes[0])))
+    text = "\n".join((f"*{table}", *changes, "COMMIT"))
+    return f"{iptables}-restore -w --noflush <<'PORTGEN'\n{text}\nPORTGEN"
+
+
+def after_each_other(commands: Iterable[str]) -> str:
+    """Several commands, each once."""
+    return "\n".join(dict.fromkeys(commands))
 
 
 def guide(host: Audited) -> str:

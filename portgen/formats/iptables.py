@@ -1,7 +1,7 @@
 """iptables' rules as text: what `iptables-save` prints and `iptables-restore` reads.
 
-In: such a text. Out: its `Rule`s, in order. Pure. Knows no option's meaning, and keeps each with
-its values, under its short name where it has one.
+In: such a text. Out: its `Rule`s, in order, or its chains as `Tables`. Pure. Knows no option's
+meaning, and keeps each with its values, under its short name where it has one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Only those that rules of a guard have; any other long form stays as it is written.
+# Any other long form stays as it is written.
 _SHORT = {
     "--source": "-s",
     "--src": "-s",
@@ -21,7 +21,14 @@ _SHORT = {
     "--match": "-m",
     "--jump": "-j",
     "--in-interface": "-i",
+    "--out-interface": "-o",
+    "--goto": "-g",
+    "--destination-port": "--dport",
+    "--source-port": "--sport",
+    "--destination-ports": "--dports",
+    "--source-ports": "--sports",
 }
+NO_POLICY = "-"  # of a chain that somebody made
 
 
 class Option(NamedTuple):
@@ -42,6 +49,7 @@ class Rule(NamedTuple):
     options: tuple[Option, ...]
     line: int  # 1-based
     text: str
+    place: int = 1  # of one that is inserted
 
     def value(self, name: str, *, negated: bool = False) -> str | None:
         """The first value of an option; None where the rule does not have it so."""
@@ -49,6 +57,68 @@ class Rule(NamedTuple):
             if option.name == name and option.negated == negated and option.values:
                 return option.values[0]
         return None
+
+    @property
+    def asked(self) -> str:
+        """What follows the chain, and the place of one that is inserted, as it is written."""
+        parts = self.text.split(None, 2)[2:]
+        if self.command == "-I" and parts and parts[0].split(None, 1)[0].isdecimal():
+            parts = parts[0].split(None, 1)[1:]
+        return parts[0] if parts else ""
+
+    def appended(self, chain: str) -> str:
+        """The line that appends it."""
+        return f"-A {chain} {self.asked}".rstrip()
+
+
+Chain = tuple[str, str]  # its table, its name
+
+
+class Tables(NamedTuple):
+    """Chains with their rules, and the policies: `-` of those that are not built in."""
+
+    chains: dict[Chain, list[Rule]]
+    policies: dict[Chain, str]
+
+    def rules(self, table: str, chain: str) -> list[Rule]:
+        return self.chains.get((table, chain), [])
+
+    def restore(self, text: str) -> None:
+        """What `iptables-restore --noflush` makes of a text: a chain that it declares is emptied first,
+        if it is not built in. What comes after a table's last `COMMIT` is left out."""
+        committed = text.rpartition("\nCOMMIT")[0]
+        rules = {rule.line: rule for rule in read(committed)}
+        table = ""
+        for number, line in enumerate(committed.split("\n"), 1):
+            if line.startswith("*"):
+                table = line.strip()[1:]
+            elif line.startswith(":"):
+                name, policy, *_ = (*line[1:].split(), NO_POLICY)
+                self._declare((table, name), policy)
+            elif number in rules:
+                self._take(rules[number])
+
+    def _declare(self, chain: Chain, policy: str) -> None:
+        self.policies[chain] = policy
+        if policy == NO_POLICY:
+            self.chains[chain] = []
+        self.chains.setdefault(chain, [])
+
+    def _take(self, rule: Rule) -> None:
+        if not rule.chain:
+            return
+        there = self.chains.setdefault((rule.table, rule.chain), [])
+        if rule.command == "-I":
+            there.insert(rule.place - 1, rule)
+        else:
+            there.append(rule)
+
+
+def tables(text: str) -> Tables:
+    """The chains of what `iptables-save` prints."""
+    found = Tables({}, {})
+    found.restore(text)
+    return found
 
 
 def read(text: str) -> Iterator[Rule]:
@@ -68,10 +138,21 @@ def _rule(table: str, text: str, line: int) -> Rule:
     if not text.startswith(("-A ", "-I ")):
         return unread
     try:
-        command, chain, *words = shlex.split(text)
+        command, chain, *words = _split(text)
     except ValueError:
         return unread
-    return Rule(table, command, chain, tuple(_options(words)), line, text)
+    place = 1
+    if command == "-I" and words and words[0].isdecimal():
+        place = int(words.pop(0))
+    return Rule(table, command, chain, tuple(_options(words)), line, text, place)
+
+
+def _split(text: str) -> list[str]:
+    """Its words, as a shell has them. Raises ValueError. Few rules have a quote, and the standard library
+    takes its time for any."""
+    if '"' in text or "'" in text or "\\" in text:
+        return shlex.split(text)
+    return text.split()
 
 
 def _options(words: list[str]) -> Iterator[Option]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 ANYWHERE = "any"
+_EVERYWHERE = (ANYWHERE, "0.0.0.0/0", "::/0")
 _ACTIONS = ("allow", "deny", "reject", "limit")
 _TUPLE = "### tuple ###"
 _COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|(?<!\S)#.*""")  # or what may hide its `#`
@@ -36,6 +37,30 @@ class Rule(NamedTuple):
     routed: bool = False
     comment: str | None = None
     line: int = 0  # of the file that it was read from, 1-based
+    logged: str = ""  # log or log-all
+
+    @property
+    def words(self) -> list[str]:
+        """The rule as ufw's command line takes it, without its comment: what `ufw delete` needs to remove
+        it, of both families where it is there of both."""
+        words = ["route", self.action] if self.routed else [self.action]
+        words += [self.logged] if self.logged else []
+        if self.interface:
+            words += [self.direction, "on", self.interface]
+        elif self.direction != "in":
+            words.append(self.direction)
+        if self.protocol != ANYWHERE and not self.application:
+            words += ["proto", self.protocol]
+        source, to = (ANYWHERE if end in _EVERYWHERE else end for end in (self.source, self.to))
+        words += ["from", source]
+        if self.source_port:
+            words += ["port", self.source_port]
+        words += ["to", to]
+        if self.application:
+            words += ["app", self.application]
+        elif self.port:
+            words += ["port", self.port]
+        return words
 
 
 # --- a command line -------------------------------------------------------------------------------
@@ -155,8 +180,9 @@ def _of_fields(fields: list[str], line: int) -> Rule | None:
     for name in applications:
         if name != "-" and application is None:
             application = name.replace("%20", " ")
+    action, _, logged = action.partition("_")
     return Rule(
-        action=action.removeprefix("route:").partition("_")[0],
+        action=action.removeprefix("route:"),
         protocol=protocol,
         source=source,
         source_port=_port(source_port),
@@ -167,6 +193,7 @@ def _of_fields(fields: list[str], line: int) -> Rule | None:
         application=application,
         routed=routed,
         line=line,
+        logged=logged,
     )
 
 

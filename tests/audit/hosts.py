@@ -18,7 +18,7 @@ from portgen.plan import planner
 from portgen.plan.live import SOURCES, InstalledFile
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
-from tests.audit import answers_sockets
+from tests.audit import answers_sockets, answers_ufw
 from tests.estates import REPOSITORY
 
 # The four inventories that come with portgen.
@@ -89,11 +89,15 @@ def _said(ask: Command, host: Host) -> Said:
     match ask.words[0]:
         case "ss":
             return answers_sockets.said(host)
+        case "iptables-save" | "ip6tables-save":
+            return answers_ufw.said(ask.words, host)
     return Said(0, "")
 
 
 def _files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledFile, ...]:
     """The files of a folder: each target's are made in its own module."""
+    if ask.folder in answers_ufw.FOLDERS:
+        return answers_ufw.files(ask, host)
     return ()
 
 

@@ -54,7 +54,7 @@ def test_the_tuples_of_ufw_s_own_files_are_its_rules() -> None:
     assert lan == Rule(
         "allow", "tcp", "192.168.0.0/16", None, "0.0.0.0/0", "5001", comment="portgen:web", line=5
     )
-    assert dns == Rule("allow", "any", **everywhere, port="53", line=8)
+    assert dns == Rule("allow", "any", **everywhere, port="53", line=8, logged="log")
     assert denied == Rule(
         "deny", "udp", "10.0.0.0/8", "1024", "10.0.0.1", "5000:5010,6000", interface="eth0", line=9
     )

@@ -1,0 +1,297 @@
+"""Whom a packet filter lets in: the rules of its chains, asked in order.
+
+In: chains of iptables' rules, and `Packets`. Out: `Step`s: which rule lets which sources in, or keeps
+them out. Pure. A rule with a condition that this does not know may let in, or keep out, some of them:
+such a step is not sure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from heapq import merge
+from typing import NamedTuple
+
+from portgen.formats.iptables import Option, Rule
+from portgen.inventory import ranges
+
+Sources = Sequence[range]  # addresses as numbers, in joined ranges
+TRANSPORTS = ("tcp", "udp")
+_SIZE = {4: 32, 6: 128}
+_DECIDED = {"ACCEPT": True, "DROP": False, "REJECT": False}  # whether that lets in
+_DEEPEST = 16  # chains that lead to chains
+
+
+class Packets(NamedTuple):
+    """First packets of connections to ports of the host. `to`: its address; "" for each of them.
+    `interface`: by which they come; "" for one that no rule names."""
+
+    transport: str
+    ports: range
+    to: str = ""
+    interface: str = ""
+
+
+class Step(NamedTuple):
+    """A rule that decides on some of the packets. `sure`: on all of these sources' packets."""
+
+    lets_in: bool
+    rule: Rule
+    sources: Sources
+    sure: bool
+
+
+def everyone(family: int) -> Sources:
+    """All addresses of a family."""
+    return (range(2 ** _SIZE[family]),)
+
+
+@cache
+def addresses(source: str) -> range:
+    """The addresses of a network, as numbers; none of what is not one."""
+    try:
+        network = ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        return range(0)
+    first = int(network.network_address)
+    return range(first, first + network.num_addresses)
+
+
+def networks(sources: Sources, family: int, most: int) -> list[str]:
+    """Addresses as networks, a single one without its length; not more than so many."""
+    found: list[str] = []
+    for part in sources:
+        ends = [ipaddress.ip_address(_text(end, family)) for end in (part.start, part.stop - 1)]
+        for network in ipaddress.summarize_address_range(ends[0], ends[1]):
+            if len(found) == most:
+                return found
+            found.append(str(network).removesuffix(f"/{network.max_prefixlen}"))
+    return found
+
+
+def _text(number: int, family: int) -> str:
+    """An address of a family: `::7` is not `0.0.0.7`."""
+    if family == 6:
+        return str(ipaddress.IPv6Address(number))
+    return str(ipaddress.IPv4Address(number))
+
+
+class Condition(NamedTuple):
+    """What a rule asks of packets that come to the host; those that none of them ever meets are not
+    kept. `unsure`: there is one more condition."""
+
+    rule: Rule
+    transports: tuple[str, ...]
+    ports: Sequence[range] | None  # None: every one
+    sources: Sources | None
+    to: str
+    interface: str
+    not_interface: str
+    unsure: bool
+    target: str
+    goes: bool  # with -g: whoever comes back from there leaves this chain, too
+
+    def matches(self, packets: Packets) -> tuple[bool, bool]:
+        """Whether it may match, and whether it surely does."""
+        sure = not self.unsure
+        if packets.transport not in self.transports:
+            return False, False
+        if self.ports is not None:
+            common = ranges.common([packets.ports], self.ports)
+            if not common:
+                return False, False
+            sure = sure and sum(map(len, common)) == len(packets.ports)
+        if self.interface and not _is_named(packets.interface, self.interface):
+            return False, False
+        if self.not_interface and _is_named(packets.interface, self.not_interface):
+            return False, False
+        if self.to and packets.to:
+            if addresses(packets.to).start not in addresses(self.to):
+                return False, False
+        elif self.to:
+            sure = False
+        return True, sure
+
+
+def _is_named(interface: str, pattern: str) -> bool:
+    """Whether iptables' `eth0`, or `eth+`, is this interface."""
+    if pattern.endswith("+"):
+        return interface.startswith(pattern[:-1])
+    return interface == pattern
+
+
+class Filter:
+    """The chains of a table of one family, prepared to be asked many times."""
+
+    def __init__(self, family: int, chains: Mapping[str, Sequence[Rule]]) -> None:
+        self.family = family
+        self._chains: dict[str, list[Condition]] = {}
+        for name, rules in chains.items():
+            found = [condition(rule, family) for rule in rules]
+            self._chains[name] = [one for one in found if one is not None]
+        self._general: dict[str, list[int]] = {}
+        self._by_port: dict[tuple[str, str, int], list[int]] = {}
+        for name, conditions in self._chains.items():
+            self._general[name] = []
+            for number, one in enumerate(conditions):
+                self._place(name, number, one)
+
+    def _place(self, name: str, number: int, one: Condition) -> None:
+        """Most rules are about one port: only its packets are asked about them."""
+        if one.ports is None or len(one.ports) != 1 or len(one.ports[0]) != 1:
+            self._general[name].append(number)
+            return
+        for transport in one.transports:
+            key = (name, transport, one.ports[0].start)
+            self._by_port.setdefault(key, []).append(number)
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """Those that rules name, and "" for any other."""
+        found = {""}
+        for conditions in self._chains.values():
+            for one in conditions:
+                found |= {one.interface.rstrip("+"), one.not_interface.rstrip("+")}
+        return tuple(sorted(found - {"lo"}))
+
+    def conditions(self, chain: str) -> Sequence[Condition]:
+        """The rules of a chain that may be about somebody who comes to the host."""
+        return self._chains.get(chain, ())
+
+    def steps(self, chain: str, packets: Packets) -> list[Step]:
+        """All rules that decide on some of these packets, in order. Whoever is let in is asked about the
+        rules after that, too: they show who would come if the first one were removed. Whoever surely is
+        kept out is not."""
+        found: list[Step] = []
+        self._ask(chain, packets, everyone(self.family), True, found, 0)
+        return found
+
+    def _ask(
+        self,
+        chain: str,
+        packets: Packets,
+        coming: Sources,
+        sure: bool,
+        found: list[Step],
+        depth: int,
+    ) -> Sources:
+        """Who leaves the chain at its end, undecided. `sure`: whether all of those who come do come
+        here."""
+        left: list[range] = []  # who returns early
+        for one in self._candidates(chain, packets):
+            matches, surely = one.matches(packets)
+            those: Sources = coming
+            if one.sources is not None:
+                those = ranges.common(coming, one.sources)
+            if not (matches and those):
+                continue
+            certain = sure and surely
+            back: Sources = ()  # who comes back to this chain
+            if one.target in _DECIDED:
+                found.append(Step(_DECIDED[one.target], one.rule, those, certain))
+                surely = certain and not _DECIDED[one.target]
+            elif one.target in self._chains and depth < _DEEPEST:
+                back = self._ask(one.target, packets, those, certain, found, depth + 1)
+            elif one.target != "RETURN":
+                continue
+            if surely:
+                coming = ranges.without(coming, ranges.joined(those))
+                if one.target == "RETURN":
+                    left += those
+                elif one.goes:
+                    left += back
+                else:
+                    coming = ranges.joined([*coming, *back])
+        return ranges.joined([*coming, *left])
+
+    def _candidates(self, chain: str, packets: Packets) -> Iterator[Condition]:
+        conditions = self._chains.get(chain, [])
+        if len(packets.ports) != 1:
+            yield from conditions
+            return
+        own = self._by_port.get((chain, packets.transport, packets.ports.start), ())
+        for number in merge(self._general.get(chain, ()), own):
+            yield conditions[number]
+
+
+# --- what a rule asks -----------------------------------------------------------------------------
+
+_IGNORED = {"-m", "--comment", "--set", "--name", "--mask", "--rsource", "--seconds", "--hitcount"}
+# Conditions about a packet's state: a first packet to the host's own address is in the one that is named.
+_STATES = {
+    "--ctstate": "NEW",
+    "--state": "NEW",
+    "--ctdir": "ORIGINAL",
+    "--dst-type": "LOCAL",
+}
+_NEVER = {"--icmp-type", "--icmpv6-type", "--rt-type", "-f", "-o"}  # of another kind of packet
+_ALWAYS = {"--syn"}
+
+
+def condition(rule: Rule, family: int) -> Condition | None:
+    """What a rule asks of the first packet that comes to the host from elsewhere; None where none of
+    them meets it."""
+    found = Condition(rule, TRANSPORTS, None, None, "", "", "", False, "", False)
+    for option in rule.options:
+        if option.name in ("-j", "-g"):
+            # What follows is the target's.
+            found = found._replace(target=option.values[0], goes=option.name == "-g")
+            break
+        if option.name in _IGNORED:
+            continue
+        value = option.values[0] if option.values else ""
+        if option.name in _STATES:
+            is_met = _STATES[option.name] in value.split(",")
+        else:
+            is_met = option.name not in _NEVER and not _is_multicast(option, value)
+        if is_met == (option.negated and option.name in {*_STATES, *_NEVER, *_ALWAYS}):
+            return None
+        if option.name not in {*_STATES, *_NEVER, *_ALWAYS}:
+            found = _narrowed(found, option, value, family)
+    if found.interface == "lo" or not found.transports:
+        return None
+    return found
+
+
+def _narrowed(found: Condition, option: Option, value: str, family: int) -> Condition:
+    """The condition with what one more option asks."""
+    match option.name, option.negated:
+        case "-p", negated:
+            those = tuple(one for one in TRANSPORTS if (one == value) != negated)
+            return found._replace(transports=TRANSPORTS if value == "all" else those)
+        case "--dport" | "--dports", False:
+            return found._replace(ports=ranges.joined(map(_ports, value.split(","))))
+        case "-s", negated:
+            return found._replace(sources=_sources(value, negated, family))
+        case "-d", False:
+            return found._replace(to=value)
+        case "-i", False:
+            return found._replace(interface=value)
+        case "-i", True:
+            return found._replace(not_interface=value)
+    return found._replace(unsure=True)
+
+
+def _sources(value: str, negated: bool, family: int) -> Sources:
+    those = [addresses(value)]
+    if negated:
+        return ranges.without(everyone(family), those)
+    return those
+
+
+def _is_multicast(option: Option, network: str) -> bool:
+    """Whether an option is about packets to many hosts."""
+    if option.name != "-d" or option.negated:
+        return False
+    try:
+        return ipaddress.ip_network(network, strict=False).is_multicast
+    except ValueError:
+        return False
+
+
+def _ports(written: str) -> range:
+    first, between, last = written.partition(":")
+    if not first.isdecimal() or (between and not last.isdecimal()):
+        return range(65536)  # a name: it may be any
+    return range(int(first), int(last or first) + 1)
