@@ -14,10 +14,11 @@ COMMAND = ("ss", "-H", "-tulnp")
 # interface, `127.0.0.53%lo`.
 _LINE = re.compile(
     r"(?P<transport>tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+"
-    r"(?P<address>\S+):(?P<port>\d+)\s+\S+(?:\s+(?P<rest>.*))?"
+    r"(?P<address>\S+):(?P<port>\d+)\s+\S+(?:\s+(?P<users>.*))?"
 )
-_USER = re.compile(r'\(\("(?P<program>(?:[^"\\]|\\.)*)"(?:,pid=(?P<pid>\d+))?')
-_PID = re.compile(r",pid=(\d+)")
+_USER = re.compile(r'\("(?P<program>(?:[^"\\]|\\.)*)",pid=(?P<pid>\d+),fd=\d+(?:,\w+=[^,()"]*)*\)')
+_ONE = _USER.pattern.replace("?P<program>", "?:").replace("?P<pid>", "?:")
+_USERS = re.compile(rf"users:\({_ONE}(?:,{_ONE})*\)")
 
 
 class Socket(NamedTuple):
@@ -35,22 +36,24 @@ class Socket(NamedTuple):
 def sockets(text: str) -> Iterator[Socket]:
     """The sockets, in the order of the lines. Raises ValueError for a line that can't be read."""
     for line in text.splitlines():
+        if not line.strip():
+            continue
         match = _LINE.fullmatch(line.strip())
-        if match is not None:
-            yield _socket(match)
-        elif line.strip():
+        if match is None or not (match["users"] is None or _USERS.fullmatch(match["users"])):
             raise ValueError(f"can't parse this line from `ss`: {line.strip()}")
+        yield _socket(match)
 
 
 def _socket(match: re.Match[str]) -> Socket:
-    program = None
-    pid = None
-    rest = match["rest"] or ""
-    user = _USER.search(rest)
-    if user is not None:
-        program = user["program"]
-        if user["pid"]:
-            pid = int(user["pid"])
-    address = match["address"].strip("[]")
-    pids = tuple(dict.fromkeys(map(int, _PID.findall(rest))))
-    return Socket(match["transport"], address, int(match["port"]), program, pid, pids)
+    programs, pids = [], []
+    for user in _USER.finditer(match["users"] or ""):
+        programs.append(user["program"])
+        pids.append(int(user["pid"]))
+    return Socket(
+        match["transport"],
+        match["address"].strip("[]"),
+        int(match["port"]),
+        programs[0] if programs else None,
+        pids[0] if pids else None,
+        tuple(dict.fromkeys(pids)),
+    )

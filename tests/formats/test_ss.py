@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_a_program_of_many_processes_is_named_once() -> None:
     assert list(ss.sockets(line)) == [Socket("tcp", "0.0.0.0", 80, "nginx", 812, (812, 813))]
 
 
-def test_what_can_not_be_read_is_no_empty_answer() -> None:
-    with pytest.raises(ValueError, match="can't parse this line from `ss`: Netid State"):
-        list(ss.sockets("Netid State\n"))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Netid State",
+        'tcp LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:("nginx",pid=812,fd=6)',
+        'tcp LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=812,fd=6),("nginx"))',
+        "tcp LISTEN 0 511 0.0.0.0:80 0.0.0.0:* nginx",
+    ],
+)
+def test_what_can_not_be_read_is_no_empty_answer(line: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"can't parse this line from `ss`: {line}")):
+        list(ss.sockets(f"{line}\n"))
