@@ -6,22 +6,21 @@ In: who asks what, round by round. Out: `Seen`. Changes nothing: the commands th
 
 from __future__ import annotations
 
+import errno
 import fnmatch
+import glob
 import grp
-import http.client
 import os
 import platform
 import pwd
-import ssl
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from portgen import whole
-from portgen.machine import programs
-from portgen.plan.live import InstalledFile, Process, Reply
+from portgen.machine import health, programs
+from portgen.plan.live import InstalledFile, Process
 from portgen.problem import PortgenError
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
 
@@ -34,11 +33,14 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("iptables-save",),
     ("ip6tables-save",),
 )
+# Of these nothing may follow: `ss -K` closes connections, `iptables-save -f` writes a file.
+WHOLE = ("ss", "iptables-save", "ip6tables-save")
 TIMEOUT = 30.0  # seconds for a command
-HEALTH_TIMEOUT = 3.0  # seconds for a health check
-HEAD = 200  # bytes of an answer that are kept
 _AT_ONCE = 16
 _ROUNDS = 10
+_TRIES = 3  # to read a file that changes
+# Of the words of /proc/PID/stat behind the program's name: whose child it is, and when it started.
+_PARENT, _STARTED = 1, 19
 
 
 def look(
@@ -66,7 +68,7 @@ def _answer(asked: list[Ask], seen: Seen, tell: Callable[[str], None]) -> None:
     """Commands and health checks side by side: each waits for somebody else."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         said = {ask: pool.submit(_run, ask) for ask in asked if isinstance(ask, Command)}
-        replies = {ask: pool.submit(_get, ask) for ask in asked if isinstance(ask, Request)}
+        replies = {ask: pool.submit(health.ask, ask) for ask in asked if isinstance(ask, Request)}
         for ask in asked:
             if isinstance(ask, Files):
                 seen.folders[ask] = _files(ask)
@@ -81,8 +83,15 @@ def _answer(asked: list[Ask], seen: Seen, tell: Callable[[str], None]) -> None:
             seen.replies[request.url] = asking.result()
 
 
+def is_allowed(words: tuple[str, ...]) -> bool:
+    """Whether an audit may run a command."""
+    if words[:1] and words[0] in WHOLE:
+        return words in COMMANDS
+    return any(words[: len(start)] == start for start in COMMANDS)
+
+
 def _run(ask: Command) -> Said:
-    if not any(ask.words[: len(start)] == start for start in COMMANDS):
+    if not is_allowed(ask.words):
         raise AssertionError(f"not a command that an audit may run: {ask.words}")
     if ask.needs_root and not programs.is_root():
         return Said(1, "", why=f"only root may ask {ask.words[0]}")
@@ -98,33 +107,67 @@ def _run(ask: Command) -> Said:
 
 def _files(ask: Files) -> tuple[InstalledFile, ...] | str:
     """The files by name; or why they can't be seen."""
+    found: list[InstalledFile] = []
+    for folder in sorted(glob.glob(ask.folder)) if glob.has_magic(ask.folder) else [ask.folder]:
+        there = _in_folder(folder, ask)
+        if isinstance(there, str):
+            return there
+        found += there
+    return tuple(found)
+
+
+def _in_folder(folder: str, ask: Files) -> list[InstalledFile] | str:
     try:
-        names = sorted(os.listdir(ask.folder))
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        return f"{folder}: {_reason(error)}"
+    found = []
+    for name in names:
+        if fnmatch.fnmatchcase(name, ask.pattern):
+            path = f"{folder.rstrip('/')}/{name}"
+            file = _file(path, ask.read)
+            if file is not None:
+                found.append(file)
+    return found
+
+
+def _file(path: str, read: bool) -> InstalledFile | None:
+    """A file; None of a folder, and of one that has gone meanwhile."""
+    try:
+        if os.path.isdir(path):
+            return None
+        data, status = _settled(path) if read else (None, os.stat(path))
     except FileNotFoundError:
-        return ()
+        if os.path.islink(path):
+            return InstalledFile(path, None, why="a link that leads nowhere")
+        return None
     except OSError as error:
-        return f"{ask.folder}: {error.strerror}"
-    paths = [
-        f"{ask.folder.rstrip('/')}/{name}"
-        for name in names
-        if fnmatch.fnmatchcase(name, ask.pattern)
-    ]
-    return tuple(_file(path) for path in paths if not os.path.isdir(path))
-
-
-def _file(path: str) -> InstalledFile:
-    try:
-        data, status = whole.read(path, whole.MOST_TEXT)
-    except OSError as error:
-        return InstalledFile(path, None, why=error.strerror or str(error))
+        return InstalledFile(path, None, why=_reason(error))
     return InstalledFile(
         path,
-        data.decode("utf-8", "surrogateescape"),
+        None if data is None else data.decode("utf-8", "surrogateescape"),
         status.st_mode & 0o7777,
         status.st_mtime,
         f"{_user(status.st_uid)}:{_group(status.st_gid)}",
         real=os.path.realpath(path),
     )
+
+
+def _settled(path: str) -> tuple[bytes, os.stat_result]:
+    """A file as it was at one moment: one that somebody writes meanwhile is read again."""
+    for _ in range(_TRIES):
+        data, status = whole.read(path, whole.MOST_TEXT)
+        after = os.stat(path)
+        same = (status.st_ino, status.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+        if same and status.st_size == after.st_size == len(data):
+            return data, status
+    raise whole.Unreadable(errno.EBUSY, "it changes while it is read", path)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _user(number: int) -> str:
@@ -145,65 +188,37 @@ def _group(number: int) -> str:
 
 
 def _process(pid: int) -> Process | None:
-    """What /proc says; None of one that has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        group = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="replace")
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+    """What /proc says; None of one that has ended, or that is hidden from whoever asks. Its control
+    group and its arguments may be hidden alone."""
+    text = _of_proc(pid, "stat").decode("utf-8", "replace")
+    program = text.partition("(")[2].rpartition(")")[0]
+    fields = text.rpartition(")")[2].split()
+    if len(fields) < _STARTED + 1:
         return None
-    program = stat.partition("(")[2].rpartition(")")[0]
-    fields = stat.rpartition(")")[2].split()
-    started = _boot_time() + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    words = tuple(word.decode("utf-8", "replace") for word in arguments.split(b"\0")[:-1])
-    return Process(pid, int(fields[1]), started, program, _own_group(group), words)
+    started = _boot_time() + int(fields[_STARTED]) / os.sysconf("SC_CLK_TCK")
+    arguments = _of_proc(pid, "cmdline").split(b"\0")[:-1]
+    words = tuple(word.decode("utf-8", "replace") for word in arguments)
+    group = _own_group(_of_proc(pid, "cgroup").decode("utf-8", "replace"))
+    return Process(pid, int(fields[_PARENT]), started, program, group, words)
+
+
+def _of_proc(pid: int, name: str) -> bytes:
+    """A file of a process; nothing where it can't be read."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
 
 
 def _own_group(text: str) -> str:
-    """The control group of version 2, or systemd's own of version 1."""
+    """The control group of version 2: those of version 1 may be another container's. "" where there is
+    none, as on a host without version 2."""
     for line in text.splitlines():
-        number, controllers, path = line.split(":", 2)
-        if number == "0" or controllers == "name=systemd":
-            return path
+        if line.startswith("0::"):
+            return line.removeprefix("0::")
     return ""
 
 
 def _boot_time() -> float:
     """Seconds since 1970, now and then: the clock may have been set."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-# --- health ---------------------------------------------------------------------------------------
-
-
-def _get(ask: Request) -> Reply:
-    """One GET of a host's own port. Its certificate need not be valid for 127.0.0.1."""
-    parts = urlsplit(ask.url)
-    begun = time.monotonic()
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=HEALTH_TIMEOUT, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=HEALTH_TIMEOUT
-        )
-    try:
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={"User-Agent": "portgen-audit"})
-        answer = connection.getresponse()
-        head = answer.read(HEAD).decode("utf-8", "replace")
-        return Reply(ask.service, ask.url, answer.status, head, "", time.monotonic() - begun)
-    except TimeoutError:
-        why = f"no answer within {HEALTH_TIMEOUT:g} s"
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-    except http.client.HTTPException as error:
-        why = f"no HTTP: {type(error).__name__}"
-    finally:
-        connection.close()
-    return Reply(ask.service, ask.url, None, "", why, time.monotonic() - begun)

@@ -3,6 +3,7 @@ machine or a live host."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -113,10 +114,24 @@ class Command(NamedTuple):
 
 
 class Files(NamedTuple):
-    """The files of a folder whose names match a pattern, as the shell has it. Links are followed."""
+    """The files of a folder whose names match a pattern, as the shell has it. Links are followed; the
+    folder may be a pattern, too. Without `read` only whether they are there, and their owner and mode:
+    for keys and passwords."""
 
     folder: str
     pattern: str = "*"
+    read: bool = True
+
+    @classmethod
+    def one(cls, path: str, *, read: bool = True) -> Files:
+        """One file, whatever letters its name has."""
+        folder, _, name = path.rpartition("/")
+        return cls(escaped(folder or "/"), escaped(name), read)
+
+
+def escaped(name: str) -> str:
+    """A name as a pattern that matches nothing else."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
 
 
 class Processes(NamedTuple):
@@ -178,9 +193,13 @@ class Seen:
     def files(self, folder: str, pattern: str = "*") -> tuple[InstalledFile, ...]:
         """The files of a folder, by name; none where the folder is missing. Raises UnseenError where it
         can't be listed, or was not asked for."""
-        found = self.folders.get(Files(folder, pattern))
+        return self.answer(Files(folder, pattern))
+
+    def answer(self, ask: Files) -> tuple[InstalledFile, ...]:
+        """The files that were asked for. Raises UnseenError as `files` does."""
+        found = self.folders.get(ask)
         if found is None:
-            raise UnseenError(f"{folder}/{pattern} was not asked for")
+            raise UnseenError(f"{ask.folder}/{ask.pattern} was not asked for")
         if isinstance(found, str):
             raise UnseenError(found)
         return found
