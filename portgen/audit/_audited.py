@@ -29,6 +29,7 @@ from portgen.plan.live import (
     Ufw,
     Unit,
 )
+from portgen.plan.ports import PlannedPort
 from portgen.plan.types import NGINX, Host, KeyPath, Service
 from portgen.targets import Ask, Observed, Seen, UnseenError, docs
 
@@ -151,6 +152,15 @@ class Audited:
     def firewall(self) -> Firewall:
         """Who may reach which port, as declared, as the kernel has it and as ufw's files say."""
         return Firewall(self.host, self.kernel, self.ufw, self.files)
+
+    def answers(self) -> Iterator[tuple[PlannedPort, Reply]]:
+        """The ports with a health check, each with what it was answered."""
+        said = {reply.url: reply for reply in self.replies}
+        for service in self.host.services:
+            for port in service.ports:
+                reply = said.get(_health.url(port)) if _health.is_checked(port) else None
+                if reply is not None:
+                    yield port, reply._replace(service=service.name)
 
     def owner(self, unit: str) -> str | None:
         """The service whose forwarder a unit is."""

@@ -12,7 +12,7 @@ from portgen.audit._audited import Audited
 from portgen.audit._listeners import PROXY, Holding, Listener
 from portgen.formats.iptables import Rule
 from portgen.plan.live import Process
-from portgen.plan.types import NGINX
+from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
 
 USUAL = "/srv/portgen"  # where the install guide has the inventory
@@ -159,3 +159,17 @@ def _started(host: Audited, unit: str) -> str:
     if known is not None and known.active == "active":
         return shlex.join(("systemctl", "restart", unit))
     return start(unit)
+
+
+# --- what answers ---------------------------------------------------------------------------------
+
+
+def restart_application(host: Audited, service: Service) -> str:
+    """Restart what answers for a service: its container, or its unit. Nothing where portgen does not know
+    it: a forwarder may lead to anything."""
+    if service.unit is not None and service.via == "process":
+        return shlex.join(("systemctl", "restart", service.unit))
+    container = host.container_of(service.name)
+    if service.in_container and container is not None:
+        return shlex.join(("docker", "restart", container.name))
+    return ""

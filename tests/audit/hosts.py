@@ -18,7 +18,7 @@ from portgen.plan import planner
 from portgen.plan.live import SOURCES, InstalledFile
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
-from tests.audit import answers_sockets, answers_ufw
+from tests.audit import answers_health, answers_sockets, answers_ufw
 from tests.estates import REPOSITORY
 
 # The four inventories that come with portgen.
@@ -81,7 +81,7 @@ def answer(ask: Ask, host: Host, rendered: dict[str, str], seen: Seen) -> None:
             there = answers_sockets.processes(host)
             seen.processes.update({pid: there.get(pid) for pid in ask.pids})
         case Request():
-            raise NotImplementedError
+            seen.replies[ask.url] = answers_health.reply(ask)
 
 
 def _said(ask: Command, host: Host) -> Said:
