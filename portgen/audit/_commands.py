@@ -6,12 +6,13 @@ In: where things are on the host. Out: shell commands for root, quoted. Pure.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from portgen.audit._audited import Audited
+from portgen.audit._installed import MODE, OWNER, Deviation
 from portgen.audit._listeners import PROXY, Holding, Listener
 from portgen.formats.iptables import Rule
-from portgen.plan.live import Process
+from portgen.plan.live import InstalledFile, Process
 from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
 
@@ -21,6 +22,45 @@ USUAL = "/srv/portgen"  # where the install guide has the inventory
 def start(unit: str) -> str:
     """Start a unit."""
     return shlex.join(("systemctl", "start", unit))
+
+
+def enable(unit: str, *, now: bool = False) -> str:
+    """Have a unit start at each boot; and now."""
+    return shlex.join(("systemctl", "enable", *(("--now",) if now else ()), unit))
+
+
+def unmask_program(unit: str) -> str:
+    """Let a unit start that is not portgen's, and start it."""
+    return f"{shlex.join(('systemctl', 'unmask', unit))} && {start(unit)}"
+
+
+def unmask(host: Audited, unit: str) -> str:
+    """Let a forwarder start: it gets its file again, and is started."""
+    return f"{shlex.join(('systemctl', 'unmask', unit))} && {guide(host)}"
+
+
+def without_drop_ins(host: Audited, paths: Sequence[str]) -> str:
+    """Remove files that override units, and start those units again by what output/ says."""
+    return f"{shlex.join(('rm', '--', *paths))} && {guide(host)}"
+
+
+def reinstall(host: Audited, file: InstalledFile, deviations: Iterable[Deviation]) -> str:
+    """Make an installed file what was rendered. One with the right text only gets its owner and mode:
+    as a new file it would be younger than the processes that have read it."""
+    if any(one.field == "text" for one in deviations):
+        return guide(host)
+    owner, mode = ("chown", OWNER, file.path), ("chmod", f"{MODE:04o}", file.path)
+    return f"{shlex.join(owner)} && {shlex.join(mode)}"
+
+
+def guide_and_restart(host: Audited, units: Iterable[str]) -> str:
+    """Run the install guide's blocks, then have programs read what those installed."""
+    return " && ".join((guide(host), *map(restart, sorted(units))))
+
+
+def kill(pids: Iterable[int]) -> str:
+    """End processes, and give them the time to end."""
+    return shlex.join(("kill", *map(str, sorted(pids)))) + " && sleep 1"
 
 
 def restart(unit: str) -> str:
@@ -76,9 +116,10 @@ def after_each_other(commands: Iterable[str]) -> str:
     return "\n".join(dict.fromkeys(commands))
 
 
-def guide(host: Audited) -> str:
+def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
     """Run all blocks of the install guide: what is as declared is left alone, and what is not is stopped,
-    changed and started in an order that lets nobody in and shows nobody another service."""
+    changed and started in an order that lets nobody in and shows nobody another service. `stopping`: units
+    that it would leave alone, stopped first."""
     places = host.places
     settings = []
     if places.inventory != USUAL:
@@ -87,7 +128,8 @@ def guide(host: Audited) -> str:
         settings.append(f"rendered={shlex.quote(places.rendered)}")
     if places.compose != ("docker-compose",):
         settings.append(f"compose={shlex.quote(' '.join(places.compose))}")
-    return " ".join((docs.BLOCKS, shlex.quote(places.guide), "|", *settings, "sh -eu"))
+    first = shlex.join(("systemctl", "stop", *stopping)) + " && " if stopping else ""
+    return first + " ".join((docs.BLOCKS, shlex.quote(places.guide), "|", *settings, "sh -eu"))
 
 
 # --- who listens ----------------------------------------------------------------------------------

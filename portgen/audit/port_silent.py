@@ -26,8 +26,11 @@ SEVERITY = Severity.ERROR
 UNLESS = (
     "port-taken",
     "unit-missing",
-    "unit-stopped",
+    "unit-masked",
+    "unit-differs",
     "unit-outdated",
+    "unit-stopped",
+    "program-stopped",
     "container-missing",
     "container-stopped",
     "nginx-stopped",

@@ -156,12 +156,13 @@ def _file(path: str, read: bool) -> InstalledFile | None:
 
 
 def _settled(path: str) -> tuple[bytes, os.stat_result]:
-    """A file as it was at one moment: one that somebody writes meanwhile is read again."""
+    """A file as it was at one moment: one that somebody writes meanwhile is read again. The kernel's own,
+    such as a control group's, say that their size is 0."""
     for _ in range(_TRIES):
         data, status = whole.read(path, whole.MOST_TEXT)
         after = os.stat(path)
         same = (status.st_ino, status.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-        if same and status.st_size == after.st_size == len(data):
+        if same and status.st_size == after.st_size and status.st_size in (0, len(data)):
             return data, status
     raise whole.Unreadable(errno.EBUSY, "it changes while it is read", path)
 

@@ -71,7 +71,8 @@ class InstalledFile(NamedTuple):
 
 class Unit(Struct, frozen=True):
     """A systemd unit as systemd has it loaded, and whether it runs. `forwards`: what it says as a
-    forwarder; None where it is not one. `started`: of its main process, in seconds since 1970."""
+    forwarder; None where it is not one. `started`: of its main process, in seconds since 1970.
+    `wanted`: whether another unit starts it."""
 
     name: str
     load: str  # loaded, not-found, masked, error
@@ -81,7 +82,10 @@ class Unit(Struct, frozen=True):
     needs_reload: bool = False  # its file was changed since systemd read it
     pid: int = 0
     started: float | None = None
-    result: str = ""
+    kind: str = ""  # of a service, its Type=
+    result: str = ""  # of its last run: success, exit-code, signal
+    status: int = 0  # with which that run ended
+    wanted: bool = False
     arguments: tuple[str, ...] = ()
     forwards: facts.Unit | None = None
     path: str = ""  # of its file

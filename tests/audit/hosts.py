@@ -18,7 +18,7 @@ from portgen.plan import planner
 from portgen.plan.live import SOURCES, InstalledFile
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
-from tests.audit import answers_health, answers_sockets, answers_ufw
+from tests.audit import answers_health, answers_sockets, answers_systemd, answers_ufw
 from tests.estates import REPOSITORY
 
 # The four inventories that come with portgen.
@@ -74,23 +74,25 @@ def answer(ask: Ask, host: Host, rendered: dict[str, str], seen: Seen) -> None:
     """Puts the answer to one question into `seen`."""
     match ask:
         case Command():
-            seen.commands[ask.words] = _said(ask, host)
+            seen.commands[ask.words] = _said(ask, host, rendered)
         case Files():
             seen.folders[ask] = _files(ask, host, rendered)
         case Processes():
-            there = answers_sockets.processes(host)
+            there = {**answers_sockets.processes(host), **answers_systemd.processes(rendered)}
             seen.processes.update({pid: there.get(pid) for pid in ask.pids})
         case Request():
             seen.replies[ask.url] = answers_health.reply(ask)
 
 
-def _said(ask: Command, host: Host) -> Said:
+def _said(ask: Command, host: Host, rendered: dict[str, str]) -> Said:
     """What a command prints: each program has its own module."""
     match ask.words[0]:
         case "ss":
             return answers_sockets.said(host)
         case "iptables-save" | "ip6tables-save":
             return answers_ufw.said(ask.words, host)
+        case "systemctl":
+            return answers_systemd.said(ask.words, host, rendered)
     return Said(0, "")
 
 
@@ -98,7 +100,7 @@ def _files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledF
     """The files of a folder: each target's are made in its own module."""
     if ask.folder in answers_ufw.FOLDERS:
         return answers_ufw.files(ask, host)
-    return ()
+    return answers_systemd.files(ask, rendered)
 
 
 def found(host: Host, seen: Seen, rendered: dict[str, str], *sources: str) -> list[Found]:

@@ -1,81 +1,224 @@
-"""What systemd has loaded and runs: forwarders, and the units of other services.
+"""What systemd has loaded and runs: forwarders, their processes, and the units of other services.
 
-In: the answers of a live host. Out: `live.Unit`s, and the installed files of portgen's units. Pure.
+In: the answers of a live host. Out: `live.Unit`s, the installed files of portgen's units, the processes
+that belong to them. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+from portgen.formats import systemd
 from portgen.plan import live
 from portgen.plan.facts import Unit as Forwards
-from portgen.plan.live import Gap, Thing
+from portgen.plan.live import Gap, InstalledFile, Process, Thing
 from portgen.plan.reach import ANY
-from portgen.plan.types import Host
-from portgen.targets import Ask, Command, Files, Seen, UnseenError
-from portgen.targets.systemd.reading import socat
+from portgen.plan.types import Forwarder, Host
+from portgen.targets import Ask, Command, Files, Processes, Seen, UnseenError
+from portgen.targets.systemd.reading import Socat, closed, socat
 
+SOURCE = "systemd"
 FOLDER = "/etc/systemd/system"
 PATTERN = "portgen-*.service"
+# The control groups of portgen's units: of version 2; beside version 1; of version 1.
+GROUPS = (
+    f"/sys/fs/cgroup/system.slice/{PATTERN}",
+    f"/sys/fs/cgroup/unified/system.slice/{PATTERN}",
+    f"/sys/fs/cgroup/systemd/system.slice/{PATTERN}",
+)
+MEMBERS = "cgroup.procs"
+# Where a unit's drop-ins may be, as `systemctl edit` and `systemctl set-property` make them.
+DROP_IN_FOLDERS = (
+    f"{FOLDER}/{PATTERN}.d",
+    f"/etc/systemd/system.control/{PATTERN}.d",
+    f"/run/systemd/system/{PATTERN}.d",
+    f"/run/systemd/system.control/{PATTERN}.d",
+)
+DROP_INS = "*.conf"
+# Where a timer's file may be, the one that counts first.
+TIMER_FOLDERS = (FOLDER, "/lib/systemd/system")
 PROPERTIES = (
     "Id",
+    "Names",
     "LoadState",
     "ActiveState",
     "SubState",
     "UnitFileState",
     "NeedDaemonReload",
     "MainPID",
+    "Type",
     "ExecStart",
+    "ExecMainStatus",
     "IPAddressAllow",
     "IPAddressDeny",
     "Result",
     "FragmentPath",
     "DropInPaths",
+    "WantedBy",
+    "RequiredBy",
+    "TriggeredBy",
+    "Triggers",
+    "NextElapseUSecRealtime",
 )
+# What `localhost` stands for in a unit.
+_LOCALHOST = ("127.0.0.0/8", "::1/128")
+_ENDED = ("no such file or directory", "no such device")  # of a control group that has gone
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def asks(host: Host, seen: Seen) -> Iterator[Ask]:
+    first = list(_files(host))
+    yield from first
+    if not all(seen.has(ask) for ask in first):
+        return
+    try:
+        command = _command(host, seen)
+        yield Processes(tuple(sorted(_members(seen))))
+        if command:
+            yield Command(command)
+        if command in seen.commands:
+            yield Processes(tuple(sorted(_main_processes(seen.said(*command)))))
+    except UnseenError:
+        return
+
+
+def _files(host: Host) -> Iterator[Files]:
+    """The files of portgen's units, with their drop-ins, who is in their control groups, and the files of
+    timers: they say what a timer starts."""
+    yield Files(FOLDER, PATTERN)
+    for folder in DROP_IN_FOLDERS:
+        yield Files(folder, DROP_INS)
+    for folder in GROUPS:
+        yield Files(folder, MEMBERS)
+    for timer in _timers(host):
+        for folder in TIMER_FOLDERS:
+            yield Files(folder, timer)
+
+
+def _timers(host: Host) -> list[str]:
+    units = (service.unit for service in host.services)
+    return [unit for unit in units if unit is not None and unit.endswith(".timer")]
 
 
 def _command(host: Host, seen: Seen) -> tuple[str, ...]:
     """One question about all units, each with its full name: a pattern would see loaded units only."""
     names = {forwarder.unit for forwarder in host.forwarders}
-    for service in host.services:
-        if service.unit is not None:
-            names.add(service.unit)
-    for file in seen.files(FOLDER, PATTERN):
-        names.add(file.path.rpartition("/")[2])
+    names.update(service.unit for service in host.services if service.unit is not None)
+    names.update(_started_by(timer, seen) for timer in _timers(host))
+    names.update(_name(file) for file in seen.files(FOLDER, PATTERN))
+    for folder in GROUPS:
+        names.update(file.path.split("/")[-2] for file in seen.files(folder, MEMBERS))
     if not names:
         return ()
     return ("systemctl", "show", f"--property={','.join(PROPERTIES)}", "--", *sorted(names))
 
 
-def asks(host: Host, seen: Seen) -> Iterator[Ask]:
-    files = Files(FOLDER, PATTERN)
-    yield files
-    if files in seen.folders:
-        try:
-            command = _command(host, seen)
-        except UnseenError:
-            return
-        if command:
-            yield Command(command)
+def _name(file: InstalledFile) -> str:
+    return file.path.rpartition("/")[2]
+
+
+def _started_by(timer: str, seen: Seen) -> str:
+    """The unit that a timer starts: the one that its file names, or the service of the same name."""
+    for folder in TIMER_FOLDERS:
+        for file in seen.files(folder, timer):
+            for setting in systemd.read(file.text or ""):
+                if (setting.section, setting.name) == ("Timer", "Unit") and setting.value:
+                    return setting.value
+            return f"{timer.removesuffix('.timer')}.service"
+    return f"{timer.removesuffix('.timer')}.service"
+
+
+def _members(seen: Seen) -> set[int]:
+    """The processes in the control groups of portgen's units, left-over ones too."""
+    found: set[int] = set()
+    for folder in GROUPS:
+        for file in seen.files(folder, MEMBERS):
+            found.update(int(word) for word in (file.text or "").split() if word.isdigit())
+    return found
+
+
+def _main_processes(text: str) -> set[int]:
+    """The main process of each unit that has one."""
+    pids = {int(said.get("MainPID") or 0) for said in _paragraphs(text)}
+    return pids - {0}
+
+
+# --- reading --------------------------------------------------------------------------------------
 
 
 def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
     yield from seen.files(FOLDER, PATTERN)
+    for folder in DROP_IN_FOLDERS:
+        yield from seen.files(folder, DROP_INS)
+    for folder in GROUPS:
+        for file in seen.files(folder, MEMBERS):
+            if file.text is None and file.why not in _ENDED:
+                yield Gap(SOURCE, f"{file.path}: {file.why}", whole=False)
     command = _command(host, seen)
-    if command:
-        for paragraph in seen.said(*command).split("\n\n"):
-            if paragraph.strip():
-                yield _unit(paragraph, seen)
+    if not command:
+        return
+    said = list(_paragraphs(seen.said(*command)))
+    yield from _processes(seen)
+    forwarders = {forwarder.unit: forwarder for forwarder in host.forwarders}
+    asked = set(command)
+    for paragraph in said:
+        # A unit may have several names; the one that the inventory has is what it is asked for by.
+        names = {paragraph.get("Id", ""), *paragraph.get("Names", "").split()}
+        for name in sorted(names & asked):
+            yield _unit(name, paragraph, seen, forwarders.get(name))
+        yield from _gaps(paragraph, asked, seen)
 
 
-def _unit(paragraph: str, seen: Seen) -> live.Unit:
-    """A unit, by the lines `Name=value` that systemctl prints of it."""
-    said = dict(line.partition("=")[::2] for line in paragraph.splitlines())
+def _processes(seen: Seen) -> Iterator[Process]:
+    """The processes that were looked at. On a host without control groups of version 2 their files alone
+    say which unit's they are."""
+    units = {}
+    for folder in GROUPS:
+        for file in seen.files(folder, MEMBERS):
+            group = f"/system.slice/{file.path.split('/')[-2]}"
+            units.update(dict.fromkeys((file.text or "").split(), group))
+    for process in seen.processes.values():
+        if process is not None:
+            yield process._replace(group=process.group or units.get(str(process.pid), ""))
+
+
+def _gaps(said: dict[str, str], asked: set[str], seen: Seen) -> Iterator[Gap]:
+    """What could not be seen of a unit."""
+    name = said.get("Id", "")
+    if said.get("LoadState") not in ("masked", "not-found"):
+        for file in seen.files(FOLDER, PATTERN):
+            if _name(file) == name and file.text is None:
+                yield Gap(SOURCE, f"{file.path}: {file.why}", whole=False)
+    if name.endswith(".timer"):
+        for unit in set(said.get("Triggers", "").split()) - asked:
+            yield Gap(SOURCE, f"{name} starts {unit}, which was not asked", whole=False)
+    pid = int(said.get("MainPID") or 0)
+    if pid and name.startswith("portgen-") and pid not in seen.processes:
+        yield Gap(SOURCE, f"the process of {name} was not asked", whole=False)
+
+
+def _paragraphs(text: str) -> Iterator[dict[str, str]]:
+    """Of each unit, what systemctl prints as lines `Name=value`. What stands there several times is
+    joined by line breaks."""
+    for paragraph in text.split("\n\n"):
+        said: dict[str, str] = {}
+        for line in paragraph.splitlines():
+            name, _, value = line.partition("=")
+            said[name] = f"{said[name]}\n{value}" if name in said else value
+        if said:
+            yield said
+
+
+def _unit(name: str, said: dict[str, str], seen: Seen, forwarder: Forwarder | None) -> live.Unit:
     pid = int(said.get("MainPID") or 0)
     process = seen.processes.get(pid)
     arguments = _arguments(said.get("ExecStart", ""))
+    starts = ("WantedBy", "RequiredBy", "TriggeredBy")
     return live.Unit(
-        name=said.get("Id", ""),
+        name=name,
         load=said.get("LoadState", ""),
         active=said.get("ActiveState", ""),
         sub=said.get("SubState", ""),
@@ -83,26 +226,74 @@ def _unit(paragraph: str, seen: Seen) -> live.Unit:
         needs_reload=said.get("NeedDaemonReload") == "yes",
         pid=pid,
         started=process.started if process is not None else None,
+        kind=said.get("Type", ""),
         result=said.get("Result", ""),
+        status=int(said.get("ExecMainStatus") or 0),
+        wanted=any(said.get(word) for word in starts),
         arguments=arguments,
-        forwards=_forwards(arguments, said),
+        forwards=_forwards(arguments, said, forwarder),
         path=said.get("FragmentPath", ""),
         drop_ins=tuple(said.get("DropInPaths", "").split()),
+        triggers=tuple(said.get("Triggers", "").split()),
+        next_run=said.get("NextElapseUSecRealtime", ""),
     )
 
 
 def _arguments(value: str) -> tuple[str, ...]:
-    """Of `{ path=/usr/bin/socat ; argv[]=/usr/bin/socat -t 300 … ; ignore_errors=no ; … }`."""
+    """Of `{ path=/usr/bin/socat ; argv[]=/usr/bin/socat -t 300 … ; ignore_errors=no ; … }`; nothing of
+    several commands."""
+    if "\n" in value:
+        return ()
     _, _, rest = value.partition("argv[]=")
-    return tuple(rest.partition(" ; ")[0].split())
+    return tuple(rest.partition(" ; ignore_errors=")[0].split())
 
 
-def _forwards(arguments: tuple[str, ...], said: dict[str, str]) -> Forwards | None:
+def _forwards(
+    arguments: tuple[str, ...], said: dict[str, str], forwarder: Forwarder | None
+) -> Forwards | None:
     """What it says as a forwarder."""
     command = socat(list(arguments))
     if command is None:
         return None
     clients: tuple[str, ...] = (ANY,)
-    if said.get("IPAddressDeny"):
-        clients = tuple(said.get("IPAddressAllow", "").split())
-    return Forwards(command.listen, command.bind, command.to, command.timeout, clients)
+    settings = ""
+    denied = said.get("IPAddressDeny", "").split()
+    if closed(denied, command.bind):
+        clients = _clients(said.get("IPAddressAllow", "").split(), command, forwarder)
+    elif denied:
+        settings = f"IPAddressDeny={' '.join(denied)}"
+    return Forwards(command.listen, command.bind, command.to, command.timeout, clients, settings)
+
+
+def _clients(allowed: list[str], command: Socat, forwarder: Forwarder | None) -> tuple[str, ...]:
+    """Whom it lets in besides itself, in the plan's words where those are the same addresses: systemd
+    sorts them in its own way, and leaves out what others contain."""
+    target = command.to.rpartition(":")[0].strip("[]")
+    own = [*_LOCALHOST, *(_network(one) for one in (target, command.listen.address) if one)]
+    if forwarder is not None:
+        declared = [*own, *map(_network, forwarder.sources)]
+        if set(declared) == set(allowed) or addresses(declared) == addresses(allowed):
+            return forwarder.sources
+    return tuple(sorted(set(allowed) - set(own)))
+
+
+def _network(text: str) -> str:
+    """An address as systemd prints it, with its prefix."""
+    if "/" in text:
+        return text
+    return f"{text}/128" if ":" in text else f"{text}/32"
+
+
+def addresses(texts: Iterable[str]) -> frozenset[IPv4Network | IPv6Network]:
+    """The addresses of networks, however they are parted; what is neither is left out."""
+    found4, found6 = [], []
+    for text in texts:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            continue
+        if isinstance(network, IPv4Network):
+            found4.append(network)
+        else:
+            found6.append(network)
+    return frozenset((*collapse_addresses(found4), *collapse_addresses(found6)))

@@ -65,12 +65,12 @@ def unit(text: str) -> Unit:
     if command.rest:
         other += f"\nsocat {' '.join(command.rest)}"
     denied = _listed(settings, "IPAddressDeny")
-    closed = _closed(denied, command.bind)
+    shut = closed(denied, command.bind)
     some = [network for network in denied if network not in (ANY, *_FAMILIES)]
-    if some and not closed:
+    if some and not shut:
         other += f"\nIPAddressDeny={' '.join(some)}"
     clients: tuple[str, ...] = (ANY,)
-    if closed:
+    if shut:
         target = command.to.rpartition(":")[0].strip("[]")
         clients = _clients(settings, ("localhost", target, command.listen.address))
     return Unit(command.listen, command.bind, command.to, command.timeout, clients, other)
@@ -109,7 +109,7 @@ def _listed(settings: list[Setting], name: str) -> list[str]:
     return " ".join(_values(settings, name)).split()
 
 
-def _closed(denied: list[str], bind: str) -> bool:
+def closed(denied: list[str], bind: str) -> bool:
     """Whether systemd keeps out whoever it does not let in: all of the families that reach a
     socket, which for one of IPv4 is IPv4."""
     if ANY in denied:

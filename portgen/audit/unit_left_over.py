@@ -1,0 +1,56 @@
+"""A unit of portgen's that the inventory does not have is installed, or runs.
+
+Its service left the inventory, was renamed or got another port, and the unit stayed behind. It may hold a
+port that belongs to another service now, and leads to an address where another container may live.
+Units are portgen's if their names begin with `portgen-`.
+
+Symptom:
+    A port that the inventory does not have answers; or a forwarder can't start, since its port is taken.
+Ends it:
+    portgen audit    # prints the command that runs the install guide's blocks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portgen.audit import _commands, _units
+from portgen.audit._audited import Audited
+from portgen.audit._finding import Finding
+from portgen.plan import live
+from portgen.problem import Severity
+
+SOURCES = ("systemd",)
+SEVERITY = Severity.ERROR
+
+
+def check(host: Audited) -> Iterator[Finding]:
+    known = {forwarder.unit for forwarder in host.host.forwarders}
+    known |= {service.unit for service in host.host.services if service.unit is not None}
+    for name, unit in sorted(host.units.items()):
+        is_there = _units.installed(host, name) is not None
+        if name in known or not name.startswith("portgen-"):
+            continue
+        if not is_there and unit.active in ("inactive", "failed"):
+            continue
+        port = unit.forwards.listen if unit.forwards is not None else None
+        service = None if unit.active == "inactive" else _units.holder_of(host, port)
+        message = f"{name} is left over: the inventory has no such forwarder"
+        if service is not None and port is not None:
+            message += f"; it has port {port.short}, which is {service}'s"
+        elif port is not None and unit.active == "active":
+            message += f"; it listens on port {port.short}"
+        yield Finding(
+            message,
+            host.key_path(service),
+            service=service,
+            port=port,
+            declared="absent",
+            found=_state(unit, is_there),
+            do=_commands.guide(host),
+        )
+
+
+def _state(unit: live.Unit, is_there: bool) -> str:
+    leads = f", leads to {unit.forwards.to}" if unit.forwards is not None else ""
+    return f"{'installed' if is_there else 'not installed'}, {unit.active}{leads}"
