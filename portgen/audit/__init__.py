@@ -11,8 +11,8 @@ Its docstring is its documentation, of which docs/troubleshooting.md is made: wh
 sentence; what that means; then the lines `Symptom:` and `Ends it:`, each with an indented text: what
 people notice, and the commands, with an example's names. A check names in `UNLESS` those that say
 enough: where one of them reports the same service, and the same port if both name one, it says
-nothing. Modules that begin with `_` are no checks. A finding is silenced by `ignore: {rule: reason}`
-of its service, its project or its host.
+nothing; of what is not a service's, where both name the same port. Modules that begin with `_` are no
+checks. A finding is silenced by `ignore: {rule: reason}` of its service, its project or its host.
 """
 
 from __future__ import annotations
@@ -87,8 +87,7 @@ def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Foun
                 found.append(Found(name, finding.severity or one.SEVERITY, finding))
     said: dict[tuple[str, str], list[Finding]] = {}
     for rule, _, finding in found:
-        if finding.service:
-            said.setdefault((rule, finding.service), []).append(finding)
+        said.setdefault((rule, finding.service or ""), []).append(finding)
     return [one for one in found if not _said_already(one, checks, said)]
 
 
@@ -98,7 +97,11 @@ def _said_already(
     finding = found.finding
     for other in getattr(checks[found.rule], "UNLESS", ()):
         for more in said.get((other, finding.service or ""), ()):
-            if finding.port is None or more.port is None or finding.port == more.port:
+            if finding.port is None or more.port is None:
+                same = finding.service is not None
+            else:
+                same = finding.port == more.port
+            if same:
                 return True
     return False
 

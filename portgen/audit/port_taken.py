@@ -26,6 +26,7 @@ from portgen.problem import Severity, listed
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
+UNLESS = ("unit-left-over",)
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from portgen.audit import _commands, _units
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.plan import live
+from portgen.plan import facts, live
 from portgen.problem import Severity
+from portgen.targets.systemd.reading import Socat
 
 SOURCES = ("systemd",)
 SEVERITY = Severity.ERROR
@@ -33,24 +34,35 @@ def check(host: Audited) -> Iterator[Finding]:
             continue
         if not is_there and unit.active in ("inactive", "failed"):
             continue
-        port = unit.forwards.listen if unit.forwards is not None else None
+        leads = _leads(host, unit)
+        port = None if leads is None else leads.listen
         service = None if unit.active == "inactive" else _units.holder_of(host, port)
         message = f"{name} is left over: the inventory has no such forwarder"
-        if service is not None and port is not None:
-            message += f"; it has port {port.short}, which is {service}'s"
-        elif port is not None and unit.active == "active":
-            message += f"; it listens on port {port.short}"
+        if port is not None and unit.active != "inactive":
+            does = "listens on" if unit.active == "active" else "tries to listen on"
+            message += f"; it {does} port {port.short}"
+            message += f", which is of {service}" if service is not None else ""
         yield Finding(
             message,
             host.key_path(service),
             service=service,
             port=port,
             declared="absent",
-            found=_state(unit, is_there),
+            found=_state(unit, is_there, leads),
             do=_commands.guide(host),
         )
 
 
-def _state(unit: live.Unit, is_there: bool) -> str:
-    leads = f", leads to {unit.forwards.to}" if unit.forwards is not None else ""
-    return f"{'installed' if is_there else 'not installed'}, {unit.active}{leads}"
+def _leads(host: Audited, unit: live.Unit) -> facts.Unit | Socat | None:
+    """Where it listens and leads. Of one whose file has gone, systemd knows no more than its process."""
+    process = host.processes.get(unit.pid)
+    if unit.forwards is not None or process is None:
+        return unit.forwards
+    return _units.of_process(process)
+
+
+def _state(unit: live.Unit, is_there: bool, leads: facts.Unit | Socat | None) -> str:
+    words = ["installed" if is_there else "not installed", unit.active]
+    if leads is not None:
+        words.append(f"leads to {leads.to}")
+    return ", ".join(words)

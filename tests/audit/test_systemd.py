@@ -509,6 +509,13 @@ def test_a_unit_file_that_is_left_over() -> None:
     assert (finding.declared, finding.do) == ("absent", GUIDE)
 
 
+def listens(here: Box, pid: int, port: int) -> None:
+    """What `ss` says of a process, too."""
+    ss = next(words for words in here.seen.commands if words[0] == "ss")
+    line = f'tcp LISTEN 0 5 0.0.0.0:{port} 0.0.0.0:* users:(("socat",pid={pid},fd=5))\n'
+    here.seen.commands[ss] = Said(0, here.seen.commands[ss].text + line)
+
+
 def old_unit(here: Box, command: str, **properties: str) -> None:
     """A unit that runs, of which only the control group and systemd know."""
     name = "portgen-old.service"
@@ -535,13 +542,30 @@ def test_a_left_over_unit_that_runs_without_a_file() -> None:
     assert finding.found == "not installed, active, leads to 172.30.0.20:80"
 
 
+def test_a_left_over_unit_is_one_finding_with_its_listener() -> None:
+    here = box()
+    old_unit(here, "/usr/bin/socat TCP4-LISTEN:5050,fork TCP4:172.30.0.20:80")
+    listens(here, numbers.pid("portgen-old.service"), 5050)
+    here.only("unit-left-over", "systemd", "sockets")
+
+
+def test_a_left_over_unit_whose_file_has_gone_is_known_by_its_process() -> None:
+    """Then systemd knows no command any more."""
+    here = box()
+    old_unit(here, "/usr/bin/socat TCP4-LISTEN:5050,fork TCP4:172.30.0.20:80")
+    here.set("portgen-old.service", ExecStart="")
+    finding = here.only("unit-left-over")
+    assert finding.message.endswith("; it listens on port 5050")
+    assert str(finding.port) == "5050/tcp"
+
+
 def test_a_left_over_unit_that_has_a_services_port_hides_that_this_one_can_not_start() -> None:
     here = box()
     old_unit(here, "/usr/bin/socat TCP4-LISTEN:5001,fork TCP4:172.30.0.20:80")
     here.set(BETA, ActiveState="activating", SubState="auto-restart", MainPID="0")
     here.joins(BETA, socat(numbers.pid(BETA), "", port=5001, to="172.30.0.17:5001"))
     finding = here.only("unit-left-over")
-    assert finding.message.endswith("; it has port 5001, which is beta's")
+    assert finding.message.endswith("; it listens on port 5001, which is of beta")
     assert (finding.service, str(finding.port)) == ("beta", "5001/tcp")
 
 
@@ -603,9 +627,7 @@ def test_without_control_groups_of_version_2_their_files_say_whose_a_process_is(
 def test_a_left_over_process_that_listens_is_an_error() -> None:
     here = box()
     here.joins(BETA, socat(77, BETA, port=5050, to="172.30.0.16:5001"))
-    ss = next(words for words in here.seen.commands if words[0] == "ss")
-    line = 'tcp LISTEN 0 5 0.0.0.0:5050 0.0.0.0:* users:(("socat",pid=77,fd=5))\n'
-    here.seen.commands[ss] = Said(0, here.seen.commands[ss].text + line)
+    listens(here, 77, 5050)
     found = [one for one in here.found("systemd", "sockets") if one.rule == "forwarder-left-over"]
     ((_, severity, finding),) = found
     assert severity == Severity.ERROR
