@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from heapq import merge
 from typing import NamedTuple
 
@@ -146,7 +146,7 @@ class Filter:
             key = (name, transport, one.ports[0].start)
             self._by_port.setdefault(key, []).append(number)
 
-    @property
+    @cached_property
     def interfaces(self) -> tuple[str, ...]:
         """Those that rules name, and "" for any other."""
         found = {""}
