@@ -11,8 +11,9 @@ Its docstring is its documentation, of which docs/troubleshooting.md is made: wh
 sentence; what that means; then the lines `Symptom:` and `Ends it:`, each with an indented text: what
 people notice, and the commands, with an example's names. A check names in `UNLESS` those that say
 enough: where one of them reports the same service, and the same port if both name one, it says
-nothing; of what is not a service's, where both name the same port. Modules that begin with `_` are no
-checks. A finding is silenced by `ignore: {rule: reason}` of its service, its project or its host.
+nothing; of what is not a service's, where both name the same port. A note is not the cause of anything.
+Modules that begin with `_` are no checks. A finding is silenced by `ignore: {rule: reason}` of its
+service, its project or its host.
 """
 
 from __future__ import annotations
@@ -86,8 +87,9 @@ def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Foun
             for finding in one.check(host):
                 found.append(Found(name, finding.severity or one.SEVERITY, finding))
     said: dict[tuple[str, str], list[Finding]] = {}
-    for rule, _, finding in found:
-        said.setdefault((rule, finding.service or ""), []).append(finding)
+    for rule, severity, finding in found:
+        if severity != Severity.NOTE:
+            said.setdefault((rule, finding.service or ""), []).append(finding)
     return [one for one in found if not _said_already(one, checks, said)]
 
 

@@ -58,9 +58,10 @@ def guide_and_restart(host: Audited, units: Iterable[str]) -> str:
     return " && ".join((guide(host), *map(restart, sorted(units))))
 
 
-def kill(pids: Iterable[int]) -> str:
-    """End processes, and give them the time to end."""
-    return shlex.join(("kill", *map(str, sorted(pids)))) + " && sleep 1"
+def kill(pids: Iterable[int], then: Iterable[str] = ()) -> str:
+    """End processes, and give them the time to end. `then`: units that wait for it, and start."""
+    ended = shlex.join(("kill", *map(str, sorted(pids))))
+    return " && ".join((ended, "sleep 1", *map(start, then)))
 
 
 def restart(unit: str) -> str:

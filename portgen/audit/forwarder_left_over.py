@@ -93,8 +93,18 @@ def _listener(host: Audited, unit: str, process: Process, forwarder: Forwarder |
         port=port,
         declared="ended",
         found=" ".join(process.arguments),
-        do=_commands.kill([process.pid]),
+        do=_commands.kill([process.pid], then=_waiting(host, port)),
     )
+
+
+def _waiting(host: Audited, port: Endpoint) -> list[str]:
+    """The forwarders that wait for a port."""
+    found = []
+    for forwarder in host.host.forwarders:
+        unit = host.units.get(forwarder.unit)
+        if unit is not None and unit.active != "active" and forwarder.endpoint.overlaps(port):
+            found.append(unit.name)
+    return found
 
 
 def _connections(

@@ -26,7 +26,7 @@ from portgen.problem import Severity, listed
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("unit-left-over",)
+UNLESS = ("unit-left-over", "forwarder-left-over")
 
 
 def check(host: Audited) -> Iterator[Finding]:

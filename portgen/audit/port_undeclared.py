@@ -28,7 +28,7 @@ from portgen.problem import Severity
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("unit-outdated", "unit-left-over")
+UNLESS = ("unit-outdated", "unit-left-over", "forwarder-left-over")
 
 
 class _Stranger(NamedTuple):

@@ -30,6 +30,7 @@ UNLESS = (
     "unit-differs",
     "unit-outdated",
     "unit-left-over",
+    "forwarder-left-over",
     "port-taken",
 )
 

@@ -625,17 +625,42 @@ def test_without_control_groups_of_version_2_their_files_say_whose_a_process_is(
 
 
 def test_a_left_over_process_that_listens_is_an_error() -> None:
+    """And only that: what the sockets say of it is the same."""
     here = box()
     here.joins(BETA, socat(77, BETA, port=5050, to="172.30.0.16:5001"))
     listens(here, 77, 5050)
-    found = [one for one in here.found("systemd", "sockets") if one.rule == "forwarder-left-over"]
-    ((_, severity, finding),) = found
-    assert severity == Severity.ERROR
+    ((rule, severity, finding),) = here.found("systemd", "sockets")
+    assert (rule, severity) == ("forwarder-left-over", Severity.ERROR)
     assert finding.message == (
         f"a process that {BETA} left over listens on port 5050: socat, pid 77"
     )
     assert (finding.service, str(finding.port)) == ("beta", "5050/tcp")
     assert finding.do == "kill 77 && sleep 1"
+
+
+def test_a_left_over_listener_hides_that_the_forwarder_can_not_start() -> None:
+    here = box()
+    old = "portgen-old.service"
+    here.set(BETA, ActiveState="activating", SubState="auto-restart", MainPID="0")
+    here.seen.processes[numbers.pid(BETA)] = None
+    here.joins(old, socat(77, old, port=5001, to="172.30.0.16:5001"))
+    here.asks_again()
+    here.set(BETA, ActiveState="activating", SubState="auto-restart", MainPID="0")
+    here.seen.processes[77] = socat(77, old, port=5001, to="172.30.0.16:5001")
+    ss = next(words for words in here.seen.commands if words[0] == "ss")
+    text = here.seen.commands[ss].text.replace(f"pid={numbers.pid(BETA)},", "pid=77,")
+    here.seen.commands[ss] = Said(0, text)
+    finding = here.only("forwarder-left-over", "systemd", "sockets")
+    assert (finding.service, str(finding.port)) == ("beta", "5001/tcp")
+    assert finding.do == f"kill 77 && sleep 1 && systemctl start {BETA}"
+
+
+def test_a_note_does_not_hide_that_the_forwarder_is_stopped() -> None:
+    here = box()
+    here.joins(BETA, socat(77, BETA, port=5001, to="172.30.0.16:5001"))
+    here.seen.processes[numbers.pid(BETA)] = None
+    here.set(BETA, ActiveState="inactive", MainPID="0")
+    assert sorted(one.rule for one in here.found()) == ["forwarder-left-over", "unit-stopped"]
 
 
 # --- programs and timers --------------------------------------------------------------------------
