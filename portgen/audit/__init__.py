@@ -88,8 +88,10 @@ def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Foun
                 found.append(Found(name, finding.severity or one.SEVERITY, finding))
     said: dict[tuple[str, str], list[Finding]] = {}
     for rule, severity, finding in found:
-        if severity != Severity.NOTE:
-            said.setdefault((rule, finding.service or ""), []).append(finding)
+        if severity == Severity.NOTE:
+            continue
+        for service in (finding.service or "", *finding.also):
+            said.setdefault((rule, service), []).append(finding)
     return [one for one in found if not _said_already(one, checks, said)]
 
 

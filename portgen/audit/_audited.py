@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from portgen import targets
-from portgen.audit import _health, _sockets
+from portgen.audit import _containers, _health, _sockets
+from portgen.audit._containers import Expected
 from portgen.audit._facts import declared, found
 from portgen.audit._firewall import Firewall
 from portgen.audit._listeners import Listening, listening
@@ -30,6 +31,7 @@ from portgen.plan.live import (
     Unit,
 )
 from portgen.plan.ports import PlannedPort
+from portgen.plan.team_folders import Folders
 from portgen.plan.types import NGINX, Host, KeyPath, Service
 from portgen.targets import Ask, Observed, Seen, UnseenError, docs
 
@@ -178,41 +180,88 @@ class Audited:
             return self.services[service].key_path
         return self.host.key_path
 
+    @cached_property
+    def folders(self) -> Folders:
+        """Where the teams' compose files are."""
+        return Folders(self.host, self.containers, self.seen.folder)
+
+    @cached_property
+    def expected(self) -> tuple[Expected, ...]:
+        """Each container that is declared, and what there is of it."""
+        return tuple(_containers.expected(self.host, self.containers, self.folders))
+
+    def expected_of(self, service: str) -> Expected | None:
+        """The declared container that a service is in."""
+        return self._by_service.get(service)
+
     def container_of(self, service: str) -> Container | None:
         """The container that compose made for a service, running or not."""
         return next(iter(self.containers_of(service)), None)
 
-    def containers_of(self, service: str) -> list[Container]:
+    def containers_of(self, service: str) -> tuple[Container, ...]:
         """All of them, those that run first: compose may have left one."""
-        entry = self._overrides.get(service)
-        if entry is None:
-            return []
-        found = [one for one in self.containers if (one.project, one.service) == entry]
-        return sorted(found, key=lambda one: not one.runs)
+        expected = self.expected_of(service)
+        return () if expected is None else expected.there
+
+    @property
+    def running(self) -> Iterator[tuple[Expected, Container]]:
+        """Each declared container that runs."""
+        for expected in self.expected:
+            container = expected.container
+            if container is not None and container.runs:
+                yield expected, container
+
+    def container_facts(self, expected: Expected) -> tuple[facts.Container, facts.Container]:
+        """What is declared of a container, and what there is of it: as the service that leads has it."""
+        name = expected.planned.service
+        declared, found = self.declared[name].container, self.found[name].container
+        if declared is None or found is None:
+            raise LookupError(f"{name} has no container")
+        return declared, found
+
+    def is_made_as_declared(self, expected: Expected) -> bool:
+        """Whether a container is, or would be when it starts, what is declared of it."""
+        for name in expected.services:
+            if self.declared[name].container != self.found[name].container:
+                return False
+        return expected.container is not None and expected.container.ours is not None
+
+    def is_in_network(self, expected: Expected, container: Container) -> bool:
+        """Whether the network in which it runs has the addresses that the inventory has for it."""
+        network = expected.network
+        if network is None or network.name not in container.networks:
+            return True
+        return _containers.fits(network, container.networks[network.name])
 
     def is_ours(self, container: str) -> bool:
         """Whether portgen's compose files say something of a container, by its id, or once did."""
-        entries = set(self._overrides.values())
-        for one in self.containers:
-            if one.id == container:
-                return one.ours is not None or (one.project, one.service) in entries
-        return False
+        return container in self._inside or container in self._labelled
 
     def inside(self, container: str) -> str | None:
         """The service whose container that is, by its id; of several, the one that leads."""
-        for one in self.containers:
-            if one.id == container:
-                for service, entry in self._overrides.items():
-                    if entry == (one.project, one.service):
-                        return service
-        return None
+        return self._inside.get(container)
 
     @cached_property
-    def _overrides(self) -> dict[str, tuple[str, str]]:
-        """Of each service in a container: compose's names of its project and of its service."""
-        found: dict[str, tuple[str, str]] = {}
-        for override in self.host.overrides:
-            for container in override.containers:
-                for part in container.parts:
-                    found[part.service] = (override.project, container.compose_service)
+    def _labelled(self) -> frozenset[str]:
+        return frozenset(one.id for one in self.containers if one.ours is not None)
+
+    @cached_property
+    def _inside(self) -> dict[str, str]:
+        found = {}
+        for expected in self.expected:
+            found.update(
+                dict.fromkeys((one.id for one in expected.there), expected.planned.service)
+            )
+        return found
+
+    @cached_property
+    def strangers(self) -> tuple[Container, ...]:
+        """The containers that are neither a declared one, nor made with an override of portgen's."""
+        return tuple(one for one in self.containers if not self.is_ours(one.id))
+
+    @cached_property
+    def _by_service(self) -> dict[str, Expected]:
+        found = {}
+        for expected in self.expected:
+            found.update(dict.fromkeys(expected.services, expected))
         return found

@@ -5,14 +5,18 @@ In: where things are on the host. Out: shell commands for root, quoted. Pure.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
+from portgen.audit import _teams
 from portgen.audit._audited import Audited
+from portgen.audit._containers import Expected
 from portgen.audit._installed import MODE, OWNER, Deviation
 from portgen.audit._listeners import PROXY, Holding, Listener
 from portgen.formats.iptables import Rule
-from portgen.plan.live import InstalledFile, Process
+from portgen.plan.live import Container, InstalledFile, Process
+from portgen.plan.team_folders import TEAMS
 from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
 
@@ -117,6 +121,69 @@ def after_each_other(commands: Iterable[str]) -> str:
     return "\n".join(dict.fromkeys(commands))
 
 
+def start_container(name: str) -> str:
+    """Start a container that has stopped, as it was made."""
+    return shlex.join(("docker", "start", name))
+
+
+def resume_container(name: str) -> str:
+    """Let a container go on that was paused."""
+    return shlex.join(("docker", "unpause", name))
+
+
+def restart_container(name: str) -> str:
+    """Stop a container, and start it as it was made."""
+    return shlex.join(("docker", "restart", name))
+
+
+def remove_container(name: str) -> str:
+    """Remove a container that does not run: docker has no other way to let go of its ports."""
+    return shlex.join(("docker", "rm", name))
+
+
+def stop_and_remove_container(name: str) -> str:
+    """Stop a container first: by force its program could not end what it is at."""
+    return shlex.join(("docker", "stop", name)) + " && " + remove_container(name)
+
+
+def leave_network(network: str, name: str) -> str:
+    """Take a container out of a network: it lets go of its address there, and all else of it stays."""
+    return shlex.join(("docker", "network", "disconnect", network, name))
+
+
+def remove_file(path: str) -> str:
+    return shlex.join(("rm", path))
+
+
+def append_line(path: str, line: str) -> str:
+    """Add a line to a file that may not end with one, or not be there."""
+    return f"printf '\\n%s\\n' {shlex.quote(line)} >>{shlex.quote(path)}"
+
+
+def set_variable(path: str, name: str, value: str) -> str:
+    """Give a variable of a .env file another value."""
+    escaped = re.sub(r"[\\&|]", r"\\\g<0>", value)
+    change = (
+        rf"s|^\([[:space:]]*\(export[[:space:]]*\)\{{0,1\}}{name}[[:space:]]*=\).*|\1{escaped}|"
+    )
+    return shlex.join(("sed", "-i", change, path))
+
+
+def remake(host: Audited, expected: Expected, container: Container) -> str:
+    """Run the guide, and make a container again that it has left alone: what somebody changed of a running
+    container, compose does not see. compose keeps its volumes, also those without a name."""
+    reads = _teams.reads(host, expected.override)
+    if reads is None or not reads.files:
+        return guide(host)
+    up = ("up", "-d", "--no-deps", "--force-recreate", expected.planned.compose_service)
+    again = (
+        f"cd {shlex.quote(reads.folder)} && COMPOSE_FILE={shlex.quote(reads.with_copy)} "
+        f"{shlex.join((*host.places.compose, *up))}"
+    )
+    gone = f"! docker inspect {container.id[:12]} >/dev/null 2>&1"
+    return f"{guide(host)}\n{gone} || ({again})"
+
+
 def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
     """Run all blocks of the install guide: what is as declared is left alone, and what is not is stopped,
     changed and started in an order that lets nobody in and shows nobody another service. `stopping`: units
@@ -127,6 +194,8 @@ def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
         settings.append(f"inventory={shlex.quote(places.inventory)}")
     if places.rendered != f"{places.inventory}/output/{host.host.name}":
         settings.append(f"rendered={shlex.quote(places.rendered)}")
+    if host.folders.teams != TEAMS:
+        settings.append(f"teams={shlex.quote(host.folders.teams)}")
     if places.compose != ("docker-compose",):
         settings.append(f"compose={shlex.quote(' '.join(places.compose))}")
     first = shlex.join(("systemctl", "stop", *stopping)) + " && " if stopping else ""
@@ -160,7 +229,10 @@ def _release(host: Audited, listener: Listener) -> str:
     if listener.container is not None:
         if host.is_ours(listener.container):
             return guide(host)
-        return shlex.join(("docker", "stop", listener.name or listener.container[:12]))
+        name = listener.name or listener.container[:12]
+        if listener.socket.program == PROXY:
+            return stop_and_remove_container(name)
+        return shlex.join(("docker", "stop", name))
     if listener.socket.program == PROXY:
         return ""
     unit, process = listener.unit, listener.process

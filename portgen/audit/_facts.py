@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from portgen.audit import _containers
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
 from portgen.plan.types import Host, Plan
@@ -38,5 +39,9 @@ def found(host: Audited) -> dict[str, facts.Service]:
                 if there is not None and there.forwards is not None:
                     units[unit] = there.forwards
             known = structs.replace(known, units=units)
+        expected = host.expected_of(name)
+        if expected is not None and host.has_seen(("docker",)):
+            container = _containers.facts_of(name, host.declared, expected)
+            known = structs.replace(known, container=container)
         services[name] = known
     return services

@@ -12,7 +12,8 @@ from portgen.problem import Severity
 class Finding(NamedTuple):
     """What is not as declared. `service`: the one that it is about, "nginx" for nginx's own; None where
     it is about the host. `declared` and `found`: both sides as plain values, for programs. `do`: shell
-    commands for root that end it, to be run as they are; empty where portgen can't know."""
+    commands for root that end it, to be run as they are; empty where portgen can't know. `also`: other
+    services that it is about as well, of the same container."""
 
     message: str
     key_path: KeyPath
@@ -22,3 +23,4 @@ class Finding(NamedTuple):
     found: Any = None
     do: str = ""
     severity: Severity | None = None
+    also: tuple[str, ...] = ()

@@ -364,10 +364,8 @@ class _Containers:
         self.by_id: dict[str, Container] = {}
         self.by_address: dict[str, Container] = {}
         self.by_pid: dict[int, Container] = {}
-        by_label: dict[tuple[str, str], set[str]] = {}
         for container in host.containers:
             self.by_id[container.id] = container
-            by_label.setdefault((container.project, container.service), set()).add(container.id)
             if container.pid:
                 self.by_pid[container.pid] = container
             for attachment in container.networks.values():
@@ -375,11 +373,9 @@ class _Containers:
                     if address and container.runs:
                         self.by_address[address] = container
         self._ids: dict[str, set[str]] = {}
-        for override in host.host.overrides:
-            for one in override.containers:
-                for part in one.parts:
-                    label = (override.project, one.compose_service)
-                    self._ids[part.service] = by_label.get(label, set())
+        for expected in host.expected:
+            there = {one.id for one in expected.there}
+            self._ids.update(dict.fromkeys(expected.services, there))
 
     def ids(self, service: str) -> set[str]:
         """The containers that compose made for a service."""

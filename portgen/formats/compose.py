@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -209,6 +209,55 @@ def mapping(written: object) -> PortMapping | None:
     if span is None:
         return None
     return PortMapping(address.strip("[]"), span, ports.span(target), transport or "tcp")
+
+
+class PublishedPort(NamedTuple):
+    """One port that docker leads into a container: of the host's `address`, its `port`."""
+
+    address: str
+    transport: str
+    port: int
+    inside: int
+
+    @property
+    def _before(self) -> PublishedPort:
+        return self._replace(port=self.port - 1, inside=self.inside - 1)
+
+
+def published_ports(written: Iterable[str]) -> set[PublishedPort]:
+    """The ports that entries of `ports:` publish, one by one. Without an address docker publishes on each;
+    of a range that leads to one port docker takes any, so all of them are here."""
+    found = set()
+    for text in written:
+        entry = mapping(text)
+        if entry is None or not entry.target:
+            continue
+        several = len(entry.target) == len(entry.published)
+        for address in (entry.address,) if entry.address else ("0.0.0.0", "::"):  # noqa: S104
+            for place, port in enumerate(entry.published):
+                inside = entry.target[place] if several else entry.target[0]
+                found.add(PublishedPort(address, entry.transport, port, inside))
+    return found
+
+
+def short_forms(published: Iterable[PublishedPort]) -> tuple[str, ...]:
+    """Ports as entries of `ports:`, neighbours as a range: `127.0.0.1:7002-7004:8002-8004/udp`."""
+    runs: list[list[PublishedPort]] = []
+    for one in sorted(published):
+        if runs and runs[-1][-1] == one._before:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return tuple(_short_form(run[0], run[-1]) for run in runs)
+
+
+def _short_form(first: PublishedPort, last: PublishedPort) -> str:
+    address = f"[{first.address}]" if ":" in first.address else first.address
+    port, inside = str(first.port), str(first.inside)
+    if last != first:
+        port, inside = f"{port}-{last.port}", f"{inside}-{last.inside}"
+    protocol = "" if first.transport == "tcp" else f"/{first.transport}"
+    return f"{address}:{port}:{inside}{protocol}"
 
 
 # --- variables ------------------------------------------------------------------------------------

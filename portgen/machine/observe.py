@@ -13,6 +13,7 @@ import grp
 import os
 import platform
 import pwd
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -127,18 +128,18 @@ def _in_folder(folder: str, ask: Files) -> list[InstalledFile] | str:
     for name in names:
         if fnmatch.fnmatchcase(name, ask.pattern):
             path = f"{folder.rstrip('/')}/{name}"
-            file = _file(path, ask.read)
+            file = _file(path, ask)
             if file is not None:
                 found.append(file)
     return found
 
 
-def _file(path: str, read: bool) -> InstalledFile | None:
+def _file(path: str, ask: Files) -> InstalledFile | None:
     """A file; None of a folder, and of one that has gone meanwhile."""
     try:
         if os.path.isdir(path):
             return None
-        data, status = _settled(path) if read else (None, os.stat(path))
+        data, status = _settled(path) if ask.read else (None, os.stat(path))
     except FileNotFoundError:
         if os.path.islink(path):
             return InstalledFile(path, None, why="a link that leads nowhere")
@@ -147,7 +148,7 @@ def _file(path: str, read: bool) -> InstalledFile | None:
         return InstalledFile(path, None, why=_reason(error))
     return InstalledFile(
         path,
-        None if data is None else data.decode("utf-8", "surrogateescape"),
+        None if data is None else _kept(data.decode("utf-8", "surrogateescape"), ask.keep),
         status.st_mode & 0o7777,
         status.st_mtime,
         f"{_user(status.st_uid)}:{_group(status.st_gid)}",
@@ -169,6 +170,13 @@ def _settled(path: str) -> tuple[bytes, os.stat_result]:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
+
+
+def _kept(text: str, keep: str | None) -> str:
+    """Of a file that holds secrets, the lines that are asked for."""
+    if keep is None:
+        return text
+    return "".join(line for line in text.splitlines(keepends=True) if re.match(keep, line))
 
 
 def _user(number: int) -> str:

@@ -43,7 +43,8 @@ def save(seen: Seen, folder: Path) -> None:
         )
     folders = []
     for ask, files in seen.folders.items():
-        entry: dict[str, Any] = {"folder": ask.folder, "pattern": ask.pattern, "read": ask.read}
+        entry: dict[str, Any] = {"folder": ask.folder, "pattern": ask.pattern}
+        entry |= {"read": ask.read, "keep": ask.keep}
         if isinstance(files, str):
             entry["why"] = files
         else:
@@ -107,7 +108,7 @@ def _seen(index: dict[str, Any], folder: Path) -> Seen:
         said = Said(command["exit"], printed, command["complaint"], command["why"])
         seen.commands[tuple(command["argv"])] = said
     for entry in index["folders"]:
-        ask = Files(entry["folder"], entry["pattern"], entry.get("read", True))
+        ask = Files(entry["folder"], entry["pattern"], entry.get("read", True), entry.get("keep"))
         if "why" in entry:
             seen.folders[ask] = entry["why"]
             continue

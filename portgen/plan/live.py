@@ -106,8 +106,8 @@ class Attachment(NamedTuple):
 
 class Container(Struct, frozen=True):
     """A container that there is, running or not. `project`, `service`, `folder` and `files` are
-    compose's labels, `ours` is portgen's. `published`: in compose's short form. `environment`: only
-    variables that the inventory sets."""
+    compose's labels, `ours` is portgen's. `published`: in compose's short form; of one that does not run,
+    what it would publish. `networks`: the same. `environment`: only variables that the inventory sets."""
 
     id: str
     name: str
@@ -126,10 +126,17 @@ class Container(Struct, frozen=True):
     environment: dict[str, str] = {}
     restart_policy: str = ""
     pid: int = 0
+    started: float | None = None  # seconds since 1970
+    one_off: bool = False  # `compose run` made it
 
     @property
     def runs(self) -> bool:
         return self.state == "running"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has its addresses and ports now: one that is paused has them, too."""
+        return self.state in ("running", "paused")
 
 
 class Kernel(Struct, frozen=True):

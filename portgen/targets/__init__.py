@@ -37,6 +37,7 @@ from portgen.targets._types import (
     Statement,
     Unchecked,
     UnseenError,
+    escaped,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "blamed",
     "blocks",
     "chunks",
+    "escaped",
     "every",
     "is_documentation",
     "without_others",

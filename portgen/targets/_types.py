@@ -116,17 +116,19 @@ class Command(NamedTuple):
 class Files(NamedTuple):
     """The files of a folder whose names match a pattern, as the shell has it. Links are followed; the
     folder may be a pattern, too. Without `read` only whether they are there, and their owner and mode:
-    for keys and passwords."""
+    for keys and passwords. `keep`: of files that hold secrets among other things, the lines that are
+    looked at, as a regular expression; all others are left out, also of a record."""
 
     folder: str
     pattern: str = "*"
     read: bool = True
+    keep: str | None = None
 
     @classmethod
-    def one(cls, path: str, *, read: bool = True) -> Files:
+    def one(cls, path: str, *, read: bool = True, keep: str | None = None) -> Files:
         """One file, whatever letters its name has."""
         folder, _, name = path.rpartition("/")
-        return cls(escaped(folder or "/"), escaped(name), read)
+        return cls(escaped(folder or "/"), escaped(name), read, keep)
 
 
 def escaped(name: str) -> str:

@@ -18,7 +18,13 @@ from portgen.plan import planner
 from portgen.plan.live import SOURCES, InstalledFile
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
-from tests.audit import answers_health, answers_sockets, answers_systemd, answers_ufw
+from tests.audit import (
+    answers_docker,
+    answers_health,
+    answers_sockets,
+    answers_systemd,
+    answers_ufw,
+)
 from tests.estates import REPOSITORY
 
 # The four inventories that come with portgen.
@@ -93,6 +99,8 @@ def _said(ask: Command, host: Host, rendered: dict[str, str]) -> Said:
             return answers_ufw.said(ask.words, host)
         case "systemctl":
             return answers_systemd.said(ask.words, host, rendered)
+        case "docker":
+            return answers_docker.said(ask, host)
     return Said(0, "")
 
 
@@ -100,6 +108,8 @@ def _files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledF
     """The files of a folder: each target's are made in its own module."""
     if ask.folder in answers_ufw.FOLDERS:
         return answers_ufw.files(ask, host)
+    if answers_docker.is_asked(ask):
+        return answers_docker.files(ask, host, rendered)
     return answers_systemd.files(ask, rendered)
 
 

@@ -397,7 +397,9 @@ def test_a_published_port_leads_to_another_container() -> None:
     (found,) = with_containers(host, shown, other)
     assert (found.rule, found.finding.service) == ("port-taken", "shown")
     assert found.finding.found == "the container wall_odd_1"
-    assert found.finding.do == "docker stop wall_odd_1 && docker restart wall_shown_1"
+    assert found.finding.do == (
+        "docker stop wall_odd_1 && docker rm wall_odd_1 && docker restart wall_shown_1"
+    )
 
 
 def test_a_container_of_ours_in_a_wrong_place_is_for_the_guide() -> None:
@@ -412,7 +414,7 @@ def test_a_container_of_others_on_a_port_of_a_project() -> None:
     other = container("db", ours=None, project="elsewhere", networks=at_address("172.17.0.2"))
     (found,) = with_containers(host, other)
     assert (found.rule, found.finding.service) == ("port-undeclared", None)
-    assert found.finding.do == "docker stop wall_db_1"
+    assert found.finding.do == "docker stop wall_db_1 && docker rm wall_db_1"
 
 
 def test_a_container_of_others_outside_of_all_projects_is_theirs() -> None:

@@ -1,0 +1,283 @@
+"""What docker says of the containers, and what of portgen's lies in the teams' folders.
+
+In: the answers of a live host. Out: `live.Container`s, running or not, and the installed copies of the
+overrides, with what says whether a plain `docker-compose up` reads them. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from portgen.formats import compose
+from portgen.formats.compose import PublishedPort
+from portgen.plan.live import Attachment, Container, Gap, InstalledFile, Thing
+from portgen.plan.team_folders import COPY, TEAMS, Folders, compose_name, written
+from portgen.plan.types import Host
+from portgen.targets import Ask, Command, Files, Said, Seen, UnseenError, escaped
+
+LIST = ("docker", "ps", "-a", "-q", "--no-trunc")
+# Of a team's .env only what says which files compose reads: the rest may be secrets.
+SETTINGS = r"\s*(export\s+)?COMPOSE_(FILE|PATH_SEPARATOR|PROJECT_NAME)\s*="
+# portgen's files in the folders of all teams: also of projects that have left.
+COPIES = Files(f"{TEAMS}/*", COPY)
+_LABEL = "com.docker.compose."
+_IDS_AT_ONCE = 10_000  # 65 bytes each: a command line has room for 2 MB
+_LONGEST = 60_000  # characters of variables' names in one argument, which may have 128 KB
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+def asks(host: Host, seen: Seen) -> Iterator[Ask]:
+    yield Command(LIST)
+    yield COPIES
+    if LIST not in seen.commands:
+        return
+    try:
+        commands = _inspects(host, seen)
+    except UnseenError:
+        commands = []
+    yield from map(Command, commands)
+    if all(command in seen.commands for command in commands):
+        yield from _files(host, seen)
+
+
+def compose_files(folder: str) -> Files:
+    """Which compose files there are in a team's folder."""
+    return Files(escaped(folder), "*compose*.y*ml", read=False)
+
+
+def settings(folder: str) -> Files:
+    """Which of them compose reads by itself."""
+    return Files.one(f"{folder}/.env", keep=SETTINGS)
+
+
+def _files(host: Host, seen: Seen) -> Iterator[Files]:
+    """What is looked at in the teams' folders, as soon as the containers say where those are."""
+    folders = Folders(host, _known(host, seen), seen.folder)
+    for override in host.overrides:
+        folder = folders.of(override)
+        yield compose_files(folder)
+        yield settings(folder)
+        yield Files.one(f"{folder}/{COPY}")
+
+
+def _known(host: Host, seen: Seen) -> list[Container]:
+    """The containers, as far as they could be seen."""
+    try:
+        return list(_containers(host, seen))
+    except UnseenError:
+        return []
+
+
+def _inspects(host: Host, seen: Seen) -> list[tuple[str, ...]]:
+    """One question about all containers; more only where one command line has no room for it."""
+    ids = seen.said(*LIST).split()
+    found = []
+    for names in _chunks(_variables(host)):
+        words = ("docker", "inspect", "--format", _template(host, names, seen.folder))
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            found.append((*words, *ids[start : start + _IDS_AT_ONCE]))
+    return found
+
+
+def _variables(host: Host) -> list[str]:
+    """The names of the variables that the inventory sets in containers."""
+    names: set[str] = set()
+    for override in host.overrides:
+        for container in override.containers:
+            names.update(name for name, _ in container.environment)
+    return sorted(names)
+
+
+def _chunks(names: list[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    length = 0
+    for name in names:
+        if length + len(name) > _LONGEST:
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(name)
+        length += len(name) + 3
+    yield chunk
+
+
+# One JSON object a container. Lists end with null, which spares the question where a comma goes.
+_FIELDS = """{"id":{{json .ID}},"name":{{json .Name}},"state":{{json .State.Status}},\
+"exit":{{json .State.ExitCode}},"pid":{{json .State.Pid}},"started":{{json .State.StartedAt}},\
+"health":"{{with .State.Health}}{{.Status}}{{end}}","restarts":{{json .RestartCount}},\
+"policy":{{json .HostConfig.RestartPolicy.Name}},"mode":{{json .HostConfig.NetworkMode}},\
+"asked":{{json .HostConfig.PortBindings}},"ports":{{json .NetworkSettings.Ports}},\
+"networks":[{{range $name, $at := .NetworkSettings.Networks}}{"name":{{json $name}},\
+"fixed":"{{with $at.IPAMConfig}}{{.IPv4Address}}{{end}}","address":{{json $at.IPAddress}},\
+"prefix":{{json $at.IPPrefixLen}},"gateway":{{json $at.Gateway}},\
+"address6":{{json $at.GlobalIPv6Address}},"prefix6":{{json $at.GlobalIPv6PrefixLen}}},{{end}}null],\
+"labels":{LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
+_LABELS = {
+    "project": f"{_LABEL}project",
+    "service": f"{_LABEL}service",
+    "folder": f"{_LABEL}project.working_dir",
+    "files": f"{_LABEL}project.config_files",
+    "one_off": f"{_LABEL}oneoff",
+}
+
+
+def _template(host: Host, names: list[str], inventory: str) -> str:
+    """What docker prints of a container. Variables only of the projects' own, and only those that the
+    inventory sets: the others may be secrets."""
+    labels = [
+        f'"{key}":{{{{json (index .Config.Labels "{label}")}}}}' for key, label in _LABELS.items()
+    ]
+    labels.append('"ours":{{with index .Config.Labels "portgen"}}{{json .}}{{else}}null{{end}}')
+    environment = ""
+    if names:
+        projects = " ".join(f'"{name}"' for name in _compose_projects(host, inventory))
+        wanted = " ".join(f'"{name}"' for name in names)
+        environment = (
+            '{{if or (index .Config.Labels "portgen") '
+            f'(eq (index .Config.Labels "{_LABEL}project") {projects})}}}}'
+            '{{range .Config.Env}}{{if eq (index (split . "=") 0) '
+            f"{wanted}}}}}{{{{json .}}}},{{{{end}}}}{{{{end}}}}{{{{end}}}}"
+        )
+    return _FIELDS.replace("LABELS", ",".join(labels)).replace("ENVIRONMENT", environment)
+
+
+def _compose_projects(host: Host, inventory: str) -> list[str]:
+    return sorted({compose_name(written(one, inventory)) for one in host.overrides})
+
+
+# --- what is answered -----------------------------------------------------------------------------
+
+
+def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
+    yield from _installed(host, seen)
+    if _needs_none(host, seen.commands.get(LIST)):
+        return
+    yield from _containers(host, seen)
+
+
+def _needs_none(host: Host, said: Said | None) -> bool:
+    """Whether there is no docker, and nothing in the inventory that would need it."""
+    return not host.overrides and said is not None and "is not installed" in said.why
+
+
+def _installed(host: Host, seen: Seen) -> Iterator[InstalledFile | Gap]:
+    """Files by path; of those that were asked for twice, what was looked at whole comes last."""
+    asked = [*_files(host, seen), COPIES]
+    unread: dict[str, str] = {}
+    for ask in sorted(asked, key=lambda one: one.read):
+        try:
+            files = seen.answer(ask)
+        except UnseenError as why:
+            yield Gap("docker", str(why), whole=False)
+            continue
+        for file in files:
+            if ask.read and file.text is None:
+                unread[file.path] = file.why
+            if ask.read or not file.path.endswith(f"/{COPY}"):
+                yield file
+    for path, reason in unread.items():
+        yield Gap("docker", f"{path}: {reason}", whole=False)
+
+
+def _containers(host: Host, seen: Seen) -> Iterator[Container]:
+    """The containers. One that went away between the two questions is not there."""
+    found: dict[str, dict[str, Any]] = {}
+    for command in _inspects(host, seen):
+        said = seen.commands.get(command)
+        if said is not None and said.code and _only_gone(said):
+            text = said.text
+        else:
+            text = seen.said(*command)
+        for line in text.splitlines():
+            if line.strip():
+                entry = _entry(line)
+                first = found.setdefault(entry["id"], entry)
+                if first is not entry:
+                    first["environment"] += entry["environment"]
+    for entry in found.values():
+        yield _container(entry)
+
+
+def _only_gone(said: Said) -> bool:
+    lines = said.complaint.strip().splitlines()
+    return bool(lines) and all(re.search(r"(?i)no such (object|container)", line) for line in lines)
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        raise UnseenError(f"can't parse this line from `docker inspect`: {line.strip()}") from None
+    if not isinstance(entry, dict):
+        raise UnseenError(f"can't parse this line from `docker inspect`: {line.strip()}")
+    return entry
+
+
+def _container(entry: dict[str, Any]) -> Container:
+    labels = entry["labels"]
+    holds = entry["state"] in ("running", "paused")
+    return Container(
+        id=entry["id"],
+        name=entry["name"].removeprefix("/"),
+        state=entry["state"],
+        project=labels["project"] or "",
+        service=labels["service"] or "",
+        folder=labels["folder"] or "",
+        files=tuple(filter(None, (labels["files"] or "").split(","))),
+        ours=labels["ours"],
+        exit_code=entry["exit"],
+        health="" if entry["health"] == "none" else entry["health"],
+        restarts=entry["restarts"],
+        network_mode=entry["mode"],
+        networks={one["name"]: _attachment(one) for one in entry["networks"] if one},
+        published=_published(entry["ports"] if holds else entry["asked"]),
+        environment=dict(one.split("=", 1) for one in entry["environment"] if one and "=" in one),
+        restart_policy=entry["policy"],
+        pid=entry["pid"],
+        started=_seconds(entry["started"]),
+        one_off=(labels["one_off"] or "").lower() == "true",
+    )
+
+
+def _attachment(entry: dict[str, Any]) -> Attachment:
+    """One that does not run has no address, but may have a fixed one that it would take."""
+    return Attachment(
+        entry["address"] or entry["fixed"],
+        entry["prefix"],
+        entry["gateway"],
+        entry["address6"],
+        entry["prefix6"],
+    )
+
+
+def _published(said: dict[str, list[dict[str, str]] | None] | None) -> tuple[str, ...]:
+    """In compose's short form. docker lists each port alone; a port that it would choose is not known
+    before it does."""
+    single: set[PublishedPort] = set()
+    ranges = []
+    for inside, places in (said or {}).items():
+        port, _, transport = inside.partition("/")
+        for place in places or ():
+            address, number = place.get("HostIp", ""), place.get("HostPort", "")
+            if "-" in number:
+                where = f"[{address}]" if ":" in address else address
+                ranges.append(f"{where}:{number}:{inside.removesuffix('/tcp')}".removeprefix(":"))
+            elif number not in ("", "0"):
+                both = (address,) if address else ("0.0.0.0", "::")  # noqa: S104 - what docker does
+                for one in both:
+                    single.add(PublishedPort(one, transport, int(number), int(port)))
+    return (*compose.short_forms(single), *ranges)
+
+
+def _seconds(said: str) -> float | None:
+    """`2026-11-26T17:07:57.621017588Z` in seconds since 1970; None of what never ran."""
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[-+]\d\d:\d\d)", said)
+    if match is None or match[1].startswith("0001"):
+        return None
+    whole = datetime.fromisoformat(match[1] + ("+00:00" if match[3] == "Z" else match[3]))
+    return whole.timestamp() + float(match[2] or 0)
