@@ -130,3 +130,19 @@ def holder_of(host: Audited, port: Endpoint | None) -> str | None:
 def moment(seconds: float) -> str:
     """`2026-11-26 17:08:00 UTC`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def loaded_otherwise(unit: live.Unit, text: str) -> list[Difference]:
+    """What the loaded unit says otherwise than the rendered one, as a forwarder."""
+    declared = reading.unit(text)
+    wanted = command(text)
+    if declared.listen is None or unit.load != "loaded":
+        return []  # a template of the team's own, which runs something else
+    found = unit.forwards
+    fields = []
+    if found is not None:
+        fields = differing(structs.replace(declared, settings=""), found)
+    running = " ".join(unit.arguments)
+    if not fields and running != wanted:
+        fields = [Difference("command", wanted, running)]
+    return fields

@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import structs
-
 from portgen.audit import _commands, _installed, _units
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
@@ -29,7 +27,6 @@ from portgen.plan import live
 from portgen.plan.live import InstalledFile
 from portgen.plan.types import Forwarder
 from portgen.problem import Severity, listed
-from portgen.review.compare import Difference
 from portgen.targets.systemd import reading
 
 SOURCES = ("systemd",)
@@ -81,14 +78,15 @@ def _of_file(
 def _of_drop_ins(host: Audited, forwarder: Forwarder, unit: live.Unit, text: str) -> Finding | None:
     """What systemd has loaded, where that is not what the file says and it has read the file."""
     overriding = {path: _overrides(host, path, text) for path in unit.drop_ins}
-    fields = [] if unit.needs_reload else _loaded_otherwise(unit, text)
+    # Without a drop-in, systemd has an older file loaded: that is unit-outdated.
+    fields = _units.loaded_otherwise(unit, text) if unit.drop_ins and not unit.needs_reload else []
     said = [one for settings in overriding.values() for one in settings]
     if not said and not fields:
         return None
     paths = [path for path, settings in overriding.items() if settings]
     # What was not read may be what says it: a drop-in for several units, say.
     paths = paths or [path for path in unit.drop_ins if path not in host.files]
-    by = listed(paths) or unit.path or "systemd"
+    by = listed(paths)
     declared, found = _units.sides(fields)
     return Finding(
         f"{by} overrides what output/ says of {unit.name}: {_units.words(fields) or listed(said)}",
@@ -120,19 +118,3 @@ def _overrides(host: Audited, path: str, text: str) -> list[str]:
         if one.section == "Service" and own.get(key, one.value) != one.value:
             found.append(f"{one.name}={one.value}")
     return found
-
-
-def _loaded_otherwise(unit: live.Unit, text: str) -> list[Difference]:
-    """What the loaded unit says otherwise than the rendered one, as a forwarder."""
-    declared = reading.unit(text)
-    command = _units.command(text)
-    if declared.listen is None or unit.load != "loaded":
-        return []  # a template of the team's own, which runs something else
-    found = unit.forwards
-    fields = []
-    if found is not None:
-        fields = _units.differing(structs.replace(declared, settings=""), found)
-    running = " ".join(unit.arguments)
-    if not fields and running != command:
-        fields = [Difference("command", command, running)]
-    return fields

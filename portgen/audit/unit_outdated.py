@@ -43,7 +43,9 @@ class _Age(NamedTuple):
 
 def check(host: Audited) -> Iterator[Finding]:
     for forwarder, unit, file in _units.forwarders(host):
-        age = _by_arguments(host, unit) or _by_reload(unit, file) or _by_time(host, unit, file)
+        age = (
+            _by_arguments(host, unit) or _by_reload(host, unit, file) or _by_time(host, unit, file)
+        )
         if age is None:
             continue
         first = () if age.seen_by_guide else (unit.name,)
@@ -76,10 +78,10 @@ def _by_arguments(host: Audited, unit: live.Unit) -> _Age | None:
     return _Age(why, loaded, running)
 
 
-def _by_reload(unit: live.Unit, file: InstalledFile) -> _Age | None:
+def _by_reload(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | None:
     """By what systemd says itself; also where it is stopped: it would start with the old definition."""
     if not unit.needs_reload:
-        return None
+        return _by_loaded(host, unit)
     why = "systemd has not read its file since that changed"
     written = reading.unit(file.text or "")
     if unit.forwards is not None and written.listen is not None:
@@ -87,6 +89,16 @@ def _by_reload(unit: live.Unit, file: InstalledFile) -> _Age | None:
         if fields:
             return _Age(f"{why}: {_units.words(fields)}", *_units.sides(fields))
     return _Age(why, "loaded", "changed on disk")
+
+
+def _by_loaded(host: Audited, unit: live.Unit) -> _Age | None:
+    """By what systemd has loaded: of a file with an older date than the one that it read, as `cp -p` and
+    `git checkout` of a backup leave it, it does not say that it changed. Nor does the guide see it."""
+    fields = _units.loaded_otherwise(unit, _units.rendered(host, unit.name) or "")
+    if unit.drop_ins or not fields:
+        return None
+    why = f"systemd has another file loaded: {_units.words(fields)}"
+    return _Age(why, *_units.sides(fields), seen_by_guide=False)
 
 
 def _by_time(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | None:

@@ -344,6 +344,18 @@ def test_a_drop_in_that_lets_others_in() -> None:
     assert (finding.service, finding.do) == ("beta", f"rm -- {path} && {GUIDE}")
 
 
+def test_a_definition_that_systemd_has_loaded_from_an_earlier_file() -> None:
+    """The file was put back with its old date: systemd does not say that it changed."""
+    here = box()
+    here.set(BETA, IPAddressAllow="192.168.0.0/16 172.30.0.17/32 127.0.0.0/8 ::1/128 10.0.0.0/8")
+    finding = here.only("unit-outdated")
+    assert finding.message == (
+        f"{BETA} runs with an old definition: systemd has another file loaded: "
+        "clients are 10.0.0.0/8 192.168.0.0/16, not 192.168.0.0/16"
+    )
+    assert (finding.service, finding.do) == ("beta", f"systemctl stop {BETA} && {GUIDE}")
+
+
 def test_a_drop_in_that_is_no_forwarders_business_is_left_alone() -> None:
     here = box()
     drop_in(here, f"{unit_path(ALPHA)}.d/memory.conf", "[Service]\nMemoryMax=1G\n")
