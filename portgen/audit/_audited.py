@@ -237,6 +237,10 @@ class Audited:
         """Whether portgen's compose files say something of a container, by its id, or once did."""
         return container in self._inside or container in self._labelled
 
+    def is_left_over(self, container: str | None) -> bool:
+        """Whether portgen's compose files once said something of a container, and do not any more."""
+        return container in self._labelled and container not in self._inside
+
     def inside(self, container: str) -> str | None:
         """The service whose container that is, by its id; of several, the one that leads."""
         return self._inside.get(container)

@@ -1,7 +1,8 @@
 """A container runs, and docker's own health check says that it is not well.
 
 The image or the team's compose file has a HEALTHCHECK, and it has failed several times in a row. `docker
-inspect` shows what it printed. A restart ends most such states; if it comes back, the reason is in the
+inspect` shows what it printed. Where the inventory has a health check too, and that fails, this is not said
+again. A restart ends most such states; if it comes back, the reason is in the
 program.
 
 Symptom:
@@ -21,7 +22,7 @@ from portgen.problem import Severity
 
 SOURCES = ("docker",)
 SEVERITY = Severity.ERROR
-UNLESS = ("container-stopped",)
+UNLESS = ("container-stopped", "address-stranger", "health-failing", "health-silent")
 
 
 def check(host: Audited) -> Iterator[Finding]:

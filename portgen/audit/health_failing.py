@@ -24,6 +24,9 @@ SEVERITY = Severity.ERROR
 UNLESS = (
     "address-stranger",
     "container-address",
+    "container-network",
+    "container-ports",
+    "override-unused",
     "port-taken",
     "unit-outdated",
 )

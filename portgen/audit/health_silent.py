@@ -24,6 +24,9 @@ SEVERITY = Severity.ERROR
 UNLESS = (
     "address-stranger",
     "container-address",
+    "container-network",
+    "container-ports",
+    "override-unused",
     "container-missing",
     "container-stopped",
     "port-silent",

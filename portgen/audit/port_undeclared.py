@@ -28,7 +28,14 @@ from portgen.problem import Severity
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("unit-outdated", "unit-left-over", "forwarder-left-over")
+UNLESS = (
+    "unit-outdated",
+    "unit-left-over",
+    "forwarder-left-over",
+    "container-network",
+    "container-ports",
+    "override-unused",
+)
 
 
 class _Stranger(NamedTuple):
@@ -66,6 +73,8 @@ def _strangers(host: Audited) -> Iterator[_Stranger]:
     """What nobody's port explains, program by program: IPv4 and IPv6 together."""
     found: dict[tuple[Endpoint, str], list[Listener]] = {}
     for listener in host.listening.others:
+        if host.is_left_over(listener.container):
+            continue
         found.setdefault((listener.endpoint, listener.who), []).append(listener)
     for (port, who), listeners in sorted(found.items(), key=lambda item: item[0]):
         yield _Stranger(port, who, listeners)

@@ -28,7 +28,7 @@ from portgen.problem import Severity
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("unit-outdated",)
+UNLESS = ("unit-outdated", "container-network", "container-ports", "override-unused")
 
 
 def check(host: Audited) -> Iterator[Finding]:

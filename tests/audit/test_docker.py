@@ -396,6 +396,31 @@ def test_a_network_with_other_addresses_is_one_finding() -> None:
     assert finding.do == GUIDE
 
 
+def test_a_network_that_somebody_made_by_hand_is_for_them() -> None:
+    docker = Docker(declared(WALL.replace("{name: wall,", "{name: wall, external: true,")))
+    for entry in docker.entries.values():
+        if entry["mode"] == "wall":
+            entry["networks"][0] |= {"gateway": "172.30.0.2"}
+    finding = docker.only("network-differs").finding
+    assert finding.do == ""
+    assert "`docker network create --subnet 172.30.0.0/23 " in finding.message
+
+
+def test_a_network_without_the_ipv6_that_it_should_have() -> None:
+    text = WALL.replace("0.0/23}", "0.0/23, subnet6: 'fd00:8::/64'}").replace(
+        "box: {", "box: {ipv6: true, "
+    )
+    docker = Docker(declared(text))
+    assert docker.entries["alpha"]["networks"][0]["address6"] == "fd00:8::2"
+    assert docker.found() == []
+    for entry in docker.entries.values():
+        if entry["mode"] == "wall":
+            entry["networks"][0] |= {"address6": "", "prefix6": 0}
+    finding = docker.only("network-differs").finding
+    assert finding.declared == "172.30.0.0/23 and fd00:8::/64"
+    assert "not in IPv6" in finding.message
+
+
 def test_a_container_with_other_variables() -> None:
     docker = Docker()
     environment = docker.entries["caller"]["environment"]
@@ -433,6 +458,17 @@ def test_a_container_that_is_not_well() -> None:
     assert docker.only("container-unhealthy").finding.do == "docker restart wall_alpha_1"
     docker.entries["alpha"]["health"] = "starting"
     assert docker.found() == []
+
+
+def test_a_container_of_compose_2_is_known() -> None:
+    docker = Docker()
+    for service, entry in docker.entries.items():
+        entry["name"] = f"/wall-{service}-1"
+        files = f"/srv/wall/docker-compose.yml,/srv/wall/{COPY}"
+        entry["labels"] |= {"files": files, "ours": None}
+    assert docker.found() == []
+    docker.entries["alpha"]["state"] = "exited"
+    assert docker.only("container-stopped").finding.found == "exited"
 
 
 # --- ports of others ------------------------------------------------------------------------------

@@ -221,6 +221,18 @@ def test_one_file_is_asked_for_whatever_its_name(tmp_path: Path) -> None:
     assert [file.text for file in looked_at(ask).answer(ask)] == ["x[1]?"]
 
 
+def test_of_a_file_with_secrets_only_the_lines_that_are_asked_for_are_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PASSWORD=sesame\nCOMPOSE_FILE=a.yml\nTOKEN=COMPOSE_FILE=\n")
+    ask = Files.one(f"{tmp_path}/.env", keep="COMPOSE_FILE=")
+    seen = looked_at(ask)
+    (file,) = seen.answer(ask)
+    assert file.text == "COMPOSE_FILE=a.yml\n"
+    recording.save(seen, tmp_path / "record")
+    assert recording.load(tmp_path / "record").answer(ask) == (file,)
+    for path in (tmp_path / "record").rglob("*"):
+        assert path.is_dir() or "sesame" not in path.read_text()
+
+
 def test_a_folder_may_be_a_pattern(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -109,11 +109,11 @@ def _chunks(names: list[str]) -> Iterator[list[str]]:
 # One JSON object a container. Lists end with null, which spares the question where a comma goes.
 _FIELDS = """{"id":{{json .ID}},"name":{{json .Name}},"state":{{json .State.Status}},\
 "exit":{{json .State.ExitCode}},"pid":{{json .State.Pid}},"started":{{json .State.StartedAt}},\
-"health":"{{with .State.Health}}{{.Status}}{{end}}","restarts":{{json .RestartCount}},\
+"health":{{with .State.Health}}{{json .Status}}{{else}}""{{end}},"restarts":{{json .RestartCount}},\
 "policy":{{json .HostConfig.RestartPolicy.Name}},"mode":{{json .HostConfig.NetworkMode}},\
 "asked":{{json .HostConfig.PortBindings}},"ports":{{json .NetworkSettings.Ports}},\
 "networks":[{{range $name, $at := .NetworkSettings.Networks}}{"name":{{json $name}},\
-"fixed":"{{with $at.IPAMConfig}}{{.IPv4Address}}{{end}}","address":{{json $at.IPAddress}},\
+"fixed":{{with $at.IPAMConfig}}{{json .IPv4Address}}{{else}}""{{end}},"address":{{json $at.IPAddress}},\
 "prefix":{{json $at.IPPrefixLen}},"gateway":{{json $at.Gateway}},\
 "address6":{{json $at.GlobalIPv6Address}},"prefix6":{{json $at.GlobalIPv6PrefixLen}}},{{end}}null],\
 "labels":{LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
