@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
+from portgen.plan.types import KeyPath
 from portgen.problem import Severity
 
 SOURCES = ("docker",)
@@ -31,12 +32,21 @@ def check(host: Audited) -> Iterator[Finding]:
             continue
         if container.one_off and (container.ours, container.service) in wanted:
             continue  # `compose run`, for a service that is there
-        name = container.service or None
-        where = f"{container.service} of {container.ours}" if name else container.ours
+        where = container.ours
+        if container.service:
+            where = f"{container.service} of {container.ours}"
         yield Finding(
             f"{container.name} is left over ({container.state}): the inventory does not have {where}",
-            host.key_path(name),
-            service=name,
+            *_place(host, container.service),
             found=container.state,
             do=_commands.guide(host),
         )
+
+
+def _place(host: Audited, name: str) -> tuple[KeyPath, str | None]:
+    """The entry of a service that is planned or retired; of one that has none any more, the host."""
+    for project in host.host.projects:
+        for service in project.services:
+            if service.name == name:
+                return service.key_path, name
+    return host.host.key_path, None

@@ -21,7 +21,7 @@ from portgen.problem import Severity
 
 SOURCES = ("docker",)
 SEVERITY = Severity.ERROR
-UNLESS = ("container-stopped", "override-unused", "override-differs")
+UNLESS = ("container-stopped", "override-unused")
 HOST = "the host's network"
 
 

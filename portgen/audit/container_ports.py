@@ -24,7 +24,7 @@ from portgen.problem import Severity
 
 SOURCES = ("docker",)
 SEVERITY = Severity.ERROR
-UNLESS = ("container-stopped", "container-network", "override-unused", "override-differs")
+UNLESS = ("container-stopped", "container-network", "override-unused")
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from portgen.problem import Severity
 
 SOURCES = ("docker",)
 SEVERITY = Severity.ERROR
-UNLESS = ("container-stopped", "override-unused", "override-differs")
+UNLESS = ("container-stopped", "override-unused")
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -29,6 +29,15 @@ from portgen.targets.compose import reading
 
 SOURCES = ("docker",)
 SEVERITY = Severity.ERROR
+# What has come of it already: the same command ends both.
+UNLESS = (
+    "container-missing",
+    "container-address",
+    "container-network",
+    "container-ports",
+    "container-variables",
+    "override-unused",
+)
 
 
 def check(host: Audited) -> Iterator[Finding]:

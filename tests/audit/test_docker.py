@@ -441,7 +441,8 @@ def test_a_container_that_is_left_over(project: str, service: str) -> None:
     labels = {**docker.entries["alpha"]["labels"], "ours": project, "service": service}
     docker.stranger(labels=labels)
     finding = docker.only("container-left-over").finding
-    assert finding.service == (service or None)
+    assert finding.service == (service if service == "gone" else None)
+    assert ("services" in finding.key_path) == (service == "gone")
     assert finding.do == GUIDE
 
 
@@ -557,11 +558,11 @@ def test_a_copy_that_somebody_has_edited() -> None:
     assert (finding.service, finding.key_path[:2]) == (None, ("projects", "wall"))
 
 
-def test_a_change_that_is_installed_nowhere_hides_what_follows() -> None:
+def test_what_has_come_of_a_copy_says_enough() -> None:
     docker = Docker()
     docker.entries["alpha"]["networks"][0] |= {"address": "172.30.0.99", "fixed": "172.30.0.99"}
     copy(docker, lambda file: file._replace(text=file.text.replace("172.30.0.16", "172.30.0.99")))
-    assert docker.only("override-differs").finding.service == "alpha"
+    assert docker.only("container-address").finding.service == "alpha"
 
 
 def test_a_copy_that_is_missing() -> None:
