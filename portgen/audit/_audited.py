@@ -16,6 +16,7 @@ from portgen.audit._containers import Expected
 from portgen.audit._facts import declared, found
 from portgen.audit._firewall import Firewall
 from portgen.audit._listeners import Listening, listening
+from portgen.audit._nginx import Installed
 from portgen.formats.ss import Socket
 from portgen.plan import facts
 from portgen.plan.live import (
@@ -89,6 +90,7 @@ class Audited:
         self.sockets: list[Socket] = []
         self.processes: dict[int, Process] = {}
         self.files: dict[str, InstalledFile] = {}
+        self._by_source: dict[str, list[InstalledFile]] = {}
         self.units: dict[str, Unit] = {}
         self.containers: list[Container] = []
         self.kernel: dict[int, Kernel] = {}
@@ -119,6 +121,7 @@ class Audited:
                 self.processes[thing.pid] = thing
             case InstalledFile():
                 self.files[thing.path] = thing
+                self._by_source.setdefault(source, []).append(thing)
             case Unit():
                 self.units[thing.name] = thing
             case Container():
@@ -144,6 +147,15 @@ class Audited:
     def found(self) -> dict[str, facts.Service]:
         """The facts that the host says of the same services, as far as it was seen."""
         return found(self)
+
+    def files_of(self, source: str) -> list[InstalledFile]:
+        """The files that a source asked for."""
+        return self._by_source.get(source, [])
+
+    @cached_property
+    def nginx(self) -> Installed:
+        """What nginx finds in its folder."""
+        return Installed(self)
 
     @cached_property
     def listening(self) -> Listening:

@@ -14,11 +14,13 @@ from portgen.audit._audited import Audited
 from portgen.audit._containers import Expected
 from portgen.audit._installed import MODE, OWNER, Deviation
 from portgen.audit._listeners import PROXY, Holding, Listener
+from portgen.audit._nginx import FOLDER, MAIN, place
 from portgen.formats.iptables import Rule
 from portgen.plan.live import Container, InstalledFile, Process
 from portgen.plan.team_folders import TEAMS
 from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
+from portgen.targets.nginx.writing import SITE
 
 USUAL = "/srv/portgen"  # where the install guide has the inventory
 
@@ -288,3 +290,36 @@ def restart_application(host: Audited, service: Service) -> str:
     if service.in_container and container is not None:
         return shlex.join(("docker", "restart", container.name))
     return ""
+
+
+# --- nginx ----------------------------------------------------------------------------------------
+
+
+def include_ours(host: Audited) -> str:
+    """Include our file at the end of nginx's http block. Nothing where that does not end in a line of its
+    own."""
+    file = host.files.get(MAIN)
+    lines = [] if file is None or file.text is None else file.text.split("\n")
+    for node in host.nginx.tree:
+        if node.name == "http" and node.path == "nginx.conf" and node.last <= len(lines):
+            if lines[node.last - 1].strip() != "}":
+                return ""
+            include = f"    include {place(SITE)};"
+            script = f"{node.last}{{/^[[:space:]]*}}/s|^|{include}\\n|}}"
+            return f"sed -i {shlex.quote(script)} {MAIN} && {reload_nginx()}"
+    return ""
+
+
+def out_of_nginx(file: InstalledFile) -> str:
+    """Take a file out of nginx's sight: a link is removed, any other one put aside."""
+    if file.real not in ("", file.path):
+        away = shlex.join(("rm", file.path))
+    else:
+        name = file.path.rpartition("/")[2]
+        away = shlex.join(("mv", file.path, f"{FOLDER}{name}.off"))
+    return f"{away} && {reload_nginx()}"
+
+
+def readable_for(path: str, group: str) -> str:
+    """Let a group read a file."""
+    return f"{shlex.join(('chgrp', group, path))} && {shlex.join(('chmod', 'g+r', path))}"

@@ -44,4 +44,8 @@ def found(host: Audited) -> dict[str, facts.Service]:
             container = _containers.facts_of(name, host.declared, expected)
             known = structs.replace(known, container=container)
         services[name] = known
+    routes = host.nginx.routes()
+    if routes is not None:
+        for name, known in services.items():
+            services[name] = structs.replace(known, routes=routes.get(name, {}))
     return services

@@ -1,8 +1,8 @@
 """The health check of a service answers with an error.
 
-Its program runs and says by a status of 400 or more that it can't do its work: a database that it does not
-reach, a setting that is wrong, a page that is not where the inventory's `health` says. The status and the
-first bytes of the answer are shown. A redirect is an answer, and is not followed.
+Its program runs and says by a status of 400 or more that it can't do its work: a database that it does
+not reach, a setting that is wrong, a page that is not where the inventory's `health` says. The status and
+the first bytes of the answer are shown. A redirect is an answer, and is not followed.
 
 Symptom:
     The page shows an error of the application: `500`, `503`.

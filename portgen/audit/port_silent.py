@@ -1,7 +1,7 @@
 """Nothing listens on a declared port.
 
-The service can't be reached there: neither by the port nor by its route. A program that was stopped,
-that ended, or that listens on another port than the inventory says leaves its port like this.
+The service can't be reached there: neither by the port nor by its route. A program that was stopped, that
+ended, or that listens on another port than the inventory says leaves its port like this.
 
 Symptom:
     Connection refused on the port; its route says `502 Bad Gateway`.

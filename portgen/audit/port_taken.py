@@ -1,10 +1,10 @@
 """Another program listens on a port than the one that the inventory names for it.
 
-Visitors of the port get that other program, and the declared one can't start: its port is in use.
-Planned and retired services hold their ports too: nobody may listen there, so that no client of the one
-meets the other. A forwarder listens as a process of its own unit. A published port is docker's, for
-that service's container. On the host's network a process of the container listens. A program is known
-by its `unit`, where the inventory names one.
+Visitors of the port get that other program, and the declared one can't start: its port is in use. Planned
+and retired services hold their ports too: nobody may listen there, so that no client of the one meets the
+other. A forwarder listens as a process of its own unit. A published port is docker's, for that service's
+container. On the host's network a process of the container listens. A program is known by its `unit`,
+where the inventory names one.
 
 Symptom:
     Another service answers on the port than the one that the inventory names; the declared one does not

@@ -2,14 +2,15 @@
 
 At a wider one - `0.0.0.0` in place of `127.0.0.1` - people reach it whom nobody let in: by a published
 port also past the firewall. At another one, or by IPv4 only where IPv6 is declared too, those whom the
-inventory lets in don't reach it. IPv4 and IPv6 are compared apart. Where a program listens by itself, only
-a written `bind` says where. That it listens on loopback besides does no harm.
+inventory lets in don't reach it. IPv4 and IPv6 are compared apart. Where a program listens by itself,
+only a written `bind` says where. That it listens on loopback besides does no harm.
 
 A published port gets its address back by the install guide. Of a program, set the address in its own
 settings, and restart it.
 
 Symptom:
-    More people reach the port than should; or a visitor of one network or family gets `Connection refused`.
+    More people reach the port than should; or a visitor of one network or family gets `Connection
+    refused`.
 Ends it:
     sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
 """

@@ -24,6 +24,7 @@ _SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
 _TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})|\Z)"
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
+_INCLUDE = r"(?:^|[\s;{}])include\s"
 _DEEPEST = 32  # blocks and included files within one another
 _NESTED = 50  # blocks within one another in a file; what stands deeper is not read
 _REPEATED = 200_000  # directives of files that are included once more
@@ -170,6 +171,25 @@ def load(files: Mapping[str, str]) -> tuple[Node, ...]:
     for root in folder.roots():
         found += folder.expanded(root, (), 0)
     return tuple(found)
+
+
+def reached(files: Mapping[str, str]) -> set[str]:
+    """The files that are read for `nginx.conf`, itself among them; none without it."""
+    folder = _Folder(files)
+    if "nginx.conf" in files:
+        folder.expanded("nginx.conf", (), 0)
+    return folder.read
+
+
+def includes(text: str) -> Iterator[str]:
+    """What a file includes, as it is written, in whatever block."""
+    if not re.search(_INCLUDE, text):
+        return
+    ahead = list(parse(text))
+    for node in ahead:
+        if node.name == "include" and len(node.words) == 2:
+            yield node.words[1]
+        ahead += node.block or ()
 
 
 class _Folder:

@@ -140,6 +140,8 @@ def _file(path: str, ask: Files) -> InstalledFile | None:
         if os.path.isdir(path):
             return None
         data, status = _settled(path) if ask.read else (None, os.stat(path))
+        # A link may be newer than its file.
+        modified = max(status.st_mtime, os.lstat(path).st_mtime)
     except FileNotFoundError:
         if os.path.islink(path):
             return InstalledFile(path, None, why="a link that leads nowhere")
@@ -150,7 +152,7 @@ def _file(path: str, ask: Files) -> InstalledFile | None:
         path,
         None if data is None else _kept(data.decode("utf-8", "surrogateescape"), ask.keep),
         status.st_mode & 0o7777,
-        status.st_mtime,
+        modified,
         f"{_user(status.st_uid)}:{_group(status.st_gid)}",
         real=os.path.realpath(path),
     )
@@ -160,7 +162,7 @@ def _settled(path: str) -> tuple[bytes, os.stat_result]:
     """A file as it was at one moment: one that somebody writes meanwhile is read again. The kernel's own,
     such as a control group's, say that their size is 0."""
     for _ in range(_TRIES):
-        data, status = whole.read(path, whole.MOST_TEXT)
+        data, status = whole.read(path)
         after = os.stat(path)
         same = (status.st_ino, status.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
         if same and status.st_size == after.st_size and status.st_size in (0, len(data)):

@@ -58,7 +58,8 @@ class Process(NamedTuple):
 
 class InstalledFile(NamedTuple):
     """A file of the host's. `text`: None where it can't be read, and `why`. `modified`: seconds since
-    1970. `path`: as it was asked for; `real`: where a link leads."""
+    1970; of a link, when it was made or its file changed, whatever was later. `path`: as it was asked
+    for; `real`: where a link leads."""
 
     path: str
     text: str | None

@@ -141,6 +141,18 @@ def _of_no_service(path: str, text: str) -> _OfNoService:
     return _OfNoService([line for line in lines if line.strip()], networks)
 
 
+# --- files of one host -----------------------------------------------------------------------------
+
+
+def of_files(host: str, files: Mapping[str, str], names: Collection[str]) -> dict[str, Service]:
+    """What files say of the services of these names, by name. `files`: by path below output/<host>/,
+    wherever they were found."""
+    keys = {Key(host, name) for name in names}
+    texts = {f"{host}/{path}": text for path, text in files.items()}
+    found = _facts(texts, keys, Facts({}, {}, {}, {}, {}), {}, {})
+    return {key.name: service for key, service in found.services.items()}
+
+
 # --- the facts of both sides ----------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from portgen.targets import Ask, Command, Files, Processes, Request, Said, Seen
 from tests.audit import (
     answers_docker,
     answers_health,
+    answers_nginx,
     answers_sockets,
     answers_systemd,
     answers_ufw,
@@ -110,6 +111,8 @@ def _files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledF
         return answers_ufw.files(ask, host)
     if answers_docker.is_asked(ask):
         return answers_docker.files(ask, host, rendered)
+    if not ask.read or ask.folder.startswith("/etc/nginx"):
+        return answers_nginx.files(ask, host, rendered)
     return answers_systemd.files(ask, rendered)
 
 

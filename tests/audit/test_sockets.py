@@ -158,11 +158,22 @@ def test_a_range_of_a_program_may_be_silent() -> None:
     assert Host().without(*range(5020, 5030)).found() == []
 
 
-@pytest.mark.parametrize("port", [80])
-def test_nginx_does_not_listen(port: int) -> None:
-    found = one(Host().without(port))
+def test_nginx_does_not_listen_on_one_of_its_ports() -> None:
+    tls = "tls: {certificate: /etc/a.crt, key: /etc/a.key}"
+    host = Host(
+        EVERY_WAY,
+        "zones: {lan: [192.168.0.0/16]}, nginx: {server_name: box.example.com, " + tls + "}",
+    )
+    found = one(host.without(443))
     assert (found.rule, found.finding.service) == ("port-silent", "nginx")
     assert found.finding.do == "nginx -t && systemctl reload-or-restart nginx"
+
+
+def test_nginx_does_not_run() -> None:
+    found = one(Host().without(80))
+    assert (found.rule, found.finding.service) == ("nginx-stopped", "nginx")
+    assert found.finding.message == "nginx does not run: nothing listens on 80"
+    assert found.finding.do == "systemctl start nginx"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from portgen.plan.live import Gap, Thing
 from portgen.plan.types import Host
-from portgen.targets import Check, Machine, Page, Rejection, Statement, Unchecked
+from portgen.targets import Ask, Check, Machine, Page, Rejection, Seen, Statement, Unchecked
+
+SOURCE = "nginx"
 
 
 def pages(host: Host) -> Iterator[Page]:
@@ -27,3 +30,15 @@ def read(files: Mapping[str, str]) -> Iterator[Statement]:
     from portgen.targets.nginx import reading
 
     return reading.read(files)
+
+
+def asks(host: Host, seen: Seen) -> Iterator[Ask]:
+    from portgen.targets.nginx import observing
+
+    return observing.asks(host, seen)
+
+
+def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
+    from portgen.targets.nginx import observing
+
+    return observing.observe(host, seen)

@@ -1,0 +1,178 @@
+"""What nginx would read on the host, and what of it runs.
+
+In: an audited host. Out: its configuration as one tree, the files in it, what ours says of routes, the
+start of the workers. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen.audit._listeners import Listener
+from portgen.formats import nginx
+from portgen.formats.nginx import Node
+from portgen.plan import facts
+from portgen.plan.live import InstalledFile
+from portgen.plan.types import NGINX
+from portgen.review import readings
+from portgen.targets.nginx import observing
+from portgen.targets.nginx.observing import absolute
+from portgen.targets.nginx.writing import SITE, SNIPPET
+
+if TYPE_CHECKING:
+    from portgen.audit._audited import Audited
+
+FOLDER = f"{observing.FOLDER}/"
+MAIN = observing.MAIN
+SAME = 0.01  # seconds: no clock is finer than that
+
+
+def place(path: str) -> str:
+    """Where a rendered file goes."""
+    return observing.OURS[path]
+
+
+class Server(NamedTuple):
+    """A server block: its names, and where it listens, as `80` or `[::]:80`."""
+
+    names: frozenset[str]
+    listen: frozenset[str]
+    path: str  # of its file
+    line: int
+
+    @property
+    def is_ours(self) -> bool:
+        return self.path == place(SITE)
+
+
+class Installed:
+    """nginx's folder."""
+
+    def __init__(self, host: Audited) -> None:
+        self.host = host
+        self.files = {file.path: file for file in host.files_of(NGINX)}
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all that nginx would read was read."""
+        return not any(gap.source == NGINX for gap in self.host.gaps)
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        found = {}
+        for path, file in self.files.items():
+            if file.text is not None:
+                found[path.removeprefix(FOLDER)] = file.text
+        return found
+
+    @cached_property
+    def tree(self) -> tuple[Node, ...]:
+        """All that nginx.conf says, with what it includes in its place; nothing without it."""
+        if "nginx.conf" not in self._texts:
+            return ()
+        return nginx.load(self._texts)
+
+    @cached_property
+    def reached(self) -> list[InstalledFile]:
+        """The files that nginx reads."""
+        return [self.files[absolute(path)] for path in sorted(nginx.reached(self._texts))]
+
+    def ours(self, path: str) -> InstalledFile | None:
+        """One of the rendered files, as it is installed."""
+        return self.files.get(place(path))
+
+    def differs(self, path: str) -> bool:
+        """Whether one of the rendered files is installed otherwise, or not at all."""
+        file = self.ours(path)
+        there = None if file is None else file.text
+        return there != self.host.rendered.get(path)
+
+    def routes(self) -> dict[str, dict[str, facts.Location]] | None:
+        """The routes of each service, as the installed files have them; None where those could not be
+        seen."""
+        host = self.host
+        if not host.has_seen((NGINX,)):
+            return None
+        texts = {}
+        for path in (SITE, SNIPPET):
+            file = self.ours(path)
+            if file is not None and file.text is None:
+                return None
+            if file is not None and file.text is not None:
+                texts[path] = file.text
+        found = readings.of_files(host.host.name, texts, host.declared)
+        return {name: service.routes for name, service in found.items()}
+
+    @cached_property
+    def servers(self) -> list[Server]:
+        """The server blocks, in the order in which nginx reads them."""
+        return list(_servers(self.http))
+
+    @cached_property
+    def workers(self) -> tuple[str, str]:
+        """The user and the group of nginx's workers."""
+        for node in self.tree:
+            if node.name == "user" and len(node.words) > 1:
+                return node.words[1], node.words[-1]
+        return "nobody", "nobody"
+
+    @property
+    def http(self) -> Iterator[Node]:
+        """What stands in the http block."""
+        for node in self.tree:
+            if node.name == "http":
+                yield from node.block or ()
+
+    @cached_property
+    def listeners(self) -> list[Listener]:
+        """The sockets that nginx listens at."""
+        found: list[Listener] = []
+        for holding in self.host.listening.holdings:
+            if holding.binding.kind == NGINX:
+                found += holding.own
+        found += [one for one in self.host.listening.others if one.socket.program == NGINX]
+        return found
+
+    @cached_property
+    def loaded(self) -> float | None:
+        """When the youngest worker started, in seconds since 1970: what was there then is what nginx
+        runs with. None where that is not known."""
+        pids = {pid for one in self.listeners for pid in one.socket.pids}
+        processes = [self.host.processes[pid] for pid in pids if pid in self.host.processes]
+        own = [process for process in processes if process.program == NGINX]
+        workers = [process.started for process in own if process.parent in pids]
+        return max(workers or [process.started for process in own], default=None)
+
+
+def _servers(http: Iterator[Node]) -> Iterator[Server]:
+    for node in http:
+        if node.name != "server":
+            continue
+        names: set[str] = set()
+        listen: set[str] = set()
+        for inner in node.block or ():
+            if inner.name == "server_name":
+                names.update(nginx.name_of(word).lower() for word in inner.words[1:])
+            elif inner.name == "listen" and len(inner.words) > 1:
+                listen.update(_listens(inner.words[1], inner.words[2:]))
+        yield Server(frozenset(names), frozenset(listen or {"80"}), absolute(node.path), node.first)
+
+
+def _listens(address: str, options: tuple[str, ...]) -> Iterator[str]:
+    """An address as nginx compares it: `80`, `[::]:80`, `192.168.1.5:443`."""
+    if address.startswith("unix:"):
+        yield address
+        return
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():  # `[::1]`, or a name
+        host, port = address, "80"
+    if not host and not address.startswith(":"):
+        host = ""
+    if host in ("*", "0.0.0.0", ""):  # noqa: S104 - as nginx writes it
+        yield port
+    else:
+        yield f"{host}:{port}"
+    if host == "[::]" and "ipv6only=off" in options:
+        yield port
