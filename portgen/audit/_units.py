@@ -48,14 +48,19 @@ def forwarders(host: Audited) -> Iterator[tuple[Forwarder, live.Unit, InstalledF
         yield forwarder, unit, file
 
 
-def command(text: str) -> str:
-    """The command line of a unit's file, its words parted by blanks; "" where it has not exactly one."""
+def setting(text: str, name: str) -> str:
+    """What a unit's file says of [Service]; "" where it says that not exactly once."""
     found = [
-        setting.value
-        for setting in systemd.read(text)
-        if (setting.section, setting.name) == ("Service", "ExecStart") and setting.value
+        one.value
+        for one in systemd.read(text)
+        if (one.section, one.name) == ("Service", name) and one.value
     ]
-    return " ".join(systemd.words(found[0])) if len(found) == 1 else ""
+    return found[0] if len(found) == 1 else ""
+
+
+def command(text: str) -> str:
+    """The command line of a unit's file, its words parted by blanks."""
+    return " ".join(systemd.words(setting(text, "ExecStart")))
 
 
 def differing(declared: facts.Unit, found: facts.Unit) -> list[Difference]:
@@ -134,15 +139,17 @@ def moment(seconds: float) -> str:
 
 def loaded_otherwise(unit: live.Unit, text: str) -> list[Difference]:
     """What the loaded unit says otherwise than the rendered one, as a forwarder."""
+    if unit.load != "loaded" or not text:
+        return []
     declared = reading.unit(text)
-    wanted = command(text)
-    if declared.listen is None or unit.load != "loaded":
-        return []  # a template of the team's own, which runs something else
-    found = unit.forwards
     fields = []
-    if found is not None:
-        fields = differing(structs.replace(declared, settings=""), found)
-    running = " ".join(unit.arguments)
-    if not fields and running != wanted:
-        fields = [Difference("command", wanted, running)]
+    if declared.listen is not None and unit.forwards is not None:
+        fields = differing(structs.replace(declared, settings=""), unit.forwards)
+    said = {"path": (f"{FOLDER}/{unit.name}", unit.path)}
+    # A template of the team's own may run something else, with words that systemd fills in.
+    if declared.listen is not None and not fields:
+        said["command"] = command(text), " ".join(unit.arguments)
+    if setting(text, "Type"):
+        said["type"] = setting(text, "Type"), unit.kind
+    fields += [Difference(name, *sides) for name, sides in said.items() if sides[0] != sides[1]]
     return fields

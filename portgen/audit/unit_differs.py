@@ -31,6 +31,7 @@ from portgen.targets.systemd import reading
 
 SOURCES = ("systemd",)
 SEVERITY = Severity.ERROR
+_FACTS = ("ExecStart", "IPAddressAllow", "IPAddressDeny")
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -76,16 +77,13 @@ def _of_file(
 
 
 def _of_drop_ins(host: Audited, forwarder: Forwarder, unit: live.Unit, text: str) -> Finding | None:
-    """What systemd has loaded, where that is not what the file says and it has read the file."""
+    """What systemd has loaded, where a drop-in makes it another definition than the file's."""
     overriding = {path: _overrides(host, path, text) for path in unit.drop_ins}
-    # Without a drop-in, systemd has an older file loaded: that is unit-outdated.
-    fields = _units.loaded_otherwise(unit, text) if unit.drop_ins and not unit.needs_reload else []
     said = [one for settings in overriding.values() for one in settings]
-    if not said and not fields:
-        return None
+    if not said:
+        return None  # what is loaded otherwise without a drop-in is of an older file: unit-outdated
+    fields = [] if unit.needs_reload else _units.loaded_otherwise(unit, text)
     paths = [path for path, settings in overriding.items() if settings]
-    # What was not read may be what says it: a drop-in for several units, say.
-    paths = paths or [path for path in unit.drop_ins if path not in host.files]
     by = listed(paths)
     declared, found = _units.sides(fields)
     return Finding(
@@ -107,14 +105,15 @@ def _remedy(host: Audited, unit: live.Unit, paths: list[str]) -> str:
 
 
 def _overrides(host: Audited, path: str, text: str) -> list[str]:
-    """The settings of a drop-in that the unit has too, with another value."""
+    """The settings of a drop-in that the unit has too, with another value, or that say what it
+    forwards to whom."""
     file = host.files.get(path)
     if file is None or file.text is None:
         return []
     own = {(one.section, one.name): one.value for one in systemd.read(text)}
     found = []
     for one in systemd.read(file.text):
-        key = (one.section, one.name)
-        if one.section == "Service" and own.get(key, one.value) != one.value:
+        usual = None if one.name in _FACTS else one.value
+        if one.section == "Service" and own.get((one.section, one.name), usual) != one.value:
             found.append(f"{one.name}={one.value}")
     return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.audit import _commands
+from portgen.audit import _commands, _units
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.plan.types import Forwarder, Service
@@ -22,14 +22,15 @@ from portgen.problem import Severity
 SOURCES = ("systemd",)
 SEVERITY = Severity.ERROR
 UNLESS = ("unit-missing", "unit-masked", "unit-differs")
-# What `systemctl enable` ends. A unit without [Install] is `static`: whoever wrote it knows what starts it.
-OFF = ("disabled", "enabled-runtime", "linked", "linked-runtime")
 
 
 def check(host: Audited) -> Iterator[Finding]:
     for forwarder in host.host.forwarders:
         unit = host.units.get(forwarder.unit)
-        if unit is not None and unit.load != "not-found" and unit.enabled in OFF:
+        if unit is None or unit.load == "not-found" or unit.enabled == "enabled":
+            continue
+        # A template of the team's own may leave [Install] out: it is `static` then.
+        if "\n[Install]\n" in (_units.rendered(host, unit.name) or ""):
             yield _finding(forwarder, unit.name, unit.enabled)
     for service in host.host.services:
         unit = host.units.get(service.unit or "")
@@ -42,7 +43,7 @@ def check(host: Audited) -> Iterator[Finding]:
 def _finding(of: Forwarder | Service, unit: str, enabled: str) -> Finding:
     name = of.service if isinstance(of, Forwarder) else of.name
     return Finding(
-        f"{unit} is {enabled}: it does not start at the next boot",
+        f"{unit} is {enabled or 'not enabled'}: it does not start at the next boot",
         of.key_path,
         service=name,
         port=of.endpoint if isinstance(of, Forwarder) else None,

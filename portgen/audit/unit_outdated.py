@@ -44,7 +44,10 @@ class _Age(NamedTuple):
 def check(host: Audited) -> Iterator[Finding]:
     for forwarder, unit, file in _units.forwarders(host):
         age = (
-            _by_arguments(host, unit) or _by_reload(host, unit, file) or _by_time(host, unit, file)
+            _by_load(unit)
+            or _by_arguments(host, unit)
+            or _by_reload(host, unit, file)
+            or _by_time(host, unit, file)
         )
         if age is None:
             continue
@@ -59,6 +62,13 @@ def check(host: Audited) -> Iterator[Finding]:
             found=age.found,
             do=_commands.guide(host, stopping=first),
         )
+
+
+def _by_load(unit: live.Unit) -> _Age | None:
+    """By whether systemd has loaded its file, which is there."""
+    if unit.load == "loaded":
+        return None
+    return _Age(f"systemd has not loaded its file ({unit.load})", "loaded", unit.load)
 
 
 def _by_arguments(host: Audited, unit: live.Unit) -> _Age | None:
@@ -95,7 +105,7 @@ def _by_loaded(host: Audited, unit: live.Unit) -> _Age | None:
     """By what systemd has loaded: of a file with an older date than the one that it read, as `cp -p` and
     `git checkout` of a backup leave it, it does not say that it changed. Nor does the guide see it."""
     fields = _units.loaded_otherwise(unit, _units.rendered(host, unit.name) or "")
-    if unit.drop_ins or not fields:
+    if not fields:
         return None
     why = f"systemd has another file loaded: {_units.words(fields)}"
     return _Age(why, *_units.sides(fields), seen_by_guide=False)

@@ -38,11 +38,13 @@ UNLESS = (
 def check(host: Audited) -> Iterator[Finding]:
     for forwarder in host.host.forwarders:
         unit = host.units.get(forwarder.unit)
-        if unit is None or unit.load == "not-found" or unit.active in ("active", "reloading"):
+        if unit is None or unit.load == "not-found" or _runs(unit):
             continue
         port = forwarder.endpoint.short
-        message = f"{unit.name} is {unit.active}: nothing forwards port {port}"
+        message = f"{unit.name} is {_state(unit)}: nothing forwards port {port}"
         do = _commands.start(unit.name)
+        if unit.active == "active":
+            do = _commands.restart(unit.name)
         if unit.sub == "auto-restart":
             message = f"{unit.name} starts again and again: nothing forwards port {port}"
             message += _holder(host, forwarder)
@@ -58,8 +60,15 @@ def check(host: Audited) -> Iterator[Finding]:
         )
 
 
+def _runs(unit: live.Unit) -> bool:
+    """Whether its process is there. One that is `active (exited)` has none."""
+    return unit.active == "active" and unit.sub in ("running", "")
+
+
 def _state(unit: live.Unit) -> str:
-    """`failed (exit-code)`."""
+    """`inactive`, `failed (exit-code)`, `active (exited)`."""
+    if unit.active == "active":
+        return f"active ({unit.sub})"
     if unit.result in ("", "success"):
         return unit.active
     return f"{unit.active} ({unit.result})"

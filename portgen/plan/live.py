@@ -92,7 +92,6 @@ class Unit(Struct, frozen=True):
     path: str = ""  # of its file
     drop_ins: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()  # of a timer: what it starts
-    next_run: str = ""  # of a timer
 
 
 class Attachment(NamedTuple):

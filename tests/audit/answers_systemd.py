@@ -30,7 +30,6 @@ ExecStart={{ path={program} ; argv[]={command} ; ignore_errors=no ; start_time=[
 stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
 IPAddressAllow={allowed}
 IPAddressDeny={denied}
-Id={name}
 Names={name}
 RequiredBy=
 WantedBy=multi-user.target
@@ -53,7 +52,6 @@ ExecStart={{ path=/usr/bin/python3 ; argv[]=/usr/bin/python3 /app.py ; ignore_er
 start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
 IPAddressAllow=
 IPAddressDeny=
-Id={name}
 Names={name}
 RequiredBy=
 WantedBy=multi-user.target
@@ -68,9 +66,7 @@ UnitFileState=enabled
 NeedDaemonReload=no
 """
 TIMER = """\
-NextElapseUSecRealtime=Fri 2027-01-15 09:00:00 UTC
 Result=success
-Id={name}
 Names={name}
 RequiredBy=
 WantedBy=timers.target
@@ -93,7 +89,6 @@ ExecStart={{ path=/usr/bin/job ; argv[]=/usr/bin/job ; ignore_errors=no ; start_
 stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
 IPAddressAllow=
 IPAddressDeny=
-Id={name}
 Names={name}
 RequiredBy=
 WantedBy=
@@ -114,7 +109,6 @@ Result=success
 ExecMainStatus=0
 IPAddressAllow=
 IPAddressDeny=
-Id={name}
 Names={name}
 RequiredBy=
 WantedBy=

@@ -53,7 +53,7 @@ class Box:
     def set(self, unit: str, **properties: str) -> None:
         """Other values of what `systemctl show` says of a unit."""
         text = self.seen.commands[self.command].text
-        before = next(one for one in text.split("\n\n") if f"\nId={unit}\n" in f"\n{one}\n")
+        before = next(one for one in text.split("\n\n") if f"\nNames={unit}\n" in f"\n{one}\n")
         after = before
         for name, value in properties.items():
             after, count = re.subn(rf"(?m)^{name}=.*$", lambda _, to=f"{name}={value}": to, after)
@@ -176,12 +176,16 @@ def test_a_timer_file_says_what_it_starts() -> None:
     here.asks_again()
     assert "nightly.service" in here.command
     assert "backup.service" not in here.command
+    text = "[Timer]\nUnit=weekly.service\n"
+    here.install("/etc/systemd/system/backup.timer.d/unit.conf", text=text)
+    here.asks_again()
+    assert "weekly.service" in here.command
 
 
 def test_a_unit_goes_by_the_name_that_the_inventory_has() -> None:
     """`bind9.service` is another name of named.service."""
     here = box(PROGRAMS)
-    here.set("alone.service", Id="named.service", Names="named.service alone.service")
+    here.set("alone.service", Names="named.service alone.service")
     assert here.found() == []
     assert here.audited().units["alone.service"].active == "active"
 
@@ -320,8 +324,7 @@ def test_an_installed_unit_with_another_comment() -> None:
 
 
 def drop_in(here: Box, path: str, text: str, **properties: str) -> None:
-    if not path.startswith("/etc/systemd/system/service.d"):
-        here.install(path, text=text)
+    here.install(path, text=text)
     here.set(ALPHA, DropInPaths=path, **properties)
 
 
@@ -356,6 +359,17 @@ def test_a_definition_that_systemd_has_loaded_from_an_earlier_file() -> None:
     assert (finding.service, finding.do) == ("beta", f"systemctl stop {BETA} && {GUIDE}")
 
 
+def test_a_drop_in_that_closes_a_port_that_was_left_to_ufw() -> None:
+    """The unit itself says nothing of clients."""
+    here = box("      alpha: {port: 5000, allow: [any]}\n")
+    assert "IPAddressDeny" not in here.text(ALPHA)
+    path = f"{unit_path(ALPHA)}.d/deny.conf"
+    drop_in(here, path, "[Service]\nIPAddressDeny=any\n", IPAddressDeny="::/0 0.0.0.0/0")
+    finding = here.only("unit-differs")
+    assert (finding.declared, finding.found) == ({"clients": ["any"]}, {"clients": []})
+    assert finding.do == f"rm -- {path} && {GUIDE}"
+
+
 def test_a_drop_in_that_is_no_forwarders_business_is_left_alone() -> None:
     here = box()
     drop_in(here, f"{unit_path(ALPHA)}.d/memory.conf", "[Service]\nMemoryMax=1G\n")
@@ -374,7 +388,8 @@ def test_a_drop_in_that_overrides_another_setting() -> None:
 def test_a_drop_in_for_all_units_is_named_and_not_removed() -> None:
     here = box()
     path = "/etc/systemd/system/service.d/a.conf"
-    drop_in(here, path, "", IPAddressDeny="::/0 0.0.0.0/0", IPAddressAllow="10.0.0.0/8")
+    said = "[Service]\nIPAddressDeny=any\nIPAddressAllow=10.0.0.0/8\n"
+    drop_in(here, path, said, IPAddressDeny="::/0 0.0.0.0/0", IPAddressAllow="10.0.0.0/8")
     finding = here.only("unit-differs")
     assert path in finding.message
     assert finding.do == ""
@@ -462,6 +477,28 @@ def test_what_the_guide_can_not_see_is_stopped_before_it() -> None:
     here = box()
     here.install(unit_path(ALPHA), modified=hosts.AT - numbers.BEFORE + 0.5)
     assert here.only("unit-outdated").do == f"systemctl stop {ALPHA} && {GUIDE}"
+
+
+def test_a_file_that_systemd_has_not_loaded() -> None:
+    here = box()
+    here.set(ALPHA, LoadState="not-found", ActiveState="inactive", UnitFileState="", MainPID="0")
+    finding = here.only("unit-outdated")
+    assert "systemd has not loaded its file (not-found)" in finding.message
+    assert (finding.declared, finding.found, finding.do) == ("loaded", "not-found", GUIDE)
+
+
+def test_a_unit_that_is_loaded_from_elsewhere() -> None:
+    here = box()
+    here.set(ALPHA, FragmentPath=f"/run/systemd/transient/{ALPHA}")
+    finding = here.only("unit-outdated")
+    assert finding.found == {"path": f"/run/systemd/transient/{ALPHA}"}
+
+
+def test_a_unit_without_a_process() -> None:
+    here = box()
+    here.set(ALPHA, SubState="exited", MainPID="0")
+    finding = here.only("unit-stopped")
+    assert (finding.found, finding.do) == ("active (exited)", restart("portgen-alpha"))
 
 
 def test_a_stopped_unit() -> None:
@@ -882,6 +919,82 @@ def test_variables_that_can_not_be_read_are_not_seen() -> None:
     assert (gap.source, gap.why) == ("systemd", f"{ENV}: permission denied")
 
 
+# --- line by line ---------------------------------------------------------------------------------
+
+# What may be otherwise on a host as declared: what other units want of a forwarder, and how runs ended
+# that are over.
+IRRELEVANT = {
+    "Result",
+    "ExecMainStatus",
+    "RequiredBy",
+    "WantedBy",
+    "TriggeredBy",
+    "Triggers",
+    "Names",
+}
+
+
+def lines_of(name: str) -> list[str]:
+    here = box()
+    text = here.seen.commands[here.command].text
+    paragraph = next(one for one in text.split("\n\n") if f"\nNames={name}\n" in one)
+    return [line for line in paragraph.splitlines() if line.partition("=")[0] not in IRRELEVANT]
+
+
+@pytest.mark.parametrize("line", lines_of(BETA), ids=lambda line: line.partition("=")[0])
+@pytest.mark.parametrize("way", ["changed", "removed"])
+def test_whatever_else_systemd_says_of_a_forwarder_does_not_pass(line: str, way: str) -> None:
+    here = box()
+    text = here.seen.commands[here.command].text
+    name, _, value = line.partition("=")
+    other = f"{value}x" if value and not value.isdigit() else f"{value}1"
+    if name == "ExecStart":
+        other = value.replace("172.30.0.17", "172.30.0.18")
+    elif name.startswith("IPAddress"):
+        other = value.replace("192.168.0.0/16", "192.0.0.0/8").replace("0.0.0.0/0", "10.0.0.0/8")
+    start = text.index(f"Names={BETA}\n")
+    start = text.rindex("Type=", 0, start)
+    end = start + text[start:].index("NeedDaemonReload=no") + len("NeedDaemonReload=no")
+    before = text[start:end]
+    assert line in before
+    after = (
+        before.replace(line, f"{name}={other}")
+        if way == "changed"
+        else before.replace(f"{line}\n", "").removesuffix(f"\n{line}")
+    )
+    assert before != after
+    here.seen.commands[here.command] = Said(0, text.replace(before, after))
+    assert here.found() or here.audited().gaps
+
+
+@pytest.mark.parametrize(
+    "number", range(len(hosts.declared(wall(PORTS)).rendered[f"systemd/{BETA}"].splitlines()))
+)
+def test_each_line_of_a_unit_file_counts(number: int) -> None:
+    here = box()
+    lines = here.text(BETA).splitlines()
+    lines[number] += "x"
+    here.install(unit_path(BETA), text="\n".join((*lines, "")))
+    here.only("unit-differs")
+
+
+def test_an_answer_that_can_not_be_read_is_not_seen() -> None:
+    here = box()
+    here.set(ALPHA, MainPID="many")
+    assert here.found() == []
+    (gap,) = here.audited().gaps
+    assert (gap.why, gap.whole) == ("systemctl says MainPID=many, which is not a number", True)
+
+
+def test_a_unit_of_which_systemd_says_nothing_is_not_seen() -> None:
+    here = box()
+    text = here.seen.commands[here.command].text
+    kept = [one for one in text.split("\n\n") if f"Names={ALPHA}" not in one]
+    here.seen.commands[here.command] = Said(0, "\n\n".join(kept))
+    assert here.found() == []
+    assert [gap.why for gap in here.audited().gaps] == [f"systemctl says nothing of {ALPHA}"]
+
+
 # --- not seen -------------------------------------------------------------------------------------
 
 
@@ -901,6 +1014,20 @@ def test_a_host_whose_systemd_does_not_answer_is_not_seen(make: Callable[[Box], 
     make(here)
     assert here.found() == []
     assert [(gap.source, gap.whole) for gap in here.audited().gaps] == [("systemd", True)]
+
+
+def test_a_unit_in_another_slice_has_a_control_group_that_is_not_seen() -> None:
+    here = box()
+    here.remove(f"{answers_systemd.GROUPS}/{ALPHA}/cgroup.procs")
+    (gap,) = here.audited().gaps
+    assert gap.why.startswith(f"the control group of {ALPHA} was not found")
+
+
+def test_a_drop_in_that_was_not_read_is_not_seen() -> None:
+    here = box()
+    here.set(ALPHA, DropInPaths=f"/opt/{ALPHA}.d/a.conf")
+    (gap,) = here.audited().gaps
+    assert gap.why == f"/opt/{ALPHA}.d/a.conf could not be read"
 
 
 def test_control_groups_that_can_not_be_read_are_not_seen() -> None:

@@ -28,18 +28,25 @@ GROUPS = (
     f"/sys/fs/cgroup/systemd/system.slice/{PATTERN}",
 )
 MEMBERS = "cgroup.procs"
-# Where a unit's drop-ins may be, as `systemctl edit` and `systemctl set-property` make them.
-DROP_IN_FOLDERS = (
-    f"{FOLDER}/{PATTERN}.d",
-    f"/etc/systemd/system.control/{PATTERN}.d",
-    f"/run/systemd/system/{PATTERN}.d",
-    f"/run/systemd/system.control/{PATTERN}.d",
+# Where drop-ins may be: of one unit, of all whose names begin alike, of all services.
+DROP_IN_FOLDERS = tuple(
+    f"{folder}/{name}"
+    for folder in (
+        "/etc/systemd/system.control",
+        "/run/systemd/system.control",
+        "/run/systemd/transient",
+        FOLDER,
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+    )
+    for name in (f"{PATTERN}.d", "service.d")
 )
 DROP_INS = "*.conf"
 # Where a timer's file may be, the one that counts first.
 TIMER_FOLDERS = (FOLDER, "/lib/systemd/system")
 PROPERTIES = (
-    "Id",
     "Names",
     "LoadState",
     "ActiveState",
@@ -59,7 +66,11 @@ PROPERTIES = (
     "RequiredBy",
     "TriggeredBy",
     "Triggers",
-    "NextElapseUSecRealtime",
+)
+# What systemctl says of each unit that is loaded, and of each forwarder.
+_ALWAYS = frozenset(("LoadState", "ActiveState", "UnitFileState"))
+_OF_FORWARDERS = frozenset(
+    ("SubState", "NeedDaemonReload", "MainPID", "FragmentPath", "DropInPaths")
 )
 # What `localhost` stands for in a unit.
 _LOCALHOST = ("127.0.0.0/8", "::1/128")
@@ -96,6 +107,7 @@ def _files(host: Host) -> Iterator[Files]:
     for timer in _timers(host):
         for folder in TIMER_FOLDERS:
             yield Files(folder, timer)
+        yield Files(f"{FOLDER}/{timer}.d", DROP_INS)
 
 
 def _timers(host: Host) -> list[str]:
@@ -121,14 +133,16 @@ def _name(file: InstalledFile) -> str:
 
 
 def _started_by(timer: str, seen: Seen) -> str:
-    """The unit that a timer starts: the one that its file names, or the service of the same name."""
-    for folder in TIMER_FOLDERS:
-        for file in seen.files(folder, timer):
-            for setting in systemd.read(file.text or ""):
-                if (setting.section, setting.name) == ("Timer", "Unit") and setting.value:
-                    return setting.value
-            return f"{timer.removesuffix('.timer')}.service"
-    return f"{timer.removesuffix('.timer')}.service"
+    """The unit that a timer starts: the one that its file or a drop-in names, or the service of the same
+    name."""
+    texts = [one.text for folder in TIMER_FOLDERS for one in seen.files(folder, timer)][:1]
+    texts += [one.text for one in seen.files(f"{FOLDER}/{timer}.d", DROP_INS)]
+    found = f"{timer.removesuffix('.timer')}.service"
+    for text in texts:
+        for setting in systemd.read(text or ""):
+            if (setting.section, setting.name) == ("Timer", "Unit") and setting.value:
+                found = setting.value
+    return found
 
 
 def _members(seen: Seen) -> set[int]:
@@ -142,8 +156,7 @@ def _members(seen: Seen) -> set[int]:
 
 def _main_processes(text: str) -> set[int]:
     """The main process of each unit that has one."""
-    pids = {int(said.get("MainPID") or 0) for said in _paragraphs(text)}
-    return pids - {0}
+    return {_number(said, "MainPID") for said in _paragraphs(text)} - {0}
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -163,13 +176,17 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
     said = list(_paragraphs(seen.said(*command)))
     yield from _processes(seen)
     forwarders = {forwarder.unit: forwarder for forwarder in host.forwarders}
-    asked = set(command)
+    unknown = set(command[command.index("--") + 1 :])
+    asked = frozenset(unknown)
     for paragraph in said:
         # A unit may have several names; the one that the inventory has is what it is asked for by.
-        names = {paragraph.get("Id", ""), *paragraph.get("Names", "").split()}
-        for name in sorted(names & asked):
+        names = asked.intersection(paragraph.get("Names", "").split())
+        for name in sorted(names):
             yield _unit(name, paragraph, seen, forwarders.get(name))
-        yield from _gaps(paragraph, asked, seen)
+            yield from _gaps(name, paragraph, asked, seen)
+        unknown -= names
+    for name in sorted(unknown):
+        yield Gap(SOURCE, f"systemctl says nothing of {name}", whole=False)
 
 
 def _processes(seen: Seen) -> Iterator[Process]:
@@ -185,19 +202,54 @@ def _processes(seen: Seen) -> Iterator[Process]:
             yield process._replace(group=process.group or units.get(str(process.pid), ""))
 
 
-def _gaps(said: dict[str, str], asked: set[str], seen: Seen) -> Iterator[Gap]:
+def _gaps(name: str, said: dict[str, str], asked: frozenset[str], seen: Seen) -> Iterator[Gap]:
     """What could not be seen of a unit."""
-    name = said.get("Id", "")
-    if said.get("LoadState") not in ("masked", "not-found"):
-        for file in seen.files(FOLDER, PATTERN):
-            if _name(file) == name and file.text is None:
-                yield Gap(SOURCE, f"{file.path}: {file.why}", whole=False)
+    for why in _unseen(name, said, asked, seen):
+        yield Gap(SOURCE, why, whole=False)
+
+
+def _unseen(name: str, said: dict[str, str], asked: frozenset[str], seen: Seen) -> Iterator[str]:
+    is_ours = name.startswith("portgen-")
+    missing = (_ALWAYS | _OF_FORWARDERS if is_ours else _ALWAYS) - said.keys()
+    if missing:
+        yield f"systemctl does not say {', '.join(sorted(missing))} of {name}"
+    if said.get("LoadState") in ("masked", "not-found"):
+        return
     if name.endswith(".timer"):
-        for unit in set(said.get("Triggers", "").split()) - asked:
-            yield Gap(SOURCE, f"{name} starts {unit}, which was not asked", whole=False)
-    pid = int(said.get("MainPID") or 0)
-    if pid and name.startswith("portgen-") and pid not in seen.processes:
-        yield Gap(SOURCE, f"the process of {name} was not asked", whole=False)
+        for unit in sorted(set(said.get("Triggers", "").split()) - asked):
+            yield f"{name} starts {unit}, which was not asked"
+        if not said.get("Triggers"):
+            yield f"systemctl does not say what {name} starts"
+    if is_ours:
+        yield from _unseen_of_forwarder(name, said, seen)
+
+
+def _unseen_of_forwarder(name: str, said: dict[str, str], seen: Seen) -> Iterator[str]:
+    for file in seen.files(FOLDER, PATTERN):
+        if _name(file) == name and file.text is None:
+            yield f"{file.path}: {file.why}"
+    drop_ins = [file for folder in DROP_IN_FOLDERS for file in seen.files(folder, DROP_INS)]
+    read = {file.path for file in drop_ins if file.text is not None}
+    for path in said.get("DropInPaths", "").split():
+        # One that has gone since systemd read it is what it wants to be reloaded for.
+        if path not in read and said.get("NeedDaemonReload") == "no":
+            yield f"{path} could not be read"
+    pid = _number(said, "MainPID")
+    if not pid:
+        return
+    if pid not in seen.processes:
+        yield f"the process of {name} was not asked"
+    groups = {file.path.split("/")[-2] for one in GROUPS for file in seen.files(one, MEMBERS)}
+    if name not in groups:
+        yield f"the control group of {name} was not found: left-over processes would not be seen"
+
+
+def _number(said: dict[str, str], name: str) -> int:
+    """A number that systemctl says; 0 where it says none."""
+    value = said.get(name, "")
+    if value and not value.isdigit():
+        raise UnseenError(f"systemctl says {name}={value}, which is not a number")
+    return int(value or 0)
 
 
 def _paragraphs(text: str) -> Iterator[dict[str, str]]:
@@ -213,7 +265,7 @@ def _paragraphs(text: str) -> Iterator[dict[str, str]]:
 
 
 def _unit(name: str, said: dict[str, str], seen: Seen, forwarder: Forwarder | None) -> live.Unit:
-    pid = int(said.get("MainPID") or 0)
+    pid = _number(said, "MainPID")
     process = seen.processes.get(pid)
     arguments = _arguments(said.get("ExecStart", ""))
     starts = ("WantedBy", "RequiredBy", "TriggeredBy")
@@ -223,19 +275,18 @@ def _unit(name: str, said: dict[str, str], seen: Seen, forwarder: Forwarder | No
         active=said.get("ActiveState", ""),
         sub=said.get("SubState", ""),
         enabled=said.get("UnitFileState", ""),
-        needs_reload=said.get("NeedDaemonReload") == "yes",
+        needs_reload=said.get("NeedDaemonReload", "no") != "no",
         pid=pid,
         started=process.started if process is not None else None,
         kind=said.get("Type", ""),
         result=said.get("Result", ""),
-        status=int(said.get("ExecMainStatus") or 0),
+        status=_number(said, "ExecMainStatus"),
         wanted=any(said.get(word) for word in starts),
         arguments=arguments,
         forwards=_forwards(arguments, said, forwarder),
         path=said.get("FragmentPath", ""),
         drop_ins=tuple(said.get("DropInPaths", "").split()),
         triggers=tuple(said.get("Triggers", "").split()),
-        next_run=said.get("NextElapseUSecRealtime", ""),
     )
 
 
