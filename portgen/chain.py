@@ -145,8 +145,31 @@ def team_files(settings: Settings, source: Source, planned: Plan) -> list[Proble
     return rules.check_files(planned, source.at, lambda path: whole.text(str(folder / path)))
 
 
-def render(settings: Settings, planned: Plan, only: str | None = None) -> list[File]:
-    """The plan as files, of all targets or one. Raises PortgenError(Exit.USAGE) if it is unknown."""
+def outdated(settings: Settings, planned: Plan, *, asks: bool) -> int:
+    """How many files of the output folder are not as they would be rendered now. Nothing is written, not
+    even to the cache. What is remembered answers at once; otherwise they are rendered, but only where
+    somebody `asks`."""
+    from portgen.files import diff, memory, output
+
+    key = memory.key(settings.inventory, template_folders(settings), (settings.inventory_name,))
+    remembered = memory.recall(settings.inventory, settings.out, key)
+    sums = None if remembered is None else remembered.sums
+    if remembered is not None and sums is not None:
+        matching = output.matches(settings.out, sums, remembered.executable)
+        asks = asks and matching is None
+    if not asks:
+        return 0
+    files = render(settings, planned, keeps=False)
+    present = output.read(settings.out, (file.path for file in files))
+    changes = diff.compare(files, present, diff.sums(files, present, None), None)
+    return sum(change.path != diff.SUMS for change in changes)
+
+
+def render(
+    settings: Settings, planned: Plan, only: str | None = None, *, keeps: bool = True
+) -> list[File]:
+    """The plan as files, of all targets or one; `keeps` what Jinja compiles. Raises
+    PortgenError(Exit.USAGE) if the target is unknown."""
     from portgen import targets
     from portgen.files import memory
     from portgen.files import render as renderer
@@ -159,7 +182,8 @@ def render(settings: Settings, planned: Plan, only: str | None = None) -> list[F
         chosen = {only: chosen[only]}
     folders = template_folders(settings)
     with settings.stage(f"rendering {_services(sum(1 for _ in planned.services))}"):
-        return renderer.files(planned, chosen, folders, memory.Folder, _apart)
+        stores = memory.Folder if keeps else None
+        return renderer.files(planned, chosen, folders, stores, _apart)
 
 
 def template_folders(settings: Settings) -> list[Path]:

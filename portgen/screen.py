@@ -306,13 +306,22 @@ def _github(problem: Problem, folder: str) -> str:
     message = problem.message
     if problem.hint:
         message += f" ({problem.hint})"
-    message = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    message = _of_command(message)
     place = problem.location
     root = os.environ.get("GITHUB_WORKSPACE") or None
     file = os.path.relpath(os.path.join(folder, place.file), root)
     file = file.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     where = f"file={file},line={place.line},col={place.column}"
     return f"::{kind} {where},title={problem.rule}::{message}"
+
+
+def command(message: str) -> str:
+    """A remark of no file, as GitHub's runner takes it."""
+    return visible(f"::warning::{_of_command(message)}")
+
+
+def _of_command(message: str) -> str:
+    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 # --- tables ---------------------------------------------------------------------------------------

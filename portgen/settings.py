@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-Format = Literal["text", "json", "github", "markdown"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+Format = Literal["text", "json", "github", "markdown", "prometheus"]
+PROMETHEUS: Format = "prometheus"  # of `audit` alone
+FORMATS: tuple[Format, ...] = tuple(name for name in get_args(Format) if name != PROMETHEUS)
 
 INVENTORY = "inventory.yaml"
 

@@ -27,6 +27,9 @@ from typing import NamedTuple, Protocol
 from portgen import plugins
 from portgen.audit._audited import Audited, Places, asks
 from portgen.audit._finding import Finding
+from portgen.audit._metrics import metrics
+from portgen.audit._outcome import Found, Outcome, outcome
+from portgen.audit._records import record
 from portgen.problem import Severity
 
 __all__ = [
@@ -35,11 +38,15 @@ __all__ = [
     "Documentation",
     "Finding",
     "Found",
+    "Outcome",
     "Places",
     "asks",
     "check",
     "documentation",
     "every",
+    "metrics",
+    "outcome",
+    "record",
 ]
 
 
@@ -51,14 +58,6 @@ class Check(Protocol):
     __doc__: str | None
 
     def check(self, host: Audited) -> Iterator[Finding]: ...
-
-
-class Found(NamedTuple):
-    """A finding with its check's name and how bad it is."""
-
-    rule: str
-    severity: Severity
-    finding: Finding
 
 
 @cache

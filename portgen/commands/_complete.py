@@ -48,6 +48,12 @@ def projects(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
     return _offered(found, incomplete)
 
 
+def hosts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of hosts."""
+    inventory = _inventory(ctx)
+    return _offered(((name, None) for name in inventory.hosts) if inventory else (), incomplete)
+
+
 def groups(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The groups of the project on the line, or of all."""
     wanted = ctx.params.get("project")

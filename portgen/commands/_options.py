@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -21,11 +21,23 @@ import click
 from portgen import screen
 from portgen.commands import _complete
 from portgen.problem import not_a_port
-from portgen.settings import FORMATS, INVENTORY, Settings, Style, Tell, nearest, silent, wants_color
+from portgen.settings import (
+    FORMATS,
+    INVENTORY,
+    PROMETHEUS,
+    Settings,
+    Style,
+    Tell,
+    nearest,
+    silent,
+    wants_color,
+)
 
 R = TypeVar("R")
 
-_OPTIONS = (
+EVERY_FORMAT = (*FORMATS, PROMETHEUS)
+
+_BEFORE_FORMAT = (
     click.option(
         "-C",
         "--directory",
@@ -50,12 +62,8 @@ _OPTIONS = (
         metavar="DIR",
         help="The output folder.  [default: output]",
     ),
-    click.option(
-        "--format",
-        "format_",
-        type=click.Choice(FORMATS),
-        help="How to print findings and data.  [default: text]",
-    ),
+)
+_AFTER_FORMAT = (
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
@@ -99,7 +107,17 @@ class _Port(click.IntRange):
 PORT = _Port(1, 65535)
 
 
-def global_options(body: Callable[..., R]) -> Callable[..., R]:
+def _format(formats: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    about = "How to print findings and data"
+    if PROMETHEUS in formats:
+        about += "; prometheus: of `audit` only"
+    kind = click.Choice(formats)
+    return click.option("--format", "format_", type=kind, help=f"{about}.  [default: text]")
+
+
+def global_options(
+    body: Callable[..., R], formats: Sequence[str] = EVERY_FORMAT
+) -> Callable[..., R]:
     """Take the global options off a command's arguments, and keep those that were given."""
 
     @wraps(body)
@@ -111,12 +129,13 @@ def global_options(body: Callable[..., R]) -> Callable[..., R]:
                 given[name] = value
         return body(*args, **options)
 
-    for option in reversed(_OPTIONS):
+    taken: list[Callable[..., Any]] = [*_BEFORE_FORMAT, _format(formats), *_AFTER_FORMAT]
+    for option in reversed(taken):
         with_options = option(with_options)
     return with_options
 
 
-def with_settings(body: Callable[..., R]) -> Callable[..., R]:
+def with_settings(body: Callable[..., R], formats: Sequence[str] = FORMATS) -> Callable[..., R]:
     """The global options, and the `Settings` that follow from them as the body's first argument.
     Where no inventory is named, the nearest one in the folders above is used."""
 
@@ -124,19 +143,25 @@ def with_settings(body: Callable[..., R]) -> Callable[..., R]:
     def with_first(settings: Settings, *args: Any, **options: Any) -> R:
         return body(found(settings), *args, **options)
 
-    return with_settings_here(with_first)
+    return with_settings_here(with_first, formats)
 
 
-def with_settings_here(body: Callable[..., R]) -> Callable[..., R]:
-    """The same, for a command that needs no inventory: none is looked for."""
+def with_settings_here(
+    body: Callable[..., R], formats: Sequence[str] = FORMATS
+) -> Callable[..., R]:
+    """The same, for a command that needs no inventory: none is looked for. Raises click.UsageError for
+    a format, given before its name, that it doesn't have."""
 
     @wraps(body)
     def with_first(*args: Any, **options: Any) -> R:
-        settings = settings_of(click.get_current_context().ensure_object(dict))
+        context = click.get_current_context()
+        settings = settings_of(context.ensure_object(dict))
+        if settings.style.format not in formats:
+            context.fail(f"--format {settings.style.format} is of `portgen audit` only")
         screen.begin()
         return body(settings, *args, **options)
 
-    return global_options(with_first)
+    return global_options(with_first, formats)
 
 
 def found(settings: Settings) -> Settings:

@@ -13,7 +13,8 @@ from portgen.plan.ports import Endpoint
 
 
 def plain(value: Any) -> Any:
-    """Facts, and what else has fields, as dicts; a tuple as a list; an endpoint as `5007/tcp`."""
+    """Facts, and what else has fields, as dicts; a tuple and a set as a list; an endpoint as `5007/tcp`; an
+    address as text."""
     if isinstance(value, Endpoint):
         return str(value)
     if isinstance(value, msgspec.Struct):
@@ -22,6 +23,10 @@ def plain(value: Any) -> Any:
         return {name: plain(inner) for name, inner in value._asdict().items()}
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return list(map(plain, value))
-    return value
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(plain, value), key=str)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return str(value)

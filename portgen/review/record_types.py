@@ -203,6 +203,49 @@ class Review(Whole):
     other_files: list[str]
 
 
+class Accepted(TypedDict):
+    """What the inventory says of a finding that is known; `until`: the last day on which it is."""
+
+    reason: str
+    until: str | None
+
+
+class AuditFinding(TypedDict):
+    """What is not as declared: `declared` and `found` are both sides, as plain values; `do`: shell
+    commands for root that end it; `accepted`: null where it counts."""
+
+    rule: str
+    severity: Literal["error", "warning", "note"]
+    message: str
+    service: str | None
+    port: str | None
+    declared: Any
+    found: Any
+    do: str | None
+    place: Place
+    accepted: Accepted | None
+
+
+class AuditSource(TypedDict):
+    """Whether all, a part or nothing of a source was seen, and why not."""
+
+    source: Literal["sockets", "docker", "systemd", "ufw", "nginx", "health"]
+    seen: Literal["all", "part", "nothing"]
+    why: list[str]
+
+
+class Audit(Whole):
+    """What `audit` prints. `when`: the host was looked at, in UTC; `sources`: what was asked for;
+    `notes`: what one should know of the inventory and the rendered files."""
+
+    schema: Literal[1]
+    host: str
+    when: str
+    sources: list[AuditSource]
+    findings: list[AuditFinding]
+    notes: list[str]
+
+
 # The records that a command prints as a whole.
 DOCUMENTS = (
     Lint,
@@ -217,6 +260,7 @@ DOCUMENTS = (
     Edit,
     Init,
     Completion,
+    Audit,
     Failure,
 )
 

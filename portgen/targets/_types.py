@@ -170,6 +170,7 @@ class Seen:
 
     def __init__(self, hostname: str = "", at: float = 0.0) -> None:
         self.hostname = hostname
+        self.host = ""  # its name in the inventory, where it is known already
         self.at = at
         self.root = True
         self.folder = ""  # where the inventory is there, absolute

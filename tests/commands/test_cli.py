@@ -146,7 +146,7 @@ def test_70_for_a_bug_and_a_traceback_only_when_asked(
 ) -> None:
     from portgen.plan import planner
 
-    def broken(_inventory: object) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("wires crossed")
 
     monkeypatch.setattr(planner, "make", broken)

@@ -16,10 +16,12 @@ import jsonschema
 import pytest
 
 from portgen import cli, plugins
+from portgen.machine import recording
 from portgen.plan import planner
 from portgen.problem import Exit
 from portgen.review import record_types
 from portgen.settings import FORMATS
+from tests.audit import hosts
 from tests.commands.test_cli import PORTGEN
 from tests.conftest import missing
 from tests.estates import TWO_SERVICES
@@ -80,7 +82,13 @@ def _untracked() -> None:
         subprocess.run(["git", *words], check=True, timeout=HANGS)
 
 
+def _recorded() -> None:
+    _rendered()
+    recording.save(hosts.clean(*hosts.declared(TWO_SERVICES)), Path("record"))
+
+
 SITUATIONS = {
+    "recorded": _recorded,
     "rendered": _rendered,
     "fresh": _fresh,
     "conflict": _conflict,
@@ -201,6 +209,11 @@ ENDS = [
     ("rendered", "nosuch", 2, "Failure"),
     ("rendered", "--nosuch lint", 2, "Failure"),
     ("rendered", "-C", 2, "Failure"),
+    ("recorded", "audit --from record --only sockets", 0, "Audit"),
+    ("recorded", "audit nosuch --from record", 2, "Failure"),
+    ("rendered", "audit --from nosuch", 2, "Failure"),
+    ("rendered", "audit --from a --record b", 2, "Failure"),
+    ("fault", "audit --from record", 3, "Failure"),
 ]
 ENDS += [("rendered", line, 0, kind) for line, kind in FINE.items()]
 ENDS += [("rendered", f"{line} --nosuch", 2, "Failure") for line in FINE]
@@ -328,7 +341,7 @@ def test_what_nobody_expects_is_a_document_too(
 ) -> None:
     _rendered()
 
-    def fails(_inventory: object) -> None:
+    def fails(*_: object) -> None:
         raise raised
 
     monkeypatch.setattr(planner, "make", fails)
@@ -346,7 +359,7 @@ def test_a_bug_has_the_same_exit_code_with_its_traceback(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _fresh()
-    monkeypatch.setattr(planner, "make", lambda _inventory: 1 // 0)
+    monkeypatch.setattr(planner, "make", lambda *_: 1 // 0)
     with pytest.raises(SystemExit) as ended:
         cli.main(["-v", "ports", "--format", "json"])
     out, err = capsys.readouterr()

@@ -1,0 +1,118 @@
+"""What `audit` needs before it can compare: which host, what was seen of it, what is declared.
+
+In: what was asked for on the command line. Out: an `Audited` host, and what came of it. Writes nothing
+but a record where one was asked for.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen import chain
+from portgen.problem import Exit, PortgenError, Severity, counted, listed
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from portgen.audit import Audited, Outcome
+    from portgen.plan.types import Host, Plan
+    from portgen.targets import Seen
+
+SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
+
+
+class Wish(NamedTuple):
+    """What was asked for: which host and sources, and where the answers come from, or go to."""
+
+    host: str | None = None
+    sources: Sequence[str] = SOURCES
+    record: Path | None = None
+    recorded: Path | None = None  # --from
+
+
+def seen_of(settings: Settings, planned: Plan, wish: Wish) -> tuple[Host, Seen]:
+    """The host, and what it answers or answered. Raises PortgenError(Exit.USAGE) where it is not one of
+    the inventory, or the record is of another one."""
+    from portgen import audit
+    from portgen.machine import observe, recording
+
+    if wish.recorded is not None:
+        seen = recording.load(wish.recorded)
+        return _recorded_host(planned, wish.host, seen, wish.recorded), seen
+    host = _host_here(planned, wish.host)
+    if wish.record is not None:
+        recording.require_place(wish.record)
+    with settings.stage(f"looking at {host.name}") as tell:
+        seen = observe.look(
+            lambda known: audit.asks(host, known, wish.sources),
+            settings.inventory.parent,
+            settings.out,
+            tell,
+        )
+    seen.host = host.name
+    if wish.record is not None:
+        recording.save(seen, wish.record)
+    return host, seen
+
+
+def _recorded_host(planned: Plan, name: str | None, seen: Seen, folder: Path) -> Host:
+    recorded = seen.host or seen.hostname
+    if name not in (None, recorded):
+        raise PortgenError(f"{folder} is a record of {recorded}, not of {name}", Exit.USAGE)
+    host = planned.host(recorded)
+    if host is None:
+        message = f"{folder} is a record of {recorded}, which is not a host of the inventory"
+        raise PortgenError(message, Exit.USAGE, hint=f"the inventory has {_names(planned)}")
+    return host
+
+
+def _host_here(planned: Plan, name: str | None) -> Host:
+    """The host that is named, the only one, or this machine."""
+    here = platform.node().partition(".")[0]
+    if name is None and len(planned.hosts) == 1:
+        return planned.hosts[0]
+    host = planned.host(name or here)
+    if host is not None:
+        return host
+    if name is not None:
+        hint = f"the inventory has {_names(planned)}"
+        raise PortgenError(f"no such host: {name}", Exit.USAGE, hint=hint)
+    message = f"this machine, {here}, is not a host of the inventory"
+    raise PortgenError(message, Exit.USAGE, hint=f"name one: {_names(planned)}")
+
+
+def _names(planned: Plan) -> str:
+    return listed([host.name for host in planned.hosts]) or "no hosts"
+
+
+def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
+    """Both sides of the host. Raises PortgenError(Exit.MACHINE) where nothing is rendered for it."""
+    from portgen.audit import Audited, Places
+    from portgen.files import output
+
+    prefix = f"{host.name}/"
+    rendered = {}
+    for path, there in output.read(settings.out, ()).files.items():
+        if path.startswith(prefix):
+            rendered[path.removeprefix(prefix)] = there.data.decode("utf-8", "replace")
+    if not rendered:
+        message = f"{settings.output_name}/ has no files of {host.name}"
+        raise PortgenError(message, Exit.MACHINE, hint="run `portgen render` first")
+    places = Places(seen.folder, f"{seen.out}/{host.name}", seen.compose)
+    return Audited(host, seen, rendered, places, wish.sources)
+
+
+def notes(settings: Settings, checked: chain.Checked, outcome: Outcome) -> Iterator[str]:
+    """What one should know before believing the findings, or running their commands."""
+    errors = sum(problem.severity is Severity.ERROR for problem in checked.problems)
+    if errors:
+        yield f"the inventory has {counted(errors, 'error')}: `portgen lint` shows them"
+    count = chain.outdated(settings, checked.plan, asks=bool(outcome.findings))
+    if count:
+        were = "file is" if count == 1 else "files are"
+        yield (
+            f"{count} {were} out of date in {settings.output_name}/: run `portgen render` before the "
+            "commands that end a finding"
+        )
