@@ -48,19 +48,13 @@ def forwarders(host: Audited) -> Iterator[tuple[Forwarder, live.Unit, InstalledF
         yield forwarder, unit, file
 
 
-def setting(text: str, name: str) -> str:
-    """What a unit's file says of [Service]; "" where it says that not exactly once."""
-    found = [
-        one.value
-        for one in systemd.read(text)
-        if (one.section, one.name) == ("Service", name) and one.value
-    ]
-    return found[0] if len(found) == 1 else ""
-
-
-def command(text: str) -> str:
-    """The command line of a unit's file, its words parted by blanks."""
-    return " ".join(systemd.words(setting(text, "ExecStart")))
+def settings(text: str) -> dict[str, str]:
+    """What a unit's file says of [Service], by name; without what it says several times."""
+    found: dict[str, list[str]] = {}
+    for one in systemd.read(text):
+        if one.section == "Service" and one.value:
+            found.setdefault(one.name, []).append(one.value)
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
 
 
 def differing(declared: facts.Unit, found: facts.Unit) -> list[Difference]:
@@ -145,11 +139,13 @@ def loaded_otherwise(unit: live.Unit, text: str) -> list[Difference]:
     fields = []
     if declared.listen is not None and unit.forwards is not None:
         fields = differing(structs.replace(declared, settings=""), unit.forwards)
+    own = settings(text)
     said = {"path": (f"{FOLDER}/{unit.name}", unit.path)}
     # A template of the team's own may run something else, with words that systemd fills in.
     if declared.listen is not None and not fields:
-        said["command"] = command(text), " ".join(unit.arguments)
-    if setting(text, "Type"):
-        said["type"] = setting(text, "Type"), unit.kind
+        command = " ".join(systemd.words(own.get("ExecStart", "")))
+        said["command"] = command, " ".join(unit.arguments)
+    if "Type" in own:
+        said["type"] = own["Type"], unit.kind
     fields += [Difference(name, *sides) for name, sides in said.items() if sides[0] != sides[1]]
     return fields

@@ -74,7 +74,7 @@ def _by_load(unit: live.Unit) -> _Age | None:
 def _by_arguments(host: Audited, unit: live.Unit) -> _Age | None:
     """By the arguments of its process. Only a plain socat is sure to keep those that it was given."""
     process = host.processes.get(unit.pid)
-    if process is None or unit.forwards is None:
+    if process is None or not process.arguments or unit.forwards is None:
         return None
     loaded, running = " ".join(unit.arguments), " ".join(process.arguments)
     if loaded == running:

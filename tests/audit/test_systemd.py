@@ -1030,6 +1030,17 @@ def test_a_drop_in_that_was_not_read_is_not_seen() -> None:
     assert gap.why == f"/opt/{ALPHA}.d/a.conf could not be read"
 
 
+@pytest.mark.parametrize(("is_there", "what"), [(False, "process"), (True, "arguments")])
+def test_a_process_that_is_hidden_is_not_seen(is_there: bool, what: str) -> None:
+    here = box()
+    own = here.seen.processes[numbers.pid(ALPHA)]
+    assert own is not None
+    here.seen.processes[own.pid] = own._replace(arguments=()) if is_there else None
+    assert here.found() == []
+    (gap,) = here.audited().gaps
+    assert gap.why.startswith(f"the {what} of ")
+
+
 def test_control_groups_that_can_not_be_read_are_not_seen() -> None:
     here = box()
     here.install(

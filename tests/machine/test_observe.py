@@ -199,6 +199,13 @@ def test_permission_denied_says_so(
         assert [(file.text, file.why) for file in answer] == [(None, "permission denied")]
 
 
+def test_a_file_of_the_kernels_is_read_although_it_says_that_it_is_empty() -> None:
+    """As those of control groups are."""
+    seen = looked_at(Files("/proc/sys/kernel", "ostype"))
+    (file,) = seen.files("/proc/sys/kernel", "ostype")
+    assert file.text == "Linux\n"
+
+
 def test_keys_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tls.key").write_text("secret")
     (tmp_path / "tls.key").chmod(0o600)

@@ -6,8 +6,9 @@ that belong to them. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import NamedTuple
 
 from portgen.formats import systemd
 from portgen.plan import live
@@ -178,12 +179,14 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
     forwarders = {forwarder.unit: forwarder for forwarder in host.forwarders}
     unknown = set(command[command.index("--") + 1 :])
     asked = frozenset(unknown)
+    known = _known(asked, seen)
     for paragraph in said:
         # A unit may have several names; the one that the inventory has is what it is asked for by.
         names = asked.intersection(paragraph.get("Names", "").split())
         for name in sorted(names):
             yield _unit(name, paragraph, seen, forwarders.get(name))
-            yield from _gaps(name, paragraph, asked, seen)
+            for why in _unseen(name, paragraph, known):
+                yield Gap(SOURCE, why, whole=False)
         unknown -= names
     for name in sorted(unknown):
         yield Gap(SOURCE, f"systemctl says nothing of {name}", whole=False)
@@ -202,13 +205,31 @@ def _processes(seen: Seen) -> Iterator[Process]:
             yield process._replace(group=process.group or units.get(str(process.pid), ""))
 
 
-def _gaps(name: str, said: dict[str, str], asked: frozenset[str], seen: Seen) -> Iterator[Gap]:
+class _Known(NamedTuple):
+    """What else was seen, to compare what systemctl says with."""
+
+    asked: frozenset[str]
+    unread: dict[str, str]  # unit files by unit, and why
+    drop_ins: frozenset[str]  # that were read
+    groups: frozenset[str]  # the units that have a control group
+    processes: Mapping[int, Process | None]
+
+
+def _known(asked: frozenset[str], seen: Seen) -> _Known:
+    drop_ins = [file for folder in DROP_IN_FOLDERS for file in seen.files(folder, DROP_INS)]
+    members = [file for folder in GROUPS for file in seen.files(folder, MEMBERS)]
+    units = seen.files(FOLDER, PATTERN)
+    return _Known(
+        asked,
+        {_name(file): f"{file.path}: {file.why}" for file in units if file.text is None},
+        frozenset(file.path for file in drop_ins if file.text is not None),
+        frozenset(file.path.split("/")[-2] for file in members),
+        seen.processes,
+    )
+
+
+def _unseen(name: str, said: dict[str, str], known: _Known) -> Iterator[str]:
     """What could not be seen of a unit."""
-    for why in _unseen(name, said, asked, seen):
-        yield Gap(SOURCE, why, whole=False)
-
-
-def _unseen(name: str, said: dict[str, str], asked: frozenset[str], seen: Seen) -> Iterator[str]:
     is_ours = name.startswith("portgen-")
     missing = (_ALWAYS | _OF_FORWARDERS if is_ours else _ALWAYS) - said.keys()
     if missing:
@@ -216,31 +237,30 @@ def _unseen(name: str, said: dict[str, str], asked: frozenset[str], seen: Seen) 
     if said.get("LoadState") in ("masked", "not-found"):
         return
     if name.endswith(".timer"):
-        for unit in sorted(set(said.get("Triggers", "").split()) - asked):
+        for unit in sorted(set(said.get("Triggers", "").split()) - known.asked):
             yield f"{name} starts {unit}, which was not asked"
         if not said.get("Triggers"):
             yield f"systemctl does not say what {name} starts"
     if is_ours:
-        yield from _unseen_of_forwarder(name, said, seen)
+        yield from _unseen_of_forwarder(name, said, known)
 
 
-def _unseen_of_forwarder(name: str, said: dict[str, str], seen: Seen) -> Iterator[str]:
-    for file in seen.files(FOLDER, PATTERN):
-        if _name(file) == name and file.text is None:
-            yield f"{file.path}: {file.why}"
-    drop_ins = [file for folder in DROP_IN_FOLDERS for file in seen.files(folder, DROP_INS)]
-    read = {file.path for file in drop_ins if file.text is not None}
+def _unseen_of_forwarder(name: str, said: dict[str, str], known: _Known) -> Iterator[str]:
+    if name in known.unread:
+        yield known.unread[name]
     for path in said.get("DropInPaths", "").split():
         # One that has gone since systemd read it is what it wants to be reloaded for.
-        if path not in read and said.get("NeedDaemonReload") == "no":
+        if path not in known.drop_ins and said.get("NeedDaemonReload") == "no":
             yield f"{path} could not be read"
     pid = _number(said, "MainPID")
     if not pid:
         return
-    if pid not in seen.processes:
-        yield f"the process of {name} was not asked"
-    groups = {file.path.split("/")[-2] for one in GROUPS for file in seen.files(one, MEMBERS)}
-    if name not in groups:
+    process = known.processes.get(pid)
+    if process is None:
+        yield f"the process of {name} could not be seen"
+    elif not process.arguments:
+        yield f"the arguments of the process of {name} could not be seen"
+    if name not in known.groups:
         yield f"the control group of {name} was not found: left-over processes would not be seen"
 
 
