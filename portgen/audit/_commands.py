@@ -118,6 +118,23 @@ def edit(iptables: str, lines: Iterable[str], table: str = "filter") -> str:
     return f"{iptables}-restore -w --noflush <<'PORTGEN'\n{text}\nPORTGEN"
 
 
+def without_line(path: str, line: str) -> str:
+    """Take a line out of a file, wherever it stands in it; the file keeps its owner and its mode."""
+    file, text = shlex.quote(path), shlex.quote(line)
+    return f"kept=$(grep -vxF -- {text} {file}) && printf '%s\\n' \"$kept\" >{file}"
+
+
+def with_line(path: str, line: str) -> str:
+    """Add a line at a file's end."""
+    return f"printf '\\n%s\\n' {shlex.quote(line)} >>{shlex.quote(path)}"
+
+
+def with_first_line(path: str, after: str, line: str) -> str:
+    """Add a line behind the first one that begins like this."""
+    edit = f"0,/^{after}/s//&\\n{line}/"
+    return shlex.join(("sed", "-i", edit, path))
+
+
 def after_each_other(commands: Iterable[str]) -> str:
     """Several commands, each once."""
     return "\n".join(dict.fromkeys(commands))

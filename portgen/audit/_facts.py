@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from portgen.audit import _containers
+from portgen.audit import _containers, _guard
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
 from portgen.plan.types import Host, Plan
@@ -43,6 +43,12 @@ def found(host: Audited) -> dict[str, facts.Service]:
         if expected is not None and host.has_seen(("docker",)):
             container = _containers.facts_of(name, host.declared, expected)
             known = structs.replace(known, container=container)
+        if host.has_seen(("ufw",)):
+            known = structs.replace(
+                known,
+                openings=host.firewall.openings(name, service.openings),
+                guard=_guard.in_force(host, service.guard),
+            )
         services[name] = known
     routes = host.nginx.routes()
     if routes is not None:

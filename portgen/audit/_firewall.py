@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from portgen.formats import filtering
@@ -16,8 +17,9 @@ from portgen.formats.iptables import Rule, Tables
 from portgen.formats.iptables_forms import Form, form, network
 from portgen.formats.ufw import Rule as UfwRule
 from portgen.inventory import ranges
+from portgen.plan.facts import single
 from portgen.plan.live import InstalledFile, Kernel, Ufw
-from portgen.plan.ports import TRANSPORTS, Endpoint, interface_of, is_ipv6
+from portgen.plan.ports import TRANSPORTS, Endpoint, Transport, interface_of, is_ipv6
 from portgen.plan.reach import ANY
 from portgen.plan.types import Host, Opening
 from portgen.targets.ufw import loading
@@ -34,18 +36,17 @@ Identity = tuple[str, str, str | None, str, str | None, str | None, str | None, 
 class Family:
     """The packet filter of one family. `tables`: as the kernel has it; `loaded`: as ufw's files say."""
 
-    def __init__(
-        self, number: int, kernel: Kernel, ufw: Ufw | None, texts: Mapping[str, str]
-    ) -> None:
+    def __init__(self, number: int, kernel: Kernel, ufw: Ufw | None, loaded: Tables) -> None:
         self.number = number
         self.name = "IPv6" if number == 6 else "IPv4"
         self.iptables = IPTABLES[number]
         self.prefix = loading.prefix(number)
         self.user_file = loading.rules_file("user", number)
         self.tables = _tables(kernel)
-        self.loaded = loading.loaded(texts, number)
+        self.loaded = loaded
         self.tuples = tuple(ufw.rules) if ufw is not None else ()
         self._forms: dict[Rule, Form] = {}
+        self._steps: dict[tuple[Endpoint, str], list[Step]] = {}
 
     def chain(self, name: str) -> str:
         """The name of a chain of ufw's: `user-input` is ufw6-user-input."""
@@ -79,11 +80,16 @@ class Family:
                 found.setdefault(self.form(rule), self.tuples[before[-1]])
         return found
 
-    def tuple_of(self, rule: Rule) -> UfwRule | None:
-        """The rule as ufw has it; None of one that is not in its file."""
-        if rule.chain != self.chain("user-input"):
-            return None
-        return self.of_tuples.get(self.form(rule))
+    def tuple_of(self, step: Step) -> UfwRule | None:
+        """The rule of ufw's that decides; None where it is not one that ufw's commands know."""
+        for rule in step.way:
+            if rule.chain == self.chain("user-input"):
+                return self.of_tuples.get(self.form(rule))
+        return None
+
+    def is_of_ufw(self, step: Step) -> bool:
+        """Whether the packets came to the rule through a chain of ufw's."""
+        return any(rule.chain.startswith(f"{self.prefix}-") for rule in step.way)
 
     def replaced(self, opening: Opening) -> UfwRule | None:
         """A rule that took the place of one of the inventory's, and does something else: to ufw both are
@@ -91,9 +97,17 @@ class Family:
         rule = self._by_identity.get(identity_of(opening))
         return None if rule is None or (rule.action, rule.logged) == ("allow", "") else rule
 
-    def keeps(self, opening: Opening) -> bool:
-        """Whether ufw's file has it, under whatever comment."""
-        return identity_of(opening) in self._by_identity
+    def has_rule(self, opening: Opening) -> bool:
+        """Whether the kernel has it."""
+        return self.form(self.accepting(opening)) in self.user_forms
+
+    def kept(self, opening: Opening) -> UfwRule | None:
+        """The rule as ufw's file has it, under whatever comment."""
+        return self._by_identity.get(identity_of(opening))
+
+    def loads(self, opening: Opening) -> bool:
+        """Whether ufw loads it when it starts: each rule stands in its file a second time, for iptables."""
+        return self.form(self.accepting(opening)) in self.of_tuples
 
     @cached_property
     def _by_identity(self) -> dict[Identity, UfwRule]:
@@ -107,9 +121,11 @@ class Family:
         return Filter(self.number, chains)
 
     def steps(self, endpoint: Endpoint, interface: str = "") -> list[Step]:
-        """What decides on whoever comes to a port of the host."""
-        packets = Packets(endpoint.transport, endpoint.ports, endpoint.address, interface)
-        return self.filter.steps("INPUT", packets)
+        """What decides on whoever comes to a port of the host by an interface."""
+        if (endpoint, interface) not in self._steps:
+            packets = Packets(endpoint.transport, endpoint.ports, endpoint.address, interface)
+            self._steps[endpoint, interface] = self.filter.steps("INPUT", packets)
+        return self._steps[endpoint, interface]
 
     def accepting(self, opening: Opening) -> Rule:
         """The rule that lets in whom an opening names, as the kernel has it."""
@@ -192,10 +208,21 @@ class Firewall:
         self.is_installed = loading.CONF in self.texts
         self.is_enabled = self.is_installed and loading.is_enabled(self.settings)
         self.takes_ipv6 = loading.takes_ipv6(self.settings)
-        self.all = {
-            number: Family(number, kernel, ufws.get(number), self.texts)
-            for number, kernel in sorted(kernels.items())
-        }
+        self.all: dict[int, Family] = {}
+        for number, kernel in sorted(kernels.items()):
+            loaded = loading.loaded(self.texts, self._kept_closed(kernel), number)
+            self.all[number] = Family(number, kernel, ufws.get(number), loaded)
+
+    def _kept_closed(self, kernel: Kernel) -> dict[str, str]:
+        """ufw's settings, but for one that would open what the kernel keeps closed: that is reported by
+        itself, and no rule is to be opened because of it."""
+        known = dict(self.settings)
+        is_closed = kernel.policies.get(("filter", "INPUT")) == "DROP"
+        if is_closed and loading.policy(known, "input") == "ACCEPT":
+            known["DEFAULT_INPUT_POLICY"] = "DROP"
+        if kernel.family == 6 and ("filter", f"{loading.prefix(6)}-user-input") in kernel.policies:
+            known["IPV6"] = "yes"
+        return known
 
     @property
     def is_needed(self) -> bool:
@@ -207,10 +234,13 @@ class Firewall:
         """Those that ufw filters: its rules are in the kernel, whatever they are."""
         found = []
         for family in self.all.values():
-            taken = family.number == 4 or self.takes_ipv6
-            if self.is_installed and taken and family.has(family.chain("user-input")):
+            if self.is_installed and family.has(family.chain("user-input")):
                 found.append(family)
         return tuple(found)
+
+    def is_taken(self, family: Family) -> bool:
+        """Whether ufw handles a family."""
+        return family.number == 4 or self.takes_ipv6
 
     @cached_property
     def allowed(self) -> tuple[Allowed, ...]:
@@ -245,10 +275,78 @@ class Firewall:
     def is_declared(self, family: Family, rule: Rule) -> bool:
         return (family.number, family.form(rule)) in self.identities
 
+    def openings(
+        self, service: str, declared: Mapping[Endpoint, tuple[str, ...]]
+    ) -> dict[Endpoint, tuple[str, ...]]:
+        """Who comes to each port of a service, as ufw writes it. `declared`: the same as declared."""
+        if not self.families or not self.is_enabled:
+            return dict.fromkeys(declared, (ANY,))
+        found: dict[Endpoint, tuple[str, ...]] = {}
+        for endpoint, source in self._reaching.get(service, ()):
+            there = found.get(endpoint, ())
+            if source not in there:
+                found[endpoint] = (*there, source)
+        return found
+
     @cached_property
-    def unheld(self) -> dict[str, list[range]]:
+    def _reaching(self) -> dict[str, list[tuple[Endpoint, str]]]:
+        """Who comes to each service: those who are declared and let in, and those who are not declared."""
+        found: dict[str, list[tuple[Endpoint, str]]] = {}
+        for opening in self.host.openings:
+            taken = [family for family in self.families if self.is_of(family, opening)]
+            if all(_is_in_force(family, opening) for family in taken):
+                reached = (opening.endpoint, single(opening.source))
+                found.setdefault(opening.service, []).append(reached)
+        for beyond in self.beyond:
+            if beyond.service is not None:
+                reached = (beyond.endpoint, beyond.source)
+                found.setdefault(beyond.service, []).append(reached)
+        return found
+
+    @cached_property
+    def beyond(self) -> list[Beyond]:
+        """All rules that let somebody in who is not declared: to a declared port, or to one of a project's
+        that nobody has."""
+        found: list[Beyond] = []
+        for family in self.families:
+            for interface in family.filter.interfaces:
+                for allowed in self.allowed:
+                    declared = allowed.sources(family.number, interface)
+                    found += self._beyond(family, interface, allowed, declared)
+                for endpoint in self._opened(family):
+                    free = Allowed("", endpoint, ())
+                    found += self._beyond(family, interface, free, ())
+        return found
+
+    def _beyond(
+        self, family: Family, interface: str, allowed: Allowed, declared: Sources
+    ) -> Iterator[Beyond]:
+        for step in family.steps(allowed.endpoint, interface):
+            if not step.lets_in or self.is_declared(family, step.rule):
+                continue
+            more = ranges.without(ranges.joined(step.sources), declared)
+            if more:
+                rule = family.tuple_of(step)
+                service = allowed.service or None
+                yield Beyond(family, step, rule, service, allowed.endpoint, more, interface)
+
+    def _opened(self, family: Family) -> Iterator[Endpoint]:
+        """The ports that nobody has, in ranges of which each rule is about all ports or about none."""
+        for transport, free in self.unheld.items():
+            cuts = family.filter.bounds(transport)
+            for part in free:
+                ends = [
+                    part.start,
+                    *(cut for cut in cuts if part.start < cut < part.stop),
+                    part.stop,
+                ]
+                for first, stop in pairwise(ends):
+                    yield Endpoint.over(range(first, stop), transport)
+
+    @cached_property
+    def unheld(self) -> dict[Transport, list[range]]:
         """By transport, the ports of projects that no active service has."""
-        found: dict[str, list[range]] = {}
+        found: dict[Transport, list[range]] = {}
         for transport in TRANSPORTS:
             own: list[range] = []
             for project in self.host.projects:
@@ -301,6 +399,63 @@ def identity_of(opening: Opening) -> Identity:
     )
 
 
+class Beyond(NamedTuple):
+    """A rule that lets in more than is declared. `service`: None of ports that nobody has. `sources`:
+    those who are not declared."""
+
+    family: Family
+    step: Step
+    ufw: UfwRule | None
+    service: str | None
+    endpoint: Endpoint
+    sources: Sources
+    interface: str
+
+    @property
+    def source(self) -> str:
+        """Whom the rule lets in, as ufw writes it."""
+        said = self.ufw.source if self.ufw is not None else self.step.rule.value("-s") or ANY
+        return single(said) if canonical(said) else ANY
+
+
+def _is_in_force(family: Family, opening: Opening) -> bool:
+    return family.has_rule(opening) and blocked(family, opening) is None
+
+
+def blocked(family: Family, opening: Opening) -> tuple[Step, bool] | None:
+    """The first rule that keeps out those whom an opening lets in, and whether it keeps out all of them."""
+    by = interface_of(opening.source)
+    for interface in family.filter.interfaces if by is None else (by,):
+        found = _blocked_at(family, opening, interface)
+        if found is not None:
+            return found
+    return None
+
+
+def _blocked_at(family: Family, opening: Opening, interface: str) -> tuple[Step, bool] | None:
+    coming: Sources = filtering.everyone(family.number)
+    if opening.source != ANY and interface_of(opening.source) is None:
+        coming = [filtering.addresses(opening.source)]
+    for step in family.steps(opening.endpoint, interface):
+        those = ranges.joined(step.sources)
+        hit = ranges.common(coming, those)
+        if step.lets_in and step.sure:
+            coming = ranges.without(coming, those)
+        elif not step.lets_in and hit:
+            whole = hit == list(coming)
+            if _counts(family, step, hit, whole):
+                return step, whole and step.sure
+    return None
+
+
+def _counts(family: Family, step: Step, hit: Sources, whole: bool) -> bool:
+    """A ban of one address is an operator's decision about a visitor; so is a limit in somebody else's
+    chain."""
+    if family.is_of_ufw(step):
+        return whole or any(part.stop - part.start > 1 for part in hit)
+    return whole and step.sure
+
+
 def is_ours(rule: UfwRule) -> bool:
     """Whether portgen's script made it."""
     return (rule.comment or "").startswith(MARK)
@@ -316,13 +471,25 @@ def deletion(family: Family, rule: UfwRule, others: Sequence[UfwRule]) -> list[s
     return ["ufw", "delete", *words]
 
 
-def in_words(sources: Sources, family: int) -> str:
-    """Addresses for people: networks, or `anyone`."""
-    if list(sources) == list(filtering.everyone(family)):
-        return "anyone"
-    networks = filtering.networks(sources, family, _SHOWN + 1)
-    shown = ", ".join(networks[:_SHOWN])
-    return f"{shown} and others" if len(networks) > _SHOWN else shown
+def ports(opened: Sequence[Beyond]) -> list[str]:
+    """The ports that rules open, lowest first: `5001`, `5026-5399`, `53/udp`."""
+    found = list(dict.fromkeys(one.endpoint for one in opened if one.service is not None))
+    for transport in TRANSPORTS:
+        free = [one.endpoint for one in opened if one.service is None]
+        parts = [endpoint.ports for endpoint in free if endpoint.transport == transport]
+        found += [Endpoint.over(part, transport) for part in ranges.joined(parts)]
+    return [endpoint.short for endpoint in sorted(found)]
+
+
+def who(opened: Sequence[Beyond]) -> str:
+    """Whom rules let in who is not declared, for people: networks, or `anyone else`."""
+    found: list[str] = []
+    for one in opened:
+        anyone = "anyone" if one.service is None else "anyone else"
+        found.append(anyone if one.source == ANY else one.source)
+    by = {one.interface for one in opened}
+    said = ", ".join(dict.fromkeys(found[:_SHOWN]))
+    return said if "" in by else f"{said} by interface {', '.join(sorted(by))}"
 
 
 _SHOWN = 4

@@ -1,8 +1,8 @@
 """ufw does not filter, so every port of the host is as open as its program makes it.
 
 ufw is not installed or not enabled, its chains are not in the kernel, or the kernel lets in what no rule
-denies. As long as one of these is so, nothing else is said of the firewall's rules. Before it is enabled, a
-rule has to let in whoever works on the host by ssh: `ufw show added` lists the rules.
+denies. Before it is enabled, a rule has to let in whoever works on the host by ssh: `ufw show added` lists
+the rules.
 
 Symptom:
     Anybody can reach every port, from everywhere; `ufw status` says `inactive`.
@@ -48,27 +48,39 @@ def check(host: Audited) -> Iterator[Finding]:
         if family.number == 6 and len(missing) == 1:
             do = _commands.edit(family.iptables, _lines(family))  # ufw finds itself started already
         yield _finding(host, message, "loaded", "missing", do)
+    closed = True
     for family in firewall.all.values():
-        if family not in missing:
-            yield from _policy(host, firewall, family)
+        if family not in missing and family.tables.policies.get(("filter", "INPUT")) == "ACCEPT":
+            closed = False
+            yield _open(host, firewall, family)
+    if closed and not missing:
+        yield from _opens_later(host, firewall)
 
 
 def _is_missing(firewall: Firewall, family: Family) -> bool:
-    taken = family.number == 4 or firewall.takes_ipv6
-    return taken and not family.has(family.chain("user-input"))
+    return firewall.is_taken(family) and not family.has(family.chain("user-input"))
 
 
-def _policy(host: Audited, firewall: Firewall, family: Family) -> Iterator[Finding]:
-    found = family.tables.policies.get(("filter", "INPUT"), "ACCEPT")
-    if found != "ACCEPT":
-        return
-    taken = family.number == 4 or firewall.takes_ipv6
+def _open(host: Audited, firewall: Firewall, family: Family) -> Finding:
     do = _commands.policy(family.iptables, "INPUT", "DROP")
     because = "the policy of INPUT is ACCEPT"
-    if taken and loading.policy(firewall.settings, "input") == "ACCEPT":
+    if firewall.is_taken(family) and loading.policy(firewall.settings, "input") == "ACCEPT":
         do = "ufw default deny incoming"
         because = f"DEFAULT_INPUT_POLICY in {loading.DEFAULTS} is ACCEPT"
     message = f"{because}: by {family.name}, whoever no rule denies is let in"
+    return _finding(host, message, "DROP", "ACCEPT", do)
+
+
+def _opens_later(host: Audited, firewall: Firewall) -> Iterator[Finding]:
+    """What the kernel keeps closed now, and ufw opens when it starts the next time."""
+    has_policy = loading.has_policy(firewall.settings, "input")
+    if has_policy and loading.policy(firewall.settings, "input") != "ACCEPT":
+        return
+    found = "ACCEPT" if has_policy else "missing"
+    message = (
+        f"DEFAULT_INPUT_POLICY in {loading.DEFAULTS} is {found}: after the next boot all is open"
+    )
+    do = _commands.with_line(loading.DEFAULTS, loading.set_policy("input", "DROP"))
     yield _finding(host, message, "DROP", found, do)
 
 

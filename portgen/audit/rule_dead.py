@@ -12,20 +12,16 @@ Ends it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Allowed, Family, Firewall, deletion
-from portgen.formats import filtering
-from portgen.formats.filtering import Sources, Step
+from portgen.audit._firewall import Family, blocked, deletion
 from portgen.formats.iptables import Rule
 from portgen.formats.ufw import Rule as UfwRule
-from portgen.inventory import ranges
-from portgen.plan.ports import interface_of
-from portgen.plan.reach import ANY, in_words
+from portgen.plan.reach import in_words
 from portgen.plan.types import Opening
 from portgen.problem import Severity
 
@@ -47,61 +43,24 @@ def check(host: Audited) -> Iterator[Finding]:
     found: dict[tuple[object, ...], Kept] = {}
     firewall = host.firewall
     for family in firewall.families:
-        for allowed in firewall.allowed:
-            for kept in _kept(firewall, family, allowed):
-                what = (
-                    kept.ufw.words if kept.ufw is not None else [str(kept.rule and kept.rule.text)]
-                )
-                found.setdefault((allowed.service, allowed.endpoint, *what), kept)
+        for opening in host.host.openings:
+            if firewall.is_of(family, opening):
+                for kept in _kept(family, opening):
+                    by = kept.ufw.words if kept.ufw is not None else (family, kept.rule)
+                    found.setdefault((opening.service, opening.endpoint, *by), kept)
     for kept in found.values():
         yield _finding(host, kept)
 
 
-def _kept(firewall: Firewall, family: Family, allowed: Allowed) -> Iterator[Kept]:
-    own = [one for one in allowed.openings if firewall.is_of(family, one)]
-    if not own:
-        return
-    steps: dict[str, list[Step]] = {}
-    for opening in own:
-        replaced = family.replaced(opening)
-        if replaced is not None:
-            yield Kept(opening, family, None, replaced, whole=True)
-            continue
-        if family.form(family.accepting(opening)) not in family.user_forms:
-            continue  # `rule-missing`
-        by = interface_of(opening.source)
-        for interface in family.filter.interfaces if by is None else (by,):
-            if interface not in steps:
-                steps[interface] = family.steps(allowed.endpoint, interface)
-            blocked = _blocked(family, opening, steps[interface])
-            if blocked is not None:
-                step, whole = blocked
-                yield Kept(opening, family, step.rule, family.tuple_of(step.rule), whole)
-                break
-
-
-def _blocked(family: Family, opening: Opening, steps: Sequence[Step]) -> tuple[Step, bool] | None:
-    """The first rule that keeps them out, and whether it keeps all of them out."""
-    coming: Sources = filtering.everyone(family.number)
-    if opening.source != ANY and interface_of(opening.source) is None:
-        coming = [filtering.addresses(opening.source)]
-    for step in steps:
-        hit = ranges.common(coming, ranges.joined(step.sources))
-        if step.lets_in and step.sure:
-            coming = ranges.without(coming, ranges.joined(step.sources))
-        elif not step.lets_in and hit:
-            whole = hit == list(coming)
-            if _counts(family, step, hit, whole):
-                return step, whole and step.sure
-    return None
-
-
-def _counts(family: Family, step: Step, hit: Sources, whole: bool) -> bool:
-    """A ban of one address is an operator's decision about a visitor; so is a limit in somebody else's
-    chain."""
-    if step.rule.chain.startswith(f"{family.prefix}-"):
-        return whole or any(part.stop - part.start > 1 for part in hit)
-    return whole and step.sure
+def _kept(family: Family, opening: Opening) -> Iterator[Kept]:
+    replaced = family.replaced(opening)
+    if replaced is not None:
+        yield Kept(opening, family, None, replaced, whole=True)
+    elif family.has_rule(opening):
+        found = blocked(family, opening)  # what is not there is `rule-missing`
+        if found is not None:
+            step, whole = found
+            yield Kept(opening, family, step.rule, family.tuple_of(step), whole)
 
 
 def _finding(host: Audited, kept: Kept) -> Finding:

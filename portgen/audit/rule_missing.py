@@ -12,11 +12,13 @@ Ends it:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Family, families
+from portgen.audit._firewall import Family, deletion
+from portgen.plan.ports import Endpoint
 from portgen.plan.reach import in_words
 from portgen.plan.types import Opening
 from portgen.problem import Severity, listed
@@ -25,39 +27,61 @@ SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
 
 
+class Missing(NamedTuple):
+    """A rule that the kernel, or ufw's file, does not have. `do`: what brings it back."""
+
+    opening: Opening
+    family: Family
+    is_open: bool  # the kernel has it
+    do: str
+
+
 def check(host: Audited) -> Iterator[Finding]:
-    found: dict[tuple[str, object], list[tuple[Opening, Family, bool]]] = {}
+    found: dict[tuple[str, Endpoint], list[Missing]] = {}
     for family in host.firewall.families:
         for opening in host.host.openings:
-            if family.number not in families(opening):
-                continue
-            in_file = family.keeps(opening)
-            is_loaded = family.form(family.accepting(opening)) in family.user_forms
-            if family.replaced(opening) is None and not (in_file and is_loaded):
-                key = (opening.service, opening.endpoint)
-                found.setdefault(key, []).append((opening, family, in_file))
+            if host.firewall.is_of(family, opening) and family.replaced(opening) is None:
+                do = _remedy(host, family, opening)
+                if do:
+                    key = (opening.service, opening.endpoint)
+                    is_open = family.has_rule(opening)
+                    found.setdefault(key, []).append(Missing(opening, family, is_open, do))
     for missing in found.values():
         yield _finding(host, missing)
 
 
-def _finding(host: Audited, missing: list[tuple[Opening, Family, bool]]) -> Finding:
-    opening = missing[0][0]
-    sources = list(dict.fromkeys(one.source for one, _, _ in missing))
-    names = sorted({family.name for _, family, _ in missing})
+def _remedy(host: Audited, family: Family, opening: Opening) -> str:
+    """What brings a rule back; nothing where it is there."""
+    kept = family.kept(opening)
+    if kept is None:
+        return _commands.firewall(host)
+    if not family.loads(opening):
+        # ufw writes the line for iptables anew with each change of the rule itself.
+        delete = _commands.quoted(deletion(family, kept, host.firewall.other(family)))
+        return _commands.after_each_other((delete, _commands.firewall(host)))
+    if not family.has_rule(opening):
+        return _commands.restore(family.iptables, family.user_file)
+    return ""
+
+
+def _finding(host: Audited, missing: list[Missing]) -> Finding:
+    opening = missing[0].opening
+    sources = list(dict.fromkeys(one.opening.source for one in missing))
+    names = sorted({one.family.name for one in missing})
     by = "" if len(names) == len(host.firewall.families) else f" by {names[0]}"
     who = listed([in_words(source) for source in sources])
-    do = []
-    for _, family, in_file in missing:
-        command = _commands.firewall(host)
-        if in_file:
-            command = _commands.restore(family.iptables, family.user_file)
-        do.append(command)
+    message = f"port {opening.endpoint.short} is not open to {who}{by}: the rule is missing"
+    if all(one.is_open for one in missing):
+        message = (
+            f"port {opening.endpoint.short} is open to {who}{by} until ufw starts again: "
+            f"{missing[0].family.user_file} does not have the rule"
+        )
     return Finding(
-        f"port {opening.endpoint.short} is not open to {who}{by}: the rule is missing",
+        message,
         opening.key_path,
         service=opening.service,
         port=opening.endpoint,
         declared=sources,
-        found=[],
-        do=_commands.after_each_other(do),
+        found=[one.opening.source for one in missing if one.is_open],
+        do=_commands.after_each_other(one.do for one in missing),
     )

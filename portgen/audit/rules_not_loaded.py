@@ -31,8 +31,6 @@ _SHOWN = 3
 
 
 def check(host: Audited) -> Iterator[Finding]:
-    if not host.firewall.is_enabled:
-        return
     for family in host.firewall.families:
         yield from _cut_off(host, family)
         for (table, chain), rules in family.loaded.chains.items():
@@ -40,10 +38,12 @@ def check(host: Audited) -> Iterator[Finding]:
                 continue  # the guard has checks of its own
             if table == "filter" and chain.startswith(f"{family.prefix}-"):
                 yield from _exact(host, family, chain, rules)
-            elif (table, chain) in family.loaded.policies or chain.isupper():
+            else:
                 yield from _contained(host, family, table, rules)
+        yield from _settings(host, family)
     for family in host.firewall.all.values():
-        yield from _policies(host, family)
+        if family in host.firewall.families or not host.firewall.is_taken(family):
+            yield from _policies(host, family)
 
 
 # --- a chain of ufw's: each of its rules ----------------------------------------------------------
@@ -58,42 +58,43 @@ class Change(NamedTuple):
 
 
 def _exact(host: Audited, family: Family, chain: str, wanted: Sequence[Rule]) -> Iterator[Finding]:
-    found = family.rules(chain)
     if not family.has(chain):
         lines = [f":{chain} - [0:0]", *(rule.appended(chain) for rule in wanted)]
         do = _commands.edit(family.iptables, lines)
         yield _finding(host, f"the chain {chain} is not in the kernel", wanted, [], do)
         return
-    change = _change(family, chain, wanted, found)
-    missing = [rule for rule in change.missing if not host.firewall.is_declared(family, rule)]
-    if not missing and not change.extra:
-        return  # what is missing of the inventory's is reported with its service
-    do = _commands.edit(family.iptables, change.lines)
-    of_user = any(rule.line for rule in missing) and "-user-" in chain
-    if of_user:
-        do = _commands.restore(family.iptables, family.user_file)
-    yield _finding(host, _message(chain, missing, change.extra), missing, change.extra, do)
+    change = _change(family, chain, wanted, family.rules(chain))
+    # What the inventory has, and the file or the kernel lacks, is reported with its service.
+    declared = host.firewall.is_declared
+    missing = [rule for rule in change.missing if not declared(family, rule)]
+    forms = {family.form(rule) for rule in wanted}
+    extra = [
+        rule for rule in change.extra if family.form(rule) in forms or not declared(family, rule)
+    ]
+    if missing or extra:
+        do = _commands.edit(family.iptables, change.lines)
+        if "-user-" in chain:
+            do = _commands.restore(family.iptables, family.user_file)
+        yield _finding(host, _message(chain, missing, extra), missing, extra, do)
 
 
 def _change(family: Family, chain: str, wanted: Sequence[Rule], found: Sequence[Rule]) -> Change:
-    change = Change([], [], [])
     forms = [family.form(rule) for rule in wanted]
     there = [family.form(rule) for rule in found]
-    place = 1  # in the kernel's chain, as it is after the lines so far
+    missing: list[int] = []  # their places
+    extra: list[int] = []
     matcher = SequenceMatcher(None, forms, there, autojunk=False)
     for kind, first, last, low, high in matcher.get_opcodes():
-        if kind == "equal" or _are_alike(forms[first:last], there[low:high]):
-            place += high - low
-            continue
-        for rule in found[low:high]:
-            change.extra.append(rule)
-            is_single = there.count(family.form(rule)) == 1
-            change.lines.append(f"-D {chain} {rule.asked if is_single else place}")
-        for rule in wanted[first:last]:
-            change.missing.append(rule)
-            change.lines.append(f"-I {chain} {place} {rule.asked}")
-            place += 1
-    return change
+        if kind != "equal" and not _are_alike(forms[first:last], there[low:high]):
+            missing += range(first, last)
+            extra += range(low, high)
+    lines = []
+    for place in reversed(extra):
+        # By what it says, so that no other is hit if somebody changes the chain meanwhile.
+        what = found[place].asked if there.count(there[place]) == 1 else str(place + 1)
+        lines.append(f"-D {chain} {what}")
+    lines += [f"-I {chain} {place + 1} {wanted[place].asked}" for place in missing]
+    return Change([wanted[place] for place in missing], [found[place] for place in extra], lines)
 
 
 def _are_alike(forms: Sequence[Form], there: Sequence[Form]) -> bool:
@@ -162,15 +163,48 @@ def _policies(host: Audited, family: Family) -> Iterator[Finding]:
 
 
 def _cut_off(host: Audited, family: Family) -> Iterator[Finding]:
+    """Files that ufw can't load as a whole, or would load twice."""
     for kind in ("before", "after", "user"):
         path = loading.rules_file(kind, family.number)
-        text = host.firewall.texts.get(path, "")
-        if "\nCOMMIT" not in text:
+        lines = host.firewall.texts.get(path, "").split("\n")
+        if "COMMIT" not in lines:
+            last = "\n".join(lines).rstrip("\n").rpartition("\n")[2]
+            message = f"{path} is cut off, or empty: ufw loads nothing of it"
+            yield Finding(message, host.host.key_path, declared="COMMIT", found=last)
+            continue
+        for chain in loading.emptied(kind, family.number):
+            if not any(line.startswith(f":{chain} ") for line in lines):
+                yield Finding(
+                    f"{path} does not declare the chain {chain}: ufw loads its rules once more each time",
+                    host.host.key_path,
+                    declared=f":{chain} - [0:0]",
+                    found=None,
+                    do=_commands.with_first_line(path, "\\*filter", f":{chain} - [0:0]"),
+                )
+
+
+def _settings(host: Audited, family: Family) -> Iterator[Finding]:
+    """What ufw does not do any more when it starts the next time."""
+    firewall = host.firewall
+    line, message = "", ""
+    if family.number == 6 and not firewall.takes_ipv6:
+        line = "IPV6=yes"
+        message = (
+            f"ufw's rules of IPv6 are in the kernel, and IPV6 in {loading.DEFAULTS} is not yes"
+        )
+    if message:
+        do = _commands.with_line(loading.DEFAULTS, line)
+        yield Finding(message, host.host.key_path, declared=line, found=None, do=do)
+    for direction in ("output", "forward"):
+        if family.number == 4 and not loading.has_policy(firewall.settings, direction):
+            found = family.tables.policies.get(("filter", direction.upper()), "DROP")
+            line = loading.set_policy(direction, found)
             yield Finding(
-                f"{path} is cut off, or empty: ufw loads nothing of it",
+                f"{loading.DEFAULTS} does not have the policy of {direction}: ufw can't start",
                 host.host.key_path,
-                declared="COMMIT",
-                found=text.rstrip("\n").rpartition("\n")[2],
+                declared=line,
+                found=None,
+                do=_commands.with_line(loading.DEFAULTS, line),
             )
 
 

@@ -34,12 +34,17 @@ class Packets(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A rule that decides on some of the packets. `sure`: on all of these sources' packets."""
+    """A rule that decides on some of the packets. `sure`: on all of these sources' packets. `way`: the
+    rules that led to its chain, the first one first, and the rule itself."""
 
     lets_in: bool
-    rule: Rule
+    way: tuple[Rule, ...]
     sources: Sources
     sure: bool
+
+    @property
+    def rule(self) -> Rule:
+        return self.way[-1]
 
 
 def everyone(family: int) -> Sources:
@@ -56,25 +61,6 @@ def addresses(source: str) -> range:
         return range(0)
     first = int(network.network_address)
     return range(first, first + network.num_addresses)
-
-
-def networks(sources: Sources, family: int, most: int) -> list[str]:
-    """Addresses as networks, a single one without its length; not more than so many."""
-    found: list[str] = []
-    for part in sources:
-        ends = [ipaddress.ip_address(_text(end, family)) for end in (part.start, part.stop - 1)]
-        for network in ipaddress.summarize_address_range(ends[0], ends[1]):
-            if len(found) == most:
-                return found
-            found.append(str(network).removesuffix(f"/{network.max_prefixlen}"))
-    return found
-
-
-def _text(number: int, family: int) -> str:
-    """An address of a family: `::7` is not `0.0.0.7`."""
-    if family == 6:
-        return str(ipaddress.IPv6Address(number))
-    return str(ipaddress.IPv4Address(number))
 
 
 class Condition(NamedTuple):
@@ -155,16 +141,21 @@ class Filter:
                 found |= {one.interface.rstrip("+"), one.not_interface.rstrip("+")}
         return tuple(sorted(found - {"lo"}))
 
-    def conditions(self, chain: str) -> Sequence[Condition]:
-        """The rules of a chain that may be about somebody who comes to the host."""
-        return self._chains.get(chain, ())
+    def bounds(self, transport: str) -> list[int]:
+        """The ports at which the rules of some chain begin or end to be about packets."""
+        found = set()
+        for conditions in self._chains.values():
+            for one in conditions:
+                if one.ports is not None and transport in one.transports:
+                    found |= {end for part in one.ports for end in (part.start, part.stop)}
+        return sorted(found)
 
     def steps(self, chain: str, packets: Packets) -> list[Step]:
         """All rules that decide on some of these packets, in order. Whoever is let in is asked about the
         rules after that, too: they show who would come if the first one were removed. Whoever surely is
         kept out is not."""
         found: list[Step] = []
-        self._ask(chain, packets, everyone(self.family), True, found, 0)
+        self._ask(chain, packets, everyone(self.family), True, found, ())
         return found
 
     def _ask(
@@ -174,7 +165,7 @@ class Filter:
         coming: Sources,
         sure: bool,
         found: list[Step],
-        depth: int,
+        way: tuple[Rule, ...],
     ) -> Sources:
         """Who leaves the chain at its end, undecided. `sure`: whether all of those who come do come
         here."""
@@ -189,10 +180,10 @@ class Filter:
             certain = sure and surely
             back: Sources = ()  # who comes back to this chain
             if one.target in _DECIDED:
-                found.append(Step(_DECIDED[one.target], one.rule, those, certain))
+                found.append(Step(_DECIDED[one.target], (*way, one.rule), those, certain))
                 surely = certain and not _DECIDED[one.target]
-            elif one.target in self._chains and depth < _DEEPEST:
-                back = self._ask(one.target, packets, those, certain, found, depth + 1)
+            elif one.target in self._chains and len(way) < _DEEPEST:
+                back = self._ask(one.target, packets, those, certain, found, (*way, one.rule))
             elif one.target != "RETURN":
                 continue
             if surely:

@@ -85,33 +85,35 @@ class Tables(NamedTuple):
 
     def restore(self, text: str) -> None:
         """What `iptables-restore --noflush` makes of a text: a chain that it declares is emptied first,
-        if it is not built in. What comes after a table's last `COMMIT` is left out."""
-        committed = text.rpartition("\nCOMMIT")[0]
-        rules = {rule.line: rule for rule in read(committed)}
+        if it is not built in. A table without its `COMMIT` is left out, and so is what follows."""
+        rules = {rule.line: rule for rule in read(text)}
         table = ""
-        for number, line in enumerate(committed.split("\n"), 1):
+        waiting: list[tuple[str, Rule | None]] = []
+        for number, line in enumerate(text.split("\n"), 1):
             if line.startswith("*"):
+                if table:
+                    return
                 table = line.strip()[1:]
+            elif line.strip() == "COMMIT":
+                for chain, rule in waiting:
+                    self._take(table, chain, rule)
+                table, waiting = "", []
             elif line.startswith(":"):
-                name, policy, *_ = (*line[1:].split(), NO_POLICY)
-                self._declare((table, name), policy)
+                waiting.append((line[1:], None))
             elif number in rules:
-                self._take(rules[number])
+                waiting.append(("", rules[number]))
 
-    def _declare(self, chain: Chain, policy: str) -> None:
-        self.policies[chain] = policy
-        if policy == NO_POLICY:
-            self.chains[chain] = []
-        self.chains.setdefault(chain, [])
-
-    def _take(self, rule: Rule) -> None:
-        if not rule.chain:
-            return
-        there = self.chains.setdefault((rule.table, rule.chain), [])
-        if rule.command == "-I":
-            there.insert(rule.place - 1, rule)
-        else:
-            there.append(rule)
+    def _take(self, table: str, declared: str, rule: Rule | None) -> None:
+        if rule is None:
+            name, policy, *_ = (*declared.split(), NO_POLICY)
+            self.policies[table, name] = policy
+            if policy == NO_POLICY:
+                self.chains[table, name] = []
+            self.chains.setdefault((table, name), [])
+        elif rule.command == "-I":
+            self.chains.setdefault((table, rule.chain), []).insert(rule.place - 1, rule)
+        elif rule.command:
+            self.chains.setdefault((table, rule.chain), []).append(rule)
 
 
 def tables(text: str) -> Tables:

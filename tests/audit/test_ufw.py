@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from portgen.audit import Audited, Found, Places
 from portgen.plan.live import InstalledFile
 from portgen.targets import Command, Files, Said, Seen
+from portgen.targets.ufw import loading
 from tests.audit import hosts
 
 SCRIPT = "sh /srv/portgen/output/es-docker/ufw/portgen-ufw.sh"
@@ -18,8 +20,8 @@ LAN = "192.168.0.0/16"
 class Firewall:
     """The firewall of a host, to be changed and audited."""
 
-    def __init__(self, folder: Path) -> None:
-        self.host, self.rendered = hosts.of_folder(folder)
+    def __init__(self, declared: hosts.Declared) -> None:
+        self.host, self.rendered = declared
         self.seen = hosts.clean(self.host, self.rendered)
 
     def kernel(self, family: int = 4) -> str:
@@ -84,6 +86,10 @@ class Firewall:
             before, mark, after = self.kernel(family).rpartition("\nCOMMIT\n#")
         self.set_kernel(f"{before}\n-A {chain} {line}{mark}{after}", family)
 
+    def audited(self) -> Audited:
+        places = Places("/srv/portgen", "/srv/portgen/output/es-docker", ("docker-compose",))
+        return Audited(self.host, self.seen, self.rendered, places, ("ufw",))
+
     def audit(self) -> list[Found]:
         return hosts.found(self.host, self.seen, self.rendered, "ufw")
 
@@ -100,7 +106,30 @@ def _saved(family: int) -> tuple[str, ...]:
 
 @pytest.fixture
 def es() -> Firewall:
-    return Firewall(hosts.REPOSITORY)
+    return Firewall(hosts.of_folder(hosts.REPOSITORY))
+
+
+# Services that docker publishes to the lan, by IPv4 and by IPv6: both have a guard.
+GUARDED = """\
+version: 1
+hosts:
+  es-docker:
+    zones: {lan: [192.168.0.0/16, "fd00:77::/64"]}
+projects:
+  annex:
+    ports: 6000-6099
+    network: {name: annex, subnet: 172.31.0.0/24, subnet6: "fd00:31::/64"}
+    defaults: {allow: [lan], via: docker}
+    services:
+      collector: {port: 6000, container_port: 5000}
+      relay: {port: 6001, protocol: udp, container_port: 514}
+      media: {ports: [{port: 6010-6019, protocol: udp, container_port: 6010}]}
+"""
+
+
+@pytest.fixture
+def annex() -> Firewall:
+    return Firewall(hosts.declared(GUARDED))
 
 
 SMARTNUMBERS = f"-A ufw-user-input -s {LAN} -p tcp -m tcp --dport 5007 -j ACCEPT"
@@ -111,14 +140,115 @@ SMARTNUMBERS = f"-A ufw-user-input -s {LAN} -p tcp -m tcp --dport 5007 -j ACCEPT
 
 @pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)
 def test_a_clean_firewall_gives_nothing(folder: Path) -> None:
-    assert Firewall(folder).audit() == []
+    assert Firewall(hosts.of_folder(folder)).audit() == []
+
+
+def test_a_clean_guard_of_both_families_gives_nothing(annex: Firewall) -> None:
+    assert "--ctorigdstport 6010:6019" in annex.kernel(6)
+    assert annex.audit() == []
+
+
+OTHERS = (
+    # fail2ban, a tool's chain in INPUT, and what an operator let in and logs.
+    "-A INPUT -p tcp -m multiport --dports 22,80,443 -j f2b-sshd",
+    "-A f2b-sshd -s 203.0.113.7/32 -j REJECT --reject-with icmp-port-unreachable",
+    "-A f2b-sshd -s 192.168.0.9/32 -j REJECT --reject-with icmp-port-unreachable",
+    "-A f2b-sshd -j RETURN",
+    "-A INPUT -p tcp -m tcp --dport 2222 -j ACCEPT",
+    "-A INPUT -p vrrp -j ACCEPT",
+    "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A INPUT -p tcp -m tcp --dport 443 -m connlimit --connlimit-above 99 -j DROP",
+    "-A INPUT -m limit --limit 1/sec -j LOG --log-prefix mine",
+    "-A DOCKER-USER -s 203.0.113.7/32 -j DROP",
+    "-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A DOCKER-USER -i br-0123456789ab -j ACCEPT",
+    "-A FORWARD -o virbr0 -j LIBVIRT_FWI",
+    "-A LIBVIRT_FWI -d 192.168.122.0/24 -o virbr0 -j ACCEPT",
+)
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_what_others_put_beside_ufw_and_the_guard_is_their_business(
+    annex: Firewall, *, at_the_end: bool
+) -> None:
+    text = annex.kernel()
+    for line in reversed(OTHERS):
+        chain = line.split()[1]
+        if f":{chain} " not in text:
+            text = text.replace("*filter\n", f"*filter\n:{chain} - [0:0]\n")
+        head, mark, rules = text.partition("*filter\n")
+        place = rules.rindex("\nCOMMIT\n*nat") if at_the_end else rules.index("\n-A ")
+        text = f"{head}{mark}{rules[:place]}\n{line}{rules[place:]}"
+    annex.set_kernel(text)
+    assert annex.audit() == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("allow tcp 9000 0.0.0.0/0 any 0.0.0.0/0 in", "-p tcp -m tcp --dport 9000 -j ACCEPT"),
+        (
+            "allow any 53 0.0.0.0/0 any 10.0.0.0/8 in",
+            "-s 10.0.0.0/8 -p udp -m udp --dport 53 -j ACCEPT",
+        ),
+        (
+            f"allow tcp 5007 0.0.0.0/0 any {LAN} in comment=6d696e65",
+            f"-s {LAN} -p tcp -m tcp --dport 5007 -j ACCEPT",
+        ),
+        (
+            "allow tcp 5007 0.0.0.0/0 any 192.168.7.0/24 in",
+            "-s 192.168.7.0/24 -p tcp -m tcp --dport 5007 -j ACCEPT",
+        ),
+    ],
+)
+def test_an_operator_s_rule_that_opens_nothing_undeclared(
+    es: Firewall, rule: str, line: str
+) -> None:
+    es.allow(rule, line)
+    assert es.audit() == []
+
+
+RECENT = "--name DEFAULT --mask 255.255.255.255 --rsource"
+# Both forms of the same rules: as ufw writes them into its files, and as the kernel prints them.
+FORMS = (
+    (
+        "-p tcp --dport 2200 -m conntrack --ctstate NEW -m recent --set",
+        "-p tcp -m tcp --dport 2200 -m conntrack --ctstate NEW -m recent --set --rsource",
+    ),
+    ("-p icmp --icmp-type echo-request -j ACCEPT", "-p icmp -m icmp --icmp-type 8 -j ACCEPT"),
+    ("-s 10.1.2.3/8 -j ACCEPT", "-s 10.0.0.0/8 -j ACCEPT"),
+    ("-s 10.0.0.0/255.0.0.0 -j ACCEPT", "-s 10.0.0.0/8 -j ACCEPT"),
+    ("-m limit --limit 60/minute -j LOG", "-m limit --limit 1/sec -j LOG"),
+    ("-p tcp --syn -j DROP", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP"),
+    (
+        "-m state --state NEW,ESTABLISHED -j ACCEPT",
+        "-m conntrack --ctstate ESTABLISHED,NEW -j ACCEPT",
+    ),
+    ("-j REJECT", "-j REJECT --reject-with icmp-port-unreachable"),
+    ("-p tcp --destination-port 80: -j DROP", "-p tcp -m tcp --dport 80:65535 -j DROP"),
+    ("-p 47 -s 0.0.0.0/0 -j ACCEPT -m comment --comment x", "-p gre -j ACCEPT"),
+    ("-j LOG --log-level warning --log-prefix 'a b '", '-j LOG --log-prefix "a b "'),
+    ("-j MARK --set-mark 1", "-j MARK --set-xmark 0x1/0xffffffff"),
+)
+
+
+@pytest.mark.parametrize(("written", "printed"), FORMS)
+def test_a_rule_of_ufw_s_file_is_found_in_the_kernel(
+    es: Firewall, written: str, printed: str
+) -> None:
+    es.change_file(
+        "before.rules",
+        "-A ufw-not-local -j DROP",
+        f"-A ufw-not-local {written}\n-A ufw-not-local -j DROP",
+    )
+    assert [one.rule for one in es.audit()] == ["rules-not-loaded"]
+    es.insert(f"-A ufw-not-local {printed}", before="-A ufw-not-local -j DROP")
+    assert es.audit() == []
 
 
 def _gaps(firewall: Firewall) -> list[str]:
-    places = Places("/srv/portgen", "/srv/portgen/output/es-docker", ("docker-compose",))
-    audited = Audited(firewall.host, firewall.seen, firewall.rendered, places, ("ufw",))
     assert firewall.audit() == []
-    return [gap.why for gap in audited.gaps if gap.whole]
+    return [gap.why for gap in firewall.audited().gaps if gap.whole]
 
 
 def test_without_root_nothing_of_it_is_seen(es: Firewall) -> None:
@@ -189,6 +319,13 @@ def test_a_rule_that_only_the_kernel_has(es: Firewall) -> None:
     assert found.do == SCRIPT
 
 
+def test_a_rule_that_the_file_has_half(es: Firewall) -> None:
+    es.change_file("user.rules", f"-A ufw-user-input -p tcp --dport 5007 -s {LAN} -j ACCEPT\n", "")
+    found = es.one("rule-missing").finding
+    assert "is open to 192.168.0.0/16 by IPv4 until ufw starts again" in found.message
+    assert found.do == f"ufw delete allow proto tcp from {LAN} to any port 5007\n{SCRIPT}"
+
+
 def test_one_family_is_missing(es: Firewall) -> None:
     es.remove("-A ufw6-user-input -p tcp -m tcp --dport 80 -j ACCEPT", family=6)
     found = es.one("rule-missing").finding
@@ -236,7 +373,7 @@ def test_a_deny_in_its_place(es: Firewall) -> None:
 def test_a_rule_that_no_file_has(es: Firewall) -> None:
     es.insert("-A ufw-user-input -p tcp -m tcp --dport 9999 -j ACCEPT")
     found = es.one("rules-not-loaded").finding
-    assert found.do == "iptables -w -D ufw-user-input -p tcp -m tcp --dport 9999 -j ACCEPT"
+    assert found.do == "iptables-restore -w --noflush </etc/ufw/user.rules"
 
 
 def test_a_rule_that_the_kernel_lacks(es: Firewall) -> None:
@@ -245,3 +382,407 @@ def test_a_rule_that_the_kernel_lacks(es: Firewall) -> None:
     assert (
         found.do == "iptables -w -I ufw-before-input 8 -p icmp --icmp-type echo-request -j ACCEPT"
     )
+
+
+def test_a_rule_that_no_file_has_in_another_chain(es: Firewall) -> None:
+    es.insert("-A ufw-before-input -p tcp -m tcp --dport 9999 -j ACCEPT")
+    found = es.one("rules-not-loaded").finding
+    assert found.do == "iptables -w -D ufw-before-input -p tcp -m tcp --dport 9999 -j ACCEPT"
+
+
+def test_rules_in_another_order(es: Firewall) -> None:
+    es.remove("-A ufw-before-input -i lo -j ACCEPT")
+    es.insert("-A ufw-before-input -i lo -j ACCEPT", before="-A ufw-before-input -j ufw-user-input")
+    found = es.one("rules-not-loaded").finding
+    assert found.do.splitlines()[2:4] == [
+        "-D ufw-before-input -i lo -j ACCEPT",
+        "-I ufw-before-input 1 -i lo -j ACCEPT",
+    ]
+
+
+def test_a_policy_that_ufw_does_not_set(es: Firewall) -> None:
+    es.change(":OUTPUT ACCEPT [50", ":OUTPUT DROP [50", family=6)
+    assert es.one("rules-not-loaded").finding.do == "ip6tables -w -P OUTPUT ACCEPT"
+
+
+def test_ipv6_is_switched_off_in_the_file_only(es: Firewall) -> None:
+    es.change_file("default/ufw", "IPV6=yes", "IPV6=no")
+    found = es.one("rules-not-loaded").finding
+    assert found.do == "printf '\\n%s\\n' IPV6=yes >>/etc/default/ufw"
+
+
+def test_a_file_that_would_open_everything(es: Firewall) -> None:
+    es.change_file("default/ufw", 'DEFAULT_INPUT_POLICY="DROP"', 'DEFAULT_INPUT_POLICY="ACCEPT"')
+    found = es.one("firewall-off").finding
+    assert found.do == "printf '\\n%s\\n' 'DEFAULT_INPUT_POLICY=\"DROP\"' >>/etc/default/ufw"
+
+
+def test_a_file_that_is_cut_off(es: Firewall) -> None:
+    text = es.file("user6.rules")
+    es.set_file("user6.rules", text[: text.index("### RATE")])
+    found = [one for one in es.audit() if one.rule == "rules-not-loaded"]
+    assert "user6.rules is cut off" in found[0].finding.message
+
+
+# --- rule-wider -----------------------------------------------------------------------------------
+
+
+def test_the_range_of_a_project(es: Firewall) -> None:
+    es.allow(
+        "allow tcp 5000:5399 0.0.0.0/0 any 0.0.0.0/0 in",
+        "-p tcp -m multiport --dports 5000:5399 -j ACCEPT",
+    )
+    found = es.one("rule-wider").finding
+    assert found.do == "ufw delete allow proto tcp from 0.0.0.0/0 to any port 5000:5399"
+    assert "lets anyone" in found.message
+    assert set(found.declared) >= {"5000/tcp", "5007/tcp"}
+    es.allow(
+        "allow tcp 5000:5399 ::/0 any ::/0 in",
+        "-p tcp -m multiport --dports 5000:5399 -j ACCEPT",
+        family=6,
+    )
+    assert (
+        es.one("rule-wider").finding.do
+        == "ufw delete allow proto tcp from any to any port 5000:5399"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "delete"),
+    [
+        (
+            "allow tcp 5007 0.0.0.0/0 any 10.0.0.0/8 in comment=6d696e65",
+            "-s 10.0.0.0/8 -p tcp -m tcp --dport 5007 -j ACCEPT",
+            "allow proto tcp from 10.0.0.0/8 to any port 5007",
+        ),
+        (
+            "allow tcp 5007 0.0.0.0/0 any 0.0.0.0/0 in_eth1",
+            "-i eth1 -p tcp -m tcp --dport 5007 -j ACCEPT",
+            "allow in on eth1 proto tcp from 0.0.0.0/0 to any port 5007",
+        ),
+        (
+            "allow tcp 5007 192.168.1.10 any 10.0.0.0/8 in",
+            "-s 10.0.0.0/8 -d 192.168.1.10/32 -p tcp -m tcp --dport 5007 -j ACCEPT",
+            "allow proto tcp from 10.0.0.0/8 to 192.168.1.10 port 5007",
+        ),
+        (
+            "allow tcp 22,5007 0.0.0.0/0 any 10.0.0.0/8 My%20App - in",
+            "-s 10.0.0.0/8 -p tcp -m multiport --dports 22,5007 -j ACCEPT",
+            "allow from 10.0.0.0/8 to any app 'My App'",
+        ),
+        (
+            "allow tcp 5007 0.0.0.0/0 53 10.0.0.0/8 in",
+            "-s 10.0.0.0/8 -p tcp -m tcp --sport 53 --dport 5007 -j ACCEPT",
+            "allow proto tcp from 10.0.0.0/8 port 53 to any port 5007",
+        ),
+    ],
+)
+def test_a_rule_of_somebody_else_for_one_service(
+    es: Firewall, rule: str, line: str, delete: str
+) -> None:
+    es.allow(rule, line)
+    found = es.one("rule-wider").finding
+    assert (found.service, str(found.port)) == ("smartnumbers", "5007/tcp")
+    assert found.do == f"ufw delete {delete}"
+    assert found.declared == {"5007/tcp": [LAN]}
+
+
+def test_a_port_that_nobody_has(es: Firewall) -> None:
+    es.allow(
+        "allow udp 5100 0.0.0.0/0 any 192.168.1.1 in",
+        "-s 192.168.1.1/32 -p udp -m udp --dport 5100 -j ACCEPT",
+    )
+    found = es.one("rule-wider").finding
+    assert found.service is None
+    assert "5100/udp, which no service has" in found.message
+
+
+def test_a_wide_rule_behind_a_deny_opens_nothing(es: Firewall) -> None:
+    es.allow("deny tcp 5100 0.0.0.0/0 any 0.0.0.0/0 in", "-p tcp -m tcp --dport 5100 -j DROP")
+    es.allow(
+        "allow tcp 5100 0.0.0.0/0 any 10.0.0.0/8 in",
+        "-s 10.0.0.0/8 -p tcp -m tcp --dport 5100 -j ACCEPT",
+    )
+    assert es.audit() == []
+
+
+def test_portgen_s_own_rule_of_an_older_inventory(es: Firewall) -> None:
+    comment = b"portgen:smartnumbers".hex()
+    es.allow(
+        f"allow tcp 5007 0.0.0.0/0 any 0.0.0.0/0 in comment={comment}",
+        "-p tcp -m tcp --dport 5007 -j ACCEPT",
+    )
+    found = es.one("rule-wider").finding
+    assert (found.service, found.do) == ("smartnumbers", SCRIPT)
+
+
+def test_a_limit_is_an_allow_for_everybody_else(es: Firewall) -> None:
+    new = "-p tcp -m tcp --dport 5007 -m conntrack --ctstate NEW -m recent"
+    mask = "--name DEFAULT --mask 255.255.255.255 --rsource"
+    lines = (
+        f"{new} --set {mask}",
+        f"{new} --update --seconds 30 --hitcount 6 {mask} -j ufw-user-limit",
+        "-p tcp -m tcp --dport 5007 -j ufw-user-limit-accept",
+    )
+    es.allow("limit tcp 5007 0.0.0.0/0 any 0.0.0.0/0 in", "\n-A ufw-user-input ".join(lines))
+    assert (
+        es.one("rule-wider").finding.do
+        == "ufw delete limit proto tcp from 0.0.0.0/0 to any port 5007"
+    )
+
+
+# --- rule-left-over -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "port", "source", "named"),
+    [("gone", 5399, LAN, None), ("smartnumbers", 5007, "192.168.3.0/24", "smartnumbers")],
+)
+def test_a_rule_that_is_left_over(
+    es: Firewall, service: str, port: int, source: str, named: str | None
+) -> None:
+    comment = f"portgen:{service}".encode().hex()
+    es.allow(
+        f"allow tcp {port} 0.0.0.0/0 any {source} in comment={comment}",
+        f"-s {source} -p tcp -m tcp --dport {port} -j ACCEPT",
+    )
+    found = es.one("rule-left-over").finding
+    assert (found.service, found.do) == (named, SCRIPT)
+
+
+# --- filter-bypassed ------------------------------------------------------------------------------
+
+
+def test_a_rule_before_ufw_s(es: Firewall) -> None:
+    es.insert("-A INPUT -p tcp -m tcp --dport 5007 -j ACCEPT")
+    found = es.one("filter-bypassed").finding
+    assert (found.service, str(found.port)) == ("smartnumbers", "5007/tcp")
+    assert found.do == "iptables -w -D INPUT -p tcp -m tcp --dport 5007 -j ACCEPT"
+
+
+def test_a_rule_behind_ufw_s_by_ipv6(es: Firewall) -> None:
+    es.insert("-A INPUT -s 2001:db8::/32 -p tcp -j ACCEPT", before="-A ufw6-after-input", family=6)
+    found = es.one("filter-bypassed").finding
+    assert found.do == "ip6tables -w -D INPUT -s 2001:db8::/32 -p tcp -j ACCEPT"
+
+
+def test_what_a_rule_says_is_quoted(es: Firewall) -> None:
+    es.insert('-A INPUT -p tcp -m comment --comment "$(touch /tmp/x) it\'s" -j ACCEPT')
+    do = es.one("filter-bypassed").finding.do
+    assert "--comment '$(touch /tmp/x) it'\"'\"'s'" in do
+
+
+def test_a_rule_that_names_only_who_may_come_is_none(es: Firewall) -> None:
+    es.insert("-A INPUT -s 192.168.4.0/24 -p tcp -m tcp --dport 5007 -j ACCEPT")
+    assert es.audit() == []
+
+
+def test_a_rule_of_before_rules(es: Firewall) -> None:
+    line = "-A ufw-before-input -p tcp --dport 5007 -j ACCEPT"
+    es.change_file("before.rules", "-A ufw-not-local -j DROP", f"-A ufw-not-local -j DROP\n{line}")
+    es.insert(
+        "-A ufw-before-input -p tcp -m tcp --dport 5007 -j ACCEPT",
+        before="-A ufw-before-input -d 224.0.0.251",
+    )
+    found = es.one("filter-bypassed").finding
+    assert "of /etc/ufw/before.rules lets anyone" in found.message
+    assert (
+        found.do.splitlines()[-1]
+        == "iptables -w -D ufw-before-input -p tcp -m tcp --dport 5007 -j ACCEPT"
+    )
+
+
+def test_a_jump_of_ufw_s_is_missing(es: Firewall) -> None:
+    es.remove("-A INPUT -j ufw6-before-input", family=6)
+    found = es.one("filter-bypassed").finding
+    assert "INPUT of IPv6 does not lead to ufw6-before-input" in found.message
+
+
+def test_ufw_s_jumps_in_another_order(es: Firewall) -> None:
+    es.remove("-A OUTPUT -j ufw-before-output")
+    es.insert(
+        "-A OUTPUT -j ufw-before-output", before="-A ufw-after-input -p udp -m udp --dport 137"
+    )
+    assert "in another order" in es.one("filter-bypassed").finding.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-A DOCKER-USER -p tcp -m conntrack --ctorigdstport 6000 -j ACCEPT",
+        "-A DOCKER-USER -s 10.0.0.0/8 -j RETURN",
+        "-A FORWARD -p tcp -m tcp --dport 5000 -j ACCEPT",
+        "-A FORWARD -i eth0 -j ACCEPT",
+        "-A FORWARD -d 172.31.0.0/24 -j ACCEPT",
+    ],
+)
+def test_a_rule_before_the_guard(annex: Firewall, line: str) -> None:
+    annex.insert(line)
+    found = annex.one("filter-bypassed").finding
+    assert found.do == f"iptables -w -D {line.removeprefix('-A ')}"
+
+
+# --- guards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_each_rule_of_the_guard_counts_in_each_table(annex: Firewall, family: int) -> None:
+    text = annex.kernel(family)
+    lines = text.split("\n")
+    found = [place for place, line in enumerate(lines) if line.startswith("-A PORTGEN-GUARD ")]
+    assert len(found) > 12
+    for place in found:
+        annex.set_kernel("\n".join(lines[:place] + lines[place + 1 :]), family)
+        rules = {one.rule for one in annex.audit()}
+        assert rules == {"guard-missing"}, lines[place]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("line", ["-A FORWARD -j PORTGEN-GUARD", "-A DOCKER-USER -j PORTGEN-GUARD"])
+def test_each_jump_to_the_guard_counts(annex: Firewall, family: int, line: str) -> None:
+    annex.remove(line, family)
+    found = annex.audit()
+    assert {one.rule for one in found} == {"guard-missing"}
+    assert {one.finding.service for one in found} == {"collector", "relay", "media"}
+    assert all("guarded in one table only" in one.finding.message for one in found)
+
+
+def test_a_guard_that_nobody_is_led_to(annex: Firewall) -> None:
+    for line in ("-A FORWARD -j PORTGEN-GUARD", "-A DOCKER-USER -j PORTGEN-GUARD"):
+        annex.remove(line)
+    found = annex.audit()[0].finding
+    assert "open to everybody by IPv4" in found.message
+    assert found.do == SCRIPT
+
+
+def test_docker_s_jump_to_its_users_is_missing(annex: Firewall) -> None:
+    annex.remove("-A FORWARD -j DOCKER-USER")
+    found = annex.audit()[0].finding
+    assert found.do == f"iptables -w -I FORWARD 1 -j DOCKER-USER\n{SCRIPT}"
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_the_guard_is_not_in_ufw_s_file(annex: Firewall, family: int) -> None:
+    name = "after6.rules" if family == 6 else "after.rules"
+    text = annex.file(name)
+    annex.set_file(name, text[: text.index("# BEGIN PORTGEN-GUARD")])
+    found = annex.one("guard-not-kept").finding
+    assert (found.declared, found.do) == (["collector", "media", "relay"], SCRIPT)
+
+
+def test_the_jumps_are_not_made_at_boot(annex: Firewall) -> None:
+    annex.set_file("after.init", annex.file("after.init"), 0o640)
+    assert "not executable" in annex.one("guard-not-kept").finding.message
+
+
+@pytest.mark.parametrize("place", range(2, 16))
+def test_each_line_of_the_jumps_counts(annex: Firewall, place: int) -> None:
+    lines = annex.file("after.init").split("\n")
+    if lines[place].startswith("#"):
+        return
+    annex.set_file("after.init", "\n".join(lines[:place] + lines[place + 1 :]))
+    annex.one("guard-not-kept")
+
+
+def test_the_guard_has_more_than_is_declared(annex: Firewall) -> None:
+    annex.insert(
+        "-A PORTGEN-GUARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport 6050 --ctdir ORIGINAL -j DROP"
+    )
+    found = annex.one("guard-left-over").finding
+    assert (found.service, found.do) == (None, SCRIPT)
+
+
+def test_a_chain_that_nothing_needs(es: Firewall) -> None:
+    es.change(
+        ":ufw6-user-input - [0:0]", ":ufw6-user-input - [0:0]\n:PORTGEN-GUARD - [0:0]", family=6
+    )
+    assert es.one("guard-left-over").finding.do == SCRIPT
+
+
+def test_the_jumps_are_those_of_the_script(annex: Firewall) -> None:
+    """What the check wants of after.init stands in the script in the same words."""
+    script = annex.rendered["ufw/portgen-ufw.sh"]
+    for text in loading.INIT_JUMPS.values():
+        assert text in script
+    assert loading.ASLEEP in script
+
+
+# --- each line ------------------------------------------------------------------------------------
+
+DOCKER = re.compile(
+    r"DOCKER|docker0|br-|POSTROUTING|PREROUTING|^:\w+ ACCEPT|^:(INPUT|FORWARD|OUTPUT) "
+)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_each_line_of_the_kernel_s_counts(annex: Firewall, family: int) -> None:
+    """Only docker's own are docker's business."""
+    text = annex.kernel(family)
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        if line.startswith((":", "-A")) and not DOCKER.search(line):
+            annex.set_kernel("\n".join(lines[:place] + lines[place + 1 :]), family)
+            assert annex.audit(), line
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_each_rule_that_says_something_else_counts(annex: Firewall, family: int) -> None:
+    text = annex.kernel(family)
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        if line.startswith("-A") and not DOCKER.search(line):
+            other = (
+                f"{line} -m mark --mark 0x1"
+                if "-j" not in line
+                else line.replace("-j", "-d 10.9.8.7/32 -j")
+            )
+            annex.set_kernel("\n".join([*lines[:place], other, *lines[place + 1 :]]), family)
+            assert annex.audit(), line
+
+
+@pytest.mark.parametrize("name", ["user.rules", "before.rules", "after.rules", "before6.rules"])
+def test_each_rule_of_a_file_counts(annex: Firewall, name: str) -> None:
+    lines = annex.file(name).split("\n")
+    for place, line in enumerate(lines):
+        if line.startswith(("-", ":ufw-", ":P")) and not re.match(
+            ":ufw-(not|logging|user-limit)", line
+        ):
+            annex.set_file(name, "\n".join(lines[:place] + lines[place + 1 :]))
+            assert annex.audit(), line
+
+
+# --- the facts of both sides ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)
+def test_the_facts_of_a_clean_firewall_are_the_declared_ones(folder: Path) -> None:
+    _same_facts(Firewall(hosts.of_folder(folder)))
+
+
+def test_the_facts_of_a_clean_guard_are_the_declared_ones(annex: Firewall) -> None:
+    _same_facts(annex)
+
+
+def test_the_facts_of_a_changed_firewall_are_the_kernel_s(annex: Firewall) -> None:
+    port = "--ctstate DNAT --ctorigdstport 6000 --ctdir ORIGINAL"
+    line = f"-A PORTGEN-GUARD -s 192.168.0.0/16 -p tcp -m conntrack {port} -j RETURN"
+    annex.set_kernel(annex.kernel().replace(f"{line}\n", ""))
+    annex.allow(
+        "allow tcp 6000 0.0.0.0/0 any 10.0.0.0/8 in",
+        "-s 10.0.0.0/8 -p tcp -m tcp --dport 6000 -j ACCEPT",
+    )
+    found = annex.audited().found["collector"]
+    (endpoint,) = found.ports
+    assert found.openings[endpoint] == (LAN, "fd00:77::/64", "10.0.0.0/8")
+    assert found.guard is not None
+    assert (found.guard.published[endpoint], found.guard.published6[endpoint]) == (
+        (),
+        ("fd00:77::/64",),
+    )
+
+
+def _same_facts(firewall: Firewall) -> None:
+    audited = firewall.audited()
+    for name, service in audited.declared.items():
+        found = audited.found[name]
+        assert (found.openings, found.guard) == (service.openings, service.guard), name

@@ -44,19 +44,46 @@ def settings(files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+# The chains that each of ufw's files empties first: without that, they would be there twice.
+_EMPTIED = {
+    "before": ("before",),
+    "after": ("after",),
+    "user": ("user", "before-logging", "user-logging", "after-logging"),
+}
+
+
+def emptied(kind: str, family: int) -> list[str]:
+    """The chains that a file of this kind has to declare."""
+    return [f"{prefix(family)}-{part}-{way}" for part in _EMPTIED[kind] for way in DIRECTIONS]
+
+
 def is_enabled(known: Mapping[str, str]) -> bool:
     return known.get("ENABLED", "").lower() == "yes"
 
 
 def takes_ipv6(known: Mapping[str, str]) -> bool:
     """Whether ufw handles IPv6. If not, it closes it but for loopback."""
-    return known.get("IPV6", "yes").lower() == "yes"
+    return known.get("IPV6", "").lower() == "yes"
 
 
 def policy(known: Mapping[str, str], direction: str) -> str:
     """DROP, REJECT or ACCEPT: what is done with what no rule decides on."""
     usual = "ACCEPT" if direction == "output" else "DROP"
-    return known.get(f"DEFAULT_{direction.upper()}_POLICY", usual).upper()
+    return (known.get(_policy_name(direction)) or usual).upper()
+
+
+def set_policy(direction: str, wanted: str) -> str:
+    """The line of /etc/default/ufw that sets a policy: the last one counts."""
+    return f'{_policy_name(direction)}="{wanted}"'
+
+
+def has_policy(known: Mapping[str, str], direction: str) -> bool:
+    """Whether it is set: ufw can't start without it."""
+    return bool(known.get(_policy_name(direction)))
+
+
+def _policy_name(direction: str) -> str:
+    return f"DEFAULT_{direction.upper()}_POLICY"
 
 
 def jumps(direction: str, family: int) -> list[str]:
@@ -65,9 +92,9 @@ def jumps(direction: str, family: int) -> list[str]:
     return [f"-A {chain} -j {prefix(family)}-{kind}-{direction}" for kind in PRIMARY]
 
 
-def loaded(files: Mapping[str, str], family: int) -> Tables:
-    """The chains of a family as ufw loads them: its own, and what its files say of others."""
-    known = settings(files)
+def loaded(files: Mapping[str, str], known: Mapping[str, str], family: int) -> Tables:
+    """The chains of a family as ufw loads them with these settings: its own, and what its files say of
+    others."""
     tables = Tables({}, {})
     if family == 6 and not takes_ipv6(known):
         tables.restore(_CLOSED6)

@@ -1,0 +1,263 @@
+"""The guard of ports that docker publishes: as declared, and as the kernel and ufw's files have it.
+
+In: a host under audit. Out: what of it is in force, what lets visitors past it, what is left of an older one.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen.audit._firewall import Family
+from portgen.formats import filtering, iptables
+from portgen.formats.filtering import Condition
+from portgen.formats.iptables import Rule, Tables
+from portgen.formats.iptables_forms import Form
+from portgen.inventory import ranges
+from portgen.plan import facts
+from portgen.plan.types import Guard
+from portgen.targets.ufw import loading, reading
+from portgen.targets.ufw.writing import CHAIN, NO_LOOPBACK, guard_rules, guard_rules6
+
+if TYPE_CHECKING:
+    from portgen.audit._audited import Audited
+
+TABLES = ("filter", "mangle")
+DOCKER_USER = "DOCKER-USER"
+_BRIDGES = ("br-", "docker")
+
+
+class Declared(NamedTuple):
+    """The guard of one family: the rules of each service, in their order."""
+
+    family: Family
+    own: list[Rule]  # of no service
+    services: list[tuple[Guard, list[Rule]]]
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [*self.own, *(rule for _, rules in self.services for rule in rules)]
+
+    @property
+    def forms(self) -> list[Form]:
+        return [self.family.form(rule) for rule in self.rules]
+
+
+def declared(host: Audited, family: Family) -> Declared:
+    services = []
+    for guard in host.host.guards:
+        texts = list(guard_rules6(guard) if family.number == 6 else guard_rules(guard))
+        if texts:
+            services.append((guard, _read(texts)))
+    own = _read([NO_LOOPBACK]) if services and family.number == 4 else []
+    return Declared(family, own, services)
+
+
+def _read(texts: Sequence[str]) -> list[Rule]:
+    return list(iptables.read("\n".join(("*filter", *texts))))
+
+
+def families(host: Audited) -> Iterator[Family]:
+    """Those that have a packet filter: docker forwards whether ufw handles a family or not."""
+    yield from host.firewall.all.values()
+
+
+class Force(NamedTuple):
+    """What keeps a table's chain from being in force: nothing, or why."""
+
+    table: str
+    why: list[str]  # nothing where packets come to the chain
+    forms: list[Form]  # the chain's rules
+
+
+def force(family: Family) -> list[Force]:
+    """Whether packets come to the chain, in each of its tables."""
+    found = []
+    for table in TABLES:
+        why = []
+        if not family.has(CHAIN, table):
+            why.append(f"the table {table} has no chain {CHAIN}")
+        elif table == "mangle" and not leads(family, "FORWARD", CHAIN, table):
+            why.append(f"FORWARD of the table mangle does not lead to {CHAIN}")
+        elif table == "filter" and not leads(family, DOCKER_USER, CHAIN):
+            why.append(f"{DOCKER_USER} does not lead to {CHAIN}")
+        if table == "filter" and lacks_docker_user(family):
+            why.append(f"FORWARD does not lead to {DOCKER_USER}")
+        found.append(Force(table, why, [family.form(rule) for rule in family.rules(CHAIN, table)]))
+    return found
+
+
+def lacks_docker_user(family: Family) -> bool:
+    """Whether docker's jump to the chain of its users is missing. docker 20.10 has it for IPv4 only."""
+    return family.number == 4 and not leads(family, "FORWARD", DOCKER_USER)
+
+
+def leads(family: Family, chain: str, target: str, table: str = "filter") -> bool:
+    """Whether a chain leads to another, before a rule that decides on all packets."""
+    for rule in family.rules(chain, table):
+        where = rule.value("-j")
+        if len(rule.options) == 1 and where == target:
+            return True
+        if len(rule.options) == 1 and where in ("RETURN", "ACCEPT", "DROP", "REJECT"):
+            return False
+    return False
+
+
+def has(one: Force, rules: Sequence[Form]) -> bool:
+    """Whether a chain has these rules, in this order, without one between them that lets others through."""
+    places = [one.forms.index(form) for form in rules if form in one.forms]
+    return len(places) == len(rules) and places == sorted(places)
+
+
+def undeclared(family: Family, wanted: Declared) -> list[tuple[str, Rule]]:
+    """The rules of the chain that are not declared, each once, with the tables that have it."""
+    found: dict[Form, tuple[list[str], Rule]] = {}
+    for table in TABLES:
+        for rule in family.rules(CHAIN, table):
+            if family.form(rule) not in wanted.forms:
+                found.setdefault(family.form(rule), ([], rule))[0].append(table)
+    return [(" and ".join(tables), rule) for tables, rule in found.values()]
+
+
+def in_file(text: str) -> Tables:
+    """The chains of a rules file of ufw's, as it would be loaded."""
+    found = Tables({}, {})
+    found.restore(text)
+    return found
+
+
+def in_force(host: Audited, wanted: facts.Guard | None) -> facts.Guard | None:
+    """What the kernel keeps closed of a service's published ports and addresses, in all of its tables."""
+    if wanted is None:
+        return None
+    found = facts.Guard()
+    for family in families(host):
+        for fact in _said(family):
+            if _is_about(fact, wanted):
+                found = found.with_more(fact)
+    return None if found == facts.Guard() else found
+
+
+def _said(family: Family) -> Iterator[facts.Guard]:
+    """What the chain says, as facts, by the reader of ufw's files: what iptables-save prints has their
+    form."""
+    tables = force(family)
+    if any(one.why for one in tables):
+        return
+    lines = ["*filter"]
+    for rule in family.rules(CHAIN):
+        if all(family.form(rule) in one.forms for one in tables):
+            lines.append(rule.text)
+    name = loading.rules_file("after", family.number)
+    for statement in reading.read({name: "\n".join((*lines, "COMMIT"))}):
+        if isinstance(statement.fact, facts.Guard):
+            yield statement.fact
+
+
+def _is_about(fact: facts.Guard, wanted: facts.Guard) -> bool:
+    """Whether it is about a port or an address that a service's guard is about."""
+    ports = fact.published.keys() & wanted.published.keys()
+    ports6 = fact.published6.keys() & wanted.published6.keys()
+    address = fact.address is not None and fact.address == wanted.address
+    subnet = fact.subnet6 is not None and fact.subnet6 == wanted.subnet6
+    return bool(ports or ports6 or address or subnet)
+
+
+# --- what lets visitors past it -------------------------------------------------------------------
+
+
+class Hole(NamedTuple):
+    """A rule that lets visitors of a guarded service in before the guard is asked."""
+
+    family: Family
+    rule: Rule
+    service: str | None
+
+
+def holes(host: Audited) -> Iterator[Hole]:
+    """Rules before the jump to the guard that let in somebody whom it would keep out."""
+    for family in families(host):
+        guards = declared(host, family).services
+        if not guards:
+            continue
+        before = [
+            (_before(family.rules(DOCKER_USER), CHAIN), ("ACCEPT", "RETURN")),
+            (_before(family.rules("FORWARD"), DOCKER_USER), ("ACCEPT",)),
+            (_before(family.rules("FORWARD", "mangle"), CHAIN), ("ACCEPT", "RETURN")),
+        ]
+        for rules, targets in before:
+            for rule in rules:
+                if rule.value("-j") in targets:
+                    services = [
+                        guard.service for guard, _ in guards if _passes(rule, guard, family)
+                    ]
+                    if services:
+                        yield Hole(family, rule, services[0] if len(services) == 1 else None)
+
+
+def _before(rules: Sequence[Rule], target: str) -> list[Rule]:
+    """The rules before the jump to a chain; none where there is no such jump."""
+    for place, rule in enumerate(rules):
+        if rule.value("-j") == target and len(rule.options) == 1:
+            return list(rules[:place])
+    return []
+
+
+def _passes(rule: Rule, guard: Guard, family: Family) -> bool:
+    """Whether a rule may be about a new connection to a guarded port, from somebody who may not come."""
+    options = [option for option in rule.options if option.name not in ("--ctorigdstport", "-o")]
+    for option in rule.options:
+        if option.name in ("--ctstate", "--state"):
+            named = option.values[0].split(",")
+            if not option.negated and not {"NEW", "DNAT"} & set(named):
+                return False
+            options.remove(option)
+        bridge = option.values[0].startswith(_BRIDGES) if option.values else False
+        if option.name == "-o" and not option.negated and not bridge:
+            return False
+        if option.name == "-i" and not option.negated and bridge:
+            return False
+    condition = filtering.condition(rule._replace(options=tuple(options)), family.number)
+    if condition is None:
+        return False
+    if condition.to and not _is_for(condition, guard):
+        return False
+    ports = guard.ports6 if family.number == 6 else guard.ports
+    for port in ports:
+        asked = rule.value("--ctorigdstport")
+        if asked is not None and asked.partition(":")[0] != str(port.port):
+            continue
+        sources = port.ipv6_sources if family.number == 6 else port.ipv4_sources
+        if _opens(condition, port.transport, port.container_ports, sources, family):
+            return True
+    return False
+
+
+def _is_for(condition: Condition, guard: Guard) -> bool:
+    """Whether it names the container's address, or a network with it."""
+    there = filtering.addresses(condition.to)
+    if guard.address is not None and int(guard.address) in there:
+        return True
+    for network in (guard.subnet, guard.subnet6):
+        if network is not None and ranges.overlap(there, ranges.addresses(network)):
+            return True
+    return False
+
+
+def _opens(
+    condition: Condition,
+    transport: str,
+    inside: range,
+    sources: Sequence[str],
+    family: Family,
+) -> bool:
+    if transport not in condition.transports:
+        return False
+    if condition.ports is not None and not ranges.common([inside], condition.ports):
+        return False
+    coming = condition.sources or filtering.everyone(family.number)
+    may = [filtering.addresses(source) for source in sources if "/" in source]
+    if any("/" not in source for source in sources):
+        return False  # anybody, or by an interface
+    return bool(ranges.without(list(coming), ranges.joined(may)))
