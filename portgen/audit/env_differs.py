@@ -8,7 +8,8 @@ Symptom:
     A program asks at an old address, where another service answers, or it does not start: systemd says
     that it can't load the environment files.
 Ends it:
-    portgen audit    # prints the command that runs the install guide's blocks
+    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    systemctl restart api-server.service
 """
 
 from __future__ import annotations

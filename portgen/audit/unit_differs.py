@@ -11,7 +11,7 @@ Symptom:
     A dashboard shows another one's pages, or who may come by the inventory is refused; `systemctl cat`
     shows another text than output/.
 Ends it:
-    portgen audit    # prints the command that runs the install guide's blocks
+    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Units are portgen's if their names begin with `portgen-`.
 Symptom:
     A port that the inventory does not have answers; or a forwarder can't start, since its port is taken.
 Ends it:
-    portgen audit    # prints the command that runs the install guide's blocks
+    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ with a reason if it is to stay so.
 Symptom:
     The port refuses connections; `systemctl start` says that the unit is masked.
 Ends it:
-    portgen audit    # prints the command that runs the install guide's blocks
+    systemctl unmask portgen-smartnumbers.service
+    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Symptom:
     The port refuses connections, its route says `502 Bad Gateway`; `systemctl status` says that the unit
     could not be found, or that it was changed on disk.
 Ends it:
-    portgen audit    # prints the command that runs the install guide's blocks
+    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
 """
 
 from __future__ import annotations

@@ -472,10 +472,11 @@ def test_a_process_that_is_older_than_its_file() -> None:
     assert finding.do == GUIDE
 
 
-def test_what_the_guide_can_not_see_is_stopped_before_it() -> None:
+@pytest.mark.parametrize("later", [0.5, 1.5])
+def test_what_the_guide_may_not_see_is_stopped_before_it(later: float) -> None:
     """The guide compares whole seconds."""
     here = box()
-    here.install(unit_path(ALPHA), modified=hosts.AT - numbers.BEFORE + 0.5)
+    here.install(unit_path(ALPHA), modified=hosts.AT - numbers.BEFORE + later)
     assert here.only("unit-outdated").do == f"systemctl stop {ALPHA} && {GUIDE}"
 
 
