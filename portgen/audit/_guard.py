@@ -206,32 +206,36 @@ def _before(rules: Sequence[Rule], target: str) -> list[Rule]:
 
 def _passes(rule: Rule, guard: Guard, family: Family) -> bool:
     """Whether a rule may be about a new connection to a guarded port, from somebody who may not come."""
-    options = [option for option in rule.options if option.name not in ("--ctorigdstport", "-o")]
-    for option in rule.options:
-        if option.name in ("--ctstate", "--state"):
-            named = option.values[0].split(",")
-            if not option.negated and not {"NEW", "DNAT"} & set(named):
-                return False
-            options.remove(option)
-        bridge = option.values[0].startswith(_BRIDGES) if option.values else False
-        if option.name == "-o" and not option.negated and not bridge:
-            return False
-        if option.name == "-i" and not option.negated and bridge:
-            return False
-    condition = filtering.condition(rule._replace(options=tuple(options)), family.number)
-    if condition is None:
+    condition = _of_forwarded(rule, family)
+    if condition is None or (condition.to and not _is_for(condition, guard)):
         return False
-    if condition.to and not _is_for(condition, guard):
-        return False
-    ports = guard.ports6 if family.number == 6 else guard.ports
-    for port in ports:
-        asked = rule.value("--ctorigdstport")
-        if asked is not None and asked.partition(":")[0] != str(port.port):
-            continue
+    asked = rule.value("--ctorigdstport")
+    for port in guard.ports6 if family.number == 6 else guard.ports:
         sources = port.ipv6_sources if family.number == 6 else port.ipv4_sources
-        if _opens(condition, port.transport, port.container_ports, sources, family):
+        is_asked = asked is None or asked.partition(":")[0] == str(port.port)
+        if is_asked and _opens(condition, port.transport, port.container_ports, sources, family):
             return True
     return False
+
+
+def _of_forwarded(rule: Rule, family: Family) -> Condition | None:
+    """What a rule asks of a packet from outside to a container, which docker has rewritten; None where it is
+    about none."""
+    options = []
+    for option in rule.options:
+        value = option.values[0] if option.values else ""
+        is_bridge = value.startswith(_BRIDGES)
+        if option.name in ("--ctstate", "--state"):
+            if not option.negated and not {"NEW", "DNAT"} & set(value.split(",")):
+                return None
+        elif option.name in ("-i", "-o"):
+            if not option.negated and is_bridge == (option.name == "-i"):
+                return None
+            if option.name == "-i":
+                options.append(option)
+        elif option.name != "--ctorigdstport":
+            options.append(option)
+    return filtering.condition(rule._replace(options=tuple(options)), family.number)
 
 
 def _is_for(condition: Condition, guard: Guard) -> bool:
