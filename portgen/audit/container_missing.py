@@ -28,7 +28,7 @@ def check(host: Audited) -> Iterator[Finding]:
         if expected.there:
             continue
         yield Finding(
-            f"there is not a container for {expected.words}",
+            f"the container of {expected.words} is missing",
             expected.planned.key_path,
             service=expected.planned.service,
             declared=expected.planned.compose_service,
