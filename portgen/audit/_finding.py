@@ -13,7 +13,7 @@ class Finding(NamedTuple):
     """What is not as declared. `service`: the one that it is about, "nginx" for nginx's own; None where
     it is about the host. `declared` and `found`: both sides as plain values, for programs. `do`: shell
     commands for root that end it, to be run as they are; empty where portgen can't know. `also`: other
-    services that it is about as well, of the same container."""
+    services that it is about as well, of the same container or network."""
 
     message: str
     key_path: KeyPath

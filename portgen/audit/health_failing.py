@@ -25,6 +25,7 @@ UNLESS = (
     "address-stranger",
     "container-address",
     "container-network",
+    "network-differs",
     "container-ports",
     "override-unused",
     "port-taken",

@@ -47,4 +47,10 @@ def _finding(host: Audited, network: Network, container: Container) -> Finding:
     if network.command is not None:
         message += f". It is made by `{network.command}`"
         do = ""
-    return Finding(message, network.key_path, declared=wanted, found=there, do=do)
+    inside: list[str] = []
+    for expected in host.expected:
+        if expected.planned.network == network.name:
+            inside += expected.services
+    return Finding(
+        message, network.key_path, declared=wanted, found=there, do=do, also=tuple(inside)
+    )

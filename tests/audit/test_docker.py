@@ -392,6 +392,8 @@ def test_a_network_with_other_addresses_is_one_finding() -> None:
             entry["networks"][0] |= {"prefix": 24}
     finding = docker.only("network-differs").finding
     assert (finding.service, finding.declared) == (None, "172.30.0.0/23")
+    assert {"alpha", "page", "torrents", "indexers"} <= set(finding.also)
+    assert "lamp" not in finding.also
     assert finding.key_path == ("projects", "wall", "network")
     assert finding.do == GUIDE
 
