@@ -159,7 +159,10 @@ def test_a_container_that_went_away_meanwhile_is_not_there() -> None:
 def test_what_docker_says_in_another_way_is_not_seen() -> None:
     docker = Docker()
     words = next(words for words in docker.seen.commands if words[:2] == ("docker", "inspect"))
-    for text in ("Template parsing error\n", "[]\n"):
+    said = docker.seen.commands[words].text
+    other = said.replace('"folder"', '"folders"', 1)
+    assert other != said
+    for text in ("Template parsing error\n", "[]\n", "{}\n", other):
         docker.seen.commands[words] = Said(0, text)
         assert [gap.whole for gap in audited(docker).gaps] == [True]
 

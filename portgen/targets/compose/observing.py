@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from portgen.targets import Ask, Command, Files, Said, Seen, UnseenError, escape
 LIST = ("docker", "ps", "-a", "-q", "--no-trunc")
 # Of a team's .env only what says which files compose reads: the rest may be secrets.
 SETTINGS = r"\s*(export\s+)?COMPOSE_(FILE|PATH_SEPARATOR|PROJECT_NAME)\s*="
+MOST_SHOWN = 100  # characters of a line that can't be read
 # portgen's files in the folders of all teams: also of projects that have left.
 COPIES = Files(f"{TEAMS}/*", COPY)
 _LABEL = "com.docker.compose."
@@ -195,12 +197,25 @@ def _containers(host: Host, seen: Seen) -> Iterator[Container]:
             text = seen.said(*command)
         for line in text.splitlines():
             if line.strip():
-                entry = _entry(line)
-                first = found.setdefault(entry["id"], entry)
-                if first is not entry:
-                    first["environment"] += entry["environment"]
+                with _readable(line):
+                    entry = _entry(line)
+                    first = found.setdefault(entry["id"], entry)
+                    if first is not entry:
+                        first["environment"] += entry["environment"]
     for entry in found.values():
-        yield _container(entry)
+        with _readable(json.dumps(entry)):
+            container = _container(entry)
+        yield container
+
+
+@contextmanager
+def _readable(line: str) -> Iterator[None]:
+    """Around what reads a line: one that has something else than the template asks for is not seen."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError):
+        short = line.strip()[:MOST_SHOWN]
+        raise UnseenError(f"can't parse this line from `docker inspect`: {short}") from None
 
 
 def _only_gone(said: Said) -> bool:
@@ -209,12 +224,9 @@ def _only_gone(said: Said) -> bool:
 
 
 def _entry(line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        raise UnseenError(f"can't parse this line from `docker inspect`: {line.strip()}") from None
+    entry = json.loads(line)
     if not isinstance(entry, dict):
-        raise UnseenError(f"can't parse this line from `docker inspect`: {line.strip()}")
+        raise TypeError
     return entry
 
 
