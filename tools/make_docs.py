@@ -277,26 +277,35 @@ have the names of an example."""
 SYMPTOMS: dict[str, tuple[str, ...]] = {
     "`502 Bad Gateway`": ("502",),
     "`504 Gateway Time-out`": ("504",),
-    "`404 Not Found`": ("404",),
-    "`403 Forbidden`, or a password is asked for": ("403", "401", "password"),
-    "the application's own error page": ("500", "503", "error page"),
+    "`404 Not Found`, or nginx's welcome page": ("404",),
+    "`403 Forbidden`": ("403",),
+    "the application's own error page": ("500", "503", "answers with an error"),
     "the wrong dashboard: another service answers": (
-        "(wrong|another|other) (dashboard|service|program|container|page|one)",
+        "wrong dashboard",
+        "another service answers",
+        "(shows?|leads to) (the old|another)",
     ),
     "connection refused": ("refuses?", "refused"),
-    "it times out: no answer at all": ("tim(e|es|ed|ing) out", "no answer", "hangs?"),
+    "it times out: no answer at all": ("tim(e|es|ed|ing) out", "no answer"),
     "more people reach it than should": (
-        "(more|every|any)(body| people| visitors|one)?\\b.*\\breach(es)?",
-        "strangers?",
+        "(more people|anybody)( can)? reach",
+        "reached by more people",
     ),
-    "a change was installed, and nothing is different": ("old", "before", "still", "no effect"),
-    "it worked until the last restart, reboot or `docker-compose up`": (
-        "(re)?boot(s|ed)?",
-        "restart(s|ed)?",
-        "up -d",
+    "a service can't reach another one": ("can't reach", "asks at an old address"),
+    "a change was installed, and nothing is different": (
+        "change was installed",
+        "still has",
+        "old site",
     ),
-    "a program can't start: its port is taken": ("in use", "taken", "can't (start|bind)"),
-    "nothing yet": ("nothing", "none", "not yet"),
+    "what left the inventory is still there": (
+        "that (has left|is gone)",
+        "nobody declared",
+        "does not have answers",
+        "old service",
+    ),
+    "it worked until the last restart, reboot or `docker-compose up`": ("reboot", "worked until"),
+    "a program can't start": ("(does not|can't|may fail to) start", "in use"),
+    "nothing yet": ("nothing(?! changes)", "none"),
 }
 
 

@@ -41,6 +41,10 @@ def test_who_only_knows_the_symptom_finds_each_check() -> None:
     assert sorted(set(checks) - found) == []
 
 
+def test_each_row_of_symptoms_has_checks() -> None:
+    assert sorted(set(make_docs.SYMPTOMS) - set(make_docs.by_symptom(audit.every()))) == []
+
+
 def test_the_page_names_each_command_that_may_run_and_no_other() -> None:
     page = (REPOSITORY / "docs/audit.md").read_text(encoding="utf-8")
     block = page.partition("## What it runs\n")[2].split("```\n")[1]
