@@ -177,6 +177,12 @@ class _Match:
         should, or one who listens there besides."""
         listener = self.listeners[number]
         for place in places:
+            strangers = self.strangers.get(place, [])
+            if listener.who in {one.who for one in strangers}:
+                strangers.append(listener)  # by the other family
+                self.explained.add(number)
+                return
+        for place in places:
             pids = {pid for own in self.own.get(place, ()) for pid in own.socket.pids}
             fits = not pids or not pids.isdisjoint(listener.socket.pids)
             if fits and self._is_own(self.wanted[place], listener) is None:
@@ -238,7 +244,8 @@ class _Match:
             return None if listener.socket.program == PROXY else False
         if listener.process is None or not listener.process.group:
             return None
-        return False
+        # Of a container that docker does not know: it may be a new one.
+        return None if listener.process.container is not None else False
 
 
 # --- what is declared -----------------------------------------------------------------------------
@@ -408,7 +415,9 @@ class _Containers:
             address = _argument(process.arguments, "-container-ip")
             found = self.by_address.get(address)
             return None if found is None else found.id
-        return process.container
+        # One that docker does not know holds all of this host: then it says nothing.
+        outer = process.container
+        return outer if outer in self.by_id or not self.by_id else None
 
 
 def _published(container: Container) -> Iterator[Socket]:

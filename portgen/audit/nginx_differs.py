@@ -95,7 +95,7 @@ def _of_service(host: Audited, name: str) -> Finding:
     declared, found = _facts(host, name)
     what = ""
     if declared or found:
-        shown = [f"{field} is {_plain(found.get(field))}" for field in {**declared, **found}]
+        shown = [_shown(field, found.get(field)) for field in {**declared, **found}]
         what = f": {'; '.join(shown[:3])}"
     if name == NGINX:
         message = (
@@ -128,7 +128,14 @@ def _facts(host: Audited, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return declared, found
 
 
-def _plain(value: Any) -> str:
-    if value is None:
-        return "missing"
-    return value if isinstance(value, str) else "otherwise"
+def _shown(field: str, value: Any) -> str:
+    """`/wiki/ leads to 127.0.0.1:5009`, of the field `routes./wiki/.backend`."""
+    route, _, what = field.removeprefix("routes.").rpartition("/")
+    route, what = f"{route}/", what.lstrip(".").removeprefix("route.")
+    if value is None and not what:
+        return f"{route} is missing"
+    if what == "backend":
+        return f"{route} leads to {value or 'nowhere'}"
+    if not what:
+        return f"{route} is there, too"
+    return f"{route} has another `{what}`"

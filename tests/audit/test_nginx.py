@@ -184,7 +184,7 @@ def test_a_route_leads_elsewhere() -> None:
     assert (found.rule, found.finding.service) == ("nginx-differs", "files")
     assert found.finding.declared["routes./files/.backend"] == "127.0.0.1:5001"
     assert found.finding.found["routes./files/.backend"] == "127.0.0.1:5009"
-    assert "127.0.0.1:5009" in found.finding.message
+    assert "/files/ leads to 127.0.0.1:5009" in found.finding.message
     assert GUIDE in found.finding.do
     assert host.audited().found["files"].routes["/files/"].backend == "127.0.0.1:5009"
 
@@ -195,7 +195,20 @@ def test_a_route_is_not_there() -> None:
     start = text.index("# portgen:wiki")
     found = host.with_file(SNIPPET, text[:start]).one()
     assert (found.rule, found.finding.service) == ("nginx-differs", "wiki")
-    assert "missing" in found.finding.message
+    assert "/wiki/ is missing" in found.finding.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("auth_basic_user_file", "#", "/wiki/ has another `auth_file`"),
+        ("location ^~ /wiki/ {", "location ^~ /other/ {", "/other/ is there, too"),
+    ],
+)
+def test_what_differs_of_a_route_is_said(before: str, after: str, words: str) -> None:
+    found = Host().edited(SNIPPET, before, after).one()
+    assert (found.rule, found.finding.service) == ("nginx-differs", "wiki")
+    assert words in found.finding.message
 
 
 def test_a_hand_edit_of_what_is_no_fact_counts() -> None:

@@ -14,6 +14,7 @@ from portgen.plan.live import Process
 from portgen.problem import Severity
 from portgen.targets import Said
 from tests.audit import answers_sockets, hosts, numbers
+from tests.audit.numbers import pid
 from tests.estates import REPOSITORY, wall
 
 GUIDE = "INSTALL.md"
@@ -448,12 +449,32 @@ def test_a_container_on_the_hosts_network_is_known_by_its_control_group(group: s
     own = group.format(net.id)
     host = Host().without(5005).with_program(5005, program="app", group=own)
     assert with_containers(host, net) == []
-    other = group.format(numbers.container_id("wall", "other"))
-    host = Host().without(5005).with_program(5005, program="app", group=other)
-    (found,) = with_containers(host, net)
+    other = container("other", ours=None, project="elsewhere")
+    host = Host().without(5005).with_program(5005, program="app", group=group.format(other.id))
+    assert with_containers(host, net) == []  # it may have been made anew
+    (found,) = with_containers(host, net, other)
     assert (found.rule, found.finding.service) == ("port-taken", "net")
 
 
 def test_a_container_on_the_hosts_network_is_known_by_its_process() -> None:
     host = Host().without(5005).with_program(5005, program="app", group="")
     assert with_containers(host, container("net", network_mode="host", pid=700)) == []
+
+
+def test_a_control_group_that_docker_does_not_know_is_not_a_container() -> None:
+    """portgen's own test host is in one: whatever is started there from outside has that group."""
+    outside = f"/docker/{numbers.container_id('elsewhere', 'host')}"
+    host = Host().without(5000).with_program(5000, group=outside)
+    (found,) = [
+        one
+        for one in with_containers(host, container("net", pid=pid(container("net").id)))
+        if one.finding.service == "web"
+    ]
+    assert (found.rule, found.finding.found) == ("port-taken", "python3 (process 700)")
+    assert found.finding.do.startswith("kill 700 ")
+
+
+def test_a_stranger_with_both_families_is_one_finding() -> None:
+    """A forwarder listens by IPv4 alone, and docker publishes by both."""
+    host = Host().without(5000).with_program(5000).with_program(5000, "::")
+    assert host.rules() == [("port-taken", "web")]
