@@ -27,8 +27,6 @@ from portgen.targets.env import observing, reading
 
 SOURCES = ("systemd",)
 SEVERITY = Severity.ERROR
-# What the install guide knows its own files by.
-MARK = "Rendered by portgen"
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -54,7 +52,7 @@ def check(host: Audited) -> Iterator[Finding]:
         elif file.text is not None:
             yield from _compared(host, env, file, text)
     for path, file in sorted(there.items()):
-        if MARK in (file.text or ""):
+        if observing.MARK in (file.text or ""):
             yield Finding(
                 f"{path} is left over: the inventory has no such file of variables",
                 host.host.key_path,
@@ -79,7 +77,8 @@ def _compared(host: Audited, env: EnvFile, file: InstalledFile, text: str) -> It
         names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
         words.append(listed(names) or "its comments")
         declared["text"] = {name: old.get(name) for name in names}
-        found["text"] = {name: new.get(name) for name in names}
+        # What somebody added may be a secret.
+        found["text"] = {name: new.get(name) if name in old else "added" for name in names}
         do = _commands.guide_and_restart(host, _units_of(host, env, names))
     if words:
         yield Finding(

@@ -116,10 +116,12 @@ def _connections(
         targets.append(leads.to if leads is not None else process.program)
     service = forwarder.service if forwarder is not None else None
     where = listed(sorted(set(targets)))
-    lead = "leads" if len(old) == 1 else "lead"
+    lead, end = "lead", "they end with their connections"
+    if len(old) == 1:
+        lead, end = "leads", "it ends with its connection"
     return Finding(
         f"{counted(len(old), 'process', 'processes')} of an earlier {unit} still "
-        f"{lead} to {where}: they end with their connections",
+        f"{lead} to {where}: {end}",
         host.key_path(service),
         service=service,
         port=forwarder.endpoint if forwarder is not None else None,

@@ -62,16 +62,23 @@ class Box:
 
     def install(self, path: str, **changes: object) -> None:
         """A file of /etc with other content, mode, owner or time; a new one where there is none."""
-        ask = next(ask for ask in self.seen.folders if _matches(ask, path))
-        files = {file.path: file for file in self.seen.files(ask.folder, ask.pattern)}
-        files[path] = files.get(path, InstalledFile(path, ""))._replace(**changes)  # type: ignore[arg-type]
-        self.seen.folders[ask] = tuple(files[name] for name in sorted(files))
+        for ask in self.asks_for(path):
+            files = {file.path: file for file in self.seen.answer(ask)}
+            before = files.get(path, InstalledFile(path, ""))
+            files[path] = before._replace(**changes)  # type: ignore[arg-type]
+            self.seen.folders[ask] = tuple(files[name] for name in sorted(files))
 
     def remove(self, path: str) -> None:
         """A file of /etc that is not there."""
-        ask = next(ask for ask in self.seen.folders if _matches(ask, path))
-        kept = [file for file in self.seen.files(ask.folder, ask.pattern) if file.path != path]
-        self.seen.folders[ask] = tuple(kept)
+        for ask in self.asks_for(path):
+            kept = [file for file in self.seen.answer(ask) if file.path != path]
+            self.seen.folders[ask] = tuple(kept)
+
+    def asks_for(self, path: str) -> list[Files]:
+        """The questions that a file is an answer to."""
+        found = [ask for ask in self.seen.folders if _matches(ask, path)]
+        assert found, path
+        return found
 
     def text(self, unit: str) -> str:
         return self.rendered[f"systemd/{unit}"]
@@ -862,6 +869,34 @@ def test_a_file_of_variables_with_another_address() -> None:
     assert finding.declared == {"text": {"SHOP_PORT": "5010"}}
     assert finding.found == {"text": {"SHOP_PORT": "5099"}}
     assert finding.do == f"{GUIDE} && {restart('ledger')} && {restart('shop')}"
+
+
+def test_a_variable_that_somebody_added_may_be_a_secret() -> None:
+    here = box(PROGRAMS)
+    here.install(ENV, text=here.rendered["env/wall.env"] + "TOKEN=abc123\n")
+    finding = here.only("env-differs")
+    assert finding.message == f"{ENV} differs from output/: TOKEN"
+    assert finding.found == {"text": {"TOKEN": "added"}}
+
+
+def test_of_other_peoples_variables_only_the_mark_is_read() -> None:
+    here = box(PROGRAMS)
+    (ask,) = (one for one in here.seen.folders if one == ("/etc/portgen", "*.env", True, one.keep))
+    assert ask.keep is not None
+    lines = ["# Rendered by portgen from …", "TOKEN=abc123", "# a comment"]
+    assert [bool(re.match(ask.keep, line)) for line in lines] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "line", ["Environment=TOKEN=abc", "  SetCredential=a:b", "PassEnvironment=A"]
+)
+def test_of_drop_ins_no_secret_is_read(line: str) -> None:
+    here = box()
+    asks = here.asks_for(f"{unit_path(ALPHA)}.d/a.conf") + here.asks_for(
+        "/etc/systemd/system/service.d/a.conf"
+    )
+    assert [bool(re.match(ask.keep or "", line)) for ask in asks] == [False] * len(asks)
+    assert all(re.match(ask.keep or "", "IPAddressAllow=any") for ask in asks)
 
 
 def test_a_file_of_variables_restarts_those_that_have_one_that_changed() -> None:

@@ -45,6 +45,8 @@ DROP_IN_FOLDERS = tuple(
     for name in (f"{PATTERN}.d", "service.d")
 )
 DROP_INS = "*.conf"
+# Variables and credentials may be secrets.
+_NO_SECRETS = r"(?!\s*(\w*Environment|SetCredential))"
 # Where a timer's file may be, the one that counts first.
 TIMER_FOLDERS = (FOLDER, "/lib/systemd/system")
 PROPERTIES = (
@@ -101,14 +103,18 @@ def _files(host: Host) -> Iterator[Files]:
     """The files of portgen's units, with their drop-ins, who is in their control groups, and the files of
     timers: they say what a timer starts."""
     yield Files(FOLDER, PATTERN)
-    for folder in DROP_IN_FOLDERS:
-        yield Files(folder, DROP_INS)
+    yield from _drop_ins()
     for folder in GROUPS:
         yield Files(folder, MEMBERS)
     for timer in _timers(host):
         for folder in TIMER_FOLDERS:
             yield Files(folder, timer)
         yield Files(f"{FOLDER}/{timer}.d", DROP_INS)
+
+
+def _drop_ins() -> Iterator[Files]:
+    for folder in DROP_IN_FOLDERS:
+        yield Files(folder, DROP_INS, keep=_NO_SECRETS)
 
 
 def _timers(host: Host) -> list[str]:
@@ -165,8 +171,8 @@ def _main_processes(text: str) -> set[int]:
 
 def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
     yield from seen.files(FOLDER, PATTERN)
-    for folder in DROP_IN_FOLDERS:
-        yield from seen.files(folder, DROP_INS)
+    for ask in _drop_ins():
+        yield from seen.answer(ask)
     for folder in GROUPS:
         for file in seen.files(folder, MEMBERS):
             if file.text is None and file.why not in _ENDED:
@@ -216,7 +222,7 @@ class _Known(NamedTuple):
 
 
 def _known(asked: frozenset[str], seen: Seen) -> _Known:
-    drop_ins = [file for folder in DROP_IN_FOLDERS for file in seen.files(folder, DROP_INS)]
+    drop_ins = [file for ask in _drop_ins() for file in seen.answer(ask)]
     members = [file for folder in GROUPS for file in seen.files(folder, MEMBERS)]
     units = seen.files(FOLDER, PATTERN)
     return _Known(
