@@ -6,6 +6,7 @@ IPv6. Pure.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from portgen.formats import filtering
 from portgen.formats.filtering import Filter, Packets, Sources, Step
-from portgen.formats.iptables import Rule, Tables
+from portgen.formats.iptables import Option, Rule, Tables
 from portgen.formats.iptables_forms import Form, form, network
 from portgen.formats.ufw import Rule as UfwRule
 from portgen.inventory import ranges
@@ -21,7 +22,7 @@ from portgen.plan.facts import single
 from portgen.plan.live import InstalledFile, Kernel, Ufw
 from portgen.plan.ports import TRANSPORTS, Endpoint, Transport, interface_of, is_ipv6
 from portgen.plan.reach import ANY
-from portgen.plan.types import Host, Opening
+from portgen.plan.types import Guard, Host, Opening
 from portgen.targets.ufw import loading
 from portgen.targets.ufw.writing import MARK, written
 
@@ -45,6 +46,7 @@ class Family:
         self.tables = _tables(kernel)
         self.loaded = loaded
         self.tuples = tuple(ufw.rules) if ufw is not None else ()
+        self._accepting: dict[Opening, Form] = {}
         self._forms: dict[Rule, Form] = {}
         self._steps: dict[tuple[Endpoint, str], list[Step]] = {}
 
@@ -75,9 +77,9 @@ class Family:
         found: dict[Form, UfwRule] = {}
         lines = [rule.line for rule in self.tuples]
         for rule in self.loaded.rules("filter", self.chain("user-input")):
-            before = [index for index, line in enumerate(lines) if line < rule.line]
-            if before:
-                found.setdefault(self.form(rule), self.tuples[before[-1]])
+            place = bisect_left(lines, rule.line)
+            if place:
+                found.setdefault(self.form(rule), self.tuples[place - 1])
         return found
 
     def tuple_of(self, step: Step) -> UfwRule | None:
@@ -99,7 +101,7 @@ class Family:
 
     def has_rule(self, opening: Opening) -> bool:
         """Whether the kernel has it."""
-        return self.form(self.accepting(opening)) in self.user_forms
+        return self.accepting(opening) in self.user_forms
 
     def kept(self, opening: Opening) -> UfwRule | None:
         """The rule as ufw's file has it, under whatever comment."""
@@ -107,7 +109,7 @@ class Family:
 
     def loads(self, opening: Opening) -> bool:
         """Whether ufw loads it when it starts: each rule stands in its file a second time, for iptables."""
-        return self.form(self.accepting(opening)) in self.of_tuples
+        return self.accepting(opening) in self.of_tuples
 
     @cached_property
     def _by_identity(self) -> dict[Identity, UfwRule]:
@@ -127,27 +129,22 @@ class Family:
             self._steps[endpoint, interface] = self.filter.steps("INPUT", packets)
         return self._steps[endpoint, interface]
 
-    def accepting(self, opening: Opening) -> Rule:
-        """The rule that lets in whom an opening names, as the kernel has it."""
-        words = []
-        interface = interface_of(opening.source)
-        if interface is not None:
-            words += ["-i", interface]
-        elif opening.source != ANY:
-            words += ["-s", opening.source]
-        if opening.endpoint.address:
-            words += ["-d", opening.endpoint.address]
-        words += ["-p", opening.transport]
-        ports = written(opening.endpoint)
-        words += ["-m", "multiport", "--dports", ports] if ":" in ports else ["--dport", ports]
-        chain = self.chain("user-input")
-        return next(_read(f"-A {chain} {' '.join(words)} -j ACCEPT"))
-
-
-def _read(line: str) -> Iterator[Rule]:
-    from portgen.formats import iptables
-
-    yield from iptables.read(f"*filter\n{line}")
+    def accepting(self, opening: Opening) -> Form:
+        """The rule that lets in whom an opening names."""
+        if opening not in self._accepting:
+            interface = interface_of(opening.source)
+            options = [Option("-p", (opening.transport,), False), Option("-j", ("ACCEPT",), False)]
+            if interface is not None:
+                options.append(Option("-i", (interface,), False))
+            elif opening.source != ANY:
+                options.append(Option("-s", (opening.source,), False))
+            if opening.endpoint.address:
+                options.append(Option("-d", (opening.endpoint.address,), False))
+            name = "--dports" if opening.endpoint.last else "--dport"
+            options.append(Option(name, (written(opening.endpoint),), False))
+            rule = Rule("filter", "-A", self.chain("user-input"), tuple(options), 0, "")
+            self._accepting[opening] = form(rule, self.number)
+        return self._accepting[opening]
 
 
 def _tables(kernel: Kernel) -> Tables:
@@ -208,6 +205,8 @@ class Firewall:
         self.is_installed = loading.CONF in self.texts
         self.is_enabled = self.is_installed and loading.is_enabled(self.settings)
         self.takes_ipv6 = loading.takes_ipv6(self.settings)
+        # By family: the guard's rules of no service, and those of each; `_guard` fills it.
+        self.guards: dict[int, tuple[list[Rule], list[tuple[Guard, list[Rule]]]]] = {}
         self.all: dict[int, Family] = {}
         for number, kernel in sorted(kernels.items()):
             loaded = loading.loaded(self.texts, self._kept_closed(kernel), number)
@@ -261,7 +260,7 @@ class Firewall:
         for family in self.families:
             for opening in self.host.openings:
                 if family.number in families(opening):
-                    found[family.number, family.form(family.accepting(opening))] = opening
+                    found[family.number, family.accepting(opening)] = opening
         return found
 
     def is_of(self, family: Family, opening: Opening) -> bool:

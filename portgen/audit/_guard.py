@@ -45,13 +45,16 @@ class Declared(NamedTuple):
 
 
 def declared(host: Audited, family: Family) -> Declared:
-    services = []
-    for guard in host.host.guards:
-        texts = list(guard_rules6(guard) if family.number == 6 else guard_rules(guard))
-        if texts:
-            services.append((guard, _read(texts)))
-    own = _read([NO_LOOPBACK]) if services and family.number == 4 else []
-    return Declared(family, own, services)
+    """The guard of a family; it is asked for by several checks, and read once."""
+    if family.number not in host.firewall.guards:
+        services = []
+        for guard in host.host.guards:
+            texts = list(guard_rules6(guard) if family.number == 6 else guard_rules(guard))
+            if texts:
+                services.append((guard, _read(texts)))
+        own = _read([NO_LOOPBACK]) if services and family.number == 4 else []
+        host.firewall.guards[family.number] = (own, services)
+    return Declared(family, *host.firewall.guards[family.number])
 
 
 def _read(texts: Sequence[str]) -> list[Rule]:
@@ -68,7 +71,7 @@ class Force(NamedTuple):
 
     table: str
     why: list[str]  # nothing where packets come to the chain
-    forms: list[Form]  # the chain's rules
+    places: dict[Form, int]  # of the chain's rules; of equal ones the first one's
 
 
 def force(family: Family) -> list[Force]:
@@ -84,7 +87,10 @@ def force(family: Family) -> list[Force]:
             why.append(f"{DOCKER_USER} does not lead to {CHAIN}")
         if table == "filter" and lacks_docker_user(family):
             why.append(f"FORWARD does not lead to {DOCKER_USER}")
-        found.append(Force(table, why, [family.form(rule) for rule in family.rules(CHAIN, table)]))
+        places: dict[Form, int] = {}
+        for place, rule in enumerate(family.rules(CHAIN, table)):
+            places.setdefault(family.form(rule), place)
+        found.append(Force(table, why, places))
     return found
 
 
@@ -105,17 +111,18 @@ def leads(family: Family, chain: str, target: str, table: str = "filter") -> boo
 
 
 def has(one: Force, rules: Sequence[Form]) -> bool:
-    """Whether a chain has these rules, in this order, without one between them that lets others through."""
-    places = [one.forms.index(form) for form in rules if form in one.forms]
+    """Whether a chain has these rules, in this order."""
+    places = [one.places[form] for form in rules if form in one.places]
     return len(places) == len(rules) and places == sorted(places)
 
 
 def undeclared(family: Family, wanted: Declared) -> list[tuple[str, Rule]]:
     """The rules of the chain that are not declared, each once, with the tables that have it."""
     found: dict[Form, tuple[list[str], Rule]] = {}
+    own = set(wanted.forms)
     for table in TABLES:
         for rule in family.rules(CHAIN, table):
-            if family.form(rule) not in wanted.forms:
+            if family.form(rule) not in own:
                 found.setdefault(family.form(rule), ([], rule))[0].append(table)
     return [(" and ".join(tables), rule) for tables, rule in found.values()]
 
@@ -147,7 +154,7 @@ def _said(family: Family) -> Iterator[facts.Guard]:
         return
     lines = ["*filter"]
     for rule in family.rules(CHAIN):
-        if all(family.form(rule) in one.forms for one in tables):
+        if all(family.form(rule) in one.places for one in tables):
             lines.append(rule.text)
     name = loading.rules_file("after", family.number)
     for statement in reading.read({name: "\n".join((*lines, "COMMIT"))}):

@@ -20,6 +20,7 @@ Sources = Sequence[range]  # addresses as numbers, in joined ranges
 TRANSPORTS = ("tcp", "udp")
 _SIZE = {4: 32, 6: 128}
 _DECIDED = {"ACCEPT": True, "DROP": False, "REJECT": False}  # whether that lets in
+_ENDS = (*_DECIDED, "RETURN")
 _DEEPEST = 16  # chains that lead to chains
 
 
@@ -116,12 +117,26 @@ class Filter:
         for name, rules in chains.items():
             found = [condition(rule, family) for rule in rules]
             self._chains[name] = [one for one in found if one is not None]
+        while self._without_effect():
+            pass
         self._general: dict[str, list[int]] = {}
         self._by_port: dict[tuple[str, str, int], list[int]] = {}
         for name, conditions in self._chains.items():
             self._general[name] = []
             for number, one in enumerate(conditions):
                 self._place(name, number, one)
+
+    def _without_effect(self) -> bool:
+        """Leave out rules that decide on nothing, and jumps to chains without any; whether there were
+        some."""
+        some = False
+        for name, conditions in self._chains.items():
+            kept = [
+                one for one in conditions if one.target in _ENDS or self._chains.get(one.target)
+            ]
+            some = some or len(kept) < len(conditions)
+            self._chains[name] = kept
+        return some
 
     def _place(self, name: str, number: int, one: Condition) -> None:
         """Most rules are about one port: only its packets are asked about them."""
