@@ -29,6 +29,7 @@ from portgen.audit._audited import Audited, Places, asks
 from portgen.audit._finding import Finding
 from portgen.audit._metrics import metrics
 from portgen.audit._outcome import Found, Outcome, outcome
+from portgen.audit._page import page
 from portgen.audit._records import record
 from portgen.problem import Severity
 
@@ -46,6 +47,7 @@ __all__ = [
     "every",
     "metrics",
     "outcome",
+    "page",
     "record",
 ]
 

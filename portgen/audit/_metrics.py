@@ -1,6 +1,6 @@
 """An audit as Prometheus' metrics.
 
-In: an `Outcome`, the checks that could be asked. Out: metrics. Pure. What was not seen has no sample that
+In: an `Outcome`, the checks that could be asked. Out: their text. Pure. What was not seen has no sample that
 says it is fine.
 """
 
@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from portgen.audit._outcome import Outcome
+from portgen.formats import prometheus
 from portgen.formats.prometheus import Metric, Sample
 
 
-def metrics(
-    outcome: Outcome, asked: Mapping[str, str], seconds: float | None = None
-) -> Iterator[Metric]:
-    """`asked`: the checks that were asked, with the severity that each usually has: those that found
-    nothing have a 0. `seconds`: how long a live audit took."""
+def metrics(outcome: Outcome, asked: Mapping[str, str], seconds: float | None = None) -> str:
+    """The text of all metrics. `asked`: the checks that were asked, with the severity that each usually
+    has: those that found nothing have a 0. `seconds`: how long a live audit took."""
+    return prometheus.text(_metrics(outcome, asked, seconds))
+
+
+def _metrics(outcome: Outcome, asked: Mapping[str, str], seconds: float | None) -> Iterator[Metric]:
     host = {"host": outcome.host}
     counts: Counter[tuple[str, str]] = Counter({(rule, asked[rule]): 0 for rule in asked})
     for one in outcome.findings:

@@ -33,10 +33,7 @@ def show(
         screen.data(audit.record(outcome, at, notes))
         return
     if style.format == PROMETHEUS:
-        from portgen.formats import prometheus
-
-        metrics = audit.metrics(outcome, _asked(outcome), seconds)
-        screen.show(prometheus.text(metrics), style)
+        screen.show(audit.metrics(outcome, _asked(outcome), seconds), style)
         return
     lines = {"github": _github, "markdown": _markdown}.get(style.format, _text)
     for line in lines(outcome, at, style):

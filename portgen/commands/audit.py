@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from portgen import chain
-from portgen.commands import _audit_lines, _complete
+from portgen.commands import _audit_lines, _audit_page, _complete
 from portgen.commands._audited import SOURCES, Wish, audited, notes, seen_of
 from portgen.commands._options import EVERY_FORMAT, with_settings
 from portgen.problem import Exit, PortgenError
@@ -21,7 +21,8 @@ from portgen.settings import Settings
 Examples:
   sudo portgen audit
   sudo portgen audit --only docker --only systemd
-  sudo portgen audit --record /tmp/record      then, anywhere: portgen audit --from record"""
+  sudo portgen audit --record /tmp/record      then, anywhere: portgen audit --from record
+  sudo portgen audit --page /var/www/html/ports.html"""
 )
 @click.argument("host", required=False, shell_complete=_complete.hosts)
 @click.option(
@@ -43,6 +44,12 @@ Examples:
     shell_complete=_complete.folders,
     help="Audit the answers that were saved in DIR.",
 )
+@click.option(
+    "--page",
+    metavar="FILE",
+    shell_complete=_complete.files,
+    help="Also write the port page with what was seen of each port.",
+)
 @click.option("--strict", is_flag=True, help="Warnings count as findings, too.")
 @partial(with_settings, formats=EVERY_FORMAT)
 def command(
@@ -51,6 +58,7 @@ def command(
     only: tuple[str, ...],
     record: str | None,
     from_: str | None,
+    page: str | None,
     strict: bool,
 ) -> int:
     """Compare this host with the inventory: what runs, listens, is installed and answers.
@@ -62,9 +70,13 @@ def command(
     if record is not None and from_ is not None:
         raise PortgenError("--record and --from exclude each other", Exit.USAGE)
     from portgen import audit
+    from portgen.files import audit_page
     from portgen.plan import ignores
 
     begun = time.monotonic()
+    page_file = _path(page)
+    if page_file is not None:
+        audit_page.require_place(page_file, settings.out)
     wish = Wish(host, only or SOURCES, _path(record), _path(from_))
     checked = chain.check(settings, chain.today())
     chosen, seen = seen_of(settings, checked.plan, wish)
@@ -74,6 +86,8 @@ def command(
     said = tuple(notes(settings, checked, outcome))
     seconds = time.monotonic() - begun if from_ is None else None
     at = checked.source.at
+    if page_file is not None:
+        audit_page.write(page_file, _audit_page.text(chosen, outcome, at))
     _audit_lines.show(outcome, at, said, seconds, settings.style)
     problems = [_audit_lines.problem(one, at) for one in outcome.findings]
     if chain.failed(problems, strict):

@@ -105,6 +105,13 @@ def files(
     return rendered
 
 
+def page(asked: Page, shipped: Path) -> str:
+    """One page, by portgen's own templates alone; nothing is kept."""
+    environment = _prepared(jinja2.Environment, jinja2.FileSystemLoader([shipped]), None)
+    (file,) = _render(environment, [_Asked("", asked)])
+    return file.text
+
+
 def _brought(targets: Mapping[str, Target]) -> list[Path]:
     """The folders of templates that targets of other packages bring along, each beside its module."""
     found = []

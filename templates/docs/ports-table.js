@@ -6,6 +6,9 @@
     ["via", "Via", (row) => row.service.via + (row.service.to || row.service.address || "")],
     ["allow", "Open to", (row) => row.reach],
     ["route", "Link", (row) => (row.routes.length ? row.routes[0].name : row.link) || LAST],
+{% if audit %}
+    ["seen", "Seen", (row) => STATES.findIndex(([state]) => state === row.seen.state)],
+{% endif %}
     ["status", "Status", (row) => row.service.status],
     ["assigned", "Assigned", (row) => row.service.assigned || LAST],
   ];
@@ -14,7 +17,7 @@
 
   const find = () => {
     const matches = searched(view.query);
-    const found = rows.filter((row) => (!view.project || row.service.project === view.project) && matches(row));
+    const found = rows.filter((row) => (!view.project || row.service.project === view.project) && matches(row){% if audit %} && (!view.seen || row.seen.state === view.seen){% endif %});
     const [, , key] = COLUMNS.find(([name]) => name === view.sort);
     const between = (one, other) => collator.compare(one.service.title, other.service.title) || one.port - other.port || (one.transport < other.transport ? -1 : 1);
     view.found = sortedBy(found, key, view.down, between);
@@ -63,7 +66,7 @@
     fact("Assigned", service.assigned);
     fact("Notes", service.notes);
     return make("tr", { class: "detail", role: "row", id: `detail-${service.name}` },
-      make("td", { role: "cell", class: "empty" }), make("td", { role: "cell", colspan: COLUMNS.length - 1 }, ...leads.map(chainTo), facts));
+      make("td", { role: "cell", class: "empty" }), make("td", { role: "cell", colspan: COLUMNS.length - 1 }, ...leads.map(chainTo), facts{% if audit %}, ...seenInDetail(opened){% endif %}));
   };
 
   // --- one row ------------------------------------------------------------------------------------------------------------
@@ -105,6 +108,9 @@
       tableCell("via", has ? "by" : "runs", ...via),
       tableCell("allow", "open to", ...(has && service.status !== "retired" ? [make("span", { class: row.anyone ? "any" : null }, row.reach)] : [])),
       tableCell("route", "", ...linkParts(row)),
+{% if audit %}
+      tableCell("seen", "", seenMark(row.seen)),
+{% endif %}
       tableCell("status", "", make("span", { class: `state ${status}` }, row.clash ? `${service.status}, held twice` : status)),
       tableCell("assigned", "", ...(service.assigned ? [make("span", { class: "day" }, service.assigned)] : [])));
   };
@@ -136,7 +142,7 @@
   // --- what the table shows, in the page's address --------------------------------------------------------------------------
   const keep = (byTyping = false) => {
     const sort = (view.down ? "-" : "") + view.sort;
-    const state = { q: view.query.trim(), project: view.project, sort: sort === "port" ? "" : sort };
+    const state = { q: view.query.trim(), project: view.project, sort: sort === "port" ? "" : sort{% if audit %}, seen: view.seen{% endif %} };
     const anchor = view.open ? view.open.anchor : "";
     const plain = Object.values(state).every((value) => !value);
     remember(plain ? anchor : fragmentOf({ ...state, open: anchor }), byTyping);
@@ -151,10 +157,14 @@
     const entries = (/^\d+$/.test(number) && holders.get(Number(number))) || [];
     return entries.find((row) => row.transport === transport) || entries[0];
   };
-  const take = ({ query = "", project = "", sort = "", open = null }) => {
+  const take = ({ query = "", project = "", sort = "", open = null{% if audit %}, seen = ""{% endif %} }) => {
     Object.assign(view, { query, open, project: byName.has(project) ? project : "" }, sortOf(sort, COLUMNS, "port"));
     byId("search").value = view.query;
     byId("project").value = view.project;
+{% if audit %}
+    view.seen = STATES.some(([state]) => state === seen) ? seen : "";
+    byId("seen").value = view.seen;
+{% endif %}
     find();
     if (open && view.found.includes(open)) view.page = Math.floor(view.found.indexOf(open) / PAGE);
     render();
@@ -172,7 +182,7 @@
     const fragment = location.hash.slice(1);
     const state = stateIn(fragment);
     if (state) {
-      take({ query: state.get("q") || "", project: state.get("project") || "", sort: state.get("sort") || "", open: rowOf(state.get("open") || "") || null });
+      take({ query: state.get("q") || "", project: state.get("project") || "", sort: state.get("sort") || "",{% if audit %} seen: state.get("seen") || "",{% endif %} open: rowOf(state.get("open") || "") || null });
       return;
     }
     const row = rowOf(decoded(fragment));
@@ -191,6 +201,14 @@
     render();
   }, keep);
   makePages(view, render);
+{% if audit %}
+  byId("seen").addEventListener("change", () => {
+    view.seen = byId("seen").value;
+    find();
+    render();
+    keep();
+  });
+{% endif %}
 
   find();
   render();

@@ -9,16 +9,36 @@ included. The commands are the same on every host but for its name.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from portgen.plan.free import Space
 from portgen.plan.types import Host, Plan, Service
 from portgen.targets import Page
 from portgen.targets.docs import BLOCKS, INSTALL, guide, index, page
-from portgen.targets.docs.rows import Free, base_url, base_urls, known_service
+from portgen.targets.docs.rows import Free, ShownService, base_url, base_urls, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
     yield Page(INSTALL, "docs/INSTALL.md.j2", {"host": host, "blocks": BLOCKS})
+    url, known, free = _shown(host)
+    values = guide.guide(host, url, known, free)
+    yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)
+    yield _page(host, page.data(host, url, known, free), None)
+
+
+def audited_page(host: Host, lines: list[Any], audit: dict[str, Any]) -> Page:
+    """The same page with what was seen of each port."""
+    seen = {**audit, "data": page.encoded(lines)}
+    return _page(host, page.data(host, *_shown(host)), seen)
+
+
+def _page(host: Host, data: str, audit: dict[str, Any] | None) -> Page:
+    values = {"host": host, "data": data, "calls": page.calls(host), "audit": audit}
+    return Page("docs/ports.html", "docs/ports.html.j2", values)
+
+
+def _shown(host: Host) -> tuple[str | None, list[ShownService], Free]:
+    """Where a visitor finds the host, its services, and what is free."""
     url = None
     if host.server is not None:
         url = base_url(host.server)
@@ -29,11 +49,7 @@ def pages(host: Host) -> Iterator[Page]:
     for project in host.projects:
         for group in (None, *(group.name for group in project.groups)):
             free[project.name, group] = space.free(project, group)
-    values = guide.guide(host, url, known, free)
-    yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)
-    data = page.data(host, url, known, free)
-    values = {"host": host, "data": data, "calls": page.calls(host)}
-    yield Page("docs/ports.html", "docs/ports.html.j2", values)
+    return url, known, free
 
 
 def pages_of_all(plan: Plan) -> Iterator[Page]:

@@ -1,0 +1,98 @@
+"""What an audit says of each port: as declared, differs, known to differ, or not seen.
+
+In: an `Outcome` of a host, and its plan. Out: a `Standing` for each port of each service, and for each
+service without one. Pure. What was not seen is never as declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from portgen.audit._outcome import Found, Outcome
+from portgen.plan.ports import Endpoint, PlannedPort
+from portgen.plan.types import NGINX, Host, Service
+
+State = Literal["declared", "differs", "known", "unseen"]
+
+
+class Standing(NamedTuple):
+    """Of a port, or of a service without one: its state, the findings about it, those of them that are
+    known, and what of it was not seen."""
+
+    service: str
+    port: Endpoint | None
+    state: State
+    findings: tuple[Found, ...]
+    known: tuple[Found, ...]
+    unseen: tuple[str, ...]
+
+
+def standings(host: Host, outcome: Outcome) -> list[Standing]:
+    """One for each line of the port page."""
+    found = []
+    for service, port, sources in _lines(host):
+        findings = [one for one in outcome.findings if _is_about(one, service, port)]
+        known = [one.found for one in outcome.known if _is_about(one.found, service, port)]
+        unseen = tuple(_unseen(outcome, sources))
+        state: State = "declared"
+        if findings:
+            state = "differs"
+        elif known:
+            state = "known"
+        elif unseen:
+            state = "unseen"
+        found.append(Standing(service, port, state, tuple(findings), tuple(known), unseen))
+    return found
+
+
+def rest(outcome: Outcome, found: list[Standing]) -> list[Found]:
+    """The findings that are about no port of the page, but about the host."""
+    placed = {id(one) for standing in found for one in standing.findings}
+    return [one for one in outcome.findings if id(one) not in placed]
+
+
+def _lines(host: Host) -> Iterator[tuple[str, Endpoint | None, tuple[str, ...]]]:
+    """Each service and port, with the sources that say how it is."""
+    for project in host.projects:
+        for service in project.services:
+            if not service.ports:
+                yield service.name, None, _sources(service, None)
+            for port in service.ports:
+                yield service.name, port.endpoint, _sources(service, port)
+    for binding in host.bindings:
+        if binding.kind == NGINX:
+            yield NGINX, binding.endpoint, ("sockets", "systemd", "ufw", "nginx")
+
+
+def _sources(service: Service, port: PlannedPort | None) -> tuple[str, ...]:
+    """What has to be seen before one can say that it is as declared."""
+    if service.status != "active":
+        return () if port is None else ("sockets",)
+    needed = []
+    if port is not None:
+        needed += ["sockets", "ufw"]
+        if service.routes:
+            needed.append("nginx")
+        if port.health:
+            needed.append("health")
+    if service.in_container:
+        needed.append("docker")
+    if service.all_units:
+        needed.append("systemd")
+    return tuple(needed)
+
+
+def _is_about(found: Found, service: str, port: Endpoint | None) -> bool:
+    finding = found.finding
+    if finding.service != service:
+        return False
+    return finding.port is None or (port is not None and finding.port.overlaps(port))
+
+
+def _unseen(outcome: Outcome, sources: tuple[str, ...]) -> Iterator[str]:
+    for source in sources:
+        if source not in outcome.sources:
+            yield f"{source}: not asked for"
+        for why in outcome.why_not(source):
+            yield f"{source}: {why}"
