@@ -9,10 +9,10 @@ module whose name is its findings' name (`unit_stopped` is `unit-stopped`), and 
 
 Its docstring is its documentation, of which docs/troubleshooting.md is made: what is wrong, in one
 sentence; what that means; then the lines `Symptom:` and `Ends it:`, each with an indented text: what
-people notice, and the commands, with an example's names. A check names in `UNLESS` those that say
-enough: where one of them reports the same service, and the same port if both name one, it says
-nothing; of what is not a service's, where both name the same port. A note is not the cause of anything.
-Modules that begin with `_` are no checks. A finding is silenced by `ignore: {rule: reason}` of its
+people notice, and the commands, with an example's names. A check names in `UNLESS` those whose finding
+is the cause of its own: where one of them reports the same service, and the same port if both name one,
+its own is left out; of what is not a service's, where both name the same port. Only what is as severe is
+a cause. Modules that begin with `_` are not checks. A finding is silenced by `ignore: {rule: reason}` of its
 service, its project or its host.
 """
 
@@ -77,38 +77,44 @@ def every() -> dict[str, Check]:
 
 
 def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Found]:
-    """All that is not as declared, by place in the inventory; without what another finding already
-    says."""
+    """All that is not as declared, by the check's name; without what follows from another finding."""
     found: list[Found] = []
     checks = every() if chosen is None else chosen
-    for name, one in checks.items():
-        if not host.has_seen(one.SOURCES):
+    for name, asked in checks.items():
+        if not host.has_seen(asked.SOURCES):
             continue
-        with plugins.blamed("check", name, one):
-            for finding in one.check(host):
-                found.append(Found(name, finding.severity or one.SEVERITY, finding))
-    said: dict[tuple[str, str], list[Finding]] = {}
-    for rule, severity, finding in found:
-        if severity == Severity.NOTE:
-            continue
-        for service in (finding.service or "", *finding.also):
-            said.setdefault((rule, service), []).append(finding)
-    return [one for one in found if not _said_already(one, checks, said)]
+        with plugins.blamed("check", name, asked):
+            for finding in asked.check(host):
+                found.append(Found(name, finding.severity or asked.SEVERITY, finding))
+    by_rule: dict[tuple[str, str], list[Found]] = {}  # and by service; "" for none
+    for one in found:
+        for service in (one.finding.service or "", *one.finding.also):
+            by_rule.setdefault((one.rule, service), []).append(one)
+    return [one for one in found if not _follows(one, checks, by_rule)]
 
 
-def _said_already(
-    found: Found, checks: Mapping[str, Check], said: Mapping[tuple[str, str], list[Finding]]
+def _follows(
+    found: Found, checks: Mapping[str, Check], by_rule: Mapping[tuple[str, str], list[Found]]
 ) -> bool:
-    finding = found.finding
-    for other in getattr(checks[found.rule], "UNLESS", ()):
-        for more in said.get((other, finding.service or ""), ()):
-            if finding.port is None or more.port is None:
-                same = finding.service is not None
-            else:
-                same = finding.port == more.port
-            if same:
+    """Whether a finding follows from another one, which is reported in its place."""
+    for rule in getattr(checks[found.rule], "UNLESS", ()):
+        for cause in by_rule.get((rule, found.finding.service or ""), ()):
+            if _GRAVITY[cause.severity] >= _GRAVITY[found.severity] and _is_same(cause, found):
                 return True
     return False
+
+
+# A warning must not hide an error: then the audit would not fail.
+_GRAVITY = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+
+
+def _is_same(one: Found, other: Found) -> bool:
+    """Whether two findings about one service are about the same port of it, as far as they name one;
+    without a service, both have to."""
+    port, another = one.finding.port, other.finding.port
+    if port is None or another is None:
+        return other.finding.service is not None
+    return port == another
 
 
 class Documentation(NamedTuple):

@@ -336,6 +336,19 @@ def test_a_stopped_stranger_that_would_take_an_address(policy: str, severity: st
     assert one.finding.do == "docker network disconnect wall trial"
 
 
+def test_a_warning_does_not_hide_that_a_container_is_stopped() -> None:
+    """Otherwise an audit without `--strict` would say that all is well."""
+    docker = Docker()
+    docker.entries["alpha"]["state"] = "exited"
+    docker.entries["alpha"]["networks"][0] |= {"address": "", "prefix": 0, "gateway": ""}
+    place = at("172.30.0.16", address="", prefix=0)
+    docker.stranger(state="exited", policy="no", networks=[place, None])
+    assert {(one.rule, one.severity) for one in docker.found()} == {
+        ("address-stranger", Severity.WARNING),
+        ("container-stopped", Severity.ERROR),
+    }
+
+
 def test_two_containers_that_have_each_others_address() -> None:
     docker = Docker()
     for name, address in (("alpha", "172.30.0.17"), ("beta", "172.30.0.16")):
