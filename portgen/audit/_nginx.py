@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FOLDER = f"{observing.FOLDER}/"
 MAIN = observing.MAIN
-SAME = 0.01  # seconds: no clock is finer than that
 
 
 def place(path: str) -> str:

@@ -6,7 +6,6 @@ In: an audited host. Out: what one form says otherwise than another, field by fi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
@@ -21,7 +20,6 @@ from portgen.review.compare import Difference, differences
 from portgen.targets.systemd import observing, reading
 
 FOLDER = observing.FOLDER
-TICK = 0.01  # seconds by which the start of a process may be wrong
 
 
 def installed(host: Audited, unit: str) -> InstalledFile | None:
@@ -124,11 +122,6 @@ def holder_of(host: Audited, port: Endpoint | None) -> str | None:
         if binding.endpoint.everywhere.overlaps(port.everywhere):
             return binding.holder
     return None
-
-
-def moment(seconds: float) -> str:
-    """`2026-11-26 17:08:00 UTC`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def loaded_otherwise(unit: live.Unit, text: str) -> list[Difference]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.audit import _commands, _units
+from portgen.audit import _commands, _installed
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.problem import Severity
@@ -29,16 +29,16 @@ UNLESS = ("program-stopped", "env-differs")
 def check(host: Audited) -> Iterator[Finding]:
     for env in host.host.env_files:
         file = host.files.get(f"{observing.FOLDER}/{env.file}")
-        if file is None or file.modified > host.seen.at:
+        if file is None:
             continue
         for program in env.programs:
             service = host.services.get(program.service)
             unit = host.units.get(service.unit or "") if service is not None else None
             if unit is None or unit.started is None:
                 continue
-            if unit.started + _units.TICK >= file.modified:
+            if not _installed.is_newer(file, unit.started, host.seen.at):
                 continue
-            started, changed = _units.moment(unit.started), _units.moment(file.modified)
+            started, changed = _installed.moment(unit.started), _installed.moment(file.modified)
             yield Finding(
                 f"{unit.name} was started at {started}, before {file.path} changed at {changed}",
                 host.key_path(program.service),

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portgen.audit import _commands
+from portgen.audit import _commands, _installed
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.audit._listeners import covers, in_words
-from portgen.audit._nginx import FOLDER, SAME, place
+from portgen.audit._nginx import FOLDER, place
 from portgen.plan.types import NGINX
 from portgen.problem import Severity, listed
 from portgen.targets.nginx.writing import SITE, SNIPPET
@@ -45,7 +45,7 @@ def _younger(host: Audited) -> Iterator[Finding]:
     others = {place(path) for path in (SITE, SNIPPET) if host.nginx.differs(path)}
     younger = []
     for file in host.nginx.reached:
-        if file.modified > loaded + SAME and file.path not in others:
+        if _installed.is_newer(file, loaded, host.seen.at) and file.path not in others:
             younger.append(file.path)
     if younger:
         shown = listed([path.removeprefix(FOLDER) for path in younger], 5)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
-from portgen.audit import _commands, _units
+from portgen.audit import _commands, _installed, _units
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.plan import live
@@ -112,12 +112,10 @@ def _by_loaded(host: Audited, unit: live.Unit) -> _Age | None:
 
 
 def _by_time(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | None:
-    """By when its process started. A file that is from the future says nothing."""
-    if unit.started is None or file.modified > host.seen.at:
+    """By when its process started."""
+    if unit.started is None or not _installed.is_newer(file, unit.started, host.seen.at):
         return None
-    if unit.started + _units.TICK >= file.modified:
-        return None
-    started, changed = _units.moment(unit.started), _units.moment(file.modified)
+    started, changed = _installed.moment(unit.started), _installed.moment(file.modified)
     return _Age(
         f"it was started at {started}, before its file changed at {changed}",
         f"started after {changed}",

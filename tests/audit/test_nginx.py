@@ -285,6 +285,11 @@ def test_a_file_that_the_workers_have_read_is_not(later: float) -> None:
     assert Host().with_file(SITE, modified=LOADED + later).found() == []
 
 
+def test_a_file_with_a_date_in_the_future_is_not_younger_than_any_worker() -> None:
+    """It would be younger after each reload."""
+    assert Host().with_file(SITE, modified=hosts.AT + 3600).found() == []
+
+
 def test_a_file_that_nginx_does_not_read_may_be_younger() -> None:
     host = Host().edited(MAIN, "include /etc/nginx/sites-enabled/*;", "")
     assert host.with_file(DEFAULT, modified=hosts.AT).found() == []
