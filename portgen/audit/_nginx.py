@@ -6,7 +6,7 @@ start of the workers. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,6 +77,16 @@ class Installed:
     def reached(self) -> list[InstalledFile]:
         """The files that nginx reads."""
         return [self.files[absolute(path)] for path in sorted(nginx.reached(self._texts))]
+
+    def has(self, path: str, nodes: Iterable[Node]) -> bool:
+        """Whether the directives of a rendered file stand among these, or in a block of theirs."""
+        wanted = place(path).removeprefix(FOLDER)
+        ahead = list(nodes)
+        for node in ahead:
+            if node.path == wanted:
+                return True
+            ahead += node.block or ()
+        return False
 
     def ours(self, path: str) -> InstalledFile | None:
         """One of the rendered files, as it is installed."""

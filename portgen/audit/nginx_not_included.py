@@ -14,13 +14,12 @@ Ends it:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._nginx import MAIN, place
-from portgen.formats.nginx import Node
+from portgen.audit._nginx import MAIN
 from portgen.plan.types import NGINX
 from portgen.problem import Severity
 from portgen.targets.nginx.writing import SITE, SNIPPET
@@ -36,7 +35,7 @@ def check(host: Audited) -> Iterator[Finding]:
         yield _finding(host, f"there is no {MAIN}: nginx reads no file of ours", "")
         return
     site = host.nginx.ours(SITE)
-    if site is not None and site.text and not _has(host.nginx.http, SITE):
+    if site is not None and site.text and not host.nginx.has(SITE, host.nginx.http):
         message = f"nothing in the http block of {MAIN} includes conf.d/portgen.conf"
         yield _finding(host, message, _commands.include_ours(host))
     snippet = host.nginx.ours(SNIPPET)
@@ -44,7 +43,7 @@ def check(host: Audited) -> Iterator[Finding]:
     if not own or host.host.server.names or snippet is None:
         return
     servers = [node for node in host.nginx.http if node.name == "server"]
-    if not any(_has(node.block or (), SNIPPET) for node in servers):
+    if not any(host.nginx.has(SNIPPET, node.block or ()) for node in servers):
         message = (
             "no server block includes snippets/portgen-locations.conf: its routes lead nowhere"
         )
@@ -53,14 +52,3 @@ def check(host: Audited) -> Iterator[Finding]:
 
 def _finding(host: Audited, message: str, do: str) -> Finding:
     return Finding(message, host.key_path(NGINX), service=NGINX, do=do)
-
-
-def _has(nodes: Iterable[Node], path: str) -> bool:
-    """Whether a file's directives stand there, or in a block there."""
-    wanted = place(path).removeprefix("/etc/nginx/")
-    ahead = list(nodes)
-    for node in ahead:
-        if node.path == wanted:
-            return True
-        ahead += node.block or ()
-    return False

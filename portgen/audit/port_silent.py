@@ -38,6 +38,7 @@ UNLESS = (
     "override-unused",
     "nginx-stopped",
     "nginx-differs",
+    "nginx-not-included",
     "reload-pending",
 )
 

@@ -33,7 +33,8 @@ def check(host: Audited) -> Iterator[Finding]:
     if host.host.server is None or not host.nginx.listeners:
         return
     yield from _younger(host)
-    if not host.nginx.differs(SITE):
+    # A file of ours that differs, or that nothing includes, is another finding.
+    if not host.nginx.differs(SITE) and host.nginx.has(SITE, host.nginx.http):
         yield from _not_listening(host)
 
 

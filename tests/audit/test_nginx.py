@@ -537,3 +537,8 @@ def test_routes_are_as_declared_where_nginx_was_not_seen() -> None:
     audited = host.audited("sockets")
     assert audited.found == audited.declared
     assert structs.asdict(audited.found["files"])["routes"]
+
+
+def test_ports_of_a_file_that_nothing_includes_are_silent_because_of_that() -> None:
+    host = without_sockets(Host(), ":443").edited(MAIN, "\tinclude /etc/nginx/conf.d/*.conf;\n", "")
+    assert [one.rule for one in host.found()] == ["nginx-not-included"]
