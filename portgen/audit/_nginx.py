@@ -88,6 +88,16 @@ class Installed:
             ahead += node.block or ()
         return False
 
+    @cached_property
+    def certificates(self) -> list[InstalledFile]:
+        """What is declared of the files that nginx reads with its configuration, and then not again."""
+        host = self.host.host
+        paths = {route.verify for route in host.routes}
+        for site in host.server.sites if host.server is not None else ():
+            paths |= {site.certificate, site.certificate_key}
+        places = sorted(absolute(path) for path in paths if path is not None)
+        return [self.files[path] for path in places if path in self.files]
+
     def ours(self, path: str) -> InstalledFile | None:
         """One of the rendered files, as it is installed."""
         return self.files.get(place(path))

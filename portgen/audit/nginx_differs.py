@@ -2,8 +2,9 @@
 
 It was edited by hand, or is of another render: an installation stopped half-way, or never took place.
 Then routes lead elsewhere than the inventory says, let others in, or are not there; the next installation
-takes the edit away. What portgen does not render any more is left over: nginx still serves it. Whoever
-needs the edit says it in the inventory, or in a template of their own.
+takes the edit away. Where it has another owner or mode, somebody else than root may write it. What portgen
+does not render any more is left over: nginx still serves it. Whoever needs the edit says it in the
+inventory, or in a template of their own.
 
 Symptom:
     A route of the service leads to another service than the port page says, or to `404 Not Found`.
@@ -20,9 +21,11 @@ from portgen import targets
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
+from portgen.audit._installed import deviations
 from portgen.audit._nginx import place
+from portgen.plan.live import InstalledFile
 from portgen.plan.types import NGINX
-from portgen.problem import Severity
+from portgen.problem import Severity, listed
 from portgen.review import compare
 from portgen.targets.nginx.writing import SITE, SNIPPET
 
@@ -39,6 +42,7 @@ def check(host: Audited) -> Iterator[Finding]:
         rendered = host.rendered.get(path)
         there = None if file is None else file.text
         if there == rendered:
+            yield from _of_rights(host, path, file)
             continue
         if there is None or rendered is None:
             yield _of_file(host, path, is_there=there is not None)
@@ -49,6 +53,20 @@ def check(host: Audited) -> Iterator[Finding]:
             yield _of_lines(host, path)
     for name in sorted(differing):
         yield _of_service(host, name)
+
+
+def _of_rights(host: Audited, path: str, file: InstalledFile | None) -> Iterator[Finding]:
+    """Its mode and its owner: who may change it without being root."""
+    found = [] if file is None else deviations(file, file.text or "")
+    if found:
+        yield Finding(
+            f"{place(path)}: {listed([str(one) for one in found])}",
+            host.key_path(NGINX),
+            service=NGINX,
+            declared=[one.declared for one in found],
+            found=[one.found for one in found],
+            do=_commands.guide(host),
+        )
 
 
 def _of_file(host: Audited, path: str, *, is_there: bool) -> Finding:

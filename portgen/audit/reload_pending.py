@@ -3,10 +3,11 @@
 Whoever changed a file did not reload nginx, or the reload failed: nginx then goes on with what it had.
 The next reload, by whomever, or the next boot brings the change. So a route may lead where it led before,
 and a file that nginx refuses is noticed only then. It is seen by the workers: each file that nginx.conf
-includes is older than the youngest of them, and each declared port is listened on.
+includes is older than the youngest of them, and so is each certificate; and each declared port is listened
+on.
 
 Symptom:
-    A change was installed, and nothing changes: nginx serves the old routes.
+    A change was installed, and nothing changes: nginx serves the old routes, or an old certificate.
 Ends it:
     nginx -t && systemctl reload-or-restart nginx
 """
@@ -45,7 +46,7 @@ def _younger(host: Audited) -> Iterator[Finding]:
     # A file of ours that differs is another finding: what ends it reloads nginx, too.
     others = {place(path) for path in (SITE, SNIPPET) if host.nginx.differs(path)}
     younger = []
-    for file in host.nginx.reached:
+    for file in (*host.nginx.reached, *host.nginx.certificates):
         if _installed.is_newer(file, loaded, host.seen.at) and file.path not in others:
             younger.append(file.path)
     if younger:

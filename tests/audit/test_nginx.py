@@ -236,6 +236,21 @@ def test_a_file_that_is_the_same_but_for_blank_lines_differs() -> None:
     assert host.with_file(SITE, host.text(SITE) + "\n").one().rule == "nginx-differs"
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"owner": "www-data:www-data"}, "its owner is www-data:www-data, not root:root"),
+        ({"mode": 0o666}, "its mode is 0666, not 0644"),
+    ],
+    ids=["owner", "mode"],
+)
+def test_somebody_else_may_write_a_file(changed: dict[str, object], words: str) -> None:
+    one = Host().with_file(SITE, **changed).one()
+    assert (one.rule, one.finding.service) == ("nginx-differs", "nginx")
+    assert one.finding.message == f"{SITE}: {words}"
+    assert GUIDE in one.finding.do
+
+
 def test_a_hand_edit_after_the_reload_is_one_finding() -> None:
     host = Host().edited(SITE, "server_tokens off;", "server_tokens on;")
     assert [one.rule for one in host.with_file(SITE, modified=hosts.AT).found()] == [
@@ -288,6 +303,20 @@ def test_a_file_that_the_workers_have_read_is_not(later: float) -> None:
 def test_a_file_with_a_date_in_the_future_is_not_younger_than_any_worker() -> None:
     """It would be younger after each reload."""
     assert Host().with_file(SITE, modified=hosts.AT + 3600).found() == []
+
+
+@pytest.mark.parametrize("path", [CERTIFICATE, KEY])
+def test_a_certificate_is_younger_than_the_workers(path: str) -> None:
+    host = Host()
+    for ask, files in host.seen.folders.items():
+        if not isinstance(files, str):
+            host.seen.folders[ask] = tuple(
+                file._replace(modified=LOADED + 60) if file.path == path else file for file in files
+            )
+    one = host.one()
+    assert (one.rule, one.finding.service, one.finding.do) == ("reload-pending", "nginx", RELOAD)
+    assert one.finding.found == [path]
+    assert one.finding.message.endswith(path.removeprefix("/etc/nginx/"))
 
 
 def test_a_file_that_nginx_does_not_read_may_be_younger() -> None:
