@@ -17,6 +17,7 @@ from portgen.audit._listeners import PROXY, Holding, Listener
 from portgen.audit._nginx import FOLDER, MAIN, place
 from portgen.formats.iptables import Rule
 from portgen.plan.live import Container, InstalledFile, Process
+from portgen.plan.services import UNITS
 from portgen.plan.team_folders import TEAMS
 from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
@@ -86,6 +87,11 @@ def enable_ufw() -> str:
     return "ufw --force enable"
 
 
+def deny_incoming() -> str:
+    """Have ufw keep out what no rule of its own lets in."""
+    return "ufw default deny incoming"
+
+
 def policy(iptables: str, chain: str, wanted: str, table: str = "filter") -> str:
     """Set the policy of a built-in chain."""
     option = () if table == "filter" else ("-t", table)
@@ -125,7 +131,7 @@ def without_line(path: str, line: str) -> str:
 
 
 def with_line(path: str, line: str) -> str:
-    """Add a line at a file's end."""
+    """Add a line to a file that may not end with one, or not be there."""
     return f"printf '\\n%s\\n' {shlex.quote(line)} >>{shlex.quote(path)}"
 
 
@@ -155,6 +161,11 @@ def restart_container(name: str) -> str:
     return shlex.join(("docker", "restart", name))
 
 
+def stop_container(name: str) -> str:
+    """Stop a container, and keep it."""
+    return shlex.join(("docker", "stop", name))
+
+
 def remove_container(name: str) -> str:
     """Remove a container that does not run: docker has no other way to let go of its ports."""
     return shlex.join(("docker", "rm", name))
@@ -162,7 +173,7 @@ def remove_container(name: str) -> str:
 
 def stop_and_remove_container(name: str) -> str:
     """Stop a container first: by force its program could not end what it is at."""
-    return shlex.join(("docker", "stop", name)) + " && " + remove_container(name)
+    return f"{stop_container(name)} && {remove_container(name)}"
 
 
 def leave_network(network: str, name: str) -> str:
@@ -171,12 +182,8 @@ def leave_network(network: str, name: str) -> str:
 
 
 def remove_file(path: str) -> str:
+    """Remove a file."""
     return shlex.join(("rm", path))
-
-
-def append_line(path: str, line: str) -> str:
-    """Add a line to a file that may not end with one, or not be there."""
-    return f"printf '\\n%s\\n' {shlex.quote(line)} >>{shlex.quote(path)}"
 
 
 def set_variable(path: str, name: str, value: str) -> str:
@@ -225,7 +232,6 @@ def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
 
 # Stopping one of these would end more than what listens: logins, all containers.
 _SHARED = ("ssh.service", "sshd.service", "docker.service", "containerd.service", "cron.service")
-_OURS = "portgen-"
 
 
 def reload_nginx() -> str:
@@ -251,11 +257,11 @@ def _release(host: Audited, listener: Listener) -> str:
         name = listener.name or listener.container[:12]
         if listener.socket.program == PROXY:
             return stop_and_remove_container(name)
-        return shlex.join(("docker", "stop", name))
+        return stop_container(name)
     if listener.socket.program == PROXY:
         return ""
     unit, process = listener.unit, listener.process
-    if unit is not None and unit.startswith(_OURS):
+    if unit is not None and unit.startswith(UNITS):
         return guide(host)
     if unit is not None and process is not None and _is_whole(unit, process):
         return shlex.join(("systemctl", "stop", unit))
@@ -284,7 +290,9 @@ def bring_back(host: Audited, holding: Holding) -> str:
     container = host.container_of(service.name)
     if container is None:
         return guide(host)
-    return shlex.join(("docker", "restart" if container.runs else "start", container.name))
+    if container.runs:
+        return restart_container(container.name)
+    return start_container(container.name)
 
 
 def _started(host: Audited, unit: str) -> str:
@@ -305,7 +313,7 @@ def restart_application(host: Audited, service: Service) -> str:
         return shlex.join(("systemctl", "restart", service.unit))
     container = host.container_of(service.name)
     if service.in_container and container is not None:
-        return shlex.join(("docker", "restart", container.name))
+        return restart_container(container.name)
     return ""
 
 

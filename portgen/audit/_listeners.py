@@ -24,6 +24,7 @@ from portgen.plan.ports import (
     is_ipv6,
     is_loopback,
 )
+from portgen.plan.services import UNITS
 from portgen.plan.types import NGINX, Binding, Forwarder, Host, Service
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 PROXY = "docker-proxy"  # docker's program: one for each port that it publishes
 KEPT = ("planned", "retired")  # whose ports nobody may use
-_OURS = "portgen-"  # how the names of portgen's units begin
 _SYSTEMD = 1  # its process listens for units that start at a first visitor
 
 # Where something listens: the family, and the address, or "" for all addresses of that family.
@@ -231,7 +231,7 @@ class _Match:
         if listener.container is not None or listener.socket.program == PROXY:
             return False
         if service.unit is None or service.unit.endswith((".timer", ".target", ".path")):
-            return False if (listener.unit or "").startswith(_OURS) else None
+            return False if (listener.unit or "").startswith(UNITS) else None
         if listener.socket.pid == _SYSTEMD:
             return None
         return self._is_of_unit(listener, service.unit, "")

@@ -65,7 +65,7 @@ def _open(host: Audited, firewall: Firewall, family: Family) -> Finding:
     do = _commands.policy(family.iptables, "INPUT", "DROP")
     because = "the policy of INPUT is ACCEPT"
     if firewall.is_taken(family) and loading.policy(firewall.settings, "input") == "ACCEPT":
-        do = "ufw default deny incoming"
+        do = _commands.deny_incoming()
         because = f"DEFAULT_INPUT_POLICY in {loading.DEFAULTS} is ACCEPT"
     message = f"{because}: by {family.name}, whoever no rule denies is let in"
     return _finding(host, message, "DROP", "ACCEPT", do)

@@ -22,6 +22,7 @@ from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.plan.live import Process
 from portgen.plan.ports import Endpoint, Transport
+from portgen.plan.services import UNITS
 from portgen.plan.types import Forwarder
 from portgen.problem import Severity, counted, listed
 
@@ -48,7 +49,7 @@ def _left_over(host: Audited) -> dict[str, list[Process]]:
     found: dict[str, list[Process]] = {}
     for process in host.processes.values():
         name = process.unit
-        if name is None or not name.startswith("portgen-"):
+        if name is None or not name.startswith(UNITS):
             continue
         unit = host.units.get(name)
         if unit is None or not _belongs(process, unit.pid, host):

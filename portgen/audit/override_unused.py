@@ -65,7 +65,7 @@ def _in_folder(host: Audited, override: Override) -> Iterator[Finding]:
     reads = _teams.reads(host, override)
     if reads is None or reads.has_copy or not reads.files:
         return
-    do = _commands.append_line(reads.env, f"COMPOSE_FILE={reads.with_copy}")
+    do = _commands.with_line(reads.env, f"COMPOSE_FILE={reads.with_copy}")
     if reads.written:
         do = _commands.set_variable(reads.env, "COMPOSE_FILE", reads.with_copy)
     yield Finding(

@@ -18,6 +18,7 @@ from portgen.audit import _commands, _units
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.plan import facts, live
+from portgen.plan.services import UNITS
 from portgen.problem import Severity
 from portgen.targets.systemd.reading import Socat
 
@@ -30,7 +31,7 @@ def check(host: Audited) -> Iterator[Finding]:
     known |= {service.unit for service in host.host.services if service.unit is not None}
     for name, unit in sorted(host.units.items()):
         is_there = _units.installed(host, name) is not None
-        if name in known or not name.startswith("portgen-"):
+        if name in known or not name.startswith(UNITS):
             continue
         if not is_there and unit.active in ("inactive", "failed"):
             continue

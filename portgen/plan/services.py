@@ -34,6 +34,8 @@ from portgen.plan.types import (
     has_mapping,
 )
 
+UNITS = "portgen-"  # how the names of forwarders' units begin
+
 T = TypeVar("T")
 
 
@@ -264,7 +266,7 @@ def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:
     """The forwarders' units, one for each port: the primary's has the service's name alone, so that
     a moved port keeps its unit. A further port's has its number, `-udp` where the service has that
     number for tcp too, and its address where it has that on several addresses."""
-    units = [f"portgen-{name}.service"]
+    units = [f"{UNITS}{name}.service"]
     transports = {(port.port, port.transport) for port in ports[1:]}
     further = Counter((port.port, port.transport) for port in ports[1:])
     for port in ports[1:]:
@@ -273,5 +275,5 @@ def _units(name: str, ports: tuple[PlannedPort, ...]) -> tuple[str, ...]:
             suffix += "-udp"
         if further[port.port, port.transport] > 1:
             suffix += port.address_in_name
-        units.append(f"portgen-{name}.{suffix}.service")
+        units.append(f"{UNITS}{name}.{suffix}.service")
     return tuple(units)

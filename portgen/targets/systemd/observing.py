@@ -15,13 +15,14 @@ from portgen.plan import live
 from portgen.plan.facts import Unit as Forwards
 from portgen.plan.live import Gap, InstalledFile, Process, Thing
 from portgen.plan.reach import ANY
+from portgen.plan.services import UNITS
 from portgen.plan.types import Forwarder, Host
 from portgen.targets import Ask, Command, Files, Processes, Seen, UnseenError
 from portgen.targets.systemd.reading import Socat, closed, socat
 
 SOURCE = "systemd"
 FOLDER = "/etc/systemd/system"
-PATTERN = "portgen-*.service"
+PATTERN = f"{UNITS}*.service"
 # The control groups of portgen's units: of version 2; beside version 1; of version 1.
 GROUPS = (
     f"/sys/fs/cgroup/system.slice/{PATTERN}",
@@ -236,7 +237,7 @@ def _known(asked: frozenset[str], seen: Seen) -> _Known:
 
 def _unseen(name: str, said: dict[str, str], known: _Known) -> Iterator[str]:
     """What could not be seen of a unit."""
-    is_ours = name.startswith("portgen-")
+    is_ours = name.startswith(UNITS)
     missing = (_ALWAYS | _OF_FORWARDERS if is_ours else _ALWAYS) - said.keys()
     if missing:
         yield f"systemctl does not say {', '.join(sorted(missing))} of {name}"
