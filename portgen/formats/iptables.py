@@ -117,10 +117,34 @@ class Tables(NamedTuple):
 
 
 def tables(text: str) -> Tables:
-    """The chains of what `iptables-save` prints."""
+    """The chains of what `iptables-save` prints. Raises ValueError where that is cut off, or otherwise
+    not what it prints."""
+    _check(text)
     found = Tables({}, {})
     found.restore(text)
     return found
+
+
+_BUILT_IN = {"filter": {"INPUT", "FORWARD", "OUTPUT"}}  # of the table that decides who comes in
+
+
+def _check(text: str) -> None:
+    table = ""
+    chains: set[str] = set()
+    for line in text.splitlines():
+        if line.startswith("*") and not table:
+            table, chains = line[1:].strip(), set()
+        elif line.startswith(":") and table:
+            chains.add(line[1:].split()[0])
+        elif line.strip() == "COMMIT" and table:
+            missing = _BUILT_IN.get(table, set()) - chains
+            if missing:
+                raise ValueError(f"the table {table} lacks the chain {min(missing)}")
+            table = ""
+        elif line.strip() and not line.startswith("#") and not (table and line.startswith("-A ")):
+            raise ValueError(f"can't parse this line: {line}")
+    if table:
+        raise ValueError(f"the table {table} is cut off")
 
 
 def read(text: str) -> Iterator[Rule]:

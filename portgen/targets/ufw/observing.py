@@ -63,6 +63,9 @@ def _has_ipv6(seen: Seen) -> bool:
 
 def _kernel(family: int, seen: Seen) -> Kernel:
     text = seen.said(*SAVED[family])
-    found = iptables.tables(text)
+    try:
+        found = iptables.tables(text)
+    except ValueError as error:
+        raise UnseenError(f"{SAVED[family][0]}: {error}") from None
     rules = tuple(rule for chain in found.chains.values() for rule in chain)
     return Kernel(family, found.policies, rules)
