@@ -64,11 +64,11 @@ COMMIT
 )
 def test_what_the_kernel_s_tables_lack_is_not_taken_for_nothing(gone: str) -> None:
     assert ("filter", "INPUT") in iptables.tables(KERNEL).policies
-    with pytest.raises(ValueError, match="chain|line|cut off"):
+    with pytest.raises(ValueError, match=r"chain|line|cut off"):
         iptables.tables(KERNEL.replace(gone, ""))
 
 
-@pytest.mark.parametrize("length", [60, 150, 185])
-def test_what_is_cut_off_is_not_read(length: int) -> None:
-    with pytest.raises(ValueError, match="chain|line|cut off"):
-        iptables.tables(KERNEL[:length])
+@pytest.mark.parametrize("last", [":FORWARD", ":ours", "-A INPUT", "COMMIT\n*nat", ":PREROUTING"])
+def test_what_is_cut_off_is_not_read(last: str) -> None:
+    with pytest.raises(ValueError, match=r"chain|line|cut off"):
+        iptables.tables(KERNEL[: KERNEL.index(last)])
