@@ -99,6 +99,12 @@ class Holding(NamedTuple):
     def port(self) -> Endpoint:
         return self.binding.endpoint
 
+    @property
+    def missing(self) -> list[At]:
+        """Where its holder should listen and does not."""
+        found = [place for listener in self.own for place in listener.at]
+        return [place for place in sorted(self.declared) if not covers(found, place)]
+
 
 class Listening(NamedTuple):
     """All declared ports, and the listeners that none of them explains."""

@@ -67,16 +67,18 @@ class Installed:
         return found
 
     @cached_property
+    def _read(self) -> nginx.Read:
+        return nginx.read_all(self._texts)
+
+    @property
     def tree(self) -> tuple[Node, ...]:
         """All that nginx.conf says, with what it includes in its place; nothing without it."""
-        if "nginx.conf" not in self._texts:
-            return ()
-        return nginx.load(self._texts)
+        return self._read.nodes
 
-    @cached_property
+    @property
     def reached(self) -> list[InstalledFile]:
         """The files that nginx reads."""
-        return [self.files[absolute(path)] for path in sorted(nginx.reached(self._texts))]
+        return [self.files[absolute(path)] for path in sorted(self._read.paths)]
 
     def has(self, path: str, nodes: Iterable[Node]) -> bool:
         """Whether the directives of a rendered file stand among these, or in a block of theirs."""
@@ -110,9 +112,10 @@ class Installed:
 
     def routes(self) -> dict[str, dict[str, facts.Location]] | None:
         """The routes of each service, as the installed files have them; None where those could not be
-        seen."""
+        seen, or are the rendered ones: then they say what is declared."""
         host = self.host
-        if not host.has_seen((NGINX,)):
+        same = not self.differs(SITE) and not self.differs(SNIPPET)
+        if same or not host.has_seen((NGINX,)):
             return None
         texts = {}
         for path in (SITE, SNIPPET):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._listeners import Holding
+from portgen.audit._listeners import Holding, in_words
 from portgen.plan.ports import Endpoint
 from portgen.plan.types import LISTENERS, NGINX
 from portgen.problem import Severity
@@ -51,8 +51,9 @@ def check(host: Audited) -> Iterator[Finding]:
         if silent is None:
             continue
         holder = holding.binding.holder
+        at = f" at {in_words(holding.missing)}" if holding.own else ""
         yield Finding(
-            f"nothing listens on port {silent.short} of {holder}",
+            f"nothing listens on port {silent.short} of {holder}{at}",
             holding.binding.key_path,
             service=holder,
             port=holding.port,
@@ -65,8 +66,9 @@ def _silent(holding: Holding) -> Endpoint | None:
     """The port, or the first one of a range, on which nothing listens."""
     there = {listener.socket.port for listener in holding.own}
     kind = holding.binding.kind
-    if kind == NGINX and not holding.declared:
-        return None  # a server block of the team's own decides that
+    if kind == NGINX:
+        # Without any, a server block of the team's own decides that.
+        return holding.port if holding.missing else None
     if holding.port.last and kind in LISTENERS:
         return None  # programs take the ports of a range as they need them
     missing = [number for number in holding.port.ports if number not in there]

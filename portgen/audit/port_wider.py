@@ -45,8 +45,7 @@ def _of(host: Audited, holding: Holding) -> Iterator[Finding]:
         for place in found
         if not covers(holding.declared, place) and not (place[1] and is_loopback(place[1]))
     ]
-    missing = [place for place in holding.declared if not covers(found, place)]
-    if not wider and not missing:
+    if not wider and not holding.missing:
         return
     holder = holding.binding.holder
     declared, there = in_words(holding.declared), in_words(found)

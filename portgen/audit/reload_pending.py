@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from portgen.audit import _commands, _installed
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._listeners import covers, in_words
+from portgen.audit._listeners import in_words
 from portgen.audit._nginx import FOLDER, place
 from portgen.plan.types import NGINX
 from portgen.problem import Severity, listed
@@ -66,7 +66,7 @@ def _not_listening(host: Audited) -> Iterator[Finding]:
         if holding.binding.kind != NGINX:
             continue
         found = {place for listener in holding.own for place in listener.at}
-        missing = [place for place in holding.declared if not covers(found, place)]
+        missing = holding.missing
         if missing:
             yield Finding(
                 f"nginx does not listen on port {holding.port.short} at {in_words(missing)}: its files "

@@ -173,12 +173,21 @@ def load(files: Mapping[str, str]) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def reached(files: Mapping[str, str]) -> set[str]:
-    """The files that are read for `nginx.conf`, itself among them; none without it."""
+class Read(NamedTuple):
+    """What nginx reads: the directives of `nginx.conf`, with what it includes in its place, and the
+    paths of all those files."""
+
+    nodes: tuple[Node, ...]
+    paths: frozenset[str]
+
+
+def read_all(files: Mapping[str, str]) -> Read:
+    """What is read for `nginx.conf`; nothing without it."""
     folder = _Folder(files)
+    nodes: tuple[Node, ...] = ()
     if "nginx.conf" in files:
-        folder.expanded("nginx.conf", (), 0)
-    return folder.read
+        nodes = folder.expanded("nginx.conf", (), 0)
+    return Read(nodes, frozenset(folder.read))
 
 
 def includes(text: str) -> Iterator[str]:

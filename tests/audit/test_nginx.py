@@ -34,8 +34,13 @@ LOADED = hosts.AT - numbers.BEFORE
 class Host:
     """A clean host whose /etc/nginx a test changes."""
 
-    def __init__(self, services: str = SERVICES, host: str = NAMED) -> None:
-        self.declared = hosts.declared(wall(services, host=host))
+    def __init__(
+        self,
+        services: str = SERVICES,
+        host: str = NAMED,
+        declared: hosts.Declared | None = None,
+    ) -> None:
+        self.declared = declared or hosts.declared(wall(services, host=host))
         self.seen = hosts.clean(*self.declared)
 
     def with_file(self, path: str, text: str | None = None, **changed: object) -> Host:
@@ -107,7 +112,18 @@ def test_a_clean_host_of_each_inventory_has_none(folder: Path) -> None:
     audited = Audited(host, seen, rendered, places, ("nginx", "sockets"))
     assert audited.gaps == []
     assert audited.found == audited.declared
-    assert any(service.routes for service in audited.found.values())
+
+
+@pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)
+def test_the_routes_of_the_installed_files_are_the_declared_ones(folder: Path) -> None:
+    """They are read where a file differs, be it by a blank line."""
+    host = Host(declared=hosts.of_folder(folder))
+    host.with_file(SITE, host.text(SITE) + "\n").with_file(SNIPPET, "\n" + host.text(SNIPPET))
+    audited = host.audited("nginx")
+    routes = {name: service.routes for name, service in audited.found.items()}
+    assert audited.nginx.routes() is not None
+    assert routes == {name: service.routes for name, service in audited.declared.items()}
+    assert any(routes.values())
 
 
 @pytest.mark.parametrize("host", [NAMED, TEAM])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -478,3 +479,30 @@ def test_a_stranger_with_both_families_is_one_finding() -> None:
     """A forwarder listens by IPv4 alone, and docker publishes by both."""
     host = Host().without(5000).with_program(5000).with_program(5000, "::")
     assert host.rules() == [("port-taken", "web")]
+
+
+@pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)
+def test_each_line_counts(folder: Path) -> None:
+    """Whatever socket is missing, has another address or is another program's: it is a finding."""
+    declared = hosts.of_folder(folder)
+    seen = hosts.clean(*declared)
+    lines = seen.said(*ss.COMMAND).splitlines()
+    stranger = Process(7, 1, hosts.AT, "stranger", "/user.slice/session-1.scope")
+    seen.processes[7] = stranger
+    for place, line in enumerate(lines):
+        others = [*lines[:place], *lines[place + 1 :]]
+        program = re.sub(r"users:\(.*\)", 'users:(("stranger",pid=7,fd=3))', line)
+        for changed in ([], [program]):
+            seen.commands[ss.COMMAND] = Said(0, "\n".join([*others, *changed]))
+            found = hosts.found(declared.host, seen, declared.rendered, "sockets")
+            if not changed or not _is_anybodys(declared, line):
+                assert found, (line, changed)
+
+
+def _is_anybodys(declared: hosts.Declared, line: str) -> bool:
+    """A program whose unit the inventory does not name may be any."""
+    for service in declared.host.services:
+        ports = service.ports if service.via == "process" and service.unit is None else ()
+        if any(f":{port.port} " in line for port in ports):
+            return True
+    return False
