@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from portgen.audit import _containers, _guard
+from portgen.audit import _containers
 from portgen.plan import facts, of_plan
 from portgen.plan.facts import Key
 from portgen.plan.types import Host, Plan
@@ -27,29 +27,16 @@ def declared(host: Host) -> dict[str, facts.Service]:
 
 
 def found(host: Audited) -> dict[str, facts.Service]:
-    """What the host has of each declared service. What was not seen is as declared: no check may take it
+    """What the host has of each declared service: its container and its routes. Units and firewall rules
+    have checks that look at them by themselves. What was not seen is as declared: no check may take it
     for a difference."""
     services = {}
-    for name, service in host.declared.items():
-        known = service
-        if host.has_seen(("systemd",)):
-            units = {}
-            for unit in service.units:
-                there = host.units.get(unit)
-                if there is not None and there.forwards is not None:
-                    units[unit] = there.forwards
-            known = structs.replace(known, units=units)
+    for name, known in host.declared.items():
+        services[name] = known
         expected = host.expected_of(name)
         if expected is not None and host.has_seen(("docker",)):
             container = _containers.facts_of(name, host.declared, expected)
-            known = structs.replace(known, container=container)
-        if host.has_seen(("ufw",)):
-            known = structs.replace(
-                known,
-                openings=host.firewall.openings(name, service.openings),
-                guard=_guard.in_force(host, service.guard),
-            )
-        services[name] = known
+            services[name] = structs.replace(known, container=container)
     routes = host.nginx.routes()
     if routes is not None:
         for name, known in services.items():

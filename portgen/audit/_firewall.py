@@ -274,34 +274,6 @@ class Firewall:
     def is_declared(self, family: Family, rule: Rule) -> bool:
         return (family.number, family.form(rule)) in self.identities
 
-    def openings(
-        self, service: str, declared: Mapping[Endpoint, tuple[str, ...]]
-    ) -> dict[Endpoint, tuple[str, ...]]:
-        """Who comes to each port of a service, as ufw writes it. `declared`: the same as declared."""
-        if not self.families or not self.is_enabled:
-            return dict.fromkeys(declared, (ANY,))
-        found: dict[Endpoint, tuple[str, ...]] = {}
-        for endpoint, source in self._reaching.get(service, ()):
-            there = found.get(endpoint, ())
-            if source not in there:
-                found[endpoint] = (*there, source)
-        return found
-
-    @cached_property
-    def _reaching(self) -> dict[str, list[tuple[Endpoint, str]]]:
-        """Who comes to each service: those who are declared and let in, and those who are not declared."""
-        found: dict[str, list[tuple[Endpoint, str]]] = {}
-        for opening in self.host.openings:
-            taken = [family for family in self.families if self.is_of(family, opening)]
-            if all(_is_in_force(family, opening) for family in taken):
-                reached = (opening.endpoint, single(opening.source))
-                found.setdefault(opening.service, []).append(reached)
-        for beyond in self.beyond:
-            if beyond.service is not None:
-                reached = (beyond.endpoint, beyond.source)
-                found.setdefault(beyond.service, []).append(reached)
-        return found
-
     @cached_property
     def beyond(self) -> list[Beyond]:
         """All rules that let somebody in who is not declared: to a declared port, or to one of a project's
@@ -415,10 +387,6 @@ class Beyond(NamedTuple):
         """Whom the rule lets in, as ufw writes it."""
         said = self.ufw.source if self.ufw is not None else self.step.rule.value("-s") or ANY
         return single(said) if canonical(said) else ANY
-
-
-def _is_in_force(family: Family, opening: Opening) -> bool:
-    return family.has_rule(opening) and blocked(family, opening) is None
 
 
 def blocked(family: Family, opening: Opening) -> tuple[Step, bool] | None:

@@ -1,7 +1,7 @@
 """The guard of ports that docker publishes: as declared, and as the kernel and ufw's files have it.
 
-In: a host under audit. Out: what of it is in force, what lets visitors past it, what is left of an older one.
-Pure.
+In: a host under audit. Out: what keeps it from being in force, what lets visitors past it, what is left of
+an older one. Pure.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from portgen.formats.filtering import Condition
 from portgen.formats.iptables import Rule, Tables
 from portgen.formats.iptables_forms import Form
 from portgen.inventory import ranges
-from portgen.plan import facts
 from portgen.plan.types import Guard
-from portgen.targets.ufw import loading, reading
 from portgen.targets.ufw.writing import CHAIN, NO_LOOPBACK, guard_rules, guard_rules6
 
 if TYPE_CHECKING:
@@ -132,43 +130,6 @@ def in_file(text: str) -> Tables:
     found = Tables({}, {})
     found.restore(text)
     return found
-
-
-def in_force(host: Audited, wanted: facts.Guard | None) -> facts.Guard | None:
-    """What the kernel keeps closed of a service's published ports and addresses, in all of its tables."""
-    if wanted is None:
-        return None
-    found = facts.Guard()
-    for family in families(host):
-        for fact in _said(family):
-            if _is_about(fact, wanted):
-                found = found.with_more(fact)
-    return None if found == facts.Guard() else found
-
-
-def _said(family: Family) -> Iterator[facts.Guard]:
-    """What the chain says, as facts, by the reader of ufw's files: what iptables-save prints has their
-    form."""
-    tables = force(family)
-    if any(one.why for one in tables):
-        return
-    lines = ["*filter"]
-    for rule in family.rules(CHAIN):
-        if all(family.form(rule) in one.places for one in tables):
-            lines.append(rule.text)
-    name = loading.rules_file("after", family.number)
-    for statement in reading.read({name: "\n".join((*lines, "COMMIT"))}):
-        if isinstance(statement.fact, facts.Guard):
-            yield statement.fact
-
-
-def _is_about(fact: facts.Guard, wanted: facts.Guard) -> bool:
-    """Whether it is about a port or an address that a service's guard is about."""
-    ports = fact.published.keys() & wanted.published.keys()
-    ports6 = fact.published6.keys() & wanted.published6.keys()
-    address = fact.address is not None and fact.address == wanted.address
-    subnet = fact.subnet6 is not None and fact.subnet6 == wanted.subnet6
-    return bool(ports or ports6 or address or subnet)
 
 
 # --- what lets visitors past it -------------------------------------------------------------------
