@@ -112,6 +112,34 @@ def test_of_a_service_s_ports_only_the_one_that_differs_does(
     assert found["names", 5003, "tcp"] == "declared"
 
 
+def test_what_is_wrong_with_a_container_is_so_for_each_service_in_it(
+    box: Seen, portgen: Portgen, tmp_path: Path
+) -> None:
+    shared = "container_port: 8080, compose_service: vpn"
+    text = INVENTORY.replace("5053", "5003") + (
+        f"      torrents: {{port: 5008, {shared}}}\n"
+        f"      indexers: {{port: 5009, {shared.replace('8080', '9696')}}}\n"
+    )
+    (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
+    assert portgen("render", "--yes").code == Exit.OK
+    seen = hosts.clean(*hosts.declared(text))
+
+    def stopped(said: Said) -> Said:
+        lines = said.text.splitlines()
+        vpn = [line for line in lines if '"vpn"' in line]
+        lines[lines.index(vpn[0])] = vpn[0].replace('"running"', '"exited"')
+        return said._replace(text="\n".join(lines))
+
+    words = next(words for words in seen.commands if words[:2] == ("docker", "inspect"))
+    seen.commands[words] = stopped(seen.commands[words])
+    recording.save(seen, tmp_path / "record")
+    run = portgen("audit", "--from", "record", "--page", "page.html")
+    assert "[container-stopped]" in run.out
+    found = states(tmp_path / "page.html")
+    assert found["torrents", 5008, "tcp"] == found["indexers", 5009, "tcp"] == "differs"
+    assert found["web", 5000, "tcp"] == "declared"
+
+
 def test_what_is_known_is_a_state_of_its_own(box: Seen, portgen: Portgen, tmp_path: Path) -> None:
     text = (tmp_path / "inventory.yaml").read_text(encoding="utf-8")
     text = text.replace("route: /web/", "route: /web/, ignore: {unit-stopped: being moved}")
