@@ -181,6 +181,16 @@ def leave_network(network: str, name: str) -> str:
     return shlex.join(("docker", "network", "disconnect", network, name))
 
 
+def leave_as_it_was_made(network: str, container: Container) -> str:
+    """Take one of portgen's own containers out of a network. One that was made anew meanwhile, by the
+    command of another finding, is in its place, and stays."""
+    return f"{_is_gone(container)} || {leave_network(network, container.name)}"
+
+
+def _is_gone(container: Container) -> str:
+    return f"! docker inspect {container.id[:12]} >/dev/null 2>&1"
+
+
 def remove_file(path: str) -> str:
     """Remove a file."""
     return shlex.join(("rm", path))
@@ -206,8 +216,7 @@ def remake(host: Audited, expected: Expected, container: Container) -> str:
         f"cd {shlex.quote(reads.folder)} && COMPOSE_FILE={shlex.quote(reads.with_copy)} "
         f"{shlex.join((*host.places.compose, *up))}"
     )
-    gone = f"! docker inspect {container.id[:12]} >/dev/null 2>&1"
-    return f"{guide(host)}\n{gone} || ({again})"
+    return f"{guide(host)}\n{_is_gone(container)} || ({again})"
 
 
 def guide(host: Audited, stopping: Sequence[str] = ()) -> str:

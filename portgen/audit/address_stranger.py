@@ -78,10 +78,11 @@ def _finding(host: Audited, expected: Expected, network: str, container: Contain
 
 def _remedy(host: Audited, expected: Expected, network: str, container: Container) -> str:
     """The other one lets go of the address, then the service's own container takes it."""
-    leave = _commands.leave_network(network, container.name)
     for other in host.expected:
         if container in other.there:
+            leave = _commands.leave_as_it_was_made(network, container)
             return f"{leave}\n{_commands.remake(host, other, container)}"
+    leave = _commands.leave_network(network, container.name)
     own = expected.container
     if own is not None and host.is_made_as_declared(expected):
         if own.runs:

@@ -318,6 +318,21 @@ def test_a_stranger_at_the_address_of_a_stopped_container() -> None:
     assert one.finding.do == "docker network disconnect wall trial\ndocker start wall_alpha_1"
 
 
+def test_containers_that_have_each_others_address_leave_it_only_as_they_were_made() -> None:
+    """The guide makes both of them anew for the first finding: the second must not undo that."""
+    docker = Docker()
+    alpha, beta = docker.entries["alpha"], docker.entries["beta"]
+    alpha["networks"], beta["networks"] = beta["networks"], alpha["networks"]
+    strangers = [one.finding for one in docker.found() if one.rule == "address-stranger"]
+    assert [finding.service for finding in strangers] == ["alpha", "beta"]
+    for finding, other in zip(strangers, (beta, alpha), strict=True):
+        made = f"! docker inspect {other['id'][:12]} >/dev/null 2>&1 || "
+        leave, guide, again = finding.do.split("\n")
+        assert leave == f"{made}docker network disconnect wall {other['name'][1:]}"
+        assert guide == GUIDE
+        assert again.startswith(made)
+
+
 def test_a_stranger_at_the_address_of_a_container_that_is_not_there() -> None:
     docker = Docker()
     docker.stranger(networks=[at("172.30.0.16"), None])
