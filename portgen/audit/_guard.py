@@ -15,6 +15,8 @@ from portgen.formats.filtering import Condition
 from portgen.formats.iptables import Rule, Tables
 from portgen.formats.iptables_forms import Form
 from portgen.inventory import ranges
+from portgen.plan.facts import single
+from portgen.plan.ports import Endpoint
 from portgen.plan.types import Guard
 from portgen.targets.ufw.writing import CHAIN, NO_LOOPBACK, guard_rules, guard_rules6
 
@@ -130,6 +132,47 @@ def in_file(text: str) -> Tables:
     found = Tables({}, {})
     found.restore(text)
     return found
+
+
+# --- what docker publishes ------------------------------------------------------------------------
+
+
+class Published(NamedTuple):
+    """A port that docker leads into a container. `bound`: the host's address; "" for each of them."""
+
+    rule: Rule
+    transport: str
+    port: int
+    bound: str
+
+    def is_of(self, endpoint: Endpoint) -> bool:
+        """Whether it is that port, or one of that range."""
+        is_there = not self.bound or not endpoint.address or self.bound == endpoint.address
+        return is_there and self.transport == endpoint.transport and self.port in endpoint.ports
+
+
+def published(family: Family) -> Iterator[Published]:
+    """By docker's rules of the table nat: one a port."""
+    for (table, _), rules in family.tables.chains.items():
+        for rule in rules if table == "nat" else ():
+            port = rule.value("--dport")
+            if rule.value("-j") == "DNAT" and port is not None and port.isdecimal():
+                bound = single(rule.value("-d") or "")
+                yield Published(rule, rule.value("-p") or "", int(port), bound)
+
+
+def is_dockers(family: Family) -> bool:
+    """Whether docker makes rules here: it can be kept from it (`iptables: false`)."""
+    return any(chain == "DOCKER" for _, chain in family.tables.policies)
+
+
+def lost_jumps(family: Family) -> bool:
+    """Whether some built-in chain does not lead to docker's chains any more."""
+    leading = set()
+    for (table, _), rules in family.tables.chains.items():
+        if any(rule.value("-j") == "DOCKER" for rule in rules):
+            leading.add(table)
+    return not {"nat", "filter"} <= leading
 
 
 # --- what lets visitors past it -------------------------------------------------------------------

@@ -20,6 +20,7 @@ from portgen.audit._finding import Finding
 from portgen.audit._firewall import Family, Firewall
 from portgen.problem import Severity
 from portgen.targets.ufw import loading
+from portgen.targets.ufw.writing import CHAIN
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
@@ -85,13 +86,13 @@ def _opens_later(host: Audited, firewall: Firewall) -> Iterator[Finding]:
 
 
 def _lines(family: Family) -> Iterator[str]:
-    """All that ufw loads of a family."""
+    """All that ufw loads of a family, but for the guard, which has a check of its own."""
     for (table, chain), policy in family.loaded.policies.items():
-        if table == "filter":
+        if table == "filter" and chain != CHAIN:
             yield f":{chain} {policy} [0:0]"
     for (table, chain), rules in family.loaded.chains.items():
         for rule in rules:
-            if table == "filter":
+            if table == "filter" and chain != CHAIN:
                 yield rule.appended(chain)
 
 

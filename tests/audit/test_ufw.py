@@ -90,8 +90,13 @@ class Firewall:
         places = Places("/srv/portgen", "/srv/portgen/output/es-docker", ("docker-compose",))
         return Audited(self.host, self.seen, self.rendered, places, ("ufw",))
 
-    def audit(self) -> list[Found]:
-        return hosts.found(self.host, self.seen, self.rendered, "ufw")
+    def insert_nat(self, line: str) -> None:
+        """A rule at the end of the table nat, which is the last one."""
+        before, mark, after = self.kernel().rpartition("\nCOMMIT\n#")
+        self.set_kernel(f"{before}\n{line}{mark}{after}")
+
+    def audit(self, *sources: str) -> list[Found]:
+        return hosts.found(self.host, self.seen, self.rendered, *(sources or ("ufw",)))
 
     def one(self, rule: str) -> Found:
         """The only finding."""
@@ -705,6 +710,49 @@ def test_the_jumps_are_those_of_the_script(annex: Firewall) -> None:
     for text in loading.INIT_JUMPS.values():
         assert text in script
     assert loading.ASLEEP in script
+
+
+# --- what docker publishes ------------------------------------------------------------------------
+
+
+def test_docker_publishes_a_port_that_has_no_guard(es: Firewall) -> None:
+    es.insert_nat(
+        "-A DOCKER ! -i br-0 -p tcp -m tcp --dport 5007 -j DNAT --to-destination 172.30.0.23:5000"
+    )
+    found = es.one("published-open").finding
+    assert (found.service, str(found.port), found.declared) == ("smartnumbers", "5007/tcp", [LAN])
+    assert found.do.endswith("sh -eu")
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1/32", "127.0.0.2/32"])
+def test_on_loopback_it_is_open_to_nobody(es: Firewall, bound: str) -> None:
+    to = "-j DNAT --to-destination 172.30.0.23:5000"
+    es.insert_nat(f"-A DOCKER -d {bound} -p tcp -m tcp --dport 5007 {to}")
+    assert es.audit() == []
+
+
+def test_docker_s_rules_for_a_port_are_gone(annex: Firewall) -> None:
+    text = annex.kernel()
+    line = next(line for line in text.split("\n") if "--dport 6000 -j DNAT" in line)
+    annex.set_kernel(text.replace(f"{line}\n", ""))
+    assert annex.audit() == []  # without docker nobody knows which containers run
+    (found,) = annex.audit("docker", "ufw")
+    assert (found.rule, found.finding.service) == ("published-missing", "collector")
+    assert found.finding.do == "docker restart annex_collector_1"
+
+
+def test_docker_s_chains_are_led_to_no_more(annex: Firewall) -> None:
+    annex.set_kernel(re.sub(r"-A (PREROUTING|OUTPUT) .*-j DOCKER\n", "", annex.kernel()))
+    found = annex.audit("docker", "ufw")
+    assert {one.rule for one in found} == {"published-missing"}
+    assert {one.finding.do for one in found} == {"systemctl restart docker"}
+
+
+def test_docker_that_makes_no_rules(annex: Firewall) -> None:
+    lines = annex.kernel().split("\n")
+    kept = [line for line in lines if "DNAT --to" not in line and "DOCKER " not in f"{line} "]
+    annex.set_kernel("\n".join(kept))
+    assert "published-missing" not in {one.rule for one in annex.audit("docker", "ufw")}
 
 
 # --- each line ------------------------------------------------------------------------------------
