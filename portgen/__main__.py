@@ -17,6 +17,8 @@ from contextlib import suppress  # noqa: E402
 def main() -> None:
     """Run the command line; its exit code is the process's."""
     _open_streams()
+    if "audit" in sys.argv:
+        sys.dont_write_bytecode = True  # an audit writes nothing, wherever portgen lies
     try:
         from portgen import cli  # here, since Ctrl-C may come while it is imported
 

@@ -13,7 +13,7 @@ people notice, and the commands, with an example's names. A check names in `UNLE
 is the cause of its own: where one of them reports the same service, and the same port if both name one,
 its own is left out; of what is not a service's, where both name the same port. Only what is as severe is
 a cause. Modules that begin with `_` are not checks. A finding is silenced by `ignore: {rule: reason}` of its
-service, its project or its host.
+service, its project or its host; an `ignore` names lint rules, too, so no check is called like one.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ SEVERITY = Severity.ERROR
 def check(host: Audited) -> Iterator[Finding]:
     for container in host.strangers:
         if container.holds and host.has_seen(("sockets",)):
-            continue  # port-taken and port-undeclared find what is open now
+            continue  # port-stranger and port-undeclared find what is open now
         held = published_ports(container.published)
         for binding in host.host.bindings:
             if not any(_collide(port, binding) for port in held):

@@ -28,7 +28,7 @@ UNLESS = (
     "network-differs",
     "container-ports",
     "override-unused",
-    "port-taken",
+    "port-stranger",
     "unit-outdated",
 )
 

@@ -31,7 +31,7 @@ UNLESS = (
     "container-missing",
     "container-stopped",
     "port-silent",
-    "port-taken",
+    "port-stranger",
     "port-wider",
     "unit-missing",
     "unit-outdated",

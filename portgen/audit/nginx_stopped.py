@@ -21,7 +21,7 @@ from portgen.problem import Severity, listed
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("port-taken",)
+UNLESS = ("port-stranger",)
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from portgen.problem import Severity
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
 UNLESS = (
-    "port-taken",
+    "port-stranger",
     "unit-missing",
     "unit-masked",
     "unit-differs",

@@ -27,7 +27,7 @@ from portgen.targets.nginx.writing import SITE, SNIPPET
 
 SOURCES = ("nginx", "sockets")
 SEVERITY = Severity.ERROR
-UNLESS = ("nginx-stopped", "port-taken")
+UNLESS = ("nginx-stopped", "port-stranger")
 
 
 def check(host: Audited) -> Iterator[Finding]:

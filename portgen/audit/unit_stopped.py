@@ -31,7 +31,7 @@ UNLESS = (
     "unit-outdated",
     "unit-left-over",
     "forwarder-left-over",
-    "port-taken",
+    "port-stranger",
 )
 
 

@@ -25,6 +25,12 @@ def test_a_check_says_what_is_wrong_what_it_means_how_it_shows_and_what_ends_it(
     assert said.remedy
 
 
+def test_what_a_check_leaves_to_others_is_left_to_checks_that_exist() -> None:
+    named = {other for one in audit.every().values() for other in getattr(one, "UNLESS", ())}
+    assert named
+    assert named <= set(audit.every())
+
+
 @pytest.mark.parametrize("name", audit.every())
 def test_what_ends_it_is_shell(name: str) -> None:
     remedy = audit.documentation(audit.every()[name]).remedy

@@ -299,7 +299,7 @@ def test_a_program_that_has_nginx_s_port_is_one_finding() -> None:
     for port in (80, 443):
         text += f'\ntcp LISTEN 0 5 *:{port} *:* users:(("apache2",pid=7,fd=3))'
     host.seen.commands[ss.COMMAND] = Said(0, text)
-    assert {one.rule for one in host.found()} == {"port-taken"}
+    assert {one.rule for one in host.found()} == {"port-stranger"}
 
 
 @pytest.mark.parametrize("path", [SITE, SNIPPET, MAIN, DEFAULT, "/etc/nginx/mime.types"])

@@ -189,7 +189,7 @@ def test_nginx_does_not_run() -> None:
 )
 def test_another_program_has_a_declared_port(port: int, service: str, back: str) -> None:
     found = one(Host().without(port).with_program(port))
-    assert (found.rule, found.finding.service) == ("port-taken", service)
+    assert (found.rule, found.finding.service) == ("port-stranger", service)
     assert found.finding.found == "python3 (process 700, stranger.service)"
     assert found.finding.do.startswith("systemctl stop stranger.service && ")
     assert back in found.finding.do
@@ -220,7 +220,7 @@ def test_a_forwarder_of_another_service_has_the_port() -> None:
     host = Host().without(5000)
     host.with_program(5000, program="socat", group="/system.slice/portgen-old.service")
     found = one(host)
-    assert found.rule == "port-taken"
+    assert found.rule == "port-stranger"
     assert "portgen-old.service" in found.finding.message
     assert GUIDE in found.finding.do
     assert "stop" not in found.finding.do.split("|")[0]
@@ -229,7 +229,7 @@ def test_a_forwarder_of_another_service_has_the_port() -> None:
 @pytest.mark.parametrize(("port", "service"), [(5008, "later"), (5009, "gone")])
 def test_planned_and_retired_services_hold_their_ports(port: int, service: str) -> None:
     found = one(Host().with_program(port, "*"))
-    assert (found.rule, found.finding.service) == ("port-taken", service)
+    assert (found.rule, found.finding.service) == ("port-stranger", service)
     assert found.finding.declared == "nobody"
     assert found.finding.do == "systemctl stop stranger.service"
 
@@ -408,7 +408,7 @@ def test_a_published_port_leads_to_another_container() -> None:
     shown = container("shown")
     other = container("odd", ours=None, project="elsewhere", networks=at_address("172.30.0.99"))
     (found,) = with_containers(host, shown, other)
-    assert (found.rule, found.finding.service) == ("port-taken", "shown")
+    assert (found.rule, found.finding.service) == ("port-stranger", "shown")
     assert found.finding.found == "the container wall_odd_1"
     assert found.finding.do == (
         "docker stop wall_odd_1 && docker rm wall_odd_1 && docker restart wall_shown_1"
@@ -418,7 +418,7 @@ def test_a_published_port_leads_to_another_container() -> None:
 def test_a_container_of_ours_in_a_wrong_place_is_for_the_guide() -> None:
     host = proxy(Host().without(5000), 5000, "172.30.0.99")
     (found,) = with_containers(host, container("shown", networks=at_address("172.30.0.99")))
-    assert (found.rule, found.finding.service) == ("port-taken", "web")
+    assert (found.rule, found.finding.service) == ("port-stranger", "web")
     assert GUIDE in found.finding.do
 
 
@@ -454,7 +454,7 @@ def test_a_container_on_the_hosts_network_is_known_by_its_control_group(group: s
     host = Host().without(5005).with_program(5005, program="app", group=group.format(other.id))
     assert with_containers(host, net) == []  # it may have been made anew
     (found,) = with_containers(host, net, other)
-    assert (found.rule, found.finding.service) == ("port-taken", "net")
+    assert (found.rule, found.finding.service) == ("port-stranger", "net")
 
 
 def test_a_container_on_the_hosts_network_is_known_by_its_process() -> None:
@@ -471,14 +471,14 @@ def test_a_control_group_that_docker_does_not_know_is_not_a_container() -> None:
         for one in with_containers(host, container("net", pid=pid(container("net").id)))
         if one.finding.service == "web"
     ]
-    assert (found.rule, found.finding.found) == ("port-taken", "python3 (process 700)")
+    assert (found.rule, found.finding.found) == ("port-stranger", "python3 (process 700)")
     assert found.finding.do.startswith("kill 700 ")
 
 
 def test_a_stranger_with_both_families_is_one_finding() -> None:
     """A forwarder listens by IPv4 alone, and docker publishes by both."""
     host = Host().without(5000).with_program(5000).with_program(5000, "::")
-    assert host.rules() == [("port-taken", "web")]
+    assert host.rules() == [("port-stranger", "web")]
 
 
 @pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)

@@ -266,6 +266,29 @@ def test_the_pattern_of_a_route_says_what_the_rule_says(path: str) -> None:
 # --- what it refuses -----------------------------------------------------------------------------
 
 
+ENDING = "{reason: it moves, until: 2026-12-01}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        service(f"port: 5000, ignore: {{port-outside-project: {ENDING}, port-taken: it is}}"),
+        project(f"ignore: {{subnet-in-zone: {ENDING}, port-taken: it is}}"),
+        f"version: 1\nhosts: {{box: {{ignore: {{tls-incomplete: {ENDING}, subnet-in-zone: so}}}}}}\n",
+    ],
+)
+def test_it_accepts_an_ignore_that_ends_where_it_silences_something(text: str) -> None:
+    assert is_accepted(text.encode())
+    assert found(json_like(text)) == []
+
+
+def test_an_ignore_may_name_the_checks_of_an_audit() -> None:
+    for name in ("Host", "Project", "Service"):
+        rules_of = SCHEMA["definitions"][name]["properties"]["ignore"]["properties"]
+        assert "unit-stopped" in rules_of
+        assert "port-taken" in rules_of
+
+
 REFUSED = [
     "version: 2",
     "versions: 1",
@@ -312,6 +335,14 @@ REFUSED = [
     service("title: 'a\\'"),
     service("ignore: {port-priviledged: routers send there}"),
     service("ignore: {route-unsafe: it is}"),
+    service("ignore: {subnet-in-zone: it is}"),
+    service("ignore: {port-taken: {until: 2026-12-01}}"),
+    service("ignore: {port-taken: {reason: it is, until: soon}}"),
+    service("ignore: {port-taken: {reason: it is, till: 2026-12-01}}"),
+    service("ignore: {port-taken: [it is]}"),
+    project("ignore: {tls-incomplete: it is}"),
+    project("ignore: {port-priviledged: it is}"),
+    "version: 1\nhosts: {box: {ignore: {route-unsafe: it is}}}\n",
 ]
 
 # What only lint finds: it takes more than one place of the file.
