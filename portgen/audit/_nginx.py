@@ -165,7 +165,9 @@ class Installed:
         processes = [self.host.processes[pid] for pid in pids if pid in self.host.processes]
         own = [process for process in processes if process.program == NGINX]
         workers = [process.started for process in own if process.parent in pids]
-        return max(workers or [process.started for process in own], default=None)
+        if not workers and len(pids) == 1:  # it has none, by `master_process off`
+            workers = [process.started for process in own]
+        return max(workers, default=None)
 
 
 def _servers(http: Iterator[Node]) -> Iterator[Server]:

@@ -33,3 +33,15 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
             yield process
     if any(socket.program is None for socket in found) and not seen.root:
         yield Gap(SOURCE, "only root sees which program listens", whole=False)
+    for socket in found:
+        if socket.pids and _has_gone(socket, seen):
+            why = f"{socket.program} on port {socket.port} ended while it was looked at"
+            yield Gap(SOURCE, why, whole=False)
+            return
+
+
+def _has_gone(socket: ss.Socket, seen: Seen) -> bool:
+    """Whether those who listened are not there any more: all, or of nginx all but the one that starts
+    the others. A reload does that."""
+    there = [pid for pid in socket.pids if seen.processes.get(pid) is not None]
+    return len(there) < min(len(socket.pids), 2)

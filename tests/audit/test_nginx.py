@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -370,9 +371,20 @@ def test_a_declared_port_is_not_listened_on(part: str, missing: str) -> None:
 def test_without_the_workers_nothing_is_known_of_what_they_read() -> None:
     host = Host().with_file(SITE, modified=hosts.AT)
     for number, process in host.seen.processes.items():
-        if process is not None and process.program == "nginx":
+        if process is not None and process.program == "nginx" and process.parent != 1:
             host.seen.processes[number] = None
     assert host.found() == []
+    assert [(gap.source, gap.whole) for gap in host.gaps()] == [("sockets", False)]
+    assert "ended while it was looked at" in host.gaps()[0].why
+
+
+def test_nginx_without_workers_is_its_own() -> None:
+    host = Host().with_file(SITE, modified=hosts.AT)
+    master = answers_sockets.nginx()[2]
+    others = rf'\("nginx",pid=(?!{master.pid},)\d+,fd=\d+\),?'
+    text = re.sub(others, "", host.seen.said(*ss.COMMAND))
+    host.seen.commands[ss.COMMAND] = Said(0, text)
+    assert [one.rule for one in host.found()] == ["reload-pending"]
 
 
 # --- nginx-not-included ---------------------------------------------------------------------------
