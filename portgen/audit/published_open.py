@@ -30,7 +30,7 @@ UNLESS = (
     "container-network",
     "container-holds-port",
     "override-unused",
-    "port-taken",
+    "port-stranger",
     "port-wider",
 )
 
