@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TABLES = ("filter", "mangle")
 DOCKER_USER = "DOCKER-USER"
 _BRIDGES = ("br-", "docker")
+_DEEPEST = 16  # chains that lead to chains
+_DOCKER = "DOCKER"  # its own chains, which it moves around: the guard in mangle is for that
 
 
 class Declared(NamedTuple):
@@ -198,13 +200,30 @@ def holes(host: Audited) -> Iterator[Hole]:
             (_before(family.rules("FORWARD", "mangle"), CHAIN), ("ACCEPT", "RETURN")),
         ]
         for rules, targets in before:
-            for rule in rules:
-                if rule.value("-j") in targets:
-                    services = [
-                        guard.service for guard, _ in guards if _passes(rule, guard, family)
-                    ]
-                    if services:
-                        yield Hole(family, rule, services[0] if len(services) == 1 else None)
+            for rule, passing in _past(family, rules, targets, guards):
+                yield Hole(family, rule, passing[0] if len(passing) == 1 else None)
+
+
+def _past(
+    family: Family,
+    rules: Sequence[Rule],
+    targets: Sequence[str],
+    guards: Sequence[tuple[Guard, list[Rule]]],
+    depth: int = 0,
+) -> Iterator[tuple[Rule, list[str]]]:
+    """The rules that lead past the guard, also those of chains that others lead to, with the services whose
+    visitors they are about. Who goes to a chain by `-g` does not come back to this one."""
+    for rule in rules:
+        target = rule.value("-j") or rule.value("-g")
+        chain = family.rules(target, rule.table) if target is not None else []
+        leads_past = target in targets or rule.value("-g") is not None
+        if not leads_past and (not chain or depth == _DEEPEST or str(target).startswith(_DOCKER)):
+            continue
+        passing = [pair for pair in guards if _passes(rule, pair[0], family)]
+        if passing and leads_past:
+            yield rule, [guard.service for guard, _ in passing]
+        elif passing:
+            yield from _past(family, chain, ("ACCEPT",), passing, depth + 1)
 
 
 def _before(rules: Sequence[Rule], target: str) -> list[Rule]:

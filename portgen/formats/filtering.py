@@ -132,7 +132,9 @@ class Filter:
         some = False
         for name, conditions in self._chains.items():
             kept = [
-                one for one in conditions if one.target in _ENDS or self._chains.get(one.target)
+                one
+                for one in conditions
+                if one.target in _ENDS or one.goes or self._chains.get(one.target)
             ]
             some = some or len(kept) < len(conditions)
             self._chains[name] = kept
@@ -201,6 +203,10 @@ class Filter:
                 back = self._ask(one.target, packets, those, certain, found, (*way, one.rule))
             elif one.target != "RETURN":
                 continue
+            leaving = those if one.target == "RETURN" else back if one.goes else ()
+            if leaving and not way:
+                # Nothing comes after a built-in chain but its policy, which lets nobody in.
+                found.append(Step(False, (one.rule,), leaving, certain))
             if surely:
                 coming = ranges.without(coming, ranges.joined(those))
                 if one.target == "RETURN":
@@ -268,9 +274,9 @@ def _narrowed(found: Condition, option: Option, value: str, family: int) -> Cond
             return found._replace(transports=TRANSPORTS if value == "all" else those)
         case "--dport" | "--dports", False:
             return found._replace(ports=ranges.joined(map(_ports, value.split(","))))
-        case "-s", negated:
+        case "-s", negated if addresses(value):
             return found._replace(sources=_sources(value, negated, family))
-        case "-d", False:
+        case "-d", False if addresses(value):
             return found._replace(to=value)
         case "-i", False:
             return found._replace(interface=value)

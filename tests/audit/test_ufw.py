@@ -272,6 +272,34 @@ def test_a_file_that_cannot_be_read_is_not_fine(es: Firewall) -> None:
     assert _gaps(es) == ["/etc/ufw/after.rules: Permission denied"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # A comment may have a line break, and iptables-save prints it as it is.
+        ("-A INPUT ", '-A INPUT -m comment --comment "a\nb" -j ACCEPT\n-A INPUT '),
+        ("*filter", "# Table `raw' is incompatible, use 'nft' tool.\n*filter"),
+        ("COMMIT", ""),
+    ],
+)
+@pytest.mark.parametrize("family", [4, 6])
+def test_what_iptables_save_does_not_show_is_not_fine(
+    es: Firewall, old: str, new: str, family: int
+) -> None:
+    text = es.kernel(family)
+    before, found, after = text.rpartition(f"\n{old}") if old == "COMMIT" else text.partition(old)
+    assert found
+    es.set_kernel(f"{before}{found.replace(old, new)}{after}", family)
+    assert [gap.whole for gap in es.audited().gaps].count(False) >= 1
+
+
+def test_rules_of_iptables_legacy_are_not_seen(es: Firewall) -> None:
+    said = es.seen.commands["iptables-save",]
+    warning = "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n"
+    es.seen.commands["iptables-save",] = said._replace(complaint=warning)
+    (gap,) = es.audited().gaps
+    assert gap.why == f"iptables-save: {warning.strip('# ' + chr(10))}"
+
+
 def test_ufw_is_not_asked_for_where_nothing_needs_it() -> None:
     host, rendered = hosts.declared("version: 1\nhosts: {a: {}}\nprojects: {a: {ports: 5000}}\n")
     seen = Seen("a")
@@ -351,6 +379,16 @@ def test_an_earlier_deny(es: Firewall) -> None:
     found = es.one("rule-dead").finding
     assert (found.service, str(found.port)) == ("smartnumbers", "5007/tcp")
     assert found.do == "ufw delete deny proto tcp from 192.168.0.0/24 to any port 5007"
+
+
+@pytest.mark.parametrize("words", ["-j RETURN", "-p tcp -g THEIRS"])
+def test_a_rule_that_leaves_input_early(es: Firewall, words: str) -> None:
+    es.change("*filter\n", "*filter\n:THEIRS - [0:0]\n")
+    es.insert(f"-A INPUT {words}")
+    found = es.audit()
+    assert {one.rule for one in found} == {"rule-dead"}
+    assert {one.finding.do for one in found} == {f"iptables -w -D INPUT {words}"}
+    assert len(found) > 20
 
 
 def test_a_ban_of_one_address_is_none(es: Firewall) -> None:
@@ -571,6 +609,12 @@ def test_a_rule_behind_ufw_s_by_ipv6(es: Firewall) -> None:
     assert found.do == "ip6tables -w -D INPUT -s 2001:db8::/32 -p tcp -j ACCEPT"
 
 
+def test_a_mask_that_is_not_a_network_is_not_nobody(es: Firewall) -> None:
+    line = "-A INPUT -s 192.0.0.1/255.0.0.255 -p tcp -m tcp --dport 5007 -j ACCEPT"
+    es.insert(line)
+    assert es.one("filter-bypassed").finding.found == line
+
+
 def test_what_a_rule_says_is_quoted(es: Firewall) -> None:
     es.insert('-A INPUT -p tcp -m comment --comment "$(touch /tmp/x) it\'s" -j ACCEPT')
     do = es.one("filter-bypassed").finding.do
@@ -625,6 +669,25 @@ def test_a_rule_before_the_guard(annex: Firewall, line: str) -> None:
     annex.insert(line)
     found = annex.one("filter-bypassed").finding
     assert found.do == f"iptables -w -D {line.removeprefix('-A ')}"
+
+
+@pytest.mark.parametrize("before", ["FORWARD", "DOCKER-USER"])
+def test_a_rule_before_the_guard_in_a_chain_of_somebody_s(annex: Firewall, before: str) -> None:
+    annex.change("*filter\n", "*filter\n:THEIRS - [0:0]\n-A THEIRS -p tcp -j ACCEPT\n")
+    annex.insert(f"-A {before} -j THEIRS")
+    assert annex.one("filter-bypassed").finding.do == "iptables -w -D THEIRS -p tcp -j ACCEPT"
+
+
+def test_who_goes_to_a_chain_before_the_guard_does_not_come_back(annex: Firewall) -> None:
+    annex.change("*filter\n", "*filter\n:THEIRS - [0:0]\n-A THEIRS -s 10.0.0.1/32 -j DROP\n")
+    annex.insert("-A DOCKER-USER -g THEIRS")
+    assert annex.one("filter-bypassed").finding.do == "iptables -w -D DOCKER-USER -g THEIRS"
+
+
+def test_a_chain_before_the_guard_that_lets_nobody_in(annex: Firewall) -> None:
+    annex.change("*filter\n", "*filter\n:THEIRS - [0:0]\n-A THEIRS -p tcp -j RETURN\n")
+    annex.insert("-A DOCKER-USER -j THEIRS")
+    assert annex.audit() == []
 
 
 # --- guards ---------------------------------------------------------------------------------------

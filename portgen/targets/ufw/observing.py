@@ -51,9 +51,9 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
             yield Ufw(family, tuple(ufw.tuples(texts[path])), texts[path])
     if not (host.openings or host.guards or texts):
         return
-    yield _kernel(4, seen)
-    if _has_ipv6(seen):
-        yield _kernel(6, seen)
+    for family in loading.FAMILIES if _has_ipv6(seen) else (4,):
+        yield _kernel(family, seen)
+        yield from _unread(family, seen)
 
 
 def _has_ipv6(seen: Seen) -> bool:
@@ -69,3 +69,26 @@ def _kernel(family: int, seen: Seen) -> Kernel:
         raise UnseenError(f"{SAVED[family][0]}: {error}") from None
     rules = tuple(rule for chain in found.chains.values() for rule in chain)
     return Kernel(family, found.policies, rules)
+
+
+# What iptables-save says where other rules are in force, too: of iptables-legacy, and of nft.
+_HIDES = ("tables present, use", "is incompatible, use")
+
+
+def _unread(family: int, seen: Seen) -> Iterator[Gap]:
+    """What the kernel may have besides the rules that were read: a rule that is not seen may let anybody
+    in."""
+    said = seen.commands[SAVED[family]]
+    for line in (*said.text.split("\n"), *said.complaint.split("\n")):
+        if any(words in line for words in _HIDES) and not line.startswith("-A"):
+            yield Gap("ufw", f"{SAVED[family][0]}: {line.strip('# ')}", whole=False)
+    for rule in iptables.read(said.text):
+        if rule.command != "-A":
+            yield Gap(
+                "ufw",
+                f"can't parse this line of {SAVED[family][0]}: {rule.text[:100]}",
+                whole=False,
+            )
+    starts = sum(line.startswith("*") for line in said.text.split("\n"))
+    if starts != said.text.split("\n").count("COMMIT"):
+        yield Gap("ufw", f"{SAVED[family][0]} was cut off: a table has no end", whole=False)
