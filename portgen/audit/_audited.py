@@ -145,7 +145,7 @@ class Audited:
 
     @cached_property
     def found(self) -> dict[str, facts.Service]:
-        """The facts that the host says of the same services, as far as it was seen."""
+        """The same services with the containers and routes that the host has, as far as they were seen."""
         return found(self)
 
     def files_of(self, source: str) -> list[InstalledFile]:

@@ -23,6 +23,7 @@ from portgen.plan.live import InstalledFile, Kernel, Ufw
 from portgen.plan.ports import TRANSPORTS, Endpoint, Transport, interface_of, is_ipv6
 from portgen.plan.reach import ANY
 from portgen.plan.types import Guard, Host, Opening
+from portgen.problem import listed
 from portgen.targets.ufw import loading
 from portgen.targets.ufw.writing import MARK, written
 
@@ -448,15 +449,18 @@ def ports(opened: Sequence[Beyond]) -> list[str]:
     return [endpoint.short for endpoint in sorted(found)]
 
 
+def ports_in_words(shown: Sequence[str]) -> str:
+    """`port 5001`; `ports 5001, 5026-5399 and 3 more`."""
+    noun = "port" if len(shown) == 1 else "ports"
+    return f"{noun} {listed(shown, 8)}"
+
+
 def who(opened: Sequence[Beyond]) -> str:
     """Whom rules let in who is not declared, for people: networks, or `anyone else`."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for one in opened:
         anyone = "anyone" if one.service is None else "anyone else"
-        found.append(anyone if one.source == ANY else one.source)
+        found[anyone if one.source == ANY else one.source] = None
     by = {one.interface for one in opened}
-    said = ", ".join(dict.fromkeys(found[:_SHOWN]))
+    said = listed(list(found), 4)
     return said if "" in by else f"{said} by interface {', '.join(sorted(by))}"
-
-
-_SHOWN = 4

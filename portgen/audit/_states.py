@@ -86,7 +86,7 @@ def _sources(service: Service, port: PlannedPort | None) -> tuple[str, ...]:
 def _is_about(found: Found, service: str, port: Endpoint | None) -> bool:
     finding = found.finding
     if service in finding.also:
-        return True  # its container is the other one's, too: whatever port the other one has
+        return True  # it shares the container, or the network: whatever port is named
     if finding.service != service:
         return False
     return finding.port is None or (port is not None and finding.port.overlaps(port))

@@ -88,18 +88,22 @@ def _shortened(one: Difference) -> Difference:
     )
 
 
+_NOUNS = {"to": "target", "listen": "port", "bind": "address"}  # for the fields of facts.Unit
+
+
 def words(found: Iterable[Difference]) -> str:
-    """`to is 172.30.0.23:5000, not 172.30.0.20:5000`, for each field that differs."""
+    """`its target is 172.30.0.23:5000, not 172.30.0.20:5000`, for each field that differs."""
     said = []
     for one in found:
+        noun = _NOUNS.get(one.field, one.field)
         verb = "are" if one.field.endswith("s") else "is"
-        said.append(f"{one.field} {verb} {_word(one.after)}, not {_word(one.before)}")
+        said.append(f"its {noun} {verb} {_word(one.after)}, not {_word(one.before)}")
     return "; ".join(said)
 
 
 def _word(value: Any) -> str:
     if isinstance(value, list):
-        value = " ".join(map(str, value))
+        value = ", ".join(map(str, value))
     return str(value) or "nothing"
 
 

@@ -60,7 +60,8 @@ def _finding(host: Audited, expected: Expected, network: str, container: Contain
         )
     else:
         message = (
-            f"{container.name} does not run, and takes {address} of {expected.words} when it starts"
+            f"{container.name} does not run, and takes {address}, the address of {expected.words}, when "
+            "it starts"
         )
         if container.restart_policy != "always":
             severity = Severity.WARNING

@@ -1,4 +1,4 @@
-"""A certificate, a key or a password file that nginx needs is not there.
+"""A certificate, a key or a password file that nginx needs is missing, or its workers may not read it.
 
 Without a certificate, its key, or a CA nginx refuses all of its files: a reload keeps the old ones, and a
 restart ends it. Without its password file, or with one that nginx's workers may not read, a route lets
@@ -46,11 +46,11 @@ def check(host: Audited) -> Iterator[Finding]:
             continue
         seen.add((needed.path, needed.service))
         if file is None:
-            message, found, do = f"{needed.what} {needed.path} is not there", "no file", ""
+            message, found, do = f"{needed.what} {needed.path} is missing", "no file", ""
         elif needed.by_workers and not _may_read(host, file.owner, file.mode):
             user, group = host.nginx.workers
             message = (
-                f"{needed.what} {needed.path} can't be read by nginx's workers, who are {user}"
+                f"{needed.what} {needed.path} can't be read by nginx's workers, which run as {user}"
             )
             found = f"{file.owner}, {file.mode:04o}"
             do = _commands.readable_for(needed.path, group)

@@ -5,8 +5,9 @@ One that is stopped counts: it takes the port again at `docker start`, and one w
 holds a free port of a project's range is in the way of the next service that gets it: `portgen next`
 would offer that port.
 
-docker can't take a port from a container that is made. So the command removes it: what it has written
-outside of its volumes is gone. Make it again with another port, or give it the port in the inventory.
+docker can't take a port away from a container that exists. So the command removes the container: what it
+has written outside of its volumes is gone. Make it again with another port, or give it the port in the
+inventory.
 
 Symptom:
     After a reboot a service does not start: its port is taken. Until then, nothing.

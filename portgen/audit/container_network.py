@@ -47,5 +47,5 @@ def check(host: Audited) -> Iterator[Finding]:
 
 def _in(network: str | None) -> str:
     if network is None:
-        return "in none"
+        return "in no network"
     return f"on {network}" if network == HOST else f"in {network}"

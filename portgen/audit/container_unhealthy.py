@@ -1,9 +1,8 @@
-"""A container runs, and docker's own health check says that it is not well.
+"""A container runs, and docker's own health check fails.
 
 The image or the team's compose file has a HEALTHCHECK, and it has failed several times in a row. `docker
-inspect` shows what it printed. Where the inventory has a health check too, and that fails, this is not said
-again. A restart ends most such states; if it comes back, the reason is in the
-program.
+inspect` shows what it printed. Where the inventory's own health check fails too, only that is reported. A
+restart ends most such states; if it comes back, the reason is in the program.
 
 Symptom:
     `docker ps` says `unhealthy`; the service answers with an error, or times out.
@@ -30,7 +29,7 @@ def check(host: Audited) -> Iterator[Finding]:
         if container.health != "unhealthy":
             continue
         yield Finding(
-            f"{container.name}, the container of {expected.words}, is unhealthy, says docker's health check",
+            f"{container.name}, the container of {expected.words}, is unhealthy by docker's health check",
             expected.planned.key_path,
             service=expected.planned.service,
             declared="healthy",

@@ -1,5 +1,4 @@
-"""A container has other variables than those that the inventory sets: it calls a service where that is
-not.
+"""A container has other variables than the inventory sets: it may call a service at an old address.
 
 `uses` and `env` give a program the addresses of what it calls. With the old ones it calls a port that
 somebody else has now, or nobody. Only the variables that the inventory sets are looked at; all others
@@ -47,7 +46,7 @@ def check(host: Audited) -> Iterator[Finding]:
 
 def _words(name: str, wanted: str, there: str | None) -> str:
     if there is None:
-        return f"{name} is missing ({wanted})"
+        return f"{name} is missing, and should be {wanted}"
     return f"{name} is {_shown(there)}, not {wanted}"
 
 

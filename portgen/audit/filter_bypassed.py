@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Beyond, Family, ports, who
+from portgen.audit._firewall import Beyond, Family, ports, ports_in_words, who
 from portgen.audit._guard import holes
 from portgen.formats.iptables import Rule
 from portgen.problem import Severity, listed
@@ -25,7 +25,6 @@ from portgen.targets.ufw import loading
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
-_SHOWN = 8
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -67,9 +66,6 @@ def _opened(host: Audited, opened: list[Beyond]) -> Finding:
     services = {one.service for one in opened}
     opens = ports(opened)
     service = first.service if len(services) == 1 else None
-    shown = ", ".join(opens[:_SHOWN])
-    if len(opens) > _SHOWN:
-        shown += f" and {len(opens) - _SHOWN} more"
     do = _commands.delete_rules(family.iptables, [rule])
     where = ""
     if family.is_of_ufw(first.step):
@@ -80,8 +76,7 @@ def _opened(host: Audited, opened: list[Beyond]) -> Finding:
                 where = f" of {path}"
                 do = _commands.after_each_other((_commands.without_line(path, written.text), do))
     return Finding(
-        f"a rule{where} lets {who(opened)} to {'port' if len(opens) == 1 else 'ports'} {shown} past ufw: "
-        f"{rule.text}",
+        f"a rule{where} lets {who(opened)} reach {ports_in_words(opens)} past ufw: {rule.text}",
         host.key_path(service),
         service=service,
         port=first.endpoint if service and len(opens) == 1 else None,

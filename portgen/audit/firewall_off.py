@@ -38,7 +38,9 @@ def check(host: Audited) -> Iterator[Finding]:
     missing = [family for family in firewall.all.values() if _is_missing(firewall, family)]
     if not firewall.is_enabled:
         now = (
-            "" if missing else ", and its rules, which are in the kernel now, are gone after a boot"
+            ""
+            if missing
+            else ": its rules, which are in the kernel now, are gone after the next boot"
         )
         message = f"ufw is not enabled{now}"
         yield _finding(host, message, "enabled", "disabled", _commands.enable_ufw())

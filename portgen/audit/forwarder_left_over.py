@@ -87,7 +87,7 @@ def _listener(host: Audited, unit: str, process: Process, forwarder: Forwarder |
     if service is None and forwarder is not None:
         service = forwarder.service
     return Finding(
-        f"a process that {unit} left over listens on port {port.short}: {process.program}, "
+        f"a left-over process of {unit} listens on port {port.short}: {process.program}, "
         f"pid {process.pid}",
         host.key_path(service),
         service=service,

@@ -1,4 +1,4 @@
-"""Of the guard of a service that docker publishes, something is not in force.
+"""The guard of a port that docker publishes is not in force, or only a part of it.
 
 docker lets visitors past ufw's rules, and the chain PORTGEN-GUARD keeps out whom the inventory does not
 name. It is in two tables, filter and mangle: docker changes the first one itself, and for moments no

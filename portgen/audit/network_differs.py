@@ -38,14 +38,15 @@ def check(host: Audited) -> Iterator[Finding]:
 
 def _finding(host: Audited, network: Network, container: Container) -> Finding:
     at = container.networks[network.name]
-    there = f"{at.address}/{at.prefix} by the gateway {at.gateway or 'of nobody'}"
+    there = f"{at.address}/{at.prefix}"
+    there += f" by the gateway {at.gateway}" if at.gateway else " without a gateway"
     if network.subnet6 is not None:
         there += f" and {at.address6}/{at.prefix6}" if at.address6 else " and not in IPv6"
     wanted = " and ".join(network.subnets)
     message = f"the network {network.name} is not {wanted}: {container.name} is at {there}"
     do = _commands.guide(host)
     if network.command is not None:
-        message += f". It is made by `{network.command}`"
+        message += f"; it is made by `{network.command}`"
         do = ""
     inside: list[str] = []
     for expected in host.expected:

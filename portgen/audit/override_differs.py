@@ -75,7 +75,7 @@ def _differing(
     services = [one for one in override.containers if _differs(one.compose_service, wanted, there)]
     for one in services:
         yield Finding(
-            f"{path} is not the rendered file: it says something else of {one.service}",
+            f"{path} is not the rendered file: it says something else about {one.service}",
             one.key_path,
             service=one.service,
             declared=_plain(wanted.get(one.compose_service)),

@@ -1,8 +1,8 @@
 """Something listens on a port of a project that nobody holds by the inventory.
 
 The next service that gets this port can't start, or is not reached. Until then the firewall may let
-people in whom nobody chose: docker's published ports pass by ufw. Whoever needs the port gets it with an
-entry of their own in the inventory; otherwise what listens there is stopped. Something that listens on
+people in whom nobody chose: the ports that docker publishes bypass ufw. Whoever needs the port gets it
+with an entry of their own in the inventory; otherwise stop what listens there. Something that listens on
 loopback only is a warning. Ports outside of all projects are somebody else's business, unless a container
 of ours publishes them.
 

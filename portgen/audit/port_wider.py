@@ -50,7 +50,8 @@ def _of(host: Audited, holding: Holding) -> Iterator[Finding]:
     holder = holding.binding.holder
     declared, there = in_words(holding.declared), in_words(found)
     yield Finding(
-        f"port {holding.port.everywhere.short} of {holder} listens at {there}, and should at {declared}",
+        f"port {holding.port.everywhere.short} of {holder} listens at {there}, and should listen at "
+        f"{declared}",
         holding.binding.key_path,
         service=holder,
         port=holding.port,

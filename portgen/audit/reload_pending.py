@@ -69,8 +69,8 @@ def _not_listening(host: Audited) -> Iterator[Finding]:
         missing = holding.missing
         if missing:
             yield Finding(
-                f"nginx does not listen on port {holding.port.short} at {in_words(missing)}: its files "
-                "say so, and it has not read them",
+                f"nginx does not listen on port {holding.port.short} at {in_words(missing)}, as its files "
+                "say: it has not read them",
                 holding.binding.key_path,
                 service=NGINX,
                 port=holding.port,

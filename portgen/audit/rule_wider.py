@@ -1,8 +1,8 @@
 """A rule of ufw's opens more than the inventory declares.
 
-It lets more people to a service's port than its `allow` names, or it opens ports of a project that no
-service has: whatever is started there is open at once. portgen's script leaves rules of others alone. Who
-means such a rule writes `ignore` into the inventory.
+It lets more people reach a service's port than its `allow` names, or it opens ports of a project that no
+service has: whatever is started there is open at once. portgen's script leaves other people's rules alone.
+Where such a rule is meant, say so by an `ignore` in the inventory.
 
 Symptom:
     More people can reach the service than it declares.
@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Beyond, deletion, is_ours, ports, who
+from portgen.audit._firewall import Beyond, deletion, is_ours, ports, ports_in_words, who
 from portgen.formats.ufw import Rule as UfwRule
-from portgen.problem import Severity, counted
+from portgen.problem import Severity
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
-_SHOWN = 8
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -53,12 +52,8 @@ def _finding(host: Audited, opened: list[Beyond], rule: UfwRule) -> Finding:
     if is_ours(rule):
         whose = f"portgen's own rule of an older inventory ({whose})"
         do = _commands.firewall(host)
-    shown = ", ".join(opens[:_SHOWN])
-    if len(opens) > _SHOWN:
-        shown += f" and {counted(len(opens) - _SHOWN, 'more port')}"
     return Finding(
-        f"{whose} lets {who(opened)} to {'port' if len(opens) == 1 else 'ports'} {shown}{of}: "
-        "wider than declared",
+        f"{whose} lets {who(opened)} reach {ports_in_words(opens)}{of}: wider than declared",
         host.key_path(service),
         service=service,
         port=port,

@@ -21,13 +21,12 @@ from portgen.audit._finding import Finding
 from portgen.audit._firewall import Family
 from portgen.formats.iptables import NO_POLICY, Rule
 from portgen.formats.iptables_forms import Form
-from portgen.problem import Severity, counted
+from portgen.problem import Severity, counted, listed
 from portgen.targets.ufw import loading
 from portgen.targets.ufw.writing import CHAIN
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
-_SHOWN = 3
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -116,10 +115,7 @@ def _message(chain: str, missing: Sequence[Rule], extra: Sequence[Rule]) -> str:
 
 
 def _texts(rules: Sequence[Rule]) -> str:
-    shown = "; ".join(rule.asked for rule in rules[:_SHOWN])
-    if len(rules) > _SHOWN:
-        shown += f"; and {len(rules) - _SHOWN} more"
-    return shown
+    return listed([rule.asked for rule in rules], 3, rest="; and {} more", separator="; ")
 
 
 # --- what ufw's files put into chains that others use, too ----------------------------------------
@@ -190,7 +186,8 @@ def _settings(host: Audited, family: Family) -> Iterator[Finding]:
     if family.number == 6 and not firewall.takes_ipv6:
         line = "IPV6=yes"
         message = (
-            f"ufw's rules of IPv6 are in the kernel, and IPV6 in {loading.DEFAULTS} is not yes"
+            f"IPV6 in {loading.DEFAULTS} is not yes: ufw's rules of IPv6, which are in the kernel now, are "
+            "gone after the next boot"
         )
     if message:
         do = _commands.with_line(loading.DEFAULTS, line)

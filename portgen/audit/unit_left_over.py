@@ -42,7 +42,7 @@ def check(host: Audited) -> Iterator[Finding]:
         if port is not None and unit.active != "inactive":
             does = "listens on" if unit.active == "active" else "tries to listen on"
             message += f"; it {does} port {port.short}"
-            message += f", which is of {service}" if service is not None else ""
+            message += f", which belongs to {service}" if service is not None else ""
         yield Finding(
             message,
             host.key_path(service),

@@ -523,7 +523,7 @@ def test_other_names_and_ports_are_theirs(names: str, listen: str) -> None:
 def test_a_file_that_nginx_needs_is_not_there(path: str, service: str, words: str) -> None:
     found = [one for one in Host().without(path).found() if one.finding.service == service]
     assert {one.rule for one in found} == {"certificate-missing"}
-    assert f"{words} {path} is not there" in found[0].finding.message
+    assert f"{words} {path} is missing" in found[0].finding.message
     assert found[0].finding.do == ""
 
 

@@ -293,8 +293,8 @@ def test_an_installed_unit_that_leads_elsewhere() -> None:
     finding = here.only("unit-differs")
     assert finding.message == (
         f"the installed {BETA} differs from output/: "
-        "clients are 172.30.0.17 192.168.0.0/16, not 192.168.0.0/16; "
-        "to is 172.30.0.16:5001, not 172.30.0.17:5001"
+        "its clients are 172.30.0.17, 192.168.0.0/16, not 192.168.0.0/16; "
+        "its target is 172.30.0.16:5001, not 172.30.0.17:5001"
     )
     assert finding.declared == {"clients": ["192.168.0.0/16"], "to": "172.30.0.17:5001"}
     assert finding.found["to"] == "172.30.0.16:5001"
@@ -350,7 +350,7 @@ def test_a_drop_in_that_lets_others_in() -> None:
     finding = here.only("unit-differs")
     assert finding.message == (
         f"{path} overrides what output/ says of {BETA}: "
-        "clients are 10.0.0.0/8 192.168.0.0/16, not 192.168.0.0/16"
+        "its clients are 10.0.0.0/8, 192.168.0.0/16, not 192.168.0.0/16"
     )
     assert finding.declared == {"clients": ["192.168.0.0/16"]}
     assert finding.found == {"clients": ["10.0.0.0/8", "192.168.0.0/16"]}
@@ -364,7 +364,7 @@ def test_a_definition_that_systemd_has_loaded_from_an_earlier_file() -> None:
     finding = here.only("unit-outdated")
     assert finding.message == (
         f"{BETA} runs with an old definition: systemd has another file loaded: "
-        "clients are 10.0.0.0/8 192.168.0.0/16, not 192.168.0.0/16"
+        "its clients are 10.0.0.0/8, 192.168.0.0/16, not 192.168.0.0/16"
     )
     assert (finding.service, finding.do) == ("beta", f"systemctl stop {BETA} && {GUIDE}")
 
@@ -427,7 +427,7 @@ def test_a_unit_whose_file_systemd_has_not_read() -> None:
     finding = here.only("unit-outdated")
     assert finding.message == (
         f"{BETA} runs with an old definition: systemd has not read its file since that changed: "
-        "clients are 10.0.0.0/8, not 192.168.0.0/16"
+        "its clients are 10.0.0.0/8, not 192.168.0.0/16"
     )
     assert finding.declared == {"clients": ["192.168.0.0/16"]}
     assert (finding.service, finding.do) == ("beta", GUIDE)
@@ -625,7 +625,7 @@ def test_a_left_over_unit_that_has_a_services_port_hides_that_this_one_can_not_s
     here.set(BETA, ActiveState="activating", SubState="auto-restart", MainPID="0")
     here.joins(BETA, socat(numbers.pid(BETA), "", port=5001, to="172.30.0.17:5001"))
     finding = here.only("unit-left-over")
-    assert finding.message.endswith("; it listens on port 5001, which is of beta")
+    assert finding.message.endswith("; it listens on port 5001, which belongs to beta")
     assert (finding.service, str(finding.port)) == ("beta", "5001/tcp")
 
 
@@ -691,9 +691,7 @@ def test_a_left_over_process_that_listens_is_an_error() -> None:
     listens(here, 77, 5050)
     ((rule, severity, finding),) = here.found("systemd", "sockets")
     assert (rule, severity) == ("forwarder-left-over", Severity.ERROR)
-    assert finding.message == (
-        f"a process that {BETA} left over listens on port 5050: socat, pid 77"
-    )
+    assert finding.message == (f"a left-over process of {BETA} listens on port 5050: socat, pid 77")
     assert (finding.service, str(finding.port)) == ("beta", "5050/tcp")
     assert finding.do == "kill 77 && sleep 1"
 
