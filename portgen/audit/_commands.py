@@ -239,8 +239,17 @@ def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
 
 # --- who listens ----------------------------------------------------------------------------------
 
-# Stopping one of these would end more than what listens: logins, all containers.
-_SHARED = ("ssh.service", "sshd.service", "docker.service", "containerd.service", "cron.service")
+# Stopping one of these would end more than what listens: all routes, logins, all containers. Each with
+# its own program, which is not ended either.
+_SHARED = {
+    "nginx.service": "nginx",
+    "ssh.service": "sshd",
+    "sshd.service": "sshd",
+    "docker.service": "dockerd",
+    "containerd.service": "containerd",
+    "cron.service": "cron",
+}
+_SYSTEMD = 1  # the process that starts units
 
 
 def reload_nginx() -> str:
@@ -250,7 +259,7 @@ def reload_nginx() -> str:
 
 def release(host: Audited, listeners: Iterable[Listener]) -> str:
     """Stop what listens: by its container, by its unit, or as a process. What portgen installs leaves by
-    the install guide. Nothing where it is not known who listens."""
+    the install guide. Nothing where it is not known who listens, or where that would end more."""
     found = dict.fromkeys(_release(host, listener) for listener in listeners)
     if guide(host) in found:
         return guide(host)
@@ -274,7 +283,7 @@ def _release(host: Audited, listener: Listener) -> str:
         return guide(host)
     if unit is not None and process is not None and _is_whole(unit, process):
         return shlex.join(("systemctl", "stop", unit))
-    if process is None:
+    if process is None or _is_shared(unit, process):
         return ""
     # A port is free only when its process has ended.
     return f"kill {process.pid} && timeout 10 tail --pid={process.pid} -f /dev/null"
@@ -283,6 +292,11 @@ def _release(host: Audited, listener: Listener) -> str:
 def _is_whole(unit: str, process: Process) -> bool:
     """Whether a unit is what listens, and nothing besides it."""
     return unit not in _SHARED and "/user.slice/" not in process.group
+
+
+def _is_shared(unit: str | None, process: Process) -> bool:
+    """Whether it is the main process of a unit that others need, too: that has to listen elsewhere."""
+    return process.parent == _SYSTEMD and process.program == _SHARED.get(unit or "")
 
 
 def bring_back(host: Audited, holding: Holding) -> str:

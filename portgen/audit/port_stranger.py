@@ -6,6 +6,9 @@ other. A forwarder listens as a process of its own unit. A published port is doc
 container. On the host's network a process of the container listens. A program is known by its `unit`,
 where the inventory names one.
 
+The command stops the other program. Where that is nginx, docker or ssh, which others need, there is none: set
+another port in its own configuration.
+
 Symptom:
     Another service answers on the port than the one that the inventory names; the declared one does not
     start: `Address already in use`.
@@ -21,7 +24,6 @@ from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
 from portgen.audit._listeners import Holding
-from portgen.plan.types import NGINX
 from portgen.problem import Severity, listed
 
 SOURCES = ("sockets",)
@@ -36,7 +38,7 @@ def check(host: Audited) -> Iterator[Finding]:
         who = listed(list(dict.fromkeys(one.who for one in holding.strangers)))
         numbers = sorted({one.endpoint for one in holding.strangers})
         yield Finding(
-            f"port {listed([one.short for one in numbers])} is {_whose(holding)}, and {who} listens there",
+            f"port {listed([one.short for one in numbers])} {_whose(holding)}, and {who} listens there",
             holding.binding.key_path,
             service=holding.binding.holder,
             port=holding.port,
@@ -49,10 +51,8 @@ def check(host: Audited) -> Iterator[Finding]:
 def _whose(holding: Holding) -> str:
     binding = holding.binding
     if holding.is_kept:
-        return f"kept for {binding.holder}, which is {binding.kind}"
-    if binding.kind == NGINX:
-        return "nginx's"
-    return f"of {binding.holder}"
+        return f"is kept for {binding.holder}, which is {binding.kind}"
+    return f"belongs to {binding.holder}"
 
 
 def _declared(holding: Holding) -> str:

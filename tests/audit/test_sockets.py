@@ -215,6 +215,17 @@ def test_a_unit_that_is_more_than_what_listens_is_not_stopped(group: str) -> Non
     assert one(host).finding.do.startswith("kill 700 ")
 
 
+@pytest.mark.parametrize(
+    ("program", "unit"), [("nginx", "nginx"), ("dockerd", "docker"), ("sshd", "ssh")]
+)
+@pytest.mark.parametrize("port", [5000, 5050])
+def test_what_others_need_is_neither_stopped_nor_ended(port: int, program: str, unit: str) -> None:
+    """It has to listen elsewhere, by its own configuration."""
+    host = Host().without(port)
+    host.with_program(port, program=program, group=f"/system.slice/{unit}.service")
+    assert one(host).finding.do == ""
+
+
 def test_a_forwarder_of_another_service_has_the_port() -> None:
     """The guide stops it: it has an old definition, or is not wanted any more."""
     host = Host().without(5000)
