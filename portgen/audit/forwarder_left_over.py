@@ -52,7 +52,9 @@ def _left_over(host: Audited) -> dict[str, list[Process]]:
         if name is None or not name.startswith(UNITS):
             continue
         unit = host.units.get(name)
-        if unit is None or not _belongs(process, unit.pid, host):
+        if unit is None or (unit.active == "active" and not unit.pid):
+            continue  # which one its main process is was not seen, and nothing that runs is to be killed
+        if not _belongs(process, unit.pid, host):
             found.setdefault(name, []).append(process)
     return found
 

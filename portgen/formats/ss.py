@@ -35,7 +35,7 @@ class Socket(NamedTuple):
 
 def sockets(text: str) -> Iterator[Socket]:
     """The sockets, in the order of the lines. Raises ValueError for a line that can't be read."""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a program's name may have what else ends a line
         if not line.strip():
             continue
         match = _LINE.fullmatch(line.strip())

@@ -685,3 +685,46 @@ def test_the_inventory_says_where_a_folder_is() -> None:
         entry["labels"] |= {"ours": None, "folder": "/srv/wall", "project": "wall"}
     docker.found()
     assert [one.there for one in audited(docker).expected if one.there] == []
+
+
+# --- answers of which something is wrong ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("restarts", "5"), ("exit", None), ("health", 5), ("pid", "x"), ("state", ["running"])],
+)
+def test_a_field_of_another_kind_is_not_seen(name: str, value: object) -> None:
+    docker = Docker()
+    docker.entries["alpha"][name] = value
+    assert docker.found() == []
+    (gap,) = audited(docker).gaps
+    assert gap.whole
+    assert gap.why.startswith("can't parse this line from `docker inspect`")
+
+
+@pytest.mark.parametrize(("name", "value"), [("address", "banana"), ("prefix", 99)])
+def test_an_address_that_is_none_is_not_seen(name: str, value: object) -> None:
+    docker = Docker()
+    docker.entries["alpha"]["networks"][0][name] = value
+    assert docker.found() == []
+    assert [gap.whole for gap in audited(docker).gaps] == [True]
+
+
+def test_json_without_end_is_not_seen() -> None:
+    docker = Docker()
+    docker.found()
+    words = next(words for words in docker.seen.commands if words[:2] == ("docker", "inspect"))
+    docker.seen.commands[words] = Said(0, "[" * 100_000)
+    assert [gap.whole for gap in audited(docker).gaps] == [True]
+
+
+def test_a_container_of_which_docker_says_nothing_is_not_missing() -> None:
+    docker = Docker()
+    docker.found()
+    words = next(words for words in docker.seen.commands if words[:2] == ("docker", "inspect"))
+    text = docker.seen.commands[words].text
+    docker.seen.commands[words] = Said(0, text.split("\n", 1)[1])
+    assert hosts.found(docker.host, docker.seen, docker.rendered, "docker") == []
+    (gap,) = audited(docker).gaps
+    assert gap.why == f"`docker inspect` says nothing of {docker.entries['alpha']['id'][:12]}"

@@ -696,6 +696,22 @@ def test_a_left_over_process_that_listens_is_an_error() -> None:
     assert finding.do == "kill 77 && sleep 1"
 
 
+@pytest.mark.parametrize("line", ["MainPID", "Names"])
+def test_what_runs_is_not_left_over_because_systemd_s_answer_was_cut_off(line: str) -> None:
+    here = box()
+    here.joins(BETA, here.seen.processes[numbers.pid(BETA)])  # type: ignore[arg-type]
+    text = here.seen.commands[here.command].text
+    kept = []
+    for paragraph in text.split("\n\n"):
+        lines = paragraph.split("\n")
+        if f"Names={BETA}" in lines:
+            lines = [one for one in lines if not one.startswith(f"{line}=")]
+        kept.append("\n".join(lines))
+    here.seen.commands[here.command] = Said(0, "\n\n".join(kept))
+    assert "forwarder-left-over" not in {one.rule for one in here.found("systemd", "sockets")}
+    assert here.audited("systemd", "sockets").gaps
+
+
 def test_a_left_over_listener_hides_that_the_forwarder_can_not_start() -> None:
     here = box()
     old = "portgen-old.service"
@@ -1015,12 +1031,13 @@ def test_each_line_of_a_unit_file_counts(number: int) -> None:
     here.only("unit-differs")
 
 
-def test_an_answer_that_can_not_be_read_is_not_seen() -> None:
+@pytest.mark.parametrize("number", ["many", "\u00b2", "9" * 5000])
+def test_an_answer_that_can_not_be_read_is_not_seen(number: str) -> None:
     here = box()
-    here.set(ALPHA, MainPID="many")
+    here.set(ALPHA, MainPID=number)
     assert here.found() == []
     (gap,) = here.audited().gaps
-    assert (gap.why, gap.whole) == ("systemctl says MainPID=many, which is not a number", True)
+    assert (gap.why, gap.whole) == (f"systemctl says MainPID={number}, which is not a number", True)
 
 
 def test_a_unit_of_which_systemd_says_nothing_is_not_seen() -> None:

@@ -49,3 +49,9 @@ def test_a_program_of_many_processes_is_named_once() -> None:
 def test_what_can_not_be_read_is_no_empty_answer(line: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"can't parse this line from `ss`: {line}")):
         list(ss.sockets(f"{line}\n"))
+
+
+def test_a_program_s_name_may_have_what_else_ends_a_line() -> None:
+    line = 'tcp LISTEN 0 128 0.0.0.0:5398 0.0.0.0:* users:(("a\u2028b\x0c",pid=77,fd=3))'
+    (socket,) = ss.sockets(f"{line}\n")
+    assert socket.program == "a\u2028b\x0c"

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from ipaddress import ip_interface
 from typing import Any
+
+from msgspec import ValidationError, convert, to_builtins
 
 from portgen.formats import compose
 from portgen.formats.compose import PublishedPort
@@ -27,6 +30,7 @@ MOST_SHOWN = 100  # characters of a line that can't be read
 # portgen's files in the folders of all teams: also of projects that have left.
 COPIES = Files(f"{TEAMS}/*", COPY)
 _LABEL = "com.docker.compose."
+_OPTIONS = 4  # words of `docker inspect --format …` before the ids
 _IDS_AT_ONCE = 10_000  # 65 bytes each: a command line has room for 2 MB
 _LONGEST = 60_000  # characters of variables' names in one argument, which may have 128 KB
 
@@ -191,17 +195,18 @@ def _containers(host: Host, seen: Seen) -> Iterator[Container]:
     found: dict[str, dict[str, Any]] = {}
     for command in _inspects(host, seen):
         said = seen.commands.get(command)
-        if said is not None and said.code and _only_gone(said):
-            text = said.text
-        else:
-            text = seen.said(*command)
-        for line in text.splitlines():
+        is_gone = said is not None and said.code != 0 and _only_gone(said)
+        text = said.text if said is not None and is_gone else seen.said(*command)
+        for line in text.split("\n"):
             if line.strip():
                 with _readable(line):
                     entry = _entry(line)
                     first = found.setdefault(entry["id"], entry)
                     if first is not entry:
                         first["environment"] += entry["environment"]
+        missing = set() if is_gone else set(command[_OPTIONS:]) - found.keys()
+        if missing:
+            raise UnseenError(f"`docker inspect` says nothing of {min(missing)[:12]}")
     for entry in found.values():
         with _readable(json.dumps(entry)):
             container = _container(entry)
@@ -213,7 +218,7 @@ def _readable(line: str) -> Iterator[None]:
     """Around what reads a line: one that has something else than the template asks for is not seen."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, ValidationError):
         short = line.strip()[:MOST_SHOWN]
         raise UnseenError(f"can't parse this line from `docker inspect`: {short}") from None
 
@@ -233,7 +238,7 @@ def _entry(line: str) -> dict[str, Any]:
 def _container(entry: dict[str, Any]) -> Container:
     labels = entry["labels"]
     holds = entry["state"] in ("running", "paused")
-    return Container(
+    found = Container(
         id=entry["id"],
         name=entry["name"].removeprefix("/"),
         state=entry["state"],
@@ -254,10 +259,16 @@ def _container(entry: dict[str, Any]) -> Container:
         started=_seconds(entry["started"]),
         one_off=(labels["one_off"] or "").lower() == "true",
     )
+    return convert(
+        to_builtins(found), Container
+    )  # each field is what it should be, or ValidationError
 
 
 def _attachment(entry: dict[str, Any]) -> Attachment:
     """One that does not run has no address, but may have a fixed one that it would take."""
+    for address, prefix in (("address", "prefix"), ("address6", "prefix6")):
+        if entry[address]:
+            ip_interface(f"{entry[address]}/{entry[prefix]}")
     return Attachment(
         entry["address"] or entry["fixed"],
         entry["prefix"],

@@ -78,6 +78,7 @@ _OF_FORWARDERS = frozenset(
 )
 # What `localhost` stands for in a unit.
 _LOCALHOST = ("127.0.0.0/8", "::1/128")
+_DIGITS = 20  # of a number
 _ENDED = ("no such file or directory", "no such device")  # of a control group that has gone
 
 
@@ -158,7 +159,8 @@ def _members(seen: Seen) -> set[int]:
     found: set[int] = set()
     for folder in GROUPS:
         for file in seen.files(folder, MEMBERS):
-            found.update(int(word) for word in (file.text or "").split() if word.isdigit())
+            words = (file.text or "").split()
+            found.update(int(word) for word in words if word.isdecimal() and len(word) <= _DIGITS)
     return found
 
 
@@ -274,7 +276,7 @@ def _unseen_of_forwarder(name: str, said: dict[str, str], known: _Known) -> Iter
 def _number(said: dict[str, str], name: str) -> int:
     """A number that systemctl says; 0 where it says none."""
     value = said.get(name, "")
-    if value and not value.isdigit():
+    if value and not (value.isdecimal() and len(value) <= _DIGITS):
         raise UnseenError(f"systemctl says {name}={value}, which is not a number")
     return int(value or 0)
 
