@@ -6,8 +6,8 @@ other. A forwarder listens as a process of its own unit. A published port is doc
 container. On the host's network a process of the container listens. A program is known by its `unit`,
 where the inventory names one.
 
-The command stops the other program. Where that is nginx, docker or ssh, which others need, there is none: set
-another port in its own configuration.
+The command stops the other program. Where that is nginx, docker or ssh, which others need, portgen prints
+nothing to run: set another port in its own configuration.
 
 Symptom:
     Another service answers on the port than the one that the inventory names; the declared one does not

@@ -4,8 +4,8 @@ The next service that gets this port can't start, or is not reached. Until then 
 people in whom nobody chose: the ports that docker publishes bypass ufw. Whoever needs the port gets it
 with an entry of their own in the inventory; otherwise stop what listens there. Something that listens on
 loopback only is a warning. Ports outside of all projects are somebody else's business, unless a container
-of ours publishes them. Where nginx, docker or ssh listens, there is no command: set another port in its
-own configuration.
+of ours publishes them. Where nginx, docker or ssh listens, portgen prints nothing to run: set another
+port in its own configuration.
 
 Symptom:
     A new service does not start, since its port is taken; or a port answers that nobody declared.
