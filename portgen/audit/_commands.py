@@ -370,4 +370,4 @@ def out_of_nginx(file: InstalledFile) -> str:
 
 def readable_for(path: str, group: str) -> str:
     """Let a group read a file."""
-    return f"{shlex.join(('chgrp', group, path))} && {shlex.join(('chmod', 'g+r', path))}"
+    return f"{shlex.join(('chgrp', group, path))} && {shlex.join(('chmod', 'ug+r', path))}"

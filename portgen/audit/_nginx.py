@@ -134,11 +134,11 @@ class Installed:
 
     @cached_property
     def workers(self) -> tuple[str, str]:
-        """The user and the group of nginx's workers."""
+        """The user and the group of nginx's workers; "" where only nginx itself knows them."""
         for node in self.tree:
             if node.name == "user" and len(node.words) > 1:
                 return node.words[1], node.words[-1]
-        return "nobody", "nobody"
+        return "", ""
 
     @property
     def http(self) -> Iterator[Node]:

@@ -8,7 +8,7 @@ Symptom:
     nginx does not start: `cannot load certificate`; or a route with a password says `403 Forbidden` or
     `500`.
 Ends it:
-    chgrp www-data /etc/nginx/wiki.htpasswd && chmod g+r /etc/nginx/wiki.htpasswd
+    chgrp www-data /etc/nginx/wiki.htpasswd && chmod ug+r /etc/nginx/wiki.htpasswd
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ def check(host: Audited) -> Iterator[Finding]:
             message, found, do = f"{needed.what} {needed.path} is missing", "no file", ""
         elif needed.by_workers and not _may_read(host, file.owner, file.mode):
             user, group = host.nginx.workers
-            message = (
-                f"{needed.what} {needed.path} can't be read by nginx's workers, which run as {user}"
-            )
+            message = f"{needed.what} {needed.path} can't be read by nginx's workers"
             found = f"{file.owner}, {file.mode:04o}"
-            do = _commands.readable_for(needed.path, group)
+            do = ""
+            if user:
+                message += f", which run as {user}"
+                do = _commands.readable_for(needed.path, group)
         else:
             continue
         yield Finding(

@@ -548,7 +548,14 @@ def test_the_workers_have_to_read_passwords(owner: str, mode: int, readable: boo
         return
     found = host.one()
     assert (found.rule, found.finding.service) == ("certificate-missing", "wiki")
-    assert found.finding.do == f"chgrp www-data {PASSWORDS} && chmod g+r {PASSWORDS}"
+    assert found.finding.do == f"chgrp www-data {PASSWORDS} && chmod ug+r {PASSWORDS}"
+
+
+def test_who_the_workers_are_may_be_known_to_nginx_alone() -> None:
+    host = Host().edited(MAIN, "user www-data;\n", "")
+    ask = Files.one(PASSWORDS, read=False)
+    host.seen.folders[ask] = (InstalledFile(PASSWORDS, None, 0o640),)
+    assert (host.one().rule, host.one().finding.do) == ("certificate-missing", "")
 
 
 def test_a_key_may_be_root_s_alone() -> None:
