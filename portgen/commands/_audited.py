@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portgen.plan.types import Host, Plan
     from portgen.targets import Seen
 
+# As plan.live has them: `--help` imports nothing of the plan.
 SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
 
 

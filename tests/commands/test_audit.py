@@ -9,13 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 
 from portgen import audit, chain
 from portgen.audit import Audited, Finding
+from portgen.commands.audit import command
 from portgen.formats import ss
 from portgen.machine import observe, recording
+from portgen.plan.live import SOURCES
 from portgen.problem import Exit, Severity
 from portgen.review import record_types
 from portgen.settings import FORMATS
@@ -82,6 +85,12 @@ def unseen(seen: Seen, folder: Path) -> None:
 def ignoring(folder: Path, place: str, entry: str) -> None:
     text = INVENTORY.replace(f"# {place}", f"ignore: {{unit-stopped: {entry}}}")
     (folder / "inventory.yaml").write_text(text, encoding="utf-8")
+
+
+def test_only_takes_every_source_that_can_be_looked_at() -> None:
+    (only,) = [param for param in command.params if param.name == "only"]
+    assert isinstance(only.type, click.Choice)
+    assert tuple(only.type.choices) == SOURCES
 
 
 # --- the exit codes -------------------------------------------------------------------------------
