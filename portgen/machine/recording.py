@@ -24,6 +24,7 @@ SCHEMA = 1
 INDEX = "record.json"
 _HALF = ".record.json.half"  # there as long as a record is being written
 _PARTS = ("commands", "files")  # the folders in which the raw outputs and the copies lie
+_LAST = 2.0**37  # seconds since 1970, in the year 6325: later ones are not dates everywhere
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -241,7 +242,7 @@ def load(folder: Path) -> Seen:
     except OSError as error:
         message = f"{error.filename or folder}: {error.strerror}"
         raise PortgenError(message, Exit.USAGE) from None
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _damaged(folder, str(error)) from None
 
 
@@ -265,6 +266,8 @@ def _damaged(folder: Path, why: str) -> PortgenError:
 
 
 def _seen(record: _Record, folder: Path) -> Seen:
+    if not 0 <= record.at <= _LAST:
+        raise ValueError(f"at {record.at} seconds since 1970 there was no record")
     seen = Seen(record.machine, record.at)
     seen.host = record.host
     seen.root, seen.folder, seen.out = record.root, record.inventory, record.output
@@ -297,4 +300,8 @@ def _file(record: _File, folder: Path) -> InstalledFile:
 def _text(folder: Path, path: str) -> str:
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"{path!r} is not a path of a record")
-    return whole.read(folder / path)[0].decode("utf-8", "surrogateescape")
+    place = os.path.realpath(folder / path)
+    if not place.startswith(f"{os.path.realpath(folder)}/"):
+        # Somebody else's record could have a line of a file of this machine's printed.
+        raise ValueError(f"{path!r} is a link that leads out of the record")
+    return whole.read(place, follow=False)[0].decode("utf-8", "surrogateescape")

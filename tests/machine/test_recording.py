@@ -139,6 +139,16 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
     return spoil
 
 
+def linked(path: str) -> Callable[[Path], None]:
+    """A record in which a part lies elsewhere."""
+
+    def spoil(folder: Path) -> None:
+        (folder / path).rename(folder.parent / "elsewhere")
+        (folder / path).symlink_to(folder.parent / "elsewhere")
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -171,6 +181,13 @@ def spoilt(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
             "was recorded by an older portgen: its schema is 0, this one reads 1",
         ),
         (spoilt(lambda index: index.update(schema=2)), "was recorded by a newer portgen"),
+        (
+            lambda folder: (folder / "record.json").write_text('{"schema":1,"host":' + "[" * 99999),
+            "is damaged: ",
+        ),
+        (spoilt(lambda index: index.update(at=1e300)), "is damaged: at 1e.300 seconds"),
+        (linked("commands/ss.txt"), "is damaged: 'commands/ss.txt' is a link that leads out"),
+        (linked("files/etc"), "is damaged: 'files/etc/.*' is a link that leads out"),
     ],
 )
 def test_what_is_wrong_with_a_record_is_said(
