@@ -25,7 +25,7 @@ from portgen.plan.reach import ANY
 from portgen.plan.types import Guard, Host, Opening
 from portgen.problem import listed
 from portgen.targets.ufw import loading
-from portgen.targets.ufw.writing import MARK, written
+from portgen.targets.ufw.writing import CHAIN, MARK, written
 
 IPTABLES = {4: "iptables", 6: "ip6tables"}
 _EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
@@ -437,6 +437,18 @@ def deletion(family: Family, rule: UfwRule, others: Sequence[UfwRule]) -> list[s
     if words[source] == words[to] == ANY and not any(other.words == words for other in others):
         words[source] = _EVERYWHERE[family.number]
     return ["ufw", "delete", *words]
+
+
+def whole(loaded: Tables) -> Iterator[str]:
+    """All that ufw loads of a family, but for the guard, which has checks of its own: lines for
+    iptables-restore."""
+    for (table, chain), policy in loaded.policies.items():
+        if table == "filter" and chain != CHAIN:
+            yield f":{chain} {policy} [0:0]"
+    for (table, chain), rules in loaded.chains.items():
+        for rule in rules:
+            if table == "filter" and chain != CHAIN:
+                yield rule.appended(chain)
 
 
 def ports(opened: Sequence[Beyond]) -> list[str]:

@@ -164,7 +164,7 @@ def published(family: Family) -> Iterator[Published]:
 
 
 def is_dockers(family: Family) -> bool:
-    """Whether docker makes rules here: it can be kept from it (`iptables: false`)."""
+    """Whether docker has made its chains."""
     return any(chain == "DOCKER" for _, chain in family.tables.policies)
 
 
@@ -194,9 +194,11 @@ def holes(host: Audited) -> Iterator[Hole]:
         guards = declared(host, family).services
         if not guards:
             continue
+        # By IPv6 docker 20.10 has no such jump; ufw's come last, too.
+        first = family.chain("before-logging-forward")
         before = [
             (_before(family.rules(DOCKER_USER), CHAIN), ("ACCEPT", "RETURN")),
-            (_before(family.rules("FORWARD"), DOCKER_USER), ("ACCEPT",)),
+            (_before(family.rules("FORWARD"), DOCKER_USER, first), ("ACCEPT",)),
             (_before(family.rules("FORWARD", "mangle"), CHAIN), ("ACCEPT", "RETURN")),
         ]
         for rules, targets in before:
@@ -226,10 +228,10 @@ def _past(
             yield from _past(family, chain, ("ACCEPT",), passing, depth + 1)
 
 
-def _before(rules: Sequence[Rule], target: str) -> list[Rule]:
-    """The rules before the jump to a chain; none where there is no such jump."""
+def _before(rules: Sequence[Rule], *targets: str) -> list[Rule]:
+    """The rules before the jump to one of these chains; none where there is no such jump."""
     for place, rule in enumerate(rules):
-        if rule.value("-j") == target and len(rule.options) == 1:
+        if rule.value("-j") in targets and len(rule.options) == 1:
             return list(rules[:place])
     return []
 

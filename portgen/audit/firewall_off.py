@@ -17,10 +17,9 @@ from collections.abc import Iterator
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Family, Firewall
+from portgen.audit._firewall import Family, Firewall, whole
 from portgen.problem import Severity
 from portgen.targets.ufw import loading
-from portgen.targets.ufw.writing import CHAIN
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
@@ -49,7 +48,9 @@ def check(host: Audited) -> Iterator[Finding]:
         message = f"ufw's chains of {family.name} are not in the kernel: no rule keeps anybody out"
         do = _commands.enable_ufw()
         if family.number == 6 and len(missing) == 1:
-            do = _commands.edit(family.iptables, _lines(family))  # ufw finds itself started already
+            do = _commands.edit(
+                family.iptables, whole(family.loaded)
+            )  # ufw finds itself started already
         yield _finding(host, message, "loaded", "missing", do)
     closed = True
     for family in firewall.all.values():
@@ -85,17 +86,6 @@ def _opens_later(host: Audited, firewall: Firewall) -> Iterator[Finding]:
     )
     do = _commands.with_line(loading.DEFAULTS, loading.set_policy("input", "DROP"))
     yield _finding(host, message, "DROP", found, do)
-
-
-def _lines(family: Family) -> Iterator[str]:
-    """All that ufw loads of a family, but for the guard, which has a check of its own."""
-    for (table, chain), policy in family.loaded.policies.items():
-        if table == "filter" and chain != CHAIN:
-            yield f":{chain} {policy} [0:0]"
-    for (table, chain), rules in family.loaded.chains.items():
-        for rule in rules:
-            if table == "filter" and chain != CHAIN:
-                yield rule.appended(chain)
 
 
 def _finding(host: Audited, message: str, declared: str, found: str, do: str = "") -> Finding:

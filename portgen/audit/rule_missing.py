@@ -17,11 +17,12 @@ from typing import NamedTuple
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Family, deletion
+from portgen.audit._firewall import Family, deletion, families, whole
 from portgen.plan.ports import Endpoint
 from portgen.plan.reach import in_words
 from portgen.plan.types import Opening
 from portgen.problem import Severity, listed
+from portgen.targets.ufw import loading
 
 SOURCES = ("ufw",)
 SEVERITY = Severity.ERROR
@@ -48,6 +49,33 @@ def check(host: Audited) -> Iterator[Finding]:
                     found.setdefault(key, []).append(Missing(opening, family, is_open, do))
     for missing in found.values():
         yield _finding(host, missing)
+    yield from _without_ipv6(host)
+
+
+def _without_ipv6(host: Audited) -> Iterator[Finding]:
+    """Rules for visitors by IPv6 alone, where ufw is set to leave IPv6 alone and keeps it closed."""
+    firewall = host.firewall
+    family = firewall.all.get(6)
+    own = [opening for opening in host.host.openings if families(opening) == (6,)]
+    if family is None or family in firewall.families or not firewall.is_enabled or not own:
+        return
+    loaded = loading.loaded(firewall.texts, {**firewall.settings, "IPV6": "yes"}, 6)
+    services = list(dict.fromkeys(opening.service for opening in own))
+    service = services[0] if len(services) == 1 else None
+    yield Finding(
+        f"nobody comes by IPv6 to {listed(services)}: ufw leaves IPv6 alone (IPV6 in {loading.DEFAULTS})",
+        host.key_path(service),
+        service=service,
+        declared=[opening.source for opening in own],
+        found=[],
+        do=_commands.after_each_other(
+            (
+                _commands.with_line(loading.DEFAULTS, "IPV6=yes"),
+                _commands.edit(family.iptables, whole(loaded)),
+                _commands.firewall(host),
+            )
+        ),
+    )
 
 
 def _remedy(host: Audited, family: Family, opening: Opening) -> str:

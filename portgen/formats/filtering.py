@@ -79,6 +79,11 @@ class Condition(NamedTuple):
     target: str
     goes: bool  # with -g: whoever comes back from there leaves this chain, too
 
+    @property
+    def leaves(self) -> bool:
+        """Whether they don't come back to the chain that the rule is in."""
+        return self.goes or self.target == "RETURN"
+
     def matches(self, packets: Packets) -> tuple[bool, bool]:
         """Whether it may match, and whether it surely does."""
         sure = not self.unsure
@@ -189,33 +194,40 @@ class Filter:
         left: list[range] = []  # who returns early
         for one in self._candidates(chain, packets):
             matches, surely = one.matches(packets)
-            those: Sources = coming
-            if one.sources is not None:
-                those = ranges.common(coming, one.sources)
+            those = coming if one.sources is None else ranges.common(coming, one.sources)
             if not (matches and those):
                 continue
-            certain = sure and surely
-            back: Sources = ()  # who comes back to this chain
-            if one.target in _DECIDED:
-                found.append(Step(_DECIDED[one.target], (*way, one.rule), those, certain))
-                surely = certain and not _DECIDED[one.target]
-            elif one.target in self._chains and len(way) < _DEEPEST:
-                back = self._ask(one.target, packets, those, certain, found, (*way, one.rule))
-            elif one.target != "RETURN":
-                continue
-            leaving = those if one.target == "RETURN" else back if one.goes else ()
-            if leaving and not way:
-                # Nothing comes after a built-in chain but its policy, which lets nobody in.
-                found.append(Step(False, (one.rule,), leaving, certain))
-            if surely:
-                coming = ranges.without(coming, ranges.joined(those))
-                if one.target == "RETURN":
-                    left += those
-                elif one.goes:
-                    left += back
-                else:
-                    coming = ranges.joined([*coming, *back])
+            back = self._back(one, packets, those, sure and surely, found, way)
+            lets_in = _DECIDED.get(one.target)
+            if lets_in or not surely or (lets_in is False and not sure):
+                continue  # some of them, or all who are let in, are asked about what comes after that
+            coming = ranges.without(coming, ranges.joined(those))
+            if one.leaves:
+                left += back
+            else:
+                coming = ranges.joined([*coming, *back])
         return ranges.joined([*coming, *left])
+
+    def _back(
+        self,
+        one: Condition,
+        packets: Packets,
+        those: Sources,
+        certain: bool,
+        found: list[Step],
+        way: tuple[Rule, ...],
+    ) -> Sources:
+        """Who comes back, undecided, from where a rule leads."""
+        if one.target in _DECIDED:
+            found.append(Step(_DECIDED[one.target], (*way, one.rule), those, certain))
+            return ()
+        back = those
+        if one.target != "RETURN" and len(way) < _DEEPEST:
+            back = self._ask(one.target, packets, those, certain, found, (*way, one.rule))
+        if one.leaves and back and not way:
+            # Nothing comes after a built-in chain but its policy, which lets nobody in.
+            found.append(Step(False, (one.rule,), back, certain))
+        return back
 
     def _candidates(self, chain: str, packets: Packets) -> Iterator[Condition]:
         conditions = self._chains.get(chain, [])
