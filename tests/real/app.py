@@ -5,7 +5,7 @@ In: NAME, who it is; PORTS, "5000/http 5001/tcp 5353/udp", where it listens; BIN
 ("0.0.0.0"); LINGER, the seconds it takes to stop ("0"). The http paths are listed in
 `Dashboard.do_GET`. A tcp port answers as PostgreSQL does to a client that asks for TLS ("N", then
 an error message with the app's name); a udp port answers each datagram with the app's name and the
-datagram.
+datagram. SIGUSR1: from now on it answers 500 to all that is asked by http; SIGUSR2: nothing at all.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ class Dashboard(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    mood = 0  # the last signal that changed how all of them answer
 
     def do_GET(self) -> None:
+        if self.mood == signal.SIGUSR1:
+            self.answer(500, f"{NAME} has failed\n".encode(), "text/plain")
+            return
+        while self.mood == signal.SIGUSR2:
+            time.sleep(1)
         url = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         match url.path:
@@ -253,7 +259,12 @@ def main() -> None:
         time.sleep(float(os.environ.get("LINGER", "0")))
         os._exit(0)
 
+    def change(number: int, _frame: object) -> None:
+        Dashboard.mood = number
+
     signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGUSR1, change)
+    signal.signal(signal.SIGUSR2, change)
     for listener in os.environ.get("PORTS", "5000/http").split():
         port, _, protocol = listener.partition("/")
         serve(int(port), protocol or "http", os.environ.get("BIND", "0.0.0.0"))

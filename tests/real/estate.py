@@ -42,6 +42,7 @@ After=network.target
 
 [Service]
 Environment=NAME={name} "PORTS={ports}" BIND=::
+EnvironmentFile=-/etc/portgen/{project}.env
 ExecStart=/usr/bin/python3 /opt/testhost/app.py
 DynamicUser=yes
 Restart=always
@@ -49,6 +50,8 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+
+NAMED = "COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml\n"
 
 # Container numbers and start times may change; who runs where, and what the firewall has, may not.
 STATE = """
@@ -58,7 +61,7 @@ sort /etc/ufw/user.rules /etc/ufw/user6.rules # a rule that left and came back s
 cat /etc/ufw/after.rules
 iptables -S DOCKER-USER
 systemctl list-units --all --plain --no-legend 'portgen-*' | sort
-cd /etc/systemd/system && sha256sum portgen-*
+cd /etc/systemd/system && sha256sum portgen-*.service
 """
 
 Json = dict[str, Any]
@@ -79,6 +82,8 @@ class Estate:
     declared: Declared = field(init=False)
     # the running stand-ins' units, by file name
     processes: dict[str, str] = field(default_factory=dict)
+    # Whether each team's folder says that compose reads portgen's file too, as the guide recommends.
+    named: bool = False
 
     def furnish(self) -> None:
         """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""
@@ -130,6 +135,8 @@ class Estate:
         for name in sorted({service.project for service in now.contained}):
             files[f"/srv/{name}/docker-compose.yml"] = declared.base_compose(now, name) or ""
             files[f"/srv/{name}/app.py"] = app
+            if self.named:
+                files[f"/srv/{name}/.env"] = NAMED
         self.host.put_all(files)
         self._stop_processes(now)
         self.host.put("/srv/portgen/inventory.yaml", (project / "inventory.yaml").read_bytes())
@@ -371,6 +378,7 @@ def _process_units(now: Declared) -> dict[str, str]:
     return {
         f"{service.name}.service": PROCESS_UNIT.format(
             name=service.name,
+            project=service.project,
             ports=" ".join(f"{port.number}/{port.protocol}" for port in service.ports),
         )
         for service in now.services
