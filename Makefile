@@ -7,7 +7,7 @@ QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/progr
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 
-.PHONY: help render check lint verify test test-programs test-host prober-long merge-long test-wheel test-pythons test-oldest snapshots format \
+.PHONY: help render check lint verify test test-programs test-host prober-long audit-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
 	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
+	@echo "make audit-long    audit that host 200 times, and with six faults at once (SEED=, ROUNDS=; an hour)"
+	@echo "make audit-record  save that host's answers for the other tests, after an audit asks something new"
 	@echo "make merge-long    merge 200 random pairs of branches with the real git (SEED=, PAIRS=; ten minutes)"
 	@echo "make test-wheel    build the wheel, and run the tests against it in a new environment"
 	@echo "make test-pythons  the same on Python 3.11, 3.12 and 3.13"
@@ -43,6 +45,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Playwright drives Debian's chromium; it downloads no browser.
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev,browser]'
+	@touch $@
+
 render: $(VENV)/.installed
 	@$(BIN)/portgen render
 	@for example in $(EXAMPLES); do $(BIN)/portgen -C $$example render --yes --quiet || exit; done
@@ -62,9 +69,7 @@ verify: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(WORKERS) $(QUICK) $(ARGS)
 
-# Playwright drives Debian's chromium; it downloads no browser.
-test-programs: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev,browser]'
+test-programs: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
 
 test-host: $(VENV)/.installed-dev
@@ -72,6 +77,12 @@ test-host: $(VENV)/.installed-dev
 
 prober-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
+
+audit-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m host tests/real/long_audit.py $(ARGS)
+
+audit-record: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m host tests/real/save_record.py $(ARGS)
 
 # Arguments for pytest: `make test-wheel ARGS=tests/plan`.
 merge-long: $(VENV)/.installed-dev
