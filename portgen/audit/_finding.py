@@ -13,7 +13,8 @@ class Finding(NamedTuple):
     """What is not as declared. `service`: the one that it is about, "nginx" for nginx's own; None where
     it is about the host. `declared` and `found`: both sides as plain values, for programs. `do`: shell
     commands for root that end it, to be run as they are; empty where portgen can't know. `also`: other
-    services that it is about as well, of the same container or network."""
+    services that it is about as well, of the same container or network. `everywhere`: a source, where it is
+    wrong for all that this source says: ufw is off, or nginx does not include our file."""
 
     message: str
     key_path: KeyPath
@@ -24,3 +25,4 @@ class Finding(NamedTuple):
     do: str = ""
     severity: Severity | None = None
     also: tuple[str, ...] = ()
+    everywhere: str = ""

@@ -28,6 +28,7 @@ def page(host: Host, outcome: Outcome, when: tuple[str, str], at: At) -> Page:
     lines: list[Any] = []
     for one in states:
         findings = [_finding(found, at) for found in (*one.findings, *one.known)]
+        findings += [_finding(found, at, reach) for found, reach in one.everywhere]
         lines.append((one.service, *_numbers(one.port), one.state, findings, one.unseen))
     counts = Counter(one.state for one in states)
     unseen = []
@@ -55,7 +56,8 @@ def _numbers(port: Endpoint | None) -> tuple[int | None, str, str]:
     return port.port, port.address, port.transport
 
 
-def _finding(found: Found, at: At) -> tuple[str, str, str, str, str]:
+def _finding(found: Found, at: At, reach: str = "") -> tuple[str, str, str, str, str, str]:
+    """`reach`: how far one that is not of the port alone concerns it."""
     finding = found.finding
     place = str(at(finding.key_path))
-    return str(found.severity), finding.message, found.rule, place, finding.do
+    return str(found.severity), finding.message, found.rule, place, finding.do, reach

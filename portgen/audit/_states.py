@@ -6,25 +6,27 @@ service without one. Pure. What was not seen is never as declared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from portgen.audit._outcome import Found, Outcome
 from portgen.plan.ports import Endpoint, PlannedPort
 from portgen.plan.types import NGINX, Host, Service
+from portgen.problem import Severity
 
 State = Literal["declared", "differs", "known", "unseen"]
 
 
 class Standing(NamedTuple):
     """Of a port, or of a service without one: its state, the findings about it, those of them that are
-    known, and what of it was not seen."""
+    known, those that are about all that a source says, and what of it was not seen."""
 
     service: str
     port: Endpoint | None
     state: State
     findings: tuple[Found, ...]
     known: tuple[Found, ...]
+    everywhere: tuple[tuple[Found, str], ...]  # with how it concerns this port, in words
     unseen: tuple[str, ...]
 
 
@@ -34,15 +36,19 @@ def standings(host: Host, outcome: Outcome) -> list[Standing]:
     for service, port, sources in _lines(host):
         findings = [one for one in outcome.findings if _is_about(one, service, port)]
         known = [one.found for one in outcome.known if _is_about(one.found, service, port)]
+        wide = tuple(_everywhere(outcome.findings, service, sources))
+        known_wide = tuple(_everywhere((one.found for one in outcome.known), service, sources))
         unseen = tuple(_unseen(outcome, sources))
         state: State = "declared"
-        if findings:
+        if findings or wide:
             state = "differs"
-        elif known:
+        elif known or known_wide:
             state = "known"
         elif unseen:
             state = "unseen"
-        found.append(Standing(service, port, state, tuple(findings), tuple(known), unseen))
+        found.append(
+            Standing(service, port, state, tuple(findings), tuple(known), wide + known_wide, unseen)
+        )
     return found
 
 
@@ -90,6 +96,19 @@ def _is_about(found: Found, service: str, port: Endpoint | None) -> bool:
     if finding.service != service:
         return False
     return finding.port is None or (port is not None and finding.port.overlaps(port))
+
+
+def _everywhere(
+    findings: Iterable[Found], service: str, sources: tuple[str, ...]
+) -> Iterator[tuple[Found, str]]:
+    """What is wrong for each port that needs a source. nginx's own faults reach a port as far as its
+    routes go: the port itself may answer."""
+    for one in findings:
+        source = one.finding.everywhere
+        if source not in sources or one.severity is not Severity.ERROR:
+            continue
+        if service != one.finding.service:
+            yield one, "its routes" if source == "nginx" else "the whole host"
 
 
 def _unseen(outcome: Outcome, sources: tuple[str, ...]) -> Iterator[str]:

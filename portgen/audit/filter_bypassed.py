@@ -66,6 +66,7 @@ def _opened(host: Audited, opened: list[Beyond]) -> Finding:
     services = {one.service for one in opened}
     opens = ports(opened)
     service = first.service if len(services) == 1 else None
+    others = () if service else tuple(sorted(name for name in services if name))
     do = _commands.delete_rules(family.iptables, [rule])
     where = ""
     if family.is_of_ufw(first.step):
@@ -83,6 +84,7 @@ def _opened(host: Audited, opened: list[Beyond]) -> Finding:
         declared=None,
         found=rule.text,
         do=do,
+        also=others,
     )
 
 
@@ -116,6 +118,7 @@ def _jumps(host: Audited, family: Family, direction: str) -> Iterator[Finding]:
         declared=wanted,
         found=there,
         do=_commands.edit(family.iptables, _put_right(chain, wanted, texts)),
+        everywhere="ufw",
     )
 
 

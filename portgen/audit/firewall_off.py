@@ -89,4 +89,6 @@ def _opens_later(host: Audited, firewall: Firewall) -> Iterator[Finding]:
 
 
 def _finding(host: Audited, message: str, declared: str, found: str, do: str = "") -> Finding:
-    return Finding(message, host.host.key_path, declared=declared, found=found, do=do)
+    return Finding(
+        message, host.host.key_path, declared=declared, found=found, do=do, everywhere="ufw"
+    )

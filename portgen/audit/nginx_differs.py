@@ -82,6 +82,7 @@ def _of_file(host: Audited, path: str, *, is_there: bool) -> Finding:
         declared="no file" if is_there else place(path),
         found=place(path) if is_there else "no file",
         do=_commands.guide(host),
+        everywhere="" if is_there else "nginx",
     )
 
 
@@ -130,6 +131,7 @@ def _of_service(host: Audited, name: str) -> Finding:
         declared=declared or None,
         found=found or None,
         do=_commands.guide(host),
+        everywhere="nginx" if name == NGINX else "",
     )
 
 

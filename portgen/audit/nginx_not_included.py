@@ -51,4 +51,4 @@ def check(host: Audited) -> Iterator[Finding]:
 
 
 def _finding(host: Audited, message: str, do: str) -> Finding:
-    return Finding(message, host.key_path(NGINX), service=NGINX, do=do)
+    return Finding(message, host.key_path(NGINX), service=NGINX, do=do, everywhere="nginx")

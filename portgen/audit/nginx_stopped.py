@@ -38,4 +38,5 @@ def check(host: Audited) -> Iterator[Finding]:
         declared=[str(port) for port in ports],
         found=[],
         do=_commands.start("nginx"),
+        everywhere="nginx",
     )

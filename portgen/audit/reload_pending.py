@@ -58,6 +58,7 @@ def _younger(host: Audited) -> Iterator[Finding]:
             declared="loaded",
             found=younger,
             do=_commands.reload_nginx(),
+            everywhere="nginx",
         )
 
 

@@ -155,6 +155,7 @@ def _policies(host: Audited, family: Family) -> Iterator[Finding]:
                 declared=wanted,
                 found=found,
                 do=_commands.policy(family.iptables, chain, wanted, table),
+                everywhere="ufw",
             )
 
 
@@ -166,7 +167,9 @@ def _cut_off(host: Audited, family: Family) -> Iterator[Finding]:
         if "COMMIT" not in lines:
             last = "\n".join(lines).rstrip("\n").rpartition("\n")[2]
             message = f"{path} is cut off, or empty: ufw loads nothing of it"
-            yield Finding(message, host.host.key_path, declared="COMMIT", found=last)
+            yield Finding(
+                message, host.host.key_path, declared="COMMIT", found=last, everywhere="ufw"
+            )
             continue
         for chain in loading.emptied(kind, family.number):
             if not any(line.startswith(f":{chain} ") for line in lines):
@@ -176,6 +179,7 @@ def _cut_off(host: Audited, family: Family) -> Iterator[Finding]:
                     declared=f":{chain} - [0:0]",
                     found=None,
                     do=_commands.with_first_line(path, "\\*filter", f":{chain} - [0:0]"),
+                    everywhere="ufw",
                 )
 
 
@@ -191,7 +195,9 @@ def _settings(host: Audited, family: Family) -> Iterator[Finding]:
         )
     if message:
         do = _commands.with_line(loading.DEFAULTS, line)
-        yield Finding(message, host.host.key_path, declared=line, found=None, do=do)
+        yield Finding(
+            message, host.host.key_path, declared=line, found=None, do=do, everywhere="ufw"
+        )
     for direction in ("output", "forward"):
         if family.number == 4 and not loading.has_policy(firewall.settings, direction):
             found = family.tables.policies.get(("filter", direction.upper()), "DROP")
@@ -202,6 +208,7 @@ def _settings(host: Audited, family: Family) -> Iterator[Finding]:
                 declared=line,
                 found=None,
                 do=_commands.with_line(loading.DEFAULTS, line),
+                everywhere="ufw",
             )
 
 
@@ -218,4 +225,5 @@ def _finding(
         declared=[rule.text for rule in wanted],
         found=[rule.text for rule in found],
         do=do,
+        everywhere="ufw",
     )

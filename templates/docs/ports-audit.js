@@ -2,7 +2,7 @@
   // A line for each port, and for each service without one, by position; findings likewise.
   const STATES = [["differs", "differs"], ["known", "differs, known"], ["unseen", "not seen"], ["declared", "as declared"]];
   const SEEN_FIELDS = ["service", "port", "bind", "transport", "state", "findings", "unseen"];
-  const FOUND_FIELDS = ["severity", "message", "rule", "place", "command"];
+  const FOUND_FIELDS = ["severity", "message", "rule", "place", "command", "reach"];
   const seenKey = (service, port, bind, transport) => [service, port, bind, transport].join(" ");
   const standings = new Map();
   for (const line of byId("audit").textContent.trim().split("\n").filter(Boolean)) {
@@ -16,13 +16,13 @@
   }
   const seenMark = ({ state, findings, unseen }) => {
     const words = STATES.find(([name]) => name === state)[1];
-    const more = state === "unseen" ? unseen.map((why) => why.split(":")[0]) : findings.map(({ rule }) => rule);
+    const more = state === "unseen" ? unseen.map((why) => why.split(":")[0]) : findings.map(({ rule, reach }) => (reach ? `${rule} (${reach})` : rule));
     return make("span", {}, make("span", { class: `seen ${state}` }, words),
       more.length && state !== "declared" ? make("span", { class: "why" }, [...new Set(more)].join(", ")) : null);
   };
   const seenInDetail = ({ seen }) => {
-    const items = seen.findings.map(({ severity, message, rule, place, command }) => make("li", {},
-      make("span", { class: severity }, message), " ", make("span", { class: "rule" }, `${rule} · ${place}`),
+    const items = seen.findings.map(({ severity, message, rule, place, command, reach }) => make("li", {},
+      make("span", { class: severity }, message), " ", make("span", { class: "rule" }, `${rule}${reach ? ` (${reach})` : ""} · ${place}`),
       command ? make("pre", {}, command) : null));
     items.push(...seen.unseen.map((why) => make("li", {}, `Not seen: ${why}`)));
     return items.length ? [make("ul", { class: "found" }, ...items)] : [];

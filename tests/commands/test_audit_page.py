@@ -140,6 +140,70 @@ def test_what_is_wrong_with_a_container_is_so_for_each_service_in_it(
     assert found["web", 5000, "tcp"] == "declared"
 
 
+def edited(seen: Seen, folder: Path, path: str, old: str, new: str) -> None:
+    """The record, with another text in one file."""
+    for ask, files in seen.folders.items():
+        changed_ones = [
+            file._replace(text=file.text.replace(old, new))
+            if file.path == path and file.text is not None
+            else file
+            for file in files
+        ]
+        seen.folders[ask] = tuple(changed_ones)
+    recording.save(seen, folder / "record")
+
+
+def cells(page: Path) -> dict[tuple[str, int | None, str], list[str]]:
+    """The findings of each port, with how far those of the whole host reach it."""
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r'id="audit">\n(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    shown = {}
+    for line in map(json.loads, found[1].splitlines()):
+        shown[line[0], line[1], line[3]] = [f"{one[2]} {one[5]}".strip() for one in line[5]]
+    return shown
+
+
+def test_a_fault_of_the_whole_firewall_is_one_of_each_port(
+    box: Seen, portgen: Portgen, tmp_path: Path
+) -> None:
+    edited(box, tmp_path, "/etc/ufw/ufw.conf", "ENABLED=yes", "ENABLED=no")
+    run = portgen("audit", "--from", "record", "--page", "page.html")
+    assert (run.code, run.out.count("[firewall-off]")) == (Exit.DIFFERENT, 1)
+    page = tmp_path / "page.html"
+    found = states(page)
+    for key in (("web", 5000, "tcp"), ("names", 5003, "udp"), ("nginx", 80, "tcp")):
+        assert (key, found[key]) == (key, "differs")
+        assert cells(page)[key] == ["firewall-off the whole host"]
+    assert found["later", 5001, "tcp"] == found["night", None, "tcp"] == "declared"
+    above = page.read_text(encoding="utf-8").partition("<main>")[0]
+    assert "ufw is not enabled" in above
+
+
+def test_a_fault_of_the_whole_nginx_is_one_of_each_port_with_a_route(
+    box: Seen, portgen: Portgen, tmp_path: Path
+) -> None:
+    edited(box, tmp_path, "/etc/nginx/nginx.conf", "include /etc/nginx/conf.d/", "# ")
+    run = portgen("audit", "--from", "record", "--page", "page.html")
+    assert (run.code, run.out.count("[nginx-not-included]")) == (Exit.DIFFERENT, 1)
+    found = states(tmp_path / "page.html")
+    assert found["web", 5000, "tcp"] == found["nginx", 80, "tcp"] == "differs"
+    assert found["names", 5003, "tcp"] == "declared"
+    assert cells(tmp_path / "page.html")["web", 5000, "tcp"] == ["nginx-not-included its routes"]
+
+
+def test_what_the_inventory_ignores_of_the_whole_host_is_so_at_each_port(
+    box: Seen, portgen: Portgen, tmp_path: Path
+) -> None:
+    text = (tmp_path / "inventory.yaml").read_text(encoding="utf-8")
+    text = text.replace("box: {zones", "box: {ignore: {firewall-off: another one}, zones")
+    (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
+    edited(box, tmp_path, "/etc/ufw/ufw.conf", "ENABLED=yes", "ENABLED=no")
+    run = portgen("audit", "--from", "record", "--page", "page.html")
+    assert (run.code, run.out) == (Exit.OK, "")
+    assert states(tmp_path / "page.html")["names", 5003, "tcp"] == "known"
+
+
 def test_what_is_known_is_a_state_of_its_own(box: Seen, portgen: Portgen, tmp_path: Path) -> None:
     text = (tmp_path / "inventory.yaml").read_text(encoding="utf-8")
     text = text.replace("route: /web/", "route: /web/, ignore: {unit-stopped: being moved}")
