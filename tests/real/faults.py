@@ -639,7 +639,7 @@ SWAPPED = (
     ("        port: 5009\n", "        port: 5008\n"),
     ("5009#", "5009"),
 )
-ADDED = ((HUB, "      newcomer: {port: 5026, title: Newcomer}\n\n" + HUB),)
+ADDED = ((FORTIGATE, "      newcomer: {port: 5026, title: Newcomer}\n" + FORTIGATE),)
 LEFT = ((FORTIGATE, ""),)
 CHANGES: tuple[Change, ...] = (
     change(
