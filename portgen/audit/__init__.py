@@ -12,7 +12,8 @@ sentence; what that means; then the lines `Symptom:` and `Ends it:`, each with a
 people notice, and the commands, with an example's names. A check names in `UNLESS` those whose finding
 is the cause of its own: where one of them reports the same service, and the same port if both name one,
 its own is left out; of what is not a service's, where both name the same port. Only what is as severe is
-a cause. Modules that begin with `_` are not checks. A finding is silenced by `ignore: {rule: reason}` of its
+a cause. A check with `UNSEEN = True` is about why its sources could not be seen, and is asked then, too.
+Modules that begin with `_` are not checks. A finding is silenced by `ignore: {rule: reason}` of its
 service, its project or its host; an `ignore` names lint rules, too, so no check is called like one.
 """
 
@@ -81,7 +82,7 @@ def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Foun
     found: list[Found] = []
     checks = every() if chosen is None else chosen
     for name, asked in checks.items():
-        if not host.has_seen(asked.SOURCES):
+        if not host.has_seen(asked.SOURCES) and not getattr(asked, "UNSEEN", False):
             continue
         with plugins.blamed("check", name, asked):
             for finding in asked.check(host):

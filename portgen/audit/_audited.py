@@ -27,6 +27,7 @@ from portgen.plan.live import (
     Kernel,
     Process,
     Reply,
+    Stopped,
     Thing,
     Ufw,
     Unit,
@@ -96,6 +97,7 @@ class Audited:
         self.kernel: dict[int, Kernel] = {}
         self.ufw: dict[int, Ufw] = {}
         self.replies: list[Reply] = []
+        self.stopped: set[str] = set()  # the sources whose daemon does not answer
         for source, thing in self._observed():
             self._add(source, thing)
         self.services: dict[str, Service] = {one.name: one for one in host.services}
@@ -114,7 +116,10 @@ class Audited:
     def _add(self, source: str, thing: Thing | Gap) -> None:
         match thing:
             case Gap():
-                self.gaps.append(thing._replace(source=source))
+                why = thing.why.removeprefix(f"{source}: ")  # the program is often called like that
+                self.gaps.append(thing._replace(source=source, why=why))
+            case Stopped():
+                self.stopped.add(thing.source)
             case Socket():
                 self.sockets.append(thing)
             case Process():

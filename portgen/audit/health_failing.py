@@ -22,6 +22,7 @@ from portgen.problem import Severity
 SOURCES = ("health",)
 SEVERITY = Severity.ERROR
 UNLESS = (
+    "docker-stopped",
     "address-stranger",
     "container-address",
     "container-network",

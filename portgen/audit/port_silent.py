@@ -24,6 +24,7 @@ from portgen.problem import Severity
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
 UNLESS = (
+    "docker-stopped",
     "port-stranger",
     "unit-missing",
     "unit-masked",

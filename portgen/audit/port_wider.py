@@ -29,7 +29,13 @@ from portgen.problem import Severity
 
 SOURCES = ("sockets",)
 SEVERITY = Severity.ERROR
-UNLESS = ("unit-outdated", "container-network", "container-ports", "override-unused")
+UNLESS = (
+    "docker-stopped",
+    "unit-outdated",
+    "container-network",
+    "container-ports",
+    "override-unused",
+)
 
 
 def check(host: Audited) -> Iterator[Finding]:

@@ -36,6 +36,10 @@ def ask(request: Request, timeout: float = TIMEOUT) -> Reply:
             connection.close()
     except TimeoutError:
         why = f"no answer within {timeout:g} s"
+    except (http.client.RemoteDisconnected, ssl.SSLEOFError):
+        why = (
+            "the connection was closed without an answer"  # a forwarder with nobody behind it does
+        )
     except http.client.HTTPException as error:
         why = f"what answers does not speak HTTP ({type(error).__name__})"
     except ssl.SSLError as error:

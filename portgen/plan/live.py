@@ -30,6 +30,12 @@ class Gap(NamedTuple):
     whole: bool = True
 
 
+class Stopped(NamedTuple):
+    """A daemon that root has asked, and that does not answer: nothing of its source could be seen."""
+
+    source: str
+
+
 class Process(NamedTuple):
     """A process, as /proc has it. `started`: seconds since 1970. `group`: its control group, which
     names the unit or the container that it belongs to."""
@@ -168,4 +174,4 @@ class Reply(NamedTuple):
     seconds: float = 0.0
 
 
-Thing = Socket | Process | InstalledFile | Unit | Container | Kernel | Ufw | Reply
+Thing = Socket | Stopped | Process | InstalledFile | Unit | Container | Kernel | Ufw | Reply

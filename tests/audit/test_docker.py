@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from portgen.audit import Audited, Found, Places
+from portgen.formats import ss
 from portgen.plan.team_folders import COPY
 from portgen.problem import Severity
 from portgen.targets import Command, Files, Said, Seen
@@ -130,6 +131,83 @@ def test_docker_that_does_not_answer_is_not_seen_and_says_why() -> None:
     assert complaint in one.gaps[0].why
     assert not one.has_seen(("docker",))
     assert one.found == one.declared
+
+
+NO_DAEMON = (
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+    "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct",
+)
+DENIED = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+
+
+def stopped(complaint: str, *, root: bool = True) -> Seen:
+    """A host whose docker says that, and whose services in containers are dead: none of the published ones
+    listens, and no health check is answered."""
+    seen = hosts.clean(*BOX)
+    seen.root = root
+    for words in list(seen.commands):
+        if words[0] == "docker":
+            seen.commands[words] = Said(1, "", complaint)
+    lines = seen.said(*ss.COMMAND).splitlines()
+    left = [line for line in lines if "docker-proxy" not in line and ":5006 " not in line]
+    assert len(left) < len(lines)
+    seen.commands[ss.COMMAND] = Said(0, "\n".join(left))
+    return seen
+
+
+@pytest.mark.parametrize("complaint", NO_DAEMON)
+def test_a_docker_that_is_stopped_is_one_finding(complaint: str) -> None:
+    found = hosts.found(BOX.host, stopped(complaint), BOX.rendered, "docker", "sockets")
+    assert [(one.rule, one.severity, one.finding.service) for one in found] == [
+        ("docker-stopped", Severity.ERROR, None)
+    ]
+    one = found[0].finding
+    assert (
+        one.message == "docker does not run, and 8 services of the inventory are in its containers"
+    )
+    assert (one.do, one.declared, one.found) == ("systemctl start docker", "running", "stopped")
+    assert sorted(one.also) == sorted(
+        ["alpha", "beta", "page", "open", "lamp", "torrents", "indexers", "caller"]
+    )
+
+
+def test_what_a_stopped_docker_explains_of_health_is_left_out() -> None:
+    host, rendered = box = declared(
+        WALL.replace("container_port: 80, allow", "health: /, container_port: 80, allow")
+    )
+    seen = hosts.clean(*box)
+    for url, reply in seen.replies.items():
+        seen.replies[url] = reply._replace(status=None, why="connection refused")
+    assert len(hosts.found(host, seen, rendered, "docker", "health")) == 2
+    for words in list(seen.commands):
+        if words[0] == "docker":
+            seen.commands[words] = Said(1, "", NO_DAEMON[0])
+    found = hosts.found(host, seen, rendered, "docker", "health")
+    assert [one.rule for one in found] == ["docker-stopped"]
+
+
+@pytest.mark.parametrize(
+    ("complaint", "root"),
+    [
+        (DENIED, True),
+        (NO_DAEMON[0], False),
+        (NO_DAEMON[0].replace("unix:///var", "tcp://far"), True),
+    ],
+)
+def test_a_docker_that_is_hidden_is_not_stopped(complaint: str, root: bool) -> None:
+    found = hosts.found(BOX.host, stopped(complaint, root=root), BOX.rendered, "docker")
+    assert found == []
+
+
+def test_a_host_without_containers_may_have_a_stopped_docker() -> None:
+    host, rendered = box = hosts.of_folder(hosts.REPOSITORY / "examples" / "mail-dns")
+    seen = hosts.clean(*box)
+    seen.commands[observing.LIST] = Said(1, "", NO_DAEMON[0])
+    assert hosts.found(host, seen, rendered, "docker") == []
+
+
+def test_why_docker_was_not_seen_names_it_once() -> None:
+    assert [gap.why for gap in refused(BOX, Said(1, "", NO_DAEMON[0])).gaps] == [NO_DAEMON[0]]
 
 
 def test_a_host_that_needs_docker_and_lacks_it_is_not_seen() -> None:

@@ -186,13 +186,19 @@ def test_a_body_that_never_ends_has_answered() -> None:
         b"HTTP/1.1 many\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
-        b"",
     ],
 )
 def test_what_is_not_http_says_so(text: bytes) -> None:
     reply = asked(said(text))
     assert reply.status is None
     assert "does not speak HTTP" in reply.why or "reset" in reply.why
+
+
+def test_one_who_accepts_and_closes_has_not_answered() -> None:
+    """A forwarder with nobody behind it."""
+    reply = asked(said(b""))
+    assert reply.status is None
+    assert reply.why == "the connection was closed without an answer" or "reset" in reply.why
 
 
 def test_a_port_on_which_nothing_listens() -> None:

@@ -18,7 +18,7 @@ from msgspec import ValidationError, convert, to_builtins
 
 from portgen.formats import compose
 from portgen.formats.compose import PublishedPort
-from portgen.plan.live import Attachment, Container, Gap, InstalledFile, Thing
+from portgen.plan.live import Attachment, Container, Gap, InstalledFile, Stopped, Thing
 from portgen.plan.team_folders import COPY, TEAMS, Folders, compose_name, written
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Said, Seen, UnseenError, escaped
@@ -29,6 +29,11 @@ SETTINGS = r"\s*(export\s+)?COMPOSE_(FILE|PATH_SEPARATOR|PROJECT_NAME)\s*="
 MOST_SHOWN = 100  # characters of a line that can't be read
 # portgen's files in the folders of all teams: also of projects that have left.
 COPIES = Files(f"{TEAMS}/*", COPY)
+# What docker says, and docker 28 says, where nobody answers at its socket.
+_NO_ANSWER = (
+    "Cannot connect to the Docker daemon at unix://",
+    "failed to connect to the docker API at unix://",
+)
 _LABEL = "com.docker.compose."
 _OPTIONS = 4  # words of `docker inspect --format …` before the ids
 _IDS_AT_ONCE = 10_000  # 65 bytes each: a command line has room for 2 MB
@@ -163,7 +168,18 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
     yield from _installed(host, seen)
     if _needs_none(host, seen.commands.get(LIST)):
         return
+    if _is_stopped(seen):
+        yield Stopped("docker")
     yield from _containers(host, seen)
+
+
+def _is_stopped(seen: Seen) -> bool:
+    """Whether docker does not run on this host. It must have been root who asked: from others it may only be
+    hidden. One on another host, by DOCKER_HOST, is not this host's."""
+    said = seen.commands.get(LIST)
+    if said is None or said.code == 0 or not seen.root:
+        return False
+    return any(words in said.complaint for words in _NO_ANSWER)
 
 
 def _needs_none(host: Host, said: Said | None) -> bool:
