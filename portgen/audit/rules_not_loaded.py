@@ -11,6 +11,7 @@ Ends it:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
@@ -88,9 +89,10 @@ def _change(family: Family, chain: str, wanted: Sequence[Rule], found: Sequence[
             missing += range(first, last)
             extra += range(low, high)
     lines = []
+    times = Counter(there)
     for place in reversed(extra):
         # By what it says, so that no other is hit if somebody changes the chain meanwhile.
-        what = found[place].asked if there.count(there[place]) == 1 else str(place + 1)
+        what = found[place].asked if times[there[place]] == 1 else str(place + 1)
         lines.append(f"-D {chain} {what}")
     lines += [f"-I {chain} {place + 1} {wanted[place].asked}" for place in missing]
     return Change([wanted[place] for place in missing], [found[place] for place in extra], lines)
