@@ -36,6 +36,13 @@ def enable(unit: str, *, now: bool = False) -> str:
     return shlex.join(("systemctl", "enable", *(("--now",) if now else ()), unit))
 
 
+def enable_program(unit: str, *, is_masked: bool) -> str:
+    """Have a unit start at each boot that is not portgen's: one that is masked can't be enabled."""
+    if is_masked:
+        return f"{shlex.join(('systemctl', 'unmask', unit))} && {enable(unit)}"
+    return enable(unit)
+
+
 def unmask_program(unit: str) -> str:
     """Let a unit start that is not portgen's, and start it."""
     return f"{shlex.join(('systemctl', 'unmask', unit))} && {start(unit)}"

@@ -102,6 +102,75 @@ DropInPaths=
 UnitFileState=static
 NeedDaemonReload=no
 """
+UFW = """\
+Type=oneshot
+MainPID=0
+Result=success
+ExecMainStatus=0
+ExecStart={{ path=/lib/ufw/ufw-init ; argv[]=/lib/ufw/ufw-init start quiet ; ignore_errors=no \
+; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
+IPAddressAllow=
+IPAddressDeny=
+Names=ufw.service
+RequiredBy=
+WantedBy=multi-user.target
+Triggers=
+TriggeredBy=
+LoadState=loaded
+ActiveState=active
+SubState=exited
+FragmentPath=/lib/systemd/system/ufw.service
+DropInPaths=
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+NGINX = """\
+Type=forking
+MainPID={pid}
+Result=success
+ExecMainStatus=0
+ExecStart={{ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g daemon on; master_process on; ; \
+ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
+IPAddressAllow=
+IPAddressDeny=
+Names=nginx.service
+RequiredBy=
+WantedBy=multi-user.target
+Triggers=
+TriggeredBy=
+LoadState=loaded
+ActiveState=active
+SubState=running
+FragmentPath=/lib/systemd/system/nginx.service
+DropInPaths=
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+DOCKER = """\
+Type=notify
+MainPID={pid}
+Result=success
+ExecMainStatus=0
+ExecStart={{ path=/usr/sbin/dockerd ; argv[]=/usr/sbin/dockerd -H fd:// \
+--containerd=/run/containerd/containerd.sock $DOCKER_OPTS ; ignore_errors=no ; start_time=[n/a] ; \
+stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
+IPAddressAllow=
+IPAddressDeny=
+Names=docker.service
+RequiredBy=
+WantedBy=multi-user.target
+Triggers=
+TriggeredBy=docker.socket
+LoadState=loaded
+ActiveState=active
+SubState=running
+FragmentPath=/lib/systemd/system/docker.service
+DropInPaths=
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+# As Debian has them.
+PROGRAMS = {"ufw.service": UFW, "nginx.service": NGINX, "docker.service": DOCKER}
 UNKNOWN = """\
 Type=
 MainPID=0
@@ -140,6 +209,8 @@ def paragraph(name: str, host: Host, rendered: Mapping[str, str]) -> str:
         return TIMER.format(name=name, job=f"{name.removesuffix('.timer')}.service")
     if name in own:
         return PROGRAM.format(name=name, pid=pid(name))
+    if name in PROGRAMS:
+        return PROGRAMS[name].format(pid=pid(name))
     timer = f"{name.removesuffix('.service')}.timer"
     if timer in own:
         return JOB.format(name=name, timer=timer)

@@ -10,7 +10,7 @@ import copy
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen.plan.live import InstalledFile
@@ -46,7 +46,7 @@ def of(seen: Seen, every: bool = False) -> Iterator[Mutation]:
         for line, how, text in _of_text(said.text, every):
             changed = _copy(seen)
             changed.commands[words] = said._replace(text=text)
-            yield Mutation(" ".join(words[:2]), line, how, changed)
+            yield Mutation(_place(words, said.text, text), line, how, changed)
     files: dict[str, InstalledFile] = {}
     for found in seen.folders.values():
         if not isinstance(found, str):
@@ -64,6 +64,19 @@ def of(seen: Seen, every: bool = False) -> Iterator[Mutation]:
             changed = _copy(seen)
             changed.replies[url] = value
             yield Mutation(f"reply {reply.service}", RECORD, how, changed)
+
+
+# The units that systemctl is asked for and portgen has not written.
+_PROGRAMS = re.compile(r"^Names=((?:ufw|nginx|docker)\.service)$", re.MULTILINE)
+
+
+def _place(words: Sequence[str], before: str, after: str) -> str:
+    """The command, and the program whose paragraph of it was changed."""
+    place = " ".join(words[:2])
+    if words[0] == "systemctl":
+        for paragraph in set(before.split("\n\n")) - set(after.split("\n\n")):
+            place = " ".join((place, *_PROGRAMS.findall(paragraph)))
+    return place
 
 
 def _of_file(seen: Seen, file: InstalledFile, every: bool) -> Iterator[Mutation]:

@@ -35,6 +35,7 @@ NGINX = "nginx's configuration that is not portgen's"
 TEAMS = "the teams' own compose files, and what they alone decide of a container"
 RIGHTS = "mode, owner and age of files that portgen does not install, and where links lead"
 TWICE = "what systemd or docker says twice, or of earlier runs"
+PROGRAMS = "what systemd says of ufw, nginx and docker beyond whether they start at boot"
 BODY = "what a health check answers beyond its status"
 
 PASSED_OVER = (
@@ -59,6 +60,7 @@ PASSED_OVER = (
     PassedOver(RIGHTS, r"/etc/.*: real .*: record\.json"),
     PassedOver(RIGHTS, r"/proc/sys/net/ipv6/bindv6only: .*"),
     PassedOver(TWICE, r"systemctl show: .*: (Result|ExecMainStatus|\w+By|Triggers)=.*"),
+    PassedOver(PROGRAMS, r"systemctl show \w+\.service: .*: (?!(UnitFileState|Names)=).*"),
     PassedOver(TWICE, r"/sys/fs/cgroup/.*: .*"),
     PassedOver(NAMES, r"process .*: (pid|parent|program|arguments|started) .*"),
     PassedOver(NAMES, r"process (nginx|containerd|python3): group .*"),

@@ -25,6 +25,12 @@ PROGRAMS = """\
       ledger: {port: 5011, via: process, unit: ledger.service, uses: [shop], env: true}
       alone: {port: 5012, via: process, unit: alone.service}
 """
+NETWORKS = "zones: {lan: [192.168.0.0/16]}"
+WITH_NGINX = f"{NETWORKS}, nginx: {{server_name: box.example.com}}"
+# A route, a port with a rule, and a container.
+NEEDED = """\
+      alpha: {port: 5000, allow: [lan], via: docker, container_port: 80, route: /alpha/}
+"""
 JOBS = """\
       backup: {schedule: daily 03:00, unit: backup.timer}
       report: {schedule: hourly, unit: report.service}
@@ -128,8 +134,8 @@ def _matches(ask: Files, path: str) -> bool:
     return re.fullmatch(pattern, path) is not None
 
 
-def box(services: str = PORTS) -> Box:
-    return Box(*hosts.declared(wall(services)))
+def box(services: str = PORTS, host: str = NETWORKS) -> Box:
+    return Box(*hosts.declared(wall(services, host=host)))
 
 
 def unit_path(unit: str) -> str:
@@ -168,12 +174,14 @@ def test_all_units_are_one_question() -> None:
         "alone.service",
         "backup.service",
         "backup.timer",
+        "docker.service",
         "ledger.service",
         ALPHA,
         BETA,
         "portgen-old.service",
         "report.service",
         "shop.service",
+        "ufw.service",
     )
     assert sum(words[0] == "systemctl" for words in here.seen.commands) == 1
 
@@ -552,6 +560,64 @@ def test_a_unit_that_was_stopped_and_disabled_has_both() -> None:
     here = box()
     here.set(ALPHA, UnitFileState="disabled", ActiveState="inactive", MainPID="0")
     assert sorted(one.rule for one in here.found()) == ["unit-disabled", "unit-stopped"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "service", "lost"),
+    [
+        ("ufw.service", None, "ufw keeps nobody out"),
+        ("nginx.service", "nginx", "no route leads anywhere"),
+        ("docker.service", None, "no container runs until somebody asks docker something"),
+    ],
+)
+def test_a_program_that_the_host_needs_does_not_start_at_boot(
+    unit: str, service: str | None, lost: str
+) -> None:
+    here = box(NEEDED, host=WITH_NGINX)
+    here.set(unit, UnitFileState="disabled", WantedBy="")
+    finding = here.only("unit-disabled")
+    assert finding.message == f"{unit} is disabled: after the next boot {lost}"
+    assert (finding.service, finding.declared, finding.found) == (service, "enabled", "disabled")
+    assert finding.do == f"systemctl enable {unit}"
+
+
+@pytest.mark.parametrize("unit", ["ufw.service", "nginx.service", "docker.service"])
+def test_a_program_that_the_host_needs_is_masked(unit: str) -> None:
+    here = box(NEEDED, host=WITH_NGINX)
+    here.set(unit, LoadState="masked", UnitFileState="masked", WantedBy="")
+    finding = here.only("unit-disabled")
+    assert finding.do == f"systemctl unmask {unit} && systemctl enable {unit}"
+
+
+@pytest.mark.parametrize("unit", ["ufw.service", "nginx.service", "docker.service"])
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"UnitFileState": "static"},
+        {"UnitFileState": "generated"},
+        {"UnitFileState": "alias"},
+        {"UnitFileState": "enabled-runtime"},
+        {"UnitFileState": "masked-runtime", "LoadState": "masked"},
+        {"UnitFileState": "disabled", "RequiredBy": "site.target"},
+        {"UnitFileState": "", "LoadState": "not-found", "ActiveState": "inactive"},
+    ],
+)
+def test_a_program_that_something_else_starts_or_that_is_not_there(
+    unit: str, properties: dict[str, str]
+) -> None:
+    here = box(NEEDED, host=WITH_NGINX)
+    here.set(unit, **{"WantedBy": "", **properties})
+    assert here.found() == []
+    assert here.audited().gaps == []
+
+
+def test_nothing_is_asked_of_a_program_that_the_host_does_not_need() -> None:
+    here = box(PROGRAMS)
+    assert {one for one in here.command if one.endswith(".service")} == {
+        "shop.service",
+        "ledger.service",
+        "alone.service",
+    }
 
 
 # --- left-overs -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from portgen.plan.facts import Unit as Forwards
 from portgen.plan.live import Gap, InstalledFile, Process, Thing
 from portgen.plan.reach import ANY
 from portgen.plan.services import UNITS
-from portgen.plan.types import Forwarder, Host
+from portgen.plan.types import NGINX, Forwarder, Host
 from portgen.targets import Ask, Command, Files, Processes, Seen, UnseenError
 from portgen.targets.systemd.reading import Socat, closed, socat
 
@@ -71,6 +71,8 @@ PROPERTIES = (
     "TriggeredBy",
     "Triggers",
 )
+# What has to start at the next boot, too, beside what portgen installs.
+UFW, NGINX_UNIT, DOCKER = "ufw.service", "nginx.service", "docker.service"
 # What systemctl says of each unit that is loaded, and of each forwarder.
 _ALWAYS = frozenset(("LoadState", "ActiveState", "UnitFileState"))
 _OF_FORWARDERS = frozenset(
@@ -96,7 +98,7 @@ def asks(host: Host, seen: Seen) -> Iterator[Ask]:
         if command:
             yield Command(command)
         if command in seen.commands:
-            yield Processes(tuple(sorted(_main_processes(seen.said(*command)))))
+            yield Processes(tuple(sorted(_main_processes(host, seen.said(*command)))))
     except UnseenError:
         return
 
@@ -124,11 +126,26 @@ def _timers(host: Host) -> list[str]:
     return [unit for unit in units if unit is not None and unit.endswith(".timer")]
 
 
+def programs(host: Host) -> list[str]:
+    """The units of the programs that a host needs for what is rendered for it; not one that a service
+    has as its own."""
+    found = []
+    if host.openings or host.guards:
+        found.append(UFW)
+    if any(binding.kind == NGINX for binding in host.bindings):
+        found.append(NGINX_UNIT)
+    if any(service.in_container for service in host.services):
+        found.append(DOCKER)
+    own = {service.unit for service in host.services}
+    return [unit for unit in found if unit not in own]
+
+
 def _command(host: Host, seen: Seen) -> tuple[str, ...]:
     """One question about all units, each with its full name: a pattern would see loaded units only."""
     names = {forwarder.unit for forwarder in host.forwarders}
     names.update(service.unit for service in host.services if service.unit is not None)
     names.update(_started_by(timer, seen) for timer in _timers(host))
+    names.update(programs(host))
     names.update(_name(file) for file in seen.files(FOLDER, PATTERN))
     for folder in GROUPS:
         names.update(file.path.split("/")[-2] for file in seen.files(folder, MEMBERS))
@@ -164,9 +181,14 @@ def _members(seen: Seen) -> set[int]:
     return found
 
 
-def _main_processes(text: str) -> set[int]:
-    """The main process of each unit that has one."""
-    return {_number(said, "MainPID") for said in _paragraphs(text)} - {0}
+def _main_processes(host: Host, text: str) -> set[int]:
+    """The main process of each unit that has one; of ufw, nginx and docker none is needed."""
+    others = set(programs(host))
+    found = set()
+    for said in _paragraphs(text):
+        if not others.intersection(said.get("Names", "").split()):
+            found.add(_number(said, "MainPID"))
+    return found - {0}
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -297,7 +319,11 @@ def _unit(name: str, said: dict[str, str], seen: Seen, forwarder: Forwarder | No
     pid = _number(said, "MainPID")
     process = seen.processes.get(pid)
     arguments = _arguments(said.get("ExecStart", ""))
-    starts = ("WantedBy", "RequiredBy", "TriggeredBy")
+    starts = ["WantedBy", "RequiredBy"]
+    if name != DOCKER:
+        starts.append(
+            "TriggeredBy"
+        )  # docker's socket starts it only when somebody asks it something
     return live.Unit(
         name=name,
         load=said.get("LoadState", ""),
