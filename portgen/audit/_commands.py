@@ -127,8 +127,9 @@ def edit(iptables: str, lines: Iterable[str], table: str = "filter") -> str:
     if len(changes) == 1 and "\\" not in changes[0]:
         option = () if table == "filter" else ("-t", table)
         return shlex.join((iptables, "-w", *option, *shlex.split(changes[0])))
-    text = "\n".join((f"*{table}", *changes, "COMMIT"))
-    return f"{iptables}-restore -w --noflush <<'PORTGEN'\n{text}\nPORTGEN"
+    # In one line: a here-document ends only where its last word stands at the beginning of a line.
+    printed = shlex.join(("printf", "%s\\n", f"*{table}", *changes, "COMMIT"))
+    return f"{printed} | {iptables}-restore -w --noflush"
 
 
 def without_line(path: str, line: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from portgen import screen
-from portgen.problem import Problem, Severity, counted
+from portgen.commands._audited import SOURCES
+from portgen.problem import Problem, Severity, counted, listed
 from portgen.settings import PROMETHEUS, Style
 
 if TYPE_CHECKING:
@@ -35,12 +36,29 @@ def show(
     if style.format == PROMETHEUS:
         screen.show(audit.metrics(outcome, _asked(outcome), seconds), style)
         return
+    for line in _notes(notes, bool(outcome.findings), style):
+        click.echo(line)
     lines = {"github": _github, "markdown": _markdown}.get(style.format, _text)
     for line in lines(outcome, at, style):
         click.echo(line, color=style.color)
+    if style.format == "markdown":
+        click.echo(screen.items([_last_line(outcome, style)], style), nl=False)
+    else:
+        screen.status(_last_line(outcome, style), style)
+
+
+def _notes(notes: Sequence[str], found: bool, style: Style) -> Iterator[str]:
+    """What one should know before the findings, and that they come without commands."""
+    if style.quiet:
+        return
     for note in notes:
-        screen.status(f"note: {note}", style)
-    screen.status(_last_line(outcome, style), style)
+        text = f"note: {note}"
+        if found:
+            text += ", then audit again; until then no commands are printed"
+        if style.format == "github":
+            yield screen.command(text)
+        else:
+            yield screen.items([text], style).rstrip("\n")
 
 
 def problem(found: Found, at: At) -> Problem:
@@ -93,7 +111,7 @@ def _markdown(outcome: Outcome, at: At, style: Style) -> Iterator[str]:
     ends: dict[str, list[str]] = {}
     for one in found:
         if one.hint:
-            ends.setdefault(one.hint, []).append(f"`{one.rule}`")
+            ends.setdefault(one.hint, []).append(f"`{one.rule}` at `{one.location}`")
     for command, rules in ends.items():
         yield f"\nThis ends {', '.join(dict.fromkeys(rules))}:\n"
         yield screen.block(f"{screen.readable(command)}\n", "sh", style).rstrip("\n")
@@ -122,6 +140,8 @@ def _unseen(outcome: Outcome) -> Iterator[tuple[str, str]]:
 def _last_line(outcome: Outcome, style: Style) -> str:
     host = outcome.host
     said = f"{host} is as declared"
+    if set(outcome.sources) != set(SOURCES):
+        said = f"{host}: {listed(outcome.sources)} as declared, nothing else was looked at"
     if outcome.findings:
         said = f"{host}: {_counts(outcome.findings)}"
     elif not outcome.saw_everything:

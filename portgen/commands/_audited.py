@@ -74,6 +74,10 @@ def _host_here(planned: Plan, name: str | None) -> Host:
     here = platform.node().partition(".")[0]
     if name is None and len(planned.hosts) == 1:
         return planned.hosts[0]
+    if name not in (None, here) and planned.host(here) is not None:
+        # What this host has would be left over on the other one, and the commands would take it away.
+        message = f"this machine is {here}, another host of the inventory"
+        raise PortgenError(message, Exit.USAGE, hint=f"run `portgen audit` on {name} itself")
     host = planned.host(name or here)
     if host is not None:
         return host
@@ -105,15 +109,21 @@ def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
     return Audited(host, seen, rendered, places, wish.sources)
 
 
-def notes(settings: Settings, checked: chain.Checked, outcome: Outcome) -> Iterator[str]:
-    """What one should know before believing the findings, or running their commands."""
+def notes(settings: Settings, checked: chain.Checked, found: bool) -> Iterator[str]:
+    """Why no commands are printed: they would carry out an inventory that is wrong, or is not rendered.
+    `found`: whether there are findings."""
     errors = sum(problem.severity is Severity.ERROR for problem in checked.problems)
     if errors:
         yield f"the inventory has {counted(errors, 'error')}: `portgen lint` shows them"
-    count = chain.outdated(settings, checked.plan, asks=bool(outcome.findings))
+    count = chain.outdated(settings, checked.plan, asks=found)
     if count:
         were = "file is" if count == 1 else "files are"
-        yield (
-            f"{count} {were} out of date in {settings.output_name}/: run `portgen render` before the "
-            "commands that end a finding"
-        )
+        yield f"{count} {were} out of date in {settings.output_name}/: run `portgen render`"
+
+
+def without_commands(outcome: Outcome) -> Outcome:
+    """The same findings without the commands that end them."""
+    findings = []
+    for one in outcome.findings:
+        findings.append(one._replace(finding=one.finding._replace(do="")))
+    return outcome._replace(findings=tuple(findings))

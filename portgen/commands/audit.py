@@ -10,7 +10,14 @@ import click
 
 from portgen import chain
 from portgen.commands import _audit_lines, _audit_page, _complete
-from portgen.commands._audited import SOURCES, Wish, audited, notes, seen_of
+from portgen.commands._audited import (
+    SOURCES,
+    Wish,
+    audited,
+    notes,
+    seen_of,
+    without_commands,
+)
 from portgen.commands._options import EVERY_FORMAT, with_settings
 from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
@@ -83,7 +90,9 @@ def command(
     both = audited(settings, chosen, seen, wish)
     known = ignores.everywhere(checked.plan)
     outcome = audit.outcome(both, audit.check(both), known)
-    said = tuple(notes(settings, checked, outcome))
+    said = tuple(notes(settings, checked, bool(outcome.findings)))
+    if said:
+        outcome = without_commands(outcome)
     seconds = time.monotonic() - begun if from_ is None else None
     at = checked.source.at
     if page_file is not None:

@@ -161,12 +161,16 @@ def test_what_could_not_be_seen_is_said_with_the_reason(
     github = portgen("audit", "--from", "record", "--only", "sockets", "--format", "github")
     assert github.out == "::warning::not seen: sockets: ss: ss: no such <thing>|here\n"
     markdown = portgen("audit", "--from", "record", "--only", "sockets", "--format", "markdown")
-    assert markdown.out == "\n- not seen: sockets: ss: ss: no such \\<thing>\\|here\n"
+    assert markdown.out == (
+        "\n- not seen: sockets: ss: ss: no such \\<thing>\\|here\n"
+        "- box: no finding, but not everything was seen\n"
+    )
 
 
 def test_a_clean_host_is_as_declared(box: Seen, portgen: Portgen) -> None:
-    run = portgen("audit", "--from", "record", "--only", "sockets")
-    assert (run.code, run.out, run.err) == (Exit.OK, "", "box is as declared\n")
+    run = portgen("audit", "--from", "record", "--only", "sockets", "--only", "health")
+    declared = "box: sockets, health as declared, nothing else was looked at\n"
+    assert (run.code, run.out, run.err) == (Exit.OK, "", declared)
 
 
 def test_markdown_has_a_table_and_the_commands_below_it(
@@ -180,9 +184,10 @@ def test_markdown_has_a_table_and_the_commands_below_it(
         "| `inventory.yaml:11:7` | error | again | `unit-stopped` |\n"
         "| `inventory.yaml:11:7` | error | a\\|b@\u200bc | `unit-stopped` |\n"
         "\n"
-        "This ends `unit-stopped`:\n"
+        "This ends `unit-stopped` at `inventory.yaml:11:7`:\n"
         "\n"
         f"```sh\n{STOP}\n```\n"
+        "- box: 2 findings: 2 errors\n"
     )
 
 
@@ -315,7 +320,8 @@ def test_a_known_deviation_is_counted_and_listed_with_v(
     ignoring(tmp_path, place, "{reason: being moved, until: 2026-11-26}")
     run = portgen("audit", "--from", "record", "--only", "sockets")
     assert (run.code, run.out) == (Exit.OK, "")
-    assert run.err == "box is as declared; 1 known finding, which -v lists\n"
+    looked = "box: sockets as declared, nothing else was looked at"
+    assert run.err == f"{looked}; 1 known finding, which -v lists\n"
     run = portgen("audit", "--from", "record", "--only", "sockets", "-v")
     known = "a b.service runs [unit-stopped]: known until 2026-11-26: being moved"
     assert run.out.partition(": ")[2] == f"{known}\n"
@@ -340,11 +346,26 @@ def test_one_without_an_end_is_known_for_good(
 # --- what one should know beside it ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("format_", ["text", "markdown", "github", "json"])
+def test_an_inventory_with_errors_gives_no_commands(
+    format_: str, box: Seen, portgen: Portgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They could take away what a right inventory has."""
+    finds(monkeypatch, at_web())
+    wrong = INVENTORY.replace("allow: [lan]", "allow: [lam]")
+    (tmp_path / "inventory.yaml").write_text(wrong, encoding="utf-8")
+    run = portgen("audit", "--from", "record", "--only", "sockets", "--format", format_)
+    assert STOP not in run.out + run.err
+    assert "a b.service runs" in run.out
+    assert "the inventory has 1 error" in run.out
+    assert run.code == Exit.DIFFERENT
+
+
 def test_errors_of_the_inventory_are_noted(box: Seen, portgen: Portgen, tmp_path: Path) -> None:
     wrong = INVENTORY.replace("allow: [lan]", "allow: [lam]")
     (tmp_path / "inventory.yaml").write_text(wrong, encoding="utf-8")
     run = portgen("audit", "--from", "record", "--only", "sockets")
-    assert run.err.startswith("note: the inventory has 1 error: `portgen lint` shows them\n")
+    assert run.out == "note: the inventory has 1 error: `portgen lint` shows them\n"
     assert run.code == Exit.OK
 
 
@@ -353,15 +374,19 @@ def test_an_output_folder_out_of_date_is_noted_where_something_is_found(
 ) -> None:
     finds(monkeypatch, at_web())
     run = portgen("audit", "--from", "record", "--only", "sockets")
-    assert "out of date" not in run.err
+    assert "out of date" not in run.out
     changed = INVENTORY.replace("port: 5000", "port: 5001")
     (tmp_path / "inventory.yaml").write_text(changed, encoding="utf-8")
     record = json.loads(
         portgen("audit", "--from", "record", "--only", "sockets", "--format", "json").out
     )
-    assert record["notes"] == [
-        "3 files are out of date in output/: run `portgen render` before the commands that end a finding"
-    ]
+    assert record["notes"] == ["3 files are out of date in output/: run `portgen render`"]
+    run = portgen("audit", "--from", "record", "--only", "sockets")
+    assert run.out == (
+        "note: 3 files are out of date in output/: run `portgen render`, then audit again; "
+        "until then no commands are printed\n"
+        "inventory.yaml:11:7: error: a b.service runs [unit-stopped]\n"
+    )
 
 
 def test_without_rendered_files_there_is_no_audit(box: Seen, portgen: Portgen) -> None:
@@ -431,3 +456,10 @@ def test_a_live_audit_is_of_this_machine_or_the_one_that_is_named(
     )
     monkeypatch.setattr("platform.node", lambda: "box.example.com")
     assert portgen("audit", "--only", "sockets").code == Exit.OK
+    # Each command would take away what the other host lacks.
+    run = portgen("audit", "other", "--only", "sockets")
+    assert run.code == Exit.USAGE
+    assert run.err == (
+        "error: this machine is box, another host of the inventory\n"
+        "    hint: run `portgen audit` on other itself\n"
+    )
