@@ -16,17 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portgen import rules
-from portgen.commands import _schema
 from portgen.inventory import fields, model, networks, patterns, ports, values
-from portgen.inventory import schema as schemas
 from portgen.inventory.source import Source, parse
 from portgen.plan import planner
 from portgen.problem import Exit, PortgenError, Severity
 from tests import inventories
 
 REPOSITORY = Path(__file__).parents[2]
-RULES = _schema.ignorable()
-SCHEMA = schemas.json_schema(RULES)
+# Current, as a test below holds.
+SCHEMA = json.loads((REPOSITORY / "schema/inventory.schema.json").read_text(encoding="utf-8"))
 
 
 def found(written: Any) -> list[str]:
@@ -90,7 +88,6 @@ def test_the_committed_schema_is_current(portgen: Callable[..., Any]) -> None:
     run = portgen("schema")
     assert run.code == Exit.OK
     assert (REPOSITORY / "schema/inventory.schema.json").read_text() == run.out
-    assert json.loads(run.out) == SCHEMA
 
 
 def test_init_writes_what_schema_prints(portgen: Callable[..., Any], tmp_path: Path) -> None:
