@@ -18,6 +18,7 @@ from portgen.plan.types import Host
 from portgen.problem import Location
 from portgen.targets import Page
 from portgen.targets.docs import audited_page
+from portgen.visible import visible, visible_line
 
 At = Callable[[KeyPath], Location]
 
@@ -29,11 +30,12 @@ def page(host: Host, outcome: Outcome, when: tuple[str, str], at: At) -> Page:
     for one in states:
         findings = [_finding(found, at) for found in (*one.findings, *one.known)]
         findings += [_finding(found, at, reach) for found, reach in one.everywhere]
-        lines.append((one.service, *_numbers(one.port), one.state, findings, one.unseen))
+        gaps = tuple(map(visible_line, one.unseen))
+        lines.append((one.service, *_numbers(one.port), one.state, findings, gaps))
     counts = Counter(one.state for one in states)
     unseen = []
     for source in outcome.sources:
-        unseen += [f"{source}: {why}" for why in outcome.why_not(source)]
+        unseen += [f"{source}: {visible_line(why)}" for why in outcome.why_not(source)]
     return audited_page(
         host,
         lines,
@@ -57,7 +59,9 @@ def _numbers(port: Endpoint | None) -> tuple[int | None, str, str]:
 
 
 def _finding(found: Found, at: At, reach: str = "") -> tuple[str, str, str, str, str, str]:
-    """`reach`: how far one that is not of the port alone concerns it."""
+    """`reach`: how far one that is not of the port alone concerns it. Names of the host's are in it, so
+    nothing may hide in it, or turn its direction."""
     finding = found.finding
     place = str(at(finding.key_path))
-    return str(found.severity), finding.message, found.rule, place, finding.do, reach
+    message, do = visible_line(finding.message), visible(finding.do)
+    return str(found.severity), message, found.rule, place, do, reach

@@ -67,13 +67,17 @@ def _is_for_all(host: Audited, allowed: Allowed, family: Family) -> bool:
 def _finding(
     host: Audited, allowed: Allowed, family: Family, published: _guard.Published
 ) -> Finding:
+    who, do = "docker publishes", _commands.guide(host)
+    if published.rule.chain != "DOCKER":
+        who = "a rule that is not docker's redirects"
+        do = _commands.delete_rules(family.iptables, [published.rule], "nat")
     return Finding(
-        f"docker publishes port {allowed.endpoint.short} by {family.name}, and no guard keeps anybody out"
+        f"{who} port {allowed.endpoint.short} by {family.name}, and no guard keeps anybody out"
         f" ({published.rule.text})",
         host.key_path(allowed.service),
         service=allowed.service,
         port=allowed.endpoint,
         declared=[opening.source for opening in allowed.openings],
         found=published.rule.text,
-        do=_commands.guide(host),
+        do=do,
     )

@@ -821,6 +821,14 @@ def test_docker_publishes_a_port_that_has_no_guard(es: Firewall) -> None:
     assert found.do.endswith("sh -eu")
 
 
+def test_a_rule_of_somebody_s_own_redirects_a_port(es: Firewall) -> None:
+    rule = "PREROUTING -p tcp -m tcp --dport 5007 -j DNAT --to-destination 172.30.0.23:5000"
+    es.insert_nat(f"-A {rule}")
+    found = es.one("published-open").finding
+    assert found.message.startswith("a rule that is not docker's redirects port 5007")
+    assert found.do == f"iptables -w -t nat -D {rule}"
+
+
 @pytest.mark.parametrize("bound", ["127.0.0.1/32", "127.0.0.2/32"])
 def test_on_loopback_it_is_open_to_nobody(es: Firewall, bound: str) -> None:
     to = "-j DNAT --to-destination 172.30.0.23:5000"

@@ -244,6 +244,18 @@ def test_what_is_of_no_service_stands_above_the_table_and_can_t_break_the_page(
     assert "&lt;/script&gt;&lt;b&gt;" in text.partition("<main>")[0]
 
 
+def test_nothing_hides_in_the_page_that_the_host_s_names_have(
+    box: Seen, portgen: Portgen, tmp_path: Path
+) -> None:
+    stranger = STRANGER.replace("</script><b>", "a\x1b[31m\u202eb")
+    assert stranger != STRANGER
+    changed(box, tmp_path, "ss", lambda said: said._replace(text=said.text + stranger))
+    assert portgen("audit", "--from", "record", "--page", "page.html").code == Exit.DIFFERENT
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "\\x1b[31m\\u202eb" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
 def test_the_time_is_the_observation_s_in_the_zone_of_this_machine(
     box: Seen, portgen: Portgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
