@@ -38,9 +38,9 @@ def _metrics(outcome: Outcome, asked: Mapping[str, str], seconds: float | None) 
         seen.append(Sample({**host, "source": source}, 0 if outcome.why_not(source) else 1))
     yield Metric("portgen_audit_source_seen", "Whether all of a source could be seen.", tuple(seen))
     yield Metric(
-        "portgen_audit_accepted_findings",
+        "portgen_audit_ignored_findings",
         "Findings that the inventory ignores.",
-        (Sample(host, len(outcome.known)),),
+        (Sample(host, len(outcome.ignored)),),
     )
     if seconds is not None:
         about = "How long the audit took."

@@ -1,4 +1,4 @@
-"""What came of an audit: what is not as declared, what of that is known, and what was not seen.
+"""What came of an audit: what is not as declared, what of that is ignored, and what was not seen.
 
 In: an `Audited` host, the findings of the checks, what the inventory ignores. Out: `Outcome`. Pure.
 """
@@ -25,11 +25,11 @@ class Found(NamedTuple):
     finding: Finding
 
 
-class Known(NamedTuple):
-    """A finding of which the inventory says that it is known."""
+class Passed(NamedTuple):
+    """A finding that the inventory ignores, and why."""
 
     found: Found
-    ignored: Ignored
+    why: Ignored
 
 
 class Outcome(NamedTuple):
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
     sources: tuple[str, ...]
     gaps: tuple[Gap, ...]
     findings: tuple[Found, ...]
-    known: tuple[Known, ...]
+    ignored: tuple[Passed, ...]
 
     def why_not(self, source: str) -> list[str]:
         """Why a source, or a part of it, was not seen; nothing where it was."""
@@ -53,24 +53,26 @@ class Outcome(NamedTuple):
         return not self.gaps
 
 
-def outcome(audited: Audited, found: Iterable[Found], known: Mapping[KeyPath, Ignores]) -> Outcome:
-    """The findings that count, and apart from them those that are known."""
-    findings, accepted = [], []
+def outcome(
+    audited: Audited, found: Iterable[Found], ignoring: Mapping[KeyPath, Ignores]
+) -> Outcome:
+    """The findings that count, and apart from them those that are ignored."""
+    findings, passed = [], []
     for one in found:
         finding = one.finding
-        entry = ignores.of_finding(known, one.rule, finding.key_path)
+        entry = ignores.of_finding(ignoring, one.rule, finding.key_path)
         if entry is None:
             findings.append(one)
         elif entry.over:
             message = f"{finding.message}; {entry.ended}"
             findings.append(one._replace(finding=finding._replace(message=message)))
         else:
-            accepted.append(Known(one, entry))
+            passed.append(Passed(one, entry))
     return Outcome(
         audited.host.name,
         audited.seen.at,
         audited.sources,
         tuple(dict.fromkeys(audited.gaps)),
         tuple(findings),
-        tuple(accepted),
+        tuple(passed),
     )

@@ -28,7 +28,7 @@ def page(host: Host, outcome: Outcome, when: tuple[str, str], at: At) -> Page:
     states = standings(host, outcome)
     lines: list[Any] = []
     for one in states:
-        findings = [_finding(found, at) for found in (*one.findings, *one.known)]
+        findings = [_finding(found, at) for found in (*one.findings, *one.ignored)]
         findings += [_finding(found, at, reach) for found, reach in one.everywhere]
         gaps = tuple(map(visible_line, one.unseen))
         lines.append((one.service, *_numbers(one.port), one.state, findings, gaps))
@@ -43,7 +43,7 @@ def page(host: Host, outcome: Outcome, when: tuple[str, str], at: At) -> Page:
             "when": when[0],
             "moment": when[1],
             "counts": {
-                state: counts[state] for state in ("differs", "known", "unseen", "declared")
+                state: counts[state] for state in ("differs", "ignored", "unseen", "declared")
             },
             "rest": [_finding(found, at) for found in rest(outcome, states)],
             "unseen": unseen,

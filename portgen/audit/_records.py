@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def record(outcome: Outcome, at: Callable[[KeyPath], Location], notes: Iterable[str]) -> Audit:
-    """What `audit --format json` prints. Findings that are known are among the others, with why."""
+    """What `audit --format json` prints. Findings that are ignored are among the others, with why."""
     both: list[tuple[Found, Ignored | None]] = [(one, None) for one in outcome.findings]
-    both += outcome.known
+    both += outcome.ignored
     found = []
     for one, ignored in both:
         place = at(one.finding.key_path)
@@ -60,5 +60,5 @@ def _finding(one: Found, ignored: Ignored | None, place: Location) -> AuditFindi
         "found": plain(finding.found),
         "do": finding.do or None,
         "place": records.place(place),
-        "accepted": ignored and {"reason": ignored.reason, "until": ignored.until},
+        "ignored": ignored and {"reason": ignored.reason, "until": ignored.until},
     }

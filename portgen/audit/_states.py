@@ -1,4 +1,4 @@
-"""What an audit says of each port: as declared, differs, known to differ, or not seen.
+"""What an audit says of each port: as declared, differs, ignored, or not seen.
 
 In: an `Outcome` of a host, and its plan. Out: a `Standing` for each port of each service, and for each
 service without one. Pure. What was not seen is never as declared.
@@ -14,18 +14,18 @@ from portgen.plan.ports import Endpoint, PlannedPort
 from portgen.plan.types import NGINX, Host, Service
 from portgen.problem import Severity
 
-State = Literal["declared", "differs", "known", "unseen"]
+State = Literal["declared", "differs", "ignored", "unseen"]
 
 
 class Standing(NamedTuple):
     """Of a port, or of a service without one: its state, the findings about it, those of them that are
-    known, those that are about all that a source says, and what of it was not seen."""
+    ignored, those that are about all that a source says, and what of it was not seen."""
 
     service: str
     port: Endpoint | None
     state: State
     findings: tuple[Found, ...]
-    known: tuple[Found, ...]
+    ignored: tuple[Found, ...]
     everywhere: tuple[tuple[Found, str], ...]  # with how it concerns this port, in words
     unseen: tuple[str, ...]
 
@@ -35,19 +35,21 @@ def standings(host: Host, outcome: Outcome) -> list[Standing]:
     found = []
     for service, port, sources in _lines(host):
         findings = [one for one in outcome.findings if _is_about(one, service, port)]
-        known = [one.found for one in outcome.known if _is_about(one.found, service, port)]
+        ignored = [one.found for one in outcome.ignored if _is_about(one.found, service, port)]
         wide = tuple(_everywhere(outcome.findings, service, sources))
-        known_wide = tuple(_everywhere((one.found for one in outcome.known), service, sources))
+        ignored_wide = tuple(_everywhere((one.found for one in outcome.ignored), service, sources))
         unseen = tuple(_unseen(outcome, sources))
         state: State = "declared"
         if findings or wide:
             state = "differs"
-        elif known or known_wide:
-            state = "known"
+        elif ignored or ignored_wide:
+            state = "ignored"
         elif unseen:
             state = "unseen"
         found.append(
-            Standing(service, port, state, tuple(findings), tuple(known), wide + known_wide, unseen)
+            Standing(
+                service, port, state, tuple(findings), tuple(ignored), wide + ignored_wide, unseen
+            )
         )
     return found
 

@@ -93,7 +93,7 @@ def _text(outcome: Outcome, at: At, style: Style) -> Iterator[str]:
             yield line
             for command in (one.hint or "").splitlines():
                 yield screen.shown(f"    {command}", style)
-    yield from _known(outcome, at, style)
+    yield from _ignored(outcome, at, style)
     for source, why in _unseen(outcome):
         yield screen.shown(f"not seen: {source}: {why}", style)
 
@@ -115,19 +115,19 @@ def _markdown(outcome: Outcome, at: At, style: Style) -> Iterator[str]:
     for command, rules in ends.items():
         yield f"\nThis ends {', '.join(dict.fromkeys(rules))}:\n"
         yield screen.block(f"{screen.readable(command)}\n", "sh", style).rstrip("\n")
-    rest = [*_known(outcome, at, style)]
+    rest = [*_ignored(outcome, at, style)]
     rest += [f"not seen: {source}: {why}" for source, why in _unseen(outcome)]
     if rest:
         yield "\n" + screen.items(rest, style).rstrip("\n")
 
 
-def _known(outcome: Outcome, at: At, style: Style) -> Iterator[str]:
+def _ignored(outcome: Outcome, at: At, style: Style) -> Iterator[str]:
     """With -v, what the inventory ignores."""
     if not style.verbose:
         return
-    for found, ignored in sorted(outcome.known, key=lambda one: problem(one.found, at).order):
-        until = f" until {ignored.until}" if ignored.until else ""
-        shown = f"{found.finding.message} [{found.rule}]: known{until}: {ignored.reason}"
+    for found, why in sorted(outcome.ignored, key=lambda one: problem(one.found, at).order):
+        until = f" until {why.until}" if why.until else ""
+        shown = f"{found.finding.message} [{found.rule}]: ignored{until}: {why.reason}"
         yield screen.one_line(f"{at(found.finding.key_path)}: {shown}")
 
 
@@ -148,8 +148,8 @@ def _last_line(outcome: Outcome, style: Style) -> str:
         said = f"{host}: no finding"
     if not outcome.saw_everything:
         said += ", but not everything was seen"
-    if outcome.known:
-        said += f"; {counted(len(outcome.known), 'known finding')}"
+    if outcome.ignored:
+        said += f"; {counted(len(outcome.ignored), 'ignored finding')}"
         if not style.verbose:
             said += " more, which -v lists" if outcome.findings else ", which -v lists"
     return said

@@ -88,8 +88,8 @@ def command(
     checked = chain.check(settings, chain.today())
     chosen, seen = seen_of(settings, checked.plan, wish)
     both = audited(settings, chosen, seen, wish)
-    known = ignores.everywhere(checked.plan)
-    outcome = audit.outcome(both, audit.check(both), known)
+    ignoring = ignores.everywhere(checked.plan)
+    outcome = audit.outcome(both, audit.check(both), ignoring)
     said = tuple(notes(settings, checked, bool(outcome.findings)))
     if said:
         outcome = without_commands(outcome)

@@ -203,8 +203,8 @@ class Review(Whole):
     other_files: list[str]
 
 
-class Accepted(TypedDict):
-    """What the inventory says of a finding that is known; `until`: the last day on which it is."""
+class IgnoredBy(TypedDict):
+    """Why the inventory ignores a finding; `until`: the last day on which it does."""
 
     reason: str
     until: str | None
@@ -212,7 +212,7 @@ class Accepted(TypedDict):
 
 class AuditFinding(TypedDict):
     """What is not as declared: `declared` and `found` are both sides, as plain values; `do`: shell
-    commands for root that end it; `accepted`: null where it counts."""
+    commands for root that end it; `ignored`: null where it counts."""
 
     rule: str
     severity: Literal["error", "warning", "note"]
@@ -223,7 +223,7 @@ class AuditFinding(TypedDict):
     found: Any
     do: str | None
     place: Place
-    accepted: Accepted | None
+    ignored: IgnoredBy | None
 
 
 class AuditSource(TypedDict):

@@ -1,6 +1,6 @@
   // --- what an audit saw of each port -----------------------------------------------------------------------------------
   // A line for each port, and for each service without one, by position; findings likewise.
-  const STATES = [["differs", "differs"], ["known", "differs, known"], ["unseen", "not seen"], ["declared", "as declared"]];
+  const STATES = [["differs", "differs"], ["ignored", "differs, ignored"], ["unseen", "not seen"], ["declared", "as declared"]];
   const SEEN_FIELDS = ["service", "port", "bind", "transport", "state", "findings", "unseen"];
   const FOUND_FIELDS = ["severity", "message", "rule", "place", "command", "reach"];
   const seenKey = (service, port, bind, transport) => [service, port, bind, transport].join(" ");

@@ -230,7 +230,7 @@ def test_json_has_everything_and_is_of_the_published_schema(
             "found": None,
             "do": None,
             "place": {"file": "inventory.yaml", "line": 3, "column": 3},
-            "accepted": None,
+            "ignored": None,
         },
         {
             "rule": "unit-stopped",
@@ -242,7 +242,7 @@ def test_json_has_everything_and_is_of_the_published_schema(
             "found": ["a", "b"],
             "do": STOP,
             "place": {"file": "inventory.yaml", "line": 11, "column": 7},
-            "accepted": {"reason": "being moved", "until": "2026-12-01"},
+            "ignored": {"reason": "being moved", "until": "2026-12-01"},
         },
     ]
     assert service[-1] == record["findings"][1]["service"]
@@ -261,7 +261,7 @@ def test_prometheus_has_values_and_no_time_stamps(
     start = [line for line in run.out.splitlines() if not line.startswith("#")]
     assert start == [
         'portgen_audit_source_seen{host="box",source="sockets"} 1',
-        'portgen_audit_accepted_findings{host="box"} 0',
+        'portgen_audit_ignored_findings{host="box"} 0',
         'portgen_audit_last_success_timestamp_seconds{host="box"} 1800000000',
     ]
     finds(monkeypatch, at_web(), at_web("odd", severity=Severity.WARNING))
@@ -286,7 +286,7 @@ def test_prometheus_says_of_what_was_not_seen_neither_0_nor_when(
     samples = [line for line in run.out.splitlines() if not line.startswith("#")]
     assert samples == [
         'portgen_audit_source_seen{host="box",source="sockets"} 0',
-        'portgen_audit_accepted_findings{host="box"} 0',
+        'portgen_audit_ignored_findings{host="box"} 0',
     ]
 
 
@@ -305,7 +305,7 @@ def test_prometheus_is_of_the_audit_alone(line: str, box: Seen, portgen: Portgen
         assert (run.code, run.out) == (Exit.USAGE, "")
 
 
-# --- what is known --------------------------------------------------------------------------------
+# --- what is ignored ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["service", "project", "host"])
@@ -321,9 +321,9 @@ def test_a_known_deviation_is_counted_and_listed_with_v(
     run = portgen("audit", "--from", "record", "--only", "sockets")
     assert (run.code, run.out) == (Exit.OK, "")
     looked = "box: sockets as declared, nothing else was looked at"
-    assert run.err == f"{looked}; 1 known finding, which -v lists\n"
+    assert run.err == f"{looked}; 1 ignored finding, which -v lists\n"
     run = portgen("audit", "--from", "record", "--only", "sockets", "-v")
-    known = "a b.service runs [unit-stopped]: known until 2026-11-26: being moved"
+    known = "a b.service runs [unit-stopped]: ignored until 2026-11-26: being moved"
     assert run.out.partition(": ")[2] == f"{known}\n"
     monkeypatch.setattr(chain, "today", lambda: TODAY + dt.timedelta(days=1))
     run = portgen("audit", "--from", "record", "--only", "sockets")
@@ -338,8 +338,8 @@ def test_one_without_an_end_is_known_for_good(
     finds(monkeypatch, at_web(), Finding("of the host", ("hosts", "box")))
     ignoring(tmp_path, "service", "as it is")
     run = portgen("audit", "--from", "record", "--only", "sockets", "-v")
-    assert "known: as it is" in run.out
-    assert run.err == "box: 1 finding: 1 error; 1 known finding\n"
+    assert "ignored: as it is" in run.out
+    assert run.err == "box: 1 finding: 1 error; 1 ignored finding\n"
     assert run.code == Exit.DIFFERENT
 
 

@@ -201,10 +201,10 @@ def test_what_the_inventory_ignores_of_the_whole_host_is_so_at_each_port(
     edited(box, tmp_path, "/etc/ufw/ufw.conf", "ENABLED=yes", "ENABLED=no")
     run = portgen("audit", "--from", "record", "--page", "page.html")
     assert (run.code, run.out) == (Exit.OK, "")
-    assert states(tmp_path / "page.html")["names", 5003, "tcp"] == "known"
+    assert states(tmp_path / "page.html")["names", 5003, "tcp"] == "ignored"
 
 
-def test_what_is_known_is_a_state_of_its_own(box: Seen, portgen: Portgen, tmp_path: Path) -> None:
+def test_what_is_ignored_is_a_state_of_its_own(box: Seen, portgen: Portgen, tmp_path: Path) -> None:
     text = (tmp_path / "inventory.yaml").read_text(encoding="utf-8")
     text = text.replace("route: /web/", "route: /web/, ignore: {unit-stopped: being moved}")
     (tmp_path / "inventory.yaml").write_text(text, encoding="utf-8")
@@ -215,7 +215,7 @@ def test_what_is_known_is_a_state_of_its_own(box: Seen, portgen: Portgen, tmp_pa
         lambda said: said._replace(text=said.text.replace("=active", "=inactive")),
     )
     portgen("audit", "--from", "record", "--page", "page.html", "--only", "systemd")
-    assert states(tmp_path / "page.html")["web", 5000, "tcp"] == "known"
+    assert states(tmp_path / "page.html")["web", 5000, "tcp"] == "ignored"
 
 
 def test_what_was_not_seen_or_not_asked_for_is_not_as_declared(
