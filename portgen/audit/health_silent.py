@@ -33,7 +33,7 @@ UNLESS = (
     "container-stopped",
     "port-silent",
     "port-stranger",
-    "port-wider",
+    "port-address",
     "unit-missing",
     "unit-outdated",
     "unit-stopped",

@@ -31,7 +31,7 @@ UNLESS = (
     "container-holds-port",
     "override-unused",
     "port-stranger",
-    "port-wider",
+    "port-address",
 )
 
 

@@ -509,7 +509,7 @@ def test_other_names_and_ports_are_theirs(names: str, listen: str) -> None:
     assert Host().with_file("/etc/nginx/conf.d/a.conf", text).found() == []
 
 
-# --- certificate-missing --------------------------------------------------------------------------
+# --- nginx-file-missing --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -522,7 +522,7 @@ def test_other_names_and_ports_are_theirs(names: str, listen: str) -> None:
 )
 def test_a_file_that_nginx_needs_is_not_there(path: str, service: str, words: str) -> None:
     found = [one for one in Host().without(path).found() if one.finding.service == service]
-    assert {one.rule for one in found} == {"certificate-missing"}
+    assert {one.rule for one in found} == {"nginx-file-missing"}
     assert f"{words} {path} is missing" in found[0].finding.message
     assert found[0].finding.do == ""
 
@@ -547,7 +547,7 @@ def test_the_workers_have_to_read_passwords(owner: str, mode: int, readable: boo
         assert host.found() == []
         return
     found = host.one()
-    assert (found.rule, found.finding.service) == ("certificate-missing", "wiki")
+    assert (found.rule, found.finding.service) == ("nginx-file-missing", "wiki")
     assert found.finding.do == f"chgrp www-data {PASSWORDS} && chmod ug+r {PASSWORDS}"
 
 
@@ -555,7 +555,7 @@ def test_who_the_workers_are_may_be_known_to_nginx_alone() -> None:
     host = Host().edited(MAIN, "user www-data;\n", "")
     ask = Files.one(PASSWORDS, read=False)
     host.seen.folders[ask] = (InstalledFile(PASSWORDS, None, 0o640),)
-    assert (host.one().rule, host.one().finding.do) == ("certificate-missing", "")
+    assert (host.one().rule, host.one().finding.do) == ("nginx-file-missing", "")
 
 
 def test_a_key_may_be_root_s_alone() -> None:

@@ -300,7 +300,7 @@ def test_a_port_listens_elsewhere(port: int, declared: str, address: str, do: st
     after = before._replace(address=address)
     host.with_lines([line.replace(before.line, after.line) for line in host.lines])
     found = one(host)
-    assert (found.rule, found.finding.declared) == ("port-wider", declared)
+    assert (found.rule, found.finding.declared) == ("port-address", declared)
     assert do in found.finding.do
     assert bool(do) == bool(found.finding.do)
 
@@ -395,7 +395,7 @@ def test_docker_without_a_proxy_says_by_its_containers_what_is_published() -> No
     ]
     assert with_containers(host, *there) == []
     found = with_containers(host, there[0], container("hidden", published=("5004:80",)))
-    assert [(one.rule, one.finding.service) for one in found] == [("port-wider", "hidden")]
+    assert [(one.rule, one.finding.service) for one in found] == [("port-address", "hidden")]
     stopped = container("hidden", published=("127.0.0.1:5004:80",), state="exited")
     (found_,) = with_containers(host, there[0], stopped)
     assert (found_.rule, found_.finding.do) == ("port-silent", "docker start wall_hidden_1")

@@ -902,7 +902,7 @@ def test_a_timer_that_does_not_run(properties: dict[str, str], found: str, do: s
 def test_a_last_run_that_failed(service: str, unit: str) -> None:
     here = box(JOBS)
     here.set(unit, ActiveState="failed", Result="exit-code", ExecMainStatus="7", MainPID="0")
-    finding = here.only("timer-failed")
+    finding = here.only("job-failed")
     assert finding.message == f"the last run of {unit} failed: exit-code, exit status 7"
     assert (finding.service, finding.declared) == (service, "success")
     assert finding.do == f"systemctl start {unit}"
@@ -911,7 +911,7 @@ def test_a_last_run_that_failed(service: str, unit: str) -> None:
 def test_a_timer_whose_job_is_not_installed() -> None:
     here = box(JOBS)
     here.set("backup.service", LoadState="not-found")
-    finding = here.only("timer-failed")
+    finding = here.only("job-failed")
     assert finding.message == "backup.timer starts backup.service, which is not installed"
 
 

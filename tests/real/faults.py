@@ -234,7 +234,7 @@ SYSTEMD = (
     ),
     fault(
         "what a timer starts has failed",
-        "timer-failed",
+        "job-failed",
         "cross-vendor-checks",
         """
         touch /run/fails; systemctl start cross-vendor-checks.service || true; rm /run/fails
