@@ -23,6 +23,7 @@ from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
 from portgen.targets.nginx.writing import SITE
 
+SSH = 22
 USUAL = "/srv/portgen"  # where the install guide has the inventory
 
 
@@ -89,9 +90,13 @@ def firewall(host: Audited) -> str:
     return shlex.join(("sh", f"{host.places.rendered}/ufw/portgen-ufw.sh"))
 
 
-def enable_ufw() -> str:
-    """Have ufw load its rules now, and at each boot."""
-    return "ufw --force enable"
+def enable_ufw(ports: Iterable[int] = (), *, is_enabled: bool = False) -> str:
+    """Have ufw load its rules now, and at each boot. `ports`: of sshd, let in first. `is_enabled`: ufw
+    counts as enabled and has lost its chains; until it is disabled it takes no rule."""
+    names = ("ssh" if port == SSH else f"{port}/tcp" for port in ports)
+    allows = [shlex.join(("ufw", "allow", name)) for name in names]
+    first = ["ufw disable"] if allows and is_enabled else []
+    return "\n".join((*first, *allows, "ufw --force enable"))
 
 
 def deny_incoming() -> str:

@@ -123,6 +123,18 @@ class Family:
         }
         return Filter(self.number, chains)
 
+    def lets_in_later(self, port: int) -> bool:
+        """Whether anybody can reach a tcp port when ufw has loaded its files."""
+        chains = {
+            name: rules for (table, name), rules in self.loaded.chains.items() if table == "filter"
+        }
+        later = Filter(self.number, chains)
+        for interface in later.interfaces:
+            steps = later.steps("INPUT", Packets("tcp", range(port, port + 1), "", interface))
+            if any(step.lets_in for step in steps):
+                return True
+        return False
+
     def steps(self, endpoint: Endpoint, interface: str = "") -> list[Step]:
         """What decides on whoever comes to a port of the host by an interface."""
         if (endpoint, interface) not in self._steps:

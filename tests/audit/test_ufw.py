@@ -326,6 +326,74 @@ def test_ufw_is_not_enabled(es: Firewall) -> None:
     assert (found.do, found.found) == ("ufw --force enable", "disabled")
 
 
+SSHD = 'tcp LISTEN 0 128 0.0.0.0:{} 0.0.0.0:* users:(("sshd",pid={},fd=3))\n'
+SSH = "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in"
+SSH_LINE = "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n"
+
+
+def _without_ssh(es: Firewall) -> None:
+    """ufw is disabled, and its files have no rule for port 22."""
+    es.change_file("ufw.conf", "ENABLED=yes", "ENABLED=no")
+    es.change_file("user.rules", SSH_LINE, "")
+    es.change_file("user6.rules", SSH_LINE.replace("ufw-", "ufw6-"), "")
+    for family in (4, 6):
+        es.remove(
+            f"-A ufw{'6' if family == 6 else ''}-user-input -p tcp -m tcp --dport 22 -j ACCEPT",
+            family,
+        )
+
+
+def _listens(es: Firewall, *lines: str) -> None:
+    said = next(words for words in es.seen.commands if words[0] == "ss")
+    text = re.sub(r'.*"sshd".*\n', "", es.seen.commands[said].text)
+    es.seen.commands[said] = Said(0, text + "".join(lines))
+
+
+def _off(es: Firewall) -> tuple[str, str]:
+    found = [one.finding for one in es.audit("ufw", "sockets") if one.rule == "firewall-off"]
+    assert len(found) == 1
+    return found[0].message, found[0].do
+
+
+def test_enabling_ufw_would_lock_out_who_works_by_ssh(es: Firewall) -> None:
+    _without_ssh(es)
+    message, do = _off(es)
+    assert message.endswith("; none of its rules lets anybody in by ssh (port 22)")
+    assert do == "ufw allow ssh\nufw --force enable"
+
+
+def test_enabling_ufw_lets_in_by_ssh_where_it_listens(es: Firewall) -> None:
+    es.change_file("ufw.conf", "ENABLED=yes", "ENABLED=no")
+    _listens(es, SSHD.format(2222, 99))
+    assert _off(es)[1] == "ufw allow 2222/tcp\nufw --force enable"
+    _listens(es, SSHD.format(2222, 99), SSHD.format(22, 99))
+    assert _off(es)[1] == "ufw --force enable"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-A ufw-user-input -s 10.0.0.0/8 -j ACCEPT\n",
+        "-A ufw-user-input -i wg0 -p tcp --dport 22 -j ACCEPT\n",
+        "-A ufw-user-input -p tcp -m multiport --dports 20:30 -j ACCEPT\n",
+    ],
+)
+def test_enabling_ufw_locks_nobody_out_whom_another_rule_lets_in(es: Firewall, line: str) -> None:
+    _without_ssh(es)
+    es.change_file("user.rules", "### END RULES ###", f"{line}### END RULES ###")
+    assert _off(es)[1] == "ufw --force enable"
+
+
+def test_ufw_s_chains_are_gone_and_no_rule_lets_in_by_ssh(es: Firewall) -> None:
+    """ufw changes no rules while it counts as enabled and has no chains."""
+    _without_ssh(es)
+    es.change_file("ufw.conf", "ENABLED=no", "ENABLED=yes")
+    es.set_kernel(CLOSED.replace("INPUT DROP", "INPUT ACCEPT"))
+    message, do = _off(es)
+    assert message.endswith("; none of its rules lets anybody in by ssh (port 22)")
+    assert do == "ufw disable\nufw allow ssh\nufw --force enable"
+
+
 def test_the_policy_lets_in(es: Firewall) -> None:
     es.change(":INPUT DROP", ":INPUT ACCEPT", family=6)
     found = es.one("firewall-off").finding
