@@ -174,6 +174,11 @@ def restart_container(name: str) -> str:
     return shlex.join(("docker", "restart", name))
 
 
+def restart_docker() -> str:
+    """Have docker make all of its rules in the kernel anew."""
+    return "systemctl restart docker"
+
+
 def stop_container(name: str) -> str:
     """Stop a container, and keep it."""
     return shlex.join(("docker", "stop", name))

@@ -21,8 +21,13 @@ from portgen.problem import Severity, listed
 
 SOURCES = ("ufw", "docker")
 SEVERITY = Severity.ERROR
-UNLESS = ("container-ports", "container-network", "container-address", "override-unused")
-_LOST = "systemctl restart docker"
+UNLESS = (
+    "docker-rules-missing",
+    "container-ports",
+    "container-network",
+    "container-address",
+    "override-unused",
+)
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -51,5 +56,7 @@ def check(host: Audited) -> Iterator[Finding]:
                     service=name,
                     declared=missing,
                     found=None,
-                    do=_LOST if lost else _commands.restart_container(container.name),
+                    do=_commands.restart_docker()
+                    if lost
+                    else _commands.restart_container(container.name),
                 )

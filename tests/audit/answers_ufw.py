@@ -242,7 +242,7 @@ ISOLATION = ("DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2")
 
 def _bridges(host: Host) -> list[tuple[str, str]]:
     """docker's bridges with their subnets."""
-    found = [("docker0", "172.17.0.0/16")]
+    found = [("docker0", "172.17.0.0/16"), ("br-ffffffffffff", "172.19.0.0/16")]
     for number, project in enumerate(host.projects):
         network = project.network
         if network is not None and network.pool is not None:
@@ -264,21 +264,23 @@ def _mapped(host: Host) -> Iterator[tuple[str, str, str, int, str, int]]:
     services = {service.name: service for service in host.services}
     for override in host.overrides:
         network = override.network
-        if network is None or network.pool is None:
-            continue
-        subnet = str(network.pool.subnet)
         for container in override.containers:
+            pool = None
+            if network is not None and network.name == container.network:
+                pool = network.pool
+            subnet, own = "172.19.0.0/16", "172.19.0.2"  # as docker's answers have it
+            if pool is not None:
+                subnet, own = str(pool.subnet), str(container.address or pool.ip_range[2])
             for part in container.parts:
                 for port in services[part.service].ports:
                     if services[part.service].via == "docker" and port.passes_ufw:
                         for number, inside in zip(
                             port.endpoint.ports, port.container_ports, strict=True
                         ):
-                            address = str(container.address or "172.30.255.9")
                             yield (
                                 subnets.get(subnet, "docker0"),
                                 port.address,
-                                address,
+                                own,
                                 number,
                                 port.transport,
                                 inside,

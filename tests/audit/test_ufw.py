@@ -921,6 +921,66 @@ def test_docker_s_chains_are_led_to_no_more(annex: Firewall) -> None:
     assert {one.finding.do for one in found} == {"systemctl restart docker"}
 
 
+def lost(firewall: Firewall, *patterns: str) -> Found:
+    """The one finding where the kernel's lines of these patterns are gone."""
+    text = firewall.kernel()
+    for pattern in patterns:
+        less = re.sub(rf"(?m)^{pattern}\n", "", text)
+        assert less != text, pattern
+        text = less
+    firewall.set_kernel(text)
+    (found,) = firewall.audit("docker", "ufw")
+    assert (found.rule, found.severity) == ("docker-rules-missing", "error")
+    assert found.finding.do == "systemctl restart docker"
+    return found
+
+
+@pytest.mark.parametrize("folder", hosts.FOLDERS, ids=lambda folder: folder.name)
+def test_docker_s_rules_of_a_clean_host_are_all_there(folder: Path) -> None:
+    assert Firewall(hosts.of_folder(folder)).audit("docker", "ufw") == []
+
+
+def test_forward_leads_to_docker_s_rules_no_more(es: Firewall) -> None:
+    found = lost(es, r"-A FORWARD -o \S+ -j DOCKER").finding
+    assert found.service is None
+    assert "smartnumbers" in found.also
+    assert found.found == ["FORWARD does not lead to docker's chains"]
+    assert found.message.endswith("not in the kernel: FORWARD does not lead to docker's chains")
+
+
+def test_docker_28_leads_there_by_another_chain(es: Firewall) -> None:
+    text = re.sub(r"(?m)^-A FORWARD (-o \S+ -j DOCKER)$", r"-A DOCKER-BRIDGE \1", es.kernel())
+    assert text != es.kernel()
+    jumps = "-A FORWARD -j DOCKER-FORWARD\n-A DOCKER-FORWARD -j DOCKER-BRIDGE\n"
+    es.set_kernel(text.replace("-A DOCKER-BRIDGE", f"{jumps}-A DOCKER-BRIDGE", 1))
+    assert es.audit("docker", "ufw") == []
+
+
+def test_a_published_port_is_let_in_by_docker_s_chain(annex: Firewall) -> None:
+    found = lost(
+        annex, r"-A DOCKER -d \S+ ! -i \S+ -o \S+ -p udp -m udp --dport 514 -j ACCEPT"
+    ).finding
+    assert found.also == ("relay",)
+    assert found.found == ["nothing lets visitors to port 514 of annex_relay_1"]
+
+
+def test_a_network_s_addresses_are_translated(annex: Firewall) -> None:
+    found = lost(annex, r"-A POSTROUTING -s \S+ ! -o \S+ -j MASQUERADE").finding
+    assert "collector" in found.also
+    assert found.found[0].startswith("nothing translates the addresses of ")
+
+
+def test_an_internal_network_is_not_translated(annex: Firewall) -> None:
+    text = re.sub(r"(?m)^-A POSTROUTING -s (\S+) ! -o (br-\S+) -j MASQUERADE\n", "", annex.kernel())
+    inner = re.findall(r"-A POSTROUTING -s (\S+) ! -o br-", annex.kernel())
+    drops = "".join(f"-A {STAGE} ! -s {one} -o br-0 -j DROP\n" for one in inner)
+    annex.set_kernel(text.replace(f"-A {STAGE} ", f"{drops}-A {STAGE} ", 1))
+    assert annex.audit("docker", "ufw") == []
+
+
+STAGE = "DOCKER-ISOLATION-STAGE-1"
+
+
 @pytest.mark.parametrize(("who", "found"), [("lan", ["published-missing"]), ("any", [])])
 def test_docker_that_makes_no_rules(who: str, found: list[str]) -> None:
     """It can be kept from that (`iptables: false`); but a guard is for nothing then."""
