@@ -8,7 +8,7 @@ such a step is not sure.
 from __future__ import annotations
 
 import ipaddress
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import merge
@@ -133,6 +133,9 @@ class Filter:
             self._general[name] = []
             for number, one in enumerate(conditions):
                 self._place(name, number, one)
+        self._single: dict[tuple[str, str], list[int]] = {}  # the ports of `_by_port`, sorted
+        for name, transport, port in sorted(self._by_port):
+            self._single.setdefault((name, transport), []).append(port)
 
     def _without_effect(self) -> bool:
         """Leave out rules that decide on nothing, and jumps to chains without any; whether there were
@@ -239,11 +242,12 @@ class Filter:
 
     def _candidates(self, chain: str, packets: Packets) -> Iterator[Condition]:
         conditions = self._chains.get(chain, [])
-        if len(packets.ports) != 1:
-            yield from conditions
-            return
-        own = self._by_port.get((chain, packets.transport, packets.ports.start), ())
-        for number in merge(self._general.get(chain, ()), own):
+        known = self._single.get((chain, packets.transport), ())
+        first = bisect_left(known, packets.ports.start)
+        own: list[int] = []
+        for port in known[first : bisect_left(known, packets.ports.stop)]:
+            own += self._by_port[chain, packets.transport, port]
+        for number in merge(self._general.get(chain, ()), sorted(own)):
             yield conditions[number]
 
 
