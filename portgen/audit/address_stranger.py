@@ -63,7 +63,7 @@ def _finding(host: Audited, expected: Expected, network: str, container: Contain
             f"{container.name} does not run, and takes {address}, the address of {expected.words}, when "
             "it starts"
         )
-        if container.restart_policy != "always":
+        if not container.starts_at_boot:
             severity = Severity.WARNING
     return Finding(
         message,

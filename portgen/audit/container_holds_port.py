@@ -1,9 +1,9 @@
 """Somebody else's container publishes a port that the inventory has given to a service, or keeps free.
 
 One that is stopped counts: it takes the port again at `docker start`, and one with the restart policy
-`always` at the next boot. Whoever comes first then has the port, and the other one can't start. One that
-holds a free port of a project's range is in the way of the next service that gets it: `portgen next`
-would offer that port.
+`always` or `unless-stopped` at the next boot: that is an error, any other that is stopped a warning.
+Whoever comes first then has the port, and the other one can't start. One that holds a free port of a
+project's range is in the way of the next service that gets it: `portgen next` would offer that port.
 
 docker can't take a port away from a container that exists. So the command removes the container: what it
 has written outside of its volumes is gone. Make it again with another port, or give it the port in the
@@ -95,27 +95,32 @@ def _of_service(container: Container, binding: Binding, held: Iterable[Published
         declared=binding.holder,
         found=container.name,
         do=_remedy(container),
+        severity=_severity(container),
     )
 
 
 def _of_project(container: Container, project: Project, held: Iterable[PublishedPort]) -> Finding:
     joined = ranges.joined(range(port.port, port.port + 1) for port in held)
     ports = ", ".join(Endpoint.over(part, "tcp").numbers for part in joined)
-    severity = None if container.holds or container.restart_policy == "always" else Severity.WARNING
     return Finding(
         f"{container.name} {_when(container)} {_listed(held)}: nobody has {ports} of {project.name} "
         "in the inventory",
         project.key_path,
         found=container.name,
         do=_remedy(container),
-        severity=severity,
+        severity=_severity(container),
     )
+
+
+def _severity(container: Container) -> Severity | None:
+    """One that takes the port only when somebody starts it is a risk: all works as declared now."""
+    return None if container.holds or container.starts_at_boot else Severity.WARNING
 
 
 def _when(container: Container) -> str:
     if container.holds:
         return "publishes"
-    when = "at the next boot" if container.restart_policy == "always" else "when it is started"
+    when = "at the next boot" if container.starts_at_boot else "when it is started"
     return f"does not run ({container.state}), and {when} publishes"
 
 

@@ -32,9 +32,12 @@ UNLESS = (
     "container-missing",
     "container-stopped",
     "port-silent",
+    "program-stopped",
     "port-stranger",
     "port-address",
     "unit-missing",
+    "unit-masked",
+    "unit-differs",
     "unit-outdated",
     "unit-stopped",
 )

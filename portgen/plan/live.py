@@ -144,6 +144,12 @@ class Container(Struct, frozen=True):
         """Whether it has its addresses and ports now: one that is paused has them, too."""
         return self.state in ("running", "paused")
 
+    @property
+    def starts_at_boot(self) -> bool:
+        """Whether docker may start it at the next boot. Of `unless-stopped` docker does not say whether
+        somebody stopped it, or it could not start."""
+        return self.restart_policy in ("always", "unless-stopped")
+
 
 class Kernel(Struct, frozen=True):
     """The packet filter of one family, as the kernel has it. `policies`: of the built-in chains, by

@@ -419,7 +419,9 @@ def test_a_stranger_at_the_address_of_a_container_that_is_not_there() -> None:
     assert finding.do == f"docker network disconnect wall trial\n{GUIDE}"
 
 
-@pytest.mark.parametrize(("policy", "severity"), [("no", "warning"), ("always", "error")])
+@pytest.mark.parametrize(
+    ("policy", "severity"), [("no", "warning"), ("always", "error"), ("unless-stopped", "error")]
+)
 def test_a_stopped_stranger_that_would_take_an_address(policy: str, severity: str) -> None:
     docker = Docker()
     place = at("172.30.0.16", address="", prefix=0)
@@ -616,7 +618,18 @@ def test_only_what_is_in_the_way_counts(asked: dict[str, Any], count: int) -> No
     assert len([one for one in docker.found() if one.finding.service]) == count
 
 
-@pytest.mark.parametrize(("policy", "severity"), [("no", "warning"), ("always", "error")])
+@pytest.mark.parametrize(
+    ("policy", "severity"), [("no", "warning"), ("always", "error"), ("unless-stopped", "error")]
+)
+def test_a_stopped_container_with_a_service_s_port(policy: str, severity: str) -> None:
+    docker = Docker()
+    docker.stranger(state="exited", policy=policy, asked=published(5000), ports={})
+    assert str(docker.only("container-holds-port").severity) == severity
+
+
+@pytest.mark.parametrize(
+    ("policy", "severity"), [("no", "warning"), ("always", "error"), ("unless-stopped", "error")]
+)
 def test_a_stopped_container_that_has_free_ports_of_a_project(policy: str, severity: str) -> None:
     docker = Docker()
     asked = {**published(5050), **published(5051, "81/tcp")}
