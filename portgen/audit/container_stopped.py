@@ -13,6 +13,7 @@ Ends it:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from portgen.audit import _commands
 from portgen.audit._audited import Audited
@@ -61,6 +62,12 @@ def _words(container: Container, state: str) -> str:
             return "was made and never started"
         case "paused":
             return "is paused"
+        case "restarting" if container.runs and container.started is not None:
+            last = datetime.fromtimestamp(container.started, UTC).strftime("%H:%M:%S UTC")
+            return (
+                f"has started {container.restarts + 1} times, the last time at {last}: "
+                f"see `docker logs {container.name}`"
+            )
         case "restarting":
             return (
                 f"starts again and again, {container.restarts} times so far"

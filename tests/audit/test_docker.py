@@ -331,6 +331,7 @@ def test_a_container_that_ends_soon_after_each_start_is_seen_running() -> None:
     docker.entries["alpha"] |= {"restarts": 5, "started": "2027-01-15T07:59:50.5Z"}
     finding = docker.only("container-stopped").finding
     assert finding.found == "restarting"
+    assert "has started 6 times, the last time at 07:59:50 UTC" in finding.message
     assert "`docker logs wall_alpha_1`" in finding.message
     docker.entries["alpha"]["started"] = "2027-01-15T07:58:59Z"
     assert docker.found() == []
