@@ -290,10 +290,11 @@ def _release(host: Audited, listener: Listener) -> str:
     if listener.container is not None:
         if host.is_ours(listener.container):
             return guide(host)
-        name = listener.name or listener.container[:12]
+        if listener.name is None:
+            return ""  # without docker nobody knows whether it is portgen's own
         if listener.socket.program == PROXY:
-            return stop_and_remove_container(name)
-        return stop_container(name)
+            return stop_and_remove_container(listener.name)
+        return stop_container(listener.name)
     if listener.socket.program == PROXY:
         return ""
     unit, process = listener.unit, listener.process

@@ -441,6 +441,14 @@ def test_a_container_of_others_on_a_port_of_a_project() -> None:
     assert found.finding.do == "docker stop wall_db_1 && docker rm wall_db_1"
 
 
+def test_a_container_that_nobody_has_looked_up_is_not_stopped() -> None:
+    """Without docker only its id is known, and not whether it is one of portgen's."""
+    host = Host().with_program(5050, group=f"/system.slice/docker-{'a' * 64}.scope")
+    (found,) = [one for one in host.found() if one.finding.port and one.finding.port.port == 5050]
+    assert found.rule == "port-undeclared"
+    assert found.finding.do == ""
+
+
 def test_a_container_of_others_outside_of_all_projects_is_theirs() -> None:
     host = proxy(Host(), 9000, "172.17.0.2")
     other = container("db", ours=None, project="elsewhere", networks=at_address("172.17.0.2"))
