@@ -205,6 +205,9 @@ def leave_as_it_was_made(network: str, container: Container) -> str:
     return f"{_is_gone(container)} || {leave_network(network, container.name)}"
 
 
+_ONLY_IF = "# only if the guide has not made it anew"
+
+
 def _is_gone(container: Container) -> str:
     return f"! docker inspect {container.id[:12]} >/dev/null 2>&1"
 
@@ -234,7 +237,7 @@ def remake(host: Audited, expected: Expected, container: Container) -> str:
         f"cd {shlex.quote(reads.folder)} && COMPOSE_FILE={shlex.quote(reads.with_copy)} "
         f"{shlex.join((*host.places.compose, *up))}"
     )
-    return f"{guide(host)}\n{_is_gone(container)} || ({again})"
+    return f"{guide(host)}\n{_is_gone(container)} || ({again})  {_ONLY_IF}"
 
 
 def guide(host: Audited, stopping: Sequence[str] = ()) -> str:

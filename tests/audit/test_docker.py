@@ -368,6 +368,7 @@ def test_a_container_at_another_address() -> None:
         f"! docker inspect {number} >/dev/null 2>&1 || (cd /srv/wall && "
         f"COMPOSE_FILE=docker-compose.yml:{COPY} "
         "docker-compose up -d --no-deps --force-recreate alpha)"
+        "  # only if the guide has not made it anew"
     )
 
 
