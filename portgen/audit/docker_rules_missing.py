@@ -1,10 +1,10 @@
 """docker's own rules are not in the kernel: nobody comes from outside to what it publishes, or its containers
 can't get out.
 
-Somebody has emptied the kernel's tables, as `iptables -F` does, or forwarding was turned off. docker does not
-notice: it makes its rules when it starts. What is on the host itself still reaches the containers. `systemctl
-restart docker` also restarts the containers, unless docker has the setting `live-restore`. A network that was
-made without masquerading on purpose is one for `ignore`.
+Somebody has emptied the kernel's tables, as `iptables -F` does. docker does not notice: it makes its rules
+when it starts. What is on the host itself still reaches the containers. `systemctl restart docker` also
+restarts the containers, unless docker has the setting `live-restore`. A network that was made without
+masquerading on purpose is one for `ignore`.
 
 Symptom:
     A connection to a published port times out; a program in a container reaches nothing outside of the host.
