@@ -32,6 +32,7 @@ from portgen.audit._metrics import metrics
 from portgen.audit._outcome import Found, Outcome, outcome
 from portgen.audit._page import page
 from portgen.audit._records import record
+from portgen.plan.routes import own_place
 from portgen.problem import Severity
 
 __all__ = [
@@ -86,12 +87,21 @@ def check(host: Audited, chosen: Mapping[str, Check] | None = None) -> list[Foun
             continue
         with plugins.blamed("check", name, asked):
             for finding in asked.check(host):
-                found.append(Found(name, finding.severity or asked.SEVERITY, finding))
+                placed = _placed(finding)
+                found.append(Found(name, finding.severity or asked.SEVERITY, placed))
     by_rule: dict[tuple[str, str], list[Found]] = {}  # and by service; "" for none
     for one in found:
         for service in (one.finding.service or "", *one.finding.also):
             by_rule.setdefault((one.rule, service), []).append(one)
     return [one for one in found if not _follows(one, checks, by_rule)]
+
+
+def _placed(finding: Finding) -> Finding:
+    """A finding about something that a project's defaults say is one of the service all the same: there
+    people look for it, and there its `ignore` stands."""
+    if finding.service is None:
+        return finding
+    return finding._replace(key_path=own_place(finding.key_path, finding.service))
 
 
 def _follows(

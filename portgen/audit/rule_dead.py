@@ -76,9 +76,9 @@ def _finding(host: Audited, kept: Kept) -> Finding:
         if kept.rule is None:
             do = _commands.after_each_other((do, _commands.firewall(host)))
     closed = "is closed to" if kept.whole else "is not open to all of"
+    port = f"port {opening.endpoint.short} of {opening.service}"
     return Finding(
-        f"port {opening.endpoint.short} {closed} {who} by {family.name}: an earlier rule comes first"
-        f" ({shown})",
+        f"{port} {closed} {who} by {family.name}: an earlier rule comes first ({shown})",
         opening.key_path,
         service=opening.service,
         port=opening.endpoint,

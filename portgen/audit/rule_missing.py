@@ -98,10 +98,11 @@ def _finding(host: Audited, missing: list[Missing]) -> Finding:
     names = sorted({one.family.name for one in missing})
     by = "" if len(names) == len(host.firewall.families) else f" by {names[0]}"
     who = listed([in_words(source) for source in sources])
-    message = f"port {opening.endpoint.short} is not open to {who}{by}: the rule is missing"
+    port = f"port {opening.endpoint.short} of {opening.service}"
+    message = f"{port} is not open to {who}{by}: the rule is missing"
     if all(one.is_open for one in missing):
         message = (
-            f"port {opening.endpoint.short} is open to {who}{by} until ufw starts again: "
+            f"{port} is open to {who}{by} until ufw starts again: "
             f"{missing[0].family.user_file} does not have the rule"
         )
     return Finding(

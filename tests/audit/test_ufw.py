@@ -427,11 +427,19 @@ def test_a_rule_that_the_file_has_half(es: Firewall) -> None:
     assert found.do == f"ufw delete allow proto tcp from {LAN} to any port 5007\n{SCRIPT}"
 
 
+def test_a_rule_that_a_default_asks_for_is_one_of_its_service(es: Firewall) -> None:
+    """There people look for it, and there its `ignore` stands."""
+    es.remove("-A ufw-user-input -s 192.168.0.0/16 -p tcp -m tcp --dport 5007 -j ACCEPT")
+    found = es.one("rule-missing").finding
+    assert found.key_path == ("projects", "dashboard", "services", "smartnumbers")
+    assert found.message.startswith("port 5007 of smartnumbers is not open to 192.168.0.0/16")
+
+
 def test_one_family_is_missing(es: Firewall) -> None:
     es.remove("-A ufw6-user-input -p tcp -m tcp --dport 80 -j ACCEPT", family=6)
     found = es.one("rule-missing").finding
     assert found.service == "nginx"
-    assert found.message == "port 80 is not open to any by IPv6: the rule is missing"
+    assert found.message == "port 80 of nginx is not open to any by IPv6: the rule is missing"
     assert found.do == "ip6tables-restore -w --noflush </etc/ufw/user6.rules"
 
 
