@@ -22,6 +22,7 @@ from portgen.audit._containers import Expected
 from portgen.audit._finding import Finding
 from portgen.audit._firewall import Family
 from portgen.formats import filtering
+from portgen.formats.compose import published_ports
 from portgen.formats.iptables import Rule
 from portgen.inventory import ranges
 from portgen.plan.live import Container
@@ -84,7 +85,7 @@ def _lost(
     """What lacks a rule of docker's, with the service that it is about."""
     addresses = [at.address for at in container.networks.values() if at.address]
     for name in expected.services:
-        if host.services[name].via != "docker":
+        if host.services[name].via != "docker" or not _is_published(host, name):
             continue
         for port in host.services[name].ports:
             for inside in port.container_ports if port.passes_ufw else ():
@@ -93,6 +94,15 @@ def _lost(
     for network, at in container.networks.items():
         if at.address and not _gets_out(family, at.address):
             yield expected.planned.service, f"nothing translates the addresses of {network}"
+
+
+def _is_published(host: Audited, service: str) -> bool:
+    """Whether the container asks docker for what is declared: if not, `container-ports` says so, and docker
+    has no rules for it."""
+    declared, found = host.declared[service].container, host.found[service].container
+    if declared is None or found is None:
+        return False
+    return published_ports(declared.published) == published_ports(found.published)
 
 
 def _accepts(family: Family, addresses: list[str], transport: str, inside: int) -> bool:

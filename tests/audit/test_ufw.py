@@ -972,6 +972,22 @@ def test_a_published_port_is_let_in_by_docker_s_chain(annex: Firewall) -> None:
     assert found.found == ["nothing lets visitors to port 514 of annex_relay_1"]
 
 
+def test_a_container_that_asks_for_no_port_has_no_rules_of_docker_s(annex: Firewall) -> None:
+    """It was made without the override, and that is what is wrong."""
+    (words,) = (words for words in annex.seen.commands if words[:2] == ("docker", "inspect"))
+    said = annex.seen.commands[words]
+    bound = (
+        '{"5000/tcp":[{"HostIp":"0.0.0.0","HostPort":"6000"},{"HostIp":"::","HostPort":"6000"}]}'
+    )
+    assert said.text.count(bound) == 2
+    annex.seen.commands[words] = said._replace(text=said.text.replace(bound, "{}"))
+    text = re.sub(r"(?m)^-A DOCKER .*--dport [56]000 .*\n", "", annex.kernel())
+    assert text != annex.kernel()
+    annex.set_kernel(text)
+    (found,) = annex.audit("docker", "ufw")
+    assert (found.rule, found.finding.service) == ("container-ports", "collector")
+
+
 def test_a_network_s_addresses_are_translated(annex: Firewall) -> None:
     found = lost(annex, r"-A POSTROUTING -s \S+ ! -o \S+ -j MASQUERADE").finding
     assert "collector" in found.also

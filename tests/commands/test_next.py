@@ -132,7 +132,7 @@ def test_a_docker_that_does_not_answer_is_said(
 ) -> None:
     machine(ps=Finished(1, "", "Cannot connect to the Docker daemon\n"))
     run = portgen("next", "wall", "--count", "2", "--live")
-    said = "containers could not be seen: docker: Cannot connect to the Docker daemon\n"
+    said = "containers could not be seen: Cannot connect to the Docker daemon\n"
     assert (run.code, run.out, run.err) == (Exit.OK, "5002\n5004\n", said + SKIPPED)
 
 
