@@ -46,7 +46,9 @@ def timer(installed: Estate) -> Iterator[Estate]:
 
 
 def run(estate: Estate) -> str:
-    """One run of the service, to its end: its result, as systemd has it."""
+    """One run of the service, to its end: its result, as systemd has it. More than five in ten seconds
+    would be too many for systemd."""
+    estate.host.run("systemctl", "reset-failed", SERVICE, check=False)
     estate.host.run("systemctl", "start", SERVICE, check=False)
     shown = estate.host.run("systemctl", "show", "--property=Result,ExecMainStatus", SERVICE)
     return " ".join(sorted(shown.stdout.split()))
@@ -92,7 +94,7 @@ def test_a_finding_fails_the_unit_and_stands_in_the_file(timer: Estate) -> None:
     finally:
         timer.host.run("systemctl", "start", FORWARDER)
     assert run(timer) == "ExecMainStatus=0 Result=success"
-    assert findings(timer) == []
+    assert "unit-stopped" not in findings(timer)
 
 
 def test_an_audit_that_can_t_be_made_leaves_the_last_file(timer: Estate) -> None:
