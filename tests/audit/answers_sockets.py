@@ -33,12 +33,13 @@ class Listening(NamedTuple):
     @property
     def line(self) -> str:
         state = "LISTEN" if self.transport == "tcp" else "UNCONN"
-        peer = "0.0.0.0" if "." in self.address else self.address.replace("::1", "::")
+        other = "[::]" if ":" in self.address else "0.0.0.0"
         users = []
         for place, process in enumerate(self.processes):
             users.append(f'("{process.program}",pid={process.pid},fd={5 + place})')
         address = self.address if self.address == DUAL else bracketed(self.address)
-        other = peer if peer == DUAL else bracketed(peer)
+        if self.address == DUAL:
+            other = DUAL
         return (
             f"{self.transport} {state} 0      128 {address:>14}:{self.port:<5} {other}:* "
             f"users:({','.join(users)})   "

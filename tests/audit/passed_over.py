@@ -39,7 +39,11 @@ PROGRAMS = "what systemd says of ufw, nginx and docker beyond whether they start
 BODY = "what a health check answers beyond its status"
 
 PASSED_OVER = (
-    PassedOver(COMMENTS, r"\S.*: .*: \s*#(?!## tuple).*"),
+    PassedOver(
+        COMMENTS,
+        r"\S.*: .*: \s*#(?!## tuple).*"
+        r"|/etc/ufw/user6?\.rules: (7\d+|f7[0-9a-f]+) -> .*: ### tuple ### .*",
+    ),
     PassedOver(NUMBERS, RULES + r": \d+ -> \d+: :\S+ \S+ \[\d+:\d+\]"),
     PassedOver(NUMBERS, r"ss -H: (\d+) -> \d+: (\w+ +\w+ +(\d+ +)?\1 |.*(fd|pid)=\1[,)]).*"),
     PassedOver(NAMES, r'ss -H: (\w+) -> \1x: .*\("\1".*'),
@@ -59,7 +63,11 @@ PASSED_OVER = (
     PassedOver(RIGHTS, r"/(etc/ufw|etc/default|etc/nginx/tls|proc|sys|srv)/.*: .*: record\.json"),
     PassedOver(RIGHTS, r"/etc/.*: real .*: record\.json"),
     PassedOver(RIGHTS, r"/proc/sys/net/ipv6/bindv6only: .*"),
-    PassedOver(TWICE, r"systemctl show: .*: (Result|ExecMainStatus|\w+By|Triggers)=.*"),
+    PassedOver(
+        TWICE,
+        r"systemctl show: (.*: (Result|ExecMainStatus|\w+By|Triggers)="
+        r"|(n|code|usr|bin|start_time|stop_time) -> .*: ExecStart=).*",
+    ),
     PassedOver(PROGRAMS, r"systemctl show \w+\.service: .*: (?!(UnitFileState|Names)=).*"),
     PassedOver(TWICE, r"/sys/fs/cgroup/.*: .*"),
     PassedOver(NAMES, r"process .*: (pid|parent|program|arguments|started) .*"),

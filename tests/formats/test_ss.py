@@ -55,3 +55,8 @@ def test_a_program_s_name_may_have_what_else_ends_a_line() -> None:
     line = 'tcp LISTEN 0 128 0.0.0.0:5398 0.0.0.0:* users:(("a\u2028b\x0c",pid=77,fd=3))'
     (socket,) = ss.sockets(f"{line}\n")
     assert socket.program == "a\u2028b\x0c"
+
+
+def test_a_listener_has_no_other_end() -> None:
+    with pytest.raises(ValueError, match="can't parse this line"):
+        list(ss.sockets("tcp LISTEN 0 128 0.0.0.0:80 192.168.0.9:*\n"))

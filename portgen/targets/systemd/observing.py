@@ -378,7 +378,8 @@ def _clients(allowed: list[str], command: Socat, forwarder: Forwarder | None) ->
     own = [*_LOCALHOST, *(_network(one) for one in (target, command.listen.address) if one)]
     if forwarder is not None:
         declared = [*own, *map(_network, forwarder.sources)]
-        if set(declared) == set(allowed) or addresses(declared) == addresses(allowed):
+        same = set(declared) == set(allowed)
+        if same or (_are_networks(allowed) and addresses(declared) == addresses(allowed)):
             return forwarder.sources
     return tuple(sorted(set(allowed) - set(own)))
 
@@ -388,6 +389,15 @@ def _network(text: str) -> str:
     if "/" in text:
         return text
     return f"{text}/128" if ":" in text else f"{text}/32"
+
+
+def _are_networks(texts: Iterable[str]) -> bool:
+    for text in texts:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            return False
+    return True
 
 
 def addresses(texts: Iterable[str]) -> frozenset[IPv4Network | IPv6Network]:
