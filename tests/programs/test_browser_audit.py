@@ -74,13 +74,13 @@ def test_each_port_has_its_state(visit: Callable[..., Page], audited: Callable[.
     assert seen(page) == {
         "nginx": "not seen",
         "web": "differs",
-        "old": "differs, known",
+        "old": "differs, ignored",
         "names": "not seen",
         "5003/udp": "not seen",
         "api": "not seen",
     }
     counts = page.locator(".seen-counts li").all_inner_texts()
-    assert counts == ["1 differ", "1 differ, and the inventory says why", "4 not seen"]
+    assert counts == ["1 differ", "1 differ, and the inventory ignores that", "4 not seen"]
 
 
 def test_a_row_opens_to_its_findings_with_the_command(
@@ -98,7 +98,7 @@ def test_one_can_filter_by_state_beside_the_other_filters(
 ) -> None:
     page = visit(audited("--only", "systemd"))
     options = page.locator("#seen option").all_inner_texts()
-    assert options == ["In any state", "differs", "differs, known", "not seen"]
+    assert options == ["In any state", "differs", "differs, ignored", "not seen"]
     page.locator("#seen").select_option("unseen")
     assert names(page) == ["nginx", "names", "names", "api"]
     shows(page.get_by_role("status"), "2 of 4 services, 3 of 5 ports, and nginx")
