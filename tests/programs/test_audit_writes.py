@@ -21,7 +21,9 @@ CALLS = (
     "setxattr,flock"
 )
 WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|^\d+ +(?!open|\s)")
-HARMLESS = re.compile(r'"/dev/(null|tty|shm/[^"]*)"|/proc/|ENOENT|EACCES|resumed>|^\d+ +[+-]|EEXIST')
+HARMLESS = re.compile(
+    r'"/dev/(null|tty|shm/[^"]*)"|/proc/|ENOENT|EACCES|resumed>|^\d+ +[+-]|EEXIST'
+)
 
 
 @pytest.fixture
