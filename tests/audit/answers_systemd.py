@@ -20,8 +20,24 @@ AT = 1_800_000_000.0
 UNITS = "/etc/systemd/system"
 VARIABLES = "/etc/portgen"
 GROUPS = "/sys/fs/cgroup/system.slice"
-# systemd's own order of keys is not the one in which they were asked for.
-FORWARDER = """\
+# What each unit that runs says at its end. systemd's own order of keys is not the one in which they were
+# asked for.
+RUNS = """\
+Names={name}
+RequiredBy=
+WantedBy=multi-user.target
+TriggeredBy=
+Triggers=
+LoadState=loaded
+ActiveState=active
+SubState=running
+FragmentPath=/etc/systemd/system/{name}
+DropInPaths=
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+FORWARDER = (
+    """\
 Type=exec
 MainPID={pid}
 Result=success
@@ -30,20 +46,11 @@ ExecStart={{ path={program} ; argv[]={command} ; ignore_errors=no ; start_time=[
 stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
 IPAddressAllow={allowed}
 IPAddressDeny={denied}
-Names={name}
-RequiredBy=
-WantedBy=multi-user.target
-TriggeredBy=
-Triggers=
-LoadState=loaded
-ActiveState=active
-SubState=running
-FragmentPath=/etc/systemd/system/{name}
-DropInPaths=
-UnitFileState=enabled
-NeedDaemonReload=no
 """
-PROGRAM = """\
+    + RUNS
+)
+PROGRAM = (
+    """\
 Type=simple
 MainPID={pid}
 Result=success
@@ -52,19 +59,9 @@ ExecStart={{ path=/usr/bin/python3 ; argv[]=/usr/bin/python3 /app.py ; ignore_er
 start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}
 IPAddressAllow=
 IPAddressDeny=
-Names={name}
-RequiredBy=
-WantedBy=multi-user.target
-TriggeredBy=
-Triggers=
-LoadState=loaded
-ActiveState=active
-SubState=running
-FragmentPath=/etc/systemd/system/{name}
-DropInPaths=
-UnitFileState=enabled
-NeedDaemonReload=no
 """
+    + RUNS
+)
 TIMER = """\
 Result=success
 Names={name}
