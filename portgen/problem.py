@@ -24,6 +24,9 @@ class Exit(IntEnum):
     USAGE = 2
     INVENTORY = 3  # the inventory can't be loaded, or a template of the project's fails
     MACHINE = 4  # unwritable, locked, a broken or missing tool
+    PUT_BACK = 5  # an install failed, and the host is as it was before
+    STUCK = 6  # putting it back failed, too: something is left to do
+    WAITING = 7  # an install waits to be confirmed
     BUG = 70
     INTERRUPTED = 130
     NO_READER = 141  # 128 and SIGPIPE: who reads stdout has gone, so nobody knows the answer

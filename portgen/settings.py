@@ -14,9 +14,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-Format = Literal["text", "json", "github", "markdown", "prometheus"]
+Format = Literal["text", "json", "github", "markdown", "prometheus", "sh"]
 PROMETHEUS: Format = "prometheus"  # of `audit` alone
-FORMATS: tuple[Format, ...] = tuple(name for name in get_args(Format) if name != PROMETHEUS)
+SHELL: Format = "sh"  # of `install` and `uninstall` alone
+FORMATS: tuple[Format, ...] = tuple(
+    name for name in get_args(Format) if name not in (PROMETHEUS, SHELL)
+)
 
 INVENTORY = "inventory.yaml"
 

@@ -21,6 +21,7 @@ FLOORS = [
     "files",
     "review",
     "audit",
+    "install",
     "machine",
     "commands",
 ]

@@ -32,6 +32,7 @@ from portgen.audit._metrics import metrics
 from portgen.audit._outcome import Found, Outcome, outcome
 from portgen.audit._page import page
 from portgen.audit._records import record
+from portgen.audit._teams import Reads, reads
 from portgen.plan.routes import own_place
 from portgen.problem import Severity
 
@@ -43,6 +44,7 @@ __all__ = [
     "Found",
     "Outcome",
     "Places",
+    "Reads",
     "asks",
     "check",
     "documentation",
@@ -50,6 +52,7 @@ __all__ = [
     "metrics",
     "outcome",
     "page",
+    "reads",
     "record",
 ]
 

@@ -157,7 +157,7 @@ def with_settings_here(
         context = click.get_current_context()
         settings = settings_of(context.ensure_object(dict))
         if settings.style.format not in formats:
-            context.fail(f"--format {settings.style.format} is of `portgen audit` only")
+            context.fail(f"this command has no --format {settings.style.format}")
         screen.begin()
         return body(settings, *args, **options)
 

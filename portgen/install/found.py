@@ -1,0 +1,169 @@
+"""From what a host has to what is rendered for it: what that means, and its steps in both directions.
+
+In: an `Audited` host, the rendered files, the plan. Out: `Difference`. Pure. What the installed files say is
+read by the same readers as output/; what runs otherwise than its file says, by the audit's findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import structs
+
+from portgen import audit
+from portgen.audit import Audited, Found
+from portgen.files.diff import Change
+from portgen.install.present import Present, wanted
+from portgen.plan import facts
+from portgen.plan.facts import Facts, Key
+from portgen.plan.ports import Endpoint
+from portgen.plan.types import NGINX, Plan
+from portgen.review import compare, firewall, readings, steps
+from portgen.review.compare import Review
+from portgen.review.steps import ChangeFirewall, ReloadNginx, Step
+
+if TYPE_CHECKING:
+    from portgen.files.render import File
+
+# What the audit calls a forwarder that does not run as its file says; an install starts it anew.
+_OUTDATED = ("unit-outdated", "unit-differs")
+_RELOADS = ("reload-pending", "nginx-stopped")
+_FIREWALL = (
+    "guard-left-over",
+    "guard-missing",
+    "guard-not-kept",
+    "rule-left-over",
+    "rule-missing",
+)
+_AS_IT_RUNS = "does not run as it is installed"
+
+
+class Difference(NamedTuple):
+    """What an install changes. `meaning`: as `portgen diff` says it. `steps`: what there is to do; `back`:
+    the same in the other direction. `changes`: file by file."""
+
+    meaning: Review
+    steps: tuple[Step, ...]
+    back: tuple[Step, ...]
+    changes: tuple[Change, ...]
+    networks: tuple[str, ...]  # that nobody wants any more
+
+    @property
+    def empty(self) -> bool:
+        return not (self.steps or self.changes)
+
+
+def difference(host: Audited, present: Present, files: Iterable[File], plan: Plan) -> Difference:
+    """What differs between the host and its rendered files."""
+    name = host.host.name
+    changes = list(_changes(name, present.texts, wanted(host)))
+    every = list(files)
+    findings = audit.check(host)
+    keys, _ = readings.touched(changes)
+    keys.update(Key(name, service) for service in _concerned(host, findings))
+    before, after = readings.between(changes, keys, every, plan)
+    before = _as_it_runs(host, before, after, findings)
+    forth = steps.plan(before, after, firewall.changes(before, after))
+    back = steps.plan(after, before, firewall.changes(after, before))
+    return Difference(
+        compare.of_changes(changes, every, plan),
+        tuple(_with_what_is_not_in_files(name, list(forth), findings)),
+        tuple(back),
+        tuple(changes),
+        tuple(sorted({key.name for key in before.networks} - {key.name for key in after.networks})),
+    )
+
+
+def _changes(host: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
+    for path in sorted({*old, *new}):
+        before, after = old.get(path), new.get(path)
+        if before == after:
+            continue
+        if before is None:
+            yield Change(f"{host}/{path}", before, after, "added")
+        elif after is None:
+            yield Change(f"{host}/{path}", before, after, "removed")
+        else:
+            yield Change(f"{host}/{path}", before, after, "changed")
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+def _concerned(host: Audited, findings: Iterable[Found]) -> set[str]:
+    """The services of which something does not run as it is declared."""
+    found = set()
+    for one in findings:
+        for service in (one.finding.service, *one.finding.also):
+            if service in host.services:
+                found.add(service)
+    return found - {NGINX}
+
+
+def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[Found]) -> Facts:
+    """What the files say, corrected by what runs: a forwarder that is stopped holds nothing, and one with
+    an old definition has to begin anew."""
+    outdated = set()
+    for one in findings:
+        if one.rule in _OUTDATED and isinstance(one.finding.port, Endpoint):
+            outdated.add((one.finding.service, one.finding.port))
+    services = {}
+    for key, service in before.services.items():
+        units = {}
+        for name, unit in service.units.items():
+            live = host.units.get(name)
+            if live is None or live.active not in ("active", "activating", "reloading"):
+                continue
+            if (key.name, unit.listen) in outdated:
+                unit = structs.replace(unit, settings=_AS_IT_RUNS)
+            units[name] = unit
+        container = _container(host, key.name, service.container)
+        services[key] = structs.replace(service, units=units, container=container)
+    for key, service in after.services.items():
+        if key not in services and service.container is not None:
+            container = _container(host, key.name, None)
+            if container is not None:
+                services[key] = facts.Service(service.title, service.via, container=container)
+    return before._replace(services={**services, **_left_over(host, before)})
+
+
+def _container(
+    host: Audited, service: str, installed: facts.Container | None
+) -> facts.Container | None:
+    """A service's container as docker has it, in the words of what is declared of it."""
+    expected = host.expected_of(service)
+    if expected is None or not host.has_seen(("docker",)):
+        return installed
+    if expected.container is None or not expected.container.runs:
+        return None
+    found = host.found[service].container
+    if found is not None and expected.container.ours is None:
+        return structs.replace(found, settings=_AS_IT_RUNS)
+    return found
+
+
+def _left_over(host: Audited, before: Facts) -> dict[Key, facts.Service]:
+    """Forwarders that run and have no file any more, and containers that no override has."""
+    known = {unit for service in before.services.values() for unit in service.units}
+    known.update(forwarder.unit for forwarder in host.host.forwarders)
+    found = {}
+    for name, unit in host.units.items():
+        is_ours = name.startswith("portgen-") and name not in known
+        if is_ours and unit.active in ("active", "activating") and unit.forwards is not None:
+            key = Key(host.host.name, name.removesuffix(".service"))
+            found[key] = facts.Service(None, "socat", units={name: unit.forwards})
+    return found
+
+
+def _with_what_is_not_in_files(
+    host: str, found: list[Step], findings: Iterable[Found]
+) -> Iterator[Step]:
+    """The steps, with a reload or a run of the firewall script that no file asks for."""
+    rules = {one.rule for one in findings}
+    kinds = {type(step) for step in found}
+    if rules.intersection(_FIREWALL) and ChangeFirewall not in kinds:
+        found.append(ChangeFirewall(host=host))
+    if rules.intersection(_RELOADS) and ReloadNginx not in kinds:
+        found.append(ReloadNginx(host=host))
+    yield from sorted(found, key=lambda step: steps.ORDER.index(type(step)))

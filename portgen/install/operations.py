@@ -1,0 +1,220 @@
+"""Operations: what an install, or putting one back, does on a host, one after the other.
+
+In: nothing. Out: the kinds of operations, as data, to and from JSON. Standard library only: what puts an
+interrupted install back after a crash has nothing else. `steps` say what is to be done, `carrying` makes
+operations of them, `machine.transaction` carries them out, `shell` prints them as commands.
+
+Each operation can be repeated: what is done already is left alone. `touches` are the things that it
+changes, such as `unit:portgen-wiki.service`: only what an install has touched is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+UNITS = "/etc/systemd/system"
+NGINX = "nginx"  # the thing that a reload of nginx touches
+FIREWALL = "firewall"
+
+
+def unit(name: str) -> str:
+    """The thing that a unit is."""
+    return f"unit:{name}"
+
+
+def container(project: str, service: str) -> str:
+    """The thing that a container is, by compose's names."""
+    return f"container:{project}/{service}"
+
+
+class StopUnits(NamedTuple):
+    """Stop units; connections that a forwarder passes on end by themselves."""
+
+    units: tuple[str, ...]
+
+
+class DisableUnits(NamedTuple):
+    """Have units not start at a boot."""
+
+    units: tuple[str, ...]
+
+
+class EnableUnits(NamedTuple):
+    """Have units start at each boot."""
+
+    units: tuple[str, ...]
+
+
+class StartUnits(NamedTuple):
+    """Start units, and see that they stay up."""
+
+    units: tuple[str, ...]
+
+
+class RestartUnits(NamedTuple):
+    """Restart units by the definition that their files have now, and see that they stay up."""
+
+    units: tuple[str, ...]
+
+
+class ReloadSystemd(NamedTuple):
+    """Have systemd read its unit files."""
+
+    units: tuple[str, ...]  # those whose files have changed
+
+
+class PutFile(NamedTuple):
+    """Put a file in its place: `source` in the tree of rendered files, or of saved ones. `thing`: what
+    else that touches, such as nginx."""
+
+    path: str
+    source: str
+    mode: int = 0o644
+    owner: str = "root:root"
+    thing: str = ""
+
+
+class RemoveFile(NamedTuple):
+    """Remove a file that is there no more."""
+
+    path: str
+    thing: str = ""
+
+
+class StopContainers(NamedTuple):
+    """Stop containers, and keep docker from starting them by itself, as it would when it starts."""
+
+    project: str  # as compose calls it
+    services: tuple[str, ...]
+
+
+class RemoveContainers(NamedTuple):
+    """Remove containers that have stopped. Their volumes stay."""
+
+    project: str
+    services: tuple[str, ...]
+
+
+class RemoveNetwork(NamedTuple):
+    """Remove a Docker network whose addresses are not these, so that compose makes it again; without
+    addresses, in any case. The containers in it that have stopped are removed first."""
+
+    name: str
+    subnets: tuple[str, ...] = ()
+
+
+class ComposeUp(NamedTuple):
+    """Make and start containers by compose's files, or only make them. `files`: COMPOSE_FILE."""
+
+    project: str
+    folder: str
+    files: str
+    services: tuple[str, ...]
+    start: bool = True
+
+
+class RunFirewall(NamedTuple):
+    """Run the firewall script of a tree: it adds and removes single rules, and never reloads ufw."""
+
+
+class ReloadNginx(NamedTuple):
+    """Have nginx read its files, and wait until no worker accepts connections with the old ones."""
+
+
+class Wait(NamedTuple):
+    """Wait: an old worker may still be trying to connect to an address that has a new holder soon."""
+
+    seconds: float
+
+
+Operation = (
+    StopUnits
+    | DisableUnits
+    | EnableUnits
+    | StartUnits
+    | RestartUnits
+    | ReloadSystemd
+    | PutFile
+    | RemoveFile
+    | StopContainers
+    | RemoveContainers
+    | RemoveNetwork
+    | ComposeUp
+    | RunFirewall
+    | ReloadNginx
+    | Wait
+)
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        StopUnits,
+        DisableUnits,
+        EnableUnits,
+        StartUnits,
+        RestartUnits,
+        ReloadSystemd,
+        PutFile,
+        RemoveFile,
+        StopContainers,
+        RemoveContainers,
+        RemoveNetwork,
+        ComposeUp,
+        RunFirewall,
+        ReloadNginx,
+        Wait,
+    )
+}
+_UNITS = (StopUnits, DisableUnits, EnableUnits, StartUnits, RestartUnits, ReloadSystemd)
+_CONTAINERS = (StopContainers, RemoveContainers, ComposeUp)
+
+
+def touches(operation: Operation) -> set[str]:
+    """The things that an operation changes."""
+    match operation:
+        case PutFile(path=path, thing=thing) | RemoveFile(path=path, thing=thing):
+            return {f"file:{path}", thing} - {""}
+        case RunFirewall():
+            return {FIREWALL}
+        case ReloadNginx():
+            return {NGINX}
+        case RemoveNetwork(name=name):
+            return {f"network:{name}"}
+        case Wait():
+            return set()
+    if isinstance(operation, _CONTAINERS):
+        return {container(operation.project, service) for service in operation.services}
+    return {unit(name) for name in operation.units}
+
+
+def only(operation: Operation, things: Collection[str]) -> Operation | None:
+    """The part of an operation that is about these things; None where nothing is."""
+    if isinstance(operation, Wait):
+        return operation if NGINX in things else None
+    if isinstance(operation, _UNITS):
+        some = tuple(name for name in operation.units if unit(name) in things)
+        return operation._replace(units=some) if some else None
+    if isinstance(operation, _CONTAINERS):
+        project = operation.project
+        some = tuple(one for one in operation.services if container(project, one) in things)
+        return operation._replace(services=some) if some else None
+    return operation if touches(operation) & set(things) else None
+
+
+# --- as JSON --------------------------------------------------------------------------------------
+
+
+def to_json(operation: Operation) -> dict[str, Any]:
+    """An operation as JSON has it."""
+    return {"kind": type(operation).__name__, **operation._asdict()}
+
+
+def from_json(said: dict[str, Any]) -> Operation:
+    """The operation. Raises ValueError, KeyError or TypeError for what is none."""
+    fields = dict(said)
+    kind = _KINDS[fields.pop("kind")]
+    for name, value in fields.items():
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+    made: Operation = kind(**fields)
+    return made

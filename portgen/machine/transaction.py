@@ -1,0 +1,383 @@
+"""An install, carried out operation by operation, and put back where one fails.
+
+In: a `Journal`, a `System`. Out: the host in the new state, or in the old one again; or what is left to
+do. Each operation is in the journal before it begins. Putting back is the same code with the operations of
+the other direction: those whose things were touched. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from portgen.install.operations import (
+    ComposeUp,
+    DisableUnits,
+    EnableUnits,
+    Operation,
+    PutFile,
+    ReloadNginx,
+    ReloadSystemd,
+    RemoveContainers,
+    RemoveFile,
+    RemoveNetwork,
+    RestartUnits,
+    RunFirewall,
+    StartUnits,
+    StopContainers,
+    StopUnits,
+    Wait,
+    only,
+)
+from portgen.machine import journal as journals
+from portgen.machine.journal import Journal
+from portgen.machine.programs import Finished
+from portgen.machine.system import System
+from portgen.problem import PortgenError
+
+SCRIPT = "ufw/portgen-ufw.sh"
+SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
+GUARDED = "stays guarded"  # what it says of a guard that could not go
+_CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start them
+_FIREWALL_TIME = 300.0
+_SETTLES = 0.3  # seconds after which a program that can't listen has ended
+_STARTS = 5.0  # seconds in which a unit has to be up
+_RELOADS = 10.0  # seconds in which nginx has to have new workers
+_LOOKS = 0.02  # seconds between two looks
+# The operations after which nothing that is new is reachable yet: where one of them fails while an install
+# is put back, nothing is started any more.
+_CLOSING = (StopUnits, StopContainers, RunFirewall, ReloadNginx)
+
+Tell = Callable[[str], None]
+
+
+class FailedError(Exception):
+    """Why an operation failed, in words."""
+
+
+def _nobody(_text: str) -> None:
+    """Where nobody wants to know how far it is."""
+
+
+def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
+    """Do all that was decided. Raises FailedError at the first operation that fails."""
+    hands = Hands(journal, system, "new")
+    for number, operation in enumerate(journal.decided.operations):
+        tell(f"{number + 1} of {len(journal.decided.operations)}: {described(operation)}")
+        journal.add(begin=number)
+        hands.do(operation)
+
+
+def settle(journal: Journal, system: System) -> list[str]:
+    """The install stays: do what can't be undone, and close the journal. Returns what of it failed, which
+    does no harm."""
+    hands = Hands(journal, system, "new")
+    failed = []
+    for operation in journal.decided.settles:
+        try:
+            hands.do(operation)
+        except FailedError as error:
+            failed.append(str(error))
+    journal.add(state=journals.INSTALLED)
+    return failed
+
+
+def put_back(
+    journal: Journal, system: System, tell: Tell = _nobody, *, booting: bool = False
+) -> list[str]:
+    """Undo what was begun. Returns what failed; nothing: all is as it was. It can be called again."""
+    journal.add(state=journals.REVERTING)
+    hands = Hands(journal, system, "old", booting=booting)
+    touched = journal.touched
+    failed: list[str] = []
+    for operation in journal.decided.undo:
+        part = only(operation, touched)
+        if part is None:
+            continue
+        tell(described(part))
+        try:
+            hands.do(part)
+        except (FailedError, OSError) as error:
+            failed.append(f"{described(part)}: {error}")
+            if isinstance(part, _CLOSING):
+                break
+    journal.add(state=journals.STUCK if failed else journals.REVERTED, failed=failed)
+    return failed
+
+
+def described(operation: Operation) -> str:
+    """An operation in a few words."""
+    match operation:
+        case PutFile(path=path):
+            return f"put {path} in its place"
+        case RemoveFile(path=path):
+            return f"remove {path}"
+        case RunFirewall():
+            return "change the firewall"
+        case ReloadNginx():
+            return "reload nginx"
+        case Wait(seconds=seconds):
+            return f"wait {seconds:g} s"
+        case RemoveNetwork(name=name):
+            return f"remove the network {name}"
+        case StopContainers(services=services):
+            return f"stop {_some(services)}"
+        case RemoveContainers(services=services):
+            return f"remove {_some(services)}"
+        case ComposeUp(services=services, start=start):
+            return f"{'bring up' if start else 'make'} {_some(services)}"
+        case ReloadSystemd():
+            return "have systemd read its unit files"
+    verb = type(operation).__name__.removesuffix("Units").lower()
+    return f"{verb} {_some(operation.units)}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+class Hands:
+    """Does single operations. `side`: whose files are put in place, `new` or `old`."""
+
+    def __init__(
+        self, journal: Journal, system: System, side: str, *, booting: bool = False
+    ) -> None:
+        self.journal = journal
+        self.system = system
+        self.tree = journal.tree(side)
+        self.booting = booting  # systemd starts what is enabled by itself, after this
+
+    def do(self, operation: Operation) -> None:
+        """Do it. Raises FailedError."""
+        try:
+            self._do(operation)
+        except PortgenError as error:
+            raise FailedError(str(error)) from None
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise FailedError(f"{place}{error.strerror or error}") from None
+
+    def _do(self, operation: Operation) -> None:
+        match operation:
+            case StopUnits(units=units):
+                self._stop(units)
+            case DisableUnits(units=units):
+                self._disable(units)
+            case EnableUnits(units=units):
+                self._run("systemctl", "--no-reload", "enable", "--", *units)
+            case StartUnits(units=units):
+                self._start("start", units)
+            case RestartUnits(units=units):
+                self._start("restart", units)
+            case ReloadSystemd():
+                self._run("systemctl", "daemon-reload")
+            case PutFile(path=path, source=source, mode=mode, owner=owner):
+                self._put(path, source, mode, owner)
+            case RemoveFile(path=path):
+                self.system.remove(path)
+            case StopContainers(project=project, services=services):
+                self._stop_containers(project, services)
+            case RemoveContainers(project=project, services=services):
+                self._remove_containers(self._ids(project, services))
+            case RemoveNetwork(name=name, subnets=subnets):
+                self._remove_network(name, subnets)
+            case ComposeUp():
+                self._compose_up(operation)
+            case RunFirewall():
+                self._firewall()
+            case ReloadNginx():
+                self._reload_nginx()
+            case Wait(seconds=seconds):
+                self.system.wait(seconds)
+
+    def _run(self, *words: str, **options: Any) -> Finished:
+        done = self.system.run(words, **options)
+        if done.returncode != 0:
+            raise FailedError(f"`{' '.join(words[:4])}` failed: {_last_line(done)}")
+        return done
+
+    # --- systemd ---
+
+    def _show(self, units: tuple[str, ...], *properties: str) -> list[dict[str, str]]:
+        """What systemd says of each unit."""
+        option = f"--property={','.join(('Id', *properties))}"
+        said = self._run("systemctl", "show", option, "--", *units).stdout
+        found = []
+        for paragraph in said.strip().split("\n\n"):
+            fields = (line.partition("=") for line in paragraph.splitlines())
+            found.append({name: value for name, _, value in fields})
+        return found
+
+    def _stop(self, units: tuple[str, ...]) -> None:
+        done = self.system.run(("systemctl", "stop", "--", *units))
+        if done.returncode == 0:
+            return
+        # One that systemd does not know can't be stopped, and does not run.
+        running = [one["Id"] for one in self._show(units, "ActiveState") if _runs(one)]
+        if running:
+            raise FailedError(f"{', '.join(running)} did not stop: {_last_line(done)}")
+
+    def _disable(self, units: tuple[str, ...]) -> None:
+        done = self.system.run(("systemctl", "--no-reload", "disable", "--", *units))
+        if done.returncode == 0:
+            return
+        for one in units:
+            said = self.system.run(("systemctl", "is-enabled", "--", one)).stdout.strip()
+            if said.startswith("enabled"):
+                raise FailedError(f"{one} is still enabled: {_last_line(done)}")
+
+    def _start(self, verb: str, units: tuple[str, ...]) -> None:
+        """A program that can't listen ends only after systemd has taken it for started."""
+        if self.booting:
+            self._run("systemctl", "--no-block", "start", "--", *units)
+            return
+        self._run("systemctl", verb, "--", *units)
+        waited = 0.0
+        while True:
+            self.system.wait(_SETTLES)
+            waited += _SETTLES
+            down = [one for one in self._show(units, "ActiveState", "SubState") if not _is_up(one)]
+            if not down:
+                return
+            if waited > _STARTS:
+                names = ", ".join(f"{one['Id']} ({one['SubState']})" for one in down)
+                raise FailedError(f"not running: {names}; `systemctl status` says why")
+
+    # --- files ---
+
+    def _put(self, path: str, source: str, mode: int, owner: str) -> None:
+        data = self.system.read(str(PurePosixPath(self.tree, source)))
+        if data is None:
+            raise FailedError(f"{self.tree}/{source} is missing from the journal")
+        self.system.put(path, data, mode, owner)
+
+    # --- docker ---
+
+    def _ids(self, project: str, services: tuple[str, ...]) -> list[str]:
+        found: list[str] = []
+        for service in services:
+            filters = (
+                *("--filter", f"label=com.docker.compose.project={project}"),
+                *("--filter", f"label=com.docker.compose.service={service}"),
+            )
+            words = ("docker", "ps", "--all", "--quiet", "--no-trunc", *filters)
+            found += self._run(*words).stdout.split()
+        return found
+
+    def _stop_containers(self, project: str, services: tuple[str, ...]) -> None:
+        found = self._ids(project, services)
+        if not found:
+            return
+        policies = self._policies(found)
+        kept = {name: policy for name, policy in policies.items() if policy != "no"}
+        if kept:
+            self.journal.add(policies=kept)
+            self._run("docker", "update", "--restart=no", *kept)
+        self._run("docker", "stop", *found, timeout=_CONTAINERS_TIME)
+
+    def _policies(self, ids: list[str]) -> dict[str, str]:
+        """When docker starts each of these containers by itself."""
+        form = "{{.ID}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"
+        found = {}
+        for line in self._run("docker", "inspect", f"--format={form}", *ids).stdout.splitlines():
+            name, policy, count = line.split(" ")
+            found[name] = f"{policy}:{count}" if count != "0" else policy or "no"
+        return found
+
+    def _start_as_before(self, ids: list[str]) -> None:
+        """Let docker start these containers by itself again; compose sets it only of those that it makes."""
+        now = self._policies(ids) if ids else {}
+        for name, policy in self.journal.policies.items():
+            if name in now and now[name] != policy:
+                self._run("docker", "update", f"--restart={policy}", name)
+
+    def _remove_containers(self, ids: list[str]) -> None:
+        if ids:
+            self._run("docker", "rm", *ids)
+
+    def _remove_network(self, name: str, subnets: tuple[str, ...]) -> None:
+        form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
+        done = self.system.run(("docker", "network", "inspect", f"--format={form}", name))
+        if done.returncode != 0 and "no such network" in done.stderr.lower():
+            return
+        if done.returncode != 0:
+            raise FailedError(f"docker does not say what the network {name} is: {_last_line(done)}")
+        if subnets and sorted(done.stdout.split()) == sorted(subnets):
+            return
+        inside = ("docker", "ps", "--all", "--quiet", "--filter", f"network={name}")
+        stopped = self._run(*inside, "--filter", "status=exited", "--filter", "label=portgen")
+        created = self._run(*inside, "--filter", "status=created", "--filter", "label=portgen")
+        self._remove_containers([*stopped.stdout.split(), *created.stdout.split()])
+        self._run("docker", "network", "rm", name)
+
+    def _compose_up(self, operation: ComposeUp) -> None:
+        verb = ("up", "-d") if operation.start else ("up", "--no-start")
+        self._run(
+            *self.journal.decided.compose,
+            *verb,
+            *operation.services,
+            folder=operation.folder,
+            environment={"COMPOSE_FILE": operation.files},
+            timeout=_CONTAINERS_TIME,
+        )
+        self._start_as_before(self._ids(operation.project, operation.services))
+
+    # --- the firewall ---
+
+    def _firewall(self) -> None:
+        done = self.system.run(("sh", f"{self.tree}/{SCRIPT}"), timeout=_FIREWALL_TIME)
+        said = tuple(line for line in done.stderr.splitlines() if line.strip())
+        if done.returncode not in (0, SKIPPED):
+            raise FailedError(f"the firewall script failed: {_last_line(done)}")
+        guarded = [line for line in said if GUARDED in line]
+        if guarded:
+            # Whoever held it was stopped before.
+            raise FailedError(f"a guard could not be removed: {guarded[0]}")
+        self.journal.add(kept=list(said) if done.returncode == SKIPPED else [])
+
+    # --- nginx ---
+
+    def _reload_nginx(self) -> None:
+        master = self._master()
+        if not master and self.booting:
+            return  # it starts after this, with its files as they are
+        before = {worker.pid for worker in self.system.workers(master)}
+        self._run("systemctl", "reload-or-restart", "nginx")
+        waited = 0.0
+        while waited < _RELOADS:
+            workers = self.system.workers(self._master())
+            new = [worker for worker in workers if worker.pid not in before]
+            old = [worker for worker in workers if worker.pid in before and worker.accepts]
+            if new and not old:
+                return
+            self.system.wait(_LOOKS)
+            waited += _LOOKS
+        raise FailedError("nginx did not take its new files: /var/log/nginx/error.log says why")
+
+    def _master(self) -> int:
+        said = self._run("systemctl", "show", "--property=MainPID", "--value", "nginx").stdout
+        return int(said.strip() or 0)
+
+
+def kept(journal: Journal) -> list[str]:
+    """What the firewall script kept or skipped on purpose, the last time that it ran."""
+    for entry in reversed(journal.entries):
+        if "kept" in entry:
+            return list(entry["kept"])
+    return []
+
+
+def _runs(said: Mapping[str, str]) -> bool:
+    return said.get("ActiveState") not in ("inactive", "failed")
+
+
+def _is_up(said: Mapping[str, str]) -> bool:
+    return said.get("ActiveState") == "active" and said.get("SubState") != "auto-restart"
+
+
+def _last_line(done: Finished) -> str:
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
