@@ -104,14 +104,18 @@ def _of(side: Side, *kinds: type[T]) -> Iterator[T]:
 
 
 def _stops(side: Side) -> Iterator[Operation]:
+    stopped: set[tuple[str, str]] = set()
     for step in side.steps:
         if isinstance(step, (steps.RemoveUnits, steps.StopUnits)):
             yield StopUnits(step.units)
         elif isinstance(step, (steps.RemoveContainers, steps.StopContainers, steps.ComposeDown)):
-            yield StopContainers(side.folders[step.file].project, step.containers)
+            stopped.update((step.file, name) for name in step.containers)
     for step in _of(side, steps.ComposeUp):
-        if step.recreate:
-            yield StopContainers(side.folders[step.file].project, step.recreate)
+        # What is made again releases what it has first: the firewall guards that until then.
+        stopped.update((step.file, name) for name in step.recreate)
+    for file in sorted({file for file, _ in stopped}):
+        names = sorted(name for one, name in stopped if one == file)
+        yield StopContainers(side.folders[file].project, tuple(names))
 
 
 def _networks(side: Side) -> Iterator[Operation]:
