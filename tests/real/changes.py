@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from tests.real.estate import REPOSITORY, portgen
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import portgen
 
 Json = dict[str, Any]
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import missing
-from tests.real.estate import REPOSITORY, SLOW, Estate, edit
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import SLOW, Estate, edit
 from tests.real.laboratory import Laboratory
 from tests.real.testhost import CannotHostError, Host, cache_folder, docker_daemon, host_image
 

@@ -2,8 +2,7 @@
 installed on top.
 
 In: a booted `Host` and a project folder (inventory.yaml and output/). Out: an estate that can be
-visited, changed and put back. Never: installs in any other way than the blocks of the rendered
-INSTALL.md.
+visited, changed and put back. Never: installs in any other way than `portgen install` on the host.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from typing import Any
 from tests.limit import HANGS
 from tests.real import declared
 from tests.real.declared import Declared, Service
+from tests.real.deployed import PORTGEN, PROJECT, REPOSITORY, deploy
 from tests.real.testhost import CommandFailedError, Host, wait_until
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-INSTALL = REPOSITORY / "output" / "es-docker" / "docs" / "INSTALL.md"
+INSTALL = (*PORTGEN, "install")
 
 # The host's addresses as its neighbours see them, and the neighbours'.
 HOST = {"lan": "192.168.77.1", "outside": "203.0.113.1"}
@@ -67,12 +66,6 @@ cd /etc/systemd/system && sha256sum portgen-*.service
 Json = dict[str, Any]
 
 
-def install_script(document: str) -> str:
-    """The document's `sh` blocks, in order, as the one shell session that it asks for."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", document, flags=re.MULTILINE | re.DOTALL)
-    return "\n".join(blocks)
-
-
 @dataclass
 class Estate:
     """The host with everything on it."""
@@ -82,11 +75,13 @@ class Estate:
     declared: Declared = field(init=False)
     # the running stand-ins' units, by file name
     processes: dict[str, str] = field(default_factory=dict)
-    # Whether each team's folder says that compose reads portgen's file too, as the guide recommends.
+    # Whether each team's folder says that compose reads portgen's file too, as an audit recommends.
     named: bool = False
 
     def furnish(self) -> None:
-        """What an operator has before portgen comes: a certificate, a firewall, the image of the apps."""
+        """What an operator has before anything is installed: portgen, a certificate, a firewall, the image of
+        the apps."""
+        deploy(self.host)
         programs = {
             f"/opt/testhost/{name}": (HERE / name).read_bytes()
             for name in ("app.py", "visitor.py", "prober.py")
@@ -106,29 +101,26 @@ class Estate:
         )
 
     def install(self, project: Path) -> str:
-        """Brings the project's output to the host and installs it as the document says; returns what was
-        printed.
+        """Brings the project's output to the host and installs it; returns what was printed.
 
         What the teams do is done here: their compose files name the services that the inventory names, and
         processes that change or go are stopped before and started after.
         """
         self.bring(project)
-        done = self.blocks()
+        done = self.run_install()
         # A forwarder's unit is active before it listens.
         wait_until("every route answers with its own service's name", self.all_well)
         return done.stdout + done.stderr
 
-    def blocks(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs the document's blocks over what was brought; then the teams start their new processes."""
-        done = self.host.sh(
-            install_script(INSTALL.read_text(encoding="utf-8")), check=check, timeout=HANGS
-        )
-        self._start_processes(self.declared)
+    def run_install(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Installs what was brought; then the teams start their new processes."""
+        done = self.host.run(*INSTALL, "--yes", *options, check=check, timeout=HANGS)
+        self.start_processes()
         return done
 
     def bring(self, project: Path) -> None:
-        """What stands on the host before the blocks run: the project's inventory and output, the teams' files
-        and programs."""
+        """What stands on the host before an install: the project's inventory and output, the teams' files and
+        programs."""
         now = declared.read(project / "inventory.yaml")
         app = (HERE / "app.py").read_bytes()
         files: dict[str, str | bytes] = {}
@@ -139,8 +131,8 @@ class Estate:
                 files[f"/srv/{name}/.env"] = NAMED
         self.host.put_all(files)
         self._stop_processes(now)
-        self.host.put("/srv/portgen/inventory.yaml", (project / "inventory.yaml").read_bytes())
-        self.host.put_tree(project / "output", "/srv/portgen/output")
+        self.host.put(f"{PROJECT}/inventory.yaml", (project / "inventory.yaml").read_bytes())
+        self.host.put_tree(project / "output", f"{PROJECT}/output")
         self.project, self.declared = project, now
 
     def _stop_processes(self, now: Declared) -> None:
@@ -153,8 +145,9 @@ class Estate:
             )
         self.processes = {name: text for name, text in self.processes.items() if name not in gone}
 
-    def _start_processes(self, now: Declared) -> None:
-        units = _process_units(now)
+    def start_processes(self) -> None:
+        """The teams start the processes that are new, or were changed."""
+        units = _process_units(self.declared)
         come = [name for name in units if name not in self.processes]
         if come:
             self.host.put_all({f"/etc/systemd/system/{name}": units[name] for name in come})
@@ -172,7 +165,7 @@ class Estate:
                 self.compose("down", project=name)
 
     def clear_away(self) -> list[str]:
-        """Takes down the compose projects that left the inventory, as the guide asks; the names of those that
+        """Takes down the compose projects that left the inventory; the names of those that
         still ran."""
         shown = self.host.run(
             "docker", "ps", "--all", "--format", '{{.Label "com.docker.compose.project"}}'

@@ -12,7 +12,8 @@ import subprocess
 from pathlib import Path
 
 from tests.real import audited
-from tests.real.estate import REPOSITORY, Estate
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import Estate
 
 FOLDER = REPOSITORY / "tests" / "audit" / "recorded" / "es-docker"
 THERE = "/run/audit-record"
@@ -20,7 +21,6 @@ RENDERED = ("portgen.conf", "portgen-locations.conf")  # by portgen
 
 
 def test_the_record_is_saved(installed: Estate) -> None:
-    audited.deploy(installed.host)
     installed.named = True
     installed.install(installed.project)
     installed.host.reboot()

@@ -15,7 +15,8 @@ import pytest
 from portgen.machine.observe import COMMANDS
 from tests.real import audited, faults
 from tests.real.audited import Ground
-from tests.real.estate import REPOSITORY, Estate
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import Estate
 from tests.real.faults import Change, Fault
 
 Kind = Change | Fault

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real import audited
-from tests.real.estate import REPOSITORY, Estate
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import Estate
 from tests.real.testhost import wait_until
 from tests.tools.test_guides import Block, blocks_of
 
@@ -30,7 +30,6 @@ def printed() -> list[Block]:
 @pytest.fixture(scope="module")
 def timer(installed: Estate) -> Iterator[Estate]:
     """The estate with the page's units, and its commands run."""
-    audited.deploy(installed.host)
     written = [block for block in printed() if block.path is not None]
     assert [block.path for block in written] == [f"{UNITS}/{SERVICE}", f"{UNITS}/{TIMER}"]
     (commands,) = [block.text for block in printed() if block.language == "sh"]
@@ -108,8 +107,8 @@ def test_an_audit_that_can_t_be_made_leaves_the_last_file(timer: Estate) -> None
     assert timer.host.sh(f"cat {FILE}").stdout == before
 
 
-def test_the_install_guide_leaves_it_alone(timer: Estate) -> None:
-    timer.blocks()
+def test_an_install_leaves_it_alone(timer: Estate) -> None:
+    timer.run_install()
     assert timer.host.run("systemctl", "is-enabled", TIMER).stdout.strip() == "enabled"
     assert timer.host.run("systemctl", "is-active", TIMER).stdout.strip() == "active"
     assert run(timer) == "ExecMainStatus=0 Result=success"

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.real.estate import REPOSITORY, Estate, edit
+from tests.real.deployed import REPOSITORY
+from tests.real.estate import Estate, edit
 
 # How nginx reaches the services: by the host's port, or by the container's address, where the inventory has
 # that field.
