@@ -371,6 +371,8 @@ def finding_section(name: str, check: audit.Check) -> Iterator[str]:
 
 # What stands in a table of another type, below the field that holds it.
 WITHIN = {
+    ("Host", "paths"): "Paths",
+    ("Host", "programs"): "Programs",
     ("Nginx", "tls"): "Tls",
     ("Nginx", "client_ip"): "ClientIp",
     ("Nginx", "sites"): "Site",

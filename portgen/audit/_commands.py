@@ -18,12 +18,12 @@ from portgen.audit._nginx import FOLDER, MAIN, place
 from portgen.formats.iptables import Rule
 from portgen.plan.live import Container, InstalledFile, Process
 from portgen.plan.services import UNITS
-from portgen.plan.team_folders import TEAMS
 from portgen.plan.types import NGINX, Service
 from portgen.targets import docs
 from portgen.targets.nginx.writing import SITE
 
 SSH = 22
+USUAL_TEAMS = "/srv"  # where it looks for the projects' folders
 USUAL = "/srv/portgen"  # where the install guide has the inventory
 
 
@@ -250,7 +250,7 @@ def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
         settings.append(f"inventory={shlex.quote(places.inventory)}")
     if places.rendered != f"{places.inventory}/output/{host.host.name}":
         settings.append(f"rendered={shlex.quote(places.rendered)}")
-    if host.folders.teams != TEAMS:
+    if host.folders.teams != USUAL_TEAMS:
         settings.append(f"teams={shlex.quote(host.folders.teams)}")
     if places.compose != ("docker-compose",):
         settings.append(f"compose={shlex.quote(' '.join(places.compose))}")

@@ -25,6 +25,8 @@ TITLES = {
     "Inventory": "portgen inventory",
     "Host": "a host",
     "Nginx": "nginx of a host",
+    "Paths": "where things are on a host",
+    "Programs": "what programs are called on a host",
     "Site": "a site of nginx",
     "ClientIp": "the proxies in front of nginx",
     "Tls": "nginx's certificate",
@@ -177,6 +179,12 @@ FIELDS: dict[str, dict[str, Field]] = {
             "`true`",
         ),
         "nginx": Field("nginx's names and ports. Leave it out on a host without nginx."),
+        "paths": Field(
+            "`{projects: FOLDER}`: where things are on the host.", "where Debian has them"
+        ),
+        "programs": Field(
+            "`{compose: docker compose}`: what programs are called there.", "by what is there"
+        ),
         "ignore": Field(
             "Rules of `lint`, and checks of `audit`, that say nothing about this host, its nginx and zones, "
             "and all that is on it; as a service's."
@@ -185,6 +193,19 @@ FIELDS: dict[str, dict[str, Field]] = {
     "Ignored": {
         "reason": Field("Why it is known: one printable line.", REQUIRED),
         "until": Field("The last day on which it is: `2026-12-01`.", "for good"),
+    },
+    "Paths": {
+        "projects": Field(
+            "The folder in which each project has one of its own, with its compose files, unless its "
+            "`compose.file` says where they are.",
+            "`/srv`",
+        ),
+    },
+    "Programs": {
+        "compose": Field(
+            "What compose is called: `docker-compose` (version 1, or an alias) or `docker compose`.",
+            "`docker-compose`, where the host has that",
+        ),
     },
     "Nginx": {
         "server_name": Field(

@@ -128,6 +128,8 @@ _NOBODY = "localhost loopback nobody none self"
 # What a field that is missing, or a mapping in whose place stands something else, may look like.
 _EXAMPLES = {
     "version": "version: 1",
+    "Paths": "{projects: /opt/stacks}",
+    "Programs": "{compose: docker compose}",
     "Network": "{name: wiki, subnet: 172.30.0.0/24}",
     "Tls": "{certificate: /etc/nginx/tls/box.crt, key: /etc/nginx/tls/box.key}",
     "Compose": "{file: docker-compose.yml}",

@@ -48,6 +48,7 @@ Status = Literal["active", "planned", "retired"]
 Via = Literal["socat", "docker", "host", "process"]
 Uses = Annotated[list[Used], Meta(max_length=64)]
 Upstream = Literal["port", "address"]
+ComposeProgram = Literal["docker-compose", "docker compose"]
 
 
 class Ignored(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +102,18 @@ class Nginx(Struct, frozen=True, forbid_unknown_fields=True):
     sites: dict[SiteName, Site] = {}
 
 
+class Paths(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where things are on a host, if not where its distribution has them."""
+
+    projects: FilePath = "/srv"
+
+
+class Programs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What programs are called on a host."""
+
+    compose: ComposeProgram | None = None
+
+
 class Host(Struct, frozen=True, forbid_unknown_fields=True):
     """One machine: its named networks, the ports nobody may take, its nginx."""
 
@@ -109,6 +122,8 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True):
     reserved: Ports | None = None
     ipv6: bool = True
     nginx: Nginx | None = None
+    paths: Paths = Paths()
+    programs: Programs = Programs()
     ignore: Ignore = {}
 
 

@@ -128,6 +128,8 @@ def _host(
         zones={zone: tuple(map(str, cidrs)) for zone, cidrs in host.zones.items()},
         addresses=sources.addresses,
         reserved=host.reserved,
+        teams=_folder(host.paths.projects),
+        compose=tuple((host.programs.compose or "").split()),
         ipv6=host.ipv6,
         server=server,
         services=tuple(active),
@@ -144,6 +146,11 @@ def _host(
         ignore=ignore,
         key_path=key_paths.host(name),
     )
+
+
+def _folder(path: str) -> str:
+    """A folder without the slash that people may write behind it."""
+    return path.rstrip("/") or "/"
 
 
 def _name_of(name: str, host: model.Host) -> str:

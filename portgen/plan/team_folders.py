@@ -15,14 +15,13 @@ from collections.abc import Iterable
 from portgen.plan.live import Container
 from portgen.plan.types import Host, Override
 
-TEAMS = "/srv"  # where the install guide looks for a project's folder
 COPY = "docker-compose.portgen.yml"  # what the override is called there
 
 
-def written(override: Override, inventory: str) -> str:
+def written(host: Host, override: Override, inventory: str) -> str:
     """The folder as the inventory says it: that of `compose.file`, or /srv/<project>."""
     if override.base_file is None:
-        return f"{TEAMS}/{override.project}"
+        return posixpath.join(host.teams, override.project)
     return posixpath.dirname(posixpath.normpath(posixpath.join(inventory, override.base_file)))
 
 
@@ -36,7 +35,8 @@ class Folders:
     """The folders of a host's projects."""
 
     def __init__(self, host: Host, containers: Iterable[Container], inventory: str) -> None:
-        self._written = {one.project: written(one, inventory) for one in host.overrides}
+        self._usual = host.teams
+        self._written = {one.project: written(host, one, inventory) for one in host.overrides}
         self._overrides = {one.project: one for one in host.overrides}
         self._by_name = {compose_name(folder): name for name, folder in self._written.items()}
         self._by_folder = {folder: name for name, folder in self._written.items()}
@@ -74,4 +74,4 @@ class Folders:
             folder = self._folders[name]
             if override.base_file is None and posixpath.basename(folder) == name:
                 parents.add(posixpath.dirname(folder))
-        return parents.pop() if len(parents) == 1 else TEAMS
+        return parents.pop() if len(parents) == 1 else self._usual

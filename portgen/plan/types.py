@@ -313,9 +313,9 @@ class Network(Struct, frozen=True):
     name: str
     external: bool
     maker: str | None  # the project that makes it; None: somebody does by hand
-    # The project whose entry says what it is: who makes it; of one that is made by hand, the first that
-    # gives it a subnet.
-    said_by: str
+    said_by: (
+        str  # the project whose entry says what it is: who makes it, or first gives it a subnet
+    )
     pool: Pool | None  # None: an external network whose subnet nobody says
     subnet6: Network6 | None  # None on a host without IPv6, whatever is written
     written_subnet6: Network6 | None
@@ -413,12 +413,14 @@ class Project(Struct, frozen=True):
 
 
 class Host(Struct, frozen=True):
-    """All that one machine gets. Lists are sorted by service, then port: no change moves others."""
+    """All that one machine gets. Lists are sorted by service, then port."""
 
     name: str
     zones: dict[str, tuple[str, ...]]  # networks, and interfaces: `%tailscale0`
     addresses: dict[str, str]  # its own, by the names that `bind` has for them
     reserved: Ports | None
+    teams: str  # the folder in which each project has its own
+    compose: tuple[str, ...]  # what compose is called; nothing: whatever is there
     ipv6: bool  # otherwise IPv4 only: IPv6 sources let nobody in, and nothing listens there
     server: Server | None
     services: tuple[Service, ...]  # active ones

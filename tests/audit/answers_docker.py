@@ -40,11 +40,11 @@ def inspected(host: Host) -> Iterator[dict[str, Any]]:
     """What is said of each container."""
     for override in host.overrides:
         for container in override.containers:
-            yield _entry(override, container)
+            yield _entry(host, override, container)
 
 
-def _entry(override: Override, container: Container) -> dict[str, Any]:
-    folder = written(override, FOLDER)
+def _entry(host: Host, override: Override, container: Container) -> dict[str, Any]:
+    folder = written(host, override, FOLDER)
     base = posixpath.basename(override.base_file or "docker-compose.yml")
     project = compose_name(folder)
     number = numbers.container_id(override.project, container.compose_service)
@@ -112,7 +112,7 @@ def files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledFi
     """What is in the teams' folders."""
     found = {}
     for override in host.overrides:
-        folder = written(override, FOLDER)
+        folder = written(host, override, FOLDER)
         base = posixpath.basename(override.base_file or "docker-compose.yml")
         found[f"{folder}/{base}"] = "services: {}\n"
         found[f"{folder}/{COPY}"] = rendered[f"compose/{override.file}"]

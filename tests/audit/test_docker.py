@@ -43,7 +43,7 @@ projects:
 """
 BOX = declared(WALL)
 ENV = observing.settings("/srv/wall")
-COPIES = (Files.one(f"/srv/wall/{COPY}"), observing.COPIES)
+COPIES = (Files.one(f"/srv/wall/{COPY}"), observing.copies(BOX.host))
 GUIDE = "sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/box/docs/INSTALL.md | sh -eu"
 
 

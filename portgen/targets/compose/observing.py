@@ -19,7 +19,7 @@ from msgspec import ValidationError, convert, to_builtins
 from portgen.formats import compose
 from portgen.formats.compose import PublishedPort
 from portgen.plan.live import Attachment, Container, Gap, InstalledFile, Stopped, Thing
-from portgen.plan.team_folders import COPY, TEAMS, Folders, compose_name, written
+from portgen.plan.team_folders import COPY, Folders, compose_name, written
 from portgen.plan.types import Host
 from portgen.targets import Ask, Command, Files, Said, Seen, UnseenError, escaped
 
@@ -27,8 +27,6 @@ LIST = ("docker", "ps", "-a", "-q", "--no-trunc")
 # Of a team's .env only what says which files compose reads: the rest may be secrets.
 SETTINGS = r"\s*(export\s+)?COMPOSE_(FILE|PATH_SEPARATOR|PROJECT_NAME)\s*="
 MOST_SHOWN = 100  # characters of a line that can't be read
-# portgen's files in the folders of all teams: also of projects that have left.
-COPIES = Files(f"{TEAMS}/*", COPY)
 # What docker says, and docker 28 says, where nobody answers at its socket.
 _NO_ANSWER = (
     "Cannot connect to the Docker daemon at unix://",
@@ -45,7 +43,7 @@ _LONGEST = 60_000  # characters of variables' names in one argument, which may h
 
 def asks(host: Host, seen: Seen) -> Iterator[Ask]:
     yield Command(LIST)
-    yield COPIES
+    yield copies(host)
     if LIST not in seen.commands:
         return
     try:
@@ -55,6 +53,11 @@ def asks(host: Host, seen: Seen) -> Iterator[Ask]:
     yield from map(Command, commands)
     if all(command in seen.commands for command in commands):
         yield from _files(host, seen)
+
+
+def copies(host: Host) -> Files:
+    """portgen's files in the folders of all teams: also of projects that have left."""
+    return Files(f"{escaped(host.teams.rstrip('/'))}/*", COPY)
 
 
 def compose_files(folder: str) -> Files:
@@ -158,7 +161,7 @@ def _template(host: Host, names: list[str], inventory: str) -> str:
 
 
 def _compose_projects(host: Host, inventory: str) -> list[str]:
-    return sorted({compose_name(written(one, inventory)) for one in host.overrides})
+    return sorted({compose_name(written(host, one, inventory)) for one in host.overrides})
 
 
 # --- what is answered -----------------------------------------------------------------------------
@@ -189,7 +192,7 @@ def _needs_none(host: Host, said: Said | None) -> bool:
 
 def _installed(host: Host, seen: Seen) -> Iterator[InstalledFile | Gap]:
     """Files by path; of those that were asked for twice, what was looked at whole comes last."""
-    asked = [*_files(host, seen), COPIES]
+    asked = [*_files(host, seen), copies(host)]
     unread: dict[str, str] = {}
     for ask in sorted(asked, key=lambda one: one.read):
         try:
