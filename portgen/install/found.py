@@ -22,6 +22,7 @@ from portgen.plan.types import NGINX, Plan
 from portgen.review import compare, firewall, readings, steps
 from portgen.review.compare import Review
 from portgen.review.steps import ChangeFirewall, ReloadNginx, Step
+from portgen.targets import is_documentation
 
 if TYPE_CHECKING:
     from portgen.files.render import File
@@ -58,7 +59,8 @@ def difference(host: Audited, present: Present, files: Iterable[File], plan: Pla
     """What differs between the host and its rendered files."""
     name = host.host.name
     changes = list(_changes(name, present.texts, wanted(host)))
-    every = list(files)
+    # No documentation: a host has none, so it says nothing of what was there.
+    every = [file for file in files if not is_documentation(file.path)]
     findings = audit.check(host)
     keys, _ = readings.touched(changes)
     keys.update(Key(name, service) for service in _concerned(host, findings))

@@ -110,8 +110,8 @@ class Present:
         wanted = [line for line in rendered.split("\n") if _is_rule(line)]
         there = set(self._rules())
         known = [line for line in wanted if line in there]
-        rules = sorted({*known, *there}, key=lambda line: (_mark(line), line))
-        if rules == sorted(wanted, key=lambda line: (_mark(line), line)):
+        rules = sorted({*known, *there}, key=_order)
+        if rules == sorted(wanted, key=_order):
             rules = wanted
         kept = []
         for line in rendered.split("\n"):
@@ -144,8 +144,10 @@ def _is_rule(line: str) -> bool:
     return rule is not None and (rule.comment or "").startswith(MARK)
 
 
-def _mark(line: str) -> str:
-    return line.rpartition("comment '")[2]
+def _order(line: str) -> tuple[str, int, str]:
+    """By service and port, as the script is rendered."""
+    port = re.search(r" port (\d+)", line)
+    return line.rpartition("comment '")[2], int(port[1]) if port is not None else 0, line
 
 
 def _line(rule: ufw.Rule) -> str:
