@@ -5,8 +5,12 @@ In: `Change`s. Out: text: what changes, then the diff.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+
+import click
 
 from portgen import screen
 from portgen.files.diff import SUMS, Change, unified
@@ -43,6 +47,21 @@ def lines(changes: Sequence[Change], style: Style) -> Iterator[str]:
     if short:
         yield "\n"
     yield from short
+
+
+def page(meaning: str, lines: Sequence[str], style: Style) -> None:
+    """Print what a change means, and its diff; by a pager if the terminal is too short."""
+    if _is_long(meaning.count("\n") + len(lines)):
+        os.environ.setdefault("LESS", "-FRX")
+        click.echo_via_pager([meaning, *lines], color=style.color)
+    else:
+        screen.show(meaning + screen.block("".join(lines), "diff", style), style)
+
+
+def _is_long(count: int) -> bool:
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return False
+    return count > os.get_terminal_size().lines - 2
 
 
 def _parted(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:

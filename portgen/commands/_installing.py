@@ -7,17 +7,23 @@ in `portgen.install`, what is done in `machine.transaction`.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portgen import chain, screen
 from portgen.problem import Exit, PortgenError, counted
-from portgen.settings import Settings
+from portgen.settings import Settings, Style
 
 if TYPE_CHECKING:
     from portgen.audit import Audited
     from portgen.install.found import Difference
     from portgen.install.planned import Planned
     from portgen.machine.journal import Journal
+
+UNTOUCHED = "nothing was changed on this host"
+AGAIN = "nothing else was done: run it again"
 
 
 class Ready(NamedTuple):
@@ -28,10 +34,18 @@ class Ready(NamedTuple):
     planned: Planned
     found: dict[str, Any]  # what of the host the plan rests on
 
+    @property
+    def empty(self) -> bool:
+        """Whether portgen has nothing to do."""
+        return not (self.planned.operations or self.planned.settles)
 
-def ready(settings: Settings, name: str | None) -> Ready:
-    """Look at the host, and plan. Raises PortgenError where the inventory or output/ is not fit to be
-    installed, or the host can't be seen whole."""
+
+# --- before ---------------------------------------------------------------------------------------
+
+
+def ready(settings: Settings, name: str | None, recorded: Path | None = None) -> Ready:
+    """Look at the host, or at what was `recorded` of it, and plan. Raises PortgenError where the inventory
+    or output/ is not fit to be installed, or the host can't be seen whole."""
     from portgen.commands import _audited
     from portgen.files.render import File
     from portgen.install import found, planned, present
@@ -44,7 +58,7 @@ def ready(settings: Settings, name: str | None) -> Ready:
     if count:
         message = f"{settings.output_name}/ is out of date: {counted(count, 'file')}"
         raise PortgenError(message, Exit.MACHINE, hint="run `portgen render` first")
-    wish = _audited.Wish(name)
+    wish = _audited.Wish(name, recorded=recorded)
     chosen, seen = _audited.seen_of(settings, checked.plan, wish)
     host = _audited.audited(settings, chosen, seen, wish)
     _require_whole(host)
@@ -67,9 +81,54 @@ def _require_whole(host: Audited) -> None:
         )
 
 
+def require_root(what: str) -> None:
+    """Raises PortgenError(Exit.MACHINE) for everybody but root."""
+    from portgen.machine import programs
+
+    if not programs.is_root():
+        raise PortgenError(f"only root {what}", Exit.MACHINE, hint="run it as root")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else changes this host meanwhile, and no install is open. Raises PortgenError(Exit.MACHINE)
+    where that is not so; (Exit.PUT_BACK) or (Exit.STUCK) where one was open that nobody carries out any
+    more: it is put back then, and nothing else is done."""
+    from portgen.machine import journal, recovery
+
+    with ExitStack() as stack:
+        lock(stack)
+        found = journal.load(journal.FOLDER)
+        if found is not None and found.is_open:
+            if found.state == journal.WAITING and not recovery.is_over(found):
+                raise journal.still_open(found)
+            why = f"install {found.decided.identity} did not come to its end"
+            put_back(found, why, AGAIN)
+        yield
+
+
+def lock(stack: ExitStack) -> None:
+    """Hold the lock until the stack ends. Raises PortgenError(Exit.MACHINE) where another has it."""
+    from portgen.machine import journal
+
+    try:
+        stack.enter_context(journal.locked(journal.FOLDER))
+    except PortgenError as error:
+        found = journal.load(journal.FOLDER)
+        if found is None or not found.is_open:
+            raise
+        message = f"install {found.decided.identity} is changing this host"
+        raise PortgenError(message, Exit.MACHINE, hint=error.hint) from None
+
+
+# --- doing it -------------------------------------------------------------------------------------
+
+
 def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
-    """The journal, and what ends the install if nobody else does. Nothing else has changed then."""
-    from portgen.machine import engine, journal, sessions
+    """The journal, and what ends the install if nobody else does. Nothing else has changed then. Raises
+    PortgenError(Exit.MACHINE), or OSError."""
+    from portgen.install.present import wanted
+    from portgen.machine import engine, journal, placed, sessions
     from portgen.machine.system import Here
 
     system = Here()
@@ -87,14 +146,27 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
         sessions.connection(),
         time.time(),
     )
-    new = {
-        path: text.encode("utf-8", "surrogateescape") for path, text in what.host.rendered.items()
-    }
-    begun = journal.begin(journal.FOLDER, decided, {"new": new, "old": _old(what)})
-    engine.leave(system, decided.operations + decided.undo)
-    if confirm:
-        engine.watch(system, identity)
+    new = {path: _bytes(text) for path, text in what.host.rendered.items()}
+    there = wanted(what.host)
+    places = _places(what)
+    stays = {places[path]: new[path] for path in there if path in places}
+    trees = {"new": new, "old": _old(what), placed.PART: placed.part(stays)}
+    begun = journal.begin(journal.FOLDER, decided, trees)
+    try:
+        engine.leave(system, decided.operations + decided.undo, journal.FOLDER)
+        if confirm:
+            engine.watch(system, identity, journal.FOLDER)
+    except BaseException:
+        begun.add(state=journal.REVERTED)
+        engine.withdraw(system)
+        raise
     return begun
+
+
+def _places(what: Ready) -> dict[str, str]:
+    from portgen.install.present import Present
+
+    return Present(what.host).places
 
 
 def _old(what: Ready) -> dict[str, bytes]:
@@ -105,10 +177,14 @@ def _old(what: Ready) -> dict[str, bytes]:
     present = Present(what.host)
     found = {}
     for path, text in present.texts.items():
-        found[path] = text.encode("utf-8", "surrogateescape")
+        found[path] = _bytes(text)
     for path, file in present.files.items():
         found[path] = whole.read(file.path)[0]
     return found
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def summary(what: Ready) -> str:
@@ -119,39 +195,93 @@ def summary(what: Ready) -> str:
 
 
 def carry_out(settings: Settings, journal: Journal) -> None:
-    """Do all of it, or put it back. Raises PortgenError(Exit.PUT_BACK) or (Exit.STUCK)."""
+    """Do all of it, or put it back; nothing interrupts after that. To be called within `interrupts.once`.
+    Raises PortgenError(Exit.PUT_BACK) or (Exit.STUCK)."""
+    from portgen.machine import interrupts
+
+    try:
+        why = _carry_out(settings, journal)
+        interrupts.ignore()
+    except KeyboardInterrupt as by:
+        why = interrupts.in_words(by)
+    except BaseException as error:  # noqa: BLE001 - whatever it was, the host is put back
+        interrupts.ignore()
+        why = f"{type(error).__name__}: {error}"
+    if why:
+        put_back(journal, why)
+
+
+def _carry_out(settings: Settings, journal: Journal) -> str:
+    """Why it failed; "" where it did not."""
     from portgen.machine import transaction
     from portgen.machine.system import Here
 
-    try:
-        with settings.stage("installing") as tell:
+    with settings.stage("installing") as tell:
+        try:
             transaction.carry_out(journal, Here(), tell)
-    except transaction.FailedError as error:
-        put_back(journal, str(error))
-    except BaseException as error:
-        put_back(journal, f"interrupted: {type(error).__name__}")
+        except transaction.FailedError as error:
+            return str(error)
+    return ""
 
 
-def put_back(journal: Journal, why: str) -> None:
+def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
     """Put it back. Raises PortgenError(Exit.PUT_BACK), or (Exit.STUCK) with what is left to do."""
     from portgen.machine import recovery
     from portgen.machine.system import Here
 
     code = recovery.put_back(journal, Here(), why)
     if code == Exit.OK:
-        raise PortgenError(f"{why}; the host is as it was before", Exit.PUT_BACK)
+        raise PortgenError(f"{why}; the host is as it was before", Exit.PUT_BACK, hint=hint)
     hint = "`portgen status` says what is left to do; `portgen revert` tries it again"
     raise PortgenError(f"{why}; and it could not be put back", Exit.STUCK, hint=hint)
 
 
-def show(what: Ready, settings: Settings) -> None:
-    """What it means, what is done, and the files line by line."""
-    from portgen.commands import _changes
-    from portgen.review import step_words, summary
+def finish(done: Journal) -> list[str]:
+    """The install stays. Returns what of its end failed, which does no harm. Raises OSError."""
+    from portgen.machine import engine, journal, placed, transaction
+    from portgen.machine.system import Here
 
-    style = settings.style
-    lines = [*summary.text(what.difference.meaning._replace(steps=what.difference.steps))]
-    screen.show("".join(f"{screen.shown(line, style)}\n" for line in lines), style)
-    screen.show("".join(_changes.lines(what.difference.changes, style)), style)
-    for step in what.planned.by_hand:
-        screen.status(f"by hand: {step_words.text(step)}", style)
+    system = Here()
+    failed = transaction.settle(done, system)
+    placed.record(done)
+    engine.withdraw(system)
+    result = {
+        "install": done.decided.identity,
+        "result": "installed",
+        "why": "",
+        "at": round(time.time()),
+        "summary": done.decided.summary,
+        "failed": failed,
+    }
+    journal.save_result(done.folder, result)
+    return failed
+
+
+# --- what is said ---------------------------------------------------------------------------------
+
+
+def say(text: str, style: Style) -> None:
+    """A line for the person, who may have gone: then nothing of the work fails for it."""
+    with suppress(OSError):
+        screen.status(text, style)
+
+
+def last_result(style: Style) -> None:
+    """Say what the last install ended with where nobody has seen it yet, since it was put back after a time
+    or at a boot."""
+    from portgen.commands import _status
+    from portgen.machine import journal
+
+    found = journal.last_result(journal.FOLDER)
+    if found is not None and found.get("unseen"):
+        say(_status.in_words(found), style)
+        seen(found)
+
+
+def seen(result: Mapping[str, Any] | None) -> None:
+    """A person has seen what an install ended with."""
+    from portgen.machine import journal
+
+    if result is not None and result.get("unseen"):
+        with suppress(OSError):
+            journal.save_result(journal.FOLDER, {**result, "unseen": False})

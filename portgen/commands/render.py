@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -260,11 +259,7 @@ def _show(
             most = MOST if asks else None
             meaning = _meaning(settings, checked.plan, compared, wish.only, most)
         lines = list(_changes.lines(compared.changes, style))
-    if _is_long(meaning.count("\n") + len(lines)):
-        os.environ.setdefault("LESS", "-FRX")
-        click.echo_via_pager([meaning, *lines], color=style.color)
-    else:
-        screen.show(meaning + screen.block("".join(lines), "diff", style), style)
+    _changes.page(meaning, lines, style)
 
 
 def _meaning(
@@ -284,12 +279,6 @@ def _meaning(
     if style.format == "markdown":
         lines = summary.markdown(review)
     return "".join(f"{screen.shown(line, style)}\n" for line in lines) + "\n"
-
-
-def _is_long(count: int) -> bool:
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        return False
-    return count > os.get_terminal_size().lines - 2
 
 
 # --- what is written ------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ from portgen.machine import recovery
 sys.exit(recovery.main([sys.argv[1], *sys.argv[2:]]))
 """
 _TEXT = """\
-# Written by `portgen install`: it puts an install back that was not finished, or not confirmed, before this boot.
+# Written by `portgen install`: it puts back what was not finished, or not confirmed, before this boot.
 [Unit]
 Description=portgen: put back what was not confirmed
 ConditionPathExists={folder}/{engine}
@@ -103,7 +103,11 @@ def watch(system: System, identity: str, folder: Path = FOLDER) -> None:
     unit = f"portgen_confirm_{identity}"
     words = (
         *("systemd-run", "--quiet", "--collect", f"--unit={unit}"),
-        *("--property=Restart=on-failure", "--property=KillMode=process"),
+        *(
+            "--property=Restart=on-failure",
+            f"--property=RestartPreventExitStatus={int(Exit.STUCK)}",
+        ),
+        "--property=KillMode=process",
         *(PYTHON, "-I", f"{folder}/{ENGINE}", str(folder), "watch", identity),
     )
     done = system.run(words)

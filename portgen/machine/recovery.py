@@ -29,26 +29,30 @@ def main(words: list[str]) -> int:
     try:
         if verb == "watch":
             return watch(folder, words[2])
-        return finish(
-            folder, Here(), "at a boot" if verb == "recover" else "by hand", verb == "recover"
-        )
+        return finish(folder, Here(), booting=verb == "recover")
     except PortgenError as error:
-        print(f"portgen: {error}", file=sys.stderr)
+        _print(str(error))
         return Exit.STUCK
 
 
-def finish(folder: Path, system: System, why: str, booting: bool = False) -> int:
+def finish(folder: Path, system: System, *, booting: bool = False) -> int:
     """Put back what is open, whoever began it. Returns the exit code."""
     with journal.locked(folder, waits=True):
         found = journal.load(folder)
         if found is None or not found.is_open:
             engine.withdraw(system)
             return Exit.OK
-        return put_back(found, system, why, booting=booting)
+        why = _at_boot(found) if booting else "by hand"
+        code = put_back(found, system, why, booting=booting, unseen=booting)
+        _say(found, why)
+        return code
 
 
-def put_back(found: Journal, system: System, why: str, *, booting: bool = False) -> int:
-    """Put an install back, and keep what came of it. Returns the exit code."""
+def put_back(
+    found: Journal, system: System, why: str, *, booting: bool = False, unseen: bool = False
+) -> int:
+    """Put an install back, and keep what came of it; `unseen`: nobody is there to read it. Returns the exit
+    code."""
     failed = transaction.put_back(found, system, booting=booting)
     if not failed:
         engine.withdraw(system)
@@ -59,33 +63,72 @@ def put_back(found: Journal, system: System, why: str, *, booting: bool = False)
         "at": round(time.time()),
         "summary": found.decided.summary,
         "failed": failed,
+        "unseen": unseen,
     }
     journal.save_result(found.folder, result)
-    print(f"portgen: install {found.decided.identity} was put back, {why}", file=sys.stderr)
-    for line in failed:
-        print(f"portgen: {line}", file=sys.stderr)
     return Exit.STUCK if failed else Exit.OK
+
+
+def _say(found: Journal, why: str) -> None:
+    """What systemd keeps in its journal."""
+    identity = found.decided.identity
+    if found.state == journal.REVERTED:
+        _print(f"install {identity} was put back: {why}")
+        return
+    _print(f"install {identity} could not be put back: {why}")
+    for line in found.entries[-1].get("failed", []):
+        _print(line)
+
+
+def _print(text: str) -> None:
+    sys.stderr.write(f"portgen: {text}\n")
 
 
 def watch(folder: Path, identity: str) -> int:
     """Wait until an install is confirmed; put it back when its time is over, or when it was killed."""
     while True:
         found = journal.load(folder)
-        if found is None or not found.is_open or found.decided.identity != identity:
+        if found is None or not _is_watched(found, identity):
             return Exit.OK
-        why = _over(found, folder)
-        if why:
+        if _over(found, folder):
             with journal.locked(folder, waits=True):
                 found = journal.load(folder)  # it may have been confirmed at the last moment
-                if found is None or not found.is_open:
+                if found is None or not _is_watched(found, identity):
                     return Exit.OK
-                return put_back(found, Here(), why)
+                why = _why(found)
+                code = put_back(found, Here(), why, unseen=True)
+                _say(found, why)
+                return code
         time.sleep(_LOOKS)
 
 
-def _over(found: Journal, folder: Path) -> str:
-    """Why an install is to be put back now; "" where it is not."""
+def _is_watched(found: Journal, identity: str) -> bool:
+    """Whether somebody has to wait for its end. One that could not be put back is for people, and for the
+    next boot."""
+    is_open = found.is_open and found.state != journal.STUCK
+    return is_open and found.decided.identity == identity
+
+
+def _over(found: Journal, folder: Path) -> bool:
+    """Whether an install is to be put back now."""
     if found.state == journal.WAITING:
-        until, _ = found.waits
-        return "it was not confirmed in time" if engine.now() >= until else ""
-    return "" if journal.is_locked(folder) else "it did not come to its end"
+        return is_over(found)
+    return not journal.is_locked(folder)
+
+
+def _why(found: Journal) -> str:
+    if found.state == journal.WAITING:
+        return "it was not confirmed in time"
+    return "it did not come to its end"
+
+
+def _at_boot(found: Journal) -> str:
+    end = "it was confirmed" if found.state == journal.WAITING else "its end"
+    return f"the host was started before {end}"
+
+
+def is_over(found: Journal) -> bool:
+    """Whether the time is over in which an install had to be confirmed. It is after a boot: time without
+    power counts, whatever the clock says."""
+    until, boot = found.waits
+    return boot != engine.boot() or engine.now() >= until

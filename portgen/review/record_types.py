@@ -246,6 +246,60 @@ class Audit(Whole):
     notes: list[str]
 
 
+class EditedFile(TypedDict):
+    """A file in a place of portgen's that is not portgen's: `why` it is not."""
+
+    path: str
+    why: str
+
+
+class Install(Whole):
+    """What `install` prints. `operations` and `commands` are what is done, in words and as shell; `by_hand`:
+    what is left to people; `edited`: files that are replaced with --force only, and then kept in the folder
+    `kept`; `skipped`: what the firewall script left alone on purpose; `install`: its id, and `until` the
+    time up to which it waits to be confirmed, both null where nothing was done."""
+
+    host: str
+    summary: str
+    steps: list[Step]
+    changes: list[Change]
+    operations: list[str]
+    commands: list[str]
+    by_hand: list[str]
+    edited: list[EditedFile]
+    result: Literal["nothing", "planned", "installed", "waits"]
+    install: str | None
+    until: str | None
+    kept: str | None
+    skipped: list[str]
+
+
+class LastInstall(TypedDict):
+    """What an install ended with. `failed`: what of its end, or of putting it back, failed."""
+
+    install: str
+    result: Literal["installed", "put back", "stuck"]
+    why: str
+    when: str
+    summary: str
+    failed: list[str]
+
+
+class Status(Whole):
+    """What `status`, `confirm` and `revert` print. `state`: of the install that is open, null where none is;
+    `until`: when it is put back unless it is confirmed, and the `seconds` up to then; `left`: the shell
+    commands that are left to do where it could not be put back."""
+
+    state: Literal["changing", "waits", "half done", "stuck"] | None
+    install: str | None
+    host: str | None
+    summary: str | None
+    until: str | None
+    seconds: int | None
+    left: list[str]
+    last: LastInstall | None
+
+
 # The records that a command prints as a whole.
 DOCUMENTS = (
     Lint,
@@ -261,6 +315,8 @@ DOCUMENTS = (
     Init,
     Completion,
     Audit,
+    Install,
+    Status,
     Failure,
 )
 

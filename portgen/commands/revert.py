@@ -1,0 +1,131 @@
+"""`portgen revert`: the host as it was before the last install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from portgen import screen
+from portgen.commands import _installing, _status
+from portgen.commands._asking import is_asked
+from portgen.commands._installing import UNTOUCHED, say
+from portgen.commands._options import with_settings_here
+from portgen.problem import Exit, PortgenError, listed
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from portgen.machine.journal import Journal
+
+MOST = 5  # files that a message names
+
+
+@click.command()
+@click.option("-y", "--yes", is_flag=True, help="Don't ask (without a terminal nothing is asked).")
+@click.option("--force", is_flag=True, help="Also where files were changed since; they are kept.")
+@partial(with_settings_here, formats=("text", "json"))
+def command(settings: Settings, yes: bool, force: bool) -> int:
+    """Put the host back as it was before the install that is open, or before the last one.
+
+    It needs neither the inventory nor output/, which still say the new state afterwards: the next `portgen
+    install` would do it again.
+
+    Exit codes: 0 the host is as it was, 1 files were changed since by hand, 4 there is nothing to put back, 6
+    it could not be put back.
+    """
+    from portgen.machine import interrupts, journal, recovery
+    from portgen.machine.system import Here
+
+    _installing.require_root("can put an install back")
+    with ExitStack() as stack:
+        _installing.lock(stack)
+        found = journal.load(journal.FOLDER)
+        if found is None or found.state == journal.REVERTED:
+            raise _nothing(found)
+        was_done = not found.is_open
+        if was_done and not _may(settings, found, yes, force):
+            return Exit.DIFFERENT
+        stack.enter_context(interrupts.once())
+        interrupts.ignore()
+        if was_done:
+            _reopen(found)
+        code = recovery.put_back(found, Here(), "by `portgen revert`")
+        if was_done and code == Exit.OK:
+            _forget()
+    last = journal.last_result(journal.FOLDER)
+    if settings.style.format == "json":
+        screen.data(_status.record(found, last))
+    if code != Exit.OK:
+        hint = "`portgen status` says what is left to do"
+        raise PortgenError(
+            f"install {found.decided.identity} could not be put back", Exit.STUCK, hint=hint
+        )
+    say(
+        f"install {found.decided.identity} was put back: the host is as it was before",
+        settings.style,
+    )
+    say("the inventory and its output still say the new state", settings.style)
+    return Exit.OK
+
+
+def _nothing(found: Journal | None) -> PortgenError:
+    if found is None:
+        return PortgenError("there is no install to put back", Exit.MACHINE)
+    message = f"install {found.decided.identity} was put back already"
+    return PortgenError(message, Exit.MACHINE)
+
+
+def _may(settings: Settings, found: Journal, yes: bool, force: bool) -> bool:
+    """Whether the last install may be put back after its end."""
+    from portgen.machine import placed
+
+    changed = dict(_changed(found))
+    if changed and not force:
+        names = listed(list(changed), MOST, " and {} more")
+        say(f"changed since install {found.decided.identity}: {names}", settings.style)
+        say(f"{UNTOUCHED}: --force puts it back all the same, and keeps them", settings.style)
+        return False
+    question = f"Put back install {found.decided.identity} ({found.decided.summary})?"
+    if is_asked(yes) and not click.confirm(question, err=True):
+        say(UNTOUCHED, settings.style)
+        return False
+    there = {path: data for path, data in changed.items() if data is not None}
+    if there:
+        kept = placed.keep(found.folder, found.decided.identity, there)
+        say(f"what was changed by hand is kept in {kept}", settings.style)
+    return True
+
+
+def _changed(found: Journal) -> Iterator[tuple[str, bytes | None]]:
+    """The files that are not as the install left them, with what they are now."""
+    from portgen.install.operations import PutFile, RemoveFile
+    from portgen.machine.system import Here
+
+    system = Here()
+    for operation in found.decided.operations:
+        wanted = None
+        if isinstance(operation, PutFile):
+            wanted = system.read(f"{found.tree('new')}/{operation.source}")
+        elif not isinstance(operation, RemoveFile):
+            continue
+        there = system.read(operation.path)
+        if there != wanted:
+            yield operation.path, there
+
+
+def _reopen(found: Journal) -> None:
+    """From now on the next boot ends it, whatever happens here."""
+    from portgen.machine import engine
+    from portgen.machine.system import Here
+
+    engine.leave(Here(), found.decided.operations + found.decided.undo, found.folder)
+
+
+def _forget() -> None:
+    """What the install before the last one placed counts again."""
+    from portgen.machine import journal, placed
+
+    placed.withdraw(journal.FOLDER)

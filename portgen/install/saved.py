@@ -1,0 +1,99 @@
+"""A plan that was shown and saved: what it rests on, and what of it has changed since.
+
+In: an install that could begin. Out: plain values for JSON; what is not as it was, in words. Pure. Only sums
+are saved, so that a plan can be looked at by everybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from portgen.install import operations
+from portgen.install.operations import Operation
+
+SCHEMA = 1
+# What a kind of things found on a host is called, in the order in which it is said.
+_KINDS = {
+    "files": "the installed {}",
+    "units": "the unit {}",
+    "containers": "the container {}",
+    "firewall": "the installed {}",
+    "kernel": "the kernel's rules of IPv{}",
+}
+_RENDERED = "the rendered {}"
+
+
+def record(
+    host: str,
+    summary: str,
+    rendered: Mapping[str, str],
+    found: Mapping[str, Any],
+    some: Iterable[Operation],
+    said: Iterable[str],
+) -> dict[str, Any]:
+    """A plan as JSON has it. `said`: the operations in words."""
+    return {
+        "schema": SCHEMA,
+        "host": host,
+        "summary": summary,
+        "rendered": {path: _sum(text) for path, text in sorted(rendered.items())},
+        "found": {kind: _sums(kind, things) for kind, things in found.items()},
+        "operations": _sum([operations.to_json(one) for one in some]),
+        "steps": list(said),
+    }
+
+
+def require_plan(said: Any) -> dict[str, Any]:
+    """Raises ValueError for what is not a plan that this portgen reads."""
+    if not isinstance(said, dict) or not {"schema", "host"} <= said.keys():
+        raise ValueError("it is not a plan of `portgen install --dry-run --save`")
+    if said["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {said['schema']}, this portgen reads {SCHEMA}")
+    return said
+
+
+def stale(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What is not as it was when the plan was saved. Nothing: it still holds."""
+    for path in _differing(before.get("rendered"), now["rendered"]):
+        yield _RENDERED.format(path)
+    kinds = {**_KINDS, **dict.fromkeys(now["found"], "{}")}
+    for kind, words in kinds.items():
+        old = (before.get("found") or {}).get(kind)
+        for name in _differing(old, now["found"].get(kind, {})):
+            yield words.format(name)
+    if before.get("host") != now["host"]:
+        yield f"it is of {before.get('host')}, this is {now['host']}"
+
+
+def is_of_this_version(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether this portgen would do the same as the one that saved the plan."""
+    return bool(before.get("operations") == now["operations"])
+
+
+def _differing(before: Any, now: Mapping[str, str]) -> list[str]:
+    old = before if isinstance(before, dict) else {}
+    return sorted(name for name in {*old, *now} if old.get(name) != now.get(name))
+
+
+def _sums(kind: str, things: Any) -> dict[str, str]:
+    """Each thing's sum, by its name."""
+    if isinstance(things, Mapping):
+        return {str(name): _sum(value) for name, value in things.items()}
+    by_name: dict[str, list[Any]] = {}
+    for thing in things:
+        by_name.setdefault(_name(kind, thing), []).append(thing)
+    return {name: _sum(same) for name, same in by_name.items()}
+
+
+def _name(kind: str, thing: Any) -> str:
+    """Two containers of one service count as one thing."""
+    if kind == "containers" and thing[2]:
+        return f"{thing[2]}/{thing[3]}"
+    return str(thing[0])
+
+
+def _sum(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
