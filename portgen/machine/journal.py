@@ -120,6 +120,7 @@ def begin(folder: Path, decided: Decided, trees: Mapping[str, Mapping[str, bytes
         raise still_open(known)
     half = folder / "next"
     shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
     for name, files in trees.items():
         for path, data in files.items():
             place = half / name / path
