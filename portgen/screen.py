@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from portgen.problem import PortgenError, Problem, Severity
-from portgen.settings import Style
+from portgen.settings import SHELL, Style
 from portgen.visible import visible, visible_json, visible_line
 
 MOST_ALIKE = 10  # findings of a rule with the same words, in text
@@ -220,8 +220,8 @@ def problems(found: Sequence[Problem], style: Style, *, beside: bool = False) ->
     """Print findings, the one way for every command.
 
     Findings are the command's own data, and go to stdout. `beside`: its data is something else,
-    such as a diff. Then text goes to stderr. JSON prints nothing then, nor where a record is kept:
-    that has the findings too.
+    such as a diff. Then text goes to stderr, as it always does beside shell commands, which somebody may
+    run. JSON prints nothing then, nor where a record is kept: that has the findings too.
     """
     if style.format == "json":
         if not beside and _run().get(_RECORD) is None:
@@ -229,8 +229,9 @@ def problems(found: Sequence[Problem], style: Style, *, beside: bool = False) ->
 
             data(records.lint(found))
         return
+    aside = style.format == SHELL or (beside and style.format == "text")
     for line in problem_lines(found, style):
-        click.echo(line, err=beside and style.format == "text", color=style.color)
+        click.echo(line, err=aside, color=style.color)
 
 
 def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
@@ -238,7 +239,7 @@ def problem_lines(found: Sequence[Problem], style: Style) -> Iterator[str]:
     if style.format == "markdown" and found:
         yield "| place | severity | finding | rule |"
         yield "|---|---|---|---|"
-    if style.format == "text" and not style.verbose:
+    if style.format in ("text", SHELL) and not style.verbose:
         found = list(_counted(found))
     for problem in found:
         if style.format == "github":

@@ -25,6 +25,7 @@ from portgen.settings import (
     FORMATS,
     INVENTORY,
     PROMETHEUS,
+    SHELL,
     Settings,
     Style,
     Tell,
@@ -35,7 +36,9 @@ from portgen.settings import (
 
 R = TypeVar("R")
 
-EVERY_FORMAT = (*FORMATS, PROMETHEUS)
+# Those that one command has and others have not, with whose they are.
+_OF_ONE = {PROMETHEUS: "of `audit` only", SHELL: "of `install` and `uninstall` only"}
+EVERY_FORMAT = (*FORMATS, *_OF_ONE)
 
 _BEFORE_FORMAT = (
     click.option(
@@ -109,8 +112,9 @@ PORT = _Port(1, 65535)
 
 def _format(formats: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     about = "How to print findings and data"
-    if PROMETHEUS in formats:
-        about += "; prometheus: of `audit` only"
+    for name, whose in _OF_ONE.items():
+        if name in formats:
+            about += f"; {name}: {whose}"
     kind = click.Choice(formats)
     return click.option("--format", "format_", type=kind, help=f"{about}.  [default: text]")
 

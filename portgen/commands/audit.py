@@ -18,9 +18,9 @@ from portgen.commands._audited import (
     seen_of,
     without_commands,
 )
-from portgen.commands._options import EVERY_FORMAT, with_settings
+from portgen.commands._options import with_settings
 from portgen.problem import Exit, PortgenError
-from portgen.settings import Settings
+from portgen.settings import FORMATS, PROMETHEUS, Settings
 
 
 @click.command(
@@ -58,7 +58,7 @@ Examples:
     help="Also write the port page with what was seen of each port.",
 )
 @click.option("--strict", is_flag=True, help="Warnings count as findings, too.")
-@partial(with_settings, formats=EVERY_FORMAT)
+@partial(with_settings, formats=(*FORMATS, PROMETHEUS))
 def command(
     settings: Settings,
     host: str | None,

@@ -15,7 +15,7 @@ from portgen import screen
 from portgen.commands import _complete, _install_shown, _installing, _options, _saved_plan
 from portgen.commands._asking import before_writing, is_asked
 from portgen.commands._installing import UNTOUCHED, Ready, say
-from portgen.problem import Exit
+from portgen.problem import Exit, PortgenError
 from portgen.settings import SHELL, Settings
 
 if TYPE_CHECKING:
@@ -117,7 +117,17 @@ def command(settings: Settings, **options: Any) -> int:
             what, edited = _look(settings, wish, saved)
         if what.empty or not _may(settings, wish, edited):
             return _ended(settings, what)
+        _require_room(what)
         return _install(settings, wish, what, edited)
+
+
+def _require_room(what: Ready) -> None:
+    """Raises PortgenError(Exit.MACHINE) where a program still has a port that somebody else gets."""
+    from portgen.install.standing import standing
+
+    found = list(standing(what.host, what.difference.steps))
+    if found:
+        raise PortgenError("; ".join(found), Exit.MACHINE, hint=f"{UNTOUCHED}; stop it first")
 
 
 def _require_sense(wish: _Wish) -> None:
@@ -143,6 +153,7 @@ def _ask(settings: Settings, wish: _Wish) -> int:
         with before_writing(UNTOUCHED):
             again = _installing.ready(settings, wish.host)
             _saved_plan.require_current(_saved_plan.record(what), again, "not what was shown")
+            _require_room(again)
         return _install(settings, wish, again, edited)
 
 
