@@ -32,7 +32,7 @@ def show(what: Ready, edited: Sequence[Edited], style: Style, most: int | None) 
         return
     meaning = "".join(f"{screen.shown(line, style)}\n" for line in lines(what, most))
     changes = list(_changes.lines(changes_of(what, edited), style))
-    _changes.page(f"{meaning}\n", changes, style)
+    _changes.page(f"{meaning}\n" if changes else meaning, changes, style)
 
 
 def lines(what: Ready, most: int | None = None) -> Iterator[str]:

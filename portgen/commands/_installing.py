@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "nothing was changed on this host"
 AGAIN = "nothing else was done: run it again"
+# Whoever only wants to know whether the lock is held has it for a moment, too.
+_TRIES, _TRY = 5, 0.05  # how often, and after how many seconds
 
 
 class Ready(NamedTuple):
@@ -102,8 +104,10 @@ def alone() -> Iterator[None]:
         if found is not None and found.is_open:
             if found.state == journal.WAITING and not recovery.is_over(found):
                 raise journal.still_open(found)
-            why = f"install {found.decided.identity} did not come to its end"
-            put_back(found, why, AGAIN)
+            why = "was not confirmed in time"
+            if found.state != journal.WAITING:
+                why = "did not come to its end"
+            put_back(found, f"install {found.decided.identity} {why}", AGAIN)
         yield
 
 
@@ -111,6 +115,11 @@ def lock(stack: ExitStack) -> None:
     """Hold the lock until the stack ends. Raises PortgenError(Exit.MACHINE) where another has it."""
     from portgen.machine import journal
 
+    for _ in range(_TRIES):
+        with suppress(PortgenError):
+            stack.enter_context(journal.locked(journal.FOLDER))
+            return
+        time.sleep(_TRY)
     try:
         stack.enter_context(journal.locked(journal.FOLDER))
     except PortgenError as error:
@@ -191,7 +200,10 @@ def summary(what: Ready) -> str:
     """What the install does, in a few words."""
     from portgen.review import words
 
-    return words.headline(what.difference.meaning)
+    meaning = what.difference.meaning
+    if meaning.services:
+        return words.headline(meaning)
+    return f"{counted(len(what.planned.operations), 'step')}, while no service changes"
 
 
 def carry_out(settings: Settings, journal: Journal) -> None:
@@ -226,10 +238,12 @@ def _carry_out(settings: Settings, journal: Journal) -> str:
 
 def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
     """Put it back. Raises PortgenError(Exit.PUT_BACK), or (Exit.STUCK) with what is left to do."""
-    from portgen.machine import recovery
+    from portgen.machine import interrupts, recovery
     from portgen.machine.system import Here
 
-    code = recovery.put_back(journal, Here(), why)
+    with interrupts.once():
+        interrupts.ignore()
+        code = recovery.put_back(journal, Here(), why)
     if code == Exit.OK:
         raise PortgenError(f"{why}; the host is as it was before", Exit.PUT_BACK, hint=hint)
     hint = "`portgen status` says what is left to do; `portgen revert` tries it again"
@@ -273,7 +287,7 @@ def last_result(style: Style) -> None:
     from portgen.machine import journal
 
     found = journal.last_result(journal.FOLDER)
-    if found is not None and found.get("unseen"):
+    if found is not None and found.get("unseen") and not style.quiet:
         say(_status.in_words(found), style)
         seen(found)
 

@@ -176,7 +176,7 @@ def _look(
     what = _installing.ready(settings, wish.host, wish.from_)
     if saved is not None:
         _saved_plan.require_current(saved, what)
-    edited = _edited(what, here=wish.from_ is None)
+    edited = _edited(what, here=wish.from_ is None and what.host.seen.root)
     if settings.style.format == "json":
         screen.data(_install_shown.record(what, edited))
     if settings.style.format == "text" and not what.empty:

@@ -73,6 +73,8 @@ def _change_firewall(found: steps.ChangeFirewall, most: int | None) -> str:
         parts.append(f"relabels {counted(len(found.relabels), 'rule')}")
     if found.guards:
         parts.append("updates the guard of docker's published ports")
+    if not parts:
+        return "run portgen-ufw.sh: what is in force is not what its files say"
     return f"run portgen-ufw.sh: {_some(parts, most, '; ')}"
 
 
@@ -88,6 +90,8 @@ def _reload_nginx(found: steps.ReloadNginx, most: int | None) -> str:
     parts += _leads(found.leads)
     if found.server:
         parts.append("the server block changes")
+    if not parts:
+        return "test and reload nginx: it does not run with the files that it has"
     return f"test and reload nginx: {_some(parts, most, '; ')}"
 
 
