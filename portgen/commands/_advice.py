@@ -15,9 +15,7 @@ from pathlib import Path
 from portgen.problem import PortgenError, counted, listed
 from portgen.settings import Settings
 
-# As `targets.docs.INSTALL`; an unchanged render has no time to import the targets.
-GUIDE = "docs/INSTALL.md"
-MOST_GUIDES = 3
+MOST_HOSTS = 3
 
 # What brings an operation of git's to its end, once its files are added.
 _ENDS = {"merge": "commit"}
@@ -72,9 +70,12 @@ def after_render(settings: Settings, hosts: Collection[str]) -> str | None:
     steps = []
     if git_add(settings) is not None:
         steps.append(f"commit {settings.out}/ with {settings.inventory}")
-    guides = _guides(settings, hosts)
-    if guides:
-        steps.append(f"install it: {guides}")
+    there = [host for host in sorted(hosts) if (settings.out / host).is_dir()]
+    left = sorted(set(hosts) - set(there))
+    if there:
+        steps.append(_on(settings, there, "install"))
+    if left:
+        steps.append(_on(settings, left, "uninstall"))
     return f"next: {', then '.join(steps)}" if steps else None
 
 
@@ -83,8 +84,10 @@ def where_current(settings: Settings, paths: Collection[str]) -> str | None:
     ending = _end_of_merge(settings)
     if ending is not None:
         return ending
-    guides = _guides(settings, {path.partition("/")[0] for path in paths})
-    return f"next: install it, where that is not done yet: {guides}" if guides else None
+    hosts = {path.partition("/")[0] for path in paths if "/" in path}
+    if not hosts:
+        return None
+    return f"next, where that is not done yet, {_on(settings, sorted(hosts), 'install')}"
 
 
 def to_commit_again(settings: Settings) -> str | None:
@@ -93,10 +96,9 @@ def to_commit_again(settings: Settings) -> str | None:
     return f"next: `{adding}`, and commit again" if adding else None
 
 
-def _guides(settings: Settings, hosts: Collection[str]) -> str:
-    """The hosts' install guides, of those that have one."""
-    paths = (settings.out / host / GUIDE for host in sorted(hosts))
-    return listed([str(path) for path in paths if path.exists()], MOST_GUIDES)
+def _on(settings: Settings, hosts: Collection[str], verb: str) -> str:
+    """What is to be run on each of these hosts."""
+    return f"on {listed(hosts, MOST_HOSTS)}: sudo {portgen(settings, verb)}"
 
 
 def _end_of_merge(settings: Settings) -> str | None:

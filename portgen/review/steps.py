@@ -7,7 +7,7 @@ A step `releases` ports and addresses, and `takes` others. What somebody release
 takes is released first: two containers that exchange addresses, or a chain that shifts by one,
 would fail at `up` when one of them stops more slowly. The firewall and nginx change while nobody
 listens, so that no newcomer stands behind the opening or the route of the one before it.
-Each host's INSTALL.md has the same order, and the commands.
+`portgen install` carries them out in this order.
 """
 
 from __future__ import annotations

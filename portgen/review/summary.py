@@ -12,7 +12,7 @@ from portgen.markdown import row
 from portgen.markdown import text as markdown_text
 from portgen.review import host_words, step_words, words
 from portgen.review.compare import Review
-from portgen.targets.docs import INSTALL
+from portgen.review.steps import Program, RestartPrograms
 from portgen.visible import visible_line
 
 
@@ -41,11 +41,13 @@ def _text(review: Review, most: int | None) -> Iterator[str]:
 
 
 def _commands(host: str, review: Review) -> str:
-    """Where the commands for a host's steps are: in its guide, which is rendered as long as the
-    inventory has the host."""
-    if host in review.names:
-        return f"{host}/{INSTALL} has the commands"
-    return f"{host} leaves the inventory, so there is no guide for it"
+    """What carries out a host's steps: `install` as long as the inventory has the host."""
+    if host not in review.names:
+        return f"{host} leaves the inventory: `portgen uninstall` on it does it"
+    by_hand = [step for step in review.steps if isinstance(step, (Program, RestartPrograms))]
+    if any(step.host == host for step in by_hand):
+        return "`portgen install` does it, but for programs that portgen does not run"
+    return "`portgen install` does it"
 
 
 def _some(lines: list[str], most: int | None) -> list[str]:

@@ -371,9 +371,7 @@ def test_render_says_what_it_means_above_the_diff_and_the_check_does_not(
     quiet = portgen("render", "--check", "-q")
     assert (quiet.code, quiet.out) == (Exit.DIFFERENT, "")
     rendered = portgen("render", "--yes").out
-    assert rendered.startswith(
-        f"{MOVED}\non box, in this order (box/docs/INSTALL.md has the commands):\n"
-    )
+    assert rendered.startswith(f"{MOVED}\non box, in this order (`portgen install` does it):\n")
     assert (
         rendered.index(MOVED)
         < rendered.index("changed  box/systemd")

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from pytest_snapshot.plugin import Snapshot
 
-from portgen.files import render
-from portgen.review import records, summary, words
-from portgen.targets import docs
+from portgen.review import records, step_words, summary, words
+from portgen.review.compare import Review
 from tests.estates import planned
-from tests.review.reviewed import CASES, TEMPLATES, by_plans, case_of, texts
+from tests.review.reviewed import CASES, by_plans, case_of, texts
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
@@ -35,23 +34,27 @@ def test_json_says_all_of_it_in_plain_values(case: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.parent.name)
-def test_each_host_s_steps_say_where_its_own_commands_are(case: Path) -> None:
-    """The guide is one of the files that are rendered for the inventory as it is afterwards."""
+def test_each_host_s_steps_say_what_carries_them_out(case: Path) -> None:
     found = by_plans(*texts(case))
-    rendered = {
-        file.path for file in render.files(planned(texts(case)[1]), {"docs": docs}, TEMPLATES)
-    }
+    there = {host.name for host in planned(texts(case)[1]).hosts}
     headings = [line for line in summary.text(found) if line.startswith("on ")]
     in_markdown = [line for line in summary.markdown(found) if line.startswith("**On ")]
     hosts = list(dict.fromkeys(step.host for step in found.steps))
     assert len(headings) == len(in_markdown) == len(hosts)
     for host, line, marked in zip(hosts, headings, in_markdown, strict=True):
-        if f"{host}/docs/INSTALL.md" in rendered:
-            where = f"{host}/docs/INSTALL.md has the commands"
+        if host not in there:
+            who = f"{host} leaves the inventory: `portgen uninstall` on it does it"
+        elif any("own program" in line or "other variables" in line for line in _of(found, host)):
+            who = "`portgen install` does it, but for programs that portgen does not run"
         else:
-            where = f"{host} leaves the inventory, so there is no guide for it"
-        assert line == f"on {host}, in this order ({where}):"
-        assert marked == f"**On {host}, in this order** ({where})"
+            who = "`portgen install` does it"
+        assert line == f"on {host}, in this order ({who}):"
+        assert marked == f"**On {host}, in this order** ({who})"
+
+
+def _of(review: Review, host: str) -> list[str]:
+    """A host's steps in words."""
+    return [step_words.text(step) for step in review.steps if step.host == host]
 
 
 def test_markdown_shows_a_title_as_it_is() -> None:
