@@ -28,6 +28,10 @@ from typing import NamedTuple, Protocol
 from portgen import plugins
 from portgen.audit._audited import Audited, Places, asks
 from portgen.audit._finding import Finding
+from portgen.audit._firewall import Family
+from portgen.audit._health import is_checked
+from portgen.audit._health import url as health_url
+from portgen.audit._listeners import Holding, Listener
 from portgen.audit._metrics import metrics
 from portgen.audit._outcome import Found, Outcome, outcome
 from portgen.audit._page import page
@@ -40,8 +44,11 @@ __all__ = [
     "Audited",
     "Check",
     "Documentation",
+    "Family",
     "Finding",
     "Found",
+    "Holding",
+    "Listener",
     "Outcome",
     "Places",
     "Reads",
@@ -49,6 +56,8 @@ __all__ = [
     "check",
     "documentation",
     "every",
+    "health_url",
+    "is_checked",
     "metrics",
     "outcome",
     "page",

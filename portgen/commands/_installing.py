@@ -7,7 +7,7 @@ in `portgen.install`, what is done in `machine.transaction`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +35,7 @@ class Ready(NamedTuple):
     difference: Difference
     planned: Planned
     found: dict[str, Any]  # what of the host the plan rests on
+    checked: chain.Checked  # the inventory
 
     @property
     def empty(self) -> bool:
@@ -68,7 +69,11 @@ def ready(settings: Settings, name: str | None, recorded: Path | None = None) ->
     files = [File(f"{chosen.name}/{path}", text, 0o644) for path, text in host.rendered.items()]
     difference = found.difference(host, there, files, checked.plan)
     return Ready(
-        host, difference, planned.planned(host, there, difference), planned.found(host, there)
+        host,
+        difference,
+        planned.planned(host, there, difference),
+        planned.found(host, there),
+        checked,
     )
 
 
@@ -206,13 +211,14 @@ def summary(what: Ready) -> str:
     return f"{counted(len(what.planned.operations), 'step')}, while no service changes"
 
 
-def carry_out(settings: Settings, journal: Journal) -> None:
-    """Do all of it, or put it back; nothing interrupts after that. To be called within `interrupts.once`.
-    Raises PortgenError(Exit.PUT_BACK) or (Exit.STUCK)."""
+def carry_out(settings: Settings, journal: Journal, check: Callable[[], str] = str) -> None:
+    """Do all of it, or put it back; nothing interrupts after that. `check` says why it has to be put back
+    although all was done, or "". To be called within `interrupts.once`. Raises
+    PortgenError(Exit.PUT_BACK) or (Exit.STUCK)."""
     from portgen.machine import interrupts
 
     try:
-        why = _carry_out(settings, journal)
+        why = _carry_out(settings, journal) or check()
         interrupts.ignore()
     except KeyboardInterrupt as by:
         why = interrupts.in_words(by)

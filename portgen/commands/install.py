@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from portgen import screen
-from portgen.commands import _complete, _install_shown, _installing, _options, _saved_plan
+from portgen.commands import (
+    _complete,
+    _install_shown,
+    _installing,
+    _options,
+    _preflight,
+    _saved_plan,
+)
 from portgen.commands._asking import before_writing, is_asked
 from portgen.commands._installing import UNTOUCHED, Ready, say
 from portgen.problem import Exit, PortgenError
@@ -80,7 +87,9 @@ Examples:
     help="Put it back after that time, unless `portgen confirm` keeps it.",
 )
 @click.option(
-    "--strict", is_flag=True, help="Exit 1 where the firewall script left something alone."
+    "--strict",
+    is_flag=True,
+    help="Put it back if a new service does not answer. Exit 1 where the firewall script skipped a rule.",
 )
 @click.option(
     "--force", is_flag=True, help="Replace files that somebody else edited, too; they are kept."
@@ -181,6 +190,8 @@ def _look(
         screen.data(_install_shown.record(what, edited))
     if settings.style.format == "text" and not what.empty:
         _install_shown.show(what, edited, settings.style, most)
+    if wish.from_ is None and settings.style.format != SHELL and not what.empty:
+        _preflight.check(settings, what)
     return what, edited
 
 
@@ -225,9 +236,12 @@ def _install(settings: Settings, wish: _Wish, what: Ready, edited: Sequence[Edit
 
     with interrupts.once():
         with before_writing(UNTOUCHED):
+            health = _preflight.before(what)
             begun = _installing.begin(settings, what, wish.confirm)
             _keep(settings, begun, edited)
-        _installing.carry_out(settings, begun)
+        _installing.carry_out(
+            settings, begun, lambda: _preflight.after(settings, health, wish.strict)
+        )
         if wish.confirm:
             _wait(settings, begun)
         else:

@@ -1,6 +1,7 @@
-"""A health check: one GET, answered or not within a few seconds, whatever the other side does.
+"""A health check: one GET, answered or not within a few seconds, whatever the other side does; and many of
+them, repeated until they are as they should be.
 
-In: a `Request`. Out: a `Reply`. Follows no redirect, asks no proxy, sends no password, reads the head and the
+In: `Request`s. Out: `Reply`s. Follows no redirect, asks no proxy, sends no password, reads the head and the
 first bytes of a body. Writes nothing.
 """
 
@@ -11,6 +12,8 @@ import io
 import socket
 import ssl
 import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
 from portgen.plan.live import Reply
@@ -18,6 +21,8 @@ from portgen.targets import Request
 
 TIMEOUT = 3.0  # seconds for all of it: a server that trickles does not get more
 HEAD = 200  # bytes of a body that are read
+_AT_ONCE = 16
+_PAUSE = 0.2  # seconds between two rounds
 _BUFFER = 512  # bytes that are taken at once, head and body
 _KEPT = "/%:=&?~+!$,;'@()*[]-._"  # what a path may have as it is
 
@@ -49,6 +54,38 @@ def ask(request: Request, timeout: float = TIMEOUT) -> Reply:
     except ValueError as error:  # a header that can't be read, a length that is not a number
         why = f"what answers does not speak HTTP ({error})"
     return Reply(request.service, request.url, status, head, why, time.monotonic() - begun)
+
+
+def ask_all(some: Iterable[Request]) -> dict[str, Reply]:
+    """The answers, by URL, side by side."""
+    asked = {request.url: request for request in some}
+    if not asked:
+        return {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(asked, pool.map(ask, asked.values()), strict=True))
+
+
+def ask_until(
+    some: Mapping[Request, float],
+    is_fine: Callable[[Reply], bool],
+    tell: Callable[[str], None] = lambda _text: None,
+) -> dict[str, Reply]:
+    """The answers, by URL: what is not fine is asked again, each for as many seconds as it has."""
+    begun = time.monotonic()
+    found: dict[str, Reply] = {}
+    pending = dict(some)
+    while pending:
+        found.update(ask_all(pending))
+        spent = time.monotonic() - begun
+        left = {}
+        for request, seconds in pending.items():
+            if not is_fine(found[request.url]) and spent < seconds:
+                left[request] = seconds
+        pending = left
+        if pending:
+            tell(f"waiting for {', '.join(request.service for request in list(pending)[:3])}")
+            time.sleep(_PAUSE)
+    return found
 
 
 class _Connection:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,16 +94,18 @@ def run(
     out: str,
     on: Machine,
     tell: Callable[[str], None] = _nobody,
+    always: Collection[str] = (),
 ) -> list[Outcome]:
     """Check the rendered `texts` (by path below the output folder, which people know as `out`), in
-    the targets' order, several at once. `tell` is called with how far that is."""
+    the targets' order, several at once. `tell` is called with how far that is. `always`: targets that
+    have something to check without files, too."""
     outcomes: list[Outcome | Future[Outcome]] = []
     found: dict[Program, Future[Found]] = {}
     names: list[str] = []  # of the outcomes' targets
     ended = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
-            for name, target, host, files in _files(plan, targets, texts):
+            for name, target, host, files in _files(plan, targets, texts, always):
                 traced = _Traced(name, host, files, at, out, on.folder)
                 with blamed(name, target):
                     items = list(target.checks(host, files, on))
@@ -138,7 +140,7 @@ def _stop(outcomes: Iterable[Outcome | Future[Any]]) -> None:
 
 
 def _files(
-    plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str]
+    plan: Plan, targets: Mapping[str, Target], texts: Mapping[str, str], always: Collection[str]
 ) -> Iterator[tuple[str, Checked, Host, dict[str, str]]]:
     """Each target that checks anything, each host that it has files for, and these by their paths
     below the host's folder."""
@@ -151,7 +153,7 @@ def _files(
             for path, text in texts.items():
                 if path.startswith(f"{prefix}{name}/"):
                     files[path.removeprefix(prefix)] = text
-            if files:
+            if files or name in always:
                 yield name, target, host, files
 
 

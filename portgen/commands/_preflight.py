@@ -1,0 +1,276 @@
+"""Whether an install can work, found out before anything changes; and whether services answer after it.
+
+In: what is to be done on this host. Out: nothing where all is well; warnings on stderr; a PortgenError with
+Exit.MACHINE where it can't work. What is decided lies in `portgen.install`, what is asked in
+`machine.trial`, `machine.verify` and `machine.health`; all programs are asked side by side.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from portgen import screen
+from portgen.commands._installing import UNTOUCHED, say
+from portgen.problem import Exit, Location, PortgenError, Problem, Severity, counted
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from portgen.commands._installing import Ready
+    from portgen.install.answers import Verdict, Wanted
+    from portgen.install.refusals import Refusal, Trial
+    from portgen.machine.verify import Outcome
+    from portgen.plan.live import Reply
+    from portgen.plan.types import KeyPath
+
+_AT_ONCE = 8
+At = Callable[["KeyPath"], Location]
+
+
+def check(settings: Settings, what: Ready) -> None:
+    """Find out everything that can be found out. Raises PortgenError(Exit.MACHINE) where the install can't
+    work; prints what people have to know."""
+    with settings.stage("checking what is to be installed") as tell:
+        problems = list(dict.fromkeys(_problems(settings, what, tell)))
+    problems.sort(key=lambda problem: problem.location)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    screen.problems(problems, settings.style, beside=True)
+    if errors:
+        text = "something is" if len(errors) == 1 else f"{counted(len(errors), 'thing')} are"
+        raise PortgenError(f"{text} in the way: {UNTOUCHED}", Exit.MACHINE)
+
+
+def _problems(settings: Settings, what: Ready, tell: Callable[[str], None]) -> Iterator[Problem]:
+    """All that is wrong, and what people have to know."""
+    from portgen.install import refusals
+    from portgen.machine import programs
+
+    asks = _Asks(settings, what, tell)
+    at = what.checked.source.at
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # Those that take longest begin first.
+        running = [pool.submit(ask) for ask in asks.all()]
+        try:
+            found: list[Refusal] = [*asks.trials, *refusals.firewall(what.host)]
+            for one in running:
+                found += one.result()
+            verified = asks.outcomes
+        except BaseException:
+            programs.stop()
+            raise
+    for refusal in found:
+        yield Problem(
+            refusal.rule, refusal.severity, refusal.message, at(refusal.key_path), refusal.hint
+        )
+    yield from _verified(verified, at(what.host.host.key_path))
+
+
+def _verified(outcomes: Iterable[Outcome], place: Location) -> Iterator[Problem]:
+    """What came of the checks of rendered files."""
+    from portgen.machine import verify
+
+    some = list(outcomes)
+    yield from verify.problems(some)
+    for outcome in some:
+        rule = f"verify-{outcome.target}"
+        if outcome.broken is not None:
+            message = str(outcome.broken)
+            yield Problem(rule, Severity.ERROR, message, place, outcome.broken.hint)
+        elif outcome.unchecked is not None:
+            yield Problem(rule, Severity.NOTE, f"not checked: {outcome.unchecked}", place)
+
+
+class _Asks:
+    """What is asked of whom. `outcomes`: what came of the checks of files. `trials`: the projects that
+    compose can't read at all."""
+
+    def __init__(self, settings: Settings, what: Ready, tell: Callable[[str], None]) -> None:
+        from portgen.install import refusals
+
+        self.settings = settings
+        self.what = what
+        self.tell = tell
+        self.host = what.host
+        self.operations = what.planned.operations
+        self.outcomes: list[Outcome] = []
+        self.trials: list[Refusal] = []
+        self.projects: list[Trial] = []
+        for one in refusals.projects(self.host, self.operations):
+            if isinstance(one, refusals.Refusal):
+                self.trials.append(one)
+            else:
+                self.projects.append(one)
+
+    def all(self) -> Iterator[Callable[[], list[Refusal]]]:
+        for trial in self.projects:
+            yield lambda trial=trial: self.compose(trial)  # type: ignore[misc]
+        yield self.verify
+        yield self.firewall
+        yield self.networks
+        yield self.sessions
+        yield self.machine
+
+    def compose(self, trial: Trial) -> list[Refusal]:
+        from portgen.install.refusals import Refusal
+        from portgen.machine import programs
+        from portgen.machine import trial as machine
+
+        place = trial.override.key_path
+        try:
+            said = machine.compose(self.host.places.compose, trial.folder, trial.files)
+        except programs.Missing as missing:
+            return [Refusal("compose", str(missing), place, missing.hint)]
+        except PortgenError as error:
+            return [Refusal("compose", str(error), place, error.hint)]
+        where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
+        return [Refusal("compose", line, place, where) for line in said]
+
+    def verify(self) -> list[Refusal]:
+        """nginx with all that is in /etc/nginx, systemd-analyze and iptables, of what changes."""
+        from portgen import targets
+        from portgen.install import trials
+        from portgen.machine import verify
+
+        host = self.host.host
+        wanted = trials.files(self.host.rendered, self.operations)
+        chosen = {}
+        for name, target in targets.every().items():
+            if name in wanted.targets:
+                chosen[name] = target
+        if not chosen:
+            return []
+        has_nginx = "nginx" in chosen
+        machine = verify.machine(self.settings.inventory.parent, has_nginx)
+        if machine.nginx is not None:
+            machine = machine._replace(nginx=trials.without(machine.nginx, wanted.gone))
+        plan = self.what.checked.plan
+        own = type(plan)((host,), plan.projects)
+        texts = {f"{host.name}/{path}": text for path, text in wanted.texts.items()}
+        always = ("nginx",) if has_nginx else ()
+        at, out = self.what.checked.source.at, self.settings.output_name
+        self.outcomes = verify.run(own, chosen, texts, at, out, machine, self.tell, always)
+        return []
+
+    @property
+    def runs_script(self) -> bool:
+        from portgen.install.operations import RunFirewall
+
+        return any(isinstance(one, RunFirewall) for one in self.operations)
+
+    def firewall(self) -> list[Refusal]:
+        from portgen.install.refusals import Refusal
+        from portgen.machine import transaction, trial
+
+        if not self.runs_script:
+            return []
+        place = self.host.host.key_path
+        script = f"{self.host.places.rendered}/{transaction.SCRIPT}"
+        found = [
+            Refusal("firewall", line, place, f"sh {script} --dry-run")
+            for line in trial.firewall(script)
+        ]
+        if trial.ufw_is_busy():
+            message = "another ufw is at work, and does not come to its end"
+            found.append(Refusal("firewall", message, place, f"it holds {trial.UFW_LOCK}"))
+        return found
+
+    def networks(self) -> list[Refusal]:
+        from portgen.install import refusals
+        from portgen.machine import trial
+
+        wanted = refusals.made_by_hand(self.host, self.operations)
+        return list(refusals.networks(wanted, trial.networks(wanted)))
+
+    def sessions(self) -> list[Refusal]:
+        """Ports that strangers hold, and ssh's."""
+        from portgen.install import refusals, ssh
+        from portgen.machine import sessions, transaction
+
+        came = ssh.session(sessions.connection())
+        planned = self.what.planned
+        found = list(
+            refusals.ports(
+                self.host,
+                self.operations,
+                self.what.difference.meaning,
+                planned.by_hand,
+                None if came is None else came.port,
+            )
+        )
+        if self.runs_script:
+            script = self.host.rendered.get(transaction.SCRIPT, "")
+            found += ssh.shut(self.host, script, sessions.ports(), came)
+        return found
+
+    def machine(self) -> list[Refusal]:
+        """Disks and programs."""
+        from portgen.install.operations import ComposeUp, PutFile
+        from portgen.install.refusals import Refusal
+        from portgen.machine import journal, trial
+
+        folders, needed, size = [str(journal.FOLDER)], [], 0
+        for one in self.operations:
+            if isinstance(one, PutFile):
+                folders.append(posixpath.dirname(one.path))
+            elif isinstance(one, ComposeUp):
+                needed.append(self.host.places.compose[0])
+        if self.runs_script:
+            folders.append("/etc/ufw")
+        for text in self.host.rendered.values():
+            size += len(text)
+        place = self.host.host.key_path
+        found = [Refusal("disk-full", text, place) for text in trial.room(folders, 2 * size)]
+        for missing in trial.missing(needed):
+            found.append(Refusal("program-missing", str(missing), place, missing.hint))
+        return found
+
+
+# --- health ---------------------------------------------------------------------------------------
+
+
+class Health(NamedTuple):
+    """The health checks of an install, and what was answered before it."""
+
+    wanted: list[Wanted]
+    before: dict[str, Reply]
+
+
+def before(what: Ready) -> Health:
+    """What the services answer before anything changes, where they are now."""
+    from portgen.install import answers
+    from portgen.machine import health
+    from portgen.targets import Request
+
+    steps = (*what.difference.steps, *what.planned.by_hand)
+    wanted = answers.wanted(what.host, what.difference.meaning, steps)
+    known = {reply.url: reply for reply in what.host.replies}
+    asked = [Request(one.service, one.was) for one in wanted if one.was and one.was not in known]
+    return Health(wanted, {**known, **health.ask_all(asked)})
+
+
+def after(settings: Settings, known: Health, strict: bool = False) -> str:
+    """Why the install has to be put back: what answered before and does not now; "" where all is well. What
+    does not answer otherwise is printed."""
+    from portgen.install import answers
+    from portgen.machine import health
+    from portgen.targets import Request
+
+    seconds = answers.patience(known.wanted, known.before, strict=strict)
+    asked = {Request(one.service, one.url): seconds[one.url] for one in known.wanted}
+    with settings.stage("asking whether all answer") as tell:
+        said = health.ask_until(asked, answers.is_fine, tell)
+    fatal = ("broken", "new") if strict else ("broken",)
+    found = list(answers.verdicts(known.wanted, known.before, said))
+    for verdict in found:
+        if verdict.kind not in fatal:
+            say(f"note: {verdict.message}", settings.style)
+    return _in_one(verdict for verdict in found if verdict.kind in fatal)
+
+
+def _in_one(some: Iterable[Verdict]) -> str:
+    messages = [verdict.message for verdict in some]
+    if len(messages) <= 3:
+        return "; ".join(messages)
+    return f"{'; '.join(messages[:3])}; and {len(messages) - 3} more do not answer"
