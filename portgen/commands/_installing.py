@@ -102,6 +102,7 @@ def alone() -> Iterator[None]:
     where that is not so; (Exit.PUT_BACK) or (Exit.STUCK) where one was open that nobody carries out any
     more: it is put back then, and nothing else is done."""
     from portgen.machine import journal, recovery
+    from portgen.machine.system import Here
 
     with ExitStack() as stack:
         lock(stack)
@@ -109,10 +110,13 @@ def alone() -> Iterator[None]:
         if found is not None and found.is_open:
             if found.state == journal.WAITING and not recovery.is_over(found):
                 raise journal.still_open(found)
-            why = "was not confirmed in time"
-            if found.state != journal.WAITING:
-                why = "did not come to its end"
-            put_back(found, f"install {found.decided.identity} {why}", AGAIN)
+            if found.state == journal.SETTLING:
+                recovery.end(found, Here(), "")
+            else:
+                why = "was not confirmed in time"
+                if found.state != journal.WAITING:
+                    why = "did not come to its end"
+                put_back(found, f"install {found.decided.identity} {why}", AGAIN)
         yield
 
 

@@ -69,6 +69,8 @@ class Side(NamedTuple):
     active: frozenset[str]
     # Containers that were there in that state and did not run.
     stopped: frozenset[str] = frozenset()
+    # The networks that the other state does not have, by the override that makes them.
+    makes: Mapping[str, tuple[str, ...]] = {}
 
 
 def forth(side: Side) -> Iterator[Operation]:
@@ -85,12 +87,13 @@ def forth(side: Side) -> Iterator[Operation]:
     yield from _units(side)
 
 
-def settles(side: Side, networks: Iterable[str]) -> Iterator[Operation]:
-    """What waits until the state is there to stay: the containers that have left it, and their networks."""
+def settles(side: Side, networks: Iterable[str], *, made: bool = False) -> Iterator[Operation]:
+    """What waits until the state is there to stay: the containers that have left it, and their networks.
+    `made`: only those networks that this install has made."""
     for step in _of(side, steps.RemoveContainers):
         yield RemoveContainers(side.folders[step.file].project, step.containers)
     for name in networks:
-        yield RemoveNetwork(name)
+        yield RemoveNetwork(name, made=made)
 
 
 def _has(side: Side, kind: type[Step]) -> bool:
@@ -158,7 +161,8 @@ def _containers(side: Side) -> Iterator[Operation]:
         for start in (True, False):
             some = tuple(name for name in names if start is not _is_stopped(side, at, name))
             if some:
-                yield ComposeUp(at.project, at.folder, at.files, some, start)
+                networks = side.makes.get(step.file, ())
+                yield ComposeUp(at.project, at.folder, at.files, some, start, networks)
 
 
 def _is_stopped(side: Side, at: Folder, service: str) -> bool:

@@ -49,6 +49,9 @@ class Difference(NamedTuple):
     back: tuple[Step, ...]
     changes: tuple[Change, ...]
     networks: tuple[str, ...]  # that nobody wants any more
+    makes: dict[
+        str, tuple[str, ...]
+    ]  # networks that were not there, by the override that makes them
 
     @property
     def empty(self) -> bool:
@@ -74,7 +77,16 @@ def difference(host: Audited, present: Present, files: Iterable[File], plan: Pla
         tuple(back),
         tuple(changes),
         tuple(sorted({key.name for key in before.networks} - {key.name for key in after.networks})),
+        _makes(before, after),
     )
+
+
+def _makes(before: Facts, after: Facts) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for key, network in sorted(after.networks.items()):
+        if key not in before.networks:
+            found[network.file] = (*found.get(network.file, ()), key.name)
+    return found
 
 
 def _changes(host: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
@@ -113,10 +125,11 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
     services = {}
     for key, service in before.services.items():
         units = {}
-        for name, unit in service.units.items():
+        for name, installed in service.units.items():
             live = host.units.get(name)
             if live is None or live.active not in ("active", "activating", "reloading"):
                 continue
+            unit = installed
             if (key.name, unit.listen) in outdated:
                 unit = structs.replace(unit, settings=_AS_IT_RUNS)
             units[name] = unit

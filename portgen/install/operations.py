@@ -28,6 +28,11 @@ def container(project: str, service: str) -> str:
     return f"container:{project}/{service}"
 
 
+def network(name: str) -> str:
+    """The thing that a Docker network is."""
+    return f"network:{name}"
+
+
 class StopUnits(NamedTuple):
     """Stop units; connections that a forwarder passes on end by themselves."""
 
@@ -98,20 +103,24 @@ class RemoveContainers(NamedTuple):
 
 class RemoveNetwork(NamedTuple):
     """Remove a Docker network whose addresses are not these, so that compose makes it again; without
-    addresses, in any case. The containers in it that have stopped are removed first."""
+    addresses, in any case. The containers in it that have stopped are removed first. `made`: only where
+    this install has made it, and nobody else is in it."""
 
     name: str
     subnets: tuple[str, ...] = ()
+    made: bool = False
 
 
 class ComposeUp(NamedTuple):
-    """Make and start containers by compose's files, or only make them. `files`: COMPOSE_FILE."""
+    """Make and start containers by compose's files, or only make them. `files`: COMPOSE_FILE. `networks`:
+    those that it makes where they are missing."""
 
     project: str
     folder: str
     files: str
     services: tuple[str, ...]
     start: bool = True
+    networks: tuple[str, ...] = ()
 
 
 class RunFirewall(NamedTuple):
@@ -179,12 +188,18 @@ def touches(operation: Operation) -> set[str]:
         case ReloadNginx():
             return {NGINX}
         case RemoveNetwork(name=name):
-            return {f"network:{name}"}
+            return {network(name)}
+        case ComposeUp(networks=networks):
+            return _containers(operation) | {network(name) for name in networks}
         case Wait():
             return set()
     if isinstance(operation, _CONTAINERS):
-        return {container(operation.project, service) for service in operation.services}
+        return _containers(operation)
     return {unit(name) for name in operation.units}
+
+
+def _containers(operation: StopContainers | RemoveContainers | ComposeUp) -> set[str]:
+    return {container(operation.project, service) for service in operation.services}
 
 
 def only(operation: Operation, things: Collection[str]) -> Operation | None:

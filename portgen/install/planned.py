@@ -44,9 +44,10 @@ def planned(host: Audited, present: Present, difference: Difference) -> Planned:
     replaced = [
         present.files[path] for path in {**new.removes, **new.puts} if path in present.files
     ]
+    made = [name for names in difference.makes.values() for name in names]
     return Planned(
         tuple(carrying.forth(new)),
-        (*carrying.forth(old), *carrying.settles(old, ())),
+        (*carrying.forth(old), *carrying.settles(old, made, made=True)),
         tuple(carrying.settles(new, difference.networks)),
         tuple(by_hand),
         tuple(replaced),
@@ -65,7 +66,7 @@ def _new(host: Audited, present: Present, difference: Difference) -> Side:
             puts[path] = File(place, path)
     units = frozenset(forwarder.unit for forwarder in host.host.forwarders)
     folders = dict(_folders(host, present, with_copy=lambda path: path in files))
-    return Side(difference.steps, puts, removes, folders, units, units)
+    return Side(difference.steps, puts, removes, folders, units, units, makes=difference.makes)
 
 
 def _old(host: Audited, present: Present, difference: Difference) -> Side:
@@ -84,7 +85,9 @@ def _old(host: Audited, present: Present, difference: Difference) -> Side:
         ):
             puts[path] = File(place, path, there.mode, there.owner)
     enabled = {name for name, unit in host.units.items() if unit.enabled.startswith("enabled")}
-    active = {name for name, unit in host.units.items() if unit.active in _RUNS}
+    # What runs without a file can be stopped, and never started again.
+    own = {posixpath.basename(path) for path in present.files if path.startswith("systemd/")}
+    active = {name for name in own if name in host.units and host.units[name].active in _RUNS}
     folders = dict(_folders(host, present, with_copy=lambda path: path in present.files))
     stopped = {
         operations.container(one.project, one.service) for one in host.containers if not one.runs

@@ -33,8 +33,9 @@ FOLDER = Path("/var/lib/portgen")
 SCHEMA = 1
 # How an install stands. The last two are closed: nothing is left to do.
 CHANGING, WAITING, REVERTING, STUCK = "changing", "waiting", "reverting", "stuck"
+SETTLING = "settling"  # it stays; what can't be undone is being done
 INSTALLED, REVERTED = "installed", "reverted"
-OPEN = (CHANGING, WAITING, REVERTING, STUCK)
+OPEN = (CHANGING, WAITING, REVERTING, STUCK, SETTLING)
 
 
 class Decided(NamedTuple):
@@ -83,12 +84,17 @@ class Journal:
 
     @property
     def policies(self) -> dict[str, str]:
-        """The containers that docker was kept from starting, by id, with what it was to do before."""
+        """The containers that an install found and stopped, by id, with what docker was to do of itself."""
         found: dict[str, str] = {}
         for entry in self.entries:
             for name, policy in entry.get("policies", {}).items():
                 found.setdefault(name, policy)
         return found
+
+    @property
+    def made(self) -> set[str]:
+        """The Docker networks that were not there before."""
+        return {name for entry in self.entries for name in entry.get("makes", ())}
 
     @property
     def waits(self) -> tuple[float, str]:
@@ -152,14 +158,18 @@ def load(folder: Path) -> Journal | None:
     except (OSError, ValueError) as error:
         raise _damaged(current, str(error)) from None
     try:
-        if said.pop("schema") != SCHEMA:
-            raise ValueError("it was written by another version of portgen")
+        _require_schema(said.pop("schema"))
         for name in ("operations", "undo", "settles"):
             said[name] = tuple(operations.from_json(one) for one in said[name])
         said["compose"] = tuple(said["compose"])
         return Journal(folder, Decided(**said), list(_entries(text)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(current, str(error)) from None
+
+
+def _require_schema(number: object) -> None:
+    if number != SCHEMA:
+        raise ValueError("it was written by another version of portgen")
 
 
 def _entries(text: str) -> Iterator[dict[str, Any]]:

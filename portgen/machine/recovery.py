@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from portgen.machine import engine, journal, transaction
@@ -43,9 +44,22 @@ def finish(folder: Path, system: System, *, booting: bool = False) -> int:
             engine.withdraw(system)
             return Exit.OK
         why = _at_boot(found) if booting else "by hand"
-        code = put_back(found, system, why, booting=booting, unseen=booting)
+        code = end(found, system, why, booting=booting, unseen=booting)
         _say(found, why)
         return code
+
+
+def end(
+    found: Journal, system: System, why: str, *, booting: bool = False, unseen: bool = False
+) -> int:
+    """Bring an install to its end: one that was to stay when it was interrupted stays, any other is put back.
+    Returns the exit code."""
+    if found.state != journal.SETTLING:
+        return put_back(found, system, why, booting=booting, unseen=unseen)
+    failed = transaction.settle(found, system)
+    engine.withdraw(system)
+    _keep_result(found, "installed", "", failed, unseen)
+    return Exit.OK
 
 
 def put_back(
@@ -56,22 +70,30 @@ def put_back(
     failed = transaction.put_back(found, system, booting=booting)
     if not failed:
         engine.withdraw(system)
-    result = {
+    _keep_result(found, "stuck" if failed else "put back", why, failed, unseen)
+    return Exit.STUCK if failed else Exit.OK
+
+
+def _keep_result(found: Journal, result: str, why: str, failed: list[str], unseen: bool) -> None:
+    said = {
         "install": found.decided.identity,
-        "result": "stuck" if failed else "put back",
+        "result": result,
         "why": why,
         "at": round(time.time()),
         "summary": found.decided.summary,
         "failed": failed,
         "unseen": unseen,
     }
-    journal.save_result(found.folder, result)
-    return Exit.STUCK if failed else Exit.OK
+    with suppress(OSError):  # on a full disk the host is as it was all the same
+        journal.save_result(found.folder, said)
 
 
 def _say(found: Journal, why: str) -> None:
     """What systemd keeps in its journal."""
     identity = found.decided.identity
+    if found.state == journal.INSTALLED:
+        _print(f"install {identity} was brought to its end")
+        return
     if found.state == journal.REVERTED:
         _print(f"install {identity} was put back: {why}")
         return
@@ -96,7 +118,7 @@ def watch(folder: Path, identity: str) -> int:
                 if found is None or not _is_watched(found, identity):
                     return Exit.OK
                 why = _why(found)
-                code = put_back(found, Here(), why, unseen=True)
+                code = end(found, Here(), why, unseen=True)
                 _say(found, why)
                 return code
         time.sleep(_LOOKS)

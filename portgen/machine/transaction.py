@@ -8,6 +8,7 @@ the other direction: those whose things were touched. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -36,6 +37,7 @@ from portgen.machine.programs import Finished
 from portgen.machine.system import System
 from portgen.problem import PortgenError
 
+NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
 SCRIPT = "ufw/portgen-ufw.sh"
 SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
 GUARDED = "stays guarded"  # what it says of a guard that could not go
@@ -45,11 +47,12 @@ _SETTLES = 0.3  # seconds after which a program that can't listen has ended
 _STARTS = 5.0  # seconds in which a unit has to be up
 _RELOADS = 10.0  # seconds in which nginx has to have new workers
 _LOOKS = 0.02  # seconds between two looks
-# The operations after which nothing that is new is reachable yet: where one of them fails while an install
-# is put back, nothing is started any more.
-_CLOSING = (StopUnits, StopContainers, RunFirewall, ReloadNginx)
+# The operations that come before what starts: where one of them fails while an install is put back, nothing
+# is started any more. It would be started by a file of the other side, or into an open port.
+_CLOSING = (StopUnits, DisableUnits, StopContainers, RunFirewall, ReloadNginx, PutFile, RemoveFile)
 
 Tell = Callable[[str], None]
+UnitOperation = StopUnits | DisableUnits | EnableUnits | StartUnits | RestartUnits | ReloadSystemd
 
 
 class FailedError(Exception):
@@ -62,7 +65,7 @@ def _nobody(_text: str) -> None:
 
 def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
     """Do all that was decided. Raises FailedError at the first operation that fails."""
-    hands = Hands(journal, system, "new")
+    hands = Hands(journal, system, NEW)
     for number, operation in enumerate(journal.decided.operations):
         tell(f"{number + 1} of {len(journal.decided.operations)}: {described(operation)}")
         journal.add(begin=number)
@@ -71,8 +74,9 @@ def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
 
 def settle(journal: Journal, system: System) -> list[str]:
     """The install stays: do what can't be undone, and close the journal. Returns what of it failed, which
-    does no harm."""
-    hands = Hands(journal, system, "new")
+    does no harm. It can be called again."""
+    journal.add(state=journals.SETTLING)
+    hands = Hands(journal, system, NEW)
     failed = []
     for operation in journal.decided.settles:
         try:
@@ -86,9 +90,11 @@ def settle(journal: Journal, system: System) -> list[str]:
 def put_back(
     journal: Journal, system: System, tell: Tell = _nobody, *, booting: bool = False
 ) -> list[str]:
-    """Undo what was begun. Returns what failed; nothing: all is as it was. It can be called again."""
-    journal.add(state=journals.REVERTING)
-    hands = Hands(journal, system, "old", booting=booting)
+    """Undo what was begun. Returns what failed; nothing: all is as it was. It can be called again. A journal
+    that can't be written keeps nobody from it."""
+    with suppress(OSError):
+        journal.add(state=journals.REVERTING)
+    hands = Hands(journal, system, OLD, booting=booting)
     touched = journal.touched
     failed: list[str] = []
     for operation in journal.decided.undo:
@@ -102,7 +108,10 @@ def put_back(
             failed.append(f"{described(part)}: {error}")
             if isinstance(part, _CLOSING):
                 break
-    journal.add(state=journals.STUCK if failed else journals.REVERTED, failed=failed)
+    try:
+        journal.add(state=journals.STUCK if failed else journals.REVERTED, failed=failed)
+    except OSError as error:
+        failed.append(f"the journal could not be closed: {error.strerror or error}")
     return failed
 
 
@@ -140,13 +149,14 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 class Hands:
-    """Does single operations. `side`: whose files are put in place, `new` or `old`."""
+    """Does single operations. `side`: whose files are put in place, NEW or OLD."""
 
     def __init__(
         self, journal: Journal, system: System, side: str, *, booting: bool = False
     ) -> None:
         self.journal = journal
         self.system = system
+        self.side = side
         self.tree = journal.tree(side)
         self.booting = booting  # systemd starts what is enabled by itself, after this
 
@@ -162,6 +172,29 @@ class Hands:
 
     def _do(self, operation: Operation) -> None:
         match operation:
+            case StopContainers(project=project, services=services):
+                self._stop_containers(project, services)
+            case RemoveContainers(project=project, services=services):
+                self._remove_containers(self._ids(project, services))
+            case RemoveNetwork():
+                self._remove_network(operation)
+            case ComposeUp():
+                self._compose_up(operation)
+            case RunFirewall():
+                self._firewall()
+            case ReloadNginx():
+                self._reload_nginx()
+            case Wait(seconds=seconds):
+                self.system.wait(seconds)
+            case PutFile(path=path, source=source, mode=mode, owner=owner):
+                self._put(path, source, mode, owner)
+            case RemoveFile(path=path):
+                self.system.remove(path)
+            case _:
+                self._do_units(operation)
+
+    def _do_units(self, operation: UnitOperation) -> None:
+        match operation:
             case StopUnits(units=units):
                 self._stop(units)
             case DisableUnits(units=units):
@@ -174,24 +207,6 @@ class Hands:
                 self._start("restart", units)
             case ReloadSystemd():
                 self._run("systemctl", "daemon-reload")
-            case PutFile(path=path, source=source, mode=mode, owner=owner):
-                self._put(path, source, mode, owner)
-            case RemoveFile(path=path):
-                self.system.remove(path)
-            case StopContainers(project=project, services=services):
-                self._stop_containers(project, services)
-            case RemoveContainers(project=project, services=services):
-                self._remove_containers(self._ids(project, services))
-            case RemoveNetwork(name=name, subnets=subnets):
-                self._remove_network(name, subnets)
-            case ComposeUp():
-                self._compose_up(operation)
-            case RunFirewall():
-                self._firewall()
-            case ReloadNginx():
-                self._reload_nginx()
-            case Wait(seconds=seconds):
-                self.system.wait(seconds)
 
     def _run(self, *words: str, **options: Any) -> Finished:
         done = self.system.run(words, **options)
@@ -272,9 +287,10 @@ class Hands:
         if not found:
             return
         policies = self._policies(found)
-        kept = {name: policy for name, policy in policies.items() if policy != "no"}
+        if self.side == NEW:  # what is stopped to put it back was made by the install
+            self.journal.add(policies=policies)
+        kept = [name for name, policy in policies.items() if policy != "no"]
         if kept:
-            self.journal.add(policies=kept)
             self._run("docker", "update", "--restart=no", *kept)
         self._run("docker", "stop", *found, timeout=_CONTAINERS_TIME)
 
@@ -298,32 +314,70 @@ class Hands:
         if ids:
             self._run("docker", "rm", *ids)
 
-    def _remove_network(self, name: str, subnets: tuple[str, ...]) -> None:
+    def _remove_network(self, operation: RemoveNetwork) -> None:
+        name = operation.name
+        if operation.made and name not in self.journal.made:
+            return
         form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
         done = self.system.run(("docker", "network", "inspect", f"--format={form}", name))
         if done.returncode != 0 and "no such network" in done.stderr.lower():
             return
         if done.returncode != 0:
             raise FailedError(f"docker does not say what the network {name} is: {_last_line(done)}")
-        if subnets and sorted(done.stdout.split()) == sorted(subnets):
+        if operation.subnets and sorted(done.stdout.split()) == sorted(operation.subnets):
             return
         inside = ("docker", "ps", "--all", "--quiet", "--filter", f"network={name}")
         stopped = self._run(*inside, "--filter", "status=exited", "--filter", "label=portgen")
         created = self._run(*inside, "--filter", "status=created", "--filter", "label=portgen")
         self._remove_containers([*stopped.stdout.split(), *created.stdout.split()])
+        if operation.made and self._run(*inside).stdout.split():
+            return  # somebody else is in it by now
         self._run("docker", "network", "rm", name)
 
     def _compose_up(self, operation: ComposeUp) -> None:
-        verb = ("up", "-d") if operation.start else ("up", "--no-start")
-        self._run(
-            *self.journal.decided.compose,
-            *verb,
-            *operation.services,
-            folder=operation.folder,
-            environment={"COMPOSE_FILE": operation.files},
-            timeout=_CONTAINERS_TIME,
-        )
+        services = operation.services
+        if self.side == NEW:
+            self._note_networks(operation.networks)
+        else:
+            services = tuple(
+                service for service in services if not self._brought_back(operation, service)
+            )
+        if services:
+            verb = ("up", "-d") if operation.start else ("up", "--no-start")
+            self._run(
+                *self.journal.decided.compose,
+                *verb,
+                *services,
+                folder=operation.folder,
+                environment={"COMPOSE_FILE": operation.files},
+                timeout=_CONTAINERS_TIME,
+            )
         self._start_as_before(self._ids(operation.project, operation.services))
+
+    def _note_networks(self, names: tuple[str, ...]) -> None:
+        """Before compose makes them: they are removed where the install is put back."""
+        missing = []
+        for name in names:
+            done = self.system.run(("docker", "network", "inspect", "--format={{.Name}}", name))
+            if done.returncode != 0 and "no such network" in done.stderr.lower():
+                missing.append(name)
+        if missing:
+            self.journal.add(makes=missing)
+
+    def _brought_back(self, operation: ComposeUp, service: str) -> bool:
+        """Whether the container that was there before is still there: then it is the one, whatever compose's
+        files say by now. One that the install has made beside it goes."""
+        found = self._ids(operation.project, (service,))
+        old = [one for one in found if one in self.journal.policies]
+        if not old:
+            return False
+        others = [one for one in found if one not in old]
+        if others:
+            self._run("docker", "stop", *others, timeout=_CONTAINERS_TIME)
+            self._remove_containers(others)
+        if operation.start:
+            self._run("docker", "start", *old, timeout=_CONTAINERS_TIME)
+        return True
 
     # --- the firewall ---
 
