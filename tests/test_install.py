@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -140,33 +138,3 @@ def test_a_machine_that_lacks_something_is_told_exactly_what_to_install(
     assert done.returncode == 1
     assert told in done.stderr
     assert "sudo apt-get install" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "argv",
-    [
-        pytest.param(("shellcheck", "--shell", "sh", "-"), marks=pytest.mark.programs),
-        ("dash", "-n"),
-        ("bash", "--posix", "-n"),
-    ],
-    ids=lambda argv: argv[0],
-)
-def test_the_guides_blocks_are_one_script_that_any_shell_reads(
-    argv: tuple[str, ...], need: Callable[[str], str]
-) -> None:
-    guide = (ROOT / "output/es-docker/docs/INSTALL.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == guide.count("\n```") / 2
-    script = "\n".join(blocks)
-    assert not re.search(r"\bufw (--force )?(reload|enable|disable|reset)\b", script), (
-        "it opens every port for seconds"
-    )
-    done = subprocess.run(
-        (need(argv[0]), *argv[1:]),
-        input=script,
-        capture_output=True,
-        text=True,
-        timeout=HANGS,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

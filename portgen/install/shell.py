@@ -78,6 +78,8 @@ def _ids(project: str, services: tuple[str, ...]) -> str:
     """What prints the ids of containers, by compose's names."""
     label = "label=com.docker.compose"
     words = ("docker", "ps", "-aq", "--filter", f"{label}.project={project}")
+    if len(services) == 1:
+        return shlex.join((*words, "--filter", f"{label}.service={services[0]}"))
     names = shlex.join(services)
     by_service = f'--filter {label}.service="$service"'
     return f"for service in {names}; do {shlex.join(words)} {by_service}; done"

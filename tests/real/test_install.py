@@ -53,12 +53,29 @@ def whole(estate: Estate) -> str:
     return estate.host.sh(WHOLE).stdout
 
 
+# When the journal was last written, and what nginx's files and the units' are, to the second.
+TOUCHED = """
+stat --format '%n %i %Y' /var/lib/portgen/current /etc/nginx/conf.d /etc/nginx/conf.d/* \
+    /etc/nginx/snippets/* /etc/systemd/system /etc/systemd/system/portgen-* /etc/ufw/* \
+    /srv/*/docker-compose.portgen.yml
+pgrep nginx
+"""
+
+
 def folder_of_nginx(estate: Estate) -> str:
     script = (
-        "cd /etc/nginx; find . | sort | xargs stat --format '%n %i %a %U %Y %s'; find . "
+        "cd /etc/nginx; find . | sort | xargs stat --format '%n %a %U %G'; find . "
         "-type f | sort | xargs sha256sum"
     )
     return estate.host.sh(script).stdout
+
+
+def test_a_second_install_does_nothing(estate: Estate) -> None:
+    seen = (whole(estate), estate.units(), estate.started(), estate.host.sh(TOUCHED).stdout)
+    done = estate.run_install()
+    assert "nothing to install" in done.stderr
+    assert (whole(estate), estate.units(), estate.started()) == seen[:3]
+    assert estate.host.sh(TOUCHED).stdout == seen[3]
 
 
 # --- nginx ---
@@ -160,7 +177,7 @@ def test_a_reload_that_nginx_does_not_survive_is_put_back(
 # --- units ---
 
 COPY = f"cp {OUTPUT}/es-docker/systemd/{UNIT} /etc/systemd/system/"
-BY_HAND = {
+UPDATED = {
     "only copied": COPY,
     "only reloaded": f"{COPY}; systemctl daemon-reload",
     "only restarted": f"{COPY}; systemctl restart {UNIT}",
@@ -168,7 +185,7 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("by_hand", BY_HAND.values(), ids=BY_HAND)
+@pytest.mark.parametrize("by_hand", UPDATED.values(), ids=UPDATED)
 def test_a_unit_that_runs_by_an_older_file_is_restarted(
     estate: Estate, edited: Callable[..., Path], by_hand: str
 ) -> None:
@@ -226,15 +243,21 @@ def test_a_service_of_the_teams_other_compose_file_is_kept(
         folder.host.put(
             f"{FOLDER}/.env", f'OTHER=1\nCOMPOSE_FILE="docker-compose.yml:{other}" # ours\n'
         )
+    files = f"docker-compose.yml:{other}:docker-compose.portgen.yml"
+    team = ("env", "-C", FOLDER, f"COMPOSE_FILE={files}", "docker-compose")
     started = folder.started()
-    folder.install(folder.project)
-    first = books(folder)
-    assert first
-    folder.install(edited(command=("move", NAME, "5027")))
-    assert books(folder) == first
-    now = folder.started()
-    del now["books"]
-    assert now == started
+    folder.host.run(*team, "up", "--detach", "books")
+    try:
+        first = books(folder)
+        assert first
+        folder.install(edited(("        port: 5007\n", "        port: 5027\n")))
+        assert books(folder) == first
+        now = folder.started()
+        assert now.pop(NAME) != started.pop(NAME)
+        del now["books"]
+        assert now == started
+    finally:
+        folder.host.run(*team, "rm", "--force", "--stop", "books")
 
 
 def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(
@@ -368,3 +391,88 @@ def test_a_container_that_ends_at_once_is_named_and_nothing_stays(
     assert NAME in done.stderr
     folder.host.run("rm", f"{FOLDER}/docker-compose.override.yml")
     assert whole(folder) == state
+
+
+# --- what was stopped, and what leaves ---
+
+STOPPED = {
+    "a container": f"docker stop dashboard_{NAME}_1",
+    "a container, removed": f"docker rm --force dashboard_{NAME}_1",
+    "a forwarder": f"systemctl disable --now {UNIT}",
+    "nginx": "systemctl stop nginx",
+    "dockerd, killed": "kill -KILL $(pidof dockerd); until docker info >/dev/null 2>&1; do sleep 0.1; done",
+}
+
+
+@pytest.mark.parametrize("by_hand", STOPPED.values(), ids=STOPPED)
+def test_what_was_stopped_by_hand_runs_after_an_install(estate: Estate, by_hand: str) -> None:
+    state = whole(estate)
+    estate.host.sh(by_hand)
+    estate.install(estate.project)
+    wait_until("all is as it was", lambda: whole(estate) == state)
+
+
+ANNEX = """\
+  annex:
+    ports: 6000-6099
+    network: {name: annex, subnet: 172.31.0.0/24}
+    defaults: {allow: [lan], env: true}
+    services:
+      collector: {title: Collector, port: 6000, container_port: 5000, via: docker, uses: [ledger]}
+      ledger: {title: Ledger, port: 6001, via: process, uses: [postgresql]}
+
+"""
+OWN = "/etc/portgen/own.env"
+
+
+def test_a_project_that_leaves_takes_its_files_along_and_no_others(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
+    there = "ls /etc/portgen /srv/annex; docker network ls --format '{{.Name}}'; docker ps --all"
+    estate.host.put(OWN, "SECRET=1\n")
+    try:
+        with estate.changed(edited((HUB, ANNEX + HUB))):
+            seen = estate.host.sh(there).stdout.split()
+            assert {"annex.env", "annex", "annex_collector_1", "docker-compose.portgen.yml"} <= set(
+                seen
+            )
+        seen = estate.host.sh(there).stdout.split()
+        assert not {"annex.env", "annex", "annex_collector_1", "docker-compose.portgen.yml"} & set(
+            seen
+        )
+        assert "docker-compose.yml" in seen
+        assert estate.host.read(OWN) == "SECRET=1\n"
+    finally:
+        estate.host.run("rm", OWN)
+        estate.clear_away()
+
+
+MADE = "docker network create --subnet 172.31.8.0/24 by-hand"
+
+
+def test_a_network_that_was_made_by_hand_is_used_and_never_removed(
+    estate: Estate, edited: Callable[..., Path]
+) -> None:
+    external = """\
+  annex:
+    ports: 6000-6099
+    network: {name: by-hand, subnet: 172.31.8.0/24, external: true}
+    services:
+      collector: {title: Collector, port: 6000, container_port: 5000, via: socat, allow: [lan]}
+
+"""
+    try:
+        project = edited((HUB, external + HUB))
+        before = estate.project
+        estate.bring(project)
+        refused = estate.run_install(check=False)
+        assert refused.returncode in REFUSED_CODES
+        assert "by-hand" in refused.stderr
+        estate.bring(before)
+        estate.host.run(*MADE.split())
+        with estate.changed(project):
+            assert estate.addresses()["collector"].startswith("172.31.8.")
+        assert "by-hand" in estate.host.run("docker", "network", "ls").stdout
+    finally:
+        estate.host.run("docker", "network", "rm", "by-hand", check=False)
+        estate.clear_away()
