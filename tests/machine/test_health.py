@@ -240,3 +240,34 @@ def test_a_handshake_that_trickles_is_left() -> None:
         reply = health.ask(Request("web", f"https://127.0.0.1:{port}/"), SOON)
     assert reply.status is None
     assert time.monotonic() - begun < 3 * SOON
+
+
+def test_what_is_not_well_is_asked_again_until_it_is() -> None:
+    asked: list[int] = []
+
+    def starts(connection: socket.socket) -> None:
+        connection.recv(4096)
+        asked.append(1)
+        status = "503 Not yet" if len(asked) < 3 else "200 OK"
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with server(starts) as port:
+        request = Request("slow", f"http://127.0.0.1:{port}/")
+        found = health.ask_until({request: HANGS}, lambda reply: reply.status == 200)
+    assert found[request.url].status == 200
+    assert len(asked) == 3
+
+
+def test_what_has_no_time_is_asked_once() -> None:
+    asked: list[int] = []
+
+    def broken(connection: socket.socket) -> None:
+        connection.recv(4096)
+        asked.append(1)
+        connection.sendall(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n")
+
+    with server(broken) as port:
+        request = Request("broken", f"http://127.0.0.1:{port}/")
+        found = health.ask_until({request: 0.0}, lambda reply: reply.status == 200)
+    assert found[request.url].status == 500
+    assert len(asked) == 1

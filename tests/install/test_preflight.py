@@ -1,0 +1,212 @@
+"""What stops an install before anything is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from portgen.formats import ss
+from portgen.install import refusals, ssh
+from portgen.install.refusals import Refusal, Trial
+from portgen.targets import Said, Seen
+from portgen.targets.ufw.writing import SCRIPT
+from tests.install.preflights import Begun, begun, estate
+
+TWO = "alpha: {port: 5000}\nbeta: {port: 5001}"
+
+
+def ports(what: Begun, came: int | None = None) -> list[Refusal]:
+    steps = what.difference.steps
+    meaning = what.difference.meaning
+    return list(refusals.ports(what.host, what.planned.operations, meaning, steps, came))
+
+
+def listens(line: str) -> Callable[[Seen], None]:
+    def change(seen: Seen) -> None:
+        said = seen.commands[ss.COMMAND]
+        seen.commands[ss.COMMAND] = Said(0, f"{said.text}{line}\n")
+
+    return change
+
+
+STRANGER = 'tcp LISTEN 0 128 0.0.0.0:5010 0.0.0.0:* users:(("python3",pid=812,fd=3))'
+
+
+# --- ports ----------------------------------------------------------------------------------------
+
+
+def test_a_stranger_on_a_port_that_a_service_gets_is_named() -> None:
+    moved = TWO.replace("5001", "5010")
+    what = begun(estate(TWO), estate(moved), listens(STRANGER))
+    (found,) = ports(what)
+    assert found.message == "port 5010, which beta needs, is held by python3 (process 812)"
+    assert found.key_path[-2:] == ("beta", "port")
+
+
+def test_a_stranger_on_a_port_of_nobody_is_nobodys_business() -> None:
+    what = begun(
+        estate(TWO),
+        estate(TWO.replace("5001", "5011")),
+        listens(STRANGER),
+    )
+    assert ports(what) == []
+
+
+@pytest.mark.parametrize("via", ["socat", "docker"])
+def test_who_stops_by_this_install_is_not_in_the_way(via: str) -> None:
+    lines = f"alpha: {{port: 5000, via: {via}}}\nbeta: {{port: 5001, via: {via}}}"
+    swapped = lines.replace("5000", "x").replace("5001", "5000").replace("x", "5001")
+    assert ports(begun(estate(lines), estate(swapped))) == []
+    without = f"beta: {{port: 5000, via: {via}}}"
+    assert ports(begun(estate(lines), estate(without))) == []
+
+
+def test_nothing_new_listens_where_this_session_came_in() -> None:
+    moved = TWO.replace("5001", "5010")
+    (found,) = ports(begun(estate(TWO), estate(moved)), came=5010)
+    assert found.message == "beta would listen on port 5010, which is this ssh session's"
+    assert ports(begun(estate(TWO), estate(moved)), came=22) == []
+
+
+# --- ssh ------------------------------------------------------------------------------------------
+
+CAME = ssh.session("192.168.1.7 51234 192.168.1.5 22")
+
+
+def with_ssh(allow: str) -> str:
+    """An inventory that has ssh as a service of its own."""
+    text = estate(TWO)
+    return f"""{text}  host:
+    ports: 22
+    services:
+      shell: {{port: 22, via: process, unit: ssh.service, allow: [{allow}]}}
+"""
+
+
+def alone(seen: Seen) -> None:
+    """The operator's own rule for ssh is not there."""
+    for words, said in seen.commands.items():
+        if words[0] in ("iptables-save", "ip6tables-save"):
+            kept = [
+                line for line in said.text.splitlines() if " -p tcp -m tcp --dport 22 " not in line
+            ]
+            own = [
+                line for line in said.text.splitlines() if "-s " in line and "--dport 22 " in line
+            ]
+            place = kept.index("COMMIT")
+            seen.commands[words] = Said(0, "\n".join([*kept[:place], *own, *kept[place:], ""]))
+
+
+def shut(
+    before: str,
+    after: str,
+    came: ssh.Session | None = CAME,
+    change: Callable[[Seen], None] = alone,
+) -> list[str]:
+    what = begun(before, after, change)
+    script = what.host.rendered.get(SCRIPT, "")
+    return [one.message for one in ssh.shut(what.host, script, {22}, came)]
+
+
+def test_the_rule_that_lets_this_session_in_does_not_go() -> None:
+    (found,) = shut(with_ssh("lan"), estate(TWO))
+    rule = "`ufw allow proto tcp from 192.168.0.0/16 to any port 22`"
+    assert (
+        found == f"ssh would be closed: nothing but {rule} lets this session, from 192.168.1.7, in"
+        " on port 22"
+    )
+
+
+def test_another_rule_may_let_this_session_in() -> None:
+    assert shut(with_ssh("lan"), estate(TWO), change=lambda _seen: None) == []
+
+
+def test_without_a_session_somebody_has_to_get_in() -> None:
+    (found,) = shut(with_ssh("lan"), estate(TWO), None)
+    assert "lets anybody in on port 22" in found
+    assert shut(with_ssh("lan"), with_ssh("10.7.0.0/16"), None) == []
+
+
+def test_a_rule_that_comes_counts() -> None:
+    assert shut(with_ssh("lan"), with_ssh("192.168.1.0/24")) == []
+    assert shut(with_ssh("lan"), with_ssh("10.7.0.0/16")) != []
+
+
+def test_other_rules_go() -> None:
+    assert shut(with_ssh("lan"), with_ssh("lan").replace("5001", "5010")) == []
+    assert shut(estate(TWO), estate("alpha: {port: 5000}")) == []
+
+
+def test_a_session_is_that_of_ssh() -> None:
+    assert ssh.session("") is None
+    assert ssh.session("::ffff:10.0.0.7 5 ::ffff:10.0.0.1 22") == ("10.0.0.7", "10.0.0.1", 22)
+    assert ssh.session("fe80::1%eth0 5 fe80::2%eth0 2222") == ("fe80::1", "fe80::2", 2222)
+
+
+# --- compose --------------------------------------------------------------------------------------
+
+
+MOVED = TWO.replace("5001", "5010")
+
+
+def trials(what: Begun) -> list[Trial | Refusal]:
+    return list(refusals.projects(what.host, what.planned.operations))
+
+
+def test_compose_reads_the_rendered_override_in_place_of_the_copy() -> None:
+    (found,) = trials(begun(estate(TWO), estate(MOVED)))
+    assert isinstance(found, Trial)
+    assert found.folder == "/srv/wall"
+    rendered = "/srv/portgen/output/box/compose/docker-compose.wall.yml"
+    assert found.files == f"docker-compose.yml:{rendered}"
+
+
+def test_an_unchanged_project_is_not_read() -> None:
+    assert trials(begun(estate(TWO), estate(TWO))) == []
+
+
+def test_a_folder_without_a_compose_file_is_refused() -> None:
+    def gone(seen: Seen) -> None:
+        for ask, files in seen.folders.items():
+            if not isinstance(files, str):
+                missing = ("/docker-compose.yml", "/.env")
+                kept = (one for one in files if not one.path.endswith(missing))
+                seen.folders[ask] = tuple(kept)
+
+    (found,) = trials(begun(estate(TWO), estate(MOVED), gone))
+    assert isinstance(found, Refusal)
+    assert found.message == "/srv/wall has no compose file"
+
+
+# --- networks that compose does not make ----------------------------------------------------------
+
+
+def by_hand(text: str) -> str:
+    return text.replace("{name: wall, subnet", "{name: wall, external: true, subnet")
+
+
+def inspected(*subnets: str) -> str:
+    return json.dumps(
+        [{"Name": "wall", "IPAM": {"Config": [{"Subnet": subnet} for subnet in subnets]}}]
+    )
+
+
+def networks(said: str, services: str = MOVED) -> list[str]:
+    what = begun(by_hand(estate(TWO)), by_hand(estate(services)))
+    wanted = refusals.made_by_hand(what.host, what.planned.operations)
+    return [one.message for one in refusals.networks(wanted, said)]
+
+
+def test_a_network_that_compose_does_not_make_has_to_be_there() -> None:
+    assert networks(inspected("172.30.0.0/23")) == []
+    assert networks("[]") == ["the network wall of wall is missing"]
+    assert networks(inspected("172.30.8.0/23")) == [
+        "the network wall is 172.30.8.0/23, and not 172.30.0.0/23"
+    ]
+
+
+def test_a_network_that_compose_makes_is_not_asked_for() -> None:
+    what = begun(estate(TWO), estate(MOVED))
+    assert refusals.made_by_hand(what.host, what.planned.operations) == {}
