@@ -186,6 +186,17 @@ def render(
         return renderer.files(planned, chosen, folders, stores, _apart)
 
 
+def installed_files(settings: Settings, planned: Plan) -> list[File]:
+    """The plan as files, without documentation: what is installed. Raises as `render` does."""
+    from portgen import targets
+
+    found: list[File] = []
+    for name, target in targets.every().items():
+        if not isinstance(target, targets.Documentation):
+            found += render(settings, planned, name, keeps=False)
+    return found
+
+
 def template_folders(settings: Settings) -> list[Path]:
     """The project's own templates first, file by file, then the default ones."""
     from portgen.files import shipped

@@ -18,7 +18,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.audit import Audited, Outcome
     from portgen.plan.types import Host, Plan
-    from portgen.targets import Seen
+    from portgen.targets import Ask, Seen
 
 # As plan.live has them: `--help` imports nothing of the plan.
 SOURCES = ("sockets", "docker", "systemd", "ufw", "nginx", "health")
@@ -36,26 +36,34 @@ class Wish(NamedTuple):
 def seen_of(settings: Settings, planned: Plan, wish: Wish) -> tuple[Host, Seen]:
     """The host, and what it answers or answered. Raises PortgenError(Exit.USAGE) where it is not one of
     the inventory, or the record is of another one."""
-    from portgen import audit
-    from portgen.machine import observe, recording
+    from portgen.machine import recording
 
     if wish.recorded is not None:
         seen = recording.load(wish.recorded)
         return _recorded_host(planned, wish.host, seen, wish.recorded), seen
-    host = _host_here(planned, wish.host)
+    host = host_here(planned, wish.host)
     if wish.record is not None:
         recording.require_place(wish.record)
-    with settings.stage(f"looking at {host.name}") as tell:
-        seen = observe.look(
-            lambda known: audit.asks(host, known, wish.sources),
-            settings.inventory.parent,
-            settings.out,
-            tell,
-        )
-    seen.host = host.name
+    seen = look(settings, (host,), wish.sources)
     if wish.record is not None:
         recording.save(seen, wish.record)
     return host, seen
+
+
+def look(settings: Settings, hosts: Sequence[Host], sources: Sequence[str]) -> Seen:
+    """What this machine answers about a host. `hosts`: the host as it is declared, in several ways: all that
+    one of them asks about is asked."""
+    from portgen import audit
+    from portgen.machine import observe
+
+    def asks(known: Seen) -> Iterator[Ask]:
+        for host in hosts:
+            yield from audit.asks(host, known, sources)
+
+    with settings.stage(f"looking at {hosts[0].name}") as tell:
+        seen = observe.look(asks, settings.inventory.parent, settings.out, tell)
+    seen.host = hosts[0].name
+    return seen
 
 
 def _recorded_host(planned: Plan, name: str | None, seen: Seen, folder: Path) -> Host:
@@ -69,7 +77,7 @@ def _recorded_host(planned: Plan, name: str | None, seen: Seen, folder: Path) ->
     return host
 
 
-def _host_here(planned: Plan, name: str | None) -> Host:
+def host_here(planned: Plan, name: str | None) -> Host:
     """The host that is named, the only one, or this machine."""
     here = platform.node().partition(".")[0]
     if name is None and len(planned.hosts) == 1:
@@ -95,18 +103,25 @@ def _names(planned: Plan) -> str:
 def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
     """Both sides of the host. Raises PortgenError(Exit.MACHINE) where nothing is rendered for it."""
     from portgen.audit import Audited, Places
-    from portgen.files import output
 
-    prefix = f"{host.name}/"
-    rendered = {}
-    for path, there in output.read(settings.out, ()).files.items():
-        if path.startswith(prefix):
-            rendered[path.removeprefix(prefix)] = there.data.decode("utf-8", "replace")
+    rendered = rendered_of(settings, host)
     if not rendered:
         message = f"{settings.output_name}/ has no files of {host.name}"
         raise PortgenError(message, Exit.MACHINE, hint="run `portgen render` first")
     places = Places(seen.folder, f"{seen.out}/{host.name}", host.compose or seen.compose)
     return Audited(host, seen, rendered, places, wish.sources)
+
+
+def rendered_of(settings: Settings, host: Host) -> dict[str, str]:
+    """What output/ has of a host, by path below its folder."""
+    from portgen.files import output
+
+    prefix = f"{host.name}/"
+    found = {}
+    for path, there in output.read(settings.out, ()).files.items():
+        if path.startswith(prefix):
+            found[path.removeprefix(prefix)] = there.data.decode("utf-8", "replace")
+    return found
 
 
 def notes(settings: Settings, checked: chain.Checked, found: bool) -> Iterator[str]:

@@ -48,6 +48,7 @@ def lines(what: Ready, most: int | None = None) -> Iterator[str]:
         yield f"  {number}. {step_words.text(step, MOST)}"
     yield from beside(what)
     yield from by_hand(what)
+    yield from what.notes
 
 
 def by_hand(what: Ready) -> Iterator[str]:
@@ -99,7 +100,16 @@ def commands(what: Ready) -> list[str]:
 
     places = what.host.places
     some = (*what.planned.operations, *what.planned.settles)
-    return list(shell.lines(some, places.rendered, places.compose))
+    if not what.in_memory:
+        return list(shell.lines(some, places.rendered, places.compose))
+    files = shell.needed(some, what.host.rendered)
+    if not files:
+        return list(shell.lines(some, shell.MEANWHILE, places.compose))
+    return [
+        *shell.written(files),
+        *shell.lines(some, shell.MEANWHILE, places.compose),
+        f"rm -r {shell.MEANWHILE}",
+    ]
 
 
 def print_commands(what: Ready, edited: Iterable[Edited]) -> None:
@@ -108,7 +118,7 @@ def print_commands(what: Ready, edited: Iterable[Edited]) -> None:
         click.echo(f"# {screen.one_line(one.path)} {screen.one_line(one.why)}: look at it first")
     for line in commands(what):
         click.echo(line)
-    for line in by_hand(what):
+    for line in (*by_hand(what), *what.notes):
         click.echo(f"# {screen.one_line(line)}")
 
 
@@ -132,4 +142,6 @@ def record(what: Ready, edited: Iterable[Edited]) -> Install:
         "until": None,
         "kept": None,
         "skipped": [],
+        "notes": list(what.notes),
+        "left": [],
     }

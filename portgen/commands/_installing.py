@@ -36,6 +36,8 @@ class Ready(NamedTuple):
     planned: Planned
     found: dict[str, Any]  # what of the host the plan rests on
     checked: chain.Checked  # the inventory
+    notes: tuple[str, ...] = ()  # what a person should know besides
+    in_memory: bool = False  # its files are not in output/
 
     @property
     def empty(self) -> bool:
@@ -64,7 +66,7 @@ def ready(settings: Settings, name: str | None, recorded: Path | None = None) ->
     wish = _audited.Wish(name, recorded=recorded)
     chosen, seen = _audited.seen_of(settings, checked.plan, wish)
     host = _audited.audited(settings, chosen, seen, wish)
-    _require_whole(host)
+    require_whole(host)
     there = present.Present(host)
     files = [File(f"{chosen.name}/{path}", text, 0o644) for path, text in host.rendered.items()]
     difference = found.difference(host, there, files, checked.plan)
@@ -77,7 +79,7 @@ def ready(settings: Settings, name: str | None, recorded: Path | None = None) ->
     )
 
 
-def _require_whole(host: Audited) -> None:
+def require_whole(host: Audited) -> None:
     """Raises PortgenError(Exit.MACHINE) where something of the host could not be seen."""
     gaps = [gap for gap in host.gaps if gap.source != "health"]
     if gaps:
@@ -163,6 +165,8 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
         confirm,
         sessions.connection(),
         time.time(),
+        what.planned.goes_on,
+        what.planned.leaves,
     )
     new = {path: _bytes(text) for path, text in what.host.rendered.items()}
     there = wanted(what.host)
@@ -262,7 +266,7 @@ def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
 
 def finish(done: Journal) -> list[str]:
     """The install stays. Returns what of its end failed, which does no harm. Raises OSError."""
-    from portgen.machine import engine, journal, placed, transaction
+    from portgen.machine import engine, journal, leaving, placed, transaction
     from portgen.machine.system import Here
 
     system = Here()
@@ -278,7 +282,18 @@ def finish(done: Journal) -> list[str]:
         "failed": failed,
     }
     journal.save_result(done.folder, result)
+    if done.decided.leaves and not failed and not done.left:
+        leaving.clear(system, done.folder)
     return failed
+
+
+def forget(what: Ready) -> None:
+    """Nothing of portgen's is on the host any more where it leaves: what it keeps for itself goes, too."""
+    from portgen.machine import journal, leaving
+    from portgen.machine.system import Here
+
+    if what.planned.leaves:
+        leaving.clear(Here(), journal.FOLDER)
 
 
 # --- what is said ---------------------------------------------------------------------------------

@@ -167,10 +167,11 @@ class _Asks:
             return []
         place = self.host.host.key_path
         script = f"{self.host.places.rendered}/{transaction.SCRIPT}"
-        found = [
-            Refusal("firewall", line, place, f"sh {script} --dry-run")
-            for line in trial.firewall(script)
-        ]
+        found = []
+        # One that is not in a file yet adds nothing: it is of an uninstall.
+        if not self.what.in_memory:
+            said = trial.firewall(script)
+            found = [Refusal("firewall", line, place, f"sh {script} --dry-run") for line in said]
         if trial.ufw_is_busy():
             message = "another ufw is at work, and does not come to its end"
             found.append(Refusal("firewall", message, place, f"it holds {trial.UFW_LOCK}"))

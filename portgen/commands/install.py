@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,18 +32,29 @@ if TYPE_CHECKING:
 MOST = 40  # lines of each part of what it means, above a question
 
 
-class _Wish(NamedTuple):
-    """The command's own options."""
+class Words(NamedTuple):
+    """What a command of this kind says."""
 
-    host: str | None
-    plan: Path | None
+    question: str = "Install?"
+    done: str = "installed"
+    after: str = ""
+    nothing: str = "is as it is rendered: nothing to install"
+    root: str = "can install"
+
+
+class Wish(NamedTuple):
+    """What was asked for. `look`: looks at the host, and says what is to be done."""
+
+    look: Callable[[], Ready]
     dry_run: bool
-    save: Path | None
-    from_: Path | None
-    strict: bool
     yes: bool
     force: bool
     confirm: float
+    plan: Path | None = None
+    save: Path | None = None
+    from_: Path | None = None
+    strict: bool = False
+    words: Words = Words()
 
 
 @click.command(
@@ -112,11 +123,19 @@ def command(settings: Settings, **options: Any) -> int:
     nothing was touched, 5 it failed and was put back, 6 it could not be put back, 7 it waits for `portgen
     confirm`.
     """
-    wish = _Wish(**{**options, "confirm": float(options["confirm"] or 0)})
+    host = options.pop("host")
+    options["confirm"] = float(options["confirm"] or 0)
+    look = partial(_installing.ready, settings, host, options["from_"])
+    wish = Wish(look, **options)
     _require_sense(wish)
+    return run(settings, wish)
+
+
+def run(settings: Settings, wish: Wish) -> int:
+    """Show what was asked for, and do it. Returns the exit code."""
     if wish.dry_run or wish.from_ is not None or settings.style.format == SHELL:
         return _rehearse(settings, wish)
-    _installing.require_root("can install")
+    _installing.require_root(wish.words.root)
     _installing.last_result(settings.style)
     saved = None if wish.plan is None else _saved_plan.load(wish.plan)
     if saved is None and is_asked(wish.yes):
@@ -124,8 +143,10 @@ def command(settings: Settings, **options: Any) -> int:
     with _installing.alone():
         with before_writing(UNTOUCHED):
             what, edited = _look(settings, wish, saved)
+        if what.empty:
+            _installing.forget(what)
         if what.empty or not _may(settings, wish, edited):
-            return _ended(settings, what)
+            return _ended(settings, wish, what)
         _require_room(what)
         return _install(settings, wish, what, edited)
 
@@ -139,7 +160,7 @@ def _require_room(what: Ready) -> None:
         raise PortgenError("; ".join(found), Exit.MACHINE, hint=f"{UNTOUCHED}; stop it first")
 
 
-def _require_sense(wish: _Wish) -> None:
+def _require_sense(wish: Wish) -> None:
     """Raises click.UsageError for options that exclude each other."""
     if wish.save is not None and not wish.dry_run:
         raise click.UsageError("--save needs --dry-run")
@@ -149,24 +170,25 @@ def _require_sense(wish: _Wish) -> None:
         raise click.UsageError("--plan and --save exclude each other")
 
 
-def _ask(settings: Settings, wish: _Wish) -> int:
+def _ask(settings: Settings, wish: Wish) -> int:
     """With a question the lock is not held: others may change the host while a person thinks."""
     with before_writing(UNTOUCHED):
         what, edited = _look(settings, wish, None, MOST)
         if what.empty or not _may(settings, wish, edited):
-            return _ended(settings, what)
-        if not click.confirm(f"{_installing.summary(what)}. Install?", err=True):
+            return _ended(settings, wish, what)
+        question = f"{_installing.summary(what)}. {wish.words.question}"
+        if not click.confirm(question, err=True):
             say(UNTOUCHED, settings.style)
             return Exit.DIFFERENT
     with _installing.alone():
         with before_writing(UNTOUCHED):
-            again = _installing.ready(settings, wish.host)
+            again = wish.look()
             _saved_plan.require_current(_saved_plan.record(what), again, "not what was shown")
             _require_room(again)
         return _install(settings, wish, again, edited)
 
 
-def _rehearse(settings: Settings, wish: _Wish) -> int:
+def _rehearse(settings: Settings, wish: Wish) -> int:
     """Show it, and change nothing."""
     saved = None if wish.plan is None else _saved_plan.load(wish.plan)
     what, edited = _look(settings, wish, saved)
@@ -175,14 +197,14 @@ def _rehearse(settings: Settings, wish: _Wish) -> int:
     if wish.save is not None:
         _saved_plan.save(what, wish.save)
         say(f"saved in {wish.save}: `portgen install --plan {wish.save}` does it", settings.style)
-    return _ended(settings, what)
+    return _ended(settings, wish, what)
 
 
 def _look(
-    settings: Settings, wish: _Wish, saved: dict[str, Any] | None, most: int | None = None
+    settings: Settings, wish: Wish, saved: dict[str, Any] | None, most: int | None = None
 ) -> tuple[Ready, list[Edited]]:
     """Look at the host, and show what is to be done. `most`: lines of each part of it."""
-    what = _installing.ready(settings, wish.host, wish.from_)
+    what = wish.look()
     if saved is not None:
         _saved_plan.require_current(saved, what)
     edited = _edited(what, here=wish.from_ is None and what.host.seen.root)
@@ -211,7 +233,7 @@ def _edited(what: Ready, *, here: bool) -> list[Edited]:
     return list(edits.edited(what.planned.replaced, new, known, links))
 
 
-def _may(settings: Settings, wish: _Wish, edited: Sequence[Edited]) -> bool:
+def _may(settings: Settings, wish: Wish, edited: Sequence[Edited]) -> bool:
     """Whether nobody's work is in the way, or it may be replaced."""
     if not edited or wish.force:
         return True
@@ -221,17 +243,17 @@ def _may(settings: Settings, wish: _Wish, edited: Sequence[Edited]) -> bool:
     return False
 
 
-def _ended(settings: Settings, what: Ready) -> int:
+def _ended(settings: Settings, wish: Wish, what: Ready) -> int:
     """The exit code where nothing is done."""
     if what.empty:
-        say(f"{what.host.host.name} is as it is rendered: nothing to install", settings.style)
+        say(f"{what.host.host.name} {wish.words.nothing}", settings.style)
         for line in _install_shown.by_hand(what):
             say(line, settings.style)
         return Exit.OK
     return Exit.DIFFERENT
 
 
-def _install(settings: Settings, wish: _Wish, what: Ready, edited: Sequence[Edited]) -> int:
+def _install(settings: Settings, wish: Wish, what: Ready, edited: Sequence[Edited]) -> int:
     from portgen.machine import interrupts
 
     with interrupts.once():
@@ -246,9 +268,10 @@ def _install(settings: Settings, wish: _Wish, what: Ready, edited: Sequence[Edit
             _wait(settings, begun)
         else:
             for line in _installing.finish(begun):
-                say(f"left: {line}", settings.style)
+                if line not in begun.left:
+                    say(f"left: {line}", settings.style)
             screen.add(result="installed", install=begun.decided.identity)
-            say(f"installed: {begun.decided.summary}", settings.style)
+            say(f"{wish.words.done}: {begun.decided.summary}", settings.style)
         return _tell(settings, wish, what, begun)
 
 
@@ -284,14 +307,22 @@ def _wait(settings: Settings, begun: Journal) -> None:
     )
 
 
-def _tell(settings: Settings, wish: _Wish, what: Ready, done: Journal) -> int:
+def _tell(settings: Settings, wish: Wish, what: Ready, done: Journal) -> int:
     """What was left alone, and what is left to people. Returns the exit code."""
     from portgen.machine import transaction
 
     skipped = transaction.kept(done)
-    screen.add(skipped=skipped)
+    screen.add(skipped=skipped, left=done.left)
     for line in (*skipped, *_install_shown.by_hand(what)):
-        say(line, settings.style)
+        if line not in done.left:
+            say(line, settings.style)
+    for line in done.left:
+        say(f"left: {line}", settings.style)
     if wish.confirm:
         return Exit.WAITING
+    if done.left:
+        say("run it again once that can be ended: it takes away what is left", settings.style)
+        return Exit.STUCK
+    if wish.words.after:
+        say(wish.words.after, settings.style)
     return Exit.DIFFERENT if skipped and wish.strict else Exit.OK

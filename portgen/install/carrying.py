@@ -71,11 +71,15 @@ class Side(NamedTuple):
     stopped: frozenset[str] = frozenset()
     # The networks that the other state does not have, by the override that makes them.
     makes: Mapping[str, tuple[str, ...]] = {}
+    # Whether containers that leave it are made again without portgen's override, and not removed.
+    keeps: bool = False
 
 
 def forth(side: Side) -> Iterator[Operation]:
     """The operations that lead to the state."""
     yield from _stops(side)
+    if side.keeps:
+        yield from _kept(side)
     yield from _networks(side)
     if _has(side, steps.ChangeFirewall):
         yield RunFirewall()
@@ -90,7 +94,7 @@ def forth(side: Side) -> Iterator[Operation]:
 def settles(side: Side, networks: Iterable[str], *, made: bool = False) -> Iterator[Operation]:
     """What waits until the state is there to stay: the containers that have left it, and their networks.
     `made`: only those networks that this install has made."""
-    for step in _of(side, steps.RemoveContainers):
+    for step in () if side.keeps else _of(side, steps.RemoveContainers):
         yield RemoveContainers(side.folders[step.file].project, step.containers)
     for name in networks:
         yield RemoveNetwork(name, made=made)
@@ -111,6 +115,8 @@ def _stops(side: Side) -> Iterator[Operation]:
     for step in side.steps:
         if isinstance(step, (steps.RemoveUnits, steps.StopUnits)):
             yield StopUnits(step.units)
+        elif isinstance(step, steps.RemoveContainers) and side.keeps:
+            continue
         elif isinstance(step, (steps.RemoveContainers, steps.StopContainers, steps.ComposeDown)):
             stopped.update((step.file, name) for name in step.containers)
     for step in _of(side, steps.ComposeUp):
@@ -119,6 +125,13 @@ def _stops(side: Side) -> Iterator[Operation]:
     for file in sorted({file for file, _ in stopped}):
         names = sorted(name for one, name in stopped if one == file)
         yield StopContainers(side.folders[file].project, tuple(names))
+
+
+def _kept(side: Side) -> Iterator[Operation]:
+    """The containers that stay, as the team's own files have them, before their guard goes."""
+    yield from _files(side, "compose/")
+    for step in _of(side, steps.RemoveContainers):
+        yield from _up(side, step.file, step.containers)
 
 
 def _networks(side: Side) -> Iterator[Operation]:
@@ -154,15 +167,19 @@ def _files(side: Side, prefix: str, thing: str = "") -> Iterator[PutFile | Remov
 
 
 def _containers(side: Side) -> Iterator[Operation]:
-    yield from _files(side, "compose/")
+    if not side.keeps:
+        yield from _files(side, "compose/")
     for step in _of(side, steps.ComposeUp):
-        at = side.folders[step.file]
-        names = sorted({*step.recreate, *step.start})
-        for start in (True, False):
-            some = tuple(name for name in names if start is not _is_stopped(side, at, name))
-            if some:
-                networks = side.makes.get(step.file, ())
-                yield ComposeUp(at.project, at.folder, at.files, some, start, networks)
+        yield from _up(side, step.file, {*step.recreate, *step.start})
+
+
+def _up(side: Side, file: str, names: Iterable[str]) -> Iterator[ComposeUp]:
+    """Some containers of an override, those that did not run without starting them."""
+    at, networks = side.folders[file], side.makes.get(file, ())
+    for start in (True, False):
+        some = [name for name in sorted(names) if start is not _is_stopped(side, at, name)]
+        if some:
+            yield ComposeUp(at.project, at.folder, at.files, tuple(some), start, networks)
 
 
 def _is_stopped(side: Side, at: Folder, service: str) -> bool:

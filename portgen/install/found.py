@@ -6,7 +6,7 @@ read by the same readers as output/; what runs otherwise than its file says, by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
@@ -17,8 +17,9 @@ from portgen.files.diff import Change
 from portgen.install.present import Present, wanted
 from portgen.plan import facts
 from portgen.plan.facts import Facts, Key
+from portgen.plan.live import Container
 from portgen.plan.ports import Endpoint
-from portgen.plan.types import NGINX, Plan
+from portgen.plan.types import NGINX, Plan, Service, override_file
 from portgen.review import compare, firewall, readings, steps
 from portgen.review.compare import Review
 from portgen.review.steps import ChangeFirewall, ReloadNginx, Step
@@ -58,23 +59,32 @@ class Difference(NamedTuple):
         return not (self.steps or self.changes)
 
 
-def difference(host: Audited, present: Present, files: Iterable[File], plan: Plan) -> Difference:
-    """What differs between the host and its rendered files."""
+def difference(
+    host: Audited,
+    present: Present,
+    files: Iterable[File],
+    plan: Plan,
+    only: Collection[Service] | None = None,
+) -> Difference:
+    """What differs between the host and its rendered files. `only`: the services that it is about, where
+    nothing else of the host is to be looked at."""
+    about = _Left(only)
     name = host.host.name
     changes = list(_changes(name, present.texts, wanted(host)))
     # No documentation: a host has none, so it says nothing of what was there.
     every = [file for file in files if not is_documentation(file.path)]
-    findings = audit.check(host)
+    findings = audit.check(host) if only is None else []
     keys, _ = readings.touched(changes)
-    keys.update(Key(name, service) for service in _concerned(host, findings))
+    keys.update(Key(name, service) for service in (*_concerned(host, findings), *about.names))
     before, after = readings.between(changes, keys, every, plan)
     before = _as_it_runs(host, before, after, findings)
+    before.services.update(dict(_left_over(host, before, about)))
     forth = steps.plan(before, after, firewall.changes(before, after))
     back = steps.plan(after, before, firewall.changes(after, before))
     return Difference(
         compare.of_changes(changes, every, plan),
-        tuple(_with_what_is_not_in_files(name, list(forth), findings)),
-        tuple(back),
+        tuple(_with_what_is_not_in_files(name, list(forth), findings, changes)),
+        tuple(_with_what_is_not_in_files(name, list(back), [], changes)),
         tuple(changes),
         tuple(sorted({key.name for key in before.networks} - {key.name for key in after.networks})),
         _makes(before, after),
@@ -140,7 +150,7 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
             container = _container(host, key.name, None)
             if container is not None:
                 services[key] = facts.Service(service.title, service.via, container=container)
-    return before._replace(services={**services, **_left_over(host, before)})
+    return before._replace(services=services)
 
 
 def _container(
@@ -158,26 +168,80 @@ def _container(
     return found
 
 
-def _left_over(host: Audited, before: Facts) -> dict[Key, facts.Service]:
+class _Left(NamedTuple):
+    """Whose left-over forwarders and containers count: these services', or everybody's."""
+
+    only: Collection[Service] | None
+
+    @property
+    def names(self) -> set[str]:
+        """The services, and those that share a container with one."""
+        found: set[str] = set()
+        for service in self.only or ():
+            found.update((service.name, *service.in_one_container))
+        return found
+
+    def has_unit(self, name: str) -> bool:
+        return self.only is None or any(name in service.units for service in self.only)
+
+    def has_container(self, one: Container) -> bool:
+        if self.only is None:
+            return True
+        named = {(service.project, service.compose_service) for service in self.only}
+        return (one.ours, one.service) in named
+
+
+def _left_over(host: Audited, before: Facts, about: _Left) -> Iterator[tuple[Key, facts.Service]]:
     """Forwarders that run and have no file any more, and containers that no override has."""
     known = {unit for service in before.services.values() for unit in service.units}
     known.update(forwarder.unit for forwarder in host.host.forwarders)
-    found = {}
     for name, unit in host.units.items():
-        is_ours = name.startswith("portgen-") and name not in known
+        is_ours = name.startswith("portgen-") and name not in known and about.has_unit(name)
         if is_ours and unit.active in ("active", "activating") and unit.forwards is not None:
             key = Key(host.host.name, name.removesuffix(".service"))
-            found[key] = facts.Service(None, "socat", units={name: unit.forwards})
-    return found
+            yield key, facts.Service(None, "socat", units={name: unit.forwards})
+    yield from _left_containers(host, before, about)
+
+
+def _left_containers(
+    host: Audited, before: Facts, about: _Left
+) -> Iterator[tuple[Key, facts.Service]]:
+    """The containers that were made with an override of portgen's, and that none has any more."""
+    known = set()
+    for service in before.services.values():
+        if service.container is not None:
+            known.add((service.container.file, service.container.service))
+    for one in host.containers:
+        if one.ours is None or not host.is_left_over(one.id) or not about.has_container(one):
+            continue
+        file = override_file(one.ours)
+        if (file, one.service) not in known:
+            known.add((file, one.service))
+            yield Key(host.host.name, one.name), facts.Service(None, "docker", container=_made(one))
+
+
+def _made(one: Container) -> facts.Container:
+    """A container in the words of the override that it was made with."""
+    names = [name for name in one.networks if name not in ("host", "none")]
+    network = names[0] if names else None
+    return facts.Container(
+        file=override_file(one.ours or ""),
+        service=one.service,
+        host_network=one.network_mode == "host",
+        network=network,
+        address=one.networks[network].address or None if network is not None else None,
+        published=one.published,
+    )
 
 
 def _with_what_is_not_in_files(
-    host: str, found: list[Step], findings: Iterable[Found]
+    host: str, found: list[Step], findings: Iterable[Found], changes: Iterable[Change]
 ) -> Iterator[Step]:
-    """The steps, with a reload or a run of the firewall script that no file asks for."""
+    """The steps, with a reload or a run of the firewall script that no line of a service asks for."""
+    of_ufw = any(change.path.startswith(f"{host}/ufw/") for change in changes)
     rules = {one.rule for one in findings}
     kinds = {type(step) for step in found}
-    if rules.intersection(_FIREWALL) and ChangeFirewall not in kinds:
+    if (of_ufw or rules.intersection(_FIREWALL)) and ChangeFirewall not in kinds:
         found.append(ChangeFirewall(host=host))
     if rules.intersection(_RELOADS) and ReloadNginx not in kinds:
         found.append(ReloadNginx(host=host))

@@ -7,7 +7,7 @@ plan that was saved holds as long as a host has the same.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from portgen import audit
@@ -19,8 +19,8 @@ from portgen.install.operations import Operation
 from portgen.install.present import Present, wanted
 from portgen.plan.live import InstalledFile
 from portgen.plan.team_folders import COPY, compose_name
-from portgen.plan.types import override_file
-from portgen.review.steps import Program, RestartPrograms, Step
+from portgen.plan.types import Override, override_file
+from portgen.review.steps import Program, RemoveContainers, RestartPrograms, Step
 
 MODE, OWNER = 0o644, "root:root"
 _RUNS = ("active", "activating", "reloading")
@@ -28,33 +28,64 @@ _RUNS = ("active", "activating", "reloading")
 
 class Planned(NamedTuple):
     """What an install does. `by_hand`: the steps that are other people's. `replaced`: the files that it
-    replaces or removes, as they are."""
+    replaces or removes, as they are. `goes_on`, `leaves`: as a journal has them, of an uninstall."""
 
     operations: tuple[Operation, ...]
     undo: tuple[Operation, ...]
     settles: tuple[Operation, ...]
     by_hand: tuple[Step, ...]
     replaced: tuple[InstalledFile, ...]
+    goes_on: bool = False
+    leaves: bool = False
 
 
-def planned(host: Audited, present: Present, difference: Difference) -> Planned:
-    """Both directions of an install."""
-    new, old = _new(host, present, difference), _old(host, present, difference)
+def planned(
+    host: Audited,
+    present: Present,
+    difference: Difference,
+    declared: Audited | None = None,
+    *,
+    keeps: bool = False,
+) -> Planned:
+    """Both directions of an install. Of an uninstall: `declared` is the host with what goes, as far as an
+    inventory says it; `keeps`: containers that go are made again without portgen's override."""
+    places = [host] if declared is None else [declared, host]
+    new, old = _new(host, present, difference, places), _old(host, present, difference, places)
+    if keeps:
+        new = new._replace(keeps=True, stopped=old.stopped)
     by_hand = [step for step in difference.steps if isinstance(step, (Program, RestartPrograms))]
     replaced = [
         present.files[path] for path in {**new.removes, **new.puts} if path in present.files
     ]
     made = [name for names in difference.makes.values() for name in names]
+    used = _used(host, new)
+    networks = [name for name in difference.networks if name not in used]
     return Planned(
         tuple(carrying.forth(new)),
         (*carrying.forth(old), *carrying.settles(old, made, made=True)),
-        tuple(carrying.settles(new, difference.networks)),
+        tuple(carrying.settles(new, networks)),
         tuple(by_hand),
         tuple(replaced),
     )
 
 
-def _new(host: Audited, present: Present, difference: Difference) -> Side:
+def _used(host: Audited, new: Side) -> set[str]:
+    """The networks that containers are in which stay."""
+    gone: set[tuple[str, str]] = set()
+    for step in new.steps:
+        if isinstance(step, RemoveContainers):
+            project = new.folders[step.file].project
+            gone.update((project, service) for service in step.containers)
+    found: set[str] = set()
+    for one in host.containers:
+        if (one.project, one.service) not in gone:
+            found.update(one.networks)
+    return found
+
+
+def _new(
+    host: Audited, present: Present, difference: Difference, places: Sequence[Audited]
+) -> Side:
     puts, removes = {}, {}
     files = wanted(host)
     for path, place in present.places.items():
@@ -65,11 +96,13 @@ def _new(host: Audited, present: Present, difference: Difference) -> Side:
         elif there is None or (there.text, there.mode, there.owner) != (files[path], MODE, OWNER):
             puts[path] = File(place, path)
     units = frozenset(forwarder.unit for forwarder in host.host.forwarders)
-    folders = dict(_folders(host, present, with_copy=lambda path: path in files))
+    folders = dict(_folders(places, present, with_copy=lambda path: path in files))
     return Side(difference.steps, puts, removes, folders, units, units, makes=difference.makes)
 
 
-def _old(host: Audited, present: Present, difference: Difference) -> Side:
+def _old(
+    host: Audited, present: Present, difference: Difference, places: Sequence[Audited]
+) -> Side:
     """What is there now."""
     puts, removes = {}, {}
     files = wanted(host)
@@ -88,7 +121,7 @@ def _old(host: Audited, present: Present, difference: Difference) -> Side:
     # What runs without a file can be stopped, and never started again.
     own = {posixpath.basename(path) for path in present.files if path.startswith("systemd/")}
     active = {name for name in own if name in host.units and host.units[name].active in _RUNS}
-    folders = dict(_folders(host, present, with_copy=lambda path: path in present.files))
+    folders = dict(_folders(places, present, with_copy=lambda path: path in present.files))
     stopped = {
         operations.container(one.project, one.service) for one in host.containers if not one.runs
     }
@@ -103,31 +136,41 @@ def _old(host: Audited, present: Present, difference: Difference) -> Side:
     )
 
 
-def _folders(host: Audited, present: Present, with_copy: Any) -> Iterator[tuple[str, Folder]]:
-    """Where compose works for each override, and what it reads there in one state."""
-    names = {one.ours: one.project for one in host.containers if one.ours and one.project}
-    rendered = {override.file: override for override in host.host.overrides}
+def _folders(
+    hosts: Sequence[Audited], present: Present, with_copy: Callable[[str], bool]
+) -> Iterator[tuple[str, Folder]]:
+    """Where compose works for each override, and what it reads there in one state. `hosts`: those that may
+    say it, the one that counts first."""
+    ours = {override_file(one.ours): one for one in hosts[-1].containers if one.ours}
+    declared: dict[str, tuple[Audited, Override]] = {}
+    for host in reversed(hosts):
+        declared.update({override.file: (host, override) for override in host.host.overrides})
     for path, place in present.places.items():
         if not path.startswith("compose/"):
             continue
         file, folder = posixpath.basename(path), posixpath.dirname(place)
-        if file in rendered:
-            override = rendered[file]
-            reads = audit.reads(host, override)
+        files: tuple[str, ...] = ()
+        separator, project = ":", compose_name(folder)
+        if file in ours:
+            files, project = ours[file].files, ours[file].project or project
+        if file in declared:
+            reads = audit.reads(*declared[file])
             files = () if reads is None else reads.files
             separator = ":" if reads is None else reads.separator
-            project = names.get(override.project) or compose_name(folder)
-        else:
-            ours = next(
-                (one for one in host.containers if one.ours and override_file(one.ours) == file),
-                None,
-            )
-            files, separator = ((), ":") if ours is None else (ours.files, ":")
-            project = compose_name(folder) if ours is None else ours.project
-        own = [one for one in files if posixpath.basename(one) != COPY]
-        if with_copy(path):
-            own.append(COPY)
-        yield file, Folder(project, folder, separator.join(own))
+        ours.pop(file, None)
+        yield file, _folder(project, folder, files, separator, with_copy(path))
+    for file, one in ours.items():
+        # Its copy has gone, and nothing else says where it was.
+        yield file, _folder(one.project, one.folder, one.files, ":", False)
+
+
+def _folder(
+    project: str, folder: str, files: Iterable[str], separator: str, with_copy: bool
+) -> Folder:
+    own = [one for one in files if posixpath.basename(one) != COPY]
+    if with_copy:
+        own.append(COPY)
+    return Folder(project, folder, separator.join(own))
 
 
 def found(host: Audited, present: Present) -> dict[str, Any]:

@@ -5,8 +5,9 @@ In: `Operation`s, where the rendered files are. Out: lines of shell for root. Pu
 
 from __future__ import annotations
 
+import posixpath
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from portgen.install.operations import (
     ComposeUp,
@@ -26,6 +27,33 @@ from portgen.install.operations import (
     StopUnits,
     Wait,
 )
+
+# Where the files are that are rendered in memory only, while the commands run.
+MEANWHILE = "/run/portgen-uninstall"
+
+
+def needed(some: Iterable[Operation], rendered: Mapping[str, str]) -> dict[str, str]:
+    """Of the rendered files those that the commands read, by path: what is put in place, and the firewall
+    script with what it reads beside itself."""
+    found = {}
+    for operation in some:
+        if isinstance(operation, PutFile):
+            found[operation.source] = rendered[operation.source]
+        elif isinstance(operation, RunFirewall):
+            beside = ("ufw/", "nginx/conf.d/")
+            found.update((path, text) for path, text in rendered.items() if path.startswith(beside))
+    return found
+
+
+def written(files: Mapping[str, str]) -> Iterator[str]:
+    """The commands that write files which are in no folder yet, below `MEANWHILE`."""
+    for path, text in sorted(files.items()):
+        place = f"{MEANWHILE}/{path}"
+        yield shlex.join(("install", "-d", "-m", "0700", posixpath.dirname(place)))
+        end = "PORTGEN_FILE"
+        while end in text.split("\n"):
+            end += "_"
+        yield f"cat >{shlex.quote(place)} <<'{end}'\n{text.removesuffix(chr(10))}\n{end}"
 
 
 def lines(some: Iterable[Operation], rendered: str, compose: tuple[str, ...]) -> Iterator[str]:

@@ -54,6 +54,9 @@ class Decided(NamedTuple):
     confirm: float = 0.0  # seconds in which it has to be confirmed; 0: it need not be
     session: str = ""
     began: float = 0.0  # seconds since 1970
+    # Of an uninstall: a container that can't be stopped keeps its guard, and all else goes on.
+    goes_on: bool = False
+    leaves: bool = False  # nothing of portgen's stays on the host: this folder neither
 
 
 class Journal:
@@ -81,6 +84,14 @@ class Journal:
             if "begin" in entry:
                 found |= operations.touches(self.decided.operations[entry["begin"]])
         return found
+
+    @property
+    def left(self) -> list[str]:
+        """What an uninstall could not end, each once."""
+        found: dict[str, None] = {}
+        for entry in self.entries:
+            found.update(dict.fromkeys(entry.get("left", ())))
+        return list(found)
 
     @property
     def policies(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from portgen.machine.journal import Journal
 
 RECORD = "installed"
 BEFORE = "installed.before"
+KEPT = "kept"
 PART = "placed"  # the journal's own folder for it, beside `new` and `old`
 _LIST = "sums.json"
 
@@ -68,7 +69,7 @@ def withdraw(folder: Path) -> None:
 
 def keep(folder: Path, identity: str, files: Mapping[str, bytes]) -> Path:
     """Keep files that somebody else wrote, before they are replaced. Returns where. Raises OSError."""
-    kept = folder / "kept" / identity
+    kept = folder / KEPT / identity
     for path, data in files.items():
         place = kept / path.lstrip("/")
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -51,6 +51,9 @@ _LOOKS = 0.02  # seconds between two looks
 # is started any more. It would be started by a file of the other side, or into an open port.
 _CLOSING = (StopUnits, DisableUnits, StopContainers, RunFirewall, ReloadNginx, PutFile, RemoveFile)
 
+# What an uninstall goes on without: the container that is still there keeps its guard.
+_LEAVABLE = (StopContainers, ComposeUp)
+
 Tell = Callable[[str], None]
 UnitOperation = StopUnits | DisableUnits | EnableUnits | StartUnits | RestartUnits | ReloadSystemd
 
@@ -64,12 +67,18 @@ def _nobody(_text: str) -> None:
 
 
 def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
-    """Do all that was decided. Raises FailedError at the first operation that fails."""
+    """Do all that was decided. Raises FailedError at the first operation that fails; where an uninstall
+    goes on without some container, it is in the journal as left."""
     hands = Hands(journal, system, NEW)
     for number, operation in enumerate(journal.decided.operations):
         tell(f"{number + 1} of {len(journal.decided.operations)}: {described(operation)}")
         journal.add(begin=number)
-        hands.do(operation)
+        try:
+            hands.do(operation)
+        except FailedError as error:
+            if not (journal.decided.goes_on and isinstance(operation, _LEAVABLE)):
+                raise
+            journal.add(left=[f"{described(operation)}: {error}"])
 
 
 def settle(journal: Journal, system: System) -> list[str]:
@@ -82,7 +91,9 @@ def settle(journal: Journal, system: System) -> list[str]:
         try:
             hands.do(operation)
         except FailedError as error:
-            failed.append(str(error))
+            failed.append(f"{described(operation)}: {error}")
+    if failed and journal.decided.goes_on:
+        journal.add(left=failed)
     journal.add(state=journals.INSTALLED)
     return failed
 
@@ -387,9 +398,11 @@ class Hands:
         if done.returncode not in (0, SKIPPED):
             raise FailedError(f"the firewall script failed: {_last_line(done)}")
         guarded = [line for line in said if GUARDED in line]
-        if guarded:
+        if guarded and not self.journal.decided.goes_on:
             # Whoever held it was stopped before.
             raise FailedError(f"a guard could not be removed: {guarded[0]}")
+        if guarded:
+            self.journal.add(left=guarded)
         self.journal.add(kept=list(said) if done.returncode == SKIPPED else [])
 
     # --- nginx ---

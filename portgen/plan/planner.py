@@ -121,7 +121,7 @@ def _host(
     forwarders: list[Forwarder] = []
     for service in active:
         forwarders.extend(_forwarders(service))
-    guards = sorted(_guards(projects), key=lambda guard: guard.service)
+    guarded = sorted(guards(projects), key=lambda guard: guard.service)
     overrides = [override for project in projects if (override := _override(project))]
     return Host(
         name=name,
@@ -136,7 +136,7 @@ def _host(
         routes=routes,
         forwarders=tuple(forwarders),
         openings=tuple(openings),
-        guards=tuple(guards),
+        guards=tuple(guarded),
         overrides=tuple(overrides),
         env_files=tuple(_env_files(projects)),
         bindings=tuple(bindings),
@@ -219,7 +219,7 @@ def _seen_by_systemd(sources: tuple[str, ...]) -> tuple[str, ...]:
     return sources
 
 
-def _guards(projects: list[Project]) -> Iterator[Guard]:
+def guards(projects: Iterable[Project]) -> Iterator[Guard]:
     """Docker's published ports pass by ufw, and even one published on loopback can be reached by
     the container's own address from a neighbour that routes to it. A service that `any` may reach
     needs no guard. By IPv6 that is so in a network with `subnet6` only."""

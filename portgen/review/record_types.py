@@ -257,7 +257,8 @@ class Install(Whole):
     """What `install` prints. `operations` and `commands` are what is done, in words and as shell; `by_hand`:
     what is left to people; `edited`: files that are replaced with --force only, and then kept in the folder
     `kept`; `skipped`: what the firewall script left alone on purpose; `install`: its id, and `until` the
-    time up to which it waits to be confirmed, both null where nothing was done."""
+    time up to which it waits to be confirmed, both null where nothing was done. `notes` and `left`: of
+    `uninstall`, what a person should know, and what could not be taken away."""
 
     host: str
     summary: str
@@ -272,6 +273,8 @@ class Install(Whole):
     until: str | None
     kept: str | None
     skipped: list[str]
+    notes: list[str]
+    left: list[str]
 
 
 class LastInstall(TypedDict):

@@ -72,11 +72,18 @@ def settings(folder: str) -> Files:
 
 def _files(host: Host, seen: Seen) -> Iterator[Files]:
     """What is looked at in the teams' folders, as soon as the containers say where those are."""
-    folders = Folders(host, _known(host, seen), seen.folder)
+    known = _known(host, seen)
+    folders = Folders(host, known, seen.folder)
+    wanted = set()
     for override in host.overrides:
         folder = folders.of(override)
+        wanted.add(folder)
         yield compose_files(folder)
         yield settings(folder)
+        yield Files.one(f"{folder}/{COPY}")
+    # Of a project that has left, its containers say where it is.
+    left = {one.folder for one in known if one.ours is not None and one.folder}
+    for folder in sorted(left - wanted):
         yield Files.one(f"{folder}/{COPY}")
 
 
