@@ -35,7 +35,7 @@ from portgen.plan.live import (
 from portgen.plan.ports import PlannedPort
 from portgen.plan.team_folders import Folders
 from portgen.plan.types import NGINX, Host, KeyPath, Service
-from portgen.targets import Ask, Observed, Seen, UnseenError, docs
+from portgen.targets import Ask, Observed, Seen, UnseenError
 
 
 class Places(NamedTuple):
@@ -44,11 +44,8 @@ class Places(NamedTuple):
     inventory: str  # the folder of the inventory
     rendered: str  # output/<host>
     compose: tuple[str, ...]
-    teams: str = "/srv"  # where the projects' compose files are, unless a container says it
-
-    @property
-    def guide(self) -> str:
-        return f"{self.rendered}/{docs.INSTALL}"
+    file: str = "inventory.yaml"  # the inventory's name in its folder
+    host: str = ""  # the host's name, where the audit was given it
 
 
 def observers() -> dict[str, Observed]:

@@ -5,6 +5,7 @@ In: where things are on the host. Out: shell commands for root, quoted. Pure.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -19,12 +20,11 @@ from portgen.formats.iptables import Rule
 from portgen.plan.live import Container, InstalledFile, Process
 from portgen.plan.services import UNITS
 from portgen.plan.types import NGINX, Service
-from portgen.targets import docs
 from portgen.targets.nginx.writing import SITE
 
 SSH = 22
 USUAL_TEAMS = "/srv"  # where it looks for the projects' folders
-USUAL = "/srv/portgen"  # where the install guide has the inventory
+USUAL_FILE = "inventory.yaml"
 
 
 def start(unit: str) -> str:
@@ -51,26 +51,26 @@ def unmask_program(unit: str) -> str:
 
 def unmask(host: Audited, unit: str) -> str:
     """Let a forwarder start: it gets its file again, and is started."""
-    return f"{shlex.join(('systemctl', 'unmask', unit))} && {guide(host)}"
+    return f"{shlex.join(('systemctl', 'unmask', unit))} && {install(host)}"
 
 
 def without_drop_ins(host: Audited, paths: Sequence[str]) -> str:
     """Remove files that override units, and start those units again by what output/ says."""
-    return f"{shlex.join(('rm', '--', *paths))} && {guide(host)}"
+    return f"{shlex.join(('rm', '--', *paths))} && {install(host)}"
 
 
 def reinstall(host: Audited, file: InstalledFile, deviations: Iterable[Deviation]) -> str:
     """Make an installed file what was rendered. One with the right text only gets its owner and mode:
     as a new file it would be younger than the processes that have read it."""
     if any(one.field == "text" for one in deviations):
-        return guide(host)
+        return install(host, force=True)
     owner, mode = ("chown", OWNER, file.path), ("chmod", f"{MODE:04o}", file.path)
     return f"{shlex.join(owner)} && {shlex.join(mode)}"
 
 
-def guide_and_restart(host: Audited, units: Iterable[str]) -> str:
-    """Run the install guide's blocks, then have programs read what those installed."""
-    return " && ".join((guide(host), *map(restart, sorted(units))))
+def install_and_restart(host: Audited, units: Iterable[str], *, force: bool = False) -> str:
+    """Install, then have programs read what that has changed."""
+    return " && ".join((install(host, force=force), *map(restart, sorted(units))))
 
 
 def kill(pids: Iterable[int], then: Iterable[str] = ()) -> str:
@@ -205,7 +205,7 @@ def leave_as_it_was_made(network: str, container: Container) -> str:
     return f"{_is_gone(container)} || {leave_network(network, container.name)}"
 
 
-_ONLY_IF = "# only if the guide has not made it anew"
+_ONLY_IF = "# only if install has not made it anew"
 
 
 def _is_gone(container: Container) -> str:
@@ -227,35 +227,36 @@ def set_variable(path: str, name: str, value: str) -> str:
 
 
 def remake(host: Audited, expected: Expected, container: Container) -> str:
-    """Run the guide, and make a container again that it has left alone: what somebody changed of a running
+    """Install, and make a container again that this has left alone: what somebody changed of a running
     container, compose does not see. compose keeps its volumes, also those without a name."""
     reads = _teams.reads(host, expected.override)
     if reads is None or not reads.files:
-        return guide(host)
+        return install(host)
     up = ("up", "-d", "--no-deps", "--force-recreate", expected.planned.compose_service)
     again = (
         f"cd {shlex.quote(reads.folder)} && COMPOSE_FILE={shlex.quote(reads.with_copy)} "
         f"{shlex.join((*host.places.compose, *up))}"
     )
-    return f"{guide(host)}\n{_is_gone(container)} || ({again})  {_ONLY_IF}"
+    return f"{install(host)}\n{_is_gone(container)} || ({again})  {_ONLY_IF}"
 
 
-def guide(host: Audited, stopping: Sequence[str] = ()) -> str:
-    """Run all blocks of the install guide: what is as declared is left alone, and what is not is stopped,
-    changed and started in an order that lets nobody in and shows nobody another service. `stopping`: units
-    that it would leave alone, stopped first."""
+def install(host: Audited, *, force: bool = False) -> str:
+    """Install what is rendered: what is as declared is left alone, and what is not is stopped, changed and
+    started in an order that lets nobody in and shows nobody another service. `force`: also over a file that
+    somebody changed by hand; what was in it is kept."""
     places = host.places
-    settings = []
-    if places.inventory != USUAL:
-        settings.append(f"inventory={shlex.quote(places.inventory)}")
+    words = ["portgen", "-C", places.inventory]
+    if places.file != USUAL_FILE:
+        words += ["-i", places.file]
     if places.rendered != f"{places.inventory}/output/{host.host.name}":
-        settings.append(f"rendered={shlex.quote(places.rendered)}")
-    if host.folders.teams != USUAL_TEAMS:
-        settings.append(f"teams={shlex.quote(host.folders.teams)}")
-    if places.compose != ("docker-compose",):
-        settings.append(f"compose={shlex.quote(' '.join(places.compose))}")
-    first = shlex.join(("systemctl", "stop", *stopping)) + " && " if stopping else ""
-    return first + " ".join((docs.BLOCKS, shlex.quote(places.guide), "|", *settings, "sh -eu"))
+        words += ["-o", posixpath.dirname(places.rendered)]
+    words.append("install")
+    if places.host:
+        words.append(places.host)
+    words.append("--yes")
+    if force:
+        words.append("--force")
+    return shlex.join(words)
 
 
 # --- who listens ----------------------------------------------------------------------------------
@@ -280,10 +281,10 @@ def reload_nginx() -> str:
 
 def release(host: Audited, listeners: Iterable[Listener]) -> str:
     """Stop what listens: by its container, by its unit, or as a process. What portgen installs leaves by
-    the install guide. Nothing where it is not known who listens, or where that would end more."""
+    `portgen install`. Nothing where it is not known who listens, or where that would end more."""
     found = dict.fromkeys(_release(host, listener) for listener in listeners)
-    if guide(host) in found:
-        return guide(host)
+    if install(host) in found:
+        return install(host)
     if "" in found:
         return ""
     return " && ".join(found)
@@ -292,7 +293,7 @@ def release(host: Audited, listeners: Iterable[Listener]) -> str:
 def _release(host: Audited, listener: Listener) -> str:
     if listener.container is not None:
         if host.is_ours(listener.container):
-            return guide(host)
+            return install(host)
         if listener.name is None:
             return ""  # without docker nobody knows whether it is portgen's own
         if listener.socket.program == PROXY:
@@ -302,7 +303,7 @@ def _release(host: Audited, listener: Listener) -> str:
         return ""
     unit, process = listener.unit, listener.process
     if unit is not None and unit.startswith(UNITS):
-        return guide(host)
+        return install(host)
     if unit is not None and process is not None and _is_whole(unit, process):
         return shlex.join(("systemctl", "stop", unit))
     if process is None or _is_shared(unit, process):
@@ -334,7 +335,7 @@ def bring_back(host: Audited, holding: Holding) -> str:
         return "" if service.unit is None else _started(host, service.unit)
     container = host.container_of(service.name)
     if container is None:
-        return guide(host)
+        return install(host)
     if container.runs:
         return restart_container(container.name)
     return start_container(container.name)

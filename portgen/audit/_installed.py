@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from portgen.plan.live import InstalledFile
 
-MODE = 0o644  # as the install guide installs files
+MODE = 0o644  # as an install puts files in place
 OWNER = "root:root"
 SAME = 0.01  # seconds: the clocks of processes and of files are no finer than that
 

@@ -90,4 +90,4 @@ def _remedy(host: Audited, expected: Expected, network: str, container: Containe
             return leave
         if not own.holds:
             return f"{leave}\n{_commands.start_container(own.name)}"
-    return f"{leave}\n{_commands.guide(host)}"
+    return f"{leave}\n{_commands.install(host)}"

@@ -7,7 +7,7 @@ the network by hand.
 Symptom:
     The service's route says `502 Bad Gateway`, although its container runs.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """A container that portgen's override made is there, but the inventory does not have its service any more.
 
-It keeps its address and its ports, and no rule guards them. The guide stops and removes it; what it keeps in
-volumes stays. If the team's own compose file still has the service, compose makes it again, without what the
-inventory gave it: take it out there, too.
+It keeps its address and its ports, and no rule guards them. `portgen install` stops and removes it; what it
+keeps in volumes stays. If the team's own compose file still has the service, compose makes it again,
+without what the inventory gave it: take it out there, too.
 
 Symptom:
     A service that has left still answers at its old port, or its address is in use when another one takes it.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check(host: Audited) -> Iterator[Finding]:
             f"{container.name} is left over ({container.state}): the inventory does not have {where}",
             *_place(host, container.service),
             found=container.state,
-            do=_commands.guide(host),
+            do=_commands.install(host),
         )
 
 

@@ -6,7 +6,7 @@ closed, or nginx says 502. A container of the same name that compose did not mak
 Symptom:
     The service's route says `502 Bad Gateway`, and its port refuses connections.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ def check(host: Audited) -> Iterator[Finding]:
             expected.planned.key_path,
             service=expected.planned.service,
             declared=expected.planned.compose_service,
-            do=_commands.guide(host),
+            do=_commands.install(host),
             also=expected.others,
         )

@@ -7,7 +7,7 @@ does.
 Symptom:
     The service's route says `502 Bad Gateway`, or other services can't reach it by its name.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations

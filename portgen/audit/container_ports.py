@@ -8,7 +8,7 @@ compose adds them to portgen's: take them out there first, or the same comes bac
 Symptom:
     A port can be reached by more people than it should, or a published port refuses connections.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check(host: Audited) -> Iterator[Finding]:
                 service=name,
                 declared=list(short_forms(wanted)),
                 found=list(short_forms(there)),
-                do=_commands.guide(host),
+                do=_commands.install(host),
             )
 
 

@@ -7,7 +7,7 @@ may be secrets.
 Symptom:
     A service can't reach what it uses, or shows another service's data, while both of them run.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check(host: Audited) -> Iterator[Finding]:
             service=expected.planned.service,
             declared={name: wanted[name] for name in differing},
             found={name: _shown(there.get(name)) for name in differing},
-            do=_commands.guide(host),
+            do=_commands.install(host),
             also=expected.others,
         )
 

@@ -8,7 +8,7 @@ Symptom:
     A program asks at an old address, where another service answers, or it does not start: systemd says
     that it can't load the environment files.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes --force
     systemctl restart api-server.service
 """
 
@@ -47,7 +47,7 @@ def check(host: Audited) -> Iterator[Finding]:
                 service=_only(env),
                 declared="installed",
                 found="missing",
-                do=_commands.guide_and_restart(host, _units_of(host, env)),
+                do=_commands.install_and_restart(host, _units_of(host, env)),
             )
         elif file.text is not None:
             yield from _compared(host, env, file, text)
@@ -58,7 +58,7 @@ def check(host: Audited) -> Iterator[Finding]:
                 host.host.key_path,
                 declared="absent",
                 found="installed",
-                do=_commands.guide(host),
+                do=_commands.install(host, force=True),
             )
 
 
@@ -79,7 +79,7 @@ def _compared(host: Audited, env: EnvFile, file: InstalledFile, text: str) -> It
         declared["text"] = {name: old.get(name) for name in names}
         # What somebody added may be a secret.
         found["text"] = {name: new.get(name) if name in old else "added" for name in names}
-        do = _commands.guide_and_restart(host, _units_of(host, env, names))
+        do = _commands.install_and_restart(host, _units_of(host, env, names), force=True)
     if words:
         yield Finding(
             f"{file.path} differs from output/: {'; '.join(words)}",

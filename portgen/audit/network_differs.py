@@ -1,14 +1,14 @@
 """A Docker network of a project has other addresses than the inventory has for it.
 
-Forwarders, nginx and the firewall know the network by its addresses: with others, no container of the project
-is found, and none is guarded. The guide removes all containers of the network, makes it as declared, and
-starts them again. A network that somebody made by hand it leaves alone: the finding has the command that
-makes it as declared, once all its containers have left it.
+Forwarders, nginx and the firewall know the network by its addresses: with others, no container of the
+project is found, and none is guarded. `portgen install` removes all containers of the network, makes it as
+declared, and starts them again. A network that somebody made by hand it leaves alone: the finding has the
+command that makes it as declared, once all its containers have left it.
 
 Symptom:
     All routes of a project say `502 Bad Gateway`, although its containers run.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _finding(host: Audited, network: Network, container: Container) -> Finding:
         there += f" and {at.address6}/{at.prefix6}" if at.address6 else " and not in IPv6"
     wanted = " and ".join(network.subnets)
     message = f"the network {network.name} is not {wanted}: {container.name} is at {there}"
-    do = _commands.guide(host)
+    do = _commands.install(host)
     if network.command is not None:
         message += f"; it is made by `{network.command}`"
         do = ""

@@ -9,7 +9,7 @@ inventory, or in a template of their own.
 Symptom:
     A route of the service leads to another service than the port page says, or to `404 Not Found`.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes --force
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _of_rights(host: Audited, path: str, file: InstalledFile | None) -> Iterator
             service=NGINX,
             declared=[one.declared for one in found],
             found=[one.found for one in found],
-            do=_commands.guide(host),
+            do=_commands.install(host),
         )
 
 
@@ -81,7 +81,7 @@ def _of_file(host: Audited, path: str, *, is_there: bool) -> Finding:
         service=NGINX,
         declared="no file" if is_there else place(path),
         found=place(path) if is_there else "no file",
-        do=_commands.guide(host),
+        do=_commands.install(host, force=is_there),
         everywhere="" if is_there else "nginx",
     )
 
@@ -106,7 +106,7 @@ def _of_lines(host: Audited, path: str) -> Finding:
         f"{place(path)} is not the rendered one",
         host.key_path(NGINX),
         service=NGINX,
-        do=_commands.guide(host),
+        do=_commands.install(host, force=True),
     )
 
 
@@ -130,7 +130,7 @@ def _of_service(host: Audited, name: str) -> Finding:
         service=name if name == NGINX or name in host.services else None,
         declared=declared or None,
         found=found or None,
-        do=_commands.guide(host),
+        do=_commands.install(host, force=True),
         everywhere="nginx" if name == NGINX else "",
     )
 

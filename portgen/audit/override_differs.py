@@ -9,7 +9,7 @@ it out there, too.
 Symptom:
     A change was installed half-way, or not at all: a container still has its old address or ports.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes --force
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _differing(
             f"{path} is missing: compose does not know what the inventory says of {override.project}",
             override.key_path,
             declared=path,
-            do=_commands.guide(host),
+            do=_commands.install(host),
         )
         return
     wanted, there = _containers(text), _containers(file.text)
@@ -80,12 +80,12 @@ def _differing(
             service=one.service,
             declared=_plain(wanted.get(one.compose_service)),
             found=_plain(there.get(one.compose_service)),
-            do=_commands.guide(host),
+            do=_commands.install(host, force=True),
             also=tuple(part.service for part in one.parts[1:]),
         )
     if not services:
         message = f"{path} is not the rendered file"
-        yield Finding(message, override.key_path, do=_commands.guide(host))
+        yield Finding(message, override.key_path, do=_commands.install(host, force=True))
 
 
 def _containers(text: str) -> dict[str, Container]:

@@ -2,7 +2,7 @@ r"""A plain `docker-compose up` in a team's folder leaves portgen's file out, or
 that way.
 
 Without that file a container gets an address that docker chooses, and none of its ports: every route of
-the project is down, until the install guide has run again. COMPOSE_FILE in the folder's .env prevents
+the project is down, until `portgen install` has run again. COMPOSE_FILE in the folder's .env prevents
 it: compose then reads portgen's file without being asked. That the line is missing is a warning. A
 container that was made without the file is an error; what else is wrong with it follows from that.
 
@@ -11,7 +11,7 @@ Symptom:
     Gateway`.
 Ends it:
     printf '\n%s\n' COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml >>/srv/dashboard/.env
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def check(host: Audited) -> Iterator[Finding]:
             service=expected.planned.service,
             declared=COPY,
             found=list(container.files),
-            do=_commands.guide(host),
+            do=_commands.install(host),
             severity=Severity.ERROR,
             also=expected.others,
         )

@@ -5,14 +5,14 @@ port also past the firewall. At another one, or by IPv4 only where IPv6 is decla
 inventory lets in don't reach it. IPv4 and IPv6 are compared apart. Where a program listens by itself,
 only a written `bind` says where. That it listens on loopback besides does no harm.
 
-A published port gets its address back by the install guide. Of a program, set the address in its own
+A published port gets its address back by `portgen install`. Of a program, set the address in its own
 settings, and restart it.
 
 Symptom:
     More people reach the port than should; or a visitor of one network or family gets `Connection
     refused`.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -72,5 +72,5 @@ def _remedy(host: Audited, holding: Holding) -> str:
     if holding.forwarder is not None:
         return _commands.restart(holding.forwarder.unit)
     if holding.binding.kind == "docker":
-        return _commands.guide(host)
+        return _commands.install(host)
     return ""

@@ -68,7 +68,7 @@ def _declared(holding: Holding) -> str:
 
 def _remedy(host: Audited, holding: Holding) -> str:
     away = _commands.release(host, holding.strangers)
-    if not away or away == _commands.guide(host) or holding.is_kept:
+    if not away or away == _commands.install(host) or holding.is_kept:
         return away
     back = _commands.bring_back(host, holding)
     return f"{away} && {back}" if back else away

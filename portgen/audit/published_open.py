@@ -7,7 +7,7 @@ the host.
 Symptom:
     More people can reach the port than should, whatever `ufw status` says.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _is_for_all(host: Audited, allowed: Allowed, family: Family) -> bool:
 def _finding(
     host: Audited, allowed: Allowed, family: Family, published: _guard.Published
 ) -> Finding:
-    who, do = "docker publishes", _commands.guide(host)
+    who, do = "docker publishes", _commands.install(host)
     if published.rule.chain != "DOCKER":
         who = "a rule that is not docker's redirects"
         do = _commands.delete_rules(family.iptables, [published.rule], "nat")

@@ -11,7 +11,7 @@ Symptom:
     A dashboard shows another one's pages, or who may come by the inventory is refused; `systemctl cat`
     shows another text than output/.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes --force
 """
 
 from __future__ import annotations

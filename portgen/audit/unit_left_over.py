@@ -7,7 +7,7 @@ Units are portgen's if their names begin with `portgen-`.
 Symptom:
     A port that the inventory does not have answers; or a forwarder can't start, since its port is taken.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def check(host: Audited) -> Iterator[Finding]:
             port=port,
             declared="absent",
             found=_state(unit, is_there, leads),
-            do=_commands.guide(host),
+            do=_commands.install(host),
         )
 
 

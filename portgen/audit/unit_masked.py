@@ -7,7 +7,7 @@ Symptom:
     The port refuses connections; `systemctl start` says that the unit is masked.
 Ends it:
     systemctl unmask portgen-smartnumbers.service
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations

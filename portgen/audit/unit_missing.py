@@ -7,7 +7,7 @@ Symptom:
     The port refuses connections, its route says `502 Bad Gateway`; `systemctl status` says that the unit
     could not be found, or that it was changed on disk.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check(host: Audited) -> Iterator[Finding]:
             port=forwarder.endpoint,
             declared="installed",
             found=found,
-            do=_commands.guide(host),
+            do=_commands.install(host),
         )
 
 

@@ -9,7 +9,7 @@ Symptom:
     The files are right, and a dashboard shows another one's pages all the same, or clients that were let
     in by the last change are refused; `systemctl status` may warn that the file changed on disk.
 Ends it:
-    sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/es-docker/docs/INSTALL.md | sh -eu
+    portgen -C /srv/portgen install --yes
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class _Age(NamedTuple):
     why: str
     declared: Any
     found: Any
-    seen_by_guide: bool = True
 
 
 def check(host: Audited) -> Iterator[Finding]:
@@ -51,7 +50,6 @@ def check(host: Audited) -> Iterator[Finding]:
         )
         if age is None:
             continue
-        first = () if age.seen_by_guide else (unit.name,)
         does = "runs" if unit.pid else "would start"
         yield Finding(
             f"{unit.name} {does} with an old definition: {age.why}",
@@ -60,7 +58,7 @@ def check(host: Audited) -> Iterator[Finding]:
             port=forwarder.endpoint,
             declared=age.declared,
             found=age.found,
-            do=_commands.guide(host, stopping=first),
+            do=_commands.install(host),
         )
 
 
@@ -103,12 +101,12 @@ def _by_reload(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | No
 
 def _by_loaded(host: Audited, unit: live.Unit) -> _Age | None:
     """By what systemd has loaded: of a file with an older date than the one that it read, as `cp -p` and
-    `git checkout` of a backup leave it, it does not say that it changed. Nor does the guide see it."""
+    `git checkout` of a backup leave it, it does not say that it changed."""
     fields = _units.loaded_otherwise(unit, _units.rendered(host, unit.name) or "")
     if not fields:
         return None
     why = f"systemd has another file loaded: {_units.words(fields)}"
-    return _Age(why, *_units.sides(fields), seen_by_guide=False)
+    return _Age(why, *_units.sides(fields))
 
 
 def _by_time(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | None:
@@ -120,6 +118,4 @@ def _by_time(host: Audited, unit: live.Unit, file: InstalledFile) -> _Age | None
         f"it was started at {started}, before its file changed at {changed}",
         f"started after {changed}",
         f"started at {started}",
-        # It compares whole seconds, and systemd notes the start a moment after the kernel.
-        seen_by_guide=unit.started + 2 < file.modified,
     )

@@ -108,7 +108,13 @@ def audited(settings: Settings, host: Host, seen: Seen, wish: Wish) -> Audited:
     if not rendered:
         message = f"{settings.output_name}/ has no files of {host.name}"
         raise PortgenError(message, Exit.MACHINE, hint="run `portgen render` first")
-    places = Places(seen.folder, f"{seen.out}/{host.name}", host.compose or seen.compose)
+    places = Places(
+        seen.folder,
+        f"{seen.out}/{host.name}",
+        host.compose or seen.compose,
+        settings.inventory.name,
+        wish.host or "",
+    )
     return Audited(host, seen, rendered, places, wish.sources)
 
 

@@ -44,7 +44,7 @@ projects:
 BOX = declared(WALL)
 ENV = observing.settings("/srv/wall")
 COPIES = (Files.one(f"/srv/wall/{COPY}"), observing.copies(BOX.host))
-GUIDE = "sed -n '/^```sh$/,/^```$/{/^```/!p}' /srv/portgen/output/box/docs/INSTALL.md | sh -eu"
+INSTALL = "portgen -C /srv/portgen install --yes"
 
 
 class Docker:
@@ -301,7 +301,7 @@ def test_a_container_that_is_not_there() -> None:
     assert one.severity == Severity.ERROR
     assert one.finding.service == "alpha"
     assert one.finding.key_path == ("projects", "wall", "services", "alpha")
-    assert one.finding.do == GUIDE
+    assert one.finding.do == INSTALL
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_container_that_is_not_there() -> None:
         ("created", 0, "docker start wall_alpha_1", "was made and never started"),
         ("paused", 0, "docker unpause wall_alpha_1", "is paused"),
         ("restarting", 3, "", "starts again and again"),
-        ("dead", 1, GUIDE, "does not run: dead (exit code 1)"),
+        ("dead", 1, INSTALL, "does not run: dead (exit code 1)"),
     ],
 )
 def test_a_container_that_does_not_run(state: str, code: int, do: str, words: str) -> None:
@@ -341,7 +341,7 @@ def test_a_stopped_container_that_would_start_with_other_settings_is_made_again(
     docker = Docker()
     docker.entries["alpha"] |= {"state": "exited"}
     docker.entries["alpha"]["networks"][0] |= {"address": "", "fixed": "172.30.0.99"}
-    assert docker.only("container-stopped").finding.do.startswith(GUIDE)
+    assert docker.only("container-stopped").finding.do.startswith(INSTALL)
 
 
 def test_a_container_of_several_services_is_one() -> None:
@@ -362,13 +362,13 @@ def test_a_container_at_another_address() -> None:
         "172.30.0.99",
     )
     first, again = finding.do.split("\n")
-    assert first == GUIDE
+    assert first == INSTALL
     number = docker.entries["alpha"]["id"][:12]
     assert again == (
         f"! docker inspect {number} >/dev/null 2>&1 || (cd /srv/wall && "
         f"COMPOSE_FILE=docker-compose.yml:{COPY} "
         "docker-compose up -d --no-deps --force-recreate alpha)"
-        "  # only if the guide has not made it anew"
+        "  # only if install has not made it anew"
     )
 
 
@@ -399,7 +399,7 @@ def test_a_stranger_at_the_address_of_a_stopped_container() -> None:
 
 
 def test_containers_that_have_each_others_address_leave_it_only_as_they_were_made() -> None:
-    """The guide makes both of them anew for the first finding: the second must not undo that."""
+    """An install makes both of them anew for the first finding: the second must not undo that."""
     docker = Docker()
     alpha, beta = docker.entries["alpha"], docker.entries["beta"]
     alpha["networks"], beta["networks"] = beta["networks"], alpha["networks"]
@@ -407,9 +407,9 @@ def test_containers_that_have_each_others_address_leave_it_only_as_they_were_mad
     assert [finding.service for finding in strangers] == ["alpha", "beta"]
     for finding, other in zip(strangers, (beta, alpha), strict=True):
         made = f"! docker inspect {other['id'][:12]} >/dev/null 2>&1 || "
-        leave, guide, again = finding.do.split("\n")
+        leave, install, again = finding.do.split("\n")
         assert leave == f"{made}docker network disconnect wall {other['name'][1:]}"
-        assert guide == GUIDE
+        assert install == INSTALL
         assert again.startswith(made)
 
 
@@ -418,7 +418,7 @@ def test_a_stranger_at_the_address_of_a_container_that_is_not_there() -> None:
     docker.stranger(networks=[at("172.30.0.16"), None])
     del docker.entries["alpha"]
     finding = docker.only("address-stranger").finding
-    assert finding.do == f"docker network disconnect wall trial\n{GUIDE}"
+    assert finding.do == f"docker network disconnect wall trial\n{INSTALL}"
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_port_that_is_open_wider_than_declared() -> None:
     assert (finding.service, finding.declared) == ("page", ["127.0.0.1:5002:80"])
     assert finding.found == ["0.0.0.0:5002:80"]
     assert finding.message.endswith("open wider than declared: 0.0.0.0:5002:80")
-    assert finding.do == GUIDE
+    assert finding.do == INSTALL
 
 
 def test_a_port_of_which_docker_leaves_out_a_part() -> None:
@@ -488,7 +488,7 @@ def test_a_container_in_another_network(mode: str) -> None:
     finding = docker.only("container-network").finding
     assert finding.declared == "wall"
     assert finding.found == {"host": "the host's network", "other": "other", "none": None}[mode]
-    assert finding.do.startswith(GUIDE)
+    assert finding.do.startswith(INSTALL)
 
 
 def test_a_container_that_should_be_on_the_hosts_network() -> None:
@@ -508,7 +508,7 @@ def test_a_network_with_other_addresses_is_one_finding() -> None:
     assert {"alpha", "page", "torrents", "indexers"} <= set(finding.also)
     assert "lamp" not in finding.also
     assert finding.key_path == ("projects", "wall", "network")
-    assert finding.do == GUIDE
+    assert finding.do == INSTALL
 
 
 def test_a_network_that_somebody_made_by_hand_is_for_them() -> None:
@@ -547,7 +547,7 @@ def test_a_container_with_other_variables() -> None:
     assert finding.service == "caller"
     assert finding.found == {"ALPHA_PORT": None, "ALPHA_URL": "http://...@beta:80"}
     assert "sesame" not in finding.message
-    assert finding.do == GUIDE
+    assert finding.do == INSTALL
 
 
 @pytest.mark.parametrize(("project", "service"), [("wall", "gone"), ("left", "x"), ("wall", "")])
@@ -558,7 +558,7 @@ def test_a_container_that_is_left_over(project: str, service: str) -> None:
     finding = docker.only("container-left-over").finding
     assert finding.service == (service if service == "gone" else None)
     assert ("services" in finding.key_path) == (service == "gone")
-    assert finding.do == GUIDE
+    assert finding.do == INSTALL
 
 
 def test_a_container_of_compose_run_is_not_left_over() -> None:
@@ -674,7 +674,7 @@ def test_a_copy_that_says_something_else_of_a_service() -> None:
     finding = docker.only("override-differs").finding
     assert finding.service == "alpha"
     assert (finding.declared["address"], finding.found["address"]) == ("172.30.0.16", "172.30.0.99")
-    assert finding.do == GUIDE
+    assert finding.do == f"{INSTALL} --force"
 
 
 def test_a_copy_that_somebody_has_edited() -> None:
@@ -697,7 +697,7 @@ def test_a_copy_that_is_missing() -> None:
         docker.seen.folders[ask] = ()
     finding = docker.only("override-differs").finding
     assert finding.declared == f"/srv/wall/{COPY}"
-    assert finding.do == GUIDE
+    assert finding.do == INSTALL
 
 
 def test_a_copy_that_is_left_over() -> None:
@@ -751,7 +751,7 @@ def test_a_container_that_was_made_without_the_override() -> None:
     docker.entries["alpha"]["networks"][0] |= {"address": "172.30.1.2", "fixed": ""}
     one = docker.only("override-unused")
     assert (one.severity, one.finding.service) == (Severity.ERROR, "alpha")
-    assert one.finding.do == GUIDE
+    assert one.finding.do == INSTALL
 
 
 def test_containers_say_where_their_folder_is() -> None:

@@ -20,7 +20,7 @@ MAIN = "/etc/nginx/nginx.conf"
 DEFAULT = "/etc/nginx/sites-enabled/default"
 CERTIFICATE, KEY = "/etc/nginx/tls/box.crt", "/etc/nginx/tls/box.key"
 PASSWORDS = "/etc/nginx/wiki.htpasswd"
-GUIDE = "INSTALL.md"
+INSTALL = "install --yes"
 RELOAD = "nginx -t && systemctl reload-or-restart nginx"
 SERVICES = """\
       wiki: {port: 5000, route: {path: /wiki/, auth_file: /etc/nginx/wiki.htpasswd}}
@@ -181,7 +181,7 @@ def test_a_host_without_nginx_is_only_asked_for_what_is_left_over() -> None:
     found = host.with_file(SITE, "# Rendered by portgen\n").one()
     assert (found.rule, found.finding.service) == ("nginx-differs", "nginx")
     assert "left over" in found.finding.message
-    assert GUIDE in found.finding.do
+    assert INSTALL in found.finding.do
 
 
 # --- nginx-differs --------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_a_file_is_missing(path: str) -> None:
     found = Host().without(path).one()
     assert (found.rule, found.finding.service) == ("nginx-differs", "nginx")
     assert f"{path} is missing" in found.finding.message
-    assert GUIDE in found.finding.do
+    assert INSTALL in found.finding.do
 
 
 def test_a_route_leads_elsewhere() -> None:
@@ -202,7 +202,7 @@ def test_a_route_leads_elsewhere() -> None:
     assert found.finding.declared["routes./files/.backend"] == "127.0.0.1:5001"
     assert found.finding.found["routes./files/.backend"] == "127.0.0.1:5009"
     assert "/files/ leads to 127.0.0.1:5009" in found.finding.message
-    assert GUIDE in found.finding.do
+    assert INSTALL in found.finding.do
     assert host.audited().found["files"].routes["/files/"].backend == "127.0.0.1:5009"
 
 
@@ -265,7 +265,7 @@ def test_somebody_else_may_write_a_file(changed: dict[str, object], words: str) 
     one = Host().with_file(SITE, **changed).one()
     assert (one.rule, one.finding.service) == ("nginx-differs", "nginx")
     assert one.finding.message == f"{SITE}: {words}"
-    assert GUIDE in one.finding.do
+    assert INSTALL in one.finding.do
 
 
 def test_a_hand_edit_after_the_reload_is_one_finding() -> None:

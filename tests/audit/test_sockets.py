@@ -18,7 +18,7 @@ from tests.audit import answers_sockets, hosts, numbers
 from tests.audit.numbers import pid
 from tests.estates import REPOSITORY, wall
 
-GUIDE = "INSTALL.md"
+INSTALL = "install --yes"
 FORWARDER = "      web: {port: 5000, allow: [lan]}\n"
 EVERY_WAY = """\
       web: {port: 5000, allow: [lan]}
@@ -125,8 +125,8 @@ def test_the_raw_output_of_a_real_host_is_as_declared() -> None:
     [
         (5000, "web", "systemctl start portgen-web.service"),
         (5002, "six", "systemctl start portgen-six.service"),
-        (5003, "shown", GUIDE),
-        (5005, "net", GUIDE),
+        (5003, "shown", INSTALL),
+        (5005, "net", INSTALL),
         (5006, "prog", "systemctl start prog.service"),
         (5007, "free", ""),
         (5010, "dns", "systemctl start portgen-dns.service"),
@@ -182,7 +182,7 @@ def test_nginx_does_not_run() -> None:
     ("port", "service", "back"),
     [
         (5000, "web", "systemctl start portgen-web.service"),
-        (5003, "shown", GUIDE),
+        (5003, "shown", INSTALL),
         (5006, "prog", "systemctl start prog.service"),
         (80, "nginx", "nginx -t && systemctl reload-or-restart nginx"),
     ],
@@ -227,13 +227,13 @@ def test_what_others_need_is_neither_stopped_nor_ended(port: int, program: str, 
 
 
 def test_a_forwarder_of_another_service_has_the_port() -> None:
-    """The guide stops it: it has an old definition, or is not wanted any more."""
+    """An install stops it: it has an old definition, or is not wanted any more."""
     host = Host().without(5000)
     host.with_program(5000, program="socat", group="/system.slice/portgen-old.service")
     found = one(host)
     assert found.rule == "port-stranger"
     assert "portgen-old.service" in found.finding.message
-    assert GUIDE in found.finding.do
+    assert INSTALL in found.finding.do
     assert "stop" not in found.finding.do.split("|")[0]
 
 
@@ -285,7 +285,7 @@ def test_reserved_ports_are_somebody_elses() -> None:
         (5001, "127.0.0.1", "0.0.0.0", "systemctl restart portgen-local.service"),
         (5000, "0.0.0.0", "*", "systemctl restart portgen-web.service"),
         (5002, "0.0.0.0 and [::]", "0.0.0.0", "systemctl restart portgen-six.service"),
-        (5004, "127.0.0.1", "0.0.0.0", GUIDE),
+        (5004, "127.0.0.1", "0.0.0.0", INSTALL),
         (5007, "127.0.0.1", "*", ""),
         (5007, "127.0.0.1", "192.168.1.5", ""),
     ],
@@ -426,11 +426,11 @@ def test_a_published_port_leads_to_another_container() -> None:
     )
 
 
-def test_a_container_of_ours_in_a_wrong_place_is_for_the_guide() -> None:
+def test_a_container_of_ours_in_a_wrong_place_is_for_install() -> None:
     host = proxy(Host().without(5000), 5000, "172.30.0.99")
     (found,) = with_containers(host, container("shown", networks=at_address("172.30.0.99")))
     assert (found.rule, found.finding.service) == ("port-stranger", "web")
-    assert GUIDE in found.finding.do
+    assert INSTALL in found.finding.do
 
 
 def test_a_container_of_others_on_a_port_of_a_project() -> None:

@@ -567,7 +567,7 @@ PORTS = (
 )
 
 FAULTS = (*SYSTEMD, *DOCKER, *UFW, *PORTS)
-# Each takes the install guide, and there is another much like it: `make audit-long` has them too.
+# Each takes an install, and there is another much like it: `make audit-long` has them too.
 LONG = {
     "a forwarder is masked",
     "a unit was edited, read and restarted",
