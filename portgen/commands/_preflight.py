@@ -54,6 +54,7 @@ def _problems(settings: Settings, what: Ready, tell: Callable[[str], None]) -> I
         running = [pool.submit(ask) for ask in asks.all()]
         try:
             found: list[Refusal] = [*asks.trials, *refusals.firewall(what.host)]
+            found += refusals.certificates(what.host, asks.operations)
             for one in running:
                 found += one.result()
             verified = asks.outcomes

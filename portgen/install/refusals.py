@@ -31,6 +31,7 @@ from portgen.problem import Severity, listed
 from portgen.review import step_words
 from portgen.review.compare import Review
 from portgen.review.steps import Step, StopProgram
+from portgen.targets.nginx.observing import absolute
 
 
 class Refusal(NamedTuple):
@@ -277,3 +278,16 @@ def firewall(host: Audited) -> Iterator[Refusal]:
         finding = one.finding
         hint = f"`{finding.do}`" if finding.do and "\n" not in finding.do else None
         yield Refusal(name, finding.message, finding.key_path, hint, Severity.WARNING)
+
+
+def certificates(host: Audited, some: Iterable[Operation]) -> Iterator[Refusal]:
+    """Files without which nginx would refuse all of its own. Without a password file it only lets nobody in.
+    nginx is tested with certificates that stand in for the real ones, so it does not say so."""
+    if not any(isinstance(one, ReloadNginx) for one in some):
+        return
+    name = "nginx-file-missing"
+    passwords = {absolute(one.auth_file) for one in host.host.routes if one.auth_file is not None}
+    for one in audit.check(host, {name: audit.every()[name]}):
+        finding = one.finding
+        if finding.declared not in passwords:
+            yield Refusal(name, finding.message, finding.key_path)

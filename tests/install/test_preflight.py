@@ -70,6 +70,28 @@ def test_nothing_new_listens_where_this_session_came_in() -> None:
     assert ports(begun(estate(TWO), estate(moved)), came=22) == []
 
 
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_is_missing_stops_what_reloads_nginx() -> None:
+    server = "nginx: {server_name: box.example.com, allow: [lan]"
+    tls = "tls: {certificate: /etc/nginx/tls/new.crt, key: /etc/nginx/tls/new.key}"
+    what = begun(estate(TWO), estate(TWO).replace(server, f"{server}, {tls}"), without_certificates)
+    said = [one.message for one in refusals.certificates(what.host, what.planned.operations)]
+    assert said == [
+        "the certificate /etc/nginx/tls/new.crt is missing",
+        "the key /etc/nginx/tls/new.key is missing",
+    ]
+    assert list(refusals.certificates(what.host, ())) == []
+
+
+def without_certificates(seen: Seen) -> None:
+    """The operator has not brought them yet."""
+    for ask, files in seen.folders.items():
+        if not isinstance(files, str):
+            seen.folders[ask] = tuple(one for one in files if "/tls/" not in one.path)
+
+
 # --- ssh ------------------------------------------------------------------------------------------
 
 CAME = ssh.session("192.168.1.7 51234 192.168.1.5 22")
