@@ -193,7 +193,6 @@ def _places(what: Ready) -> dict[str, str]:
 
 def _old(what: Ready) -> dict[str, bytes]:
     """The files of the host as they are, in the places that they have in output/."""
-    from portgen import whole
     from portgen.install.present import Present
 
     present = Present(what.host)
@@ -201,8 +200,19 @@ def _old(what: Ready) -> dict[str, bytes]:
     for path, text in present.texts.items():
         found[path] = _bytes(text)
     for path, file in present.files.items():
-        found[path] = whole.read(file.path)[0]
+        found[path] = bytes_of(file.path)
     return found
+
+
+def bytes_of(path: str) -> bytes:
+    """A file of the host's, as it is. Raises PortgenError(Exit.MACHINE) where it is not there any more."""
+    from portgen.machine.system import Here
+
+    data = Here().read(path)
+    if data is None:
+        message = f"{path} has gone, or is a link that leads nowhere"
+        raise PortgenError(message, Exit.MACHINE, hint=UNTOUCHED)
+    return data
 
 
 def _bytes(text: str) -> bytes:

@@ -277,12 +277,11 @@ def _install(settings: Settings, wish: Wish, what: Ready, edited: Sequence[Edite
 
 def _keep(settings: Settings, begun: Journal, edited: Sequence[Edited]) -> None:
     """Keep what somebody else wrote, before it is replaced."""
-    from portgen import whole
     from portgen.machine import placed
 
     if not edited:
         return
-    files = {one.path: whole.read(one.path)[0] for one in edited}
+    files = {one.path: _installing.bytes_of(one.path) for one in edited}
     kept = placed.keep(begun.folder, begun.decided.identity, files)
     screen.add(kept=str(kept))
     say(f"what was edited by hand is kept in {kept}", settings.style)

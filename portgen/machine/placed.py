@@ -70,9 +70,11 @@ def withdraw(folder: Path) -> None:
 def keep(folder: Path, identity: str, files: Mapping[str, bytes]) -> Path:
     """Keep files that somebody else wrote, before they are replaced. Returns where. Raises OSError."""
     kept = folder / KEPT / identity
+    for made in (kept.parent, kept):
+        made.mkdir(mode=0o700, exist_ok=True)
     for path, data in files.items():
         place = kept / path.lstrip("/")
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
             file.flush()
