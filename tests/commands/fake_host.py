@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from portgen.commands import _preflight
 from portgen.machine import journal, observe, programs, sessions, system
 from portgen.machine.programs import Finished
 from portgen.machine.system import Worker
@@ -110,6 +111,8 @@ def standing(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHo
     monkeypatch.setattr(programs, "is_root", lambda: True)
     monkeypatch.setattr(sessions, "connection", lambda: "")
     monkeypatch.setattr(system, "Here", lambda: host)
+    # What it asks of real programs has tests of its own.
+    monkeypatch.setattr(_preflight, "check", lambda *_: None)
     return host
 
 
