@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from portgen.plan.types import KeyPath
 
 _AT_ONCE = 8
+_SHOWN = 4  # lines of what a program says
 At = Callable[["KeyPath"], Location]
 
 
@@ -126,7 +127,10 @@ class _Asks:
         except PortgenError as error:
             return [Refusal("compose", str(error), place, error.hint)]
         where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
-        return [Refusal("compose", line, place, where) for line in said]
+        if not said:
+            return []
+        message = f"compose refuses the files of {trial.override.project}: {'; '.join(said[:_SHOWN])}"
+        return [Refusal("compose", message, place, where)]
 
     def verify(self) -> list[Refusal]:
         """nginx with all that is in /etc/nginx, systemd-analyze and iptables, of what changes."""

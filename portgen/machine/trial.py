@@ -20,7 +20,7 @@ MOST = 60.0  # seconds for a program
 UFW_LOCK = "/run/ufw.lock"
 _LOCK_TIME = 5.0  # seconds in which another ufw has to end
 _ROOM = 4 << 20  # bytes that have to be free wherever something is written
-_NOISE = ("level=warning", "variable is not set", "Traceback", "  ")
+_NOISE = ("level=warning", "variable is not set", "Traceback", "  File ")
 
 
 def compose(program: tuple[str, ...], folder: str, files: str) -> list[str]:
@@ -38,10 +38,10 @@ def compose(program: tuple[str, ...], folder: str, files: str) -> list[str]:
 def _said(done: programs.Finished) -> list[str]:
     found = []
     for line in done.stderr.splitlines():
-        is_noise = any(part in line for part in _NOISE[:2]) or line.startswith(_NOISE[2:])
-        if line.strip() and not is_noise and not line.endswith("is invalid because:"):
+        is_noise = any(part in line for part in _NOISE) or line.endswith("is invalid because:")
+        if line.strip() and not is_noise:
             found.append(line.strip())
-    return found or [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return found
 
 
 def firewall(script: str) -> list[str]:
