@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen import screen
@@ -46,11 +47,15 @@ def check(settings: Settings, what: Ready) -> None:
 def _problems(settings: Settings, what: Ready, tell: Callable[[str], None]) -> Iterator[Problem]:
     """All that is wrong, and what people have to know."""
     from portgen.install import refusals
-    from portgen.machine import programs
+    from portgen.machine import programs, trial
 
-    asks = _Asks(settings, what, tell)
     at = what.checked.source.at
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ExitStack() as stack:
+        rendered = what.host.places.rendered
+        if what.in_memory:
+            rendered = stack.enter_context(trial.staged(what.host.rendered))
+        asks = _Asks(settings, what, rendered, tell)
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
         # Those that take longest begin first.
         running = [pool.submit(ask) for ask in asks.all()]
         try:
@@ -88,18 +93,21 @@ class _Asks:
     """What is asked of whom. `outcomes`: what came of the checks of files. `trials`: the projects that
     compose can't read at all."""
 
-    def __init__(self, settings: Settings, what: Ready, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, what: Ready, rendered: str, tell: Callable[[str], None]
+    ) -> None:
         from portgen.install import refusals
 
         self.settings = settings
         self.what = what
+        self.rendered = rendered  # the folder with the rendered files
         self.tell = tell
         self.host = what.host
         self.operations = what.planned.operations
         self.outcomes: list[Outcome] = []
         self.trials: list[Refusal] = []
         self.projects: list[Trial] = []
-        for one in refusals.projects(self.host, self.operations):
+        for one in refusals.projects(self.host, self.operations, rendered):
             if isinstance(one, refusals.Refusal):
                 self.trials.append(one)
             else:
@@ -129,7 +137,9 @@ class _Asks:
         where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
         if not said:
             return []
-        message = f"compose refuses the files of {trial.override.project}: {'; '.join(said[:_SHOWN])}"
+        message = (
+            f"compose refuses the files of {trial.override.project}: {'; '.join(said[:_SHOWN])}"
+        )
         return [Refusal("compose", message, place, where)]
 
     def verify(self) -> list[Refusal]:
@@ -171,12 +181,9 @@ class _Asks:
         if not self.runs_script:
             return []
         place = self.host.host.key_path
-        script = f"{self.host.places.rendered}/{transaction.SCRIPT}"
-        found = []
-        # One that is not in a file yet adds nothing: it is of an uninstall.
-        if not self.what.in_memory:
-            said = trial.firewall(script)
-            found = [Refusal("firewall", line, place, f"sh {script} --dry-run") for line in said]
+        script = f"{self.rendered}/{transaction.SCRIPT}"
+        shown = f"sh {self.host.places.rendered}/{transaction.SCRIPT} --dry-run"
+        found = [Refusal("firewall", line, place, shown) for line in trial.firewall(script)]
         if trial.ufw_is_busy():
             message = "another ufw is at work, and does not come to its end"
             found.append(Refusal("firewall", message, place, f"it holds {trial.UFW_LOCK}"))

@@ -175,9 +175,9 @@ class Trial(NamedTuple):
     files: str
 
 
-def projects(host: Audited, some: Iterable[Operation]) -> Iterator[Trial | Refusal]:
+def projects(host: Audited, some: Iterable[Operation], rendered: str) -> Iterator[Trial | Refusal]:
     """The projects whose override changes or whose containers start: what compose would read of each, or why
-    it can't."""
+    it can't. `rendered`: the folder with the rendered files."""
     changed, folders = set(), set()
     for one in some:
         if isinstance(one, PutFile) and one.source.startswith("compose/"):
@@ -196,7 +196,7 @@ def projects(host: Audited, some: Iterable[Operation]) -> Iterator[Trial | Refus
             hint = f"each needs a folder of its own for its {COPY}"
             yield Refusal("compose-folder", message, override.key_path, hint)
             continue
-        yield _trial(host, override, f"{host.places.rendered}/{path}")
+        yield _trial(host, override, f"{rendered}/{path}")
 
 
 def _trial(host: Audited, override: Override, rendered: str) -> Trial | Refusal:

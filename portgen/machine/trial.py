@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from portgen.machine import programs
@@ -21,6 +23,17 @@ UFW_LOCK = "/run/ufw.lock"
 _LOCK_TIME = 5.0  # seconds in which another ufw has to end
 _ROOM = 4 << 20  # bytes that have to be free wherever something is written
 _NOISE = ("level=warning", "variable is not set", "Traceback", "  File ")
+
+
+@contextmanager
+def staged(texts: Mapping[str, str]) -> Iterator[str]:
+    """A folder that has these files for a while, by their paths in it."""
+    with tempfile.TemporaryDirectory(prefix="portgen-trial-") as folder:
+        for path, text in texts.items():
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text.encode("utf-8", "surrogateescape"))
+        yield folder
 
 
 def compose(program: tuple[str, ...], folder: str, files: str) -> list[str]:

@@ -174,7 +174,7 @@ MOVED = TWO.replace("5001", "5010")
 
 
 def trials(what: Begun) -> list[Trial | Refusal]:
-    return list(refusals.projects(what.host, what.planned.operations))
+    return list(refusals.projects(what.host, what.planned.operations, what.host.places.rendered))
 
 
 def test_compose_reads_the_rendered_override_in_place_of_the_copy() -> None:
