@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from portgen.install.operations import (
     ComposeUp,
@@ -30,6 +31,14 @@ from portgen.install.operations import (
 
 # Where the files are that are rendered in memory only, while the commands run.
 MEANWHILE = "/run/portgen-uninstall"
+_WIDE = 100  # letters of a line
+_SYSTEMCTL: dict[type[Operation], str] = {
+    StopUnits: "stop",
+    DisableUnits: "disable",
+    EnableUnits: "enable",
+    StartUnits: "start",
+    RestartUnits: "restart",
+}
 
 
 def needed(some: Iterable[Operation], rendered: Mapping[str, str]) -> dict[str, str]:
@@ -58,28 +67,62 @@ def written(files: Mapping[str, str]) -> Iterator[str]:
 
 def lines(some: Iterable[Operation], rendered: str, compose: tuple[str, ...]) -> Iterator[str]:
     """The commands. `rendered`: the folder with the host's files; `compose`: what compose is called."""
-    for operation in some:
-        yield from _lines(operation, rendered, compose)
+    for folder, together in groupby(some, _goes_to):
+        puts = [one for one in together if isinstance(one, PutFile)] if folder else []
+        if len(puts) > 1:
+            yield _put_together(puts, rendered)
+            continue
+        for operation in puts or together:
+            yield from _lines(operation, rendered, compose)
+
+
+def _goes_to(operation: Operation) -> tuple[str, ...]:
+    """What files have in common that one command puts in their places; of other operations, nothing."""
+    if not isinstance(operation, PutFile):
+        return ()
+    place, name = posixpath.split(operation.path)
+    source, rendered_name = posixpath.split(operation.source)
+    if name != rendered_name:
+        return ()
+    return (source, place, f"{operation.mode:04o}", operation.owner)
+
+
+def _put_together(puts: list[PutFile], rendered: str) -> str:
+    """Files of one folder that go to one folder."""
+    source, place, _, _ = _goes_to(puts[0])
+    names = [posixpath.basename(one.path) for one in puts]
+    words = ("install", *_rights(puts[0]), "-t", place, "--", *names)
+    return f"(cd {shlex.quote(posixpath.join(rendered, source))} &&\n    {_wrapped(words)})"
+
+
+def _rights(put: PutFile) -> tuple[str, ...]:
+    user, _, group = put.owner.partition(":")
+    return ("-D", "-m", f"{put.mode:04o}", "-o", user, "-g", group)
+
+
+def _wrapped(words: Iterable[str]) -> str:
+    """A command, in several lines where it is long."""
+    done: list[str] = []
+    line = ""
+    for word in map(shlex.quote, words):
+        if line and len(line) + len(word) > _WIDE:
+            done.append(line)
+            line = f"    {word}"
+        else:
+            line = f"{line} {word}" if line else word
+    return " \\\n".join([*done, line])
 
 
 def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Iterator[str]:
+    kind = type(operation)
+    if kind in _SYSTEMCTL:
+        yield _wrapped(("systemctl", _SYSTEMCTL[kind], *operation.units))  # type: ignore[union-attr]
+        return
     match operation:
-        case StopUnits(units=units):
-            yield shlex.join(("systemctl", "stop", *units))
-        case DisableUnits(units=units):
-            yield shlex.join(("systemctl", "disable", *units))
-        case EnableUnits(units=units):
-            yield shlex.join(("systemctl", "enable", *units))
-        case StartUnits(units=units):
-            yield shlex.join(("systemctl", "start", *units))
-        case RestartUnits(units=units):
-            yield shlex.join(("systemctl", "restart", *units))
         case ReloadSystemd():
             yield "systemctl daemon-reload"
-        case PutFile(path=path, source=source, mode=mode, owner=owner):
-            user, _, group = owner.partition(":")
-            options = ("-D", "-m", f"{mode:04o}", "-o", user, "-g", group)
-            yield shlex.join(("install", *options, f"{rendered}/{source}", path))
+        case PutFile(path=path, source=source):
+            yield shlex.join(("install", *_rights(operation), f"{rendered}/{source}", path))
         case RemoveFile(path=path):
             yield shlex.join(("rm", "-f", path))
         case StopContainers(project=project, services=services):
@@ -93,7 +136,8 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
         case ComposeUp(folder=folder, files=files, services=services, start=start):
             verb = ("up", "-d") if start else ("up", "--no-start")
             variable = f"COMPOSE_FILE={shlex.quote(files)}"
-            yield f"cd {shlex.quote(folder)} && {variable} {shlex.join((*compose, *verb, *services))}"
+            up = _wrapped((*compose, *verb, *services))
+            yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
         case RunFirewall():
             yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh"))
         case ReloadNginx():

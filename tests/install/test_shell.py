@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from portgen.install import shell
+from portgen.install.operations import PutFile, StartUnits
 from tests.estates import planned
 from tests.install.test_carrying import installs
 from tests.limit import HANGS
@@ -35,7 +37,7 @@ def printed() -> Iterator[str]:
 def test_any_shell_reads_it(argv: tuple[str, ...], need: Callable[[str], str]) -> None:
     script = "".join(f"{line}\n" for line in dict.fromkeys(printed()))
     assert "ufw reload" not in script, "it opens every port for seconds"
-    assert {"docker", "systemctl", "install", "cd", "nginx", "sh", "sleep"} <= set(script.split())
+    assert {"docker", "systemctl", "install", "(cd", "nginx", "sh", "sleep"} <= set(script.split())
     done = subprocess.run(
         (need(argv[0]), *argv[1:]),
         input=script,
@@ -45,3 +47,31 @@ def test_any_shell_reads_it(argv: tuple[str, ...], need: Callable[[str], str]) -
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_files_of_one_folder_are_one_command_and_each_command_is_whole() -> None:
+    puts = [
+        PutFile(f"/etc/systemd/system/portgen-{one}.service", f"systemd/portgen-{one}.service")
+        for one in "ab"
+    ]
+    other = PutFile("/srv/shop/docker-compose.portgen.yml", "compose/docker-compose.shop.yml")
+    units = tuple(f"portgen-service-{number}.service" for number in range(9))
+    said = list(shell.lines((*puts, other, StartUnits(units)), "/srv/ports/output/box", ("x",)))
+    assert said[0] == (
+        "(cd /srv/ports/output/box/systemd &&\n    install -D -m 0644 -o root -g root "
+        "-t /etc/systemd/system -- portgen-a.service \\\n    portgen-b.service)"
+    )
+    assert said[1] == (
+        "install -D -m 0644 -o root -g root /srv/ports/output/box/compose/docker-compose.shop.yml "
+        "/srv/shop/docker-compose.portgen.yml"
+    )
+    assert shlex.split(said[2].replace("\\\n", " ")) == ["systemctl", "start", *units]
+    assert max(map(len, said[2].splitlines())) <= 110
+
+
+def test_files_with_other_rights_are_commands_of_their_own() -> None:
+    puts = (
+        PutFile("/etc/portgen/a.env", "env/a.env"),
+        PutFile("/etc/portgen/b.env", "env/b.env", 0o600),
+    )
+    assert len(list(shell.lines(puts, "/x", ("x",)))) == 2
