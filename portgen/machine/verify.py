@@ -95,10 +95,13 @@ def run(
     on: Machine,
     tell: Callable[[str], None] = _nobody,
     always: Collection[str] = (),
+    *,
+    versions: bool = True,
 ) -> list[Outcome]:
     """Check the rendered `texts` (by path below the output folder, which people know as `out`), in
     the targets' order, several at once. `tell` is called with how far that is. `always`: targets that
-    have something to check without files, too."""
+    have something to check without files, too. `versions`: whether an outcome names the version of its
+    program, which has to be asked for it."""
     outcomes: list[Outcome | Future[Outcome]] = []
     found: dict[Program, Future[Found]] = {}
     names: list[str] = []  # of the outcomes' targets
@@ -111,6 +114,8 @@ def run(
                     items = list(target.checks(host, files, on))
                 for item in items:
                     names.append(name)
+                    if isinstance(item, Check) and not versions:
+                        item = item._replace(program=item.program._replace(version=()))  # noqa: PLW2901
                     if not isinstance(item, Check):
                         outcomes.append(_outcome(traced, host.name, [item]))
                         continue
