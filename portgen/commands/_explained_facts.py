@@ -259,7 +259,6 @@ def of_group(asked: Asked, project: Project, group: Group) -> Facts:
 def of_host(asked: Asked, host: Host) -> Facts:
     """A host: who may come to it, what is on it, where its files are."""
     from portgen.plan import registry
-    from portgen.targets.docs import INSTALL
 
     at = asked.source.at
     yield from _zones(asked, host)
@@ -286,9 +285,9 @@ def of_host(asked: Asked, host: Host) -> Facts:
     folder = f"{asked.settings.output_name}/{host.name}/"
     folders = [f"{count} in {part}/" for part, count in files_of(asked, host).items()]
     yield "files", f"{folder}: {', '.join(folders)}" if folders else "none"
-    for name, file in (("guide", INSTALL), ("port page", "docs/ports.html")):
-        if any(one.path == f"{host.name}/{file}" for one in asked.files):
-            yield name, folder + file
+    page = "docs/ports.html"
+    if any(one.path == f"{host.name}/{page}" for one in asked.files):
+        yield "port page", folder + page
     yield "written at", str(at(host.key_path))
 
 

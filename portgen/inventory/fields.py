@@ -297,7 +297,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "compose": Field(
             "`{file: PATH}`: the team's own compose file. `lint` and `verify` report what portgen's "
             "override would contradict in it.",
-            "none: not read; the install guide takes the one in `/srv/<project>`",
+            "none: not read; an install takes the one in `/srv/<project>`",
         ),
         "groups": Field(
             "Planned parts of its ports: a list of `{name, ports, purpose}`. `portgen next` takes a "

@@ -1,6 +1,5 @@
 """docs: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`); the commands that install the host's files (`INSTALL.md`); over several hosts an
-index (`index.html`)."""
+(`ports.html`); over several hosts an index (`index.html`)."""
 
 from __future__ import annotations
 
@@ -11,11 +10,6 @@ from portgen.plan.types import Host, Plan
 from portgen.targets import Page
 
 documentation = True
-
-# Where the commands are that install a host's files, below `output/<host>/`.
-INSTALL = "docs/INSTALL.md"
-# Prints the blocks of that page, which one shell runs: `portgen audit` prints the same command.
-BLOCKS = "sed -n '/^```sh$/,/^```$/{/^```/!p}'"
 
 
 def pages(host: Host) -> Iterator[Page]:

@@ -1,9 +1,8 @@
 """docs' pages: the port guide as Markdown (`PORTS.md`), and as one page with a map and a table
-(`ports.html`); the commands that install the host's files (`INSTALL.md`); over several hosts an
-index (`index.html`).
+(`ports.html`); over several hosts an index (`index.html`).
 
 The pages and the index say what the plan says, of every project, planned and retired services
-included. The commands are the same on every host but for its name.
+included.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from typing import Any
 from portgen.plan.free import Space
 from portgen.plan.types import Host, Plan, Service
 from portgen.targets import Page
-from portgen.targets.docs import BLOCKS, INSTALL, guide, index, page
+from portgen.targets.docs import guide, index, page
 from portgen.targets.docs.rows import Free, ShownService, base_url, base_urls, known_service
 
 
 def pages(host: Host) -> Iterator[Page]:
-    yield Page(INSTALL, "docs/INSTALL.md.j2", {"host": host, "blocks": BLOCKS})
     url, known, free = _shown(host)
     values = guide.guide(host, url, known, free)
     yield Page("docs/PORTS.md", "docs/PORTS.md.j2", values)

@@ -14,7 +14,7 @@ from portgen.targets import Ask, Files, Seen
 
 SOURCE = "systemd"
 FOLDER = "/etc/portgen"
-MARK = "Rendered by portgen"  # what the install guide knows portgen's own files by
+MARK = "Rendered by portgen"  # what an install knows portgen's own files by
 _EVERY = Files(FOLDER, "*.env", keep=f".*{MARK}")
 
 

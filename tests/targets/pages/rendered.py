@@ -35,13 +35,6 @@ def pages(text: bytes) -> Pages:
     return Pages(files[f"{folder}/PORTS.md"], files[f"{folder}/ports.html"])
 
 
-def guides(text: str) -> dict[str, str]:
-    """Each host's INSTALL.md, by the host's name."""
-    plan = planned(text)
-    files = _files(plan)
-    return {host.name: files[f"{host.name}/docs/INSTALL.md"] for host in plan.hosts}
-
-
 def _files(plan: Plan) -> dict[str, str]:
     """The texts of all hosts' pages, by path."""
     rendered = render.files(plan, {"docs": docs}, [ROOT / "templates"])
