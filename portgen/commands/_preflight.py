@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from portgen import screen
 from portgen.commands._installing import UNTOUCHED, say
-from portgen.problem import Exit, Location, PortgenError, Problem, Severity, counted
+from portgen.problem import Exit, Location, PortgenError, Problem, Severity, counted, listed
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,8 +40,16 @@ def check(settings: Settings, what: Ready) -> None:
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     screen.problems(problems, settings.style, beside=True)
     if errors:
-        text = "something is" if len(errors) == 1 else f"{counted(len(errors), 'thing')} are"
-        raise PortgenError(f"{text} in the way: {UNTOUCHED}", Exit.MACHINE)
+        raise PortgenError(f"{_in_the_way(settings, errors)}: {UNTOUCHED}", Exit.MACHINE)
+
+
+def _in_the_way(settings: Settings, errors: list[Problem]) -> str:
+    """What the error says: where the findings are not printed above it, the first of them."""
+    if settings.style.format == "json":
+        return listed([problem.message for problem in errors], _SHOWN, separator="; ")
+    if len(errors) == 1:
+        return "something is in the way"
+    return f"{counted(len(errors), 'thing')} are in the way"
 
 
 def _problems(settings: Settings, what: Ready, tell: Callable[[str], None]) -> Iterator[Problem]:
