@@ -7,7 +7,7 @@ QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/progr
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 
-.PHONY: help render check lint verify test test-programs test-host prober-long audit-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
+.PHONY: help render check lint verify test test-programs test-host prober-long audit-long install-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make audit-long    audit that host 200 times, and with six faults at once (SEED=, ROUNDS=; an hour)"
+	@echo "make install-long  kill installs on that host before, after and during each operation (an hour)"
 	@echo "make audit-record  save that host's answers for the other tests, after an audit asks something new"
 	@echo "make merge-long    merge 200 random pairs of branches with the real git (SEED=, PAIRS=; ten minutes)"
 	@echo "make test-wheel    build the wheel, and run the tests against it in a new environment"
@@ -80,6 +81,9 @@ prober-long: $(VENV)/.installed-dev
 
 audit-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_audit.py $(ARGS)
+
+install-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m host tests/real/long_install.py $(ARGS)
 
 audit-record: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/save_record.py $(ARGS)
