@@ -27,6 +27,8 @@ class Reads(NamedTuple):
     files: tuple[str, ...]
     written: str
     separator: str
+    # Files of which compose reads one; which one depends on its version.
+    doubles: tuple[str, ...] = ()
 
     @property
     def has_copy(self) -> bool:
@@ -53,8 +55,22 @@ def reads(host: Audited, override: Override) -> Reads | None:
         return None
     separator = _setting(text, "COMPOSE_PATH_SEPARATOR") or ":"
     written = _setting(text, "COMPOSE_FILE")
-    files = tuple(written.split(separator)) if written else _usual(host, folder, override)
-    return Reads(folder, files, written, separator)
+    if written:
+        return Reads(folder, tuple(written.split(separator)), written, separator)
+    files = _usual(host, folder, override)
+    return Reads(folder, files, written, separator, _doubles(host, folder, override, files))
+
+
+def _doubles(
+    host: Audited, folder: str, override: Override, files: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Files that compose takes for the same. A base that the inventory names is the one."""
+    for names in (USUAL, MORE):
+        there = tuple(name for name in names if f"{folder}/{name}" in host.files)
+        named = names is USUAL and override.base_file is not None
+        if len(there) > 1 and not named and there[0] in files:
+            return there
+    return ()
 
 
 def _setting(text: str, name: str) -> str:

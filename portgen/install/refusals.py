@@ -211,6 +211,10 @@ def _trial(host: Audited, override: Override, rendered: str) -> Trial | Refusal:
             message = f"{found.folder} has no {base}"
         hint = f"the containers of {override.project} are made by the team's own file there"
         return Refusal("compose-folder", message, override.base_path, hint)
+    if found.doubles:
+        message = f"{found.folder} has {listed(found.doubles)}, of which compose reads one"
+        hint = f"COMPOSE_FILE in {found.env} says which"
+        return Refusal("compose-folder", message, override.base_path, hint)
     own = [file for file in found.files if posixpath.basename(file) != COPY]
     if base and base not in map(posixpath.basename, own):
         message = f"COMPOSE_FILE in {found.env} leaves out {base}, which the inventory names"

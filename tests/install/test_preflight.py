@@ -202,6 +202,31 @@ def test_a_folder_without_a_compose_file_is_refused() -> None:
     assert found.message == "/srv/wall has no compose file"
 
 
+def test_a_folder_with_two_compose_files_is_refused_unless_it_says_which_one() -> None:
+    """Old versions of compose read docker-compose.yml then, and new ones compose.yaml."""
+
+    def doubled(seen: Seen, text: str = "") -> None:
+        for ask, files in seen.folders.items():
+            if isinstance(files, str):
+                continue
+            kept = []
+            for one in files:
+                if one.path == "/srv/wall/docker-compose.yml":
+                    kept.append(one._replace(path="/srv/wall/compose.yaml"))
+                kept.append(one._replace(text=text) if one.path == "/srv/wall/.env" else one)
+            seen.folders[ask] = tuple(kept)
+
+    def named(seen: Seen) -> None:
+        doubled(seen, "COMPOSE_FILE=compose.yaml:docker-compose.portgen.yml\n")
+
+    (found,) = trials(begun(estate(TWO), estate(MOVED), doubled))
+    assert isinstance(found, Refusal)
+    both = "docker-compose.yml, compose.yaml"
+    assert found.message == f"/srv/wall has {both}, of which compose reads one"
+    (found,) = trials(begun(estate(TWO), estate(MOVED), named))
+    assert isinstance(found, Trial)
+
+
 # --- networks that compose does not make ----------------------------------------------------------
 
 

@@ -299,11 +299,11 @@ def test_the_compose_file_that_the_inventory_names_is_the_one(
 
 
 REFUSED = {
-    "two at once": ({"compose.yaml": BOOKS}, (), "has docker-compose.yml compose.yaml: say which"),
+    "two at once": ({"compose.yaml": BOOKS}, (), "of which compose reads one"),
     "two overrides": (
         {"docker-compose.override.yml": BOOKS, "compose.override.yml": BOOKS},
         (),
-        "say which",
+        "of which compose reads one",
     ),
     "left out of .env": (
         {".env": "COMPOSE_FILE=docker-compose.yml\n", "stack.yml": BOOKS},
