@@ -152,12 +152,17 @@ def _some(
     from portgen.install import without
 
     names = {service.name for service in services}
-    host = without.without(wish.host, names | _missing(wish, declared, names))
+    missing = _missing(wish, declared, names)
+    host = without.without(wish.host, names | missing)
+    seen = declared.seen
+    if missing:
+        # What is asked depends on what is declared.
+        seen = _audited.look(settings, (wish.host, host), SOURCES)
     prefix = f"{host.name}/"
     rendered = {}
     for file in chain.installed_files(settings, without.plan_of(host)):
         rendered[file.path.removeprefix(prefix)] = file.text
-    left = _both(host, declared.seen, rendered)
+    left = _both(host, seen, rendered)
     left.files.update(declared.files)
     return _ready(wish, left, declared)
 
@@ -191,6 +196,7 @@ def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:
     from portgen.install import found, parting, planned, without
     from portgen.install.present import Present
 
+    _installing.require_whole(left)
     there = Present(left)
     prefix = f"{left.host.name}/"
     files = [File(prefix + path, text, 0o644) for path, text in left.rendered.items()]
