@@ -202,6 +202,8 @@ def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:
     files = [File(prefix + path, text, 0o644) for path, text in left.rendered.items()]
     plan = without.plan_of(left.host)
     difference = found.difference(left, there, files, plan, wish.services)
+    networks = dict.fromkeys((*difference.networks, *_networks_left(declared)))
+    difference = difference._replace(networks=tuple(networks))
     decided = planned.planned(left, there, difference, declared, keeps=wish.keeps)
     decided = decided._replace(by_hand=(), goes_on=True)
     notes = [f"{wish.why}: what is portgen's here is known by its marks"] if wish.why else []
@@ -212,3 +214,16 @@ def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:
     difference = difference._replace(steps=tuple(parting.steps(difference, keeps=wish.keeps)))
     found_there = planned.found(left, there)
     return Ready(left, difference, decided, found_there, wish.checked, tuple(notes), in_memory=True)
+
+
+def _networks_left(declared: Audited) -> Iterator[str]:
+    """The networks that the last uninstall could not remove: no file names them any more."""
+    from portgen.install.operations import RemoveNetwork
+    from portgen.machine import journal
+
+    last = journal.load(journal.FOLDER) if declared.seen.root else None
+    if last is None or last.is_open or not last.left:
+        return
+    for one in last.decided.settles:
+        if isinstance(one, RemoveNetwork):
+            yield one.name
