@@ -173,6 +173,8 @@ def _missing(wish: _Wish, declared: Audited, names: set[str]) -> set[str]:
     from portgen.files.render import File
     from portgen.install import found, without
     from portgen.install.present import Present
+    from portgen.plan.facts import Nginx
+    from portgen.plan.types import NGINX
 
     prefix = f"{wish.host.name}/"
     files = [File(prefix + path, text, 0o644) for path, text in declared.rendered.items()]
@@ -180,13 +182,17 @@ def _missing(wish: _Wish, declared: Audited, names: set[str]) -> set[str]:
     meaning = found.difference(declared, Present(declared), files, plan, only=()).meaning
     others = [one for one in meaning.services if one.service not in names]
     changed = [one.service for one in others if one.before is not None]
-    if meaning.nginx:
-        changed.append("nginx's own share")
+    missing = {one.service for one in others if one.before is None}
+    for one in meaning.nginx:
+        if one.before == Nginx():
+            missing.add(NGINX)
+        else:
+            changed.append("nginx's own share")
     if changed:
         message = f"{listed(changed, MOST)} is not installed as it is rendered"
         hint = "run `portgen install` first: only what goes may change here"
         raise PortgenError(message, Exit.MACHINE, hint=hint)
-    return {one.service for one in others}
+    return missing
 
 
 def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:

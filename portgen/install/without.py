@@ -25,12 +25,13 @@ from portgen.plan.types import (
 
 
 def without(host: Host, names: Collection[str]) -> Host:
-    """The host without these services."""
+    """The host without these services; NGINX is one of them where nginx's own share goes, too."""
     gone = frozenset(names)
     projects = tuple(_projects(host, gone))
     guards = sorted(planner.guards(projects), key=lambda guard: guard.service)
     return structs.replace(
         host,
+        server=None if NGINX in gone else host.server,
         services=tuple(_left(host.services, gone)),
         routes=tuple(one for one in host.routes if one.service not in gone),
         forwarders=tuple(one for one in host.forwarders if one.service not in gone),
@@ -47,7 +48,7 @@ def without(host: Host, names: Collection[str]) -> Host:
 def nothing(host: Host) -> Host:
     """The host with nothing of portgen's, nginx's own share neither."""
     names = {NGINX, *(service.name for service in host.services)}
-    return structs.replace(without(host, names), server=None)
+    return without(host, names)
 
 
 def unknown(name: str) -> str:
