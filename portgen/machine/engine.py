@@ -47,6 +47,8 @@ _TEXT = """\
 [Unit]
 Description=portgen: put back what was not confirmed
 ConditionPathExists={folder}/{engine}
+# Only a boot starts it: nginx and the forwarders wait for it, so it could not reload those that run.
+RefuseManualStart=yes
 After=local-fs.target docker.service ufw.service
 Before={before}
 

@@ -30,6 +30,8 @@ from portgen.install.operations import Operation
 from portgen.problem import Exit, PortgenError
 
 FOLDER = Path("/var/lib/portgen")
+# What an install keeps free on the disk: putting it back has to be possible when the disk is full.
+RESERVE, RESERVED = "reserve", 1 << 20
 SCHEMA = 1
 # How an install stands. The last two are closed: nothing is left to do.
 CHANGING, WAITING, REVERTING, STUCK = "changing", "waiting", "reverting", "stuck"
@@ -122,11 +124,20 @@ class Journal:
     def add(self, **entry: Any) -> None:
         """Add a line to the log: it is on the disk when this returns. Raises OSError."""
         line = json.dumps({"at": round(time.time(), 3), **entry}) + "\n"
-        with open(self.folder / "current" / "log", "ab") as file:
+        with open(self.folder / "current" / "log", "r+b") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # half a line, after a crash, or on a full disk
+                    line = "\n" + line
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
         self.entries.append(entry)
+
+    def make_room(self) -> None:
+        """Give back what was reserved: from now on it is needed, or nothing is written any more. Raises
+        OSError."""
+        (self.folder / "current" / RESERVE).unlink(missing_ok=True)
 
 
 def begin(folder: Path, decided: Decided, trees: Mapping[str, Mapping[str, bytes]]) -> Journal:
@@ -147,6 +158,7 @@ def begin(folder: Path, decided: Decided, trees: Mapping[str, Mapping[str, bytes
     for name in ("operations", "undo", "settles"):
         fields[name] = [operations.to_json(one) for one in fields[name]]
     text = json.dumps({"schema": SCHEMA, **fields}, indent=1)
+    _write(half / RESERVE, bytes(RESERVED))
     _write(half / "log", b"")
     _write(half / "journal.json", text.encode() + b"\n")
     for written, _, _ in os.walk(half):
@@ -184,15 +196,14 @@ def _require_schema(number: object) -> None:
 
 
 def _entries(text: str) -> Iterator[dict[str, Any]]:
-    """The lines of a log. The last one may be half a line, after a power cut: it was not done then."""
-    *lines, last = text.split("\n")
-    for line in lines:
-        yield json.loads(line)
-    if last:
+    """The lines of a log. Half a line, after a crash or on a full disk, was not done: what it would have
+    announced never began."""
+    for line in text.split("\n"):
         try:
-            yield json.loads(last)
+            found = json.loads(line)
         except ValueError:
-            return
+            continue
+        yield found
 
 
 def _damaged(place: Path, why: str) -> PortgenError:

@@ -95,6 +95,8 @@ def settle(journal: Journal, system: System) -> list[str]:
     if failed and journal.decided.goes_on:
         journal.add(left=failed)
     journal.add(state=journals.INSTALLED)
+    with suppress(OSError):
+        journal.make_room()
     return failed
 
 
@@ -104,6 +106,7 @@ def put_back(
     """Undo what was begun. Returns what failed; nothing: all is as it was. It can be called again. A journal
     that can't be written keeps nobody from it."""
     with suppress(OSError):
+        journal.make_room()
         journal.add(state=journals.REVERTING)
     hands = Hands(journal, system, OLD, booting=booting)
     touched = journal.touched
