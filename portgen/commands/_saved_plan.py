@@ -6,7 +6,6 @@ In: an install that could begin; a path. Out: the file; or why its plan does not
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +21,22 @@ MOST = 5  # things that a message names
 def record(what: Ready) -> dict[str, Any]:
     """The plan as JSON has it."""
     from portgen.install import present, saved
-    from portgen.machine import transaction
+    from portgen.machine import placed, transaction
 
     some = (*what.planned.operations, *what.planned.settles)
     said = [transaction.described(one) for one in some]
     files = present.wanted(what.host)
-    return saved.record(what.host.host.name, summary(what), files, what.found, some, said)
+    return saved.record(
+        what.host.host.name, summary(what), files, what.found, some, said, placed.digest
+    )
 
 
 def save(what: Ready, path: Path) -> None:
     """Write it. Raises PortgenError(Exit.MACHINE)."""
-    from portgen import whole
+    from portgen.machine import placed
 
-    data = json.dumps(record(what), indent=1).encode() + b"\n"
     try:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            whole.replace(folder, path.name, data, mode=0o644)
-        finally:
-            os.close(folder)
+        placed.write_plan(path, json.dumps(record(what), indent=1).encode() + b"\n")
     except OSError as error:
         raise PortgenError(f"{path}: {error.strerror}", Exit.MACHINE) from None
 

@@ -230,7 +230,7 @@ def _edited(what: Ready, *, here: bool) -> list[Edited]:
         links = [one.path for one in what.planned.replaced if os.path.islink(one.path)]
     places = Present(what.host).places
     new = {places[path]: text for path, text in wanted(what.host).items() if path in places}
-    return list(edits.edited(what.planned.replaced, new, known, links))
+    return list(edits.edited(what.planned.replaced, new, known, placed.digest, links))
 
 
 def _may(settings: Settings, wish: Wish, edited: Sequence[Edited]) -> bool:

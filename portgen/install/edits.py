@@ -7,8 +7,7 @@ portgen rendered it is portgen's.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from portgen.plan.live import InstalledFile
@@ -28,10 +27,11 @@ def edited(
     replaced: Iterable[InstalledFile],
     wanted: Mapping[str, str],
     known: Mapping[str, Collection[str]],
+    digest: Callable[[bytes], str],
     links: Collection[str] = (),
 ) -> Iterator[Edited]:
     """Those of the files that are not portgen's. `wanted`: the new texts, by place; `known`: the sums of
-    what was installed last, by place; `links`: the places in which there is a link."""
+    what was installed last, by place, as `digest` makes them; `links`: the places in which there is a link."""
     for file in replaced:
         if file.path in links:
             yield Edited(file.path, f"is a link to {file.real}")
@@ -40,11 +40,7 @@ def edited(
         elif file.text == wanted.get(file.path):
             continue
         elif file.path in known:
-            if _digest(file.text) not in known[file.path]:
+            if digest(file.text.encode("utf-8", "surrogateescape")) not in known[file.path]:
                 yield Edited(file.path, "was changed by hand since it was installed")
         elif MARK not in file.text[:_TOP]:
             yield Edited(file.path, "was not written by portgen")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

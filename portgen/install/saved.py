@@ -6,9 +6,8 @@ are saved, so that a plan can be looked at by everybody.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from portgen.install import operations
@@ -33,15 +32,20 @@ def record(
     found: Mapping[str, Any],
     some: Iterable[Operation],
     said: Iterable[str],
+    digest: Callable[[bytes], str],
 ) -> dict[str, Any]:
-    """A plan as JSON has it. `said`: the operations in words."""
+    """A plan as JSON has it. `said`: the operations in words; `digest`: what makes the sums."""
+
+    def sum_of(value: Any) -> str:
+        return digest(_text(value))
+
     return {
         "schema": SCHEMA,
         "host": host,
         "summary": summary,
-        "rendered": {path: _sum(text) for path, text in sorted(rendered.items())},
-        "found": {kind: _sums(kind, things) for kind, things in found.items()},
-        "operations": _sum([operations.to_json(one) for one in some]),
+        "rendered": {path: sum_of(text) for path, text in sorted(rendered.items())},
+        "found": {kind: _sums(kind, things, sum_of) for kind, things in found.items()},
+        "operations": sum_of([operations.to_json(one) for one in some]),
         "steps": list(said),
     }
 
@@ -78,14 +82,14 @@ def _differing(before: Any, now: Mapping[str, str]) -> list[str]:
     return sorted(name for name in {*old, *now} if old.get(name) != now.get(name))
 
 
-def _sums(kind: str, things: Any) -> dict[str, str]:
+def _sums(kind: str, things: Any, sum_of: Callable[[Any], str]) -> dict[str, str]:
     """Each thing's sum, by its name."""
     if isinstance(things, Mapping):
-        return {str(name): _sum(value) for name, value in things.items()}
+        return {str(name): sum_of(value) for name, value in things.items()}
     by_name: dict[str, list[Any]] = {}
     for thing in things:
         by_name.setdefault(_name(kind, thing), []).append(thing)
-    return {name: _sum(same) for name, same in by_name.items()}
+    return {name: sum_of(same) for name, same in by_name.items()}
 
 
 def _name(kind: str, thing: Any) -> str:
@@ -95,5 +99,5 @@ def _name(kind: str, thing: Any) -> str:
     return str(thing[0])
 
 
-def _sum(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+def _text(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode()

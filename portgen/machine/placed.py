@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from portgen import whole
 from portgen.machine import journal
 from portgen.machine.journal import Journal
 
@@ -80,6 +81,15 @@ def keep(folder: Path, identity: str, files: Mapping[str, bytes]) -> Path:
             file.flush()
             os.fsync(file.fileno())
     return kept
+
+
+def write_plan(path: Path, data: bytes) -> None:
+    """Write a plan where a person wants it. Raises OSError."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        whole.replace(folder, path.name, data, mode=0o644)
+    finally:
+        os.close(folder)
 
 
 def _read(path: Path) -> dict[str, str]:
