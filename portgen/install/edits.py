@@ -31,7 +31,7 @@ def edited(
     links: Collection[str] = (),
 ) -> Iterator[Edited]:
     """Those of the files that are not portgen's. `wanted`: the new texts, by place; `known`: the sums of
-    what was installed last, by place, as `digest` makes them; `links`: the places in which there is a link."""
+    what was installed last, by place, as `digest` makes them; `links`: the places that hold a link."""
     for file in replaced:
         if file.path in links:
             yield Edited(file.path, f"is a link to {file.real}")
