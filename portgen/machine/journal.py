@@ -96,11 +96,29 @@ class Journal:
         return list(found)
 
     @property
+    def brought_up(self) -> set[str]:
+        """The containers that compose was begun for: what there is of them may be new."""
+        found: set[str] = set()
+        for entry in self.entries:
+            operation = self.decided.operations[entry["begin"]] if "begin" in entry else None
+            if isinstance(operation, operations.ComposeUp):
+                found |= operations.touches(operation)
+        return found
+
+    @property
     def policies(self) -> dict[str, str]:
         """The containers that an install found and stopped, by id, with what docker was to do of itself."""
+        return self._first("policies")
+
+    @property
+    def all_policies(self) -> dict[str, str]:
+        """The same, and of those that were stopped while it was put back."""
+        return {**self._first("later"), **self.policies}
+
+    def _first(self, field: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for entry in self.entries:
-            for name, policy in entry.get("policies", {}).items():
+            for name, policy in entry.get(field, {}).items():
                 found.setdefault(name, policy)
         return found
 

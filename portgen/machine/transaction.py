@@ -29,6 +29,7 @@ from portgen.install.operations import (
     StopContainers,
     StopUnits,
     Wait,
+    container,
     only,
 )
 from portgen.machine import journal as journals
@@ -49,7 +50,16 @@ _RELOADS = 10.0  # seconds in which nginx has to have new workers
 _LOOKS = 0.02  # seconds between two looks
 # The operations that come before what starts: where one of them fails while an install is put back, nothing
 # is started any more. It would be started by a file of the other side, or into an open port.
-_CLOSING = (StopUnits, DisableUnits, StopContainers, RunFirewall, ReloadNginx, PutFile, RemoveFile)
+_CLOSING = (
+    StopUnits,
+    DisableUnits,
+    StopContainers,
+    RunFirewall,
+    ReloadNginx,
+    PutFile,
+    RemoveFile,
+    ReloadSystemd,
+)
 
 # What an uninstall goes on without: the container that is still there keeps its guard.
 _LEAVABLE = (StopContainers, ComposeUp)
@@ -301,12 +311,28 @@ class Hands:
         if not found:
             return
         policies = self._policies(found)
-        if self.side == NEW:  # what is stopped to put it back was made by the install
-            self.journal.add(policies=policies)
+        self._keep_policies(project, services, policies)
         kept = [name for name, policy in policies.items() if policy != "no"]
         if kept:
             self._run("docker", "update", "--restart=no", *kept)
         self._run("docker", "stop", *found, timeout=_CONTAINERS_TIME)
+
+    def _keep_policies(
+        self, project: str, services: tuple[str, ...], policies: Mapping[str, str]
+    ) -> None:
+        """Before docker is kept from starting them: what it was to do. Those that compose was not begun for
+        are the ones that were there before."""
+        if self.side == NEW:
+            self.journal.add(policies=policies)
+            return
+        brought_up = self.journal.brought_up
+        old = [one for one in services if container(project, one) not in brought_up]
+        there = set(self._ids(project, tuple(old)))
+        with suppress(OSError):  # a full disk keeps nobody from putting it back
+            self.journal.add(
+                policies={name: policy for name, policy in policies.items() if name in there},
+                later={name: policy for name, policy in policies.items() if name not in there},
+            )
 
     def _policies(self, ids: list[str]) -> dict[str, str]:
         """When docker starts each of these containers by itself."""
@@ -320,7 +346,7 @@ class Hands:
     def _start_as_before(self, ids: list[str]) -> None:
         """Let docker start these containers by itself again; compose sets it only of those that it makes."""
         now = self._policies(ids) if ids else {}
-        for name, policy in self.journal.policies.items():
+        for name, policy in self.journal.all_policies.items():
             if name in now and now[name] != policy:
                 self._run("docker", "update", f"--restart={policy}", name)
 
@@ -382,7 +408,9 @@ class Hands:
         """Whether the container that was there before is still there: then it is the one, whatever compose's
         files say by now. One that the install has made beside it goes."""
         found = self._ids(operation.project, (service,))
-        old = [one for one in found if one in self.journal.policies]
+        old = found
+        if container(operation.project, service) in self.journal.brought_up:
+            old = [one for one in found if one in self.journal.policies]
         if not old:
             return False
         others = [one for one in found if one not in old]

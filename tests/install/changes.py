@@ -84,6 +84,9 @@ CHANGES: dict[str, Change] = {
     "removal after the team's": Change(
         wall(_lines(THREE)), wall(_lines({"alpha": 5000, "gamma": 5002})), ("beta",)
     ),
+    "service comes": Change(
+        wall(_lines({"alpha": 5000})), wall(_lines({"alpha": 5000, "beta": 5001}))
+    ),
     "retire": Change(
         wall(_lines(THREE)),
         wall(

@@ -171,8 +171,14 @@ def state(host: SimulatedHost, folder: Path) -> dict[str, Any]:
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """What differs, for a message."""
-    return [
-        f"{name}: {one.get(name, 'nothing')!r} -> {other.get(name, 'nothing')!r}"
-        for name in sorted({*one, *other})
-        if one.get(name) != other.get(name)
-    ]
+    found = []
+    for name in sorted({*one, *other}):
+        before, after = one.get(name, "nothing"), other.get(name, "nothing")
+        if before == after:
+            continue
+        if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after):
+            pairs = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+            found += [f"{name}: {was!r} -> {now!r}" for was, now in pairs]
+        else:
+            found.append(f"{name}: {before!r} -> {after!r}")
+    return found

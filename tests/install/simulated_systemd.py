@@ -223,6 +223,9 @@ class Systemd:
         found: dict[str, Any] = {}
         for unit in {*self.running, *self.failed}:
             found[f"active {unit}"] = self.running.get(unit, "it does not come up")
+        for unit, text in self.loaded.items():
+            if text != self.host.text(f"{UNITS}/{unit}") and unit.startswith("portgen-"):
+                found[f"loaded {unit}"] = text
         for unit in self.enabled:
             found[f"enabled {unit}"] = True
         return found

@@ -1,0 +1,110 @@
+"""Each operation that puts an install back is needed: where one is left out, the comparison notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portgen.install.operations import (
+    EnableUnits,
+    Operation,
+    ReloadSystemd,
+    RemoveContainers,
+    StopContainers,
+)
+from portgen.machine import journal, recovery, transaction
+from portgen.problem import Exit
+from tests.install import installing
+from tests.install.changes import CHANGES
+from tests.install.simulated import SimulatedHost
+
+# Together they have every kind of operation.
+NAMES = (
+    "first install",
+    "swap by address",
+    "removal",
+    "allow",
+    "subnet",
+    "project comes",
+    "retire",
+    "service comes",
+)
+
+KINDS = {
+    *("StopUnits", "DisableUnits", "EnableUnits", "StartUnits", "ReloadSystemd"),
+    *("PutFile", "RemoveFile", "StopContainers", "RemoveContainers", "RemoveNetwork"),
+    *("ComposeUp", "RunFirewall", "ReloadNginx", "Wait"),
+}
+
+
+def looked_at(name: str, folder: Path) -> tuple[list[Operation], set[str]]:
+    """The operations that nobody misses, and the kinds of those that somebody does."""
+    change = CHANGES[name]
+    before, after = installing.inventory(change.before), installing.inventory(change.after)
+    host = installing.bare(before, after)
+    installing.install(host, before, folder)
+    begun = installing.begin(host, after, folder)
+    old = installing.state(host, folder)
+    done = host.copy()
+    transaction.carry_out(begun, done)
+    log = (folder / "current" / "log").read_bytes()
+    unneeded, needed = [], set()
+    for number, operation in enumerate(begun.decided.undo):
+        (folder / "current" / "log").write_bytes(log)
+        again = journal.load(folder)
+        assert again is not None
+        undo = (*begun.decided.undo[:number], *begun.decided.undo[number + 1 :])
+        again.decided = again.decided._replace(undo=undo)
+        if is_missed(again, done.copy(), old):
+            needed.add(type(operation).__name__)
+        elif not is_repeated(operation, done, begun.made):
+            unneeded.append(operation)
+    return unneeded, needed
+
+
+def is_missed(begun: journal.Journal, host: SimulatedHost, old: dict[str, Any]) -> bool:
+    """Whether the host is not as it was, or was open or wrong for a moment."""
+    try:
+        code = recovery.put_back(begun, host, "a test")
+    except AssertionError:
+        return True
+    return code != Exit.OK or installing.state(host, begun.folder) != old
+
+
+def is_repeated(operation: Operation, host: SimulatedHost, made: set[str]) -> bool:
+    """What is so already, or is done by another operation too: compose stops what it makes anew, systemd
+    reads a file that it did not know, and a network goes with the containers in it."""
+    match operation:
+        case EnableUnits(units=units):
+            return host.systemd.enabled >= set(units)
+        case ReloadSystemd(units=units):
+            return not host.systemd.loaded.keys() & set(units)
+        case RemoveContainers(project=project):
+            return project in made
+    return isinstance(operation, StopContainers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operation_that_is_left_out_is_noticed(name: str, tmp_path: Path) -> None:
+    assert looked_at(name, tmp_path)[0] == []
+
+
+def test_each_kind_of_operation_is_noticed_where_it_is_left_out(tmp_path: Path) -> None:
+    needed: set[str] = set()
+    for name in NAMES:
+        needed |= looked_at(name, tmp_path)[1]
+    assert needed >= KINDS
+
+
+def test_the_changes_have_every_kind_of_operation(tmp_path: Path) -> None:
+    kinds = set()
+    for name in NAMES:
+        change = CHANGES[name]
+        before, after = installing.inventory(change.before), installing.inventory(change.after)
+        host = installing.bare(before, after)
+        installing.install(host, before, tmp_path)
+        planned = installing.ready(host, after).planned
+        kinds |= {type(one).__name__ for one in planned.undo}
+    assert kinds >= KINDS
