@@ -83,6 +83,7 @@ audit-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_audit.py $(ARGS)
 
 install-long: $(VENV)/.installed-dev
+	PORTGEN_PAIRS=200 $(BIN)/python -m pytest -s tests/install/test_pairs.py tests/install/long_interrupted.py
 	$(BIN)/python -m pytest -m host tests/real/long_install.py $(ARGS)
 
 audit-record: $(VENV)/.installed-dev

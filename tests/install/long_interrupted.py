@@ -1,0 +1,35 @@
+"""Every change, with each way to be interrupted, at every step; `make install-long` runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.install.changes import CHANGES
+from tests.install.interrupting import KINDS, Interrupted, every
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_interrupted_install_ends_wholly_old_or_new(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    install = Interrupted(name, tmp_path)
+    wrong = list(every(install.steps, lambda step: install.interrupted(step, kind)))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["kill", "fail", "fail after"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_goes_wrong_while_it_is_put_back_is_put_back_later(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    install = Interrupted(name, tmp_path)
+    step, happened, wrong = 0, True, []
+    while happened:
+        found, happened = install.put_back(kind, step)
+        if found:
+            wrong.append(f"step {step}: {'; '.join(found)[:600]}")
+        step += 1
+    assert not wrong, "\n".join(wrong)
