@@ -122,7 +122,7 @@ def files(ask: Files, host: Host, rendered: dict[str, str]) -> tuple[InstalledFi
 
 def is_asked(ask: Files) -> bool:
     """Whether it is about a team's folder."""
-    return COPY in ask.pattern or ask.keep is not None or ask.pattern == "*compose*.y*ml"
+    return COPY in ask.pattern or ask.keep is not None or ask.pattern.endswith((".yml", ".y*ml"))
 
 
 def _fits(path: str, ask: Files) -> bool:

@@ -202,6 +202,21 @@ def test_a_folder_without_a_compose_file_is_refused() -> None:
     assert found.message == "/srv/wall has no compose file"
 
 
+def test_the_compose_file_that_the_inventory_names_may_be_called_anything() -> None:
+    def unsaid(seen: Seen) -> None:
+        for ask, files in seen.folders.items():
+            if not isinstance(files, str):
+                seen.folders[ask] = tuple(
+                    one._replace(text="") if one.path.endswith("/.env") else one for one in files
+                )
+
+    named = "    ports: 5000-5099\n    compose: {file: ../wall/stack.yml}\n"
+    before, after = (estate(text).replace("    ports: 5000-5099\n", named) for text in (TWO, MOVED))
+    (found,) = trials(begun(before, after, unsaid))
+    assert isinstance(found, Trial), found
+    assert found.files.startswith("stack.yml:")
+
+
 def test_a_folder_with_two_compose_files_is_refused_unless_it_says_which_one() -> None:
     """Old versions of compose read docker-compose.yml then, and new ones compose.yaml."""
 

@@ -7,10 +7,12 @@ overrides, with what says whether a plain `docker-compose up` reads them. Pure.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from fnmatch import fnmatchcase
 from ipaddress import ip_interface
 from typing import Any
 
@@ -26,6 +28,7 @@ from portgen.targets import Ask, Command, Files, Said, Seen, UnseenError, escape
 LIST = ("docker", "ps", "-a", "-q", "--no-trunc")
 # Of a team's .env only what says which files compose reads: the rest may be secrets.
 SETTINGS = r"\s*(export\s+)?COMPOSE_(FILE|PATH_SEPARATOR|PROJECT_NAME)\s*="
+COMPOSE_FILES = "*compose*.y*ml"  # as they are called, unless the inventory names one
 MOST_SHOWN = 100  # characters of a line that can't be read
 # What docker says, and docker 28 says, where nobody answers at its socket.
 _NO_ANSWER = (
@@ -62,7 +65,7 @@ def copies(host: Host) -> Files:
 
 def compose_files(folder: str) -> Files:
     """Which compose files there are in a team's folder."""
-    return Files(escaped(folder), "*compose*.y*ml", read=False)
+    return Files(escaped(folder), COMPOSE_FILES, read=False)
 
 
 def settings(folder: str) -> Files:
@@ -79,6 +82,9 @@ def _files(host: Host, seen: Seen) -> Iterator[Files]:
         folder = folders.of(override)
         wanted.add(folder)
         yield compose_files(folder)
+        base = posixpath.basename(override.base_file or "")
+        if base and not fnmatchcase(base, COMPOSE_FILES):
+            yield Files(escaped(folder), escaped(base), read=False)
         yield settings(folder)
         yield Files.one(f"{folder}/{COPY}")
     # Of a project that has left, its containers say where it is.
