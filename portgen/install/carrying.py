@@ -3,6 +3,10 @@
 In: a `Side`: the steps that lead to a state, and the files and units of that state. Out: `Operation`s.
 Pure. The order is that of the steps, and never depends on the direction: what releases something stops
 first, then the firewall and nginx change, then the new holders start.
+
+While something is stopped its visitors wait, so whatever can be done before or after is not done then: unit
+files lie there before anything stops, rules open before a forwarder moves to their port, and close when it
+has left. `_Firewall` says when that lets nobody in whom neither state lets in.
 """
 
 from __future__ import annotations
@@ -29,7 +33,9 @@ from portgen.install.operations import (
     StopUnits,
     Wait,
 )
+from portgen.plan.ports import Endpoint
 from portgen.review import steps
+from portgen.review.firewall import Rule
 from portgen.review.steps import Step
 from portgen.review.turnover import Address
 
@@ -77,18 +83,27 @@ class Side(NamedTuple):
 
 def forth(side: Side) -> Iterator[Operation]:
     """The operations that lead to the state."""
-    yield from _stops(side)
+    firewall, units = _Firewall(side), _Units(side)
+    yield from units.files()
+    if firewall.is_early:
+        yield from units.reads()
+        yield from firewall.changes()
+    yield from _stops(side, units)
     if side.keeps:
         yield from _kept(side)
     yield from _networks(side)
-    if _has(side, steps.ChangeFirewall):
-        yield RunFirewall()
+    if not firewall.is_early:
+        yield from firewall.changes()
+        yield from units.reads()
     yield from _nginx(side)
     if _has(side, steps.OpenFirewall):
-        yield RunFirewall()
+        yield RunFirewall(firewall.keeps)
     yield from _files(side, "env/")
     yield from _containers(side)
-    yield from _units(side)
+    yield from units.starts()
+    if firewall.keeps:
+        yield RunFirewall()
+    yield from units.boots()
 
 
 def settles(side: Side, networks: Iterable[str], *, made: bool = False) -> Iterator[Operation]:
@@ -110,7 +125,61 @@ def _of(side: Side, *kinds: type[T]) -> Iterator[T]:
             yield step
 
 
-def _stops(side: Side) -> Iterator[Operation]:
+def _held(some: Iterable[Step], field: str) -> list[Endpoint]:
+    """The ports that steps release, or take."""
+    found: list[Endpoint] = []
+    for step in some:
+        found += [held for held in getattr(step, field) if isinstance(held, Endpoint)]
+    return found
+
+
+def _is_among(port: Endpoint, ports: Iterable[Endpoint]) -> bool:
+    return any(port.overlaps(other) for other in ports)
+
+
+class _Firewall:
+    """When the firewall script runs. It runs at once where no port that opens or closes is about to have
+    another holder: nobody is there yet, or whoever is there is let in by that state. Else it runs while
+    nobody holds them. The rules of a port that a forwarder leaves, and nobody else takes, stay until it has
+    left: until then the old state lets its visitors in."""
+
+    def __init__(self, side: Side) -> None:
+        self._steps = list(_of(side, steps.ChangeFirewall))
+        self._released = _held(side.steps, "releases")
+        taken = _held(side.steps, "takes")
+        left = _held(_of(side, steps.RestartUnits), "releases")
+        keeps = set()
+        for rule in self._closes():
+            if _is_among(rule.port, left) and not _is_among(rule.port, taken):
+                keeps.add(rule.port)
+        self.keeps = tuple(_as_ufw_has_it(port) for port in sorted(keeps))
+        self._kept = keeps
+
+    def _closes(self) -> Iterator[Rule]:
+        for step in self._steps:
+            yield from step.closes
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it runs before anything stops. A guard changes while nobody holds what it guards."""
+        concerned = [rule.port for rule in self._closes() if rule.port not in self._kept]
+        for step in self._steps:
+            if step.guards:
+                return False
+            concerned += [rule.port for rule in step.opens]
+        return not any(_is_among(port, self._released) for port in concerned)
+
+    def changes(self) -> Iterator[Operation]:
+        if self._steps:
+            yield RunFirewall(self.keeps)
+
+
+def _as_ufw_has_it(port: Endpoint) -> str:
+    last = f":{port.last}" if port.last else ""
+    return f"{port.port}{last}/{port.transport}"
+
+
+def _stops(side: Side, units: _Units) -> Iterator[Operation]:
     stopped: set[tuple[str, str]] = set()
     for step in side.steps:
         if isinstance(step, (steps.RemoveUnits, steps.StopUnits)):
@@ -119,6 +188,8 @@ def _stops(side: Side) -> Iterator[Operation]:
             continue
         elif isinstance(step, (steps.RemoveContainers, steps.StopContainers, steps.ComposeDown)):
             stopped.update((step.file, name) for name in step.containers)
+    if units.newcomers:
+        yield StopUnits(units.newcomers)
     for step in _of(side, steps.ComposeUp):
         # What is made again releases what it has first: the firewall guards that until then.
         stopped.update((step.file, name) for name in step.recreate)
@@ -186,34 +257,72 @@ def _is_stopped(side: Side, at: Folder, service: str) -> bool:
     return operations.container(at.project, service) in side.stopped
 
 
-def _units(side: Side) -> Iterator[Operation]:
+class _Units:
+    """systemd's part. Unit files lie in their places before anything stops, and say nothing until systemd
+    reads them."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self._gone = _below(side.removes)
+        self._come = _below(side.puts)
+        begin = [*_of(side, steps.EnableUnits, steps.StartUnits)]
+        again = [*_of(side, steps.RestartUnits)]
+        self._begin = {name for step in begin for name in step.units}
+        self._again = {name for step in again for name in step.units}
+        self._stopped = {
+            name for step in _of(side, steps.RemoveUnits, steps.StopUnits) for name in step.units
+        }
+        others = [step for step in side.steps if not isinstance(step, steps.RestartUnits)]
+        released = _held(others, "releases")
+        # What moves to a port that another leaves stops with it: once systemd has read its new file, a
+        # crash would start it there before anybody else knows.
+        self.newcomers: tuple[str, ...] = ()
+        if any(_is_among(port, released) for port in _held(again, "takes")):
+            self.newcomers = tuple(sorted(self._again))
+
+    @property
+    def _concerned(self) -> set[str]:
+        return {*self._gone, *self._come, *self._begin, *self._again, *self._stopped}
+
+    def files(self) -> Iterator[Operation]:
+        """The new files."""
+        for name, path in sorted(self._come.items()):
+            yield PutFile(*self.side.puts[path], thing=operations.unit(name))
+
+    def reads(self) -> Iterator[Operation]:
+        """systemd knows the new files from here on."""
+        new = self._concerned - set(self._gone)
+        if new:
+            yield ReloadSystemd(tuple(sorted(new)))
+
+    def starts(self) -> Iterator[Operation]:
+        begin, again = self._begin, self._again
+        if self.newcomers:
+            begin, again = begin | again, set()
+        first = tuple(sorted(begin & self.side.active))
+        if first:
+            yield StartUnits(first)
+        # A text that says the same in other words: the process has to be younger than its file all the same.
+        again = again | (set(self._come) - begin)
+        then = tuple(sorted(again & self.side.active))
+        if then:
+            yield RestartUnits(then)
+
+    def boots(self) -> Iterator[Operation]:
+        """What starts at a boot, and the files of what is gone."""
+        disabled = tuple(sorted(self._concerned - self.side.enabled))
+        if disabled:
+            yield DisableUnits(disabled)
+        enabled = tuple(sorted(self._concerned & self.side.enabled))
+        if enabled:
+            yield EnableUnits(enabled)
+        for name, path in sorted(self._gone.items()):
+            yield RemoveFile(self.side.removes[path], operations.unit(name))
+        if self._gone:
+            yield ReloadSystemd(tuple(sorted(self._gone)))
+
+
+def _below(paths: Iterable[str]) -> dict[str, str]:
+    """The units among paths in output/, by name."""
     prefix = "systemd/"
-    gone = {path.removeprefix(prefix) for path in side.removes if path.startswith(prefix)}
-    come = {path.removeprefix(prefix) for path in side.puts if path.startswith(prefix)}
-    starts = [*_of(side, steps.EnableUnits, steps.StartUnits, steps.RestartUnits)]
-    concerned = {*gone, *come, *(name for step in starts for name in step.units)}
-    for step in _of(side, steps.RemoveUnits, steps.StopUnits):
-        concerned.update(step.units)
-    disabled = sorted(concerned - side.enabled)
-    if disabled:
-        yield DisableUnits(tuple(disabled))
-    for path, place in sorted(side.removes.items()):
-        if path.startswith(prefix):
-            yield RemoveFile(place, operations.unit(path.removeprefix(prefix)))
-    for path, file in sorted(side.puts.items()):
-        if path.startswith(prefix):
-            yield PutFile(*file, thing=operations.unit(path.removeprefix(prefix)))
-    if concerned:
-        yield ReloadSystemd(tuple(sorted(concerned)))
-    enabled = tuple(sorted(concerned & side.enabled))
-    if enabled:
-        yield EnableUnits(enabled)
-    started = {name for step in starts for name in step.units}
-    for step in starts:
-        units = tuple(name for name in step.units if name in side.active)
-        if units:
-            yield RestartUnits(units) if isinstance(step, steps.RestartUnits) else StartUnits(units)
-    # A text that says the same in other words: the process has to be younger than its file all the same.
-    rest = tuple(sorted((come & side.active) - started))
-    if rest:
-        yield RestartUnits(rest)
+    return {path.removeprefix(prefix): path for path in paths if path.startswith(prefix)}

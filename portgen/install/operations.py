@@ -124,7 +124,10 @@ class ComposeUp(NamedTuple):
 
 
 class RunFirewall(NamedTuple):
-    """Run the firewall script of a tree: it adds and removes single rules, and never reloads ufw."""
+    """Run the firewall script of a tree: it adds and removes single rules, and never reloads ufw. `keeps`:
+    the ports whose old rules stay, since who listens there has not moved yet."""
+
+    keeps: tuple[str, ...] = ()  # as ufw has them: `5007/tcp`
 
 
 class ReloadNginx(NamedTuple):

@@ -138,12 +138,16 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
             variable = f"COMPOSE_FILE={shlex.quote(files)}"
             up = _wrapped((*compose, *verb, *services))
             yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
-        case RunFirewall():
-            yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh"))
+        case RunFirewall(keeps=keeps):
+            yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh", *_keeping(keeps)))
         case ReloadNginx():
             yield "nginx -t && systemctl reload-or-restart nginx"
         case Wait(seconds=seconds):
             yield f"sleep {seconds:g}"
+
+
+def _keeping(ports: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--keep", ",".join(ports)) if ports else ()
 
 
 def _ids(project: str, services: tuple[str, ...]) -> str:

@@ -204,8 +204,8 @@ class Hands:
                 self._remove_network(operation)
             case ComposeUp():
                 self._compose_up(operation)
-            case RunFirewall():
-                self._firewall()
+            case RunFirewall(keeps=keeps):
+                self._firewall(keeps)
             case ReloadNginx():
                 self._reload_nginx()
             case Wait(seconds=seconds):
@@ -423,8 +423,10 @@ class Hands:
 
     # --- the firewall ---
 
-    def _firewall(self) -> None:
-        done = self.system.run(("sh", f"{self.tree}/{SCRIPT}"), timeout=_FIREWALL_TIME)
+    def _firewall(self, keeps: tuple[str, ...]) -> None:
+        options = ("--keep", ",".join(keeps)) if keeps else ()
+        words = ("sh", f"{self.tree}/{SCRIPT}", *options)
+        done = self.system.run(words, timeout=_FIREWALL_TIME)
         said = tuple(line for line in done.stderr.splitlines() if line.strip())
         if done.returncode not in (0, SKIPPED):
             raise FailedError(f"the firewall script failed: {_last_line(done)}")

@@ -110,6 +110,8 @@ class SimulatedHost:
                 return self.docker.run(rest)
             case ("sh", path):
                 return self.firewall.run(path)
+            case ("sh", path, "--keep", ports):
+                return self.firewall.run(path, frozenset(ports.split(",")))
         raise AssertionError(f"the simulated host does not know {words}")
 
     def read(self, path: str) -> bytes | None:

@@ -152,7 +152,7 @@ class Firewall:
 
     # --- the script ---
 
-    def run(self, path: str) -> Finished:
+    def run(self, path: str, kept: frozenset[str] = frozenset()) -> Finished:
         self.host.step(f"sh {path}")
         script = self.host.text(path)
         if script is None:
@@ -168,7 +168,8 @@ class Firewall:
         Path.host = self.host
         here = Path(path.rpartition("/")[0])
         try:
-            code = apply.carry_out(apply.planned(here, rules, holders, families, False), False)
+            plan = apply.planned(here, rules, holders, families, False, kept)
+            code = apply.carry_out(plan, False)
         except apply.Failure as failure:
             self.said.append(str(failure))
             code = 1

@@ -3,6 +3,7 @@
 #
 #   portgen-ufw.sh             add the rules below that are missing, then delete portgen's rules that are not below
 #   portgen-ufw.sh --dry-run   print what it would do
+#   portgen-ufw.sh --keep 5007/tcp,5353/udp   the same, but leave the old rules for these ports to a later run
 #
 # portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
 # changed nor removed, whatever it says. The guard (portgen-after.rules, and portgen-after6.rules for IPv6, if they are there)
@@ -72,7 +73,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,6 +196,11 @@ class Rule(NamedTuple):
     @property
     def is_ours(self) -> bool:
         return self.is_plain and MARK.fullmatch(self.comment) is not None
+
+    @property
+    def port_in_words(self) -> str:
+        """Its port as `--keep` has it: `5000/tcp`."""
+        return f"{self.port}/{self.protocol}"
 
     @property
     def identity(self) -> Identity:
@@ -413,9 +419,15 @@ class Decision(NamedTuple):
     notes: list[str]  # what else an operator should know
 
 
-def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool, left: set[str]) -> Decision:
+def decide(
+    wanted: list[Wanted],
+    present: list[Rule],
+    ipv6: bool,
+    left: set[str],
+    kept: Collection[str] = (),
+) -> Decision:
     """Compare the rules of the inventory with those that ufw has. `ipv6`: whether ufw takes IPv6 rules.
-    `left`: the ports that nginx has not released yet."""
+    `left`: the ports that nginx has not released yet. `kept`: those whose old rules stay for now."""
     decision = Decision([], [], [], [])
     there = {rule.identity: rule for rule in present if rule.is_plain}
     for want in wanted:
@@ -437,7 +449,7 @@ def decide(wanted: list[Wanted], present: list[Rule], ipv6: bool, left: set[str]
             decision.add.append(want.command(want.source))
         elif missing:  # an operator holds the other family
             decision.add.append(want.command(EVERYWHERE[missing[0]]))
-    decision.delete.extend(deletions(wanted, present))
+    decision.delete.extend(deletions(wanted, present, kept))
     decision.notes.extend(wider(wanted, present))
     return decision._replace(skipped=list(dict.fromkeys(decision.skipped)))
 
@@ -496,10 +508,16 @@ def denying(want: Wanted, family: int, present: list[Rule], own: Rule | None) ->
     return None
 
 
-def deletions(wanted: list[Wanted], present: list[Rule]) -> Iterable[str]:
-    """Commands that delete those of portgen's rules that the inventory does not have any more."""
+def deletions(
+    wanted: list[Wanted], present: list[Rule], kept: Collection[str] = ()
+) -> Iterable[str]:
+    """Commands that delete those of portgen's rules that the inventory does not have any more. `kept`: the
+    ports whose rules stay for now."""
     still = {want.identity(family) for want in wanted for family in want.families}
-    gone = [rule for rule in present if rule.is_ours and rule.identity not in still]
+    gone = []
+    for rule in present:
+        if rule.is_ours and rule.identity not in still and rule.port_in_words not in kept:
+            gone.append(rule)
     by_family = {(rule.family, rule.comment, *rule.words()) for rule in gone}
     commands = []
     for rule in gone:
@@ -1217,6 +1235,7 @@ class Plan(NamedTuple):
     wanted: list[Wanted]
     decision: Decision
     left: set[str]  # the ports that nginx has not released yet
+    kept: frozenset[str]  # the ports whose old rules stay for now
     guards: dict[int, Guard]  # by family
     # By family; none that a dry run can't ask about, or that is not there
     kernels: dict[int, Kernel]
@@ -1235,7 +1254,7 @@ def apply(plan: Plan, active: bool) -> bool:
         withdraw(plan.guards, plan.kernels)
     if active:
         reload_user_rules(ipv6)
-    to_do = decide(plan.wanted, present_rules(ipv6), ipv6, plan.left)
+    to_do = decide(plan.wanted, present_rules(ipv6), ipv6, plan.left, plan.kept)
     if done and (to_do.add or to_do.delete):
         commands = "; ".join([*to_do.add, *to_do.delete])
         say(f"ufw reported success, and yet these are left to do: {commands}")
@@ -1288,7 +1307,14 @@ def rendered_guard(here: Path, family: int) -> str:
         raise Failure(f"{path} is missing: keep it beside this script") from None
 
 
-def planned(here: Path, rules: str, holders: str, guarded: tuple[int, ...], dry: bool) -> Plan:
+def planned(
+    here: Path,
+    rules: str,
+    holders: str,
+    guarded: tuple[int, ...],
+    dry: bool,
+    kept: frozenset[str] = frozenset(),
+) -> Plan:
     """Raises Failure."""
     wanted = wanted_rules(rules)
     ipv6 = takes_ipv6()
@@ -1314,7 +1340,8 @@ def planned(here: Path, rules: str, holders: str, guarded: tuple[int, ...], dry:
         own = holders_in(holders, family)
         guards[family] = guard_of(family, blocks.get(family, ""), old.get(family, {}), own)
     left = left_by_nginx(here)
-    return Plan(wanted, decide(wanted, present, ipv6, left), left, guards, kernels)
+    decision = decide(wanted, present, ipv6, left, kept)
+    return Plan(wanted, decision, left, kept, guards, kernels)
 
 
 def lock() -> int:
@@ -1344,8 +1371,11 @@ def main(
     3 something was skipped or kept on purpose, and printed; 1 a command failed."""
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     dry = arguments == ["--dry-run"]
-    if arguments and not dry:
-        print(f"usage: {NAME} [--dry-run]", file=sys.stderr)
+    kept: frozenset[str] = frozenset()
+    if len(arguments) == 2 and arguments[0] == "--keep":
+        kept = frozenset(arguments[1].split(","))
+    elif arguments and not dry:
+        print(f"usage: {NAME} [--dry-run | --keep PORT/PROTOCOL,...]", file=sys.stderr)
         return USAGE
     if not dry and not is_root():
         say("run it as root")
@@ -1353,7 +1383,7 @@ def main(
     try:
         if not dry:
             lock()
-        return carry_out(planned(here, rules, holders, guarded, dry), dry)
+        return carry_out(planned(here, rules, holders, guarded, dry, kept), dry)
     except Failure as failure:
         say(str(failure))
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 #
 #   portgen-ufw.sh             add the rules below that are missing, then delete portgen's rules that are not below
 #   portgen-ufw.sh --dry-run   print what it would do
+#   portgen-ufw.sh --keep 5007/tcp,5353/udp   the same, but leave the old rules for these ports to a later run
 #
 # portgen's rules are those with the comment `portgen:` and a name. Any other rule for the same port and source is neither
 # changed nor removed, whatever it says. The guard (portgen-after.rules, and portgen-after6.rules for IPv6, if they are there)
