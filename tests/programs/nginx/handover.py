@@ -46,7 +46,7 @@ class Handover:
         return visitors
 
     def change(self, *, restarts: bool = False) -> None:
-        """As INSTALL.md does it: they let go of their places, nginx reloads, they come back at the
+        """As `portgen install` does it: they let go of their places, nginx reloads, they come back at the
         other's."""
         for application in self.old.values():
             application.stop() if restarts else application.leave_port()
