@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 MOST = 5  # files that a message names
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  sudo portgen revert"""
+)
 @click.option("-y", "--yes", is_flag=True, help="Don't ask (without a terminal nothing is asked).")
 @click.option("--force", is_flag=True, help="Also where files were changed since; they are kept.")
 @partial(with_settings_here, formats=("text", "json"))

@@ -12,7 +12,11 @@ from portgen.commands._options import with_settings_here
 from portgen.settings import Settings
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  sudo portgen status"""
+)
 @partial(with_settings_here, formats=("text", "json"))
 def command(settings: Settings) -> int:
     """Say whether an install is open on this host, and what the last one ended with.
