@@ -265,7 +265,7 @@ def _install(settings: Settings, wish: Wish, what: Ready, edited: Sequence[Edite
             settings, begun, lambda: _preflight.after(settings, health, wish.strict)
         )
         if wish.confirm:
-            _wait(settings, begun)
+            _wait(settings, wish, begun)
         else:
             for line in _installing.finish(begun):
                 if line not in begun.left:
@@ -287,7 +287,7 @@ def _keep(settings: Settings, begun: Journal, edited: Sequence[Edited]) -> None:
     say(f"what was edited by hand is kept in {kept}", settings.style)
 
 
-def _wait(settings: Settings, begun: Journal) -> None:
+def _wait(settings: Settings, wish: Wish, begun: Journal) -> None:
     """From now on the time runs in which it has to be confirmed."""
     from portgen.machine import engine, journal
 
@@ -297,7 +297,7 @@ def _wait(settings: Settings, begun: Journal) -> None:
     identity = begun.decided.identity
     screen.add(result="waits", install=identity, until=time.strftime("%Y-%m-%dT%H:%M:%S%z", until))
     say(
-        f"installed, and put back at {time.strftime('%H:%M:%S', until)} unless it is confirmed",
+        f"{wish.words.done}, and put back at {time.strftime('%H:%M:%S', until)} unless it is confirmed",
         settings.style,
     )
     say(
