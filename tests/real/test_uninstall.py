@@ -64,7 +64,7 @@ def state(estate: Estate) -> list[str]:
 def traces(estate: Estate) -> str:
     """What is left of portgen's outside of the folder of the inventory."""
     script = """
-    grep -rlE '[Pp]ortgen|PORTGEN' /etc /var/lib/portgen 2>/dev/null
+    grep -rlE 'Rendered by portgen|PORTGEN-GUARD|portgen:|706f727467656e3a' /etc /var/lib/portgen 2>/dev/null
     find /etc /srv -name '*portgen*' ! -path '/srv/portgen*'
     (iptables-save; ip6tables-save) | grep -i portgen
     docker ps --all --quiet --filter label=portgen
