@@ -42,6 +42,7 @@ def observe(host: Host, seen: Seen) -> Iterator[Thing | Gap]:
 
 def _has_gone(socket: ss.Socket, seen: Seen) -> bool:
     """Whether those who listened are not there any more: all, or of nginx all but the one that starts
-    the others. A reload does that."""
+    the others. A reload does that. A forwarder's child has its socket only until it begins its own work."""
     there = [pid for pid in socket.pids if seen.processes.get(pid) is not None]
-    return len(there) < min(len(socket.pids), 2)
+    least = 2 if socket.program == "nginx" else 1
+    return len(there) < min(len(socket.pids), least)

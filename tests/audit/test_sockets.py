@@ -110,6 +110,19 @@ def test_a_clean_host_of_each_inventory_has_none(folder: Path) -> None:
     assert len(seen.said(*ss.COMMAND).splitlines()) > 4
 
 
+def test_a_connection_that_a_forwarder_has_just_passed_on_says_nothing() -> None:
+    """socat's child has the socket only until it begins its own work."""
+    host = Host()
+    lines = [
+        line.replace('users:(("socat",', 'users:(("socat",pid=999,fd=5),("socat",')
+        for line in host.lines
+    ]
+    assert lines != host.lines
+    host.with_lines(lines).seen.processes[999] = None
+    assert host.found() == []
+    assert host.audited().gaps == []
+
+
 def test_the_raw_output_of_a_real_host_is_as_declared() -> None:
     """The one of the test host, with its processes' control groups."""
     host, rendered = hosts.of_folder(REPOSITORY)
