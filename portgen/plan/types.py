@@ -313,9 +313,7 @@ class Network(Struct, frozen=True):
     name: str
     external: bool
     maker: str | None  # the project that makes it; None: somebody does by hand
-    said_by: (
-        str  # the project whose entry says what it is: who makes it, or first gives it a subnet
-    )
+    said_by: str  # whose entry says what it is: who makes it, or first gives it a subnet
     pool: Pool | None  # None: an external network whose subnet nobody says
     subnet6: Network6 | None  # None on a host without IPv6, whatever is written
     written_subnet6: Network6 | None
