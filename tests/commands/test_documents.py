@@ -156,6 +156,9 @@ SILENT = (
 )
 # Those that read no inventory.
 ALONE = ("lint --rules", "init", "completion", "schema")
+# Those that are about this host. They have text and JSON; the tests of install, uninstall and confirm run
+# them on one that is not there.
+OF_A_HOST = {"install", "uninstall", "confirm", "revert", "status"}
 
 ENDS = [
     ("fresh", "render", 0, "Render"),
@@ -213,6 +216,12 @@ ENDS = [
     ("recorded", "audit nosuch --from record", 2, "Failure"),
     ("rendered", "audit --from nosuch", 2, "Failure"),
     ("rendered", "audit --from a --record b", 2, "Failure"),
+    ("recorded", "install nosuch --from record", 2, "Failure"),
+    ("rendered", "install --save plan.json", 2, "Failure"),
+    ("rendered", "uninstall --nosuch", 2, "Failure"),
+    ("rendered", "confirm --nosuch", 2, "Failure"),
+    ("rendered", "revert --nosuch", 2, "Failure"),
+    ("rendered", "status --nosuch", 2, "Failure"),
     ("fault", "audit --from record", 3, "Failure"),
 ]
 ENDS += [("rendered", line, 0, kind) for line, kind in FINE.items()]
@@ -244,7 +253,7 @@ def document(out: str, kind: str) -> dict[str, Any]:
 def test_each_command_is_among_them() -> None:
     names = set(cli.portgen.list_commands(None))  # type: ignore[arg-type]
     tried = {line.split()[0] for _, line, code, _ in ENDS if code == 0}
-    assert names == tried, "FINE, or ENDS, has a line for each command"
+    assert names - OF_A_HOST == tried, "FINE, or ENDS, has a line for each command"
 
 
 @pytest.mark.parametrize(("situation", "line", "code", "kind"), ENDS)
