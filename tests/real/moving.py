@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tests.limit import HANGS
 from tests.real import declared
+from tests.real.deployed import PORTGEN
 from tests.real.estate import HOST, Estate
 from tests.real.testhost import CommandFailedError
 
@@ -28,7 +29,7 @@ LATE = 10
 # How often the ports of what moves are asked for, in all; the times below are as exact as that.
 GATES = 100
 BEFORE, AFTER = 1.5, 2.0  # seconds of visits before and after an install
-INSTALL = ("portgen", "-C", "/srv/portgen", "install", "--yes")
+INSTALL = (*PORTGEN, "install", "--yes")
 
 WORKERS = "pgrep -P $(systemctl show --property=MainPID --value nginx) | sort"
 CONTAINERS = (
@@ -219,7 +220,7 @@ def crowd(estate: Estate, project: Path, names: Collection[str]) -> dict[str, An
     # Half of the load is on what changes.
     mixed = [name for pair in zip(others, moving * len(others), strict=False) for name in pair]
     direct = [s.name for s in old.services if s.name in others and _is_direct(s)]
-    asked: dict[str, Any] = {"rate": RATE}
+    asked: dict[str, Any] = {}
     asked["places"] = [
         *(estate.place(name, "api/health") for name in mixed),
         *(estate.direct(name, "api/health") for name in direct),
@@ -254,7 +255,7 @@ def _gates(
                 known = holders.setdefault(service.port, [])
                 if service.name not in known:
                     known.append(service.name)
-    every = len(holders) / GATES
+    every = len(holders) / GATES  # seconds
     return [
         {
             "url": f"http://{HOST['lan']}:{port}/api/health",
@@ -267,9 +268,11 @@ def _gates(
 
 
 @contextmanager
-def visited(estate: Estate, project: Path, names: Collection[str]) -> Iterator[Seen]:
+def visited(
+    estate: Estate, project: Path, names: Collection[str], rate: int = RATE
+) -> Iterator[Seen]:
     """A crowd on the estate while the block runs, which changes it to the project."""
-    asked = crowd(estate, project, names)
+    asked = {**crowd(estate, project, names), "rate": rate}
     seen = Seen(running(estate), names, places={k: v for k, v in asked.items() if k != "rate"})
     visitor = estate.host.start("python3", CROWD, netns="lan", timeout=HANGS)
     assert visitor.stdin is not None
@@ -291,21 +294,14 @@ def visited(estate: Estate, project: Path, names: Collection[str]) -> Iterator[S
     seen.after = running(estate)
 
 
-def install(
-    estate: Estate,
-    project: Path,
-    names: Collection[str],
-    meanwhile: Callable[[], None] | None = None,
-) -> Seen:
-    """Install a project while a crowd visits."""
-    with visited(estate, project, names) as seen:
+def install(estate: Estate, project: Path, names: Collection[str], rate: int = RATE) -> Seen:
+    """Install a project while a crowd visits, with so many requests a second."""
+    with visited(estate, project, names, rate) as seen:
         estate.bring(project)
         seen.began = time.monotonic()
         done = estate.host.run(*INSTALL, check=False, timeout=HANGS)
         seen.ended = time.monotonic()
         seen.code, seen.said = done.returncode, done.stdout + done.stderr
-        if meanwhile is not None:
-            meanwhile()
     seen.log = log(estate)
     return seen
 
