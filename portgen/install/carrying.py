@@ -79,6 +79,8 @@ class Side(NamedTuple):
     makes: Mapping[str, tuple[str, ...]] = {}
     # Whether containers that leave it are made again without portgen's override, and not removed.
     keeps: bool = False
+    # Whether the guard differs, also in lines of no service.
+    guards: bool = False
 
 
 def forth(side: Side) -> Iterator[Operation]:
@@ -154,6 +156,7 @@ class _Firewall:
                 keeps.add(rule.port)
         self.keeps = tuple(_as_ufw_has_it(port) for port in sorted(keeps))
         self._kept = keeps
+        self._guards = side.guards
 
     def _closes(self) -> Iterator[Rule]:
         for step in self._steps:
@@ -162,6 +165,8 @@ class _Firewall:
     @property
     def is_early(self) -> bool:
         """Whether it runs before anything stops. A guard changes while nobody holds what it guards."""
+        if self._guards:
+            return False
         concerned = [rule.port for rule in self._closes() if rule.port not in self._kept]
         for step in self._steps:
             if step.guards:

@@ -21,6 +21,7 @@ from portgen.plan.live import InstalledFile
 from portgen.plan.team_folders import COPY, compose_name
 from portgen.plan.types import Override, override_file
 from portgen.review.steps import Program, RemoveContainers, RestartPrograms, Step
+from portgen.targets.ufw.writing import GUARD, GUARD6
 
 MODE, OWNER = 0o644, "root:root"
 _RUNS = ("active", "activating", "reloading")
@@ -53,6 +54,9 @@ def planned(
     new, old = _new(host, present, difference, places), _old(host, present, difference, places)
     if keeps:
         new = new._replace(keeps=True, stopped=old.stopped)
+    guards = {f"{host.host.name}/{path}" for path in (GUARD, GUARD6)}
+    if any(change.path in guards for change in difference.changes):
+        new, old = new._replace(guards=True), old._replace(guards=True)
     by_hand = [step for step in difference.steps if isinstance(step, (Program, RestartPrograms))]
     replaced = [
         present.files[path] for path in {**new.removes, **new.puts} if path in present.files
