@@ -28,6 +28,7 @@ from portgen.settings import SHELL, Settings
 if TYPE_CHECKING:
     from portgen.install.edits import Edited
     from portgen.machine.journal import Journal
+    from portgen.plan.live import InstalledFile
 
 MOST = 40  # lines of each part of what it means, above a question
 
@@ -225,12 +226,26 @@ def _edited(what: Ready, *, here: bool) -> list[Edited]:
 
     known: dict[str, set[str]] = {}
     links = []
+    replaced = what.planned.replaced
     if here:
+        replaced = tuple(map(_read_whole, replaced))
         known = placed.known(journal.FOLDER)
         links = [one.path for one in what.planned.replaced if os.path.islink(one.path)]
     places = Present(what.host).places
     new = {places[path]: text for path, text in wanted(what.host).items() if path in places}
-    return list(edits.edited(what.planned.replaced, new, known, placed.digest, links))
+    return list(edits.edited(replaced, new, known, placed.digest, links))
+
+
+def _read_whole(file: InstalledFile) -> InstalledFile:
+    """The file with all of its text: of one that is not rendered any more only some lines were looked at,
+    since it may be somebody else's."""
+    from portgen.machine.system import Here
+
+    try:
+        data = Here().read(file.path)
+    except OSError:
+        return file
+    return file if data is None else file._replace(text=data.decode("utf-8", "surrogateescape"))
 
 
 def _may(settings: Settings, wish: Wish, edited: Sequence[Edited]) -> bool:

@@ -261,6 +261,18 @@ def test_an_edit_by_hand_is_replaced_by_force_only_and_kept(
     assert json.loads(run.out)["edited"][0]["path"] == FAR
 
 
+def test_a_file_of_which_only_some_lines_were_looked_at_is_not_taken_for_edited(
+    box: FakeHost, portgen: Portgen, tmp_path: Path
+) -> None:
+    """As those of a project's variables, when it has left."""
+    assert installs(box, portgen).code == Exit.OK
+    whole = box.files[FAR]
+    box.edit(FAR, text="# Rendered by portgen\n")
+    box.files[FAR] = whole
+    write(tmp_path, portgen, INVENTORY)
+    assert portgen("install", "--yes").code == Exit.OK
+
+
 def test_without_a_record_the_mark_says_whose_a_file_is(box: FakeHost, portgen: Portgen) -> None:
     box.edit(FAR, text=box.files[FAR].decode().replace("Rendered by portgen", "Made"))
     run = portgen("install", "--yes")

@@ -154,7 +154,7 @@ class Ground:
             assert now == self.state, "another state than before:\n" + _differing(self.state, now)
         except BaseException:
             self.estate.host.sh(STRANGERS, check=False)
-            self.estate.install(self.project)
+            self.estate.install(self.project, "--force")
             self.state = self.look()  # the blame is this test's, not the next one's
             raise
 

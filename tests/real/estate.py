@@ -100,14 +100,14 @@ class Estate:
             timeout=HANGS,
         )
 
-    def install(self, project: Path) -> str:
+    def install(self, project: Path, *options: str) -> str:
         """Brings the project's output to the host and installs it; returns what was printed.
 
         What the teams do is done here: their compose files name the services that the inventory names, and
         processes that change or go are stopped before and started after.
         """
         self.bring(project)
-        done = self.run_install()
+        done = self.run_install(*options)
         # A forwarder's unit is active before it listens.
         wait_until("every route answers with its own service's name", self.all_well)
         return done.stdout + done.stderr

@@ -3,6 +3,7 @@ fail, and removes nothing of a team's own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -368,7 +369,7 @@ def test_what_the_script_kept_is_repeated_at_the_end(
         rules = [rule for rule in estate.ufw_rules() if "portgen:" not in rule]
         estate.bring(edited(command=("move", NAME, "5027")))
         done = estate.run_install()
-        assert "5027" in done.stderr.splitlines()[-2]
+        assert "5027" in done.stderr.partition("installed: ")[2]
         wait_until("every route answers", estate.all_well)
         assert estate.reach("lan", [(HOST["lan"], 5027, "tcp")]) == ["open"]
         assert [rule for rule in estate.ufw_rules() if "portgen:" not in rule] == rules
@@ -377,19 +378,27 @@ def test_what_the_script_kept_is_repeated_at_the_end(
         estate.host.run("ufw", "delete", *own.partition(" comment")[0].split())
 
 
+# Ends where its address is the new one.
+ENDS_AT_ONCE = """\
+import runpy, socket, sys
+if socket.gethostbyname(socket.gethostname()).endswith(".43"):
+    sys.exit(7)
+runpy.run_path("/app.py", run_name="__main__")
+"""
+
+
 def test_a_container_that_ends_at_once_is_named_and_nothing_stays(
     folder: Estate, edited: Callable[..., Path]
 ) -> None:
     state = whole(folder)
-    broken = (
-        f"services: {{{NAME}: {{command: [python3, -c, 'raise SystemExit(7)'], restart: 'no'}}}}\n"
+    folder.bring(edited(("        port: 5007\n", "        port: 5027\n")))
+    command = json.dumps(["python3", "-c", ENDS_AT_ONCE])
+    folder.host.put(
+        f"{FOLDER}/docker-compose.override.yml", f"services: {{{NAME}: {{command: {command}}}}}\n"
     )
-    folder.bring(edited(("port: 5007", "port: 5027")))
-    folder.host.put(f"{FOLDER}/docker-compose.override.yml", broken)
     done = folder.run_install(check=False)
     assert done.returncode == PUT_BACK
     assert NAME in done.stderr
-    folder.host.run("rm", f"{FOLDER}/docker-compose.override.yml")
     assert whole(folder) == state
 
 
@@ -461,9 +470,9 @@ def test_a_network_that_was_made_by_hand_is_used_and_never_removed(
       collector: {title: Collector, port: 6000, container_port: 5000, via: socat, allow: [lan]}
 
 """
+    before = estate.project
     try:
         project = edited((HUB, external + HUB))
-        before = estate.project
         estate.bring(project)
         refused = estate.run_install(check=False)
         assert refused.returncode in REFUSED_CODES
