@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 Json = dict[str, Any]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-REPLY = 10.0  # seconds in which a reply has to come
+REPLY = 45.0  # seconds in which a reply has to come, on a busy machine too
 KNOCKS = 0.5  # seconds in which a gate opens: a packet that was dropped is sent again only after one second
 TRICKLES = 3.0  # seconds in which the body of an upload trickles in
 LATE = 4.0  # seconds from a connection to what is asked on it
@@ -75,7 +75,7 @@ class Crowd:
         print("watching", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         self.over.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 60)
+        await asyncio.wait_for(asyncio.gather(*tasks), 3 * REPLY)
         return {"seen": self.seen}
 
     async def requests(self) -> None:
