@@ -20,7 +20,7 @@ from portgen.problem import Exit, PortgenError
 
 UNIT = "portgen_recovery.service"
 PATH = f"{UNITS}/{UNIT}"
-WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"
+WANTED = f"{UNITS}/multi-user.target.d/portgen_recovery.conf"
 PYTHON = "/usr/bin/python3"  # ufw is written in Python, so every host has it
 ENGINE = "engine.pyz"
 MODULES = (
@@ -56,9 +56,12 @@ Before={before}
 Type=oneshot
 ExecStart={python} -I {folder}/{engine} {folder} recover
 TimeoutStartSec=900
-
-[Install]
-WantedBy=multi-user.target
+"""
+# In multi-user.target.wants/ systemd ignores what is not a symlink.
+_WANTS = f"""\
+# Written by `portgen install`.
+[Unit]
+Wants={UNIT}
 """
 
 
@@ -89,8 +92,8 @@ def leave(system: System, operations: tuple[Operation, ...], folder: Path = FOLD
         folder=folder, engine=ENGINE, python=PYTHON, before=" ".join(sorted(waiting))
     )
     system.put(PATH, text.encode(), 0o644, "root:root")
-    # As `systemctl enable` does it, without having systemd read all of its files: the next boot does.
-    system.put(WANTED, text.encode(), 0o644, "root:root")
+    # As `systemctl enable` would, without having systemd read all of its files: the next boot does.
+    system.put(WANTED, _WANTS.encode(), 0o644, "root:root")
 
 
 def withdraw(system: System) -> None:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -958,6 +959,8 @@ def put(path: Path, text: str, executable: bool | None = None) -> None:
             os.fsync(file.fileno())
         os.replace(new, real)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)  # half of it, on a full disk
         raise Failure(f"{path} can't be written: {error.strerror}") from None
 
 

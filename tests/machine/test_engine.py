@@ -55,6 +55,28 @@ def test_the_engine_needs_the_standard_library_alone(tmp_path: Path) -> None:
     assert found.state == journal.REVERTED
 
 
+class Files:
+    """Only what `leave` asks of a host."""
+
+    def __init__(self) -> None:
+        self.put_there: dict[str, str] = {}
+
+    def put(self, path: str, data: bytes, mode: int, owner: str) -> None:
+        if not path.endswith(engine.ENGINE):
+            self.put_there[path] = data.decode()
+
+
+def test_the_next_boot_wants_the_unit() -> None:
+    """systemd ignores a file in a folder `….wants`: it has to be a symlink there."""
+    files = Files()
+    engine.leave(files, ())  # type: ignore[arg-type]
+    (wants,) = (path for path, text in files.put_there.items() if f"Wants={engine.UNIT}" in text)
+    assert wants.startswith("/etc/systemd/system/multi-user.target.d/")
+    assert wants.endswith(".conf")
+    assert files.put_there[wants].index("[Unit]") < files.put_there[wants].index("Wants=")
+    assert not [path for path in files.put_there if ".wants/" in path]
+
+
 def test_the_engine_is_the_same_each_time() -> None:
     assert engine.built() == engine.built()
 
