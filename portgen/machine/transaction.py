@@ -224,7 +224,7 @@ class Hands:
             case DisableUnits(units=units):
                 self._disable(units)
             case EnableUnits(units=units):
-                self._run("systemctl", "--no-reload", "enable", "--", *units)
+                self._enable(units)
             case StartUnits(units=units):
                 self._start("start", units)
             case RestartUnits(units=units):
@@ -258,6 +258,15 @@ class Hands:
         running = [one["Id"] for one in self._show(units, "ActiveState") if _runs(one)]
         if running:
             raise FailedError(f"{', '.join(running)} did not stop: {_last_line(done)}")
+
+    def _enable(self, units: tuple[str, ...]) -> None:
+        """systemd goes on saying what it said of a unit before, until it reads its files again."""
+        self._run("systemctl", "--no-reload", "enable", "--", *units)
+        if self.booting:
+            return
+        said = [one.get("UnitFileState") for one in self._show(units, "UnitFileState")]
+        if "disabled" in said:
+            self._run("systemctl", "daemon-reload")
 
     def _disable(self, units: tuple[str, ...]) -> None:
         done = self.system.run(("systemctl", "--no-reload", "disable", "--", *units))

@@ -31,6 +31,8 @@ class Systemd:
         self.running: dict[str, str] = {}
         self.failed: set[str] = set()  # could not listen; systemd tries again and again
         self.enabled: set[str] = set()
+        # As systemd answers: it looks once, whatever is asked of a unit, and again when it reads its files.
+        self.remembered: dict[str, bool] = {}
         self.started: dict[str, float] = {}
         self.booting: set[str] | None = None  # while the machine starts: the units that wait
         self.waits: list[str] = []
@@ -131,7 +133,7 @@ class Systemd:
         return Finished(0, "", "")
 
     def _reload(self) -> None:
-        self.loaded = {}
+        self.loaded, self.remembered = {}, {}
         for path in self.host.files:
             folder, name = posixpath.split(path)
             if folder == UNITS:
@@ -149,7 +151,8 @@ class Systemd:
 
     def _shown(self, unit: str) -> str:
         state, sub = self._state_of(unit)
-        return f"Id={unit}\nActiveState={state}\nSubState={sub}"
+        enabled = self._enabled(unit, self._text(unit))
+        return f"Id={unit}\nActiveState={state}\nSubState={sub}\nUnitFileState={enabled}"
 
     def _state_of(self, unit: str) -> tuple[str, str]:
         if unit in self.running:
@@ -190,7 +193,8 @@ class Systemd:
     def _enabled(self, unit: str, file: str | None) -> str:
         if file is None:
             return ""
-        return "enabled" if unit in self.enabled else "disabled"
+        is_enabled = self.remembered.setdefault(unit, unit in self.enabled)
+        return "enabled" if is_enabled else "disabled"
 
     # --- ports ---
 
