@@ -105,8 +105,9 @@ def through(installed: Estate, states: list[State], points: int | None = None) -
             if (code, ended.returncode, now) != (KILLED, expected, old.whole):
                 differs = difflib.unified_diff(old.whole.splitlines(), now.splitlines(), n=0)
                 wrong.append("\n".join((f"{point} {code} {command} {ended}", *differs)))
-            if installed.host.run("portgen", "status", check=False).returncode != 0:
-                installed.host.run("portgen", "revert", "--yes")
+            status = installed.host.run("portgen", "status", check=False)
+            if status.returncode != 0:
+                return [*wrong, status.stdout + status.stderr]
         installed.install(new.project)
         assert whole(installed) == new.whole
     return wrong
