@@ -6,13 +6,15 @@ import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
+from tests.real import declared
 from tests.real.deployed import HOME, PROJECT
 from tests.real.estate import INSTALL, Estate, edit
-from tests.real.test_install import HUB, whole
+from tests.real.test_install import FOLDER, HUB, whole
 
 KILLED = 128 + 9
 FORTIGATE = """\
@@ -97,6 +99,7 @@ def through(installed: Estate, states: list[State], points: int | None = None) -
         count = operations(installed)
         installed.install(old.project)
         installed.bring(new.project)
+        installed.host.put(f"{FOLDER}/docker-compose.yml", _compose_of(states))
         for turn, point in enumerate(_points(count, points)):
             code = killed(installed, *point)
             command, expected = ENDS[turn // 3 % 3]
@@ -111,6 +114,15 @@ def through(installed: Estate, states: list[State], points: int | None = None) -
         installed.install(new.project)
         assert whole(installed) == new.whole
     return wrong
+
+
+def _compose_of(states: list[State]) -> str:
+    """A team's file with the services of both: it goes on having one that leaves until the install stays."""
+    found: dict[str, Any] = {}
+    for state in states:
+        text = declared.base_compose(declared.read(state.project / "inventory.yaml"), "dashboard")
+        found |= yaml.safe_load(text or "")["services"]
+    return yaml.safe_dump({"services": found}, sort_keys=False)
 
 
 def _points(count: int, points: int | None) -> Iterator[tuple[str, int]]:
