@@ -20,7 +20,7 @@ help:
 	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make audit-long    audit that host 200 times, and with six faults at once (SEED=, ROUNDS=; an hour)"
-	@echo "make install-long  kill installs on that host before, after and during each operation (an hour)"
+	@echo "make install-long  kill installs on that host before, after and during each operation, and with reboots (two hours)"
 	@echo "make audit-record  save that host's answers for the other tests, after an audit asks something new"
 	@echo "make merge-long    merge 200 random pairs of branches with the real git (SEED=, PAIRS=; ten minutes)"
 	@echo "make test-wheel    build the wheel, and run the tests against it in a new environment"

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.real import undoing
 from tests.real.estate import Estate
 from tests.real.test_install_moves import ALL, watch
+from tests.real.test_install_undo import change, points
 from tests.real.test_killed import State, through, two_states
+from tests.real.undoing import Change, Point
 
-__all__ = ["two_states"]
+__all__ = ["change", "points", "two_states"]
 
 
 def test_an_install_that_was_killed_anywhere_is_put_back(
@@ -31,3 +34,17 @@ def test_every_move_loses_what_it_may_and_nothing_meets_another(
     record_property: Callable[[str, object], None],
 ) -> None:
     watch(installed, mode, change, tmp_path, record_property)
+
+
+def test_an_install_that_was_killed_at_any_step_is_put_back_by_one_more_run_or_boot(
+    change: Change, points: list[Point]
+) -> None:
+    """The moments come in turn; every fourth is ended by a boot."""
+    ends, wrong = (*undoing.ENDS, undoing.by_a_boot), []
+    for turn, point in enumerate(points[:: len(undoing.MOMENTS) + 1]):
+        try:
+            undoing.kill_and_end(change, point, ends[turn % len(ends)])
+        except AssertionError as error:
+            wrong.append(str(error))
+            change.start_again()
+    assert not wrong, "\n".join(wrong)
