@@ -894,7 +894,7 @@ def test_docker_publishes_a_port_that_has_no_guard(es: Firewall) -> None:
     )
     found = es.one("published-open").finding
     assert (found.service, str(found.port), found.declared) == ("smartnumbers", "5007/tcp", [LAN])
-    assert found.do.endswith("sh -eu")
+    assert found.do.endswith("install --yes")
 
 
 def test_a_rule_of_somebody_s_own_redirects_a_port(es: Firewall) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from portgen.commands import _preflight
-from portgen.machine import journal, observe, programs, sessions, system
+from portgen.machine import journal, observe, programs, sessions, system, trial, verify
 from portgen.machine.programs import Finished
 from portgen.machine.system import Worker
 from portgen.plan.live import InstalledFile
@@ -112,7 +111,12 @@ def standing(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHo
     monkeypatch.setattr(sessions, "connection", lambda: "")
     monkeypatch.setattr(system, "Here", lambda: host)
     # What it asks of real programs has tests of its own.
-    monkeypatch.setattr(_preflight, "check", lambda *_: None)
+    monkeypatch.setattr(verify, "run", lambda *_, **__: [])
+    monkeypatch.setattr(trial, "firewall", lambda *_, **__: [])
+    monkeypatch.setattr(trial, "missing", lambda *_, **__: ())
+    monkeypatch.setattr(trial, "room", lambda *_, **__: ())
+    monkeypatch.setattr(trial, "ufw_is_busy", lambda *_, **__: False)
+    monkeypatch.setattr(sessions, "ports", lambda *_, **__: frozenset())
     return host
 
 

@@ -363,7 +363,7 @@ def test_an_install_that_was_killed_is_put_back_by_the_next(
 
     fails_at(box, "systemctl", "restart")
     with monkeypatch.context() as patch:
-        patch.setattr("portgen.commands._installing.put_back", killed)
+        patch.setattr("portgen.machine.recovery.put_back", killed)
         assert portgen("install", "--yes", "--quiet").code == 137
     run = portgen("status")
     assert (run.code, "did not come to its end" in run.out) == (Exit.MACHINE, True)

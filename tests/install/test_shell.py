@@ -59,7 +59,7 @@ def test_files_of_one_folder_are_one_command_and_each_command_is_whole() -> None
     said = list(shell.lines((*puts, other, StartUnits(units)), "/srv/ports/output/box", ("x",)))
     assert said[0] == (
         "(cd /srv/ports/output/box/systemd &&\n    install -D -m 0644 -o root -g root "
-        "-t /etc/systemd/system -- portgen-a.service \\\n    portgen-b.service)"
+        "-t /etc/systemd/system -- portgen-a.service portgen-b.service)"
     )
     assert said[1] == (
         "install -D -m 0644 -o root -g root /srv/ports/output/box/compose/docker-compose.shop.yml "
