@@ -15,6 +15,7 @@ from tests.real import declared
 from tests.real.deployed import HOME, PROJECT
 from tests.real.estate import INSTALL, Estate, edit
 from tests.real.test_install import FOLDER, HUB, whole
+from tests.real.testhost import wait_until
 
 KILLED = 128 + 9
 FORTIGATE = """\
@@ -112,7 +113,7 @@ def through(installed: Estate, states: list[State], points: int | None = None) -
             if status.returncode != 0:
                 return [*wrong, status.stdout + status.stderr]
         installed.install(new.project)
-        assert whole(installed) == new.whole
+        wait_until("all is as planned", lambda: whole(installed) == new.whole)  # noqa: B023 - at once
     return wrong
 
 
