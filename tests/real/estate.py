@@ -52,14 +52,15 @@ WantedBy=multi-user.target
 
 NAMED = "COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml\n"
 
-# Container numbers and start times may change; who runs where, and what the firewall has, may not.
+# Container numbers and start times may change; who runs where, and what the firewall has, may not. systemd
+# knows a unit by name, without a file, as long as another one is ordered by it.
 STATE = """
 docker ps --quiet | xargs docker inspect \
     --format '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' | sort
 sort /etc/ufw/user.rules /etc/ufw/user6.rules # a rule that left and came back stands last
 cat /etc/ufw/after.rules
 iptables -S DOCKER-USER
-systemctl list-units --all --plain --no-legend 'portgen-*' | sort
+systemctl list-units --all --state=loaded --plain --no-legend 'portgen-*' | sort
 cd /etc/systemd/system && sha256sum portgen-*.service
 """
 

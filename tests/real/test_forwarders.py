@@ -153,7 +153,7 @@ def test_a_removed_forwarder_leaves_systemd_running_and_no_trace(
         assert state_of_systemd(estate) == "running"
         assert (
             estate.host.run(
-                "systemctl", "list-units", "--all", "--plain", "--no-legend", UNIT
+                "systemctl", "list-units", "--all", "--state=loaded", "--plain", "--no-legend", UNIT
             ).stdout
             == ""
         )
