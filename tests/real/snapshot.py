@@ -19,7 +19,7 @@ from typing import Any
 # Whatever portgen may write, with its folders.
 PLACES = (
     "/etc/nginx/**",
-    "/etc/systemd/system/**",
+    "/etc/systemd/system/**/portgen*",
     "/etc/portgen/**",
     "/etc/ufw/**",
     "/srv/*/docker-compose.portgen.yml",

@@ -264,6 +264,25 @@ def bring(estate: Estate, before: Path, project: Path) -> None:
     estate.host.put_all(files)
 
 
+def rewritten(before: Path, project: Path) -> tuple[str, ...]:
+    """Where a state has the containers of services that their team now starts otherwise: with other ports in
+    its own compose file, which nobody puts back."""
+    old, new = (
+        {service.name: service for service in declared.read(one / "inventory.yaml").contained}
+        for one in (before, project)
+    )
+    changed = [
+        one
+        for name, one in old.items()
+        if name in new and [*map(_inside, one.ports)] != [*map(_inside, new[name].ports)]
+    ]
+    return tuple(f"/containers//{one.project}_{one.name}_1" for one in changed)
+
+
+def _inside(port: declared.Port) -> tuple[int, str]:
+    return port.container, port.protocol
+
+
 @contextmanager
 def change(estate: Estate, project: Path) -> Iterator[Change]:
     """The change, brought to the host; afterwards the estate is as it was before, whatever happened."""
