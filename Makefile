@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that need neither the test host nor programs that pip does not install.
 QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
+# The tests on the host that kill and reboot; they are run by themselves.
+KILLS := tests/real/test_killed.py tests/real/test_install_undo.py tests/real/test_install_pairs.py
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 
@@ -74,7 +76,7 @@ test-programs: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
 
 test-host: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m host tests/real $(ARGS)
+	$(BIN)/python -m pytest -m host tests/real $(addprefix --ignore ,$(KILLS)) $(ARGS)
 
 prober-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
@@ -84,7 +86,7 @@ audit-long: $(VENV)/.installed-dev
 
 install-long: $(VENV)/.installed-dev
 	PORTGEN_PAIRS=200 $(BIN)/python -m pytest -s tests/install/test_pairs.py tests/install/long_interrupted.py
-	$(BIN)/python -m pytest -m host tests/real/long_install.py $(ARGS)
+	$(BIN)/python -m pytest -m host $(KILLS) tests/real/long_install.py $(ARGS)
 
 audit-record: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/save_record.py $(ARGS)
