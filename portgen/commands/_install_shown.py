@@ -83,9 +83,7 @@ def _status(file: InstalledFile, put: Any) -> Iterator[str]:
 
 def changes_of(what: Ready, edited: Iterable[Edited]) -> list[Change]:
     """What changes, file by file, with those that somebody else edited marked."""
-    from portgen.install.present import Present
-
-    by_place = {place: path for path, place in Present(what.host).places.items()}
+    by_place = {place: path for path, place in what.present.places.items()}
     theirs = {f"{what.host.host.name}/{by_place[one.path]}" for one in edited}
     found = []
     for change in what.difference.changes:

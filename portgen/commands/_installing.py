@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portgen.audit import Audited
     from portgen.install.found import Difference
     from portgen.install.planned import Planned
+    from portgen.install.present import Present
     from portgen.machine.journal import Journal
 
 UNTOUCHED = "nothing was changed on this host"
@@ -32,6 +33,7 @@ class Ready(NamedTuple):
     """An install that can begin: the host, what differs, what is done."""
 
     host: Audited
+    present: Present  # what of portgen's the host has
     difference: Difference
     planned: Planned
     found: dict[str, Any]  # what of the host the plan rests on
@@ -72,6 +74,7 @@ def ready(settings: Settings, name: str | None, recorded: Path | None = None) ->
     difference = found.difference(host, there, files, checked.plan)
     return Ready(
         host,
+        there,
         difference,
         planned.planned(host, there, difference),
         planned.found(host, there),
@@ -170,7 +173,7 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
     )
     new = {path: _bytes(text) for path, text in what.host.rendered.items()}
     there = wanted(what.host)
-    places = _places(what)
+    places = what.present.places
     stays = {places[path]: new[path] for path in there if path in places}
     trees = {"new": new, "old": _old(what), placed.PART: placed.part(stays)}
     begun = journal.begin(journal.FOLDER, decided, trees)
@@ -185,17 +188,9 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
     return begun
 
 
-def _places(what: Ready) -> dict[str, str]:
-    from portgen.install.present import Present
-
-    return Present(what.host).places
-
-
 def _old(what: Ready) -> dict[str, bytes]:
     """The files of the host as they are, in the places that they have in output/."""
-    from portgen.install.present import Present
-
-    present = Present(what.host)
+    present = what.present
     found = {}
     for path, text in present.texts.items():
         found[path] = _bytes(text)
@@ -276,22 +271,14 @@ def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
 
 def finish(done: Journal) -> list[str]:
     """The install stays. Returns what of its end failed, which does no harm. Raises OSError."""
-    from portgen.machine import engine, journal, leaving, placed, transaction
+    from portgen.machine import engine, leaving, placed, recovery, transaction
     from portgen.machine.system import Here
 
     system = Here()
     failed = transaction.settle(done, system)
     placed.record(done)
     engine.withdraw(system)
-    result = {
-        "install": done.decided.identity,
-        "result": "installed",
-        "why": "",
-        "at": round(time.time()),
-        "summary": done.decided.summary,
-        "failed": failed,
-    }
-    journal.save_result(done.folder, result)
+    recovery.keep_result(done, "installed", "", failed)
     if done.decided.leaves and not failed and not done.left:
         leaving.clear(system, done.folder)
     return failed

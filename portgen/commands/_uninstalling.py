@@ -218,8 +218,16 @@ def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:
         texts = {path: whole.text(path) or "" for path in parting.kept(declared, difference)}
         notes += parting.published(texts)
     difference = difference._replace(steps=tuple(parting.steps(difference, keeps=wish.keeps)))
-    found_there = planned.found(left, there)
-    return Ready(left, difference, decided, found_there, wish.checked, tuple(notes), in_memory=True)
+    return Ready(
+        left,
+        there,
+        difference,
+        decided,
+        planned.found(left, there),
+        wish.checked,
+        tuple(notes),
+        in_memory=True,
+    )
 
 
 def _networks_left(declared: Audited) -> Iterator[str]:

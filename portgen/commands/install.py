@@ -221,7 +221,7 @@ def _look(
 def _edited(what: Ready, *, here: bool) -> list[Edited]:
     """What is in the way. Of a recorded host it is not known what was installed there last."""
     from portgen.install import edits
-    from portgen.install.present import Present, wanted
+    from portgen.install.present import wanted
     from portgen.machine import journal, placed
 
     known: dict[str, set[str]] = {}
@@ -231,7 +231,7 @@ def _edited(what: Ready, *, here: bool) -> list[Edited]:
         replaced = tuple(map(_read_whole, replaced))
         known = placed.known(journal.FOLDER)
         links = [one.path for one in what.planned.replaced if os.path.islink(one.path)]
-    places = Present(what.host).places
+    places = what.present.places
     new = {places[path]: text for path, text in wanted(what.host).items() if path in places}
     return list(edits.edited(replaced, new, known, placed.digest, links))
 

@@ -15,24 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from portgen.install import operations
-from portgen.install.operations import (
-    ComposeUp,
-    DisableUnits,
-    EnableUnits,
-    Operation,
-    PutFile,
-    ReloadNginx,
-    ReloadSystemd,
-    RemoveContainers,
-    RemoveFile,
-    RemoveNetwork,
-    RestartUnits,
-    RunFirewall,
-    StartUnits,
-    StopContainers,
-    StopUnits,
-    Wait,
-)
+from portgen.install.operations import Operation
 from portgen.plan.ports import Endpoint
 from portgen.review import steps
 from portgen.review.firewall import Rule
@@ -50,8 +33,8 @@ class File(NamedTuple):
 
     path: str
     source: str
-    mode: int = 0o644
-    owner: str = "root:root"
+    mode: int = operations.MODE
+    owner: str = operations.OWNER
 
 
 class Folder(NamedTuple):
@@ -99,12 +82,12 @@ def forth(side: Side) -> Iterator[Operation]:
         yield from units.reads()
     yield from _nginx(side)
     if _has(side, steps.OpenFirewall):
-        yield RunFirewall(firewall.keeps)
+        yield operations.RunFirewall(firewall.keeps)
     yield from _files(side, "env/")
     yield from _containers(side)
     yield from units.starts()
     if firewall.keeps:
-        yield RunFirewall()
+        yield operations.RunFirewall()
     yield from units.boots()
 
 
@@ -112,9 +95,9 @@ def settles(side: Side, networks: Iterable[str], *, made: bool = False) -> Itera
     """What waits until the state is there to stay: the containers that have left it, and their networks.
     `made`: only those networks that this install has made."""
     for step in () if side.keeps else _of(side, steps.RemoveContainers):
-        yield RemoveContainers(side.folders[step.file].project, step.containers)
+        yield operations.RemoveContainers(side.folders[step.file].project, step.containers)
     for name in networks:
-        yield RemoveNetwork(name, made=made)
+        yield operations.RemoveNetwork(name, made=made)
 
 
 def _has(side: Side, kind: type[Step]) -> bool:
@@ -176,7 +159,7 @@ class _Firewall:
 
     def changes(self) -> Iterator[Operation]:
         if self._steps:
-            yield RunFirewall(self.keeps)
+            yield operations.RunFirewall(self.keeps)
 
 
 def _as_ufw_has_it(port: Endpoint) -> str:
@@ -188,19 +171,19 @@ def _stops(side: Side, units: _Units) -> Iterator[Operation]:
     stopped: set[tuple[str, str]] = set()
     for step in side.steps:
         if isinstance(step, (steps.RemoveUnits, steps.StopUnits)):
-            yield StopUnits(step.units)
+            yield operations.StopUnits(step.units)
         elif isinstance(step, steps.RemoveContainers) and side.keeps:
             continue
         elif isinstance(step, (steps.RemoveContainers, steps.StopContainers, steps.ComposeDown)):
             stopped.update((step.file, name) for name in step.containers)
     if units.newcomers:
-        yield StopUnits(units.newcomers)
+        yield operations.StopUnits(units.newcomers)
     for step in _of(side, steps.ComposeUp):
         # What is made again releases what it has first: the firewall guards that until then.
         stopped.update((step.file, name) for name in step.recreate)
     for file in sorted({file for file, _ in stopped}):
         names = sorted(name for one, name in stopped if one == file)
-        yield StopContainers(side.folders[file].project, tuple(names))
+        yield operations.StopContainers(side.folders[file].project, tuple(names))
 
 
 def _kept(side: Side) -> Iterator[Operation]:
@@ -213,7 +196,7 @@ def _kept(side: Side) -> Iterator[Operation]:
 def _networks(side: Side) -> Iterator[Operation]:
     for step in _of(side, steps.RemoveNetwork):
         subnets = () if step.becomes is None else tuple(step.becomes.split(" and "))
-        yield RemoveNetwork(step.network, subnets)
+        yield operations.RemoveNetwork(step.network, subnets)
 
 
 def _nginx(side: Side) -> Iterator[Operation]:
@@ -221,9 +204,9 @@ def _nginx(side: Side) -> Iterator[Operation]:
     yield from files
     if not files and not _has(side, steps.ReloadNginx):
         return
-    yield ReloadNginx()
+    yield operations.ReloadNginx()
     if _addresses(side.steps, "releases") & _addresses(side.steps, "takes"):
-        yield Wait(PATIENCE)
+        yield operations.Wait(PATIENCE)
 
 
 def _addresses(some: Iterable[Step], field: str) -> set[Address]:
@@ -233,13 +216,15 @@ def _addresses(some: Iterable[Step], field: str) -> set[Address]:
     return found
 
 
-def _files(side: Side, prefix: str, thing: str = "") -> Iterator[PutFile | RemoveFile]:
+def _files(
+    side: Side, prefix: str, thing: str = ""
+) -> Iterator[operations.PutFile | operations.RemoveFile]:
     for path, place in sorted(side.removes.items()):
         if path.startswith(prefix):
-            yield RemoveFile(place, thing)
+            yield operations.RemoveFile(place, thing)
     for path, file in sorted(side.puts.items()):
         if path.startswith(prefix):
-            yield PutFile(*file, thing=thing)
+            yield operations.PutFile(*file, thing=thing)
 
 
 def _containers(side: Side) -> Iterator[Operation]:
@@ -249,13 +234,15 @@ def _containers(side: Side) -> Iterator[Operation]:
         yield from _up(side, step.file, {*step.recreate, *step.start})
 
 
-def _up(side: Side, file: str, names: Iterable[str]) -> Iterator[ComposeUp]:
+def _up(side: Side, file: str, names: Iterable[str]) -> Iterator[operations.ComposeUp]:
     """Some containers of an override, those that did not run without starting them."""
     at, networks = side.folders[file], side.makes.get(file, ())
     for start in (True, False):
         some = [name for name in sorted(names) if start is not _is_stopped(side, at, name)]
         if some:
-            yield ComposeUp(at.project, at.folder, at.files, tuple(some), start, networks)
+            yield operations.ComposeUp(
+                at.project, at.folder, at.files, tuple(some), start, networks
+            )
 
 
 def _is_stopped(side: Side, at: Folder, service: str) -> bool:
@@ -292,13 +279,13 @@ class _Units:
     def files(self) -> Iterator[Operation]:
         """The new files."""
         for name, path in sorted(self._come.items()):
-            yield PutFile(*self.side.puts[path], thing=operations.unit(name))
+            yield operations.PutFile(*self.side.puts[path], thing=operations.unit(name))
 
     def reads(self) -> Iterator[Operation]:
         """systemd knows the new files from here on."""
         new = self._concerned - set(self._gone)
         if new:
-            yield ReloadSystemd(tuple(sorted(new)))
+            yield operations.ReloadSystemd(tuple(sorted(new)))
 
     def starts(self) -> Iterator[Operation]:
         begin, again = self._begin, self._again
@@ -306,25 +293,25 @@ class _Units:
             begin, again = begin | again, set()
         first = tuple(sorted(begin & self.side.active))
         if first:
-            yield StartUnits(first)
+            yield operations.StartUnits(first)
         # A text that says the same in other words: the process has to be younger than its file all the same.
         again = again | (set(self._come) - begin)
         then = tuple(sorted(again & self.side.active))
         if then:
-            yield RestartUnits(then)
+            yield operations.RestartUnits(then)
 
     def boots(self) -> Iterator[Operation]:
         """What starts at a boot, and the files of what is gone."""
         disabled = tuple(sorted(self._concerned - self.side.enabled))
         if disabled:
-            yield DisableUnits(disabled)
+            yield operations.DisableUnits(disabled)
         enabled = tuple(sorted(self._concerned & self.side.enabled))
         if enabled:
-            yield EnableUnits(enabled)
+            yield operations.EnableUnits(enabled)
         for name, path in sorted(self._gone.items()):
-            yield RemoveFile(self.side.removes[path], operations.unit(name))
+            yield operations.RemoveFile(self.side.removes[path], operations.unit(name))
         if self._gone:
-            yield ReloadSystemd(tuple(sorted(self._gone)))
+            yield operations.ReloadSystemd(tuple(sorted(self._gone)))
 
 
 def _below(paths: Iterable[str]) -> dict[str, str]:

@@ -50,13 +50,8 @@ class Difference(NamedTuple):
     back: tuple[Step, ...]
     changes: tuple[Change, ...]
     networks: tuple[str, ...]  # that nobody wants any more
-    makes: dict[
-        str, tuple[str, ...]
-    ]  # networks that were not there, by the override that makes them
-
-    @property
-    def empty(self) -> bool:
-        return not (self.steps or self.changes)
+    # The networks that were not there, by the override that makes them.
+    makes: dict[str, tuple[str, ...]]
 
 
 def difference(

@@ -11,9 +11,10 @@ changes, such as `unit:portgen-wiki.service`: only what an install has touched i
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 UNITS = "/etc/systemd/system"
+MODE, OWNER = 0o644, "root:root"  # of a file that portgen places
 NGINX = "nginx"  # the thing that a reload of nginx touches
 FIREWALL = "firewall"
 
@@ -75,8 +76,8 @@ class PutFile(NamedTuple):
 
     path: str
     source: str
-    mode: int = 0o644
-    owner: str = "root:root"
+    mode: int = MODE
+    owner: str = OWNER
     thing: str = ""
 
 
@@ -140,45 +141,12 @@ class Wait(NamedTuple):
     seconds: float
 
 
+OfUnits = StopUnits | DisableUnits | EnableUnits | StartUnits | RestartUnits | ReloadSystemd
+OfContainers = StopContainers | RemoveContainers | ComposeUp
 Operation = (
-    StopUnits
-    | DisableUnits
-    | EnableUnits
-    | StartUnits
-    | RestartUnits
-    | ReloadSystemd
-    | PutFile
-    | RemoveFile
-    | StopContainers
-    | RemoveContainers
-    | RemoveNetwork
-    | ComposeUp
-    | RunFirewall
-    | ReloadNginx
-    | Wait
+    OfUnits | OfContainers | PutFile | RemoveFile | RemoveNetwork | RunFirewall | ReloadNginx | Wait
 )
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        StopUnits,
-        DisableUnits,
-        EnableUnits,
-        StartUnits,
-        RestartUnits,
-        ReloadSystemd,
-        PutFile,
-        RemoveFile,
-        StopContainers,
-        RemoveContainers,
-        RemoveNetwork,
-        ComposeUp,
-        RunFirewall,
-        ReloadNginx,
-        Wait,
-    )
-}
-_UNITS = (StopUnits, DisableUnits, EnableUnits, StartUnits, RestartUnits, ReloadSystemd)
-_CONTAINERS = (StopContainers, RemoveContainers, ComposeUp)
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
 
 
 def touches(operation: Operation) -> set[str]:
@@ -196,12 +164,12 @@ def touches(operation: Operation) -> set[str]:
             return _containers(operation) | {network(name) for name in networks}
         case Wait():
             return set()
-    if isinstance(operation, _CONTAINERS):
+    if isinstance(operation, OfContainers):
         return _containers(operation)
     return {unit(name) for name in operation.units}
 
 
-def _containers(operation: StopContainers | RemoveContainers | ComposeUp) -> set[str]:
+def _containers(operation: OfContainers) -> set[str]:
     return {container(operation.project, service) for service in operation.services}
 
 
@@ -209,10 +177,10 @@ def only(operation: Operation, things: Collection[str]) -> Operation | None:
     """The part of an operation that is about these things; None where nothing is."""
     if isinstance(operation, Wait):
         return operation if NGINX in things else None
-    if isinstance(operation, _UNITS):
+    if isinstance(operation, OfUnits):
         some = tuple(name for name in operation.units if unit(name) in things)
         return operation._replace(units=some) if some else None
-    if isinstance(operation, _CONTAINERS):
+    if isinstance(operation, OfContainers):
         project = operation.project
         some = tuple(one for one in operation.services if container(project, one) in things)
         return operation._replace(services=some) if some else None

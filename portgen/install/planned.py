@@ -23,7 +23,6 @@ from portgen.plan.types import Override, override_file
 from portgen.review.steps import Program, RemoveContainers, RestartPrograms, Step
 from portgen.targets.ufw.writing import GUARD, GUARD6
 
-MODE, OWNER = 0o644, "root:root"
 _RUNS = ("active", "activating", "reloading")
 
 
@@ -97,7 +96,7 @@ def _new(
         if path not in files:
             if there is not None:
                 removes[path] = place
-        elif there is None or (there.text, there.mode, there.owner) != (files[path], MODE, OWNER):
+        elif there is None or not _is_placed(there, files[path]):
             puts[path] = File(place, path)
     units = frozenset(forwarder.unit for forwarder in host.host.forwarders)
     folders = dict(_folders(places, present, with_copy=lambda path: path in files))
@@ -115,11 +114,7 @@ def _old(
         if there is None:
             if path in files:
                 removes[path] = place
-        elif path not in files or (there.text, there.mode, there.owner) != (
-            files[path],
-            MODE,
-            OWNER,
-        ):
+        elif path not in files or not _is_placed(there, files[path]):
             puts[path] = File(place, path, there.mode, there.owner)
     enabled = {name for name, unit in host.units.items() if unit.enabled.startswith("enabled")}
     # What runs without a file can be stopped, and never started again.
@@ -138,6 +133,11 @@ def _old(
         frozenset(active),
         frozenset(stopped),
     )
+
+
+def _is_placed(there: InstalledFile, text: str) -> bool:
+    """Whether a file is as an install places it."""
+    return (there.text, there.mode, there.owner) == (text, operations.MODE, operations.OWNER)
 
 
 def _folders(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from portgen.audit import Audited
@@ -165,8 +165,3 @@ def wanted(host: Audited) -> dict[str, str]:
         if not is_documentation(f"{host.host.name}/{path}"):
             found[path] = text
     return found
-
-
-def overrides_of(host: Audited) -> Iterable[str]:
-    """The paths of the rendered overrides."""
-    return [f"compose/{one.file}" for one in host.host.overrides]

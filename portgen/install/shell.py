@@ -10,34 +10,18 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from portgen.install.operations import (
-    ComposeUp,
-    DisableUnits,
-    EnableUnits,
-    Operation,
-    PutFile,
-    ReloadNginx,
-    ReloadSystemd,
-    RemoveContainers,
-    RemoveFile,
-    RemoveNetwork,
-    RestartUnits,
-    RunFirewall,
-    StartUnits,
-    StopContainers,
-    StopUnits,
-    Wait,
-)
+from portgen.install import operations
+from portgen.install.operations import Operation
 
 # Where the files are that are rendered in memory only, while the commands run.
 MEANWHILE = "/run/portgen-uninstall"
 _WIDE = 100  # letters of a line
 _SYSTEMCTL: dict[type[Operation], str] = {
-    StopUnits: "stop",
-    DisableUnits: "disable",
-    EnableUnits: "enable",
-    StartUnits: "start",
-    RestartUnits: "restart",
+    operations.StopUnits: "stop",
+    operations.DisableUnits: "disable",
+    operations.EnableUnits: "enable",
+    operations.StartUnits: "start",
+    operations.RestartUnits: "restart",
 }
 
 
@@ -46,9 +30,9 @@ def needed(some: Iterable[Operation], rendered: Mapping[str, str]) -> dict[str, 
     script with what it reads beside itself."""
     found = {}
     for operation in some:
-        if isinstance(operation, PutFile):
+        if isinstance(operation, operations.PutFile):
             found[operation.source] = rendered[operation.source]
-        elif isinstance(operation, RunFirewall):
+        elif isinstance(operation, operations.RunFirewall):
             beside = ("ufw/", "nginx/conf.d/")
             found.update((path, text) for path, text in rendered.items() if path.startswith(beside))
     return found
@@ -68,7 +52,7 @@ def written(files: Mapping[str, str]) -> Iterator[str]:
 def lines(some: Iterable[Operation], rendered: str, compose: tuple[str, ...]) -> Iterator[str]:
     """The commands. `rendered`: the folder with the host's files; `compose`: what compose is called."""
     for folder, together in groupby(some, _goes_to):
-        puts = [one for one in together if isinstance(one, PutFile)] if folder else []
+        puts = [one for one in together if isinstance(one, operations.PutFile)] if folder else []
         if len(puts) > 1:
             yield _put_together(puts, rendered)
             continue
@@ -78,7 +62,7 @@ def lines(some: Iterable[Operation], rendered: str, compose: tuple[str, ...]) ->
 
 def _goes_to(operation: Operation) -> tuple[str, ...]:
     """What files have in common that one command puts in their places; of other operations, nothing."""
-    if not isinstance(operation, PutFile):
+    if not isinstance(operation, operations.PutFile):
         return ()
     place, name = posixpath.split(operation.path)
     source, rendered_name = posixpath.split(operation.source)
@@ -87,7 +71,7 @@ def _goes_to(operation: Operation) -> tuple[str, ...]:
     return (source, place, f"{operation.mode:04o}", operation.owner)
 
 
-def _put_together(puts: list[PutFile], rendered: str) -> str:
+def _put_together(puts: list[operations.PutFile], rendered: str) -> str:
     """Files of one folder that go to one folder."""
     source, place, _, _ = _goes_to(puts[0])
     names = [posixpath.basename(one.path) for one in puts]
@@ -95,7 +79,7 @@ def _put_together(puts: list[PutFile], rendered: str) -> str:
     return f"(cd {shlex.quote(posixpath.join(rendered, source))} &&\n    {_wrapped(words)})"
 
 
-def _rights(put: PutFile) -> tuple[str, ...]:
+def _rights(put: operations.PutFile) -> tuple[str, ...]:
     user, _, group = put.owner.partition(":")
     return ("-D", "-m", f"{put.mode:04o}", "-o", user, "-g", group)
 
@@ -119,30 +103,30 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
         yield _wrapped(("systemctl", _SYSTEMCTL[kind], *operation.units))  # type: ignore[union-attr]
         return
     match operation:
-        case ReloadSystemd():
+        case operations.ReloadSystemd():
             yield "systemctl daemon-reload"
-        case PutFile(path=path, source=source):
+        case operations.PutFile(path=path, source=source):
             yield shlex.join(("install", *_rights(operation), f"{rendered}/{source}", path))
-        case RemoveFile(path=path):
+        case operations.RemoveFile(path=path):
             yield shlex.join(("rm", "-f", path))
-        case StopContainers(project=project, services=services):
+        case operations.StopContainers(project=project, services=services):
             ids = _ids(project, services)
             yield f"{ids} | xargs -r docker update --restart=no"
             yield f"{ids} | xargs -r docker stop"
-        case RemoveContainers(project=project, services=services):
+        case operations.RemoveContainers(project=project, services=services):
             yield f"{_ids(project, services)} | xargs -r docker rm"
-        case RemoveNetwork(name=name):
+        case operations.RemoveNetwork(name=name):
             yield shlex.join(("docker", "network", "rm", name))
-        case ComposeUp(folder=folder, files=files, services=services, start=start):
+        case operations.ComposeUp(folder=folder, files=files, services=services, start=start):
             verb = ("up", "-d") if start else ("up", "--no-start")
             variable = f"COMPOSE_FILE={shlex.quote(files)}"
             up = _wrapped((*compose, *verb, *services))
             yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
-        case RunFirewall(keeps=keeps):
+        case operations.RunFirewall(keeps=keeps):
             yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh", *_keeping(keeps)))
-        case ReloadNginx():
+        case operations.ReloadNginx():
             yield "nginx -t && systemctl reload-or-restart nginx"
-        case Wait(seconds=seconds):
+        case operations.Wait(seconds=seconds):
             yield f"sleep {seconds:g}"
 
 

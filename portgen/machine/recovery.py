@@ -58,7 +58,7 @@ def end(
         return put_back(found, system, why, booting=booting, unseen=unseen)
     failed = transaction.settle(found, system)
     engine.withdraw(system)
-    _keep_result(found, "installed", "", failed, unseen)
+    keep_result(found, "installed", "", failed, unseen)
     return Exit.OK
 
 
@@ -70,11 +70,14 @@ def put_back(
     failed = transaction.put_back(found, system, booting=booting)
     if not failed:
         engine.withdraw(system)
-    _keep_result(found, "stuck" if failed else "put back", why, failed, unseen)
+    keep_result(found, "stuck" if failed else "put back", why, failed, unseen)
     return Exit.STUCK if failed else Exit.OK
 
 
-def _keep_result(found: Journal, result: str, why: str, failed: list[str], unseen: bool) -> None:
+def keep_result(
+    found: Journal, result: str, why: str, failed: list[str], unseen: bool = False
+) -> None:
+    """Keep what an install ended with, for `portgen status`; `unseen`: nobody is there to read it."""
     said = {
         "install": found.decided.identity,
         "result": result,

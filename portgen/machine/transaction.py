@@ -12,26 +12,8 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
-from portgen.install.operations import (
-    ComposeUp,
-    DisableUnits,
-    EnableUnits,
-    Operation,
-    PutFile,
-    ReloadNginx,
-    ReloadSystemd,
-    RemoveContainers,
-    RemoveFile,
-    RemoveNetwork,
-    RestartUnits,
-    RunFirewall,
-    StartUnits,
-    StopContainers,
-    StopUnits,
-    Wait,
-    container,
-    only,
-)
+from portgen.install import operations
+from portgen.install.operations import Operation
 from portgen.machine import journal as journals
 from portgen.machine.journal import Journal
 from portgen.machine.programs import Finished
@@ -51,21 +33,20 @@ _LOOKS = 0.02  # seconds between two looks
 # The operations that come before what starts: where one of them fails while an install is put back, nothing
 # is started any more. It would be started by a file of the other side, or into an open port.
 _CLOSING = (
-    StopUnits,
-    DisableUnits,
-    StopContainers,
-    RunFirewall,
-    ReloadNginx,
-    PutFile,
-    RemoveFile,
-    ReloadSystemd,
+    operations.StopUnits,
+    operations.DisableUnits,
+    operations.StopContainers,
+    operations.RunFirewall,
+    operations.ReloadNginx,
+    operations.PutFile,
+    operations.RemoveFile,
+    operations.ReloadSystemd,
 )
 
 # What an uninstall goes on without: the container that is still there keeps its guard.
-_LEAVABLE = (StopContainers, ComposeUp)
+_LEAVABLE = (operations.StopContainers, operations.ComposeUp)
 
 Tell = Callable[[str], None]
-UnitOperation = StopUnits | DisableUnits | EnableUnits | StartUnits | RestartUnits | ReloadSystemd
 
 
 class FailedError(Exception):
@@ -122,7 +103,7 @@ def put_back(
     touched = journal.touched
     failed: list[str] = []
     for operation in journal.decided.undo:
-        part = only(operation, touched)
+        part = operations.only(operation, touched)
         if part is None:
             continue
         tell(described(part))
@@ -142,25 +123,25 @@ def put_back(
 def described(operation: Operation) -> str:
     """An operation in a few words."""
     match operation:
-        case PutFile(path=path):
+        case operations.PutFile(path=path):
             return f"put {path} in its place"
-        case RemoveFile(path=path):
+        case operations.RemoveFile(path=path):
             return f"remove {path}"
-        case RunFirewall():
+        case operations.RunFirewall():
             return "change the firewall"
-        case ReloadNginx():
+        case operations.ReloadNginx():
             return "reload nginx"
-        case Wait(seconds=seconds):
+        case operations.Wait(seconds=seconds):
             return f"wait {seconds:g} s"
-        case RemoveNetwork(name=name):
+        case operations.RemoveNetwork(name=name):
             return f"remove the network {name}"
-        case StopContainers(services=services):
+        case operations.StopContainers(services=services):
             return f"stop {_some(services)}"
-        case RemoveContainers(services=services):
+        case operations.RemoveContainers(services=services):
             return f"remove {_some(services)}"
-        case ComposeUp(services=services, start=start):
+        case operations.ComposeUp(services=services, start=start):
             return f"{'bring up' if start else 'make'} {_some(services)}"
-        case ReloadSystemd():
+        case operations.ReloadSystemd():
             return "have systemd read its unit files"
     verb = type(operation).__name__.removesuffix("Units").lower()
     return f"{verb} {_some(operation.units)}"
@@ -196,40 +177,40 @@ class Hands:
 
     def _do(self, operation: Operation) -> None:
         match operation:
-            case StopContainers(project=project, services=services):
+            case operations.StopContainers(project=project, services=services):
                 self._stop_containers(project, services)
-            case RemoveContainers(project=project, services=services):
+            case operations.RemoveContainers(project=project, services=services):
                 self._remove_containers(self._ids(project, services))
-            case RemoveNetwork():
+            case operations.RemoveNetwork():
                 self._remove_network(operation)
-            case ComposeUp():
+            case operations.ComposeUp():
                 self._compose_up(operation)
-            case RunFirewall(keeps=keeps):
+            case operations.RunFirewall(keeps=keeps):
                 self._firewall(keeps)
-            case ReloadNginx():
+            case operations.ReloadNginx():
                 self._reload_nginx()
-            case Wait(seconds=seconds):
+            case operations.Wait(seconds=seconds):
                 self.system.wait(seconds)
-            case PutFile(path=path, source=source, mode=mode, owner=owner):
+            case operations.PutFile(path=path, source=source, mode=mode, owner=owner):
                 self._put(path, source, mode, owner)
-            case RemoveFile(path=path):
+            case operations.RemoveFile(path=path):
                 self.system.remove(path)
             case _:
                 self._do_units(operation)
 
-    def _do_units(self, operation: UnitOperation) -> None:
+    def _do_units(self, operation: operations.OfUnits) -> None:
         match operation:
-            case StopUnits(units=units):
+            case operations.StopUnits(units=units):
                 self._stop(units)
-            case DisableUnits(units=units):
+            case operations.DisableUnits(units=units):
                 self._disable(units)
-            case EnableUnits(units=units):
+            case operations.EnableUnits(units=units):
                 self._enable(units)
-            case StartUnits(units=units):
+            case operations.StartUnits(units=units):
                 self._start("start", units)
-            case RestartUnits(units=units):
+            case operations.RestartUnits(units=units):
                 self._start("restart", units)
-            case ReloadSystemd():
+            case operations.ReloadSystemd():
                 self._run("systemctl", "daemon-reload")
 
     def _run(self, *words: str, **options: Any) -> Finished:
@@ -335,7 +316,7 @@ class Hands:
             self.journal.add(policies=policies)
             return
         brought_up = self.journal.brought_up
-        old = [one for one in services if container(project, one) not in brought_up]
+        old = [one for one in services if operations.container(project, one) not in brought_up]
         there = set(self._ids(project, tuple(old)))
         with suppress(OSError):  # a full disk keeps nobody from putting it back
             self.journal.add(
@@ -363,7 +344,7 @@ class Hands:
         if ids:
             self._run("docker", "rm", *ids)
 
-    def _remove_network(self, operation: RemoveNetwork) -> None:
+    def _remove_network(self, operation: operations.RemoveNetwork) -> None:
         name = operation.name
         if operation.made and name not in self.journal.made:
             return
@@ -383,7 +364,7 @@ class Hands:
             return  # somebody else is in it by now
         self._run("docker", "network", "rm", name)
 
-    def _compose_up(self, operation: ComposeUp) -> None:
+    def _compose_up(self, operation: operations.ComposeUp) -> None:
         services = operation.services
         if self.side == NEW:
             self._note_networks(operation.networks)
@@ -413,12 +394,12 @@ class Hands:
         if missing:
             self.journal.add(makes=missing)
 
-    def _brought_back(self, operation: ComposeUp, service: str) -> bool:
+    def _brought_back(self, operation: operations.ComposeUp, service: str) -> bool:
         """Whether the container that was there before is still there: then it is the one, whatever compose's
         files say by now. One that the install has made beside it goes."""
         found = self._ids(operation.project, (service,))
         old = found
-        if container(operation.project, service) in self.journal.brought_up:
+        if operations.container(operation.project, service) in self.journal.brought_up:
             old = [one for one in found if one in self.journal.policies]
         if not old:
             return False

@@ -49,7 +49,7 @@ def test_after_an_install_nothing_is_left_to_do(name: str, tmp_path: Path) -> No
     installing.install(host, after, tmp_path)
     again = installing.ready(host, after)
     assert again.planned.operations == ()
-    assert again.difference.empty
+    assert (again.difference.steps, again.difference.changes) == ((), ())
     assert [one for one in audit.check(again.host) if one.severity.name == "ERROR"] == []
 
 

@@ -88,12 +88,14 @@ def test_everything_goes_and_nothing_else(restored: Estate) -> None:
 
 
 def test_without_an_inventory_it_goes_all_the_same(restored: Estate) -> None:
-    restored.host.sh("cd /srv/portgen && mkdir /root/away && mv inventory.yaml output /root/away/")
+    restored.host.sh(
+        "cd /srv/portgen && mkdir /opt/testhost/away && mv inventory.yaml output /opt/testhost/away/"
+    )
     try:
         uninstall(restored)
         assert traces(restored) == ""
     finally:
-        restored.host.sh("mv /root/away/* /srv/portgen/ && rmdir /root/away")
+        restored.host.sh("mv /opt/testhost/away/* /srv/portgen/ && rmdir /opt/testhost/away")
 
 
 def test_a_service_goes_while_the_others_lose_no_request(restored: Estate) -> None:
