@@ -4,6 +4,9 @@ In: a `Side`: the steps that lead to a state, and the files and units of that st
 Pure. The order is that of the steps, and never depends on the direction: what releases something stops
 first, then the firewall and nginx change, then the new holders start.
 
+A worker of nginx that a reload replaces goes on answering the connections that it has, by its old files: a
+route closes before its service leaves a place, and opens where the service has come to one.
+
 While something is stopped its visitors wait, so whatever can be done before or after is not done then: unit
 files lie there before anything stops, rules open before a forwarder moves to their port, and close when it
 has left. `_Firewall` says when that lets nobody in whom neither state lets in.
@@ -64,6 +67,9 @@ class Side(NamedTuple):
     keeps: bool = False
     # Whether the guard differs, also in lines of no service.
     guards: bool = False
+    # The marks of the places that services of routes leave, and of those to which they come.
+    leaves: tuple[str, ...] = ()
+    comes: tuple[str, ...] = ()
 
 
 def forth(side: Side) -> Iterator[Operation]:
@@ -73,6 +79,8 @@ def forth(side: Side) -> Iterator[Operation]:
     if firewall.is_early:
         yield from units.reads()
         yield from firewall.changes()
+    if side.leaves:
+        yield operations.CloseRoutes(side.leaves)
     yield from _stops(side, units)
     if side.keeps:
         yield from _kept(side)
@@ -204,6 +212,9 @@ def _nginx(side: Side) -> Iterator[Operation]:
     yield from files
     if not files and not _has(side, steps.ReloadNginx):
         return
+    if side.comes:
+        # Whoever was at these places before has stopped.
+        yield operations.OpenRoutes(side.comes)
     yield operations.ReloadNginx()
     if _addresses(side.steps, "releases") & _addresses(side.steps, "takes"):
         yield operations.Wait(PATIENCE)

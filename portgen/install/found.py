@@ -19,6 +19,7 @@ from portgen.plan import facts
 from portgen.plan.facts import Facts, Key
 from portgen.plan.live import Container
 from portgen.plan.ports import Endpoint
+from portgen.plan.routes import left_mark
 from portgen.plan.types import NGINX, Plan, Service, override_file
 from portgen.review import compare, firewall, readings, steps
 from portgen.review.compare import Review
@@ -52,6 +53,9 @@ class Difference(NamedTuple):
     networks: tuple[str, ...]  # that nobody wants any more
     # The networks that were not there, by the override that makes them.
     makes: dict[str, tuple[str, ...]]
+    # The marks of the places where services of routes are found before, and not after; and the other way.
+    leaves: tuple[str, ...]
+    comes: tuple[str, ...]
 
 
 def difference(
@@ -75,6 +79,7 @@ def difference(
     before = _as_it_runs(host, before, after, findings)
     before.services.update(dict(_left_over(host, before, about)))
     forth = steps.plan(before, after, firewall.changes(before, after))
+    places_before, places_after = _places(before), _places(after)
     back = steps.plan(after, before, firewall.changes(after, before))
     return Difference(
         compare.of_changes(changes, every, plan),
@@ -83,7 +88,19 @@ def difference(
         tuple(changes),
         tuple(sorted({key.name for key in before.networks} - {key.name for key in after.networks})),
         _makes(before, after),
+        tuple(sorted(places_before - places_after)),
+        tuple(sorted(places_after - places_before)),
     )
+
+
+def _places(facts: Facts) -> set[str]:
+    """The marks of all places where nginx finds services."""
+    found = set()
+    for key, service in facts.services.items():
+        for location in service.routes.values():
+            if location.backend is not None and "/" not in location.backend:
+                found.add(left_mark(key.name, location.backend))
+    return found
 
 
 def _makes(before: Facts, after: Facts) -> dict[str, tuple[str, ...]]:

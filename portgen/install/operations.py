@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 UNITS = "/etc/systemd/system"
 MODE, OWNER = 0o644, "root:root"  # of a file that portgen places
+ROUTE = "route:"  # the thing that a mark is, below which the mark's path
 NGINX = "nginx"  # the thing that a reload of nginx touches
 FIREWALL = "firewall"
 
@@ -131,6 +132,19 @@ class RunFirewall(NamedTuple):
     keeps: tuple[str, ...] = ()  # as ufw has them: `5007/tcp`
 
 
+class CloseRoutes(NamedTuple):
+    """Have nginx answer 503 where services are about to leave a place: each by the file that its location
+    asks for, in workers of before and after a reload alike."""
+
+    marks: tuple[str, ...]
+
+
+class OpenRoutes(NamedTuple):
+    """Have nginx pass requests on to places to which services have come."""
+
+    marks: tuple[str, ...]
+
+
 class ReloadNginx(NamedTuple):
     """Have nginx read its files, and wait until no worker accepts connections with the old ones."""
 
@@ -143,8 +157,10 @@ class Wait(NamedTuple):
 
 OfUnits = StopUnits | DisableUnits | EnableUnits | StartUnits | RestartUnits | ReloadSystemd
 OfContainers = StopContainers | RemoveContainers | ComposeUp
+OfRoutes = CloseRoutes | OpenRoutes
+OfFiles = PutFile | RemoveFile
 Operation = (
-    OfUnits | OfContainers | PutFile | RemoveFile | RemoveNetwork | RunFirewall | ReloadNginx | Wait
+    OfUnits | OfContainers | OfRoutes | OfFiles | RemoveNetwork | RunFirewall | ReloadNginx | Wait
 )
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Operation)}
 
@@ -162,6 +178,8 @@ def touches(operation: Operation) -> set[str]:
             return {network(name)}
         case ComposeUp(networks=networks):
             return _containers(operation) | {network(name) for name in networks}
+        case CloseRoutes(marks=marks) | OpenRoutes(marks=marks):
+            return {f"{ROUTE}{mark}" for mark in marks}
         case Wait():
             return set()
     if isinstance(operation, OfContainers):
@@ -180,6 +198,9 @@ def only(operation: Operation, things: Collection[str]) -> Operation | None:
     if isinstance(operation, OfUnits):
         some = tuple(name for name in operation.units if unit(name) in things)
         return operation._replace(units=some) if some else None
+    if isinstance(operation, OfRoutes):
+        marks = tuple(mark for mark in operation.marks if f"{ROUTE}{mark}" in things)
+        return operation._replace(marks=marks) if marks else None
     if isinstance(operation, OfContainers):
         project = operation.project
         some = tuple(one for one in operation.services if container(project, one) in things)

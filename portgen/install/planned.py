@@ -100,7 +100,17 @@ def _new(
             puts[path] = File(place, path)
     units = frozenset(forwarder.unit for forwarder in host.host.forwarders)
     folders = dict(_folders(places, present, with_copy=lambda path: path in files))
-    return Side(difference.steps, puts, removes, folders, units, units, makes=difference.makes)
+    return Side(
+        difference.steps,
+        puts,
+        removes,
+        folders,
+        units,
+        units,
+        makes=difference.makes,
+        leaves=difference.leaves,
+        comes=difference.comes,
+    )
 
 
 def _old(
@@ -132,6 +142,8 @@ def _old(
         frozenset(enabled),
         frozenset(active),
         frozenset(stopped),
+        leaves=difference.comes,
+        comes=difference.leaves,
     )
 
 

@@ -124,6 +124,11 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
             yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
         case operations.RunFirewall(keeps=keeps):
             yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh", *_keeping(keeps)))
+        case operations.CloseRoutes(marks=marks):
+            yield _wrapped(("install", "-d", "-m", "0755", posixpath.dirname(marks[0])))
+            yield _wrapped(("touch", "--", *marks))
+        case operations.OpenRoutes(marks=marks):
+            yield _wrapped(("rm", "-f", "--", *marks))
         case operations.ReloadNginx():
             yield "nginx -t && systemctl reload-or-restart nginx"
         case operations.Wait(seconds=seconds):

@@ -89,7 +89,7 @@ class Here:
 
     def put(self, path: str, data: bytes, mode: int, owner: str) -> None:
         folder, name = os.path.split(path)
-        os.makedirs(folder, exist_ok=True)
+        _make(folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             whole.replace(descriptor, name, data, like=_status(mode, owner), durable=True)
@@ -117,6 +117,14 @@ class Here:
                 if title:  # one that has ended has none
                     found.append(Worker(int(word), _SHUTTING not in title))
         return found
+
+
+def _make(folder: str) -> None:
+    """Make a folder with all above it, readable by everybody, whatever this process keeps from others."""
+    if not os.path.isdir(folder):
+        _make(os.path.dirname(folder))
+        os.mkdir(folder)
+        os.chmod(folder, 0o755)
 
 
 def _sync(folder: str) -> None:

@@ -36,6 +36,7 @@ _CLOSING = (
     operations.StopUnits,
     operations.DisableUnits,
     operations.StopContainers,
+    operations.CloseRoutes,
     operations.RunFirewall,
     operations.ReloadNginx,
     operations.PutFile,
@@ -129,6 +130,10 @@ def described(operation: Operation) -> str:
             return f"remove {path}"
         case operations.RunFirewall():
             return "change the firewall"
+        case operations.CloseRoutes(marks=marks):
+            return f"close the routes of {_some(_of_marks(marks))}"
+        case operations.OpenRoutes(marks=marks):
+            return f"open the routes of {_some(_of_marks(marks))}"
         case operations.ReloadNginx():
             return "reload nginx"
         case operations.Wait(seconds=seconds):
@@ -145,6 +150,11 @@ def described(operation: Operation) -> str:
             return "have systemd read its unit files"
     verb = type(operation).__name__.removesuffix("Units").lower()
     return f"{verb} {_some(operation.units)}"
+
+
+def _of_marks(marks: tuple[str, ...]) -> tuple[str, ...]:
+    """The services whose marks these are."""
+    return tuple(PurePosixPath(mark).name.partition("@")[0] for mark in marks)
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -187,6 +197,12 @@ class Hands:
                 self._compose_up(operation)
             case operations.RunFirewall(keeps=keeps):
                 self._firewall(keeps)
+            case operations.CloseRoutes(marks=marks):
+                for mark in marks:
+                    self.system.put(mark, b"", operations.MODE, operations.OWNER)
+            case operations.OpenRoutes(marks=marks):
+                for mark in marks:
+                    self.system.remove(mark)
             case operations.ReloadNginx():
                 self._reload_nginx()
             case operations.Wait(seconds=seconds):

@@ -15,6 +15,17 @@ from portgen.plan.ports import GRPC, PlannedPort
 from portgen.plan.reach import Reach
 
 
+# While something is installed, the marks of the places that services have left; gone at the next boot.
+LEFT = "/run/portgen/left"
+
+
+def left_mark(service: str, backend: str) -> str:
+    """The file that says that a service is no longer found at that place, `127.0.0.1:5007`: nginx passes
+    no request on to it, for as long as the file is there. Workers that a reload has replaced still answer
+    the connections that they have, by their old files, and somebody else may be at the place by then."""
+    return f"{LEFT}/{service}@{backend}"
+
+
 class WrittenRoute(Struct, frozen=True):
     """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no
     port, or whose primary port does not speak http, has just this: nginx can't serve it, and a rule
@@ -112,6 +123,11 @@ class Route(WrittenRoute, frozen=True, kw_only=True):
     upstream: str
     tls_name: str | None  # which name nginx asks for; None: not TLS
     backend: str  # `127.0.0.1:5007`, or the container's own address: `172.30.0.23:5000`
+
+    @property
+    def left_mark(self) -> str:
+        """The file whose presence says that the service has left `backend`."""
+        return left_mark(self.service, self.backend)
 
     @property
     def verify_text(self) -> str:

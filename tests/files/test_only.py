@@ -18,6 +18,7 @@ def test_only_one_target_is_shown_and_written(rendered: Path, portgen: Run) -> N
     assert {name for name in after if after[name] != before.get(name)} == {
         SUMS,
         "output/box/nginx/conf.d/portgen.conf",
+        "output/box/nginx/snippets/portgen-locations.conf",
     }
     run = portgen("render", "--check", "--only", "nginx")
     assert run.code == Exit.OK

@@ -175,6 +175,8 @@ class SimulatedHost:
         from portgen.machine import engine
 
         self.trouble = None
+        for path in [path for path in self.files if path.startswith("/run/")]:
+            del self.files[path]
         running = self.docker.shut_down()
         self.nginx.shut_down()
         self.systemd.shut_down()
@@ -200,7 +202,7 @@ class SimulatedHost:
         for path, file in self.files.items():
             if path.startswith("/var/lib/portgen/") or path in (engine.PATH, engine.WANTED):
                 continue
-            if path.startswith("/etc/ufw/user"):
+            if path.startswith(("/etc/ufw/user", "/run/")):
                 continue
             found[path] = (file.data, file.mode, file.owner)
         found.update(self.systemd.state())

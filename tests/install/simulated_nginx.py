@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portgen.machine.programs import Finished
 from portgen.machine.system import Worker
+from portgen.plan.routes import left_mark
 from tests.audit import answers_nginx, numbers
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ TIMEOUT = 2.0  # proxy_connect_timeout
 
 
 class Loaded(NamedTuple):
-    """What an nginx has read. `leads`: service and server, of each upstream."""
+    """What an nginx has read. `leads`: service and server, of each upstream. `marks`: the files that its
+    locations ask for before they pass a request on."""
 
     ports: frozenset[int]
     leads: tuple[tuple[str, str], ...]
+    marks: frozenset[str] = frozenset()
 
 
 class Nginx:
@@ -66,7 +69,8 @@ class Nginx:
         text = "\n".join(self.host.text(path) or "" for path in OURS)
         ports = set(map(int, re.findall(r"(?m)^    listen (?:\S+:)?(\d+)[ ;]", text)))
         leads = re.findall(r"(?m)^# portgen:(\S+).*\nupstream \S+ \{\n    server ([^;\s]+)", text)
-        return Loaded(frozenset({80, *ports}), tuple(leads))
+        marks = frozenset(re.findall(r"(?m)^ +if \(-f (\S+)\) \{\n +return 503;\n +\}", text))
+        return Loaded(frozenset({80, *ports}), tuple(leads), marks)
 
     def workers(self, master: int) -> list[Worker]:
         if not self.master or master != self.master:
@@ -86,14 +90,25 @@ class Nginx:
         return found
 
     def leads(self) -> list[tuple[str, str]]:
-        """Where requests may be sent now, by new and old workers."""
+        """Where requests may be sent now, by new workers, and by old ones on the connections that they have,
+        which may be open for long before anything is asked."""
         if not self.master:
             return []
-        found = list(self.loaded.leads)
+        found = self._passes_on(self.loaded)
         for loaded, since in self.old:
+            found += self._passes_on(loaded)
             if self.host.clock < since + TIMEOUT:
-                # What goes by a port of the host's connects at once.
+                # What was asked before, and is being connected. A port of the host's answers at once.
                 found += [lead for lead in loaded.leads if not lead[1].startswith("127.0.0.1:")]
+        return found
+
+    def _passes_on(self, loaded: Loaded) -> list[tuple[str, str]]:
+        """Where a worker sends what is asked now: not where the service has left."""
+        found = []
+        for lead in loaded.leads:
+            mark = left_mark(*lead)
+            if mark not in loaded.marks or mark not in self.host.files:
+                found.append(lead)
         return found
 
     def shut_down(self) -> None:
@@ -101,4 +116,5 @@ class Nginx:
         self.loaded = Loaded(frozenset(), ())
 
     def state(self) -> dict[str, Any]:
-        return {"nginx": (bool(self.master), self.loaded.ports, frozenset(self.loaded.leads))}
+        leads, open_leads = frozenset(self.loaded.leads), frozenset(self._passes_on(self.loaded))
+        return {"nginx": (bool(self.master), self.loaded.ports, leads, open_leads)}

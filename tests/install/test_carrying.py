@@ -31,7 +31,7 @@ KINDS: dict[type[Step], set[type]] = {
     steps.ComposeDown: {operations.StopContainers},
     steps.RemoveNetwork: {operations.RemoveNetwork},
     steps.ChangeFirewall: {operations.RunFirewall},
-    steps.ReloadNginx: {operations.ReloadNginx},
+    steps.ReloadNginx: {operations.CloseRoutes, operations.OpenRoutes, operations.ReloadNginx},
     steps.OpenFirewall: {operations.RunFirewall},
     steps.PlaceEnvFile: {operations.PutFile},
     steps.RemoveEnvFile: {operations.RemoveFile},
@@ -46,10 +46,12 @@ BY_HAND = {steps.StopProgram, steps.SetProgram, steps.StartProgram, steps.Restar
 # systemd's reading of files have no fixed place: test_moves.py has where they come.
 ORDER = (
     "/etc/systemd/",
+    operations.CloseRoutes,
     operations.StopUnits,
     operations.StopContainers,
     operations.RemoveNetwork,
     "/etc/nginx/",
+    operations.OpenRoutes,
     operations.ReloadNginx,
     operations.Wait,
     "/etc/portgen/",
@@ -81,6 +83,8 @@ def installs(before: Plan, after: Plan) -> Iterator[tuple[Side, list[Operation]]
             {posixpath.basename(path): _folder(path) for path in {**have, **want}},
             units,
             units,
+            leaves=("/run/portgen/left/a@127.0.0.1:5001",),
+            comes=("/run/portgen/left/a@127.0.0.1:5002",),
         )
         yield side, [*carrying.forth(side), *carrying.settles(side, ())]
 

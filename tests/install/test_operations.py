@@ -8,9 +8,11 @@ import pytest
 
 from portgen.install import operations
 from portgen.install.operations import (
+    CloseRoutes,
     ComposeUp,
     DisableUnits,
     EnableUnits,
+    OpenRoutes,
     Operation,
     PutFile,
     ReloadNginx,
@@ -39,6 +41,8 @@ EVERY: tuple[Operation, ...] = (
     RemoveNetwork("wall", ("172.30.0.0/23", "fd00::/64"), True),
     ComposeUp("wall", "/srv/wall", "a.yml:b.yml", ("a", "b"), False, ("wall",)),
     RunFirewall(),
+    CloseRoutes(("/run/portgen/left/a@127.0.0.1:5001", "/run/portgen/left/b@127.0.0.1:5002")),
+    OpenRoutes(("/run/portgen/left/a@127.0.0.1:5003",)),
     ReloadNginx(),
     Wait(2.0),
 )

@@ -68,12 +68,7 @@ def prove(seen: Seen, mode: str, change: str) -> None:
     figures = f"{mode}, {change}: {seen.figures()}\n{seen.said}"
     assert seen.code == 0, figures
     assert seen.visits["places"], figures
-    wrong = seen.wrong()
-    if mode == "port":
-        # A worker of before a reload goes on with connections on which nothing was asked yet, to the port
-        # that it knows, whoever has it by then. With `address` it knows the container, which stays.
-        wrong = [one for one in wrong if not one.startswith("late: ")]
-    assert wrong == [], figures
+    assert seen.wrong() == [], figures
     for kind in ("places", "uploads", "late"):
         assert seen.lost_of(kind, changing=False) == [], figures
     assert seen.cut(changing=False) == [], figures

@@ -93,6 +93,24 @@ def test_where_a_location_leads(directives: str, backend: str | None, strip: boo
     assert (found.backend, found.route.strip) == (backend, strip)
 
 
+@pytest.mark.parametrize(
+    ("mark", "directives"),
+    [
+        ("/run/portgen/left/a@127.0.0.1:5000", ()),
+        ("/run/portgen/left/a@127.0.0.1:5001", ("/run/portgen/left/a@127.0.0.1:5001",)),
+        ("/run/others/a@127.0.0.1:5000", ("/run/others/a@127.0.0.1:5000",)),
+    ],
+)
+def test_the_mark_of_the_place_where_a_location_leads_says_nothing_else(
+    mark: str, directives: tuple[str, ...]
+) -> None:
+    found = location(f"if (-f {mark}) {{ return 503; }} proxy_pass http://127.0.0.1:5000;")
+    assert found.backend == "127.0.0.1:5000"
+    assert found.route.directives == tuple(
+        f"if (-f {other}) {{ return 503; }}" for other in directives
+    )
+
+
 def test_all_servers_of_an_upstream_count() -> None:
     upstream = (
         "upstream up { server 127.0.0.1:5000; server unix:/a.sock backup; server a.example; }"

@@ -18,6 +18,7 @@ from portgen.formats.nginx import Node
 from portgen.plan import locations
 from portgen.plan.facts import Fact, Location, Nginx, Route, Site, Upstream
 from portgen.plan.ports import EVERYWHERE6, GRPC, WITH_TLS, Endpoint
+from portgen.plan.routes import LEFT
 from portgen.plan.servers import CHALLENGES
 from portgen.targets import Statement
 
@@ -245,15 +246,32 @@ def _redirects(block: tuple[Node, ...]) -> bool:
 
 
 def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
-    route, passes, port = locations.meaning(path, block, around.settled)
+    marks = [node for node in block if _is_of_a_mark(node)]
+    route, passes, port = locations.meaning(
+        path, [node for node in block if node not in marks], around.settled
+    )
     auth_file = route.auth_file
     if auth_file is not None:
         auth_file = _resolved(auth_file, around.constants)
-    directives = _own(route)
     backend = None
     if passes is not None:
         backend = _backend(passes, port, block, around)
+    servers = [server.split(" ")[0] for server in (backend or "").split(", ")]
+    of_others = [node.text for node in marks if _place_of(node) not in servers]
+    directives = (*of_others, *_own(route))
     return Location(structs.replace(route, auth_file=auth_file, directives=directives), backend)
+
+
+def _is_of_a_mark(node: Node) -> bool:
+    """Whether it refuses requests for a service that has left a place."""
+    if node.words[:2] != ("if", "(-f") or len(node.words) != 3 or len(node.block or ()) != 1:
+        return False
+    return node.words[2].startswith(f"{LEFT}/")
+
+
+def _place_of(node: Node) -> str:
+    """The place that it is about."""
+    return node.words[2].rpartition("@")[2].removesuffix(")")
 
 
 def _own(route: Route) -> tuple[str, ...]:
