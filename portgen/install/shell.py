@@ -124,15 +124,23 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
             yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
         case operations.RunFirewall(keeps=keeps):
             yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh", *_keeping(keeps)))
-        case operations.CloseRoutes(marks=marks):
-            yield _wrapped(("install", "-d", "-m", "0755", posixpath.dirname(marks[0])))
-            yield _wrapped(("touch", "--", *marks))
-        case operations.OpenRoutes(marks=marks):
-            yield _wrapped(("rm", "-f", "--", *marks))
+        case operations.CloseRoutes() | operations.OpenRoutes():
+            yield _of_routes(operation)
         case operations.ReloadNginx():
             yield "nginx -t && systemctl reload-or-restart nginx"
         case operations.Wait(seconds=seconds):
             yield f"sleep {seconds:g}"
+
+
+def _of_routes(operation: operations.OfRoutes) -> str:
+    """The marks of one folder, by their names in it."""
+    folder = posixpath.dirname(operation.marks[0])
+    names = [posixpath.basename(mark) for mark in operation.marks]
+    if isinstance(operation, operations.OpenRoutes):
+        return f"(cd {folder} 2>/dev/null &&\n    {_wrapped(('rm', '-f', '--', *names))})"
+    return (
+        f"(install -d -m 0755 {folder} && cd {folder} &&\n    {_wrapped(('touch', '--', *names))})"
+    )
 
 
 def _keeping(ports: tuple[str, ...]) -> tuple[str, ...]:

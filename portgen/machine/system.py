@@ -124,7 +124,7 @@ def _make(folder: str) -> None:
     if not os.path.isdir(folder):
         _make(os.path.dirname(folder))
         os.mkdir(folder)
-        os.chmod(folder, 0o755)
+        os.chmod(folder, 0o755)  # noqa: S103 - as /etc and its folders are
 
 
 def _sync(folder: str) -> None:

@@ -197,20 +197,14 @@ class Hands:
                 self._compose_up(operation)
             case operations.RunFirewall(keeps=keeps):
                 self._firewall(keeps)
-            case operations.CloseRoutes(marks=marks):
-                for mark in marks:
-                    self.system.put(mark, b"", operations.MODE, operations.OWNER)
-            case operations.OpenRoutes(marks=marks):
-                for mark in marks:
-                    self.system.remove(mark)
             case operations.ReloadNginx():
                 self._reload_nginx()
             case operations.Wait(seconds=seconds):
                 self.system.wait(seconds)
-            case operations.PutFile(path=path, source=source, mode=mode, owner=owner):
-                self._put(path, source, mode, owner)
-            case operations.RemoveFile(path=path):
-                self.system.remove(path)
+            case operations.PutFile() | operations.RemoveFile():
+                self._do_file(operation)
+            case operations.CloseRoutes() | operations.OpenRoutes():
+                self._do_routes(operation)
             case _:
                 self._do_units(operation)
 
@@ -228,6 +222,22 @@ class Hands:
                 self._start("restart", units)
             case operations.ReloadSystemd():
                 self._run("systemctl", "daemon-reload")
+
+    def _do_file(self, operation: operations.OfFiles) -> None:
+        if isinstance(operation, operations.RemoveFile):
+            self.system.remove(operation.path)
+            return
+        data = self.system.read(str(PurePosixPath(self.tree, operation.source)))
+        if data is None:
+            raise FailedError(f"{self.tree}/{operation.source} is missing from the journal")
+        self.system.put(operation.path, data, operation.mode, operation.owner)
+
+    def _do_routes(self, operation: operations.OfRoutes) -> None:
+        for mark in operation.marks:
+            if isinstance(operation, operations.CloseRoutes):
+                self.system.put(mark, b"", operations.MODE, operations.OWNER)
+            else:
+                self.system.remove(mark)
 
     def _run(self, *words: str, **options: Any) -> Finished:
         done = self.system.run(words, **options)
@@ -290,14 +300,6 @@ class Hands:
             if waited > _STARTS:
                 names = ", ".join(f"{one['Id']} ({one['SubState']})" for one in down)
                 raise FailedError(f"not running: {names}; `systemctl status` says why")
-
-    # --- files ---
-
-    def _put(self, path: str, source: str, mode: int, owner: str) -> None:
-        data = self.system.read(str(PurePosixPath(self.tree, source)))
-        if data is None:
-            raise FailedError(f"{self.tree}/{source} is missing from the journal")
-        self.system.put(path, data, mode, owner)
 
     # --- docker ---
 

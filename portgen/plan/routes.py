@@ -14,7 +14,6 @@ from portgen.inventory.model import Protocol
 from portgen.plan.ports import GRPC, PlannedPort
 from portgen.plan.reach import Reach
 
-
 # While something is installed, the marks of the places that services have left; gone at the next boot.
 LEFT = "/run/portgen/left"
 

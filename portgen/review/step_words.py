@@ -27,7 +27,7 @@ _UNITS: dict[type[Step], tuple[str, str]] = {
 }
 _CONTAINERS: dict[type[Step], tuple[str, str]] = {
     steps.RemoveContainers: ("stop and remove", NO_LONGER),
-    steps.StopContainers: ("stop", TAKEN_OVER),
+    steps.StopContainers: ("stop", "their ports or addresses change"),
     steps.ComposeDown: ("take down", "their network is recreated"),
 }
 

@@ -86,7 +86,7 @@ class RemoveContainers(Containers, frozen=True, kw_only=True):
 
 
 class StopContainers(Containers, frozen=True, kw_only=True):
-    """Stop what holds something that another takes."""
+    """Stop what holds something that another takes, and programs that start again with other ports."""
 
 
 class ComposeDown(Containers, frozen=True, kw_only=True):

@@ -150,7 +150,8 @@ class Turnover(NamedTuple):
     come: list[Holder]
     renewed: list[Holder]  # stays, with another set-up or in a new network
     differ: list[Holder]  # those, and who stays and holds something else
-    freed: list[Holder]  # of these: it stops before anything starts, since others wait for it
+    # Of these: it stops before anything starts, since others wait for it, or to start with other ports.
+    freed: list[Holder]
     down: list[Holder]  # of these: its network is recreated
     nginx_releases: tuple[Held, ...]  # by its reload
     nginx_takes: tuple[Held, ...]
@@ -264,7 +265,10 @@ def _sort_in(turnover: Turnover, holder: Holder, takers: _Takers, down: bool) ->
         turnover.renewed.append(holder)
     if down or now.setup != was.setup or now.holds != was.holds:
         turnover.differ.append(holder)
-        if _is_waited_for(holder, was, now, takers):
+        # compose sees no other port of a container on the host's network: its program gets one where it
+        # starts once more.
+        restarts = holder.kind == "container" and now.setup == was.setup and turnover.moves(holder)
+        if restarts or _is_waited_for(holder, was, now, takers):
             turnover.freed.append(holder)
 
 

@@ -50,6 +50,7 @@ Restart=always
 WantedBy=multi-user.target
 """
 
+ANSWERS = 90  # seconds in which everything has to answer after an install, on a busy machine too
 NAMED = "COMPOSE_FILE=docker-compose.yml:docker-compose.portgen.yml\n"
 
 # Container numbers and start times may change; who runs where, and what the firewall has, may not. systemd
@@ -110,7 +111,7 @@ class Estate:
         self.bring(project)
         done = self.run_install(*options)
         # A forwarder's unit is active before it listens.
-        wait_until("every route answers with its own service's name", self.all_well)
+        wait_until("every route answers with its own service's name", self.all_well, seconds=ANSWERS)
         return done.stdout + done.stderr
 
     def run_install(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
