@@ -218,7 +218,7 @@ class _Asks:
                 self.host,
                 self.operations,
                 self.what.difference.meaning,
-                planned.by_hand,
+                self.what.difference.steps,
                 None if came is None else came.port,
             )
         )

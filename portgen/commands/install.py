@@ -148,17 +148,7 @@ def run(settings: Settings, wish: Wish) -> int:
             _installing.forget(what)
         if what.empty or not _may(settings, wish, edited):
             return _ended(settings, wish, what)
-        _require_room(what)
         return _install(settings, wish, what, edited)
-
-
-def _require_room(what: Ready) -> None:
-    """Raises PortgenError(Exit.MACHINE) where a program still has a port that somebody else gets."""
-    from portgen.install.standing import standing
-
-    found = list(standing(what.host, what.difference.steps))
-    if found:
-        raise PortgenError("; ".join(found), Exit.MACHINE, hint=f"{UNTOUCHED}; stop it first")
 
 
 def _require_sense(wish: Wish) -> None:
@@ -185,7 +175,6 @@ def _ask(settings: Settings, wish: Wish) -> int:
         with before_writing(UNTOUCHED):
             again = wish.look()
             _saved_plan.require_current(_saved_plan.record(what), again, "not what was shown")
-            _require_room(again)
         return _install(settings, wish, again, edited)
 
 

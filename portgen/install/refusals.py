@@ -86,13 +86,19 @@ def ports(
     steps: Iterable[Step],
     ssh: int | None,
 ) -> Iterator[Refusal]:
-    """The ports that a new listener needs, and on which somebody else listens who does not stop. `ssh`: the
-    port by which this session came."""
+    """The ports that a new listener needs, and on which somebody else listens who does not stop; also those
+    that pass from one program to another, both of which people run. `ssh`: the port by which this session
+    came."""
     work = Work.of(some)
     released = _released(host.host.name, meaning)
+    steps = list(steps)
     programs = [step for step in steps if isinstance(step, StopProgram)]
+    taken = [held for step in steps for held in step.takes if isinstance(held, Endpoint)]
     for holding in host.listening.holdings:
         if not _starts(host, holding, work):
+            there = _who_has_to_stop(holding, programs, taken)
+            if there:
+                yield _in_the_way(holding, there, programs)
             continue
         if ssh is not None and holding.port.transport == "tcp" and ssh in holding.port.ports:
             message = (
@@ -103,6 +109,23 @@ def ports(
         stays = [one for one in holding.strangers if not _goes(host, one, work, released)]
         if stays:
             yield _in_the_way(holding, stays, programs)
+
+
+def _who_has_to_stop(
+    holding: Holding, programs: Iterable[StopProgram], taken: Iterable[Endpoint]
+) -> list[Listener]:
+    """Who listens on a port that a program leaves and somebody takes whom portgen does not start: nginx would
+    send the new holder's visitors there. Where it can't be known that it is not the new holder, it counts."""
+    port = holding.port
+    if not any(port.overlaps(other) for other in taken):
+        return []
+    if not any(port.overlaps(other) for step in programs for other in step.ports):
+        return []
+    there = list(holding.strangers)
+    service = holding.service
+    if service is not None and service.via == "process" and service.unit is None:
+        there += holding.own
+    return there
 
 
 def _starts(host: Audited, holding: Holding, work: Work) -> bool:

@@ -63,6 +63,30 @@ def test_who_stops_by_this_install_is_not_in_the_way(via: str) -> None:
     assert ports(begun(estate(lines), estate(without))) == []
 
 
+def test_programs_that_swap_have_to_stop_first() -> None:
+    """portgen starts neither, and nginx would lead each one's visitors to the other."""
+    lines = "alpha: {port: 5000, via: process}\nbeta: {port: 5001, via: process}"
+    swapped = lines.replace("5000", "x").replace("5001", "5000").replace("x", "5001")
+    found = sorted(ports(begun(estate(lines), estate(swapped))), key=lambda one: one.message)
+    assert [one.message.partition(" is held by ")[0] for one in found] == [
+        "port 5000, which beta needs,",
+        "port 5001, which alpha needs,",
+    ]
+    assert found[0].hint == "first, by hand: stop alpha's own program, which listens on 5000/tcp"
+
+
+def test_a_program_that_has_stopped_is_not_in_the_way() -> None:
+    lines = "alpha: {port: 5000, via: process}\nbeta: {port: 5001, via: process}"
+    swapped = lines.replace("5000", "x").replace("5001", "5000").replace("x", "5001")
+
+    def stop(seen: Seen) -> None:
+        said = seen.commands[ss.COMMAND]
+        rest = [line for line in said.text.splitlines() if ":500" not in line]
+        seen.commands[ss.COMMAND] = Said(0, "".join(f"{line}\n" for line in rest))
+
+    assert ports(begun(estate(lines), estate(swapped), stop)) == []
+
+
 def test_nothing_new_listens_where_this_session_came_in() -> None:
     moved = TWO.replace("5001", "5010")
     (found,) = ports(begun(estate(TWO), estate(moved)), came=5010)
