@@ -212,7 +212,6 @@ class _Asks:
         from portgen.machine import sessions, transaction
 
         came = ssh.session(sessions.connection())
-        planned = self.what.planned
         found = list(
             refusals.ports(
                 self.host,

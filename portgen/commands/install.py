@@ -22,7 +22,7 @@ from portgen.commands import (
 )
 from portgen.commands._asking import before_writing, is_asked
 from portgen.commands._installing import UNTOUCHED, Ready, say
-from portgen.problem import Exit, PortgenError
+from portgen.problem import Exit
 from portgen.settings import SHELL, Settings
 
 if TYPE_CHECKING:

@@ -126,6 +126,14 @@ def written(text: str) -> tuple[dict[str, Any], reader.Place] | Fault:
     return content, place
 
 
+def services(text: str) -> tuple[str, ...]:
+    """The names of the services that a file has; none where it can't be read."""
+    parsed = written(text)
+    if isinstance(parsed, Fault):
+        return ()
+    return tuple(name.replace("$$", "$") for name in _entries(parsed[0].get("services")))
+
+
 def _entries(value: Any) -> dict[str, dict[str, Any]]:
     """A mapping of mappings; an entry with nothing below it is an empty one."""
     if not isinstance(value, dict):

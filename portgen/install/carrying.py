@@ -41,11 +41,14 @@ class File(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """Where compose works for an override: what it calls the project, and what it reads."""
+    """Where compose works for an override: what it calls the project, and what it reads. `own`: of this,
+    the team's own files; `described`: the services that the override has, where it is one of them."""
 
     project: str
     folder: str
     files: str
+    own: str = ""
+    described: tuple[str, ...] = ()
 
 
 class Side(NamedTuple):
@@ -252,7 +255,14 @@ def _up(side: Side, file: str, names: Iterable[str]) -> Iterator[operations.Comp
         some = [name for name in sorted(names) if start is not _is_stopped(side, at, name)]
         if some:
             yield operations.ComposeUp(
-                at.project, at.folder, at.files, tuple(some), start, networks
+                at.project,
+                at.folder,
+                at.files,
+                tuple(some),
+                start,
+                networks,
+                at.own,
+                at.described,
             )
 
 

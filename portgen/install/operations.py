@@ -115,7 +115,8 @@ class RemoveNetwork(NamedTuple):
 
 class ComposeUp(NamedTuple):
     """Make and start containers by compose's files, or only make them. `files`: COMPOSE_FILE. `networks`:
-    those that it makes where they are missing."""
+    those that it makes where they are missing. `own`: `files` without portgen's; `described`: all services
+    that portgen's file has. The team's own files may lack one of them by now."""
 
     project: str
     folder: str
@@ -123,6 +124,8 @@ class ComposeUp(NamedTuple):
     services: tuple[str, ...]
     start: bool = True
     networks: tuple[str, ...] = ()
+    own: str = ""
+    described: tuple[str, ...] = ()
 
 
 class RunFirewall(NamedTuple):

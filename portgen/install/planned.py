@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from portgen import audit
 from portgen.audit import Audited
+from portgen.formats import compose
 from portgen.install import carrying, operations
 from portgen.install.carrying import File, Folder, Side
 from portgen.install.found import Difference
@@ -131,6 +132,10 @@ def _old(
     own = {posixpath.basename(path) for path in present.files if path.startswith("systemd/")}
     active = {name for name in own if name in host.units and host.units[name].active in _RUNS}
     folders = dict(_folders(places, present, with_copy=lambda path: path in present.files))
+    for file, folder in folders.items():
+        text = present.texts.get(f"compose/{file}", "")
+        if folder.own != folder.files:
+            folders[file] = folder._replace(described=compose.services(text))
     stopped = {
         operations.container(one.project, one.service) for one in host.containers if not one.runs
     }
@@ -184,9 +189,8 @@ def _folder(
     project: str, folder: str, files: Iterable[str], separator: str, with_copy: bool
 ) -> Folder:
     own = [one for one in files if posixpath.basename(one) != COPY]
-    if with_copy:
-        own.append(COPY)
-    return Folder(project, folder, separator.join(own))
+    every = [*own, COPY] if with_copy else own
+    return Folder(project, folder, separator.join(every), separator.join(own))
 
 
 def found(host: Audited, present: Present) -> dict[str, Any]:

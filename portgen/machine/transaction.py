@@ -7,6 +7,7 @@ the other direction: those whose things were touched. Standard library only.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -22,6 +23,8 @@ from portgen.problem import PortgenError
 
 NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
 SCRIPT = "ufw/portgen-ufw.sh"
+_STAND_INS = "stand-ins.yml"
+_NO_IMAGE = "portgen-stand-in"
 SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
 GUARDED = "stays guarded"  # what it says of a guard that could not go
 _CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start them
@@ -392,15 +395,40 @@ class Hands:
             )
         if services:
             verb = ("up", "-d") if operation.start else ("up", "--no-start")
-            self._run(
-                *self.journal.decided.compose,
-                *verb,
-                *services,
-                folder=operation.folder,
-                environment={"COMPOSE_FILE": operation.files},
-                timeout=_CONTAINERS_TIME,
-            )
+            try:
+                self._compose(operation, operation.files, *verb, *services)
+            except FailedError:
+                files = self._with_stand_ins(operation)
+                if files is None:
+                    raise
+                self._compose(operation, files, *verb, *services)
         self._start_as_before(self._ids(operation.project, operation.services))
+
+    def _compose(self, operation: operations.ComposeUp, files: str, *words: str) -> str:
+        return self._run(
+            *self.journal.decided.compose,
+            *words,
+            folder=operation.folder,
+            environment={"COMPOSE_FILE": files},
+            timeout=_CONTAINERS_TIME,
+        ).stdout
+
+    def _with_stand_ins(self, operation: operations.ComposeUp) -> str | None:
+        """What compose reads where the team's own files lack services by now that the old portgen file has:
+        compose would refuse the whole project. They get an image that nobody asks for. None where nothing is
+        lacking."""
+        if self.side == NEW or not operation.described:
+            return None
+        there = self._compose(operation, operation.own, "config", "--services").split()
+        missing = [name for name in operation.described if name not in there]
+        if not missing:
+            return None
+        content = {"services": {name: {"image": _NO_IMAGE} for name in missing}}
+        path = str(PurePosixPath(self.tree).parent / f"{operation.project}.{_STAND_INS}")
+        data = json.dumps(content).encode()
+        self.system.put(path, data, operations.MODE, operations.OWNER)
+        separator = operation.files.removeprefix(operation.own)[0]
+        return f"{operation.files}{separator}{path}"
 
     def _note_networks(self, names: tuple[str, ...]) -> None:
         """Before compose makes them: they are removed where the install is put back."""

@@ -94,6 +94,9 @@ CHANGES: dict[str, Change] = {
         ),
     ),
     "removal and heir": Change(wall(_lines(THREE)), wall(_lines({"alpha": 5001, "gamma": 5002}))),
+    "heir of what the team has removed": Change(
+        wall(_lines(THREE)), wall(_lines({"alpha": 5001, "gamma": 5002})), ("beta",)
+    ),
     "address": Change(wall(_PINNED % (50, 51)), wall(_PINNED % (60, 51))),
     "allow": Change(
         wall(_ALLOWED % ("lan", "lan")), wall(_ALLOWED % ("office, 203.0.113.7", "office"))

@@ -7,6 +7,7 @@ container anew where what its files say differs, and fails where another one hol
 from __future__ import annotations
 
 import copy
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -245,6 +246,8 @@ class Docker:
                 starts = True
             case ["up", "--no-start", *services]:
                 starts = False
+            case ["config", "--services"]:
+                return self._services(folder, environment["COMPOSE_FILE"].split(":"))
             case _:
                 raise AssertionError(f"the simulated host does not know compose {' '.join(words)}")
         assert environment.keys() == {"COMPOSE_FILE"}, environment
@@ -253,7 +256,7 @@ class Docker:
         project = compose_name(folder)
         content: dict[str, Any] = {"services": {}, "networks": {}}
         for name in files:
-            text = self.host.text(f"{folder}/{name}")
+            text = self.host.text(posixpath.join(folder, name))
             if text is None:
                 return Finished(1, "", f"ERROR: .FileNotFoundError: {folder}/{name}\n")
             _merge(content, parsed(text))
@@ -276,6 +279,13 @@ class Docker:
                     project, service, folder, environment["COMPOSE_FILE"], config, starts
                 )
         return wrong or Finished(0, "", "")
+
+    def _services(self, folder: str, files: list[str]) -> Finished:
+        self.host.step("compose names the services")
+        content: dict[str, Any] = {"services": {}, "networks": {}}
+        for name in files:
+            _merge(content, parsed(self.host.text(posixpath.join(folder, name)) or ""))
+        return Finished(0, "".join(f"{name}\n" for name in content["services"]), "")
 
     def _make_networks(
         self, project: str, content: dict[str, Any], services: list[str]

@@ -39,7 +39,7 @@ EVERY: tuple[Operation, ...] = (
     StopContainers("wall", ("a", "b")),
     RemoveContainers("wall", ("a", "b")),
     RemoveNetwork("wall", ("172.30.0.0/23", "fd00::/64"), True),
-    ComposeUp("wall", "/srv/wall", "a.yml:b.yml", ("a", "b"), False, ("wall",)),
+    ComposeUp("wall", "/srv/wall", "a.yml:b.yml", ("a", "b"), False, ("wall",), "a.yml", ("a",)),
     RunFirewall(),
     CloseRoutes(("/run/portgen/left/a@127.0.0.1:5001", "/run/portgen/left/b@127.0.0.1:5002")),
     OpenRoutes(("/run/portgen/left/a@127.0.0.1:5003",)),

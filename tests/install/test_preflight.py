@@ -72,7 +72,7 @@ def test_programs_that_swap_have_to_stop_first() -> None:
         "port 5000, which beta needs,",
         "port 5001, which alpha needs,",
     ]
-    assert found[0].hint == "first, by hand: stop alpha's own program, which listens on 5000/tcp"
+    assert found[0].hint == "first, by hand: stop alpha's own program (it releases 5000/tcp)"
 
 
 def test_a_program_that_has_stopped_is_not_in_the_way() -> None:

@@ -111,7 +111,9 @@ class Estate:
         self.bring(project)
         done = self.run_install(*options)
         # A forwarder's unit is active before it listens.
-        wait_until("every route answers with its own service's name", self.all_well, seconds=ANSWERS)
+        wait_until(
+            "every route answers with its own service's name", self.all_well, seconds=ANSWERS
+        )
         return done.stdout + done.stderr
 
     def run_install(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
