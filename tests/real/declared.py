@@ -152,9 +152,10 @@ def read(path: Path) -> Declared:
     )
 
 
-def base_compose(declared: Declared, project: str) -> str | None:
-    """The team's own docker-compose.yml: what to run, and nothing of what the inventory decides."""
-    services = {
+def base_services(declared: Declared, project: str) -> dict[str, Any]:
+    """What a team's own docker-compose.yml says of each of its services: what to run, and nothing of what
+    the inventory decides."""
+    return {
         service.name: {
             "image": "dashboard",
             "command": ["python3", "/app.py"],
@@ -171,4 +172,9 @@ def base_compose(declared: Declared, project: str) -> str | None:
         for service in declared.contained
         if service.project == project
     }
+
+
+def base_compose(declared: Declared, project: str) -> str | None:
+    """The team's own docker-compose.yml."""
+    services = base_services(declared, project)
     return yaml.safe_dump({"services": services}, sort_keys=False) if services else None

@@ -77,6 +77,9 @@ class Estate:
     declared: Declared = field(init=False)
     # the running stand-ins' units, by file name
     processes: dict[str, str] = field(default_factory=dict)
+    # what the teams' own compose files say of each container, by project and service
+    own: dict[tuple[str, str], Any] = field(default_factory=dict)
+    remade: list[tuple[str, str]] = field(default_factory=list)  # of these, what is new of them
     # Whether each team's folder says that compose reads portgen's file too, as an audit recommends.
     named: bool = False
 
@@ -105,11 +108,12 @@ class Estate:
     def install(self, project: Path, *options: str) -> str:
         """Brings the project's output to the host and installs it; returns what was printed.
 
-        What the teams do is done here: their compose files name the services that the inventory names, and
-        processes that change or go are stopped before and started after.
+        What the teams do is done here: their compose files name the services that the inventory names,
+        containers and processes are started anew whose programs get other ports of their own.
         """
         self.bring(project)
         done = self.run_install(*options)
+        self._remake_containers()
         # A forwarder's unit is active before it listens.
         wait_until(
             "every route answers with its own service's name", self.all_well, seconds=ANSWERS
@@ -137,7 +141,18 @@ class Estate:
         self._stop_processes(now)
         self.host.put(f"{PROJECT}/inventory.yaml", (project / "inventory.yaml").read_bytes())
         self.host.put_tree(project / "output", f"{PROJECT}/output")
-        self.project, self.declared = project, now
+        own = {}
+        for name in {service.project for service in now.contained}:
+            for service, entry in declared.base_services(now, name).items():
+                own[name, service] = entry
+        self.remade = [key for key in own if key in self.own and own[key] != self.own[key]]
+        self.project, self.declared, self.own = project, now, own
+
+    def _remake_containers(self) -> None:
+        """The teams make containers anew of which their own files say something else."""
+        for project in sorted({project for project, _ in self.remade}):
+            names = [service for one, service in self.remade if one == project]
+            self.compose("up", "-d", *names, project=project)
 
     def _stop_processes(self, now: Declared) -> None:
         units = _process_units(now)

@@ -24,7 +24,7 @@ FREE = 5027
 CHAIN = range(5002, 5011)  # each service takes the port of the next one, the last a free one
 OPTIONS = ("        port: 5007\n", "        port: 5007\n        timeout: 200\n")
 FEW = 40  # requests a second where other tests run beside this one
-SOME = (("port", "move"), ("address", "swap"), ("address", "chain of nine"))
+SOME = (("port", "swap"), ("address", "swap"), ("address", "chain of nine"))
 ALL = tuple(
     (mode, change)
     for mode in ("port", "address")

@@ -8,7 +8,7 @@ here=$(dirname "$0")
 
 # What the users' host has, plus what the stand-ins need. openssl makes the self-signed certificate.
 packages=systemd,systemd-sysv,dbus,libpam-systemd,nginx-light,ufw,socat,iptables,iproute2,procps,curl,openssl
-packages=$packages,python3,strace,docker.io,docker-compose,busybox-static,ca-certificates
+packages=$packages,python3,pipx,strace,docker.io,docker-compose,busybox-static,ca-certificates
 
 debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror"
 
