@@ -7,6 +7,7 @@ read by the same readers as output/; what runs otherwise than its file says, by 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
@@ -16,7 +17,7 @@ from portgen.audit import Audited, Found
 from portgen.files.diff import Change
 from portgen.install.present import Present, wanted
 from portgen.plan import facts
-from portgen.plan.facts import Facts, Key
+from portgen.plan.facts import Facts, Key, Network
 from portgen.plan.live import Container
 from portgen.plan.ports import Endpoint
 from portgen.plan.routes import left_mark
@@ -162,7 +163,25 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
             container = _container(host, key.name, None)
             if container is not None:
                 services[key] = facts.Service(service.title, service.via, container=container)
-    return before._replace(services=services)
+    return before._replace(services=services, networks=_networks(host, before))
+
+
+def _networks(host: Audited, before: Facts) -> dict[Key, Network]:
+    """The Docker networks, with the subnets that their containers are in."""
+    found = dict(before.networks)
+    for expected, container in host.running:
+        planned = expected.network
+        if planned is None or host.is_in_network(expected, container):
+            continue
+        key, at = Key(host.host.name, planned.name), container.networks[planned.name]
+        if key not in found:
+            continue
+        subnet = str(ip_interface(f"{at.address}/{at.prefix}").network)
+        subnet6 = None
+        if at.address6:
+            subnet6 = str(ip_interface(f"{at.address6}/{at.prefix6}").network)
+        found[key] = structs.replace(found[key], subnet=subnet, subnet6=subnet6)
+    return found
 
 
 def _container(
