@@ -92,6 +92,15 @@ def undisturbed() -> Iterator[None]:
 # --- replacing ------------------------------------------------------------------------------------
 
 
+def sync(folder: Path | str) -> None:
+    """What was put into a folder, renamed or removed there is on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def temporary(name: str, mark: str = "") -> str:
     """What a file is called while it is written beside its place. `mark` keeps runs apart that may
     write at the same time. Cut, since names have 255 bytes at most."""

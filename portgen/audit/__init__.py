@@ -28,7 +28,7 @@ from typing import NamedTuple, Protocol
 from portgen import plugins
 from portgen.audit._audited import Audited, Places, asks
 from portgen.audit._finding import Finding
-from portgen.audit._firewall import Family
+from portgen.audit._firewall import Family, is_ours
 from portgen.audit._health import is_checked
 from portgen.audit._health import url as health_url
 from portgen.audit._listeners import Holding, Listener
@@ -58,6 +58,7 @@ __all__ = [
     "every",
     "health_url",
     "is_checked",
+    "is_ours",
     "metrics",
     "outcome",
     "page",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "nothing was changed on this host"
 AGAIN = "nothing else was done: run it again"
-# Whoever only wants to know whether the lock is held has it for a moment, too.
+# `portgen status` and the watcher take the lock for a moment, to see whether it is held.
 _TRIES, _TRY = 5, 0.05  # how often, and after how many seconds
 
 
@@ -103,9 +103,10 @@ def require_root(what: str) -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Nobody else changes this host meanwhile, and no install is open. Raises PortgenError(Exit.MACHINE)
-    where that is not so; (Exit.PUT_BACK) or (Exit.STUCK) where one was open that nobody carries out any
-    more: it is put back then, and nothing else is done."""
+    """Nobody else changes this host meanwhile, and no install is open. One that was to stay is finished
+    first. Raises PortgenError(Exit.MACHINE) where another portgen changes the host, or an install waits to
+    be confirmed; (Exit.PUT_BACK) or (Exit.STUCK) where an install was interrupted: it is put back, and
+    nothing else is done."""
     from portgen.machine import journal, recovery
     from portgen.machine.system import Here
 
@@ -118,10 +119,8 @@ def alone() -> Iterator[None]:
             if found.state == journal.SETTLING:
                 recovery.end(found, Here(), "")
             else:
-                why = "was not confirmed in time"
-                if found.state != journal.WAITING:
-                    why = "did not come to its end"
-                put_back(found, f"install {found.decided.identity} {why}", AGAIN)
+                which = f"install {found.decided.identity}: "
+                put_back(found, recovery.why(found), AGAIN, which)
         yield
 
 
@@ -157,19 +156,19 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
     system = Here()
     identity = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     decided = journal.Decided(
-        identity,
-        what.host.host.name,
-        str(settings.inventory.absolute()),
-        summary(what),
-        what.planned.operations,
-        what.planned.undo,
-        what.planned.settles,
-        what.host.places.compose,
-        confirm,
-        sessions.connection(),
-        time.time(),
-        what.planned.goes_on,
-        what.planned.leaves,
+        identity=identity,
+        host=what.host.host.name,
+        inventory=str(settings.inventory.absolute()),
+        summary=summary(what),
+        operations=what.planned.operations,
+        undo=what.planned.undo,
+        settles=what.planned.settles,
+        compose=what.host.places.compose,
+        confirm=confirm,
+        session=sessions.connection(),
+        began=time.time(),
+        goes_on=what.planned.goes_on,
+        leaves=what.planned.leaves,
     )
     new = {path: _bytes(text) for path, text in what.host.rendered.items()}
     there = wanted(what.host)
@@ -178,7 +177,7 @@ def begin(settings: Settings, what: Ready, confirm: float) -> Journal:
     trees = {"new": new, "old": _old(what), placed.PART: placed.part(stays)}
     begun = journal.begin(journal.FOLDER, decided, trees)
     try:
-        engine.leave(system, decided.operations + decided.undo, journal.FOLDER)
+        engine.place(system, decided.operations + decided.undo, journal.FOLDER)
         if confirm:
             engine.watch(system, identity, journal.FOLDER)
     except BaseException:
@@ -224,7 +223,7 @@ def summary(what: Ready) -> str:
     return f"{counted(len(what.planned.operations), 'step')}, while no service changes"
 
 
-def carry_out(settings: Settings, journal: Journal, check: Callable[[], str] = str) -> None:
+def carry_out(settings: Settings, journal: Journal, check: Callable[[], str]) -> None:
     """Do all of it, or put it back; nothing interrupts after that. `check` says why it has to be put back
     although all was done, or "". To be called within `interrupts.once`. Raises
     PortgenError(Exit.PUT_BACK) or (Exit.STUCK)."""
@@ -255,8 +254,9 @@ def _carry_out(settings: Settings, journal: Journal) -> str:
     return ""
 
 
-def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
-    """Put it back. Raises PortgenError(Exit.PUT_BACK), or (Exit.STUCK) with what is left to do."""
+def put_back(journal: Journal, why: str, hint: str | None = None, which: str = "") -> None:
+    """Put an install back. `which`: names it in the message where it is not this command's own. Raises
+    PortgenError(Exit.PUT_BACK), or (Exit.STUCK) with what is left to do."""
     from portgen.machine import interrupts, recovery
     from portgen.machine.system import Here
 
@@ -264,9 +264,10 @@ def put_back(journal: Journal, why: str, hint: str | None = None) -> None:
         interrupts.ignore()
         code = recovery.put_back(journal, Here(), why)
     if code == Exit.OK:
-        raise PortgenError(f"{why}; the host is as it was before", Exit.PUT_BACK, hint=hint)
+        message = f"{which}{why}; the host is as it was before"
+        raise PortgenError(message, Exit.PUT_BACK, hint=hint)
     hint = "`portgen status` says what is left to do; `portgen revert` tries it again"
-    raise PortgenError(f"{why}; and it could not be put back", Exit.STUCK, hint=hint)
+    raise PortgenError(f"{which}{why}; and it could not be put back", Exit.STUCK, hint=hint)
 
 
 def finish(done: Journal) -> list[str]:

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen import screen
@@ -20,7 +21,7 @@ from portgen.settings import Settings
 
 if TYPE_CHECKING:
     from portgen.commands._installing import Ready
-    from portgen.install.answers import Verdict, Wanted
+    from portgen.install.answers import Wanted
     from portgen.install.refusals import Refusal, Trial
     from portgen.machine.verify import Outcome
     from portgen.plan.live import Reply
@@ -67,7 +68,7 @@ def _problems(settings: Settings, what: Ready, tell: Callable[[str], None]) -> I
         # Those that take longest begin first.
         running = [pool.submit(ask) for ask in asks.all()]
         try:
-            found: list[Refusal] = [*asks.trials, *refusals.firewall(what.host)]
+            found: list[Refusal] = [*asks.unreadable, *refusals.firewall(what.host)]
             found += refusals.certificates(what.host, asks.operations)
             for one in running:
                 found += one.result()
@@ -98,8 +99,8 @@ def _verified(outcomes: Iterable[Outcome], place: Location) -> Iterator[Problem]
 
 
 class _Asks:
-    """What is asked of whom. `outcomes`: what came of the checks of files. `trials`: the projects that
-    compose can't read at all."""
+    """What is asked of whom. `outcomes`: what came of the checks of files, once `verify` has run. `trials`:
+    what compose is asked about; `unreadable`: the projects about which it can't be asked."""
 
     def __init__(
         self, settings: Settings, what: Ready, rendered: str, tell: Callable[[str], None]
@@ -113,21 +114,21 @@ class _Asks:
         self.host = what.host
         self.operations = what.planned.operations
         self.outcomes: list[Outcome] = []
-        self.trials: list[Refusal] = []
-        self.projects: list[Trial] = []
+        self.unreadable: list[Refusal] = []
+        self.trials: list[Trial] = []
         for one in refusals.projects(self.host, self.operations, rendered):
             if isinstance(one, refusals.Refusal):
-                self.trials.append(one)
+                self.unreadable.append(one)
             else:
-                self.projects.append(one)
+                self.trials.append(one)
 
     def all(self) -> Iterator[Callable[[], list[Refusal]]]:
-        for trial in self.projects:
-            yield lambda trial=trial: self.compose(trial)  # type: ignore[misc]
+        for trial in self.trials:
+            yield partial(self.compose, trial)
         yield self.verify
         yield self.firewall
         yield self.networks
-        yield self.sessions
+        yield self.ports
         yield self.machine
 
     def compose(self, trial: Trial) -> list[Refusal]:
@@ -142,9 +143,9 @@ class _Asks:
             return [Refusal("compose", str(missing), place, missing.hint)]
         except PortgenError as error:
             return [Refusal("compose", str(error), place, error.hint)]
-        where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
         if not said:
             return []
+        where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
         message = (
             f"compose refuses the files of {trial.override.project}: {'; '.join(said[:_SHOWN])}"
         )
@@ -195,8 +196,8 @@ class _Asks:
         shown = f"sh {self.host.places.rendered}/{transaction.SCRIPT} --dry-run"
         found = [Refusal("firewall", line, place, shown) for line in trial.firewall(script)]
         if trial.ufw_is_busy():
-            message = "another ufw is at work, and does not come to its end"
-            found.append(Refusal("firewall", message, place, f"it holds {trial.UFW_LOCK}"))
+            message = f"another ufw is running: it holds {trial.UFW_LOCK}"
+            found.append(Refusal("firewall", message, place, "wait until it has finished"))
         return found
 
     def networks(self) -> list[Refusal]:
@@ -206,7 +207,7 @@ class _Asks:
         wanted = refusals.made_by_hand(self.host, self.operations)
         return list(refusals.networks(wanted, trial.networks(wanted)))
 
-    def sessions(self) -> list[Refusal]:
+    def ports(self) -> list[Refusal]:
         """Ports that strangers hold, and ssh's."""
         from portgen.install import refusals, ssh
         from portgen.machine import sessions, transaction
@@ -241,8 +242,9 @@ class _Asks:
         if self.runs_script:
             folders.append("/etc/ufw")
         for text in self.host.rendered.values():
-            size += len(text)
+            size += len(text.encode("utf-8", "surrogateescape"))
         place = self.host.host.key_path
+        # The journal has the files of both sides.
         found = [Refusal("disk-full", text, place) for text in trial.room(folders, 2 * size)]
         for missing in trial.missing(needed):
             found.append(Refusal("program-missing", str(missing), place, missing.hint))
@@ -265,8 +267,7 @@ def before(what: Ready) -> Health:
     from portgen.machine import health
     from portgen.targets import Request
 
-    steps = (*what.difference.steps, *what.planned.by_hand)
-    wanted = answers.wanted(what.host, what.difference.meaning, steps)
+    wanted = answers.wanted(what.host, what.difference.meaning, what.difference.steps)
     known = {reply.url: reply for reply in what.host.replies}
     asked = [Request(one.service, one.was) for one in wanted if one.was and one.was not in known]
     return Health(wanted, {**known, **health.ask_all(asked)})
@@ -288,11 +289,5 @@ def after(settings: Settings, known: Health, strict: bool = False) -> str:
     for verdict in found:
         if verdict.kind not in fatal:
             say(f"note: {verdict.message}", settings.style)
-    return _in_one(verdict for verdict in found if verdict.kind in fatal)
-
-
-def _in_one(some: Iterable[Verdict]) -> str:
-    messages = [verdict.message for verdict in some]
-    if len(messages) <= 3:
-        return "; ".join(messages)
-    return f"{'; '.join(messages[:3])}; and {len(messages) - 3} more do not answer"
+    messages = [verdict.message for verdict in found if verdict.kind in fatal]
+    return listed(messages, 3, "; and {} more", "; ")

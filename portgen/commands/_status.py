@@ -42,19 +42,15 @@ def state(found: Journal | None) -> State | None:
 def left(found: Journal) -> list[str]:
     """The commands that are left to do where it could not be put back. Each can be repeated."""
     from portgen.install import shell
-    from portgen.install.operations import only
 
-    touched = found.touched
-    parts = [part for one in found.decided.undo if (part := only(one, touched)) is not None]
-    return list(shell.lines(parts, found.tree("old"), found.decided.compose))
+    return list(shell.lines(found.to_undo, found.tree("old"), found.decided.compose))
 
 
 def seconds(found: Journal) -> int:
-    """How long it still waits to be confirmed."""
-    from portgen.machine import engine
+    """The whole seconds in which it can still be confirmed."""
+    from portgen.machine import recovery
 
-    until, boot = found.waits
-    return max(0, round(until - engine.now())) if boot == engine.boot() else 0
+    return round(recovery.seconds_left(found))
 
 
 def record(found: Journal | None, last: Mapping[str, Any] | None) -> Status:
@@ -91,6 +87,8 @@ def _moment(at: float) -> str:
 
 def lines(found: Journal | None, last: Mapping[str, Any] | None) -> Iterator[str]:
     """How it stands, in words."""
+    from portgen.machine import journal
+
     now = state(found)
     if found is None or now is None:
         yield "no install is open"
@@ -107,7 +105,11 @@ def lines(found: Journal | None, last: Mapping[str, Any] | None) -> Iterator[str
         yield f"{name} is changing this host now"
     elif now == "half done":
         yield f"{name} did not come to its end"
-        yield "`portgen revert` puts it back; so does the next boot"
+        if found.state == journal.SETTLING:
+            yield "it stays: the next boot or the next `portgen install` does what is left"
+            yield "`portgen revert` puts it back"
+        else:
+            yield "`portgen revert` puts it back; so does the next boot"
     else:
         yield f"{name} could not be put back"
         for line in found.entries[-1].get("failed", []):

@@ -1,7 +1,7 @@
 """What `uninstall` prepares: a host as it is, and what is left of it without portgen, a project or a service.
 
-In: `Settings`, what was named. Out: a `Ready`: an install whose wish is less, which is carried out as any
-other. Nothing is written here, output/ neither: what is left is rendered in memory.
+In: `Settings`, what was named. Out: a `Ready`: an install of the host without what goes, which is carried
+out as any other. Nothing is written here, not even output/: what is left is rendered in memory.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _both(host: Host, seen: Seen, rendered: Mapping[str, str]) -> Audited:
 def _all(wish: _Wish, host: Host, declared: Audited) -> Ready:
     from portgen.install import parting
 
-    parting.require_free(declared)
+    parting.require_not_included(declared)
     left = _both(host, declared.seen, _script(host))
     left.files.update(_whole_texts(declared))
     found = _ready(wish, left, declared)
@@ -212,7 +212,9 @@ def _ready(wish: _Wish, left: Audited, declared: Audited) -> Ready:
     difference = difference._replace(networks=tuple(networks))
     decided = planned.planned(left, there, difference, declared, keeps=wish.keeps)
     decided = decided._replace(by_hand=(), goes_on=True)
-    notes = [f"{wish.why}: what is portgen's here is known by its marks"] if wish.why else []
+    notes = []
+    if wish.why:
+        notes.append(f"{wish.why}: so portgen's files and containers are found by their marks")
     notes += parting.notes(declared, difference, decided, keeps=wish.keeps)
     if wish.keeps:
         texts = {path: whole.text(path) or "" for path in parting.kept(declared, difference)}

@@ -26,14 +26,14 @@ Examples:
 @click.option(
     "--same-session",
     is_flag=True,
-    help="Also from the connection that installed: it does not show that one can still get in.",
+    help="Confirm from the connection that installed, too. Check first that you can still get in.",
 )
 @partial(with_settings_here, formats=("text", "json"))
 def command(settings: Settings, same_session: bool) -> int:
     """Keep the install that `portgen install --confirm` left waiting.
 
-    Run it by a new connection: so it is shown that one can still get in. A shell in tmux or screen may name
-    the connection in which it was started; open a new window there.
+    Run it from a new connection: that shows that you can still get in. A shell in tmux or screen may name the
+    connection in which it was started; open a new window there.
 
     Exit codes: 0 it stays, 2 from the connection that installed, 4 nothing waits to be confirmed.
     """
@@ -80,7 +80,7 @@ def _require_new_session(found: Journal) -> None:
     began = found.decided.session
     if began and sessions.connection() == began:
         message = (
-            "this is the connection that installed: it may be open only since it was open before"
+            "this is the connection that installed: it stays open even where new ones are refused"
         )
-        hint = "run it by a new connection; --same-session confirms it all the same"
+        hint = "run it from a new connection, or confirm from this one with --same-session"
         raise PortgenError(message, Exit.USAGE, hint=hint)

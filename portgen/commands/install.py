@@ -63,7 +63,7 @@ class Wish(NamedTuple):
 Examples:
   sudo portgen install --dry-run
   sudo portgen install
-  sudo portgen install --confirm 300      then, by a new connection: sudo portgen confirm
+  sudo portgen install --confirm 300      then, from a new connection: sudo portgen confirm
   sudo portgen install --dry-run --save plan.json      then: sudo portgen install --plan plan.json"""
 )
 @click.argument("host", required=False, shell_complete=_complete.hosts)
@@ -193,7 +193,8 @@ def _rehearse(settings: Settings, wish: Wish) -> int:
 def _look(
     settings: Settings, wish: Wish, saved: dict[str, Any] | None, most: int | None = None
 ) -> tuple[Ready, list[Edited]]:
-    """Look at the host, and show what is to be done. `most`: lines of each part of it."""
+    """Look at the host, show what is to be done, and check that it can be done. `most`: lines of each part of
+    what is shown. Raises PortgenError(Exit.MACHINE) where the install can't work."""
     what = wish.look()
     if saved is not None:
         _saved_plan.require_current(saved, what)
@@ -269,7 +270,7 @@ def _install(settings: Settings, wish: Wish, what: Ready, edited: Sequence[Edite
             settings, begun, lambda: _preflight.after(settings, health, wish.strict)
         )
         if wish.confirm:
-            _wait(settings, wish, begun)
+            _leave_waiting(settings, wish, begun)
         else:
             for line in _installing.finish(begun):
                 if line not in begun.left:
@@ -291,8 +292,8 @@ def _keep(settings: Settings, begun: Journal, edited: Sequence[Edited]) -> None:
     say(f"what was edited by hand is kept in {kept}", settings.style)
 
 
-def _wait(settings: Settings, wish: Wish, begun: Journal) -> None:
-    """From now on the time runs in which it has to be confirmed."""
+def _leave_waiting(settings: Settings, wish: Wish, begun: Journal) -> None:
+    """From now on the time runs in which it has to be confirmed. Raises OSError."""
     from portgen.machine import engine, journal
 
     seconds = begun.decided.confirm
@@ -324,7 +325,7 @@ def _tell(settings: Settings, wish: Wish, what: Ready, done: Journal) -> int:
     if wish.confirm:
         return Exit.WAITING
     if done.left:
-        say("run it again once that can be ended: it takes away what is left", settings.style)
+        say("stop that first, then run the command again: it removes what is left", settings.style)
         return Exit.STUCK
     if wish.words.after:
         say(wish.words.after, settings.style)

@@ -29,16 +29,18 @@ Examples:
   sudo portgen revert"""
 )
 @click.option("-y", "--yes", is_flag=True, help="Don't ask (without a terminal nothing is asked).")
-@click.option("--force", is_flag=True, help="Also where files were changed since; they are kept.")
+@click.option(
+    "--force", is_flag=True, help="Put it back even if files were changed since; they are kept."
+)
 @partial(with_settings_here, formats=("text", "json"))
 def command(settings: Settings, yes: bool, force: bool) -> int:
     """Put the host back as it was before the install that is open, or before the last one.
 
-    It needs neither the inventory nor output/, which still say the new state afterwards: the next `portgen
-    install` would do it again.
+    It needs neither the inventory nor output/. Both still have the new state afterwards: the next `portgen
+    install` would install it again.
 
-    Exit codes: 0 the host is as it was, 1 files were changed since by hand, 4 there is nothing to put back, 6
-    it could not be put back.
+    Exit codes: 0 the host is as it was, 1 files were changed by hand since then, or the answer was no, 4
+    there is nothing to put back, 6 it could not be put back.
     """
     from portgen.machine import interrupts, journal, recovery
     from portgen.machine.system import Here
@@ -71,7 +73,10 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
         f"install {found.decided.identity} was put back: the host is as it was before",
         settings.style,
     )
-    say("the inventory and its output still say the new state", settings.style)
+    say(
+        "the inventory and output/ still have the new state: `portgen install` would install it again",
+        settings.style,
+    )
     return Exit.OK
 
 
@@ -125,7 +130,7 @@ def _reopen(found: Journal) -> None:
     from portgen.machine import engine
     from portgen.machine.system import Here
 
-    engine.leave(Here(), found.decided.operations + found.decided.undo, found.folder)
+    engine.place(Here(), found.decided.operations + found.decided.undo, found.folder)
 
 
 def _forget() -> None:

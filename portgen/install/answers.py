@@ -21,7 +21,7 @@ from portgen.review.compare import Changed, Review
 from portgen.review.steps import Program, RestartPrograms, Step
 
 PATIENCE = 30.0  # seconds in which a service that answered before has to answer again
-PATIENCE_NEW = 10.0  # and in which one is waited for that did not
+PATIENCE_NEW = 10.0  # seconds for which a new service is waited for
 _SHOWN = 120  # letters of an answer in a message
 
 # `broken`: it answered before, and does not now. `new`: it was not there before. `still`: it did not answer
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
 
 
 def wanted(host: Audited, meaning: Review, some: Iterable[Step]) -> list[Wanted]:
-    """The health checks of all services. `some`: the steps, of which some are other people's."""
+    """The health checks of all services. `some`: all steps of the install, those by hand included."""
     by_hand: set[str] = set()
     for step in some:
         if isinstance(step, Program):
@@ -112,16 +112,23 @@ def is_fine(reply: Reply | None) -> bool:
 def patience(
     some: Iterable[Wanted], before: Mapping[str, Reply], *, strict: bool
 ) -> dict[str, float]:
-    """How long each health check may be repeated, by its URL. `strict`: new ones must answer, too."""
-    found = {}
-    for one in some:
-        if one.by_hand:
-            found[one.url] = 0.0
-        elif is_fine(before.get(one.was)) or (one.is_new and strict):
-            found[one.url] = PATIENCE
-        else:
-            found[one.url] = PATIENCE_NEW if one.is_new else 0.0
-    return found
+    """For how many seconds each health check is repeated, by its URL. `strict`: new ones must answer, too."""
+    seconds: dict[Kind, float] = {
+        "broken": PATIENCE,
+        "new": PATIENCE if strict else PATIENCE_NEW,
+        "still": 0.0,
+        "by-hand": 0.0,
+    }
+    return {one.url: seconds[_kind(one, before)] for one in some}
+
+
+def _kind(one: Wanted, before: Mapping[str, Reply]) -> Kind:
+    """What it is if the service does not answer after the install."""
+    if one.by_hand:
+        return "by-hand"
+    if is_fine(before.get(one.was)):
+        return "broken"
+    return "new" if one.is_new else "still"
 
 
 def verdicts(
@@ -132,13 +139,7 @@ def verdicts(
         reply = after.get(one.url)
         if reply is None or is_fine(reply):
             continue
-        kind: Kind = "still"
-        if one.by_hand:
-            kind = "by-hand"
-        elif is_fine(before.get(one.was)):
-            kind = "broken"
-        elif one.is_new:
-            kind = "new"
+        kind = _kind(one, before)
         yield Verdict(kind, f"{_said(one, reply)}{_WORDS[kind]}", one.key_path)
 
 

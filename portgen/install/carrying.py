@@ -7,9 +7,9 @@ first, then the firewall and nginx change, then the new holders start.
 A worker of nginx that a reload replaces goes on answering the connections that it has, by its old files: a
 route closes before its service leaves a place, and opens where the service has come to one.
 
-While something is stopped its visitors wait, so whatever can be done before or after is not done then: unit
-files lie there before anything stops, rules open before a forwarder moves to their port, and close when it
-has left. `_Firewall` says when that lets nobody in whom neither state lets in.
+While a service is stopped its visitors wait, so whatever can be done before or after is not done then: unit
+files are placed before anything stops, rules open before a forwarder moves to their port, and close when it
+has left. `_Firewall` decides where that is safe: nobody may get in who is allowed in neither state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from portgen.review.turnover import Address
 
 T = TypeVar("T", bound=Step)
 
-# `proxy_connect_timeout`, and a little more: how long an old worker of nginx may still be trying to connect.
+# `proxy_connect_timeout`: how many seconds an old worker of nginx may still be trying to connect.
 PATIENCE = 2.0
 
 
@@ -75,7 +75,7 @@ class Side(NamedTuple):
     comes: tuple[str, ...] = ()
 
 
-def forth(side: Side) -> Iterator[Operation]:
+def towards(side: Side) -> Iterator[Operation]:
     """The operations that lead to the state."""
     firewall, units = _Firewall(side), _Units(side)
     yield from units.files()

@@ -79,18 +79,20 @@ def difference(
     before, after = readings.between(changes, keys, every, plan)
     before = _as_it_runs(host, before, after, findings)
     before.services.update(dict(_left_over(host, before, about)))
-    forth = steps.plan(before, after, firewall.changes(before, after))
+    forth = list(steps.plan(before, after, firewall.changes(before, after)))
+    back = list(steps.plan(after, before, firewall.changes(after, before)))
     places_before, places_after = _places(before), _places(after)
-    back = steps.plan(after, before, firewall.changes(after, before))
+    old_networks = {key.name for key in before.networks}
+    new_networks = {key.name for key in after.networks}
     return Difference(
-        compare.of_changes(changes, every, plan),
-        tuple(_with_what_is_not_in_files(name, list(forth), findings, changes)),
-        tuple(_with_what_is_not_in_files(name, list(back), [], changes)),
-        tuple(changes),
-        tuple(sorted({key.name for key in before.networks} - {key.name for key in after.networks})),
-        _makes(before, after),
-        tuple(sorted(places_before - places_after)),
-        tuple(sorted(places_after - places_before)),
+        meaning=compare.of_changes(changes, every, plan),
+        steps=tuple(_with_what_is_not_in_files(name, forth, findings, changes)),
+        back=tuple(_with_what_is_not_in_files(name, back, [], changes)),
+        changes=tuple(changes),
+        networks=tuple(sorted(old_networks - new_networks)),
+        makes=_makes(before, after),
+        leaves=tuple(sorted(places_before - places_after)),
+        comes=tuple(sorted(places_after - places_before)),
     )
 
 
@@ -150,7 +152,7 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
         units = {}
         for name, installed in service.units.items():
             live = host.units.get(name)
-            if live is None or live.active not in ("active", "activating", "reloading"):
+            if live is None or not live.runs:
                 continue
             unit = installed
             if (key.name, unit.listen) in outdated:
@@ -228,7 +230,7 @@ def _left_over(host: Audited, before: Facts, about: _Left) -> Iterator[tuple[Key
     known.update(forwarder.unit for forwarder in host.host.forwarders)
     for name, unit in host.units.items():
         is_ours = name.startswith("portgen-") and name not in known and about.has_unit(name)
-        if is_ours and unit.active in ("active", "activating") and unit.forwards is not None:
+        if is_ours and unit.runs and unit.forwards is not None:
             key = Key(host.host.name, name.removesuffix(".service"))
             yield key, facts.Service(None, "socat", units={name: unit.forwards})
     yield from _left_containers(host, before, about)
@@ -266,14 +268,15 @@ def _made(one: Container) -> facts.Container:
 
 
 def _with_what_is_not_in_files(
-    host: str, found: list[Step], findings: Iterable[Found], changes: Iterable[Change]
-) -> Iterator[Step]:
+    host: str, some: Iterable[Step], findings: Iterable[Found], changes: Iterable[Change]
+) -> list[Step]:
     """The steps, with a reload or a run of the firewall script that no line of a service asks for."""
     of_ufw = any(change.path.startswith(f"{host}/ufw/") for change in changes)
     rules = {one.rule for one in findings}
+    found = list(some)
     kinds = {type(step) for step in found}
     if (of_ufw or rules.intersection(_FIREWALL)) and ChangeFirewall not in kinds:
         found.append(ChangeFirewall(host=host))
     if rules.intersection(_RELOADS) and ReloadNginx not in kinds:
         found.append(ReloadNginx(host=host))
-    yield from sorted(found, key=lambda step: steps.ORDER.index(type(step)))
+    return sorted(found, key=lambda step: steps.ORDER.index(type(step)))

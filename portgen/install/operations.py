@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 UNITS = "/etc/systemd/system"
 MODE, OWNER = 0o644, "root:root"  # of a file that portgen places
+UNIT = "unit:"  # the thing that a unit is, below which its name
 ROUTE = "route:"  # the thing that a mark is, below which the mark's path
 NGINX = "nginx"  # the thing that a reload of nginx touches
 FIREWALL = "firewall"
@@ -22,7 +23,7 @@ FIREWALL = "firewall"
 
 def unit(name: str) -> str:
     """The thing that a unit is."""
-    return f"unit:{name}"
+    return f"{UNIT}{name}"
 
 
 def container(project: str, service: str) -> str:
@@ -83,7 +84,7 @@ class PutFile(NamedTuple):
 
 
 class RemoveFile(NamedTuple):
-    """Remove a file that is there no more."""
+    """Remove a file, which may be missing."""
 
     path: str
     thing: str = ""
@@ -127,12 +128,22 @@ class ComposeUp(NamedTuple):
     own: str = ""
     described: tuple[str, ...] = ()
 
+    @property
+    def verb(self) -> tuple[str, ...]:
+        """What compose is told to do with the services."""
+        return ("up", "-d") if self.start else ("up", "--no-start")
+
 
 class RunFirewall(NamedTuple):
     """Run the firewall script of a tree: it adds and removes single rules, and never reloads ufw. `keeps`:
     the ports whose old rules stay, since who listens there has not moved yet."""
 
     keeps: tuple[str, ...] = ()  # as ufw has them: `5007/tcp`
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The script's options."""
+        return ("--keep", ",".join(self.keeps)) if self.keeps else ()
 
 
 class CloseRoutes(NamedTuple):
@@ -220,7 +231,7 @@ def to_json(operation: Operation) -> dict[str, Any]:
 
 
 def from_json(said: dict[str, Any]) -> Operation:
-    """The operation. Raises ValueError, KeyError or TypeError for what is none."""
+    """The operation. Raises ValueError, KeyError or TypeError for what is not an operation."""
     fields = dict(said)
     kind = _KINDS[fields.pop("kind")]
     for name, value in fields.items():

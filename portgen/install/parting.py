@@ -18,12 +18,12 @@ from portgen.install.planned import Planned
 from portgen.plan.facts import Published
 from portgen.plan.team_folders import COPY
 from portgen.problem import Exit, PortgenError
-from portgen.review.steps import ComposeUp, Program, RemoveContainers, RestartPrograms, Step
+from portgen.review.steps import BY_HAND, ComposeUp, RemoveContainers, Step
 from portgen.targets import compose
 from portgen.targets.nginx import observing
 
 
-def require_free(declared: Audited) -> None:
+def require_not_included(declared: Audited) -> None:
     """Raises PortgenError(Exit.MACHINE) where a file of nginx's that is not portgen's includes one that is:
     nginx would not start any more without it."""
     ours = set(observing.OURS.values())
@@ -34,7 +34,7 @@ def require_free(declared: Audited) -> None:
         for include in nginx.includes(file.text or ""):
             if observing.absolute(include) in there:
                 message = f"{path} includes {observing.absolute(include)}"
-                hint = "take that line out first: nginx would not start any more without the file"
+                hint = "remove that line first: without the file nginx would not start any more"
                 raise PortgenError(message, Exit.MACHINE, hint=hint)
 
 
@@ -57,14 +57,14 @@ def notes(
     files = {one.path for one in decided.operations if isinstance(one, RemoveFile)}
     for reads in _reads(declared):
         if f"{reads.folder}/{COPY}" in files and COPY in reads.written:
-            yield f"{reads.env} names {COPY}, which goes: take it out there, or compose stops at it"
+            yield f"{reads.env} names {COPY}, which is removed: take it out, or compose fails there"
 
 
 def steps(difference: Difference, *, keeps: bool) -> Iterator[Step]:
     """The steps as they are done. A program outside Docker is not portgen's: it goes on, and nobody has to
     stop it."""
     for step in difference.steps:
-        if isinstance(step, (Program, RestartPrograms)):
+        if isinstance(step, BY_HAND):
             continue
         if isinstance(step, RemoveContainers) and keeps:
             yield ComposeUp(host=step.host, file=step.file, recreate=step.containers, start=())

@@ -21,10 +21,8 @@ from portgen.install.present import Present, wanted
 from portgen.plan.live import InstalledFile
 from portgen.plan.team_folders import COPY, compose_name
 from portgen.plan.types import Override, override_file
-from portgen.review.steps import Program, RemoveContainers, RestartPrograms, Step
+from portgen.review.steps import BY_HAND, RemoveContainers, Step
 from portgen.targets.ufw.writing import GUARD, GUARD6
-
-_RUNS = ("active", "activating", "reloading")
 
 
 class Planned(NamedTuple):
@@ -57,7 +55,7 @@ def planned(
     guards = {f"{host.host.name}/{path}" for path in (GUARD, GUARD6)}
     if any(change.path in guards for change in difference.changes):
         new, old = new._replace(guards=True), old._replace(guards=True)
-    by_hand = [step for step in difference.steps if isinstance(step, (Program, RestartPrograms))]
+    by_hand = [step for step in difference.steps if isinstance(step, BY_HAND)]
     replaced = [
         present.files[path] for path in {**new.removes, **new.puts} if path in present.files
     ]
@@ -65,8 +63,8 @@ def planned(
     used = _used(host, new)
     networks = [name for name in difference.networks if name not in used]
     return Planned(
-        tuple(carrying.forth(new)),
-        (*carrying.forth(old), *carrying.settles(old, made, made=True)),
+        tuple(carrying.towards(new)),
+        (*carrying.towards(old), *carrying.settles(old, made, made=True)),
         tuple(carrying.settles(new, networks)),
         tuple(by_hand),
         tuple(replaced),
@@ -102,12 +100,12 @@ def _new(
     units = frozenset(forwarder.unit for forwarder in host.host.forwarders)
     folders = dict(_folders(places, present, with_copy=lambda path: path in files))
     return Side(
-        difference.steps,
-        puts,
-        removes,
-        folders,
-        units,
-        units,
+        steps=difference.steps,
+        puts=puts,
+        removes=removes,
+        folders=folders,
+        enabled=units,
+        active=units,
         makes=difference.makes,
         leaves=difference.leaves,
         comes=difference.comes,
@@ -130,7 +128,7 @@ def _old(
     enabled = {name for name, unit in host.units.items() if unit.enabled.startswith("enabled")}
     # What runs without a file can be stopped, and never started again.
     own = {posixpath.basename(path) for path in present.files if path.startswith("systemd/")}
-    active = {name for name in own if name in host.units and host.units[name].active in _RUNS}
+    active = {name for name in own if name in host.units and host.units[name].runs}
     folders = dict(_folders(places, present, with_copy=lambda path: path in present.files))
     for file, folder in folders.items():
         text = present.texts.get(f"compose/{file}", "")
@@ -140,13 +138,13 @@ def _old(
         operations.container(one.project, one.service) for one in host.containers if not one.runs
     }
     return Side(
-        difference.back,
-        puts,
-        removes,
-        folders,
-        frozenset(enabled),
-        frozenset(active),
-        frozenset(stopped),
+        steps=difference.back,
+        puts=puts,
+        removes=removes,
+        folders=folders,
+        enabled=frozenset(enabled),
+        active=frozenset(active),
+        stopped=frozenset(stopped),
         leaves=difference.comes,
         comes=difference.leaves,
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from portgen.audit import Audited
+from portgen.audit import Audited, is_ours
 from portgen.formats import ufw
 from portgen.install import operations
 from portgen.plan.live import InstalledFile
@@ -21,7 +21,7 @@ from portgen.targets import is_documentation
 from portgen.targets.env import observing as env
 from portgen.targets.nginx import observing as nginx
 from portgen.targets.ufw import loading
-from portgen.targets.ufw.writing import CHAIN, GUARD, GUARD6, MARK, SCRIPT
+from portgen.targets.ufw.writing import CHAIN, GUARD, GUARD6, SCRIPT
 
 _OURS = re.compile(r'(?m)^ +portgen: "([a-z0-9-]+)"$')  # whose an override is, by the label in it
 _BEGIN, _END = f"# BEGIN {CHAIN}\n", f"# END {CHAIN}\n"
@@ -130,7 +130,7 @@ class Present:
         both: dict[str, int] = {}
         for family in self.host.ufw.values():
             for rule in family.rules:
-                if rule.action == "allow" and (rule.comment or "").startswith(MARK):
+                if rule.action == "allow" and is_ours(rule):
                     line = _line(rule)
                     both[line] = both.get(line, 0) + 1
         for line, count in both.items():
@@ -141,7 +141,7 @@ class Present:
 
 def _is_rule(line: str) -> bool:
     rule = ufw.line(line) if line.startswith("ufw ") else None
-    return rule is not None and (rule.comment or "").startswith(MARK)
+    return rule is not None and is_ours(rule)
 
 
 def _order(line: str) -> tuple[str, int, str]:

@@ -226,7 +226,8 @@ def _trial(host: Audited, override: Override, rendered: str) -> Trial | Refusal:
     found = audit.reads(host, override)
     if found is None:
         message = f"{host.folders.of(override)}/.env can't be read"
-        return Refusal("compose-folder", message, override.key_path)
+        hint = "compose reads it, too: repair or remove it"
+        return Refusal("compose-folder", message, override.key_path, hint)
     base = posixpath.basename(override.base_file or "")
     if not found.files:
         message = f"{found.folder} has no compose file"
@@ -236,12 +237,12 @@ def _trial(host: Audited, override: Override, rendered: str) -> Trial | Refusal:
         return Refusal("compose-folder", message, override.base_path, hint)
     if found.doubles:
         message = f"{found.folder} has {listed(found.doubles)}, of which compose reads one"
-        hint = f"COMPOSE_FILE in {found.env} says which"
+        hint = f"name it in COMPOSE_FILE in {found.env}"
         return Refusal("compose-folder", message, override.base_path, hint)
     own = [file for file in found.files if posixpath.basename(file) != COPY]
     if base and base not in map(posixpath.basename, own):
         message = f"COMPOSE_FILE in {found.env} leaves out {base}, which the inventory names"
-        return Refusal("compose-folder", message, override.base_path)
+        return Refusal("compose-folder", message, override.base_path, f"add {base} to it")
     return Trial(override, found.folder, found.separator.join((*own, rendered)))
 
 
@@ -282,7 +283,7 @@ def _subnets(network: Network, override: Override, there: list[str]) -> Iterator
     if missing:
         has = listed(there) or "no subnet"
         message = f"the network {network.name} is {has}, and not {listed(missing)}"
-        hint = f"it is made by `{network.command}`"
+        hint = f"remove it, then `{network.command}`; or correct the inventory"
         yield Refusal("network-differs", message, network.subnet_path, hint)
         return
     unknown = [subnet for subnet in there if ":" in subnet and subnet not in network.subnets]

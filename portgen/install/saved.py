@@ -63,8 +63,7 @@ def stale(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """What is not as it was when the plan was saved. Nothing: it still holds."""
     for path in _differing(before.get("rendered"), now["rendered"]):
         yield _RENDERED.format(path)
-    kinds = {**dict.fromkeys(now["found"], "{}"), **_KINDS}
-    for kind, words in kinds.items():
+    for kind, words in _KINDS.items():
         old = (before.get("found") or {}).get(kind)
         for name in _differing(old, now["found"].get(kind, {})):
             yield words.format(name)

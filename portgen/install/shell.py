@@ -12,6 +12,7 @@ from itertools import groupby
 
 from portgen.install import operations
 from portgen.install.operations import Operation
+from portgen.targets.ufw.writing import SCRIPT
 
 # Where the files are that are rendered in memory only, while the commands run.
 MEANWHILE = "/run/portgen-uninstall"
@@ -117,13 +118,12 @@ def _lines(operation: Operation, rendered: str, compose: tuple[str, ...]) -> Ite
             yield f"{_ids(project, services)} | xargs -r docker rm"
         case operations.RemoveNetwork(name=name):
             yield shlex.join(("docker", "network", "rm", name))
-        case operations.ComposeUp(folder=folder, files=files, services=services, start=start):
-            verb = ("up", "-d") if start else ("up", "--no-start")
+        case operations.ComposeUp(folder=folder, files=files, services=services):
             variable = f"COMPOSE_FILE={shlex.quote(files)}"
-            up = _wrapped((*compose, *verb, *services))
+            up = _wrapped((*compose, *operation.verb, *services))
             yield f"(cd {shlex.quote(folder)} &&\n    {variable} {up})"
-        case operations.RunFirewall(keeps=keeps):
-            yield shlex.join(("sh", f"{rendered}/ufw/portgen-ufw.sh", *_keeping(keeps)))
+        case operations.RunFirewall():
+            yield shlex.join(("sh", f"{rendered}/{SCRIPT}", *operation.options))
         case operations.CloseRoutes() | operations.OpenRoutes():
             yield _of_routes(operation)
         case operations.ReloadNginx():
@@ -141,10 +141,6 @@ def _of_routes(operation: operations.OfRoutes) -> str:
     return (
         f"(install -d -m 0755 {folder} && cd {folder} &&\n    {_wrapped(('touch', '--', *names))})"
     )
-
-
-def _keeping(ports: tuple[str, ...]) -> tuple[str, ...]:
-    return ("--keep", ",".join(ports)) if ports else ()
 
 
 def _ids(project: str, services: tuple[str, ...]) -> str:

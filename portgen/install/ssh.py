@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from portgen.audit import Audited, Family
+from portgen.audit import Audited, Family, is_ours
 from portgen.formats import filtering, ufw
 from portgen.formats.filtering import Filter, Packets, Sources
 from portgen.formats.iptables import Option
@@ -81,7 +81,7 @@ class _Change:
             own = [rule for rule in wanted if family.number in _families(rule)]
             kept = {_identity(rule) for rule in own}
             self.going[family.number] = [
-                rule for rule in family.tuples if _is_ours(rule) and _identity(rule) not in kept
+                rule for rule in family.tuples if is_ours(rule) and _identity(rule) not in kept
             ]
             self.after[family.number] = self._after(family, own)
 
@@ -92,7 +92,7 @@ class _Change:
         kept = []
         for rule in family.rules(chain):
             known = family.of_tuples.get(family.form(rule))
-            if known is None or not _is_ours(known) or _identity(known) not in going:
+            if known is None or not is_ours(known) or _identity(known) not in going:
                 kept.append(rule)
         kept += [_in_kernel(rule, chain) for rule in wanted]
         chains = {}
@@ -163,10 +163,6 @@ def _let_in(family: Family, rules: Filter, packets: Packets, coming: Sources) ->
 
 
 # --- ufw's rules ----------------------------------------------------------------------------------
-
-
-def _is_ours(rule: ufw.Rule) -> bool:
-    return (rule.comment or "").startswith(MARK)
 
 
 def _identity(rule: ufw.Rule) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A host without some of its services: what an uninstall wishes for.
+"""A host without some of its services: the state to which an uninstall leads.
 
 In: a planned `Host`, the names of services. Out: the same host without what is there for them alone; or a
 host that has nothing at all. Pure. What the others have stays as it is, their variables too: so nothing
@@ -46,7 +46,7 @@ def without(host: Host, names: Collection[str]) -> Host:
 
 
 def nothing(host: Host) -> Host:
-    """The host with nothing of portgen's, nginx's own share neither."""
+    """The host with nothing of portgen's, nor with nginx's own share."""
     names = {NGINX, *(service.name for service in host.services)}
     return without(host, names)
 

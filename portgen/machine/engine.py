@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import portgen
+from portgen.install.operations import UNIT as THING
 from portgen.install.operations import UNITS, Operation, touches
 from portgen.machine.journal import FOLDER
 from portgen.machine.system import System
@@ -40,7 +41,7 @@ MODULES = (
 _MAIN = """\
 import sys
 from portgen.machine import recovery
-sys.exit(recovery.main([sys.argv[1], *sys.argv[2:]]))
+sys.exit(recovery.main(sys.argv[1:]))
 """
 _TEXT = """\
 # Written by `portgen install`: it puts back what was not finished, or not confirmed, before this boot.
@@ -79,15 +80,14 @@ def built() -> bytes:
     return buffer.getvalue()
 
 
-def leave(system: System, operations: tuple[Operation, ...], folder: Path = FOLDER) -> None:
-    """Put the engine and its unit in their places: whatever happens from now on, the next boot ends it.
+def place(system: System, operations: tuple[Operation, ...], folder: Path = FOLDER) -> None:
+    """Put the engine and its unit in their places: whatever happens from now on, the next boot puts it back.
     Raises OSError."""
     system.put(f"{folder}/{ENGINE}", built(), 0o600, "root:root")
     waiting = {"nginx.service"}
     for operation in operations:
-        waiting |= {
-            one.removeprefix("unit:") for one in touches(operation) if one.startswith("unit:")
-        }
+        units = [thing for thing in touches(operation) if thing.startswith(THING)]
+        waiting.update(thing.removeprefix(THING) for thing in units)
     text = _TEXT.format(
         folder=folder, engine=ENGINE, python=PYTHON, before=" ".join(sorted(waiting))
     )

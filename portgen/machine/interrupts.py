@@ -47,4 +47,5 @@ def _end(number: int, _frame: object) -> None:
 
 def in_words(by: BaseException) -> str:
     """`interrupted by SIGHUP`."""
-    return f"interrupted by {by.args[0] if by.args else 'Ctrl-C'}"
+    name = by.args[0] if by.args else "Ctrl-C"
+    return f"interrupted by {name}"

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from portgen.install import operations
 from portgen.install.operations import Operation
 from portgen.problem import Exit, PortgenError
+from portgen.whole import sync
 
 FOLDER = Path("/var/lib/portgen")
 # What an install keeps free on the disk: putting it back has to be possible when the disk is full.
@@ -88,6 +89,17 @@ class Journal:
         return found
 
     @property
+    def to_undo(self) -> list[Operation]:
+        """The operations of the other direction, as far as they are about what was touched."""
+        touched = self.touched
+        found = []
+        for operation in self.decided.undo:
+            part = operations.only(operation, touched)
+            if part is not None:
+                found.append(part)
+        return found
+
+    @property
     def left(self) -> list[str]:
         """What an uninstall could not end, each once."""
         found: dict[str, None] = {}
@@ -107,12 +119,12 @@ class Journal:
 
     @property
     def policies(self) -> dict[str, str]:
-        """The containers that an install found and stopped, by id, with what docker was to do of itself."""
+        """The restart policy of each container that was there before and that the install stopped, by id."""
         return self._first("policies")
 
     @property
     def all_policies(self) -> dict[str, str]:
-        """The same, and of those that were stopped while it was put back."""
+        """The same, and the restart policies of those that were stopped while the install was put back."""
         return {**self._first("later"), **self.policies}
 
     def _first(self, field: str) -> dict[str, str]:
@@ -180,10 +192,10 @@ def begin(folder: Path, decided: Decided, trees: Mapping[str, Mapping[str, bytes
     _write(half / "log", b"")
     _write(half / "journal.json", text.encode() + b"\n")
     for written, _, _ in os.walk(half):
-        _sync(Path(written))
+        sync(written)
     shutil.rmtree(folder / "current", ignore_errors=True)
     half.rename(folder / "current")
-    _sync(folder)
+    sync(folder)
     return Journal(folder, decided, [])
 
 
@@ -244,7 +256,7 @@ def save_result(folder: Path, said: Mapping[str, Any]) -> None:
     """Keep what an install ended with, for `portgen status`. Raises OSError."""
     _write(folder / "last-result.new", json.dumps(said, indent=1).encode() + b"\n")
     os.replace(folder / "last-result.new", folder / "last-result")
-    _sync(folder)
+    sync(folder)
 
 
 def last_result(folder: Path) -> dict[str, Any] | None:
@@ -259,7 +271,7 @@ def last_result(folder: Path) -> dict[str, Any] | None:
 @contextmanager
 def locked(folder: Path, *, waits: bool = False) -> Iterator[None]:
     """The lock that whoever changes the host holds. Raises PortgenError(Exit.MACHINE) where somebody else
-    has it, unless this `waits`."""
+    has it, unless this `waits`; OSError where the folder can't be made."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -287,11 +299,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
 """What portgen has placed on this host: the sums of its files, to know an operator's edit by.
 
 In: a journal that is closed. Out: `installed` in the journal's folder, and `installed.before`, as it was
-before the last install; files that were replaced by force, in `kept/`.
+before the last install; files that were replaced by force, in `kept/`; a saved plan, where a person wants it.
 """
 
 from __future__ import annotations
@@ -107,3 +107,4 @@ def _write(path: Path, sums: Mapping[str, str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(half, path)
+    whole.sync(path.parent)

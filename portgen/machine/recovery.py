@@ -6,7 +6,7 @@ of the checkout not mounted.
 
     recover     at a boot: nginx and the forwarders that change wait for it
     watch       from before the first change: until the install is confirmed, or puts it back
-    revert      now
+    finish      now, as at a boot: an install that was to stay is finished, any other is put back
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ def watch(folder: Path, identity: str) -> int:
                 found = journal.load(folder)  # it may have been confirmed at the last moment
                 if found is None or not _is_watched(found, identity):
                     return Exit.OK
-                why = _why(found)
-                code = end(found, Here(), why, unseen=True)
-                _say(found, why)
+                reason = why(found)
+                code = end(found, Here(), reason, unseen=True)
+                _say(found, reason)
                 return code
         time.sleep(_LOOKS)
 
@@ -141,19 +141,27 @@ def _over(found: Journal, folder: Path) -> bool:
     return not journal.is_locked(folder)
 
 
-def _why(found: Journal) -> str:
+def why(found: Journal) -> str:
+    """Why an install that nobody carries out any more is put back."""
     if found.state == journal.WAITING:
         return "it was not confirmed in time"
     return "it did not come to its end"
 
 
 def _at_boot(found: Journal) -> str:
-    end = "it was confirmed" if found.state == journal.WAITING else "its end"
-    return f"the host was started before {end}"
+    end = "it was confirmed" if found.state == journal.WAITING else "it was finished"
+    return f"the host was restarted before {end}"
 
 
 def is_over(found: Journal) -> bool:
-    """Whether the time is over in which an install had to be confirmed. It is after a boot: time without
-    power counts, whatever the clock says."""
+    """Whether the time is over in which an install had to be confirmed."""
+    return seconds_left(found) == 0.0
+
+
+def seconds_left(found: Journal) -> float:
+    """The seconds in which an install can still be confirmed. After a boot it is 0.0, whatever the clock
+    says."""
     until, boot = found.waits
-    return boot != engine.boot() or engine.now() >= until
+    if boot != engine.boot():
+        return 0.0
+    return max(0.0, until - engine.now())

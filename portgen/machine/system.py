@@ -47,7 +47,7 @@ class System(Protocol):
         ...
 
     def read(self, path: str) -> bytes | None:
-        """The bytes of a file; None where there is none."""
+        """The bytes of a file; None where there is no file. Raises OSError."""
         ...
 
     def put(self, path: str, data: bytes, mode: int, owner: str) -> None:
@@ -100,7 +100,7 @@ class Here:
     def remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
-            _sync(os.path.dirname(path))
+            whole.sync(os.path.dirname(path))
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -125,14 +125,6 @@ def _make(folder: str) -> None:
         _make(os.path.dirname(folder))
         os.mkdir(folder)
         os.chmod(folder, 0o755)  # noqa: S103 - as /etc and its folders are
-
-
-def _sync(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _status(mode: int, owner: str) -> os.stat_result:

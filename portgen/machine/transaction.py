@@ -19,10 +19,12 @@ from portgen.machine import journal as journals
 from portgen.machine.journal import Journal
 from portgen.machine.programs import Finished
 from portgen.machine.system import System
-from portgen.problem import PortgenError
+from portgen.problem import PortgenError, listed
 
 NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
 SCRIPT = "ufw/portgen-ufw.sh"
+# A file in the journal that stands in for services which a team has removed. Their image does not exist, and
+# none of them is ever started.
 _STAND_INS = "stand-ins.yml"
 _NO_IMAGE = "portgen-stand-in"
 SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
@@ -62,8 +64,9 @@ def _nobody(_text: str) -> None:
 
 
 def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
-    """Do all that was decided. Raises FailedError at the first operation that fails; where an uninstall
-    goes on without some container, it is in the journal as left."""
+    """Do all that was decided. Where an uninstall goes on without some container, that is in the journal as
+    left. Raises FailedError at the first operation that fails, and OSError where the journal can't be
+    written."""
     hands = Hands(journal, system, NEW)
     for number, operation in enumerate(journal.decided.operations):
         tell(f"{number + 1} of {len(journal.decided.operations)}: {described(operation)}")
@@ -78,7 +81,7 @@ def carry_out(journal: Journal, system: System, tell: Tell = _nobody) -> None:
 
 def settle(journal: Journal, system: System) -> list[str]:
     """The install stays: do what can't be undone, and close the journal. Returns what of it failed, which
-    does no harm. It can be called again."""
+    does no harm. It can be called again. Raises OSError where the journal can't be written."""
     journal.add(state=journals.SETTLING)
     hands = Hands(journal, system, NEW)
     failed = []
@@ -104,12 +107,8 @@ def put_back(
         journal.make_room()
         journal.add(state=journals.REVERTING)
     hands = Hands(journal, system, OLD, booting=booting)
-    touched = journal.touched
     failed: list[str] = []
-    for operation in journal.decided.undo:
-        part = operations.only(operation, touched)
-        if part is None:
-            continue
+    for part in journal.to_undo:
         tell(described(part))
         try:
             hands.do(part)
@@ -148,7 +147,8 @@ def described(operation: Operation) -> str:
         case operations.RemoveContainers(services=services):
             return f"remove {_some(services)}"
         case operations.ComposeUp(services=services, start=start):
-            return f"{'bring up' if start else 'make'} {_some(services)}"
+            verb = "bring up" if start else "make"
+            return f"{verb} {_some(services)}"
         case operations.ReloadSystemd():
             return "have systemd read its unit files"
     verb = type(operation).__name__.removesuffix("Units").lower()
@@ -161,9 +161,7 @@ def _of_marks(marks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    if len(names) <= 3:
-        return ", ".join(names)
-    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return listed(names, 3)
 
 
 class Hands:
@@ -198,8 +196,8 @@ class Hands:
                 self._remove_network(operation)
             case operations.ComposeUp():
                 self._compose_up(operation)
-            case operations.RunFirewall(keeps=keeps):
-                self._firewall(keeps)
+            case operations.RunFirewall():
+                self._firewall(operation)
             case operations.ReloadNginx():
                 self._reload_nginx()
             case operations.Wait(seconds=seconds):
@@ -331,8 +329,8 @@ class Hands:
     def _keep_policies(
         self, project: str, services: tuple[str, ...], policies: Mapping[str, str]
     ) -> None:
-        """Before docker is kept from starting them: what it was to do. Those that compose was not begun for
-        are the ones that were there before."""
+        """Log the restart policies of containers before they become `no`. A container was there before the
+        install where the install did not call compose for it."""
         if self.side == NEW:
             self.journal.add(policies=policies)
             return
@@ -346,16 +344,18 @@ class Hands:
             )
 
     def _policies(self, ids: list[str]) -> dict[str, str]:
-        """When docker starts each of these containers by itself."""
+        """The restart policy of each of these containers, by id, as `docker update --restart` takes it."""
         form = "{{.ID}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"
         found = {}
         for line in self._run("docker", "inspect", f"--format={form}", *ids).stdout.splitlines():
             name, policy, count = line.split(" ")
-            found[name] = f"{policy}:{count}" if count != "0" else policy or "no"
+            found[name] = policy or "no"
+            if count != "0":
+                found[name] = f"{policy}:{count}"
         return found
 
     def _start_as_before(self, ids: list[str]) -> None:
-        """Let docker start these containers by itself again; compose sets it only of those that it makes."""
+        """Give these containers their restart policies back: compose sets them where it makes containers."""
         now = self._policies(ids) if ids else {}
         for name, policy in self.journal.all_policies.items():
             if name in now and now[name] != policy:
@@ -371,7 +371,7 @@ class Hands:
             return
         form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
         done = self.system.run(("docker", "network", "inspect", f"--format={form}", name))
-        if done.returncode != 0 and "no such network" in done.stderr.lower():
+        if lacks_network(done):
             return
         if done.returncode != 0:
             raise FailedError(f"docker does not say what the network {name} is: {_last_line(done)}")
@@ -394,7 +394,7 @@ class Hands:
                 service for service in services if not self._brought_back(operation, service)
             )
         if services:
-            verb = ("up", "-d") if operation.start else ("up", "--no-start")
+            verb = operation.verb
             try:
                 self._compose(operation, operation.files, *verb, *services)
             except FailedError:
@@ -435,7 +435,7 @@ class Hands:
         missing = []
         for name in names:
             done = self.system.run(("docker", "network", "inspect", "--format={{.Name}}", name))
-            if done.returncode != 0 and "no such network" in done.stderr.lower():
+            if lacks_network(done):
                 missing.append(name)
         if missing:
             self.journal.add(makes=missing)
@@ -459,9 +459,8 @@ class Hands:
 
     # --- the firewall ---
 
-    def _firewall(self, keeps: tuple[str, ...]) -> None:
-        options = ("--keep", ",".join(keeps)) if keeps else ()
-        words = ("sh", f"{self.tree}/{SCRIPT}", *options)
+    def _firewall(self, operation: operations.RunFirewall) -> None:
+        words = ("sh", f"{self.tree}/{SCRIPT}", *operation.options)
         done = self.system.run(words, timeout=_FIREWALL_TIME)
         said = tuple(line for line in done.stderr.splitlines() if line.strip())
         if done.returncode not in (0, SKIPPED):
@@ -512,6 +511,13 @@ def _runs(said: Mapping[str, str]) -> bool:
 
 def _is_up(said: Mapping[str, str]) -> bool:
     return said.get("ActiveState") == "active" and said.get("SubState") != "auto-restart"
+
+
+def lacks_network(inspected: Finished) -> bool:
+    """Whether `docker network inspect` failed because there is no such network. Newer versions of docker say
+    `network wall not found`."""
+    said = inspected.stderr.lower()
+    return inspected.returncode != 0 and ("no such network" in said or "not found" in said)
 
 
 def _last_line(done: Finished) -> str:

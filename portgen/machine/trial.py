@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from portgen.machine import programs
+from portgen.machine import programs, transaction
 from portgen.problem import Exit, PortgenError
 
 MOST = 60.0  # seconds for a program
@@ -60,7 +60,7 @@ def _said(done: programs.Finished) -> list[str]:
 def firewall(script: str) -> list[str]:
     """Why the firewall script would fail; nothing where it would not."""
     done = programs.run(("sh", script, "--dry-run"), timeout=MOST)
-    if done.returncode in (0, 3):  # 3: it leaves something alone on purpose
+    if done.returncode in (0, transaction.SKIPPED):
         return []
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return lines or [f"it ends with exit code {done.returncode}"]
@@ -73,8 +73,7 @@ def networks(names: Collection[str]) -> str:
         return "[]"
     done = programs.run(("docker", "network", "inspect", *names), timeout=MOST)
     # One that is missing fails it; the others are printed all the same.
-    said = done.stderr.lower()
-    if done.returncode != 0 and "no such network" not in said and "not found" not in said:
+    if done.returncode != 0 and not transaction.lacks_network(done):
         message = f"docker does not say which networks there are: {done.stderr.strip()}"
         raise PortgenError(message, Exit.MACHINE)
     return done.stdout

@@ -99,6 +99,11 @@ class Unit(Struct, frozen=True):
     drop_ins: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()  # of a timer: what it starts
 
+    @property
+    def runs(self) -> bool:
+        """Whether it runs, or is about to."""
+        return self.active in ("active", "activating", "reloading")
+
 
 class Attachment(NamedTuple):
     """A container in a Docker network."""

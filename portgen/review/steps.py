@@ -192,6 +192,9 @@ class RestartPrograms(Step, frozen=True, kw_only=True):
 
 
 # The kinds in their order; on a host, a step of a later kind never comes before one of an earlier.
+# What people do: portgen does not run these programs.
+BY_HAND: tuple[type[Step], ...] = (Program, RestartPrograms)
+
 ORDER: tuple[type[Step], ...] = (
     RemoveUnits,
     StopUnits,

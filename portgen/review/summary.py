@@ -12,7 +12,7 @@ from portgen.markdown import row
 from portgen.markdown import text as markdown_text
 from portgen.review import host_words, step_words, words
 from portgen.review.compare import Review
-from portgen.review.steps import Program, RestartPrograms
+from portgen.review.steps import BY_HAND
 from portgen.visible import visible_line
 
 
@@ -44,7 +44,7 @@ def _commands(host: str, review: Review) -> str:
     """What carries out a host's steps: `install` as long as the inventory has the host."""
     if host not in review.names:
         return f"{host} leaves the inventory: `portgen uninstall` on it does it"
-    by_hand = [step for step in review.steps if isinstance(step, (Program, RestartPrograms))]
+    by_hand = [step for step in review.steps if isinstance(step, BY_HAND)]
     if any(step.host == host for step in by_hand):
         return "`portgen install` does it, but for programs that portgen does not run"
     return "`portgen install` does it"

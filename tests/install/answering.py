@@ -242,7 +242,8 @@ def _user_rules(simulated: SimulatedHost, family: int) -> Iterator[str]:
         interface = rule.source[1:] if rule.source.startswith("%") else ""
         for option, end in (("-s", rule.source), ("-d", rule.destination)):
             if end != everywhere and not end.startswith("%"):
-                line += f" {option} {end if '/' in end else end + whole}"
+                network = end if "/" in end else end + whole
+                line += f" {option} {network}"
         if interface:
             line += f" -i {interface}"
         match = f"-m {rule.protocol} --dport {rule.port}"

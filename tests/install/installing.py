@@ -92,6 +92,14 @@ def write_base(host: SimulatedHost, team: str, services: set[str]) -> None:
     host.write(f"/srv/{team}/docker-compose.yml", yaml.safe_dump(content))
 
 
+def take_out(host: SimulatedHost, wanted: Inventory, services: tuple[str, ...]) -> None:
+    """The team `wall` takes services out of its own compose file."""
+    names: set[str] = set()
+    for override in wanted.host.overrides:
+        names.update(container.compose_service for container in override.containers)
+    write_base(host, "wall", names - set(services))
+
+
 class Ready(NamedTuple):
     """An install that can begin."""
 
@@ -149,7 +157,7 @@ def _show(host: SimulatedHost, begun: Journal) -> None:
 def install(host: SimulatedHost, wanted: Inventory, folder: Path) -> Journal:
     """Install it to its end. Raises transaction.FailedError."""
     begun = begin(host, wanted, folder)
-    engine.leave(host, begun.decided.operations + begun.decided.undo, folder)
+    engine.place(host, begun.decided.operations + begun.decided.undo, folder)
     transaction.carry_out(begun, host)
     failed = transaction.settle(begun, host)
     assert not failed, failed

@@ -29,12 +29,7 @@ class Interrupted:
         self.host = installing.bare(before, after)
         installing.install(self.host, before, folder)
         if change.without:
-            names = {
-                container.compose_service
-                for override in before.host.overrides
-                for container in override.containers
-            }
-            installing.write_base(self.host, "wall", names - set(change.without))
+            installing.take_out(self.host, before, change.without)
         installing.begin(self.host, after, folder)
         self.old = self._state(self.host)
         whole = self.host.copy()
@@ -61,7 +56,7 @@ class Interrupted:
     def install(self, host: SimulatedHost, begun: Journal) -> None:
         """As the command does it."""
         try:
-            engine.leave(host, begun.decided.operations + begun.decided.undo, self.folder)
+            engine.place(host, begun.decided.operations + begun.decided.undo, self.folder)
         except OSError:
             begun.add(state=journal.REVERTED)
             engine.withdraw(host)
@@ -99,9 +94,10 @@ class Interrupted:
             return []
         if self._is_new():
             # What of its end failed does no harm: what has stopped, and nobody wants, is left.
-            found = [
-                [one for one in some if " -> " not in one or not _is_left(one)] for some in found
-            ]
+            kept = []
+            for some in found:
+                kept.append([one for one in some if not _is_left(one)])
+            found = kept
         return min(found, key=len)
 
     def _is_new(self) -> bool:
@@ -112,7 +108,7 @@ class Interrupted:
         """The last operation fails; while that is put back, something goes wrong at a step. What of the host
         is not wholly old after one more run, and whether there was such a step."""
         host, begun = self.host.copy(), self.fresh()
-        engine.leave(host, begun.decided.operations + begun.decided.undo, self.folder)
+        engine.place(host, begun.decided.operations + begun.decided.undo, self.folder)
         transaction.carry_out(begun, host)
         host.steps = 0
         host.trouble = Trouble(step, kind)
@@ -129,6 +125,18 @@ class Interrupted:
 
 def _is_left(said: str) -> bool:
     return said.startswith(("network ", "container ")) and ": 'nothing' -> " in said
+
+
+def put_back_later(install: Interrupted, kind: str) -> tuple[list[str], int]:
+    """Something goes wrong at every step while the install is put back: what is not wholly old after one more
+    run, and how many steps there were."""
+    step, happened, wrong = 0, True, []
+    while happened:
+        found, happened = install.put_back(kind, step)
+        if found:
+            wrong.append(f"step {step}: {'; '.join(found)[:600]}")
+        step += 1
+    return wrong, step
 
 
 def every(count: int, look: Callable[[int], list[str]]) -> Iterator[str]:

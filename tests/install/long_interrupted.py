@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.changes import CHANGES
-from tests.install.interrupting import KINDS, Interrupted, every
+from tests.install.interrupting import KINDS, Interrupted, every, put_back_later
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -26,10 +26,5 @@ def test_what_goes_wrong_while_it_is_put_back_is_put_back_later(
     name: str, kind: str, tmp_path: Path
 ) -> None:
     install = Interrupted(name, tmp_path)
-    step, happened, wrong = 0, True, []
-    while happened:
-        found, happened = install.put_back(kind, step)
-        if found:
-            wrong.append(f"step {step}: {'; '.join(found)[:600]}")
-        step += 1
+    wrong, _ = put_back_later(install, kind)
     assert not wrong, "\n".join(wrong)

@@ -86,7 +86,7 @@ def installs(before: Plan, after: Plan) -> Iterator[tuple[Side, list[Operation]]
             leaves=("/run/portgen/left/a@127.0.0.1:5001",),
             comes=("/run/portgen/left/a@127.0.0.1:5002",),
         )
-        yield side, [*carrying.forth(side), *carrying.settles(side, ())]
+        yield side, [*carrying.towards(side), *carrying.settles(side, ())]
 
 
 def _files(plan: Plan) -> dict[str, dict[str, str]]:

@@ -20,12 +20,7 @@ def begun(name: str, folder: Path) -> tuple[SimulatedHost, installing.Inventory]
     host = installing.bare(before, after)
     installing.install(host, before, folder)
     if change.without:
-        names = {
-            container.compose_service
-            for override in before.host.overrides
-            for container in override.containers
-        }
-        installing.write_base(host, "wall", names - set(change.without))
+        installing.take_out(host, before, change.without)
     return host, after
 
 
@@ -60,7 +55,7 @@ def test_putting_back_leads_to_what_was_there(name: str, tmp_path: Path) -> None
     host, after = begun(name, tmp_path)
     old = installing.state(host, tmp_path)
     opened = installing.begin(host, after, tmp_path)
-    engine.leave(host, opened.decided.operations + opened.decided.undo, tmp_path)
+    engine.place(host, opened.decided.operations + opened.decided.undo, tmp_path)
     transaction.carry_out(opened, host)
     installing.revert(host, tmp_path)
     assert not installing.differences(old, installing.state(host, tmp_path))

@@ -29,7 +29,7 @@ def forth(units: tuple[str, ...], *some: Step) -> list[Operation]:
         f"systemd/{name}": File(f"/etc/systemd/system/{name}", f"systemd/{name}") for name in units
     }
     side = Side(some, puts, {}, {}, frozenset(units), frozenset(units))
-    return list(carrying.forth(side))
+    return list(carrying.towards(side))
 
 
 def kinds(done: list[Operation]) -> list[type]:

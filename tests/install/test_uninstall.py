@@ -1,5 +1,4 @@
-"""An uninstall is an install whose wish is less: everything, a project or a service is taken away from a host
-that is not there, and nothing else of it changes."""
+"""An uninstall removes everything, a project or a service from a simulated host, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -100,7 +99,7 @@ def decided_of(left: Host, what: Planned) -> Decided:
 
 
 def carry_out(host: SimulatedHost, begun: Journal) -> None:
-    engine.leave(host, begun.decided.operations + begun.decided.undo, begun.folder)
+    engine.place(host, begun.decided.operations + begun.decided.undo, begun.folder)
     transaction.carry_out(begun, host)
     transaction.settle(begun, host)
     engine.withdraw(host)
@@ -245,4 +244,4 @@ def test_a_file_of_others_that_includes_ours_is_in_the_way(tmp_path: Path) -> No
     host.write("/etc/nginx/sites-enabled/team", text)
     wanted = inventory(BOTH)
     with pytest.raises(PortgenError, match="sites-enabled/team includes"):
-        parting.require_free(answering.audited(host, wanted.host, wanted.rendered))
+        parting.require_not_included(answering.audited(host, wanted.host, wanted.rendered))

@@ -16,7 +16,7 @@ SAYS = """\
 import sys
 sys.path.insert(0, {engine!r})
 from portgen.machine import recovery
-recovery.main([{folder!r}, "revert"])
+recovery.main([{folder!r}, "finish"])
 for name, module in sorted(sys.modules.items()):
     place = getattr(module, "__file__", None) or ""
     print(name.partition(".")[0], place.startswith({engine!r}))
@@ -69,7 +69,7 @@ class Files:
 def test_the_next_boot_wants_the_unit() -> None:
     """systemd ignores a file in a folder `….wants`: it has to be a symlink there."""
     files = Files()
-    engine.leave(files, ())  # type: ignore[arg-type]
+    engine.place(files, ())  # type: ignore[arg-type]
     (wants,) = (path for path, text in files.put_there.items() if f"Wants={engine.UNIT}" in text)
     assert wants.startswith("/etc/systemd/system/multi-user.target.d/")
     assert wants.endswith(".conf")

@@ -77,7 +77,8 @@ def counted(cls: Any, name: str) -> None:
     real = getattr(cls, name)
 
     def instead(self: Any, *words: Any, **options: Any) -> Any:
-        steps.append(f"{name} {' '.join(map(str, words[:1]))} {options if name == 'add' else ''}")
+        entry = options if name == "add" else ""
+        steps.append(f"{name} {' '.join(map(str, words[:1]))} {entry}")
         mine = len(steps) == number
         if mine and moment == "before":
             kill(os.getpid())

@@ -116,7 +116,7 @@ class Seen:
         return [visit for visit in self.visits[kind] if visit.status != 200]
 
     def lost_of(self, kind: str, *, changing: bool) -> list[Visit]:
-        """Of those, the ones to services that change, or the others."""
+        """The lost visits to services that change, or those to the others."""
         found = []
         for visit in self.lost(kind):
             if (self.named(kind, visit) in self.names) is changing:
@@ -133,8 +133,8 @@ class Seen:
         return found
 
     def out(self) -> dict[str, float]:
-        """For how long the route of each service that changes was without an answer: from when the last
-        visit before began that was answered to when the first one after was."""
+        """The seconds for which the route of each service that changes did not answer: between the start of
+        the last visit that was answered before a loss, and of the first one after it."""
         found = {}
         for name in self.names:
             visits = sorted(v for v in self.visits["places"] if self.named("places", v) == name)
@@ -142,8 +142,8 @@ class Seen:
         return found
 
     def gates_out(self) -> dict[str, float]:
-        """For how long each service that moves was at neither of its ports: from when the last one began who
-        was answered, to when the first one did who was answered again."""
+        """The seconds for which each service that moves was at neither of its ports: the longest time between
+        the starts of two visits in a row that it answered, at whichever port."""
         found = {}
         for name in self.names:
             ports = [n for n, place in enumerate(self.places["gates"]) if name in place["holders"]]

@@ -70,7 +70,10 @@ def test_a_killed_install_is_put_back_at_the_next_boot(change: Change, points: l
     wait_until("every route answers", change.all_old)
     undoing.same(change.old, undoing.snapshot(change.estate))
     said = undoing.last_result(change.estate)
-    assert (said["result"], said["why"]) == ("put back", "the host was started before its end")
+    assert (said["result"], said["why"]) == (
+        "put back",
+        "the host was restarted before it was finished",
+    )
 
 
 # --- the disk is full ---------------------------------------------------------------------------------
@@ -107,7 +110,7 @@ def test_what_nobody_confirms_is_put_back_at_the_next_boot(change: Change) -> No
     wait_until("every route answers", change.all_old)
     undoing.same(change.old, undoing.snapshot(change.estate))
     said = undoing.last_result(change.estate)
-    expected = ("put back", "the host was started before it was confirmed")
+    expected = ("put back", "the host was restarted before it was confirmed")
     assert (said["result"], said["why"]) == expected
     status = change.portgen("status")
     assert status.returncode == OK

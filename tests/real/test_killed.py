@@ -36,7 +36,7 @@ ANNEX = """\
 JOURNAL = "/var/lib/portgen"
 # What ends an install that was killed, and its exit code.
 ENDS: tuple[tuple[tuple[str, ...], int], ...] = (
-    (("python3", "-I", f"{JOURNAL}/engine.pyz", JOURNAL, "revert"), 0),  # as the boot unit does
+    (("python3", "-I", f"{JOURNAL}/engine.pyz", JOURNAL, "finish"), 0),  # as the boot unit does
     (("portgen", "revert", "--yes"), 0),
     ((*INSTALL, "--yes"), 5),  # the next one puts it back, and does nothing else
 )

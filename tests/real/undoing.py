@@ -265,18 +265,17 @@ def bring(estate: Estate, before: Path, project: Path) -> None:
 
 
 def rewritten(before: Path, project: Path) -> tuple[str, ...]:
-    """Where a state has the containers of services that their team now starts otherwise: with other ports in
-    its own compose file, which nobody puts back."""
-    old, new = (
-        {service.name: service for service in declared.read(one / "inventory.yaml").contained}
-        for one in (before, project)
-    )
-    changed = [
-        one
-        for name, one in old.items()
-        if name in new and [*map(_inside, one.ports)] != [*map(_inside, new[name].ports)]
-    ]
-    return tuple(f"/containers//{one.project}_{one.name}_1" for one in changed)
+    """The places in a state of containers whose ports the team has changed in its own compose file: portgen
+    does not put that file back."""
+    new = {}
+    for service in declared.read(project / "inventory.yaml").contained:
+        new[service.name] = [_inside(port) for port in service.ports]
+    found = []
+    for service in declared.read(before / "inventory.yaml").contained:
+        ports = [_inside(port) for port in service.ports]
+        if new.get(service.name, ports) != ports:
+            found.append(f"/containers//{service.project}_{service.name}_1")
+    return tuple(found)
 
 
 def _inside(port: declared.Port) -> tuple[int, str]:
@@ -297,7 +296,7 @@ def change(estate: Estate, project: Path) -> Iterator[Change]:
 
 
 class Door:
-    """A port by which people come to the host, of which portgen does not know that: a process's."""
+    """A port by which people administer the host. To portgen it is a port of some program."""
 
     NAME = "api-server"
 
@@ -400,8 +399,12 @@ def points(steps: list[str]) -> list[Point]:
 def spread(some: list[Point], count: int) -> list[Point]:
     """So many of them, over the whole length, with the moments in turn."""
     each = len(MOMENTS)
-    last = len(some) // each - 1
-    return [some[index * last // (count - 1) * each + index % each] for index in range(count)]
+    last = len(some) // each - 1  # the number of the last step
+    found = []
+    for index in range(count):
+        step = index * last // (count - 1)
+        found.append(some[step * each + index % each])
+    return found
 
 
 def by_revert(change: Change) -> None:
@@ -410,7 +413,7 @@ def by_revert(change: Change) -> None:
 
 def by_the_engine(change: Change) -> None:
     """With Python's own library alone."""
-    change.estate.host.run(*ENGINE, "revert", timeout=HANGS)
+    change.estate.host.run(*ENGINE, "finish", timeout=HANGS)
 
 
 def by_the_next_install(change: Change) -> None:
