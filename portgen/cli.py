@@ -23,6 +23,8 @@ EPILOG = (
     "Exit codes: 0 success, 1 differences or findings, 2 usage, "
     "3 the inventory can't be loaded, or a template of your own fails, "
     "4 system error (file not writable, tool missing or broken), "
+    "5 an install was put back, 6 something of an install could not be put back or taken away, "
+    "7 an install waits for `portgen confirm`, "
     "130 Ctrl-C, 141 nobody reads the output, 143 SIGTERM."
 )
 AGAIN = "run it again with -v for the traceback"

@@ -197,7 +197,7 @@ def exit_codes(group: click.Command) -> Iterator[str]:
     match = re.search(r"Exit codes: (.*?)\.?$", text)
     if match is None:
         raise SystemExit("the overview (portgen --help) names no exit codes")
-    for code in re.split(r",? (?=\d )", match[1]):
+    for code in re.split(r",? (?=\d+ )", match[1]):
         number, meaning = code.split(" ", 1)
         yield f"- **{number}**: {meaning}"
 

@@ -84,16 +84,22 @@ def host_here(planned: Plan, name: str | None) -> Host:
         return planned.hosts[0]
     if name not in (None, here) and planned.host(here) is not None:
         # What this host has would be left over on the other one, and the commands would take it away.
-        message = f"this machine is {here}, another host of the inventory"
-        raise PortgenError(message, Exit.USAGE, hint=f"run `portgen audit` on {name} itself")
+        if planned.host(str(name)) is None:
+            raise _no_such_host(planned, str(name))
+        message = f"this machine is {here}, and not {name}"
+        raise PortgenError(message, Exit.USAGE, hint=f"run the same command on {name} itself")
     host = planned.host(name or here)
     if host is not None:
         return host
     if name is not None:
-        hint = f"the inventory has {_names(planned)}"
-        raise PortgenError(f"no such host: {name}", Exit.USAGE, hint=hint)
+        raise _no_such_host(planned, name)
     message = f"this machine, {here}, is not a host of the inventory"
     raise PortgenError(message, Exit.USAGE, hint=f"name one: {_names(planned)}")
+
+
+def _no_such_host(planned: Plan, name: str) -> PortgenError:
+    hint = f"the inventory has {_names(planned)}"
+    return PortgenError(f"no such host: {name}", Exit.USAGE, hint=hint)
 
 
 def _names(planned: Plan) -> str:

@@ -36,16 +36,16 @@ def show(what: Ready, edited: Sequence[Edited], style: Style, most: int | None) 
 
 
 def lines(what: Ready, most: int | None = None) -> Iterator[str]:
-    """What an install means, and what is done, in order."""
+    """What an install means, and what is done."""
     from portgen.review import step_words
     from portgen.review import summary as meaning
 
     yield from meaning.text(what.difference.meaning._replace(steps=()), most)
     steps = [step for step in what.difference.steps if step not in what.planned.by_hand]
     if steps:
-        yield f"on {what.host.host.name}, in this order:"
-    for number, step in enumerate(steps, 1):
-        yield f"  {number}. {step_words.text(step, MOST)}"
+        yield f"on {what.host.host.name}:"
+    for step in steps:
+        yield f"  - {step_words.text(step, MOST)}"
     yield from beside(what)
     yield from by_hand(what)
     yield from what.notes
@@ -54,9 +54,14 @@ def lines(what: Ready, most: int | None = None) -> Iterator[str]:
 def by_hand(what: Ready) -> Iterator[str]:
     """What portgen leaves to people."""
     from portgen.review import step_words
+    from portgen.review.steps import Program
 
+    inside = {service.name for service in what.host.host.services if service.via == "host"}
     for step in what.planned.by_hand:
-        yield f"by hand, since portgen does not run it: {step_words.text(step, MOST)}"
+        why = "by hand, since portgen does not run it"
+        if isinstance(step, Program) and step.service in inside:
+            why = "portgen starts its container, and the team's own files say the port"
+        yield f"{why}: {step_words.text(step, MOST)}"
 
 
 def beside(what: Ready) -> Iterator[str]:

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from portgen import screen
@@ -131,20 +131,27 @@ class _Asks:
         yield self.ports
         yield self.machine
 
+    @cached_property
+    def lacks_compose(self) -> bool:
+        from portgen.machine import trial
+
+        return not trial.has_compose(self.host.places.compose)
+
     def compose(self, trial: Trial) -> list[Refusal]:
+        from portgen import whole
+        from portgen.install import refusals
         from portgen.install.refusals import Refusal
-        from portgen.machine import programs
         from portgen.machine import trial as machine
 
+        if self.lacks_compose:
+            return []  # `machine` says so, once
         place = trial.override.key_path
         try:
             said = machine.compose(self.host.places.compose, trial.folder, trial.files)
-        except programs.Missing as missing:
-            return [Refusal("compose", str(missing), place, missing.hint)]
         except PortgenError as error:
             return [Refusal("compose", str(error), place, error.hint)]
         if not said:
-            return []
+            return list(refusals.contradictions(self.host, trial, whole.text))
         where = f"in {trial.folder}, with COMPOSE_FILE={trial.files}"
         message = (
             f"compose refuses the files of {trial.override.project}: {'; '.join(said[:_SHOWN])}"
@@ -229,16 +236,20 @@ class _Asks:
 
     def machine(self) -> list[Refusal]:
         """Disks and programs."""
+        from portgen.install import refusals
         from portgen.install.operations import ComposeUp, PutFile
         from portgen.install.refusals import Refusal
-        from portgen.machine import journal, trial
+        from portgen.machine import journal, programs, trial
 
-        folders, needed, size = [str(journal.FOLDER)], [], 0
+        folders, size = [str(journal.FOLDER)], 0
         for one in self.operations:
             if isinstance(one, PutFile):
                 folders.append(posixpath.dirname(one.path))
-            elif isinstance(one, ComposeUp):
-                needed.append(self.host.places.compose[0])
+        needed = list(refusals.programs(self.operations))
+        brings_up = any(isinstance(one, ComposeUp) for one in self.operations)
+        lacking = list(trial.missing(needed))
+        if brings_up and self.lacks_compose:
+            lacking.append(programs.Missing("docker-compose"))
         if self.runs_script:
             folders.append("/etc/ufw")
         for text in self.host.rendered.values():
@@ -246,7 +257,7 @@ class _Asks:
         place = self.host.host.key_path
         # The journal has the files of both sides.
         found = [Refusal("disk-full", text, place) for text in trial.room(folders, 2 * size)]
-        for missing in trial.missing(needed):
+        for missing in lacking:
             found.append(Refusal("program-missing", str(missing), place, missing.hint))
         return found
 

@@ -64,6 +64,6 @@ def require_current(before: dict[str, Any], what: Ready, why: str = "stale plan"
     if changed:
         message = f"{why}: changed since: {listed(changed, MOST)}"
         raise PortgenError(message, Exit.MACHINE, hint=hint)
-    if not saved.is_of_this_version(before, now):
-        message = f"{why}: another version of portgen saved it"
+    if not saved.does_the_same(before, now):
+        message = f"{why}: something else would be done now"
         raise PortgenError(message, Exit.MACHINE, hint=hint)

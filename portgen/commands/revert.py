@@ -20,6 +20,7 @@ from portgen.settings import Settings
 if TYPE_CHECKING:
     from portgen.machine.journal import Journal
 
+NGINX_TIME = 60.0  # seconds in which nginx has to say whether it takes its files
 MOST = 5  # files that a message names
 
 
@@ -40,7 +41,7 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
     install` would install it again.
 
     Exit codes: 0 the host is as it was, 1 files were changed by hand since then, or the answer was no, 4
-    there is nothing to put back, 6 it could not be put back.
+    there is nothing to put back, or nginx would refuse its files, 6 it could not be put back.
     """
     from portgen.machine import interrupts, journal, recovery
     from portgen.machine.system import Here
@@ -52,6 +53,7 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
         if found is None or found.state == journal.REVERTED:
             raise _nothing(found)
         was_done = not found.is_open
+        _require_nginx(found)
         if was_done and not _may(settings, found, yes, force):
             return Exit.DIFFERENT
         stack.enter_context(interrupts.once())
@@ -59,7 +61,7 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
         if was_done:
             _reopen(found)
         code = recovery.put_back(found, Here(), "by `portgen revert`")
-        if was_done and code == Exit.OK:
+        if found.was_installed and code == Exit.OK:
             _forget()
     last = journal.last_result(journal.FOLDER)
     if settings.style.format == "json":
@@ -73,10 +75,11 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
         f"install {found.decided.identity} was put back: the host is as it was before",
         settings.style,
     )
-    say(
-        "the inventory and output/ still have the new state: `portgen install` would install it again",
-        settings.style,
-    )
+    if not found.decided.goes_on:
+        say(
+            "the inventory and output/ still have the new state: `portgen install` would install it again",
+            settings.style,
+        )
     return Exit.OK
 
 
@@ -85,6 +88,21 @@ def _nothing(found: Journal | None) -> PortgenError:
         return PortgenError("there is no install to put back", Exit.MACHINE)
     message = f"install {found.decided.identity} was put back already"
     return PortgenError(message, Exit.MACHINE)
+
+
+def _require_nginx(found: Journal) -> None:
+    """Raises PortgenError(Exit.MACHINE) where nginx refuses its files as they are, whoever wrote them: it
+    would not take the old ones either."""
+    from portgen.install.operations import ReloadNginx
+    from portgen.machine import programs
+
+    reloads = any(isinstance(one, ReloadNginx) for one in found.to_undo)
+    if not reloads or programs.find("nginx") is None:
+        return
+    done = programs.run(("nginx", "-t", "-q"), timeout=NGINX_TIME)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or ["nginx -t fails"]
+        raise PortgenError(said[0], Exit.MACHINE, hint=f"{UNTOUCHED}; correct nginx's files first")
 
 
 def _may(settings: Settings, found: Journal, yes: bool, force: bool) -> bool:

@@ -73,6 +73,9 @@ class Side(NamedTuple):
     # The marks of the places that services of routes leave, and of those to which they come.
     leaves: tuple[str, ...] = ()
     comes: tuple[str, ...] = ()
+    # Whether routes open at the very end. Whoever is at a place was not looked for where an install is put
+    # back: a route stays closed where its service can't listen there.
+    opens_last: bool = False
 
 
 def towards(side: Side) -> Iterator[Operation]:
@@ -97,6 +100,8 @@ def towards(side: Side) -> Iterator[Operation]:
     yield from _files(side, "env/")
     yield from _containers(side)
     yield from units.starts()
+    if side.opens_last and side.comes:
+        yield operations.OpenRoutes(side.comes)
     if firewall.keeps:
         yield operations.RunFirewall()
     yield from units.boots()
@@ -215,7 +220,7 @@ def _nginx(side: Side) -> Iterator[Operation]:
     yield from files
     if not files and not _has(side, steps.ReloadNginx):
         return
-    if side.comes:
+    if side.comes and not side.opens_last:
         # Whoever was at these places before has stopped.
         yield operations.OpenRoutes(side.comes)
     yield operations.ReloadNginx()

@@ -147,6 +147,7 @@ def _old(
         stopped=frozenset(stopped),
         leaves=difference.comes,
         comes=difference.leaves,
+        opens_last=True,
     )
 
 

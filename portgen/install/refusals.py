@@ -13,16 +13,20 @@ from typing import NamedTuple
 
 from portgen import audit
 from portgen.audit import Audited, Holding, Listener
+from portgen.formats import compose
+from portgen.formats.compose import Read, TeamFile
 from portgen.install.operations import (
     ComposeUp,
     Operation,
     PutFile,
     ReloadNginx,
     RestartUnits,
+    RunFirewall,
     StartUnits,
     StopContainers,
     StopUnits,
 )
+from portgen.plan import team_files
 from portgen.plan.facts import Nginx
 from portgen.plan.ports import Endpoint
 from portgen.plan.team_folders import COPY
@@ -191,11 +195,12 @@ def _in_the_way(
 
 class Trial(NamedTuple):
     """What compose is to read of a project before anything changes: `files`, COMPOSE_FILE with the rendered
-    override in place of the copy that the install puts there."""
+    override in place of the copy that the install puts there; `own`, the team's own files of these."""
 
     override: Override
     folder: str
     files: str
+    own: tuple[str, ...]
 
 
 def projects(host: Audited, some: Iterable[Operation], rendered: str) -> Iterator[Trial | Refusal]:
@@ -243,7 +248,35 @@ def _trial(host: Audited, override: Override, rendered: str) -> Trial | Refusal:
     if base and base not in map(posixpath.basename, own):
         message = f"COMPOSE_FILE in {found.env} leaves out {base}, which the inventory names"
         return Refusal("compose-folder", message, override.base_path, f"add {base} to it")
-    return Trial(override, found.folder, found.separator.join((*own, rendered)))
+    return Trial(override, found.folder, found.separator.join((*own, rendered)), tuple(own))
+
+
+def contradictions(host: Audited, trial: Trial, read: Read) -> Iterator[Refusal]:
+    """What the team's own file says that it can't say beside portgen's, such as ports, which docker would
+    publish to everybody. Of several files only compose knows what they say together."""
+    if len(trial.own) != 1:
+        return
+    team = compose.load(posixpath.join(trial.folder, trial.own[0]), read)
+    if isinstance(team, TeamFile):
+        for one in team_files.contradictions(host.host, trial.override, team):
+            yield Refusal(team_files.RULE, one.message, one.key_path, one.hint, one.severity)
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+
+def programs(some: Iterable[Operation]) -> Iterator[str]:
+    """The programs without which the operations can't be carried out, but for compose."""
+    for one in some:
+        match one:
+            case RunFirewall():
+                yield "ufw"
+            case ReloadNginx():
+                yield NGINX
+            case StartUnits() | RestartUnits():
+                yield "socat"
+            case ComposeUp() | StopContainers():
+                yield "docker"
 
 
 # --- networks that compose does not make ----------------------------------------------------------

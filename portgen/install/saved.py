@@ -71,8 +71,9 @@ def stale(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         yield f"it is of {before.get('host')}, this is {now['host']}"
 
 
-def is_of_this_version(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether this portgen would do the same as the one that saved the plan."""
+def does_the_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the same would be done now: not where another version of portgen saved the plan, or a file is
+    newer than what runs by it."""
     return bool(before.get("operations") == now["operations"])
 
 

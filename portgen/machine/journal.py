@@ -80,6 +80,11 @@ class Journal:
         return self.state in OPEN
 
     @property
+    def was_installed(self) -> bool:
+        """Whether it came to its end once, even if it was put back after that."""
+        return any(entry.get("state") == INSTALLED for entry in self.entries)
+
+    @property
     def touched(self) -> set[str]:
         """The things that the operations change that were begun."""
         found: set[str] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,20 +36,25 @@ def digest(data: bytes) -> str:
 
 
 def known(folder: Path) -> dict[str, set[str]]:
-    """The sums that portgen's files have or may have, by their places. Two where an install was closed and
-    its record not written any more."""
+    """The sums that portgen's files have or may have, by their places. Several where an install is open, or
+    was closed and its record not written any more."""
     found: dict[str, set[str]] = {}
-    for sums in (_read(folder / RECORD), _of_last(folder)):
+    for sums in (_read(folder / RECORD), *_of_last(folder)):
         for path, value in sums.items():
             found.setdefault(path, set()).add(value)
     return found
 
 
-def _of_last(folder: Path) -> dict[str, str]:
+def _of_last(folder: Path) -> Iterator[dict[str, str]]:
+    """What the last install has placed, or is placing; and what was there before it, where it was put back
+    after its end."""
     last = journal.load(folder)
-    if last is None or last.state != journal.INSTALLED:
-        return {}
-    return _read(Path(last.tree(PART)) / _LIST)
+    if last is None:
+        return
+    if last.state != journal.REVERTED:
+        yield _read(Path(last.tree(PART)) / _LIST)
+    if last.state != journal.INSTALLED:
+        yield _read(folder / BEFORE)
 
 
 def record(closed: Journal) -> None:

@@ -36,6 +36,15 @@ def staged(texts: Mapping[str, str]) -> Iterator[str]:
         yield folder
 
 
+def has_compose(program: tuple[str, ...]) -> bool:
+    """Whether this compose is there: a program, or docker's plugin."""
+    if programs.find(program[0]) is None:
+        return False
+    if program[1:] != ("compose",):
+        return True
+    return programs.run((*program, "version"), timeout=MOST).returncode == 0
+
+
 def compose(program: tuple[str, ...], folder: str, files: str) -> list[str]:
     """What compose says against these files; nothing where it takes them."""
     words = (*program, "config", "-q")

@@ -460,6 +460,6 @@ def test_a_live_audit_is_of_this_machine_or_the_one_that_is_named(
     run = portgen("audit", "other", "--only", "sockets")
     assert run.code == Exit.USAGE
     assert run.err == (
-        "error: this machine is box, another host of the inventory\n"
-        "    hint: run `portgen audit` on other itself\n"
+        "error: this machine is box, and not other\n"
+        "    hint: run the same command on other itself\n"
     )

@@ -50,7 +50,7 @@ def test_a_dry_run_shows_meaning_steps_and_files_and_does_nothing(
     run = portgen("install", "--dry-run")
     assert run.code == Exit.DIFFERENT
     assert "far moves 5000 -> 5001" in run.out
-    assert "on box, in this order:\n  1. run portgen-ufw.sh: opens 5001/tcp" in run.out
+    assert "on box:\n  - run portgen-ufw.sh: opens 5001/tcp" in run.out
     assert "restart portgen-far.service" in run.out
     assert "+ExecStart=/usr/bin/socat" in run.out
     assert "INSTALL.md" not in run.out

@@ -10,6 +10,7 @@ import pytest
 from portgen.formats import ss
 from portgen.install import refusals, ssh
 from portgen.install.refusals import Refusal, Trial
+from portgen.problem import Severity
 from portgen.targets import Said, Seen
 from portgen.targets.ufw.writing import SCRIPT
 from tests.install.preflights import Begun, begun, estate
@@ -207,6 +208,26 @@ def test_compose_reads_the_rendered_override_in_place_of_the_copy() -> None:
     assert found.folder == "/srv/wall"
     rendered = "/srv/portgen/output/box/compose/docker-compose.wall.yml"
     assert found.files == f"docker-compose.yml:{rendered}"
+
+
+def test_what_the_teams_own_file_publishes_besides_is_refused() -> None:
+    (found,) = trials(begun(estate(TWO), estate(MOVED)))
+    assert isinstance(found, Trial)
+    what = begun(estate(TWO), estate(MOVED))
+    own = "services:\n  alpha: {image: a, ports: ['5000:5000']}\n  beta: {image: b}\n"
+    texts = {"/srv/wall/docker-compose.yml": own}
+    (refusal,) = refusals.contradictions(what.host, found, texts.get)
+    assert "5000:5000" in refusal.message
+    assert refusal.severity is Severity.ERROR
+    texts["/srv/wall/docker-compose.yml"] = own.replace(", ports: ['5000:5000']", "")
+    assert list(refusals.contradictions(what.host, found, texts.get)) == []
+
+
+def test_the_programs_that_an_install_needs_are_named() -> None:
+    first = estate("alpha: {port: 5000}\nbeta: {port: 5001, via: docker}")
+    what = begun("version: 1\nhosts: {box: {nginx: {}}}\n", first)
+    assert set(refusals.programs(what.planned.operations)) == {"ufw", "nginx", "socat", "docker"}
+    assert list(refusals.programs([])) == []
 
 
 def test_an_unchanged_project_is_not_read() -> None:

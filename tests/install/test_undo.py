@@ -16,6 +16,8 @@ from portgen.install.operations import (
     StopContainers,
 )
 from portgen.machine import journal, recovery, transaction
+from portgen.machine.programs import Finished
+from portgen.plan.routes import left_mark
 from portgen.problem import Exit
 from tests.install import installing
 from tests.install.changes import CHANGES
@@ -95,6 +97,30 @@ def is_for_later(operation: Operation, old: dict[str, Any]) -> bool:
         return False
     servers = {server for _, server in old["nginx"][2]}
     return not any(mark.rpartition("@")[2] in servers for mark in operation.marks)
+
+
+def test_a_route_stays_closed_where_its_service_does_not_come_back(tmp_path: Path) -> None:
+    """Somebody else may be at its old port: nobody looked for that."""
+    change = CHANGES["move"]
+    before, after = installing.inventory(change.before), installing.inventory(change.after)
+    host = installing.bare(before, after)
+    installing.install(host, before, tmp_path)
+    begun = installing.begin(host, after, tmp_path)
+    transaction.carry_out(begun, host)
+    run = host.run
+
+    def fails(words: tuple[str, ...], **options: Any) -> Finished:
+        if words[:2] in (("systemctl", "start"), ("systemctl", "restart")):
+            return Finished(1, "", "the port is in use\n")
+        return run(words, **options)
+
+    host.run = fails  # type: ignore[method-assign]
+    assert recovery.put_back(begun, host, "a test") == Exit.STUCK
+    mark = left_mark("gamma", "127.0.0.1:5002")
+    assert mark in host.files
+    host.run = run  # type: ignore[method-assign]
+    assert recovery.put_back(begun, host, "a test") == Exit.OK
+    assert mark not in host.files
 
 
 @pytest.mark.parametrize("name", NAMES)
