@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that need neither the test host nor programs that pip does not install.
 QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/programs
-# The tests on the host that kill and reboot; they are run by themselves.
-KILLS := tests/real/test_killed.py tests/real/test_install_undo.py tests/real/test_install_pairs.py
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
+# Each worker has a host of its own, and a file's tests stay on one host.
+HOSTS := -n 2 --dist loadfile
 
 .PHONY: help render check lint verify test test-programs test-host prober-long audit-long install-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean
@@ -19,7 +19,7 @@ help:
 	@echo "make verify        check output/ with the real nginx, compose, systemd and ufw"
 	@echo "make test          run the tests (about two minutes)"
 	@echo "make test-programs run the tests with the real nginx, compose, systemd, ufw, chromium (root; some minutes)"
-	@echo "make test-host     boot a whole host from output/ and test on it (root, Linux; half an hour)"
+	@echo "make test-host     boot two whole hosts from output/ and test on them (root, Linux; half an hour)"
 	@echo "make prober-long   make 100 changes on that host while probers watch (SEED=, CHANGES=; half an hour)"
 	@echo "make audit-long    audit that host 200 times, and with six faults at once (SEED=, ROUNDS=; an hour)"
 	@echo "make install-long  kill installs on that host before, after and during each operation, and with reboots (two hours)"
@@ -76,7 +76,7 @@ test-programs: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -n 6 --dist worksteal -m programs --ignore tests/real $(ARGS)
 
 test-host: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m host tests/real $(addprefix --ignore ,$(KILLS)) $(ARGS)
+	$(BIN)/python -m pytest $(HOSTS) -m host tests/real $(ARGS)
 
 prober-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/long_prober.py $(ARGS)
@@ -86,7 +86,7 @@ audit-long: $(VENV)/.installed-dev
 
 install-long: $(VENV)/.installed-dev
 	PORTGEN_PAIRS=200 $(BIN)/python -m pytest -s tests/install/test_pairs.py tests/install/long_interrupted.py
-	$(BIN)/python -m pytest -m host $(KILLS) tests/real/long_install.py $(ARGS)
+	$(BIN)/python -m pytest -m host tests/real/long_install.py $(ARGS)
 
 audit-record: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m host tests/real/save_record.py $(ARGS)

@@ -6,6 +6,7 @@ CI, they fail.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +39,7 @@ ORDER = [
 # Read now: the tests of portgen itself are given an empty cache folder, and the host's image takes a minute
 # to make.
 CACHE = cache_folder()
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def host() -> Iterator[Host]:
     """A booted host with nothing of ours on it."""
     try:
-        with docker_daemon(CACHE) as docker:
+        with docker_daemon(CACHE, WORKER) as docker:
             booted = Host(docker, host_image(docker, CACHE))
             try:
                 booted.boot()

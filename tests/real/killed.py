@@ -17,7 +17,7 @@ from typing import Any
 from portgen.cli import main
 from portgen.machine import system, transaction
 
-MOMENT = 0.05  # seconds that the program has
+MOMENT = 0.01  # seconds that the program has
 
 
 def killed() -> None:

@@ -108,6 +108,6 @@ def figures(sums: Verdict, kinds: Counter[str], faulty: Counter[str]) -> str:
             f"{len(sums.blind)} blind"
         ),
     ]
-    lines.append(f"{sums.datagrams_lost} single datagrams lost by udp forwarders")
+    lines.append(f"{sums.datagrams_lost} datagrams lost, a few at a time")
     lines.append(f"{sums.not_apart} moments in which docker did not keep its networks apart")
     return "\n".join(lines)

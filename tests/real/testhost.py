@@ -121,9 +121,9 @@ def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
 
 
 @contextlib.contextmanager
-def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
+def docker_daemon(cache: Path, worker: str) -> Iterator[tuple[str, ...]]:
     """The docker command for a daemon that answers: the machine's, or one of our own for as long as the
-    block runs.
+    block runs. `worker`: which of the processes that run tests has it; each has a host of its own.
 
     Ours has its own data, socket and pid file, and no network: it leaves the machine's bridges and firewall
     alone.
@@ -142,15 +142,16 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
             "no docker daemon answers, and dockerd is not installed (Debian: docker.io)"
         )
     with contextlib.ExitStack() as cleanup:
-        cleanup.enter_context(_only_one(cache / "lock"))
+        cleanup.enter_context(_only_one(cache / f"lock-{worker}"))
+        log_path = cache / f"dockerd-{worker}.log"
         # A socket's path may have 108 bytes at most, which a cache folder's could exceed.
         run = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="portgen-testhost-")))
-        log = cleanup.enter_context((cache / "dockerd.log").open("wb"))
+        log = cleanup.enter_context(log_path.open("wb"))
         daemon = subprocess.Popen(
             (
                 # Goes with us, even when we are killed: nobody would stop it afterwards.
                 *("setpriv", "--pdeathsig", "TERM", "dockerd"),
-                *("--data-root", str(cache / "docker"), "--exec-root", str(run / "exec")),
+                *("--data-root", str(cache / f"docker-{worker}"), "--exec-root", str(run / "exec")),
                 *("--host", f"unix://{run}/docker.sock", "--pidfile", str(run / "docker.pid")),
                 *(
                     "--bridge",
@@ -172,14 +173,10 @@ def docker_daemon(cache: Path) -> Iterator[tuple[str, ...]]:
             if _answers(ours):
                 break
             if daemon.poll() is not None:
-                raise CannotHostError(
-                    f"dockerd does not start here: {_tail(cache / 'dockerd.log')}"
-                )
+                raise CannotHostError(f"dockerd does not start here: {_tail(log_path)}")
             time.sleep(0.2)
         else:
-            raise CannotHostError(
-                f"dockerd did not answer within 30 s: {_tail(cache / 'dockerd.log')}"
-            )
+            raise CannotHostError(f"dockerd did not answer within 30 s: {_tail(log_path)}")
         # What a killed run left behind; the lock says that nobody is using it.
         stale = _call((*ours, "ps", "-aq", "--filter", f"label={LABEL}")).stdout.split()
         if stale:
@@ -194,8 +191,9 @@ def host_image(docker: Sequence[str], cache: Path) -> str:
     if _call((*docker, "image", "inspect", name), check=False).returncode == 0:
         return name
     root = cache / f"root-{recipe}.tar"
-    if not root.exists():
-        _make_root(root)
+    with _only_one(cache / "lock-root"):
+        if not root.exists():
+            _make_root(root)
     with root.open("rb") as tar:
         imported = subprocess.run(
             (*docker, "import", "-", name),
