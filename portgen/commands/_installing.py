@@ -243,13 +243,13 @@ def carry_out(settings: Settings, journal: Journal, check: Callable[[], str]) ->
 
 def _carry_out(settings: Settings, journal: Journal) -> str:
     """Why it failed; "" where it did not."""
-    from portgen.machine import transaction
+    from portgen.machine import containers, transaction
     from portgen.machine.system import Here
 
     with settings.stage("installing") as tell:
         try:
             transaction.carry_out(journal, Here(), tell)
-        except transaction.FailedError as error:
+        except containers.FailedError as error:
             return str(error)
     return ""
 

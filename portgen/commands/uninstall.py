@@ -63,11 +63,11 @@ Examples:
 def command(settings: Settings, name: str | None, keep_containers: bool, **options: Any) -> int:
     """Take away what portgen has installed on this host: all of it, a project's share, or a service's.
 
-    Forwarders and containers are stopped first, then the guard, the firewall's rules, nginx's files and the units go; in the
-    end the containers are removed. Volumes stay, and so does whatever is not portgen's. Without a name it
-    works without an inventory, too. Where a step fails, the host is put back as it was; only a container that
-    can't be stopped is left, with its guard, and named. An uninstall of everything can't be reverted once it has
-    come to its end.
+    Forwarders and containers are stopped first, then the guard, the firewall's rules, nginx's files and the
+    units go; in the end the containers are removed. Volumes stay, and so does whatever is not portgen's.
+    Without a name it works without an inventory, too. Where a step fails, the host is put back as it was;
+    only a container that can't be stopped is left, with its guard, and named. An uninstall of everything
+    can't be reverted once it has come to its end.
 
     Exit codes: 0 uninstalled, 1 something would change, or was edited by hand, 3 the inventory has errors, 4
     nothing was touched, 5 it failed and was put back, 6 something is left: run it again, 7 it waits for

@@ -34,6 +34,7 @@ MODULES = (
     "machine/programs",
     "machine/system",
     "machine/journal",
+    "machine/containers",
     "machine/transaction",
     "machine/engine",
     "machine/recovery",

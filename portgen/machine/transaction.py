@@ -7,29 +7,21 @@ the other direction: those whose things were touched. Standard library only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import Any
 
 from portgen.install import operations
 from portgen.install.operations import Operation
 from portgen.machine import journal as journals
+from portgen.machine.containers import NEW, OLD, Containers, FailedError, last_line, run
 from portgen.machine.journal import Journal
-from portgen.machine.programs import Finished
 from portgen.machine.system import System
 from portgen.problem import PortgenError, listed
 
-NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
 SCRIPT = "ufw/portgen-ufw.sh"
-# A file in the journal that stands in for services which a team has removed. Their image does not exist, and
-# none of them is ever started.
-_STAND_INS = "stand-ins.yml"
-_NO_IMAGE = "portgen-stand-in"
 SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
 GUARDED = "stays guarded"  # what it says of a guard that could not go
-_CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start them
 _FIREWALL_TIME = 300.0
 _SETTLES = 0.3  # seconds after which a program that can't listen has ended
 _STARTS = 5.0  # seconds in which a unit has to be up
@@ -53,10 +45,6 @@ _CLOSING = (
 _LEAVABLE = (operations.StopContainers, operations.ComposeUp)
 
 Tell = Callable[[str], None]
-
-
-class FailedError(Exception):
-    """Why an operation failed, in words."""
 
 
 def _nobody(_text: str) -> None:
@@ -176,6 +164,7 @@ class Hands:
         self.system = system
         self.side = side
         self.tree = journal.tree(side)
+        self.containers = Containers(journal, system, side)
         self.booting = booting  # systemd starts what is enabled by itself, after this
 
     def do(self, operation: Operation) -> None:
@@ -191,13 +180,13 @@ class Hands:
     def _do(self, operation: Operation) -> None:
         match operation:
             case operations.StopContainers(project=project, services=services):
-                self._stop_containers(project, services)
+                self.containers.stop(project, services)
             case operations.RemoveContainers(project=project, services=services):
-                self._remove_containers(self._ids(project, services))
+                self.containers.remove(project, services)
             case operations.RemoveNetwork():
-                self._remove_network(operation)
+                self.containers.remove_network(operation)
             case operations.ComposeUp():
-                self._compose_up(operation)
+                self.containers.bring_up(operation)
             case operations.RunFirewall():
                 self._firewall(operation)
             case operations.ReloadNginx():
@@ -224,7 +213,7 @@ class Hands:
             case operations.RestartUnits(units=units):
                 self._start("restart", units)
             case operations.ReloadSystemd():
-                self._run("systemctl", "daemon-reload")
+                run(self.system, "systemctl", "daemon-reload")
 
     def _do_file(self, operation: operations.OfFiles) -> None:
         if isinstance(operation, operations.RemoveFile):
@@ -242,18 +231,12 @@ class Hands:
             else:
                 self.system.remove(mark)
 
-    def _run(self, *words: str, **options: Any) -> Finished:
-        done = self.system.run(words, **options)
-        if done.returncode != 0:
-            raise FailedError(f"`{' '.join(words[:4])}` failed: {_last_line(done)}")
-        return done
-
     # --- systemd ---
 
     def _show(self, units: tuple[str, ...], *properties: str) -> list[dict[str, str]]:
         """What systemd says of each unit."""
         option = f"--property={','.join(('Id', *properties))}"
-        said = self._run("systemctl", "show", option, "--", *units).stdout
+        said = run(self.system, "systemctl", "show", option, "--", *units).stdout
         found = []
         for paragraph in said.strip().split("\n\n"):
             fields = (line.partition("=") for line in paragraph.splitlines())
@@ -267,16 +250,16 @@ class Hands:
         # One that systemd does not know can't be stopped, and does not run.
         running = [one["Id"] for one in self._show(units, "ActiveState") if _runs(one)]
         if running:
-            raise FailedError(f"{', '.join(running)} did not stop: {_last_line(done)}")
+            raise FailedError(f"{', '.join(running)} did not stop: {last_line(done)}")
 
     def _enable(self, units: tuple[str, ...]) -> None:
         """systemd goes on saying what it said of a unit before, until it reads its files again."""
-        self._run("systemctl", "--no-reload", "enable", "--", *units)
+        run(self.system, "systemctl", "--no-reload", "enable", "--", *units)
         if self.booting:
             return
         said = [one.get("UnitFileState") for one in self._show(units, "UnitFileState")]
         if "disabled" in said:
-            self._run("systemctl", "daemon-reload")
+            run(self.system, "systemctl", "daemon-reload")
 
     def _disable(self, units: tuple[str, ...]) -> None:
         done = self.system.run(("systemctl", "--no-reload", "disable", "--", *units))
@@ -285,14 +268,14 @@ class Hands:
         for one in units:
             said = self.system.run(("systemctl", "is-enabled", "--", one)).stdout.strip()
             if said.startswith("enabled"):
-                raise FailedError(f"{one} is still enabled: {_last_line(done)}")
+                raise FailedError(f"{one} is still enabled: {last_line(done)}")
 
     def _start(self, verb: str, units: tuple[str, ...]) -> None:
         """A program that can't listen ends only after systemd has taken it for started."""
         if self.booting:
-            self._run("systemctl", "--no-block", "start", "--", *units)
+            run(self.system, "systemctl", "--no-block", "start", "--", *units)
             return
-        self._run("systemctl", verb, "--", *units)
+        run(self.system, "systemctl", verb, "--", *units)
         waited = 0.0
         while True:
             self.system.wait(_SETTLES)
@@ -304,161 +287,6 @@ class Hands:
                 names = ", ".join(f"{one['Id']} ({one['SubState']})" for one in down)
                 raise FailedError(f"not running: {names}; `systemctl status` says why")
 
-    # --- docker ---
-
-    def _ids(self, project: str, services: tuple[str, ...]) -> list[str]:
-        found: list[str] = []
-        for service in services:
-            filters = (
-                *("--filter", f"label=com.docker.compose.project={project}"),
-                *("--filter", f"label=com.docker.compose.service={service}"),
-            )
-            words = ("docker", "ps", "--all", "--quiet", "--no-trunc", *filters)
-            found += self._run(*words).stdout.split()
-        return found
-
-    def _stop_containers(self, project: str, services: tuple[str, ...]) -> None:
-        found = self._ids(project, services)
-        if not found:
-            return
-        policies = self._policies(found)
-        self._keep_policies(project, services, policies)
-        kept = [name for name, policy in policies.items() if policy != "no"]
-        if kept:
-            self._run("docker", "update", "--restart=no", *kept)
-        self._run("docker", "stop", *found, timeout=_CONTAINERS_TIME)
-
-    def _keep_policies(
-        self, project: str, services: tuple[str, ...], policies: Mapping[str, str]
-    ) -> None:
-        """Log the restart policies of containers before they become `no`. A container was there before the
-        install where the install did not call compose for it."""
-        if self.side == NEW:
-            self.journal.add(policies=policies)
-            return
-        brought_up = self.journal.brought_up
-        old = [one for one in services if operations.container(project, one) not in brought_up]
-        there = set(self._ids(project, tuple(old)))
-        with suppress(OSError):  # a full disk keeps nobody from putting it back
-            self.journal.add(
-                policies={name: policy for name, policy in policies.items() if name in there},
-                later={name: policy for name, policy in policies.items() if name not in there},
-            )
-
-    def _policies(self, ids: list[str]) -> dict[str, str]:
-        """The restart policy of each of these containers, by id, as `docker update --restart` takes it."""
-        form = "{{.ID}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"
-        found = {}
-        for line in self._run("docker", "inspect", f"--format={form}", *ids).stdout.splitlines():
-            name, policy, count = line.split(" ")
-            found[name] = policy or "no"
-            if count != "0":
-                found[name] = f"{policy}:{count}"
-        return found
-
-    def _start_as_before(self, ids: list[str]) -> None:
-        """Give these containers their restart policies back: compose sets them where it makes containers."""
-        now = self._policies(ids) if ids else {}
-        for name, policy in self.journal.all_policies.items():
-            if name in now and now[name] != policy:
-                self._run("docker", "update", f"--restart={policy}", name)
-
-    def _remove_containers(self, ids: list[str]) -> None:
-        if ids:
-            self._run("docker", "rm", *ids)
-
-    def _remove_network(self, operation: operations.RemoveNetwork) -> None:
-        name = operation.name
-        if operation.made and name not in self.journal.made:
-            return
-        form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
-        done = self.system.run(("docker", "network", "inspect", f"--format={form}", name))
-        if lacks_network(done):
-            return
-        if done.returncode != 0:
-            raise FailedError(f"docker does not say what the network {name} is: {_last_line(done)}")
-        if operation.subnets and sorted(done.stdout.split()) == sorted(operation.subnets):
-            return
-        inside = ("docker", "ps", "--all", "--quiet", "--filter", f"network={name}")
-        stopped = self._run(*inside, "--filter", "status=exited", "--filter", "label=portgen")
-        created = self._run(*inside, "--filter", "status=created", "--filter", "label=portgen")
-        self._remove_containers([*stopped.stdout.split(), *created.stdout.split()])
-        if operation.made and self._run(*inside).stdout.split():
-            return  # somebody else is in it by now
-        self._run("docker", "network", "rm", name)
-
-    def _compose_up(self, operation: operations.ComposeUp) -> None:
-        services = operation.services
-        if self.side == NEW:
-            self._note_networks(operation.networks)
-        else:
-            services = tuple(
-                service for service in services if not self._brought_back(operation, service)
-            )
-        if services:
-            verb = operation.verb
-            try:
-                self._compose(operation, operation.files, *verb, *services)
-            except FailedError:
-                files = self._with_stand_ins(operation)
-                if files is None:
-                    raise
-                self._compose(operation, files, *verb, *services)
-        self._start_as_before(self._ids(operation.project, operation.services))
-
-    def _compose(self, operation: operations.ComposeUp, files: str, *words: str) -> str:
-        return self._run(
-            *self.journal.decided.compose,
-            *words,
-            folder=operation.folder,
-            environment={"COMPOSE_FILE": files},
-            timeout=_CONTAINERS_TIME,
-        ).stdout
-
-    def _with_stand_ins(self, operation: operations.ComposeUp) -> str | None:
-        """What compose reads where the team's own files lack services by now that the old portgen file has:
-        compose would refuse the whole project. They get an image that nobody asks for. None where nothing is
-        lacking."""
-        if self.side == NEW or not operation.described:
-            return None
-        there = self._compose(operation, operation.own, "config", "--services").split()
-        missing = [name for name in operation.described if name not in there]
-        if not missing:
-            return None
-        content = {"services": {name: {"image": _NO_IMAGE} for name in missing}}
-        path = str(PurePosixPath(self.tree).parent / f"{operation.project}.{_STAND_INS}")
-        data = json.dumps(content).encode()
-        self.system.put(path, data, operations.MODE, operations.OWNER)
-        separator = operation.files.removeprefix(operation.own)[0]
-        return f"{operation.files}{separator}{path}"
-
-    def _note_networks(self, names: tuple[str, ...]) -> None:
-        """Before compose makes them: they are removed where the install is put back."""
-        missing = []
-        for name in names:
-            done = self.system.run(("docker", "network", "inspect", "--format={{.Name}}", name))
-            if lacks_network(done):
-                missing.append(name)
-        if missing:
-            self.journal.add(makes=missing)
-
-    def _brought_back(self, operation: operations.ComposeUp, service: str) -> bool:
-        """Whether the container that was there before is still there: then it is the one, whatever compose's
-        files say by now. One that the install has made beside it goes."""
-        found = self._ids(operation.project, (service,))
-        old = found
-        if operations.container(operation.project, service) in self.journal.brought_up:
-            old = [one for one in found if one in self.journal.policies]
-        if not old:
-            return False
-        others = [one for one in found if one not in old]
-        if others:
-            self._run("docker", "stop", *others, timeout=_CONTAINERS_TIME)
-            self._remove_containers(others)
-        if operation.start:
-            self._run("docker", "start", *old, timeout=_CONTAINERS_TIME)
-        return True
-
     # --- the firewall ---
 
     def _firewall(self, operation: operations.RunFirewall) -> None:
@@ -466,7 +294,7 @@ class Hands:
         done = self.system.run(words, timeout=_FIREWALL_TIME)
         said = tuple(line for line in done.stderr.splitlines() if line.strip())
         if done.returncode not in (0, SKIPPED):
-            raise FailedError(f"the firewall script failed: {_last_line(done)}")
+            raise FailedError(f"the firewall script failed: {last_line(done)}")
         guarded = [line for line in said if GUARDED in line]
         if guarded and not self.journal.decided.goes_on:
             # Whoever held it was stopped before.
@@ -482,7 +310,7 @@ class Hands:
         if not master and self.booting:
             return  # it starts after this, with its files as they are
         before = {worker.pid for worker in self.system.workers(master)}
-        self._run("systemctl", "reload-or-restart", "nginx")
+        run(self.system, "systemctl", "reload-or-restart", "nginx")
         waited = 0.0
         while waited < _RELOADS:
             workers = self.system.workers(self._master())
@@ -495,7 +323,9 @@ class Hands:
         raise FailedError("nginx did not take its new files: /var/log/nginx/error.log says why")
 
     def _master(self) -> int:
-        said = self._run("systemctl", "show", "--property=MainPID", "--value", "nginx").stdout
+        said = run(
+            self.system, "systemctl", "show", "--property=MainPID", "--value", "nginx"
+        ).stdout
         return int(said.strip() or 0)
 
 
@@ -513,15 +343,3 @@ def _runs(said: Mapping[str, str]) -> bool:
 
 def _is_up(said: Mapping[str, str]) -> bool:
     return said.get("ActiveState") == "active" and said.get("SubState") != "auto-restart"
-
-
-def lacks_network(inspected: Finished) -> bool:
-    """Whether `docker network inspect` failed because there is no such network. Newer versions of docker say
-    `network wall not found`."""
-    said = inspected.stderr.lower()
-    return inspected.returncode != 0 and ("no such network" in said or "not found" in said)
-
-
-def _last_line(done: Finished) -> str:
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from portgen.machine import programs, transaction
+from portgen.machine import containers, programs, transaction
 from portgen.problem import Exit, PortgenError
 
 MOST = 60.0  # seconds for a program
@@ -82,7 +82,7 @@ def networks(names: Collection[str]) -> str:
         return "[]"
     done = programs.run(("docker", "network", "inspect", *names), timeout=MOST)
     # One that is missing fails it; the others are printed all the same.
-    if done.returncode != 0 and not transaction.lacks_network(done):
+    if done.returncode != 0 and not containers.lacks_network(done):
         message = f"docker does not say which networks there are: {done.stderr.strip()}"
         raise PortgenError(message, Exit.MACHINE)
     return done.stdout

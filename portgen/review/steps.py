@@ -185,16 +185,13 @@ class DaemonReload(Step, frozen=True, kw_only=True):
 
 
 class RestartPrograms(Step, frozen=True, kw_only=True):
-    """Restart what runs of these programs: a program reads its variables when it starts. Portgen does
-    not run them."""
+    """Restart what runs of these programs: a program reads its variables when it starts."""
 
     services: tuple[str, ...]
 
 
+BY_HAND: tuple[type[Step], ...] = (Program, RestartPrograms)  # portgen does not run these programs
 # The kinds in their order; on a host, a step of a later kind never comes before one of an earlier.
-# What people do: portgen does not run these programs.
-BY_HAND: tuple[type[Step], ...] = (Program, RestartPrograms)
-
 ORDER: tuple[type[Step], ...] = (
     RemoveUnits,
     StopUnits,

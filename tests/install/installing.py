@@ -155,7 +155,7 @@ def _show(host: SimulatedHost, begun: Journal) -> None:
 
 
 def install(host: SimulatedHost, wanted: Inventory, folder: Path) -> Journal:
-    """Install it to its end. Raises transaction.FailedError."""
+    """Install it to its end. Raises containers.FailedError."""
     begun = begin(host, wanted, folder)
     engine.place(host, begun.decided.operations + begun.decided.undo, folder)
     transaction.carry_out(begun, host)

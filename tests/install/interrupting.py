@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from portgen.machine import engine, journal, recovery, transaction
+from portgen.machine import containers, engine, journal, recovery, transaction
 from portgen.machine.journal import Journal
 from portgen.problem import Exit
 from tests.install import installing
@@ -63,7 +63,7 @@ class Interrupted:
             return
         try:
             transaction.carry_out(begun, host)
-        except transaction.FailedError:
+        except containers.FailedError:
             assert recovery.put_back(begun, host, "it failed") == Exit.OK, begun.entries[-1]
             return
         transaction.settle(begun, host)
