@@ -17,6 +17,7 @@ from portgen.install import operations
 from portgen.machine.journal import Journal
 from portgen.machine.programs import Finished
 from portgen.machine.system import System
+from portgen.problem import listed
 
 NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
 _CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start them
@@ -24,6 +25,8 @@ _CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start the
 # none of them is ever started.
 _STAND_INS = "stand-ins.yml"
 _NO_IMAGE = "portgen-stand-in"
+_LABEL = '{{index .Config.Labels "com.docker.compose.%s"}}'
+_SETUP = f"{_LABEL % 'service'} {{{{.HostConfig.NetworkMode}}}} {_LABEL % 'config-hash'}"
 
 
 class FailedError(Exception):
@@ -79,6 +82,8 @@ class Containers:
             return
         policies = self._policies(found)
         self._keep_policies(project, services, policies)
+        if self.side == NEW:
+            self._note_setups(project, found)
         kept = [name for name, policy in policies.items() if policy != "no"]
         if kept:
             run(self.system, "docker", "update", "--restart=no", *kept)
@@ -163,16 +168,57 @@ class Containers:
             services = tuple(
                 service for service in services if not self._brought_back(operation, service)
             )
+        others = self._set_up_otherwise(operation, services)
+        services = tuple(service for service in services if service not in others)
         if services:
-            verb = operation.verb
-            try:
-                self._compose(operation, operation.files, *verb, *services)
-            except FailedError:
-                files = self._with_stand_ins(operation)
-                if files is None:
-                    raise
-                self._compose(operation, files, *verb, *services)
+            self._up(operation, *operation.verb, *services)
         self._start_as_before(self._ids(operation.project, operation.services))
+        if others:
+            raise FailedError(
+                f"{listed(others)} would not listen where it did: the team's own files say something else now"
+            )
+
+    def _set_up_otherwise(
+        self, operation: operations.ComposeUp, services: tuple[str, ...]
+    ) -> list[str]:
+        """The services on the host's network that compose would make otherwise than they were: only the
+        team's own files say where their programs listen. They are made, and not started."""
+        noted = {name: self.journal.setups.get(f"{operation.project}/{name}") for name in services}
+        some = [name for name, setup in noted.items() if setup is not None]
+        if self.side == NEW or not some:
+            return []
+        self._up(operation, "up", "--no-start", *some)
+        now = self._setups(self._ids(operation.project, tuple(some)))
+        return [name for name in some if now.get(name) != noted[name]]
+
+    def _note_setups(self, project: str, ids: list[str]) -> None:
+        """Log of what compose has made the containers on the host's network."""
+        found = {}
+        for service, setup in self._setups(ids).items():
+            if setup.startswith("host "):
+                found[f"{project}/{service}"] = setup
+        if found:
+            self.journal.add(setups=found)
+
+    def _setups(self, ids: list[str]) -> dict[str, str]:
+        """The network of each container, and compose's sum of all that it was made of, by service."""
+        if not ids:
+            return {}
+        said = run(self.system, "docker", "inspect", f"--format={_SETUP}", *ids).stdout
+        found = {}
+        for line in said.splitlines():
+            service, _, setup = line.partition(" ")
+            found[service] = setup
+        return found
+
+    def _up(self, operation: operations.ComposeUp, *words: str) -> None:
+        try:
+            self._compose(operation, operation.files, *words)
+        except FailedError:
+            files = self._with_stand_ins(operation)
+            if files is None:
+                raise
+            self._compose(operation, files, *words)
 
     def _compose(self, operation: operations.ComposeUp, files: str, *words: str) -> str:
         return run(

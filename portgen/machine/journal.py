@@ -128,6 +128,11 @@ class Journal:
         return self._first("policies")
 
     @property
+    def setups(self) -> dict[str, str]:
+        """Of what the containers on the host's network were made, by compose's project and service."""
+        return self._first("setups")
+
+    @property
     def all_policies(self) -> dict[str, str]:
         """The same, and the restart policies of those that were stopped while the install was put back."""
         return {**self._first("later"), **self.policies}

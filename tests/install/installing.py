@@ -6,6 +6,7 @@ one. The same calls as `portgen install` makes, with another `System`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,11 +85,15 @@ def bare(*inventories: Inventory, without: tuple[str, ...] = ()) -> SimulatedHos
     return host
 
 
-def write_base(host: SimulatedHost, team: str, services: set[str]) -> None:
-    """A team's own compose file."""
+def write_base(
+    host: SimulatedHost, team: str, services: set[str], ports: Mapping[str, int] | None = None
+) -> None:
+    """A team's own compose file. `ports`: where programs listen on the host's network."""
     content: dict[str, Any] = {"version": "3.7", "services": {}}
     for service in sorted(services):
         content["services"][service] = {"image": service, "restart": "unless-stopped"}
+    for service, port in (ports or {}).items():
+        content["services"][service]["environment"] = {"PORT": port}
     host.write(f"/srv/{team}/docker-compose.yml", yaml.safe_dump(content))
 
 

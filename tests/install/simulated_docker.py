@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import posixpath
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,8 @@ _LABEL = "label=com.docker.compose."
 _POLICY = (
     "{{.ID}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"
 )
+_LABELLED = '{{index .Config.Labels "com.docker.compose.%s"}}'
+_SETUP = f"{_LABELLED % 'service'} {{{{.HostConfig.NetworkMode}}}} {_LABELLED % 'config-hash'}"
 _SUBNETS = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
 _STARTED = "2027-01-15T07:00:00.076688766Z"
 
@@ -84,12 +87,12 @@ class Docker:
 
     def run(self, words: list[str]) -> Finished:
         match words:
-            case ["ps", "--all" | "-a", "--quiet" | "-q", "--no-trunc", *filters]:
-                return self._ps(filters)
             case ["ps", "--all", "--quiet", *filters]:
-                return self._ps(filters)
+                return self._ps([word for word in filters if word != "--no-trunc"])
             case ["inspect", form, *ids] if form == f"--format={_POLICY}":
                 return self._inspect_policies(ids)
+            case ["inspect", form, *ids] if form == f"--format={_SETUP}":
+                return self._inspect_setups(ids)
             case ["update", policy, *ids] if policy.startswith("--restart="):
                 return self._update(policy.removeprefix("--restart="), ids)
             case ["stop", *ids]:
@@ -149,6 +152,17 @@ class Docker:
             if one in self.containers:
                 policy, _, count = self.containers[one].policy.partition(":")
                 said.append(f"{one} {policy} {count or 0}\n")
+        return self._missing(ids) or Finished(0, "".join(said), "")
+
+    def _inspect_setups(self, ids: list[str]) -> Finished:
+        self.host.step(f"docker inspect {' '.join(self._names(ids))}")
+        said = []
+        for one in ids:
+            if one in self.containers:
+                config = self.containers[one].config
+                mode = config["network_mode"] or "bridge"
+                service = self.containers[one].service
+                said.append(f"{service} {mode} {zlib.crc32(repr(config).encode()):x}\n")
         return self._missing(ids) or Finished(0, "".join(said), "")
 
     def _names(self, ids: list[str]) -> list[str]:

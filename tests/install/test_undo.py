@@ -20,7 +20,7 @@ from portgen.machine.programs import Finished
 from portgen.plan.routes import left_mark
 from portgen.problem import Exit
 from tests.install import installing
-from tests.install.changes import CHANGES
+from tests.install.changes import CHANGES, wall
 from tests.install.simulated import SimulatedHost
 
 # Together they have every kind of operation.
@@ -121,6 +121,28 @@ def test_a_route_stays_closed_where_its_service_does_not_come_back(tmp_path: Pat
     host.run = run  # type: ignore[method-assign]
     assert recovery.put_back(begun, host, "a test") == Exit.OK
     assert mark not in host.files
+
+
+def test_a_program_on_the_hosts_network_that_its_team_has_changed_stays_stopped(
+    tmp_path: Path,
+) -> None:
+    """It would start at its new port, to which the old state leads another service's visitors."""
+    old, new = {"alpha": 5000, "beta": 5001}, {"alpha": 5001, "beta": 5000}
+    lines = "      alpha: {port: %d, via: host}\n      beta: {port: %d, via: host}\n"
+    before = installing.inventory(wall(lines % (5000, 5001)))
+    after = installing.inventory(wall(lines % (5001, 5000)))
+    host = installing.bare(before, after)
+    installing.write_base(host, "wall", set(old), old)
+    installing.install(host, before, tmp_path)
+    was = installing.state(host, tmp_path)
+    installing.write_base(host, "wall", set(new), new)
+    begun = installing.begin(host, after, tmp_path)
+    transaction.carry_out(begun, host)
+    assert recovery.put_back(begun, host, "a test") == Exit.STUCK
+    assert not any(one.runs for one in host.docker.containers.values())
+    installing.write_base(host, "wall", set(old), old)
+    assert recovery.put_back(begun, host, "a test") == Exit.OK
+    assert installing.state(host, tmp_path) == was
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -196,7 +196,8 @@ class Watch:
         for container in host.docker.containers.values():
             if not container.runs or service in self._names(container):
                 continue
-            if any(one[0] == "tcp" and one[2] == port for one in published_by(container)):
+            listens = any(one[0] == "tcp" and one[2] == port for one in published_by(container))
+            if listens or container.config["environment"].get("PORT") == str(port):
                 yield f"nginx leads {service} to the port of {container.service}"
 
 
