@@ -82,12 +82,16 @@ def ready(settings: Settings, name: str | None, recorded: Path | None = None) ->
     )
 
 
+# What to look at where root could not see something.
+_HINTS = {"docker": "does it run? `systemctl status docker`"}
+
+
 def require_whole(host: Audited) -> None:
     """Raises PortgenError(Exit.MACHINE) where something of the host could not be seen."""
     gaps = [gap for gap in host.gaps if gap.source != "health"]
     if gaps:
         first = gaps[0]
-        hint = None if host.seen.root else "run it as root"
+        hint = _HINTS.get(first.source) if host.seen.root else "run it as root"
         raise PortgenError(
             f"{first.source} could not be seen: {first.why}", Exit.MACHINE, hint=hint
         )
@@ -122,6 +126,15 @@ def alone() -> Iterator[None]:
                 which = f"install {found.decided.identity}: "
                 put_back(found, recovery.why(found), AGAIN, which)
         yield
+
+
+def note_open(style: Style) -> None:
+    """Say where an install is open: nothing could be installed now."""
+    from portgen.machine import journal
+
+    found = journal.load(journal.FOLDER)
+    if found is not None and found.is_open:
+        say(f"note: {journal.still_open(found)}: nothing else can be installed now", style)
 
 
 def lock(stack: ExitStack) -> None:
@@ -220,7 +233,8 @@ def summary(what: Ready) -> str:
     meaning = what.difference.meaning
     if meaning.services:
         return words.headline(meaning)
-    return f"{counted(len(what.planned.operations), 'step')}, while no service changes"
+    steps = counted(len(what.planned.operations), "step")
+    return f"{steps}, and no service is changed"
 
 
 def carry_out(settings: Settings, journal: Journal, check: Callable[[], str]) -> None:

@@ -182,6 +182,8 @@ def _rehearse(settings: Settings, wish: Wish) -> int:
     """Show it, and change nothing."""
     saved = None if wish.plan is None else _saved_plan.load(wish.plan)
     what, edited = _look(settings, wish, saved)
+    if wish.from_ is None and what.host.seen.root:
+        _installing.note_open(settings.style)
     if settings.style.format == SHELL:
         _install_shown.print_commands(what, edited)
     if wish.save is not None:

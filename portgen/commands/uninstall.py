@@ -21,7 +21,7 @@ SOME = ALL._replace(
     question="Uninstall it?",
     after="the inventory still has it, and the next `portgen install` would bring it back: "
     "`portgen remove`, with or without --retire, takes it out there",
-    nothing="has nothing of it",
+    nothing="has nothing of portgen's to take away",
 )
 
 

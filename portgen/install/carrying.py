@@ -73,6 +73,8 @@ class Side(NamedTuple):
     # The marks of the places that services of routes leave, and of those to which they come.
     leaves: tuple[str, ...] = ()
     comes: tuple[str, ...] = ()
+    # Units that are there, and do not start at a boot as the other state has it.
+    boots_otherwise: frozenset[str] = frozenset()
     # Whether routes open at the very end. Whoever is at a place was not looked for where an install is put
     # back: a route stays closed where its service can't listen there.
     opens_last: bool = False
@@ -328,10 +330,11 @@ class _Units:
 
     def boots(self) -> Iterator[Operation]:
         """What starts at a boot, and the files of what is gone."""
-        disabled = tuple(sorted(self._concerned - self.side.enabled))
+        concerned = self._concerned | self.side.boots_otherwise
+        disabled = tuple(sorted(concerned - self.side.enabled))
         if disabled:
             yield operations.DisableUnits(disabled)
-        enabled = tuple(sorted(self._concerned & self.side.enabled))
+        enabled = tuple(sorted(concerned & self.side.enabled))
         if enabled:
             yield operations.EnableUnits(enabled)
         for name, path in sorted(self._gone.items()):

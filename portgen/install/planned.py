@@ -50,6 +50,10 @@ def planned(
     inventory says it; `keeps`: containers that go are made again without portgen's override."""
     places = [host] if declared is None else [declared, host]
     new, old = _new(host, present, difference, places), _old(host, present, difference, places)
+    if declared is None:
+        otherwise = _disabled(host)
+        new = new._replace(boots_otherwise=otherwise)
+        old = old._replace(boots_otherwise=otherwise)
     if keeps:
         new = new._replace(keeps=True, stopped=old.stopped)
     guards = {f"{host.host.name}/{path}" for path in (GUARD, GUARD6)}
@@ -69,6 +73,13 @@ def planned(
         tuple(by_hand),
         tuple(replaced),
     )
+
+
+def _disabled(host: Audited) -> frozenset[str]:
+    """The forwarders that are there, and that somebody keeps from starting at a boot."""
+    units = {forwarder.unit for forwarder in host.host.forwarders}
+    found = [name for name in units if name in host.units]
+    return frozenset(name for name in found if host.units[name].enabled == "disabled")
 
 
 def _used(host: Audited, new: Side) -> set[str]:

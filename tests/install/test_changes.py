@@ -59,3 +59,18 @@ def test_putting_back_leads_to_what_was_there(name: str, tmp_path: Path) -> None
     transaction.carry_out(opened, host)
     installing.revert(host, tmp_path)
     assert not installing.differences(old, installing.state(host, tmp_path))
+
+
+def test_a_unit_that_somebody_has_disabled_starts_at_a_boot_again(tmp_path: Path) -> None:
+    from portgen.machine import transaction
+
+    host, _ = begun("move", tmp_path)
+    before = installing.inventory(CHANGES["move"].before)
+    whole = installing.state(host, tmp_path)
+    host.run(("systemctl", "--no-reload", "disable", "--", "portgen-beta.service"))
+    disabled = installing.state(host, tmp_path)
+    opened = installing.begin(host, before, tmp_path)
+    transaction.carry_out(opened, host)
+    assert installing.state(host, tmp_path) == whole
+    installing.revert(host, tmp_path)
+    assert installing.state(host, tmp_path) == disabled
