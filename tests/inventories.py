@@ -181,6 +181,25 @@ def _share_containers(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
             if draw(st.booleans()):
                 names = ["Box_1", next(iter(mapped)), name]
                 service["compose_service"] = draw(st.sampled_from(names))
+        if not _listen_apart(mapped):
+            for service in mapped.values():
+                service.pop("compose_service", None)
+
+
+def _listen_apart(mapped: dict[str, dict[str, Any]]) -> bool:
+    """Whether no two services of a container have the same port in it."""
+    taken: set[tuple[str, str, int]] = set()
+    for name, service in mapped.items():
+        container = service.get("compose_service", name)
+        for entry in service.get("ports", [service]):
+            first, _, last = str(entry["port"]).partition("-")
+            inside = int(entry.get("container_port", first))
+            transport = "udp" if entry["protocol"] == "udp" else "tcp"
+            for number in range(inside, inside + int(last or first) - int(first) + 1):
+                if (container, transport, number) in taken:
+                    return False
+                taken.add((container, transport, number))
+    return True
 
 
 def _use_each_other(draw: st.DrawFn, inventory: dict[str, Any]) -> None:
