@@ -91,16 +91,19 @@ def _nothing(found: Journal | None) -> PortgenError:
 
 
 def _require_nginx(found: Journal) -> None:
-    """Raises PortgenError(Exit.MACHINE) where nginx refuses its files as they are, whoever wrote them: it
-    would not take the old ones either."""
-    from portgen.install.operations import ReloadNginx
+    """Raises PortgenError(Exit.MACHINE) where nginx refuses somebody else's files: it would not take the old
+    ones of portgen's either. What is wrong with portgen's own, putting back may end."""
+    from portgen.install.operations import NGINX, PutFile, ReloadNginx, RemoveFile
     from portgen.machine import programs
 
     reloads = any(isinstance(one, ReloadNginx) for one in found.to_undo)
-    if not reloads or programs.find("nginx") is None:
+    if found.is_open or not reloads or programs.find("nginx") is None:
         return
     done = programs.run(("nginx", "-t", "-q"), timeout=NGINX_TIME)
-    if done.returncode != 0:
+    files = [one for one in found.decided.operations if isinstance(one, (PutFile, RemoveFile))]
+    ours = [one.path for one in files if one.thing == NGINX]
+    is_ours = any(path in done.stderr for path in ours)
+    if done.returncode != 0 and not is_ours and " in /etc/nginx/" in done.stderr:
         said = done.stderr.strip().splitlines() or ["nginx -t fails"]
         raise PortgenError(said[0], Exit.MACHINE, hint=f"{UNTOUCHED}; correct nginx's files first")
 

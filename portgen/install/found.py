@@ -15,12 +15,12 @@ from msgspec import structs
 from portgen import audit
 from portgen.audit import Audited, Found
 from portgen.files.diff import Change
+from portgen.formats.compose import PublishedPort, published_ports
 from portgen.install.present import Present, wanted
 from portgen.plan import facts
 from portgen.plan.facts import Facts, Key, Network
 from portgen.plan.live import Container
 from portgen.plan.ports import Endpoint
-from portgen.plan.routes import left_mark
 from portgen.plan.types import NGINX, Plan, Service, override_file
 from portgen.review import compare, firewall, readings, steps
 from portgen.review.compare import Review
@@ -99,10 +99,10 @@ def difference(
 def _places(facts: Facts) -> set[str]:
     """The marks of all places where nginx finds services."""
     found = set()
-    for key, service in facts.services.items():
+    for service in facts.services.values():
         for location in service.routes.values():
-            if location.backend is not None and "/" not in location.backend:
-                found.add(left_mark(key.name, location.backend))
+            if location.mark is not None:
+                found.add(location.mark)
     return found
 
 
@@ -148,6 +148,7 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
         if one.rule in _OUTDATED and isinstance(one.finding.port, Endpoint):
             outdated.add((one.finding.service, one.finding.port))
     services = {}
+    published = _published(before)
     for key, service in before.services.items():
         units = {}
         for name, installed in service.units.items():
@@ -158,11 +159,11 @@ def _as_it_runs(host: Audited, before: Facts, after: Facts, findings: Iterable[F
             if (key.name, unit.listen) in outdated:
                 unit = structs.replace(unit, settings=_AS_IT_RUNS)
             units[name] = unit
-        container = _container(host, key.name, service.container)
+        container = _container(host, key.name, service.container, published)
         services[key] = structs.replace(service, units=units, container=container)
     for key, service in after.services.items():
         if key not in services and service.container is not None:
-            container = _container(host, key.name, None)
+            container = _container(host, key.name, None, published)
             if container is not None:
                 services[key] = facts.Service(service.title, service.via, container=container)
     return before._replace(services=services, networks=_networks(host, before))
@@ -186,10 +187,24 @@ def _networks(host: Audited, before: Facts) -> dict[Key, Network]:
     return found
 
 
+_Published = dict[tuple[str, str], set[PublishedPort]]  # by a container's override and service
+
+
+def _published(before: Facts) -> _Published:
+    """What is published of each container, whichever of its services each port is."""
+    found: _Published = {}
+    for service in before.services.values():
+        if service.container is not None:
+            ours = found.setdefault((service.container.file, service.container.service), set())
+            ours.update(published_ports(service.container.published))
+    return found
+
+
 def _container(
-    host: Audited, service: str, installed: facts.Container | None
+    host: Audited, service: str, installed: facts.Container | None, published: _Published
 ) -> facts.Container | None:
-    """A service's container as docker has it, in the words of what is declared of it."""
+    """A service's container as docker has it, in the words of what is declared of it. Whose a port of a
+    shared container is, the installed files say, where docker publishes just what they say."""
     expected = host.expected_of(service)
     if expected is None or not host.has_seen(("docker",)):
         return installed
@@ -198,6 +213,10 @@ def _container(
     found = host.found[service].container
     if found is not None and expected.container.ours is None:
         return structs.replace(found, settings=_AS_IT_RUNS)
+    if found is not None and installed is not None:
+        own = published.get((installed.file, installed.service))
+        if own == published_ports(expected.container.published):
+            return structs.replace(found, published=installed.published)
     return found
 
 

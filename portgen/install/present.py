@@ -127,15 +127,18 @@ class Present:
 
     def _rules(self) -> Iterator[str]:
         """ufw's rules that are portgen's, as the script has them."""
-        both: dict[str, int] = {}
+        both: dict[str, list[ufw.Rule]] = {}
         for family in self.host.ufw.values():
             for rule in family.rules:
                 if rule.action == "allow" and is_ours(rule):
-                    line = _line(rule)
-                    both[line] = both.get(line, 0) + 1
-        for line, count in both.items():
-            source = re.search(r" from any to any ", line)
-            if source is None or " in on " in line or count > 1:
+                    both.setdefault(_line(rule), []).append(rule)
+        wanted = self.host.rendered.get(SCRIPT, "").split("\n")
+        for line, rules in both.items():
+            everybody = " from any to any " in line and " in on " not in line
+            if everybody and len(rules) == 1:
+                own = line.replace(" from any ", f" from {rules[0].source} ", 1)
+                yield line if line in wanted and own not in wanted else own
+            else:
                 yield line
 
 

@@ -7,7 +7,7 @@ the other direction: those whose things were touched. Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 
@@ -105,6 +105,7 @@ def put_back(
         except (FailedError, OSError) as error:
             failed.append(f"{described(part)}: {error}")
             if isinstance(part, _CLOSING):
+                hands.stop_all(journal.to_undo)
                 break
     try:
         journal.add(state=journals.STUCK if failed else journals.REVERTED, failed=failed)
@@ -147,7 +148,7 @@ def described(operation: Operation) -> str:
 
 def _of_marks(marks: tuple[str, ...]) -> tuple[str, ...]:
     """The services whose marks these are."""
-    return tuple(PurePosixPath(mark).name.partition("@")[0] for mark in marks)
+    return tuple(PurePosixPath(mark).name.partition(":")[0] for mark in marks)
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -214,6 +215,17 @@ class Hands:
                 self._start("restart", units)
             case operations.ReloadSystemd():
                 run(self.system, "systemctl", "daemon-reload")
+
+    def stop_all(self, some: Iterable[Operation]) -> None:
+        """Stop all units of these operations, also those that a boot is about to start: what systemd knows of
+        them is of one side, and what they lead to may be of the other."""
+        units: set[str] = set()
+        for one in some:
+            if isinstance(one, operations.OfUnits):
+                units.update(one.units)
+        if units:
+            with suppress(FailedError, OSError, PortgenError):
+                self._stop(tuple(sorted(units)))
 
     def _do_file(self, operation: operations.OfFiles) -> None:
         if isinstance(operation, operations.RemoveFile):

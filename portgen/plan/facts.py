@@ -139,10 +139,11 @@ class Upstream(Struct, frozen=True):
 
 
 class Location(Struct, frozen=True):
-    """A route, and the server that it leads to, where that can be seen."""
+    """A route, and the server that it leads to, where that can be seen. `mark`: the file that closes it."""
 
     route: Route
     backend: str | None
+    mark: str | None = None
 
 
 class Network(Struct, frozen=True):

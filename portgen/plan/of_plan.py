@@ -155,7 +155,10 @@ class _Parts:
         if service.status != "active":
             return facts
         container = guard = None
-        routes = {route.name: Location(_route(route), route.backend) for route in service.routes}
+        routes = {
+            route.name: Location(_route(route), route.backend, route.left_mark)
+            for route in service.routes
+        }
         if service.name in self.containers:
             container = _container(*self.containers[service.name])
         if service.name in self.guards:

@@ -18,13 +18,6 @@ from portgen.plan.reach import Reach
 LEFT = "/run/portgen/left"
 
 
-def left_mark(service: str, backend: str) -> str:
-    """The file that says that a service is no longer found at that place, `127.0.0.1:5007`: nginx passes
-    no request on to it, for as long as the file is there. Workers that a reload has replaced still answer
-    the connections that they have, by their old files, and somebody else may be at the place by then."""
-    return f"{LEFT}/{service}@{backend}"
-
-
 class WrittenRoute(Struct, frozen=True):
     """A prefix for nginx, as an entry or the project's defaults ask for it. A service that has no
     port, or whose primary port does not speak http, has just this: nginx can't serve it, and a rule
@@ -125,8 +118,11 @@ class Route(WrittenRoute, frozen=True, kw_only=True):
 
     @property
     def left_mark(self) -> str:
-        """The file whose presence says that the service has left `backend`."""
-        return left_mark(self.service, self.backend)
+        """The file that says that the service's port in its container is no longer found at `backend`: nginx
+        passes no request on to it, for as long as the file is there. Workers that a reload has replaced still
+        answer the connections that they have, by their old files, and somebody else may be at the place by
+        then."""
+        return f"{LEFT}/{self.service}:{self.port.container_port}@{self.backend}"
 
     @property
     def verify_text(self) -> str:

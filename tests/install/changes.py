@@ -63,6 +63,19 @@ _ALLOWED = """\
       gamma: {port: 5002}
 """
 
+# A forwarder, and a port that docker publishes, of one container.
+_SHARED = """\
+      alpha: {port: %d, compose_service: shared}
+      gamma: {port: %d, via: docker, compose_service: shared, container_port: 80}
+"""
+
+
+def _everybody(source: str, port: int, host: str = "") -> str:
+    """A host to whose nginx everybody of one family may come. `host`: what else it says."""
+    text = wall(_lines({"alpha": port})).replace("allow: [lan]}", f'allow: ["{source}"]}}', 1)
+    return text.replace("  box:\n", f"  box:\n{host}", 1)
+
+
 CHANGES: dict[str, Change] = {
     "first install": Change(
         "version: 1\nhosts: {box: {nginx: {server_name: box.example.com}}}\n",
@@ -118,5 +131,12 @@ CHANGES: dict[str, Change] = {
     "swap by address": Change(
         wall(_lines(THREE), upstream="address"),
         wall(_lines({**THREE, "alpha": 5001, "beta": 5000}), upstream="address"),
+    ),
+    "everybody by IPv4": Change(
+        _everybody("any", 5000, "    ipv6: false\n"), _everybody("any", 5001, "    ipv6: false\n")
+    ),
+    "everybody of a family": Change(_everybody("0.0.0.0/0", 5000), _everybody("0.0.0.0/0", 5001)),
+    "a shared container's ports swap": Change(
+        wall(_SHARED % (5021, 5022)), wall(_SHARED % (5022, 5021))
     ),
 }

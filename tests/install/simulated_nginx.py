@@ -7,11 +7,11 @@ still be connecting for as long as `proxy_connect_timeout` says.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portgen.machine.programs import Finished
 from portgen.machine.system import Worker
-from portgen.plan.routes import left_mark
 from tests.audit import answers_nginx, numbers
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ TIMEOUT = 2.0  # proxy_connect_timeout
 
 
 class Loaded(NamedTuple):
-    """What an nginx has read. `leads`: service and server, of each upstream. `marks`: the files that its
-    locations ask for before they pass a request on."""
+    """What an nginx has read. `leads`: service and server, of each upstream. `marks`: the file that its
+    locations ask for before they pass a request on to a lead."""
 
     ports: frozenset[int]
     leads: tuple[tuple[str, str], ...]
-    marks: frozenset[str] = frozenset()
+    marks: Mapping[tuple[str, str], str] = {}
 
 
 class Nginx:
@@ -68,9 +68,18 @@ class Nginx:
     def _read(self) -> Loaded:
         text = "\n".join(self.host.text(path) or "" for path in OURS)
         ports = set(map(int, re.findall(r"(?m)^    listen (?:\S+:)?(\d+)[ ;]", text)))
-        leads = re.findall(r"(?m)^# portgen:(\S+).*\nupstream \S+ \{\n    server ([^;\s]+)", text)
-        marks = frozenset(re.findall(r"(?m)^ +if \(-f (\S+)\) \{\n +return 503;\n +\}", text))
-        return Loaded(frozenset({80, *ports}), tuple(leads), marks)
+        leads = {
+            upstream: (service, server)
+            for service, upstream, server in re.findall(
+                r"(?m)^# portgen:(\S+).*\nupstream (\S+) \{\n    server ([^;\s]+)", text
+            )
+        }
+        asks = r"(?m)^ +if \(-f (\S+)\) \{\n +return 503;\n +\}\n +\w+_pass \w+://([^/;]+)"
+        marks = {}
+        for mark, upstream in re.findall(asks, text):
+            if upstream in leads:  # of one file only half of both may be there
+                marks[leads[upstream]] = mark
+        return Loaded(frozenset({80, *ports}), tuple(leads.values()), marks)
 
     def workers(self, master: int) -> list[Worker]:
         if not self.master or master != self.master:
@@ -106,8 +115,7 @@ class Nginx:
         """Where a worker sends what is asked now: not where the service has left."""
         found = []
         for lead in loaded.leads:
-            mark = left_mark(*lead)
-            if mark not in loaded.marks or mark not in self.host.files:
+            if loaded.marks.get(lead) not in self.host.files:
                 found.append(lead)
         return found
 

@@ -36,6 +36,9 @@ class Systemd:
         self.started: dict[str, float] = {}
         self.booting: set[str] | None = None  # while the machine starts: the units that wait
         self.waits: list[str] = []
+        self.stopped: set[str] = (
+            set()
+        )  # meanwhile: what waits for its start does not start any more
 
     # --- commands ---
 
@@ -54,6 +57,7 @@ class Systemd:
                     if unit not in self.booting:
                         self._start([unit], restart=False)
                 self.waits += units
+                self.stopped -= set(units)
                 return Finished(0, "", "")
             case ["--no-reload", "enable", "--", *units]:
                 return self._enable(units)
@@ -80,6 +84,8 @@ class Systemd:
 
     def _stop(self, units: list[str]) -> Finished:
         unknown = []
+        if self.booting is not None:
+            self.stopped |= set(units)
         for unit in units:
             if self._text(unit) is None and unit not in self.running:
                 unknown.append(unit)
@@ -217,7 +223,7 @@ class Systemd:
 
     def start_enabled(self, but: set[str]) -> None:
         self._reload() if not self.loaded else None
-        for unit in sorted({*self.enabled, *self.waits}):
+        for unit in sorted({*self.enabled, *self.waits} - self.stopped):
             if unit not in but and unit not in self.running and self._text(unit) is not None:
                 self._start([unit], restart=False)
         if "nginx.service" not in but and not self.host.nginx.master:

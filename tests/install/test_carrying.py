@@ -83,8 +83,8 @@ def installs(before: Plan, after: Plan) -> Iterator[tuple[Side, list[Operation]]
             {posixpath.basename(path): _folder(path) for path in {**have, **want}},
             units,
             units,
-            leaves=("/run/portgen/left/a@127.0.0.1:5001",),
-            comes=("/run/portgen/left/a@127.0.0.1:5002",),
+            leaves=("/run/portgen/left/a:5000@127.0.0.1:5001",),
+            comes=("/run/portgen/left/a:5000@127.0.0.1:5002",),
         )
         yield side, [*carrying.towards(side), *carrying.settles(side, ())]
 

@@ -41,8 +41,10 @@ EVERY: tuple[Operation, ...] = (
     RemoveNetwork("wall", ("172.30.0.0/23", "fd00::/64"), True),
     ComposeUp("wall", "/srv/wall", "a.yml:b.yml", ("a", "b"), False, ("wall",), "a.yml", ("a",)),
     RunFirewall(),
-    CloseRoutes(("/run/portgen/left/a@127.0.0.1:5001", "/run/portgen/left/b@127.0.0.1:5002")),
-    OpenRoutes(("/run/portgen/left/a@127.0.0.1:5003",)),
+    CloseRoutes(
+        ("/run/portgen/left/a:5000@127.0.0.1:5001", "/run/portgen/left/b:5000@127.0.0.1:5002")
+    ),
+    OpenRoutes(("/run/portgen/left/a:5000@127.0.0.1:5003",)),
     ReloadNginx(),
     Wait(2.0),
 )

@@ -15,9 +15,8 @@ from portgen.install.operations import (
     RemoveContainers,
     StopContainers,
 )
-from portgen.machine import journal, recovery, transaction
+from portgen.machine import engine, journal, recovery, transaction
 from portgen.machine.programs import Finished
-from portgen.plan.routes import left_mark
 from portgen.problem import Exit
 from tests.install import installing
 from tests.install.changes import CHANGES, wall
@@ -116,7 +115,7 @@ def test_a_route_stays_closed_where_its_service_does_not_come_back(tmp_path: Pat
 
     host.run = fails  # type: ignore[method-assign]
     assert recovery.put_back(begun, host, "a test") == Exit.STUCK
-    mark = left_mark("gamma", "127.0.0.1:5002")
+    (mark,) = [route.left_mark for route in before.host.routes if route.service == "gamma"]
     assert mark in host.files
     host.run = run  # type: ignore[method-assign]
     assert recovery.put_back(begun, host, "a test") == Exit.OK
@@ -143,6 +142,35 @@ def test_a_program_on_the_hosts_network_that_its_team_has_changed_stays_stopped(
     installing.write_base(host, "wall", set(old), old)
     assert recovery.put_back(begun, host, "a test") == Exit.OK
     assert installing.state(host, tmp_path) == was
+
+
+def test_where_putting_back_stops_at_a_boot_no_forwarder_starts(tmp_path: Path) -> None:
+    """Its old definition is loaded already, and what it leads to may be another service's by now."""
+    lines = """\
+      alpha: {port: 5000, address: 172.30.0.%d}
+      beta: {port: 5001, address: 172.30.0.%d}
+      gamma: {port: 5002, allow: [%s]}
+"""
+    before = installing.inventory(wall(lines % (50, 51, "lan")))
+    after = installing.inventory(wall(lines % (51, 50, "any")))
+    host = installing.bare(before, after)
+    installing.install(host, before, tmp_path)
+    begun = installing.begin(host, after, tmp_path)
+    engine.place(host, begun.decided.operations + begun.decided.undo, tmp_path)
+    transaction.carry_out(begun, host)
+    run = host.run
+
+    def fails(words: tuple[str, ...], **options: Any) -> Finished:
+        if words[0] == "sh":
+            return Finished(1, "", "ufw is locked\n")
+        return run(words, **options)
+
+    host.run = fails  # type: ignore[method-assign]
+    host.reboot(lambda: recovery.finish(tmp_path, host, booting=True))
+    assert "portgen-alpha.service" not in host.systemd.running
+    host.run = run  # type: ignore[method-assign]
+    installing.revert(host, tmp_path)
+    assert "portgen-alpha.service" in host.systemd.running
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -185,7 +185,7 @@ class Watch:
             if address in held:
                 if service not in self._names(held[address]):
                     yield f"nginx leads {service} to the container of {held[address].service}"
-            else:
+            elif address == "127.0.0.1":
                 yield from self._by_port(host, service, int(port))
 
     def _by_port(self, host: SimulatedHost, service: str, port: int) -> Iterator[str]:

@@ -96,8 +96,8 @@ def test_where_a_location_leads(directives: str, backend: str | None, strip: boo
 @pytest.mark.parametrize(
     ("mark", "directives"),
     [
-        ("/run/portgen/left/a@127.0.0.1:5000", ()),
-        ("/run/portgen/left/a@127.0.0.1:5001", ("/run/portgen/left/a@127.0.0.1:5001",)),
+        ("/run/portgen/left/a:5000@127.0.0.1:5000", ()),
+        ("/run/portgen/left/a:5000@127.0.0.1:5001", ("/run/portgen/left/a:5000@127.0.0.1:5001",)),
         ("/run/others/a@127.0.0.1:5000", ("/run/others/a@127.0.0.1:5000",)),
     ],
 )

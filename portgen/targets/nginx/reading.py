@@ -247,9 +247,8 @@ def _redirects(block: tuple[Node, ...]) -> bool:
 
 def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
     marks = [node for node in block if _is_of_a_mark(node)]
-    route, passes, port = locations.meaning(
-        path, [node for node in block if node not in marks], around.settled
-    )
+    others = [node for node in block if node not in marks]
+    route, passes, port = locations.meaning(path, others, around.settled)
     auth_file = route.auth_file
     if auth_file is not None:
         auth_file = _resolved(auth_file, around.constants)
@@ -257,9 +256,16 @@ def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
     if passes is not None:
         backend = _backend(passes, port, block, around)
     servers = [server.split(" ")[0] for server in (backend or "").split(", ")]
-    of_others = [node.text for node in marks if _place_of(node) not in servers]
+    mark, of_others = None, []
+    for node in marks:
+        path = node.words[2].removesuffix(")")
+        if path.rpartition("@")[2] in servers:
+            mark = path
+        else:
+            of_others.append(node.text)
     directives = (*of_others, *_own(route))
-    return Location(structs.replace(route, auth_file=auth_file, directives=directives), backend)
+    route = structs.replace(route, auth_file=auth_file, directives=directives)
+    return Location(route, backend, mark)
 
 
 def _is_of_a_mark(node: Node) -> bool:
@@ -267,11 +273,6 @@ def _is_of_a_mark(node: Node) -> bool:
     if node.words[:2] != ("if", "(-f") or len(node.words) != 3 or len(node.block or ()) != 1:
         return False
     return node.words[2].startswith(f"{LEFT}/")
-
-
-def _place_of(node: Node) -> str:
-    """The place that it is about."""
-    return node.words[2].rpartition("@")[2].removesuffix(")")
 
 
 def _own(route: Route) -> tuple[str, ...]:
