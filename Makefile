@@ -7,7 +7,7 @@ QUICK := -m "not host and not programs" --ignore tests/real --ignore tests/progr
 EXAMPLES := $(patsubst %/inventory.yaml,%,$(wildcard examples/*/inventory.yaml))
 WORKERS := -n auto --dist worksteal
 # Each worker has a host of its own, and a file's tests stay on one host.
-HOSTS := -n 2 --dist loadfile
+HOSTS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help render check lint verify test test-programs test-host prober-long audit-long install-long audit-record merge-long test-wheel test-pythons test-oldest snapshots format \
 	figures docs schema bench clean

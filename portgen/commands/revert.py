@@ -61,8 +61,6 @@ def command(settings: Settings, yes: bool, force: bool) -> int:
         if was_done:
             _reopen(found)
         code = recovery.put_back(found, Here(), "by `portgen revert`")
-        if found.was_installed and code == Exit.OK:
-            _forget()
     last = journal.last_result(journal.FOLDER)
     if settings.style.format == "json":
         screen.data(_status.record(found, last))
@@ -152,10 +150,3 @@ def _reopen(found: Journal) -> None:
     from portgen.machine.system import Here
 
     engine.place(Here(), found.decided.operations + found.decided.undo, found.folder)
-
-
-def _forget() -> None:
-    """What the install before the last one placed counts again."""
-    from portgen.machine import journal, placed
-
-    placed.withdraw(journal.FOLDER)

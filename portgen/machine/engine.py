@@ -37,6 +37,7 @@ MODULES = (
     "machine/containers",
     "machine/transaction",
     "machine/engine",
+    "machine/placed",
     "machine/recovery",
 )
 _MAIN = """\

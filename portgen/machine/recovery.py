@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from portgen.machine import engine, journal, transaction
+from portgen.machine import engine, journal, placed, transaction
 from portgen.machine.journal import Journal
 from portgen.machine.system import Here, System
 from portgen.problem import Exit, PortgenError
@@ -70,6 +70,9 @@ def put_back(
     failed = transaction.put_back(found, system, booting=booting)
     if not failed:
         engine.withdraw(system)
+        if found.was_installed:
+            with suppress(OSError):
+                placed.withdraw(found.folder)
     keep_result(found, "stuck" if failed else "put back", why, failed, unseen)
     return Exit.STUCK if failed else Exit.OK
 

@@ -50,6 +50,7 @@ def test_installed_and_put_back_a_host_is_as_before(
         if done.returncode != undoing.OK:
             wrong.append(f"{words}: {done.returncode} {done.stderr}")
             continue
+        installed.bring(before)  # the teams' own files come back first
         back = made.portgen("revert")
         teams += undoing.rewritten(before, project)
         differs = [

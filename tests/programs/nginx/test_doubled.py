@@ -71,8 +71,8 @@ def test_the_rule_knows_each_directive_and_each_header_of_the_location() -> None
         *directive_doubled.ACCESS,
         *directive_doubled.PASSWORD,
     }
-    # Those of the other location, which redirects; and one that nginx takes twice.
-    apart = {"absolute_redirect", "return", "proxy_ssl_protocols"}
+    # Those of the other location, which redirects; `if`; and one that nginx takes twice.
+    apart = {"absolute_redirect", "if", "return", "proxy_ssl_protocols"}
     assert {directive.words[0] for directive in found} - {"gzip"} - apart == known
     sent = {words[1].lower() for words, *_ in found if words[0] == "proxy_set_header" and words[2]}
     # Empty where nothing is stripped, and then not sent at all; it is ours all the same.
@@ -104,7 +104,7 @@ def test_it_knows_those_of_grpc_and_nginx_refuses_a_second_one(
             found[one.words[0]] = text[one.start : one.end]
     known = {name.replace("proxy_", "grpc_") for name in directive_doubled.TLS}
     known |= set(directive_doubled.GRPC)
-    assert found.keys() - {"gzip", "grpc_set_header", "grpc_ssl_protocols"} == known
+    assert found.keys() - {"gzip", "grpc_set_header", "grpc_ssl_protocols", "if"} == known
     for name in sorted(known):
         said = Nginx(
             need("nginx"), tmp_path, rendered(CALLED.format(ca=ca, extra=found[name]))
