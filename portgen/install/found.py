@@ -177,8 +177,8 @@ def _networks(host: Audited, before: Facts) -> dict[Key, Network]:
         if planned is None or host.is_in_network(expected, container):
             continue
         key, at = Key(host.host.name, planned.name), container.networks[planned.name]
-        if key not in found:
-            continue
+        if key not in found or not at.address:
+            continue  # of one without an address of IPv4 the subnet is not known
         subnet = str(ip_interface(f"{at.address}/{at.prefix}").network)
         subnet6 = None
         if at.address6:

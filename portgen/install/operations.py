@@ -130,7 +130,7 @@ class ComposeUp(NamedTuple):
 
     @property
     def verb(self) -> tuple[str, ...]:
-        """What compose is told to do with the services."""
+        """What compose does with the services, in its own words."""
         return ("up", "-d") if self.start else ("up", "--no-start")
 
 

@@ -14,7 +14,7 @@ from tests.real.deployed import PROJECT, REPOSITORY
 from tests.real.estate import Estate
 from tests.real.testhost import wait_until
 
-WHEELS = "/root/wheels"
+WHEELS = "/opt/wheels"
 PIPX = ("env", "PIPX_HOME=/opt/pipx", "PIPX_BIN_DIR=/opt/pipx/bin", "pipx")
 COMMAND = "/opt/pipx/bin/portgen"
 WAITING = 7
