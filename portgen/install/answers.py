@@ -16,11 +16,12 @@ from portgen.audit import Audited
 from portgen.plan.facts import Service
 from portgen.plan.live import Reply
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, PlannedPort
-from portgen.plan.types import KeyPath
+from portgen.plan.types import KeyPath, override_file
 from portgen.review.compare import Changed, Review
-from portgen.review.steps import Program, RestartPrograms, Step
+from portgen.review.steps import ComposeUp, Program, RestartPrograms, Step
 
 PATIENCE = 30.0  # seconds in which a service that answered before has to answer again
+PATIENCE_STARTING = 120.0  # the same where its container starts anew: many programs take a minute
 PATIENCE_NEW = 10.0  # seconds for which a new service is waited for
 _SHOWN = 120  # letters of an answer in a message
 
@@ -37,6 +38,7 @@ class Wanted(NamedTuple):
     was: str
     is_new: bool  # whether the service was not installed before
     by_hand: bool
+    starts: bool  # whether the install starts its container
     key_path: KeyPath
 
 
@@ -51,14 +53,18 @@ class Verdict(NamedTuple):
 def wanted(host: Audited, meaning: Review, some: Iterable[Step]) -> list[Wanted]:
     """The health checks of all services. `some`: all steps of the install, those by hand included."""
     by_hand: set[str] = set()
+    started: set[tuple[str, str]] = set()
     for step in some:
         if isinstance(step, Program):
             by_hand.add(step.service)
         elif isinstance(step, RestartPrograms):
             by_hand.update(step.services)
+        elif isinstance(step, ComposeUp):
+            started.update((step.file, name) for name in (*step.recreate, *step.start))
     changes = {one.service: one for one in meaning.services if one.host == host.host.name}
     found = []
     for service in host.host.services:
+        starts = (override_file(service.project), service.compose_service) in started
         for port in service.ports:
             if audit.is_checked(port):
                 url = audit.health_url(port)
@@ -66,7 +72,9 @@ def wanted(host: Audited, meaning: Review, some: Iterable[Step]) -> list[Wanted]
                 change = changes.get(service.name)
                 is_new = change is not None and change.kind == "added"
                 is_other = service.name in by_hand
-                found.append(Wanted(service.name, url, was, is_new, is_other, port.key_path))
+                found.append(
+                    Wanted(service.name, url, was, is_new, is_other, starts, port.key_path)
+                )
     return found
 
 
@@ -113,13 +121,15 @@ def patience(
     some: Iterable[Wanted], before: Mapping[str, Reply], *, strict: bool
 ) -> dict[str, float]:
     """For how many seconds each health check is repeated, by its URL. `strict`: new ones must answer, too."""
-    seconds: dict[Kind, float] = {
-        "broken": PATIENCE,
-        "new": PATIENCE if strict else PATIENCE_NEW,
-        "still": 0.0,
-        "by-hand": 0.0,
-    }
-    return {one.url: seconds[_kind(one, before)] for one in some}
+    return {one.url: _patience(one, _kind(one, before), strict=strict) for one in some}
+
+
+def _patience(one: Wanted, kind: Kind, *, strict: bool) -> float:
+    if kind == "new" and not strict:
+        return PATIENCE_NEW
+    if kind in ("broken", "new"):
+        return PATIENCE_STARTING if one.starts else PATIENCE
+    return 0.0
 
 
 def _kind(one: Wanted, before: Mapping[str, Reply]) -> Kind:

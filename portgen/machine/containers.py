@@ -16,11 +16,13 @@ from typing import Any
 from portgen.install import operations
 from portgen.machine.journal import Journal
 from portgen.machine.programs import Finished
-from portgen.machine.system import System
+from portgen.machine.system import LONG, System
 from portgen.problem import listed
 
 NEW, OLD = "new", "old"  # the sides of an install, and the trees with their files
-_CONTAINERS_TIME = 600.0  # seconds to stop containers, or to make and start them
+# compose v1 asks docker for all its containers at once, and gives up after 60 s. On a busy machine the last
+# one takes longer. In seconds.
+_PATIENCE = {"COMPOSE_HTTP_TIMEOUT": str(int(LONG))}
 # A file in the journal that stands in for services which a team has removed. Their image does not exist, and
 # none of them is ever started.
 _STAND_INS = "stand-ins.yml"
@@ -39,6 +41,11 @@ def run(system: System, *words: str, **options: Any) -> Finished:
     if done.returncode != 0:
         raise FailedError(f"`{' '.join(words[:4])}` failed: {last_line(done)}")
     return done
+
+
+def change(system: System, *words: str, **options: Any) -> Finished:
+    """The same for a program that changes something, which may take long."""
+    return run(system, *words, timeout=LONG, **options)
 
 
 def last_line(done: Finished) -> str:
@@ -86,8 +93,8 @@ class Containers:
             self._note_setups(project, found)
         kept = [name for name, policy in policies.items() if policy != "no"]
         if kept:
-            run(self.system, "docker", "update", "--restart=no", *kept)
-        run(self.system, "docker", "stop", *found, timeout=_CONTAINERS_TIME)
+            change(self.system, "docker", "update", "--restart=no", *kept)
+        change(self.system, "docker", "stop", *found)
 
     def _keep_policies(
         self, project: str, services: tuple[str, ...], policies: Mapping[str, str]
@@ -124,7 +131,7 @@ class Containers:
         now = self._policies(ids) if ids else {}
         for name, policy in self.journal.all_policies.items():
             if name in now and now[name] != policy:
-                run(self.system, "docker", "update", f"--restart={policy}", name)
+                change(self.system, "docker", "update", f"--restart={policy}", name)
 
     def remove(self, project: str, services: tuple[str, ...]) -> None:
         """Remove them; they have stopped."""
@@ -132,7 +139,7 @@ class Containers:
 
     def _remove(self, ids: list[str]) -> None:
         if ids:
-            run(self.system, "docker", "rm", *ids)
+            change(self.system, "docker", "rm", *ids)
 
     def remove_network(self, operation: operations.RemoveNetwork) -> None:
         """Remove a network, where it is not as it is wanted."""
@@ -157,7 +164,7 @@ class Containers:
         self._remove([*stopped.stdout.split(), *created.stdout.split()])
         if operation.made and run(self.system, *inside).stdout.split():
             return  # somebody else is in it by now
-        run(self.system, "docker", "network", "rm", name)
+        change(self.system, "docker", "network", "rm", name)
 
     def bring_up(self, operation: operations.ComposeUp) -> None:
         """Make and start containers; of the old side, those that were there before."""
@@ -221,13 +228,12 @@ class Containers:
             self._compose(operation, files, *words)
 
     def _compose(self, operation: operations.ComposeUp, files: str, *words: str) -> str:
-        return run(
+        return change(
             self.system,
             *self.journal.decided.compose,
             *words,
             folder=operation.folder,
-            environment={"COMPOSE_FILE": files},
-            timeout=_CONTAINERS_TIME,
+            environment={"COMPOSE_FILE": files, **_PATIENCE},
         ).stdout
 
     def _with_stand_ins(self, operation: operations.ComposeUp) -> str | None:
@@ -268,8 +274,8 @@ class Containers:
             return False
         others = [one for one in found if one not in old]
         if others:
-            run(self.system, "docker", "stop", *others, timeout=_CONTAINERS_TIME)
+            change(self.system, "docker", "stop", *others)
             self._remove(others)
         if operation.start:
-            run(self.system, "docker", "start", *old, timeout=_CONTAINERS_TIME)
+            change(self.system, "docker", "start", *old)
         return True

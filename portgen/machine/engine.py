@@ -16,7 +16,7 @@ import portgen
 from portgen.install.operations import UNIT as THING
 from portgen.install.operations import UNITS, Operation, touches
 from portgen.machine.journal import FOLDER
-from portgen.machine.system import System
+from portgen.machine.system import LONG, System
 from portgen.problem import Exit, PortgenError
 
 UNIT = "portgen_recovery.service"
@@ -117,7 +117,7 @@ def watch(system: System, identity: str, folder: Path = FOLDER) -> None:
         "--property=KillMode=process",
         *(PYTHON, "-I", f"{folder}/{ENGINE}", str(folder), "watch", identity),
     )
-    done = system.run(words)
+    done = system.run(words, timeout=LONG)
     if done.returncode != 0:
         raise PortgenError(f"systemd-run failed: {done.stderr.strip()}", Exit.MACHINE)
 

@@ -19,7 +19,10 @@ from portgen import whole
 from portgen.machine import programs
 from portgen.machine.programs import Finished
 
-MOST = 60.0  # seconds for a program, unless it may take longer
+MOST = 60.0  # seconds for a program that answers a question
+LONG = (
+    600.0  # seconds for one that changes something: 25 units, on a busy machine, take half a minute
+)
 _SHUTTING = (
     b"shutting down"  # in the title of a worker of nginx's that accepts no connection any more
 )

@@ -14,18 +14,17 @@ from pathlib import PurePosixPath
 from portgen.install import operations
 from portgen.install.operations import Operation
 from portgen.machine import journal as journals
-from portgen.machine.containers import NEW, OLD, Containers, FailedError, last_line, run
+from portgen.machine.containers import NEW, OLD, Containers, FailedError, change, last_line, run
 from portgen.machine.journal import Journal
-from portgen.machine.system import System
+from portgen.machine.system import LONG, System
 from portgen.problem import PortgenError, listed
 
 SCRIPT = "ufw/portgen-ufw.sh"
 SKIPPED = 3  # the script's exit code where it kept or skipped something on purpose
 GUARDED = "stays guarded"  # what it says of a guard that could not go
-_FIREWALL_TIME = 300.0
 _SETTLES = 0.3  # seconds after which a program that can't listen has ended
 _STARTS = 5.0  # seconds in which a unit has to be up
-_RELOADS = 10.0  # seconds in which nginx has to have new workers
+_RELOADS = 30.0  # seconds in which nginx has to have new workers
 _LOOKS = 0.02  # seconds between two looks
 # The operations that come before what starts: where one of them fails while an install is put back, nothing
 # is started any more. It would be started by a file of the other side, or into an open port.
@@ -214,7 +213,7 @@ class Hands:
             case operations.RestartUnits(units=units):
                 self._start("restart", units)
             case operations.ReloadSystemd():
-                run(self.system, "systemctl", "daemon-reload")
+                change(self.system, "systemctl", "daemon-reload")
 
     def stop_all(self, some: Iterable[Operation]) -> None:
         """Stop all units of these operations, also those that a boot is about to start: what systemd knows of
@@ -256,7 +255,7 @@ class Hands:
         return found
 
     def _stop(self, units: tuple[str, ...]) -> None:
-        done = self.system.run(("systemctl", "stop", "--", *units))
+        done = self.system.run(("systemctl", "stop", "--", *units), timeout=LONG)
         if done.returncode == 0:
             return
         # One that systemd does not know can't be stopped, and does not run.
@@ -266,15 +265,16 @@ class Hands:
 
     def _enable(self, units: tuple[str, ...]) -> None:
         """systemd goes on saying what it said of a unit before, until it reads its files again."""
-        run(self.system, "systemctl", "--no-reload", "enable", "--", *units)
+        change(self.system, "systemctl", "--no-reload", "enable", "--", *units)
         if self.booting:
             return
         said = [one.get("UnitFileState") for one in self._show(units, "UnitFileState")]
         if "disabled" in said:
-            run(self.system, "systemctl", "daemon-reload")
+            change(self.system, "systemctl", "daemon-reload")
 
     def _disable(self, units: tuple[str, ...]) -> None:
-        done = self.system.run(("systemctl", "--no-reload", "disable", "--", *units))
+        words = ("systemctl", "--no-reload", "disable", "--", *units)
+        done = self.system.run(words, timeout=LONG)
         if done.returncode == 0:
             return
         for one in units:
@@ -285,9 +285,9 @@ class Hands:
     def _start(self, verb: str, units: tuple[str, ...]) -> None:
         """A program that can't listen ends only after systemd has taken it for started."""
         if self.booting:
-            run(self.system, "systemctl", "--no-block", "start", "--", *units)
+            change(self.system, "systemctl", "--no-block", "start", "--", *units)
             return
-        run(self.system, "systemctl", verb, "--", *units)
+        change(self.system, "systemctl", verb, "--", *units)
         waited = 0.0
         while True:
             self.system.wait(_SETTLES)
@@ -303,7 +303,7 @@ class Hands:
 
     def _firewall(self, operation: operations.RunFirewall) -> None:
         words = ("sh", f"{self.tree}/{SCRIPT}", *operation.options)
-        done = self.system.run(words, timeout=_FIREWALL_TIME)
+        done = self.system.run(words, timeout=LONG)
         said = tuple(line for line in done.stderr.splitlines() if line.strip())
         if done.returncode not in (0, SKIPPED):
             raise FailedError(f"the firewall script failed: {last_line(done)}")
@@ -322,7 +322,7 @@ class Hands:
         if not master and self.booting:
             return  # it starts after this, with its files as they are
         before = {worker.pid for worker in self.system.workers(master)}
-        run(self.system, "systemctl", "reload-or-restart", "nginx")
+        change(self.system, "systemctl", "reload-or-restart", "nginx")
         waited = 0.0
         while waited < _RELOADS:
             workers = self.system.workers(self._master())

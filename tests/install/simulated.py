@@ -8,6 +8,7 @@ each the host is looked at (`watch`). A command that it does not know is an Asse
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from portgen.problem import Exit, PortgenError
 from tests.install import simulated_docker, simulated_firewall, simulated_nginx, simulated_systemd
 
 AT = 1_800_000_000.0
+BUSY = 300.0  # seconds that a program takes to change something here
 NOTHING: tuple[str, ...] = ()
 
 
@@ -57,6 +59,7 @@ class SimulatedHost:
         self.trouble: Trouble | None = None
         self.watch: Callable[[SimulatedHost, str], None] | None = None
         self.version = 0  # of all that may be reachable
+        self.patience = math.inf  # seconds that whoever runs a program waits for it
         self.systemd = simulated_systemd.Systemd(self)
         self.docker = simulated_docker.Docker(self)
         self.firewall = simulated_firewall.Firewall(self)
@@ -74,6 +77,8 @@ class SimulatedHost:
         if wrong == "fail":
             raise TroubleError(label)
         if change is not None:
+            if self.patience < BUSY:
+                raise TroubleError(f"{label}, which was given {self.patience:g} s of {BUSY:g}")
             change()
             self.calls.append(label)
             self.version += 1
@@ -92,10 +97,13 @@ class SimulatedHost:
         environment: Mapping[str, str] | None = None,
         timeout: float = MOST,
     ) -> Finished:
+        self.patience = timeout
         try:
             return self._run(words, folder, dict(environment or {}))
         except TroubleError as trouble:
             return Finished(1, "", f"{trouble}: no luck\n")
+        finally:
+            self.patience = math.inf
 
     def _run(self, words: tuple[str, ...], folder: str, environment: dict[str, str]) -> Finished:
         match words:

@@ -20,6 +20,7 @@ from portgen.formats import compose
 from portgen.machine.programs import Finished
 from portgen.plan.team_folders import compose_name
 from tests.audit import numbers
+from tests.install import simulated
 
 if TYPE_CHECKING:
     from tests.install.simulated import SimulatedHost
@@ -264,7 +265,9 @@ class Docker:
                 return self._services(folder, environment["COMPOSE_FILE"].split(":"))
             case _:
                 raise AssertionError(f"the simulated host does not know compose {' '.join(words)}")
-        assert environment.keys() == {"COMPOSE_FILE"}, environment
+        assert environment.keys() == {"COMPOSE_FILE", "COMPOSE_HTTP_TIMEOUT"}, environment
+        if float(environment["COMPOSE_HTTP_TIMEOUT"]) < simulated.BUSY:
+            return Finished(1, "", "ERROR: An HTTP request took too long to complete.\n")
         self.host.step(f"compose reads {environment['COMPOSE_FILE']} in {folder}")
         files = environment["COMPOSE_FILE"].split(":")
         project = compose_name(folder)

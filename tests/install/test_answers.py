@@ -41,7 +41,7 @@ def test_what_answers_at_the_port_of_one_that_leaves_is_not_its_heir() -> None:
 
 
 def test_who_answered_before_has_to_answer() -> None:
-    one = answers.Wanted("beta", url(5010), url(5001), False, False, ())
+    one = answers.Wanted("beta", url(5010), url(5001), False, False, False, ())
     before, after = said(5001, 200), said(5010, 503, "no database")
     (found,) = answers.verdicts([one], before, after)
     assert found.kind == "broken"
@@ -53,7 +53,7 @@ def test_who_answered_before_has_to_answer() -> None:
 
 
 def test_who_did_not_answer_before_is_only_reported_and_not_waited_for() -> None:
-    one = answers.Wanted("beta", url(5010), url(5001), False, False, ())
+    one = answers.Wanted("beta", url(5010), url(5001), False, False, False, ())
     before, after = said(5001, None), said(5010, None)
     (found,) = answers.verdicts([one], before, after)
     assert (found.kind, found.message) == (
@@ -69,7 +69,16 @@ def test_a_new_one_is_reported() -> None:
     assert one.is_new
     (verdict,) = answers.verdicts([one], said(5001, None), said(5001, None))
     assert verdict.kind == "new"
-    assert answers.patience([one], {}, strict=True)[url(5001)] == answers.PATIENCE
+    assert answers.patience([one], {}, strict=True)[url(5001)] == answers.PATIENCE_STARTING
+    assert answers.patience([one], {}, strict=False)[url(5001)] == answers.PATIENCE_NEW
+
+
+def test_one_whose_container_starts_anew_has_more_time() -> None:
+    lines = "alpha: {port: 5000, via: docker}"
+    one = wanted(begun(estate(lines), estate(lines.replace("5000", "5010"))))["alpha"]
+    assert one.starts
+    seconds = answers.patience([one], said(5000, 200), strict=False)
+    assert seconds == {url(5010): answers.PATIENCE_STARTING}
 
 
 def test_a_program_that_people_start_is_not_waited_for() -> None:

@@ -89,7 +89,7 @@ class Estate:
         deploy(self.host)
         programs = {
             f"/opt/testhost/{name}": (HERE / name).read_bytes()
-            for name in ("app.py", "visitor.py", "prober.py", "killed.py", "crowd.py")
+            for name in ("app.py", "visitor.py", "prober.py", "crowd.py")
         }
         self.host.put_all(programs)
         self.host.sh(

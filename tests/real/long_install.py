@@ -1,5 +1,5 @@
-"""Installs that are killed before, after and during each operation, and all moves while a crowd visits:
-`make install-long`, an hour."""
+"""Installs that are killed before, after and during each step, both ways, and all moves while a crowd visits:
+`make install-long`."""
 
 from __future__ import annotations
 
@@ -10,38 +10,30 @@ import pytest
 
 from tests.real import undoing
 from tests.real.estate import Estate
+from tests.real.test_install_kills import change, points
 from tests.real.test_install_moves import ALL, watch
-from tests.real.test_install_undo import change, points
-from tests.real.test_killed import State, through, two_states
 from tests.real.undoing import Change, Point
 
-__all__ = ["change", "points", "two_states"]
+__all__ = ["change", "points"]
 
 
-def test_an_install_that_was_killed_anywhere_is_put_back(
-    installed: Estate, two_states: list[State]
-) -> None:
-    wrong = through(installed, two_states)
-    assert not wrong, "\n".join(wrong)
-
-
-@pytest.mark.parametrize(("mode", "change"), ALL)
+@pytest.mark.parametrize(("mode", "change_of"), ALL)
 def test_every_move_loses_what_it_may_and_nothing_meets_another(
     installed: Estate,
     mode: str,
-    change: str,
+    change_of: str,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    watch(installed, mode, change, tmp_path, record_property)
+    watch(installed, mode, change_of, tmp_path, record_property)
 
 
-def test_an_install_that_was_killed_at_any_step_is_put_back_by_one_more_run_or_boot(
+def test_an_install_that_was_killed_anywhere_is_put_back_by_one_more_run_or_boot(
     change: Change, points: list[Point]
 ) -> None:
-    """The moments come in turn; every fourth is ended by a boot."""
+    """Every fourth is ended by a boot."""
     ends, wrong = (*undoing.ENDS, undoing.by_a_boot), []
-    for turn, point in enumerate(points[:: len(undoing.MOMENTS) + 1]):
+    for turn, point in enumerate(points):
         try:
             undoing.kill_and_end(change, point, ends[turn % len(ends)])
         except AssertionError as error:

@@ -21,7 +21,6 @@ from tests.real.undoing import (
     Point,
 )
 
-POINTS = 6
 SESSION = "192.168.77.2 50000 192.168.77.1 22"
 OTHER_SESSION = "192.168.77.2 50001 192.168.77.1 22"
 
@@ -52,14 +51,6 @@ def as_before(change: Change) -> Iterator[None]:
 
 
 # --- killed -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("turn", range(POINTS))
-def test_an_install_that_is_killed_is_put_back_whole(
-    change: Change, points: list[Point], turn: int
-) -> None:
-    point = undoing.spread(points, POINTS)[turn]
-    undoing.kill_and_end(change, point, undoing.ENDS[turn % len(undoing.ENDS)])
 
 
 def test_a_killed_install_is_put_back_at_the_next_boot(change: Change, points: list[Point]) -> None:

@@ -427,7 +427,7 @@ def _call(
     )
     if check and text.returncode != 0:
         raise CommandFailedError(
-            f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stdout}{text.stderr}"
+            f"{' '.join(argv)}\nexit code {text.returncode}\n{text.stderr}{text.stdout}"
         )
     return text
 
