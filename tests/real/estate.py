@@ -211,10 +211,10 @@ class Estate:
 
     def compose(self, *arguments: str, project: str = "dashboard", timeout: float = HANGS) -> str:
         """docker-compose as an operator calls it between two installs."""
+        # compose v1 gives up on docker after 60 s.
+        patient = ("env", "-C", f"/srv/{project}", f"COMPOSE_HTTP_TIMEOUT={int(HANGS)}")
         files = ("-f", "docker-compose.yml", "-f", "docker-compose.portgen.yml")
-        done = self.host.run(
-            *("env", "-C", f"/srv/{project}", "docker-compose", *files, *arguments), timeout=timeout
-        )
+        done = self.host.run(*patient, "docker-compose", *files, *arguments, timeout=timeout)
         return done.stdout + done.stderr
 
     def addresses(self) -> dict[str, str]:
