@@ -82,19 +82,17 @@ def host_here(planned: Plan, name: str | None) -> Host:
     here = platform.node().partition(".")[0]
     if name is None and len(planned.hosts) == 1:
         return planned.hosts[0]
-    if name not in (None, here) and planned.host(here) is not None:
-        # What this host has would be left over on the other one, and the commands would take it away.
-        if planned.host(str(name)) is None:
-            raise _no_such_host(planned, str(name))
-        message = f"this machine is {here}, and not {name}"
-        raise PortgenError(message, Exit.USAGE, hint=f"run the same command on {name} itself")
     host = planned.host(name or here)
-    if host is not None:
-        return host
-    if name is not None:
+    if host is None and name is not None:
         raise _no_such_host(planned, name)
-    message = f"this machine, {here}, is not a host of the inventory"
-    raise PortgenError(message, Exit.USAGE, hint=f"name one: {_names(planned)}")
+    if host is None:
+        message = f"this machine, {here}, is not a host of the inventory"
+        raise PortgenError(message, Exit.USAGE, hint=f"name one: {_names(planned)}")
+    if host.name != here and planned.host(here) is not None:
+        # What this host has would be left over on the other one, and the commands would take it away.
+        message = f"this machine is {here}, and not {host.name}"
+        raise PortgenError(message, Exit.USAGE, hint=f"run the same command on {host.name} itself")
+    return host
 
 
 def _no_such_host(planned: Plan, name: str) -> PortgenError:

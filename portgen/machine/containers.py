@@ -221,11 +221,14 @@ class Containers:
     def _up(self, operation: operations.ComposeUp, *words: str) -> None:
         try:
             self._compose(operation, operation.files, *words)
-        except FailedError:
+        except FailedError as first:
             files = self._with_stand_ins(operation)
             if files is None:
                 raise
-            self._compose(operation, files, *words)
+            try:
+                self._compose(operation, files, *words)
+            except FailedError as error:
+                raise FailedError(f"{first}; with an image for what is missing: {error}") from None
 
     def _compose(self, operation: operations.ComposeUp, files: str, *words: str) -> str:
         return change(

@@ -33,10 +33,11 @@ def test_an_install_that_was_killed_anywhere_is_put_back_by_one_more_run_or_boot
 ) -> None:
     """Every fourth is ended by a boot."""
     ends, wrong = (*undoing.ENDS, undoing.by_a_boot), []
+    print(f"{len(points)} points")
     for turn, point in enumerate(points):
         try:
             undoing.kill_and_end(change, point, ends[turn % len(ends)])
         except AssertionError as error:
             wrong.append(str(error))
             change.start_again()
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, f"{len(wrong)} of {len(points)}:\n" + "\n".join(wrong)
