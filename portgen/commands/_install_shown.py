@@ -31,7 +31,8 @@ def show(what: Ready, edited: Sequence[Edited], style: Style, most: int | None) 
     if style.quiet:
         return
     meaning = "".join(f"{screen.shown(line, style)}\n" for line in lines(what, most))
-    changes = list(_changes.lines(changes_of(what, edited), style))
+    changed = [_in_place(what, change) for change in changes_of(what, edited)]
+    changes = list(_changes.lines(changed, style))
     _changes.page(f"{meaning}\n" if changes else meaning, changes, style)
 
 
@@ -84,6 +85,12 @@ def _status(file: InstalledFile, put: Any) -> Iterator[str]:
         yield f"{file.path}: mode {file.mode:04o} becomes {put.mode:04o}"
     if file.owner != put.owner:
         yield f"{file.path}: owner {file.owner} becomes {put.owner}"
+
+
+def _in_place(what: Ready, change: Change) -> Change:
+    """The change with the path that its file has on the host; the firewall script has none."""
+    path = change.path.removeprefix(f"{what.host.host.name}/")
+    return change._replace(path=what.present.places.get(path, change.path))
 
 
 def changes_of(what: Ready, edited: Iterable[Edited]) -> list[Change]:

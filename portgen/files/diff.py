@@ -149,8 +149,9 @@ def unified(change: Change, context: int = 3) -> Iterator[str]:
     """The change as a unified diff, current to desired, line by line."""
     before = _lines(change.before)
     after = _lines(change.after)
-    from_file = "/dev/null" if change.before is None else f"a/{change.path}"
-    to_file = "/dev/null" if change.after is None else f"b/{change.path}"
+    path = change.path.lstrip("/")
+    from_file = "/dev/null" if change.before is None else f"a/{path}"
+    to_file = "/dev/null" if change.after is None else f"b/{path}"
     if before == after:
         yield f"--- {from_file}\n"
         yield f"+++ {to_file} (mode {change.mode:o})\n"

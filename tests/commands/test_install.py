@@ -53,6 +53,9 @@ def test_a_dry_run_shows_meaning_steps_and_files_and_does_nothing(
     assert "on box:\n  - run portgen-ufw.sh: opens 5001/tcp" in run.out
     assert "restart portgen-far.service" in run.out
     assert "+ExecStart=/usr/bin/socat" in run.out
+    # Files are named by their places on the host.
+    assert f"changed  {FAR}\n" in run.out
+    assert f"--- a{FAR}\n+++ b{FAR}\n" in run.out
     assert "INSTALL.md" not in run.out
     assert (box.ran, run.err) == ([], "")
     assert not (tmp_path / "var").exists()
@@ -249,7 +252,7 @@ def test_an_edit_by_hand_is_replaced_by_force_only_and_kept(
     run = portgen("install", "--yes")
     assert run.code == Exit.DIFFERENT
     assert f"{FAR} was changed by hand since it was installed\n" in run.err
-    assert "edited   box/systemd/portgen-far.service by hand; --force" in run.out
+    assert f"edited   {FAR} by hand; --force" in run.out
     assert "-# mine" in run.out
     assert len(box.ran) == before
     run = portgen("install", "--yes", "--force", "--format", "json")
