@@ -10,7 +10,7 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -440,8 +440,9 @@ ENDS = (by_revert, by_the_engine, by_the_next_install)
 
 
 def kill_and_end(change: Change, point: Point, end: Callable[[Change], None]) -> None:
-    """An install that is killed there, and one more run: wholly old, or wholly new. The old state stays."""
-    with change.watched():
+    """An install that is killed there, and one more run: wholly old, or wholly new. The old state stays.
+    Visitors do not outlive a boot."""
+    with nullcontext() if end is by_a_boot else change.watched():
         change.killed(point.number, point.moment)
         stands = journal(change.estate).state
         if stands == "installed":
