@@ -27,6 +27,7 @@ OK, DIFFERENT, USAGE, UNTOUCHED, PUT_BACK, STUCK, WAITING = 0, 1, 2, 4, 5, 6, 7
 FOLDER = "/var/lib/portgen"
 TOOLS = "/opt/testhost"
 ENGINE = ("/usr/bin/python3", "-I", f"{FOLDER}/engine.pyz", FOLDER)
+STAYS = ("settling", "installed")  # states of the journal from which an install is not put back
 KILLED = (137, -9)  # as docker says it, or Python
 # How many steps fewer an install may have than the one that was counted: it asks systemd until all is up.
 SPARE = 5
@@ -439,14 +440,22 @@ def by_a_boot(change: Change) -> None:
 ENDS = (by_revert, by_the_engine, by_the_next_install)
 
 
+def finish(change: Change, end: Callable[[Change], None]) -> None:
+    """An install that stays, whoever ends it: a boot, or the engine."""
+    if end is by_a_boot:
+        change.estate.host.reboot()
+        wait_until("every route answers", change.all_new)
+    else:
+        by_the_engine(change)
+
+
 def kill_and_end(change: Change, point: Point, end: Callable[[Change], None]) -> None:
     """An install that is killed there, and one more run: wholly old, or wholly new. The old state stays.
     Visitors do not outlive a boot."""
     with nullcontext() if end is by_a_boot else change.watched():
         change.killed(point.number, point.moment)
-        stands = journal(change.estate).state
-        if stands == "installed":
-            by_the_engine(change)  # which has nothing to put back, and takes the boot unit away
+        if journal(change.estate).state in STAYS:
+            finish(change, end)
             same(change.new, snapshot(change.estate))
             change.revert()
         else:
