@@ -441,12 +441,12 @@ ENDS = (by_revert, by_the_engine, by_the_next_install)
 
 
 def finish(change: Change, end: Callable[[Change], None]) -> None:
-    """An install that stays, whoever ends it: a boot, or the engine."""
+    """An install that stays, whoever ends it: a boot, or the engine. Killed between the two files that have
+    a boot put it back, it leaves the unit, which nothing starts any more: the next run removes it."""
     if end is by_a_boot:
         change.estate.host.reboot()
         wait_until("every route answers", change.all_new)
-    else:
-        by_the_engine(change)
+    by_the_engine(change)
 
 
 def kill_and_end(change: Change, point: Point, end: Callable[[Change], None]) -> None:
