@@ -20,9 +20,8 @@ from portgen.machine import programs
 from portgen.machine.programs import Finished
 
 MOST = 60.0  # seconds for a program that answers a question
-LONG = (
-    600.0  # seconds for one that changes something: 25 units, on a busy machine, take half a minute
-)
+# Seconds for one that changes something. On a busy machine 25 units take half a minute.
+LONG = 600.0
 _SHUTTING = (
     b"shutting down"  # in the title of a worker of nginx's that accepts no connection any more
 )

@@ -24,7 +24,7 @@ SKIPPED = 3  # the script's exit code where it kept or skipped something on purp
 GUARDED = "stays guarded"  # what it says of a guard that could not go
 _SETTLES = 0.3  # seconds after which a program that can't listen has ended
 _STARTS = 5.0  # seconds in which a unit has to be up
-_RELOADS = 30.0  # seconds in which nginx has to have new workers
+_RELOADS = 10.0  # seconds in which nginx has to have new workers
 _LOOKS = 0.02  # seconds between two looks
 # The operations that come before what starts: where one of them fails while an install is put back, nothing
 # is started any more. It would be started by a file of the other side, or into an open port.
