@@ -195,7 +195,7 @@ class Change:
         return found
 
     def killed(self, number: int, moment: str, *options: str) -> None:
-        """An install that is killed at a step. Near its end it may have come to it."""
+        """An install that is killed at a step. One with fewer steps than were counted ends before that."""
         done = self._at(number, moment, *options)
         codes = (*KILLED, OK) if number > self.count - SPARE else KILLED
         assert done.returncode in codes, f"{done.returncode}\n{done.stdout}{done.stderr}"
@@ -441,8 +441,9 @@ ENDS = (by_revert, by_the_engine, by_the_next_install)
 
 
 def finish(change: Change, end: Callable[[Change], None]) -> None:
-    """An install that stays, whoever ends it: a boot, or the engine. Killed between the two files that have
-    a boot put it back, it leaves the unit, which nothing starts any more: the next run removes it."""
+    """Ends an install that stays: by a boot, or by the engine. At its end an install removes the drop-in that
+    starts `portgen_recovery.service` at a boot, and then the unit. Killed between the two, it leaves the unit
+    until portgen runs again."""
     if end is by_a_boot:
         change.estate.host.reboot()
         wait_until("every route answers", change.all_new)
