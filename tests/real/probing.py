@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.limit import HANGS
 from tests.real import declared
 from tests.real.declared import Declared
 from tests.real.estate import HOST, HOST6, NEIGHBOUR, Estate
@@ -223,7 +224,7 @@ class Probers:
             prober.stdin.close()
             prober.stdin = None
         for source, prober in self.running.items():
-            out, err = prober.communicate(timeout=60)
+            out, err = prober.communicate(timeout=HANGS)
             if prober.returncode != 0:
                 raise CommandFailedError(f"the prober from {source.name} failed: {err}")
             runs = json.loads(out.splitlines()[-1])["doors"]

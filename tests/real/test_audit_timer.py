@@ -17,7 +17,6 @@ SERVICE, TIMER = "audit-portgen.service", "audit-portgen.timer"
 UNITS = "/etc/systemd/system"
 FILE = "/var/lib/prometheus/node-exporter/portgen.prom"
 FORWARDER = "portgen-smartnumbers.service"
-FIRST = 150.0  # seconds until the timer's first run: two minutes after the boot
 FINDING = re.compile(r'^portgen_audit_findings\{.*rule="([^"]*)".*\} [1-9]', re.MULTILINE)
 SUCCESS = re.compile(r"^portgen_audit_last_success_timestamp_seconds\S* (\S+)$", re.MULTILINE)
 
@@ -69,7 +68,8 @@ def test_the_timer_runs_it_by_itself(timer: Estate) -> None:
     def there() -> bool:
         return timer.host.run("test", "-s", FILE, check=False).returncode == 0
 
-    wait_until("the timer has run the audit", there, seconds=FIRST)
+    # Two minutes after the boot, and up to one more: systemd runs the timers of a minute together.
+    wait_until("the timer has run the audit", there)
     listed = timer.host.run("systemctl", "list-timers", "--no-legend", TIMER).stdout
     assert listed.split()[-2:] == [TIMER, SERVICE]
     assert "left" in listed or "min" in listed, "it does not run again"

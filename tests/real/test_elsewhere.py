@@ -118,11 +118,11 @@ def answer(host: Host, port: int, transport: str = "tcp") -> str:
 
 @pytest.mark.parametrize("port", PORTS)
 def test_a_visitor_reaches_what_is_behind_the_forwarder(forwarding: Host, port: int) -> None:
-    wait_until("it answers", lambda: answer(forwarding, port) == PORTS[port], seconds=30)
+    wait_until("it answers", lambda: answer(forwarding, port) == PORTS[port])
 
 
 def test_datagrams_go_there_and_back(forwarding: Host) -> None:
-    wait_until("it answers", lambda: answer(forwarding, 5904, "udp") == "datagram", seconds=30)
+    wait_until("it answers", lambda: answer(forwarding, 5904, "udp") == "datagram")
 
 
 def test_a_socket_that_is_made_again_is_found_again(forwarding: Host) -> None:
@@ -130,7 +130,7 @@ def test_a_socket_that_is_made_again_is_found_again(forwarding: Host) -> None:
     forwarding.run("systemctl", "stop", "elsewhere-service")
     assert answer(forwarding, 5902) == ""
     start_of_a_service(forwarding)
-    wait_until("it answers", lambda: answer(forwarding, 5902) == PORTS[5902], seconds=30)
+    wait_until("it answers", lambda: answer(forwarding, 5902) == PORTS[5902])
 
 
 @pytest.mark.parametrize("folder", ["/etc", "/var", "/root", "/home", "/srv"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
 from tests.real.estate import HOST, Estate
 from tests.real.testhost import wait_until
 
@@ -59,7 +60,7 @@ def peer(estate: Estate, port: int) -> Iterator[Callable[[], str]]:
     try:
         yield send
     finally:
-        sender.communicate(timeout=20)
+        sender.communicate(timeout=HANGS)
 
 
 def established(estate: Estate) -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
 from tests.real.estate import HOST, NAMED, Estate
 from tests.real.testhost import wait_until
 
@@ -156,7 +157,7 @@ def test_a_reload_that_nginx_does_not_survive_is_put_back(
     """A test of its files does not see that another program holds the port; nginx then keeps its old routes,
     so nobody may start on them."""
     before, state = estate.project, whole(estate)
-    squatter = estate.host.start("python3", "-m", "http.server", "8443", timeout=120)
+    squatter = estate.host.start("python3", "-m", "http.server", "8443")
     try:
         listening = ("ss", "--no-header", "--listening", "--tcp", "sport = :8443")
         wait_until("the port is taken", lambda: estate.host.run(*listening).stdout)
@@ -171,7 +172,7 @@ def test_a_reload_that_nginx_does_not_survive_is_put_back(
         assert estate.all_well()
     finally:
         squatter.terminate()
-        squatter.communicate(timeout=20)
+        squatter.communicate(timeout=HANGS)
         estate.install(before)
 
 
@@ -265,15 +266,16 @@ def test_with_ours_named_in_env_a_plain_up_in_the_teams_folder_changes_nothing(
     folder: Estate,
 ) -> None:
     started, addresses = folder.started(), folder.addresses()
-    plain = ("env", "-C", FOLDER, "docker-compose", "up", "--detach")
+    patient = ("env", "-C", FOLDER, f"COMPOSE_HTTP_TIMEOUT={int(HANGS)}")
+    plain = (*patient, "docker-compose", "up", "--detach")
     folder.host.put(f"{FOLDER}/.env", NAMED)
-    folder.host.run(*plain, timeout=120)
+    folder.host.run(*plain)
     assert (folder.started(), folder.addresses()) == (started, addresses)
     folder.install(folder.project)
     assert folder.started() == started
     # Why an audit asks for it, and that an install repairs what was done without it.
     folder.host.run("rm", f"{FOLDER}/.env")
-    folder.host.run(*plain, timeout=120)
+    folder.host.run(*plain)
     assert folder.addresses() != addresses
     folder.install(folder.project)
     assert folder.addresses() == addresses

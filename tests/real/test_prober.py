@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
 from tests.real import changes, prober
 from tests.real.estate import HOST, HOST6
 from tests.real.judge import LOOPBACK
@@ -149,7 +150,7 @@ def test_they_see_a_stranger_at_a_services_port(laboratory: Laboratory) -> None:
         host.run("systemctl", "stop", "portgen-lab-forwarded-all")
         stranger = host.start(*listener.split(), timeout=4)
         time.sleep(3)
-        stranger.communicate(timeout=30)
+        stranger.communicate(timeout=HANGS)
         host.run("systemctl", "start", "portgen-lab-forwarded-all")
     met = {
         (fault.source, fault.who)

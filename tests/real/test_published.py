@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limit import HANGS
 from tests.real.estate import HOST, NEIGHBOUR, Estate, edit
 from tests.real.testhost import wait_until
 
@@ -230,7 +231,6 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
         "--bind",
         NEIGHBOUR["outside"],
         netns="outside",
-        timeout=60,
     )
     try:
         ask = (
@@ -250,7 +250,7 @@ def test_a_published_container_still_reaches_the_host_and_its_neighbours(publish
         )
     finally:
         listener.terminate()
-        listener.communicate(timeout=20)
+        listener.communicate(timeout=HANGS)
 
 
 def test_while_ports_are_swapped_nobody_ever_gets_what_is_not_for_them(
@@ -305,7 +305,7 @@ def test_the_guard_holds_after(published: Estate, event: str) -> None:
     guard, jumps = chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")
     assert guard
     for command in (SCRIPT if event == "the script once more" else event).split(", "):
-        published.host.run(*command.split(), timeout=120)
+        published.host.run(*command.split())
     wait_until("every route is back", published.all_well)
     assert (chain(published, "PORTGEN-GUARD"), chain(published, "DOCKER-USER")) == (guard, jumps)
     holds(published)
