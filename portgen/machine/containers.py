@@ -23,6 +23,9 @@ NEW, OLD = "new", "old"  # the sides of an install, and the trees with their fil
 # compose v1 asks docker for all its containers at once, and gives up after 60 s. On a busy machine the last
 # one takes longer. In seconds.
 _PATIENCE = {"COMPOSE_HTTP_TIMEOUT": str(int(LONG))}
+# Docker may still count a container among a network's that it has just removed. In seconds: how long that is
+# waited for, and how often it is asked.
+_CLEARS, _LOOKS = 10.0, 0.5
 # A file in the journal that stands in for services which a team has removed. Their image does not exist, and
 # none of them is ever started.
 _STAND_INS = "stand-ins.yml"
@@ -164,7 +167,18 @@ class Containers:
         self._remove([*stopped.stdout.split(), *created.stdout.split()])
         if operation.made and run(self.system, *inside).stdout.split():
             return  # somebody else is in it by now
-        change(self.system, "docker", "network", "rm", name)
+        self._remove_network(name)
+
+    def _remove_network(self, name: str) -> None:
+        waited = 0.0
+        while True:
+            done = self.system.run(("docker", "network", "rm", name), timeout=LONG)
+            if done.returncode == 0:
+                return
+            if "has active endpoints" not in done.stderr or waited >= _CLEARS:
+                raise FailedError(f"`docker network rm` failed: {last_line(done)}")
+            self.system.wait(_LOOKS)
+            waited += _LOOKS
 
     def bring_up(self, operation: operations.ComposeUp) -> None:
         """Make and start containers; of the old side, those that were there before."""

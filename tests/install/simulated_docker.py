@@ -83,6 +83,8 @@ class Docker:
         self.networks: dict[str, Network] = {"bridge": Network(("172.17.0.0/16",), "")}
         self.made = 0
         self.reads_base = True
+        # How often docker says that a network is in use when its last container has just been removed.
+        self.lingers = 0
 
     # --- docker ---
 
@@ -248,6 +250,9 @@ class Docker:
         for one in self.containers.values():
             if one.runs and name in one.config["networks"]:
                 return Finished(1, "", f"error: network {name} has active endpoints\n")
+        if self.lingers:
+            self.lingers -= 1
+            return Finished(1, "", f"error: network {name} has active endpoints\n")
         self.host.step(f"docker network rm {name}", lambda: self.networks.pop(name))
         return Finished(0, f"{name}\n", "")
 

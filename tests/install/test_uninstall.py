@@ -154,6 +154,15 @@ def test_a_project_takes_its_network_and_its_copy_along_and_touches_nothing_else
     assert {one.service for one in host.docker.containers.values()} == set(THREE)
 
 
+def test_docker_may_take_a_moment_until_a_network_is_empty(tmp_path: Path) -> None:
+    host, _ = installed(BOTH, tmp_path)
+    begun = begin(host, inventory(BOTH), ("till", "stock"), tmp_path)
+    host.docker.lingers = 3
+    carry_out(host, begun)
+    assert host.docker.lingers == 0
+    assert "shop" not in host.docker.networks
+
+
 def test_one_of_a_shared_container_leaves_it_to_the_others() -> None:
     text = wall(
         "      alpha: {port: 5000, via: docker}\n"

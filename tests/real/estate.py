@@ -178,7 +178,7 @@ class Estate:
                 ).returncode
                 == 0
             ):
-                self.compose("down", project=name)
+                self.down(name)
 
     def clear_away(self) -> list[str]:
         """Takes down the compose projects that left the inventory; the names of those that
@@ -213,6 +213,16 @@ class Estate:
         files = ("-f", "docker-compose.yml", "-f", "docker-compose.portgen.yml")
         done = self.host.run(*patient, "docker-compose", *files, *arguments, timeout=timeout)
         return done.stdout + done.stderr
+
+    def down(self, project: str = "dashboard") -> None:
+        """Takes a project's containers and its network away. Docker may still count a container among the
+        network's that it has just removed: then it keeps the network, and compose has to be called again."""
+
+        def gone() -> bool:
+            self.compose("down", project=project)
+            return True
+
+        wait_until("compose has taken the network away", gone)
 
     def addresses(self) -> dict[str, str]:
         """Each running container's address, by compose service; "" on the host's own network."""

@@ -53,7 +53,7 @@ def test_each_container_gets_its_own_address_in_whatever_order_they_start(
     strangers = [f"stranger-{number}" for number in range(24)]
     with estate.watched() as seen:
         try:
-            estate.compose("down")
+            estate.down()
             assert set(estate.who_answers().values()) == {"502"}
             estate.compose("up", "--no-start")
             estate.host.run("sh", "-c", invite, "sh", *strangers[:20])
