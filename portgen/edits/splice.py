@@ -8,7 +8,7 @@ and flow, anchors, aliases and merges, comments, line ends. Never says what an e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from portgen.edits.style import Style, entry_lines, pair, quote_at, quotes_of, written_value
@@ -246,14 +246,20 @@ def _ends_block_scalar(text: str) -> bool:
 # --- adding ---------------------------------------------------------------------------------------
 
 
+Block = Callable[[int], list[str]]  # the lines of an entry whose name stands at a column
+
+
 class _Entry(NamedTuple):
-    """A new entry, as yet without a place."""
+    """A new entry, as yet without a place. `block`: its lines, where they are more than a line a field."""
 
     style: Style
     name: str
     fields: Mapping[str, Any]
+    block: Block | None = None
 
     def lines(self, column: int) -> list[str]:
+        if self.block is not None:
+            return self.block(column)
         return entry_lines(self.style, self.name, self.fields, column)
 
     def inline(self) -> str:
@@ -266,16 +272,22 @@ class _Entry(NamedTuple):
 
 
 def addition_of(
-    source: Source, key_path: KeyPath, style: Style, fields: Mapping[str, Any]
+    source: Source,
+    key_path: KeyPath,
+    style: Style,
+    fields: Mapping[str, Any],
+    block: Block | None = None,
 ) -> Iterator[Splice]:
     """A new entry at `key_path`, after the last one of its mapping. The mapping itself may be
-    missing, or have nothing in it; the one around it is there.
+    missing, or have nothing in it; the one around it is there. `block`: how the entry is written
+    where its mapping is a block.
 
     Raises Unsafe where a mapping is others' as well, or has no line of its own.
     """
     text = source.text
-    *_, around, kind, name = key_path
-    entry = _Entry(style, str(name), fields)
+    kind, name = key_path[-2:]
+    around = key_path[-3] if len(key_path) > 2 else "the inventory"
+    entry = _Entry(style, str(name), fields, block)
     owner = _mapping(source, key_path[:-2])
     own = own_entries(owner)
     mapping = own.get(str(kind))

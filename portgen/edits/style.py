@@ -145,11 +145,13 @@ def pair(field: str, value: Any, quotes: Quotes, *, flow: bool = False) -> str:
 
 
 def written_value(value: Any, quotes: Quotes, *, worded: bool = False, flow: bool = False) -> str:
-    """A value - None, a number, a text, or a list or dict of such - as YAML that reads back as just
+    """A value - None, a number, a bool, a text, or a list or dict of such - as YAML that reads back as just
     that; within braces or brackets with `flow`. Texts that people word themselves are quoted as the
     neighbours' are, the rest only where they must be, or where even keys are."""
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, list):

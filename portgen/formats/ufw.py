@@ -209,3 +209,80 @@ def _decoded(comment: str) -> str:
         return bytes.fromhex(comment).decode()
     except ValueError:
         return comment
+
+
+# --- what ufw prints ------------------------------------------------------------------------------
+
+_ROW = re.compile(
+    r"(?:\[ *\d+\] )?(?P<to>\S.*?)\s+(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: (?P<way>IN|OUT|FWD))?"
+    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?(?: *\((?:log|log-all)\))?\s*"
+)
+_PLACE = re.compile(
+    r"(?:(?P<address>Anywhere|[0-9a-fA-F:.]*[:.][0-9a-fA-F:.]*(?:/[0-9]+)?)\b ?)?"
+    r"(?P<port>[0-9][0-9,:]*)?(?:/(?P<protocol>tcp|udp))?"
+    r"(?: ?\((?P<application>[^()]+)\)| ?(?P<name>[A-Z][\w .-]*?))?"
+    r"(?P<family> \(v6\))?(?: on (?P<interface>\S+))?(?P<behind> \(v6\))?"
+)
+# Of the applications that Debian's and Ubuntu's own packages name.
+APPLICATIONS = {
+    "OpenSSH": ("22", "tcp"),
+    "Nginx HTTP": ("80", "tcp"),
+    "Nginx HTTPS": ("443", "tcp"),
+    "Nginx Full": ("80,443", "tcp"),
+    "Nginx QUIC": ("443", "udp"),
+    "Apache": ("80", "tcp"),
+    "Apache Secure": ("443", "tcp"),
+    "Apache Full": ("80,443", "tcp"),
+    "WWW": ("80", "tcp"),
+    "WWW Full": ("80,443", "tcp"),
+    "WWW Secure": ("443", "tcp"),
+    "Postfix": ("25", "tcp"),
+    "Postfix SMTPS": ("465", "tcp"),
+    "Postfix Submission": ("587", "tcp"),
+    "Dovecot IMAP": ("143", "tcp"),
+    "Dovecot POP3": ("110", "tcp"),
+    "Dovecot Secure IMAP": ("993", "tcp"),
+    "Dovecot Secure POP3": ("995", "tcp"),
+    "DNS": ("53", ANYWHERE),
+    "SSH": ("22", "tcp"),
+    "IMAP": ("143", "tcp"),
+    "IMAPS": ("993", "tcp"),
+    "SMTP": ("25", "tcp"),
+}
+
+
+def row(text: str) -> tuple[Rule, int] | None:
+    """A row of `ufw status`, plain, verbose or numbered, and its family: 6 with `(v6)`, else 4. None for
+    any other line, and for an application whose ports are not known."""
+    match = _ROW.fullmatch(text.strip())
+    if match is None:
+        return None
+    to, source = _PLACE.fullmatch(match["to"]), _PLACE.fullmatch(match["source"])
+    if to is None or source is None:
+        return None
+    name = to["name"] or to["application"]
+    port, protocol = to["port"], to["protocol"] or ANYWHERE
+    if port is None and name is not None:
+        if name not in APPLICATIONS:
+            return None
+        port, protocol = APPLICATIONS[name]
+    elif port is not None and to["name"]:
+        return None
+    is_ipv6 = "(v6)" in text or ":" in (to["address"] or "") + (source["address"] or "")
+    rule = Rule(
+        action=match["action"].lower(),
+        protocol=protocol if protocol != ANYWHERE else source["protocol"] or ANYWHERE,
+        source=_written(source["address"]),
+        source_port=source["port"],
+        to=_written(to["address"]),
+        port=port,
+        direction="out" if match["way"] == "OUT" else "in",
+        interface=to["interface"] if match["way"] != "OUT" else source["interface"],
+        routed=match["way"] == "FWD",
+        comment=match["comment"],
+    )
+    return rule, 6 if is_ipv6 else 4
+
+
+def _written(address: str | None) -> str:
+    return ANYWHERE if address in (None, "Anywhere") else address

@@ -246,6 +246,46 @@ class Audit(Whole):
     notes: list[str]
 
 
+class ImportPlace(TypedDict):
+    """A line of a source, and what it says."""
+
+    file: str
+    line: int
+    text: str
+
+
+class ImportLine(ImportPlace):
+    """What became of one. `why`: what differs, or why it is not taken over."""
+
+    why: str | None
+
+
+class ImportConflict(TypedDict):
+    """Something that is wrong in the sources, and where it stands."""
+
+    kind: str
+    message: str
+    hint: str | None
+    at: list[ImportPlace]
+
+
+class Import(Whole):
+    """What `import` prints. `inventory`: its text; `taken`, `different`, `left`: what became of each
+    line that says something; `rest`: how many others each file has; `unread`: files, and why not;
+    `problems`: what lint says of the inventory."""
+
+    schema: Literal[1]
+    inventory: str
+    conflicts: list[ImportConflict]
+    taken: list[ImportLine]
+    different: list[ImportLine]
+    left: list[ImportLine]
+    rest: dict[str, int]
+    unread: dict[str, str]
+    problems: list[Problem]
+    written: bool
+
+
 class EditedFile(TypedDict):
     """A file in a place of portgen's that is not portgen's: `why` it is not."""
 
@@ -318,6 +358,7 @@ DOCUMENTS = (
     Init,
     Completion,
     Audit,
+    Import,
     Install,
     Status,
     Failure,

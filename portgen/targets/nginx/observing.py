@@ -64,6 +64,11 @@ def absolute(path: str) -> str:
     return posixpath.join(FOLDER, path)
 
 
+def every_file(seen: Seen) -> list[Files]:
+    """All that nginx reads, as far as the answers say it."""
+    return [Files.one(MAIN), *_read(seen)[0]]
+
+
 def _read(seen: Seen) -> tuple[list[Files], bool]:
     """What nginx.conf includes, and what that includes, as far as it was answered; and whether there is
     more than anybody follows."""

@@ -1,0 +1,172 @@
+"""From an existing host to an inventory (`portgen import`). This page is the whole way:
+
+    Text ─sight─▶ Sighted ─decide─▶ Draft ─write─▶ an inventory's text ─plan─▶ Facts ─prove─▶ three lists
+
+In: the texts of somebody's files, and of what programs printed. Out: `Adopted`: the inventory, and what
+became of each thing that the sources say. Pure: `commands` reads the files, or asks a live host.
+
+Each kind of source has one module, `of_<kind>`, which says what stands there and where, and decides nothing.
+`holders` decides who holds which port, `routing` what nginx serves, `allowing` who may come. `proof` believes
+none of them: it compares what was seen with the facts of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from portgen.adopt import (
+    allowing,
+    entries,
+    holders,
+    into,
+    of_compose,
+    of_docker,
+    of_nginx,
+    of_sockets,
+    of_ufw,
+    of_units,
+    proof,
+    routing,
+    writing,
+)
+from portgen.adopt.allowing import Effect
+from portgen.adopt.draft import Conflict, Draft
+from portgen.adopt.into import Onto, onto
+from portgen.adopt.sighted import KINDS, Said, Sighted, Text
+from portgen.adopt.verdicts import Entered, Lists
+from portgen.edits import edit
+from portgen.edits.edit import Edited
+from portgen.formats.compose import Read
+from portgen.inventory import source
+from portgen.inventory.source import Source
+from portgen.plan import of_plan, planner
+from portgen.plan.facts import Key
+from portgen.plan.live import Process
+from portgen.plan.types import Plan
+
+__all__ = [
+    "KINDS",
+    "Adopted",
+    "Conflict",
+    "Entered",
+    "Lists",
+    "Onto",
+    "Said",
+    "Sources",
+    "Text",
+    "adopt",
+    "adopt_into",
+    "onto",
+]
+
+_HEAD = (
+    "Written by `portgen import`. Titles, names and ranges are proposals: change them as you like.",
+    "Who may come (`allow`) is what the firewall let in when this was written.",
+)
+
+
+class Sources(NamedTuple):
+    """What there is to read. `read`: files that compose files name, by their paths. `processes`: of a live
+    host, those that listen."""
+
+    texts: Sequence[Text]
+    read: Read
+    processes: Mapping[int, Process] = {}
+
+
+class Adopted(NamedTuple):
+    """What came of an import. `source`: the new inventory, loaded."""
+
+    source: Source
+    lists: Lists
+    conflicts: tuple[Conflict, ...]
+
+
+def adopt(sources: Sources, host: str) -> Adopted:
+    """An inventory of these sources. `host`: what the host is called. Raises PortgenError where the
+    inventory could not be loaded."""
+    found = sight(sources)
+    draft, effects = _decided(found, None)
+    loaded = _loaded(draft, host)
+    if _drop_derived(draft, planner.make(loaded.inventory)):
+        loaded = _loaded(draft, host)
+    lists = _proved(found, draft, effects, loaded, host)
+    return Adopted(loaded, lists, tuple(draft.conflicts))
+
+
+def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
+    """The same, added to an inventory that there is, and the edit of its text. Raises ByHand where its
+    form does not let it."""
+    found = sight(sources)
+    draft, effects = _decided(found, base)
+    change = into.edited(draft, base)
+    loaded = edit.read(base.source, change)
+    lists = _proved(found, draft, effects, loaded, base.host.name)
+    return Adopted(loaded, lists, tuple(draft.conflicts)), change
+
+
+def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effect]]:
+    draft = holders.draft(found)
+    routing.decide(found, draft)
+    if base is not None:
+        into.mark_taken(draft, base)
+    effects = allowing.decide(found, draft)
+    if base is not None:
+        into.mark_known(draft, base)
+    return draft, effects
+
+
+def _proved(
+    found: Sighted, draft: Draft, effects: Mapping[Said, Effect], loaded: Source, host: str
+) -> Lists:
+    planned = planner.make(loaded.inventory)
+    keys = [Key(service.host, service.name) for service in planned.services]
+    return proof.lists(found, draft, effects, of_plan.of(planned, keys), host)
+
+
+def sight(sources: Sources) -> Sighted:
+    """All that the sources say."""
+    found = Sighted()
+    of_one_kind: dict[str, list[Text]] = {kind: [] for kind in KINDS}
+    for text in sources.texts:
+        found.kinds.add(text.kind)
+        of_one_kind[text.kind].append(text)
+    for text in of_one_kind["compose"]:
+        of_compose.sight(text, sources.read, found)
+    for text in of_one_kind["docker"]:
+        of_docker.sight(text, found)
+    for text in of_one_kind["units"]:
+        of_units.sight(text, found)
+    for text in of_one_kind["ss"]:
+        of_sockets.sight(text, found, sources.processes)
+    for text in of_one_kind["ufw"]:
+        of_ufw.sight(text, found)
+    if of_one_kind["nginx"]:
+        of_nginx.sight(of_one_kind["nginx"], found)
+    return found
+
+
+def _loaded(draft: Draft, host: str) -> Source:
+    made = entries.written(draft, host)
+    text = writing.text(made.values, made.comments, list(_HEAD))
+    return source.parse(text.encode(), "inventory.yaml")
+
+
+def _drop_derived(draft: Draft, planned: Plan) -> bool:
+    """Leave out the addresses that follow from the ports anyway; whether there were some."""
+    without = {}
+    for entry in draft.entries:
+        if entry.address:
+            without[entry.name] = entry.address
+            entry.address = ""
+    if not without:
+        return False
+    made = entries.written(draft, planned.hosts[0].name)
+    text = writing.text(made.values, made.comments, [])
+    derived = planner.make(source.parse(text.encode(), "inventory.yaml").inventory)
+    for service in derived.services:
+        if service.name in without and str(service.address) != without[service.name]:
+            entry = next(one for one in draft.entries if one.name == service.name)
+            entry.address = without[service.name]
+    return True

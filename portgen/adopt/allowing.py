@@ -1,0 +1,427 @@
+"""Who may come to which port, as the firewall really has it.
+
+In: a `Sighted`, a `Draft` with its services. Out: the same draft, with sources at its ports; and what each
+rule came to. Pure. ufw asks its rules in order, and the first that fits decides; what docker publishes by
+IPv4 goes past ufw.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from portgen.adopt import naming
+from portgen.adopt.draft import Conflict, Draft, Entry, Port
+from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
+from portgen.formats import ports
+from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.facts import single
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6, is_loopback
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+
+_NOBODY = "no source names anybody who holds that port"
+_EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
+
+
+class Effect(NamedTuple):
+    """What became of a rule. `ports`: those that somebody holds, and that it lets somebody come to.
+    `shadowed`: where a rule before it keeps the same visitors out. `past`: where docker lets everybody in
+    anyway. `hidden`: where only this host itself is heard. `narrower`: what the inventory can't say of it."""
+
+    ports: tuple[Endpoint, ...] = ()
+    shadowed: tuple[Endpoint, ...] = ()
+    past: tuple[Endpoint, ...] = ()
+    hidden: tuple[Endpoint, ...] = ()
+    narrower: str = ""
+
+
+def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
+    """Write down at each port who may come; what the rules came to, each by its place."""
+    if "ss" not in found.kinds:
+        _assume(found, draft)
+    decided = _Decided(found.firewall)
+    for rule in found.firewall.rules:
+        decided.effects[rule.said] = Effect(narrower=_narrower(rule))
+    for entry, port in draft.ports():
+        if entry.via == "docker":
+            port.allow = decided.of_published(port)
+        else:
+            port.allow = decided.of_port(port.endpoint, port.bind, port.endpoint)
+            if entry.via == "socat":
+                _as_the_unit_says(found, port)
+    allowed = _of_nginx(draft, decided)
+    if draft.nginx is not None:
+        draft.nginx.allow = allowed
+    _leave(found, draft, decided)
+    draft.conflicts += _conflicts(found, draft, decided.effects)
+    return decided.effects
+
+
+def _assume(found: Sighted, draft: Draft) -> None:
+    """Programs that only a rule of the firewall names: without `ss` nobody says who listens."""
+    taken = set(nginx_ports(draft))
+    for endpoint, _ in draft.reserved:
+        taken.update(Endpoint(port, endpoint.transport) for port in endpoint.ports)
+    for rule in found.firewall.rules:
+        one = rule.rule
+        parts = spans(one.port or "")
+        if one.action not in ("allow", "limit") or one.direction != "in" or one.routed:
+            continue
+        if any(len(span) > 1 for span in parts) or one.source_port:
+            continue
+        for number in (span.start for span in parts):
+            transports = ("tcp", "udp") if one.protocol == "any" else (one.protocol,)
+            for transport in transports:
+                endpoint = Endpoint(number, "udp" if transport == "udp" else "tcp")
+                if endpoint not in taken and draft.at(endpoint) is None:
+                    _assume_one(draft, endpoint, rule.said, both=len(transports) > 1)
+
+
+def _assume_one(draft: Draft, endpoint: Endpoint, said: Said, *, both: bool) -> None:
+    if endpoint.port == naming.SSH:
+        if endpoint.transport == "tcp":
+            draft.reserved.append((endpoint, "sshd"))
+        return
+    name, project, transports = naming.of_port(endpoint.port)
+    if both and endpoint.transport not in transports:
+        return
+    entry = next((one for one in draft.entries if one.name == name and one.via == "process"), None)
+    if entry is None:
+        entry = Entry(project, name, "process")
+        entry.comments.append(
+            f"only a rule of the firewall names it ({said.place}); who listens is not said"
+        )
+        draft.entries.append(entry)
+    entry.ports.append(Port(endpoint, endpoint.port, ""))
+
+
+class _Decided:
+    """The rules of a firewall, asked port by port."""
+
+    def __init__(self, firewall: Firewall) -> None:
+        self.firewall = firewall
+        self.effects: dict[Said, Effect] = {}
+
+    @property
+    def lets_everybody_in(self) -> bool:
+        return self.firewall.active is False or self.firewall.lets_in
+
+    def of_port(self, endpoint: Endpoint, bind: str, held: Endpoint) -> list[str] | None:
+        """Who may come to a port; None where no firewall is known."""
+        if not self.firewall.known:
+            return None
+        if is_loopback(bind):
+            self._hide(held)
+            return []
+        four = (
+            [] if is_ipv6(bind) and bind != EVERYWHERE6 else self._family(endpoint, bind, 4, held)
+        )
+        six = [] if bind and not is_ipv6(bind) else self._family(endpoint, bind, 6, held)
+        if self.lets_everybody_in:
+            return [ANY]
+        if 6 not in self.firewall.families and ALL_IPV4 in four and not bind:
+            return [ANY]
+        if not bind and 6 in self.firewall.families:
+            four, six = self._of_both(four, six)
+        return _joined(four, six)
+
+    def _of_both(self, four: list[str], six: list[str]) -> tuple[list[str], list[str]]:
+        """The sources without interfaces that only one family's rules name: to an inventory they are of
+        both, and it would let in more."""
+        alone = {one for one in {*four} ^ {*six} if one.startswith(BY_INTERFACE)}
+        for rule in self.firewall.rules:
+            if f"{BY_INTERFACE}{rule.rule.interface}" in alone:
+                text = "it lets in one family, and an interface is of both: it stays as it is"
+                self.effects[rule.said] = self.effects[rule.said]._replace(narrower=text)
+        return [one for one in four if one not in alone], [one for one in six if one not in alone]
+
+    def of_published(self, port: Port) -> list[str]:
+        """Who may come to what docker publishes: everybody by IPv4, unless a chain of iptables' keeps them
+        out; by IPv6 docker's own program listens, and ufw decides."""
+        endpoint, bind = port.endpoint, port.bind
+        allowed = self.of_port(endpoint, bind, endpoint)
+        if is_loopback(bind):
+            return []
+        guarded = [
+            one for one in self.firewall.guarded if one.endpoint.everywhere == endpoint.everywhere
+        ]
+        if guarded:
+            return list(dict.fromkeys(source for one in guarded for source in one.sources))
+        if bind and is_ipv6(bind) and bind != EVERYWHERE6:
+            return [ANY] if allowed is None else allowed
+        self._goes_past(endpoint)
+        if allowed is None or 6 not in self.firewall.families or bind not in ("", EVERYWHERE6):
+            return [ANY] if bind != EVERYWHERE else [ALL_IPV4]
+        six = [source for source in allowed if is_ipv6(source) or source == ANY]
+        by_interface = [source for source in allowed if source.startswith(BY_INTERFACE)]
+        if ANY in six or ALL_IPV6 in six or self.lets_everybody_in:
+            return [ANY]
+        return [ALL_IPV4, *six, *by_interface]
+
+    def _hide(self, held: Endpoint) -> None:
+        """Rules about a port at which only this host itself is heard."""
+        for rule in self.firewall.rules:
+            if rule.rule.port is not None and _matches(rule, held, ""):
+                effect = self.effects[rule.said]
+                self.effects[rule.said] = effect._replace(hidden=(*effect.hidden, held))
+
+    def _goes_past(self, endpoint: Endpoint) -> None:
+        for where, effect in self.effects.items():
+            if endpoint in effect.ports and not _is_for_everybody(self._rule(where)):
+                self.effects[where] = effect._replace(past=(*effect.past, endpoint))
+
+    def _rule(self, where: Said) -> Rule:
+        return next(one for one in self.firewall.rules if one.said == where)
+
+    def _family(self, endpoint: Endpoint, bind: str, family: int, held: Endpoint) -> list[str]:
+        """The sources of one family that rules let in, in the rules' order."""
+        sources: list[str] = []
+        denied: list[str] = []
+        for rule in self.firewall.rules:
+            if rule.family not in (0, family) or not _matches(rule, endpoint, bind):
+                continue
+            source = source_of(rule, family)
+            if source is None:
+                continue
+            if rule.rule.action not in ("allow", "limit"):
+                denied.append(source)
+                self._add(rule.said, held)
+                continue
+            if any(_covers(one, source) for one in denied):
+                effect = self.effects[rule.said]
+                self.effects[rule.said] = effect._replace(shadowed=(*effect.shadowed, held))
+                continue
+            if any(_overlaps(one, source) for one in denied):
+                effect = self.effects[rule.said]
+                text = "a rule before it keeps some of them out"
+                self.effects[rule.said] = effect._replace(narrower=text)
+            self._add(rule.said, held)
+            if not any(_covers(known, source) for known in sources):
+                sources.append(source)
+        return sources
+
+    def _add(self, where: Said, held: Endpoint) -> None:
+        effect = self.effects[where]
+        if held not in effect.ports:
+            self.effects[where] = effect._replace(ports=(*effect.ports, held))
+
+
+def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
+    """Whether a rule is about first packets to this port."""
+    one = rule.rule
+    if one.direction != "in" or one.routed or one.source_port or _is_twofold(rule):
+        return False
+    if one.protocol not in ("any", endpoint.transport):
+        return False
+    if one.to not in (ANY, ALL_IPV4, ALL_IPV6) and bind and single(one.to) != bind:
+        return False
+    if one.port is None:
+        return not one.application
+    return any(endpoint.port in part and endpoint.ports[-1] in part for part in spans(one.port))
+
+
+def spans(written: str) -> list[range]:
+    """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
+    found = []
+    for part in written.split(","):
+        span = ports.span(part, ":")
+        if span is not None:
+            found.append(span)
+    return found
+
+
+def source_of(rule: Rule, family: int) -> str | None:
+    """Whom a rule is about, as an inventory says it; None of those of the other family."""
+    one = rule.rule
+    if one.interface:
+        return f"{BY_INTERFACE}{one.interface}"
+    if one.source in _EVERYBODY:
+        if one.source != ANY and is_ipv6(one.source) != (family == 6):
+            return None
+        return ALL_IPV6 if family == 6 else ALL_IPV4
+    if is_ipv6(one.source) != (family == 6):
+        return None
+    return one.source
+
+
+def _is_twofold(rule: Rule) -> bool:
+    """Whether visitors have to come by an interface, and have an address too."""
+    return bool(rule.rule.interface) and rule.rule.source not in _EVERYBODY
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    if wide == narrow or wide in (ALL_IPV4, ALL_IPV6):
+        return wide == narrow or not narrow.startswith(BY_INTERFACE) or wide in (ALL_IPV4, ALL_IPV6)
+    if BY_INTERFACE in (wide[:1], narrow[:1]):
+        return False
+    one, other = (
+        ipaddress.ip_network(wide, strict=False),
+        ipaddress.ip_network(narrow, strict=False),
+    )
+    return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
+
+
+def _overlaps(one: str, other: str) -> bool:
+    return _covers(one, other) or _covers(other, one)
+
+
+def _joined(four: Iterable[str], six: Iterable[str]) -> list[str]:
+    """The sources of both families; everybody of both is `any`."""
+    both = list(dict.fromkeys([*four, *six]))
+    if ALL_IPV4 in both and ALL_IPV6 in both:
+        return [ANY]
+    return both
+
+
+def _narrower(rule: Rule) -> str:
+    """What of a rule an inventory has no word for, though it lets somebody in."""
+    one = rule.rule
+    if one.action == "limit":
+        return "ufw's limit is left out"
+    if one.logged:
+        return "that ufw logs it is left out"
+    return ""
+
+
+def _as_the_unit_says(found: Sighted, port: Port) -> None:
+    """systemd keeps visitors out whom ufw lets in."""
+    for one in found.forwarders:
+        if one.said not in port.said or one.unit.clients == (ANY,):
+            continue
+        clients = [
+            source for source in one.unit.clients if not is_loopback(source.partition("/")[0])
+        ]
+        if port.allow is None:
+            port.allow = list(clients)
+        else:
+            kept = [
+                source
+                for source in port.allow
+                if any(_covers(client, source) for client in clients)
+            ]
+            narrowed = [
+                client
+                for client in clients
+                if any(_within(source, client) for source in port.allow)
+            ]
+            port.allow = list(dict.fromkeys([*kept, *narrowed]))
+
+
+def _within(source: str, client: str) -> bool:
+    return source == ANY or _covers(source, client)
+
+
+def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
+    """Who may come to nginx's own ports: the inventory has one word for all of them."""
+    allowed: list[str] | None = None
+    for endpoint in nginx_ports(draft):
+        sources = decided.of_port(endpoint, "", endpoint)
+        if allowed is None or (sources and not allowed):
+            allowed = sources
+    return allowed
+
+
+def nginx_ports(draft: Draft) -> list[Endpoint]:
+    """The ports at which nginx answers, https first."""
+    if draft.nginx is None:
+        return list(draft.served)
+    found = []
+    sites = [*draft.nginx.sites.values()]
+    if draft.nginx.default is not None:
+        sites.insert(0, draft.nginx.default)
+    for site in sites:
+        found += [port for port in (site.listen_tls, site.listen) if port is not None]
+    return list(dict.fromkeys([*(Endpoint(port, "tcp") for port in found), *draft.served]))
+
+
+def _is_for_everybody(rule: Rule) -> bool:
+    return rule.rule.source in _EVERYBODY and not rule.rule.interface
+
+
+# --- what rules say besides -----------------------------------------------------------------------
+
+
+def _leave(found: Sighted, draft: Draft, decided: _Decided) -> None:
+    """Rules that an inventory has no word for."""
+    reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
+    for rule in found.firewall.rules:
+        why = _why_left(rule, decided.effects[rule.said])
+        if why == _NOBODY and any(
+            number.start in reserved for number in spans(rule.rule.port or "")
+        ):
+            why = "the port is reserved for the system's own program"
+        if why:
+            found.left.append(Left(rule.said, f"{why}: it stays as it is"))
+
+
+def _why_left(rule: Rule, effect: Effect) -> str:
+    one = rule.rule
+    if one.routed:
+        return "a rule about forwarded packets"
+    if one.direction != "in":
+        return "a rule about what goes out"
+    if one.source_port:
+        return "a rule about the visitors' own ports"
+    if _is_twofold(rule):
+        return "a rule about an interface and a network at once"
+    if one.action not in ("allow", "limit"):
+        return "an inventory says who may come, not who may not"
+    if one.port is None and not one.application and not effect.ports:
+        return "a rule about every port"
+    if one.port is None and one.application:
+        return "the application's ports are not known"
+    if effect.ports or effect.shadowed:
+        return ""
+    if effect.hidden:
+        return "who holds the port listens on this host's own address alone"
+    return _NOBODY
+
+
+def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> list[Conflict]:
+    conflicts = []
+    reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
+    for rule in found.firewall.rules:
+        one, effect = rule.rule, effects[rule.said]
+        if (
+            one.action not in ("allow", "limit")
+            or one.direction != "in"
+            or one.routed
+            or not one.port
+        ):
+            continue
+        size = sum(map(len, spans(one.port)))
+        ends = (*effect.ports, *effect.shadowed, *effect.hidden)
+        held = sorted({port for end in ends for port in end.ports})
+        daemons = [port for port in reserved if any(port in part for part in spans(one.port))]
+        if effect.hidden and not effect.ports:
+            message = f"rule for {_spelled(rule)}: who holds the port listens on 127.0.0.1 alone"
+            conflicts.append(Conflict("rule-without-effect", message, (rule.said,)))
+        elif effect.shadowed and not effect.ports:
+            message = f"rule for {_spelled(rule)}: a rule before it keeps the same visitors out"
+            conflicts.append(Conflict("rule-without-effect", message, (rule.said,)))
+        elif not held and not daemons:
+            message = f"rule for {_spelled(rule)}: no source names a holder"
+            hint = f"`ufw delete {' '.join(one.words)}` closes it, once nobody needs it"
+            conflicts.append(Conflict("rule-without-holder", message, (rule.said,), hint))
+        elif size > len(held) + len(daemons) and size > 1:
+            empty = size - len(held)
+            message = f"rule for {_spelled(rule)} opens {size} ports: {len(held)} are held, {empty} are empty"
+            hint = "portgen opens each held port by a rule of its own"
+            conflicts.append(Conflict("rule-too-wide", message, (rule.said,), hint))
+        if effect.past:
+            numbers = ", ".join(map(str, effect.past))
+            message = (
+                f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
+            )
+            hint = "`allow` of the service, in a project with a `network`, closes it"
+            conflicts.append(Conflict("rule-without-effect", message, (rule.said,), hint))
+    return conflicts
+
+
+def _spelled(rule: Rule) -> str:
+    one = rule.rule
+    transport = "" if one.protocol == "any" else f"/{one.protocol}"
+    return (
+        f"{one.port}{transport} from {one.source if one.source not in _EVERYBODY else 'anywhere'}"
+    )

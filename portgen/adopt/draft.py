@@ -1,0 +1,143 @@
+"""An inventory in the making: services as they follow from the sources, before they are written.
+
+In: nothing; `holders`, `routing` and `allowing` make it. Out: `Draft`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from portgen.adopt.sighted import Box, Said
+from portgen.plan.addresses import collide
+from portgen.plan.ports import EVERYWHERE6, Endpoint
+
+
+class Conflict(Struct, frozen=True):
+    """Something that is wrong in the sources themselves. `kind`: such as `two-holders`. `hint`: what to
+    do about it."""
+
+    kind: str
+    message: str
+    at: tuple[Said, ...]
+    hint: str = ""
+
+
+class Port(Struct):
+    """A port of a service. `bind`: the address that it was seen at, "" for each of both families.
+    `allow`: who may come, as sources; None where that is not known."""
+
+    endpoint: Endpoint
+    inside: int
+    bind: str
+    said: list[Said] = []
+    allow: list[str] | None = None
+    protocol: str = ""
+
+    def collides(self, endpoint: Endpoint, bind: str) -> bool:
+        """Whether another can't listen there beside it."""
+        both = self.endpoint.overlaps(endpoint)
+        return both and collide(self.bind or EVERYWHERE6, bind or EVERYWHERE6)
+
+
+class Route(Struct):
+    """A route of nginx's. `host`: "" for the default site. `fields`: as the inventory has them."""
+
+    host: str
+    path: str
+    fields: dict[str, object] = {}
+    scheme: str = "http"
+
+
+class Entry(Struct):
+    """A service. `box`: its container. `address`: the container's, where it is fixed. `program`: which
+    listens by itself. `comments`: what could not be decided, and what was seen. `known`: the service of an
+    inventory that there is, which has these ports already."""
+
+    project: str
+    name: str
+    via: str
+    ports: list[Port] = []
+    box: Box | None = None
+    to: str = ""
+    address: str = ""
+    unit: str = ""
+    program: str = ""
+    timeout: int = 0
+    routes: list[tuple[int, Route]] = []  # with the index of the port that each leads to
+    comments: list[str] = []
+    known: str = ""
+
+    @property
+    def planned(self) -> str:
+        """Its name in the inventory."""
+        return self.known or self.name
+
+
+class Site(Struct):
+    """A server of nginx's that has a name. `listen`: its port for http, `listen_tls` for https; None
+    without."""
+
+    name: str
+    listen: int | None = None
+    listen_tls: int | None = None
+    certificate: str = ""
+    key: str = ""
+    http2: bool = False
+    acme: str = ""
+
+
+class Nginx(Struct):
+    """nginx's own share: the default site's names, and the other sites."""
+
+    names: list[str] = []
+    default: Site | None = None
+    sites: dict[str, Site] = {}
+    upstream: str = "port"
+    allow: list[str] | None = None
+    proxies: list[str] = []
+    header: str = ""
+    comments: list[str] = []
+
+
+class Network(Struct):
+    """A project's Docker network."""
+
+    name: str
+    subnet: str = ""
+    subnet6: str = ""
+    external: bool = False
+    comments: list[str] = []
+
+
+class Draft(Struct):
+    """All of it. `reserved`: ports of the system's daemons, or such as an inventory reserves. `served`: of
+    an inventory that there is, nginx's ports."""
+
+    entries: list[Entry] = []
+    networks: dict[str, Network] = {}
+    reserved: list[tuple[Endpoint, str]] = []
+    nginx: Nginx | None = None
+    served: list[Endpoint] = []
+    conflicts: list[Conflict] = []
+    comments: list[str] = []
+
+    def at(self, endpoint: Endpoint, bind: str = "") -> tuple[Entry, Port] | None:
+        """Who holds a port at an address, or at all of them."""
+        for entry, port in self.ports():
+            if port.collides(endpoint, bind):
+                return entry, port
+        return None
+
+    def ports(self) -> Iterator[tuple[Entry, Port]]:
+        """Every port with its service."""
+        for entry in self.entries:
+            for port in entry.ports:
+                yield entry, port
+
+    def of_box(self, box: Box) -> Iterator[Entry]:
+        """The services that are in a container."""
+        for entry in self.entries:
+            if entry.box == box:
+                yield entry

@@ -1,0 +1,395 @@
+"""A draft as an inventory's values: projects with their ranges, defaults, zones, fields.
+
+In: a `Draft`. Out: the mapping that an inventory is, in the order in which it is written, and comments by
+key path. Pure. What a default of portgen's says anyway is left out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from portgen.adopt import naming
+from portgen.adopt.draft import Draft, Entry, Network, Port, Route, Site
+from portgen.adopt.factoring import factored, without_same_port
+from portgen.adopt.owning import ranges_of
+from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.ports import LOOPBACK, is_loopback
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+
+KeyPath = tuple[str, ...]
+_ORDER = (
+    "title",
+    "port",
+    "ports",
+    "container_port",
+    "protocol",
+    "via",
+    "to",
+    "bind",
+    "allow",
+    "address",
+    "compose_service",
+    "route",
+    "timeout",
+    "env",
+    "unit",
+)
+UNGUARDED = "container-unguarded"
+_UNGUARDED = "published as before, without a network that gives a guard fixed addresses"
+
+
+class Written:
+    """The values, and the comments beside them."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Any] = {}
+        self.projects: dict[str, dict[str, Any]] = {}
+        self.comments: dict[KeyPath, list[str]] = {}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"version": 1, "hosts": self.hosts, "projects": self.projects}
+
+
+class Known(NamedTuple):
+    """What an inventory has that new entries have to fit in with. `words`: for sources, its zones and
+    projects. `services`: names that are taken on the host. `owned`: by port, the project that has it.
+    `defaults`: of each project, the fields that it has."""
+
+    words: Mapping[str, str] = {}
+    zones: Collection[str] = ()
+    services: Collection[str] = ()
+    owned: Mapping[int, str] = {}
+    defaults: Mapping[str, Collection[str]] = {}
+
+
+def written(draft: Draft, host: str, known: Known | None = None) -> Written:
+    """The values of a whole inventory, or of what is new beside `known`."""
+    return _Entries(draft, host, known or Known()).written()
+
+
+class _Entries:
+    def __init__(self, draft: Draft, host: str, known: Known) -> None:
+        self.draft = draft
+        self.host = host
+        self.known = known
+        self.made = Written()
+        new = [entry for entry in draft.entries if not entry.known]
+        _name_apart(new, known.services)
+        self.projects: dict[str, list[Entry]] = {}
+        for entry in sorted(new, key=_lowest):
+            self.projects.setdefault(entry.project, []).append(entry)
+        self.zones: dict[str, str] = {}  # by source
+        self.words: dict[str, str] = {
+            ANY: ANY,
+            ALL_IPV4: ALL_IPV4,
+            ALL_IPV6: ALL_IPV6,
+            **known.words,
+        }
+        for project, network in draft.networks.items():
+            if project in self.projects and not network.external:
+                self.words[network.subnet] = project
+
+    def written(self) -> Written:
+        self._name_zones()
+        reserved = [endpoint for endpoint, _ in self.draft.reserved]
+        owned = ranges_of(self.projects, reserved, self.known.owned)
+        for project, entries in self.projects.items():
+            self.made.projects[project] = self._project(project, entries, owned[project])
+        self.made.hosts = {self.host: self._host()}
+        return self.made
+
+    # --- zones ------------------------------------------------------------------------------------
+
+    def _name_zones(self) -> None:
+        """Names for networks and interfaces; a single address stays as it is."""
+        for source in self._sources():
+            if source in self.words:
+                continue
+            if not source.startswith(BY_INTERFACE) and _is_single(source):
+                self.words[source] = source
+                continue
+            taken = {*self.zones.values(), *self.projects, *self.known.zones, *self.known.defaults}
+            self.zones[source] = self.words[source] = naming.of_zone(source, taken)
+
+    def _sources(self) -> Iterator[str]:
+        for entry, port in self.draft.ports():
+            yield from port.allow or ()
+            for _, route in entry.routes:
+                yield from map(str, route.fields.get("allow", ()))  # type: ignore[call-overload]
+        if self.draft.nginx is not None:
+            yield from self.draft.nginx.allow or ()
+
+    def _allowed(self, sources: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(self.words.get(source, source) for source in sources))
+
+    # --- the host ---------------------------------------------------------------------------------
+
+    def _host(self) -> dict[str, Any]:
+        host: dict[str, Any] = {}
+        if self.zones:
+            host["zones"] = {name: [_member(source)] for source, name in self.zones.items()}
+        reserved = list(dict.fromkeys(self._reserved()))
+        if reserved:
+            host["reserved"] = reserved
+            programs = dict.fromkeys(program for _, program in self.draft.reserved)
+            self.made.comments[("hosts", self.host, "reserved")] = [", ".join(programs)]
+        nginx = self._nginx()
+        if nginx is not None:
+            host["nginx"] = nginx
+        return host
+
+    def _reserved(self) -> Iterator[int | str]:
+        for endpoint, _ in sorted(self.draft.reserved):
+            if self.draft.at(endpoint) is None:
+                number = endpoint.port
+                yield number if endpoint.transport == "tcp" else f"{number}/udp"
+
+    def _nginx(self) -> dict[str, Any] | None:
+        nginx = self.draft.nginx
+        if nginx is None or (nginx.default is None and not nginx.sites):
+            return None
+        made: dict[str, Any] = {}
+        if nginx.names:
+            made["server_name"] = nginx.names[0] if len(nginx.names) == 1 else nginx.names
+        if nginx.upstream != "port":
+            made["upstream"] = nginx.upstream
+        base = nginx.default or _usual(nginx.sites.values())
+        made.update(_site_fields(base, Site("")))
+        if nginx.allow is not None:
+            made["allow"] = self._allowed(nginx.allow)
+        if nginx.proxies:
+            made["client_ip"] = {"from": nginx.proxies}
+            if nginx.header:
+                made["client_ip"]["header"] = nginx.header
+        sites = {}
+        for name, site in nginx.sites.items():
+            fields = _site_fields(site, base)
+            if fields:
+                sites[name] = fields
+        if sites:
+            made["sites"] = sites
+        if nginx.comments:
+            self.made.comments[("hosts", self.host, "nginx")] = nginx.comments
+        return made
+
+    # --- projects ---------------------------------------------------------------------------------
+
+    def _project(
+        self, project: str, entries: list[Entry], ports: list[str | int]
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = {"title": naming.title(project)}
+        if ports:
+            made["ports"] = ports[0] if len(ports) == 1 else ports
+        network = self.draft.networks.get(project)
+        if network is not None:
+            made["network"] = _network(network)
+            if network.comments:
+                self.made.comments[("projects", project, "network")] = network.comments
+        elif any(
+            _is_unguarded(port)
+            for entry in entries
+            if entry.via == "docker"
+            for port in entry.ports
+        ):
+            made["ignore"] = {UNGUARDED: _UNGUARDED}
+        fields = {entry.name: self._fields(entry, network) for entry in entries}
+        defaults: dict[str, Any] = {}
+        if project in self.known.defaults:
+            for entry in entries:
+                _cancel(fields[entry.name], entry, self.known.defaults[project])
+        else:
+            defaults = factored(fields)
+        for one in fields.values():
+            without_same_port(one, defaults)
+        if defaults:
+            made["defaults"] = defaults
+        made["services"] = {}
+        for entry in entries:
+            made["services"][entry.name] = _ordered(fields[entry.name])
+            if entry.comments:
+                key_path = ("projects", project, "services", entry.name)
+                self.made.comments[key_path] = entry.comments
+        return made
+
+    def _fields(self, entry: Entry, network: Network | None) -> dict[str, Any]:
+        made: dict[str, Any] = {"title": naming.title(entry.name)}
+        usual = "process" if network is None else "socat"
+        if entry.via != usual:
+            made["via"] = entry.via
+        ports = [self._port(entry, port) for port in entry.ports]
+        primary = ports[0]
+        if len(ports) == 1 and not entry.ports[0].endpoint.last:
+            made.update(primary)
+        else:
+            alike = _alike(ports)
+            made["ports"] = [_without(one, alike) for one in ports]
+            made.update(alike)
+        if entry.to:
+            made["to"] = entry.to
+        elif entry.address and network is not None:
+            made["address"] = entry.address
+        if entry.box is not None and entry.box.service != entry.name and not entry.to:
+            made["compose_service"] = entry.box.service
+        if entry.unit and entry.via == "process":
+            made["unit"] = entry.unit
+        if entry.timeout and entry.timeout != _usual_timeout(entry):
+            made["timeout"] = entry.timeout
+        routes = [self._route(entry, route) for index, route in entry.routes if index == 0]
+        if routes:
+            made["route"] = routes[0] if len(routes) == 1 else routes
+        return made
+
+    def _port(self, entry: Entry, port: Port) -> dict[str, Any]:
+        made: dict[str, Any] = {"port": port.endpoint.port}
+        if port.endpoint.last:
+            made["port"] = f"{port.endpoint.port}-{port.endpoint.last}"
+        if entry.via in ("socat", "docker") and not entry.to:
+            made["container_port"] = port.inside
+        protocol = _protocol(entry, port)
+        if protocol != "http":
+            made["protocol"] = protocol
+        if port.endpoint.address or (
+            port.bind and is_loopback(port.bind) and self._names_loopback(entry, port)
+        ):
+            made["bind"] = port.bind
+        if port.allow:
+            made["allow"] = self._allowed(port.allow)
+        index = entry.ports.index(port)
+        routes = [self._route(entry, route) for at, route in entry.routes if at == index]
+        if routes and index:
+            made["route"] = routes[0] if len(routes) == 1 else routes
+        return made
+
+    def _names_loopback(self, entry: Entry, port: Port) -> bool:
+        """Whether that it listens on 127.0.0.1 has to be said: of what portgen binds it follows."""
+        return entry.via in ("host", "process") or port.bind != LOOPBACK
+
+    def _route(self, entry: Entry, route: Route) -> Any:
+        fields = dict(route.fields)
+        if "allow" in fields:
+            fields["allow"] = self._allowed(map(str, fields["allow"]))  # type: ignore[call-overload]
+        path = route.path.replace(f"/{entry.name}/", "/{name}/")
+        if path == "/" and route.host:
+            return {"host": route.host, **fields}
+        if route.host:
+            return {"host": route.host, "path": path, **fields}
+        return {"path": path, **fields} if fields else path
+
+
+def _cancel(fields: dict[str, Any], entry: Entry, defaults: Collection[str]) -> None:
+    """Say what a project's own defaults would say otherwise."""
+    stated = {"via": entry.via, "protocol": "http", "env": False, "allow": []}
+    for field in ("via", "container_port", "protocol", "bind", "allow", "route", "timeout", "env"):
+        if field in defaults and field not in fields:
+            if field == "container_port":
+                fields[field] = entry.ports[0].inside
+            elif field != "route" or fields.get("protocol", "http") in ("http", "https"):
+                fields[field] = stated.get(field)
+
+
+def _lowest(entry: Entry) -> tuple[int, str]:
+    return min(port.endpoint.port for port in entry.ports), entry.name
+
+
+def _name_apart(entries: list[Entry], known: Collection[str]) -> None:
+    """Names are unique on a host: a second service of one name has its project's before it."""
+    taken = set(known)
+    for entry in entries:
+        if entry.name in taken:
+            entry.name = naming.plain(f"{entry.project}-{entry.name}")
+        stem, number = entry.name, 2
+        while entry.name in taken:
+            entry.name = f"{stem}-{number}"
+            number += 1
+        taken.add(entry.name)
+
+
+def _usual_timeout(entry: Entry) -> int:
+    return 60 if entry.ports[0].endpoint.transport == "udp" else 300
+
+
+def _protocol(entry: Entry, port: Port) -> str:
+    if port.endpoint.transport == "udp":
+        return "udp"
+    if port.protocol:
+        return port.protocol
+    if port.endpoint.last or not naming.speaks_http(port.endpoint.port, port.inside, entry.program):
+        return "tcp"
+    return "tcp" if entry.via == "process" and not entry.program else "http"
+
+
+def _is_unguarded(port: Port) -> bool:
+    """Whether docker publishes it to fewer than everybody by IPv4."""
+    return not {ANY, ALL_IPV4} & set(port.allow or ()) and ":" not in port.bind
+
+
+def _alike(ports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all ports of a service have alike stands at the service."""
+    alike = {}
+    for field in ("protocol", "bind", "allow"):
+        if all(field in one and one[field] == ports[0].get(field) for one in ports):
+            alike[field] = ports[0][field]
+    return alike
+
+
+def _without(port: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
+    return {name: value for name, value in port.items() if name not in fields}
+
+
+def _ordered(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: fields[field] for field in _ORDER if field in fields}
+
+
+def _is_single(source: str) -> bool:
+    network = ipaddress.ip_network(source, strict=False)
+    return network.num_addresses == 1
+
+
+def _member(source: str) -> Any:
+    if source.startswith(BY_INTERFACE):
+        return {"interface": source.removeprefix(BY_INTERFACE)}
+    return source
+
+
+def _network(network: Network) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": network.name}
+    if network.external:
+        made["external"] = True
+    if network.subnet:
+        made["subnet"] = network.subnet
+    if network.subnet6:
+        made["subnet6"] = network.subnet6
+    return made
+
+
+# --- nginx's sites --------------------------------------------------------------------------------
+
+
+def _usual(sites: Iterable[Site]) -> Site:
+    """What nginx itself has where it has no default site: what most sites have."""
+    found: dict[str, list[Site]] = {}
+    for site in sites:
+        found.setdefault(repr(_site_fields(site, Site(""))), []).append(site)
+    return max(found.values(), key=len)[0]
+
+
+def _site_fields(site: Site, base: Site) -> dict[str, Any]:
+    """What a site has otherwise than nginx itself."""
+    made: dict[str, Any] = {}
+    if (site.listen or 80) != (base.listen or 80):
+        made["listen"] = site.listen
+    secure = bool(site.certificate and site.key)
+    if secure and (site.certificate, site.key) != (base.certificate, base.key):
+        made["tls"] = {"certificate": site.certificate, "key": site.key}
+    elif not secure and base.certificate and base.key:
+        made["tls"] = None
+    if secure and (site.listen_tls or 443) != (base.listen_tls or 443):
+        made["listen_tls"] = site.listen_tls
+    if secure and site.http2 != base.http2:
+        made["http2"] = site.http2
+    if site.acme != base.acme:
+        made["acme"] = site.acme or None
+    return made

@@ -1,0 +1,95 @@
+"""What the services of a project have alike, as the project's `defaults`.
+
+In: the fields of services. Out: defaults; the services without what they say. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHARED = (
+    "via",
+    "container_port",
+    "protocol",
+    "allow",
+    "route",
+    "timeout",
+)  # what `defaults` may have
+_CANCELS = ("allow", "route", "timeout")  # and a service may take back by `null`
+_FEWEST = 2  # services that a default has to spare a line
+
+
+def factored(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What most services have alike, taken out of them. A service without it cancels it."""
+    defaults: dict[str, Any] = {}
+    for field in _SHARED:
+        having = [fields for fields in services.values() if field in fields]
+        best = max(having, key=lambda one: _count(having, field, one[field]), default=None)
+        if best is None:
+            continue
+        value = best[field]
+        same = _count(having, field, value)
+        lacking = [fields for fields in services.values() if field not in fields]
+        if lacking and not _may_lack(field, lacking):
+            continue
+        cancelling = [fields for fields in lacking if _is_concerned(field, fields)]
+        if same < _FEWEST or same <= len(cancelling) + 1 or _holds_several(services, field):
+            continue
+        defaults[field] = value
+        for fields in services.values():
+            if field in fields and fields[field] == value:
+                del fields[field]
+        for fields in cancelling:
+            fields[field] = [] if field == "allow" else None
+    return defaults
+
+
+def without_same_port(fields: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    """A container's port goes without saying where it is the host's."""
+    if fields.get("container_port") == fields.get("port") and "container_port" not in defaults:
+        fields.pop("container_port", None)
+    for one in fields.get("ports", ()):
+        if (
+            isinstance(one, dict)
+            and str(one.get("container_port")) == str(one["port"]).partition("-")[0]
+        ):
+            del one["container_port"]
+    if "ports" in fields:
+        ports = [
+            one["port"] if isinstance(one, dict) and _is_plain(one) else one
+            for one in fields["ports"]
+        ]
+        fields["ports"] = ports
+
+
+def _is_plain(port: Mapping[str, Any]) -> bool:
+    return port.keys() == {"port"} and isinstance(port["port"], int)
+
+
+def _count(having: list[dict[str, Any]], field: str, value: Any) -> int:
+    return sum(fields[field] == value for fields in having)
+
+
+def _may_lack(field: str, lacking: list[dict[str, Any]]) -> bool:
+    """Whether services without a field can do with a default of it."""
+    if field in _CANCELS:
+        return True
+    # What portgen takes by itself stands for the field: it has to be written where a default differs.
+    return field == "container_port" and all(
+        one.get("via") in ("host", "process") for one in lacking
+    )
+
+
+def _is_concerned(field: str, fields: dict[str, Any]) -> bool:
+    """Whether a service without a field would get a default of it."""
+    if field == "container_port":
+        return False
+    if field == "route":
+        return fields.get("protocol", "http") in ("http", "https")
+    return True
+
+
+def _holds_several(services: dict[str, dict[str, Any]], field: str) -> bool:
+    """A default container port counts for the first of several ports only, which reads badly."""
+    return field == "container_port" and any("ports" in fields for fields in services.values())

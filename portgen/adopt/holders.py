@@ -1,0 +1,389 @@
+"""Who holds which port: containers, forwarders and programs, as services of a draft.
+
+In: a `Sighted`. Out: a `Draft` with its services, without routes and without who may come. Pure. Of two
+who hold one port the first is taken, and both are named among the conflicts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from portgen.adopt import naming
+from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
+from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM
+from portgen.adopt.sighted import (
+    Box,
+    Forwarder,
+    Joined,
+    Left,
+    Listener,
+    Mode,
+    Net,
+    Published,
+    Said,
+    Sighted,
+)
+from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
+
+_DOCKER_PROXY = "docker-proxy"
+_FORWARDERS = ("socat", "systemd-socket-p", "rinetd", "haproxy")
+_FIRST = ipaddress.ip_network("172.30.0.0/16")
+
+
+def draft(found: Sighted) -> Draft:
+    """The services that hold ports."""
+    made = _Holders(found)
+    made.containers()
+    made.forwarders()
+    made.programs()
+    made.host_containers()
+    made.networks()
+    return made.draft
+
+
+class _Holders:
+    def __init__(self, found: Sighted) -> None:
+        self.found = found
+        self.draft = Draft()
+        self.members: dict[Box, list[Box]] = {}
+        self.hosted: dict[Box, Mode] = {}
+        for mode in found.modes:
+            if mode.of is None:
+                self.hosted[mode.box] = mode
+            else:
+                self.members.setdefault(mode.of, []).append(mode.box)
+        self.addresses: dict[str, Joined] = {}
+        for joined in found.joined:
+            if joined.address:
+                self.addresses.setdefault(joined.address, joined)
+
+    # --- containers -------------------------------------------------------------------------------
+
+    def containers(self) -> None:
+        """What docker publishes."""
+        for one in self.found.published:
+            entry = self._of_container(one)
+            same = _same_port(entry, one)
+            if same is not None:
+                same.said.append(one.said)
+                continue
+            held = self.draft.at(one.endpoint, one.bind)
+            if held is not None:
+                self._two_holders(one.said, str(one.endpoint), f"{one.box}", held)
+                continue
+            entry.ports.append(Port(one.endpoint, one.inside, one.bind, [one.said]))
+        self.draft.entries = [entry for entry in self.draft.entries if entry.ports]
+
+    def _of_container(self, one: Published) -> Entry:
+        """The service of a published port: the container's, or the one that listens in its network."""
+        box = self._listens_inside(one)
+        name = naming.plain(box.service)
+        for entry in self.draft.of_box(one.box):
+            if entry.name == name and entry.via == "docker":
+                return entry
+        entry = Entry(naming.plain(box.project), name, "docker", box=one.box)
+        members = self.members.get(one.box)
+        if members and box == one.box:
+            names = ", ".join(member.service for member in members)
+            place = self.found.boxes[one.box].place
+            entry.comments.append(
+                f"{names}: in its network ({place}); which ports are theirs is not said"
+            )
+        self.draft.entries.append(entry)
+        return entry
+
+    def _listens_inside(self, one: Published) -> Box:
+        """Of a container that others use the network of: the one of them that names this port itself."""
+        named = []
+        for member in self.members.get(one.box, ()):
+            ports = {hint.port for hint in self.found.hints if hint.box == member}
+            if one.inside in ports:
+                named.append(member)
+        return named[0] if len(named) == 1 else one.box
+
+    # --- forwarders -------------------------------------------------------------------------------
+
+    def forwarders(self) -> None:
+        for one in self.found.forwarders:
+            listen = one.listen
+            bind = "" if one.unit.bind == EVERYWHERE6 else one.unit.bind
+            held = self.draft.at(listen, bind)
+            if held is not None:
+                self._two_holders(one.said, str(listen), one.name, held)
+                continue
+            joined = self.addresses.get(one.unit.address)
+            if joined is not None and one.unit.port is not None:
+                entry = self._to_container(one, joined)
+            else:
+                entry = self._to_elsewhere(one)
+            inside = listen.port if entry.to else one.unit.port or listen.port
+            entry.ports.append(Port(listen, inside, bind, [one.said, *one.clients]))
+
+    def _to_container(self, one: Forwarder, joined: Joined) -> Entry:
+        named, name = naming.of_unit(one.name), naming.plain(joined.box.service)
+        others = {naming.plain(box.service) for box in self.found.boxes} - {name}
+        if named in others:
+            message = f"{one.name} leads to {one.unit.to}, which is {joined.box.service}'s address"
+            hint = f"visitors of port {one.unit.listen} see {joined.box.service}"
+            self.draft.conflicts.append(
+                Conflict("stale-forwarder", message, (one.said, joined.said), hint)
+            )
+        for entry in self.draft.of_box(joined.box):
+            if entry.via == "socat" and one.unit.timeout == entry.timeout:
+                return entry
+        entry = Entry(naming.plain(joined.box.project), name, "socat", box=joined.box)
+        entry.timeout = one.unit.timeout
+        if joined.fixed:
+            entry.address = joined.address
+        if any(other.name == name for other in self.draft.of_box(joined.box)):
+            entry.name = named if named != name else f"{name}-forwarder"
+        if named in others:
+            entry.comments.append(
+                f"{one.name} leads to this container's address ({one.said.place})"
+            )
+        self.draft.entries.append(entry)
+        return entry
+
+    def _to_elsewhere(self, one: Forwarder) -> Entry:
+        name = naming.of_unit(one.name)
+        project = PROGRAMS
+        for box in self.found.boxes:
+            if naming.plain(box.service) == name:
+                project = naming.plain(box.project)
+        entry = Entry(project, name, "socat", to=one.unit.to, timeout=one.unit.timeout)
+        address = one.unit.address
+        if address and not is_loopback(address) and not one.unit.to.startswith("unix:"):
+            whose = self._network_of(address)
+            if whose is not None:
+                entry.comments.append(f"no container has {address} ({one.said.place})")
+                message = f"{one.name} leads to {one.unit.to}, where no container is"
+                hint = f"its network is {whose.name} ({whose.said.place})"
+                conflict = Conflict("stale-forwarder", message, (one.said,), hint)
+                self.draft.conflicts.append(conflict)
+        self.draft.entries.append(entry)
+        return entry
+
+    def _network_of(self, address: str) -> Net | None:
+        for net in self.found.nets:
+            if net.subnet and _is_in(address, net.subnet):
+                return net
+        return None
+
+    # --- programs ---------------------------------------------------------------------------------
+
+    def programs(self) -> None:
+        for one in (*self.found.streams, *self.found.listeners):
+            if not self._is_known(one):
+                self._new(one)
+
+    def _is_known(self, one: Listener) -> bool:
+        """Whether the port is somebody's already: nginx's, a container's, a forwarder's, a program's."""
+        if one.program == "nginx" and self._is_of_nginx(one.endpoint):
+            self.found.noted.append(one.said)
+            return True
+        held = self.draft.at(one.endpoint, _bind(one))
+        if held is None:
+            return False
+        entry, port = held
+        is_its_own = (
+            not one.program
+            or (entry.via == "docker" and one.program == _DOCKER_PROXY)
+            or (entry.via == "socat" and one.program in _FORWARDERS)
+            or (entry.program.startswith("nginx-") and one.program == "nginx")
+            or (entry.via in ("process", "host") and _is_same(entry, one))
+        )
+        if is_its_own:
+            port.said.append(one.said)
+            entry.unit = entry.unit or one.unit
+            if entry.via == "process" and one.seen and not entry.program:
+                entry.program = one.program
+        else:
+            self._two_holders(one.said, str(one.endpoint), one.program, held)
+        return True
+
+    def _is_of_nginx(self, endpoint: Endpoint) -> bool:
+        for server in self.found.servers:
+            if any(listen.everywhere == endpoint.everywhere for _, listen, _ in server.listen):
+                return True
+        return False
+
+    def _new(self, one: Listener) -> None:
+        if one.program in SYSTEM:
+            self.draft.reserved.append((one.endpoint.everywhere, one.program))
+            self.found.noted.append(one.said)
+            return
+        chosen = one.endpoint.port in EPHEMERAL or one.endpoint.port >= EPHEMERAL.stop
+        if chosen and one.seen and (one.endpoint.transport == "udp" or is_loopback(one.bind)):
+            why = "a port that the kernel chose: it is another one after the next start"
+            self.found.left.append(Left(one.said, why))
+            return
+        entry = self._of_program(one)
+        entry.unit = entry.unit or one.unit
+        port = Port(one.endpoint, one.endpoint.port, _bind(one), [one.said])
+        entry.ports.append(port)
+
+    def _of_program(self, one: Listener) -> Entry:
+        for box in self.hosted:
+            if self._is_hosted(box, one):
+                return self._hosted(box)
+        known = KNOWN.get(one.program)
+        name = known.name if known else naming.plain(one.program or f"port-{one.endpoint.port}")
+        if one.program == "nginx-stream":
+            name = f"nginx-{one.endpoint.port}"
+        elif one.program == "nginx-quic":
+            name = "http3"
+        for entry in self.draft.entries:
+            if entry.via == "process" and entry.name == name and entry.program == one.program:
+                return entry
+        project = known.project if known else PROGRAMS
+        entry = Entry(project, name, "process", program=one.program)
+        if one.program in (_DOCKER_PROXY, *_FORWARDERS):
+            entry.name = f"port-{one.endpoint.port}"
+            entry.comments.append(
+                f"{one.program} listens ({one.said.place}); where it leads is not said"
+            )
+        elif not one.program:
+            entry.comments.append(
+                f"who listens is not said ({one.said.place}): `sudo ss -tulnp` shows it"
+            )
+        self.draft.entries.append(entry)
+        return entry
+
+    def _is_hosted(self, box: Box, one: Listener) -> bool:
+        if one.container:
+            return self.found.ids.get(one.container) == box
+        ports = {hint.port for hint in self.found.hints if hint.box == box}
+        return one.endpoint.port in ports or naming.plain(box.service) == naming.plain(one.program)
+
+    def _hosted(self, box: Box) -> Entry:
+        for entry in self.draft.of_box(box):
+            return entry
+        entry = Entry(naming.plain(box.project), naming.plain(box.service), "host", box=box)
+        self.draft.entries.append(entry)
+        return entry
+
+    def host_containers(self) -> None:
+        """Containers on the host's network that no socket was seen of: by the ports that they name."""
+        for box, mode in self.hosted.items():
+            if any(entry.ports for entry in self.draft.of_box(box)):
+                continue
+            for hint in self.found.hints:
+                endpoint = Endpoint(hint.port, "tcp")
+                if hint.box == box and self.draft.at(endpoint) is None:
+                    entry = self._hosted(box)
+                    entry.comments.append(
+                        f"the port is by its own settings ({self.found.boxes[box].place})"
+                    )
+                    entry.ports.append(Port(endpoint, hint.port, "", [mode.said]))
+
+    # --- networks ---------------------------------------------------------------------------------
+
+    def networks(self) -> None:
+        """The network of each project: the one that its forwarders lead into, else the first with a
+        subnet that one of its published containers is in."""
+        for project in dict.fromkeys(entry.project for entry in self.draft.entries):
+            boxes = [entry.box for entry in self._with_network(project)]
+            for joined in self.found.joined:
+                if joined.box in boxes and self._takes(project, joined):
+                    break
+            if project not in self.draft.networks and self._has_socat(project):
+                self._propose(project, boxes)
+
+    def _propose(self, project: str, boxes: list[Box | None]) -> None:
+        """A network for containers whose addresses docker chooses: forwarders need fixed ones."""
+        names = [one.network for one in self.found.joined if one.box in boxes]
+        own = [name for name in names if name not in ("default", "bridge")]
+        taken = [net.subnet for net in self.found.nets if net.subnet]
+        taken += [network.subnet for network in self.draft.networks.values()]
+        subnet = _free_subnet(taken)
+        name = own[0] if own else project
+        self.draft.networks[project] = Network(name, subnet)
+        why = f"{subnet} is new: docker chose the addresses of these containers, and they change"
+        self.draft.networks[project].comments.append(why)
+
+    def _with_network(self, project: str) -> Iterator[Entry]:
+        entries = [entry for entry in self.draft.entries if entry.project == project and entry.box]
+        yield from (entry for entry in entries if entry.via == "socat")
+        yield from (
+            entry for entry in entries if entry.via == "docker" and not self._has_socat(project)
+        )
+
+    def _has_socat(self, project: str) -> bool:
+        return any(
+            one.via == "socat" and one.box for one in self.draft.entries if one.project == project
+        )
+
+    def _takes(self, project: str, joined: Joined) -> bool:
+        for net in self.found.nets:
+            if net.name != joined.network or not net.subnet or not joined.fixed:
+                continue
+            external = net.made_by != joined.box.project
+            network = Network(net.name, net.subnet, net.subnet6, external)
+            self.draft.networks[project] = network
+            for entry in self.draft.entries:
+                if entry.box is not None and entry.project == project:
+                    entry.address = entry.address or self._address_in(entry.box, net.name)
+            return True
+        return False
+
+    def _address_in(self, box: Box, network: str) -> str:
+        for joined in self.found.joined:
+            if joined.box == box and joined.network == network and joined.fixed:
+                return joined.address
+        return ""
+
+    # --- conflicts --------------------------------------------------------------------------------
+
+    def _two_holders(self, where: Said, port: str, who: str, held: tuple[Entry, Port]) -> None:
+        entry, first = held
+        place = first.said[0].place
+        message = f"port {port}: {who} wants it, and {entry.name} has it"
+        self.draft.conflicts.append(Conflict("two-holders", message, (first.said[0], where)))
+        self.found.left.append(Left(where, f"port {port} is {entry.name}'s ({place})"))
+
+
+def _free_subnet(taken: list[str]) -> str:
+    """The first network of 256 addresses in 172.30.0.0/16 that overlaps none of the known ones."""
+    known = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
+    for candidate in _FIRST.subnets(new_prefix=24):
+        if not any(one.version == 4 and candidate.overlaps(one) for one in known):
+            return str(candidate)
+    return str(_FIRST)
+
+
+def _same_port(entry: Entry, one: Published) -> Port | None:
+    """The port of the same service that another source has named already."""
+    for port in entry.ports:
+        same = port.endpoint.everywhere == one.endpoint.everywhere and port.inside == one.inside
+        near = {port.bind, one.bind} <= {"", EVERYWHERE, EVERYWHERE6} or port.bind == one.bind
+        if same and near:
+            return port
+    return None
+
+
+def _is_same(entry: Entry, one: Listener) -> bool:
+    """Whether it is the program that is known there already, by its name or only by its unit."""
+    return not one.seen or not entry.program or entry.program == one.program or entry.unit != ""
+
+
+def _bind(one: Listener) -> str:
+    address = one.bind.partition("%")[0]
+    return "" if address == EVERYWHERE6 else address
+
+
+def _is_in(address: str, subnet: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(subnet, strict=False)
+    except ValueError:
+        return False
+
+
+def is_everywhere(bind: str) -> bool:
+    """Whether somebody listens on every address, of one family or both."""
+    return bind in ("", EVERYWHERE, EVERYWHERE6)
+
+
+def endpoint_at(endpoint: Endpoint, bind: str) -> Endpoint:
+    """The port as the plan has it, which is at an address only where that is a single one."""
+    return endpoint._replace(address=specific(bind))

@@ -1,0 +1,330 @@
+"""A compose file, as sightings: ports, networks, and what stays in the team's own file.
+
+In: a file's text, and a way to read what it extends. Out: more of a `Sighted`. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from portgen.adopt.sighted import (
+    Box,
+    Hint,
+    Joined,
+    Left,
+    Mode,
+    Net,
+    Published,
+    Said,
+    Sighted,
+    Text,
+    said,
+)
+from portgen.formats import compose
+from portgen.formats.compose import Fault, TeamFile
+from portgen.inventory import reader
+from portgen.plan.ports import Endpoint, specific
+
+STAYS = "stays in the compose file: portgen adds to that file, and changes nothing of it"
+_CHOSEN = "docker chooses the host's port"
+_USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|prod|production|dev|local))?")
+_OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
+# Keys of a service that say something of names, addresses or other containers.
+_KEPT = (
+    "container_name",
+    "dns",
+    "dns_search",
+    "domainname",
+    "expose",
+    "external_links",
+    "extra_hosts",
+    "hostname",
+    "links",
+    "mac_address",
+    "profiles",
+    "scale",
+)
+# Labels and variables by which other proxies find a container.
+_ROUTING_LABELS = ("traefik.", "caddy", "sablier.", "tsdproxy.", "homepage.href")
+_ROUTING_VARIABLES = ("VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRYPT_HOST")
+_PORT_IN_URL = re.compile(r"(?:localhost|127\.0\.0\.1):([0-9]{2,5})\b")
+
+
+def project_name(path: str, folder: str, content: Mapping[str, Any]) -> str:
+    """What compose calls the project, as far as the file and its name say it: `name:`, the word in
+    `docker-compose.shop.yml`, or the folder."""
+    written = content.get("name")
+    if isinstance(written, str) and written and "$" not in written:
+        return written
+    stem = re.sub(r"\.ya?ml$", "", posixpath.basename(path))
+    if _USUAL.fullmatch(stem):
+        return folder or "project"
+    named = _OF_PROJECT.fullmatch(stem)
+    return named["name"] if named else stem
+
+
+def sight(text: Text, read: compose.Read, found: Sighted) -> None:
+    """Add what a compose file says. What can't be read is `unread`."""
+    written = compose.written(text.text)
+    loaded = compose.load(text.name, read)
+    for fault in (written, loaded):
+        if isinstance(fault, Fault):
+            found.unread[text.name] = f"line {fault.line}: {fault.message}"
+            return
+    if loaded is None or isinstance(loaded, Fault) or isinstance(written, Fault):
+        found.unread[text.name] = "can't be read"
+        return
+    project = project_name(text.name, text.folder, written[0])
+    _File(text, loaded, project, found).sight(written[0])
+
+
+class _File:
+    """One file, and the project that it is of."""
+
+    def __init__(self, text: Text, team: TeamFile, project: str, found: Sighted) -> None:
+        self.file = text.name
+        self.team = team
+        self.project = project
+        self.found = found
+
+    def said(self, text: str, *keys: str | int) -> Said:
+        place = reader.descend(self.team.place, keys)
+        line = self.team.text.count("\n", 0, place.key) + 1
+        return said(self.file, line, text)
+
+    def stays(self, text: str, *keys: str | int, why: str = STAYS) -> None:
+        self.found.left.append(Left(self.said(text, *keys), why))
+
+    def sight(self, content: Mapping[str, Any]) -> None:
+        for name, entry in self.team.services.items():
+            raw = content["services"].get(name)
+            self._service(name.replace("$$", "$"), raw if isinstance(raw, dict) else {}, entry)
+        for name, entry in self.team.networks.items():
+            self._network(name, entry)
+        if self.team.includes:
+            self.stays(
+                "include", "include", why="what it includes is not read: name those files, too"
+            )
+        others = content.keys() - {"services", "networks", "include", "name", "version"}
+        self.found.count(self.file, len(others))
+        for service, path in self.team.unread:
+            where = self.said(f"extends: {path}", "services", service, "extends")
+            self.found.left.append(Left(where, f"{path} can't be read"))
+
+    # --- services ---------------------------------------------------------------------------------
+
+    def _service(self, name: str, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        box = Box(self.project, name)
+        self.found.boxes[box] = self.said(name, "services", name)
+        for key, value in raw.items():
+            self._key(box, key, value)
+        self._ports(box, raw, entry)
+        self._networks(box, raw, entry)
+        self._mode(box, raw, entry)
+        for port in _hinted(entry):
+            self.found.hints.append(Hint(box, port))
+
+    def _key(self, box: Box, key: str, value: Any) -> None:
+        """A key that is written at the service, whatever it extends."""
+        keys = ("services", box.service, key)
+        if key in ("ports", "networks", "network_mode"):
+            return
+        if key in _KEPT:
+            self.stays(_shown(key, value), *keys)
+        elif key == "extends":
+            if not any(service == box.service for service, _ in self.team.unread):
+                self.found.noted.append(self.said(_shown(key, value), *keys))
+        elif key == "labels":
+            self._marked(value, _ROUTING_LABELS, keys)
+        elif key == "environment":
+            self._marked(value, _ROUTING_VARIABLES, keys)
+        elif key == "deploy" and isinstance(value, dict) and value.keys() & {"replicas", "mode"}:
+            why = "an inventory knows one container of a service"
+            self.stays(_shown("replicas", value.get("replicas")), *keys, "replicas", why=why)
+        else:
+            self.found.count(self.file)
+
+    def _marked(self, value: Any, prefixes: tuple[str, ...], keys: tuple[str, ...]) -> None:
+        """The labels or variables by which another proxy finds the container; the others are counted
+        as one key."""
+        items: list[tuple[str | int, str]] = []
+        if isinstance(value, dict):
+            items = [(key, f"{key}: {inner}") for key, inner in value.items()]
+        elif isinstance(value, list):
+            items = [(number, str(inner)) for number, inner in enumerate(value)]
+        kept = [(key, text) for key, text in items if text.startswith(prefixes)]
+        for key, text in kept:
+            why = "for another proxy; it stays in the compose file, and portgen has no word for it"
+            self.stays(text, *keys, key, why=why)
+        if len(kept) < len(items):
+            self.found.count(self.file)
+
+    def _ports(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        ports = entry.get("ports")
+        own = raw.get("ports")
+        inherited = 0
+        if isinstance(ports, list):
+            inherited = len(ports) - (len(own) if isinstance(own, list) else 0)
+        for number, mapping in enumerate(ports if isinstance(ports, list) else ()):
+            keys: tuple[str | int, ...] = ("services", box.service, "ports", number - inherited)
+            if number < inherited:
+                keys = ("services", box.service, "extends")
+            self._port(box, mapping, self.said(_port_text(mapping), *keys))
+
+    def _port(self, box: Box, written: Any, where: Said) -> None:
+        mapping = compose.mapping(written)
+        if mapping is None:
+            why = _CHOSEN
+            if "$" in str(written):
+                why = "a variable in it is set nowhere, and has no default"
+            self.found.left.append(Left(where, why))
+            return
+        if mapping.published.start == 0:
+            self.found.left.append(Left(where, _CHOSEN))
+            return
+        if mapping.published.stop > 65536 or mapping.transport not in ("tcp", "udp"):
+            self.found.left.append(
+                Left(where, "an inventory knows ports of tcp and udp up to 65535")
+            )
+            return
+        target = mapping.target
+        if target is None or len(target) != len(mapping.published):
+            why = "which of the host's ports leads to which of the container's, docker decides"
+            self.found.left.append(Left(where, why))
+            return
+        bind = mapping.address
+        if bind and not _is_address(bind):
+            why = f"{bind} is not an address: some versions of docker publish on every address instead"
+            self.found.wrong.append(Left(where, why))
+            bind = ""
+        endpoint = Endpoint.over(mapping.published, "udp" if mapping.transport == "udp" else "tcp")
+        endpoint = endpoint._replace(address=specific(bind))
+        self.found.published.append(Published(where, box, endpoint, bind, target.start))
+
+    def _networks(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        joined = compose.joined(entry)
+        own = raw.get("networks")
+        for name, inside in joined.items():
+            keys: tuple[str | int, ...] = ("services", box.service, "networks", name)
+            if isinstance(own, list) and name in own:
+                keys = ("services", box.service, "networks", own.index(name))
+            elif not isinstance(own, dict):
+                keys = ("services", box.service, "extends")
+            address = str(inside.get("ipv4_address") or "")
+            text = f"network {name}"
+            if address:
+                keys = (*keys, "ipv4_address")
+                text = f"network {name}, ipv4_address: {address}"
+            where = self.said(text, *keys)
+            self.found.joined.append(Joined(where, box, name, address))
+            for key in ("ipv6_address", "aliases", "mac_address", "link_local_ips"):
+                if key in inside:
+                    self.stays(_shown(key, inside[key]), *keys[:4], key)
+
+    def _mode(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        mode = entry.get("network_mode")
+        if not isinstance(mode, str):
+            return
+        key = "network_mode" if "network_mode" in raw else "extends"
+        where = self.said(f"network_mode: {mode}", "services", box.service, key)
+        kind, _, other = mode.partition(":")
+        if mode == "host":
+            self.found.modes.append(Mode(where, box, None))
+        elif kind == "service" and other in self.team.services:
+            self.found.modes.append(Mode(where, box, Box(self.project, other)))
+        else:
+            self.found.left.append(Left(where, STAYS))
+
+    # --- networks ---------------------------------------------------------------------------------
+
+    def _network(self, key: str, entry: Mapping[str, Any]) -> None:
+        name = str(entry.get("name") or key)
+        external = entry.get("external")
+        if isinstance(external, dict):  # compose 1
+            name = str(external.get("name") or name)
+        is_external = bool(external) and external not in ("false", "no")
+        subnets = _subnets(entry)
+        shown = f"network {key}"
+        keys: tuple[str, ...] = ("networks", key)
+        if subnets:
+            shown += f", {' and '.join(subnets)}"
+        where = self.said(shown, *keys)
+        four = next((one for one in subnets if ":" not in one), "")
+        six = next((one for one in subnets if ":" in one), "")
+        made_by = "" if is_external else self.project
+        self.found.nets.append(Net(where, key, made_by, four, six))
+        if name != key:
+            self.stays(f"name: {name}", *keys, "name", why="the inventory has compose's key for it")
+        for other in sorted(entry.keys() - {"name", "external", "ipam", "enable_ipv6"}):
+            if (
+                other in ("driver", "driver_opts", "internal", "attachable")
+                and entry[other] != "bridge"
+            ):
+                self.stays(_shown(other, entry[other]), *keys, other)
+            else:
+                self.found.count(self.file)
+
+
+def _subnets(entry: Mapping[str, Any]) -> list[str]:
+    ipam = entry.get("ipam")
+    pools = ipam.get("config") if isinstance(ipam, dict) else None
+    found = []
+    for pool in pools if isinstance(pools, list) else ():
+        subnet = pool.get("subnet") if isinstance(pool, dict) else None
+        if isinstance(subnet, str) and _is_network(subnet):
+            found.append(subnet)
+    return found
+
+
+def _hinted(entry: Mapping[str, Any]) -> Iterator[int]:
+    """Ports that the entry names elsewhere than in `ports`."""
+    variables = entry.get("environment")
+    pairs: list[tuple[str, str]] = []
+    if isinstance(variables, dict):
+        pairs = [(str(name), str(value)) for name, value in variables.items()]
+    elif isinstance(variables, list):
+        pairs = [tuple(str(one).split("=", 1)) for one in variables if "=" in str(one)]  # type: ignore[misc]
+    for name, value in pairs:
+        if name.upper().endswith("PORT") and re.fullmatch("[0-9]{2,5}", value):
+            yield int(value)
+    exposed = entry.get("expose")
+    for one in exposed if isinstance(exposed, list) else ():
+        if re.fullmatch("[0-9]{2,5}", str(one)):
+            yield int(str(one))
+    for key in ("healthcheck", "command"):
+        for match in _PORT_IN_URL.finditer(str(entry.get(key) or "")):
+            yield int(match[1])
+
+
+def _shown(key: str, value: Any) -> str:
+    if isinstance(value, list):
+        return f"{key}: {', '.join(map(str, value))}"
+    if isinstance(value, dict):
+        return f"{key}: {', '.join(map(str, value))}"
+    return f"{key}: {value}"
+
+
+def _port_text(mapping: Any) -> str:
+    if not isinstance(mapping, dict):
+        return str(mapping)
+    return ", ".join(f"{key}: {value}" for key, value in mapping.items())
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,447 @@
+"""nginx's configuration, as sightings: servers, the locations that pass requests on, and the rest.
+
+In: the files of a folder like /etc/nginx, a site's file, or what `nginx -T` printed. Out: more of a
+`Sighted`. Pure. What nginx would read is read: what no file includes is `unread`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from portgen.adopt.sighted import Left, Listener, Part, Place, Said, Server, Sighted, Text, said
+from portgen.formats import nginx
+from portgen.formats.nginx import Node
+from portgen.plan.facts import Location
+from portgen.plan.ports import Endpoint, specific
+from portgen.plan.servers import CHALLENGES
+from portgen.targets.nginx import reading
+
+# What portgen's own locations say, whatever the service: their headers, and settings without an own
+# field, which a route may not say once more.
+_HEADERS = {line.split(" ")[1] for line in reading.COMMON if line.startswith("proxy_set_header")}
+_HEADERS |= {"X-Forwarded-Prefix"}
+_SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
+_SET |= {"proxy_send_timeout", "proxy_cache_bypass"}
+# The fields of a route that a directive sets.
+FIELDS = {
+    "proxy_pass": "backend",
+    "grpc_pass": "backend",
+    "allow": "clients",
+    "deny": "clients",
+    "satisfy": "clients",
+    "auth_basic": "auth_file",
+    "auth_basic_user_file": "auth_file",
+    "client_max_body_size": "max_body",
+    "proxy_buffering": "buffering",
+    "proxy_read_timeout": "timeout",
+    "grpc_read_timeout": "timeout",
+    "proxy_ssl_name": "tls_name",
+    "grpc_ssl_name": "tls_name",
+    "proxy_ssl_verify": "verify",
+    "grpc_ssl_verify": "verify",
+    "proxy_ssl_trusted_certificate": "verify",
+    "grpc_ssl_trusted_certificate": "verify",
+}
+_SETTINGS = {"ssl_certificate": "certificate", "ssl_certificate_key": "key", "http2": "http2"}
+_PROXIES = ("set_real_ip_from", "real_ip_header")
+# What answers requests by itself, or sends them elsewhere.
+_ANSWERS = (
+    "alias",
+    "fastcgi_pass",
+    "memcached_pass",
+    "proxy_pass",
+    "grpc_pass",
+    "return",
+    "rewrite",
+    "root",
+    "scgi_pass",
+    "stub_status",
+    "try_files",
+    "uwsgi_pass",
+)
+# What says something of ports, addresses, names, sources or other places, wherever it stands.
+_TELLING = (
+    *_ANSWERS,
+    "auth_jwt",
+    "auth_request",
+    "geoip_country",
+    "if",
+    "include",
+    "internal",
+    "mirror",
+    "proxy_bind",
+    "proxy_cookie_domain",
+    "proxy_redirect",
+    "resolver",
+    "set",
+    "ssl_client_certificate",
+    "ssl_verify_client",
+    "sub_filter",
+)
+_USUAL_INCLUDES = re.compile(
+    r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
+    r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
+)
+_PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
+_TO_HTTPS = re.compile(
+    r"https://(?:\$host|\$server_name|\$http_host|[a-z0-9.-]+)(?:\$request_uri|\$uri.*|/?)"
+)
+_BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
+_NOT_FOUND = (("return", "404"), ("return", "444"))
+_NO_WORD = "an inventory has no word for it"
+_STATIC = "nginx answers this itself: keep it in a server of your own"
+
+
+def sight(texts: Sequence[Text], found: Sighted) -> None:
+    """Add what one configuration says. `texts`: all of its files."""
+    files, places = _files(texts)
+    folder = nginx.read_all(files)
+    nodes = folder.nodes
+    if "nginx.conf" in files:
+        for path in sorted(files.keys() - folder.paths):
+            found.unread[places[path].file] = "nginx does not read it: no file includes it"
+    else:
+        nodes = nginx.load(files)
+    facts = {}
+    for statement in reading.read({reading.FOLDER + path: text for path, text in files.items()}):
+        if isinstance(statement.fact, Location):
+            facts[statement.path.removeprefix(reading.FOLDER), statement.first] = statement.fact
+    _Tree(places, facts, found).sight(nodes)
+
+
+class _File(NamedTuple):
+    """A file as nginx knows it: what people are shown, and how many lines come before it there."""
+
+    file: str
+    above: int
+
+
+def _files(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, _File]]:
+    """The files by their paths below nginx's folder, also out of what `nginx -T` printed."""
+    files: dict[str, str] = {}
+    places: dict[str, _File] = {}
+    for text in texts:
+        heads = list(_PRINTED.finditer(text.text))
+        if not heads:
+            files[text.path] = text.text
+            places[text.path] = _File(text.name, 0)
+        for number, head in enumerate(heads):
+            path = head["path"].removeprefix("/etc/nginx/")
+            last = number == len(heads) - 1
+            end = len(text.text) if last else heads[number + 1].start()
+            start = head.end() + 1
+            files.setdefault(path, text.text[start:end])
+            places.setdefault(path, _File(text.name, text.text.count("\n", 0, start)))
+    return files, places
+
+
+class _Tree:
+    """The directives as nginx reads them, with what they include in its place."""
+
+    def __init__(
+        self,
+        places: Mapping[str, _File],
+        facts: Mapping[tuple[str, int], Location],
+        found: Sighted,
+    ) -> None:
+        self.places = places
+        self.facts = facts
+        self.found = found
+        self.upstreams: set[str] = set()
+        self.used: set[str] = set()
+
+    def said(self, node: Node) -> Said:
+        place = self.places[node.path]
+        written = " ".join(node.written)
+        return said(place.file, place.above + node.first, written)
+
+    def left(self, node: Node, why: str) -> None:
+        self.found.left.append(Left(self.said(node), why))
+
+    def counted(self, node: Node) -> None:
+        self.found.count(self.places[node.path].file)
+        for inner in node.block or ():
+            self.counted(inner)
+
+    def sight(self, nodes: Iterable[Node]) -> None:
+        """The top of a file, or the block `http`."""
+        nodes = list(nodes)
+        for node in nodes:
+            if node.name == "http" and node.block is not None:
+                self.sight(node.block)
+            elif node.name == "server" and node.block is not None:
+                self._server(node)
+            elif node.name == "stream" and node.block is not None:
+                self._stream(node)
+            elif node.name == "upstream":
+                self._upstream(node)
+            elif node.name in _PROXIES and len(node.words) > 1:
+                part = Part(self.said(node), node.name, node.words[1])
+                self.found.proxies.append(part)
+            elif node.name == "location" and node.block is not None:
+                self._alone(node)
+            else:
+                self._other(node)
+
+    def _alone(self, node: Node) -> None:
+        """A location in a file by itself, such as a snippet: its server is not known."""
+        if not any(server.said.line == 0 for server in self.found.servers):
+            place = self.places[node.path]
+            self.found.servers.append(Server(Said(place.file, 0, "")))
+        server = next(one for one in self.found.servers if one.said.line == 0)
+        self._location(node, server)
+
+    def _other(self, node: Node) -> None:
+        if node.name == "include" and not _USUAL_INCLUDES.fullmatch(node.words[-1]):
+            self.left(node, "what it includes was not given")
+        elif node.name in ("allow", "deny", "auth_basic", "auth_basic_user_file"):
+            self.found.noted.append(self.said(node))
+        elif node.name in _TELLING and node.name != "include":
+            self.left(node, _NO_WORD)
+        else:
+            self.counted(node)
+
+    def _upstream(self, node: Node) -> None:
+        servers = [inner for inner in node.block or () if inner.name == "server"]
+        for inner in node.block or ():
+            if inner.name != "server":
+                self.counted(inner)
+            elif len(servers) > 1:
+                self.left(inner, "a route leads to one place: portgen balances no load")
+            else:
+                self.found.noted.append(self.said(inner))
+        self.found.noted.append(self.said(node))
+
+    def _stream(self, node: Node) -> None:
+        """Connections that nginx passes on as they are."""
+        for inner in node.block or ():
+            if inner.name == "server" and inner.block is not None:
+                for part in inner.block:
+                    self._of_stream(part)
+            elif inner.name == "upstream":
+                for part in inner.block or ():
+                    if part.name == "server":
+                        self.left(part, "nginx's streams stay as they are")
+                    else:
+                        self.counted(part)
+            else:
+                self._other(inner)
+
+    def _of_stream(self, node: Node) -> None:
+        if node.name == "listen" and len(node.words) > 1:
+            listens = _listened(node)
+            if listens is not None:
+                endpoint, bind = listens
+                if "udp" in node.words:
+                    endpoint = endpoint._replace(transport="udp")
+                where = self.said(node)
+                self.found.streams.append(
+                    Listener(where, "nginx-stream", endpoint, bind, "nginx.service")
+                )
+                return
+        if node.name in ("listen", "proxy_pass", "allow", "deny", "server_name", "proxy_bind"):
+            self.left(node, "nginx's streams stay as they are")
+        else:
+            self.counted(node)
+
+    # --- a server ---------------------------------------------------------------------------------
+
+    def _server(self, node: Node) -> None:
+        server = Server(self.said(node))
+        self.found.servers.append(server)
+        block = node.block or ()
+        for inner in block:
+            self._of_server(inner, server)
+        returns = [inner for inner in block if inner.name == "return"]
+        for inner in returns:
+            self._return(inner, server)
+
+    def _of_server(self, node: Node, server: Server) -> None:
+        where = self.said(node)
+        words = node.words[1:]
+        if node.name == "server_name":
+            server.names += [(where, nginx.name_of(word).lower().rstrip(".")) for word in words]
+        elif node.name == "listen" and words:
+            self._listen(node, server)
+        elif node.name in _SETTINGS and words:
+            server.settings.append(Part(where, _SETTINGS[node.name], words[0]))
+        elif node.name in FIELDS:
+            server.inherited.append(where)
+        elif node.name == "location" and node.block is not None:
+            self._location(node, server)
+        elif node.name in _PROXIES and words:
+            self.found.proxies.append(Part(where, node.name, words[0]))
+        elif node.name == "if":
+            self._if(node, server)
+        elif node.name in ("root", "index", "try_files"):
+            self.left(node, _STATIC)
+        elif node.name != "return":
+            self._other(node)
+
+    def _listen(self, node: Node, server: Server) -> None:
+        where = self.said(node)
+        listens = _listened(node)
+        if listens is None:
+            self.left(node, "a socket: an inventory knows nginx's ports")
+        elif "quic" in node.words:
+            quic = Listener(where, "nginx-quic", *listens, "nginx.service")
+            self.found.streams.append(quic)
+        else:
+            server.listen.append((where, listens[0], " ".join(node.words[2:])))
+
+    def _if(self, node: Node, server: Server) -> None:
+        """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
+        block = node.block or ()
+        only = block[0] if len(block) == 1 else None
+        if only is not None and only.words == ("return", "444"):
+            self.found.noted.append(self.said(node))
+        elif only is not None and only.name == "return" and _is_to_https(only):
+            server.redirect = self.said(only)
+            self.found.noted.append(self.said(node))
+        else:
+            self.left(node, _NO_WORD)
+
+    def _return(self, node: Node, server: Server) -> None:
+        if _is_to_https(node):
+            server.redirect = self.said(node)
+        elif node.words[1:2] == ("444",) and not server.places:
+            self.found.noted.append(
+                self.said(node)
+            )  # what portgen's nginx answers to unknown names
+        else:
+            self.left(node, _NO_WORD)
+
+    # --- a location -------------------------------------------------------------------------------
+
+    def _location(self, node: Node, server: Server) -> None:
+        words = [word for word in node.words[1:] if word != "^~"]
+        block = node.block or ()
+        path = words[-1] if words else ""
+        passes = [inner for inner in block if inner.name in ("proxy_pass", "grpc_pass")]
+        if len(words) == 1 and path.rstrip("/") == CHALLENGES.rstrip("/"):
+            self._challenges(node, server)
+        elif _is_slash(words, block):
+            server.slashes.append((self.said(node), f"{path}/"))
+            for inner in block:
+                self.found.noted.append(self.said(inner))
+        elif _is_not_found(words, block):
+            self.found.noted += [self.said(node), self.said(block[0])]
+        elif len(block) == 1 and _is_to_https(block[0]):
+            server.redirect = self.said(block[0])
+            self.found.noted.append(self.said(node))
+        elif not passes:
+            self._own(node, _STATIC)
+        elif len(words) != 1:
+            kind = "exact path" if words[0] == "=" else "regular expression"
+            self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
+        elif (node.path, node.first) not in self.facts:
+            self._own(node, _NO_WORD)
+        else:
+            self._proxy(node, server)
+
+    def _own(self, node: Node, why: str) -> None:
+        """A location that stays the team's: what it says of other places is listed, too."""
+        self.left(node, why)
+        for inner in node.block or ():
+            telling = inner.name in (*_TELLING, *FIELDS) or inner.block is not None
+            if inner.name == "include" and _USUAL_INCLUDES.fullmatch(inner.words[-1]):
+                telling = False
+            if inner.name == "location" and inner.block is not None:
+                self._own(inner, why)
+            elif telling or inner.name == "proxy_set_header":
+                self.left(inner, why)
+            else:
+                self.counted(inner)
+
+    def _challenges(self, node: Node, server: Server) -> None:
+        self.found.noted.append(self.said(node))
+        for inner in node.block or ():
+            if inner.name in ("root", "alias") and len(inner.words) == 2:
+                folder = inner.words[1]
+                if inner.name == "alias":
+                    folder = folder.rstrip("/").removesuffix(CHALLENGES.rstrip("/"))
+                server.settings.append(Part(self.said(inner), "acme", folder))
+            elif inner.name in _TELLING:
+                self.left(inner, _NO_WORD)
+            else:
+                self.counted(inner)
+
+    def _proxy(self, node: Node, server: Server) -> None:
+        parts = [Part(self.said(node), "path", node.words[-1])]
+        for inner in node.block or ():
+            part = self._part(inner)
+            if part is not None:
+                parts.append(part)
+        fact = self.facts[node.path, node.first]
+        server.places.append(Place(self.said(node), fact, tuple(parts)))
+
+    def _part(self, node: Node) -> Part | None:
+        """What a directive of a location is about; None of what is left, or counted."""
+        where = self.said(node)
+        words = node.words
+        if node.name in FIELDS:
+            return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
+        if node.name == "proxy_set_header" and len(words) == 3 and words[1] in _HEADERS:
+            return Part(where, f"header:{words[1]}", words[2], node.text)
+        if node.name == "grpc_set_header" and len(words) == 3 and words[1] in _HEADERS:
+            return Part(where, f"header:{words[1]}", words[2], node.text)
+        if node.name == "if" and "/run/portgen/left/" in node.text:
+            return Part(where, "mark", "", node.text)
+        if (
+            node.name in _SET
+            or node.name.replace("grpc_", "proxy_") in _SET
+            or node.name == "client_body_timeout"
+        ):
+            self.counted(node)
+            return None
+        if node.name == "include" and _USUAL_INCLUDES.fullmatch(words[-1]):
+            self.counted(node)
+            return None
+        if node.block is not None or node.name in (*_ANSWERS, "include", "set", "if", "internal"):
+            self.left(node, _NO_WORD)
+            return None
+        return Part(where, "", " ".join(words[1:]), node.text)
+
+
+def _listened(node: Node) -> tuple[Endpoint, str] | None:
+    """The port of a `listen`, and the address: "" of every one."""
+    written = node.words[1]
+    if written.startswith("unix:"):
+        return None
+    match = re.fullmatch(
+        r"(?:(?P<address>\[[0-9a-fA-F:.]*\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})", written
+    )
+    address, number = written, 80
+    if match is not None:
+        address, number = match["address"] or "", int(match["port"])
+    bind = address.strip("[]").replace("*", "").replace("localhost", "127.0.0.1")
+    if not 0 < number < 65536:
+        return None
+    transport = "udp" if "quic" in node.words else "tcp"
+    where = "" if bind in ("", "::", "0.0.0.0") else bind  # noqa: S104 - as nginx has it
+    return Endpoint(number, transport, address=specific(where)), bind  # type: ignore[arg-type]
+
+
+def _is_to_https(node: Node) -> bool:
+    return (
+        node.name == "return"
+        and node.words[1:2] in (("301",), ("302",), ("307",), ("308",))
+        and len(node.words) == 3
+        and _TO_HTTPS.fullmatch(node.words[2]) is not None
+    )
+
+
+def _is_slash(words: Sequence[str], block: Iterable[Node]) -> bool:
+    """Whether a location sends the path without its last slash to the one with it, as portgen's do."""
+    sends = [node for node in block if node.name in _TELLING]
+    if len(sends) != 1 or sends[0].name not in ("return", "rewrite"):
+        return False
+    target = _BEFORE_PATH.sub("", sends[0].words[-1]).partition("$is_args")[0]
+    return target == f"{words[-1]}/"
+
+
+def _is_not_found(words: Sequence[str], block: Sequence[Node]) -> bool:
+    """Whether a location says what portgen's server answers to every path without a route."""
+    return list(words) == ["/"] and len(block) == 1 and block[0].words in _NOT_FOUND

@@ -1,0 +1,136 @@
+"""ufw's rules, as sightings: its own files, what it prints, and scripts that call it.
+
+In: a text. Out: more of a `Sighted`. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+from portgen.adopt.sighted import Guarded, Left, Rule, Sighted, Text, said
+from portgen.formats import ufw
+from portgen.plan.facts import Guard
+from portgen.targets.ufw import reading
+
+_TUPLE = "### tuple ###"
+_STATUS = re.compile(r"Status: (active|inactive)\s*")
+_DEFAULT = re.compile(r"Default: (?P<incoming>\w+) \(incoming\).*")
+_ENABLED = re.compile(r"\s*ENABLED\s*=\s*\"?(?P<value>\w+)\"?\s*", re.IGNORECASE)
+_POLICY = re.compile(r"\s*DEFAULT_INPUT_POLICY\s*=\s*\"?(?P<value>\w+)\"?\s*")
+_CALL = re.compile(r"(?:^|[;&|]|\bthen\b)\s*(?:sudo\s+)?(?:/usr/sbin/)?ufw\s+(?P<rest>.*)")
+# What ufw's command line does besides rules.
+_OTHERS = ("enable", "disable", "reload", "reset", "status", "show", "logging", "app", "--force")
+
+
+def sight(text: Text, found: Sighted) -> None:
+    """Add what a file of ufw's, its output or a script says."""
+    found.firewall.known = True
+    if re.search(rf"(?m)^{_TUPLE}", text.text) or re.search(r"user6?\.rules$", text.path):
+        _sight_tuples(text, found)
+    elif text.path.endswith("ufw.conf"):
+        _sight_settings(text, found)
+    elif re.search(r"(?m)^Status: ", text.text):
+        _sight_status(text, found)
+    elif text.path.endswith(".rules"):
+        _sight_chains(text, found)
+    else:
+        _sight_script(text, found)
+
+
+def _sight_tuples(text: Text, found: Sighted) -> None:
+    family = 6 if text.path.endswith("6.rules") else 4
+    found.firewall.families.add(family)
+    rules = {rule.line: rule for rule in ufw.tuples(text.text)}
+    for number, line in enumerate(text.text.split("\n"), 1):
+        if not line.startswith(_TUPLE):
+            continue
+        where = said(text.name, number, line.removeprefix(_TUPLE))
+        if number in rules:
+            found.firewall.rules.append(Rule(where, rules[number], family))
+        else:
+            found.left.append(Left(where, "not a tuple that ufw reads"))
+
+
+def _sight_settings(text: Text, found: Sighted) -> None:
+    """ufw.conf, and /etc/default/ufw."""
+    for line in text.text.split("\n"):
+        enabled, policy = _ENABLED.fullmatch(line), _POLICY.fullmatch(line)
+        if enabled is not None:
+            found.firewall.active = enabled["value"].lower() == "yes"
+        elif policy is not None:
+            found.firewall.lets_in = policy["value"].upper() == "ACCEPT"
+        elif "=" in line and not line.lstrip().startswith("#"):
+            found.count(text.name)
+
+
+def _sight_status(text: Text, found: Sighted) -> None:
+    firewall = found.firewall
+    shows_ipv6 = "(v6)" in text.text
+    firewall.families.update((4, 6) if shows_ipv6 else (4,))
+    for number, line in enumerate(text.text.split("\n"), 1):
+        status, default = _STATUS.fullmatch(line), _DEFAULT.fullmatch(line)
+        read = ufw.row(line)
+        if status is not None:
+            firewall.active = status[1] == "active"
+        elif default is not None:
+            firewall.lets_in = default["incoming"] == "allow"
+        elif read is not None:
+            where = said(text.name, number, line)
+            firewall.rules.append(Rule(where, read[0]._replace(line=number), read[1]))
+        elif re.search(r"\b(?:ALLOW|DENY|REJECT|LIMIT)\b", line):
+            why = "a rule for an application whose ports are not known: `ufw app info` prints them"
+            found.left.append(Left(said(text.name, number, line), why))
+        elif re.match(r"(?:Logging|New profiles):", line):
+            found.count(text.name)
+
+
+def _sight_chains(text: Text, found: Sighted) -> None:
+    """after.rules and after6.rules: what keeps docker's ports closed."""
+    family = 6 if text.path.endswith("6.rules") else 4
+    known: set[int] = set()
+    for statement in reading.read({text.path: text.text}):
+        guard = statement.fact
+        where = said(text.name, statement.first, text.text.split("\n")[statement.first - 1])
+        known.update(range(statement.first, statement.last + 1))
+        if not isinstance(guard, Guard):
+            continue
+        if guard.other:
+            found.left.append(Left(where, "a rule of iptables that an inventory has no word for"))
+        elif guard.address or guard.subnet6:
+            found.noted.append(where)
+        for endpoint, sources in (*guard.published.items(), *guard.published6.items()):
+            found.firewall.guarded.append(Guarded(where, endpoint, sources, family))
+    for number, line in enumerate(text.text.split("\n"), 1):
+        if number not in known and line.strip() and not line.lstrip().startswith("#"):
+            found.count(text.name)
+
+
+def _sight_script(text: Text, found: Sighted) -> None:
+    """A script, or what `ufw show added` printed."""
+    found.firewall.families.update((4, 6))
+    for number, line in enumerate(text.text.split("\n"), 1):
+        call = _CALL.search(line)
+        if call is None or line.lstrip().startswith("#"):
+            if line.strip() and not line.lstrip().startswith("#"):
+                found.count(text.name)
+            continue
+        rest = call["rest"].split()
+        where = said(text.name, number, line)
+        rule = ufw.line(f"ufw {call['rest'].rstrip(' ;&')}")
+        if rest[:2] == ["default", "allow"] and rest[2:3] != ["outgoing"]:
+            found.firewall.lets_in = True
+            found.count(text.name)
+        elif rest[:1] == ["default"] or (rest and rest[0] in _OTHERS):
+            found.count(text.name)
+        elif rule is None:
+            found.left.append(Left(where, "can't be read as a rule of ufw's"))
+        else:
+            found.firewall.rules.append(Rule(where, _named(rule._replace(line=number)), 0))
+
+
+def _named(rule: ufw.Rule) -> ufw.Rule:
+    """A rule for an application, with its ports where they are known."""
+    if rule.application in ufw.APPLICATIONS and rule.port is None:
+        port, protocol = ufw.APPLICATIONS[rule.application]
+        return rule._replace(port=port, protocol=protocol)
+    return rule

@@ -1,0 +1,139 @@
+"""Units and shell scripts that pass connections on, as sightings.
+
+In: a text. Out: more of a `Sighted`. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
+from portgen.formats import ports, systemd
+from portgen.formats.systemd import Setting
+from portgen.plan import facts
+from portgen.plan.ports import EVERYWHERE, Endpoint, specific
+from portgen.plan.reach import ANY
+from portgen.targets.systemd import reading
+
+_CLIENTS = ("IPAddressAllow", "IPAddressDeny")
+_LISTENS = ("ListenStream", "ListenDatagram")
+# What a program's own command says of its port: `-b 0.0.0.0:5400`, `--port 5400`, `-p 5400`.
+_PORT = re.compile(
+    r"(?:^|\s)(?:--?(?:p|port|listen|bind|b|addr|address|http|http-port|listen-address)[= ])?"
+    r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-fA-F:]+\]|localhost)?:(?P<behind>[0-9]{2,5})(?=\s|$)"
+    r"|(?:^|\s)--?(?:p|port|http-port)[= ](?P<alone>[0-9]{2,5})(?=\s|$)"
+)
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>[^\s$`]*)\s*(?:#.*)?")
+_REDIRECT = re.compile(r"\s*(?:[0-9]*>{1,2}\s*\S+|&>\s*\S+|2>&1)")
+
+
+def sight(text: Text, found: Sighted) -> None:
+    """Add what a unit or a script says."""
+    if text.path.endswith((".service", ".socket")):
+        _sight_unit(text, found)
+    else:
+        _sight_script(text, found)
+
+
+# --- units ----------------------------------------------------------------------------------------
+
+
+def _sight_unit(text: Text, found: Sighted) -> None:
+    name = text.path.rpartition("/")[2]
+    settings = list(systemd.read(text.text))
+    unit = reading.unit(text.text)
+    for setting in settings:
+        if setting.name not in (*_CLIENTS, *_LISTENS, "ExecStart"):
+            found.count(text.name)
+    if unit.listen is not None:
+        command = next(one for one in settings if one.name == "ExecStart" and one.value)
+        clients = tuple(_said(text.name, one) for one in settings if one.name in _CLIENTS)
+        forwarder = Forwarder(_said(text.name, command), name, unit.listen, unit, clients)
+        found.forwarders.append(forwarder)
+        return
+    for setting in settings:
+        where = _said(text.name, setting)
+        if setting.name in _LISTENS and setting.section == "Socket":
+            _socket(where, setting, name, found)
+        elif setting.name == "ExecStart" and setting.section == "Service":
+            _program(where, setting, name, found)
+        elif setting.name in _CLIENTS:
+            why = "who may come to a program of your own, its unit alone says; it stays as it is"
+            found.left.append(Left(where, why))
+
+
+def _said(file: str, setting: Setting) -> Said:
+    return said(file, setting.first, f"{setting.name}={setting.value}")
+
+
+def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
+    """A port that systemd holds for a service."""
+    address, _, number = setting.value.rpartition(":")
+    port = ports.number(number)
+    if port is None or not 0 < port < 65536:
+        found.left.append(Left(where, "not a port of the host"))
+        return
+    transport = "udp" if setting.name == "ListenDatagram" else "tcp"
+    bind = address.strip("[]") or "::"
+    endpoint = Endpoint(port, transport, address=specific(bind))  # type: ignore[arg-type]
+    found.listeners.append(
+        Listener(where, name.partition(".")[0], endpoint, bind, name, seen=False)
+    )
+
+
+def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
+    """A program's command, where a port stands in it."""
+    match = _PORT.search(setting.value)
+    if "socat" in setting.value.split(" ")[0]:
+        found.left.append(Left(where, "this command of socat has no port that leads to one place"))
+        return
+    number = None if match is None else ports.number(match["behind"] or match["alone"])
+    if match is None or number is None or not 0 < number < 65536:
+        found.count(where.file)
+        return
+    bind = (match["address"] or EVERYWHERE).strip("[]").replace("localhost", "127.0.0.1")
+    endpoint = Endpoint(number, "tcp", address=specific(bind))
+    program = name.partition(".")[0]
+    found.listeners.append(Listener(where, program, endpoint, bind, name, seen=False))
+
+
+# --- scripts --------------------------------------------------------------------------------------
+
+
+def _sight_script(text: Text, found: Sighted) -> None:
+    variables: dict[str, str] = {}
+    pending, first = "", 0
+    for number, line in enumerate(text.text.split("\n"), 1):
+        first = first if pending else number
+        pending += line
+        if line.endswith("\\"):
+            pending = pending[:-1] + " "
+            continue
+        command, pending = pending.strip(), ""
+        assigned = _ASSIGNMENT.fullmatch(command)
+        if assigned is not None:
+            variables[assigned["name"]] = assigned["value"].strip("\"'")
+        elif re.search(r"(?:^|[\s/;&|(])socat\s", command) and not command.startswith("#"):
+            _sight_command(said(text.name, first, command), command, variables, found)
+            continue
+        if command:
+            found.count(text.name)
+
+
+def _sight_command(where: Said, command: str, variables: dict[str, str], found: Sighted) -> None:
+    command = command[command.index("socat") :]
+    written = _REDIRECT.sub(" ", command).strip().rstrip("&;").strip()
+    for name, value in variables.items():
+        written = re.sub(rf"\$(?:\{{{name}\}}|{name}\b)", lambda _, value=value: value, written)  # type: ignore[misc]
+    try:
+        words = shlex.split(written, comments=True)
+    except ValueError:
+        words = []
+    read = reading.socat(words)
+    if read is None:
+        found.left.append(Left(where, "can't be read: no port that leads to one place"))
+        return
+    unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
+    name = f"{where.file.rpartition('/')[2]}-{read.listen.port}"
+    found.forwarders.append(Forwarder(where, name, read.listen, unit))

@@ -1,0 +1,87 @@
+"""Which ports each project owns: those of its services, and room beside them.
+
+In: the services of projects, who else has ports. Out: ranges as the inventory writes them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from portgen.adopt import naming
+from portgen.adopt.draft import Entry
+from portgen.plan.ports import Endpoint
+
+_ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
+
+
+def ranges_of(
+    projects: Mapping[str, Sequence[Entry]], reserved: Iterable[Endpoint], known: Mapping[int, str]
+) -> dict[str, list[str | int]]:
+    """Which ports each project owns: those of its services, with room where nobody else is near."""
+    holders: dict[int, set[str]] = {80: {""}, 443: {""}}
+    for endpoint in reserved:
+        holders.setdefault(endpoint.port, set()).add("")
+    for project, entries in projects.items():
+        for port in _numbers(entries):
+            holders.setdefault(port, set()).add(project)
+    owned: dict[str, list[str | int]] = {}
+    taken = dict(known)
+    for project, entries in projects.items():
+        parts: list[range] = []
+        for port in sorted(_numbers(entries)):
+            if not any(port in part for part in parts):
+                parts.append(_room(port, project, holders, taken))
+                taken.update(dict.fromkeys(parts[-1], project))
+        owned[project] = _spelled(parts, project, entries, holders)
+    return owned
+
+
+def _numbers(entries: Iterable[Entry]) -> set[int]:
+    found: set[int] = set()
+    for entry in entries:
+        for port in entry.ports:
+            found.update(port.endpoint.ports)
+    return found
+
+
+def _room(
+    port: int, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
+) -> range:
+    """The hundred, or else the ten ports around one, if they are nobody else's."""
+    if port >= 1024 and project not in (naming.PROGRAMS, "database", "mail", "dns"):
+        for size in (_ROOM, _LITTLE_ROOM):
+            block = range(port // size * size, port // size * size + size)
+            others = any(holders.get(one, {project}) != {project} for one in block)
+            owned = any(taken.get(one, project) != project for one in block)
+            if not others and not owned and block.start >= 1024 and block.stop <= 65536:
+                return block
+    return range(port, port + 1)
+
+
+def _spelled(
+    parts: list[range], project: str, entries: Sequence[Entry], holders: Mapping[int, set[str]]
+) -> list[str | int]:
+    """The parts joined; a port that another project has by the other protocol says which one is its
+    own."""
+    joined: list[range] = []
+    for part in sorted(parts, key=lambda one: one.start):
+        shared = len(part) == 1 and holders.get(part.start, set()) - {project}
+        if joined and joined[-1].stop == part.start and not shared:
+            joined[-1] = range(joined[-1].start, part.stop)
+        else:
+            joined.append(part)
+    found: list[str | int] = []
+    for part in joined:
+        if len(part) > 1:
+            found.append(f"{part.start}-{part.stop - 1}")
+        elif holders.get(part.start, set()) - {project}:
+            transports = {
+                p.endpoint.transport
+                for e in entries
+                for p in e.ports
+                if part.start in p.endpoint.ports
+            }
+            found += [f"{part.start}/{transport}" for transport in sorted(transports)]
+        else:
+            found.append(part.start)
+    return found

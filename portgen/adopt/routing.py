@@ -1,0 +1,369 @@
+"""nginx's servers and locations, as the sites and routes of a draft.
+
+In: a `Sighted`, a `Draft` with its services. Out: the same draft, with routes at its services and its
+`nginx`. Pure. A route that leads to a port of nobody's makes a service of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from portgen.adopt import naming
+from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
+from portgen.adopt.of_nginx import FIELDS
+from portgen.adopt.sighted import Left, Part, Place, Said, Server, Sighted
+from portgen.formats import ports
+from portgen.inventory.networks import bracketed
+from portgen.plan.ports import LOOPBACK, LOOPBACK6, Endpoint
+
+_SERVER_NAME = re.compile(r"(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
+_SITE_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_LOCAL = ("localhost", LOOPBACK, LOOPBACK6, "0.0.0.0", "::")  # noqa: S104 - as `proxy_pass` may name this host
+_URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
+USUAL_TIMEOUT = 300  # seconds: portgen's own
+_SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
+
+
+def decide(found: Sighted, draft: Draft) -> None:
+    """Write down what nginx serves."""
+    if found.servers:
+        _Routing(found, draft).decide()
+
+
+class _Named:
+    """The servers that have one name, or a list of the same: mostly one for http and one for https."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.servers: list[Server] = []
+
+    @property
+    def places(self) -> Iterator[tuple[Server, Place]]:
+        for server in self.servers:
+            for place in server.places:
+                yield server, place
+
+
+class _Routing:
+    def __init__(self, found: Sighted, draft: Draft) -> None:
+        self.found = found
+        self.draft = draft
+        self.nginx = Nginx()
+        self.named: dict[tuple[str, ...], _Named] = {}
+
+    def decide(self) -> None:
+        for server in self.found.servers:
+            names = tuple(
+                dict.fromkeys(name for where, name in server.names if self._is_name(where, name))
+            )
+            self.named.setdefault(names, _Named(names)).servers.append(server)
+        served = [one for one in self.named.values() if any(one.places)]
+        default = self._default(served)
+        for one in served:
+            if one is default:
+                self._default_site(one)
+            elif one.names:
+                self._sites(one)
+            else:
+                self._unnamed(one)
+        for one in self.named.values():
+            if one not in served:
+                self._without_routes(one)
+        backends = [place.fact.backend or "" for one in served for _, place in one.places]
+        addressed = [backend for backend in backends if self._by_address(backend)]
+        if addressed and len(addressed) * 2 >= len(backends):
+            self.nginx.upstream = "address"
+        for proxy in self.found.proxies:
+            if proxy.about == "real_ip_header":
+                self.nginx.header = proxy.value
+            elif proxy.value != "unix:":
+                self.nginx.proxies.append(proxy.value)
+        self.draft.nginx = self.nginx
+
+    def _is_name(self, where: Said, name: str) -> bool:
+        if name in ("_", '""', ""):
+            return False
+        if not _SERVER_NAME.fullmatch(name):
+            self.found.left.append(
+                Left(where, "a name by a regular expression: an inventory has none")
+            )
+            return False
+        return True
+
+    def _default(self, served: list[_Named]) -> _Named | None:
+        """The servers that have paths: those with most of them. One that has no name is the default,
+        too, as long as it is alone."""
+        best: _Named | None = None
+        most = 0
+        for one in served:
+            paths = sum(place.fact.route.path != "/" for _, place in one.places)
+            if paths > most or (not one.names and best is None):
+                best, most = one, paths
+        if (
+            best is None
+            and len(served) == 1
+            and not all(map(_SITE_NAME.fullmatch, served[0].names))
+        ):
+            return served[0]
+        return best
+
+    # --- sites ------------------------------------------------------------------------------------
+
+    def _default_site(self, one: _Named) -> None:
+        self.nginx.default = self._site("", one)
+        self.nginx.names = list(one.names)
+        if not one.names:
+            place = one.servers[0].said.place
+            comment = "it answers to every name: portgen's own server needs a `server_name`"
+            if one.servers[0].said.line:
+                self.nginx.comments.append(f"{comment} ({place})")
+        self._routes(one, "")
+
+    def _sites(self, one: _Named) -> None:
+        for name in one.names:
+            if _SITE_NAME.fullmatch(name):
+                self.nginx.sites[name] = self._site(name, one)
+                self._routes(one, name)
+            else:
+                for where, written in self._written(one):
+                    if written == name:
+                        self.found.left.append(Left(where, "a site has one plain name"))
+
+    def _written(self, one: _Named) -> Iterator[tuple[Said, str]]:
+        for server in one.servers:
+            yield from server.names
+
+    def _unnamed(self, one: _Named) -> None:
+        for server in one.servers:
+            self._left_over(server, "the server has no name, and an inventory has one such server")
+
+    def _left_over(self, server: Server, why: str) -> None:
+        for place in server.places:
+            self.found.left += [Left(part.said, why) for part in place.parts]
+        for part in server.settings:
+            self.found.left.append(Left(part.said, why))
+        for where, _, _ in server.listen:
+            self.found.left.append(Left(where, why))
+        for where, _ in server.names:
+            self.found.left.append(Left(where, why))
+        for where in server.inherited:
+            self.found.left.append(Left(where, why))
+        for where, _ in server.slashes:
+            self.found.left.append(Left(where, why))
+
+    def _without_routes(self, one: _Named) -> None:
+        """A server that only sends visitors on, or serves files."""
+        known = {*self.nginx.names, *self.nginx.sites}
+        for server in one.servers:
+            if server.redirect is not None and set(one.names) <= known:
+                self._add_redirect(server, one.names)
+            else:
+                self._left_over(server, "no route is in this server: it stays your own")
+                if server.redirect is not None:
+                    self.found.left.append(Left(server.redirect, "it stays your own"))
+
+    def _add_redirect(self, server: Server, names: tuple[str, ...]) -> None:
+        """A server for http that sends everything to https, of names that have a site."""
+        for site in (self.nginx.default, *self.nginx.sites.values()):
+            if site is None or (site.name or None) not in (*names, None):
+                continue
+            for _, endpoint, options in server.listen:
+                if "ssl" not in options.split():
+                    site.listen = site.listen or endpoint.port
+            for part in server.settings:
+                if part.about == "acme":
+                    site.acme = site.acme or part.value
+
+    def _site(self, name: str, one: _Named) -> Site:
+        site = Site(name)
+        for server in one.servers:
+            certificate = server.setting("certificate")
+            for _, endpoint, options in server.listen:
+                words = options.split()
+                if "quic" in words:
+                    continue
+                if "ssl" in words or (certificate and endpoint.port == 443):
+                    site.listen_tls = site.listen_tls or endpoint.port
+                else:
+                    site.listen = site.listen or endpoint.port
+                site.http2 = site.http2 or "http2" in words
+            site.certificate = site.certificate or certificate or ""
+            site.key = site.key or server.setting("key") or ""
+            site.http2 = site.http2 or server.setting("http2") == "on"
+            site.acme = site.acme or server.setting("acme") or ""
+        if site.listen is None and site.listen_tls is None and one.servers[0].said.line:
+            site.listen = 80
+        if "$" in site.certificate + site.key:
+            site.certificate = site.key = ""
+        return site
+
+    # --- routes -----------------------------------------------------------------------------------
+
+    def _routes(self, one: _Named, host: str) -> None:
+        seen: set[str] = set()
+        for server, place in one.places:
+            route = self._route(server, place, host)
+            if route is None:
+                continue
+            if route.path in seen:
+                # The servers for http and for https have the same location.
+                continue
+            found = self._holder(place, route)
+            if found is None:
+                continue
+            seen.add(route.path)
+            entry, port = found
+            if not any(
+                known.host == host and known.path == route.path for _, known in entry.routes
+            ):
+                entry.routes.append((entry.ports.index(port), route))
+            port.protocol = place.fact.route.protocol
+
+    def _route(self, server: Server, place: Place, host: str) -> Route | None:
+        """The route's fields; None where its path or what it leads to can't be said."""
+        said = place.fact.route
+        path = said.path if said.path.endswith("/") else f"{said.path}/"
+        uri = self._uri(place)
+        strip = uri == "/"
+        if uri not in (None, "/", said.path):
+            self._leave(
+                place, f"leads to {uri} inside the service: a route keeps its path or strips it"
+            )
+            return None
+        fields: dict[str, object] = {}
+        if path != "/" and not strip:
+            fields["strip"] = False
+        if said.closed:
+            fields["allow"] = []
+        elif said.clients:
+            fields["allow"] = list(said.clients)
+        if said.auth_file is not None:
+            fields["auth_file"] = _absolute(said.auth_file)
+        if said.max_body is not None and _SIZE.fullmatch(said.max_body):
+            fields["max_body"] = said.max_body
+        if said.buffering and _is_written(server, place, "buffering"):
+            fields["buffering"] = True
+        if said.verify is not None:
+            fields["verify"] = said.verify
+        if _is_written(server, place, "timeout") and said.timeout != USUAL_TIMEOUT:
+            fields["timeout"] = said.timeout
+        extra = [part.text for part in place.parts if part.about == ""]
+        if extra:
+            fields["extra"] = extra
+        return Route(host, path, fields, said.protocol)
+
+    def _uri(self, place: Place) -> str | None:
+        for part in place.parts:
+            if part.about == "backend":
+                match = _URI.fullmatch(part.value)
+                return match["uri"] if match else None
+        return None
+
+    def _leave(self, place: Place, why: str) -> None:
+        self.found.left += [Left(part.said, why) for part in place.parts]
+
+    def _holder(self, place: Place, route: Route) -> tuple[Entry, Port] | None:
+        """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
+        backend = place.fact.backend
+        if backend is None or ", " in backend:
+            self._leave(place, "where it leads, nginx decides request by request")
+            return None
+        address, _, number = backend.partition(" ")[0].rpartition(":")
+        port = ports.number(number)
+        if backend.startswith("unix:") or port is None:
+            self._leave(place, "leads to a socket: a route leads to a port")
+            return None
+        by_address = self._by_address(backend)
+        if by_address is not None:
+            return by_address
+        address = address.strip("[]")
+        if address not in _LOCAL:
+            held = self.draft.at(Endpoint(port, "tcp", address=address), address)
+            if held is not None and held[1].bind == address:
+                return held
+            self._elsewhere(place, address, port)
+            return None
+        held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK)
+        if held is not None:
+            return held
+        return self._of_nobody(place, route, port)
+
+    def _by_address(self, backend: str) -> tuple[Entry, Port] | None:
+        """The service in a container that has this address."""
+        for joined in self.found.joined:
+            if not joined.address:
+                continue
+            for entry in self.draft.of_box(joined.box):
+                for port in entry.ports:
+                    if backend == f"{bracketed(joined.address)}:{port.inside}":
+                        return entry, port
+        return None
+
+    def _elsewhere(self, place: Place, address: str, port: int) -> None:
+        if re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]+", address):
+            why = (
+                f"leads to {address}: a route leads to a port of this host (`to` makes one of that)"
+            )
+        else:
+            why = f"{address} is a name that containers know: portgen's nginx runs on the host"
+        self._leave(place, why)
+        names = {box.service for box in self.found.boxes}
+        if address not in names and not re.search(r"[.:]", address):
+            message = f"{place.said.text} leads to {address}:{port}, which no source knows"
+            self.draft.conflicts.append(
+                Conflict("route-to-nobody", message, (_backend(place).said,))
+            )
+
+    def _of_nobody(self, place: Place, route: Route, port: int) -> tuple[Entry, Port]:
+        name = (
+            naming.plain(route.path)
+            if route.path != "/"
+            else naming.plain(route.host.split(".")[0])
+        )
+        if name == "unnamed":
+            name = f"port-{port}"
+        hosted = self._hosted(name)
+        if hosted is None:
+            taken = {entry.name for entry in self.draft.entries}
+            name = name if name not in taken else f"port-{port}"
+            hosted = Entry(naming.PROGRAMS, name, "process", program="")
+            where = _backend(place).said
+            hosted.comments.append(
+                f"nginx alone names port {port} ({where.place}); who listens is not said"
+            )
+            self.draft.entries.append(hosted)
+            if self.found.kinds & {"ss", "compose", "docker", "units"}:
+                message = (
+                    f"{place.said.text} leads to port {port}, of which no source names a holder"
+                )
+                self.draft.conflicts.append(Conflict("route-to-nobody", message, (where,)))
+        endpoint = Endpoint(port, "tcp")
+        hosted.ports.append(Port(endpoint, port, "", []))
+        return hosted, hosted.ports[-1]
+
+    def _hosted(self, name: str) -> Entry | None:
+        """A container on the host's network whose port no other source names, by the route's name."""
+        for mode in self.found.modes:
+            own = naming.plain(mode.box.service)
+            named = name == own or name.endswith(f"-{own}")
+            if mode.of is None and named and not any(self.draft.of_box(mode.box)):
+                entry = Entry(naming.plain(mode.box.project), own, "host", box=mode.box)
+                self.draft.entries.append(entry)
+                return entry
+        return None
+
+
+def _backend(place: Place) -> Part:
+    return next((part for part in place.parts if part.about == "backend"), place.parts[0])
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/etc/nginx/{path}"
+
+
+def _is_written(server: Server, place: Place, about: str) -> bool:
+    """Whether the location or its server says it: nginx's own value is not taken over."""
+    if any(part.about == about for part in place.parts):
+        return True
+    return any(FIELDS.get(one.text.split(" ")[0]) == about for one in server.inherited)

@@ -1,0 +1,161 @@
+"""The proof of an import, of nginx: its servers and locations beside the facts of what was written.
+
+In: a `Sighted`, and the facts of the new inventory's plan. Out: more of the `Verdicts`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from portgen.adopt.sighted import Part, Place, Said, Server, Sighted
+from portgen.adopt.verdicts import Verdicts
+from portgen.plan.facts import Facts, Location, Nginx, Site, single
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, Endpoint
+
+_NO_ROUTE = "the route is not in the inventory"
+_NO_SETTING = "portgen's server has no such setting"
+_SECURED = "without a certificate portgen's nginx serves http"
+# Values that mean what portgen's own locations send for the same header.
+_ALIKE = {
+    "Host": ("$host", "$http_host", "$host:$server_port", "$host$portgen_port"),
+    "X-Forwarded-Host": ("$host", "$http_host", "$host$portgen_port", "$server_name"),
+    "X-Real-IP": ("$remote_addr",),
+    "X-Forwarded-For": ("$proxy_add_x_forwarded_for",),
+    "X-Forwarded-Proto": ("$scheme", "https"),
+    "Upgrade": ("$http_upgrade", "$portgen_upgrade"),
+    "Connection": (
+        "upgrade",
+        "Upgrade",
+        "$connection_upgrade",
+        "$portgen_connection",
+        "$http_connection",
+    ),
+}
+
+
+def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
+    """Judge everything that nginx's files say."""
+    proof = _Served(facts, host, verdicts)
+    for server in found.servers:
+        proof.server(server)
+    proxies = {proxy.lower() for proxy in proof.nginx.proxies}
+    for part in found.proxies:
+        verdicts.take_if(part.value.lower() in proxies, part.said, _NO_SETTING)
+
+
+class _Served:
+    def __init__(self, facts: Facts, host: str, verdicts: Verdicts) -> None:
+        self.nginx = facts.nginx.get(host, Nginx())
+        self.verdicts = verdicts
+        self.routes: dict[str, Location] = {}
+        for service in facts.services.values():
+            self.routes.update(service.routes)
+
+    def server(self, server: Server) -> None:
+        names = [name for _, name in server.names]
+        sites = list(self._sites(names))
+        known = {*self.nginx.names, *self.nginx.sites}
+        for said, name in server.names:
+            self.verdicts.take_if(name in known, said, "no route is under this name")
+        for said, endpoint, _ in server.listen:
+            self._listen(said, endpoint, sites)
+        for part in server.settings:
+            is_there = any(_has_setting(site, part) for site in sites)
+            self.verdicts.take_if(is_there, part.said, _NO_SETTING)
+        for place in server.places:
+            self._place(names, place)
+        for said in server.inherited:
+            self.verdicts.take_if(True, said, "")
+        for said, path in server.slashes:
+            is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
+            self.verdicts.take_if(is_there, said, _NO_ROUTE)
+        if server.redirect is not None:
+            is_there = any(site.certificate for site in sites)
+            self.verdicts.take_if(is_there, server.redirect, _SECURED)
+
+    def _sites(self, names: list[str]) -> Iterator[Site]:
+        """The planned sites that a server is."""
+        for name in names:
+            if name in self.nginx.sites:
+                yield self.nginx.sites[name]
+        if not names or set(names) & set(self.nginx.names):
+            nginx = self.nginx
+            yield Site(nginx.listen, nginx.certificate, nginx.http2, nginx.acme)
+
+    def _listen(self, said: Said, endpoint: Endpoint, sites: list[Site]) -> None:
+        if said in self.verdicts:
+            return
+        known = {one.port for site in sites for one in site.listen}
+        if endpoint.port in known:
+            differences = ["portgen's nginx listens on every address"] if endpoint.address else []
+            self.verdicts.take(said, differences)
+        elif any(not site.listen for site in sites):
+            why = "without a `server_name` portgen renders no server, only locations"
+            self.verdicts.leave(said, why)
+        else:
+            self.verdicts.leave(said, "portgen's server does not listen there")
+
+    def _place(self, names: list[str], place: Place) -> None:
+        path = place.fact.route.path
+        path = path if path.endswith("/") else f"{path}/"
+        hosts = [name for name in names if f"{name}{path}" in self.routes]
+        if path in self.routes and (not names or set(names) & set(self.nginx.names)):
+            hosts.append("")
+        for part in place.parts:
+            if not hosts:
+                self.verdicts.take_if(False, part.said, _NO_ROUTE)
+                continue
+            planned = self.routes[f"{hosts[0]}{path}"]
+            self.verdicts.take(part.said, _differences(part, place.fact, planned, path))
+
+
+def _has_setting(site: Site, part: Part) -> bool:
+    match part.about:
+        case "key":
+            return site.certificate is not None
+        case "certificate":
+            return site.certificate == part.value
+        case "acme":
+            return site.acme == part.value
+    return part.value == ("on" if site.http2 else "off")
+
+
+def _differences(part: Part, seen: Location, planned: Location, path: str) -> Iterator[str]:
+    """What the plan says otherwise than one directive of a location."""
+    one, other = seen.route, planned.route
+    match part.about:
+        case "path" if one.path != path:
+            yield f"the path ends with a slash: {path}"
+        case "backend" if _place_of(seen.backend) != _place_of(planned.backend):
+            yield f"leads to {planned.backend}"
+        case "clients" if (_set(one.clients), one.closed) != (_set(other.clients), other.closed):
+            yield f"lets in {', '.join(other.clients) or 'everybody'}"
+        case "auth_file" if (one.auth_file is None) != (other.auth_file is None):
+            yield "whether a password is asked for"
+        case "max_body" | "buffering" | "timeout" | "verify" | "tls_name":
+            if getattr(one, part.about) != getattr(other, part.about):
+                yield f"becomes {getattr(other, part.about)}"
+        case "" if part.text not in other.directives:
+            yield "portgen's location lacks it"
+        case _:
+            yield from _header_differences(part)
+
+
+def _header_differences(part: Part) -> Iterator[str]:
+    kind, _, name = part.about.partition(":")
+    is_alike = part.value in ("", *_ALIKE.get(name, ())) or name == "X-Forwarded-Prefix"
+    if kind == "header" and not is_alike:
+        yield f"portgen sets {name} itself, otherwise"
+
+
+def _place_of(backend: str | None) -> tuple[str, str] | None:
+    """Where a backend is; this host by one name."""
+    if backend is None:
+        return None
+    address, _, port = backend.rpartition(":")
+    here = ("localhost", LOOPBACK6, EVERYWHERE, EVERYWHERE6)
+    return (LOOPBACK if address.strip("[]") in here else address), port
+
+
+def _set(sources: Iterable[str]) -> set[str]:
+    return {single(source) for source in sources}

@@ -1,0 +1,253 @@
+"""What the sources of an import say: the vocabulary of everything before it becomes an inventory.
+
+In: nothing; the modules that read a kind of source make it. Out: `Sighted`. Pure. Each thing keeps the
+`Said` that it was read from, so that it can be found in exactly one of the three lists afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from portgen.formats import ufw
+from portgen.plan import facts
+from portgen.plan.ports import Endpoint
+
+KINDS = ("compose", "nginx", "ufw", "units", "ss", "docker")
+_MOST = 100  # characters of a line that is quoted
+
+
+class Text(NamedTuple):
+    """A file of a source. `name`: as people are shown it. `path`: below what was named, for files that
+    include each other. `folder`: the name of the folder that it lies in, for a project's name."""
+
+    kind: str
+    name: str
+    text: str
+    path: str = ""
+    folder: str = ""
+
+
+class Said(NamedTuple):
+    """A directive, a key or a line that says something of ports, addresses, names, sources or
+    containers. `line`: 1-based."""
+
+    file: str
+    line: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def said(file: str, line: int, text: str) -> Said:
+    """It with its text on one line, and not too long."""
+    joined = " ".join(text.split())
+    if len(joined) > _MOST:
+        joined = joined[: _MOST - 3] + "..."
+    return Said(file, line, joined)
+
+
+# --- containers -----------------------------------------------------------------------------------
+
+
+class Box(NamedTuple):
+    """Which container: the compose project, and the service there; of one without compose, its own
+    name twice over."""
+
+    project: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.service}"
+
+
+class Published(NamedTuple):
+    """Ports of the host that docker leads into a container. `bind`: "" where docker publishes on each
+    address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first."""
+
+    said: Said
+    box: Box
+    endpoint: Endpoint
+    bind: str
+    inside: int
+
+
+class Joined(NamedTuple):
+    """A container in a Docker network. `address`: "" where docker chooses it. `fixed`: whether a file
+    says it, so that it stays."""
+
+    said: Said
+    box: Box
+    network: str
+    address: str
+    fixed: bool = True
+
+
+class Mode(NamedTuple):
+    """A container in the network of the host, or of another container."""
+
+    said: Said
+    box: Box
+    of: Box | None  # None: the host's
+
+
+class Hint(NamedTuple):
+    """A port that a container's own file names: a variable such as WEBUI_PORT, `expose`, or a health
+    check. Nothing more than a hint at who listens there."""
+
+    box: Box
+    port: int
+
+
+class Net(NamedTuple):
+    """A Docker network. `name`: compose's key for it. `made_by`: the project whose file makes it; ""
+    where nobody's does."""
+
+    said: Said
+    name: str
+    made_by: str
+    subnet: str
+    subnet6: str
+
+
+# --- forwarders and programs ----------------------------------------------------------------------
+
+
+class Forwarder(NamedTuple):
+    """A program that passes connections on. `name`: of its unit or script. `clients`: what keeps other
+    visitors out, each where it is said."""
+
+    said: Said
+    name: str
+    listen: Endpoint
+    unit: facts.Unit
+    clients: tuple[Said, ...] = ()
+
+
+class Listener(NamedTuple):
+    """A program that listens on a port. `unit`: which runs it. `seen`: whether it was seen to listen, and
+    not only its command read. `container`: the id of the one that it is in, where that is known."""
+
+    said: Said
+    program: str
+    endpoint: Endpoint
+    bind: str
+    unit: str = ""
+    seen: bool = True
+    container: str = ""
+
+
+# --- nginx ----------------------------------------------------------------------------------------
+
+
+class Part(NamedTuple):
+    """A directive of a location. `about`: the field of `facts.Route` that it sets, `backend`, `path`, a
+    header's name as `header:Host`, or "" for any other."""
+
+    said: Said
+    about: str
+    value: str
+    text: str = ""  # as nginx reads it
+
+
+class Place(Struct, frozen=True):
+    """A location that passes requests on. `said`: its first line."""
+
+    said: Said
+    fact: facts.Location
+    parts: tuple[Part, ...]
+
+
+class Server(Struct):
+    """A server of nginx's. `names`: in small letters, in their order."""
+
+    said: Said
+    names: list[tuple[Said, str]] = []
+    listen: list[tuple[Said, Endpoint, str]] = []  # with the options of `listen`
+    settings: list[Part] = []  # certificate, key, http2, acme
+    places: list[Place] = []
+    redirect: Said | None = None  # everything is sent to https
+    inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
+    slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
+
+    def setting(self, about: str) -> str | None:
+        """The value of a setting, as it was last said."""
+        found = None
+        for part in self.settings:
+            if part.about == about:
+                found = part.value
+        return found
+
+
+# --- the firewall ---------------------------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """A rule of ufw's. `family`: 4, 6, or 0 where it is one of both."""
+
+    said: Said
+    rule: ufw.Rule
+    family: int
+
+
+class Guarded(NamedTuple):
+    """What a chain of iptables' lets in to a port that docker publishes."""
+
+    said: Said
+    endpoint: Endpoint
+    sources: tuple[str, ...]
+    family: int
+
+
+class Firewall(Struct):
+    """ufw, as far as it was given. `known`: whether anything of it was. `active`: None where nothing
+    says so. `families`: those whose rules were given."""
+
+    known: bool = False
+    active: bool | None = None
+    lets_in: bool = False  # its default policy for what comes in is `allow`
+    families: set[int] = set()
+    rules: list[Rule] = []
+    guarded: list[Guarded] = []
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+class Left(NamedTuple):
+    """Something that an inventory has no word for, and why."""
+
+    said: Said
+    why: str
+
+
+class Sighted(Struct):
+    """All that the sources say. `rest`: how many other directives and keys each file has. `unread`: files
+    that were not read, and why. `kinds`: of which kinds sources were given."""
+
+    published: list[Published] = []
+    joined: list[Joined] = []
+    modes: list[Mode] = []
+    hints: list[Hint] = []
+    nets: list[Net] = []
+    boxes: dict[Box, Said] = {}
+    ids: dict[str, Box] = {}  # containers by docker's ids
+    forwarders: list[Forwarder] = []
+    listeners: list[Listener] = []
+    servers: list[Server] = []
+    streams: list[Listener] = []
+    proxies: list[Part] = []  # set_real_ip_from, real_ip_header
+    firewall: Firewall = field(default_factory=Firewall)
+    wrong: list[Left] = []  # what is wrong in itself: an address that is none
+    left: list[Left] = []
+    noted: list[Said] = []  # what repeats something that is taken over anyway
+    rest: dict[str, int] = {}
+    unread: dict[str, str] = {}
+    kinds: set[str] = set()
+
+    def count(self, file: str, number: int = 1) -> None:
+        """Directives that say nothing of ports, addresses, names, sources or containers."""
+        self.rest[file] = self.rest.get(file, 0) + number

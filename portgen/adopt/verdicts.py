@@ -1,0 +1,95 @@
+"""What became of each thing that the sources say: the three lists.
+
+In: one judgement after the other. Out: `Lists`, in which each `Said` is once. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from portgen.adopt.sighted import Said, Sighted
+
+Kind = Literal["taken", "different", "left"]
+
+
+class Entered(NamedTuple):
+    """One thing of the sources. `why`: what differs, or why it is left."""
+
+    said: Said
+    why: str = ""
+
+
+class Lists(NamedTuple):
+    """Taken over, taken over with a difference, not taken over; each by place. `rest`: how much else
+    each file says. `unread`: files, and why they were not read."""
+
+    taken: tuple[Entered, ...]
+    different: tuple[Entered, ...]
+    left: tuple[Entered, ...]
+    rest: Mapping[str, int]
+    unread: Mapping[str, str]
+
+
+class _Verdict:
+    """What is known of one thing so far. What is partly taken over is taken over with a difference."""
+
+    def __init__(self) -> None:
+        self.is_taken = False
+        self.is_left = False
+        self.reasons: list[str] = []
+
+    def because(self, reasons: Iterable[str]) -> None:
+        self.reasons += [one for one in reasons if one not in self.reasons]
+
+    @property
+    def kind(self) -> Kind:
+        if self.is_left and not self.is_taken:
+            return "left"
+        return "different" if self.reasons else "taken"
+
+
+class Verdicts:
+    """The judgements so far."""
+
+    def __init__(self) -> None:
+        self._known: dict[Said, _Verdict] = {}
+
+    def __contains__(self, said: Said) -> bool:
+        return said in self._known
+
+    def take(self, said: Said, differences: Iterable[str] = ()) -> None:
+        """It is in the inventory, with these differences."""
+        verdict = self._known.setdefault(said, _Verdict())
+        verdict.is_taken = True
+        verdict.because(differences)
+
+    def leave(self, said: Said, why: str) -> None:
+        """It is not in the inventory."""
+        verdict = self._known.setdefault(said, _Verdict())
+        verdict.is_left = True
+        verdict.because([why])
+
+    def take_if(self, is_there: bool, said: Said, why: str) -> None:
+        """It is in the inventory, or left for this reason. What is judged already stays so."""
+        if said in self._known:
+            return
+        if is_there:
+            self.take(said)
+        else:
+            self.leave(said, why)
+
+    def lists(self, found: Sighted) -> Lists:
+        """The three lists."""
+        entered: dict[Kind, list[Entered]] = {"taken": [], "different": [], "left": []}
+        for said, verdict in self._known.items():
+            entered[verdict.kind].append(Entered(said, "; ".join(verdict.reasons)))
+        for several in entered.values():
+            several.sort(key=lambda one: one.said)
+        return Lists(
+            tuple(entered["taken"]),
+            tuple(entered["different"]),
+            tuple(entered["left"]),
+            dict(sorted(found.rest.items())),
+            dict(sorted(found.unread.items())),
+        )

@@ -1,0 +1,201 @@
+"""`portgen import`: from an existing host to an inventory, and the proof that it says the same."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from portgen import chain, screen
+from portgen.commands import _complete, _options
+from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked
+from portgen.problem import Exit, PortgenError, Problem
+from portgen.settings import Settings
+
+if TYPE_CHECKING:
+    from portgen.adopt import Adopted, Sources
+    from portgen.commands._sources import Gathered
+
+_HOST = "server"  # what the host is called where nobody says it
+_PATH = click.Path(path_type=Path)
+
+
+def _source(name: str, metavar: str, text: str) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{name}",
+        type=_PATH,
+        multiple=True,
+        metavar=metavar,
+        shell_complete=_complete.files,
+        help=f"{text} May be given several times.",
+    )
+
+
+@click.command(
+    name="import",
+    epilog="""\b
+Examples:
+  portgen import --compose docker-compose.yml --nginx /etc/nginx
+  portgen import --compose web.yml --compose media.yml --ufw /etc/ufw --save inventory.yaml
+  ss -tulnp > ss.txt; portgen import --ss ss.txt --ufw /etc/ufw --report
+  sudo portgen import --live --save inventory.yaml""",
+)
+@click.argument("host", required=False)
+@_source("compose", "FILE", "A compose file.")
+@_source("nginx", "PATH", "A folder like /etc/nginx, a site's file, or what `nginx -T` printed.")
+@_source(
+    "ufw", "PATH", "A folder like /etc/ufw, what `ufw status` printed, or a script that calls ufw."
+)
+@_source("units", "PATH", "A unit, a folder of units, or a script that runs socat.")
+@_source("ss", "FILE", "What `ss -tulnp` printed.")
+@_source("docker", "FILE", "What `docker inspect` or `docker ps` printed.")
+@click.option("--live", is_flag=True, help="Ask this machine for all of that.")
+@click.option(
+    "--save",
+    type=_PATH,
+    metavar="FILE",
+    shell_complete=_complete.files,
+    help="Write the inventory to a new file.",
+)
+@click.option(
+    "--into",
+    type=_PATH,
+    metavar="INVENTORY",
+    shell_complete=_complete.files,
+    help="Add what is new to an inventory that there is.",
+)
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Print what is wrong in the sources, and the lists; write no inventory.",
+)
+@_options.yes
+@_options.dry_run
+@_options.with_settings_here
+def command(
+    settings: Settings,
+    host: str | None,
+    save: Path | None,
+    into: Path | None,
+    live: bool,
+    report: bool,
+    yes: bool,
+    dry_run: bool,
+    **named: tuple[Path, ...],
+) -> int:
+    """Write an inventory of a host as it is, from its files or by asking it, and prove it.
+
+    HOST is what the inventory calls the host. The inventory is planned and rendered in memory, and what it
+    comes to is compared with what the sources say. Three lists show everything that they say of ports,
+    addresses, names, sources and containers: what is taken over, what with a difference, and what is not.
+    -v prints each line that is taken over. Exit codes: 0, or with --report 1 where something is wrong in the
+    sources.
+    """
+    if len([one for one in (save, into, report or None) if one is not None]) > 1:
+        raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)
+    gathered = _gathered(settings, named, live)
+    if into is not None:
+        from portgen.commands import _import_into
+
+        return _import_into.add(settings, into, host, gathered, yes=yes, dry_run=dry_run)
+    if save is not None and (settings.folder / save).exists():
+        hint = f"`--into {save}` adds to it"
+        raise PortgenError(f"{save} already exists", Exit.DIFFERENT, hint=hint)
+    adopted = _adopted(settings, host or (_here() if live else _HOST), gathered)
+    problems = _problems(settings, adopted)
+    _show(settings, adopted, gathered, problems, report=report)
+    if report:
+        return Exit.DIFFERENT if adopted.conflicts else Exit.OK
+    if save is None:
+        return Exit.DIFFERENT if chain.failed(problems) else Exit.OK
+    return _save(settings, save, adopted, problems, yes=yes, dry_run=dry_run)
+
+
+def _here() -> str:
+    from portgen.adopt import naming
+
+    return naming.plain(platform.node().partition(".")[0])
+
+
+def _gathered(settings: Settings, named: dict[str, tuple[Path, ...]], live: bool) -> Gathered:
+    from portgen.commands import _sources
+
+    paths = [(kind, path) for kind, several in named.items() for path in several]
+    if not paths and not live:
+        hint = (
+            "name files (--compose, --nginx, --ufw, --units, --ss, --docker), or --live on the host"
+        )
+        raise PortgenError("there is nothing to import", Exit.USAGE, hint=hint)
+    with settings.stage("reading the sources") as tell:
+        return _sources.gather(paths, settings.folder, live=live, tell=tell)
+
+
+def _adopted(settings: Settings, host: str, gathered: Gathered) -> Adopted:
+    from portgen import adopt
+
+    sources: Sources = gathered.sources
+    with settings.stage("comparing the inventory with the sources"):
+        return adopt.adopt(sources, host)
+
+
+def _problems(settings: Settings, adopted: Adopted) -> list[Problem]:
+    """What lint says of the new inventory, which is also rendered, in memory. Raises PortgenError where
+    that fails."""
+    checked = chain.check_source(adopted.source, settings.stage)
+    if not chain.failed(checked.problems):
+        chain.render(settings, checked.plan, keeps=False)
+    return checked.problems
+
+
+def _show(
+    settings: Settings,
+    adopted: Adopted,
+    gathered: Gathered,
+    problems: list[Problem],
+    *,
+    report: bool,
+) -> None:
+    from portgen.commands import _imported
+
+    if settings.style.format == "json":
+        screen.data(_imported.record(adopted, gathered.unread, problems, written=False))
+        return
+    _imported.show(adopted, gathered.unread, settings, report=report)
+    errors = [problem for problem in problems if chain.failed([problem])]
+    if not report:
+        screen.problems(errors, settings.style, beside=True)
+
+
+def _save(
+    settings: Settings,
+    save: Path,
+    adopted: Adopted,
+    problems: list[Problem],
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> int:
+    from portgen.files.shipped import create
+
+    if chain.failed(problems):
+        screen.status(NOTHING, settings.style)
+        return Exit.DIFFERENT
+    if dry_run:
+        screen.status(DRY_RUN, settings.style)
+        return Exit.OK
+    with before_writing():
+        agreed = not is_asked(yes) or click.confirm(f"{save} is new. Write?", err=True)
+    if not agreed:
+        screen.status(NOTHING, settings.style)
+        return Exit.DIFFERENT
+    create({settings.folder / save: adopted.source.text})
+    screen.add(written=True)
+    screen.status(f"written to {save}", settings.style)
+    screen.status(
+        f"next: read it, then `portgen -i {save} lint` and `portgen -i {save} render`",
+        settings.style,
+    )
+    return Exit.OK
