@@ -8,7 +8,7 @@ IPv4 goes past ufw.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from portgen.adopt import naming
@@ -17,10 +17,11 @@ from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
 from portgen.formats import ports
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import single
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_ipv6, is_loopback
+from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
 _NOBODY = "no source names anybody who holds that port"
+_LETS_IN = ("allow", "limit")
 _EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
 
 
@@ -61,21 +62,25 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
 def _assume(found: Sighted, draft: Draft) -> None:
     """Programs that only a rule of the firewall names: without `ss` nobody says who listens."""
     taken = set(nginx_ports(draft))
-    for endpoint, _ in draft.reserved:
-        taken.update(Endpoint(port, endpoint.transport) for port in endpoint.ports)
+    for reserved, _ in draft.reserved:
+        taken.update(Endpoint(port, reserved.transport) for port in reserved.ports)
     for rule in found.firewall.rules:
-        one = rule.rule
-        parts = spans(one.port or "")
-        if one.action not in ("allow", "limit") or one.direction != "in" or one.routed:
-            continue
-        if any(len(span) > 1 for span in parts) or one.source_port:
-            continue
-        for number in (span.start for span in parts):
-            transports = ("tcp", "udp") if one.protocol == "any" else (one.protocol,)
-            for transport in transports:
-                endpoint = Endpoint(number, "udp" if transport == "udp" else "tcp")
-                if endpoint not in taken and draft.at(endpoint) is None:
-                    _assume_one(draft, endpoint, rule.said, both=len(transports) > 1)
+        for endpoint in _single_ports(rule):
+            if endpoint not in taken and draft.at(endpoint) is None:
+                _assume_one(draft, endpoint, rule.said, both=rule.rule.protocol == ANY)
+
+
+def _single_ports(rule: Rule) -> Iterator[Endpoint]:
+    """The ports that a rule lets somebody in to, where it names each by itself."""
+    one = rule.rule
+    parts = spans(one.port or "")
+    is_plain = one.direction == "in" and not one.routed and not one.source_port
+    if one.action not in _LETS_IN or not is_plain or any(len(part) > 1 for part in parts):
+        return
+    for part in parts:
+        for transport in TRANSPORTS:
+            if one.protocol in (ANY, transport):
+                yield Endpoint(part.start, transport)
 
 
 def _assume_one(draft: Draft, endpoint: Endpoint, said: Said, *, both: bool) -> None:
@@ -143,21 +148,27 @@ class _Decided:
         allowed = self.of_port(endpoint, bind, endpoint)
         if is_loopback(bind):
             return []
-        guarded = [
-            one for one in self.firewall.guarded if one.endpoint.everywhere == endpoint.everywhere
-        ]
+        guarded: list[str] = []
+        for one in self.firewall.guarded:
+            if one.endpoint.everywhere == endpoint.everywhere:
+                guarded += one.sources
         if guarded:
-            return list(dict.fromkeys(source for one in guarded for source in one.sources))
-        if bind and is_ipv6(bind) and bind != EVERYWHERE6:
+            return list(dict.fromkeys(guarded))
+        if is_ipv6(bind) and bind != EVERYWHERE6:
             return [ANY] if allowed is None else allowed
         self._goes_past(endpoint)
-        if allowed is None or 6 not in self.firewall.families or bind not in ("", EVERYWHERE6):
-            return [ANY] if bind != EVERYWHERE else [ALL_IPV4]
-        six = [source for source in allowed if is_ipv6(source) or source == ANY]
-        by_interface = [source for source in allowed if source.startswith(BY_INTERFACE)]
-        if ANY in six or ALL_IPV6 in six or self.lets_everybody_in:
+        if bind not in ("", EVERYWHERE6):
+            return [ALL_IPV4]
+        if allowed is None or 6 not in self.firewall.families or self.lets_everybody_in:
             return [ANY]
-        return [ALL_IPV4, *six, *by_interface]
+        return self._by_both(allowed)
+
+    def _by_both(self, allowed: list[str]) -> list[str]:
+        """Everybody by IPv4, and by IPv6 whom ufw lets in."""
+        if not {ANY, ALL_IPV6}.isdisjoint(allowed):
+            return [ANY]
+        six = [one for one in allowed if one.startswith(BY_INTERFACE) or is_ipv6(one)]
+        return [ALL_IPV4, *six]
 
     def _hide(self, held: Endpoint) -> None:
         """Rules about a port at which only this host itself is heard."""
@@ -168,7 +179,7 @@ class _Decided:
 
     def _goes_past(self, endpoint: Endpoint) -> None:
         for where, effect in self.effects.items():
-            if endpoint in effect.ports and not _is_for_everybody(self._rule(where)):
+            if endpoint in effect.ports and self._rule(where).family != 6:
                 self.effects[where] = effect._replace(past=(*effect.past, endpoint))
 
     def _rule(self, where: Said) -> Rule:
@@ -184,7 +195,7 @@ class _Decided:
             source = source_of(rule, family)
             if source is None:
                 continue
-            if rule.rule.action not in ("allow", "limit"):
+            if rule.rule.action not in _LETS_IN:
                 denied.append(source)
                 self._add(rule.said, held)
                 continue
@@ -335,7 +346,8 @@ def nginx_ports(draft: Draft) -> list[Endpoint]:
     return list(dict.fromkeys([*(Endpoint(port, "tcp") for port in found), *draft.served]))
 
 
-def _is_for_everybody(rule: Rule) -> bool:
+def is_for_everybody(rule: Rule) -> bool:
+    """Whether a rule lets in whoever comes."""
     return rule.rule.source in _EVERYBODY and not rule.rule.interface
 
 
@@ -365,7 +377,7 @@ def _why_left(rule: Rule, effect: Effect) -> str:
         return "a rule about the visitors' own ports"
     if _is_twofold(rule):
         return "a rule about an interface and a network at once"
-    if one.action not in ("allow", "limit"):
+    if one.action not in _LETS_IN:
         return "an inventory says who may come, not who may not"
     if one.port is None and not one.application and not effect.ports:
         return "a rule about every port"
@@ -378,45 +390,59 @@ def _why_left(rule: Rule, effect: Effect) -> str:
     return _NOBODY
 
 
-def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> list[Conflict]:
-    conflicts = []
+def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> Iterator[Conflict]:
+    """Rules that do nothing, or let in more than anybody needs."""
+    assumed = {port.endpoint for _, port in draft.ports() if not port.said}
     reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
     for rule in found.firewall.rules:
-        one, effect = rule.rule, effects[rule.said]
-        if (
-            one.action not in ("allow", "limit")
-            or one.direction != "in"
-            or one.routed
-            or not one.port
-        ):
+        effect = effects[rule.said]
+        if not _lets_in_by_port(rule):
             continue
-        size = sum(map(len, spans(one.port)))
-        ends = (*effect.ports, *effect.shadowed, *effect.hidden)
-        held = sorted({port for end in ends for port in end.ports})
-        daemons = [port for port in reserved if any(port in part for part in spans(one.port))]
-        if effect.hidden and not effect.ports:
-            message = f"rule for {_spelled(rule)}: who holds the port listens on 127.0.0.1 alone"
-            conflicts.append(Conflict("rule-without-effect", message, (rule.said,)))
-        elif effect.shadowed and not effect.ports:
-            message = f"rule for {_spelled(rule)}: a rule before it keeps the same visitors out"
-            conflicts.append(Conflict("rule-without-effect", message, (rule.said,)))
-        elif not held and not daemons:
-            message = f"rule for {_spelled(rule)}: no source names a holder"
-            hint = f"`ufw delete {' '.join(one.words)}` closes it, once nobody needs it"
-            conflicts.append(Conflict("rule-without-holder", message, (rule.said,), hint))
-        elif size > len(held) + len(daemons) and size > 1:
-            empty = size - len(held)
-            message = f"rule for {_spelled(rule)} opens {size} ports: {len(held)} are held, {empty} are empty"
-            hint = "portgen opens each held port by a rule of its own"
-            conflicts.append(Conflict("rule-too-wide", message, (rule.said,), hint))
-        if effect.past:
-            numbers = ", ".join(map(str, effect.past))
-            message = (
-                f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
-            )
-            hint = "`allow` of the service, in a project with a `network`, closes it"
-            conflicts.append(Conflict("rule-without-effect", message, (rule.said,), hint))
-    return conflicts
+        ends = {*effect.ports, *effect.shadowed, *effect.hidden} - assumed
+        held = {number for end in ends for number in end.ports}
+        if not effect.ports and (effect.hidden or effect.shadowed):
+            yield _without_effect(rule, effect)
+        else:
+            yield from _excess(rule, held, reserved)
+        if effect.past and not (rule.family == 0 and is_for_everybody(rule)):
+            yield _past(rule, effect)
+
+
+def _lets_in_by_port(rule: Rule) -> bool:
+    one = rule.rule
+    return one.action in _LETS_IN and one.direction == "in" and not one.routed and bool(one.port)
+
+
+def _excess(rule: Rule, held: set[int], reserved: set[int]) -> Iterator[Conflict]:
+    """What a rule opens that nobody holds."""
+    numbers = {number for part in spans(rule.rule.port or "") for number in part}
+    if not held and not reserved & numbers:
+        message = f"rule for {_spelled(rule)}: no source names a holder"
+        hint = f"`ufw delete {' '.join(rule.rule.words)}` closes it, once nobody needs it"
+        yield Conflict("rule-without-holder", message, (rule.said,), hint)
+    elif numbers - held - reserved and len(numbers) > 1:
+        empty = len(numbers - held)
+        opens = f"opens {len(numbers)} ports: {len(held)} are held, {empty} are empty"
+        message = f"rule for {_spelled(rule)} {opens}"
+        hint = "portgen opens each held port by a rule of its own"
+        yield Conflict("rule-too-wide", message, (rule.said,), hint)
+
+
+def _without_effect(rule: Rule, effect: Effect) -> Conflict:
+    why = "a rule before it keeps the same visitors out"
+    if effect.hidden:
+        why = "who holds the port listens on 127.0.0.1 alone"
+    message = f"rule for {_spelled(rule)}: {why}"
+    return Conflict("rule-without-effect", message, (rule.said,))
+
+
+def _past(rule: Rule, effect: Effect) -> Conflict:
+    numbers = ", ".join(map(str, effect.past))
+    message = f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
+    hint = "with or without the rule"
+    if not is_for_everybody(rule):
+        hint = "`allow` of the service, in a project with a `network`, closes it"
+    return Conflict("rule-without-effect", message, (rule.said,), hint)
 
 
 def _spelled(rule: Rule) -> str:

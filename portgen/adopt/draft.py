@@ -87,6 +87,11 @@ class Site(Struct):
     http2: bool = False
     acme: str = ""
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether it has what https needs."""
+        return bool(self.certificate and self.key)
+
 
 class Nginx(Struct):
     """nginx's own share: the default site's names, and the other sites."""

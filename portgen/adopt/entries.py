@@ -15,7 +15,7 @@ from portgen.adopt.draft import Draft, Entry, Network, Port, Route, Site
 from portgen.adopt.factoring import factored, without_same_port
 from portgen.adopt.owning import ranges_of
 from portgen.inventory.zones import BY_INTERFACE
-from portgen.plan.ports import LOOPBACK, is_loopback
+from portgen.plan.ports import LOOPBACK, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
 KeyPath = tuple[str, ...]
@@ -36,6 +36,7 @@ _ORDER = (
     "env",
     "unit",
 )
+_RANKS = ("http", "grpc", "grpcs", "tcp", "udp")
 UNGUARDED = "container-unguarded"
 _UNGUARDED = "published as before, without a network that gives a guard fixed addresses"
 
@@ -78,10 +79,13 @@ class _Entries:
         self.made = Written()
         new = [entry for entry in draft.entries if not entry.known]
         _name_apart(new, known.services)
+        for entry in new:
+            _sort(entry)
         self.projects: dict[str, list[Entry]] = {}
         for entry in sorted(new, key=_lowest):
             self.projects.setdefault(entry.project, []).append(entry)
         self.zones: dict[str, str] = {}  # by source
+        self.units: set[str] = set()
         self.words: dict[str, str] = {
             ANY: ANY,
             ALL_IPV4: ALL_IPV4,
@@ -142,10 +146,16 @@ class _Entries:
         return host
 
     def _reserved(self) -> Iterator[int | str]:
+        """A number reserves both protocols, unless somebody holds the other one."""
+        known: dict[int, set[str]] = {}
         for endpoint, _ in sorted(self.draft.reserved):
             if self.draft.at(endpoint) is None:
-                number = endpoint.port
-                yield number if endpoint.transport == "tcp" else f"{number}/udp"
+                known.setdefault(endpoint.port, set()).add(endpoint.transport)
+        for number, transports in known.items():
+            if "tcp" in transports and self.draft.at(Endpoint(number, "udp")) is None:
+                yield number
+            else:
+                yield from (f"{number}/{transport}" for transport in sorted(transports))
 
     def _nginx(self) -> dict[str, Any] | None:
         nginx = self.draft.nginx
@@ -216,31 +226,40 @@ class _Entries:
 
     def _fields(self, entry: Entry, network: Network | None) -> dict[str, Any]:
         made: dict[str, Any] = {"title": naming.title(entry.name)}
-        usual = "process" if network is None else "socat"
-        if entry.via != usual:
+        if entry.via != ("process" if network is None else "socat"):
             made["via"] = entry.via
         ports = [self._port(entry, port) for port in entry.ports]
-        primary = ports[0]
         if len(ports) == 1 and not entry.ports[0].endpoint.last:
-            made.update(primary)
+            made.update(ports[0])
         else:
-            alike = _alike(ports)
-            made["ports"] = [_without(one, alike) for one in ports]
-            made.update(alike)
+            made["ports"] = ports
+            made.update(_alike(ports))
         if entry.to:
             made["to"] = entry.to
         elif entry.address and network is not None:
             made["address"] = entry.address
         if entry.box is not None and entry.box.service != entry.name and not entry.to:
             made["compose_service"] = entry.box.service
-        if entry.unit and entry.via == "process":
+        if self._may_name_unit(entry):
             made["unit"] = entry.unit
-        if entry.timeout and entry.timeout != _usual_timeout(entry):
+        if entry.timeout not in (0, _usual_timeout(entry)):
             made["timeout"] = entry.timeout
-        routes = [self._route(entry, route) for index, route in entry.routes if index == 0]
-        if routes:
-            made["route"] = routes[0] if len(routes) == 1 else routes
+        made.update(self._routed(entry, 0))
         return made
+
+    def _may_name_unit(self, entry: Entry) -> bool:
+        """A unit runs one service: of several the first one names it."""
+        if not entry.unit or entry.via != "process" or entry.unit in self.units:
+            return False
+        self.units.add(entry.unit)
+        return True
+
+    def _routed(self, entry: Entry, index: int) -> dict[str, Any]:
+        """The routes that lead to one of a service's ports."""
+        routes = [self._route(entry, route) for at, route in entry.routes if at == index]
+        if not routes:
+            return {}
+        return {"route": routes[0] if len(routes) == 1 else routes}
 
     def _port(self, entry: Entry, port: Port) -> dict[str, Any]:
         made: dict[str, Any] = {"port": port.endpoint.port}
@@ -258,9 +277,8 @@ class _Entries:
         if port.allow:
             made["allow"] = self._allowed(port.allow)
         index = entry.ports.index(port)
-        routes = [self._route(entry, route) for at, route in entry.routes if at == index]
-        if routes and index:
-            made["route"] = routes[0] if len(routes) == 1 else routes
+        if index:
+            made.update(self._routed(entry, index))
         return made
 
     def _names_loopback(self, entry: Entry, port: Port) -> bool:
@@ -292,6 +310,20 @@ def _cancel(fields: dict[str, Any], entry: Entry, defaults: Collection[str]) -> 
 
 def _lowest(entry: Entry) -> tuple[int, str]:
     return min(port.endpoint.port for port in entry.ports), entry.name
+
+
+def _sort(entry: Entry) -> None:
+    """The primary port first: one with a route, else one of http, and the lowest of these."""
+    routed = {index for index, _ in entry.routes}
+
+    def place(index: int) -> tuple[bool, int, int]:
+        port = entry.ports[index]
+        rank = _RANKS.index(_protocol(entry, port).replace("https", "http"))
+        return index not in routed, rank, port.endpoint.port
+
+    order = sorted(range(len(entry.ports)), key=place)
+    entry.ports = [entry.ports[index] for index in order]
+    entry.routes = [(order.index(index), route) for index, route in entry.routes]
 
 
 def _name_apart(entries: list[Entry], known: Collection[str]) -> None:
@@ -326,17 +358,24 @@ def _is_unguarded(port: Port) -> bool:
     return not {ANY, ALL_IPV4} & set(port.allow or ()) and ":" not in port.bind
 
 
-def _alike(ports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all ports of a service have alike stands at the service."""
+_CANCELLED: dict[str, Any] = {"protocol": "http", "bind": None, "allow": []}
+
+
+def _alike(ports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What most ports of a service have stands at the service; the others say what they have instead."""
     alike = {}
-    for field in ("protocol", "bind", "allow"):
-        if all(field in one and one[field] == ports[0].get(field) for one in ports):
-            alike[field] = ports[0][field]
+    for field, cancelled in _CANCELLED.items():
+        values = [port.get(field) for port in ports]
+        most = max(values, key=values.count)
+        if most is None:
+            continue
+        alike[field] = most
+        for port in ports:
+            if port.get(field) == most:
+                del port[field]
+            else:
+                port.setdefault(field, cancelled)
     return alike
-
-
-def _without(port: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
-    return {name: value for name, value in port.items() if name not in fields}
 
 
 def _ordered(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -381,15 +420,16 @@ def _site_fields(site: Site, base: Site) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if (site.listen or 80) != (base.listen or 80):
         made["listen"] = site.listen
-    secure = bool(site.certificate and site.key)
-    if secure and (site.certificate, site.key) != (base.certificate, base.key):
-        made["tls"] = {"certificate": site.certificate, "key": site.key}
-    elif not secure and base.certificate and base.key:
-        made["tls"] = None
-    if secure and (site.listen_tls or 443) != (base.listen_tls or 443):
-        made["listen_tls"] = site.listen_tls
-    if secure and site.http2 != base.http2:
-        made["http2"] = site.http2
+    if not site.is_secure:
+        if base.is_secure:
+            made["tls"] = None
+    else:
+        if (site.certificate, site.key) != (base.certificate, base.key):
+            made["tls"] = {"certificate": site.certificate, "key": site.key}
+        if (site.listen_tls or 443) != (base.listen_tls or 443):
+            made["listen_tls"] = site.listen_tls
+        if site.http2 != base.http2:
+            made["http2"] = site.http2
     if site.acme != base.acme:
         made["acme"] = site.acme or None
     return made

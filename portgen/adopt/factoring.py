@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SHARED = (
-    "via",
-    "container_port",
-    "protocol",
-    "allow",
-    "route",
-    "timeout",
-)  # what `defaults` may have
+# What `defaults` may have.
+_SHARED = ("via", "container_port", "protocol", "allow", "route", "timeout")
 _CANCELS = ("allow", "route", "timeout")  # and a service may take back by `null`
 _FEWEST = 2  # services that a default has to spare a line
 
@@ -25,20 +19,17 @@ def factored(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     for field in _SHARED:
         having = [fields for fields in services.values() if field in fields]
-        best = max(having, key=lambda one: _count(having, field, one[field]), default=None)
-        if best is None:
-            continue
-        value = best[field]
-        same = _count(having, field, value)
         lacking = [fields for fields in services.values() if field not in fields]
-        if lacking and not _may_lack(field, lacking):
+        if not having or not _may_lack(field, lacking) or _holds_several(services, field):
             continue
+        values = [fields[field] for fields in having]
+        value = max(values, key=values.count)
         cancelling = [fields for fields in lacking if _is_concerned(field, fields)]
-        if same < _FEWEST or same <= len(cancelling) + 1 or _holds_several(services, field):
+        if values.count(value) < max(_FEWEST, len(cancelling) + 2):
             continue
         defaults[field] = value
-        for fields in services.values():
-            if field in fields and fields[field] == value:
+        for fields in having:
+            if fields[field] == value:
                 del fields[field]
         for fields in cancelling:
             fields[field] = [] if field == "allow" else None
@@ -67,13 +58,9 @@ def _is_plain(port: Mapping[str, Any]) -> bool:
     return port.keys() == {"port"} and isinstance(port["port"], int)
 
 
-def _count(having: list[dict[str, Any]], field: str, value: Any) -> int:
-    return sum(fields[field] == value for fields in having)
-
-
 def _may_lack(field: str, lacking: list[dict[str, Any]]) -> bool:
     """Whether services without a field can do with a default of it."""
-    if field in _CANCELS:
+    if field in _CANCELS or not lacking:
         return True
     # What portgen takes by itself stands for the field: it has to be written where a default differs.
     return field == "container_port" and all(

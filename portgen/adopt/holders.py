@@ -121,7 +121,8 @@ class _Holders:
             entry.ports.append(Port(listen, inside, bind, [one.said, *one.clients]))
 
     def _to_container(self, one: Forwarder, joined: Joined) -> Entry:
-        named, name = naming.of_unit(one.name), naming.plain(joined.box.service)
+        name = naming.plain(joined.box.service)
+        named = self._named(one)
         others = {naming.plain(box.service) for box in self.found.boxes} - {name}
         if named in others:
             message = f"{one.name} leads to {one.unit.to}, which is {joined.box.service}'s address"
@@ -145,8 +146,17 @@ class _Holders:
         self.draft.entries.append(entry)
         return entry
 
+    def _named(self, one: Forwarder) -> str:
+        """What a forwarder is for, by its unit's name: a service, perhaps behind its project's name."""
+        name = naming.of_forwarder(one.name, one.unit.to, one.listen.port)
+        for box in self.found.boxes:
+            project, service = naming.plain(box.project), naming.plain(box.service)
+            if name in (f"{project}-{service}", f"{service}-{project}"):
+                return service
+        return name
+
     def _to_elsewhere(self, one: Forwarder) -> Entry:
-        name = naming.of_unit(one.name)
+        name = self._named(one)
         project = PROGRAMS
         for box in self.found.boxes:
             if naming.plain(box.service) == name:
@@ -186,15 +196,10 @@ class _Holders:
         if held is None:
             return False
         entry, port = held
-        is_its_own = (
-            not one.program
-            or (entry.via == "docker" and one.program == _DOCKER_PROXY)
-            or (entry.via == "socat" and one.program in _FORWARDERS)
-            or (entry.program.startswith("nginx-") and one.program == "nginx")
-            or (entry.via in ("process", "host") and _is_same(entry, one))
-        )
-        if is_its_own:
+        if _is_same(entry, one):
             port.said.append(one.said)
+            if entry.via in ("process", "host") and {port.bind, _bind(one)} == {"", EVERYWHERE}:
+                port.bind = ""  # one socket for each family
             entry.unit = entry.unit or one.unit
             if entry.via == "process" and one.seen and not entry.program:
                 entry.program = one.program
@@ -363,8 +368,17 @@ def _same_port(entry: Entry, one: Published) -> Port | None:
 
 
 def _is_same(entry: Entry, one: Listener) -> bool:
-    """Whether it is the program that is known there already, by its name or only by its unit."""
-    return not one.seen or not entry.program or entry.program == one.program or entry.unit != ""
+    """Whether it is who is known there already: the program of a container's or a forwarder's port, or a
+    program that is known by its name, or only by its unit."""
+    if not one.program or not one.seen:
+        return True
+    if entry.via == "docker":
+        return one.program == _DOCKER_PROXY
+    if entry.via == "socat":
+        return one.program in _FORWARDERS
+    if entry.program.startswith("nginx-"):
+        return one.program in ("nginx", entry.program)
+    return entry.program in ("", one.program) or entry.unit != ""
 
 
 def _bind(one: Listener) -> str:

@@ -51,6 +51,8 @@ KNOWN = {
     "redis-server": Known("redis", _DATABASES),
     "valkey-server": Known("valkey", _DATABASES),
     "memcached": Known("memcached", _DATABASES),
+    "smbd": Known("samba", PROGRAMS),
+    "nmbd": Known("samba", PROGRAMS),
     "apache2": Known("apache", PROGRAMS, True),
     "httpd": Known("apache", PROGRAMS, True),
     "nginx": Known("nginx", PROGRAMS, True),
@@ -145,9 +147,18 @@ def of_port(port: int) -> tuple[str, str, tuple[str, ...]]:
     return name, project, _TRANSPORTS.get(port, _TCP)
 
 
-def of_unit(name: str) -> str:
-    """What a forwarder is for, by its unit's or script's name: `portgen-hub.service` is `hub`."""
-    stem = re.sub(r"\.(?:service|socket|sh)\b.*", "", name)
+def of_forwarder(name: str, to: str, port: int) -> str:
+    """What a forwarder is for: by its unit's name, `portgen-hub.service` is `hub`; in a script by the
+    socket or the port that it leads to."""
+    stem, dot, _ = name.rpartition(".")
+    if dot and name.endswith((".service", ".socket")):
+        return _of_unit(stem)
+    if to.startswith("unix:"):
+        return plain(to.rpartition("/")[2].removesuffix(".sock"))
+    return f"port-{port}"
+
+
+def _of_unit(stem: str) -> str:
     for _ in range(4):
         shorter = _AROUND.sub("", stem)
         if shorter == stem or not shorter:

@@ -54,12 +54,14 @@ _ROUTING_VARIABLES = ("VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRY
 _PORT_IN_URL = re.compile(r"(?:localhost|127\.0\.0\.1):([0-9]{2,5})\b")
 
 
-def project_name(path: str, folder: str, content: Mapping[str, Any]) -> str:
-    """What compose calls the project, as far as the file and its name say it: `name:`, the word in
-    `docker-compose.shop.yml`, or the folder."""
-    written = content.get("name")
-    if isinstance(written, str) and written and "$" not in written:
-        return written
+def project_name(
+    path: str, folder: str, content: Mapping[str, Any], variables: Mapping[str, str]
+) -> str:
+    """What compose calls the project, as far as the file, its `.env` and its name say it: `name:`, the word
+    in `docker-compose.shop.yml`, or the folder."""
+    for written in (content.get("name"), variables.get("COMPOSE_PROJECT_NAME")):
+        if isinstance(written, str) and written and "$" not in written:
+            return written
     stem = re.sub(r"\.ya?ml$", "", posixpath.basename(path))
     if _USUAL.fullmatch(stem):
         return folder or "project"
@@ -78,7 +80,9 @@ def sight(text: Text, read: compose.Read, found: Sighted) -> None:
     if loaded is None or isinstance(loaded, Fault) or isinstance(written, Fault):
         found.unread[text.name] = "can't be read"
         return
-    project = project_name(text.name, text.folder, written[0])
+    project = project_name(
+        text.name, text.folder, written[0], compose.variables_of(text.name, read)
+    )
     _File(text, loaded, project, found).sight(written[0])
 
 

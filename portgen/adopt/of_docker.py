@@ -43,6 +43,10 @@ _MAPPING = re.compile(
 _EXPOSED = re.compile(r"[0-9]+(?:-[0-9]+)?/(?:tcp|udp|sctp)")
 
 
+# Where it is said, the host's port and address, the container's port.
+_Binding = tuple[Said, Endpoint, str, int]
+
+
 def sight(text: Text, found: Sighted) -> None:
     """Add what docker printed. What can't be read is `unread`."""
     if text.text.lstrip().startswith(("[", "{")):
@@ -51,7 +55,7 @@ def sight(text: Text, found: Sighted) -> None:
         _Listed(text, found).sight()
 
 
-def _published(box: Box, mappings: list[tuple[Said, Endpoint, str, int]]) -> Iterator[Published]:
+def _published(box: Box, mappings: list[_Binding]) -> Iterator[Published]:
     """What docker lists by families, as one mapping where it publishes both alike."""
     done: set[int] = set()
     for number, (where, endpoint, address, inside) in enumerate(mappings):
@@ -118,10 +122,8 @@ class _Listed:
             if endpoint is None or inside is None or endpoint.ports.stop > 65536:
                 self.found.left.append(Left(where, "can't be read"))
                 continue
-            address = (match["address"] or "").strip("[]").removesuffix(":")
-            mappings.append(
-                (where, endpoint, "::" if match["address"] == "::" else address, inside.start)
-            )
+            address = (match["address"] or "").strip("[]")
+            mappings.append((where, endpoint, address, inside.start))
         self.found.published += _published(box, mappings)
 
 
@@ -194,24 +196,9 @@ class _Inspected:
     ) -> None:
         mappings = []
         for inside, places in bindings.items():
-            number, _, transport = inside.partition("/")
-            port = ports.number(number)
             for index, place in enumerate(places if isinstance(places, list) else ()):
-                at = (*keys, inside, index)
-                address = str(place.get("HostIp") or "") if isinstance(place, dict) else ""
-                host_port = str(place.get("HostPort") or "") if isinstance(place, dict) else ""
-                where = self.said(f"{box.service}: {address}:{host_port}->{inside}", *at)
-                endpoint = Endpoint.of(host_port, "udp" if transport == "udp" else "tcp")
-                if (
-                    port is None
-                    or endpoint is None
-                    or endpoint.ports.stop > 65536
-                    or not endpoint.port
-                ):
-                    why = "docker chooses the host's port"
-                    self.found.left.append(Left(where, why))
-                    continue
-                mappings.append((where, endpoint, address, port))
+                mapping = self._binding(box, inside, place, (*keys, inside, index, "HostPort"))
+                mappings += [] if mapping is None else [mapping]
         known = {
             (one.box, one.endpoint.port, one.endpoint.transport) for one in self.found.published
         }
@@ -220,6 +207,21 @@ class _Inspected:
                 self.found.noted.append(one.said)
             else:
                 self.found.published.append(one)
+
+    def _binding(
+        self, box: Box, inside: str, place: Any, at: tuple[str | int, ...]
+    ) -> _Binding | None:
+        number, _, transport = inside.partition("/")
+        address = host_port = ""
+        if isinstance(place, dict):
+            address, host_port = str(place.get("HostIp") or ""), str(place.get("HostPort") or "")
+        where = self.said(f"{box.service}: {address}:{host_port}->{inside}", *at)
+        endpoint = Endpoint.of(host_port, "udp" if transport == "udp" else "tcp")
+        port = ports.number(number)
+        if port is None or endpoint is None or not endpoint.port or endpoint.ports.stop > 65536:
+            self.found.left.append(Left(where, "docker chooses the host's port"))
+            return None
+        return where, endpoint, address, port
 
     def _mode(self, box: Box, entry: dict[str, Any], at: tuple[int, ...]) -> None:
         mode = str(_mapping(entry, "HostConfig").get("NetworkMode") or "")

@@ -23,7 +23,7 @@ from portgen.targets.nginx import reading
 _HEADERS = {line.split(" ")[1] for line in reading.COMMON if line.startswith("proxy_set_header")}
 _HEADERS |= {"X-Forwarded-Prefix"}
 _SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
-_SET |= {"proxy_send_timeout", "proxy_cache_bypass"}
+_SET |= {"proxy_send_timeout", "proxy_cache_bypass", "client_body_timeout"}
 # The fields of a route that a directive sets.
 FIELDS = {
     "proxy_pass": "backend",
@@ -80,6 +80,7 @@ _TELLING = (
     "ssl_verify_client",
     "sub_filter",
 )
+_NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
 _USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
@@ -198,7 +199,7 @@ class _Tree:
             self.left(node, "what it includes was not given")
         elif node.name in ("allow", "deny", "auth_basic", "auth_basic_user_file"):
             self.found.noted.append(self.said(node))
-        elif node.name in _TELLING and node.name != "include":
+        elif (node.name in _TELLING and node.name != "include") or "Alt-Svc" in node.words:
             self.left(node, _NO_WORD)
         else:
             self.counted(node)
@@ -241,7 +242,7 @@ class _Tree:
                     Listener(where, "nginx-stream", endpoint, bind, "nginx.service")
                 )
                 return
-        if node.name in ("listen", "proxy_pass", "allow", "deny", "server_name", "proxy_bind"):
+        if node.name in ("listen", "server_name", *_TELLING, *FIELDS, *_SETTINGS):
             self.left(node, "nginx's streams stay as they are")
         else:
             self.counted(node)
@@ -318,28 +319,35 @@ class _Tree:
     def _location(self, node: Node, server: Server) -> None:
         words = [word for word in node.words[1:] if word != "^~"]
         block = node.block or ()
-        path = words[-1] if words else ""
-        passes = [inner for inner in block if inner.name in ("proxy_pass", "grpc_pass")]
-        if len(words) == 1 and path.rstrip("/") == CHALLENGES.rstrip("/"):
-            self._challenges(node, server)
-        elif _is_slash(words, block):
-            server.slashes.append((self.said(node), f"{path}/"))
-            for inner in block:
-                self.found.noted.append(self.said(inner))
-        elif _is_not_found(words, block):
-            self.found.noted += [self.said(node), self.said(block[0])]
-        elif len(block) == 1 and _is_to_https(block[0]):
-            server.redirect = self.said(block[0])
-            self.found.noted.append(self.said(node))
-        elif not passes:
+        if self._is_usual(node, words, block, server):
+            return
+        if not any(inner.name in ("proxy_pass", "grpc_pass") for inner in block):
             self._own(node, _STATIC)
         elif len(words) != 1:
-            kind = "exact path" if words[0] == "=" else "regular expression"
+            kind = "exact path" if words[:1] == ["="] else "regular expression"
             self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
         elif (node.path, node.first) not in self.facts:
             self._own(node, _NO_WORD)
         else:
             self._proxy(node, server)
+
+    def _is_usual(
+        self, node: Node, words: Sequence[str], block: Sequence[Node], server: Server
+    ) -> bool:
+        """Whether it is a location that portgen's own server has without being asked for."""
+        if list(words) == [CHALLENGES] or list(words) == [CHALLENGES.rstrip("/")]:
+            self._challenges(node, server)
+        elif _is_slash(words, block):
+            server.slashes.append((self.said(node), f"{words[-1]}/"))
+            self.found.noted += [self.said(inner) for inner in block]
+        elif _is_not_found(words, block):
+            self.found.noted += [self.said(node), self.said(block[0])]
+        elif len(block) == 1 and _is_to_https(block[0]):
+            server.redirect = self.said(block[0])
+            self.found.noted.append(self.said(node))
+        else:
+            return False
+        return True
 
     def _own(self, node: Node, why: str) -> None:
         """A location that stays the team's: what it says of other places is listed, too."""
@@ -381,25 +389,17 @@ class _Tree:
         """What a directive of a location is about; None of what is left, or counted."""
         where = self.said(node)
         words = node.words
+        plain = node.name.replace("grpc_", "proxy_", 1)
         if node.name in FIELDS:
             return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
-        if node.name == "proxy_set_header" and len(words) == 3 and words[1] in _HEADERS:
-            return Part(where, f"header:{words[1]}", words[2], node.text)
-        if node.name == "grpc_set_header" and len(words) == 3 and words[1] in _HEADERS:
+        if plain == "proxy_set_header" and len(words) == 3 and words[1] in _HEADERS:
             return Part(where, f"header:{words[1]}", words[2], node.text)
         if node.name == "if" and "/run/portgen/left/" in node.text:
             return Part(where, "mark", "", node.text)
-        if (
-            node.name in _SET
-            or node.name.replace("grpc_", "proxy_") in _SET
-            or node.name == "client_body_timeout"
-        ):
+        if plain in _SET or (node.name == "include" and _USUAL_INCLUDES.fullmatch(words[-1])):
             self.counted(node)
             return None
-        if node.name == "include" and _USUAL_INCLUDES.fullmatch(words[-1]):
-            self.counted(node)
-            return None
-        if node.block is not None or node.name in (*_ANSWERS, "include", "set", "if", "internal"):
+        if node.block is not None or node.name in _NOT_EXTRA:
             self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)

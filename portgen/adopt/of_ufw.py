@@ -5,8 +5,11 @@ In: a text. Out: more of a `Sighted`. Pure.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
+from portgen.adopt import scripts
+from portgen.adopt.scripts import Command
 from portgen.adopt.sighted import Guarded, Left, Rule, Sighted, Text, said
 from portgen.formats import ufw
 from portgen.plan.facts import Guard
@@ -45,7 +48,7 @@ def _sight_tuples(text: Text, found: Sighted) -> None:
         if not line.startswith(_TUPLE):
             continue
         where = said(text.name, number, line.removeprefix(_TUPLE))
-        if number in rules:
+        if number in rules and _is_source(rules[number].source) and _is_source(rules[number].to):
             found.firewall.rules.append(Rule(where, rules[number], family))
         else:
             found.left.append(Left(where, "not a tuple that ufw reads"))
@@ -74,7 +77,7 @@ def _sight_status(text: Text, found: Sighted) -> None:
             firewall.active = status[1] == "active"
         elif default is not None:
             firewall.lets_in = default["incoming"] == "allow"
-        elif read is not None:
+        elif read is not None and _is_source(read[0].source) and _is_source(read[0].to):
             where = said(text.name, number, line)
             firewall.rules.append(Rule(where, read[0]._replace(line=number), read[1]))
         elif re.search(r"\b(?:ALLOW|DENY|REJECT|LIMIT)\b", line):
@@ -108,24 +111,38 @@ def _sight_chains(text: Text, found: Sighted) -> None:
 def _sight_script(text: Text, found: Sighted) -> None:
     """A script, or what `ufw show added` printed."""
     found.firewall.families.update((4, 6))
-    for number, line in enumerate(text.text.split("\n"), 1):
-        call = _CALL.search(line)
-        if call is None or line.lstrip().startswith("#"):
-            if line.strip() and not line.lstrip().startswith("#"):
-                found.count(text.name)
-            continue
-        rest = call["rest"].split()
-        where = said(text.name, number, line)
-        rule = ufw.line(f"ufw {call['rest'].rstrip(' ;&')}")
-        if rest[:2] == ["default", "allow"] and rest[2:3] != ["outgoing"]:
-            found.firewall.lets_in = True
+    for command in scripts.commands(text.text):
+        call = _CALL.search(command.text)
+        if call is None:
             found.count(text.name)
-        elif rest[:1] == ["default"] or (rest and rest[0] in _OTHERS):
-            found.count(text.name)
-        elif rule is None:
-            found.left.append(Left(where, "can't be read as a rule of ufw's"))
         else:
-            found.firewall.rules.append(Rule(where, _named(rule._replace(line=number)), 0))
+            _sight_call(text.name, command, call["rest"].rstrip(" ;&"), found)
+
+
+def _sight_call(file: str, command: Command, rest: str, found: Sighted) -> None:
+    where = said(file, command.line, command.text)
+    words = rest.split()
+    rule = ufw.line(f"ufw {rest}")
+    if words[:2] == ["default", "allow"] and words[2:3] != ["outgoing"]:
+        found.firewall.lets_in = True
+        found.count(file)
+    elif words[:1] == ["default"] or (words and words[0] in _OTHERS):
+        found.count(file)
+    elif rule is None or not (_is_source(rule.source) and _is_source(rule.to)):
+        found.left.append(Left(where, "can't be read as a rule of ufw's"))
+    else:
+        named = _named(rule._replace(line=command.line))
+        found.firewall.rules.append(Rule(where, named, 0))
+
+
+def _is_source(text: str) -> bool:
+    if text == ufw.ANYWHERE:
+        return True
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _named(rule: ufw.Rule) -> ufw.Rule:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from portgen.adopt import scripts
 from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
@@ -102,30 +103,15 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 
 
 def _sight_script(text: Text, found: Sighted) -> None:
-    variables: dict[str, str] = {}
-    pending, first = "", 0
-    for number, line in enumerate(text.text.split("\n"), 1):
-        first = first if pending else number
-        pending += line
-        if line.endswith("\\"):
-            pending = pending[:-1] + " "
-            continue
-        command, pending = pending.strip(), ""
-        assigned = _ASSIGNMENT.fullmatch(command)
-        if assigned is not None:
-            variables[assigned["name"]] = assigned["value"].strip("\"'")
-        elif re.search(r"(?:^|[\s/;&|(])socat\s", command) and not command.startswith("#"):
-            _sight_command(said(text.name, first, command), command, variables, found)
-            continue
-        if command:
+    for command in scripts.commands(text.text):
+        if re.search(r"(?:^|[\s/;&|(])socat\s", command.text):
+            _sight_command(said(text.name, command.line, command.text), command.text, found)
+        else:
             found.count(text.name)
 
 
-def _sight_command(where: Said, command: str, variables: dict[str, str], found: Sighted) -> None:
-    command = command[command.index("socat") :]
-    written = _REDIRECT.sub(" ", command).strip().rstrip("&;").strip()
-    for name, value in variables.items():
-        written = re.sub(rf"\$(?:\{{{name}\}}|{name}\b)", lambda _, value=value: value, written)  # type: ignore[misc]
+def _sight_command(where: Said, command: str, found: Sighted) -> None:
+    written = _REDIRECT.sub(" ", command[command.index("socat") :]).strip().rstrip("&;)").strip()
     try:
         words = shlex.split(written, comments=True)
     except ValueError:
@@ -135,5 +121,5 @@ def _sight_command(where: Said, command: str, variables: dict[str, str], found: 
         found.left.append(Left(where, "can't be read: no port that leads to one place"))
         return
     unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
-    name = f"{where.file.rpartition('/')[2]}-{read.listen.port}"
+    name = where.file.rpartition("/")[2]
     found.forwarders.append(Forwarder(where, name, read.listen, unit))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from portgen.adopt import naming
 from portgen.adopt.draft import Entry
 from portgen.plan.ports import Endpoint
 
 _ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
+_FIRST = 1024  # below are ports that only root may open
 
 
 def ranges_of(
@@ -28,10 +28,15 @@ def ranges_of(
     taken = dict(known)
     for project, entries in projects.items():
         parts: list[range] = []
+        roomy = _roomy(entries)
         for port in sorted(_numbers(entries)):
-            if not any(port in part for part in parts):
-                parts.append(_room(port, project, holders, taken))
-                taken.update(dict.fromkeys(parts[-1], project))
+            if any(port in part for part in parts):
+                continue
+            part = range(port, port + 1)
+            if port // _ROOM in roomy:
+                part = _room(port, project, holders, taken)
+            parts.append(part)
+            taken.update(dict.fromkeys(part, project))
         owned[project] = _spelled(parts, project, entries, holders)
     return owned
 
@@ -44,17 +49,30 @@ def _numbers(entries: Iterable[Entry]) -> set[int]:
     return found
 
 
+def _roomy(entries: Sequence[Entry]) -> set[int]:
+    """The hundreds in which a project gets room: where two of its containers' ports lie, else where the
+    first one does. Programs have the ports that they are known by."""
+    hundreds = []
+    for entry in entries:
+        if entry.box is not None and entry.via in ("socat", "docker"):
+            numbers = [
+                port.endpoint.port for port in entry.ports if port.endpoint.transport == "tcp"
+            ]
+            hundreds += [number // _ROOM for number in numbers if number >= _FIRST]
+    several = {one for one in hundreds if hundreds.count(one) > 1}
+    return several or set(hundreds[:1])
+
+
 def _room(
     port: int, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
 ) -> range:
     """The hundred, or else the ten ports around one, if they are nobody else's."""
-    if port >= 1024 and project not in (naming.PROGRAMS, "database", "mail", "dns"):
-        for size in (_ROOM, _LITTLE_ROOM):
-            block = range(port // size * size, port // size * size + size)
-            others = any(holders.get(one, {project}) != {project} for one in block)
-            owned = any(taken.get(one, project) != project for one in block)
-            if not others and not owned and block.start >= 1024 and block.stop <= 65536:
-                return block
+    for size in (_ROOM, _LITTLE_ROOM):
+        block = range(port // size * size, port // size * size + size)
+        is_held = any(holders.get(one, {project}) != {project} for one in block)
+        is_owned = any(taken.get(one, project) != project for one in block)
+        if not is_held and not is_owned and block.start >= _FIRST and block.stop <= 65536:
+            return block
     return range(port, port + 1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from portgen.adopt import served
-from portgen.adopt.allowing import Effect, source_of, spans
+from portgen.adopt.allowing import Effect, is_for_everybody, source_of, spans
 from portgen.adopt.draft import Draft, Entry, Port
 from portgen.adopt.of_compose import STAYS
 from portgen.adopt.sighted import (
@@ -30,6 +30,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit, sing
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
+_OTHER_NETWORK = "stays as it is: portgen takes no container out of a network"
 _LACKING = "the inventory lacks it"
 # What holds a port for nginx where portgen's own nginx has no word for what it does there.
 _OF_NGINX = {
@@ -123,7 +124,7 @@ class _Proof:
             if container.address is not None and container.address != one.address:
                 differences.append(f"its address becomes {container.address}, and stays the same")
             self.verdicts.take(one.said, differences)
-        self.verdicts.take_if(False, one.said, STAYS)
+        self.verdicts.take_if(False, one.said, _OTHER_NETWORK)
 
     def _mode(self, one: Mode) -> None:
         is_hosted = one.of is None
@@ -194,7 +195,7 @@ class _Proof:
     def _rule_differences(self, rule: Rule, effect: Effect) -> Iterator[str]:
         if effect.narrower:
             yield effect.narrower
-        if effect.past:
+        if effect.past and not is_for_everybody(rule):
             yield f"docker lets everybody in to {_listed(effect.past)} by IPv4, past ufw"
         if effect.shadowed:
             yield f"without effect for {_listed(effect.shadowed)}: a rule before it keeps them out"

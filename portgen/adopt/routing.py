@@ -15,11 +15,12 @@ from portgen.adopt.of_nginx import FIELDS
 from portgen.adopt.sighted import Left, Part, Place, Said, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory.networks import bracketed
-from portgen.plan.ports import LOOPBACK, LOOPBACK6, Endpoint
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, Endpoint
 
 _SERVER_NAME = re.compile(r"(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
 _SITE_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-_LOCAL = ("localhost", LOOPBACK, LOOPBACK6, "0.0.0.0", "::")  # noqa: S104 - as `proxy_pass` may name this host
+# As `proxy_pass` may name this host.
+_LOCAL = ("localhost", LOOPBACK, LOOPBACK6, EVERYWHERE, EVERYWHERE6)
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
 USUAL_TIMEOUT = 300  # seconds: portgen's own
 _SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
@@ -54,9 +55,8 @@ class _Routing:
 
     def decide(self) -> None:
         for server in self.found.servers:
-            names = tuple(
-                dict.fromkeys(name for where, name in server.names if self._is_name(where, name))
-            )
+            written = [name for where, name in server.names if self._is_name(where, name)]
+            names = tuple(dict.fromkeys(written))
             self.named.setdefault(names, _Named(names)).servers.append(server)
         served = [one for one in self.named.values() if any(one.places)]
         default = self._default(served)
@@ -70,16 +70,23 @@ class _Routing:
         for one in self.named.values():
             if one not in served:
                 self._without_routes(one)
+        self._upstream(served)
+        self._proxies()
+        self.draft.nginx = self.nginx
+
+    def _upstream(self, served: list[_Named]) -> None:
+        """Whether most routes lead to containers' own addresses."""
         backends = [place.fact.backend or "" for one in served for _, place in one.places]
         addressed = [backend for backend in backends if self._by_address(backend)]
         if addressed and len(addressed) * 2 >= len(backends):
             self.nginx.upstream = "address"
+
+    def _proxies(self) -> None:
         for proxy in self.found.proxies:
             if proxy.about == "real_ip_header":
                 self.nginx.header = proxy.value
             elif proxy.value != "unix:":
                 self.nginx.proxies.append(proxy.value)
-        self.draft.nginx = self.nginx
 
     def _is_name(self, where: Said, name: str) -> bool:
         if name in ("_", '""', ""):
@@ -98,6 +105,9 @@ class _Routing:
         most = 0
         for one in served:
             paths = sum(place.fact.route.path != "/" for _, place in one.places)
+            backends = {place.fact.backend for _, place in one.places}
+            if len(backends) == 1 and any(place.fact.route.path == "/" for _, place in one.places):
+                paths = 0  # all of it is one service's
             if paths > most or (not one.names and best is None):
                 best, most = one, paths
         if (
@@ -178,24 +188,16 @@ class _Routing:
     def _site(self, name: str, one: _Named) -> Site:
         site = Site(name)
         for server in one.servers:
-            certificate = server.setting("certificate")
+            certificate, key = server.setting("certificate"), server.setting("key")
             for _, endpoint, options in server.listen:
-                words = options.split()
-                if "quic" in words:
-                    continue
-                if "ssl" in words or (certificate and endpoint.port == 443):
-                    site.listen_tls = site.listen_tls or endpoint.port
-                else:
-                    site.listen = site.listen or endpoint.port
-                site.http2 = site.http2 or "http2" in words
-            site.certificate = site.certificate or certificate or ""
-            site.key = site.key or server.setting("key") or ""
+                _listen(site, endpoint.port, options.split(), certificate is not None)
+            if certificate is not None and key is not None and "$" not in certificate + key:
+                site.certificate = site.certificate or certificate
+                site.key = site.key or key
             site.http2 = site.http2 or server.setting("http2") == "on"
             site.acme = site.acme or server.setting("acme") or ""
         if site.listen is None and site.listen_tls is None and one.servers[0].said.line:
             site.listen = 80
-        if "$" in site.certificate + site.key:
-            site.certificate = site.key = ""
         return site
 
     # --- routes -----------------------------------------------------------------------------------
@@ -225,28 +227,17 @@ class _Routing:
         said = place.fact.route
         path = said.path if said.path.endswith("/") else f"{said.path}/"
         uri = self._uri(place)
-        strip = uri == "/"
         if uri not in (None, "/", said.path):
-            self._leave(
-                place, f"leads to {uri} inside the service: a route keeps its path or strips it"
-            )
+            why = f"leads to {uri} inside the service: a route keeps its path or strips it"
+            self._leave(place, why)
             return None
         fields: dict[str, object] = {}
-        if path != "/" and not strip:
+        if path != "/" and uri != "/":
             fields["strip"] = False
-        if said.closed:
-            fields["allow"] = []
-        elif said.clients:
-            fields["allow"] = list(said.clients)
-        if said.auth_file is not None:
-            fields["auth_file"] = _absolute(said.auth_file)
-        if said.max_body is not None and _SIZE.fullmatch(said.max_body):
-            fields["max_body"] = said.max_body
+        fields.update(_restrictions(place))
         if said.buffering and _is_written(server, place, "buffering"):
             fields["buffering"] = True
-        if said.verify is not None:
-            fields["verify"] = said.verify
-        if _is_written(server, place, "timeout") and said.timeout != USUAL_TIMEOUT:
+        if said.timeout != USUAL_TIMEOUT and _is_written(server, place, "timeout"):
             fields["timeout"] = said.timeout
         extra = [part.text for part in place.parts if part.about == ""]
         if extra:
@@ -339,7 +330,7 @@ class _Routing:
                 )
                 self.draft.conflicts.append(Conflict("route-to-nobody", message, (where,)))
         endpoint = Endpoint(port, "tcp")
-        hosted.ports.append(Port(endpoint, port, "", []))
+        hosted.ports.append(Port(endpoint, port, "", [_backend(place).said]))
         return hosted, hosted.ports[-1]
 
     def _hosted(self, name: str) -> Entry | None:
@@ -354,12 +345,38 @@ class _Routing:
         return None
 
 
+def _listen(site: Site, port: int, options: list[str], has_certificate: bool) -> None:
+    """A port of a site's: of several the first one counts."""
+    if "ssl" in options or (has_certificate and port == 443):
+        site.listen_tls = site.listen_tls or port
+    else:
+        site.listen = site.listen or port
+    site.http2 = site.http2 or "http2" in options
+
+
 def _backend(place: Place) -> Part:
     return next((part for part in place.parts if part.about == "backend"), place.parts[0])
 
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/etc/nginx/{path}"
+
+
+def _restrictions(place: Place) -> dict[str, object]:
+    """Who may come to a location, with what, and how much they may send."""
+    said = place.fact.route
+    fields: dict[str, object] = {}
+    if said.closed:
+        fields["allow"] = []
+    elif said.clients:
+        fields["allow"] = list(said.clients)
+    if said.auth_file is not None:
+        fields["auth_file"] = _absolute(said.auth_file)
+    if said.max_body is not None and _SIZE.fullmatch(said.max_body):
+        fields["max_body"] = said.max_body
+    if said.verify is not None:
+        fields["verify"] = said.verify
+    return fields
 
 
 def _is_written(server: Server, place: Place, about: str) -> bool:

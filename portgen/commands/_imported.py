@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from portgen import screen
-from portgen.problem import Problem
+from portgen.problem import Problem, counted
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def lines(adopted: Adopted, unread: Mapping[str, str], *, verbose: bool) -> Iter
     if lists.rest:
         yield "the rest, which says nothing of ports, addresses, names, sources or containers:"
         for file, count in lists.rest.items():
-            yield f"  {file}: {count:,} others"
+            yield f"  {file}: {counted(count, 'other')}"
     for file, why in {**unread, **lists.unread}.items():
         yield f"  not read: {file}: {why}"
 

@@ -58,7 +58,7 @@ def load(name: str, read: Read) -> TeamFile | Fault | None:
     text = read(name)
     if text is None:
         return None
-    variables = _variables(read(posixpath.join(posixpath.dirname(name), ".env")) or "")
+    variables = variables_of(name, read)
     parsed = _parse(text, variables)
     if isinstance(parsed, Fault):
         return parsed
@@ -269,6 +269,11 @@ def _short_form(first: PublishedPort, last: PublishedPort) -> str:
 
 
 # --- variables ------------------------------------------------------------------------------------
+
+
+def variables_of(name: str, read: Read) -> dict[str, str]:
+    """The variables that compose has for a file: those of the `.env` beside it."""
+    return _variables(read(posixpath.join(posixpath.dirname(name), ".env")) or "")
 
 
 def _variables(text: str) -> dict[str, str]:

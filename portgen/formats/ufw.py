@@ -221,7 +221,7 @@ _PLACE = re.compile(
     r"(?:(?P<address>Anywhere|[0-9a-fA-F:.]*[:.][0-9a-fA-F:.]*(?:/[0-9]+)?)\b ?)?"
     r"(?P<port>[0-9][0-9,:]*)?(?:/(?P<protocol>tcp|udp))?"
     r"(?: ?\((?P<application>[^()]+)\)| ?(?P<name>[A-Z][\w .-]*?))?"
-    r"(?P<family> \(v6\))?(?: on (?P<interface>\S+))?(?P<behind> \(v6\))?"
+    r"(?: on (?P<interface>\S+))?"
 )
 # Of the applications that Debian's and Ubuntu's own packages name.
 APPLICATIONS = {
@@ -254,34 +254,36 @@ APPLICATIONS = {
 def row(text: str) -> tuple[Rule, int] | None:
     """A row of `ufw status`, plain, verbose or numbered, and its family: 6 with `(v6)`, else 4. None for
     any other line, and for an application whose ports are not known."""
-    match = _ROW.fullmatch(text.strip())
+    plain = text.strip().replace(" (v6)", "")
+    match = _ROW.fullmatch(plain)
     if match is None:
         return None
     to, source = _PLACE.fullmatch(match["to"]), _PLACE.fullmatch(match["source"])
-    if to is None or source is None:
+    if to is None or source is None or (to["port"] and to["name"]):
         return None
-    name = to["name"] or to["application"]
-    port, protocol = to["port"], to["protocol"] or ANYWHERE
-    if port is None and name is not None:
-        if name not in APPLICATIONS:
+    port, protocol = to["port"], to["protocol"] or source["protocol"] or ANYWHERE
+    if port is None and (to["name"] or to["application"]):
+        port, protocol = APPLICATIONS.get(to["name"] or to["application"], (None, ANYWHERE))
+        if port is None:
             return None
-        port, protocol = APPLICATIONS[name]
-    elif port is not None and to["name"]:
-        return None
-    is_ipv6 = "(v6)" in text or ":" in (to["address"] or "") + (source["address"] or "")
     rule = Rule(
         action=match["action"].lower(),
-        protocol=protocol if protocol != ANYWHERE else source["protocol"] or ANYWHERE,
+        protocol=protocol,
         source=_written(source["address"]),
         source_port=source["port"],
         to=_written(to["address"]),
         port=port,
-        direction="out" if match["way"] == "OUT" else "in",
-        interface=to["interface"] if match["way"] != "OUT" else source["interface"],
+        direction=_WAYS.get(match["way"], "in"),
+        interface=to["interface"] or source["interface"],
         routed=match["way"] == "FWD",
         comment=match["comment"],
     )
+    addresses = (to["address"] or "") + (source["address"] or "")
+    is_ipv6 = plain != text.strip() or ":" in addresses
     return rule, 6 if is_ipv6 else 4
+
+
+_WAYS = {"OUT": "out"}
 
 
 def _written(address: str | None) -> str:
