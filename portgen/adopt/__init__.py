@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from portgen.adopt import (
+    afterwards,
     allowing,
     entries,
     holders,
@@ -76,11 +77,13 @@ class Sources(NamedTuple):
 
 
 class Adopted(NamedTuple):
-    """What came of an import. `source`: the new inventory, loaded."""
+    """What came of an import. `source`: the new inventory, loaded. `steps`: what to do on the host before
+    portgen's files are installed."""
 
     source: Source
     lists: Lists
     conflicts: tuple[Conflict, ...]
+    steps: tuple[str, ...]
 
 
 def adopt(sources: Sources, host: str) -> Adopted:
@@ -92,7 +95,7 @@ def adopt(sources: Sources, host: str) -> Adopted:
     if _drop_derived(draft, planner.make(loaded.inventory)):
         loaded = _loaded(draft, host)
     lists = _proved(found, draft, effects, loaded, host)
-    return Adopted(loaded, lists, tuple(draft.conflicts))
+    return _adopted(found, draft, loaded, lists)
 
 
 def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
@@ -103,7 +106,7 @@ def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
     change = into.edited(draft, base)
     loaded = edit.read(base.source, change)
     lists = _proved(found, draft, effects, loaded, base.host.name)
-    return Adopted(loaded, lists, tuple(draft.conflicts)), change
+    return _adopted(found, draft, loaded, lists), change
 
 
 def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effect]]:
@@ -115,6 +118,11 @@ def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effec
     if base is not None:
         into.mark_known(draft, base)
     return draft, effects
+
+
+def _adopted(found: Sighted, draft: Draft, loaded: Source, lists: Lists) -> Adopted:
+    steps = tuple(afterwards.steps(found, lists))
+    return Adopted(loaded, lists, tuple(draft.conflicts), steps)
 
 
 def _proved(

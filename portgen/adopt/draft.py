@@ -122,6 +122,7 @@ class Draft(Struct):
 
     entries: list[Entry] = []
     networks: dict[str, Network] = {}
+    team_files: dict[str, str] = {}
     reserved: list[tuple[Endpoint, str]] = []
     nginx: Nginx | None = None
     served: list[Endpoint] = []

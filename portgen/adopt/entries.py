@@ -193,6 +193,8 @@ class _Entries:
         made: dict[str, Any] = {"title": naming.title(project)}
         if ports:
             made["ports"] = ports[0] if len(ports) == 1 else ports
+        if project in self.draft.team_files:
+            made["compose"] = {"file": self.draft.team_files[project]}
         network = self.draft.networks.get(project)
         if network is not None:
             made["network"] = _network(network)

@@ -39,6 +39,8 @@ def draft(found: Sighted) -> Draft:
     made.programs()
     made.host_containers()
     made.networks()
+    for project, place in found.team_files.items():
+        made.draft.team_files[naming.plain(project)] = place
     return made.draft
 
 

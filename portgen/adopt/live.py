@@ -146,7 +146,8 @@ class Answers:
                 continue
             path = file.path.removeprefix(f"{folder}/")
             above = file.path.rpartition("/")[0].rpartition("/")[2]
-            self.texts.append(Text(kind, file.path, file.text, path, above))
+            place = file.path if kind == "compose" else ""
+            self.texts.append(Text(kind, file.path, file.text, path, above, place))
 
     def _answered(self, ask: Files) -> tuple[InstalledFile, ...]:
         try:

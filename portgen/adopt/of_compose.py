@@ -30,6 +30,7 @@ from portgen.inventory import reader
 from portgen.plan.ports import Endpoint, specific
 
 STAYS = "stays in the compose file: portgen adds to that file, and changes nothing of it"
+_OURS = "# Rendered by portgen"
 _CHOSEN = "docker chooses the host's port"
 _USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|prod|production|dev|local))?")
 _OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
@@ -83,6 +84,10 @@ def sight(text: Text, read: compose.Read, found: Sighted) -> None:
     project = project_name(
         text.name, text.folder, written[0], compose.variables_of(text.name, read)
     )
+    if _OURS not in text.text:
+        found.compose_files.add(text.name)
+    if text.place and _OURS not in text.text:
+        found.team_files.setdefault(project, text.place)
     _File(text, loaded, project, found).sight(written[0])
 
 

@@ -20,13 +20,15 @@ _MOST = 100  # characters of a line that is quoted
 
 class Text(NamedTuple):
     """A file of a source. `name`: as people are shown it. `path`: below what was named, for files that
-    include each other. `folder`: the name of the folder that it lies in, for a project's name."""
+    include each other. `folder`: the name of the folder that it lies in, for a project's name. `place`:
+    where it lies, as the new inventory can say it; "" where that is not known."""
 
     kind: str
     name: str
     text: str
     path: str = ""
     folder: str = ""
+    place: str = ""
 
 
 class Said(NamedTuple):
@@ -247,6 +249,8 @@ class Sighted(Struct):
     rest: dict[str, int] = {}
     unread: dict[str, str] = {}
     kinds: set[str] = set()
+    compose_files: set[str] = set()
+    team_files: dict[str, str] = {}  # a project's own compose file, as the inventory says it
 
     def count(self, file: str, number: int = 1) -> None:
         """Directives that say nothing of ports, addresses, names, sources or containers."""

@@ -14,12 +14,6 @@ from portgen.edits.style import STEP, Quotes, written_value
 KeyPath = tuple[str, ...]
 _PLAIN = Quotes()
 _WIDEST = 100  # columns of what stands on one line
-_FLOW = (
-    "network",
-    "tls",
-    "client_ip",
-    "ignore",
-)  # mappings that stand on one line where they have room
 _BLOCKS = ("hosts", "projects", "services", "zones", "sites", "defaults", "nginx")
 
 

@@ -59,6 +59,9 @@ def lines(adopted: Adopted, unread: Mapping[str, str], *, verbose: bool) -> Iter
             yield f"  {file}: {counted(count, 'other')}"
     for file, why in {**unread, **lists.unread}.items():
         yield f"  not read: {file}: {why}"
+    if adopted.steps:
+        yield "before `portgen install` on the host:"
+        yield from (f"  {step}" for step in adopted.steps)
 
 
 def _by_file(entered: Iterable[Entered]) -> Iterator[str]:
@@ -109,6 +112,7 @@ def record(
         "left": [_line(one) for one in lists.left],
         "rest": dict(lists.rest),
         "unread": {**unread, **lists.unread},
+        "steps": list(adopted.steps),
         "problems": [records.problem(one) for one in problems],
         "written": written,
     }

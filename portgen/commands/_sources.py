@@ -41,18 +41,24 @@ class Gathered(NamedTuple):
 class _Read(NamedTuple):
     texts: list[Text]
     unread: dict[str, str]
+    to: str  # the folder of the inventory
 
 
 def gather(
-    named: Iterable[tuple[str, Path]], folder: Path, *, live: bool, tell: Callable[[str], None]
+    named: Iterable[tuple[str, Path]],
+    folder: Path,
+    to: Path,
+    *,
+    live: bool,
+    tell: Callable[[str], None],
 ) -> Gathered:
     """The files of paths, each with the kind of source that it is of; and with `live` what this machine
-    answers. `folder`: what the paths are relative to. Raises PortgenError(Exit.USAGE) for a path that is
-    not there, or can't be read."""
+    answers. `folder`: what the paths are relative to; `to`: where the inventory will be. Raises
+    PortgenError(Exit.USAGE) for a path that is not there, or can't be read."""
     from portgen import whole
     from portgen.adopt import Sources
 
-    gathered = _Read([], {})
+    gathered = _Read([], {}, os.path.abspath(to))
     for kind, path in named:
         place = folder / path
         if place.is_dir():
@@ -131,4 +137,13 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
         gathered.unread[shown] = f"not UTF-8 (byte {error.start + 1})"
         return
     where = os.path.basename(os.path.dirname(os.path.abspath(place)))
-    gathered.texts.append(Text(kind, shown, text.removeprefix("\ufeff"), path, where))
+    written = _written(place, gathered.to) if kind == "compose" else ""
+    one = Text(kind, shown, text.removeprefix("\ufeff"), path, where, written)
+    gathered.texts.append(one)
+
+
+def _written(place: Path, to: str) -> str:
+    """A path as an inventory in a folder has it: relative to it, if it lies below."""
+    absolute = os.path.abspath(place)
+    relative = os.path.relpath(absolute, to)
+    return absolute if relative.startswith("..") else relative

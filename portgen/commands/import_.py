@@ -96,7 +96,8 @@ def command(
     """
     if len([one for one in (save, into, report or None) if one is not None]) > 1:
         raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)
-    gathered = _gathered(settings, named, live)
+    to = (settings.folder / (save or into or settings.inventory_name)).parent
+    gathered = _gathered(settings, named, to, live=live)
     if into is not None:
         from portgen.commands import _import_into
 
@@ -120,7 +121,9 @@ def _here() -> str:
     return naming.plain(platform.node().partition(".")[0])
 
 
-def _gathered(settings: Settings, named: dict[str, tuple[Path, ...]], live: bool) -> Gathered:
+def _gathered(
+    settings: Settings, named: dict[str, tuple[Path, ...]], to: Path, *, live: bool
+) -> Gathered:
     from portgen.commands import _sources
 
     paths = [(kind, path) for kind, several in named.items() for path in several]
@@ -130,7 +133,7 @@ def _gathered(settings: Settings, named: dict[str, tuple[Path, ...]], live: bool
         )
         raise PortgenError("there is nothing to import", Exit.USAGE, hint=hint)
     with settings.stage("reading the sources") as tell:
-        return _sources.gather(paths, settings.folder, live=live, tell=tell)
+        return _sources.gather(paths, settings.folder, to, live=live, tell=tell)
 
 
 def _adopted(settings: Settings, host: str, gathered: Gathered) -> Adopted:

@@ -272,7 +272,7 @@ class ImportConflict(TypedDict):
 class Import(Whole):
     """What `import` prints. `inventory`: its text; `taken`, `different`, `left`: what became of each
     line that says something; `rest`: how many others each file has; `unread`: files, and why not;
-    `problems`: what lint says of the inventory."""
+    `steps`: what to do on the host before an install; `problems`: what lint says of the inventory."""
 
     schema: Literal[1]
     inventory: str
@@ -282,6 +282,7 @@ class Import(Whole):
     left: list[ImportLine]
     rest: dict[str, int]
     unread: dict[str, str]
+    steps: list[str]
     problems: list[Problem]
     written: bool
 

@@ -45,7 +45,7 @@ def sources(name: str) -> Sources:
         for option, path in zip(words[::2], words[1::2], strict=True)
     ]
     folder = ESTATES / name
-    return _sources.gather(named, folder, live=False, tell=lambda _: None).sources
+    return _sources.gather(named, folder, folder, live=False, tell=lambda _: None).sources
 
 
 def adopted(name: str) -> Adopted:
