@@ -61,7 +61,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
 
 def _assume(found: Sighted, draft: Draft) -> None:
     """Programs that only a rule of the firewall names: without `ss` nobody says who listens."""
-    taken = set(nginx_ports(draft))
+    taken = set(draft.nginx_ports)
     for reserved, _ in draft.reserved:
         taken.update(Endpoint(port, reserved.transport) for port in reserved.ports)
     for rule in found.firewall.rules:
@@ -326,24 +326,11 @@ def _within(source: str, client: str) -> bool:
 def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
     """Who may come to nginx's own ports: the inventory has one word for all of them."""
     allowed: list[str] | None = None
-    for endpoint in nginx_ports(draft):
+    for endpoint in draft.nginx_ports:
         sources = decided.of_port(endpoint, "", endpoint)
         if allowed is None or (sources and not allowed):
             allowed = sources
     return allowed
-
-
-def nginx_ports(draft: Draft) -> list[Endpoint]:
-    """The ports at which nginx answers, https first."""
-    if draft.nginx is None:
-        return list(draft.served)
-    found = []
-    sites = [*draft.nginx.sites.values()]
-    if draft.nginx.default is not None:
-        sites.insert(0, draft.nginx.default)
-    for site in sites:
-        found += [port for port in (site.listen_tls, site.listen) if port is not None]
-    return list(dict.fromkeys([*(Endpoint(port, "tcp") for port in found), *draft.served]))
 
 
 def is_for_everybody(rule: Rule) -> bool:

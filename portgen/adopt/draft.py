@@ -142,6 +142,17 @@ class Draft(Struct):
             for port in entry.ports:
                 yield entry, port
 
+    @property
+    def nginx_ports(self) -> list[Endpoint]:
+        """The ports at which nginx answers, https first."""
+        found: list[int | None] = []
+        if self.nginx is not None:
+            for site in (self.nginx.default, *self.nginx.sites.values()):
+                if site is not None:
+                    found += [site.listen_tls, site.listen]
+        ports = [Endpoint(port, "tcp") for port in found if port is not None]
+        return list(dict.fromkeys([*ports, *self.served]))
+
     def of_box(self, box: Box) -> Iterator[Entry]:
         """The services that are in a container."""
         for entry in self.entries:

@@ -98,8 +98,9 @@ class _Entries:
 
     def written(self) -> Written:
         self._name_zones()
-        reserved = [endpoint for endpoint, _ in self.draft.reserved]
-        owned = ranges_of(self.projects, reserved, self.known.owned)
+        others = [endpoint for endpoint, _ in self.draft.reserved]
+        others += self.draft.nginx_ports
+        owned = ranges_of(self.projects, others, self.known.owned)
         for project, entries in self.projects.items():
             self.made.projects[project] = self._project(project, entries, owned[project])
         self.made.hosts = {self.host: self._host()}

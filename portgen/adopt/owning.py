@@ -15,11 +15,11 @@ _FIRST = 1024  # below are ports that only root may open
 
 
 def ranges_of(
-    projects: Mapping[str, Sequence[Entry]], reserved: Iterable[Endpoint], known: Mapping[int, str]
+    projects: Mapping[str, Sequence[Entry]], others: Iterable[Endpoint], known: Mapping[int, str]
 ) -> dict[str, list[str | int]]:
     """Which ports each project owns: those of its services, with room where nobody else is near."""
-    holders: dict[int, set[str]] = {80: {""}, 443: {""}}
-    for endpoint in reserved:
+    holders: dict[int, set[str]] = {}
+    for endpoint in others:
         holders.setdefault(endpoint.port, set()).add("")
     for project, entries in projects.items():
         for port in _numbers(entries):
