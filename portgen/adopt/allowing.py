@@ -39,6 +39,7 @@ class Effect(NamedTuple):
 
 def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     """Write down at each port who may come; what the rules came to, each by its place."""
+    _reserve_ssh(found, draft)
     if "ss" not in found.kinds:
         _assume(found, draft)
     decided = _Decided(found.firewall)
@@ -57,6 +58,14 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     _leave(found, draft, decided)
     draft.conflicts += _conflicts(found, draft, decided.effects)
     return decided.effects
+
+
+def _reserve_ssh(found: Sighted, draft: Draft) -> None:
+    """Nobody takes the port by which people come to the host, whether or not sshd was seen there."""
+    ssh = Endpoint(naming.SSH, "tcp")
+    known = draft.at(ssh) is not None or any(ssh == endpoint for endpoint, _ in draft.reserved)
+    if not known and any(ssh in _single_ports(rule) for rule in found.firewall.rules):
+        draft.reserved.append((ssh, "sshd"))
 
 
 def _assume(found: Sighted, draft: Draft) -> None:
@@ -85,8 +94,6 @@ def _single_ports(rule: Rule) -> Iterator[Endpoint]:
 
 def _assume_one(draft: Draft, endpoint: Endpoint, said: Said, *, both: bool) -> None:
     if endpoint.port == naming.SSH:
-        if endpoint.transport == "tcp":
-            draft.reserved.append((endpoint, "sshd"))
         return
     name, project, transports = naming.of_port(endpoint.port)
     if both and endpoint.transport not in transports:

@@ -73,19 +73,20 @@ def _containers(seen: Seen) -> list[dict[str, Any]]:
     return [entry for entry in content or () if isinstance(entry, dict)]
 
 
-def _compose_files(seen: Seen) -> list[str]:
-    """The files that compose made the containers of, by its labels."""
-    found: dict[str, None] = {}
+def _compose_files(seen: Seen) -> dict[str, str]:
+    """The files that compose made the containers of, by its labels, each with its project."""
+    found: dict[str, str] = {}
     for entry in _containers(seen):
         config = entry.get("Config")
         labels = config.get("Labels") if isinstance(config, dict) else None
-        files = labels.get(f"{_LABEL}project.config_files") if isinstance(labels, dict) else None
-        folder = labels.get(f"{_LABEL}project.working_dir") if isinstance(labels, dict) else None
-        for written in filter(None, str(files or "").split(",")):
-            path = posixpath.join(str(folder or ""), written)
-            if path.startswith("/"):
-                found[path] = None
-    return list(found)
+        if not isinstance(labels, dict):
+            continue
+        folder = str(labels.get(f"{_LABEL}project.working_dir") or "")
+        for written in str(labels.get(f"{_LABEL}project.config_files") or "").split(","):
+            path = posixpath.join(folder, written)
+            if written and path.startswith("/"):
+                found[path] = str(labels.get(f"{_LABEL}project") or "")
+    return found
 
 
 # --- the answers ----------------------------------------------------------------------------------
@@ -104,8 +105,8 @@ class Answers:
             self._files("ufw", ask, loading.FOLDER)
         for ask in (UNITS, _SOCKET_UNITS):
             self._files("units", ask, UNITS.folder)
-        for path in _compose_files(seen):
-            self._files("compose", Files.one(path), "")
+        for path, project in _compose_files(seen).items():
+            self._files("compose", Files.one(path), "", project)
 
     @property
     def processes(self) -> dict[int, Process]:
@@ -139,7 +140,7 @@ class Answers:
                     path = file.path.removeprefix(f"{nginx.FOLDER}/")
                     self.texts.append(Text("nginx", file.path, file.text, path))
 
-    def _files(self, kind: str, ask: Files, folder: str) -> None:
+    def _files(self, kind: str, ask: Files, folder: str, project: str = "") -> None:
         for file in self._answered(ask):
             if file.text is None:
                 self.unread[file.path] = file.why
@@ -147,7 +148,7 @@ class Answers:
             path = file.path.removeprefix(f"{folder}/")
             above = file.path.rpartition("/")[0].rpartition("/")[2]
             place = file.path if kind == "compose" else ""
-            self.texts.append(Text(kind, file.path, file.text, path, above, place))
+            self.texts.append(Text(kind, file.path, file.text, path, above, place, project))
 
     def _answered(self, ask: Files) -> tuple[InstalledFile, ...]:
         try:

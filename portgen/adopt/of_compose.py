@@ -32,7 +32,7 @@ from portgen.plan.ports import Endpoint, specific
 STAYS = "stays in the compose file: portgen adds to that file, and changes nothing of it"
 _OURS = "# Rendered by portgen"
 _CHOSEN = "docker chooses the host's port"
-_USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|prod|production|dev|local))?")
+_USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|portgen|prod|production|dev|local))?")
 _OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
 # Keys of a service that say something of names, addresses or other containers.
 _KEPT = (
@@ -81,9 +81,8 @@ def sight(text: Text, read: compose.Read, found: Sighted) -> None:
     if loaded is None or isinstance(loaded, Fault) or isinstance(written, Fault):
         found.unread[text.name] = "can't be read"
         return
-    project = project_name(
-        text.name, text.folder, written[0], compose.variables_of(text.name, read)
-    )
+    variables = compose.variables_of(text.name, read)
+    project = text.project or project_name(text.name, text.folder, written[0], variables)
     if _OURS not in text.text:
         found.compose_files.add(text.name)
     if text.place and _OURS not in text.text:

@@ -21,7 +21,8 @@ _MOST = 100  # characters of a line that is quoted
 class Text(NamedTuple):
     """A file of a source. `name`: as people are shown it. `path`: below what was named, for files that
     include each other. `folder`: the name of the folder that it lies in, for a project's name. `place`:
-    where it lies, as the new inventory can say it; "" where that is not known."""
+    where it lies, as the new inventory can say it; `project`: what docker says whose compose file it is; ""
+    where that is not known."""
 
     kind: str
     name: str
@@ -29,6 +30,7 @@ class Text(NamedTuple):
     path: str = ""
     folder: str = ""
     place: str = ""
+    project: str = ""
 
 
 class Said(NamedTuple):

@@ -87,7 +87,14 @@ def _recorded() -> None:
     recording.save(hosts.clean(*hosts.declared(TWO_SERVICES)), Path("record"))
 
 
+def _sockets() -> None:
+    _rendered()
+    line = 'tcp LISTEN 0 4096 0.0.0.0:5300 0.0.0.0:* users:(("chat",pid=7,fd=3))'
+    Path("ss.txt").write_text(f"{line}\n")
+
+
 SITUATIONS = {
+    "sockets": _sockets,
     "recorded": _recorded,
     "rendered": _rendered,
     "fresh": _fresh,
@@ -223,6 +230,16 @@ ENDS = [
     ("rendered", "revert --nosuch", 2, "Failure"),
     ("rendered", "status --nosuch", 2, "Failure"),
     ("fault", "audit --from record", 3, "Failure"),
+]
+ENDS += [
+    ("sockets", "import --ss ss.txt", 0, "Import"),
+    ("sockets", "import --ss ss.txt --report", 0, "Import"),
+    ("sockets", "import --ss ss.txt --save new.yaml --yes", 0, "Import"),
+    ("sockets", "import --ss ss.txt --into inventory.yaml --yes", 0, "Edit"),
+    ("sockets", "import --ss ss.txt --save inventory.yaml", 1, "Failure"),
+    ("sockets", "import --ss nosuch", 2, "Failure"),
+    ("fault", "import --ss inventory.yaml --into inventory.yaml", 3, "Failure"),
+    ("nothing", "import", 2, "Failure"),
 ]
 ENDS += [("rendered", line, 0, kind) for line, kind in FINE.items()]
 ENDS += [("rendered", f"{line} --nosuch", 2, "Failure") for line in FINE]
