@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
+from portgen.adopt.fitting import network
 from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
 from portgen.formats import ports
 from portgen.inventory.zones import BY_INTERFACE
@@ -307,9 +308,8 @@ def _as_the_unit_says(found: Sighted, port: Port) -> None:
     for one in found.forwarders:
         if one.said not in port.said or one.unit.clients == (ANY,):
             continue
-        clients = [
-            source for source in one.unit.clients if not is_loopback(source.partition("/")[0])
-        ]
+        known = [network(source) for source in one.unit.clients]
+        clients = [one for one in known if one and not is_loopback(one.partition("/")[0])]
         if port.allow is None:
             port.allow = list(clients)
         else:

@@ -422,7 +422,7 @@ def _site_fields(site: Site, base: Site) -> dict[str, Any]:
     """What a site has otherwise than nginx itself."""
     made: dict[str, Any] = {}
     if (site.listen or 80) != (base.listen or 80):
-        made["listen"] = site.listen
+        made["listen"] = site.listen or 80
     if not site.is_secure:
         if base.is_secure:
             made["tls"] = None
@@ -430,7 +430,7 @@ def _site_fields(site: Site, base: Site) -> dict[str, Any]:
         if (site.certificate, site.key) != (base.certificate, base.key):
             made["tls"] = {"certificate": site.certificate, "key": site.key}
         if (site.listen_tls or 443) != (base.listen_tls or 443):
-            made["listen_tls"] = site.listen_tls
+            made["listen_tls"] = site.listen_tls or 443
         if site.http2 != base.http2:
             made["http2"] = site.http2
     if site.acme != base.acme:

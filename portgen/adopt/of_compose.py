@@ -5,12 +5,12 @@ In: a file's text, and a way to read what it extends. Out: more of a `Sighted`. 
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from portgen.adopt.fitting import fits, is_bind
 from portgen.adopt.sighted import (
     Box,
     Hint,
@@ -27,10 +27,13 @@ from portgen.adopt.sighted import (
 from portgen.formats import compose
 from portgen.formats.compose import Fault, TeamFile
 from portgen.inventory import reader
+from portgen.inventory.networks import HostAddress, Subnet, Subnet6
+from portgen.inventory.values import ComposeName, NetworkName
 from portgen.plan.ports import Endpoint, specific
 
 STAYS = "stays in the compose file: portgen adds to that file, and changes nothing of it"
 _OURS = "# Rendered by portgen"
+_UNFIT = "the service has a name that an inventory can't have"
 _CHOSEN = "docker chooses the host's port"
 _USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|portgen|prod|production|dev|local))?")
 _OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
@@ -199,13 +202,18 @@ class _File:
                 Left(where, "an inventory knows ports of tcp and udp up to 65535")
             )
             return
+        if not fits(box.service, ComposeName):
+            self.found.left.append(
+                Left(where, "the service has a name that an inventory can't have")
+            )
+            return
         target = mapping.target
         if target is None or len(target) != len(mapping.published):
             why = "which of the host's ports leads to which of the container's, docker decides"
             self.found.left.append(Left(where, why))
             return
         bind = mapping.address
-        if bind and not _is_address(bind):
+        if not is_bind(bind):
             why = f"{bind} is not an address: some versions of docker publish on every address instead"
             self.found.wrong.append(Left(where, why))
             bind = ""
@@ -223,12 +231,17 @@ class _File:
             elif not isinstance(own, dict):
                 keys = ("services", box.service, "extends")
             address = str(inside.get("ipv4_address") or "")
+            if not fits(address, HostAddress):
+                address = ""
             text = f"network {name}"
             if address:
                 keys = (*keys, "ipv4_address")
                 text = f"network {name}, ipv4_address: {address}"
             where = self.said(text, *keys)
-            self.found.joined.append(Joined(where, box, name, address))
+            if fits(box.service, ComposeName) and fits(name, NetworkName):
+                self.found.joined.append(Joined(where, box, name, address))
+            else:
+                self.found.left.append(Left(where, STAYS))
             for key in ("ipv6_address", "aliases", "mac_address", "link_local_ips"):
                 if key in inside:
                     self.stays(_shown(key, inside[key]), *keys[:4], key)
@@ -240,7 +253,9 @@ class _File:
         key = "network_mode" if "network_mode" in raw else "extends"
         where = self.said(f"network_mode: {mode}", "services", box.service, key)
         kind, _, other = mode.partition(":")
-        if mode == "host":
+        if not fits(box.service, ComposeName):
+            self.found.left.append(Left(where, _UNFIT))
+        elif mode == "host":
             self.found.modes.append(Mode(where, box, None))
         elif kind == "service" and other in self.team.services:
             self.found.modes.append(Mode(where, box, Box(self.project, other)))
@@ -283,7 +298,7 @@ def _subnets(entry: Mapping[str, Any]) -> list[str]:
     found = []
     for pool in pools if isinstance(pools, list) else ():
         subnet = pool.get("subnet") if isinstance(pool, dict) else None
-        if isinstance(subnet, str) and _is_network(subnet):
+        if isinstance(subnet, str) and (fits(subnet, Subnet) or fits(subnet, Subnet6)):
             found.append(subnet)
     return found
 
@@ -320,19 +335,3 @@ def _port_text(mapping: Any) -> str:
     if not isinstance(mapping, dict):
         return str(mapping)
     return ", ".join(f"{key}: {value}" for key, value in mapping.items())
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True

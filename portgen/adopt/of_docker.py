@@ -6,11 +6,11 @@ service; any other is a project of its own name.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from portgen.adopt.fitting import fits, is_bind, is_port, network
 from portgen.adopt.sighted import (
     Box,
     Joined,
@@ -25,6 +25,8 @@ from portgen.adopt.sighted import (
 )
 from portgen.formats import ports
 from portgen.inventory import reader
+from portgen.inventory.networks import HostAddress, Subnet
+from portgen.inventory.values import ComposeName
 from portgen.plan.ports import Endpoint, Transport, specific
 
 STAYS = "it is the container's own: portgen changes nothing of it"
@@ -101,7 +103,7 @@ class _Listed:
 
     def _row(self, line: str, number: int, ports_at: int, names_at: int) -> None:
         names = line[names_at:].split(",", maxsplit=1)[0].split()
-        if not names:
+        if not names or not fits(names[0], ComposeName):
             self.found.left.append(Left(said(self.file, number, line), "the line has no container"))
             return
         box = _box_of_name(names[0])
@@ -119,10 +121,15 @@ class _Listed:
             transport: Transport = "udp" if match["transport"] == "udp" else "tcp"
             endpoint = Endpoint.of(match["ports"], transport)
             inside = ports.span(match["inside"])
-            if endpoint is None or inside is None or endpoint.ports.stop > 65536:
+            address = (match["address"] or "").strip("[]")
+            if (
+                endpoint is None
+                or inside is None
+                or not is_port(endpoint.ports[-1])
+                or not is_bind(address)
+            ):
                 self.found.left.append(Left(where, "can't be read"))
                 continue
-            address = (match["address"] or "").strip("[]")
             mappings.append((where, endpoint, address, inside.start))
         self.found.published += _published(box, mappings)
 
@@ -218,8 +225,11 @@ class _Inspected:
         where = self.said(f"{box.service}: {address}:{host_port}->{inside}", *at)
         endpoint = Endpoint.of(host_port, "udp" if transport == "udp" else "tcp")
         port = ports.number(number)
-        if port is None or endpoint is None or not endpoint.port or endpoint.ports.stop > 65536:
+        if port is None or endpoint is None or not is_port(endpoint.port) or not is_port(port):
             self.found.left.append(Left(where, "docker chooses the host's port"))
+            return None
+        if not fits(box.service, ComposeName) or not is_bind(address):
+            self.found.left.append(Left(where, "a name or an address that an inventory can't have"))
             return None
         return where, endpoint, address, port
 
@@ -241,6 +251,8 @@ class _Inspected:
             where = self.said(f"{box.service}: {name} {address}", *at, *keys, name)
             key = name.removeprefix(f"{box.project}_")
             self.found.joined.append(Joined(where, box, key, address, bool(fixed)))
+            if not fits(address, HostAddress):
+                address = ""
             subnet = _subnet(address, value.get("IPPrefixLen"))
             if subnet and not any(net.name == key and net.subnet for net in self.found.nets):
                 made_by = box.project if key != name else ""
@@ -253,7 +265,5 @@ def _mapping(value: Any, key: str) -> dict[str, Any]:
 
 
 def _subnet(address: str, prefix: Any) -> str:
-    try:
-        return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
-    except ValueError:
-        return ""
+    subnet = network(f"{address}/{prefix}") or ""
+    return subnet if fits(subnet, Subnet) else ""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import Left, Listener, Part, Place, Said, Server, Sighted, Text, said
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
@@ -417,7 +418,7 @@ def _listened(node: Node) -> tuple[Endpoint, str] | None:
     if match is not None:
         address, number = match["address"] or "", int(match["port"])
     bind = address.strip("[]").replace("*", "").replace("localhost", "127.0.0.1")
-    if not 0 < number < 65536:
+    if not is_port(number) or not is_bind(bind):
         return None
     transport = "udp" if "quic" in node.words else "tcp"
     where = "" if bind in ("", "::", "0.0.0.0") else bind  # noqa: S104 - as nginx has it

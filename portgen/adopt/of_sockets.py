@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import Left, Listener, Sighted, Text, said
 from portgen.formats import ss
 from portgen.plan.live import Process
@@ -29,6 +30,10 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
             found.left.append(Left(where, "not a line of `ss -tulnp`"))
             continue
         for socket in sockets:
+            address = socket.address.partition("%")[0].replace("*", "")
+            if not is_port(socket.port) or not is_bind(address):
+                found.left.append(Left(where, "not a port of an address"))
+                continue
             transport: Transport = "udp" if socket.transport == "udp" else "tcp"
             bind = socket.address
             if bind == "*":

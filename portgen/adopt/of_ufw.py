@@ -5,13 +5,12 @@ In: a text. Out: more of a `Sighted`. Pure.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
-from portgen.adopt import scripts
+from portgen.adopt import fitting, scripts
 from portgen.adopt.scripts import Command
 from portgen.adopt.sighted import Guarded, Left, Rule, Sighted, Text, said
-from portgen.formats import ufw
+from portgen.formats import ports, ufw
 from portgen.plan.facts import Guard
 from portgen.targets.ufw import reading
 
@@ -48,8 +47,9 @@ def _sight_tuples(text: Text, found: Sighted) -> None:
         if not line.startswith(_TUPLE):
             continue
         where = said(text.name, number, line.removeprefix(_TUPLE))
-        if number in rules and _is_source(rules[number].source) and _is_source(rules[number].to):
-            found.firewall.rules.append(Rule(where, rules[number], family))
+        rule = _canonical(rules[number]) if number in rules else None
+        if rule is not None:
+            found.firewall.rules.append(Rule(where, rule, family))
         else:
             found.left.append(Left(where, "not a tuple that ufw reads"))
 
@@ -77,9 +77,9 @@ def _sight_status(text: Text, found: Sighted) -> None:
             firewall.active = status[1] == "active"
         elif default is not None:
             firewall.lets_in = default["incoming"] == "allow"
-        elif read is not None and _is_source(read[0].source) and _is_source(read[0].to):
+        elif read is not None and (rule := _canonical(read[0])) is not None:
             where = said(text.name, number, line)
-            firewall.rules.append(Rule(where, read[0]._replace(line=number), read[1]))
+            firewall.rules.append(Rule(where, rule._replace(line=number), read[1]))
         elif re.search(r"\b(?:ALLOW|DENY|REJECT|LIMIT)\b", line):
             why = "a rule for an application whose ports are not known: `ufw app info` prints them"
             found.left.append(Left(said(text.name, number, line), why))
@@ -128,21 +128,27 @@ def _sight_call(file: str, command: Command, rest: str, found: Sighted) -> None:
         found.count(file)
     elif words[:1] == ["default"] or (words and words[0] in _OTHERS):
         found.count(file)
-    elif rule is None or not (_is_source(rule.source) and _is_source(rule.to)):
+    elif rule is None or (known := _canonical(_named(rule))) is None:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))
     else:
-        named = _named(rule._replace(line=command.line))
-        found.firewall.rules.append(Rule(where, named, 0))
+        found.firewall.rules.append(Rule(where, known._replace(line=command.line), 0))
 
 
-def _is_source(text: str) -> bool:
-    if text == ufw.ANYWHERE:
-        return True
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
+def _canonical(rule: ufw.Rule) -> ufw.Rule | None:
+    """A rule with its networks as an inventory has them; None where one is none, or a port is none."""
+    source, to = _network(rule.source), _network(rule.to)
+    if source is None or to is None or not all(map(_is_part, (rule.port or "1").split(","))):
+        return None
+    return rule._replace(source=source, to=to)
+
+
+def _network(text: str) -> str | None:
+    return text if text == ufw.ANYWHERE else fitting.network(text)
+
+
+def _is_part(text: str) -> bool:
+    span = ports.span(text, ":")
+    return span is not None and span.stop <= 65536
 
 
 def _named(rule: ufw.Rule) -> ufw.Rule:

@@ -9,14 +9,17 @@ import re
 import shlex
 
 from portgen.adopt import scripts
+from portgen.adopt.fitting import fits, is_bind, is_port
 from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
+from portgen.inventory.destinations import Destination
 from portgen.plan import facts
 from portgen.plan.ports import EVERYWHERE, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
 
+_NOT_ONE = "an inventory knows a port that leads to an address or a socket: this command has none"
 _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
 # What a program's own command says of its port: `-b 0.0.0.0:5400`, `--port 5400`, `-p 5400`.
@@ -47,7 +50,7 @@ def _sight_unit(text: Text, found: Sighted) -> None:
     for setting in settings:
         if setting.name not in (*_CLIENTS, *_LISTENS, "ExecStart"):
             found.count(text.name)
-    if unit.listen is not None:
+    if unit.listen is not None and _is_forwarder(unit.listen, unit.bind, unit.to):
         command = next(one for one in settings if one.name == "ExecStart" and one.value)
         clients = tuple(_said(text.name, one) for one in settings if one.name in _CLIENTS)
         forwarder = Forwarder(_said(text.name, command), name, unit.listen, unit, clients)
@@ -72,11 +75,14 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     """A port that systemd holds for a service."""
     address, _, number = setting.value.rpartition(":")
     port = ports.number(number)
-    if port is None or not 0 < port < 65536:
+    if port is None or not is_port(port):
         found.left.append(Left(where, "not a port of the host"))
         return
     transport = "udp" if setting.name == "ListenDatagram" else "tcp"
     bind = address.strip("[]") or "::"
+    if not is_bind(bind):
+        found.left.append(Left(where, "not a port of the host"))
+        return
     endpoint = Endpoint(port, transport, address=specific(bind))  # type: ignore[arg-type]
     found.listeners.append(
         Listener(where, name.partition(".")[0], endpoint, bind, name, seen=False)
@@ -87,16 +93,21 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     """A program's command, where a port stands in it."""
     match = _PORT.search(setting.value)
     if "socat" in setting.value.split(" ")[0]:
-        found.left.append(Left(where, "this command of socat has no port that leads to one place"))
+        found.left.append(Left(where, _NOT_ONE))
         return
     number = None if match is None else ports.number(match["behind"] or match["alone"])
-    if match is None or number is None or not 0 < number < 65536:
+    if match is None or number is None or not is_port(number):
         found.count(where.file)
         return
     bind = (match["address"] or EVERYWHERE).strip("[]").replace("localhost", "127.0.0.1")
     endpoint = Endpoint(number, "tcp", address=specific(bind))
     program = name.partition(".")[0]
     found.listeners.append(Listener(where, program, endpoint, bind, name, seen=False))
+
+
+def _is_forwarder(listen: Endpoint, bind: str, to: str) -> bool:
+    """Whether an inventory can say it: a port of this host, and an address or a socket."""
+    return is_port(listen.port) and is_bind(bind) and fits(to, Destination)
 
 
 # --- scripts --------------------------------------------------------------------------------------
@@ -117,8 +128,8 @@ def _sight_command(where: Said, command: str, found: Sighted) -> None:
     except ValueError:
         words = []
     read = reading.socat(words)
-    if read is None:
-        found.left.append(Left(where, "can't be read: no port that leads to one place"))
+    if read is None or not _is_forwarder(read.listen, read.bind, read.to):
+        found.left.append(Left(where, _NOT_ONE))
         return
     unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
     name = where.file.rpartition("/")[2]

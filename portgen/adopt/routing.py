@@ -11,14 +11,15 @@ from collections.abc import Iterator
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
+from portgen.adopt.fitting import fits, is_port, network, why_not
 from portgen.adopt.of_nginx import FIELDS
 from portgen.adopt.sighted import Left, Part, Place, Said, Server, Sighted
 from portgen.formats import ports
+from portgen.inventory import model
 from portgen.inventory.networks import bracketed
+from portgen.inventory.values import FilePath, ServerName, SiteName
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, Endpoint
 
-_SERVER_NAME = re.compile(r"(\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
-_SITE_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # As `proxy_pass` may name this host.
 _LOCAL = ("localhost", LOOPBACK, LOOPBACK6, EVERYWHERE, EVERYWHERE6)
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
@@ -91,7 +92,7 @@ class _Routing:
     def _is_name(self, where: Said, name: str) -> bool:
         if name in ("_", '""', ""):
             return False
-        if not _SERVER_NAME.fullmatch(name):
+        if not fits(name, ServerName):
             self.found.left.append(
                 Left(where, "a name by a regular expression: an inventory has none")
             )
@@ -113,7 +114,7 @@ class _Routing:
         if (
             best is None
             and len(served) == 1
-            and not all(map(_SITE_NAME.fullmatch, served[0].names))
+            and not all(fits(name, SiteName) for name in served[0].names)
         ):
             return served[0]
         return best
@@ -132,7 +133,7 @@ class _Routing:
 
     def _sites(self, one: _Named) -> None:
         for name in one.names:
-            if _SITE_NAME.fullmatch(name):
+            if fits(name, SiteName):
                 self.nginx.sites[name] = self._site(name, one)
                 self._routes(one, name)
             else:
@@ -191,11 +192,17 @@ class _Routing:
             certificate, key = server.setting("certificate"), server.setting("key")
             for _, endpoint, options in server.listen:
                 _listen(site, endpoint.port, options.split(), certificate is not None)
-            if certificate is not None and key is not None and "$" not in certificate + key:
-                site.certificate = site.certificate or certificate
-                site.key = site.key or key
+            if (
+                fits(certificate, FilePath)
+                and fits(key, FilePath)
+                and "$" not in f"{certificate}{key}"
+            ):
+                site.certificate = site.certificate or certificate or ""
+                site.key = site.key or key or ""
             site.http2 = site.http2 or server.setting("http2") == "on"
-            site.acme = site.acme or server.setting("acme") or ""
+            acme = server.setting("acme")
+            if fits(acme, FilePath):
+                site.acme = site.acme or acme or ""
         if site.listen is None and site.listen_tls is None and one.servers[0].said.line:
             site.listen = 80
         return site
@@ -228,8 +235,8 @@ class _Routing:
         path = said.path if said.path.endswith("/") else f"{said.path}/"
         uri = self._uri(place)
         if uri not in (None, "/", said.path):
-            why = f"leads to {uri} inside the service: a route keeps its path or strips it"
-            self._leave(place, why)
+            kept = "a route keeps its path or strips it"
+            self._leave(place, f"leads to {uri} inside the service: {kept}")
             return None
         fields: dict[str, object] = {}
         if path != "/" and uri != "/":
@@ -242,6 +249,13 @@ class _Routing:
         extra = [part.text for part in place.parts if part.about == ""]
         if extra:
             fields["extra"] = extra
+        why = why_not({"path": path, **fields}, model.Route)
+        for client in said.clients:
+            if network(client) is None:
+                why = f"{client} is neither a network nor an address"
+        if why is not None:
+            self._leave(place, f"an inventory can't have it: {why}")
+            return None
         return Route(host, path, fields, said.protocol)
 
     def _uri(self, place: Place) -> str | None:
@@ -262,8 +276,8 @@ class _Routing:
             return None
         address, _, number = backend.partition(" ")[0].rpartition(":")
         port = ports.number(number)
-        if backend.startswith("unix:") or port is None:
-            self._leave(place, "leads to a socket: a route leads to a port")
+        if backend.startswith("unix:") or port is None or not is_port(port):
+            self._leave(place, "leads to no port: a route leads to one")
             return None
         by_address = self._by_address(backend)
         if by_address is not None:
@@ -369,7 +383,7 @@ def _restrictions(place: Place) -> dict[str, object]:
     if said.closed:
         fields["allow"] = []
     elif said.clients:
-        fields["allow"] = list(said.clients)
+        fields["allow"] = [network(client) or client for client in said.clients]
     if said.auth_file is not None:
         fields["auth_file"] = _absolute(said.auth_file)
     if said.max_body is not None and _SIZE.fullmatch(said.max_body):

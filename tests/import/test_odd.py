@@ -1,0 +1,191 @@
+"""Odd and hostile sources: each is read as far as it goes, what can't be read is said with its place, and
+nothing is opened by it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from portgen import adopt
+from portgen.adopt import Adopted, Sources, Text
+from portgen.plan import planner
+
+NAMES = {
+    "compose": "stacks/web/docker-compose.yml",
+    "nginx": "site.conf",
+    "ufw": "user.rules",
+    "units": "x.service",
+    "ss": "ss.txt",
+    "docker": "docker.txt",
+}
+
+
+def sources(kind: str, text: str, others: Mapping[str, str] = {}) -> Sources:
+    name = NAMES[kind]
+    folder = "web" if kind == "compose" else ""
+    texts = [Text(kind, name, text, name.rpartition("/")[2], folder)]
+    for path, other in others.items():
+        texts.append(Text(kind, path, other, path.rpartition("/")[2], folder))
+    by_name = {one.name: one.text for one in texts}
+    return Sources(texts, by_name.get)
+
+
+def adopted(kind: str, text: str, others: Mapping[str, str] = {}) -> Adopted:
+    return adopt.adopt(sources(kind, text, others), "box")
+
+
+def compose(ports: str) -> str:
+    return f"services:\n  web:\n    image: x\n    ports: {ports}\n"
+
+
+ODD = [
+    ("compose", ""),
+    ("compose", "\x00"),
+    ("compose", "services: [a, b]"),
+    ("compose", "services: {web: null}"),
+    ("compose", "services:\n  web:\n    ports: 8080"),
+    ("compose", compose("[null, 80.5, true, {}, [], {published: {}}, {target: 80}]")),
+    (
+        "compose",
+        compose('["70000:80", "0:80", "90-80:90-80", "8080:80/sctp", "[::1]:81:80", "x:y"]'),
+    ),
+    ("compose", "a: &a [*a]\nservices: {web: {ports: *a}}"),
+    ("compose", "services:\n  web: {extends: {service: web}}"),
+    ("compose", "services: {web: {network_mode: 'service:web', ports: ['80:80']}}"),
+    ("compose", "services: {web: {networks: {x: {ipv4_address: nonsense}}, ports: ['80:80']}}"),
+    ("compose", "services:\n\tweb: {}"),
+    ("nginx", "}}}} server { listen"),
+    ("nginx", "server { listen 99999; server_name ~^(.*)$; location / { proxy_pass http://$x; } }"),
+    ("nginx", "include site.conf;"),
+    ("nginx", "server { location /a/ { proxy_pass http://127.0.0.1:99999; } }"),
+    (
+        "nginx",
+        "server { server_name a.example.com; location / { proxy_pass http://[::1]:81/b/c; } }",
+    ),
+    ("ufw", "### tuple ### allow"),
+    ("ufw", "### tuple ### allow tcp 80 not-an-address any also-none in"),
+    ("ufw", "### tuple ### allow tcp 80:70,999999 0.0.0.0/0 any 0.0.0.0/0 in"),
+    ("ufw", "Status: active\n\nTo Action From\n8080 ALLOW IN\nALLOW ALLOW ALLOW"),
+    ("units", "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:99999,fork TCP:1.2.3.4:80"),
+    ("units", "[Service]\nExecStart=socat"),
+    ("units", "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:80 TCP:somewhere:80"),
+    ("ss", "nonsense\ntcp LISTEN 0 0 0.0.0.0:99999 0.0.0.0:*"),
+    ("docker", '[1, {}, {"Name": "/a"}, {"Name": "/b", "HostConfig": {"PortBindings": []}}]'),
+    ("docker", '{"Name": 1'),
+    ("docker", "CONTAINER ID   PORTS   NAMES\nabc   0.0.0.0:99999->80/tcp, x->y   web"),
+    ("docker", "something else"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), ODD, ids=[f"{kind}-{n}" for n, (kind, _) in enumerate(ODD)]
+)
+def test_odd_sources_are_read_as_far_as_they_go(kind: str, text: str) -> None:
+    result = adopted(kind, text)
+    for one in (*result.lists.different, *result.lists.left):
+        assert one.why, one
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_source_that_was_cut_or_mixed_up_breaks_nothing(seed: int) -> None:
+    """Lines are lost, doubled and swapped, and letters changed."""
+    chosen = random.Random(seed)
+    folders = sorted(path.parent for path in Path(__file__).parent.glob("estates/*/arguments"))
+    words = (folders[seed % len(folders)] / "arguments").read_text().split()
+    texts = []
+    for option, path in zip(words[::2], words[1::2], strict=True):
+        place = folders[seed % len(folders)] / path
+        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if file.is_file():
+                name = str(file.relative_to(folders[seed % len(folders)]))
+                below = str(file.relative_to(place)) if place.is_dir() else file.name
+                text = mixed(file.read_text(), chosen)
+                texts.append(Text(option.removeprefix("--"), name, text, below, file.parent.name))
+    by_name = {one.name: one.text for one in texts}
+    result = adopt.adopt(Sources(texts, by_name.get), "box")
+    every = [*result.lists.taken, *result.lists.different, *result.lists.left]
+    assert len({one.said for one in every}) == len(every)
+
+
+def mixed(text: str, chosen: random.Random) -> str:
+    lines = text.split("\n")
+    for _ in range(chosen.randrange(4)):
+        at = chosen.randrange(len(lines))
+        match chosen.randrange(4):
+            case 0:
+                del lines[at:]
+                lines.append("")
+            case 1:
+                lines.insert(at, lines[chosen.randrange(len(lines))])
+            case 2:
+                line = lines[at]
+                where = chosen.randrange(len(line) + 1)
+                lines[at] = (
+                    line[:where] + chosen.choice("{};:\"'/\\[]-0é\u202e\x07") + line[where + 1 :]
+                )
+            case 3:
+                lines[at] = lines[at].replace("0", "99")
+    return "\n".join(lines)
+
+
+# --- what must not open -----------------------------------------------------------------------------
+
+
+def nothing(_path: str) -> str | None:
+    return None
+
+
+def sources_of(result: Adopted, port: int) -> tuple[str, ...]:
+    """Who may come to a port of the new inventory."""
+    plan = planner.make(result.source.inventory)
+    for service in plan.services:
+        for one in service.ports:
+            if one.port == port:
+                return one.sources
+    return ()
+
+
+LISTENS = 'tcp LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* users:(("app",pid=7,fd=3))'
+ALLOW, DENY = "### tuple ### allow tcp", "### tuple ### deny tcp"
+CLOSED = [
+    f"{DENY} 8080 0.0.0.0/0 any 0.0.0.0/0 in\n{ALLOW} 8080 0.0.0.0/0 any 10.0.0.0/8 in",
+    "### tuple ### allow tcp 8080 0.0.0.0/0 any 0.0.0.0/0 out",
+    "### tuple ### route:allow tcp 8080 0.0.0.0/0 any 0.0.0.0/0 in",
+    "### tuple ### allow udp 8080 0.0.0.0/0 any 0.0.0.0/0 in",
+    "### tuple ### allow tcp any 0.0.0.0/0 8080 0.0.0.0/0 in",
+    "### tuple ### allow tcp 8080 0.0.0.0/0 any 10.0.0.0/8 in_wg0",
+    "### tuple ### allow tcp 80:8079 0.0.0.0/0 any 0.0.0.0/0 in",
+    f"{DENY} any 0.0.0.0/0 any 0.0.0.0/0 in\n{ALLOW} 8080 0.0.0.0/0 any 0.0.0.0/0 in",
+]
+
+
+@pytest.mark.parametrize("rules", CLOSED)
+def test_what_the_firewall_keeps_closed_stays_closed(rules: str) -> None:
+    texts = [Text("ss", "ss.txt", LISTENS), Text("ufw", "user.rules", rules, "user.rules")]
+    assert sources_of(adopt.adopt(Sources(texts, nothing), "box"), 8080) == ()
+
+
+def test_an_interface_of_one_family_is_not_opened_for_the_other() -> None:
+    texts = [
+        Text("ss", "ss.txt", LISTENS.replace("0.0.0.0:8080", "*:8080").replace("0.0.0.0:*", "*:*")),
+        Text(
+            "ufw",
+            "user.rules",
+            "### tuple ### allow tcp 8080 0.0.0.0/0 any 0.0.0.0/0 in_wg0",
+            "user.rules",
+        ),
+        Text("ufw", "user6.rules", "", "user6.rules"),
+    ]
+    result = adopt.adopt(Sources(texts, nothing), "box")
+    assert sources_of(result, 8080) == ()
+    assert [one.said.file for one in result.lists.different] == ["user.rules"]
+
+
+def test_a_forwarder_without_a_known_firewall_is_closed() -> None:
+    unit = "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:8080,fork TCP:127.0.0.1:9\n"
+    result = adopted("units", unit)
+    assert sources_of(result, 8080) == ()
+    assert [one.why for one in result.lists.different] == ["listens on 127.0.0.1"]
