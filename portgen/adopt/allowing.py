@@ -351,12 +351,17 @@ def is_for_everybody(rule: Rule) -> bool:
 def _leave(found: Sighted, draft: Draft, decided: _Decided) -> None:
     """Rules that an inventory has no word for."""
     reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
+    held = {number for _, port in draft.ports() for number in port.endpoint.ports}
     for rule in found.firewall.rules:
         why = _why_left(rule, decided.effects[rule.said])
         if why == _NOBODY and any(
             number.start in reserved for number in spans(rule.rule.port or "")
         ):
             why = "the port is reserved for the system's own program"
+        elif why == _NOBODY and any(
+            number in held for part in spans(rule.rule.port or "") for number in part
+        ):
+            why = "who holds the port does not listen there"
         if why:
             found.left.append(Left(rule.said, f"{why}: it stays as it is"))
 
@@ -387,6 +392,7 @@ def _why_left(rule: Rule, effect: Effect) -> str:
 def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> Iterator[Conflict]:
     """Rules that do nothing, or let in more than anybody needs."""
     assumed = {port.endpoint for _, port in draft.ports() if not port.said}
+    known = {number for _, port in draft.ports() if port.said for number in port.endpoint.ports}
     reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
     for rule in found.firewall.rules:
         effect = effects[rule.said]
@@ -394,6 +400,7 @@ def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> Ite
             continue
         ends = {*effect.ports, *effect.shadowed, *effect.hidden} - assumed
         held = {number for end in ends for number in end.ports}
+        held |= known & {number for part in spans(rule.rule.port or "") for number in part}
         if not effect.ports and (effect.hidden or effect.shadowed):
             yield _without_effect(rule, effect)
         else:

@@ -142,6 +142,16 @@ class Draft(Struct):
             for port in entry.ports:
                 yield entry, port
 
+    def rename_project(self, old: str, new: str) -> None:
+        """Give a project another name, if there is one of the old name."""
+        for entry in self.entries:
+            if entry.project == old:
+                entry.project = new
+        if old in self.networks:
+            self.networks[new] = self.networks.pop(old)
+        if old in self.team_files:
+            self.team_files[new] = self.team_files.pop(old)
+
     @property
     def nginx_ports(self) -> list[Endpoint]:
         """The ports at which nginx answers, https first."""

@@ -17,6 +17,7 @@ from portgen.adopt.owning import ranges_of
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.ports import LOOPBACK, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+from portgen.plan.types import NGINX
 
 KeyPath = tuple[str, ...]
 _ORDER = (
@@ -57,13 +58,14 @@ class Written:
 class Known(NamedTuple):
     """What an inventory has that new entries have to fit in with. `words`: for sources, its zones and
     projects. `services`: names that are taken on the host. `owned`: by port, the project that has it.
-    `defaults`: of each project, the fields that it has."""
+    `defaults`: of each project, the fields that it has. `is_one_of_several`: whether it has other hosts."""
 
     words: Mapping[str, str] = {}
     zones: Collection[str] = ()
     services: Collection[str] = ()
     owned: Mapping[int, str] = {}
     defaults: Mapping[str, Collection[str]] = {}
+    is_one_of_several: bool = False
 
 
 def written(draft: Draft, host: str, known: Known | None = None) -> Written:
@@ -192,6 +194,8 @@ class _Entries:
         self, project: str, entries: list[Entry], ports: list[str | int]
     ) -> dict[str, Any]:
         made: dict[str, Any] = {"title": naming.title(project)}
+        if self.known.is_one_of_several:
+            made["host"] = self.host
         if ports:
             made["ports"] = ports[0] if len(ports) == 1 else ports
         if project in self.draft.team_files:
@@ -199,33 +203,36 @@ class _Entries:
         network = self.draft.networks.get(project)
         if network is not None:
             made["network"] = _network(network)
-            if network.comments:
-                self.made.comments[("projects", project, "network")] = network.comments
-        elif any(
-            _is_unguarded(port)
-            for entry in entries
-            if entry.via == "docker"
-            for port in entry.ports
-        ):
+            self._comment(("projects", project, "network"), network.comments)
+        elif any(map(_is_unguarded, entries)):
             made["ignore"] = {UNGUARDED: _UNGUARDED}
         fields = {entry.name: self._fields(entry, network) for entry in entries}
-        defaults: dict[str, Any] = {}
-        if project in self.known.defaults:
-            for entry in entries:
-                _cancel(fields[entry.name], entry, self.known.defaults[project])
-        else:
-            defaults = factored(fields)
-        for one in fields.values():
-            without_same_port(one, defaults)
+        defaults = self._defaults(project, entries, fields)
         if defaults:
             made["defaults"] = defaults
         made["services"] = {}
         for entry in entries:
             made["services"][entry.name] = _ordered(fields[entry.name])
-            if entry.comments:
-                key_path = ("projects", project, "services", entry.name)
-                self.made.comments[key_path] = entry.comments
+            self._comment(("projects", project, "services", entry.name), entry.comments)
         return made
+
+    def _defaults(
+        self, project: str, entries: list[Entry], fields: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What the services have alike; of a project that there is, they say what its own defaults would
+        say otherwise."""
+        if project in self.known.defaults:
+            for entry in entries:
+                _cancel(fields[entry.name], entry, self.known.defaults[project])
+            return {}
+        defaults = factored(fields)
+        for one in fields.values():
+            without_same_port(one, defaults)
+        return defaults
+
+    def _comment(self, key_path: KeyPath, comments: list[str]) -> None:
+        if comments:
+            self.made.comments[key_path] = comments
 
     def _fields(self, entry: Entry, network: Network | None) -> dict[str, Any]:
         made: dict[str, Any] = {"title": naming.title(entry.name)}
@@ -331,7 +338,7 @@ def _sort(entry: Entry) -> None:
 
 def _name_apart(entries: list[Entry], known: Collection[str]) -> None:
     """Names are unique on a host: a second service of one name has its project's before it."""
-    taken = set(known)
+    taken = {NGINX, *known}
     for entry in entries:
         if entry.name in taken:
             entry.name = naming.plain(f"{entry.project}-{entry.name}")
@@ -356,9 +363,10 @@ def _protocol(entry: Entry, port: Port) -> str:
     return "tcp" if entry.via == "process" and not entry.program else "http"
 
 
-def _is_unguarded(port: Port) -> bool:
-    """Whether docker publishes it to fewer than everybody by IPv4."""
-    return not {ANY, ALL_IPV4} & set(port.allow or ()) and ":" not in port.bind
+def _is_unguarded(entry: Entry) -> bool:
+    """Whether docker publishes a port of it to fewer than everybody by IPv4."""
+    by_ipv4 = [set(port.allow or ()) for port in entry.ports if ":" not in port.bind]
+    return entry.via == "docker" and any({ANY, ALL_IPV4}.isdisjoint(one) for one in by_ipv4)
 
 
 _CANCELLED: dict[str, Any] = {"protocol": "http", "bind": None, "allow": []}

@@ -39,6 +39,8 @@ def draft(found: Sighted) -> Draft:
     made.programs()
     made.host_containers()
     made.networks()
+    for wrong in found.wrong:
+        made.draft.conflicts.append(Conflict("bad-address", wrong.why, (wrong.said,)))
     for project, place in found.team_files.items():
         made.draft.team_files[naming.plain(project)] = place
     return made.draft
@@ -220,8 +222,7 @@ class _Holders:
             self.draft.reserved.append((one.endpoint.everywhere, one.program))
             self.found.noted.append(one.said)
             return
-        chosen = one.endpoint.port in EPHEMERAL or one.endpoint.port >= EPHEMERAL.stop
-        if chosen and one.seen and (one.endpoint.transport == "udp" or is_loopback(one.bind)):
+        if self._is_chosen(one):
             why = "a port that the kernel chose: it is another one after the next start"
             self.found.left.append(Left(one.said, why))
             return
@@ -230,11 +231,21 @@ class _Holders:
         port = Port(one.endpoint, one.endpoint.port, _bind(one), [one.said])
         entry.ports.append(port)
 
+    def _is_chosen(self, one: Listener) -> bool:
+        """Whether the kernel chose the port: one of those that it gives away, that only this host hears or
+        that is udp's, and that no rule of the firewall names."""
+        number, is_udp = one.endpoint.port, one.endpoint.transport == "udp"
+        if not one.seen or number < EPHEMERAL.start or not (is_udp or is_loopback(one.bind)):
+            return False
+        return not any(rule.rule.port == str(number) for rule in self.found.firewall.rules)
+
     def _of_program(self, one: Listener) -> Entry:
         for box in self.hosted:
             if self._is_hosted(box, one):
                 return self._hosted(box)
         known = KNOWN.get(one.program)
+        if not one.program:
+            known = naming.known_at(one.endpoint.port)
         name = known.name if known else naming.plain(one.program or f"port-{one.endpoint.port}")
         if one.program == "nginx-stream":
             name = f"nginx-{one.endpoint.port}"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.adopt import entries, writing
+from portgen.adopt import entries, naming, writing
 from portgen.adopt.draft import Draft, Entry
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
@@ -54,7 +54,11 @@ def mark_taken(draft: Draft, base: Onto) -> None:
 
 
 def mark_known(draft: Draft, base: Onto) -> None:
-    """Write down which services the inventory has already, by the ports that they hold."""
+    """Write down which services the inventory has already, by the ports that they hold; and give projects
+    another name whose own is that of a project on another host."""
+    for project in base.plan.projects:
+        if project.host != base.host.name:
+            draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
     found: list[Entry] = []
     for entry in draft.entries:
         by_holder: dict[str, Entry] = {}
@@ -112,7 +116,8 @@ def _known(base: Onto) -> entries.Known:
     defaults = {}
     for name, entry in base.source.inventory.projects.items():
         defaults[name] = {field for field, value in _set_fields(entry.defaults)}
-    return entries.Known(words, set(base.host.zones), services, owned, defaults)
+    several = len(base.plan.hosts) > 1
+    return entries.Known(words, set(base.host.zones), services, owned, defaults, several)
 
 
 def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:

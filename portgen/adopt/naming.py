@@ -158,6 +158,12 @@ def of_forwarder(name: str, to: str, port: int) -> str:
     return f"port-{port}"
 
 
+def known_at(port: int) -> Known | None:
+    """What listens at a port, mostly."""
+    name, project, _ = of_port(port)
+    return Known(name, project) if port in _AT else None
+
+
 def _of_unit(stem: str) -> str:
     for _ in range(4):
         shorter = _AROUND.sub("", stem)

@@ -281,7 +281,8 @@ class _File:
         made_by = "" if is_external else self.project
         self.found.nets.append(Net(where, key, made_by, four, six))
         if name != key:
-            self.stays(f"name: {name}", *keys, "name", why="the inventory has compose's key for it")
+            at = (*keys, "external", "name") if isinstance(external, dict) else (*keys, "name")
+            self.stays(f"name: {name}", *at, why="the inventory has compose's key for it")
         for other in sorted(entry.keys() - {"name", "external", "ipam", "enable_ipv6"}):
             if (
                 other in ("driver", "driver_opts", "internal", "attachable")

@@ -81,6 +81,12 @@ _TELLING = (
     "ssl_verify_client",
     "sub_filter",
 )
+# What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
+_RESTRICTING = re.compile(
+    r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|(?:access|rewrite)_by_lua\w*|js_access|satisfy"
+)
+_REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
+_RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
 _USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
@@ -151,8 +157,8 @@ class _Tree:
         self.places = places
         self.facts = facts
         self.found = found
-        self.upstreams: set[str] = set()
-        self.used: set[str] = set()
+        self.restricted = False  # by something at http's level
+        self.around: tuple[Node, ...] = ()  # the server that is read
 
     def said(self, node: Node) -> Said:
         place = self.places[node.path]
@@ -170,6 +176,7 @@ class _Tree:
     def sight(self, nodes: Iterable[Node]) -> None:
         """The top of a file, or the block `http`."""
         nodes = list(nodes)
+        self.restricted = self.restricted or any(map(_restricts, nodes))
         for node in nodes:
             if node.name == "http" and node.block is not None:
                 self.sight(node.block)
@@ -254,6 +261,7 @@ class _Tree:
         server = Server(self.said(node))
         self.found.servers.append(server)
         block = node.block or ()
+        self.around = tuple(inner for inner in block if inner.name != "location")
         for inner in block:
             self._of_server(inner, server)
         returns = [inner for inner in block if inner.name == "return"]
@@ -297,7 +305,7 @@ class _Tree:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
         block = node.block or ()
         only = block[0] if len(block) == 1 else None
-        if only is not None and only.words == ("return", "444"):
+        if _is_of_portgen(node):
             self.found.noted.append(self.said(node))
         elif only is not None and only.name == "return" and _is_to_https(only):
             server.redirect = self.said(only)
@@ -329,6 +337,8 @@ class _Tree:
             self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
         elif (node.path, node.first) not in self.facts:
             self._own(node, _NO_WORD)
+        elif self.restricted or any(map(_restricts, (*self.around, *block))):
+            self._own(node, _RESTRICTED)
         else:
             self._proxy(node, server)
 
@@ -404,6 +414,26 @@ class _Tree:
             self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
+
+
+def _restricts(node: Node) -> bool:
+    """Whether a directive keeps visitors out in a way that no route can say."""
+    if node.block is None:
+        return _RESTRICTING.fullmatch(node.name) is not None and node.words[1:] not in _OFF
+    if node.name in ("server", "location", "http", "stream", "map", "geo", "upstream"):
+        return False
+    if "/run/portgen/left/" in node.text or _is_of_portgen(node):
+        return False
+    return _RESTRICTING.fullmatch(node.name) is not None or bool(_REFUSES.search(node.text))
+
+
+def _is_of_portgen(node: Node) -> bool:
+    """Whether it is how portgen's own servers refuse every name but theirs."""
+    block = node.block or ()
+    return node.name == "if" and len(block) == 1 and block[0].words == ("return", "444")
+
+
+_OFF = (("off",), ("all",), ("optional",))
 
 
 def _listened(node: Node) -> tuple[Endpoint, str] | None:
