@@ -31,9 +31,9 @@ from portgen.adopt import (
     routing,
     writing,
 )
-from portgen.adopt.allowing import Effect
 from portgen.adopt.draft import Conflict, Draft
 from portgen.adopt.into import Onto, onto
+from portgen.adopt.judging import Effect
 from portgen.adopt.sighted import KINDS, Said, Sighted, Text
 from portgen.adopt.verdicts import Entered, Lists
 from portgen.edits import edit

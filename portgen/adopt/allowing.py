@@ -9,33 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from portgen.adopt import naming
-from portgen.adopt.draft import Conflict, Draft, Entry, Port
+from portgen.adopt import judging, naming
+from portgen.adopt.draft import Draft, Entry, Port
 from portgen.adopt.fitting import network
-from portgen.adopt.sighted import Firewall, Left, Rule, Said, Sighted
-from portgen.formats import ports
+from portgen.adopt.judging import EVERYBODY, LETS_IN, Effect, is_twofold, spans
+from portgen.adopt.sighted import Firewall, Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import single
 from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
-
-_NOBODY = "no source names anybody who holds that port"
-_LETS_IN = ("allow", "limit")
-_EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
-
-
-class Effect(NamedTuple):
-    """What became of a rule. `ports`: those that somebody holds, and that it lets somebody come to.
-    `shadowed`: where a rule before it keeps the same visitors out. `past`: where docker lets everybody in
-    anyway. `hidden`: where only this host itself is heard. `narrower`: what the inventory can't say of it."""
-
-    ports: tuple[Endpoint, ...] = ()
-    shadowed: tuple[Endpoint, ...] = ()
-    past: tuple[Endpoint, ...] = ()
-    hidden: tuple[Endpoint, ...] = ()
-    narrower: str = ""
 
 
 def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
@@ -56,8 +39,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     allowed = _of_nginx(draft, decided)
     if draft.nginx is not None:
         draft.nginx.allow = allowed
-    _leave(found, draft, decided)
-    draft.conflicts += _conflicts(found, draft, decided.effects)
+    judging.judge(found, draft, decided.effects)
     return decided.effects
 
 
@@ -85,7 +67,7 @@ def _single_ports(rule: Rule) -> Iterator[Endpoint]:
     one = rule.rule
     parts = spans(one.port or "")
     is_plain = one.direction == "in" and not one.routed and not one.source_port
-    if one.action not in _LETS_IN or not is_plain or any(len(part) > 1 for part in parts):
+    if one.action not in LETS_IN or not is_plain or any(len(part) > 1 for part in parts):
         return
     for part in parts:
         for transport in TRANSPORTS:
@@ -203,7 +185,7 @@ class _Decided:
             source = source_of(rule, family)
             if source is None:
                 continue
-            if rule.rule.action not in _LETS_IN:
+            if rule.rule.action not in LETS_IN:
                 denied.append(source)
                 self._add(rule.said, held)
                 continue
@@ -229,7 +211,7 @@ class _Decided:
 def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
     """Whether a rule is about first packets to this port."""
     one = rule.rule
-    if one.direction != "in" or one.routed or one.source_port or _is_twofold(rule):
+    if one.direction != "in" or one.routed or one.source_port or is_twofold(rule):
         return False
     if one.protocol not in ("any", endpoint.transport):
         return False
@@ -240,33 +222,18 @@ def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
     return any(endpoint.port in part and endpoint.ports[-1] in part for part in spans(one.port))
 
 
-def spans(written: str) -> list[range]:
-    """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
-    found = []
-    for part in written.split(","):
-        span = ports.span(part, ":")
-        if span is not None:
-            found.append(span)
-    return found
-
-
 def source_of(rule: Rule, family: int) -> str | None:
     """Whom a rule is about, as an inventory says it; None of those of the other family."""
     one = rule.rule
     if one.interface:
         return f"{BY_INTERFACE}{one.interface}"
-    if one.source in _EVERYBODY:
+    if one.source in EVERYBODY:
         if one.source != ANY and is_ipv6(one.source) != (family == 6):
             return None
         return ALL_IPV6 if family == 6 else ALL_IPV4
     if is_ipv6(one.source) != (family == 6):
         return None
     return one.source
-
-
-def _is_twofold(rule: Rule) -> bool:
-    """Whether visitors have to come by an interface, and have an address too."""
-    return bool(rule.rule.interface) and rule.rule.source not in _EVERYBODY
 
 
 def _covers(wide: str, narrow: str) -> bool:
@@ -338,117 +305,3 @@ def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
         if allowed is None or (sources and not allowed):
             allowed = sources
     return allowed
-
-
-def is_for_everybody(rule: Rule) -> bool:
-    """Whether a rule lets in whoever comes."""
-    return rule.rule.source in _EVERYBODY and not rule.rule.interface
-
-
-# --- what rules say besides -----------------------------------------------------------------------
-
-
-def _leave(found: Sighted, draft: Draft, decided: _Decided) -> None:
-    """Rules that an inventory has no word for."""
-    reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
-    held = {number for _, port in draft.ports() for number in port.endpoint.ports}
-    for rule in found.firewall.rules:
-        why = _why_left(rule, decided.effects[rule.said])
-        if why == _NOBODY and any(
-            number.start in reserved for number in spans(rule.rule.port or "")
-        ):
-            why = "the port is reserved for the system's own program"
-        elif why == _NOBODY and any(
-            number in held for part in spans(rule.rule.port or "") for number in part
-        ):
-            why = "who holds the port does not listen there"
-        if why:
-            found.left.append(Left(rule.said, f"{why}: it stays as it is"))
-
-
-def _why_left(rule: Rule, effect: Effect) -> str:
-    one = rule.rule
-    if one.routed:
-        return "a rule about forwarded packets"
-    if one.direction != "in":
-        return "a rule about what goes out"
-    if one.source_port:
-        return "a rule about the visitors' own ports"
-    if _is_twofold(rule):
-        return "a rule about an interface and a network at once"
-    if one.action not in _LETS_IN:
-        return "an inventory says who may come, not who may not"
-    if one.port is None and not one.application and not effect.ports:
-        return "a rule about every port"
-    if one.port is None and one.application:
-        return "the application's ports are not known"
-    if effect.ports or effect.shadowed:
-        return ""
-    if effect.hidden:
-        return "who holds the port listens on this host's own address alone"
-    return _NOBODY
-
-
-def _conflicts(found: Sighted, draft: Draft, effects: dict[Said, Effect]) -> Iterator[Conflict]:
-    """Rules that do nothing, or let in more than anybody needs."""
-    assumed = {port.endpoint for _, port in draft.ports() if not port.said}
-    known = {number for _, port in draft.ports() if port.said for number in port.endpoint.ports}
-    reserved = {port for endpoint, _ in draft.reserved for port in endpoint.ports}
-    for rule in found.firewall.rules:
-        effect = effects[rule.said]
-        if not _lets_in_by_port(rule):
-            continue
-        ends = {*effect.ports, *effect.shadowed, *effect.hidden} - assumed
-        held = {number for end in ends for number in end.ports}
-        held |= known & {number for part in spans(rule.rule.port or "") for number in part}
-        if not effect.ports and (effect.hidden or effect.shadowed):
-            yield _without_effect(rule, effect)
-        else:
-            yield from _excess(rule, held, reserved)
-        if effect.past and not (rule.family == 0 and is_for_everybody(rule)):
-            yield _past(rule, effect)
-
-
-def _lets_in_by_port(rule: Rule) -> bool:
-    one = rule.rule
-    return one.action in _LETS_IN and one.direction == "in" and not one.routed and bool(one.port)
-
-
-def _excess(rule: Rule, held: set[int], reserved: set[int]) -> Iterator[Conflict]:
-    """What a rule opens that nobody holds."""
-    numbers = {number for part in spans(rule.rule.port or "") for number in part}
-    if not held and not reserved & numbers:
-        message = f"rule for {_spelled(rule)}: no source names a holder"
-        hint = f"`ufw delete {' '.join(rule.rule.words)}` closes it, once nobody needs it"
-        yield Conflict("rule-without-holder", message, (rule.said,), hint)
-    elif numbers - held - reserved and len(numbers) > 1:
-        empty = len(numbers - held)
-        opens = f"opens {len(numbers)} ports: {len(held)} are held, {empty} are empty"
-        message = f"rule for {_spelled(rule)} {opens}"
-        hint = "portgen opens each held port by a rule of its own"
-        yield Conflict("rule-too-wide", message, (rule.said,), hint)
-
-
-def _without_effect(rule: Rule, effect: Effect) -> Conflict:
-    why = "a rule before it keeps the same visitors out"
-    if effect.hidden:
-        why = "who holds the port listens on 127.0.0.1 alone"
-    message = f"rule for {_spelled(rule)}: {why}"
-    return Conflict("rule-without-effect", message, (rule.said,))
-
-
-def _past(rule: Rule, effect: Effect) -> Conflict:
-    numbers = ", ".join(map(str, effect.past))
-    message = f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
-    hint = "with or without the rule"
-    if not is_for_everybody(rule):
-        hint = "`allow` of the service, in a project with a `network`, closes it"
-    return Conflict("rule-without-effect", message, (rule.said,), hint)
-
-
-def _spelled(rule: Rule) -> str:
-    one = rule.rule
-    transport = "" if one.protocol == "any" else f"/{one.protocol}"
-    return (
-        f"{one.port}{transport} from {one.source if one.source not in _EVERYBODY else 'anywhere'}"
-    )

@@ -83,7 +83,8 @@ _TELLING = (
 )
 # What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
 _RESTRICTING = re.compile(
-    r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|(?:access|rewrite)_by_lua\w*|js_access|satisfy"
+    r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|js_access|satisfy"
+    r"|(?:access|rewrite)_by_lua\w*"
 )
 _REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"

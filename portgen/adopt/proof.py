@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from portgen.adopt import served
-from portgen.adopt.allowing import Effect, is_for_everybody, source_of, spans
+from portgen.adopt.allowing import source_of
 from portgen.adopt.draft import Draft, Entry, Port
+from portgen.adopt.judging import Effect, is_for_everybody, spans
 from portgen.adopt.of_compose import STAYS
 from portgen.adopt.sighted import (
     Box,

@@ -189,20 +189,12 @@ class _Routing:
     def _site(self, name: str, one: _Named) -> Site:
         site = Site(name)
         for server in one.servers:
-            certificate, key = server.setting("certificate"), server.setting("key")
+            certificate = server.setting("certificate")
             for _, endpoint, options in server.listen:
                 _listen(site, endpoint.port, options.split(), certificate is not None)
-            if (
-                fits(certificate, FilePath)
-                and fits(key, FilePath)
-                and "$" not in f"{certificate}{key}"
-            ):
-                site.certificate = site.certificate or certificate or ""
-                site.key = site.key or key or ""
+            _secure(site, certificate, server.setting("key"))
             site.http2 = site.http2 or server.setting("http2") == "on"
-            acme = server.setting("acme")
-            if fits(acme, FilePath):
-                site.acme = site.acme or acme or ""
+            site.acme = site.acme or _path(server.setting("acme"))
         if site.listen is None and site.listen_tls is None and one.servers[0].said.line:
             site.listen = 80
         return site
@@ -366,6 +358,20 @@ def _listen(site: Site, port: int, options: list[str], has_certificate: bool) ->
     else:
         site.listen = site.listen or port
     site.http2 = site.http2 or "http2" in options
+
+
+def _secure(site: Site, certificate: str | None, key: str | None) -> None:
+    """A site's certificate, where both files are named."""
+    if _path(certificate) and _path(key):
+        site.certificate = site.certificate or _path(certificate)
+        site.key = site.key or _path(key)
+
+
+def _path(written: str | None) -> str:
+    """A path of the host; "" for what is none, or has a variable in it."""
+    if written is None or "$" in written or not fits(written, FilePath):
+        return ""
+    return written
 
 
 def _backend(place: Place) -> Part:

@@ -259,31 +259,31 @@ def row(text: str) -> tuple[Rule, int] | None:
     if match is None:
         return None
     to, source = _PLACE.fullmatch(match["to"]), _PLACE.fullmatch(match["source"])
-    if to is None or source is None or (to["port"] and to["name"]):
+    where = None if to is None else _named_port(to)
+    if to is None or source is None or where is None:
         return None
-    port, protocol = to["port"], to["protocol"] or source["protocol"] or ANYWHERE
-    if port is None and (to["name"] or to["application"]):
-        port, protocol = APPLICATIONS.get(to["name"] or to["application"], (None, ANYWHERE))
-        if port is None:
-            return None
     rule = Rule(
         action=match["action"].lower(),
-        protocol=protocol,
+        protocol=where[1] or source["protocol"] or ANYWHERE,
         source=_written(source["address"]),
         source_port=source["port"],
         to=_written(to["address"]),
-        port=port,
-        direction=_WAYS.get(match["way"], "in"),
+        port=where[0],
+        direction="out" if match["way"] == "OUT" else "in",
         interface=to["interface"] or source["interface"],
         routed=match["way"] == "FWD",
         comment=match["comment"],
     )
-    addresses = (to["address"] or "") + (source["address"] or "")
-    is_ipv6 = plain != text.strip() or ":" in addresses
-    return rule, 6 if is_ipv6 else 4
+    has_ipv6 = plain != text.strip() or ":" in rule.source + rule.to
+    return rule, 6 if has_ipv6 else 4
 
 
-_WAYS = {"OUT": "out"}
+def _named_port(to: re.Match[str]) -> tuple[str | None, str | None] | None:
+    """The port and the protocol of a destination, also of a known application; None of one that is not."""
+    name = to["name"] or to["application"]
+    if to["port"] is not None or name is None:
+        return None if to["port"] and to["name"] else (to["port"], to["protocol"])
+    return APPLICATIONS.get(name)
 
 
 def _written(address: str | None) -> str:

@@ -1,0 +1,167 @@
+"""What each rule of the firewall came to: what of it is left where it is, and what is wrong with it.
+
+In: a `Sighted`, its `Draft`, and the `Effect` of each rule. Out: more of what is left, and of the conflicts.
+Pure. Who may come is decided in `allowing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from portgen.adopt.draft import Conflict, Draft
+from portgen.adopt.sighted import Left, Rule, Said, Sighted
+from portgen.formats import ports
+from portgen.plan.ports import Endpoint
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+
+LETS_IN = ("allow", "limit")
+EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
+_NOBODY = "no source names anybody who holds that port"
+
+
+class Effect(NamedTuple):
+    """What became of a rule. `ports`: those that somebody holds, and that it lets somebody come to.
+    `shadowed`: where a rule before it keeps the same visitors out. `past`: where docker lets everybody in
+    anyway. `hidden`: where only this host itself is heard. `narrower`: what the inventory can't say of it."""
+
+    ports: tuple[Endpoint, ...] = ()
+    shadowed: tuple[Endpoint, ...] = ()
+    past: tuple[Endpoint, ...] = ()
+    hidden: tuple[Endpoint, ...] = ()
+    narrower: str = ""
+
+
+def is_for_everybody(rule: Rule) -> bool:
+    """Whether a rule lets in whoever comes."""
+    return rule.rule.source in EVERYBODY and not rule.rule.interface
+
+
+def is_twofold(rule: Rule) -> bool:
+    """Whether visitors have to come by an interface, and have an address too."""
+    return bool(rule.rule.interface) and rule.rule.source not in EVERYBODY
+
+
+def spans(written: str) -> list[range]:
+    """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
+    found = []
+    for part in written.split(","):
+        span = ports.span(part, ":")
+        if span is not None:
+            found.append(span)
+    return found
+
+
+def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
+    """Write down which rules are left, and which do nothing or let in more than anybody needs."""
+    held = _Held(draft)
+    for rule in found.firewall.rules:
+        effect = effects[rule.said]
+        why = _why_left(rule, effect, held)
+        if why:
+            found.left.append(Left(rule.said, f"{why}: it stays as it is"))
+        if _lets_in_by_port(rule):
+            draft.conflicts += _conflicts(rule, effect, held)
+
+
+class _Held:
+    """Which ports are whose. `assumed`: of programs that only a rule names."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.reserved = {number for endpoint, _ in draft.reserved for number in endpoint.ports}
+        self.assumed: set[Endpoint] = set()
+        self.known: set[int] = set()
+        self.numbers: set[int] = set()
+        for _, port in draft.ports():
+            self.numbers.update(port.endpoint.ports)
+            if port.said:
+                self.known.update(port.endpoint.ports)
+            else:
+                self.assumed.add(port.endpoint)
+
+
+def _numbers(rule: Rule) -> set[int]:
+    return {number for part in spans(rule.rule.port or "") for number in part}
+
+
+def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
+    """Why an inventory has no word for a rule; "" where it has one."""
+    one = rule.rule
+    if one.routed:
+        return "a rule about forwarded packets"
+    if one.direction != "in":
+        return "a rule about what goes out"
+    if one.source_port:
+        return "a rule about the visitors' own ports"
+    if is_twofold(rule):
+        return "a rule about an interface and a network at once"
+    if one.action not in LETS_IN:
+        return "an inventory says who may come, not who may not"
+    if effect.ports or effect.shadowed:
+        return ""
+    if one.port is None:
+        return (
+            "the application's ports are not known"
+            if one.application
+            else "a rule about every port"
+        )
+    if effect.hidden:
+        return "who holds the port listens on this host's own address alone"
+    if _numbers(rule) & held.reserved:
+        return "the port is reserved for the system's own program"
+    return "who holds the port does not listen there" if _numbers(rule) & held.numbers else _NOBODY
+
+
+def _lets_in_by_port(rule: Rule) -> bool:
+    one = rule.rule
+    return one.action in LETS_IN and one.direction == "in" and not one.routed and bool(one.port)
+
+
+def _conflicts(rule: Rule, effect: Effect, held: _Held) -> Iterator[Conflict]:
+    ends = {*effect.ports, *effect.shadowed, *effect.hidden} - held.assumed
+    numbers = {number for end in ends for number in end.ports} | (held.known & _numbers(rule))
+    if not effect.ports and (effect.hidden or effect.shadowed):
+        yield _without_effect(rule, effect)
+    else:
+        yield from _excess(rule, numbers, held.reserved)
+    if effect.past and not (rule.family == 0 and is_for_everybody(rule)):
+        yield _past(rule, effect)
+
+
+def _excess(rule: Rule, held: set[int], reserved: set[int]) -> Iterator[Conflict]:
+    """What a rule opens that nobody holds."""
+    numbers = _numbers(rule)
+    if not held and not reserved & numbers:
+        message = f"rule for {_spelled(rule)}: no source names a holder"
+        hint = f"`ufw delete {' '.join(rule.rule.words)}` closes it, once nobody needs it"
+        yield Conflict("rule-without-holder", message, (rule.said,), hint)
+    elif numbers - held - reserved and len(numbers) > 1:
+        empty = len(numbers - held)
+        opens = f"opens {len(numbers)} ports: {len(held)} are held, {empty} are empty"
+        message = f"rule for {_spelled(rule)} {opens}"
+        hint = "portgen opens each held port by a rule of its own"
+        yield Conflict("rule-too-wide", message, (rule.said,), hint)
+
+
+def _without_effect(rule: Rule, effect: Effect) -> Conflict:
+    why = "a rule before it keeps the same visitors out"
+    if effect.hidden:
+        why = "who holds the port listens on 127.0.0.1 alone"
+    message = f"rule for {_spelled(rule)}: {why}"
+    return Conflict("rule-without-effect", message, (rule.said,))
+
+
+def _past(rule: Rule, effect: Effect) -> Conflict:
+    numbers = ", ".join(map(str, effect.past))
+    message = f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
+    hint = "with or without the rule"
+    if not is_for_everybody(rule):
+        hint = "`allow` of the service, in a project with a `network`, closes it"
+    return Conflict("rule-without-effect", message, (rule.said,), hint)
+
+
+def _spelled(rule: Rule) -> str:
+    one = rule.rule
+    transport = "" if one.protocol == ANY else f"/{one.protocol}"
+    source = "anywhere" if one.source in EVERYBODY else one.source
+    return f"{one.port}{transport} from {source}"
