@@ -213,6 +213,8 @@ def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
     one = rule.rule
     if one.direction != "in" or one.routed or one.source_port or is_twofold(rule):
         return False
+    if one.interface == "lo":
+        return False
     if one.protocol not in ("any", endpoint.transport):
         return False
     if one.to not in (ANY, ALL_IPV4, ALL_IPV6) and bind and single(one.to) != bind:

@@ -91,6 +91,8 @@ def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
         return "a rule about forwarded packets"
     if one.direction != "in":
         return "a rule about what goes out"
+    if one.interface == "lo":
+        return "a rule about this host itself"
     if one.source_port:
         return "a rule about the visitors' own ports"
     if is_twofold(rule):

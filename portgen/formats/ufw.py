@@ -215,10 +215,12 @@ def _decoded(comment: str) -> str:
 
 _ROW = re.compile(
     r"(?:\[ *\d+\] )?(?P<to>\S.*?)\s+(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: (?P<way>IN|OUT|FWD))?"
-    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?(?: *\((?:log|log-all)\))?\s*"
+    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?(?: *\((?:log|log-all|out|, )+\))?\s*"
 )
+_IPV4 = r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?"
+_IPV6 = r"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:/[0-9]+)?"
 _PLACE = re.compile(
-    r"(?:(?P<address>Anywhere|[0-9a-fA-F:.]*[:.][0-9a-fA-F:.]*(?:/[0-9]+)?)\b ?)?"
+    rf"(?:(?P<address>Anywhere|{_IPV4}|{_IPV6})(?!\S) ?)?"
     r"(?P<port>[0-9][0-9,:]*)?(?:/(?P<protocol>tcp|udp))?"
     r"(?: ?\((?P<application>[^()]+)\)| ?(?P<name>[A-Z][\w .-]*?))?"
     r"(?: on (?P<interface>\S+))?"

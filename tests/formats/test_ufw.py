@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from portgen.formats import ufw
 from portgen.formats.ufw import Rule
 
+RECORDED = Path(__file__).parent / "recorded"
 # Prints what ufw makes of the words of a command.
 KEEP = """
 import gettext, json, sys
@@ -133,3 +136,95 @@ def test_ufw_itself_keeps_the_rule_that_was_read(words: str, need: Callable[[str
     theirs = [everywhere.get(word, word) for word in json.loads(done.stdout)]
     assert [everywhere.get(word or "any", word) for word in mine] == theirs[:6]
     assert (read.routed, comment) == tuple(theirs[6:])
+
+
+# --- what ufw prints ------------------------------------------------------------------------------
+
+ROWS = {
+    "22/tcp                     LIMIT       Anywhere": (Rule("limit", "tcp", port="22"), 4),
+    "22/tcp (v6)                LIMIT       Anywhere (v6)": (Rule("limit", "tcp", port="22"), 6),
+    "[ 3] 5000:5399/tcp              ALLOW IN    192.168.0.0/16             # dashboards": (
+        Rule("allow", "tcp", "192.168.0.0/16", port="5000:5399", comment="dashboards"),
+        4,
+    ),
+    "Anywhere on wg0            ALLOW IN    Anywhere": (Rule("allow", interface="wg0"), 4),
+    "5432/tcp on docker0        ALLOW IN    172.17.0.0/16": (
+        Rule("allow", "tcp", "172.17.0.0/16", port="5432", interface="docker0"),
+        4,
+    ),
+    "192.168.1.5 8080/tcp       ALLOW IN    10.0.0.0/8": (
+        Rule("allow", "tcp", "10.0.0.0/8", to="192.168.1.5", port="8080"),
+        4,
+    ),
+    "80,443/tcp (Nginx Full)    ALLOW IN    Anywhere": (Rule("allow", "tcp", port="80,443"), 4),
+    "80,443/tcp (Nginx Full (v6)) ALLOW IN    Anywhere (v6)": (
+        Rule("allow", "tcp", port="80,443"),
+        6,
+    ),
+    "Nginx HTTPS                ALLOW       Anywhere": (Rule("allow", "tcp", port="443"), 4),
+    "fd00::5 53/udp             ALLOW IN    fd00::/8": (
+        Rule("allow", "udp", "fd00::/8", to="fd00::5", port="53"),
+        6,
+    ),
+    "25/tcp                     DENY OUT    Anywhere": (
+        Rule("deny", "tcp", port="25", direction="out"),
+        4,
+    ),
+    "10.0.0.0/8 on eth1         ALLOW FWD   192.168.1.0/24 on eth0": (
+        Rule("allow", source="192.168.1.0/24", to="10.0.0.0/8", interface="eth1", routed=True),
+        4,
+    ),
+    "8080/tcp                   REJECT IN   Anywhere                   (log)": (
+        Rule("reject", "tcp", port="8080"),
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ROWS)
+def test_a_row_of_status_is_the_rule_that_it_shows(text: str) -> None:
+    assert ufw.row(text) == ROWS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Status: active",
+        "To   Action   From",
+        "--   ------   ----",
+        "My Own App   ALLOW   Anywhere",
+        "",
+    ],
+)
+def test_other_rows_are_none(text: str) -> None:
+    assert ufw.row(text) is None
+
+
+SHOWN = {
+    "verbose": [
+        "allow proto tcp from any to any port 22",
+        "limit from any to any port 2222",
+        "allow proto tcp from 10.0.0.0/8 to any port 5000:5010",
+        "allow in on lo from any to any port 9",
+        "allow proto tcp from any to any port 80,443",
+        "allow proto tcp from 10.0.0.1 to 192.168.1.5 port 80,443",
+        "allow proto tcp from any to any port 77",
+        "allow from any port 53 to any",
+        "deny from 203.0.113.7 to any",
+        "deny out from any to any port 25",
+        "route allow in on eth1 from 10.0.0.0/8 to any",
+    ],
+}
+SHOWN["numbered"] = SHOWN["verbose"]
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_what_ufw_printed_is_read_row_by_row(kind: str) -> None:
+    """Recorded from ufw 0.36.2, which had been given rules of each kind."""
+    text = (RECORDED / f"ufw/status-{kind}.txt").read_text()
+    lines = [line for line in text.split("\n") if re.search("ALLOW|DENY|LIMIT", line)]
+    found = [row for line in lines if (row := ufw.row(line)) is not None]
+    assert len(found) == len(lines)
+    assert {" ".join(rule.words) for rule, family in found if family == 4} == set(SHOWN[kind])
+    six = {" ".join(rule.words) for rule, family in found if family == 6}
+    assert "allow from fd00::/8 to any port 53" in six
