@@ -7,8 +7,8 @@ IPv4 goes past ufw.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 
 from portgen.adopt import judging, naming
 from portgen.adopt.draft import Draft, Entry, Port
@@ -217,7 +217,7 @@ def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
         return False
     if one.protocol not in ("any", endpoint.transport):
         return False
-    if one.to not in (ANY, ALL_IPV4, ALL_IPV6) and bind and single(one.to) != bind:
+    if one.to not in EVERYBODY and single(one.to) != bind:
         return False
     if one.port is None:
         return not one.application
@@ -239,14 +239,14 @@ def source_of(rule: Rule, family: int) -> str | None:
 
 
 def _covers(wide: str, narrow: str) -> bool:
-    if wide == narrow or wide in (ALL_IPV4, ALL_IPV6):
-        return wide == narrow or not narrow.startswith(BY_INTERFACE) or wide in (ALL_IPV4, ALL_IPV6)
-    if BY_INTERFACE in (wide[:1], narrow[:1]):
+    """Whether all of a source are among another one, of the same family."""
+    if wide == narrow:
+        return True
+    if wide.startswith(BY_INTERFACE):
         return False
-    one, other = (
-        ipaddress.ip_network(wide, strict=False),
-        ipaddress.ip_network(narrow, strict=False),
-    )
+    if narrow.startswith(BY_INTERFACE):
+        return wide in (ALL_IPV4, ALL_IPV6)
+    one, other = ip_network(wide, strict=False), ip_network(narrow, strict=False)
     return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
 
 
@@ -300,10 +300,24 @@ def _within(source: str, client: str) -> bool:
 
 
 def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
-    """Who may come to nginx's own ports: the inventory has one word for all of them."""
+    """Who may come to nginx's own ports. The inventory has one word for all of them: those who may come
+    to each."""
     allowed: list[str] | None = None
     for endpoint in draft.nginx_ports:
         sources = decided.of_port(endpoint, "", endpoint)
-        if allowed is None or (sources and not allowed):
+        if allowed is None or sources is None:
             allowed = sources
+        else:
+            common = [one for one in allowed if _is_among(one, sources)]
+            common += [one for one in sources if _is_among(one, allowed)]
+            allowed = list(dict.fromkeys(common))
     return allowed
+
+
+def _is_among(source: str, sources: list[str]) -> bool:
+    """Whether all of a source are among several."""
+    if source in sources or ANY in sources:
+        return True
+    if source == ANY or source.startswith(BY_INTERFACE):
+        return False
+    return any(_covers(one, source) for one in sources)

@@ -213,7 +213,8 @@ class _Holders:
 
     def _is_of_nginx(self, endpoint: Endpoint) -> bool:
         for server in self.found.servers:
-            if any(listen.everywhere == endpoint.everywhere for _, listen, _ in server.listen):
+            listens = [one.endpoint.everywhere for one in server.listen]
+            if endpoint.everywhere in listens and not server.kept:
                 return True
         return False
 

@@ -111,6 +111,8 @@ def _why_left(rule: Rule, effect: Effect, held: _Held) -> str:
         return "who holds the port listens on this host's own address alone"
     if _numbers(rule) & held.reserved:
         return "the port is reserved for the system's own program"
+    if one.to not in EVERYBODY:
+        return "a rule about one address, and who holds the port listens on others, too"
     return "who holds the port does not listen there" if _numbers(rule) & held.numbers else _NOBODY
 
 

@@ -11,7 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from portgen.adopt.fitting import is_bind, is_port
-from portgen.adopt.sighted import Left, Listener, Part, Place, Said, Server, Sighted, Text, said
+from portgen.adopt.sighted import (
+    Left,
+    Listen,
+    Listener,
+    Part,
+    Place,
+    Said,
+    Server,
+    Sighted,
+    Text,
+    said,
+)
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
@@ -160,6 +171,8 @@ class _Tree:
         self.found = found
         self.restricted = False  # by something at http's level
         self.around: tuple[Node, ...] = ()  # the server that is read
+        self.rules: list[Node] = []  # who may come, at http's level
+        self.settings: list[Part] = []  # of http's level, for servers that don't say it themselves
 
     def said(self, node: Node) -> Said:
         place = self.places[node.path]
@@ -178,6 +191,7 @@ class _Tree:
         """The top of a file, or the block `http`."""
         nodes = list(nodes)
         self.restricted = self.restricted or any(map(_restricts, nodes))
+        self.rules += _rules(nodes)
         for node in nodes:
             if node.name == "http" and node.block is not None:
                 self.sight(node.block)
@@ -208,6 +222,8 @@ class _Tree:
             self.left(node, "what it includes was not given")
         elif node.name in ("allow", "deny", "auth_basic", "auth_basic_user_file"):
             self.found.noted.append(self.said(node))
+        elif node.name in _SETTINGS and len(node.words) > 1:
+            self.settings.append(Part(self.said(node), _SETTINGS[node.name], node.words[1]))
         elif (node.name in _TELLING and node.name != "include") or "Alt-Svc" in node.words:
             self.left(node, _NO_WORD)
         else:
@@ -265,6 +281,8 @@ class _Tree:
         self.around = tuple(inner for inner in block if inner.name != "location")
         for inner in block:
             self._of_server(inner, server)
+        server.settings += [one for one in self.settings if server.setting(one.about) is None]
+        server.kept = _why_kept(server)
         returns = [inner for inner in block if inner.name == "return"]
         for inner in returns:
             self._return(inner, server)
@@ -300,7 +318,8 @@ class _Tree:
             quic = Listener(where, "nginx-quic", *listens, "nginx.service")
             self.found.streams.append(quic)
         else:
-            server.listen.append((where, listens[0], " ".join(node.words[2:])))
+            endpoint, bind = listens
+            server.listen.append(Listen(where, endpoint, bind, node.words[2:]))
 
     def _if(self, node: Node, server: Server) -> None:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
@@ -338,7 +357,7 @@ class _Tree:
             self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
         elif (node.path, node.first) not in self.facts:
             self._own(node, _NO_WORD)
-        elif self.restricted or any(map(_restricts, (*self.around, *block))):
+        elif self._is_restricted(node, block):
             self._own(node, _RESTRICTED)
         else:
             self._proxy(node, server)
@@ -360,6 +379,18 @@ class _Tree:
         else:
             return False
         return True
+
+    def _is_restricted(self, node: Node, block: Sequence[Node]) -> bool:
+        """Whether somebody is kept out in a way that a route can't say: it knows some networks, and nobody
+        else."""
+        if self.restricted or any(map(_restricts, (*self.around, *block))):
+            return True
+        route = self.facts[node.path, node.first].route
+        for rules in (_rules(block), _rules(self.around), self.rules):
+            if rules:
+                keeps_out = any(rule.name == "deny" for rule in rules)
+                return keeps_out and not route.clients and not route.closed
+        return False
 
     def _own(self, node: Node, why: str) -> None:
         """A location that stays the team's: what it says of other places is listed, too."""
@@ -415,6 +446,20 @@ class _Tree:
             self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
+
+
+def _rules(nodes: Iterable[Node]) -> list[Node]:
+    return [node for node in nodes if node.name in ("allow", "deny")]
+
+
+def _why_kept(server: Server) -> str:
+    """Why portgen's own server would be open where this one is not."""
+    if not all(one.is_everywhere for one in server.listen):
+        return "it listens on one address, and portgen's own server on each: it stays your own"
+    is_secure = any("ssl" in one.options for one in server.listen)
+    if is_secure and not (server.setting("certificate") and server.setting("key")):
+        return "its certificate is not named here, and without one portgen serves http: it stays your own"
+    return ""
 
 
 def _restricts(node: Node) -> bool:

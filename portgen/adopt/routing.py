@@ -13,7 +13,7 @@ from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_port, network, why_not
 from portgen.adopt.of_nginx import FIELDS
-from portgen.adopt.sighted import Left, Part, Place, Said, Server, Sighted
+from portgen.adopt.sighted import Left, Listen, Part, Place, Said, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory import model
 from portgen.inventory.networks import bracketed
@@ -41,6 +41,11 @@ class _Named:
         self.servers: list[Server] = []
 
     @property
+    def kept(self) -> str:
+        """Why one of them stays the team's, and so all of that name."""
+        return next((server.kept for server in self.servers if server.kept), "")
+
+    @property
     def places(self) -> Iterator[tuple[Server, Place]]:
         for server in self.servers:
             for place in server.places:
@@ -59,7 +64,13 @@ class _Routing:
             written = [name for where, name in server.names if self._is_name(where, name)]
             names = tuple(dict.fromkeys(written))
             self.named.setdefault(names, _Named(names)).servers.append(server)
-        served = [one for one in self.named.values() if any(one.places)]
+        served = []
+        for one in self.named.values():
+            if one.kept:
+                for server in one.servers:
+                    self._left_over(server, one.kept)
+            elif any(one.places):
+                served.append(one)
         default = self._default(served)
         for one in served:
             if one is default:
@@ -69,7 +80,7 @@ class _Routing:
             else:
                 self._unnamed(one)
         for one in self.named.values():
-            if one not in served:
+            if one not in served and not one.kept:
                 self._without_routes(one)
         self._upstream(served)
         self._proxies()
@@ -154,14 +165,16 @@ class _Routing:
             self.found.left += [Left(part.said, why) for part in place.parts]
         for part in server.settings:
             self.found.left.append(Left(part.said, why))
-        for where, _, _ in server.listen:
-            self.found.left.append(Left(where, why))
+        for listen in server.listen:
+            self.found.left.append(Left(listen.said, why))
         for where, _ in server.names:
             self.found.left.append(Left(where, why))
         for where in server.inherited:
             self.found.left.append(Left(where, why))
         for where, _ in server.slashes:
             self.found.left.append(Left(where, why))
+        if server.redirect is not None:
+            self.found.left.append(Left(server.redirect, why))
 
     def _without_routes(self, one: _Named) -> None:
         """A server that only sends visitors on, or serves files."""
@@ -171,17 +184,15 @@ class _Routing:
                 self._add_redirect(server, one.names)
             else:
                 self._left_over(server, "no route is in this server: it stays your own")
-                if server.redirect is not None:
-                    self.found.left.append(Left(server.redirect, "it stays your own"))
 
     def _add_redirect(self, server: Server, names: tuple[str, ...]) -> None:
         """A server for http that sends everything to https, of names that have a site."""
         for site in (self.nginx.default, *self.nginx.sites.values()):
             if site is None or (site.name or None) not in (*names, None):
                 continue
-            for _, endpoint, options in server.listen:
-                if "ssl" not in options.split():
-                    site.listen = site.listen or endpoint.port
+            for one in server.listen:
+                if "ssl" not in one.options:
+                    site.listen = site.listen or one.endpoint.port
             for part in server.settings:
                 if part.about == "acme":
                     site.acme = site.acme or part.value
@@ -190,8 +201,8 @@ class _Routing:
         site = Site(name)
         for server in one.servers:
             certificate = server.setting("certificate")
-            for _, endpoint, options in server.listen:
-                _listen(site, endpoint.port, options.split(), certificate is not None)
+            for listen in server.listen:
+                _listen(site, listen, certificate is not None)
             _secure(site, certificate, server.setting("key"))
             site.http2 = site.http2 or server.setting("http2") == "on"
             site.acme = site.acme or _path(server.setting("acme"))
@@ -351,13 +362,14 @@ class _Routing:
         return None
 
 
-def _listen(site: Site, port: int, options: list[str], has_certificate: bool) -> None:
+def _listen(site: Site, listen: Listen, has_certificate: bool) -> None:
     """A port of a site's: of several the first one counts."""
-    if "ssl" in options or (has_certificate and port == 443):
+    port = listen.endpoint.port
+    if "ssl" in listen.options or (has_certificate and port == 443):
         site.listen_tls = site.listen_tls or port
     else:
         site.listen = site.listen or port
-    site.http2 = site.http2 or "http2" in options
+    site.http2 = site.http2 or "http2" in listen.options
 
 
 def _secure(site: Site, certificate: str | None, key: str | None) -> None:

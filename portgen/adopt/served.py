@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from portgen.adopt.sighted import Part, Place, Said, Server, Sighted
+from portgen.adopt.sighted import Listen, Part, Place, Server, Sighted
 from portgen.adopt.verdicts import Verdicts
 from portgen.plan.facts import Facts, Location, Nginx, Site, single
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, Endpoint
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6
 
 _NO_ROUTE = "the route is not in the inventory"
 _NO_SETTING = "portgen's server has no such setting"
@@ -35,7 +35,7 @@ _ALIKE = {
 
 def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     """Judge everything that nginx's files say."""
-    proof = _Served(facts, host, verdicts)
+    proof = _Served(found.servers, facts, host, verdicts)
     for server in found.servers:
         proof.server(server)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
@@ -44,7 +44,8 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
 
 
 class _Served:
-    def __init__(self, facts: Facts, host: str, verdicts: Verdicts) -> None:
+    def __init__(self, servers: list[Server], facts: Facts, host: str, verdicts: Verdicts) -> None:
+        self.servers = servers
         self.nginx = facts.nginx.get(host, Nginx())
         self.verdicts = verdicts
         self.routes: dict[str, Location] = {}
@@ -57,8 +58,8 @@ class _Served:
         known = {*self.nginx.names, *self.nginx.sites}
         for said, name in server.names:
             self.verdicts.take_if(name in known, said, "no route is under this name")
-        for said, endpoint, _ in server.listen:
-            self._listen(said, endpoint, sites)
+        for listen in server.listen:
+            self._listen(listen, server, sites)
         for part in server.settings:
             is_there = any(_has_setting(site, part) for site in sites)
             self.verdicts.take_if(is_there, part.said, _NO_SETTING)
@@ -82,18 +83,32 @@ class _Served:
             nginx = self.nginx
             yield Site(nginx.listen, nginx.certificate, nginx.http2, nginx.acme)
 
-    def _listen(self, said: Said, endpoint: Endpoint, sites: list[Site]) -> None:
+    def _listen(self, listen: Listen, server: Server, sites: list[Site]) -> None:
+        said, port = listen.said, listen.endpoint.port
         if said in self.verdicts:
             return
         known = {one.port for site in sites for one in site.listen}
-        if endpoint.port in known:
-            differences = ["portgen's nginx listens on every address"] if endpoint.address else []
-            self.verdicts.take(said, differences)
+        if port in known:
+            self.verdicts.take(said, self._listen_differences(listen, server, known))
         elif any(not site.listen for site in sites):
             why = "without a `server_name` portgen renders no server, only locations"
             self.verdicts.leave(said, why)
         else:
             self.verdicts.leave(said, "portgen's server does not listen there")
+
+    def _listen_differences(self, listen: Listen, server: Server, known: set[int]) -> Iterator[str]:
+        """What a server of portgen's does at its ports that the team's own did not."""
+        names = {name for _, name in server.names}
+        seen = set()
+        for other in self.servers:
+            if names & {name for _, name in other.names} or not names:
+                seen |= {one.endpoint.port for one in other.listen}
+        more = ", ".join(map(str, sorted(known - seen)))
+        is_secure = "ssl" in listen.options
+        if more and is_secure:
+            yield f"portgen's server listens at {more}, too, and sends visitors here"
+        if server.places and not is_secure and len(known) > 1:
+            yield "http is sent to https"
 
     def _place(self, names: list[str], place: Place) -> None:
         path = place.fact.route.path

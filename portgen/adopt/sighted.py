@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from portgen.formats import ufw
 from portgen.plan import facts
-from portgen.plan.ports import Endpoint
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
 
 KINDS = ("compose", "nginx", "ufw", "units", "ss", "docker")
 _MOST = 100  # characters of a line that is quoted
@@ -165,12 +165,29 @@ class Place(Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Listen(NamedTuple):
+    """A `listen` of nginx's. `bind`: "" for every address of both families, or of one. `options`: what else
+    it says."""
+
+    said: Said
+    endpoint: Endpoint
+    bind: str
+    options: tuple[str, ...]
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it is every address, of one family at least."""
+        return self.bind in ("", EVERYWHERE, EVERYWHERE6)
+
+
 class Server(Struct):
-    """A server of nginx's. `names`: in small letters, in their order."""
+    """A server of nginx's. `names`: in small letters, in their order. `kept`: why portgen's own can't
+    take its place; "" where it can."""
 
     said: Said
     names: list[tuple[Said, str]] = []
-    listen: list[tuple[Said, Endpoint, str]] = []  # with the options of `listen`
+    listen: list[Listen] = []
+    kept: str = ""
     settings: list[Part] = []  # certificate, key, http2, acme
     places: list[Place] = []
     redirect: Said | None = None  # everything is sent to https

@@ -215,7 +215,8 @@ def _decoded(comment: str) -> str:
 
 _ROW = re.compile(
     r"(?:\[ *\d+\] )?(?P<to>\S.*?)\s+(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: (?P<way>IN|OUT|FWD))?"
-    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?(?: *\((?:log|log-all|out|, )+\))?\s*"
+    r"(?P<log> \(log(?:-all)?\)|)\s+(?P<source>\S.*?)(?:\s+# (?P<comment>.*?))?"
+    r"(?: *\((?:log|log-all|out|, )+\))?\s*"
 )
 _IPV4 = r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?"
 _IPV6 = r"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:/[0-9]+)?"

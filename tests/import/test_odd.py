@@ -168,6 +168,76 @@ def test_what_the_firewall_keeps_closed_stays_closed(rules: str) -> None:
     assert sources_of(adopt.adopt(Sources(texts, nothing), "box"), 8080) == ()
 
 
+def test_a_rule_for_one_address_opens_no_other() -> None:
+    rules = f"{ALLOW} 8080 192.168.1.5 any 0.0.0.0/0 in"
+    texts = [Text("ss", "ss.txt", LISTENS), Text("ufw", "user.rules", rules, "user.rules")]
+    result = adopt.adopt(Sources(texts, nothing), "box")
+    assert sources_of(result, 8080) == ()
+    assert [one.said.file for one in result.lists.left] == ["user.rules"]
+
+
+SERVER = """\
+server {{
+    listen {listen};
+    server_name box.example.com;
+    {around}
+    location /app/ {{
+        {within}
+        proxy_pass http://127.0.0.1:8080;
+    }}
+}}
+"""
+KEPT = [
+    {"within": "deny 203.0.113.7; allow all;"},
+    {"around": "deny 203.0.113.7;"},
+    {"around": "if ($blocked) { return 403; }"},
+    {"within": "auth_request /auth;"},
+    {"within": "access_by_lua_block { ngx.exit(403) }"},
+    {"within": "limit_except GET { deny all; }"},
+    {"within": "internal;"},
+    {"around": "ssl_verify_client on;"},
+    {"around": "satisfy any;"},
+    {"listen": "10.0.0.1:80"},
+    {"listen": "127.0.0.1:80"},
+    {"listen": "443 ssl"},
+]
+
+
+@pytest.mark.parametrize("parts", KEPT, ids=[" ".join(parts.values()) for parts in KEPT])
+def test_a_route_that_would_be_open_stays_where_it_is(parts: dict[str, str]) -> None:
+    text = SERVER.format(**{"listen": "80", "around": "", "within": "", **parts})
+    result = adopted("nginx", text)
+    plan = planner.make(result.source.inventory)
+    assert plan.hosts[0].routes == ()
+    kept = {one.said.line for one in result.lists.left}
+    assert {5, 7} <= kept
+
+
+def test_a_plain_server_is_taken_over() -> None:
+    """The test above would not see anything otherwise."""
+    result = adopted("nginx", SERVER.format(listen="80", around="", within=""))
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.path for route in routes] == ["/app/"]
+
+
+def test_nginx_is_open_to_those_who_may_come_to_each_of_its_ports() -> None:
+    server = """\
+server { listen 80; listen 443 ssl; server_name box.example.com;
+    ssl_certificate /etc/a.crt; ssl_certificate_key /etc/a.key;
+    location /app/ { proxy_pass http://127.0.0.1:8080; } }
+"""
+    rules = f"{ALLOW} 443 0.0.0.0/0 any 0.0.0.0/0 in\n{ALLOW} 80 0.0.0.0/0 any 10.0.0.0/8 in"
+    texts = [
+        Text("nginx", "site.conf", server, "site.conf"),
+        Text("ufw", "user.rules", rules, "user.rules"),
+    ]
+    result = adopt.adopt(Sources(texts, nothing), "box")
+    nginx = result.source.inventory.hosts["box"].nginx
+    assert nginx is not None
+    assert nginx.allow == ["lan"]
+    assert [one.said.line for one in result.lists.different if one.said.file == "user.rules"] == [1]
+
+
 def test_an_interface_of_one_family_is_not_opened_for_the_other() -> None:
     texts = [
         Text("ss", "ss.txt", LISTENS.replace("0.0.0.0:8080", "*:8080").replace("0.0.0.0:*", "*:*")),
