@@ -10,6 +10,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from portgen.adopt.directives import (
+    FIELDS,
+    HEADERS,
+    NOT_EXTRA,
+    PROXIES,
+    SET,
+    SETTINGS,
+    TELLING,
+    USUAL_INCLUDES,
+    is_not_found,
+    is_of_portgen,
+    is_slash,
+    is_to_https,
+    restricts,
+    rules_of,
+)
 from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import (
     Left,
@@ -30,86 +46,8 @@ from portgen.plan.ports import Endpoint, specific
 from portgen.plan.servers import CHALLENGES
 from portgen.targets.nginx import reading
 
-# What portgen's own locations say, whatever the service: their headers, and settings without an own
-# field, which a route may not say once more.
-_HEADERS = {line.split(" ")[1] for line in reading.COMMON if line.startswith("proxy_set_header")}
-_HEADERS |= {"X-Forwarded-Prefix"}
-_SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
-_SET |= {"proxy_send_timeout", "proxy_cache_bypass", "client_body_timeout"}
-# The fields of a route that a directive sets.
-FIELDS = {
-    "proxy_pass": "backend",
-    "grpc_pass": "backend",
-    "allow": "clients",
-    "deny": "clients",
-    "satisfy": "clients",
-    "auth_basic": "auth_file",
-    "auth_basic_user_file": "auth_file",
-    "client_max_body_size": "max_body",
-    "proxy_buffering": "buffering",
-    "proxy_read_timeout": "timeout",
-    "grpc_read_timeout": "timeout",
-    "proxy_ssl_name": "tls_name",
-    "grpc_ssl_name": "tls_name",
-    "proxy_ssl_verify": "verify",
-    "grpc_ssl_verify": "verify",
-    "proxy_ssl_trusted_certificate": "verify",
-    "grpc_ssl_trusted_certificate": "verify",
-}
-_SETTINGS = {"ssl_certificate": "certificate", "ssl_certificate_key": "key", "http2": "http2"}
-_PROXIES = ("set_real_ip_from", "real_ip_header")
-# What answers requests by itself, or sends them elsewhere.
-_ANSWERS = (
-    "alias",
-    "fastcgi_pass",
-    "memcached_pass",
-    "proxy_pass",
-    "grpc_pass",
-    "return",
-    "rewrite",
-    "root",
-    "scgi_pass",
-    "stub_status",
-    "try_files",
-    "uwsgi_pass",
-)
-# What says something of ports, addresses, names, sources or other places, wherever it stands.
-_TELLING = (
-    *_ANSWERS,
-    "auth_jwt",
-    "auth_request",
-    "geoip_country",
-    "if",
-    "include",
-    "internal",
-    "mirror",
-    "proxy_bind",
-    "proxy_cookie_domain",
-    "proxy_redirect",
-    "resolver",
-    "set",
-    "ssl_client_certificate",
-    "ssl_verify_client",
-    "sub_filter",
-)
-# What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
-_RESTRICTING = re.compile(
-    r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|js_access|satisfy"
-    r"|(?:access|rewrite)_by_lua\w*"
-)
-_REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
-_RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
-_NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
-_USUAL_INCLUDES = re.compile(
-    r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
-    r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
-)
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
-_TO_HTTPS = re.compile(
-    r"https://(?:\$host|\$server_name|\$http_host|[a-z0-9.-]+)(?:\$request_uri|\$uri.*|/?)"
-)
-_BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
-_NOT_FOUND = (("return", "404"), ("return", "444"))
+_RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _NO_WORD = "an inventory has no word for it"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 
@@ -190,8 +128,8 @@ class _Tree:
     def sight(self, nodes: Iterable[Node]) -> None:
         """The top of a file, or the block `http`."""
         nodes = list(nodes)
-        self.restricted = self.restricted or any(map(_restricts, nodes))
-        self.rules += _rules(nodes)
+        self.restricted = self.restricted or any(map(restricts, nodes))
+        self.rules += rules_of(nodes)
         for node in nodes:
             if node.name == "http" and node.block is not None:
                 self.sight(node.block)
@@ -201,7 +139,7 @@ class _Tree:
                 self._stream(node)
             elif node.name == "upstream":
                 self._upstream(node)
-            elif node.name in _PROXIES and len(node.words) > 1:
+            elif node.name in PROXIES and len(node.words) > 1:
                 part = Part(self.said(node), node.name, node.words[1])
                 self.found.proxies.append(part)
             elif node.name == "location" and node.block is not None:
@@ -218,13 +156,13 @@ class _Tree:
         self._location(node, server)
 
     def _other(self, node: Node) -> None:
-        if node.name == "include" and not _USUAL_INCLUDES.fullmatch(node.words[-1]):
+        if node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
             self.left(node, "what it includes was not given")
         elif node.name in ("allow", "deny", "auth_basic", "auth_basic_user_file"):
             self.found.noted.append(self.said(node))
-        elif node.name in _SETTINGS and len(node.words) > 1:
-            self.settings.append(Part(self.said(node), _SETTINGS[node.name], node.words[1]))
-        elif (node.name in _TELLING and node.name != "include") or "Alt-Svc" in node.words:
+        elif node.name in SETTINGS and len(node.words) > 1:
+            self.settings.append(Part(self.said(node), SETTINGS[node.name], node.words[1]))
+        elif (node.name in TELLING and node.name != "include") or "Alt-Svc" in node.words:
             self.left(node, _NO_WORD)
         else:
             self.counted(node)
@@ -267,7 +205,7 @@ class _Tree:
                     Listener(where, "nginx-stream", endpoint, bind, "nginx.service")
                 )
                 return
-        if node.name in ("listen", "server_name", *_TELLING, *FIELDS, *_SETTINGS):
+        if node.name in ("listen", "server_name", *TELLING, *FIELDS, *SETTINGS):
             self.left(node, "nginx's streams stay as they are")
         else:
             self.counted(node)
@@ -294,13 +232,13 @@ class _Tree:
             server.names += [(where, nginx.name_of(word).lower().rstrip(".")) for word in words]
         elif node.name == "listen" and words:
             self._listen(node, server)
-        elif node.name in _SETTINGS and words:
-            server.settings.append(Part(where, _SETTINGS[node.name], words[0]))
+        elif node.name in SETTINGS and words:
+            server.settings.append(Part(where, SETTINGS[node.name], words[0]))
         elif node.name in FIELDS:
             server.inherited.append(where)
         elif node.name == "location" and node.block is not None:
             self._location(node, server)
-        elif node.name in _PROXIES and words:
+        elif node.name in PROXIES and words:
             self.found.proxies.append(Part(where, node.name, words[0]))
         elif node.name == "if":
             self._if(node, server)
@@ -325,16 +263,16 @@ class _Tree:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
         block = node.block or ()
         only = block[0] if len(block) == 1 else None
-        if _is_of_portgen(node):
+        if is_of_portgen(node):
             self.found.noted.append(self.said(node))
-        elif only is not None and only.name == "return" and _is_to_https(only):
+        elif only is not None and only.name == "return" and is_to_https(only):
             server.redirect = self.said(only)
             self.found.noted.append(self.said(node))
         else:
             self.left(node, _NO_WORD)
 
     def _return(self, node: Node, server: Server) -> None:
-        if _is_to_https(node):
+        if is_to_https(node):
             server.redirect = self.said(node)
         elif node.words[1:2] == ("444",) and not server.places:
             self.found.noted.append(
@@ -368,12 +306,12 @@ class _Tree:
         """Whether it is a location that portgen's own server has without being asked for."""
         if list(words) == [CHALLENGES] or list(words) == [CHALLENGES.rstrip("/")]:
             self._challenges(node, server)
-        elif _is_slash(words, block):
+        elif is_slash(words, block):
             server.slashes.append((self.said(node), f"{words[-1]}/"))
             self.found.noted += [self.said(inner) for inner in block]
-        elif _is_not_found(words, block):
+        elif is_not_found(words, block):
             self.found.noted += [self.said(node), self.said(block[0])]
-        elif len(block) == 1 and _is_to_https(block[0]):
+        elif len(block) == 1 and is_to_https(block[0]):
             server.redirect = self.said(block[0])
             self.found.noted.append(self.said(node))
         else:
@@ -383,10 +321,10 @@ class _Tree:
     def _is_restricted(self, node: Node, block: Sequence[Node]) -> bool:
         """Whether somebody is kept out in a way that a route can't say: it knows some networks, and nobody
         else."""
-        if self.restricted or any(map(_restricts, (*self.around, *block))):
+        if self.restricted or any(map(restricts, (*self.around, *block))):
             return True
         route = self.facts[node.path, node.first].route
-        for rules in (_rules(block), _rules(self.around), self.rules):
+        for rules in (rules_of(block), rules_of(self.around), self.rules):
             if rules:
                 keeps_out = any(rule.name == "deny" for rule in rules)
                 return keeps_out and not route.clients and not route.closed
@@ -396,8 +334,8 @@ class _Tree:
         """A location that stays the team's: what it says of other places is listed, too."""
         self.left(node, why)
         for inner in node.block or ():
-            telling = inner.name in (*_TELLING, *FIELDS) or inner.block is not None
-            if inner.name == "include" and _USUAL_INCLUDES.fullmatch(inner.words[-1]):
+            telling = inner.name in (*TELLING, *FIELDS) or inner.block is not None
+            if inner.name == "include" and USUAL_INCLUDES.fullmatch(inner.words[-1]):
                 telling = False
             if inner.name == "location" and inner.block is not None:
                 self._own(inner, why)
@@ -414,7 +352,7 @@ class _Tree:
                 if inner.name == "alias":
                     folder = folder.rstrip("/").removesuffix(CHALLENGES.rstrip("/"))
                 server.settings.append(Part(self.said(inner), "acme", folder))
-            elif inner.name in _TELLING:
+            elif inner.name in TELLING:
                 self.left(inner, _NO_WORD)
             else:
                 self.counted(inner)
@@ -435,21 +373,17 @@ class _Tree:
         plain = node.name.replace("grpc_", "proxy_", 1)
         if node.name in FIELDS:
             return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
-        if plain == "proxy_set_header" and len(words) == 3 and words[1] in _HEADERS:
+        if plain == "proxy_set_header" and len(words) == 3 and words[1] in HEADERS:
             return Part(where, f"header:{words[1]}", words[2], node.text)
         if node.name == "if" and "/run/portgen/left/" in node.text:
             return Part(where, "mark", "", node.text)
-        if plain in _SET or (node.name == "include" and _USUAL_INCLUDES.fullmatch(words[-1])):
+        if plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):
             self.counted(node)
             return None
-        if node.block is not None or node.name in _NOT_EXTRA:
+        if node.block is not None or node.name in NOT_EXTRA:
             self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
-
-
-def _rules(nodes: Iterable[Node]) -> list[Node]:
-    return [node for node in nodes if node.name in ("allow", "deny")]
 
 
 def _why_kept(server: Server) -> str:
@@ -460,26 +394,6 @@ def _why_kept(server: Server) -> str:
     if is_secure and not (server.setting("certificate") and server.setting("key")):
         return "its certificate is not named here, and without one portgen serves http: it stays your own"
     return ""
-
-
-def _restricts(node: Node) -> bool:
-    """Whether a directive keeps visitors out in a way that no route can say."""
-    if node.block is None:
-        return _RESTRICTING.fullmatch(node.name) is not None and node.words[1:] not in _OFF
-    if node.name in ("server", "location", "http", "stream", "map", "geo", "upstream"):
-        return False
-    if "/run/portgen/left/" in node.text or _is_of_portgen(node):
-        return False
-    return _RESTRICTING.fullmatch(node.name) is not None or bool(_REFUSES.search(node.text))
-
-
-def _is_of_portgen(node: Node) -> bool:
-    """Whether it is how portgen's own servers refuse every name but theirs."""
-    block = node.block or ()
-    return node.name == "if" and len(block) == 1 and block[0].words == ("return", "444")
-
-
-_OFF = (("off",), ("all",), ("optional",))
 
 
 def _listened(node: Node) -> tuple[Endpoint, str] | None:
@@ -499,26 +413,3 @@ def _listened(node: Node) -> tuple[Endpoint, str] | None:
     transport = "udp" if "quic" in node.words else "tcp"
     where = "" if bind in ("", "::", "0.0.0.0") else bind  # noqa: S104 - as nginx has it
     return Endpoint(number, transport, address=specific(where)), bind  # type: ignore[arg-type]
-
-
-def _is_to_https(node: Node) -> bool:
-    return (
-        node.name == "return"
-        and node.words[1:2] in (("301",), ("302",), ("307",), ("308",))
-        and len(node.words) == 3
-        and _TO_HTTPS.fullmatch(node.words[2]) is not None
-    )
-
-
-def _is_slash(words: Sequence[str], block: Iterable[Node]) -> bool:
-    """Whether a location sends the path without its last slash to the one with it, as portgen's do."""
-    sends = [node for node in block if node.name in _TELLING]
-    if len(sends) != 1 or sends[0].name not in ("return", "rewrite"):
-        return False
-    target = _BEFORE_PATH.sub("", sends[0].words[-1]).partition("$is_args")[0]
-    return target == f"{words[-1]}/"
-
-
-def _is_not_found(words: Sequence[str], block: Sequence[Node]) -> bool:
-    """Whether a location says what portgen's server answers to every path without a route."""
-    return list(words) == ["/"] and len(block) == 1 and block[0].words in _NOT_FOUND

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from portgen.adopt import naming
+from portgen.adopt.directives import FIELDS
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_port, network, why_not
-from portgen.adopt.of_nginx import FIELDS
 from portgen.adopt.sighted import Left, Listen, Part, Place, Said, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory import model
