@@ -19,9 +19,8 @@ import yaml
 from click.testing import CliRunner
 
 from portgen import adopt, chain, whole
-from portgen.adopt import Adopted, Sources
+from portgen.adopt import Adopted, Sources, Text
 from portgen.cli import portgen
-from portgen.commands import _sources
 from portgen.inventory.source import parse
 from portgen.plan import planner
 from portgen.plan.facts import single
@@ -39,13 +38,25 @@ def arguments(name: str) -> list[str]:
 
 
 def sources(name: str) -> Sources:
+    """The sources as the command reads them."""
     words = arguments(name)
-    named = [
-        (option.removeprefix("--"), Path(path))
-        for option, path in zip(words[::2], words[1::2], strict=True)
-    ]
     folder = ESTATES / name
-    return _sources.gather(named, folder, folder, live=False, tell=lambda _: None).sources
+    texts: list[Text] = []
+    for option, path in zip(words[::2], words[1::2], strict=True):
+        place = folder / path
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for file in files:
+            if file.is_file():
+                shown = str(file.relative_to(folder))
+                below = str(file.relative_to(place)) if place.is_dir() else file.name
+                text = file.read_text()
+                one = Text(option.removeprefix("--"), shown, text, below, file.parent.name, shown)
+                texts.append(one)
+
+    def read(path: str) -> str | None:
+        return whole.text(str(folder / path))
+
+    return Sources(texts, read)
 
 
 def adopted(name: str) -> Adopted:
@@ -348,6 +359,13 @@ def test_a_second_import_adds_nothing(name: str) -> None:
     assert [one.said for one in second.lists.left] == [one.said for one in first.lists.left]
 
 
-def test_the_estates_are_read_from_files_only() -> None:
-    assert whole.text(str(ESTATES / "no such estate")) is None
-    assert len(NAMES) >= 1
+@for_each
+def test_the_command_reads_the_same(name: str) -> None:
+    """The sources are read here as the command reads them."""
+    done = CliRunner().invoke(portgen, ["-C", str(ESTATES / name), "import", *arguments(name)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == adopted(name).source.text
+
+
+def test_there_are_a_dozen() -> None:
+    assert len(NAMES) >= 12

@@ -13,6 +13,7 @@ from portgen import adopt
 from portgen.adopt import Adopted, Sources, Text
 from portgen.plan import planner
 
+ESTATES = Path(__file__).parents[1] / "import/estates"
 NAMES = {
     "compose": "stacks/web/docker-compose.yml",
     "nginx": "site.conf",
@@ -93,7 +94,7 @@ def test_odd_sources_are_read_as_far_as_they_go(kind: str, text: str) -> None:
 def test_a_source_that_was_cut_or_mixed_up_breaks_nothing(seed: int) -> None:
     """Lines are lost, doubled and swapped, and letters changed."""
     chosen = random.Random(seed)
-    folders = sorted(path.parent for path in Path(__file__).parent.glob("estates/*/arguments"))
+    folders = sorted(path.parent for path in ESTATES.glob("*/arguments"))
     words = (folders[seed % len(folders)] / "arguments").read_text().split()
     texts = []
     for option, path in zip(words[::2], words[1::2], strict=True):
