@@ -88,7 +88,7 @@ def _assume_one(draft: Draft, endpoint: Endpoint, said: Said, *, both: bool) -> 
             f"only a rule of the firewall names it ({said.place}); who listens is not said"
         )
         draft.entries.append(entry)
-    entry.ports.append(Port(endpoint, endpoint.port, ""))
+    draft.hold(entry, Port(endpoint, endpoint.port, ""))
 
 
 class _Decided:
@@ -97,6 +97,21 @@ class _Decided:
     def __init__(self, firewall: Firewall) -> None:
         self.firewall = firewall
         self.effects: dict[Said, Effect] = {}
+        self._general: list[int] = []
+        self._by_port: dict[int, list[int]] = {}
+        for number, rule in enumerate(firewall.rules):
+            parts = spans(rule.rule.port or "")
+            if not parts or any(len(part) > 1 for part in parts):
+                self._general.append(number)
+            for part in parts:
+                if len(part) == 1:
+                    self._by_port.setdefault(part.start, []).append(number)
+
+    def about(self, endpoint: Endpoint) -> Iterator[Rule]:
+        """The rules that may be about a port, in their order: most are about one port."""
+        numbers = {*self._general, *self._by_port.get(endpoint.port, ())}
+        for number in sorted(numbers):
+            yield self.firewall.rules[number]
 
     @property
     def lets_everybody_in(self) -> bool:
@@ -114,7 +129,7 @@ class _Decided:
         )
         six = [] if bind and not is_ipv6(bind) else self._family(endpoint, bind, 6, held)
         if self.lets_everybody_in:
-            return [ANY]
+            return [ALL_IPV4] if bind and not is_ipv6(bind) else [ANY]
         if 6 not in self.firewall.families and ALL_IPV4 in four and not bind:
             return [ANY]
         if not bind and 6 in self.firewall.families:
@@ -125,6 +140,8 @@ class _Decided:
         """The sources without interfaces that only one family's rules name: to an inventory they are of
         both, and it would let in more."""
         alone = {one for one in {*four} ^ {*six} if one.startswith(BY_INTERFACE)}
+        if not alone:
+            return four, six
         for rule in self.firewall.rules:
             if f"{BY_INTERFACE}{rule.rule.interface}" in alone:
                 text = "it lets in one family, and an interface is of both: it stays as it is"
@@ -162,24 +179,22 @@ class _Decided:
 
     def _hide(self, held: Endpoint) -> None:
         """Rules about a port at which only this host itself is heard."""
-        for rule in self.firewall.rules:
+        for rule in self.about(held):
             if rule.rule.port is not None and _matches(rule, held, ""):
                 effect = self.effects[rule.said]
                 self.effects[rule.said] = effect._replace(hidden=(*effect.hidden, held))
 
     def _goes_past(self, endpoint: Endpoint) -> None:
-        for where, effect in self.effects.items():
-            if endpoint in effect.ports and self._rule(where).family != 6:
-                self.effects[where] = effect._replace(past=(*effect.past, endpoint))
-
-    def _rule(self, where: Said) -> Rule:
-        return next(one for one in self.firewall.rules if one.said == where)
+        for rule in self.about(endpoint):
+            effect = self.effects[rule.said]
+            if endpoint in effect.ports and rule.family != 6:
+                self.effects[rule.said] = effect._replace(past=(*effect.past, endpoint))
 
     def _family(self, endpoint: Endpoint, bind: str, family: int, held: Endpoint) -> list[str]:
         """The sources of one family that rules let in, in the rules' order."""
         sources: list[str] = []
         denied: list[str] = []
-        for rule in self.firewall.rules:
+        for rule in self.about(endpoint):
             if rule.family not in (0, family) or not _matches(rule, endpoint, bind):
                 continue
             source = source_of(rule, family)

@@ -128,12 +128,32 @@ class Draft(Struct):
     served: list[Endpoint] = []
     conflicts: list[Conflict] = []
     comments: list[str] = []
+    # By transport and number: who holds it.
+    holders: dict[tuple[str, int], list[tuple[Entry, Port]]] = {}
+
+    def hold(self, entry: Entry, port: Port) -> None:
+        """A service gets a port."""
+        entry.ports.append(port)
+        self._remember(entry, port)
+
+    def replace(self, entries: list[Entry]) -> None:
+        """Other services take the place of all of them."""
+        self.entries = entries
+        self.holders = {}
+        for entry, port in self.ports():
+            self._remember(entry, port)
+
+    def _remember(self, entry: Entry, port: Port) -> None:
+        for number in port.endpoint.ports:
+            key = port.endpoint.transport, number
+            self.holders.setdefault(key, []).append((entry, port))
 
     def at(self, endpoint: Endpoint, bind: str = "") -> tuple[Entry, Port] | None:
-        """Who holds a port at an address, or at all of them."""
-        for entry, port in self.ports():
-            if port.collides(endpoint, bind):
-                return entry, port
+        """Who holds a port, or a part of it, at an address, or at all of them."""
+        for number in endpoint.ports:
+            for entry, port in self.holders.get((endpoint.transport, number), ()):
+                if port.collides(endpoint, bind):
+                    return entry, port
         return None
 
     def ports(self) -> Iterator[tuple[Entry, Port]]:

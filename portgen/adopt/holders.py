@@ -76,7 +76,8 @@ class _Holders:
             if held is not None:
                 self._two_holders(one.said, str(one.endpoint), f"{one.box}", held)
                 continue
-            entry.ports.append(Port(one.endpoint, one.inside, one.bind, [one.said]))
+            port = Port(one.endpoint, one.inside, one.bind, [one.said])
+            self.draft.hold(entry, port)
         self.draft.entries = [entry for entry in self.draft.entries if entry.ports]
 
     def _of_container(self, one: Published) -> Entry:
@@ -122,7 +123,7 @@ class _Holders:
             else:
                 entry = self._to_elsewhere(one)
             inside = listen.port if entry.to else one.unit.port or listen.port
-            entry.ports.append(Port(listen, inside, bind, [one.said, *one.clients]))
+            self.draft.hold(entry, Port(listen, inside, bind, [one.said, *one.clients]))
 
     def _to_container(self, one: Forwarder, joined: Joined) -> Entry:
         name = naming.plain(joined.box.service)
@@ -230,7 +231,7 @@ class _Holders:
         entry = self._of_program(one)
         entry.unit = entry.unit or one.unit
         port = Port(one.endpoint, one.endpoint.port, _bind(one), [one.said])
-        entry.ports.append(port)
+        self.draft.hold(entry, port)
 
     def _is_chosen(self, one: Listener) -> bool:
         """Whether the kernel chose the port: one of those that it gives away, that only this host hears or
@@ -294,7 +295,7 @@ class _Holders:
                     entry.comments.append(
                         f"the port is by its own settings ({self.found.boxes[box].place})"
                     )
-                    entry.ports.append(Port(endpoint, hint.port, "", [mode.said]))
+                    self.draft.hold(entry, Port(endpoint, hint.port, "", [mode.said]))
 
     # --- networks ---------------------------------------------------------------------------------
 
@@ -318,8 +319,10 @@ class _Holders:
         subnet = _free_subnet(taken)
         name = own[0] if own else project
         self.draft.networks[project] = Network(name, subnet)
-        why = f"{subnet} is new: docker chose the addresses of these containers, and they change"
-        self.draft.networks[project].comments.append(why)
+        self.draft.networks[project].comments += [
+            f"{subnet} is new: docker chose the addresses of these containers, and they change",
+            f"containers of this project without a port here have to join {name} in its compose file",
+        ]
 
     def _with_network(self, project: str) -> Iterator[Entry]:
         entries = [entry for entry in self.draft.entries if entry.project == project and entry.box]

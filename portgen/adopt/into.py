@@ -71,7 +71,7 @@ def mark_known(draft: Draft, base: Onto) -> None:
             part.routes += [(len(part.ports), route) for at, route in entry.routes if at == index]
             part.ports.append(port)
         found += by_holder.values()
-    draft.entries = found
+    draft.replace(found)
 
 
 def _holder(base: Onto, endpoint: Endpoint, bind: str) -> str:

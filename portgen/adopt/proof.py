@@ -31,7 +31,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit, sing
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
-_OTHER_NETWORK = "stays as it is: portgen takes no container out of a network"
+_OTHER_NETWORK = "stays as it is: portgen gives the container no other network"
 _LACKING = "the inventory lacks it"
 # What holds a port for nginx where portgen's own nginx has no word for what it does there.
 _OF_NGINX = {
@@ -118,14 +118,17 @@ class _Proof:
                 yield service.container
 
     def _joined(self, one: Joined) -> None:
+        why = _OTHER_NETWORK
         for container in self._containers(one.box):
+            if container.network is not None and container.network != one.network:
+                why = f"it joins {container.network}: its compose file has to name both, if it needs both"
             if container.network != one.network:
                 continue
             differences = []
             if container.address is not None and container.address != one.address:
                 differences.append(f"its address becomes {container.address}, and stays the same")
             self.verdicts.take(one.said, differences)
-        self.verdicts.take_if(False, one.said, _OTHER_NETWORK)
+        self.verdicts.take_if(False, one.said, why)
 
     def _mode(self, one: Mode) -> None:
         is_hosted = one.of is None

@@ -347,7 +347,7 @@ class _Routing:
                 )
                 self.draft.conflicts.append(Conflict("route-to-nobody", message, (where,)))
         endpoint = Endpoint(port, "tcp")
-        hosted.ports.append(Port(endpoint, port, "", [_backend(place).said]))
+        self.draft.hold(hosted, Port(endpoint, port, "", [_backend(place).said]))
         return hosted, hosted.ports[-1]
 
     def _hosted(self, name: str) -> Entry | None:

@@ -90,6 +90,6 @@ class Verdicts:
             tuple(entered["taken"]),
             tuple(entered["different"]),
             tuple(entered["left"]),
-            dict(sorted(found.rest.items())),
+            {file: count for file, count in sorted(found.rest.items()) if count},
             dict(sorted(found.unread.items())),
         )
