@@ -24,7 +24,7 @@ from portgen.adopt.sighted import (
     Said,
     Sighted,
 )
-from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
+from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 
 _DOCKER_PROXY = "docker-proxy"
 _FORWARDERS = ("socat", "systemd-socket-p", "rinetd", "haproxy")
@@ -408,13 +408,3 @@ def _is_in(address: str, subnet: str) -> bool:
         return ipaddress.ip_address(address) in ipaddress.ip_network(subnet, strict=False)
     except ValueError:
         return False
-
-
-def is_everywhere(bind: str) -> bool:
-    """Whether somebody listens on every address, of one family or both."""
-    return bind in ("", EVERYWHERE, EVERYWHERE6)
-
-
-def endpoint_at(endpoint: Endpoint, bind: str) -> Endpoint:
-    """The port as the plan has it, which is at an address only where that is a single one."""
-    return endpoint._replace(address=specific(bind))
