@@ -192,7 +192,7 @@ def test_the_house_is_small_enough_to_see_at_once() -> None:
     rooms = {room_of(path) for path in MODULES}
     arrows = {(room_of(path), room) for path in MODULES for room in rooms_used(path)}
     assert len(rooms) <= 25
-    assert len(arrows) <= 98
+    assert len(arrows) <= 99
 
 
 @for_each(sorted(PACKAGE.glob("commands/*.py")))

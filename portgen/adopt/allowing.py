@@ -161,21 +161,21 @@ class _Decided:
                 guarded += one.sources
         if guarded:
             return list(dict.fromkeys(guarded))
-        if is_ipv6(bind) and bind != EVERYWHERE6:
-            return [ANY] if allowed is None else allowed
+        six = self._by_ipv6(allowed)
+        if is_ipv6(bind):
+            return six
         self._goes_past(endpoint)
-        if bind not in ("", EVERYWHERE6):
+        if bind != "":
             return [ALL_IPV4]
-        if allowed is None or 6 not in self.firewall.families or self.lets_everybody_in:
-            return [ANY]
-        return self._by_both(allowed)
+        return [ANY] if six == [ALL_IPV6] else [ALL_IPV4, *six]
 
-    def _by_both(self, allowed: list[str]) -> list[str]:
-        """Everybody by IPv4, and by IPv6 whom ufw lets in."""
+    def _by_ipv6(self, allowed: list[str] | None) -> list[str]:
+        """Whom ufw lets in by IPv6; where its rules for IPv6 are not known, everybody."""
+        if allowed is None or 6 not in self.firewall.families or self.lets_everybody_in:
+            return [ALL_IPV6]
         if not {ANY, ALL_IPV6}.isdisjoint(allowed):
-            return [ANY]
-        six = [one for one in allowed if one.startswith(BY_INTERFACE) or is_ipv6(one)]
-        return [ALL_IPV4, *six]
+            return [ALL_IPV6]
+        return [one for one in allowed if one.startswith(BY_INTERFACE) or is_ipv6(one)]
 
     def _hide(self, held: Endpoint) -> None:
         """Rules about a port at which only this host itself is heard."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portgen.edits.style import STEP, Quotes, written_value
+from portgen.visible import visible_line
 
 KeyPath = tuple[str, ...]
 _PLAIN = Quotes()
@@ -32,7 +33,7 @@ def entry(
 ) -> Iterator[str]:
     """The lines of a key and its value."""
     margin = " " * indent
-    remarks = comments.get(key_path, [])
+    remarks = [visible_line(remark) for remark in comments.get(key_path, [])]
     one_line = f"{margin}{key}: {written_value(value, _PLAIN, worded=key == 'title')}"
     if _is_short(key, value, key_path, one_line):
         beside = f"{one_line} # {remarks[0]}" if remarks else one_line

@@ -39,7 +39,7 @@ def add(
         adopted, edited = adopt.adopt_into(gathered.sources, base)
         if settings.style.format != "json":
             for line in _imported.lines(adopted, gathered.unread, verbose=settings.style.verbose):
-                screen.status(line, settings.style)
+                screen.status(screen.one_line(line), settings.style)
         return edited
 
     return revise(there, make, Writing(yes, dry_run, render=False))

@@ -29,11 +29,12 @@ def show(adopted: Adopted, unread: Mapping[str, str], settings: Settings, *, rep
     style = settings.style
     told = lines(adopted, unread, verbose=style.verbose)
     if report:
-        screen.show("".join(f"{line}\n" for line in told), style)
+        text = screen.shown("".join(f"{screen.one_line(line)}\n" for line in told), style)
+        screen.show(screen.block(text, "text", style), style)
         return
-    screen.show(adopted.source.text, style)
+    screen.show(screen.block(adopted.source.text, "yaml", style), style)
     for line in told:
-        screen.status(line, style)
+        screen.status(screen.one_line(line), style)
 
 
 def lines(adopted: Adopted, unread: Mapping[str, str], *, verbose: bool) -> Iterator[str]:

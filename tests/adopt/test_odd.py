@@ -169,6 +169,36 @@ def test_what_the_firewall_keeps_closed_stays_closed(rules: str) -> None:
     assert sources_of(adopt.adopt(Sources(texts, nothing), "box"), 8080) == ()
 
 
+PUBLISHED = {
+    "8080:80": ("any",),
+    "0.0.0.0:8080:80": ("0.0.0.0/0",),
+    "[::]:8080:80": ("::/0",),
+    "192.168.1.5:8080:80": ("0.0.0.0/0",),
+    "[fd00::5]:8080:80": ("::/0",),
+    "127.0.0.1:8080:80": (),
+    "[::1]:8080:80": (),
+}
+
+
+@pytest.mark.parametrize("mapping", PUBLISHED)
+def test_what_docker_publishes_is_open_by_the_families_of_its_address(mapping: str) -> None:
+    result = adopted("compose", compose(f'["{mapping}"]'))
+    assert sources_of(result, 8080) == PUBLISHED[mapping]
+
+
+def test_by_ipv6_ufw_decides_of_what_docker_publishes() -> None:
+    texts = [
+        Text("compose", "docker-compose.yml", compose('["8080:80"]'), "docker-compose.yml", "web"),
+        Text("ufw", "user.rules", "", "user.rules"),
+        Text(
+            "ufw", "user6.rules", "### tuple ### allow tcp 8080 ::/0 any fd00::/8 in", "user6.rules"
+        ),
+    ]
+    by_name = {one.name: one.text for one in texts}
+    result = adopt.adopt(Sources(texts, by_name.get), "box")
+    assert sources_of(result, 8080) == ("0.0.0.0/0", "fd00::/8")
+
+
 def test_a_rule_for_one_address_opens_no_other() -> None:
     rules = f"{ALLOW} 8080 192.168.1.5 any 0.0.0.0/0 in"
     texts = [Text("ss", "ss.txt", LISTENS), Text("ufw", "user.rules", rules, "user.rules")]

@@ -108,6 +108,18 @@ def test_paths_are_relative_to_the_folder_that_is_named(portgen: Run, sources: P
     assert "compose: {file: docker-compose.yml}" in done.out
 
 
+def test_a_files_name_writes_no_lines_of_its_own(portgen: Run, sources: Path) -> None:
+    """A comment that names a file stays a comment, whatever the file is called."""
+    name = "ss\n  evil: {}\x1b[31m.txt"
+    (sources / name).write_text("tcp LISTEN 0 4096 0.0.0.0:5300 0.0.0.0:*\n")
+    done = portgen("import", "--ss", name)
+    assert done.code == Exit.OK, done.err
+    assert "\n  evil" not in done.out
+    assert "# who listens is not said (ss\\n  evil: {}\\x1b[31m.txt:1)" in done.out
+    assert "\x1b" not in done.out + done.err
+    assert "\x1b" not in portgen("import", "--ss", name, "--report").out
+
+
 # --- what it writes -------------------------------------------------------------------------------
 
 
