@@ -24,7 +24,7 @@ _WANTED = {
     "nginx": re.compile(r"[^.].*"),
     "ufw": re.compile(r"user6?\.rules|.*after6?\.rules|ufw\.conf|ufw|.*\.sh"),
     "units": re.compile(r".*\.(?:service|socket|sh)"),
-    "compose": re.compile(r".*compose.*\.ya?ml|.*\.ya?ml"),
+    "compose": re.compile(r".*compose.*\.ya?ml"),
 }
 _OF_OTHERS = {
     "nginx": re.compile(r".*(?:~|\.bak|\.dpkg-\w+|\.swp|\.so|\.pem|\.key|\.crt)"),

@@ -44,7 +44,7 @@ Examples:
   sudo portgen import --live --save inventory.yaml""",
 )
 @click.argument("host", required=False)
-@_source("compose", "FILE", "A compose file.")
+@_source("compose", "FILE", "A compose file, or a folder with some.")
 @_source("nginx", "PATH", "A folder like /etc/nginx, a site's file, or what `nginx -T` printed.")
 @_source(
     "ufw", "PATH", "A folder like /etc/ufw, what `ufw status` printed, or a script that calls ufw."

@@ -101,6 +101,16 @@ def test_folders_that_lead_to_themselves_are_read_once(portgen: Run, sources: Pa
     assert done.out.count("listen 81") == 1
 
 
+def test_a_folder_of_stacks_is_read_whole(portgen: Run, sources: Path) -> None:
+    (sources / "stacks/wiki").mkdir(parents=True)
+    (sources / "stacks/wiki/compose.yaml").write_text(COMPOSE.replace("8080", "8090"))
+    (sources / "stacks/wiki/prometheus.yml").write_text("scrape_configs: []\n")
+    done = portgen("import", "--compose", "stacks")
+    assert done.code == Exit.OK
+    assert "\n  wiki:\n" in done.out
+    assert "not read: stacks/wiki/prometheus.yml" in done.err
+
+
 def test_paths_are_relative_to_the_folder_that_is_named(portgen: Run, sources: Path) -> None:
     done = portgen("-C", "shop", "import", "--compose", "docker-compose.yml")
     assert done.code == Exit.OK
