@@ -178,7 +178,7 @@ class _Decided:
         return [one for one in allowed if one.startswith(BY_INTERFACE) or is_ipv6(one)]
 
     def _hide(self, held: Endpoint) -> None:
-        """Rules about a port at which only this host itself is heard."""
+        """Rules about a port at which nobody but this host itself may come."""
         for rule in self.about(held):
             if rule.rule.port is not None and _matches(rule, held, ""):
                 effect = self.effects[rule.said]

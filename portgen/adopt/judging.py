@@ -23,7 +23,8 @@ _NOBODY = "no source names anybody who holds that port"
 class Effect(NamedTuple):
     """What became of a rule. `ports`: those that somebody holds, and that it lets somebody come to.
     `shadowed`: where a rule before it keeps the same visitors out. `past`: where docker lets everybody in
-    anyway. `hidden`: where only this host itself is heard. `narrower`: what the inventory can't say of it."""
+    anyway. `hidden`: where nobody but this host itself may come. `narrower`: what the inventory can't say
+    of it."""
 
     ports: tuple[Endpoint, ...] = ()
     shadowed: tuple[Endpoint, ...] = ()

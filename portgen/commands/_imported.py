@@ -27,13 +27,13 @@ def show(adopted: Adopted, unread: Mapping[str, str], settings: Settings, *, rep
     """Print it: the inventory on stdout and the lists on stderr, or with `report` the lists alone on
     stdout."""
     style = settings.style
-    told = lines(adopted, unread, verbose=style.verbose)
+    found = lines(adopted, unread, verbose=style.verbose)
     if report:
-        text = screen.shown("".join(f"{screen.one_line(line)}\n" for line in told), style)
+        text = screen.shown("".join(f"{screen.one_line(line)}\n" for line in found), style)
         screen.show(screen.block(text, "text", style), style)
         return
     screen.show(screen.block(adopted.source.text, "yaml", style), style)
-    for line in told:
+    for line in found:
         screen.status(screen.one_line(line), style)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,9 @@ def command(
     """
     if len([one for one in (save, into, report or None) if one is not None]) > 1:
         raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)
+    if host is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", host):
+        message = f"{host!r} is not a valid name: use lower-case letters, digits and single hyphens"
+        raise click.BadParameter(message, param_hint="HOST")
     to = (settings.folder / (save or into or settings.inventory_name)).parent
     gathered = _gathered(settings, named, to, live=live)
     if into is not None:

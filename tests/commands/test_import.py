@@ -64,6 +64,12 @@ def test_without_a_source_it_says_how_to_name_one(portgen: Run) -> None:
     assert "--compose" in done.err
 
 
+def test_a_name_that_no_host_may_have_is_refused(portgen: Run, sources: Path) -> None:
+    done = portgen("import", "My Host", "--ss", "ss.txt")
+    assert done.code == Exit.USAGE
+    assert "'My Host' is not a valid name" in done.err
+
+
 def test_a_file_that_is_not_there_is_named(portgen: Run) -> None:
     done = portgen("import", "--ss", "nosuch.txt")
     assert done.code == Exit.USAGE
