@@ -95,20 +95,13 @@ def command(
     -v prints each line that is taken over. Exit codes: 0, or with --report 1 where something is wrong in the
     sources.
     """
-    if len([one for one in (save, into, report or None) if one is not None]) > 1:
-        raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)
-    if host is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", host):
-        message = f"{host!r} is not a valid name: use lower-case letters, digits and single hyphens"
-        raise click.BadParameter(message, param_hint="HOST")
+    _refuse(settings, host, save, into, report)
     to = (settings.folder / (save or into or settings.inventory_name)).parent
     gathered = _gathered(settings, named, to, live=live)
     if into is not None:
         from portgen.commands import _import_into
 
         return _import_into.add(settings, into, host, gathered, yes=yes, dry_run=dry_run)
-    if save is not None and (settings.folder / save).exists():
-        hint = f"`--into {save}` adds to it"
-        raise PortgenError(f"{save} already exists", Exit.DIFFERENT, hint=hint)
     adopted = _adopted(settings, host or (_here() if live else _HOST), gathered)
     problems = _problems(settings, adopted)
     _show(settings, adopted, gathered, problems, report=report)
@@ -117,6 +110,20 @@ def command(
     if save is None:
         return Exit.DIFFERENT if chain.failed(problems) else Exit.OK
     return _save(settings, save, adopted, problems, yes=yes, dry_run=dry_run)
+
+
+def _refuse(
+    settings: Settings, host: str | None, save: Path | None, into: Path | None, report: bool
+) -> None:
+    """What can't be meant. Raises click.BadParameter and PortgenError."""
+    if host is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", host):
+        message = f"{host!r} is not a valid name: use lower-case letters, digits and single hyphens"
+        raise click.BadParameter(message, param_hint="HOST")
+    if [save is not None, into is not None, report].count(True) > 1:
+        raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)
+    if save is not None and (settings.folder / save).exists():
+        hint = f"`--into {save}` adds to it"
+        raise PortgenError(f"{save} already exists", Exit.DIFFERENT, hint=hint)
 
 
 def _here() -> str:
