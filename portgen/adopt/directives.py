@@ -92,6 +92,13 @@ _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
 
+def strips(node: Node, path: str) -> bool:
+    """Whether a rewrite only takes the location's path away: `rewrite ^/wiki/(.*)$ /$1 break`."""
+    if node.name != "rewrite" or len(node.words) != 4 or node.words[2:] != ("/$1", "break"):
+        return False
+    return node.words[1].removesuffix("$") == f"^{path.rstrip('/')}/(.*)"
+
+
 def rules_of(nodes: Iterable[Node]) -> list[Node]:
     """Those that say who may come."""
     return [node for node in nodes if node.name in ("allow", "deny")]

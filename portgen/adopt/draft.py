@@ -143,6 +143,14 @@ class Draft(Struct):
         for entry, port in self.ports():
             self._remember(entry, port)
 
+    def drop(self, entry: Entry, port: Port) -> None:
+        """A service loses a port, and the routes to it; without any it is not there."""
+        index = entry.ports.index(port)
+        kept = [(at, route) for at, route in entry.routes if at != index]
+        entry.routes = [(at - (at > index), route) for at, route in kept]
+        del entry.ports[index]
+        self.replace([one for one in self.entries if one.ports])
+
     def _remember(self, entry: Entry, port: Port) -> None:
         for number in port.endpoint.ports:
             key = port.endpoint.transport, number

@@ -25,6 +25,7 @@ from portgen.adopt.directives import (
     is_to_https,
     restricts,
     rules_of,
+    strips,
 )
 from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import (
@@ -48,6 +49,7 @@ from portgen.targets.nginx import reading
 
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
+_REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
 _NO_WORD = "an inventory has no word for it"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 
@@ -295,6 +297,8 @@ class _Tree:
             self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
         elif (node.path, node.first) not in self.facts:
             self._own(node, _NO_WORD)
+        elif any(inner.name == "rewrite" and not strips(inner, words[-1]) for inner in block):
+            self._own(node, _REWRITTEN)
         elif self._is_restricted(node, block):
             self._own(node, _RESTRICTED)
         else:
@@ -360,13 +364,13 @@ class _Tree:
     def _proxy(self, node: Node, server: Server) -> None:
         parts = [Part(self.said(node), "path", node.words[-1])]
         for inner in node.block or ():
-            part = self._part(inner)
+            part = self._part(inner, node.words[-1])
             if part is not None:
                 parts.append(part)
         fact = self.facts[node.path, node.first]
         server.places.append(Place(self.said(node), fact, tuple(parts)))
 
-    def _part(self, node: Node) -> Part | None:
+    def _part(self, node: Node, path: str) -> Part | None:
         """What a directive of a location is about; None of what is left, or counted."""
         where = self.said(node)
         words = node.words
@@ -375,6 +379,8 @@ class _Tree:
             return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
         if plain == "proxy_set_header" and len(words) == 3 and words[1] in HEADERS:
             return Part(where, f"header:{words[1]}", words[2], node.text)
+        if strips(node, path):
+            return Part(where, "strip", "", node.text)
         if node.name == "if" and "/run/portgen/left/" in node.text:
             return Part(where, "mark", "", node.text)
         if plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):

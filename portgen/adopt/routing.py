@@ -85,6 +85,18 @@ class _Routing:
         self._upstream(served)
         self._proxies()
         self.draft.nginx = self.nginx
+        self._take_ports()
+
+    def _take_ports(self) -> None:
+        """nginx has its own ports, whoever else wants them."""
+        for endpoint in self.draft.nginx_ports:
+            while (held := self.draft.at(endpoint)) is not None:
+                entry, port = held
+                message = f"port {endpoint}: {entry.name} wants it, and nginx has it"
+                self.draft.conflicts.append(Conflict("two-holders", message, tuple(port.said)))
+                for said in port.said:
+                    self.found.left.append(Left(said, f"port {endpoint} is nginx's"))
+                self.draft.drop(entry, port)
 
     def _upstream(self, served: list[_Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
@@ -242,7 +254,7 @@ class _Routing:
             self._leave(place, f"leads to {uri} inside the service: {kept}")
             return None
         fields: dict[str, object] = {}
-        if path != "/" and uri != "/":
+        if path != "/" and not _strips(place, uri):
             fields["strip"] = False
         fields.update(_restrictions(place))
         if said.buffering and _is_written(server, place, "buffering"):
@@ -392,6 +404,11 @@ def _backend(place: Place) -> Part:
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/etc/nginx/{path}"
+
+
+def _strips(place: Place, uri: str | None) -> bool:
+    """Whether the service sees the path without the location's: by its `proxy_pass`, or by a rewrite."""
+    return uri == "/" or any(part.about == "strip" for part in place.parts)
 
 
 def _restrictions(place: Place) -> dict[str, object]:

@@ -150,6 +150,8 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
         case "max_body" | "buffering" | "timeout" | "verify" | "tls_name":
             if getattr(one, part.about) != getattr(other, part.about):
                 yield f"becomes {getattr(other, part.about)}"
+        case "strip" if not other.strip:
+            yield "the service sees the whole path"
         case "" if part.text not in other.directives:
             yield "portgen's location lacks it"
         case _:

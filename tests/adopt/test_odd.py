@@ -244,6 +244,43 @@ def test_a_route_that_would_be_open_stays_where_it_is(parts: dict[str, str]) -> 
     assert {5, 7} <= kept
 
 
+REWRITES = {
+    "rewrite ^/app/(.*)$ /$1 break;": [True],
+    "rewrite ^/app/(.*) /$1 break;": [True],
+    "rewrite ^/app/(.*)$ /v2/$1 break;": [],
+    "rewrite ^/app/old$ /app/new redirect;": [],
+}
+
+
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_a_rewrite_that_takes_the_path_away_strips_it(rewrite: str) -> None:
+    result = adopted("nginx", SERVER.format(listen="80", around="", within=rewrite))
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.strip for route in routes] == REWRITES[rewrite]
+
+
+def test_a_container_that_wants_nginxs_port_gives_way_to_it() -> None:
+    texts = [
+        Text("nginx", "site.conf", SERVER.format(listen="80", around="", within=""), "site.conf"),
+        Text(
+            "compose",
+            "docker-compose.yml",
+            compose('["80:80", "81:81"]'),
+            "docker-compose.yml",
+            "web",
+        ),
+    ]
+    by_name = {one.name: one.text for one in texts}
+    result = adopt.adopt(Sources(texts, by_name.get), "box")
+    assert ("two-holders", "port 80/tcp: web wants it, and nginx has it") in [
+        (one.kind, one.message) for one in result.conflicts
+    ]
+    plan = planner.make(result.source.inventory)
+    held = {port.port for service in plan.services for port in service.ports}
+    assert held == {81, 8080}
+    assert "port 80/tcp is nginx's" in [one.why for one in result.lists.left]
+
+
 def test_a_plain_server_is_taken_over() -> None:
     """The test above would not see anything otherwise."""
     result = adopted("nginx", SERVER.format(listen="80", around="", within=""))
