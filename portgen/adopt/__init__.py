@@ -21,6 +21,7 @@ from portgen.adopt import (
     entries,
     holders,
     into,
+    nets,
     of_compose,
     of_docker,
     of_nginx,
@@ -128,9 +129,11 @@ def _adopted(found: Sighted, draft: Draft, loaded: Source, lists: Lists) -> Adop
 def _proved(
     found: Sighted, draft: Draft, effects: Mapping[Said, Effect], loaded: Source, host: str
 ) -> Lists:
+    """What became of everything, by the plan of one host: others may have what looks alike."""
     planned = planner.make(loaded.inventory)
-    keys = [Key(service.host, service.name) for service in planned.services]
-    return proof.lists(found, draft, effects, of_plan.of(planned, keys), host)
+    of_host = next(one for one in planned.hosts if one.name == host)
+    keys = [Key(host, service.name) for project in of_host.projects for service in project.services]
+    return proof.lists(found, draft, effects, of_plan.of(planned, keys), of_host)
 
 
 def sight(sources: Sources) -> Sighted:
@@ -152,6 +155,7 @@ def sight(sources: Sources) -> Sighted:
         of_ufw.sight(text, found)
     if of_one_kind["nginx"]:
         of_nginx.sight(of_one_kind["nginx"], found)
+    nets.unite(found)
     return found
 
 

@@ -8,16 +8,24 @@ IPv4 goes past ufw.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
 
 from portgen.adopt import judging, naming
 from portgen.adopt.draft import Draft, Entry, Port
 from portgen.adopt.fitting import network
-from portgen.adopt.judging import EVERYBODY, LETS_IN, Effect, is_twofold, spans
+from portgen.adopt.judging import Effect
+from portgen.adopt.matching import (
+    ALL_OF,
+    LETS_IN,
+    are_among,
+    families_of,
+    is_about,
+    overlap,
+    source_of,
+    spans,
+)
 from portgen.adopt.sighted import Firewall, Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
-from portgen.plan.facts import single
-from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint, is_ipv6, is_loopback
+from portgen.plan.ports import TRANSPORTS, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 
 
@@ -27,13 +35,11 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     if "ss" not in found.kinds:
         _assume(found, draft)
     decided = _Decided(found.firewall)
-    for rule in found.firewall.rules:
-        decided.effects[rule.said] = Effect(narrower=_narrower(rule))
     for entry, port in draft.ports():
         if entry.via == "docker":
             port.allow = decided.of_published(port)
         else:
-            port.allow = decided.of_port(port.endpoint, port.bind, port.endpoint)
+            port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":
                 _as_the_unit_says(found, port)
     allowed = _of_nginx(draft, decided)
@@ -96,7 +102,7 @@ class _Decided:
 
     def __init__(self, firewall: Firewall) -> None:
         self.firewall = firewall
-        self.effects: dict[Said, Effect] = {}
+        self.effects = {rule.said: Effect(lost=_lost(rule)) for rule in firewall.rules}
         self._general: list[int] = []
         self._by_port: dict[int, list[int]] = {}
         for number, rule in enumerate(firewall.rules):
@@ -113,46 +119,46 @@ class _Decided:
         for number in sorted(numbers):
             yield self.firewall.rules[number]
 
-    @property
-    def lets_everybody_in(self) -> bool:
-        return self.firewall.active is False or self.firewall.lets_in
-
-    def of_port(self, endpoint: Endpoint, bind: str, held: Endpoint) -> list[str] | None:
+    def of_port(self, endpoint: Endpoint, bind: str) -> list[str] | None:
         """Who may come to a port; None where no firewall is known."""
         if not self.firewall.known:
             return None
         if is_loopback(bind):
-            self._hide(held)
+            self._hide(endpoint)
             return []
-        four = (
-            [] if is_ipv6(bind) and bind != EVERYWHERE6 else self._family(endpoint, bind, 4, held)
-        )
-        six = [] if bind and not is_ipv6(bind) else self._family(endpoint, bind, 6, held)
-        if self.lets_everybody_in:
-            return [ALL_IPV4] if bind and not is_ipv6(bind) else [ANY]
-        if 6 not in self.firewall.families and ALL_IPV4 in four and not bind:
+        by_family = {family: self._family(endpoint, bind, family) for family in families_of(bind)}
+        if self._is_for_both(by_family):
             return [ANY]
-        if not bind and 6 in self.firewall.families:
-            four, six = self._of_both(four, six)
-        return _joined(four, six)
+        if len(by_family) > 1 and 6 in self.firewall.families:
+            self._leave_single_interfaces(by_family)
+        return _joined(by_family.values())
 
-    def _of_both(self, four: list[str], six: list[str]) -> tuple[list[str], list[str]]:
-        """The sources without interfaces that only one family's rules name: to an inventory they are of
-        both, and it would let in more."""
-        alone = {one for one in {*four} ^ {*six} if one.startswith(BY_INTERFACE)}
+    def _is_for_both(self, by_family: dict[int, list[str]]) -> bool:
+        """Whether IPv4 is open to everybody, and IPv6 as well or its rules are not known."""
+        if len(by_family) == 1:
+            return False
+        is_open = ALL_IPV4 in by_family[4]
+        return is_open and (ALL_IPV6 in by_family[6] or 6 not in self.firewall.families)
+
+    def _leave_single_interfaces(self, by_family: dict[int, list[str]]) -> None:
+        """Take out the interfaces that only one family's rules name: to an inventory they are of both, and
+        it would let in more."""
+        alone = {*by_family[4]} ^ {*by_family[6]}
+        alone = {source for source in alone if source.startswith(BY_INTERFACE)}
         if not alone:
-            return four, six
+            return
         for rule in self.firewall.rules:
             if f"{BY_INTERFACE}{rule.rule.interface}" in alone:
                 text = "it lets in one family, and an interface is of both: it stays as it is"
-                self.effects[rule.said] = self.effects[rule.said]._replace(narrower=text)
-        return [one for one in four if one not in alone], [one for one in six if one not in alone]
+                self.effects[rule.said].lose(text)
+        for family, sources in by_family.items():
+            by_family[family] = [source for source in sources if source not in alone]
 
     def of_published(self, port: Port) -> list[str]:
         """Who may come to what docker publishes: everybody by IPv4, unless a chain of iptables' keeps them
         out; by IPv6 docker's own program listens, and ufw decides."""
         endpoint, bind = port.endpoint, port.bind
-        allowed = self.of_port(endpoint, bind, endpoint)
+        allowed = self.of_port(endpoint, bind)
         if is_loopback(bind):
             return []
         guarded: list[str] = []
@@ -171,120 +177,69 @@ class _Decided:
 
     def _by_ipv6(self, allowed: list[str] | None) -> list[str]:
         """Whom ufw lets in by IPv6; where its rules for IPv6 are not known, everybody."""
-        if allowed is None or 6 not in self.firewall.families or self.lets_everybody_in:
+        if allowed is None or 6 not in self.firewall.families or self.firewall.active is False:
             return [ALL_IPV6]
-        if not {ANY, ALL_IPV6}.isdisjoint(allowed):
+        if are_among(ALL_IPV6, allowed):
             return [ALL_IPV6]
         return [one for one in allowed if one.startswith(BY_INTERFACE) or is_ipv6(one)]
 
     def _hide(self, held: Endpoint) -> None:
         """Rules about a port at which nobody but this host itself may come."""
         for rule in self.about(held):
-            if rule.rule.port is not None and _matches(rule, held, ""):
-                effect = self.effects[rule.said]
-                self.effects[rule.said] = effect._replace(hidden=(*effect.hidden, held))
+            is_concerned = any(is_about(rule, held, "", family) for family in ALL_OF)
+            if rule.rule.port is not None and is_concerned:
+                self.effects[rule.said].hidden.append(held)
 
     def _goes_past(self, endpoint: Endpoint) -> None:
         for rule in self.about(endpoint):
             effect = self.effects[rule.said]
             if endpoint in effect.ports and rule.family != 6:
-                self.effects[rule.said] = effect._replace(past=(*effect.past, endpoint))
+                effect.past.append(endpoint)
 
-    def _family(self, endpoint: Endpoint, bind: str, family: int, held: Endpoint) -> list[str]:
-        """The sources of one family that rules let in, in the rules' order."""
+    def _family(self, endpoint: Endpoint, bind: str, family: int) -> list[str]:
+        """The sources of one family that are let in, in the rules' order. A rule that keeps out a part of
+        them stays where it is."""
         sources: list[str] = []
         denied: list[str] = []
         for rule in self.about(endpoint):
-            if rule.family not in (0, family) or not _matches(rule, endpoint, bind):
-                continue
-            source = source_of(rule, family)
+            source = source_of(rule, family) if is_about(rule, endpoint, bind, family) else None
             if source is None:
                 continue
+            effect = self.effects[rule.said]
             if rule.rule.action not in LETS_IN:
                 denied.append(source)
-                self._add(rule.said, held)
+            elif are_among(source, denied):
+                effect.shadowed.append(endpoint)
                 continue
-            if any(_covers(one, source) for one in denied):
-                effect = self.effects[rule.said]
-                self.effects[rule.said] = effect._replace(shadowed=(*effect.shadowed, held))
-                continue
-            if any(_overlaps(one, source) for one in denied):
-                effect = self.effects[rule.said]
-                text = "a rule before it keeps some of them out"
-                self.effects[rule.said] = effect._replace(narrower=text)
-            self._add(rule.said, held)
-            if not any(_covers(known, source) for known in sources):
-                sources.append(source)
+            else:
+                if any(overlap(one, source) for one in denied):
+                    effect.lose("a rule before it keeps some of them out, and stays as it is")
+                if not are_among(source, sources):
+                    sources.append(source)
+            if endpoint not in effect.ports:
+                effect.ports.append(endpoint)
+        is_open = self.firewall.lets_in and not are_among(ALL_OF[family], denied)
+        if is_open or self.firewall.active is False:
+            return [ALL_OF[family]]
         return sources
 
-    def _add(self, where: Said, held: Endpoint) -> None:
-        effect = self.effects[where]
-        if held not in effect.ports:
-            self.effects[where] = effect._replace(ports=(*effect.ports, held))
 
-
-def _matches(rule: Rule, endpoint: Endpoint, bind: str) -> bool:
-    """Whether a rule is about first packets to this port."""
-    one = rule.rule
-    if one.direction != "in" or one.routed or one.source_port or is_twofold(rule):
-        return False
-    if one.interface == "lo":
-        return False
-    if one.protocol not in ("any", endpoint.transport):
-        return False
-    if one.to not in EVERYBODY and single(one.to) != bind:
-        return False
-    if one.port is None:
-        return not one.application
-    return any(endpoint.port in part and endpoint.ports[-1] in part for part in spans(one.port))
-
-
-def source_of(rule: Rule, family: int) -> str | None:
-    """Whom a rule is about, as an inventory says it; None of those of the other family."""
-    one = rule.rule
-    if one.interface:
-        return f"{BY_INTERFACE}{one.interface}"
-    if one.source in EVERYBODY:
-        if one.source != ANY and is_ipv6(one.source) != (family == 6):
-            return None
-        return ALL_IPV6 if family == 6 else ALL_IPV4
-    if is_ipv6(one.source) != (family == 6):
-        return None
-    return one.source
-
-
-def _covers(wide: str, narrow: str) -> bool:
-    """Whether all of a source are among another one, of the same family."""
-    if wide == narrow:
-        return True
-    if wide.startswith(BY_INTERFACE):
-        return False
-    if narrow.startswith(BY_INTERFACE):
-        return wide in (ALL_IPV4, ALL_IPV6)
-    one, other = ip_network(wide, strict=False), ip_network(narrow, strict=False)
-    return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
-
-
-def _overlaps(one: str, other: str) -> bool:
-    return _covers(one, other) or _covers(other, one)
-
-
-def _joined(four: Iterable[str], six: Iterable[str]) -> list[str]:
+def _joined(by_family: Iterable[list[str]]) -> list[str]:
     """The sources of both families; everybody of both is `any`."""
-    both = list(dict.fromkeys([*four, *six]))
+    both = list(dict.fromkeys(source for sources in by_family for source in sources))
     if ALL_IPV4 in both and ALL_IPV6 in both:
         return [ANY]
     return both
 
 
-def _narrower(rule: Rule) -> str:
+def _lost(rule: Rule) -> list[str]:
     """What of a rule an inventory has no word for, though it lets somebody in."""
     one = rule.rule
     if one.action == "limit":
-        return "ufw's limit is left out"
+        return ["ufw's limit is left out"]
     if one.logged:
-        return "that ufw logs it is left out"
-    return ""
+        return ["that ufw logs it is left out"]
+    return []
 
 
 def _as_the_unit_says(found: Sighted, port: Port) -> None:
@@ -294,24 +249,7 @@ def _as_the_unit_says(found: Sighted, port: Port) -> None:
             continue
         known = [network(source) for source in one.unit.clients]
         clients = [one for one in known if one and not is_loopback(one.partition("/")[0])]
-        if port.allow is None:
-            port.allow = list(clients)
-        else:
-            kept = [
-                source
-                for source in port.allow
-                if any(_covers(client, source) for client in clients)
-            ]
-            narrowed = [
-                client
-                for client in clients
-                if any(_within(source, client) for source in port.allow)
-            ]
-            port.allow = list(dict.fromkeys([*kept, *narrowed]))
-
-
-def _within(source: str, client: str) -> bool:
-    return source == ANY or _covers(source, client)
+        port.allow = clients if port.allow is None else _common(port.allow, clients)
 
 
 def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
@@ -319,20 +257,16 @@ def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
     to each."""
     allowed: list[str] | None = None
     for endpoint in draft.nginx_ports:
-        sources = decided.of_port(endpoint, "", endpoint)
+        sources = decided.of_port(endpoint, "")
         if allowed is None or sources is None:
             allowed = sources
         else:
-            common = [one for one in allowed if _is_among(one, sources)]
-            common += [one for one in sources if _is_among(one, allowed)]
-            allowed = list(dict.fromkeys(common))
+            allowed = _common(allowed, sources)
     return allowed
 
 
-def _is_among(source: str, sources: list[str]) -> bool:
-    """Whether all of a source are among several."""
-    if source in sources or ANY in sources:
-        return True
-    if source == ANY or source.startswith(BY_INTERFACE):
-        return False
-    return any(_covers(one, source) for one in sources)
+def _common(some: list[str], others: list[str]) -> list[str]:
+    """The sources that are among both."""
+    common = [one for one in some if are_among(one, others)]
+    common += [one for one in others if are_among(one, some)]
+    return list(dict.fromkeys(common))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from portgen.adopt.sighted import Box, Said
 from portgen.plan.addresses import collide
-from portgen.plan.ports import EVERYWHERE6, Endpoint
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
 
 
 class Conflict(Struct, frozen=True):
@@ -25,20 +25,44 @@ class Conflict(Struct, frozen=True):
 
 
 class Port(Struct):
-    """A port of a service. `bind`: the address that it was seen at, "" for each of both families.
-    `allow`: who may come, as sources; None where that is not known."""
+    """A port of a service. `bind`: the address that somebody listens at, "" for each of both families, and
+    "0.0.0.0" or "::" for each of one. `seen`: where it was seen, by who says so. `allow`: who may come, as
+    sources; None where that is not known."""
 
     endpoint: Endpoint
     inside: int
     bind: str
     said: list[Said] = []
+    seen: dict[str, list[str]] = {}
     allow: list[str] | None = None
     protocol: str = ""
+
+    def see(self, who: str, bind: str) -> None:
+        """Write down where it was seen to listen."""
+        self.seen.setdefault(who, []).append(bind)
+
+    def settle(self) -> None:
+        """Listen no wider than it was seen to: docker may publish on less than a file says."""
+        for binds in self.seen.values():
+            self.bind = _narrowed(self.bind, set(binds))
+        self.endpoint = self.endpoint._replace(address=specific(self.bind))
 
     def collides(self, endpoint: Endpoint, bind: str) -> bool:
         """Whether another can't listen there beside it."""
         both = self.endpoint.overlaps(endpoint)
         return both and collide(self.bind or EVERYWHERE6, bind or EVERYWHERE6)
+
+
+def _narrowed(bind: str, seen: set[str]) -> str:
+    """What of an address was seen."""
+    if bind not in ("", EVERYWHERE, EVERYWHERE6) or "" in seen or bind in seen:
+        return bind
+    both = {EVERYWHERE, EVERYWHERE6} & seen
+    if bind == "" and both:
+        return "" if len(both) == 2 else both.pop()
+    if both:
+        return bind
+    return min(seen, key=lambda one: (not is_loopback(one), one))
 
 
 class Route(Struct):
@@ -127,7 +151,6 @@ class Draft(Struct):
     nginx: Nginx | None = None
     served: list[Endpoint] = []
     conflicts: list[Conflict] = []
-    comments: list[str] = []
     # By transport and number: who holds it.
     holders: dict[tuple[str, int], list[tuple[Entry, Port]]] = {}
 

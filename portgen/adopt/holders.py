@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
+from portgen.adopt.matching import spans
 from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM
 from portgen.adopt.sighted import (
     Box,
@@ -26,8 +27,10 @@ from portgen.adopt.sighted import (
 )
 from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 
-_DOCKER_PROXY = "docker-proxy"
-_FORWARDERS = ("socat", "systemd-socket-p", "rinetd", "haproxy")
+_DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker publishes
+# The kernel keeps 15 letters of a program's name: systemd-socket-proxyd.
+_FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
+_WILD = ("", EVERYWHERE, EVERYWHERE6)
 _FIRST = ipaddress.ip_network("172.30.0.0/16")
 
 
@@ -38,6 +41,8 @@ def draft(found: Sighted) -> Draft:
     made.forwarders()
     made.programs()
     made.host_containers()
+    for _, port in made.draft.ports():
+        port.settle()
     made.networks()
     for wrong in found.wrong:
         made.draft.conflicts.append(Conflict("bad-address", wrong.why, (wrong.said,)))
@@ -71,12 +76,18 @@ class _Holders:
             same = _same_port(entry, one)
             if same is not None:
                 same.said.append(one.said)
+                if one.is_seen:
+                    same.see("docker", one.bind)
+                elif {same.bind, one.bind} == {EVERYWHERE, EVERYWHERE6}:
+                    same.bind = ""  # a line for each family
                 continue
             held = self.draft.at(one.endpoint, one.bind)
             if held is not None:
                 self._two_holders(one.said, str(one.endpoint), f"{one.box}", held)
                 continue
             port = Port(one.endpoint, one.inside, one.bind, [one.said])
+            if one.is_seen:
+                port.see("docker", one.bind)
             self.draft.hold(entry, port)
         self.draft.entries = [entry for entry in self.draft.entries if entry.ports]
 
@@ -188,14 +199,16 @@ class _Holders:
     # --- programs ---------------------------------------------------------------------------------
 
     def programs(self) -> None:
-        for one in (*self.found.streams, *self.found.listeners):
+        """What listens: first what was seen, then what only a unit's command says."""
+        listeners = sorted(self.found.listeners, key=lambda one: not one.is_seen)
+        for one in (*self.found.streams, *listeners):
             if not self._is_known(one):
                 self._new(one)
 
     def _is_known(self, one: Listener) -> bool:
         """Whether the port is somebody's already: nginx's, a container's, a forwarder's, a program's."""
         if one.program == "nginx" and self._is_of_nginx(one.endpoint):
-            self.found.noted.append(one.said)
+            self.found.of_nginx.append(one)
             return True
         held = self.draft.at(one.endpoint, _bind(one))
         if held is None:
@@ -203,10 +216,12 @@ class _Holders:
         entry, port = held
         if _is_same(entry, one):
             port.said.append(one.said)
-            if entry.via in ("process", "host") and {port.bind, _bind(one)} == {"", EVERYWHERE}:
+            if one.is_seen and entry.via in ("docker", "socat"):
+                port.see("ss", _bind(one))
+            elif {port.bind, _bind(one)} == {EVERYWHERE6, EVERYWHERE}:
                 port.bind = ""  # one socket for each family
             entry.unit = entry.unit or one.unit
-            if entry.via == "process" and one.seen and not entry.program:
+            if entry.via == "process" and one.is_seen and not entry.program:
                 entry.program = one.program
         else:
             self._two_holders(one.said, str(one.endpoint), one.program, held)
@@ -222,7 +237,10 @@ class _Holders:
     def _new(self, one: Listener) -> None:
         if one.program in SYSTEM:
             self.draft.reserved.append((one.endpoint.everywhere, one.program))
-            self.found.noted.append(one.said)
+            self.found.daemons.append(one)
+            return
+        if not one.is_seen and "ss" in self.found.kinds:
+            self.found.left.append(Left(one.said, "no program listens there, as `ss` shows"))
             return
         if self._is_chosen(one):
             why = "a port that the kernel chose: it is another one after the next start"
@@ -234,12 +252,18 @@ class _Holders:
         self.draft.hold(entry, port)
 
     def _is_chosen(self, one: Listener) -> bool:
-        """Whether the kernel chose the port: one of those that it gives away, that only this host hears or
-        that is udp's, and that no rule of the firewall names."""
+        """Whether the kernel chose the port: one of those that it gives away, that no rule of the firewall
+        names, and that is udp's, or nobody's that is known, or that only this host hears."""
         number, is_udp = one.endpoint.port, one.endpoint.transport == "udp"
-        if not one.seen or number < EPHEMERAL.start or not (is_udp or is_loopback(one.bind)):
+        if not one.is_seen or number not in EPHEMERAL or naming.known_at(number) is not None:
             return False
-        return not any(rule.rule.port == str(number) for rule in self.found.firewall.rules)
+        if one.program and not is_udp and not is_loopback(one.bind):
+            return False
+        return not any(
+            number in part
+            for rule in self.found.firewall.rules
+            for part in spans(rule.rule.port or "")
+        )
 
     def _of_program(self, one: Listener) -> Entry:
         for box in self.hosted:
@@ -258,14 +282,14 @@ class _Holders:
                 return entry
         project = known.project if known else PROGRAMS
         entry = Entry(project, name, "process", program=one.program)
-        if one.program in (_DOCKER_PROXY, *_FORWARDERS):
+        if one.program in (*_DOCKERS, *_FORWARDERS):
             entry.name = f"port-{one.endpoint.port}"
             entry.comments.append(
                 f"{one.program} listens ({one.said.place}); where it leads is not said"
             )
         elif not one.program:
             entry.comments.append(
-                f"who listens is not said ({one.said.place}): `sudo ss -tulnp` shows it"
+                f"who listens is not said ({one.said.place}): `sudo ss -tulnp` shows programs, not the kernel"
             )
         self.draft.entries.append(entry)
         return entry
@@ -375,11 +399,14 @@ def _free_subnet(taken: list[str]) -> str:
 
 
 def _same_port(entry: Entry, one: Published) -> Port | None:
-    """The port of the same service that another source has named already."""
+    """The port of the same service that another source has named already, or a range that it is in. What
+    docker shows may be narrower than what a file says: at one address, or of one family."""
     for port in entry.ports:
-        same = port.endpoint.everywhere == one.endpoint.everywhere and port.inside == one.inside
-        near = {port.bind, one.bind} <= {"", EVERYWHERE, EVERYWHERE6} or port.bind == one.bind
-        if same and near:
+        wide, narrow = port.endpoint, one.endpoint
+        is_in = set(narrow.ports) <= set(wide.ports) and narrow.transport == wide.transport
+        leads_alike = narrow.port - one.inside == wide.port - port.inside
+        is_wild = port.bind in _WILD and (one.bind in _WILD or one.is_seen)
+        if is_in and leads_alike and (is_wild or port.bind == one.bind):
             return port
     return None
 
@@ -387,10 +414,10 @@ def _same_port(entry: Entry, one: Published) -> Port | None:
 def _is_same(entry: Entry, one: Listener) -> bool:
     """Whether it is who is known there already: the program of a container's or a forwarder's port, or a
     program that is known by its name, or only by its unit."""
-    if not one.program or not one.seen:
+    if not one.program or not one.is_seen:
         return True
     if entry.via == "docker":
-        return one.program == _DOCKER_PROXY
+        return one.program in _DOCKERS
     if entry.via == "socat":
         return one.program in _FORWARDERS
     if entry.program.startswith("nginx-"):
@@ -399,8 +426,7 @@ def _is_same(entry: Entry, one: Listener) -> bool:
 
 
 def _bind(one: Listener) -> str:
-    address = one.bind.partition("%")[0]
-    return "" if address == EVERYWHERE6 else address
+    return one.bind.partition("%")[0]
 
 
 def _is_in(address: str, subnet: str) -> bool:

@@ -7,50 +7,34 @@ Pure. Who may come is decided in `allowing`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from portgen.adopt.draft import Conflict, Draft
+from portgen.adopt.matching import EVERYBODY, LETS_IN, is_for_everybody, is_twofold, spans
 from portgen.adopt.sighted import Left, Rule, Said, Sighted
-from portgen.formats import ports
 from portgen.plan.ports import Endpoint
-from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+from portgen.plan.reach import ANY
 
-LETS_IN = ("allow", "limit")
-EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
 _NOBODY = "no source names anybody who holds that port"
 
 
-class Effect(NamedTuple):
+class Effect(Struct):
     """What became of a rule. `ports`: those that somebody holds, and that it lets somebody come to.
     `shadowed`: where a rule before it keeps the same visitors out. `past`: where docker lets everybody in
-    anyway. `hidden`: where nobody but this host itself may come. `narrower`: what the inventory can't say
-    of it."""
+    anyway. `hidden`: where nobody but this host itself may come. `lost`: what the inventory can't say of
+    it."""
 
-    ports: tuple[Endpoint, ...] = ()
-    shadowed: tuple[Endpoint, ...] = ()
-    past: tuple[Endpoint, ...] = ()
-    hidden: tuple[Endpoint, ...] = ()
-    narrower: str = ""
+    ports: list[Endpoint] = []
+    shadowed: list[Endpoint] = []
+    past: list[Endpoint] = []
+    hidden: list[Endpoint] = []
+    lost: list[str] = []
 
-
-def is_for_everybody(rule: Rule) -> bool:
-    """Whether a rule lets in whoever comes."""
-    return rule.rule.source in EVERYBODY and not rule.rule.interface
-
-
-def is_twofold(rule: Rule) -> bool:
-    """Whether visitors have to come by an interface, and have an address too."""
-    return bool(rule.rule.interface) and rule.rule.source not in EVERYBODY
-
-
-def spans(written: str) -> list[range]:
-    """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
-    found = []
-    for part in written.split(","):
-        span = ports.span(part, ":")
-        if span is not None:
-            found.append(span)
-    return found
+    def lose(self, text: str) -> None:
+        """Add something that the inventory can't say of the rule."""
+        if text not in self.lost:
+            self.lost.append(text)
 
 
 def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:

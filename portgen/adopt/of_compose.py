@@ -5,6 +5,7 @@ In: a file's text, and a way to read what it extends. Out: more of a `Sighted`. 
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,8 @@ _KEPT = (
     "profiles",
     "scale",
 )
+# Keys of a network that make it another one than portgen's.
+_OF_NETWORK = ("driver", "driver_opts", "internal", "attachable")
 # Labels and variables by which other proxies find a container.
 _ROUTING_LABELS = ("traefik.", "caddy", "sablier.", "tsdproxy.", "homepage.href")
 _ROUTING_VARIABLES = ("VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRYPT_HOST")
@@ -265,40 +268,69 @@ class _File:
     # --- networks ---------------------------------------------------------------------------------
 
     def _network(self, key: str, entry: Mapping[str, Any]) -> None:
-        name = str(entry.get("name") or key)
         external = entry.get("external")
-        if isinstance(external, dict):  # compose 1
-            name = str(external.get("name") or name)
         is_external = bool(external) and external not in ("false", "no")
-        subnets = _subnets(entry)
-        shown = f"network {key}"
         keys: tuple[str, ...] = ("networks", key)
-        if subnets:
-            shown += f", {' and '.join(subnets)}"
-        where = self.said(shown, *keys)
+        written = entry.get("name")
+        at = (*keys, "name")
+        if isinstance(external, dict) and external.get("name"):  # compose 1
+            written, at = external["name"], (*keys, "external", "name")
+        docker = str(written or (key if is_external else f"{self.project}_{key}"))
+        subnets = _subnets(entry)
+        where = self.said(f"network {key}, {' and '.join(subnets)}".removesuffix(", "), *keys)
+        if not (fits(key, NetworkName) and fits(docker, NetworkName)):
+            self.found.left.append(Left(where, "a name that an inventory can't have"))
+            return
         four = next((one for one in subnets if ":" not in one), "")
         six = next((one for one in subnets if ":" in one), "")
         made_by = "" if is_external else self.project
-        self.found.nets.append(Net(where, key, made_by, four, six))
-        if name != key:
-            at = (*keys, "external", "name") if isinstance(external, dict) else (*keys, "name")
-            self.stays(f"name: {name}", *at, why="the inventory has compose's key for it")
-        for other in sorted(entry.keys() - {"name", "external", "ipam", "enable_ipv6"}):
-            if (
-                other in ("driver", "driver_opts", "internal", "attachable")
-                and entry[other] != "bridge"
-            ):
-                self.stays(_shown(other, entry[other]), *keys, other)
+        file = "" if _OURS in self.team.text else self.file
+        net = Net(where, key, docker, self.project, made_by, four, six, file=file)
+        self.found.nets.append(net)
+        if written is not None:
+            self.found.nets.append(net._replace(said=self.said(f"name: {written}", *at)))
+        self._of_network(keys, entry)
+
+    def _of_network(self, keys: tuple[str, ...], entry: Mapping[str, Any]) -> None:
+        """What else is said of a network."""
+        for key in sorted(entry.keys() - {"name", "external", "ipam", "enable_ipv6"}):
+            value = entry[key]
+            if key in _OF_NETWORK and value != "bridge":
+                self.stays(_shown(key, value), *keys, key)
             else:
                 self.found.count(self.file)
+        for number, pool in enumerate(_pools(entry)):
+            for key in sorted(pool.keys() & {"gateway", "ip_range", "aux_addresses"}):
+                at: tuple[str | int, ...] = (*keys, "ipam", "config", number, key)
+                if _is_usual(key, pool):
+                    self.found.noted.append(self.said(_shown(key, pool[key]), *at))
+                else:
+                    why = "portgen's override says its own for a network with a subnet"
+                    self.stays(_shown(key, pool[key]), *at, why=why)
+
+
+def _pools(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    ipam = entry.get("ipam")
+    pools = ipam.get("config") if isinstance(ipam, dict) else None
+    return [pool for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
+
+
+def _is_usual(key: str, pool: Mapping[str, Any]) -> bool:
+    """Whether portgen's override says the same: the first address is the gateway's, the upper half is for
+    containers without a fixed address."""
+    written = pool.get("subnet")
+    if not (fits(written, Subnet) or fits(written, Subnet6)):
+        return False
+    subnet = ipaddress.ip_network(str(written))
+    if key == "gateway":
+        return str(pool[key]) == str(subnet.network_address + 1)
+    return key == "ip_range" and str(pool[key]) == str(list(subnet.subnets())[1])
 
 
 def _subnets(entry: Mapping[str, Any]) -> list[str]:
-    ipam = entry.get("ipam")
-    pools = ipam.get("config") if isinstance(ipam, dict) else None
     found = []
-    for pool in pools if isinstance(pools, list) else ():
-        subnet = pool.get("subnet") if isinstance(pool, dict) else None
+    for pool in _pools(entry):
+        subnet = pool.get("subnet")
         if isinstance(subnet, str) and (fits(subnet, Subnet) or fits(subnet, Subnet6)):
             found.append(subnet)
     return found

@@ -57,7 +57,7 @@ def sight(text: Text, found: Sighted) -> None:
         _Listed(text, found).sight()
 
 
-def _published(box: Box, mappings: list[_Binding]) -> Iterator[Published]:
+def _published(box: Box, mappings: list[_Binding], *, is_seen: bool = True) -> Iterator[Published]:
     """What docker lists by families, as one mapping where it publishes both alike."""
     done: set[int] = set()
     for number, (where, endpoint, address, inside) in enumerate(mappings):
@@ -72,9 +72,10 @@ def _published(box: Box, mappings: list[_Binding]) -> Iterator[Published]:
                 if same and other_address in others and later not in done:
                     done.add(later)
                     bind = ""
-                    yield Published(mappings[later][0], box, endpoint, "", inside)
+                    yield Published(mappings[later][0], box, endpoint, "", inside, is_seen)
                     break
-        yield Published(where, box, endpoint._replace(address=specific(bind)), bind, inside)
+        at = endpoint._replace(address=specific(bind))
+        yield Published(where, box, at, bind, inside, is_seen)
 
 
 # --- docker ps ------------------------------------------------------------------------------------
@@ -206,14 +207,7 @@ class _Inspected:
             for index, place in enumerate(places if isinstance(places, list) else ()):
                 mapping = self._binding(box, inside, place, (*keys, inside, index, "HostPort"))
                 mappings += [] if mapping is None else [mapping]
-        known = {
-            (one.box, one.endpoint.port, one.endpoint.transport) for one in self.found.published
-        }
-        for one in _published(box, mappings):
-            if given and (box, one.endpoint.port, one.endpoint.transport) in known:
-                self.found.noted.append(one.said)
-            else:
-                self.found.published.append(one)
+        self.found.published += _published(box, mappings, is_seen=given)
 
     def _binding(
         self, box: Box, inside: str, place: Any, at: tuple[str | int, ...]
@@ -249,14 +243,14 @@ class _Inspected:
             fixed = str(_mapping(value, "IPAMConfig").get("IPv4Address") or "")
             address = str(value.get("IPAddress") or fixed)
             where = self.said(f"{box.service}: {name} {address}", *at, *keys, name)
-            key = name.removeprefix(f"{box.project}_")
-            self.found.joined.append(Joined(where, box, key, address, bool(fixed)))
+            self.found.joined.append(Joined(where, box, name, address, bool(fixed)))
             if not fits(address, HostAddress):
                 address = ""
             subnet = _subnet(address, value.get("IPPrefixLen"))
-            if subnet and not any(net.name == key and net.subnet for net in self.found.nets):
+            if subnet and not any(net.docker == name and net.subnet for net in self.found.nets):
+                key = name.removeprefix(f"{box.project}_")
                 made_by = box.project if key != name else ""
-                self.found.nets.append(Net(where, key, made_by, subnet, ""))
+                self.found.nets.append(Net(where, key, name, box.project, made_by, subnet, ""))
 
 
 def _mapping(value: Any, key: str) -> dict[str, Any]:

@@ -35,9 +35,7 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
                 found.left.append(Left(where, "not a port of an address"))
                 continue
             transport: Transport = "udp" if socket.transport == "udp" else "tcp"
-            bind = socket.address
-            if bind == "*":
-                bind = "::"  # one of both families
+            bind = _bind(socket.address, line)
             endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))
             process = processes.get(socket.pid or 0)
             unit = container = ""
@@ -46,6 +44,12 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
             program = socket.program or ""
             one = Listener(where, program, endpoint, bind, unit, container=container)
             found.listeners.append(one)
+
+
+def _bind(address: str, line: str) -> str:
+    """Where it listens: "" for one socket of both families, of which older versions of ss print `:::80`."""
+    is_of_both = address == "*" or (address == "::" and "[::]:" not in line)
+    return "" if is_of_both else address
 
 
 def _with_transport(line: str) -> str:

@@ -26,15 +26,18 @@ _OTHERS = ("enable", "disable", "reload", "reset", "status", "show", "logging", 
 
 def sight(text: Text, found: Sighted) -> None:
     """Add what a file of ufw's, its output or a script says."""
+    if text.path.endswith(".init"):
+        found.unread[text.name] = "a script that ufw itself runs"
+        return
     found.firewall.known = True
     if re.search(rf"(?m)^{_TUPLE}", text.text) or re.search(r"user6?\.rules$", text.path):
         _sight_tuples(text, found)
-    elif text.path.endswith("ufw.conf"):
-        _sight_settings(text, found)
     elif re.search(r"(?m)^Status: ", text.text):
         _sight_status(text, found)
     elif text.path.endswith(".rules"):
         _sight_chains(text, found)
+    elif text.path.endswith("ufw.conf") or any(map(_POLICY.fullmatch, text.text.split("\n"))):
+        _sight_settings(text, found)
     else:
         _sight_script(text, found)
 
@@ -123,8 +126,8 @@ def _sight_call(file: str, command: Command, rest: str, found: Sighted) -> None:
     where = said(file, command.line, command.text)
     words = rest.split()
     rule = ufw.line(f"ufw {rest}")
-    if words[:2] == ["default", "allow"] and words[2:3] != ["outgoing"]:
-        found.firewall.lets_in = True
+    if words[:1] == ["default"] and words[2:3] in ([], ["incoming"]):
+        found.firewall.lets_in = words[1:2] == ["allow"]
         found.count(file)
     elif words[:1] == ["default"] or (words and words[0] in _OTHERS):
         found.count(file)

@@ -15,7 +15,7 @@ from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
 from portgen.inventory.destinations import Destination
 from portgen.plan import facts
-from portgen.plan.ports import EVERYWHERE, Endpoint, specific
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
 
@@ -79,13 +79,14 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
         found.left.append(Left(where, "not a port of the host"))
         return
     transport = "udp" if setting.name == "ListenDatagram" else "tcp"
-    bind = address.strip("[]") or "::"
+    bind = address.strip("[]")
+    bind = "" if bind == EVERYWHERE6 else bind  # systemd's sockets are of both families
     if not is_bind(bind):
         found.left.append(Left(where, "not a port of the host"))
         return
     endpoint = Endpoint(port, transport, address=specific(bind))  # type: ignore[arg-type]
     found.listeners.append(
-        Listener(where, name.partition(".")[0], endpoint, bind, name, seen=False)
+        Listener(where, name.partition(".")[0], endpoint, bind, name, is_seen=False)
     )
 
 
@@ -102,7 +103,7 @@ def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     bind = (match["address"] or EVERYWHERE).strip("[]").replace("localhost", "127.0.0.1")
     endpoint = Endpoint(number, "tcp", address=specific(bind))
     program = name.partition(".")[0]
-    found.listeners.append(Listener(where, program, endpoint, bind, name, seen=False))
+    found.listeners.append(Listener(where, program, endpoint, bind, name, is_seen=False))
 
 
 def _is_forwarder(listen: Endpoint, bind: str, to: str) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from portgen.adopt import served
-from portgen.adopt.allowing import source_of
 from portgen.adopt.draft import Draft, Entry, Port
-from portgen.adopt.judging import Effect, is_for_everybody, spans
+from portgen.adopt.judging import Effect
+from portgen.adopt.matching import is_for_everybody, spans
 from portgen.adopt.of_compose import STAYS
+from portgen.adopt.opening import Openings
 from portgen.adopt.sighted import (
     Box,
     Forwarder,
@@ -27,9 +28,9 @@ from portgen.adopt.sighted import (
 )
 from portgen.adopt.verdicts import Lists, Verdicts
 from portgen.inventory.networks import bracketed
-from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit, single
+from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
-from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+from portgen.plan.types import Host
 
 _OTHER_NETWORK = "stays as it is: portgen gives the container no other network"
 _LACKING = "the inventory lacks it"
@@ -41,27 +42,30 @@ _OF_NGINX = {
 
 
 def lists(
-    found: Sighted, draft: Draft, effects: Mapping[Said, Effect], facts: Facts, host: str
+    found: Sighted, draft: Draft, effects: Mapping[Said, Effect], facts: Facts, host: Host
 ) -> Lists:
-    """What became of everything that the sources say."""
+    """What became of everything that the sources say. `facts`, `host`: of the planned host."""
     proof = _Proof(found, draft, facts, host)
     proof.given()
     proof.containers()
     proof.programs()
-    served.prove(found, facts, host, proof.verdicts)
+    proof.reserved(host)
+    served.prove(found, facts, host.name, proof.verdicts)
     proof.firewall(effects)
+    proof.openings()
     for said in found.noted:
         proof.verdicts.take_if(True, said, "")
     return proof.verdicts.lists(found)
 
 
 class _Proof:
-    def __init__(self, found: Sighted, draft: Draft, facts: Facts, host: str) -> None:
+    def __init__(self, found: Sighted, draft: Draft, facts: Facts, host: Host) -> None:
         self.found = found
         self.draft = draft
         self.facts = facts
-        self.host = host
+        self.host = host.name
         self.verdicts = Verdicts()
+        self.open = Openings(found, draft, facts, host.name)
         self.by_said: dict[Said, list[tuple[Entry, Port]]] = {}
         for entry, port in draft.ports():
             for said in port.said:
@@ -101,7 +105,7 @@ class _Proof:
     def _published(self, one: Published) -> None:
         for _, port, service in self.holders(one.said):
             differences = []
-            inside = service.ports[port.endpoint]
+            inside = service.ports[port.endpoint] + one.endpoint.port - port.endpoint.port
             if inside != one.inside:
                 differences.append(f"leads to the container's {inside}")
             if service.container is None or service.container.service != one.box.service:
@@ -126,7 +130,7 @@ class _Proof:
                 continue
             differences = []
             if container.address is not None and container.address != one.address:
-                differences.append(f"its address becomes {container.address}, and stays the same")
+                differences.append(_addressed(one, container.address))
             self.verdicts.take(one.said, differences)
         self.verdicts.take_if(False, one.said, why)
 
@@ -141,15 +145,20 @@ class _Proof:
         network = self.facts.networks.get(Key(self.host, one.name))
         if network is not None:
             differences = []
-            if one.subnet not in network.subnets.split(" and "):
+            is_said = bool(one.subnet or one.made_by)
+            if is_said and one.subnet not in network.subnets.split(" and "):
                 differences.append(f"its subnet becomes {network.subnets}")
+            differences += _named(one)
             self.verdicts.take(one.said, differences)
             return
         containers = [service.container for service in self.facts.services.values()]
         is_used = any(
             one.name == container.network for container in containers if container is not None
         )
-        self.verdicts.take_if(is_used, one.said, STAYS)
+        if is_used:
+            self.verdicts.take(one.said, _named(one))
+        else:
+            self.verdicts.take_if(False, one.said, STAYS)
 
     # --- forwarders and programs ------------------------------------------------------------------
 
@@ -178,6 +187,18 @@ class _Proof:
                 differences.append(f"{entry.planned} {_OF_NGINX[one.program]}")
             self.verdicts.take(one.said, differences)
 
+    def reserved(self, host: Host) -> None:
+        """The system's own ports, and the sockets of nginx."""
+        for daemon in self.found.daemons:
+            parts = [] if host.reserved is None else host.reserved.of(daemon.endpoint.transport)
+            is_there = any(daemon.endpoint.port in part for part in parts)
+            self.verdicts.take_if(is_there, daemon.said, "the inventory does not reserve its port")
+        nginx = self.facts.nginx.get(self.host, Nginx())
+        listens = {*nginx.listen}.union(*(site.listen for site in nginx.sites.values()))
+        for socket in self.found.of_nginx:
+            is_there = socket.endpoint.everywhere in listens
+            self.verdicts.take_if(is_there, socket.said, "portgen's nginx does not listen there")
+
     # --- the firewall -----------------------------------------------------------------------------
 
     def firewall(self, effects: Mapping[Said, Effect]) -> None:
@@ -196,9 +217,21 @@ class _Proof:
             why = "no service of the inventory has a guard for it"
             self.verdicts.take_if(is_there, guarded.said, why)
 
+    def openings(self) -> None:
+        """Where the plan lets in more than the sources do."""
+        for entry, port in self.draft.ports():
+            service = self.planned(entry)
+            if service is None or port.endpoint not in service.ports:
+                continue
+            differences = list(self.open.excess(entry, port, service))
+            for said in port.said:
+                self.verdicts.differ(said, differences)
+        for server in self.found.servers:
+            for listen in server.listen:
+                self.verdicts.differ(listen.said, self.open.excess_of_nginx(listen.endpoint))
+
     def _rule_differences(self, rule: Rule, effect: Effect) -> Iterator[str]:
-        if effect.narrower:
-            yield effect.narrower
+        yield from effect.lost
         if effect.past and not is_for_everybody(rule):
             yield f"docker lets everybody in to {_listed(effect.past)} by IPv4, past ufw"
         if effect.shadowed:
@@ -211,29 +244,9 @@ class _Proof:
             yield "opened only where somebody listens; the rule itself stays as it is"
         for endpoint in effect.ports:
             if endpoint not in effect.past:
-                yield from self._not_opened(rule, endpoint)
-
-    def _not_opened(self, rule: Rule, endpoint: Endpoint) -> Iterator[str]:
-        """Where the plan does not let in whom the rule lets in."""
-        families = (rule.family,) if rule.family else (4, 6)
-        wanted = [source for family in families if (source := source_of(rule, family)) is not None]
-        name = "nginx"
-        opened = self.facts.nginx.get(self.host, Nginx()).openings.get(endpoint, ())
-        held = self.draft.at(endpoint, endpoint.address)
-        if held is not None and not opened:
-            name = held[0].planned
-            opened = self._opened(held[0], endpoint)
-        if not all(_lets_in(opened, source) for source in wanted):
-            yield f"{name} at {endpoint} is not opened to them"
-
-    def _opened(self, entry: Entry, endpoint: Endpoint) -> tuple[str, ...]:
-        service = self.planned(entry)
-        if service is None:
-            return ()
-        opened = service.openings.get(endpoint, ())
-        if service.guard is None:
-            return opened
-        return (*opened, *service.guard.published.get(endpoint, ()))
+                holder = self.draft.at(endpoint, endpoint.address)
+                service = None if holder is None else self.planned(holder[0])
+                yield from self.open.lacking(rule, endpoint, service)
 
 
 # --- differences ----------------------------------------------------------------------------------
@@ -253,6 +266,20 @@ def _bound(seen: str, planned: tuple[str, ...]) -> list[str]:
     return [f"listens on {shown} only" if now < wanted else f"listens on {shown}"]
 
 
+def _addressed(one: Joined, address: str) -> str:
+    if not one.address:
+        return f"{one.box.service} gets a fixed address: {address}"
+    return f"the address of {one.box.service} becomes {address}, and is fixed"
+
+
+def _named(one: Net) -> Iterator[str]:
+    """What differs in the names of a network."""
+    if one.docker != one.name:
+        yield f"docker's name for it becomes {one.name}: it is {one.docker} now"
+    if one.file and one.key != one.name:
+        yield f"compose's key for it has to be {one.name}"
+
+
 def _unit_differences(seen: Unit, planned: Unit) -> Iterator[str]:
     if seen.to != planned.to:
         yield f"leads to {planned.to}"
@@ -264,13 +291,3 @@ def _client_differences(seen: Unit, planned: Unit) -> Iterator[str]:
     own = {client for client in seen.clients if not is_loopback(client.partition("/")[0])}
     if own != set(planned.clients) and not is_loopback(planned.bind):
         yield f"systemd lets in {', '.join(planned.clients) or 'nobody'}"
-
-
-def _lets_in(opened: Iterable[str], wanted: str) -> bool:
-    """Whether some of these sources are those of a rule."""
-    known = set(opened)
-    if ANY in known:
-        return True
-    if wanted == ANY:
-        return bool(known & {ALL_IPV4, ALL_IPV6})
-    return single(wanted) in {single(one) if "/" in one else one for one in known}

@@ -70,13 +70,15 @@ class Box(NamedTuple):
 
 class Published(NamedTuple):
     """Ports of the host that docker leads into a container. `bind`: "" where docker publishes on each
-    address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first."""
+    address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first.
+    `is_seen`: whether docker says that it is so now, and not only a file that it should be."""
 
     said: Said
     box: Box
     endpoint: Endpoint
     bind: str
     inside: int
+    is_seen: bool = False
 
 
 class Joined(NamedTuple):
@@ -107,14 +109,19 @@ class Hint(NamedTuple):
 
 
 class Net(NamedTuple):
-    """A Docker network. `name`: compose's key for it. `made_by`: the project whose file makes it; ""
-    where nobody's does."""
+    """A Docker network. `key`: compose's word for it, in the file of `project`. `docker`: docker's own name.
+    `made_by`: the project whose file makes it; "" where nobody's does. `name`: the inventory's, which `nets`
+    decides. `file`: the compose file that has it; "" where docker says it."""
 
     said: Said
-    name: str
+    key: str
+    docker: str
+    project: str
     made_by: str
     subnet: str
     subnet6: str
+    name: str = ""
+    file: str = ""
 
 
 # --- forwarders and programs ----------------------------------------------------------------------
@@ -132,15 +139,16 @@ class Forwarder(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """A program that listens on a port. `unit`: which runs it. `seen`: whether it was seen to listen, and
-    not only its command read. `container`: the id of the one that it is in, where that is known."""
+    """A program that listens on a port. `bind`: "" for one socket of both families, "0.0.0.0" or "::" for
+    one of them. `unit`: which runs it. `is_seen`: whether it was seen to listen, and not only its command
+    read. `container`: the id of the one that it is in, where that is known."""
 
     said: Said
     program: str
     endpoint: Endpoint
     bind: str
     unit: str = ""
-    seen: bool = True
+    is_seen: bool = True
     container: str = ""
 
 
@@ -265,6 +273,8 @@ class Sighted(Struct):
     wrong: list[Left] = []  # what is wrong in itself: an address that is none
     left: list[Left] = []
     noted: list[Said] = []  # what repeats something that is taken over anyway
+    daemons: list[Listener] = []  # the system's own, whose ports are reserved
+    of_nginx: list[Listener] = []  # sockets at the ports of nginx's servers
     rest: dict[str, int] = {}
     unread: dict[str, str] = {}
     kinds: set[str] = set()

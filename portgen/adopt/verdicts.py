@@ -64,6 +64,11 @@ class Verdicts:
         verdict.is_taken = True
         verdict.because(differences)
 
+    def differ(self, said: Said, differences: Iterable[str]) -> None:
+        """What is in the inventory is so with these differences, too."""
+        for difference in differences:
+            self.take(said, [difference])
+
     def leave(self, said: Said, why: str) -> None:
         """It is not in the inventory."""
         verdict = self._known.setdefault(said, _Verdict())

@@ -1,0 +1,108 @@
+"""What one rule of a firewall says of a port: whether it is about it, and about whose visits.
+
+In: a `Rule`, a port of the host. Out: yes or no; sources as an inventory has them. Pure. The rules are
+asked by `allowing`, which decides, and by `opening`, which does not believe it.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from portgen.adopt.sighted import Rule
+from portgen.formats import ports
+from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.facts import single
+from portgen.plan.ports import Endpoint, is_ipv6
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
+
+LETS_IN = ("allow", "limit")
+EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
+ALL_OF = {4: ALL_IPV4, 6: ALL_IPV6}  # everybody of a family
+
+
+def families_of(bind: str) -> tuple[int, ...]:
+    """The families by which visitors come to an address; "" is each address of both."""
+    if bind == "":
+        return (4, 6)
+    return (6,) if is_ipv6(bind) else (4,)
+
+
+def is_for_everybody(rule: Rule) -> bool:
+    """Whether a rule is about whoever comes."""
+    return rule.rule.source in EVERYBODY and not rule.rule.interface
+
+
+def is_twofold(rule: Rule) -> bool:
+    """Whether visitors have to come by an interface, and have an address too."""
+    return bool(rule.rule.interface) and rule.rule.source not in EVERYBODY
+
+
+def spans(written: str) -> list[range]:
+    """The ports of a rule, as ufw writes them: `5000:5010,6000`."""
+    found = []
+    for part in written.split(","):
+        span = ports.span(part, ":")
+        if span is not None:
+            found.append(span)
+    return found
+
+
+def is_about(rule: Rule, endpoint: Endpoint, bind: str, family: int) -> bool:
+    """Whether a rule is about first packets of a family to a port at an address, "" for every one."""
+    one = rule.rule
+    if rule.family not in (0, family):
+        return False
+    if one.direction != "in" or one.routed or one.source_port or is_twofold(rule):
+        return False
+    if one.interface == "lo" or one.protocol not in ("any", endpoint.transport):
+        return False
+    if not _is_to(one.to, bind, family):
+        return False
+    if one.port is None:
+        return not one.application
+    return any(endpoint.port in part and endpoint.ports[-1] in part for part in spans(one.port))
+
+
+def _is_to(to: str, bind: str, family: int) -> bool:
+    """Whether a rule's own address is all that somebody listens on, of that family."""
+    if to == ANY:
+        return True
+    if is_ipv6(to) != (family == 6):
+        return False
+    return to == ALL_OF[family] or single(to) == bind
+
+
+def source_of(rule: Rule, family: int) -> str | None:
+    """Whom a rule is about, as an inventory says it; None of those of the other family."""
+    one = rule.rule
+    if one.interface:
+        return f"{BY_INTERFACE}{one.interface}"
+    if one.source == ANY:
+        return ALL_OF[family]
+    if is_ipv6(one.source) != (family == 6):
+        return None
+    return one.source
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether all of a source are among another one."""
+    if wide in (narrow, ANY):
+        return True
+    if narrow == ANY or wide.startswith(BY_INTERFACE):
+        return False
+    if narrow.startswith(BY_INTERFACE):
+        return wide in (ALL_IPV4, ALL_IPV6)
+    one, other = ip_network(wide, strict=False), ip_network(narrow, strict=False)
+    return one.version == other.version and other.subnet_of(one)  # type: ignore[arg-type]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether somebody may be of both sources: whoever comes by an interface has some address, too."""
+    if one.startswith(BY_INTERFACE) != other.startswith(BY_INTERFACE):
+        return True
+    return covers(one, other) or covers(other, one)
+
+
+def are_among(source: str, sources: list[str]) -> bool:
+    """Whether all of a source are among one of several."""
+    return any(covers(one, source) for one in sources)

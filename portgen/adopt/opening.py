@@ -1,0 +1,158 @@
+"""The proof of an import, of who may come: whom the plan lets in, beside whom the sources let in.
+
+In: a `Sighted`, its `Draft`, and the facts of the new inventory's plan. Out: differences, as text. Pure.
+What `allowing` decided is not asked: each source that the plan opens a port to has to be let in by the
+sources themselves, at an address where somebody listens now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from portgen.adopt.draft import Draft, Entry, Port
+from portgen.adopt.matching import ALL_OF, LETS_IN, covers, families_of, is_about, source_of
+from portgen.adopt.sighted import Rule, Said, Sighted
+from portgen.inventory.zones import BY_INTERFACE
+from portgen.plan.facts import Facts, Nginx, Service, single
+from portgen.plan.ports import Endpoint, is_ipv6, is_loopback
+from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, in_words
+
+_NAMES = {4: "IPv4", 6: "IPv6"}
+_Opened = tuple[int, str]  # a family, and who may come by it
+
+
+class Openings:
+    """What the plan opens, and what the sources say of it."""
+
+    def __init__(self, found: Sighted, draft: Draft, facts: Facts, host: str) -> None:
+        self.firewall = found.firewall
+        self.draft = draft
+        self.facts = facts
+        self.nginx = facts.nginx.get(host, Nginx())
+        self.clients = {one.said: one.unit.clients for one in found.forwarders}
+        self.seen: dict[Said, str] = {}  # where somebody listens, as it was seen
+        self.declared: dict[Said, str] = {}  # and as a file says it
+        for published in found.published:
+            of_kind = self.seen if published.is_seen else self.declared
+            of_kind[published.said] = published.bind
+        for listener in (*found.listeners, *found.streams):
+            of_kind = self.seen if listener.is_seen else self.declared
+            of_kind[listener.said] = listener.bind
+        for forwarder in found.forwarders:
+            self.declared[forwarder.said] = forwarder.unit.bind
+
+    # --- more than now ----------------------------------------------------------------------------
+
+    def excess(self, entry: Entry, port: Port, service: Service) -> Iterator[str]:
+        """Whom the plan lets in to a port of a service, and the sources do not."""
+        heard = self._heard(port)
+        for family, source in _opened(service, port.endpoint):
+            if family not in heard:
+                yield f"opened by {_NAMES[family]}, too, where nobody listens now"
+            elif not self._is_let_in(entry, port, family, source):
+                yield f"opened to {in_words(single(source))}, too"
+
+    def _heard(self, port: Port) -> set[int]:
+        """The families by which somebody listens: what was seen counts, and else what a file says."""
+        for known in (self.seen, self.declared):
+            binds = [known[said] for said in port.said if said in known]
+            if binds:
+                return {family for bind in binds for family in families_of(bind.partition("%")[0])}
+        return {4, 6}
+
+    def _is_let_in(self, entry: Entry, port: Port, family: int, source: str) -> bool:
+        if entry.via == "docker":
+            return self._docker_lets_in(port, family, source)
+        for said in port.said:
+            clients = self.clients.get(said, (ANY,))
+            if not any(covers(client, source) for client in clients):
+                return False
+        return self.ufw_lets_in(port.endpoint, port.bind, family, source)
+
+    def _docker_lets_in(self, port: Port, family: int, source: str) -> bool:
+        """docker lets everybody in by IPv4, unless a chain of iptables' says whom; by IPv6 ufw decides."""
+        guarded = [
+            one
+            for one in self.firewall.guarded
+            if one.endpoint.everywhere == port.endpoint.everywhere
+        ]
+        if guarded:
+            return any(covers(known, source) for one in guarded for known in one.sources)
+        if family == 4 or not self.firewall.known or 6 not in self.firewall.families:
+            return True
+        return self.ufw_lets_in(port.endpoint, port.bind, family, source)
+
+    def ufw_lets_in(self, endpoint: Endpoint, bind: str, family: int, source: str) -> bool:
+        """Whether the first of ufw's rules that is about all of a source lets it in; its default policy,
+        where none is."""
+        firewall = self.firewall
+        if not firewall.known or firewall.active is False:
+            return firewall.known
+        if family not in firewall.families and source == ALL_IPV6:
+            family, source = 4, ALL_IPV4  # its rules were not given: those for IPv4 stand for both
+        for rule in firewall.rules:
+            about = source_of(rule, family) if is_about(rule, endpoint, bind, family) else None
+            if about is not None and covers(about, source):
+                return rule.rule.action in LETS_IN
+        return firewall.lets_in
+
+    def excess_of_nginx(self, endpoint: Endpoint) -> Iterator[str]:
+        """Whom the plan lets in to a port of nginx's, and the sources do not."""
+        for family, source in _split(self.nginx.openings.get(endpoint, ())):
+            if not self.ufw_lets_in(endpoint, "", family, source):
+                yield f"nginx is opened to {in_words(single(source))}, too"
+
+    # --- less than now ----------------------------------------------------------------------------
+
+    def lacking(self, rule: Rule, endpoint: Endpoint, service: Service | None) -> Iterator[str]:
+        """Where the plan does not let in whom a rule lets in. `service`: who holds the port."""
+        families = (rule.family,) if rule.family else (4, 6)
+        wanted = [source for family in families if (source := source_of(rule, family)) is not None]
+        name, opened = "nginx", self.nginx.openings.get(endpoint, ())
+        held = self.draft.at(endpoint, endpoint.address)
+        if held is not None and not opened:
+            name, opened = held[0].planned, _all_openings(service, endpoint)
+        if not all(_lets_in(opened, source) for source in wanted):
+            yield f"{name} at {endpoint} is not opened to them"
+
+
+def _split(sources: Iterable[str]) -> Iterator[_Opened]:
+    """Each source with its family; one of both is there twice."""
+    for source in sources:
+        if source == ANY:
+            yield from ALL_OF.items()
+        elif source.startswith(BY_INTERFACE):
+            yield from ((family, source) for family in ALL_OF)
+        else:
+            yield (6 if is_ipv6(source) else 4), source
+
+
+def _opened(service: Service, endpoint: Endpoint) -> Iterator[_Opened]:
+    """Who may come to a port, as far as portgen's files open it."""
+    openings = list(_split(service.openings.get(endpoint, ())))
+    if service.via != "docker":
+        yield from openings
+        return
+    for bind in service.listening.get(endpoint, ()):
+        if is_loopback(bind):
+            continue
+        if 4 in families_of(bind):
+            guarded = service.guard.published.get(endpoint) if service.guard else None
+            everybody = (ALL_IPV4,)
+            yield from ((4, one) for one in (everybody if guarded is None else guarded))
+        if 6 in families_of(bind) or is_ipv6(bind):
+            yield from (one for one in openings if one[0] == 6)
+
+
+def _all_openings(service: Service | None, endpoint: Endpoint) -> tuple[str, ...]:
+    if service is None:
+        return ()
+    opened = service.openings.get(endpoint, ())
+    if service.guard is None:
+        return opened
+    return (*opened, *service.guard.published.get(endpoint, ()))
+
+
+def _lets_in(opened: Iterable[str], wanted: str) -> bool:
+    """Whether all of a rule's visitors are among these sources."""
+    return any(covers(one, wanted) for one in opened)

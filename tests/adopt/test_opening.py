@@ -1,0 +1,241 @@
+"""What an import opens: nothing that the sources keep closed, and where it did, the lists would say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from portgen import adopt
+from portgen.adopt import Adopted, Sources, Text, allowing
+from portgen.adopt.draft import Draft
+from portgen.adopt.judging import Effect
+from portgen.adopt.sighted import Said, Sighted
+from portgen.plan import planner
+
+ALLOW, DENY = "### tuple ### allow tcp", "### tuple ### deny tcp"
+PUBLISHED = 'services:\n  git:\n    ports: ["2222:22"]\n'
+PROXY4 = 'tcp LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("docker-proxy",pid=7,fd=4))\n'
+PROXY6 = 'tcp LISTEN 0 128 [::]:2222 [::]:* users:(("docker-proxy",pid=8,fd=4))\n'
+OPEN4 = f"{ALLOW} 2222 0.0.0.0/0 any 0.0.0.0/0 in\n"
+OPEN6 = f"{ALLOW} 2222 ::/0 any ::/0 in\n"
+
+
+def text(kind: str, name: str, content: str) -> Text:
+    return Text(kind, name, content, name.rpartition("/")[2], "stack")
+
+
+def adopted(*texts: Text) -> Adopted:
+    by_name = {one.name: one.text for one in texts}
+    return adopt.adopt(Sources(texts, by_name.get), "box")
+
+
+def sources_of(result: Adopted, port: int) -> tuple[str, ...]:
+    for service in planner.make(result.source.inventory).services:
+        for one in service.ports:
+            if one.port == port:
+                return one.sources
+    return ()
+
+
+COMPOSE = text("compose", "docker-compose.yml", PUBLISHED)
+UFW = (text("ufw", "user.rules", OPEN4), text("ufw", "user6.rules", OPEN6))
+
+
+def ps(ports: str) -> Text:
+    """What `docker ps` prints of one container."""
+    rows = [("CONTAINER ID", "IMAGE", "PORTS", "NAMES"), ("0c55", "git", ports, "stack-git-1")]
+    wide = len(ports) + 3
+    lines = [f"{one:<15}{image:<8}{at:<{wide}}{name}" for one, image, at, name in rows]
+    return text("docker", "ps.txt", "\n".join(lines))
+
+
+INSPECT = """[{{"Id": "1", "Name": "/stack-git-1",
+"Config": {{"Labels": {{"com.docker.compose.project": "stack", "com.docker.compose.service": "git"}}}},
+"HostConfig": {{"PortBindings": {{"22/tcp": [{{"HostIp": "", "HostPort": "2222"}}]}}}},
+"NetworkSettings": {{"Ports": {{"22/tcp": [{given}]}}}}}}]
+"""
+GIVEN4 = '{"HostIp": "0.0.0.0", "HostPort": "2222"}'
+GIVEN6 = '{"HostIp": "::", "HostPort": "2222"}'
+LISTENING = {
+    "ss: both families": (text("ss", "ss.txt", PROXY4 + PROXY6), ("any",)),
+    "ss: IPv4 alone": (text("ss", "ss.txt", PROXY4), ("0.0.0.0/0",)),
+    "ss: IPv6 alone": (text("ss", "ss.txt", PROXY6), ("::/0",)),
+    "ss: this host alone": (
+        text("ss", "ss.txt", PROXY4.replace("0.0.0.0:2222", "127.0.0.1:2222")),
+        (),
+    ),
+    "inspect: both": (
+        text("docker", "inspect.json", INSPECT.format(given=f"{GIVEN4}, {GIVEN6}")),
+        ("any",),
+    ),
+    "inspect: IPv4": (
+        text("docker", "inspect.json", INSPECT.format(given=GIVEN4)),
+        ("0.0.0.0/0",),
+    ),
+    "inspect: it does not run": (
+        text("docker", "inspect.json", INSPECT.format(given="")),
+        ("any",),
+    ),
+    "ps: IPv4": (ps("0.0.0.0:2222->22/tcp"), ("0.0.0.0/0",)),
+}
+
+
+@pytest.mark.parametrize("seen", LISTENING)
+def test_a_container_is_published_as_it_is_now_not_as_its_file_says(seen: str) -> None:
+    """docker publishes by IPv4 alone where the host has no IPv6, or on the address in its own settings."""
+    also, wanted = LISTENING[seen]
+    result = adopted(COMPOSE, also, *UFW)
+    assert sources_of(result, 2222) == wanted
+    is_narrower = wanted != ("any",)
+    different = {one.said.text for one in result.lists.different}
+    assert ("2222:22" in different) == is_narrower
+
+
+def test_a_range_of_a_file_is_the_single_ports_that_docker_lists() -> None:
+    compose = text(
+        "compose", "docker-compose.yml", PUBLISHED.replace("2222:22", "8000-8002:9000-9002")
+    )
+    ports = "0.0.0.0:8000-8002->9000-9002/tcp, [::]:8000-8002->9000-9002/tcp"
+    result = adopted(compose, ps(ports))
+    assert result.conflicts == ()
+    assert [one.said.text for one in result.lists.taken] == [
+        "8000-8002:9000-9002",
+        *(f"stack-git-1: {one}" for one in ports.split(", ")),
+    ]
+
+
+PROGRAM = text("ss", "ss.txt", 'tcp LISTEN 0 128 *:8080 *:* users:(("app",pid=7,fd=3))\n')
+SHUT = f"{DENY} 8080 0.0.0.0/0 any 0.0.0.0/0 in\n"
+BAN = f"{DENY} any 0.0.0.0/0 any 203.0.113.7 in\n"
+OPEN = f"{ALLOW} 8080 0.0.0.0/0 any 10.0.0.0/8 in\n"
+ACCEPTS = text("ufw", "ufw", 'DEFAULT_INPUT_POLICY="ACCEPT"\n')
+POLICIES: Mapping[str, tuple[tuple[Text, ...], tuple[str, ...]]] = {
+    "everybody, but for a port": (
+        (text("ufw", "user.rules", SHUT), text("ufw", "user6.rules", ""), ACCEPTS),
+        ("::/0",),
+    ),
+    "everybody but one, whose rule stays": (
+        (text("ufw", "user.rules", BAN), text("ufw", "user6.rules", ""), ACCEPTS),
+        ("any",),
+    ),
+    "a rule before the one that shuts": (
+        (text("ufw", "user.rules", OPEN + SHUT), text("ufw", "user6.rules", ""), ACCEPTS),
+        ("10.0.0.0/8", "::/0"),
+    ),
+    "rules that nobody asks": (
+        (text("ufw", "user.rules", SHUT), text("ufw", "ufw.conf", "ENABLED=no\n")),
+        ("any",),
+    ),
+    "a script: the last one counts": (
+        (text("ufw", "open.sh", "ufw default allow incoming\nufw default deny\n"),),
+        (),
+    ),
+    "a script: forwarded packets": ((text("ufw", "open.sh", "ufw default allow routed\n"),), ()),
+    "a script: everybody": ((text("ufw", "open.sh", "ufw default allow\n"),), ("any",)),
+    "a script: one family": (
+        (text("ufw", "open.sh", "ufw allow proto tcp to 0.0.0.0/0 port 8080\n"),),
+        ("0.0.0.0/0",),
+    ),
+    "settings beside rules of IPv4 alone": (
+        (
+            text("ufw", "user.rules", OPEN),
+            text("ufw", "ufw", 'IPV6=yes\nDEFAULT_INPUT_POLICY="DROP"'),
+        ),
+        ("10.0.0.0/8",),
+    ),
+    "ufw's own scripts are none that call it": (
+        (text("ufw", "user.rules", OPEN), text("ufw", "after.init", "ufw allow 8080\n")),
+        ("10.0.0.0/8",),
+    ),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_default_policy_counts_where_no_rule_does(policy: str) -> None:
+    texts, wanted = POLICIES[policy]
+    assert sources_of(adopted(PROGRAM, *texts), 8080) == wanted
+
+
+def test_a_unit_that_lets_in_a_network_narrows_what_the_firewall_lets_in() -> None:
+    unit = text(
+        "units",
+        "forward.service",
+        "[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:8080,fork TCP:127.0.0.1:9\n"
+        "IPAddressDeny=any\nIPAddressAllow=10.0.0.0/8\n",
+    )
+    rules = (
+        text("ufw", "user.rules", f"{ALLOW} 8080 0.0.0.0/0 any 0.0.0.0/0 in\n"),
+        text("ufw", "user6.rules", f"{ALLOW} 8080 ::/0 any ::/0 in\n"),
+    )
+    assert sources_of(adopted(unit, *rules), 8080) == ("10.0.0.0/8",)
+
+
+# --- the proof itself -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_handed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever decides who may come opens everything."""
+    honest = allowing.decide
+
+    def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
+        effects = honest(found, draft)
+        for _, port in draft.ports():
+            port.allow = ["any"]
+        if draft.nginx is not None:
+            draft.nginx.allow = ["any"]
+        return effects
+
+    monkeypatch.setattr(allowing, "decide", decide)
+
+
+def reasons(result: Adopted) -> dict[str, str]:
+    return {one.said.place: one.why for one in result.lists.different}
+
+
+@pytest.mark.usefixtures("open_handed")
+def test_the_proof_does_not_believe_who_decides() -> None:
+    rules = (text("ufw", "user.rules", OPEN), text("ufw", "user6.rules", ""))
+    by_program = reasons(adopted(PROGRAM, *rules))
+    assert by_program["ss.txt:1"] == "opened to anyone by IPv4, too; opened to anyone by IPv6, too"
+    by_docker = reasons(adopted(COMPOSE, text("ss", "ss.txt", PROXY4), *UFW))
+    assert "opened by IPv6, too, where nobody listens now" in by_docker["docker-compose.yml:3"]
+    site = "server { listen 80; server_name a.example.com; location /a/ { proxy_pass http://[::1]:8080; } }"
+    of_nginx = reasons(adopted(PROGRAM, text("nginx", "site.conf", site), *rules))
+    assert "nginx is opened to anyone by IPv4, too" in of_nginx["site.conf:1"]
+
+
+NETWORK = """\
+services:
+  git:
+    ports: ["2222:22"]
+    networks: {{{key}: {{ipv4_address: 172.25.0.20}}}}
+networks:
+  {key}: {{ipam: {{config: [{{subnet: 172.25.0.0/24}}]}}{more}}}
+"""
+
+
+def test_a_network_that_docker_calls_otherwise_is_listed() -> None:
+    """compose makes the new network before it removes the old one: both have the same subnet."""
+    compose = text("compose", "docker-compose.yml", NETWORK.format(key="mon", more=""))
+    assert reasons(adopted(compose)) == {
+        "docker-compose.yml:6": "docker's name for it becomes mon: it is stack_mon now"
+    }
+    named = text("compose", "docker-compose.yml", NETWORK.format(key="mon", more=", name: mon"))
+    assert reasons(adopted(named)) == {}
+
+
+def test_two_networks_of_one_key_keep_two_names() -> None:
+    one = text("compose", "docker-compose.yml", NETWORK.format(key="mon", more=""))
+    other = Text(
+        "compose",
+        "shop.yml",
+        NETWORK.format(key="mon", more="").replace("2222", "2223").replace("172.25", "172.26"),
+        "docker-compose.yml",
+        "shop",
+    )
+    result = adopted(one, other)
+    networks = [project.network for project in result.source.inventory.projects.values()]
+    assert [network.name for network in networks if network] == ["mon", "shop_mon"]
+    assert reasons(result)["shop.yml:6"] == "compose's key for it has to be shop_mon"
