@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import re
 import tempfile
 from collections.abc import Iterator
 from itertools import combinations
@@ -387,6 +388,8 @@ def check_never(plan: Plan, host: Host) -> None:
 def test_a_hostile_text_is_refused_at_its_place_or_arrives_whole(
     field: tuple[str | int, ...], value: str
 ) -> None:
+    # crossplane ends a word at `}`. nginx does not: to it the word in "`};" is "`}".
+    assume(field[-2] != "extra" or re.search(r"[^\s;{}]\}", value) is None)
     written = full()
     inside = plain(field[:-1], written)
     inside[field[-1]] = value
