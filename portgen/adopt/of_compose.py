@@ -70,10 +70,17 @@ def project_name(
         if isinstance(written, str) and written and "$" not in written:
             return written
     stem = re.sub(r"\.ya?ml$", "", posixpath.basename(path))
-    if _USUAL.fullmatch(stem):
-        return folder or "project"
     named = _OF_PROJECT.fullmatch(stem)
-    return named["name"] if named else stem
+    if _USUAL.fullmatch(stem):
+        stem = folder
+    elif named is not None:
+        stem = named["name"]
+    return _cleaned(stem) or "project"
+
+
+def _cleaned(name: str) -> str:
+    """A folder's name as compose makes a project of it: `My.App` is `myapp`."""
+    return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-")
 
 
 def sight(text: Text, read: compose.Read, found: Sighted) -> None:
@@ -206,9 +213,7 @@ class _File:
             )
             return
         if not fits(box.service, ComposeName):
-            self.found.left.append(
-                Left(where, "the service has a name that an inventory can't have")
-            )
+            self.found.left.append(Left(where, _UNFIT))
             return
         target = mapping.target
         if target is None or len(target) != len(mapping.published):
@@ -357,9 +362,7 @@ def _hinted(entry: Mapping[str, Any]) -> Iterator[int]:
 
 
 def _shown(key: str, value: Any) -> str:
-    if isinstance(value, list):
-        return f"{key}: {', '.join(map(str, value))}"
-    if isinstance(value, dict):
+    if isinstance(value, list | dict):
         return f"{key}: {', '.join(map(str, value))}"
     return f"{key}: {value}"
 

@@ -15,20 +15,23 @@ from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
 from portgen.inventory.destinations import Destination
 from portgen.plan import facts
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, specific
+from portgen.plan.ports import EVERYWHERE6, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
 
 _NOT_ONE = "an inventory knows a port that leads to an address or a socket: this command has none"
 _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
-# What a program's own command says of its port: `-b 0.0.0.0:5400`, `--port 5400`, `-p 5400`.
-_PORT = re.compile(
-    r"(?:^|\s)(?:--?(?:p|port|listen|bind|b|addr|address|http|http-port|listen-address)[= ])?"
-    r"(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-fA-F:]+\]|localhost)?:(?P<behind>[0-9]{2,5})(?=\s|$)"
-    r"|(?:^|\s)--?(?:p|port|http-port)[= ](?P<alone>[0-9]{2,5})(?=\s|$)"
+# Options by which programs say where they listen: `-b 0.0.0.0:5400`, `--port=5400`.
+_OPTIONS = re.compile(
+    r"--?(?:p|port|http-port|listen|listen-address|bind|b|addr|address|http)(?:=(?P<value>.*))?"
 )
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>[^\s$`]*)\s*(?:#.*)?")
+_ADDRESS = re.compile(
+    r"(?:[a-z]+://)?(?:(?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-fA-F:]+\]|localhost|\*)?:)?"
+    r"(?P<port>[0-9]{2,5})"
+)
+# Programs whose options name ports of other hosts.
+_CLIENTS_OF_OTHERS = ("autossh", "curl", "psql", "rsync", "scp", "ssh", "wget")
 _REDIRECT = re.compile(r"\s*(?:[0-9]*>{1,2}\s*\S+|&>\s*\S+|2>&1)")
 
 
@@ -91,19 +94,43 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 
 
 def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
-    """A program's command, where a port stands in it."""
-    match = _PORT.search(setting.value)
-    if "socat" in setting.value.split(" ")[0]:
+    """A program's command, where it says at which port it listens."""
+    words = setting.value.split() or [""]
+    if "socat" in words[0]:
         found.left.append(Left(where, _NOT_ONE))
         return
-    number = None if match is None else ports.number(match["behind"] or match["alone"])
-    if match is None or number is None or not is_port(number):
+    listens = None if _runs(words[0], _CLIENTS_OF_OTHERS) else _listens(words[1:])
+    if listens is None:
         found.count(where.file)
         return
-    bind = (match["address"] or EVERYWHERE).strip("[]").replace("localhost", "127.0.0.1")
+    number, bind = listens
     endpoint = Endpoint(number, "tcp", address=specific(bind))
     program = name.partition(".")[0]
     found.listeners.append(Listener(where, program, endpoint, bind, name, is_seen=False))
+
+
+def _runs(command: str, programs: tuple[str, ...]) -> bool:
+    return command.rpartition("/")[2].lstrip("-@:+!") in programs
+
+
+def _listens(words: list[str]) -> tuple[int, str] | None:
+    """The port and the address that a command's words name: behind an option for that, or by themselves as
+    in `runserver 0.0.0.0:8000`. What stands behind any other option is something else's."""
+    before = ""
+    for word in words:
+        option = _OPTIONS.fullmatch(word)
+        value = word if option is None else option["value"] or ""
+        match = _ADDRESS.fullmatch(value)
+        is_own = option is not None or _OPTIONS.fullmatch(before) is not None
+        is_alone = not before.startswith("-") and ":" in value
+        before = word
+        if match is None or not (is_own or is_alone):
+            continue
+        number = ports.number(match["port"])
+        if number is not None and is_port(number):
+            address = (match["address"] or "").strip("[]*").replace("localhost", "127.0.0.1")
+            return number, "" if address == EVERYWHERE6 else address
+    return None
 
 
 def _is_forwarder(listen: Endpoint, bind: str, to: str) -> bool:
