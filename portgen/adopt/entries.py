@@ -58,13 +58,15 @@ class Written:
 class Known(NamedTuple):
     """What an inventory has that new entries have to fit in with. `words`: for sources, its zones and
     projects. `services`: names that are taken on the host. `owned`: by port, the project that has it.
-    `defaults`: of each project, the fields that it has. `is_one_of_several`: whether it has other hosts."""
+    `defaults`: of each project, the fields that it has; `networks`: the name of its network, where it has
+    one. `is_one_of_several`: whether the inventory has other hosts."""
 
     words: Mapping[str, str] = {}
     zones: Collection[str] = ()
     services: Collection[str] = ()
     owned: Mapping[int, str] = {}
     defaults: Mapping[str, Collection[str]] = {}
+    networks: Mapping[str, str] = {}
     is_one_of_several: bool = False
 
 
@@ -122,8 +124,11 @@ class _Entries:
             self.zones[source] = self.words[source] = naming.of_zone(source, taken)
 
     def _sources(self) -> Iterator[str]:
-        for entry, port in self.draft.ports():
-            yield from port.allow or ()
+        for entry in self.draft.entries:
+            if entry.known:
+                continue
+            for port in entry.ports:
+                yield from port.allow or ()
             for _, route in entry.routes:
                 yield from map(str, route.fields.get("allow", ()))  # type: ignore[call-overload]
         if self.draft.nginx is not None:
@@ -141,7 +146,7 @@ class _Entries:
         reserved = list(dict.fromkeys(self._reserved()))
         if reserved:
             host["reserved"] = reserved
-            programs = dict.fromkeys(program for _, program in self.draft.reserved)
+            programs = dict.fromkeys(program for _, program in self.draft.reserved if program)
             self.made.comments[("hosts", self.host, "reserved")] = [", ".join(programs)]
         nginx = self._nginx()
         if nginx is not None:
@@ -200,7 +205,7 @@ class _Entries:
             made["ports"] = ports[0] if len(ports) == 1 else ports
         if project in self.draft.team_files:
             made["compose"] = {"file": self.draft.team_files[project]}
-        network = self.draft.networks.get(project)
+        network = self._network(project)
         if network is not None:
             made["network"] = _network(network)
             self._comment(("projects", project, "network"), network.comments)
@@ -215,6 +220,16 @@ class _Entries:
             made["services"][entry.name] = _ordered(fields[entry.name])
             self._comment(("projects", project, "services", entry.name), entry.comments)
         return made
+
+    def _network(self, project: str) -> Network | None:
+        """The network of a project: an existing project has its own, or none."""
+        network = self.draft.networks.get(project)
+        if project not in self.known.defaults:
+            return network
+        known = self.known.networks.get(project)
+        if network is not None and network.name == known:
+            return network
+        return Network(known) if known else None
 
     def _defaults(
         self, project: str, entries: list[Entry], fields: dict[str, dict[str, Any]]
@@ -246,7 +261,7 @@ class _Entries:
             made.update(_alike(ports))
         if entry.to:
             made["to"] = entry.to
-        elif entry.address and network is not None:
+        elif entry.address and network is not None and network.subnet:
             made["address"] = entry.address
         if entry.box is not None and entry.box.service != entry.name and not entry.to:
             made["compose_service"] = entry.box.service

@@ -1,4 +1,4 @@
-"""An import into an inventory that there is: what it has already, and what is added to its text.
+"""An import into an existing inventory: what it has already, and what is added to its text.
 
 In: a `Draft`, the inventory's `Source` and `Plan`. Out: an `Edited`: the bytes of everything that stands
 there are kept. Pure.
@@ -6,7 +6,7 @@ there are kept. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,8 +17,8 @@ from portgen.adopt.draft import Draft, Entry
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
 from portgen.edits.style import Quotes, Style, written_value
-from portgen.inventory import key_paths, model
-from portgen.inventory.ports import Ports
+from portgen.inventory import key_paths, model, ranges
+from portgen.inventory.ports import PortRange, Ports
 from portgen.inventory.source import Source
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint
@@ -27,7 +27,7 @@ from portgen.problem import Exit, PortgenError, listed
 
 
 class Onto(NamedTuple):
-    """The inventory that there is, and the host of it that was looked at."""
+    """The existing inventory, and the host of it that was looked at."""
 
     source: Source
     plan: Plan
@@ -36,6 +36,9 @@ class Onto(NamedTuple):
 
 def onto(source: Source, plan: Plan, name: str | None) -> Onto:
     """The host that is named, or the only one. Raises PortgenError(Exit.USAGE) for none."""
+    if not plan.hosts:
+        hint = "add `hosts: {NAME: {}}`"
+        raise PortgenError("the inventory has no host", Exit.DIFFERENT, hint=hint)
     host = plan.hosts[0] if name is None and len(plan.hosts) == 1 else plan.host(name or "")
     if host is None:
         known = listed([one.name for one in plan.hosts])
@@ -64,12 +67,14 @@ def mark_known(draft: Draft, base: Onto) -> None:
         by_holder: dict[str, Entry] = {}
         for port in entry.ports:
             holder = _holder(base, port.endpoint, port.bind)
-            part = by_holder.setdefault(
-                holder, msgspec.structs.replace(entry, ports=[], routes=[], known=holder)
-            )
+            part = by_holder.setdefault(holder, replace(entry, ports=[], routes=[], known=holder))
             index = entry.ports.index(port)
             part.routes += [(len(part.ports), route) for at, route in entry.routes if at == index]
             part.ports.append(port)
+        if "" in by_holder and len(by_holder) > 1:
+            known = listed(sorted(by_holder.keys() - {""}))
+            comment = f"in one container with {known}: it may be one of its `ports`"
+            by_holder[""].comments = [*entry.comments, comment]
         found += by_holder.values()
     draft.replace(found)
 
@@ -113,11 +118,13 @@ def _known(base: Onto) -> entries.Known:
         for part in project.ports.joined if project.ports is not None else ():
             owned.update(dict.fromkeys(part, project.name))
     services = {one.name for one in base.plan.services if one.host == base.host.name}
-    defaults = {}
+    defaults, networks = {}, {}
     for name, entry in base.source.inventory.projects.items():
         defaults[name] = {field for field, value in _set_fields(entry.defaults)}
+        if entry.network is not None:
+            networks[name] = entry.network.name
     several = len(base.plan.hosts) > 1
-    return entries.Known(words, set(base.host.zones), services, owned, defaults, several)
+    return entries.Known(words, set(base.host.zones), services, owned, defaults, networks, several)
 
 
 def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:
@@ -129,14 +136,13 @@ def _set_fields(defaults: model.Defaults) -> Iterator[tuple[str, Any]]:
 
 def _projects(base: Onto, made: entries.Written) -> Iterator[Splice]:
     inventory = base.source.inventory
+    for name, ports in _changed_ports(base, made).items():
+        written = written_value(ports, Quotes())
+        yield replacement_of(base.source, ("projects", name, "ports"), written)
     for name, values in made.projects.items():
         if name not in inventory.projects:
             yield from _added(base.source, ("projects", name), values, made)
             continue
-        ports = _wider(inventory.projects[name], values)
-        if ports is not None:
-            key_path = ("projects", name, "ports")
-            yield replacement_of(base.source, key_path, written_value(ports, Quotes()))
         for service, fields in values["services"].items():
             yield from _added(base.source, (*key_paths.services(name), service), fields, made)
 
@@ -154,27 +160,46 @@ def _added(
     return addition_of(source, key_path, Style(), values, block)
 
 
-def _wider(project: model.Project, values: Mapping[str, Any]) -> list[Any] | None:
-    """The ports of a project with those that its new services need; None where it has them."""
-    if project.ports is None:
-        return None
-    wanted = values.get("ports", [])
-    wanted = wanted if isinstance(wanted, list) else [wanted]
-    missing = [part for part in wanted if not _has(project.ports, part)]
-    if not missing:
-        return None
-    written: list[Any] = [
-        int(part) if part.isdecimal() else part for part in map(str, project.ports.parts)
+def _changed_ports(base: Onto, made: entries.Written) -> dict[str, list[Any]]:
+    """The ports of each existing project that owns others from now on: those of its new services besides,
+    and none of those that somebody else turned out to have."""
+    owned = {name: _ports(values["ports"]) for name, values in made.projects.items()}
+    changed: dict[str, list[Any]] = {}
+    for project in base.plan.projects:
+        if project.ports is None or project.host != base.host.name:
+            continue
+        others = [
+            part for name, ports in owned.items() if name != project.name for part in ports.joined
+        ]
+        mine = owned[project.name].parts if project.name in owned else ()
+        parts = _with(_without(project.ports.parts, ranges.joined(others)), mine)
+        if parts != list(project.ports.parts):
+            changed[project.name] = [_written(part) for part in parts]
+    return changed
+
+
+def _ports(written: Any) -> Ports:
+    ports: Ports = _converted(written, Ports)
+    return ports
+
+
+def _without(parts: Iterable[PortRange], closed: list[range]) -> list[PortRange]:
+    return [
+        PortRange(left, part.transport)
+        for part in parts
+        for left in ranges.without([part.ports], closed)
     ]
-    return [*written, *missing]
 
 
-def _has(owned: Ports, part: int | str) -> bool:
-    ports: Any = msgspec.convert(part, Ports, dec_hook=model.decode_value)
-    mine = owned.joined
-    return all(
-        any(one.start >= own.start and one.stop <= own.stop for own in mine) for one in ports.joined
-    )
+def _with(parts: list[PortRange], more: Iterable[PortRange]) -> list[PortRange]:
+    """Ranges, and those of more of them that lie in none."""
+    known = ranges.joined(part.ports for part in parts)
+    return [*parts, *(part for part in more if ranges.without([part.ports], known))]
+
+
+def _written(part: PortRange) -> int | str:
+    text = str(part)
+    return int(text) if text.isdecimal() else text
 
 
 def _host(base: Onto, made: entries.Written) -> Iterator[Splice]:
@@ -188,28 +213,46 @@ def _host(base: Onto, made: entries.Written) -> Iterator[Splice]:
         yield from set_fields(base.source, ("hosts", name, "zones"), zones, last)
     elif zones:
         yield from addition_of(base.source, ("hosts", name, "zones"), Style(), zones)
+    reserved = _reserved(entry, values)
+    if reserved and entry.reserved is not None:
+        written = written_value(reserved, Quotes())
+        yield replacement_of(base.source, ("hosts", name, "reserved"), written)
+    elif reserved:
+        yield from set_fields(base.source, ("hosts", name), {"reserved": reserved}, "")
     if entry.nginx is None and "nginx" in values:
         yield from _added(base.source, ("hosts", name, "nginx"), values["nginx"], made)
+
+
+def _reserved(entry: model.Host, values: Mapping[str, Any]) -> list[Any]:
+    """What the host reserves from now on; nothing where that is what it reserves already."""
+    if "reserved" not in values:
+        return []
+    known = [] if entry.reserved is None else list(entry.reserved.parts)
+    parts = _with(known, _ports(values["reserved"]).parts)
+    return [] if parts == known else [_written(part) for part in parts]
 
 
 def _expected(base: Onto, made: entries.Written) -> model.Inventory:
     inventory = base.source.inventory
     projects = dict(inventory.projects)
+    for name, ports in _changed_ports(base, made).items():
+        projects[name] = replace(projects[name], ports=_ports(ports))
     for name, values in made.projects.items():
         new: model.Project = _converted(values, model.Project)
         if name in projects:
-            old = projects[name]
-            ports = _wider(old, values)
-            widened = old.ports if ports is None else _converted(ports, Ports)
-            projects[name] = replace(old, ports=widened, services={**old.services, **new.services})
-        else:
-            projects[name] = new
+            new = replace(projects[name], services={**projects[name].services, **new.services})
+        projects[name] = new
     name = base.host.name
     fresh: model.Host = _converted(made.hosts[name], model.Host)
     host = inventory.hosts.get(name, model.Host())
-    zones = {**host.zones, **fresh.zones}
-    hosts = {**inventory.hosts, name: replace(host, zones=zones, nginx=host.nginx or fresh.nginx)}
-    return replace(inventory, hosts=hosts, projects=projects)
+    reserved = _reserved(host, made.hosts[name])
+    host = replace(
+        host,
+        zones={**host.zones, **fresh.zones},
+        nginx=host.nginx or fresh.nginx,
+        reserved=_ports(reserved) if reserved else host.reserved,
+    )
+    return replace(inventory, hosts={**inventory.hosts, name: host}, projects=projects)
 
 
 def _converted(values: Any, kind: Any) -> Any:

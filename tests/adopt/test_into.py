@@ -1,0 +1,124 @@
+"""What an import adds to an existing inventory, and what of it gives way."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen import adopt
+from portgen.adopt import Sources, Text
+from portgen.inventory.source import parse
+from portgen.plan import planner
+
+SSHD = 'tcp LISTEN 0 128 *:22 *:* users:(("sshd",pid=1,fd=3))\n'
+NODE = 'tcp LISTEN 0 128 *:3055 *:* users:(("node",pid=2,fd=3))\n'
+BASE = """\
+version: 1
+hosts: %s
+projects:
+  web:
+    title: Web
+    ports: 3000-3099 # the team's
+    network: {name: web, subnet: 172.28.0.0/24}
+    services:
+      site: {title: Site, port: 3000}
+"""
+HOSTS = {
+    "{server: {}}": "{server: {reserved: [22]}}",
+    "{server: {zones: {lan: [10.0.0.0/8]}}}": "{server: {zones: {lan: [10.0.0.0/8]}, reserved: [22]}}",
+    "{server: {reserved: 25}}": "{server: {reserved: [25, 22]}}",
+    "\n  server:\n    ipv6: false": "\n  server:\n    ipv6: false\n    reserved: [22]",
+}
+
+
+def into(base: str, *texts: Text) -> str:
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    by_name = {one.name: one.text for one in texts}
+    _, edited = adopt.adopt_into(Sources(texts, by_name.get), onto)
+    return edited.text
+
+
+def compose(text: str) -> Text:
+    return Text("compose", "docker-compose.yml", text, "docker-compose.yml", "web")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_ports_of_the_systems_daemons_are_reserved(host: str) -> None:
+    ss = Text("ss", "ss.txt", SSHD)
+    written = into(BASE % host, ss)
+    assert written == BASE % HOSTS[host]
+    assert into(written, ss) == written
+
+
+def test_a_project_gives_up_the_ports_that_somebody_else_has() -> None:
+    written = into(BASE % "{server: {}}", Text("ss", "ss.txt", NODE))
+    assert "    ports: [3000-3054, 3056-3099] # the team's\n" in written
+    assert written.endswith(
+        """\
+  programs:
+    title: Programs
+    ports: 3055
+    services:
+      node:
+        title: Node
+        port: 3055
+        protocol: tcp
+"""
+    )
+
+
+def test_how_a_container_is_reached_follows_from_the_existing_project() -> None:
+    """In a project with a network a container without `via` is behind a forwarder."""
+    written = into(BASE % "{server: {}}", compose('services:\n  git:\n    ports: ["3022:22"]\n'))
+    assert "      git:\n        title: Git\n        port: 3022\n" in written
+    assert "        via: docker\n" in written
+    assert "        allow: [any]\n" in written
+
+
+def test_a_further_port_of_a_known_container_says_whose_it_may_be() -> None:
+    more = compose('services:\n  site:\n    ports: ["3000:80", "3001:81"]\n')
+    base = BASE.replace("port: 3000", "port: 3000, container_port: 80, via: docker")
+    written = into(base % "{server: {}}", more)
+    assert "      # in one container with site: it may be one of its `ports`\n" in written
+
+
+def test_no_zone_is_added_that_only_known_services_would_need() -> None:
+    base = BASE.replace("port: 3000", "port: 3000, via: process, allow: [lan]")
+    base %= "{server: {zones: {lan: [10.0.0.0/8, 192.168.0.0/16]}}}"
+    rules = "### tuple ### allow tcp 3000 0.0.0.0/0 any 10.0.0.0/8 in"
+    ss = NODE.replace("3055", "3000")
+    texts = [Text("ss", "ss.txt", ss), Text("ufw", "user.rules", rules, "user.rules")]
+    assert into(base, *texts) == base
+
+
+def test_a_rule_of_another_hosts_port_is_not_taken_over() -> None:
+    """Both hosts have a service of one name and port: only the one that was looked at counts."""
+    base = """\
+version: 1
+hosts: {one: {}, other: {zones: {lan: [10.0.0.0/8]}}}
+projects:
+  here:
+    title: Here
+    host: one
+    ports: 3000-3099
+    services:
+      app: {title: App, port: 3000}
+  there:
+    title: There
+    host: other
+    ports: 3000-3099
+    services:
+      app: {title: App, port: 3000, allow: [lan]}
+"""
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), "one")
+    rules = "### tuple ### allow tcp 3000 0.0.0.0/0 any 10.0.0.0/8 in"
+    texts = [
+        Text("ss", "ss.txt", NODE.replace("3055", "3000")),
+        Text("ufw", "user.rules", rules, "user.rules"),
+    ]
+    result, edited = adopt.adopt_into(Sources(texts, {}.get), onto)
+    assert edited.text == base
+    assert [(one.said.file, one.why) for one in result.lists.different] == [
+        ("user.rules", "app at 3000/tcp is not opened to them")
+    ]
