@@ -38,6 +38,12 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
     for entry, port in draft.ports():
         if entry.via == "docker":
             port.allow = decided.of_published(port)
+            if port.allow is None:
+                place = found.firewall.filters[0].place
+                comment = (
+                    f"rules of DOCKER-USER decide who may come ({place}): `allow` has to say whom"
+                )
+                entry.comments.append(comment)
         else:
             port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":
@@ -154,9 +160,10 @@ class _Decided:
         for family, sources in by_family.items():
             by_family[family] = [source for source in sources if source not in alone]
 
-    def of_published(self, port: Port) -> list[str]:
+    def of_published(self, port: Port) -> list[str] | None:
         """Who may come to what docker publishes: everybody by IPv4, unless a chain of iptables' keeps them
-        out; by IPv6 docker's own program listens, and ufw decides."""
+        out; by IPv6 docker's own program listens, and ufw decides. None where rules decide that nobody here
+        understands."""
         endpoint, bind = port.endpoint, port.bind
         allowed = self.of_port(endpoint, bind)
         if is_loopback(bind):
@@ -167,6 +174,8 @@ class _Decided:
                 guarded += one.sources
         if guarded:
             return list(dict.fromkeys(guarded))
+        if self.firewall.filters:
+            return None
         six = self._by_ipv6(allowed)
         if is_ipv6(bind):
             return six

@@ -14,8 +14,9 @@ from portgen.adopt.draft import Conflict, Draft
 from portgen.adopt.matching import EVERYBODY, LETS_IN, is_for_everybody, is_twofold, spans
 from portgen.adopt.sighted import Left, Rule, Said, Sighted
 from portgen.plan.ports import Endpoint
-from portgen.plan.reach import ANY
+from portgen.plan.reach import ALL_IPV4, ANY
 
+_CLOSES = "`allow` of the service, in a project with a `network`, closes it"
 _NOBODY = "no source names anybody who holds that port"
 
 
@@ -47,6 +48,24 @@ def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
             found.left.append(Left(rule.said, f"{why}: it stays as it is"))
         if _lets_in_by_port(rule):
             draft.conflicts += _conflicts(rule, effect, held)
+    draft.conflicts += _unasked(found, draft, effects)
+
+
+def _unasked(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> Iterator[Conflict]:
+    """What docker publishes to everybody, where a firewall stands and no rule of it lets anybody in."""
+    firewall = found.firewall
+    if not firewall.known or firewall.active is False or firewall.lets_in:
+        return
+    let_in = set()
+    for rule in firewall.rules:
+        if rule.rule.action in LETS_IN:
+            let_in.update(effects[rule.said].ports)
+    guarded = {one.endpoint.everywhere for one in firewall.guarded}
+    for entry, port in draft.ports():
+        is_past = entry.via == "docker" and not {ANY, ALL_IPV4}.isdisjoint(port.allow or ())
+        if is_past and port.endpoint not in let_in and port.endpoint.everywhere not in guarded:
+            message = f"docker publishes {port.endpoint} of {entry.name} past ufw, to everybody"
+            yield Conflict("published-past-ufw", message, tuple(port.said[:1]), _CLOSES)
 
 
 class _Held:
@@ -122,7 +141,7 @@ def _excess(rule: Rule, held: set[int], reserved: set[int]) -> Iterator[Conflict
     numbers = _numbers(rule)
     if not held and not reserved & numbers:
         message = f"rule for {_spelled(rule)}: no source names a holder"
-        hint = f"`ufw delete {' '.join(rule.rule.words)}` closes it, once nobody needs it"
+        hint = f"delete it if nobody needs it: `ufw delete {' '.join(rule.rule.words)}`"
         yield Conflict("rule-without-holder", message, (rule.said,), hint)
     elif numbers - held - reserved and len(numbers) > 1:
         empty = len(numbers - held)
@@ -143,9 +162,7 @@ def _without_effect(rule: Rule, effect: Effect) -> Conflict:
 def _past(rule: Rule, effect: Effect) -> Conflict:
     numbers = ", ".join(map(str, effect.past))
     message = f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
-    hint = "with or without the rule"
-    if not is_for_everybody(rule):
-        hint = "`allow` of the service, in a project with a `network`, closes it"
+    hint = "the rule has no effect: you can delete it" if is_for_everybody(rule) else _CLOSES
     return Conflict("rule-without-effect", message, (rule.said,), hint)
 
 

@@ -20,6 +20,9 @@ _DEFAULT = re.compile(r"Default: (?P<incoming>\w+) \(incoming\).*")
 _ENABLED = re.compile(r"\s*ENABLED\s*=\s*\"?(?P<value>\w+)\"?\s*", re.IGNORECASE)
 _POLICY = re.compile(r"\s*DEFAULT_INPUT_POLICY\s*=\s*\"?(?P<value>\w+)\"?\s*")
 _CALL = re.compile(r"(?:^|[;&|]|\bthen\b)\s*(?:sudo\s+)?(?:/usr/sbin/)?ufw\s+(?P<rest>.*)")
+# What ufw itself installs in after.rules, and the chain that docker asks first.
+_STOCK = re.compile(r"-A ufw6?-after-input .* -j ufw6?-skip-to-policy-input")
+_OF_DOCKER = re.compile(r"-[AI] DOCKER-USER\b")
 # What ufw's command line does besides rules.
 _OTHERS = ("enable", "disable", "reload", "reset", "status", "show", "logging", "app", "--force")
 
@@ -100,8 +103,12 @@ def _sight_chains(text: Text, found: Sighted) -> None:
         known.update(range(statement.first, statement.last + 1))
         if not isinstance(guard, Guard):
             continue
-        if guard.other:
+        if guard.other and _STOCK.match(where.text):
+            found.count(text.name)
+        elif guard.other:
             found.left.append(Left(where, "a rule of iptables that an inventory has no word for"))
+            if _OF_DOCKER.match(where.text):
+                found.firewall.filters.append(where)
         elif guard.address or guard.subnet6:
             found.noted.append(where)
         for endpoint, sources in (*guard.published.items(), *guard.published6.items()):

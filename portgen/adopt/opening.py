@@ -78,6 +78,8 @@ class Openings:
         ]
         if guarded:
             return any(covers(known, source) for one in guarded for known in one.sources)
+        if self.firewall.filters:
+            return False
         if family == 4 or not self.firewall.known or 6 not in self.firewall.families:
             return True
         return self.ufw_lets_in(port.endpoint, port.bind, family, source)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from portgen.adopt.draft import Entry
-from portgen.plan.ports import Endpoint
+from portgen.plan.ports import EPHEMERAL, Endpoint
 
 _ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
 _FIRST = 1024  # below are ports that only root may open
@@ -29,7 +29,8 @@ def ranges_of(
     for project, entries in projects.items():
         parts: list[range] = []
         roomy = _roomy(entries)
-        for port in sorted(_numbers(entries)):
+        numbers = sorted(_numbers(entries))
+        for port in numbers:
             if any(port in part for part in parts):
                 continue
             part = range(port, port + 1)
@@ -37,6 +38,10 @@ def ranges_of(
                 part = _room(port, project, holders, taken)
             parts.append(part)
             taken.update(dict.fromkeys(part, project))
+        if roomy and sum(map(len, parts)) == len(numbers) and project not in known.values():
+            spare = _spare(numbers[-1], project, holders, taken)
+            parts.append(spare)
+            taken.update(dict.fromkeys(spare, project))
         owned[project] = _spelled(parts, project, entries, holders)
     return owned
 
@@ -69,11 +74,31 @@ def _room(
     """The hundred, or else the ten ports around one, if they are nobody else's."""
     for size in (_ROOM, _LITTLE_ROOM):
         block = range(port // size * size, port // size * size + size)
-        is_held = any(holders.get(one, {project}) != {project} for one in block)
-        is_owned = any(taken.get(one, project) != project for one in block)
-        if not is_held and not is_owned and block.start >= _FIRST and block.stop <= 65536:
+        if _is_free(block, project, holders, taken):
             return block
     return range(port, port + 1)
+
+
+def _spare(
+    highest: int, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
+) -> range:
+    """The next hundred that is nobody's, for a project between the ports of others: its next service
+    needs a port, too."""
+    first = max(highest, _FIRST) // _ROOM + 1
+    for start in range(first * _ROOM, EPHEMERAL.start, _ROOM):
+        block = range(start, start + _ROOM)
+        if _is_free(block, project, holders, taken):
+            return block
+    return range(0)
+
+
+def _is_free(
+    block: range, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
+) -> bool:
+    """Whether nobody but a project holds or owns a port of it."""
+    is_held = any(holders.get(one, {project}) != {project} for one in block)
+    is_owned = any(taken.get(one, project) != project for one in block)
+    return not is_held and not is_owned and block.start >= _FIRST and block.stop <= 65536
 
 
 def _spelled(
@@ -82,7 +107,7 @@ def _spelled(
     """The parts joined; a port that another project has by the other protocol says which one is its
     own."""
     joined: list[range] = []
-    for part in sorted(parts, key=lambda one: one.start):
+    for part in sorted(filter(None, parts), key=lambda one: one.start):
         shared = len(part) == 1 and holders.get(part.start, set()) - {project}
         if joined and joined[-1].stop == part.start and not shared:
             joined[-1] = range(joined[-1].start, part.stop)

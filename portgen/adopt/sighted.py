@@ -233,7 +233,8 @@ class Guarded(NamedTuple):
 
 class Firewall(Struct):
     """ufw, as far as it was given. `known`: whether anything of it was. `active`: None where nothing
-    says so. `families`: those whose rules were given."""
+    says so. `families`: those whose rules were given. `filters`: rules of iptables' that decide who may
+    come to what docker publishes, and that nobody here understands."""
 
     known: bool = False
     active: bool | None = None
@@ -241,6 +242,7 @@ class Firewall(Struct):
     families: set[int] = set()
     rules: list[Rule] = []
     guarded: list[Guarded] = []
+    filters: list[Said] = []
 
 
 # --- all of it ------------------------------------------------------------------------------------

@@ -171,6 +171,37 @@ def test_a_unit_that_lets_in_a_network_narrows_what_the_firewall_lets_in() -> No
     assert sources_of(adopted(unit, *rules), 8080) == ("10.0.0.0/8",)
 
 
+UFW_DOCKER = """\
+*filter
+:DOCKER-USER - [0:0]
+-A DOCKER-USER -j ufw-user-forward
+-A DOCKER-USER -j RETURN -s 10.0.0.0/8
+-A DOCKER-USER -j ufw-docker-logging-deny -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -d 192.168.0.0/16
+-A DOCKER-USER -j RETURN
+-A ufw-docker-logging-deny -j DROP
+COMMIT
+"""
+
+
+def test_where_somebody_elses_rules_guard_docker_the_import_opens_nothing() -> None:
+    """They keep docker's ports closed, and this import does not know for whom."""
+    after = text("ufw", "after.rules", UFW_DOCKER)
+    assert sources_of(adopted(COMPOSE, *UFW), 2222) == ("any",)
+    result = adopted(COMPOSE, after, *UFW)
+    assert sources_of(result, 2222) == ()
+    assert "rules of DOCKER-USER decide who may come (after.rules:3)" in result.source.text
+    assert reasons(result)["docker-compose.yml:3"] == "listens on 127.0.0.1"
+
+
+def test_what_docker_publishes_where_no_rule_lets_anybody_in_is_reported() -> None:
+    closed = (text("ufw", "user.rules", ""), text("ufw", "user6.rules", ""))
+    kinds = [(one.kind, one.at[0].place) for one in adopted(COMPOSE, *closed).conflicts]
+    assert kinds == [("published-past-ufw", "docker-compose.yml:3")]
+    off = text("ufw", "ufw.conf", "ENABLED=no\n")
+    assert adopted(COMPOSE, off, *closed).conflicts == ()
+    assert adopted(COMPOSE).conflicts == ()
+
+
 # --- the proof itself -------------------------------------------------------------------------------
 
 
