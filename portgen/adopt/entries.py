@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Draft, Entry, Network, Port, Route, Site
-from portgen.adopt.factoring import factored, without_same_port
+from portgen.adopt.factoring import CANCELLED, factored, is_concerned, without_same_port
 from portgen.adopt.owning import ranges_of
+from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.ports import LOOPBACK, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
-from portgen.plan.types import NGINX
+from portgen.plan.types import DEFAULT_TIMEOUT, NGINX, UDP_TIMEOUT
 
-KeyPath = tuple[str, ...]
 _ORDER = (
     "title",
     "port",
@@ -265,15 +265,15 @@ class _Entries:
             made["address"] = entry.address
         if entry.box is not None and entry.box.service != entry.name and not entry.to:
             made["compose_service"] = entry.box.service
-        if self._may_name_unit(entry):
+        if self._claims_unit(entry):
             made["unit"] = entry.unit
         if entry.timeout not in (0, _usual_timeout(entry)):
             made["timeout"] = entry.timeout
         made.update(self._routed(entry, 0))
         return made
 
-    def _may_name_unit(self, entry: Entry) -> bool:
-        """A unit runs one service: of several the first one names it."""
+    def _claims_unit(self, entry: Entry) -> bool:
+        """Whether a service names the unit that runs it: of several in one unit the first does."""
         if not entry.unit or entry.via != "process" or entry.unit in self.units:
             return False
         self.units.add(entry.unit)
@@ -324,13 +324,10 @@ class _Entries:
 
 def _cancel(fields: dict[str, Any], entry: Entry, defaults: Collection[str]) -> None:
     """Say what a project's own defaults would say otherwise."""
-    stated = {"via": entry.via, "protocol": "http", "env": False, "allow": []}
-    for field in ("via", "container_port", "protocol", "bind", "allow", "route", "timeout", "env"):
-        if field in defaults and field not in fields:
-            if field == "container_port":
-                fields[field] = entry.ports[0].inside
-            elif field != "route" or fields.get("protocol", "http") in ("http", "https"):
-                fields[field] = stated.get(field)
+    stated = {"via": entry.via, "container_port": entry.ports[0].inside, **CANCELLED}
+    for field, value in stated.items():
+        if field in defaults and field not in fields and is_concerned(field, fields):
+            fields[field] = value
 
 
 def _lowest(entry: Entry) -> tuple[int, str]:
@@ -365,7 +362,7 @@ def _name_apart(entries: list[Entry], known: Collection[str]) -> None:
 
 
 def _usual_timeout(entry: Entry) -> int:
-    return 60 if entry.ports[0].endpoint.transport == "udp" else 300
+    return UDP_TIMEOUT if entry.ports[0].endpoint.transport == "udp" else DEFAULT_TIMEOUT
 
 
 def _protocol(entry: Entry, port: Port) -> str:
@@ -384,13 +381,10 @@ def _is_unguarded(entry: Entry) -> bool:
     return entry.via == "docker" and any({ANY, ALL_IPV4}.isdisjoint(one) for one in by_ipv4)
 
 
-_CANCELLED: dict[str, Any] = {"protocol": "http", "bind": None, "allow": []}
-
-
 def _alike(ports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What most ports of a service have stands at the service; the others say what they have instead."""
     alike = {}
-    for field, cancelled in _CANCELLED.items():
+    for field in ("protocol", "bind", "allow"):
         values = [port.get(field) for port in ports]
         most = max(values, key=values.count)
         if most is None:
@@ -400,7 +394,7 @@ def _alike(ports: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if port.get(field) == most:
                 del port[field]
             else:
-                port.setdefault(field, cancelled)
+                port.setdefault(field, CANCELLED[field])
     return alike
 
 

@@ -10,7 +10,15 @@ from typing import Any
 
 # What `defaults` may have.
 _SHARED = ("via", "container_port", "protocol", "allow", "route", "timeout")
-_CANCELS = ("allow", "route", "timeout")  # and a service may take back by `null`
+# What a service says to have none of a default.
+CANCELLED: dict[str, Any] = {
+    "protocol": "http",
+    "bind": None,
+    "allow": [],
+    "route": None,
+    "timeout": None,
+    "env": False,
+}
 _FEWEST = 2  # services that a default has to spare a line
 
 
@@ -24,7 +32,7 @@ def factored(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
             continue
         values = [fields[field] for fields in having]
         value = max(values, key=values.count)
-        cancelling = [fields for fields in lacking if _is_concerned(field, fields)]
+        cancelling = [fields for fields in lacking if _has_none(field, fields)]
         if values.count(value) < max(_FEWEST, len(cancelling) + 2):
             continue
         defaults[field] = value
@@ -32,7 +40,7 @@ def factored(services: dict[str, dict[str, Any]]) -> dict[str, Any]:
             if fields[field] == value:
                 del fields[field]
         for fields in cancelling:
-            fields[field] = [] if field == "allow" else None
+            fields[field] = CANCELLED[field]
     return defaults
 
 
@@ -60,7 +68,7 @@ def _is_plain(port: Mapping[str, Any]) -> bool:
 
 def _may_lack(field: str, lacking: list[dict[str, Any]]) -> bool:
     """Whether services without a field can do with a default of it."""
-    if field in _CANCELS or not lacking:
+    if field in ("allow", "route", "timeout") or not lacking:
         return True
     # What portgen takes by itself stands for the field: it has to be written where a default differs.
     return field == "container_port" and all(
@@ -68,13 +76,14 @@ def _may_lack(field: str, lacking: list[dict[str, Any]]) -> bool:
     )
 
 
-def _is_concerned(field: str, fields: dict[str, Any]) -> bool:
-    """Whether a service without a field would get a default of it."""
-    if field == "container_port":
-        return False
-    if field == "route":
-        return fields.get("protocol", "http") in ("http", "https")
-    return True
+def _has_none(field: str, fields: dict[str, Any]) -> bool:
+    """Whether a service without a field has to say so beside a default of it."""
+    return field != "container_port" and is_concerned(field, fields)
+
+
+def is_concerned(field: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a service without a field would get a default of it: a route is for http alone."""
+    return field != "route" or fields.get("protocol", "http") in ("http", "https")
 
 
 def _holds_several(services: dict[str, dict[str, Any]], field: str) -> bool:

@@ -28,10 +28,10 @@ from portgen.inventory import reader
 from portgen.inventory.networks import HostAddress, Subnet
 from portgen.inventory.values import ComposeName
 from portgen.plan.ports import Endpoint, Transport, specific
+from portgen.targets.compose.observing import LABEL
 
 STAYS = "it is the container's own: portgen changes nothing of it"
 WITHOUT_COMPOSE = "containers"  # the project of containers that compose did not make
-_LABEL = "com.docker.compose."
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - what docker calls each address
 # A name that compose gives: `media-jellyfin-1`, or with version 1 `media_jellyfin_1`.
 _OF_COMPOSE = (
@@ -177,8 +177,8 @@ class _Inspected:
         name = str(entry.get("Name") or "").removeprefix("/")
         labels = _mapping(_mapping(entry, "Config"), "Labels")
         box = _box_of_name(name)
-        if labels.get(f"{_LABEL}project") and labels.get(f"{_LABEL}service"):
-            box = Box(str(labels[f"{_LABEL}project"]), str(labels[f"{_LABEL}service"]))
+        if labels.get(f"{LABEL}project") and labels.get(f"{LABEL}service"):
+            box = Box(str(labels[f"{LABEL}project"]), str(labels[f"{LABEL}service"]))
         self.found.boxes.setdefault(box, self.said(name, *at, "Name"))
         self.found.ids[str(entry.get("Id") or "")] = box
         self._ports(box, entry, at)

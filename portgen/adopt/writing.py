@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portgen.edits.style import STEP, Quotes, written_value
+from portgen.inventory.key_paths import KeyPath
 from portgen.visible import visible_line
 
-KeyPath = tuple[str, ...]
 _PLAIN = Quotes()
 _WIDEST = 100  # columns of what stands on one line
 _BLOCKS = ("hosts", "projects", "services", "zones", "sites", "defaults", "nginx")

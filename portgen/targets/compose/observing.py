@@ -35,7 +35,7 @@ _NO_ANSWER = (
     "Cannot connect to the Docker daemon at unix://",
     "failed to connect to the docker API at unix://",
 )
-_LABEL = "com.docker.compose."
+LABEL = "com.docker.compose."
 _OPTIONS = 4  # words of `docker inspect --format …` before the ids
 _IDS_AT_ONCE = 10_000  # 65 bytes each: a command line has room for 2 MB
 _LONGEST = 60_000  # characters of variables' names in one argument, which may have 128 KB
@@ -143,13 +143,13 @@ _FIELDS = """{"id":{{json .ID}},"name":{{json .Name}},"state":{{json .State.Stat
 "fixed":{{with $at.IPAMConfig}}{{json .IPv4Address}}{{else}}""{{end}},"address":{{json $at.IPAddress}},\
 "prefix":{{json $at.IPPrefixLen}},"gateway":{{json $at.Gateway}},\
 "address6":{{json $at.GlobalIPv6Address}},"prefix6":{{json $at.GlobalIPv6PrefixLen}}},{{end}}null],\
-"labels":{LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
+"labels":{_LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
 _LABELS = {
-    "project": f"{_LABEL}project",
-    "service": f"{_LABEL}service",
-    "folder": f"{_LABEL}project.working_dir",
-    "files": f"{_LABEL}project.config_files",
-    "one_off": f"{_LABEL}oneoff",
+    "project": f"{LABEL}project",
+    "service": f"{LABEL}service",
+    "folder": f"{LABEL}project.working_dir",
+    "files": f"{LABEL}project.config_files",
+    "one_off": f"{LABEL}oneoff",
 }
 
 
@@ -166,11 +166,11 @@ def _template(host: Host, names: list[str], inventory: str) -> str:
         wanted = " ".join(f'"{name}"' for name in names)
         environment = (
             '{{if or (index .Config.Labels "portgen") '
-            f'(eq (index .Config.Labels "{_LABEL}project") {projects})}}}}'
+            f'(eq (index .Config.Labels "{LABEL}project") {projects})}}}}'
             '{{range .Config.Env}}{{if eq (index (split . "=") 0) '
             f"{wanted}}}}}{{{{json .}}}},{{{{end}}}}{{{{end}}}}{{{{end}}}}"
         )
-    return _FIELDS.replace("LABELS", ",".join(labels)).replace("ENVIRONMENT", environment)
+    return _FIELDS.replace("_LABELS", ",".join(labels)).replace("ENVIRONMENT", environment)
 
 
 def _compose_projects(host: Host, inventory: str) -> list[str]:
