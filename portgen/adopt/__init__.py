@@ -100,7 +100,7 @@ def adopt(sources: Sources, host: str) -> Adopted:
 
 
 def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
-    """The same, added to an inventory that there is, and the edit of its text. Raises ByHand where its
+    """The same, added to an existing inventory, and the edit of its text. Raises ByHand where its
     form does not let it."""
     found = sight(sources)
     draft, effects = _decided(found, base)

@@ -77,7 +77,7 @@ class Route(Struct):
 class Entry(Struct):
     """A service. `box`: its container. `address`: the container's, where it is fixed. `program`: which
     listens by itself. `comments`: what could not be decided, and what was seen. `known`: the service of an
-    inventory that there is, which has these ports already."""
+    existing inventory which has these ports already."""
 
     project: str
     name: str
@@ -142,7 +142,7 @@ class Network(Struct):
 
 class Draft(Struct):
     """All of it. `reserved`: ports of the system's daemons, or such as an inventory reserves. `served`: of
-    an inventory that there is, nginx's ports."""
+    an existing inventory, nginx's ports."""
 
     entries: list[Entry] = []
     networks: dict[str, Network] = {}

@@ -234,7 +234,7 @@ class _Entries:
     def _defaults(
         self, project: str, entries: list[Entry], fields: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
-        """What the services have alike; of a project that there is, they say what its own defaults would
+        """What the services have alike; of an existing project, they say what its own defaults would
         say otherwise."""
         if project in self.known.defaults:
             for entry in entries:

@@ -145,7 +145,7 @@ def _sight_call(file: str, command: Command, rest: str, found: Sighted) -> None:
 
 
 def _canonical(rule: ufw.Rule) -> ufw.Rule | None:
-    """A rule with its networks as an inventory has them; None where one is none, or a port is none."""
+    """A rule with its networks as an inventory has them; None where one of them or a port is not valid."""
     source, to = _network(rule.source), _network(rule.to)
     if source is None or to is None or not all(map(_is_part, (rule.port or "1").split(","))):
         return None

@@ -272,7 +272,7 @@ class Sighted(Struct):
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header
     firewall: Firewall = field(default_factory=Firewall)
-    wrong: list[Left] = []  # what is wrong in itself: an address that is none
+    wrong: list[Left] = []  # what is wrong in itself: an address that is not valid
     left: list[Left] = []
     noted: list[Said] = []  # what repeats something that is taken over anyway
     daemons: list[Listener] = []  # the system's own, whose ports are reserved

@@ -143,7 +143,7 @@ _FIELDS = """{"id":{{json .ID}},"name":{{json .Name}},"state":{{json .State.Stat
 "fixed":{{with $at.IPAMConfig}}{{json .IPv4Address}}{{else}}""{{end}},"address":{{json $at.IPAddress}},\
 "prefix":{{json $at.IPPrefixLen}},"gateway":{{json $at.Gateway}},\
 "address6":{{json $at.GlobalIPv6Address}},"prefix6":{{json $at.GlobalIPv6PrefixLen}}},{{end}}null],\
-"labels":{_LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
+"labels":{LABELS},"environment":[ENVIRONMENTnull]}""".replace("\\\n", "")
 _LABELS = {
     "project": f"{LABEL}project",
     "service": f"{LABEL}service",
@@ -170,7 +170,7 @@ def _template(host: Host, names: list[str], inventory: str) -> str:
             '{{range .Config.Env}}{{if eq (index (split . "=") 0) '
             f"{wanted}}}}}{{{{json .}}}},{{{{end}}}}{{{{end}}}}{{{{end}}}}"
         )
-    return _FIELDS.replace("_LABELS", ",".join(labels)).replace("ENVIRONMENT", environment)
+    return _FIELDS.replace("LABELS", ",".join(labels)).replace("ENVIRONMENT", environment)
 
 
 def _compose_projects(host: Host, inventory: str) -> list[str]:
