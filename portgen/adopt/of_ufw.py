@@ -23,15 +23,22 @@ _CALL = re.compile(r"(?:^|[;&|]|\bthen\b)\s*(?:sudo\s+)?(?:/usr/sbin/)?ufw\s+(?P
 # What ufw itself installs in after.rules, and the chain that docker asks first.
 _STOCK = re.compile(r"-A ufw6?-after-input .* -j ufw6?-skip-to-policy-input")
 _OF_DOCKER = re.compile(r"-[AI] DOCKER-USER\b")
+# What people seldom change of ufw's own, and what stays in effect beside portgen's rules.
+_UNREAD = {
+    ".init": "a script that ufw itself runs",
+    "before.rules": "rules that ufw asks before all others; they stay as they are",
+    "before6.rules": "rules that ufw asks before all others; they stay as they are",
+}
 # What ufw's command line does besides rules.
 _OTHERS = ("enable", "disable", "reload", "reset", "status", "show", "logging", "app", "--force")
 
 
 def sight(text: Text, found: Sighted) -> None:
     """Add what a file of ufw's, its output or a script says."""
-    if text.path.endswith(".init"):
-        found.unread[text.name] = "a script that ufw itself runs"
-        return
+    for ending, why in _UNREAD.items():
+        if text.path.endswith(ending):
+            found.unread[text.name] = why
+            return
     found.firewall.known = True
     if re.search(rf"(?m)^{_TUPLE}", text.text) or re.search(r"user6?\.rules$", text.path):
         _sight_tuples(text, found)

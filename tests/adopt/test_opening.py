@@ -270,3 +270,10 @@ def test_two_networks_of_one_key_keep_two_names() -> None:
     networks = [project.network for project in result.source.inventory.projects.values()]
     assert [network.name for network in networks if network] == ["mon", "shop_mon"]
     assert reasons(result)["shop.yml:6"] == "compose's key for it has to be shop_mon"
+
+
+def test_what_ufw_asks_before_all_others_is_named_and_not_read() -> None:
+    before = text("ufw", "before.rules", "*filter\n-A ufw-before-input -i lo -j ACCEPT\nCOMMIT\n")
+    result = adopted(PROGRAM, before, text("ufw", "user.rules", OPEN))
+    assert list(result.lists.unread) == ["before.rules"]
+    assert sources_of(result, 8080) == ("10.0.0.0/8",)
