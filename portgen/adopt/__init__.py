@@ -45,7 +45,6 @@ from portgen.inventory.source import Source
 from portgen.plan import of_plan, planner
 from portgen.plan.facts import Key
 from portgen.plan.live import Process
-from portgen.plan.types import Plan
 
 __all__ = [
     "KINDS",
@@ -92,9 +91,8 @@ def adopt(sources: Sources, host: str) -> Adopted:
     inventory could not be loaded."""
     found = sight(sources)
     draft, effects = _decided(found, None)
+    _drop_derived(draft, host)
     loaded = _loaded(draft, host)
-    if _drop_derived(draft, planner.make(loaded.inventory)):
-        loaded = _loaded(draft, host)
     lists = _proved(found, draft, effects, loaded, host)
     return _adopted(found, draft, loaded, lists)
 
@@ -165,20 +163,15 @@ def _loaded(draft: Draft, host: str) -> Source:
     return source.parse(text.encode(), "inventory.yaml")
 
 
-def _drop_derived(draft: Draft, planned: Plan) -> bool:
-    """Leave out the addresses that follow from the ports anyway; whether there were some."""
-    without = {}
-    for entry in draft.entries:
-        if entry.address:
-            without[entry.name] = entry.address
-            entry.address = ""
-    if not without:
-        return False
-    made = entries.written(draft, planned.hosts[0].name)
-    text = writing.text(made.values, made.comments, [])
-    derived = planner.make(source.parse(text.encode(), "inventory.yaml").inventory)
-    for service in derived.services:
-        if service.name in without and str(service.address) != without[service.name]:
-            entry = next(one for one in draft.entries if one.name == service.name)
-            entry.address = without[service.name]
-    return True
+def _drop_derived(draft: Draft, host: str) -> None:
+    """Leave out the addresses that follow from the ports anyway."""
+    fixed = [(entry, entry.address) for entry in draft.entries if entry.address]
+    if not fixed:
+        return
+    for entry, _ in fixed:
+        entry.address = ""
+    planned = planner.make(_loaded(draft, host).inventory)
+    derived = {service.name: str(service.address) for service in planned.services}
+    for entry, address in fixed:
+        if derived.get(entry.name) != address:
+            entry.address = address
