@@ -16,6 +16,7 @@ from portgen.adopt.judging import Effect
 from portgen.adopt.matching import (
     ALL_OF,
     LETS_IN,
+    Rules,
     are_among,
     families_of,
     is_about,
@@ -109,21 +110,7 @@ class _Decided:
     def __init__(self, firewall: Firewall) -> None:
         self.firewall = firewall
         self.effects = {rule.said: Effect(lost=_lost(rule)) for rule in firewall.rules}
-        self._general: list[int] = []
-        self._by_port: dict[int, list[int]] = {}
-        for number, rule in enumerate(firewall.rules):
-            parts = spans(rule.rule.port or "")
-            if not parts or any(len(part) > 1 for part in parts):
-                self._general.append(number)
-            for part in parts:
-                if len(part) == 1:
-                    self._by_port.setdefault(part.start, []).append(number)
-
-    def about(self, endpoint: Endpoint) -> Iterator[Rule]:
-        """The rules that may be about a port, in their order: most are about one port."""
-        numbers = {*self._general, *self._by_port.get(endpoint.port, ())}
-        for number in sorted(numbers):
-            yield self.firewall.rules[number]
+        self.about = Rules(firewall.rules).about
 
     def of_port(self, endpoint: Endpoint, bind: str) -> list[str] | None:
         """Who may come to a port; None where no firewall is known."""

@@ -6,6 +6,7 @@ asked by `allowing`, which decides, and by `opening`, which does not believe it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
 from portgen.adopt.sighted import Rule
@@ -18,6 +19,28 @@ from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 LETS_IN = ("allow", "limit")
 EVERYBODY = (ANY, ALL_IPV4, ALL_IPV6)
 ALL_OF = {4: ALL_IPV4, 6: ALL_IPV6}  # everybody of a family
+
+
+class Rules:
+    """The rules of a firewall, found by port: most are about one."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._general: list[int] = []  # about several ports, or about every one
+        self._by_port: dict[int, list[int]] = {}
+        for number, rule in enumerate(rules):
+            parts = spans(rule.rule.port or "")
+            if not parts or any(len(part) > 1 for part in parts):
+                self._general.append(number)
+            for part in parts:
+                if len(part) == 1:
+                    self._by_port.setdefault(part.start, []).append(number)
+
+    def about(self, endpoint: Endpoint) -> Iterator[Rule]:
+        """Those that may be about a port, in their order."""
+        numbers = {*self._general, *self._by_port.get(endpoint.port, ())}
+        for number in sorted(numbers):
+            yield self._rules[number]
 
 
 def families_of(bind: str) -> tuple[int, ...]:

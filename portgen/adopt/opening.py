@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.draft import Draft, Entry, Port
-from portgen.adopt.matching import ALL_OF, LETS_IN, covers, families_of, is_about, source_of
+from portgen.adopt.matching import ALL_OF, LETS_IN, Rules, covers, families_of, is_about, source_of
 from portgen.adopt.sighted import Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Facts, Nginx, Service, single
@@ -26,6 +26,7 @@ class Openings:
 
     def __init__(self, found: Sighted, draft: Draft, facts: Facts, host: str) -> None:
         self.firewall = found.firewall
+        self.rules = Rules(found.firewall.rules)
         self.draft = draft
         self.facts = facts
         self.nginx = facts.nginx.get(host, Nginx())
@@ -92,7 +93,7 @@ class Openings:
             return firewall.known
         if family not in firewall.families and source == ALL_IPV6:
             family, source = 4, ALL_IPV4  # its rules were not given: those for IPv4 stand for both
-        for rule in firewall.rules:
+        for rule in self.rules.about(endpoint):
             about = source_of(rule, family) if is_about(rule, endpoint, bind, family) else None
             if about is not None and covers(about, source):
                 return rule.rule.action in LETS_IN
