@@ -62,6 +62,8 @@ class _Holders:
                 self.hosted[mode.box] = mode
             else:
                 self.members.setdefault(mode.of, []).append(mode.box)
+        # By port, the unit whose command names it.
+        self.units = {one.endpoint.everywhere: one.unit for one in found.listeners if one.unit}
         self.addresses: dict[str, Joined] = {}
         for joined in found.joined:
             if joined.address:
@@ -270,9 +272,12 @@ class _Holders:
             if self._is_hosted(box, one):
                 return self._hosted(box)
         known = KNOWN.get(one.program)
-        if not one.program:
+        if one.program:
+            unit = one.unit or self.units.get(one.endpoint.everywhere, "")
+            name = naming.of_program(one.program, unit, one.endpoint.port)
+        else:
             known = naming.known_at(one.endpoint.port)
-        name = known.name if known else naming.plain(one.program or f"port-{one.endpoint.port}")
+            name = known.name if known else f"port-{one.endpoint.port}"
         if one.program == "nginx-stream":
             name = f"nginx-{one.endpoint.port}"
         elif one.program == "nginx-quic":

@@ -87,6 +87,10 @@ SYSTEM = frozenset(
         "systemd-timesyncd",
     }
 )
+# Programs that run other people's: what they are called says little, and one may be there for each of these.
+_RUNNERS = re.compile(
+    r"(?:python|pypy|php|ruby|perl|lua)[0-9.]*|node|nodejs|deno|bun|java|dotnet|mono|npm|gunicorn|uvicorn"
+)
 # Ports at which something else than http is spoken, mostly.
 _OTHER_PORTS = """
 20 21 22 25 53 110 111 139 143 389 445 465 514 587 636 853 873 993 995 1433 1521 1883 1935 2049 2222
@@ -156,6 +160,16 @@ def of_forwarder(name: str, to: str, port: int) -> str:
     if to.startswith("unix:"):
         return plain(to.rpartition("/")[2].removesuffix(".sock"))
     return f"port-{port}"
+
+
+def of_program(program: str, unit: str, port: int) -> str:
+    """What a program is called: one that runs others by its unit, or else by its port."""
+    if _RUNNERS.fullmatch(program) is None:
+        known = KNOWN.get(program)
+        return known.name if known else plain(program)
+    if unit.endswith(".service"):
+        return _of_unit(unit.removesuffix(".service"))
+    return plain(f"{program}-{port}")
 
 
 def known_at(port: int) -> Known | None:

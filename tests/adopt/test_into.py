@@ -59,8 +59,8 @@ def test_a_project_gives_up_the_ports_that_somebody_else_has() -> None:
     title: Programs
     ports: 3055
     services:
-      node:
-        title: Node
+      node-3055:
+        title: Node 3055
         port: 3055
         protocol: tcp
 """

@@ -49,3 +49,18 @@ def test_a_program_that_ss_does_not_show_does_not_listen() -> None:
     assert [(one.said.place, one.why) for one in result.lists.left] == [
         ("app.service:2", "no program listens there, as `ss` shows")
     ]
+
+
+def test_programs_of_one_interpreter_are_services_of_their_own() -> None:
+    ss = Text(
+        "ss",
+        "ss.txt",
+        'tcp LISTEN 0 128 *:5400 *:* users:(("python3",pid=1,fd=3))\n'
+        'tcp LISTEN 0 128 *:5401 *:* users:(("python3",pid=2,fd=3))\n'
+        'tcp LISTEN 0 128 *:5402 *:* users:(("nodejs",pid=3,fd=3))\n',
+    )
+    unit = "[Service]\nExecStart=/usr/bin/python3 /srv/hub.py --port 5400\n"
+    hub = Text("units", "inventory-hub.service", unit, "inventory-hub.service")
+    result = adopt.adopt(Sources([ss, hub], {}.get), "box")
+    services = result.source.inventory.projects["programs"].services
+    assert list(services) == ["inventory-hub", "python3-5401", "nodejs-5402"]
