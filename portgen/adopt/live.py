@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from portgen.adopt import of_sockets
 from portgen.adopt.sighted import Text
 from portgen.formats import ss
 from portgen.formats.compose import Read
@@ -23,7 +24,21 @@ from portgen.targets.ufw import observing as ufw
 
 UNITS = Files("/etc/systemd/system", "*.service")
 _SOCKET_UNITS = Files("/etc/systemd/system", "*.socket")
+SOCKET = "/run/docker.sock"
+_IS_THERE = Files.one(SOCKET, read=False)
 _LABEL = "com.docker.compose."
+# How a reason ends that is no fault: a host without docker. And one that root would not have.
+_WITHOUT, _DENIED = "is not installed", "permission denied"
+_GONE = "a container is made from it, as docker says, but it is not there"
+
+
+class Unasked(NamedTuple):
+    """What a host did not say, though it could: it has to be asked as root, or with docker started.
+    `kind`: of which kind of source it is."""
+
+    kind: str
+    what: str
+    why: str
 
 
 def asks(seen: Seen) -> Iterator[Ask]:
@@ -36,6 +51,7 @@ def asks(seen: Seen) -> Iterator[Ask]:
 def _all(seen: Seen) -> Iterator[Ask]:
     yield Command(ss.COMMAND)
     yield Command(docker.LIST)
+    yield _IS_THERE
     yield from (UNITS, _SOCKET_UNITS, *ufw.FILES)
     yield from nginx.every_file(seen)
     pids = _pids(seen)
@@ -48,12 +64,17 @@ def _all(seen: Seen) -> Iterator[Ask]:
         yield Files.one(path)
 
 
-def _pids(seen: Seen) -> tuple[int, ...]:
+def _sockets(seen: Seen) -> list[ss.Socket]:
+    """Those of the lines that can be read: the others are told by whoever reads the text."""
     try:
-        found = [socket.pid for socket in ss.sockets(seen.said(*ss.COMMAND))]
-    except (UnseenError, ValueError):
-        return ()
-    return tuple(sorted({pid for pid in found if pid is not None}))
+        lines = seen.said(*ss.COMMAND).split("\n")
+    except UnseenError:
+        return []
+    return [socket for line in lines for socket in of_sockets.read(line) or ()]
+
+
+def _pids(seen: Seen) -> tuple[int, ...]:
+    return tuple(sorted({one.pid for one in _sockets(seen) if one.pid is not None}))
 
 
 def _inspect(seen: Seen) -> tuple[str, ...] | None:
@@ -93,19 +114,23 @@ def _compose_files(seen: Seen) -> dict[str, str]:
 
 
 class Answers:
-    """The answers as texts, and what could not be seen."""
+    """The answers as texts; what could not be asked, as it should; and what else was not read."""
 
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.texts: list[Text] = []
+        self.unasked: list[Unasked] = []
         self.unread: dict[str, str] = {}
         self._commands()
+        self._names()
         self._nginx()
         for ask in ufw.FILES:
             self._files("ufw", ask, loading.FOLDER)
         for ask in (UNITS, _SOCKET_UNITS):
             self._files("units", ask, UNITS.folder)
         for path, project in _compose_files(seen).items():
+            if self.seen.folders.get(Files.one(path)) == ():
+                self.unread[path] = _GONE
             self._files("compose", Files.one(path), "", project)
 
     @property
@@ -125,34 +150,61 @@ class Answers:
             name = " ".join(words[:2]) if kind == "docker" else "ss -tulnp"
             try:
                 text = self.seen.said(*words)
-            except UnseenError as why:
-                self.unread[name] = str(why)
+            except UnseenError as error:
+                why = str(error)
+                if why.endswith(_WITHOUT) and not (kind == "docker" and self._has_docker()):
+                    self.unread[name] = why
+                else:
+                    self.unasked.append(Unasked(kind, name, why.removeprefix(f"{kind}: ")))
                 continue
             if inspect is not None or kind == "ss":
                 self.texts.append(Text(kind, name, text, name))
 
+    def _has_docker(self) -> bool:
+        """Whether docker runs, with or without a command to ask it."""
+        found = self.seen.folders.get(_IS_THERE, ())
+        return bool(found) and not isinstance(found, str)
+
+    def _names(self) -> None:
+        """Whose the sockets are, nobody but root is told of other people's programs."""
+        nameless = sum(one.program is None for one in _sockets(self.seen))
+        if nameless and not self.seen.root:
+            sockets = "1 socket" if nameless == 1 else f"{nameless} sockets"
+            why = f"only root is told whose {sockets} of these are"
+            self.unasked.append(Unasked("ss", "ss -tulnp", why))
+
     def _nginx(self) -> None:
         known: set[str] = set()
         for ask in nginx.every_file(self.seen):
-            for file in self._answered(ask):
+            for file in self._answered("nginx", ask):
                 if file.text is not None and file.path not in known:
                     known.add(file.path)
                     path = file.path.removeprefix(f"{nginx.FOLDER}/")
                     self.texts.append(Text("nginx", file.path, file.text, path))
 
     def _files(self, kind: str, ask: Files, folder: str, project: str = "") -> None:
-        for file in self._answered(ask):
+        for file in self._answered(kind, ask):
             if file.text is None:
-                self.unread[file.path] = file.why
                 continue
             path = file.path.removeprefix(f"{folder}/")
             above = file.path.rpartition("/")[0].rpartition("/")[2]
             place = file.path if kind == "compose" else ""
             self.texts.append(Text(kind, file.path, file.text, path, above, place, project))
 
-    def _answered(self, ask: Files) -> tuple[InstalledFile, ...]:
+    def _answered(self, kind: str, ask: Files) -> tuple[InstalledFile, ...]:
+        """The files of an answer; those that can't be read are noted."""
         try:
-            return self.seen.answer(ask)
+            files: tuple[InstalledFile, ...] = self.seen.answer(ask)
         except UnseenError as why:
-            self.unread[f"{ask.folder}/{ask.pattern}"] = str(why)
+            self._unread(kind, f"{ask.folder}/{ask.pattern}", str(why))
             return ()
+        for file in files:
+            if file.text is None:
+                self._unread(kind, file.path, file.why)
+        return files
+
+    def _unread(self, kind: str, path: str, why: str) -> None:
+        if not why.endswith(_DENIED):
+            self.unread[path] = why
+        elif Unasked(kind, path, why) not in self.unasked:
+            self.unasked.append(Unasked(kind, path, why))

@@ -9,13 +9,24 @@ import re
 from collections.abc import Mapping
 
 from portgen.adopt.fitting import is_bind, is_port
-from portgen.adopt.sighted import Left, Listener, Sighted, Text, said
+from portgen.adopt.sighted import Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ss
+from portgen.formats.ss import Socket
 from portgen.plan.live import Process
 from portgen.plan.ports import Endpoint, Transport, specific
 
 _HEAD = re.compile(r"\s*(?:Netid|State)\b")
 _WITHOUT_TRANSPORT = re.compile(r"\s*(?P<state>LISTEN|UNCONN)\b")
+# How a line begins that is one of `ss`, though perhaps of other sockets or columns.
+_LIKE = re.compile(r"\s*(?:(?:tcp|udp|raw|u_\w+|nl|p_\w+)\s+[A-Z0-9-]+|LISTEN|UNCONN|ESTAB)\s+\d")
+
+
+def read(line: str) -> list[Socket] | None:
+    """The sockets of one line; None of a line that is not one of `ss -tulnp`."""
+    try:
+        return list(ss.sockets(_with_transport(line)))
+    except ValueError:
+        return None
 
 
 def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
@@ -23,27 +34,32 @@ def sight(text: Text, found: Sighted, processes: Mapping[int, Process]) -> None:
     for number, line in enumerate(text.text.split("\n"), 1):
         if not line.strip() or _HEAD.match(line):
             continue
-        where = said(text.name, number, line)
-        try:
-            sockets = list(ss.sockets(_with_transport(line)))
-        except ValueError:
+        sockets = read(line)
+        if sockets is None:
+            # What looks like nothing of `ss` may be anything, a password too: it is not quoted.
+            where = said(text.name, number, line if _LIKE.match(line) else "")
             found.left.append(Left(where, "not a line of `ss -tulnp`"))
             continue
         for socket in sockets:
-            address = socket.address.partition("%")[0].replace("*", "")
-            if not is_port(socket.port) or not is_bind(address):
-                found.left.append(Left(where, "not a port of an address"))
-                continue
-            transport: Transport = "udp" if socket.transport == "udp" else "tcp"
             bind = _bind(socket.address, line)
-            endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))
-            process = processes.get(socket.pid or 0)
-            unit = container = ""
-            if process is not None:
-                unit, container = process.unit or "", process.container or ""
-            program = socket.program or ""
-            one = Listener(where, program, endpoint, bind, unit, container=container)
-            found.listeners.append(one)
+            _add(said(text.name, number, line), socket, bind, found, processes)
+
+
+def _add(
+    where: Said, socket: Socket, bind: str, found: Sighted, processes: Mapping[int, Process]
+) -> None:
+    address = socket.address.partition("%")[0].replace("*", "")
+    if not is_port(socket.port) or not is_bind(address):
+        found.left.append(Left(where, "not a port of an address"))
+        return
+    transport: Transport = "udp" if socket.transport == "udp" else "tcp"
+    endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))
+    process = processes.get(socket.pid or 0)
+    unit = container = ""
+    if process is not None:
+        unit, container = process.unit or "", process.container or ""
+    program = socket.program or ""
+    found.listeners.append(Listener(where, program, endpoint, bind, unit, container=container))
 
 
 def _bind(address: str, line: str) -> str:
