@@ -1,4 +1,4 @@
-"""`import --into`: what is new on a host, added to an inventory that there is.
+"""`import --into`: what is new on a host, added to an existing inventory.
 
 In: the sources, and the inventory's path. Out: the changed file, in the way in which `add` changes it.
 """
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from portgen.commands._sources import Gathered
     from portgen.edits.edit import Edited
 
+_OF_THE_EDIT = ("problems", "written")
+
 
 def add(
     settings: Settings,
@@ -34,12 +36,22 @@ def add(
     folder = settings.folder / path.parent
     there = settings._replace(folder=folder, inventory_name=path.name)
 
+    found: list[adopt.Adopted] = []
+
     def make(checked: chain.Checked) -> Edited:
         base = adopt.onto(checked.source, checked.plan, host)
         adopted, edited = adopt.adopt_into(gathered.sources, base)
+        found.append(adopted)
         if settings.style.format != "json":
-            for line in _imported.lines(adopted, gathered.unread, verbose=settings.style.verbose):
-                screen.status(screen.one_line(line), settings.style)
+            _imported.lists(adopted, gathered, settings)
         return edited
 
-    return revise(there, make, Writing(yes, dry_run, render=False))
+    try:
+        return revise(there, make, Writing(yes, dry_run, render=False))
+    finally:
+        # One document: what `revise` keeps of the edit says what is wrong and what is written, and this
+        # what came of the sources.
+        for adopted in found:
+            record = _imported.record(adopted, gathered, [], written=False)
+            own = {name: value for name, value in record.items() if name not in _OF_THE_EDIT}
+            screen.add(**own)

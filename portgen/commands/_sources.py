@@ -15,14 +15,14 @@ from portgen.problem import Exit, PortgenError
 
 if TYPE_CHECKING:
     from portgen.adopt import Sources, Text
-    from portgen.adopt.live import Answers
+    from portgen.adopt.live import Answers, Unasked
 
 _MOST_FILES = 10_000  # of one folder
 _DEEPEST = 8
 # What of a folder is read. nginx says itself which of its files count.
 _WANTED = {
     "nginx": re.compile(r"[^.].*"),
-    "ufw": re.compile(r"user6?\.rules|.*after6?\.rules|ufw\.conf|ufw|.*\.sh"),
+    "ufw": re.compile(r"user6?\.rules|.*(?:before|after)6?\.rules|ufw\.conf|ufw|.*\.sh"),
     "units": re.compile(r".*\.(?:service|socket|sh)"),
     "compose": re.compile(r".*compose.*\.ya?ml"),
 }
@@ -31,16 +31,34 @@ _OF_OTHERS = {
 }
 
 
+# What each option takes, for whoever named something else.
+_TAKES = {
+    "compose": "a compose file, or a folder with some that are called like docker-compose.yml",
+    "nginx": "a folder like /etc/nginx, a site's file, or what `nginx -T` printed",
+    "ufw": "a folder like /etc/ufw, what `ufw status` printed, or a script that calls ufw",
+    "units": "a .service or .socket file, a folder of them, or a script that runs socat",
+    "ss": "what `sudo ss -tulnp` printed",
+    "docker": "what `docker inspect $(docker ps -aq)` or `docker ps` printed",
+}
+_OF_OTHER_KINDS = "not of a kind that is read for this"
+
+
 class Gathered(NamedTuple):
-    """What is read, and what is not, with the reason."""
+    """What is read. `unread`: what is not, with the reason; what a compose file turns out to read leaves it
+    later. `folders`: of files in a folder that are of another kind, which folder was named. `unasked`: what
+    this machine did not say though it could, and `remedy`: what to do about it."""
 
     sources: Sources
     unread: dict[str, str]
+    folders: dict[str, str]
+    unasked: tuple[Unasked, ...] = ()
+    remedy: str = ""
 
 
 class _Read(NamedTuple):
     texts: list[Text]
     unread: dict[str, str]
+    folders: dict[str, str]
     to: str  # the folder of the inventory
 
 
@@ -54,31 +72,68 @@ def gather(
 ) -> Gathered:
     """The files of paths, each with the kind of source that it is of; and with `live` what this machine
     answers. `folder`: what the paths are relative to; `to`: where the inventory will be. Raises
-    PortgenError(Exit.USAGE) for a path that is not there, or can't be read."""
+    PortgenError(Exit.USAGE) for a path that is not there, can't be read, or is of another kind."""
     from portgen import whole
     from portgen.adopt import Sources
 
-    gathered = _Read([], {}, os.path.abspath(to))
+    gathered = _Read([], {}, {}, os.path.abspath(to))
+    kinds = set()
     for kind, path in named:
-        place = folder / path
-        if place.is_dir():
-            _walk(kind, path, place, gathered)
-        else:
-            _one(kind, str(path), place, path.name, gathered, is_named=True)
+        kinds.add(kind)
+        _named(kind, path, folder / path, gathered)
 
     def read(path: str) -> str | None:
-        return whole.text(str(folder / path))
+        text = whole.text(str(folder / path))
+        if text is not None:
+            gathered.unread.pop(os.path.normpath(path), None)
+        return text
 
     if not live:
-        return Gathered(Sources(gathered.texts, read), gathered.unread)
+        return Gathered(Sources(gathered.texts, read), gathered.unread, gathered.folders)
     answers = _answers(folder, tell)
-    texts = [*gathered.texts, *answers.texts]
 
     def read_also(path: str) -> str | None:
         return answers.read(path) or read(path)
 
-    unread = {**gathered.unread, **answers.unread}
-    return Gathered(Sources(texts, read_also, answers.processes), unread)
+    sources = Sources([*gathered.texts, *answers.texts], read_also, answers.processes)
+    gathered.unread.update(answers.unread)
+    unasked = tuple(one for one in answers.unasked if one.kind not in kinds)
+    for one in answers.unasked:
+        if one not in unasked:  # somebody named files instead
+            gathered.unread[one.what] = one.why
+    remedy = _remedy(unasked, is_root=answers.seen.root)
+    return Gathered(sources, gathered.unread, gathered.folders, unasked, remedy)
+
+
+def _remedy(unasked: Iterable[Unasked], *, is_root: bool) -> str:
+    kinds = dict.fromkeys(one.kind for one in unasked)
+    options = " and ".join(f"--{kind}" for kind in kinds)
+    instead = f"name what you have instead, with {options}"
+    if not is_root:
+        return f"run it as root; or {instead}"
+    return f"start docker; or {instead}" if "docker" in kinds else instead
+
+
+def _named(kind: str, path: Path, place: Path, gathered: _Read) -> None:
+    """What was named, a file or a folder. Raises PortgenError(Exit.USAGE) where nothing of it is of that
+    kind: an empty inventory would look as if there was nothing to take over."""
+    from portgen.adopt import recognised
+
+    before = len(gathered.texts)
+    is_folder = place.is_dir()
+    if is_folder:
+        _walk(kind, path, place, gathered)
+    else:
+        _one(kind, str(path), place, path.name, gathered, is_named=True)
+    texts = gathered.texts[before:]
+    if any(map(recognised.is_one, texts)):
+        return
+    why = recognised.none_below(kind) if is_folder else recognised.why_not(texts[0])
+    other = recognised.likely(texts)
+    hint = f"--{kind} takes {_TAKES[kind]}"
+    if other is not None:
+        hint = f"it looks like something for --{other}; {hint}"
+    raise PortgenError(f"{path}: {why}", Exit.USAGE, hint=hint)
 
 
 def _answers(folder: Path, tell: Callable[[str], None]) -> Answers:
@@ -100,7 +155,8 @@ def _walk(kind: str, path: Path, place: Path, gathered: _Read) -> None:
         shown = f"{path}/{below}".removeprefix("./")
         others = _OF_OTHERS.get(kind)
         if not wanted.fullmatch(name) or (others is not None and others.fullmatch(name)):
-            gathered.unread[shown] = "not a file that is read for this"
+            gathered.unread[shown] = _OF_OTHER_KINDS
+            gathered.folders[shown] = str(path)
         else:
             _one(kind, shown, place / below, below, gathered, is_named=False)
 
@@ -127,19 +183,22 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
     try:
         data, _ = whole.read(place, whole.MOST_INVENTORY)
         text = data.decode("utf-8")
-    except OSError as error:
-        reason = error.strerror or "can't be read"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = _reason(error)
         if is_named:
             raise PortgenError(f"{shown}: {reason}", Exit.USAGE) from None
         gathered.unread[shown] = reason
-        return
-    except UnicodeDecodeError as error:
-        gathered.unread[shown] = f"not UTF-8 (byte {error.start + 1})"
         return
     where = os.path.basename(os.path.dirname(os.path.abspath(place)))
     written = _written(place, gathered.to) if kind == "compose" else ""
     one = Text(kind, shown, text.removeprefix("\ufeff"), path, where, written)
     gathered.texts.append(one)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 (byte {error.start + 1})"
+    return error.strerror or "can't be read"
 
 
 def _written(place: Path, to: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portgen import chain, screen
-from portgen.commands import _complete, _options
+from portgen.commands import _complete, _imported, _options
 from portgen.commands._asking import DRY_RUN, NOTHING, before_writing, is_asked
 from portgen.problem import Exit, PortgenError, Problem
 from portgen.settings import Settings
@@ -66,12 +66,12 @@ Examples:
     type=_PATH,
     metavar="INVENTORY",
     shell_complete=_complete.files,
-    help="Add what is new to an inventory that there is.",
+    help="Add what is new to an existing inventory.",
 )
 @click.option(
     "--report",
     is_flag=True,
-    help="Print what is wrong in the sources, and the lists; write no inventory.",
+    help="Print what is wrong in the sources, and how much is taken over; no inventory.",
 )
 @_options.yes
 @_options.dry_run
@@ -92,24 +92,35 @@ def command(
     HOST is what the inventory calls the host. The inventory is planned and rendered in memory, and what it
     comes to is compared with what the sources say. Three lists show everything that they say of ports,
     addresses, names, sources and containers: what is taken over, what with a difference, and what is not.
-    -v prints each line that is taken over. Exit codes: 0, or with --report 1 where something is wrong in the
-    sources.
+    Lines of a file with the same reason are listed as one; -v lists each, and with --report the lists, too.
+    Exit codes: 0 done; 1 lint finds errors in the new inventory, --report something wrong in the sources,
+    --live could not ask for everything, or nothing was written, since FILE exists or the answer was no; 2 a
+    source is not there, or is of another kind; 3 an inventory can't be loaded; 4 a file can't be written.
     """
     _refuse(settings, host, save, into, report)
     to = (settings.folder / (save or into or settings.inventory_name)).parent
     gathered = _gathered(settings, named, to, live=live)
+    _imported.unasked(gathered, settings)
     if into is not None:
         from portgen.commands import _import_into
 
+        _require_all(gathered, into)
         return _import_into.add(settings, into, host, gathered, yes=yes, dry_run=dry_run)
     adopted = _adopted(settings, host or (_here() if live else _HOST), gathered)
     problems = _problems(settings, adopted)
     _show(settings, adopted, gathered, problems, report=report)
-    if report:
-        return Exit.DIFFERENT if adopted.conflicts else Exit.OK
-    if save is None:
-        return Exit.DIFFERENT if chain.failed(problems) else Exit.OK
-    return _save(settings, save, adopted, problems, yes=yes, dry_run=dry_run)
+    if save is not None:
+        _require_all(gathered, save)
+        return _save(settings, save, adopted, problems, yes=yes, dry_run=dry_run)
+    is_wrong = bool(adopted.conflicts) if report else chain.failed(problems)
+    return Exit.DIFFERENT if is_wrong or gathered.unasked else Exit.OK
+
+
+def _require_all(gathered: Gathered, path: Path) -> None:
+    """A part of a host is not written as if it was the whole. Raises PortgenError."""
+    if gathered.unasked:
+        message = f"{path} is not written: {_imported.NOT_ASKED}"
+        raise PortgenError(message, Exit.DIFFERENT, hint=gathered.remedy)
 
 
 def _refuse(
@@ -172,14 +183,13 @@ def _show(
     *,
     report: bool,
 ) -> None:
-    from portgen.commands import _imported
-
     if settings.style.format == "json":
-        screen.data(_imported.record(adopted, gathered.unread, problems, written=False))
-        return
-    _imported.show(adopted, gathered.unread, settings, report=report)
-    errors = [problem for problem in problems if chain.failed([problem])]
-    if not report:
+        screen.data(_imported.record(adopted, gathered, problems, written=False))
+    elif report:
+        _imported.report(adopted, gathered, settings)
+    else:
+        _imported.show(adopted, gathered, settings)
+        errors = [problem for problem in problems if chain.failed([problem])]
         screen.problems(errors, settings.style, beside=True)
 
 
@@ -208,8 +218,10 @@ def _save(
     create({settings.folder / save: adopted.source.text})
     screen.add(written=True)
     screen.status(f"written to {save}", settings.style)
-    screen.status(
-        f"next: read it, then `portgen -i {save} lint` and `portgen -i {save} render`",
-        settings.style,
-    )
+    lint, render = f"`portgen -i {save} lint`", f"`portgen -i {save} render`"
+    if any("`ports:`" in step for step in adopted.steps):
+        lint += (
+            ", which names the `ports:` that are left in compose files until they are taken out,"
+        )
+    screen.status(f"next: read it, then {lint} and {render}", settings.style)
     return Exit.OK

@@ -270,12 +270,14 @@ class ImportConflict(TypedDict):
 
 
 class Import(Whole):
-    """What `import` prints. `inventory`: its text; `taken`, `different`, `left`: what became of each
-    line that says something; `rest`: how many others each file has; `unread`: files, and why not;
-    `steps`: what to do on the host before an install; `problems`: what lint says of the inventory."""
+    """What `import` prints. `inventory`: its text; `unasked`: with --live, what the host did not say though
+    it could, and why not; `taken`, `different`, `left`: what became of each line that says something;
+    `rest`: how many others each file has; `unread`: files, and why not; `steps`: what to do on the host
+    before an install; `problems`: what lint says of the inventory."""
 
     schema: Literal[1]
     inventory: str
+    unasked: dict[str, str]
     conflicts: list[ImportConflict]
     taken: list[ImportLine]
     different: list[ImportLine]
@@ -285,6 +287,16 @@ class Import(Whole):
     steps: list[str]
     problems: list[Problem]
     written: bool
+
+
+class ImportInto(Import):
+    """What `import --into` prints: what `import` prints, of the inventory as it is then, and what `add`
+    prints of an edit. `problems`: what is wrong after it that was not before."""
+
+    summary: list[str]
+    changes: list[Change]
+    mentions: Mentions | None
+    render: Render | None
 
 
 class EditedFile(TypedDict):
@@ -360,6 +372,7 @@ DOCUMENTS = (
     Completion,
     Audit,
     Import,
+    ImportInto,
     Install,
     Status,
     Failure,

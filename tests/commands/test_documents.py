@@ -93,7 +93,13 @@ def _sockets() -> None:
     Path("ss.txt").write_text(f"{line}\n")
 
 
+def _faulty_sockets() -> None:
+    _sockets()
+    _fault()
+
+
 SITUATIONS = {
+    "faulty sockets": _faulty_sockets,
     "sockets": _sockets,
     "recorded": _recorded,
     "rendered": _rendered,
@@ -235,10 +241,12 @@ ENDS += [
     ("sockets", "import --ss ss.txt", 0, "Import"),
     ("sockets", "import --ss ss.txt --report", 0, "Import"),
     ("sockets", "import --ss ss.txt --save new.yaml --yes", 0, "Import"),
-    ("sockets", "import --ss ss.txt --into inventory.yaml --yes", 0, "Edit"),
+    ("sockets", "import --ss ss.txt --into inventory.yaml --yes", 0, "ImportInto"),
+    ("sockets", "import --ss ss.txt --into inventory.yaml --dry-run", 0, "ImportInto"),
+    ("sockets", "import --ss inventory.yaml", 2, "Failure"),
     ("sockets", "import --ss ss.txt --save inventory.yaml", 1, "Failure"),
     ("sockets", "import --ss nosuch", 2, "Failure"),
-    ("fault", "import --ss inventory.yaml --into inventory.yaml", 3, "Failure"),
+    ("faulty sockets", "import --ss ss.txt --into inventory.yaml", 3, "Failure"),
     ("nothing", "import", 2, "Failure"),
 ]
 ENDS += [("rendered", line, 0, kind) for line, kind in FINE.items()]

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portgen.machine import observe
 from portgen.problem import Exit
+from portgen.targets import Ask, Command, Files, Said, Seen
 from tests.estates import TWO_SERVICES
 
 Run = Callable[..., Any]
@@ -91,11 +93,73 @@ def test_a_pipe_is_not_waited_for(portgen: Run, sources: Path) -> None:
 
 def test_what_is_not_read_is_named(portgen: Run, sources: Path) -> None:
     (sources / "units").mkdir()
+    (sources / "units/a.service").write_text("[Service]\nExecStart=/bin/x\n")
     (sources / "units/notes.txt").write_text("x")
     (sources / "units/x.service").write_bytes(b"\xff\xfe")
-    done = portgen("import", "--units", "units", "--report")
-    assert "not read: units/notes.txt: not a file that is read for this" in done.out
-    assert "not read: units/x.service: not UTF-8 (byte 1)" in done.out
+    done = portgen("import", "--units", "units", "--report", "-v")
+    assert "\nnot read: 2\n" in done.out
+    assert "  units/notes.txt: not of a kind that is read for this" in done.out
+    assert "  units/x.service: not UTF-8 (byte 1)" in done.out
+
+
+WRONG = {
+    "--ss secret.yml": "no line of it is one of `ss -tulnp`",
+    "--compose ss.txt": "not a compose file: it has no `services:`",
+    "--compose empty": "it is empty",
+    "--compose units": "no compose file is in it",
+    "--nginx units": "no file of nginx's is in it",
+    "--nginx empty-folder": "no file of nginx's is in it",
+    "--docker ss.txt": "neither the output of `docker inspect` nor of `docker ps`",
+    "--ufw secret.yml": "neither rules nor settings of ufw's are in it",
+    "--ufw units": "no file of ufw's is in it",
+    "--units nginx.conf": "neither a unit nor a script that runs socat",
+    "--units shop": "no unit is in it, and no script that runs socat",
+    "--nginx bytes": "not UTF-8 (byte 1)",
+}
+
+
+@pytest.fixture
+def strange(sources: Path) -> Path:
+    """A folder with sources of several kinds, for options that take others."""
+    for folder in ("units", "empty-folder"):
+        (sources / folder).mkdir()
+    (sources / "empty").write_text("")
+    (sources / "bytes").write_bytes(b"\xff\xfe")
+    (sources / "secret.yml").write_text(f"{COMPOSE}    environment: {{PASSWORD: hunter2}}\n")
+    (sources / "units/a.service").write_text("[Service]\nExecStart=/bin/hunter2\n")
+    (sources / "nginx.conf").write_text("server { listen 81; }\n")
+    return sources
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_source_of_another_kind_is_refused_and_not_shown(
+    portgen: Run, strange: Path, words: str
+) -> None:
+    done = portgen("import", "--ss", "ss.txt", *words.split())
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    path = words.rpartition(" ")[2]
+    assert done.err.startswith(f"error: {path}: {WRONG[words]}\n")
+    assert "hunter2" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [("--ss secret.yml", "--compose"), ("--nginx units", "--units"), ("--docker ss.txt", "--ss")],
+)
+def test_the_option_that_a_source_looks_like_is_named(
+    portgen: Run, strange: Path, words: str, option: str
+) -> None:
+    done = portgen("import", *words.split())
+    named = words.partition(" ")[0]
+    assert f"hint: it looks like something for {option}; {named} takes " in done.err
+
+
+def test_a_print_with_its_head_alone_is_a_source(portgen: Run, sources: Path) -> None:
+    (sources / "head.txt").write_text("Netid State Recv-Q Send-Q Local Address:Port\n")
+    (sources / "none.json").write_text("[]\n")
+    done = portgen("import", "--ss", "head.txt", "--docker", "none.json")
+    assert done.code == Exit.OK
+    assert "projects: {}" in done.out
 
 
 def test_folders_that_lead_to_themselves_are_read_once(portgen: Run, sources: Path) -> None:
@@ -107,14 +171,37 @@ def test_folders_that_lead_to_themselves_are_read_once(portgen: Run, sources: Pa
     assert done.out.count("listen 81") == 1
 
 
-def test_a_folder_of_stacks_is_read_whole(portgen: Run, sources: Path) -> None:
-    (sources / "stacks/wiki").mkdir(parents=True)
-    (sources / "stacks/wiki/compose.yaml").write_text(COMPOSE.replace("8080", "8090"))
-    (sources / "stacks/wiki/prometheus.yml").write_text("scrape_configs: []\n")
-    done = portgen("import", "--compose", "stacks")
+@pytest.fixture
+def stacks(sources: Path) -> Path:
+    """A folder of stacks, with what compose reads besides, and what nobody reads."""
+    (sources / "stacks/wiki/conf").mkdir(parents=True)
+    wiki = "services:\n  wiki:\n    extends: {file: common.yml, service: base}\n"
+    (sources / "stacks/wiki/compose.yaml").write_text(wiki)
+    base = "services:\n  base:\n    image: x\n    ports: ['${PORT}:80']\n"
+    (sources / "stacks/wiki/common.yml").write_text(base)
+    (sources / "stacks/wiki/.env").write_text("PORT=8090\n")
+    for other in ("README.md", "wiki/conf/prometheus.yml", "wiki/conf/.env"):
+        (sources / "stacks" / other).write_text("x: y\n")
+    return sources
+
+
+def test_a_folder_of_stacks_is_read_whole(portgen: Run, stacks: Path) -> None:
+    done = portgen("import", "--compose", "stacks", "-v")
     assert done.code == Exit.OK
     assert "\n  wiki:\n" in done.out
-    assert "not read: stacks/wiki/prometheus.yml" in done.err
+    assert "port: 8090" in done.out
+    unread = done.err.partition("not read: 3\n")[2].partition("before `portgen")[0]
+    assert unread.replace(": not of a kind that is read for this", "").split() == [
+        "stacks/README.md",
+        "stacks/wiki/conf/.env",
+        "stacks/wiki/conf/prometheus.yml",
+    ]
+
+
+def test_what_else_lies_in_a_folder_is_counted(portgen: Run, stacks: Path) -> None:
+    done = portgen("import", "--compose", "stacks")
+    assert "  stacks: 3 files: not of a kind that is read for this (-v names them)\n" in done.err
+    assert "README.md" not in done.err
 
 
 def test_paths_are_relative_to_the_folder_that_is_named(portgen: Run, sources: Path) -> None:
@@ -152,12 +239,140 @@ def test_a_report_is_on_stdout_and_fails_where_something_is_wrong(
 ) -> None:
     fine = portgen("import", "--ss", "ss.txt", "--report")
     assert (fine.code, fine.err) == (Exit.OK, "")
-    assert "version: 1" not in fine.out
+    assert fine.out == (
+        "wrong in the sources: 0\ntaken over: 1\ntaken over with a difference: 0\nnot taken over: 0\n"
+        "-v lists all of them\n"
+    )
     (sources / "shop/docker-compose.yml").write_text(TWICE)
     wrong = portgen("import", "--compose", "shop/docker-compose.yml", "--report")
     assert wrong.code == Exit.DIFFERENT
+    assert wrong.out.startswith("wrong in the sources: 1\n")
     assert "port 8080/tcp: shop/other wants it, and web has it [two-holders]" in wrong.out
-    assert "shop/docker-compose.yml:6: 8080:80" in wrong.out
+    assert "    shop/docker-compose.yml:6: 8080:80\ntaken over: 1\n" in wrong.out
+
+
+def test_a_report_has_every_line_with_v(portgen: Run, sources: Path) -> None:
+    done = portgen("import", "--ss", "ss.txt", "--report", "-v")
+    assert f"\ntaken over: 1\n  ss.txt:1: {SOCKET}" in done.out
+
+
+def test_quiet_leaves_what_was_asked_for(portgen: Run, sources: Path) -> None:
+    compose = ("--compose", "shop/docker-compose.yml")
+    inventory = portgen("import", *compose)
+    assert portgen("import", *compose, "-q") == inventory._replace(err="")
+    assert portgen("import", *compose, "-q", "--report").out == ""
+    (sources / "shop/docker-compose.yml").write_text(TWICE)
+    wrong = portgen("import", *compose, "-q", "--report")
+    assert wrong.out.startswith("wrong in the sources: 1\n")
+    assert "taken over" not in wrong.out
+
+
+def test_markdown_is_one_page(portgen: Run, sources: Path) -> None:
+    (sources / "shop/docker-compose.yml").write_text(TWICE)
+    compose = ("--compose", "shop/docker-compose.yml", "--format", "markdown")
+    page = portgen("import", *compose)
+    assert page.err == ""
+    assert page.out.startswith("```yaml\n# Written by")
+    assert "\n### taken over: 1\n\n- shop/docker-compose.yml:4\n\n### taken over with" in page.out
+    report = portgen("import", *compose, "--report").out
+    assert report.startswith("### wrong in the sources: 1\n\n- shop/docker-compose.yml:4: port")
+    assert "\n  - shop/docker-compose.yml:6: 8080:80\n\n- taken over: 1\n" in report
+
+
+MANY = "services:\n" + "".join(
+    f"  web{n}: {{image: x, hostname: h{n}, ports: ['127.0.0.1::80']}}\n" for n in range(5)
+)
+
+
+def test_lines_with_the_same_reason_are_listed_as_one(portgen: Run, sources: Path) -> None:
+    (sources / "shop/docker-compose.yml").write_text(MANY)
+    done = portgen("import", "--compose", "shop/docker-compose.yml")
+    assert "not taken over: 10\n" in done.err
+    assert "  shop/docker-compose.yml:2-6: docker chooses the host's port\n" in done.err
+    each = portgen("import", "--compose", "shop/docker-compose.yml", "-v")
+    assert each.err.count("docker chooses the host's port") == 5
+    record = portgen("import", "--compose", "shop/docker-compose.yml", "--format", "json")
+    assert len(json.loads(record.out)["left"]) == 10
+
+
+def test_lines_that_are_scattered_are_counted(portgen: Run, sources: Path) -> None:
+    (sources / "ss.txt").write_text(f"{SOCKET}hunter2\n" * 11)
+    done = portgen("import", "--ss", "ss.txt")
+    assert "  ss.txt:2-22 (11 lines): not a line of `ss -tulnp`\n" in done.err
+    assert "hunter2" not in done.err + done.out
+
+
+# --- a live host ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose docker does not run."""
+
+    def look(ask_next: Callable[[Seen], Iterable[Ask]], *_: object) -> Seen:
+        seen = Seen("box")
+        for ask in ask_next(seen):
+            if isinstance(ask, Command):
+                down = Said(1, "", complaint="Cannot connect to the Docker daemon")
+                seen.commands[ask.words] = Said(0, SOCKET) if ask.words[0] == "ss" else down
+            elif isinstance(ask, Files):
+                seen.folders[ask] = ()
+        return seen
+
+    monkeypatch.setattr(observe, "look", look)
+
+
+UNASKED = """\
+error: this host was not asked for everything
+  not asked: docker ps: Cannot connect to the Docker daemon
+    hint: start docker; or name what you have instead, with --docker
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("--report",), ("--format", "markdown")])
+def test_what_was_not_asked_is_said_first(
+    portgen: Run, without_docker: None, options: tuple[str, ...]
+) -> None:
+    done = portgen("import", "--live", *options)
+    assert done.code == Exit.DIFFERENT
+    assert done.err.startswith(UNASKED)
+    assert done.out.startswith("# Written by") or options
+
+
+@pytest.mark.parametrize("option", ["--save", "--into"])
+def test_a_part_of_a_host_is_not_written(
+    portgen: Run, sources: Path, without_docker: None, option: str
+) -> None:
+    if option == "--into":
+        (sources / "new.yaml").write_text(TWO_SERVICES)
+    done = portgen("import", "--live", option, "new.yaml", "-y")
+    assert done.code == Exit.DIFFERENT
+    assert done.err.startswith(UNASKED)
+    assert "error: new.yaml is not written: this host was not asked for everything" in done.err
+    assert (sources / "new.yaml").exists() == (option == "--into")
+    if option == "--into":
+        assert (sources / "new.yaml").read_text() == TWO_SERVICES
+
+
+def test_named_files_stand_for_what_was_not_asked(
+    portgen: Run, sources: Path, without_docker: None
+) -> None:
+    (sources / "none.json").write_text("[]\n")
+    command = ("import", "--live", "--docker", "none.json", "--save", "new.yaml", "-y")
+    done = portgen(*command)
+    assert done.code == Exit.OK
+    assert "  docker ps: Cannot connect to the Docker daemon" in done.err
+    assert (sources / "new.yaml").exists()
+
+
+def test_the_record_says_what_was_not_asked(portgen: Run, without_docker: None) -> None:
+    done = portgen("import", "--live", "--format", "json")
+    assert (done.code, done.err) == (Exit.DIFFERENT, "")
+    unasked = json.loads(done.out)["unasked"]
+    assert unasked == {"docker ps": "Cannot connect to the Docker daemon"}
+
+
+# --- what it saves --------------------------------------------------------------------------------
 
 
 def test_it_saves_a_new_file_and_replaces_none(portgen: Run, sources: Path) -> None:
@@ -167,6 +382,7 @@ def test_it_saves_a_new_file_and_replaces_none(portgen: Run, sources: Path) -> N
     done = portgen(*command)
     assert done.code == Exit.OK
     assert "written to inventory.yaml" in done.err
+    assert "which names the `ports:` that are left in compose files" in done.err
     assert (sources / "inventory.yaml").read_text() == done.out
     again = portgen(*command)
     assert again.code == Exit.DIFFERENT
@@ -241,3 +457,19 @@ def test_the_record_has_everything(portgen: Run, sources: Path) -> None:
     assert record["steps"] == [
         "shop/docker-compose.yml: take `ports:` out (line 4): portgen's override publishes them"
     ]
+
+
+def test_the_record_of_what_is_added_has_everything_too(portgen: Run, sources: Path) -> None:
+    (sources / "inventory.yaml").write_text(TWO_SERVICES)
+    compose = ("--compose", "shop/docker-compose.yml", "--into", "inventory.yaml")
+    done = portgen("import", *compose, "-y", "--format", "json")
+    record = json.loads(done.out)
+    assert record["inventory"] == (sources / "inventory.yaml").read_text()
+    assert [line["line"] for line in record["taken"]] == [4]
+    assert record["steps"] != []
+    assert record["summary"][0] == "exposes Web: 8080/tcp to any"
+    assert record["changes"][0]["path"] == "inventory.yaml"
+    assert record["written"]
+    again = json.loads(portgen("import", *compose, "-y", "--format", "json").out)
+    assert (again["changes"], again["written"]) == ([], False)
+    assert [line["line"] for line in again["taken"]] == [4]
