@@ -85,7 +85,8 @@ def unasked(gathered: Gathered, settings: Settings) -> None:
     if not gathered.unasked or settings.style.format == "json":
         return
     whys = {one.what: one.why for one in gathered.unasked}
-    listed = [f"  not asked: {screen.one_line(item.text)}" for item in _by_folder(whys, {})]
+    items = _files(whys) if settings.style.verbose else _by_folder(whys, {})
+    listed = [f"  not asked: {screen.one_line(item.text)}" for item in items]
     screen.failure("\n".join([NOT_ASKED, *listed]), gathered.remedy, settings.style)
 
 
@@ -152,8 +153,7 @@ def _results(adopted: Adopted, gathered: Gathered, *, verbose: bool) -> Iterator
         yield _Section(f"{title}{sum(found.rest.values())}", tuple(items))
     unread = _unread(adopted, gathered)
     if unread:
-        files = (_Item(f"{file}: {why}") for file, why in unread.items())
-        items = files if verbose else _by_folder(unread, gathered.folders)
+        items = _files(unread) if verbose else _by_folder(unread, gathered.folders)
         yield _Section(f"not read: {len(unread)}", tuple(items))
 
 
@@ -198,6 +198,11 @@ def _place(entered: Iterable[Entered]) -> str:
 
 def _span(part: range) -> str:
     return str(part.start) if len(part) == 1 else f"{part.start}-{part.stop - 1}"
+
+
+def _files(unread: Mapping[str, str]) -> Iterator[_Item]:
+    for file, why in unread.items():
+        yield _Item(f"{file}: {why}")
 
 
 def _by_folder(unread: Mapping[str, str], folders: Mapping[str, str]) -> Iterator[_Item]:

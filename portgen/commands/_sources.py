@@ -107,7 +107,7 @@ def gather(
 
 def _remedy(unasked: Iterable[Unasked], *, is_root: bool) -> str:
     kinds = dict.fromkeys(one.kind for one in unasked)
-    options = " and ".join(f"--{kind}" for kind in kinds)
+    options = ", ".join(f"--{kind}" for kind in kinds)
     instead = f"name what you have instead, with {options}"
     if not is_root:
         return f"run it as root; or {instead}"

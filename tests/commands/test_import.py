@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from portgen.machine import observe
+from portgen.plan.live import InstalledFile
 from portgen.problem import Exit
 from portgen.targets import Ask, Command, Files, Said, Seen
 from tests.estates import TWO_SERVICES
@@ -337,6 +338,33 @@ def test_what_was_not_asked_is_said_first(
     assert done.code == Exit.DIFFERENT
     assert done.err.startswith(UNASKED)
     assert done.out.startswith("# Written by") or options
+
+
+def test_files_that_were_not_asked_for_are_counted(
+    portgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-v` names them."""
+
+    def look(ask_next: Callable[[Seen], Iterable[Ask]], *_: object) -> Seen:
+        seen = Seen("box")
+        seen.root = False
+        seen.commands = {("ss", "-H", "-tulnp"): Said(0, SOCKET)}
+        for ask in ask_next(seen):
+            if isinstance(ask, Files):
+                names = ("user.rules", "user6.rules") if ask.pattern == "*.rules" else ()
+                seen.folders[ask] = tuple(
+                    InstalledFile(f"{ask.folder}/{name}", None, why="permission denied")
+                    for name in names
+                )
+        return seen
+
+    monkeypatch.setattr(observe, "look", look)
+    done = portgen("import", "--live")
+    assert "  not asked: docker ps: docker was not asked\n" in done.err
+    assert "  not asked: /etc/ufw: 2 files: permission denied (-v names them)\n" in done.err
+    assert "hint: run it as root; or name what you have instead, with --docker, --ufw" in done.err
+    each = portgen("import", "--live", "-v")
+    assert "  not asked: /etc/ufw/user6.rules: permission denied\n" in each.err
 
 
 @pytest.mark.parametrize("option", ["--save", "--into"])
