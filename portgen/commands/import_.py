@@ -220,8 +220,6 @@ def _save(
     screen.status(f"written to {save}", settings.style)
     lint, render = f"`portgen -i {save} lint`", f"`portgen -i {save} render`"
     if any("`ports:`" in step for step in adopted.steps):
-        lint += (
-            ", which names the `ports:` that are left in compose files until they are taken out,"
-        )
+        lint += " (it names each `ports:` that a compose file still has)"
     screen.status(f"next: read it, then {lint} and {render}", settings.style)
     return Exit.OK
