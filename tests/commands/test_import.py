@@ -410,7 +410,7 @@ def test_it_saves_a_new_file_and_replaces_none(portgen: Run, sources: Path) -> N
     done = portgen(*command)
     assert done.code == Exit.OK
     assert "written to inventory.yaml" in done.err
-    assert "which names the `ports:` that are left in compose files" in done.err
+    assert "it names each `ports:` that a compose file still has" in done.err
     assert (sources / "inventory.yaml").read_text() == done.out
     again = portgen(*command)
     assert again.code == Exit.DIFFERENT
