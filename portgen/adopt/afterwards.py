@@ -1,39 +1,86 @@
-"""What a person does on the host before portgen's own files are installed there: whoever holds a port now
-has to let it go.
+"""What a person does on the host before portgen's own files are installed there: whoever holds a port, a name
+or a network now has to let it go.
 
 In: a `Sighted`, and what became of it. Out: steps, as lines of text. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from portgen.adopt.sighted import Said, Sighted
+from portgen.adopt.sighted import Part, Said, Server, Sighted
 from portgen.adopt.verdicts import Lists
 
 _OURS = "portgen-"  # what the names of portgen's own units begin with
+_ENABLED = "sites-enabled/"
 
 
 def steps(found: Sighted, lists: Lists) -> Iterator[str]:
     """What has to leave the team's own files, and which units have to stop."""
     entered = {one.said for one in (*lists.taken, *lists.different)}
-    published = [one.said for one in found.published if one.said in entered]
-    for file, lines in _by_file(one for one in published if one.file in found.compose_files):
-        yield f"{file}: take `ports:` out ({lines}): portgen's override publishes them"
-    served = [
-        server.said
-        for server in found.servers
-        if server.said.line
-        and any(part.said in entered for place in server.places for part in place.parts)
-    ]
-    for file, lines in _by_file(served):
-        yield f"{file}: disable the server ({lines}): portgen's own has its name"
+    yield from _of_compose(found, entered)
+    yield from _of_nginx(found, entered)
     for forwarder in found.forwarders:
         if forwarder.said in entered and not forwarder.name.startswith(_OURS):
             what = f"disable {forwarder.name}"
             if not forwarder.name.endswith(".service"):
                 what = f"take it out of {forwarder.name}"
             yield f"{forwarder.said.place}: {what}: portgen's own forwarder takes port {forwarder.listen}"
+
+
+def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
+    published = [one.said for one in found.published if one.said in entered]
+    for file, lines in _by_file(one for one in published if one.file in found.compose_files):
+        yield f"{file}: take `ports:` out ({lines}): portgen's override publishes them"
+    by_key = {(net.file, net.key): net for net in reversed(found.nets) if net.said in entered}
+    for net in sorted(by_key.values()):
+        if not net.file:
+            continue
+        if net.key != net.name:
+            what = f"call the network {net.name} (line {net.said.line}), in the services, too"
+            yield f"{net.file}: {what}: its key {net.key} is another network's, or not its name"
+        elif net.docker != net.name and net.subnet:
+            why = f"{net.docker} has to go before {net.name} gets the subnet {net.subnet}"
+            yield f"{net.file}: `docker compose down`: the network {why}"
+
+
+def _of_nginx(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
+    """Which servers have to go, and what goes with them."""
+    replaced = list(_replaced(found.servers, entered))
+    for file, lines in _by_file(server.said for server in replaced):
+        stay = [one for one in found.servers if one.said.file == file and one not in replaced]
+        what = f"disable the server ({lines})"
+        if _ENABLED in file and not stay:
+            what = f"remove it from {_ENABLED.rstrip('/')}"
+        yield f"{file}: {what}: portgen's own has its name"
+    for server in replaced:
+        left = [one.said for one in server.places if not _is_any(one.parts, entered)]
+        own = sorted([*server.own, *left])
+        if own:
+            listed = ", ".join(f"{one.text} (line {one.line})" for one in own)
+            yield f"{server.said.place}: this goes with that server, and portgen's does not have it: {listed}"
+
+
+def _replaced(servers: Iterable[Server], entered: Collection[Said]) -> Iterator[Server]:
+    """The servers whose place portgen's own take: those with routes, and those that send visitors of the same
+    names to https."""
+    names: set[str] = set()
+    for server in servers:
+        if server.said.line and _serves(server, entered):
+            names.update(name for _, name in server.names)
+    for server in servers:
+        is_sent = any(said in entered for said in server.redirects)
+        is_same = is_sent and {name for _, name in server.names} <= names
+        if server.said.line and (is_same or _serves(server, entered)):
+            yield server
+
+
+def _serves(server: Server, entered: Collection[Said]) -> bool:
+    return any(_is_any(place.parts, entered) for place in server.places)
+
+
+def _is_any(parts: Iterable[Part], entered: Collection[Said]) -> bool:
+    return any(part.said in entered for part in parts)
 
 
 def _by_file(said: Iterable[Said]) -> Iterator[tuple[str, str]]:

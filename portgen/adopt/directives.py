@@ -7,7 +7,7 @@ In: directives. Out: yes or no. Pure. `of_nginx` goes through the configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from portgen.formats.nginx import Node
 from portgen.targets.nginx import reading
@@ -74,6 +74,20 @@ TELLING = (
     "ssl_verify_client",
     "sub_filter",
 )
+# What a server's locations have from it, and portgen's own server does not say.
+INHERITED = (
+    "add_header",
+    "error_page",
+    "limit_conn",
+    "limit_rate",
+    "limit_req",
+    "proxy_cookie_domain",
+    "proxy_cookie_path",
+    "proxy_hide_header",
+    "proxy_set_header",
+    "proxy_redirect",
+    "sub_filter",
+)
 # What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
 _RESTRICTING = re.compile(
     r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|js_access|satisfy"
@@ -85,10 +99,10 @@ USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
 )
-_TO_HTTPS = re.compile(
-    r"https://(?:\$host|\$server_name|\$http_host|[a-z0-9.-]+)(?:\$request_uri|\$uri.*|/?)"
-)
+_TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
+_THIS_HOST = ("$host", "$server_name", "$http_host")
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
+_REDIRECTS = ("301", "302", "307", "308")
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
 
@@ -124,14 +138,12 @@ def is_of_portgen(node: Node) -> bool:
 _OFF = (("off",), ("all",), ("optional",))
 
 
-def is_to_https(node: Node) -> bool:
-    """Whether it sends visitors to https."""
-    return (
-        node.name == "return"
-        and node.words[1:2] in (("301",), ("302",), ("307",), ("308",))
-        and len(node.words) == 3
-        and _TO_HTTPS.fullmatch(node.words[2]) is not None
-    )
+def is_to_https(node: Node, names: Collection[str]) -> bool:
+    """Whether it sends visitors to https at the same server, which has these names."""
+    if node.name != "return" or len(node.words) != 3 or node.words[1] not in _REDIRECTS:
+        return False
+    target = _TO_HTTPS.fullmatch(node.words[2])
+    return target is not None and target["host"].lower() in (*_THIS_HOST, *names)
 
 
 def is_slash(words: Sequence[str], block: Iterable[Node]) -> bool:

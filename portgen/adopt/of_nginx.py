@@ -13,6 +13,7 @@ from typing import NamedTuple
 from portgen.adopt.directives import (
     FIELDS,
     HEADERS,
+    INHERITED,
     NOT_EXTRA,
     PROXIES,
     SET,
@@ -50,7 +51,9 @@ from portgen.targets.nginx import reading
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
+_INHERITED = "portgen's own server does not have it: `extra` of a route can"
 _NO_WORD = "an inventory has no word for it"
+_SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 
 
@@ -60,8 +63,10 @@ def sight(texts: Sequence[Text], found: Sighted) -> None:
     folder = nginx.read_all(files)
     nodes = folder.nodes
     if "nginx.conf" in files:
+        read = {files[path] for path in folder.paths}
         for path in sorted(files.keys() - folder.paths):
-            found.unread[places[path].file] = "nginx does not read it: no file includes it"
+            if files[path] not in read:  # sites-enabled has links to files in sites-available
+                found.unread[places[path].file] = "nginx does not read it: no file includes it"
     else:
         nodes = nginx.load(files)
     facts = {}
@@ -85,8 +90,10 @@ def _files(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, _File]]:
     for text in texts:
         heads = list(_PRINTED.finditer(text.text))
         if not heads:
-            files[text.path] = text.text
-            places[text.path] = _File(text.name, 0)
+            # Two files that are named by themselves may have one name in two folders.
+            path = text.path if text.path not in files else text.name
+            files[path] = text.text
+            places[path] = _File(text.name, 0)
         for number, head in enumerate(heads):
             path = head["path"].removeprefix("/etc/nginx/")
             last = number == len(heads) - 1
@@ -109,8 +116,10 @@ class _Tree:
         self.places = places
         self.facts = facts
         self.found = found
+        self.known: set[tuple[str, int, tuple[str, ...]]] = set()  # directives that are counted
         self.restricted = False  # by something at http's level
         self.around: tuple[Node, ...] = ()  # the server that is read
+        self.names: tuple[str, ...] = ()  # its names
         self.rules: list[Node] = []  # who may come, at http's level
         self.settings: list[Part] = []  # of http's level, for servers that don't say it themselves
 
@@ -123,6 +132,10 @@ class _Tree:
         self.found.left.append(Left(self.said(node), why))
 
     def counted(self, node: Node) -> None:
+        """One that says nothing of ports and the like; a file may be included several times."""
+        if (node.path, node.first, node.written) in self.known:
+            return
+        self.known.add((node.path, node.first, node.written))
         self.found.count(self.places[node.path].file)
         for inner in node.block or ():
             self.counted(inner)
@@ -164,7 +177,7 @@ class _Tree:
             self.found.noted.append(self.said(node))
         elif node.name in SETTINGS and len(node.words) > 1:
             self.settings.append(Part(self.said(node), SETTINGS[node.name], node.words[1]))
-        elif (node.name in TELLING and node.name != "include") or "Alt-Svc" in node.words:
+        elif node.name in TELLING and node.name != "include":
             self.left(node, _NO_WORD)
         else:
             self.counted(node)
@@ -219,6 +232,8 @@ class _Tree:
         self.found.servers.append(server)
         block = node.block or ()
         self.around = tuple(inner for inner in block if inner.name != "location")
+        named = [inner for inner in block if inner.name == "server_name"]
+        self.names = tuple(_name(word) for inner in named for word in inner.words[1:])
         for inner in block:
             self._of_server(inner, server)
         server.settings += [one for one in self.settings if server.setting(one.about) is None]
@@ -231,23 +246,39 @@ class _Tree:
         where = self.said(node)
         words = node.words[1:]
         if node.name == "server_name":
-            server.names += [(where, nginx.name_of(word).lower().rstrip(".")) for word in words]
+            server.names += [(where, _name(word)) for word in words]
         elif node.name == "listen" and words:
             self._listen(node, server)
         elif node.name in SETTINGS and words:
             server.settings.append(Part(where, SETTINGS[node.name], words[0]))
         elif node.name in FIELDS:
             server.inherited.append(where)
-        elif node.name == "location" and node.block is not None:
-            self._location(node, server)
         elif node.name in PROXIES and words:
-            self.found.proxies.append(Part(where, node.name, words[0]))
+            server.proxies.append(Part(where, node.name, words[0]))
+        else:
+            self._answers(node, server)
+
+    def _answers(self, node: Node, server: Server) -> None:
+        """What a server answers; whatever `return` is for all that no location takes, and comes last."""
+        if node.name == "location" and node.block is not None:
+            self._location(node, server)
         elif node.name == "if":
             self._if(node, server)
         elif node.name in ("root", "index", "try_files"):
             self.left(node, _STATIC)
+            if node.name == "root":
+                server.own.append(self.said(node))
+        elif node.name in INHERITED:
+            self._inherited(node)
         elif node.name != "return":
             self._other(node)
+
+    def _inherited(self, node: Node) -> None:
+        """What locations have from their server: portgen's own say each usual header themselves."""
+        if node.name == "proxy_set_header" and node.words[1:2] and node.words[1] in HEADERS:
+            self.counted(node)
+        else:
+            self.left(node, _INHERITED)
 
     def _listen(self, node: Node, server: Server) -> None:
         where = self.said(node)
@@ -267,21 +298,23 @@ class _Tree:
         only = block[0] if len(block) == 1 else None
         if is_of_portgen(node):
             self.found.noted.append(self.said(node))
-        elif only is not None and only.name == "return" and is_to_https(only):
-            server.redirect = self.said(only)
+        elif only is not None and is_to_https(only, self.names):
+            server.redirects.append(self.said(only))
             self.found.noted.append(self.said(node))
         else:
             self.left(node, _NO_WORD)
+            server.own.append(self.said(node))
 
     def _return(self, node: Node, server: Server) -> None:
-        if is_to_https(node):
-            server.redirect = self.said(node)
+        if is_to_https(node, self.names):
+            server.redirects.append(self.said(node))
         elif node.words[1:2] == ("444",) and not server.places:
             self.found.noted.append(
                 self.said(node)
             )  # what portgen's nginx answers to unknown names
         else:
             self.left(node, _NO_WORD)
+            server.own.append(self.said(node))
 
     # --- a location -------------------------------------------------------------------------------
 
@@ -290,19 +323,26 @@ class _Tree:
         block = node.block or ()
         if self._is_usual(node, words, block, server):
             return
-        if not any(inner.name in ("proxy_pass", "grpc_pass") for inner in block):
-            self._own(node, _STATIC)
-        elif len(words) != 1:
-            kind = "exact path" if words[:1] == ["="] else "regular expression"
-            self._own(node, f"a route is a prefix: portgen has no word for a location by {kind}")
-        elif (node.path, node.first) not in self.facts:
-            self._own(node, _NO_WORD)
-        elif any(inner.name == "rewrite" and not strips(inner, words[-1]) for inner in block):
-            self._own(node, _REWRITTEN)
-        elif self._is_restricted(node, block):
-            self._own(node, _RESTRICTED)
+        why = self._why_own(node, words, block)
+        if why:
+            self._own(node, why)
+            server.own.append(self.said(node))
         else:
             self._proxy(node, server)
+
+    def _why_own(self, node: Node, words: Sequence[str], block: Sequence[Node]) -> str:
+        """Why a location stays the team's; "" where a route can take its place."""
+        if not any(inner.name in ("proxy_pass", "grpc_pass") for inner in block):
+            sent = any(inner.name in ("return", "rewrite") for inner in block)
+            return _SENT if sent else _STATIC
+        if len(words) != 1:
+            kind = "exact path" if words[:1] == ["="] else "regular expression"
+            return f"a route is a prefix: portgen has no word for a location by {kind}"
+        if (node.path, node.first) not in self.facts:
+            return _NO_WORD
+        if any(inner.name == "rewrite" and not strips(inner, words[-1]) for inner in block):
+            return _REWRITTEN
+        return _RESTRICTED if self._is_restricted(node, block) else ""
 
     def _is_usual(
         self, node: Node, words: Sequence[str], block: Sequence[Node], server: Server
@@ -315,8 +355,8 @@ class _Tree:
             self.found.noted += [self.said(inner) for inner in block]
         elif is_not_found(words, block):
             self.found.noted += [self.said(node), self.said(block[0])]
-        elif len(block) == 1 and is_to_https(block[0]):
-            server.redirect = self.said(block[0])
+        elif list(words) == ["/"] and len(block) == 1 and is_to_https(block[0], self.names):
+            server.redirects.append(self.said(block[0]))
             self.found.noted.append(self.said(node))
         else:
             return False
@@ -390,6 +430,11 @@ class _Tree:
             self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
+
+
+def _name(word: str) -> str:
+    """A server's name as it is compared."""
+    return nginx.name_of(word).lower().rstrip(".")
 
 
 def _why_kept(server: Server) -> str:

@@ -83,7 +83,7 @@ class _Routing:
             if one not in served and not one.kept:
                 self._without_routes(one)
         self._upstream(served)
-        self._proxies()
+        self._proxies(served)
         self.draft.nginx = self.nginx
         self._take_ports()
 
@@ -105,12 +105,26 @@ class _Routing:
         if addressed and len(addressed) * 2 >= len(backends):
             self.nginx.upstream = "address"
 
-    def _proxies(self) -> None:
-        for proxy in self.found.proxies:
+    def _proxies(self, served: list[_Named]) -> None:
+        """The proxies in front of all of nginx: those that each server with routes trusts."""
+        servers = list({id(server): server for one in served for server, _ in one.places}.values())
+        values = [{(part.about, part.value) for part in server.proxies} for server in servers]
+        common = set.intersection(*values) if values else set()
+        proxies = list(self.found.proxies)
+        for server in self.found.servers:
+            for part in server.proxies:
+                if (part.about, part.value) in common:
+                    proxies.append(part)
+                else:
+                    why = (
+                        "not each server with routes trusts it, and `client_ip` is for all of them"
+                    )
+                    self.found.left.append(Left(part.said, why))
+        for proxy in proxies:
             if proxy.about == "real_ip_header":
                 self.nginx.header = proxy.value
             elif proxy.value != "unix:":
-                self.nginx.proxies.append(proxy.value)
+                self.nginx.proxies = list(dict.fromkeys([*self.nginx.proxies, proxy.value]))
 
     def _is_name(self, where: Said, name: str) -> bool:
         if name in ("_", '""', ""):
@@ -185,14 +199,14 @@ class _Routing:
             self.found.left.append(Left(where, why))
         for where, _ in server.slashes:
             self.found.left.append(Left(where, why))
-        if server.redirect is not None:
-            self.found.left.append(Left(server.redirect, why))
+        for where in server.redirects:
+            self.found.left.append(Left(where, why))
 
     def _without_routes(self, one: _Named) -> None:
         """A server that only sends visitors on, or serves files."""
         known = {*self.nginx.names, *self.nginx.sites}
         for server in one.servers:
-            if server.redirect is not None and set(one.names) <= known:
+            if server.redirects and set(one.names) <= known:
                 self._add_redirect(server, one.names)
             else:
                 self._left_over(server, "no route is in this server: it stays your own")

@@ -39,7 +39,7 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     for server in found.servers:
         proof.server(server)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
-    for part in found.proxies:
+    for part in (*found.proxies, *(part for server in found.servers for part in server.proxies)):
         verdicts.take_if(part.value.lower() in proxies, part.said, _NO_SETTING)
 
 
@@ -49,8 +49,10 @@ class _Served:
         self.nginx = facts.nginx.get(host, Nginx())
         self.verdicts = verdicts
         self.routes: dict[str, Location] = {}
-        for service in facts.services.values():
+        self.realms: dict[str, str] = {}
+        for key, service in facts.services.items():
             self.routes.update(service.routes)
+            self.realms.update(dict.fromkeys(service.routes, service.title or key.name))
 
     def server(self, server: Server) -> None:
         names = [name for _, name in server.names]
@@ -70,9 +72,9 @@ class _Served:
         for said, path in server.slashes:
             is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
             self.verdicts.take_if(is_there, said, _NO_ROUTE)
-        if server.redirect is not None:
-            is_there = any(site.certificate for site in sites)
-            self.verdicts.take_if(is_there, server.redirect, _SECURED)
+        is_secure = any(site.certificate for site in sites)
+        for said in server.redirects:
+            self.verdicts.take_if(is_secure, said, _SECURED)
 
     def _sites(self, names: list[str]) -> Iterator[Site]:
         """The planned sites that a server is."""
@@ -98,6 +100,8 @@ class _Served:
 
     def _listen_differences(self, listen: Listen, server: Server, known: set[int]) -> Iterator[str]:
         """What a server of portgen's does at its ports that the team's own did not."""
+        if not self._listens_by_ipv6(listen.endpoint.port):
+            yield "portgen's server listens by IPv6, too"
         names = {name for _, name in server.names}
         seen = set()
         for other in self.servers:
@@ -109,6 +113,14 @@ class _Served:
             yield f"portgen's server listens at {more}, too, and sends visitors here"
         if server.places and not is_secure and len(known) > 1:
             yield "http is sent to https"
+
+    def _listens_by_ipv6(self, port: int) -> bool:
+        """Whether some server of nginx's does so at a port: `listen 80` alone is IPv4."""
+        return any(
+            listen.endpoint.port == port and listen.bind == EVERYWHERE6
+            for server in self.servers
+            for listen in server.listen
+        )
 
     def _place(self, names: list[str], place: Place) -> None:
         path = place.fact.route.path
@@ -122,6 +134,10 @@ class _Served:
                 continue
             planned = self.routes[f"{hosts[0]}{path}"]
             self.verdicts.take(part.said, _differences(part, place.fact, planned, path))
+            if part.text.startswith("auth_basic ") and planned.route.auth_file is not None:
+                realm = self.realms[f"{hosts[0]}{path}"]
+                if part.value.strip("\"'") != realm:
+                    self.verdicts.differ(part.said, [f"the realm becomes {realm}"])
 
 
 def _has_setting(site: Site, part: Part) -> bool:
@@ -146,7 +162,7 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
         case "clients" if (_set(one.clients), one.closed) != (_set(other.clients), other.closed):
             yield f"lets in {', '.join(other.clients) or 'everybody'}"
         case "auth_file" if (one.auth_file is None) != (other.auth_file is None):
-            yield "whether a password is asked for"
+            yield f"the planned route asks for {'no' if other.auth_file is None else 'a'} password"
         case "max_body" | "buffering" | "timeout" | "verify" | "tls_name":
             if getattr(one, part.about) != getattr(other, part.about):
                 yield f"becomes {getattr(other, part.about)}"
@@ -162,7 +178,7 @@ def _header_differences(part: Part) -> Iterator[str]:
     kind, _, name = part.about.partition(":")
     is_alike = part.value in ("", *_ALIKE.get(name, ())) or name == "X-Forwarded-Prefix"
     if kind == "header" and not is_alike:
-        yield f"portgen sets {name} itself, otherwise"
+        yield f"portgen sets a different {name}"
 
 
 def _place_of(backend: str | None) -> tuple[str, str] | None:

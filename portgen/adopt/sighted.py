@@ -190,7 +190,7 @@ class Listen(NamedTuple):
 
 class Server(Struct):
     """A server of nginx's. `names`: in small letters, in their order. `kept`: why portgen's own can't
-    take its place; "" where it can."""
+    take its place; "" where it can. `own`: what it answers that no route can say."""
 
     said: Said
     names: list[tuple[Said, str]] = []
@@ -198,8 +198,10 @@ class Server(Struct):
     kept: str = ""
     settings: list[Part] = []  # certificate, key, http2, acme
     places: list[Place] = []
-    redirect: Said | None = None  # everything is sent to https
+    redirects: list[Said] = []  # everything is sent to https
+    own: list[Said] = []
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
+    proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
 
     def setting(self, about: str) -> str | None:
@@ -270,7 +272,7 @@ class Sighted(Struct):
     listeners: list[Listener] = []
     servers: list[Server] = []
     streams: list[Listener] = []
-    proxies: list[Part] = []  # set_real_ip_from, real_ip_header
+    proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid
     left: list[Left] = []
