@@ -54,7 +54,7 @@ def lists(
     proof.firewall(effects)
     proof.openings()
     for said in found.noted:
-        proof.verdicts.take_if(True, said, "")
+        proof.verdicts.take_rest(said)
     return proof.verdicts.lists(found)
 
 
@@ -112,7 +112,7 @@ class _Proof:
                 differences.append("the container is another one")
             differences += _bound(one.bind, service.listening.get(port.endpoint, ()))
             self.verdicts.take(one.said, differences)
-        self.verdicts.take_if(False, one.said, _LACKING)
+        self.verdicts.leave_rest(one.said, _LACKING)
 
     def _containers(self, box: Box) -> Iterator[Container]:
         """What the plan says of a container, once for each of its services."""
@@ -132,14 +132,14 @@ class _Proof:
             if container.address is not None and container.address != one.address:
                 differences.append(_addressed(one, container.address))
             self.verdicts.take(one.said, differences)
-        self.verdicts.take_if(False, one.said, why)
+        self.verdicts.leave_rest(one.said, why)
 
     def _mode(self, one: Mode) -> None:
         is_hosted = one.of is None
         containers = self._containers(one.of or one.box)
         is_there = any(container.host_network == is_hosted for container in containers)
         why = "which ports it listens on, no source says" if is_hosted else STAYS
-        self.verdicts.take_if(is_there, one.said, why)
+        self.verdicts.take_or_leave(one.said, why, is_there=is_there)
 
     def _net(self, one: Net) -> None:
         network = self.facts.networks.get(Key(self.host, one.name))
@@ -158,7 +158,7 @@ class _Proof:
         if is_used:
             self.verdicts.take(one.said, _named(one))
         else:
-            self.verdicts.take_if(False, one.said, STAYS)
+            self.verdicts.leave_rest(one.said, STAYS)
 
     # --- forwarders and programs ------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class _Proof:
             for said in one.clients:
                 self.verdicts.take(said, _client_differences(one.unit, unit))
         for said in one.clients:
-            self.verdicts.take_if(False, said, "its forwarder is not taken over")
+            self.verdicts.leave_rest(said, "its forwarder is not taken over")
 
     def _listener(self, one: Listener) -> None:
         for entry, _, _ in self.holders(one.said):
@@ -192,12 +192,16 @@ class _Proof:
         for daemon in self.found.daemons:
             parts = [] if host.reserved is None else host.reserved.of(daemon.endpoint.transport)
             is_there = any(daemon.endpoint.port in part for part in parts)
-            self.verdicts.take_if(is_there, daemon.said, "the inventory does not reserve its port")
+            self.verdicts.take_or_leave(
+                daemon.said, "the inventory does not reserve its port", is_there=is_there
+            )
         nginx = self.facts.nginx.get(self.host, Nginx())
         listens = {*nginx.listen}.union(*(site.listen for site in nginx.sites.values()))
         for socket in self.found.of_nginx:
             is_there = socket.endpoint.everywhere in listens
-            self.verdicts.take_if(is_there, socket.said, "portgen's nginx does not listen there")
+            self.verdicts.take_or_leave(
+                socket.said, "portgen's nginx does not listen there", is_there=is_there
+            )
 
     # --- the firewall -----------------------------------------------------------------------------
 
@@ -215,7 +219,7 @@ class _Proof:
                 for guard in guards
             )
             why = "no service of the inventory has a guard for it"
-            self.verdicts.take_if(is_there, guarded.said, why)
+            self.verdicts.take_or_leave(guarded.said, why, is_there=is_there)
 
     def openings(self) -> None:
         """Where the plan lets in more than the sources do."""

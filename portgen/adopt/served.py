@@ -40,7 +40,7 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
         proof.server(server)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
     for part in (*found.proxies, *(part for server in found.servers for part in server.proxies)):
-        verdicts.take_if(part.value.lower() in proxies, part.said, _NO_SETTING)
+        verdicts.take_or_leave(part.said, _NO_SETTING, is_there=part.value.lower() in proxies)
 
 
 class _Served:
@@ -59,22 +59,22 @@ class _Served:
         sites = list(self._sites(names))
         known = {*self.nginx.names, *self.nginx.sites}
         for said, name in server.names:
-            self.verdicts.take_if(name in known, said, "no route is under this name")
+            self.verdicts.take_or_leave(said, "no route is under this name", is_there=name in known)
         for listen in server.listen:
             self._listen(listen, server, sites)
         for part in server.settings:
             is_there = any(_has_setting(site, part) for site in sites)
-            self.verdicts.take_if(is_there, part.said, _NO_SETTING)
+            self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
         for place in server.places:
             self._place(names, place)
         for said in server.inherited:
-            self.verdicts.take_if(True, said, "")
+            self.verdicts.take_rest(said)
         for said, path in server.slashes:
             is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
-            self.verdicts.take_if(is_there, said, _NO_ROUTE)
+            self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)
         is_secure = any(site.certificate for site in sites)
         for said in server.redirects:
-            self.verdicts.take_if(is_secure, said, _SECURED)
+            self.verdicts.take_or_leave(said, _SECURED, is_there=is_secure)
 
     def _sites(self, names: list[str]) -> Iterator[Site]:
         """The planned sites that a server is."""
@@ -130,7 +130,7 @@ class _Served:
             hosts.append("")
         for part in place.parts:
             if not hosts:
-                self.verdicts.take_if(False, part.said, _NO_ROUTE)
+                self.verdicts.leave_rest(part.said, _NO_ROUTE)
                 continue
             planned = self.routes[f"{hosts[0]}{path}"]
             self.verdicts.take(part.said, _differences(part, place.fact, planned, path))

@@ -75,14 +75,22 @@ class Verdicts:
         verdict.is_left = True
         verdict.because([why])
 
-    def take_if(self, is_there: bool, said: Said, why: str) -> None:
-        """It is in the inventory, or left for this reason. What is judged already stays so."""
-        if said in self._known:
-            return
-        if is_there:
+    def take_rest(self, said: Said) -> None:
+        """It is in the inventory, where nothing was said of it so far."""
+        if said not in self._known:
             self.take(said)
-        else:
+
+    def leave_rest(self, said: Said, why: str) -> None:
+        """It is not in the inventory, where nothing was said of it so far."""
+        if said not in self._known:
             self.leave(said, why)
+
+    def take_or_leave(self, said: Said, why: str, *, is_there: bool) -> None:
+        """The one or the other, where nothing was said of it so far."""
+        if is_there:
+            self.take_rest(said)
+        else:
+            self.leave_rest(said, why)
 
     def lists(self, found: Sighted) -> Lists:
         """The three lists."""
