@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from portgen.formats.nginx import Node
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6
 from portgen.targets.nginx import reading
 
 # What portgen's own locations say, whatever the service: their headers, and settings without an own
@@ -39,6 +40,7 @@ FIELDS = {
     "grpc_ssl_trusted_certificate": "verify",
 }
 SETTINGS = {"ssl_certificate": "certificate", "ssl_certificate_key": "key", "http2": "http2"}
+THIS_HOST = ("localhost", LOOPBACK, LOOPBACK6, EVERYWHERE, EVERYWHERE6)  # in a `proxy_pass`
 PROXIES = ("set_real_ip_from", "real_ip_header")
 # What answers requests by itself, or sends them elsewhere.
 _ANSWERS = (
@@ -100,7 +102,7 @@ USUAL_INCLUDES = re.compile(
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
 )
 _TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
-_THIS_HOST = ("$host", "$server_name", "$http_host")
+_SAME = ("$host", "$server_name", "$http_host")
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = ("301", "302", "307", "308")
 _NOT_FOUND = (("return", "404"), ("return", "444"))
@@ -143,7 +145,7 @@ def is_to_https(node: Node, names: Collection[str]) -> bool:
     if node.name != "return" or len(node.words) != 3 or node.words[1] not in _REDIRECTS:
         return False
     target = _TO_HTTPS.fullmatch(node.words[2])
-    return target is not None and target["host"].lower() in (*_THIS_HOST, *names)
+    return target is not None and target["host"].lower() in (*_SAME, *names)
 
 
 def is_slash(words: Sequence[str], block: Iterable[Node]) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from portgen.adopt import naming
-from portgen.adopt.directives import FIELDS
+from portgen.adopt.directives import FIELDS, THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_port, network, why_not
 from portgen.adopt.sighted import Left, Listen, Part, Place, Said, Server, Sighted
@@ -18,12 +18,10 @@ from portgen.formats import ports
 from portgen.inventory import model
 from portgen.inventory.networks import bracketed
 from portgen.inventory.values import FilePath, ServerName, SiteName
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6, Endpoint
+from portgen.plan.ports import LOOPBACK, Endpoint
+from portgen.plan.types import DEFAULT_TIMEOUT
 
-# As `proxy_pass` may name this host.
-_LOCAL = ("localhost", LOOPBACK, LOOPBACK6, EVERYWHERE, EVERYWHERE6)
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
-USUAL_TIMEOUT = 300  # seconds: portgen's own
 _SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
 
 
@@ -273,7 +271,7 @@ class _Routing:
         fields.update(_restrictions(place))
         if said.buffering and _is_written(server, place, "buffering"):
             fields["buffering"] = True
-        if said.timeout != USUAL_TIMEOUT and _is_written(server, place, "timeout"):
+        if said.timeout != DEFAULT_TIMEOUT and _is_written(server, place, "timeout"):
             fields["timeout"] = said.timeout
         extra = [part.text for part in place.parts if part.about == ""]
         if extra:
@@ -312,7 +310,7 @@ class _Routing:
         if by_address is not None:
             return by_address
         address = address.strip("[]")
-        if address not in _LOCAL:
+        if address not in THIS_HOST:
             held = self.draft.at(Endpoint(port, "tcp", address=address), address)
             if held is not None and held[1].bind == address:
                 return held

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from portgen.adopt.directives import THIS_HOST
 from portgen.adopt.sighted import Listen, Part, Place, Server, Sighted
 from portgen.adopt.verdicts import Verdicts
 from portgen.plan.facts import Facts, Location, Nginx, Site, single
-from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6
+from portgen.plan.ports import EVERYWHERE6, LOOPBACK
 
 _NO_ROUTE = "the route is not in the inventory"
 _NO_SETTING = "portgen's server has no such setting"
@@ -186,8 +187,7 @@ def _place_of(backend: str | None) -> tuple[str, str] | None:
     if backend is None:
         return None
     address, _, port = backend.rpartition(":")
-    here = ("localhost", LOOPBACK6, EVERYWHERE, EVERYWHERE6)
-    return (LOOPBACK if address.strip("[]") in here else address), port
+    return (LOOPBACK if address.strip("[]") in THIS_HOST else address), port
 
 
 def _set(sources: Iterable[str]) -> set[str]:
