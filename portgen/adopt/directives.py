@@ -105,6 +105,8 @@ _TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+|\$\w+?)(?::443)?(?:\$request_ur
 _SAME = ("$host", "$server_name", "$http_host")
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = ("301", "302", "307", "308")
+_PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
+_PLAIN = re.compile(r"[\w/-]*")
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
 
@@ -129,6 +131,29 @@ def restricts(node: Node) -> bool:
     if "/run/portgen/left/" in node.text or is_of_portgen(node):
         return False
     return _RESTRICTING.fullmatch(node.name) is not None or bool(_REFUSES.search(node.text))
+
+
+def leads(block: Iterable[Node]) -> bool:
+    """Whether a location leads to a service."""
+    return any(inner.name in _PASSES for inner in block)
+
+
+def refuses(block: Iterable[Node]) -> bool:
+    """Whether a location keeps anybody out."""
+    return any(
+        inner.name in ("allow", "deny", "auth_basic")
+        or restricts(inner)
+        or _REFUSES.match(inner.text) is not None
+        for inner in block
+    )
+
+
+def begins_with(words: Sequence[str]) -> str:
+    """What the paths of a location begin with; of a regular expression what is plain of it."""
+    if len(words) == 1 or words[0] == "=":
+        return words[-1]
+    plain = _PLAIN.match(words[-1].removeprefix("^"))
+    return plain[0] if plain is not None and words[-1].startswith("^") else ""
 
 
 def is_of_portgen(node: Node) -> bool:

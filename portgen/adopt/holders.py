@@ -135,8 +135,9 @@ class _Holders:
                 entry = self._to_container(one, joined)
             else:
                 entry = self._to_elsewhere(one)
+            said = list(dict.fromkeys([one.said, *one.clients]))
             inside = listen.port if entry.to else one.unit.port or listen.port
-            self.draft.hold(entry, Port(listen, inside, bind, [one.said, *one.clients]))
+            self.draft.hold(entry, Port(listen, inside, bind, said))
 
     def _to_container(self, one: Forwarder, joined: Joined) -> Entry:
         name = naming.plain(joined.box.service)

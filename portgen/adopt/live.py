@@ -26,7 +26,6 @@ UNITS = Files("/etc/systemd/system", "*.service")
 _SOCKET_UNITS = Files("/etc/systemd/system", "*.socket")
 SOCKET = "/run/docker.sock"
 _IS_THERE = Files.one(SOCKET, read=False)
-_LABEL = "com.docker.compose."
 # How a reason ends that is no fault: a host without docker. And one that root would not have.
 _WITHOUT, _DENIED = "is not installed", "permission denied"
 _GONE = "a container is made from it, as docker says, but it is not there"
@@ -102,11 +101,11 @@ def _compose_files(seen: Seen) -> dict[str, str]:
         labels = config.get("Labels") if isinstance(config, dict) else None
         if not isinstance(labels, dict):
             continue
-        folder = str(labels.get(f"{_LABEL}project.working_dir") or "")
-        for written in str(labels.get(f"{_LABEL}project.config_files") or "").split(","):
+        folder = str(labels.get(f"{docker.LABEL}project.working_dir") or "")
+        for written in str(labels.get(f"{docker.LABEL}project.config_files") or "").split(","):
             path = posixpath.join(folder, written)
             if written and path.startswith("/"):
-                found[path] = str(labels.get(f"{_LABEL}project") or "")
+                found[path] = str(labels.get(f"{docker.LABEL}project") or "")
     return found
 
 

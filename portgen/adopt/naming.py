@@ -55,7 +55,7 @@ KNOWN = {
     "nmbd": Known("samba", PROGRAMS),
     "apache2": Known("apache", PROGRAMS, True),
     "httpd": Known("apache", PROGRAMS, True),
-    "nginx": Known("nginx", PROGRAMS, True),
+    "nginx": Known("own-nginx", PROGRAMS, True),
     "caddy": Known("caddy", PROGRAMS, True),
     "grafana": Known("grafana", PROGRAMS, True),
     "grafana-server": Known("grafana", PROGRAMS, True),

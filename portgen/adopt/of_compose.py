@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from portgen.adopt.fitting import fits, is_bind
+from portgen.adopt.fitting import fits, is_bind, is_port
 from portgen.adopt.sighted import (
     Box,
     Hint,
@@ -54,7 +54,7 @@ _KEPT = (
     "scale",
 )
 # Keys of a network that make it another one than portgen's.
-_OF_NETWORK = ("driver", "driver_opts", "internal", "attachable")
+_OF_NETWORK = ("driver_opts", "internal", "attachable")
 # Labels and variables by which other proxies find a container.
 _ROUTING_LABELS = ("traefik.", "caddy", "sablier.", "tsdproxy.", "homepage.href")
 _ROUTING_VARIABLES = ("VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "LETSENCRYPT_HOST")
@@ -216,6 +216,9 @@ class _File:
             self.found.left.append(Left(where, _UNFIT))
             return
         target = mapping.target
+        if target is not None and not (is_port(target.start) and is_port(target.stop - 1)):
+            self.found.left.append(Left(where, "not a port of a container"))
+            return
         if target is None or len(target) != len(mapping.published):
             why = "which of the host's ports leads to which of the container's, docker decides"
             self.found.left.append(Left(where, why))
@@ -286,6 +289,11 @@ class _File:
         if not (fits(key, NetworkName) and fits(docker, NetworkName)):
             self.found.left.append(Left(where, "a name that an inventory can't have"))
             return
+        if entry.get("driver") not in (None, "bridge", "default"):
+            why = f"a network by {entry['driver']}: an inventory knows bridges of this host"
+            self.found.left.append(Left(where, why))
+            self.found.foreign.add(docker)
+            return
         four = next((one for one in subnets if ":" not in one), "")
         six = next((one for one in subnets if ":" in one), "")
         made_by = "" if is_external else self.project
@@ -299,9 +307,8 @@ class _File:
     def _of_network(self, keys: tuple[str, ...], entry: Mapping[str, Any]) -> None:
         """What else is said of a network."""
         for key in sorted(entry.keys() - {"name", "external", "ipam", "enable_ipv6"}):
-            value = entry[key]
-            if key in _OF_NETWORK and value != "bridge":
-                self.stays(_shown(key, value), *keys, key)
+            if key in _OF_NETWORK:
+                self.stays(_shown(key, entry[key]), *keys, key)
             else:
                 self.found.count(self.file)
         for number, pool in enumerate(_pools(entry)):

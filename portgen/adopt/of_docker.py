@@ -243,6 +243,9 @@ class _Inspected:
             fixed = str(_mapping(value, "IPAMConfig").get("IPv4Address") or "")
             address = str(value.get("IPAddress") or fixed)
             where = self.said(f"{box.service}: {name} {address}", *at, *keys, name)
+            if name in self.found.foreign or not fits(box.service, ComposeName):
+                self.found.left.append(Left(where, STAYS))
+                continue
             self.found.joined.append(Joined(where, box, name, address, bool(fixed)))
             if not fits(address, HostAddress):
                 address = ""

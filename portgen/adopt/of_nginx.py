@@ -20,16 +20,20 @@ from portgen.adopt.directives import (
     SETTINGS,
     TELLING,
     USUAL_INCLUDES,
+    begins_with,
     is_not_found,
     is_of_portgen,
     is_slash,
     is_to_https,
+    leads,
+    refuses,
     restricts,
     rules_of,
     strips,
 )
 from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import (
+    Fence,
     Left,
     Listen,
     Listener,
@@ -327,6 +331,10 @@ class _Tree:
         if why:
             self._own(node, why)
             server.own.append(self.said(node))
+            if leads(block) or refuses(block):
+                is_regex = len(words) > 1 and words[0] != "="
+                fence = Fence(self.said(node), begins_with(words), is_regex, refuses(block))
+                server.fences.append(fence)
         else:
             self._proxy(node, server)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import shlex
 
+from msgspec import structs
+
 from portgen.adopt import scripts
-from portgen.adopt.fitting import fits, is_bind, is_port
+from portgen.adopt.fitting import fits, is_bind, is_port, network
 from portgen.adopt.sighted import Forwarder, Left, Listener, Said, Sighted, Text, said
 from portgen.formats import ports, systemd
 from portgen.formats.systemd import Setting
@@ -19,7 +21,11 @@ from portgen.plan.ports import EVERYWHERE6, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
 
-_NOT_ONE = "an inventory knows a port that leads to an address or a socket: this command has none"
+_NOT_ONE = (
+    "not a forwarder that an inventory can say: from a port of tcp or udp to an address or a socket"
+)
+# Options by which socat keeps visitors out.
+_LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-allow", "hosts-deny")
 _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
 # Options by which programs say where they listen: `-b 0.0.0.0:5400`, `--port=5400`.
@@ -56,8 +62,9 @@ def _sight_unit(text: Text, found: Sighted) -> None:
     if unit.listen is not None and _is_forwarder(unit.listen, unit.bind, unit.to):
         command = next(one for one in settings if one.name == "ExecStart" and one.value)
         clients = tuple(_said(text.name, one) for one in settings if one.name in _CLIENTS)
-        forwarder = Forwarder(_said(text.name, command), name, unit.listen, unit, clients)
-        found.forwarders.append(forwarder)
+        read = reading.socat(systemd.words(command.value))
+        rest = () if read is None else read.rest
+        _forwarder(_said(text.name, command), name, unit.listen, unit, rest, clients, found)
         return
     for setting in settings:
         where = _said(text.name, setting)
@@ -138,6 +145,41 @@ def _is_forwarder(listen: Endpoint, bind: str, to: str) -> bool:
     return is_port(listen.port) and is_bind(bind) and fits(to, Destination)
 
 
+def _forwarder(
+    where: Said,
+    name: str,
+    listen: Endpoint,
+    unit: facts.Unit,
+    rest: tuple[str, ...],
+    clients: tuple[Said, ...],
+    found: Sighted,
+) -> None:
+    """Add a forwarder, unless socat itself keeps visitors out in a way that an inventory can't say. `rest`:
+    options of socat's."""
+    limits = [option for option in rest if option.partition("=")[0] in _LIMITS]
+    own = [_range(option) for option in limits]
+    if not limits:
+        found.forwarders.append(Forwarder(where, name, listen, unit, clients))
+    elif own[0] is not None and len(own) == 1 and unit.clients == (ANY,):
+        unit = structs.replace(unit, clients=(own[0],))
+        found.forwarders.append(Forwarder(where, name, listen, unit, (where, *clients)))
+    else:
+        why = (
+            f"{' and '.join(limits)} keeps visitors out in a way that an inventory has no word for"
+        )
+        found.left += [Left(one, why) for one in (where, *clients)]
+
+
+def _range(option: str) -> str | None:
+    """The network of `range=10.0.0.0/8`, which may also be `range=10.0.0.0:255.0.0.0` or in brackets."""
+    name, _, value = option.partition("=")
+    if name != "range":
+        return None
+    if "[" not in value and "/" not in value:
+        value = value.replace(":", "/")
+    return network(re.sub(r"[\[\]]", "", value))
+
+
 # --- scripts --------------------------------------------------------------------------------------
 
 
@@ -161,4 +203,4 @@ def _sight_command(where: Said, command: str, found: Sighted) -> None:
         return
     unit = facts.Unit(read.listen, read.bind, read.to, read.timeout, (ANY,))
     name = where.file.rpartition("/")[2]
-    found.forwarders.append(Forwarder(where, name, read.listen, unit))
+    _forwarder(where, name, read.listen, unit, read.rest, (), found)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.draft import Draft, Entry, Port
+from portgen.adopt.fitting import network
 from portgen.adopt.matching import ALL_OF, LETS_IN, Rules, covers, families_of, is_about, source_of
 from portgen.adopt.sighted import Rule, Said, Sighted
 from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Facts, Nginx, Service, single
-from portgen.plan.ports import Endpoint, is_ipv6, is_loopback
+from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, in_words
 
 _NAMES = {4: "IPv4", 6: "IPv6"}
@@ -30,7 +31,7 @@ class Openings:
         self.draft = draft
         self.facts = facts
         self.nginx = facts.nginx.get(host, Nginx())
-        self.clients = {one.said: one.unit.clients for one in found.forwarders}
+        self.clients = {one.said: _networks(one.unit.clients) for one in found.forwarders}
         self.seen: dict[Said, str] = {}  # where somebody listens, as it was seen
         self.declared: dict[Said, str] = {}  # and as a file says it
         for published in found.published:
@@ -39,6 +40,11 @@ class Openings:
         for listener in (*found.listeners, *found.streams):
             of_kind = self.seen if listener.is_seen else self.declared
             of_kind[listener.said] = listener.bind
+        for server in found.servers:
+            for listen in server.listen:
+                self.declared[listen.said] = listen.bind or EVERYWHERE
+        for socket in found.of_nginx:
+            self.seen[socket.said] = socket.bind
         for forwarder in found.forwarders:
             self.declared[forwarder.said] = forwarder.unit.bind
 
@@ -65,7 +71,7 @@ class Openings:
         if entry.via == "docker":
             return self._docker_lets_in(port, family, source)
         for said in port.said:
-            clients = self.clients.get(said, (ANY,))
+            clients = self.clients.get(said, [ANY])
             if not any(covers(client, source) for client in clients):
                 return False
         return self.ufw_lets_in(port.endpoint, port.bind, family, source)
@@ -91,8 +97,9 @@ class Openings:
         firewall = self.firewall
         if not firewall.known or firewall.active is False:
             return firewall.known
-        if family not in firewall.families and source == ALL_IPV6:
-            family, source = 4, ALL_IPV4  # its rules were not given: those for IPv4 stand for both
+        if family not in firewall.families and "/" not in source.removesuffix("/0"):
+            # Everybody, or an interface: the rules for IPv4 stand for those that were not given.
+            family, source = 4, ALL_IPV4 if source == ALL_IPV6 else source
         for rule in self.rules.about(endpoint):
             about = source_of(rule, family) if is_about(rule, endpoint, bind, family) else None
             if about is not None and covers(about, source):
@@ -103,7 +110,7 @@ class Openings:
         """Whom the plan lets in to a port of nginx's, and the sources do not."""
         for family, source in _split(self.nginx.openings.get(endpoint, ())):
             if not self.ufw_lets_in(endpoint, "", family, source):
-                yield f"nginx is opened to {in_words(single(source))}, too"
+                yield f"nginx at {endpoint} is opened to {in_words(single(source))}, too"
 
     # --- less than now ----------------------------------------------------------------------------
 
@@ -117,6 +124,12 @@ class Openings:
             name, opened = held[0].planned, _all_openings(service, endpoint)
         if not all(_lets_in(opened, source) for source in wanted):
             yield f"{name} at {endpoint} is not opened to them"
+
+
+def _networks(clients: Iterable[str]) -> list[str]:
+    """Whom systemd lets in, without what it would not understand."""
+    known = [ANY if one == ANY else network(one) for one in clients]
+    return [one for one in known if one is not None]
 
 
 def _split(sources: Iterable[str]) -> Iterator[_Opened]:

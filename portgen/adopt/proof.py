@@ -167,6 +167,10 @@ class _Proof:
             self._forwarder(forwarder)
         for listener in (*self.found.listeners, *self.found.streams):
             self._listener(listener)
+        for server in self.found.servers:
+            for listen in server.listen:  # of nginx as a program
+                for _ in self.holders(listen.said):
+                    self.verdicts.take(listen.said)
 
     def _forwarder(self, one: Forwarder) -> None:
         for _, port, service in self.holders(one.said):
@@ -198,6 +202,8 @@ class _Proof:
         nginx = self.facts.nginx.get(self.host, Nginx())
         listens = {*nginx.listen}.union(*(site.listen for site in nginx.sites.values()))
         for socket in self.found.of_nginx:
+            for _ in self.holders(socket.said):
+                self.verdicts.take(socket.said)
             is_there = socket.endpoint.everywhere in listens
             self.verdicts.take_or_leave(
                 socket.said, "portgen's nginx does not listen there", is_there=is_there
@@ -230,9 +236,14 @@ class _Proof:
             differences = list(self.open.excess(entry, port, service))
             for said in port.said:
                 self.verdicts.differ(said, differences)
-        for server in self.found.servers:
-            for listen in server.listen:
-                self.verdicts.differ(listen.said, self.open.excess_of_nginx(listen.endpoint))
+        listens = [one for server in self.found.servers for one in server.listen]
+        listens = [one for one in listens if self.verdicts.is_taken(one.said)]
+        for endpoint in self.open.nginx.openings:
+            excess = list(self.open.excess_of_nginx(endpoint))
+            # portgen's servers for https have one for http, too, which sends visitors there.
+            own = [one for one in listens if one.endpoint.everywhere == endpoint]
+            for listen in own or listens:
+                self.verdicts.differ(listen.said, excess)
 
     def _rule_differences(self, rule: Rule, effect: Effect) -> Iterator[str]:
         yield from effect.lost

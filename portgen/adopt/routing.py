@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from portgen.adopt import naming
+from portgen.adopt import naming, nginx_ports
 from portgen.adopt.directives import FIELDS, THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_port, network, why_not
-from portgen.adopt.sighted import Left, Listen, Part, Place, Said, Server, Sighted
+from portgen.adopt.sighted import Fence, Left, Listen, Part, Place, Said, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory import model
 from portgen.inventory.networks import bracketed
@@ -22,6 +23,7 @@ from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.types import DEFAULT_TIMEOUT
 
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
+_NO_ROUTE = "no route is in this server: it stays your own"
 _SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
 
 
@@ -50,11 +52,21 @@ class _Named:
                 yield server, place
 
 
+class _Held(NamedTuple):
+    """A route, the location that it is, and whose port it leads to."""
+
+    route: Route
+    place: Place
+    entry: Entry
+    port: Port
+
+
 class _Routing:
     def __init__(self, found: Sighted, draft: Draft) -> None:
         self.found = found
         self.draft = draft
         self.nginx = Nginx()
+        self.lost: set[Said] = set()  # locations that lead to a name which nobody has
         self.named: dict[tuple[str, ...], _Named] = {}
 
     def decide(self) -> None:
@@ -83,18 +95,8 @@ class _Routing:
         self._upstream(served)
         self._proxies(served)
         self.draft.nginx = self.nginx
-        self._take_ports()
-
-    def _take_ports(self) -> None:
-        """nginx has its own ports, whoever else wants them."""
-        for endpoint in self.draft.nginx_ports:
-            while (held := self.draft.at(endpoint)) is not None:
-                entry, port = held
-                message = f"port {endpoint}: {entry.name} wants it, and nginx has it"
-                self.draft.conflicts.append(Conflict("two-holders", message, tuple(port.said)))
-                for said in port.said:
-                    self.found.left.append(Left(said, f"port {endpoint} is nginx's"))
-                self.draft.drop(entry, port)
+        nginx_ports.take(self.found, self.draft)
+        nginx_ports.hold_own(self.found, self.draft)
 
     def _upstream(self, served: list[_Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
@@ -157,6 +159,9 @@ class _Routing:
     # --- sites ------------------------------------------------------------------------------------
 
     def _default_site(self, one: _Named) -> None:
+        if not self._routes(one, ""):
+            self._without_a_route(one)
+            return
         self.nginx.default = self._site("", one)
         self.nginx.names = list(one.names)
         if not one.names:
@@ -164,13 +169,21 @@ class _Routing:
             comment = "it answers to every name: portgen's own server needs a `server_name`"
             if one.servers[0].said.line:
                 self.nginx.comments.append(f"{comment} ({place})")
-        self._routes(one, "")
+
+    def _without_a_route(self, one: _Named) -> None:
+        """Servers of which all locations stay the team's: nothing else may take their name."""
+        for server in one.servers:
+            self._rest_left(server, _NO_ROUTE)
 
     def _sites(self, one: _Named) -> None:
+        plain = [name for name in one.names if fits(name, SiteName)]
+        served = [name for name in plain if self._routes(one, name)]
+        if plain and not served:
+            self._without_a_route(one)
+            return
         for name in one.names:
-            if fits(name, SiteName):
+            if name in served:
                 self.nginx.sites[name] = self._site(name, one)
-                self._routes(one, name)
             else:
                 for where, written in self._written(one):
                     if written == name:
@@ -187,6 +200,10 @@ class _Routing:
     def _left_over(self, server: Server, why: str) -> None:
         for place in server.places:
             self.found.left += [Left(part.said, why) for part in place.parts]
+        self._rest_left(server, why)
+
+    def _rest_left(self, server: Server, why: str) -> None:
+        """All of a server but its locations."""
         for part in server.settings:
             self.found.left.append(Left(part.said, why))
         for listen in server.listen:
@@ -207,7 +224,7 @@ class _Routing:
             if server.redirects and set(one.names) <= known:
                 self._add_redirect(server, one.names)
             else:
-                self._left_over(server, "no route is in this server: it stays your own")
+                self._left_over(server, _NO_ROUTE)
 
     def _add_redirect(self, server: Server, names: tuple[str, ...]) -> None:
         """A server for http that sends everything to https, of names that have a site."""
@@ -236,25 +253,37 @@ class _Routing:
 
     # --- routes -----------------------------------------------------------------------------------
 
-    def _routes(self, one: _Named, host: str) -> None:
-        seen: set[str] = set()
-        for server, place in one.places:
-            route = self._route(server, place, host)
-            if route is None:
-                continue
-            if route.path in seen:
-                # The servers for http and for https have the same location.
-                continue
-            found = self._holder(place, route)
-            if found is None:
-                continue
-            seen.add(route.path)
-            entry, port = found
-            if not any(
-                known.host == host and known.path == route.path for _, known in entry.routes
-            ):
+    def _routes(self, one: _Named, host: str) -> bool:
+        """The routes of a site, each at the service that has its port; whether there are any."""
+        held = self._held(one, host)
+        order = [place.said for _, place in one.places]
+        for path in sorted(held, key=lambda path: order.index(held[path].place.said)):
+            route, place, entry, port = held[path]
+            known = {(other.host, other.path) for _, other in entry.routes}
+            if (host, route.path) not in known:
                 entry.routes.append((entry.ports.index(port), route))
             port.protocol = place.fact.route.protocol
+        return bool(held)
+
+    def _held(self, one: _Named, host: str) -> dict[str, _Held]:
+        """The routes by their paths. The longest paths come first: a location that stays the team's keeps
+        those above it there, too."""
+        fences = [fence for server in one.servers for fence in server.fences]
+        held: dict[str, _Held] = {}
+        for server, place in sorted(one.places, key=_longest):
+            path = place.fact.route.path
+            below = next((fence for fence in fences if fence.is_below(path)), None)
+            if below is not None:
+                self._leave(place, f"{below.said.text} ({below.said.place}) is below it, and stays")
+            route = None if below is not None else self._route(server, place, host)
+            if route is not None and route.path in held:
+                continue  # the servers for http and for https have the same location
+            found = None if route is None else self._holder(place, route)
+            if route is not None and found is not None:
+                held[route.path] = _Held(route, place, *found)
+            elif place.said not in self.lost:
+                fences.append(Fence(place.said, path))
+        return held
 
     def _route(self, server: Server, place: Place, host: str) -> Route | None:
         """The route's fields; None where its path or what it leads to can't be said."""
@@ -277,6 +306,8 @@ class _Routing:
         if extra:
             fields["extra"] = extra
         why = why_not({"path": path, **fields}, model.Route)
+        if said.closed:
+            why = "nobody may come to it, and a route has visitors"
         for client in said.clients:
             if network(client) is None:
                 why = f"{client} is neither a network nor an address"
@@ -342,6 +373,7 @@ class _Routing:
         self._leave(place, why)
         names = {box.service for box in self.found.boxes}
         if address not in names and not re.search(r"[.:]", address):
+            self.lost.add(place.said)
             message = f"{place.said.text} leads to {address}:{port}, which no source knows"
             self.draft.conflicts.append(
                 Conflict("route-to-nobody", message, (_backend(place).said,))
@@ -386,6 +418,10 @@ class _Routing:
         return None
 
 
+def _longest(one: tuple[Server, Place]) -> int:
+    return -len(one[1].fact.route.path)
+
+
 def _listen(site: Site, listen: Listen, has_certificate: bool) -> None:
     """A port of a site's: of several the first one counts."""
     port = listen.endpoint.port
@@ -427,9 +463,7 @@ def _restrictions(place: Place) -> dict[str, object]:
     """Who may come to a location, with what, and how much they may send."""
     said = place.fact.route
     fields: dict[str, object] = {}
-    if said.closed:
-        fields["allow"] = []
-    elif said.clients:
+    if said.clients:
         fields["allow"] = [network(client) or client for client in said.clients]
     if said.auth_file is not None:
         fields["auth_file"] = _absolute(said.auth_file)

@@ -173,6 +173,25 @@ class Place(Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Fence(NamedTuple):
+    """A location that stays the team's, and keeps visitors out or sends them to a service: a route above it
+    would let them in, or send them elsewhere. `path`: what the paths of its visitors begin with, of a regular
+    expression as far as it is plain. `is_regex`: whether it is one. `refuses`: whether it keeps somebody
+    out."""
+
+    said: Said
+    path: str
+    is_regex: bool = False
+    refuses: bool = False
+
+    def is_below(self, path: str) -> bool:
+        """Whether a route has visitors of it. A pattern without a beginning that sends visitors to a service,
+        `\\.php$`, is one for the site, and not for what a deeper route serves."""
+        if not self.is_regex or self.path.startswith(path):
+            return self.path.startswith(path)
+        return path.startswith(self.path) and (self.path != "" or self.refuses)
+
+
 class Listen(NamedTuple):
     """A `listen` of nginx's. `bind`: "" for every address of both families, or of one. `options`: what else
     it says."""
@@ -200,6 +219,7 @@ class Server(Struct):
     places: list[Place] = []
     redirects: list[Said] = []  # everything is sent to https
     own: list[Said] = []
+    fences: list[Fence] = []
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
@@ -266,6 +286,7 @@ class Sighted(Struct):
     modes: list[Mode] = []
     hints: list[Hint] = []
     nets: list[Net] = []
+    foreign: set[str] = set()  # by docker's names, networks that are no bridges of this host
     boxes: dict[Box, Said] = {}
     ids: dict[str, Box] = {}  # containers by docker's ids
     forwarders: list[Forwarder] = []

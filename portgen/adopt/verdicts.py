@@ -58,6 +58,10 @@ class Verdicts:
     def __contains__(self, said: Said) -> bool:
         return said in self._known
 
+    def is_taken(self, said: Said) -> bool:
+        """Whether it is in the inventory, with differences or without."""
+        return said in self._known and self._known[said].is_taken
+
     def take(self, said: Said, differences: Iterable[str] = ()) -> None:
         """It is in the inventory, with these differences."""
         verdict = self._known.setdefault(said, _Verdict())

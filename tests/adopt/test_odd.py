@@ -4,6 +4,7 @@ nothing is opened by it."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -109,6 +110,9 @@ def test_a_source_that_was_cut_or_mixed_up_breaks_nothing(seed: int) -> None:
     result = adopt.adopt(Sources(texts, by_name.get), "box")
     every = [*result.lists.taken, *result.lists.different, *result.lists.left]
     assert len({one.said for one in every}) == len(every)
+    # portgen's nginx listens for http wherever it does for https; nothing else opens more than before.
+    opened = [one for one in result.lists.different if re.search("opened (to|by) .*, too", one.why)]
+    assert all("nginx at 80/tcp is opened" in one.why for one in opened)
 
 
 def mixed(text: str, chosen: random.Random) -> str:

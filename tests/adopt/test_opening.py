@@ -234,7 +234,7 @@ def test_the_proof_does_not_believe_who_decides() -> None:
     assert "opened by IPv6, too, where nobody listens now" in by_docker["docker-compose.yml:3"]
     site = "server { listen 80; server_name a.example.com; location /a/ { proxy_pass http://[::1]:8080; } }"
     of_nginx = reasons(adopted(PROGRAM, text("nginx", "site.conf", site), *rules))
-    assert "nginx is opened to anyone by IPv4, too" in of_nginx["site.conf:1"]
+    assert "nginx at 80/tcp is opened to anyone by IPv4, too" in of_nginx["site.conf:1"]
 
 
 NETWORK = """\
@@ -277,3 +277,25 @@ def test_what_ufw_asks_before_all_others_is_named_and_not_read() -> None:
     result = adopted(PROGRAM, before, text("ufw", "user.rules", OPEN))
     assert list(result.lists.unread) == ["before.rules"]
     assert sources_of(result, 8080) == ("10.0.0.0/8",)
+
+
+def test_the_port_that_sends_visitors_to_https_is_listed_where_the_firewall_kept_it_closed() -> (
+    None
+):
+    site = """\
+server {
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    server_name a.example.com;
+    ssl_certificate /etc/a.crt;
+    ssl_certificate_key /etc/a.key;
+    location /a/ { proxy_pass http://127.0.0.1:8080/; }
+}
+"""
+    rules = (
+        text("ufw", "user.rules", f"{ALLOW} 443 0.0.0.0/0 any 0.0.0.0/0 in\n"),
+        text("ufw", "user6.rules", f"{ALLOW} 443 ::/0 any ::/0 in\n"),
+    )
+    different = reasons(adopted(PROGRAM, text("nginx", "site.conf", site), *rules))
+    assert "nginx at 80/tcp is opened to anyone by IPv4, too" in different["site.conf:2"]
+    assert "nginx at 80/tcp is opened to anyone by IPv6, too" in different["site.conf:3"]
