@@ -115,7 +115,7 @@ def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effec
         into.mark_taken(draft, base)
     effects = allowing.decide(found, draft)
     if base is not None:
-        into.mark_known(draft, base)
+        into.mark_known(found, draft, base)
     return draft, effects
 
 

@@ -44,7 +44,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
                 comment = (
                     f"rules of DOCKER-USER decide who may come ({place}): `allow` has to say whom"
                 )
-                entry.comments.append(comment)
+                entry.comments += [comment] * (comment not in entry.comments)
         else:
             port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":

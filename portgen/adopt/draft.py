@@ -13,6 +13,8 @@ from portgen.adopt.sighted import Box, Said
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
 
+_WILD = ("", EVERYWHERE, EVERYWHERE6)
+
 
 class Conflict(Struct, frozen=True):
     """Something that is wrong in the sources themselves. `kind`: such as `two-holders`. `hint`: what to
@@ -41,6 +43,14 @@ class Port(Struct):
         """Write down where it was seen to listen."""
         self.seen.setdefault(who, []).append(bind)
 
+    def widen(self, bind: str) -> None:
+        """Listen there, too: a program may have a socket for each family, and for single addresses."""
+        if {self.bind, bind} == {EVERYWHERE, EVERYWHERE6}:
+            self.bind = ""
+        elif bind == "" or (bind in _WILD and self.bind not in _WILD):
+            self.bind = bind
+        self.endpoint = self.endpoint._replace(address=specific(self.bind))
+
     def settle(self) -> None:
         """Listen no wider than it was seen to: docker may publish on less than a file says."""
         for binds in self.seen.values():
@@ -55,7 +65,7 @@ class Port(Struct):
 
 def _narrowed(bind: str, seen: set[str]) -> str:
     """What of an address was seen."""
-    if bind not in ("", EVERYWHERE, EVERYWHERE6) or "" in seen or bind in seen:
+    if bind not in _WILD or "" in seen or bind in seen:
         return bind
     both = {EVERYWHERE, EVERYWHERE6} & seen
     if bind == "" and both:

@@ -16,7 +16,7 @@ from portgen.adopt.factoring import CANCELLED, factored, is_concerned, without_s
 from portgen.adopt.owning import ranges_of
 from portgen.inventory.key_paths import KeyPath
 from portgen.inventory.zones import BY_INTERFACE
-from portgen.plan.ports import LOOPBACK, Endpoint, is_loopback
+from portgen.plan.ports import LOOPBACK, Endpoint, is_ipv6, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY
 from portgen.plan.types import DEFAULT_TIMEOUT, NGINX, UDP_TIMEOUT
 
@@ -146,19 +146,25 @@ class _Entries:
         reserved = list(dict.fromkeys(self._reserved()))
         if reserved:
             host["reserved"] = reserved
-            programs = dict.fromkeys(program for _, program in self.draft.reserved if program)
-            self.made.comments[("hosts", self.host, "reserved")] = [", ".join(programs)]
+            programs = dict.fromkeys(program for _, program in self._of_daemons() if program)
+            if programs:
+                self.made.comments[("hosts", self.host, "reserved")] = [", ".join(programs)]
         nginx = self._nginx()
         if nginx is not None:
             host["nginx"] = nginx
         return host
 
+    def _of_daemons(self) -> Iterator[tuple[Endpoint, str]]:
+        """The ports that are reserved, by number, and whose they are."""
+        for endpoint, program in sorted(self.draft.reserved):
+            if self.draft.at(endpoint) is None:
+                yield endpoint, program
+
     def _reserved(self) -> Iterator[int | str]:
         """A number reserves both protocols, unless somebody holds the other one."""
         known: dict[int, set[str]] = {}
-        for endpoint, _ in sorted(self.draft.reserved):
-            if self.draft.at(endpoint) is None:
-                known.setdefault(endpoint.port, set()).add(endpoint.transport)
+        for endpoint, _ in self._of_daemons():
+            known.setdefault(endpoint.port, set()).add(endpoint.transport)
         for number, transports in known.items():
             if "tcp" in transports and self.draft.at(Endpoint(number, "udp")) is None:
                 yield number
@@ -376,9 +382,17 @@ def _protocol(entry: Entry, port: Port) -> str:
 
 
 def _is_unguarded(entry: Entry) -> bool:
-    """Whether docker publishes a port of it to fewer than everybody by IPv4."""
-    by_ipv4 = [set(port.allow or ()) for port in entry.ports if ":" not in port.bind]
-    return entry.via == "docker" and any({ANY, ALL_IPV4}.isdisjoint(one) for one in by_ipv4)
+    """Whether docker publishes a port of it, by some family, to fewer than everybody."""
+    return entry.via == "docker" and any(map(_is_for_some, entry.ports))
+
+
+def _is_for_some(port: Port) -> bool:
+    allowed = port.allow or []
+    by_ipv4 = not is_ipv6(port.bind)
+    by_ipv6 = any(one.startswith(BY_INTERFACE) or is_ipv6(one) for one in allowed)
+    return (by_ipv4 and {ANY, ALL_IPV4}.isdisjoint(allowed)) or (
+        by_ipv6 and {ANY, ALL_IPV6}.isdisjoint(allowed)
+    )
 
 
 def _alike(ports: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from portgen.plan.ports import EPHEMERAL, EVERYWHERE, EVERYWHERE6, Endpoint, is_
 _DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker publishes
 # The kernel keeps 15 letters of a program's name: systemd-socket-proxyd.
 _FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
+PASSING = (*_DOCKERS, *_FORWARDERS)  # programs that only pass on what comes to a port
 _WILD = ("", EVERYWHERE, EVERYWHERE6)
 _FIRST = ipaddress.ip_network("172.30.0.0/16")
 
@@ -221,8 +222,8 @@ class _Holders:
             port.said.append(one.said)
             if one.is_seen and entry.via in ("docker", "socat"):
                 port.see("ss", _bind(one))
-            elif {port.bind, _bind(one)} == {EVERYWHERE6, EVERYWHERE}:
-                port.bind = ""  # one socket for each family
+            elif entry.via in ("process", "host"):
+                port.widen(_bind(one))
             entry.unit = entry.unit or one.unit
             if entry.via == "process" and one.is_seen and not entry.program:
                 entry.program = one.program
@@ -288,7 +289,7 @@ class _Holders:
                 return entry
         project = known.project if known else PROGRAMS
         entry = Entry(project, name, "process", program=one.program)
-        if one.program in (*_DOCKERS, *_FORWARDERS):
+        if one.program in PASSING:
             entry.name = f"port-{one.endpoint.port}"
             entry.comments.append(
                 f"{one.program} listens ({one.said.place}); where it leads is not said"

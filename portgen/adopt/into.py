@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.adopt import entries, naming, writing
-from portgen.adopt.draft import Draft, Entry
+from portgen.adopt import entries, holders, naming, writing
+from portgen.adopt.draft import Conflict, Draft, Entry
+from portgen.adopt.sighted import Left, Sighted
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
 from portgen.edits.style import Quotes, Style, written_value
@@ -22,7 +23,7 @@ from portgen.inventory.ports import PortRange, Ports
 from portgen.inventory.source import Source
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE6, TRANSPORTS, Endpoint
-from portgen.plan.types import NGINX, Host, KeyPath, Plan
+from portgen.plan.types import NGINX, Host, KeyPath, Plan, Service
 from portgen.problem import Exit, PortgenError, listed
 
 
@@ -56,17 +57,29 @@ def mark_taken(draft: Draft, base: Onto) -> None:
             draft.reserved.append((Endpoint.over(part, transport), ""))
 
 
-def mark_known(draft: Draft, base: Onto) -> None:
+def mark_known(found: Sighted, draft: Draft, base: Onto) -> None:
     """Write down which services the inventory has already, by the ports that they hold; and give projects
-    another name whose own is that of a project on another host."""
+    another name whose own is that of a project on another host. A port that the inventory gives to somebody
+    else is a conflict."""
     for project in base.plan.projects:
         if project.host != base.host.name:
             draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
-    found: list[Entry] = []
+    for entry, port in list(draft.ports()):
+        service = _holder(base, port.endpoint, port.bind)
+        if service is not None and not _is_same(service, entry):
+            message = (
+                f"port {port.endpoint}: {entry.name} has it, and {service.name} in the inventory"
+            )
+            draft.conflicts.append(Conflict("two-holders", message, tuple(port.said)))
+            why = f"port {port.endpoint} is {service.name}'s in the inventory"
+            found.left += [Left(said, why) for said in port.said]
+            draft.drop(entry, port)
+    parts: list[Entry] = []
     for entry in draft.entries:
         by_holder: dict[str, Entry] = {}
         for port in entry.ports:
-            holder = _holder(base, port.endpoint, port.bind)
+            service = _holder(base, port.endpoint, port.bind)
+            holder = "" if service is None else service.name
             part = by_holder.setdefault(holder, replace(entry, ports=[], routes=[], known=holder))
             index = entry.ports.index(port)
             part.routes += [(len(part.ports), route) for at, route in entry.routes if at == index]
@@ -75,19 +88,29 @@ def mark_known(draft: Draft, base: Onto) -> None:
             known = listed(sorted(by_holder.keys() - {""}))
             comment = f"in one container with {known}: it may be one of its `ports`"
             by_holder[""].comments = [*entry.comments, comment]
-        found += by_holder.values()
-    draft.replace(found)
+        parts += by_holder.values()
+    draft.replace(parts)
 
 
-def _holder(base: Onto, endpoint: Endpoint, bind: str) -> str:
-    """The service that has a port, or a part of it; "" for none."""
+def _is_same(service: Service, entry: Entry) -> bool:
+    """Whether a service of the inventory is who holds its port now. A container is another one by its name
+    in the compose file; of a program only its unit says who it is."""
+    if entry.box is not None and service.via != "process":
+        return service.compose_service == entry.box.service
+    if service.via == "process":
+        return entry.box is None
+    return entry.via != "process" or entry.program in holders.PASSING or not entry.program
+
+
+def _holder(base: Onto, endpoint: Endpoint, bind: str) -> Service | None:
+    """The service that has a port, or a part of it."""
     for service in base.plan.services:
         if service.host != base.host.name:
             continue
         for port in service.ports:
             if port.endpoint.overlaps(endpoint) and collide(port.bind, bind or EVERYWHERE6):
-                return service.name
-    return ""
+                return service
+    return None
 
 
 def edited(draft: Draft, base: Onto) -> Edited:

@@ -52,13 +52,14 @@ def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
 
 
 def _unasked(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> Iterator[Conflict]:
-    """What docker publishes to everybody, where a firewall stands and no rule of it lets anybody in."""
+    """What docker publishes to everybody, where a firewall stands and no rule of it is for that port."""
     firewall = found.firewall
     if not firewall.known or firewall.active is False or firewall.lets_in:
         return
     let_in = set()
     for rule in firewall.rules:
-        if rule.rule.action in LETS_IN:
+        # A rule for the port itself is reported as one that docker goes past.
+        if rule.rule.action in LETS_IN and (rule.rule.port is not None or is_for_everybody(rule)):
             let_in.update(effects[rule.said].ports)
     guarded = {one.endpoint.everywhere for one in firewall.guarded}
     for entry, port in draft.ports():
