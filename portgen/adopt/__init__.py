@@ -120,7 +120,7 @@ def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effec
 
 
 def _adopted(found: Sighted, draft: Draft, loaded: Source, lists: Lists) -> Adopted:
-    steps = tuple(afterwards.steps(found, lists))
+    steps = tuple(afterwards.steps(found, draft, lists))
     return Adopted(loaded, lists, tuple(draft.conflicts), steps)
 
 

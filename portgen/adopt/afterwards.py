@@ -8,24 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from portgen.adopt.draft import Draft
+from portgen.adopt.of_docker import WITHOUT_COMPOSE
 from portgen.adopt.sighted import Part, Said, Server, Sighted
 from portgen.adopt.verdicts import Lists
 
+_UNKNOWN = {
+    "docker": "rules of DOCKER-USER decide now, and without it portgen closes them",
+    "socat": "no source says what the firewall lets in, and without it portgen closes them",
+}
 _OURS = "portgen-"  # what the names of portgen's own units begin with
 _ENABLED = "sites-enabled/"
 
 
-def steps(found: Sighted, lists: Lists) -> Iterator[str]:
-    """What has to leave the team's own files, and which units have to stop."""
+def steps(found: Sighted, draft: Draft, lists: Lists) -> Iterator[str]:
+    """What has to be in the inventory before, what has to leave the team's own files, and which units have to
+    stop."""
     entered = {one.said for one in (*lists.taken, *lists.different)}
+    yield from _of_inventory(draft)
     yield from _of_compose(found, entered)
     yield from _of_nginx(found, entered)
     for forwarder in found.forwarders:
         if forwarder.said in entered and not forwarder.name.startswith(_OURS):
-            what = f"disable {forwarder.name}"
+            what = f"`systemctl disable --now {forwarder.name}`"
             if not forwarder.name.endswith(".service"):
-                what = f"take it out of {forwarder.name}"
-            yield f"{forwarder.said.place}: {what}: portgen's own forwarder takes port {forwarder.listen}"
+                what = f"stop it, and take it out of {forwarder.name}"
+            why = f"portgen's own forwarder takes port {forwarder.listen}, once it is installed"
+            yield f"{forwarder.said.place}: {what}: {why}"
+
+
+def _of_inventory(draft: Draft) -> Iterator[str]:
+    """Ports that an install would close, since nobody said who may come; containers that no compose file
+    has."""
+    for via, why in _UNKNOWN.items():
+        closed = [
+            f"{entry.planned} ({port.endpoint})"
+            for entry, port in draft.ports()
+            if entry.via == via and port.allow is None and not entry.known
+        ]
+        if closed:
+            yield f"in the inventory say who may come (`allow`) to {', '.join(closed)}: {why}"
+    alone = [one.planned for one in draft.entries if one.project == WITHOUT_COMPOSE and one.box]
+    if alone:
+        why = "`docker run` made them, and portgen adds to a compose file"
+        yield f"write a compose file for {', '.join(alone)}: {why}"
 
 
 def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
 from portgen.adopt.matching import spans
-from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM
+from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM, Known
 from portgen.adopt.sighted import (
     Box,
     Forwarder,
@@ -188,7 +188,7 @@ class _Holders:
             if whose is not None:
                 entry.comments.append(f"no container has {address} ({one.said.place})")
                 message = f"{one.name} leads to {one.unit.to}, where no container is"
-                hint = f"its network is {whose.name} ({whose.said.place})"
+                hint = f"correct it, or stop it: its network is {whose.name} ({whose.said.place})"
                 conflict = Conflict("stale-forwarder", message, (one.said,), hint)
                 self.draft.conflicts.append(conflict)
         self.draft.entries.append(entry)
@@ -211,7 +211,7 @@ class _Holders:
 
     def _is_known(self, one: Listener) -> bool:
         """Whether the port is somebody's already: nginx's, a container's, a forwarder's, a program's."""
-        if one.program == "nginx" and self._is_of_nginx(one.endpoint):
+        if one.program in ("nginx", "") and self._is_of_nginx(one.endpoint):
             self.found.of_nginx.append(one)
             return True
         held = self.draft.at(one.endpoint, _bind(one))
@@ -239,8 +239,9 @@ class _Holders:
         return False
 
     def _new(self, one: Listener) -> None:
-        if one.program in SYSTEM:
-            self.draft.reserved.append((one.endpoint.everywhere, one.program))
+        is_ssh = not one.program and one.endpoint.port == naming.SSH
+        if one.program in SYSTEM or is_ssh:
+            self.draft.reserved.append((one.endpoint.everywhere, one.program or "sshd"))
             self.found.daemons.append(one)
             return
         if not one.is_seen and "ss" in self.found.kinds:
@@ -273,19 +274,10 @@ class _Holders:
         for box in self.hosted:
             if self._is_hosted(box, one):
                 return self._hosted(box)
-        known = KNOWN.get(one.program)
-        if one.program:
-            unit = one.unit or self.units.get(one.endpoint.everywhere, "")
-            name = naming.of_program(one.program, unit, one.endpoint.port)
-        else:
-            known = naming.known_at(one.endpoint.port)
-            name = known.name if known else f"port-{one.endpoint.port}"
-        if one.program == "nginx-stream":
-            name = f"nginx-{one.endpoint.port}"
-        elif one.program == "nginx-quic":
-            name = "http3"
+        name, known = self._called(one)
         for entry in self.draft.entries:
-            if entry.via == "process" and entry.name == name and entry.program == one.program:
+            is_one = entry.name == name and (entry.program == one.program or known is not None)
+            if entry.via == "process" and is_one:
                 return entry
         project = known.project if known else PROGRAMS
         entry = Entry(project, name, "process", program=one.program)
@@ -300,6 +292,19 @@ class _Holders:
             )
         self.draft.entries.append(entry)
         return entry
+
+    def _called(self, one: Listener) -> tuple[str, Known | None]:
+        """What a program is called, and what is known of it."""
+        if not one.program:
+            known = naming.known_at(one.endpoint.port)
+            return (known.name if known else f"port-{one.endpoint.port}"), known
+        if one.program == "nginx-stream":
+            return f"nginx-{one.endpoint.port}", None
+        if one.program == "nginx-quic":
+            return "http3", None
+        unit = one.unit or self.units.get(one.endpoint.everywhere, "")
+        name = naming.of_program(one.program, unit, one.endpoint.port)
+        return name, KNOWN.get(one.program)
 
     def _is_hosted(self, box: Box, one: Listener) -> bool:
         if one.container:

@@ -26,6 +26,12 @@ _NOT_ONE = (
 )
 # Options by which socat keeps visitors out.
 _LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-allow", "hosts-deny")
+# Commands that open a port for somebody else.
+_PASSES_ON = {
+    r"\bsocat\b": _NOT_ONE,
+    r"\b(?:docker|podman)\s+run\b": "a container: `docker inspect` or `docker ps` says what it publishes",
+    r"\bssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
+}
 _CLIENTS = ("IPAddressAllow", "IPAddressDeny")
 _LISTENS = ("ListenStream", "ListenDatagram")
 # Options by which programs say where they listen: `-b 0.0.0.0:5400`, `--port=5400`.
@@ -103,9 +109,10 @@ def _socket(where: Said, setting: Setting, name: str, found: Sighted) -> None:
 def _program(where: Said, setting: Setting, name: str, found: Sighted) -> None:
     """A program's command, where it says at which port it listens."""
     words = setting.value.split() or [""]
-    if "socat" in words[0]:
-        found.left.append(Left(where, _NOT_ONE))
-        return
+    for pattern, why in _PASSES_ON.items():
+        if re.search(pattern, setting.value):
+            found.left.append(Left(where, why))
+            return
     listens = None if _runs(words[0], _CLIENTS_OF_OTHERS) else _listens(words[1:])
     if listens is None:
         found.count(where.file)

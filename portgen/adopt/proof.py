@@ -32,7 +32,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 from portgen.plan.types import Host
 
-_OTHER_NETWORK = "stays as it is: portgen gives the container no other network"
+_OTHER_NETWORK = "stays as it is: the inventory has no port of this container in that network"
 _LACKING = "the inventory lacks it"
 # What holds a port for nginx where portgen's own nginx has no word for what it does there.
 _OF_NGINX = {

@@ -274,7 +274,9 @@ class _Routing:
             path = place.fact.route.path
             below = next((fence for fence in fences if fence.is_below(path)), None)
             if below is not None:
-                self._leave(place, f"{below.said.text} ({below.said.place}) is below it, and stays")
+                way_out = "take that out first, if the service may have its visitors"
+                why = f"{below.said.text} ({below.said.place}) is below it, and stays your own: {way_out}"
+                self._leave(place, why)
             route = None if below is not None else self._route(server, place, host)
             if route is not None and route.path in held:
                 continue  # the servers for http and for https have the same location

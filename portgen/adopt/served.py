@@ -14,6 +14,7 @@ from portgen.plan.facts import Facts, Location, Nginx, Site, single
 from portgen.plan.ports import EVERYWHERE6, LOOPBACK
 
 _NO_ROUTE = "the route is not in the inventory"
+_UNSERVED = "no route of this server is in the inventory"
 _NO_SETTING = "portgen's server has no such setting"
 _SECURED = "without a certificate portgen's nginx serves http"
 # Values that mean what portgen's own locations send for the same header.
@@ -68,8 +69,11 @@ class _Served:
             self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
         for place in server.places:
             self._place(names, place)
+        is_served = any(
+            self.verdicts.is_taken(part.said) for place in server.places for part in place.parts
+        )
         for said in server.inherited:
-            self.verdicts.take_rest(said)
+            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
         for said, path in server.slashes:
             is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
             self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)

@@ -122,3 +122,17 @@ projects:
     assert [(one.said.file, one.why) for one in result.lists.different] == [
         ("user.rules", "app at 3000/tcp is not opened to them")
     ]
+
+
+def test_a_port_that_another_container_has_is_a_conflict() -> None:
+    base = (
+        BASE.replace("port: 3000", "port: 3000, container_port: 80, via: docker") % "{server: {}}"
+    )
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    text = compose('services:\n  other:\n    ports: ["127.0.0.1:3000:9000"]\n')
+    result, edited = adopt.adopt_into(Sources([text], {text.name: text.text}.get), onto)
+    assert edited.text == base
+    assert [one.kind for one in result.conflicts] == ["two-holders"]
+    assert [one.why for one in result.lists.left] == ["port 3000/tcp is site's in the inventory"]
+    assert result.steps == ()

@@ -195,3 +195,56 @@ def test_the_lines_of_a_snippet_count_once() -> None:
     )
     assert result.lists.rest["/etc/nginx/snippet.conf"] == 1
     assert [one.said.place for one in result.lists.left] == ["/etc/nginx/snippet.conf:2"]
+
+
+FENCES = {
+    "location /app/admin/ { allow 10.0.5.0/24; deny all; proxy_pass http://127.0.0.1:8080/x/; }": False,
+    "location /app/admin/ { deny all; }": False,
+    "location = /app/status { return 403; }": False,
+    "location ~ ^/app/(a|b) { deny all; }": False,
+    "location ~ ^/(app|b)/ { deny all; }": False,
+    "location ~ /\\.git { deny all; }": False,
+    "location /app/old/ { proxy_pass http://10.1.2.3:80; }": False,
+    "location /other/ { deny all; }": True,
+    "location ~ ^/other/ { deny all; }": True,
+    "location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }": True,
+    "location /app/static/ { alias /srv/static/; }": True,
+    "location /app/gone/ { proxy_pass http://nobody:80; }": True,
+}
+
+
+@pytest.mark.parametrize("fence", FENCES)
+def test_a_route_above_what_stays_the_teams_stays_there_too(fence: str) -> None:
+    """With the route those visitors would come past the location's rules, or to another service."""
+    result = adopted(("site.conf", site(fence)))
+    routes = [route.path for route in planner.make(result.source.inventory).hosts[0].routes]
+    assert routes == (["/app/"] if FENCES[fence] else [])
+    if not FENCES[fence]:
+        assert "is below it, and stays your own" in left(result)[4]
+
+
+def test_a_location_that_nobody_may_come_to_is_no_route() -> None:
+    text = site().replace(ROUTE, ROUTE.replace("{ ", "{ deny all; "))
+    result = adopted(("site.conf", text))
+    assert planner.make(result.source.inventory).hosts[0].routes == ()
+    assert (
+        left(result)[4]
+        == "an inventory can't have it: nobody may come to it, and a route has visitors"
+    )
+
+
+def test_nginx_holds_the_ports_of_servers_that_stay_the_teams() -> None:
+    """The firewall's rules for them are not nobody's, and no site of portgen's takes their name."""
+    texts = [
+        Text("nginx", "site.conf", site("location ~ /\\.git { deny all; }"), "site.conf"),
+        Text("ufw", "user.rules", RULE, "user.rules"),
+    ]
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert result.conflicts == ()
+    assert result.source.inventory.hosts["box"].nginx is None
+    own = result.source.inventory.projects["programs"].services["own-nginx"]
+    assert str(own.port) == "80"
+    assert not any("disable" in step for step in result.steps)
+
+
+RULE = "### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in"

@@ -299,3 +299,43 @@ server {
     different = reasons(adopted(PROGRAM, text("nginx", "site.conf", site), *rules))
     assert "nginx at 80/tcp is opened to anyone by IPv4, too" in different["site.conf:2"]
     assert "nginx at 80/tcp is opened to anyone by IPv6, too" in different["site.conf:3"]
+
+
+GENERAL = {
+    "by an interface": f"{ALLOW} any 0.0.0.0/0 any 0.0.0.0/0 in_wg0".replace("tcp", "any"),
+    "from a network": f"{ALLOW} any 0.0.0.0/0 any 192.168.1.0/24 in".replace("tcp", "any"),
+}
+
+
+@pytest.mark.parametrize("rule", GENERAL)
+def test_a_rule_for_every_port_is_not_one_for_what_docker_publishes(rule: str) -> None:
+    rules = (text("ufw", "user.rules", GENERAL[rule]), text("ufw", "user6.rules", ""))
+    result = adopted(COMPOSE, *rules)
+    assert [one.kind for one in result.conflicts] == ["published-past-ufw"]
+
+
+def test_a_port_that_some_may_reach_by_ipv6_needs_no_guard_that_it_had_not() -> None:
+    """An error of lint would keep the new inventory from being written."""
+    rules = (
+        text("ufw", "user.rules", GENERAL["by an interface"]),
+        text("ufw", "user6.rules", GENERAL["by an interface"].replace("0.0.0.0/0", "::/0")),
+    )
+    result = adopted(COMPOSE, *rules)
+    assert sources_of(result, 2222) == ("0.0.0.0/0", "%wg0")
+    assert "container-unguarded" in result.source.text
+
+
+MACVLAN = """\
+services:
+  plex:
+    ports: ["32400:32400"]
+    networks: {lan: {ipv4_address: 192.168.1.50}}
+networks:
+  lan: {driver: macvlan, ipam: {config: [{subnet: 192.168.1.0/24}]}}
+"""
+
+
+def test_a_macvlan_is_not_the_bridge_of_a_project() -> None:
+    result = adopted(text("compose", "docker-compose.yml", MACVLAN))
+    assert [one.network for one in result.source.inventory.projects.values()] == [None]
+    assert [one.said.line for one in result.lists.left] == [4, 6]

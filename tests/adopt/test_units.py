@@ -7,6 +7,8 @@ import pytest
 from portgen import adopt
 from portgen.adopt import Sources, Text
 from portgen.adopt.sighted import Sighted
+from portgen.plan import planner
+from portgen.plan.ports import PlannedPort
 
 COMMANDS = {
     "/usr/bin/gunicorn app:app -b 0.0.0.0:5400": [("0.0.0.0", 5400)],
@@ -49,6 +51,73 @@ def test_a_program_that_ss_does_not_show_does_not_listen() -> None:
     assert [(one.said.place, one.why) for one in result.lists.left] == [
         ("app.service:2", "no program listens there, as `ss` shows")
     ]
+
+
+RANGES = {
+    "range=10.0.5.0/24": ("10.0.5.0/24",),
+    "range=10.0.5.0:255.255.255.0": ("10.0.5.0/24",),
+    "range=[fd00::]/8": (),  # it listens by IPv4 alone
+    "range=somewhere": None,
+    "tcpwrap=socat": None,
+    "range=10.0.5.0/24,tcpwrap": None,
+    "reuseaddr": ("0.0.0.0/0",),
+}
+
+
+@pytest.mark.parametrize("option", RANGES)
+@pytest.mark.parametrize("is_unit", [True, False])
+def test_whom_socat_keeps_out_the_inventory_keeps_out(option: str, is_unit: bool) -> None:
+    command = f"/usr/bin/socat TCP-LISTEN:8090,fork,{option} TCP:127.0.0.1:80"
+    one = Text("units", "start.sh", f"#!/bin/sh\n{command} &\n", "start.sh")
+    if is_unit:
+        one = Text("units", "a.service", f"[Service]\nExecStart={command}\n", "a.service")
+    rules = "Status: active\n\n8090/tcp ALLOW Anywhere\n8090/tcp (v6) ALLOW Anywhere (v6)\n"
+    result = adopt.adopt(Sources([one, Text("ufw", "u.txt", rules, "u.txt")], {}.get), "box")
+    wanted = RANGES[option]
+    forwarders = [
+        service
+        for service in planner.make(result.source.inventory).services
+        if service.via == "socat"
+    ]
+    assert [service.ports[0].sources for service in forwarders] == (
+        [] if wanted is None else [wanted]
+    )
+    if wanted is None:
+        assert [entry.said.line for entry in result.lists.left] == [2]
+
+
+OPENING = {
+    "/bin/sh -c 'exec socat TCP-LISTEN:${PORT},fork TCP:10.0.0.1:80'": "not a forwarder",
+    "/usr/bin/docker run --rm -p 8099:80 nginx": "a container",
+    "/usr/bin/ssh -N -L 0.0.0.0:15432:10.0.0.2:5432 box": "a tunnel",
+}
+
+
+@pytest.mark.parametrize("command", OPENING)
+def test_a_command_that_opens_a_port_for_another_is_listed(command: str) -> None:
+    found = sighted(command)
+    assert found.listeners == []
+    assert [one.why.startswith(OPENING[command]) for one in found.left] == [True]
+
+
+def test_one_program_at_an_address_and_at_each_is_at_each() -> None:
+    """As samba listens, in whichever order."""
+    lines = [
+        'udp UNCONN 0 0 192.168.1.255:137 0.0.0.0:* users:(("nmbd",pid=9,fd=16))',
+        'udp UNCONN 0 0 0.0.0.0:137 0.0.0.0:* users:(("nmbd",pid=9,fd=14))',
+        'tcp LISTEN 0 50 [::]:445 [::]:* users:(("smbd",pid=8,fd=28))',
+    ]
+    for order in (lines, lines[::-1]):
+        text = "\n".join(order)
+        result = adopt.adopt(Sources([Text("ss", "ss.txt", text, "ss.txt")], {}.get), "box")
+        services = result.source.inventory.projects["programs"].services
+        assert list(services) == ["samba"]
+        assert [one.address for one in ports_of(result)] == ["", ""]
+
+
+def ports_of(result: adopt.Adopted) -> list[PlannedPort]:
+    services = planner.make(result.source.inventory).services
+    return [port for service in services for port in service.ports]
 
 
 def test_programs_of_one_interpreter_are_services_of_their_own() -> None:
