@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from portgen import chain, screen
 from portgen.commands import _imported
 from portgen.commands._revise import Writing, revise
+from portgen.problem import Exit, PortgenError
 from portgen.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def add(
     or its form does not let anything be added."""
     from portgen import adopt
 
+    if not (settings.folder / path).exists():
+        hint = f"`--save {path}` writes a new one"
+        raise PortgenError(f"{path}: no such inventory", Exit.INVENTORY, hint=hint)
     folder = settings.folder / path.parent
     there = settings._replace(folder=folder, inventory_name=path.name)
 

@@ -129,6 +129,8 @@ def _refuse(
     """What can't be meant. Raises click.BadParameter and PortgenError."""
     if host is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", host):
         message = f"{host!r} is not a valid name: use lower-case letters, digits and single hyphens"
+        if (settings.folder / host).exists():
+            message = f"{host} is a file: name it by its kind, such as `--compose {host}`"
         raise click.BadParameter(message, param_hint="HOST")
     if [save is not None, into is not None, report].count(True) > 1:
         raise PortgenError("--save, --into and --report exclude each other", Exit.USAGE)

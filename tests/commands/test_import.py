@@ -501,3 +501,15 @@ def test_the_record_of_what_is_added_has_everything_too(portgen: Run, sources: P
     again = json.loads(portgen("import", *compose, "-y", "--format", "json").out)
     assert (again["changes"], again["written"]) == ([], False)
     assert [line["line"] for line in again["taken"]] == [4]
+
+
+def test_a_file_without_an_option_is_told_from_a_name(portgen: Run, sources: Path) -> None:
+    done = portgen("import", "ss.txt")
+    assert done.code == 2
+    assert "ss.txt is a file: name it by its kind, such as `--compose ss.txt`" in done.err
+
+
+def test_into_what_is_not_there_names_the_way_to_a_new_one(portgen: Run, sources: Path) -> None:
+    done = portgen("import", "--ss", "ss.txt", "--into", "nope.yaml")
+    assert done.code == 3
+    assert "`--save nope.yaml` writes a new one" in done.err

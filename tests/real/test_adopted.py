@@ -182,7 +182,7 @@ def follow(box: Host, said: str) -> None:
     """Do what the import says has to be done before."""
     steps = said.partition("before `portgen install` on the host:\n")[2]
     assert "/srv/shop/docker-compose.yml: take `ports:` out" in steps
-    assert "disable forward-wiki.service" in steps
+    assert "systemctl disable --now forward-wiki.service" in steps
     assert "/etc/nginx/sites-enabled/box" in steps
     box.sh(
         """
