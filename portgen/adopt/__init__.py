@@ -6,8 +6,8 @@ In: the texts of somebody's files, and of what programs printed. Out: `Adopted`:
 became of each thing that the sources say. Pure: `commands` reads the files, or asks a live host.
 
 Each kind of source has one module, `of_<kind>`, which says what stands there and where, and decides nothing.
-`holders` decides who holds which port, `routing` what nginx serves, `allowing` who may come. `proof` believes
-none of them: it compares what was seen with the facts of the plan.
+`holders` decides who holds which port, `routing` what nginx serves, `allowing` who may come. `proof` then
+compares what was seen with the facts of the plan.
 """
 
 from __future__ import annotations

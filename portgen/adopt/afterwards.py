@@ -75,16 +75,16 @@ def _of_nginx(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
     replaced = list(_replaced(found.servers, entered))
     for file, lines in _by_file(server.said for server in replaced):
         stay = [one for one in found.servers if one.said.file == file and one not in replaced]
-        what = f"disable the server ({lines})"
+        what = f"disable the server at {lines}"
         if _ENABLED in file and not stay:
             what = f"remove it from {_ENABLED.rstrip('/')}"
-        yield f"{file}: {what}: portgen's own has its name"
+        yield f"{file}: {what}: portgen renders one with the same `server_name`"
     for server in replaced:
         left = [one.said for one in server.places if not _is_any(one.parts, entered)]
         own = sorted([*server.own, *left])
         if own:
             listed = ", ".join(f"{one.text} (line {one.line})" for one in own)
-            yield f"{server.said.place}: this goes with that server, and portgen's does not have it: {listed}"
+            yield f"{server.said.place}: that server also has, and portgen's will not: {listed}"
 
 
 def _replaced(servers: Iterable[Server], entered: Collection[Said]) -> Iterator[Server]:

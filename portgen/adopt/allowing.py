@@ -15,11 +15,13 @@ from portgen.adopt.fitting import network
 from portgen.adopt.judging import Effect
 from portgen.adopt.matching import (
     ALL_OF,
+    EVERYBODY,
     LETS_IN,
     Rules,
     are_among,
     families_of,
     is_about,
+    of_each_family,
     overlap,
     source_of,
     spans,
@@ -48,7 +50,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
         else:
             port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":
-                _as_the_unit_says(found, port)
+                _as_the_unit_says(found, port, decided)
     allowed = _of_nginx(draft, decided)
     if draft.nginx is not None:
         draft.nginx.allow = allowed
@@ -80,6 +82,7 @@ def _single_ports(rule: Rule) -> Iterator[Endpoint]:
     one = rule.rule
     parts = spans(one.port or "")
     is_plain = one.direction == "in" and not one.routed and not one.source_port
+    is_plain = is_plain and one.to in EVERYBODY
     if one.action not in LETS_IN or not is_plain or any(len(part) > 1 for part in parts):
         return
     for part in parts:
@@ -114,12 +117,20 @@ class _Decided:
 
     def of_port(self, endpoint: Endpoint, bind: str) -> list[str] | None:
         """Who may come to a port; None where no firewall is known."""
+        by_family = self.families(endpoint, bind)
+        return None if by_family is None else self.joined(by_family)
+
+    def families(self, endpoint: Endpoint, bind: str) -> dict[int, list[str]] | None:
+        """The same, by the families that somebody comes by."""
         if not self.firewall.known:
             return None
         if is_loopback(bind):
             self._hide(endpoint)
-            return []
-        by_family = {family: self._family(endpoint, bind, family) for family in families_of(bind)}
+            return {}
+        return {family: self._family(endpoint, bind, family) for family in families_of(bind)}
+
+    def joined(self, by_family: dict[int, list[str]]) -> list[str]:
+        """The sources of both families, as an inventory has them."""
         if self._is_for_both(by_family):
             return [ANY]
         if len(by_family) > 1 and 6 in self.firewall.families:
@@ -128,7 +139,7 @@ class _Decided:
 
     def _is_for_both(self, by_family: dict[int, list[str]]) -> bool:
         """Whether IPv4 is open to everybody, and IPv6 as well or its rules are not known."""
-        if len(by_family) == 1:
+        if len(by_family) < 2:
             return False
         is_open = ALL_IPV4 in by_family[4]
         return is_open and (ALL_IPV6 in by_family[6] or 6 not in self.firewall.families)
@@ -238,31 +249,40 @@ def _lost(rule: Rule) -> list[str]:
     return []
 
 
-def _as_the_unit_says(found: Sighted, port: Port) -> None:
-    """systemd keeps visitors out whom ufw lets in."""
+def _as_the_unit_says(found: Sighted, port: Port, decided: _Decided) -> None:
+    """systemd, or socat itself, keeps visitors out whom ufw lets in."""
     for one in found.forwarders:
         if one.said not in port.said or one.unit.clients == (ANY,):
             continue
         known = [network(source) for source in one.unit.clients]
         clients = [one for one in known if one and not is_loopback(one.partition("/")[0])]
-        port.allow = clients if port.allow is None else _common(port.allow, clients)
+        if port.allow is None:
+            port.allow = clients
+        else:
+            port.allow = decided.joined(
+                _common(of_each_family(port.allow), of_each_family(clients))
+            )
 
 
 def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
     """Who may come to nginx's own ports. The inventory has one word for all of them: those who may come
     to each."""
-    allowed: list[str] | None = None
+    allowed: dict[int, list[str]] | None = None
     for endpoint in draft.nginx_ports:
-        sources = decided.of_port(endpoint, "")
+        sources = decided.families(endpoint, "")
         if allowed is None or sources is None:
             allowed = sources
         else:
             allowed = _common(allowed, sources)
-    return allowed
+    return None if allowed is None else decided.joined(allowed)
 
 
-def _common(some: list[str], others: list[str]) -> list[str]:
-    """The sources that are among both."""
-    common = [one for one in some if are_among(one, others)]
-    common += [one for one in others if are_among(one, some)]
-    return list(dict.fromkeys(common))
+def _common(some: dict[int, list[str]], others: dict[int, list[str]]) -> dict[int, list[str]]:
+    """The sources that are among both, family by family."""
+    found = {}
+    for family in ALL_OF:
+        one, other = some.get(family, []), others.get(family, [])
+        common = [source for source in one if are_among(source, other)]
+        common += [source for source in other if are_among(source, one)]
+        found[family] = list(dict.fromkeys(common))
+    return found

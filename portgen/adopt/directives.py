@@ -92,10 +92,11 @@ INHERITED = (
 )
 # What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
 _RESTRICTING = re.compile(
-    r"auth_request|auth_jwt\w*|internal|limit_except|ssl_verify_client|js_access|satisfy"
+    r"auth_(?!basic)\w+|modsecurity\w*|internal|limit_except|ssl_verify_client|js_access|satisfy"
     r"|(?:access|rewrite)_by_lua\w*"
 )
 _REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
+_SENDS = re.compile(r"\b(?:return|rewrite|deny)\b")
 NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
 USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
@@ -130,6 +131,8 @@ def restricts(node: Node) -> bool:
         return False
     if "/run/portgen/left/" in node.text or is_of_portgen(node):
         return False
+    if node.name == "if":  # whom it answers itself, or sends elsewhere, does not come further
+        return _SENDS.search(node.text) is not None
     return _RESTRICTING.fullmatch(node.name) is not None or bool(_REFUSES.search(node.text))
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from portgen.adopt.fitting import WILD
 from portgen.adopt.sighted import Box, Said
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
-
-_WILD = ("", EVERYWHERE, EVERYWHERE6)
 
 
 class Conflict(Struct, frozen=True):
@@ -47,7 +46,7 @@ class Port(Struct):
         """Listen there, too: a program may have a socket for each family, and for single addresses."""
         if {self.bind, bind} == {EVERYWHERE, EVERYWHERE6}:
             self.bind = ""
-        elif bind == "" or (bind in _WILD and self.bind not in _WILD):
+        elif bind == "" or (bind in WILD and self.bind not in WILD):
             self.bind = bind
         self.endpoint = self.endpoint._replace(address=specific(self.bind))
 
@@ -65,7 +64,7 @@ class Port(Struct):
 
 def _narrowed(bind: str, seen: set[str]) -> str:
     """What of an address was seen."""
-    if bind not in _WILD or "" in seen or bind in seen:
+    if bind not in WILD or "" in seen or bind in seen:
         return bind
     both = {EVERYWHERE, EVERYWHERE6} & seen
     if bind == "" and both:
@@ -81,7 +80,6 @@ class Route(Struct):
     host: str
     path: str
     fields: dict[str, object] = {}
-    scheme: str = "http"
 
 
 class Entry(Struct):

@@ -15,6 +15,8 @@ from portgen.inventory import model
 from portgen.inventory.networks import BindAddress, Cidr
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
+WILD = ("", EVERYWHERE, EVERYWHERE6)  # each address: of both families, or of one
+
 
 def fits(value: object, kind: Any) -> bool:
     """Whether a value is one of a type of the inventory's."""
@@ -47,4 +49,4 @@ def is_port(number: int) -> bool:
 
 def is_bind(address: str) -> bool:
     """Whether somebody can listen there: "" and the addresses that stand for all of a family count, too."""
-    return address in ("", EVERYWHERE, EVERYWHERE6) or fits(address, BindAddress)
+    return address in WILD or fits(address, BindAddress)

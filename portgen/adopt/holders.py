@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
+from portgen.adopt.fitting import WILD
 from portgen.adopt.matching import spans
 from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM, Known
 from portgen.adopt.sighted import (
@@ -31,8 +32,7 @@ _DOCKERS = ("docker-proxy", "dockerd")  # who listens at the ports that docker p
 # The kernel keeps 15 letters of a program's name: systemd-socket-proxyd.
 _FORWARDERS = ("socat", "systemd-socket-", "rinetd", "haproxy")
 PASSING = (*_DOCKERS, *_FORWARDERS)  # programs that only pass on what comes to a port
-_WILD = ("", EVERYWHERE, EVERYWHERE6)
-_FIRST = ipaddress.ip_network("172.30.0.0/16")
+_PROPOSED = ipaddress.ip_network("172.30.0.0/16")
 
 
 def draft(found: Sighted) -> Draft:
@@ -404,10 +404,10 @@ class _Holders:
 def _free_subnet(taken: list[str]) -> str:
     """The first network of 256 addresses in 172.30.0.0/16 that overlaps none of the known ones."""
     known = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
-    for candidate in _FIRST.subnets(new_prefix=24):
+    for candidate in _PROPOSED.subnets(new_prefix=24):
         if not any(one.version == 4 and candidate.overlaps(one) for one in known):
             return str(candidate)
-    return str(_FIRST)
+    return str(_PROPOSED)
 
 
 def _same_port(entry: Entry, one: Published) -> Port | None:
@@ -417,7 +417,7 @@ def _same_port(entry: Entry, one: Published) -> Port | None:
         wide, narrow = port.endpoint, one.endpoint
         is_in = set(narrow.ports) <= set(wide.ports) and narrow.transport == wide.transport
         leads_alike = narrow.port - one.inside == wide.port - port.inside
-        is_wild = port.bind in _WILD and (one.bind in _WILD or one.is_seen)
+        is_wild = port.bind in WILD and (one.bind in WILD or one.is_seen)
         if is_in and leads_alike and (is_wild or port.bind == one.bind):
             return port
     return None

@@ -48,10 +48,12 @@ def judge(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> None:
             found.left.append(Left(rule.said, f"{why}: it stays as it is"))
         if _lets_in_by_port(rule):
             draft.conflicts += _conflicts(rule, effect, held)
-    draft.conflicts += _unasked(found, draft, effects)
+    draft.conflicts += _published_past(found, draft, effects)
 
 
-def _unasked(found: Sighted, draft: Draft, effects: Mapping[Said, Effect]) -> Iterator[Conflict]:
+def _published_past(
+    found: Sighted, draft: Draft, effects: Mapping[Said, Effect]
+) -> Iterator[Conflict]:
     """What docker publishes to everybody, where a firewall stands and no rule of it is for that port."""
     firewall = found.firewall
     if not firewall.known or firewall.active is False or firewall.lets_in:
@@ -163,7 +165,7 @@ def _without_effect(rule: Rule, effect: Effect) -> Conflict:
 def _past(rule: Rule, effect: Effect) -> Conflict:
     numbers = ", ".join(map(str, effect.past))
     message = f"rule for {_spelled(rule)}: docker publishes {numbers} past ufw, to everybody"
-    hint = "the rule has no effect: you can delete it" if is_for_everybody(rule) else _CLOSES
+    hint = "by IPv4 the rule has no effect" if is_for_everybody(rule) else _CLOSES
     return Conflict("rule-without-effect", message, (rule.said,), hint)
 
 

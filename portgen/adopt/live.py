@@ -169,7 +169,7 @@ class Answers:
         nameless = sum(one.program is None for one in _sockets(self.seen))
         if nameless and not self.seen.root:
             sockets = "1 socket" if nameless == 1 else f"{nameless} sockets"
-            why = f"only root is told whose {sockets} of these are"
+            why = f"only root sees which program has {sockets} of these"
             self.unasked.append(Unasked("ss", "ss -tulnp", why))
 
     def _nginx(self) -> None:

@@ -6,7 +6,7 @@ asked by `allowing`, which decides, and by `opening`, which does not believe it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 
 from portgen.adopt.sighted import Rule
@@ -105,6 +105,21 @@ def source_of(rule: Rule, family: int) -> str | None:
     if is_ipv6(one.source) != (family == 6):
         return None
     return one.source
+
+
+def of_each_family(sources: Iterable[str]) -> dict[int, list[str]]:
+    """Sources by the families that their visitors come by; everybody, and an interface, by both."""
+    found: dict[int, list[str]] = {4: [], 6: []}
+    for source in sources:
+        if source == ANY:
+            found[4].append(ALL_IPV4)
+            found[6].append(ALL_IPV6)
+        elif source.startswith(BY_INTERFACE):
+            found[4].append(source)
+            found[6].append(source)
+        else:
+            found[6 if is_ipv6(source) else 4].append(source)
+    return found
 
 
 def covers(wide: str, narrow: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from portgen.adopt.fitting import fits, is_bind, is_port, network
+from portgen.adopt.fitting import WILD, fits, is_bind, is_port, network
 from portgen.adopt.sighted import (
     Box,
     Joined,
@@ -27,12 +27,11 @@ from portgen.formats import ports
 from portgen.inventory import reader
 from portgen.inventory.networks import HostAddress, Subnet
 from portgen.inventory.values import ComposeName
-from portgen.plan.ports import Endpoint, Transport, specific
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, Transport, specific
 from portgen.targets.compose.observing import LABEL
 
 STAYS = "it is the container's own: portgen changes nothing of it"
 WITHOUT_COMPOSE = "containers"  # the project of containers that compose did not make
-_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - what docker calls each address
 # A name that compose gives: `media-jellyfin-1`, or with version 1 `media_jellyfin_1`.
 _OF_COMPOSE = (
     re.compile(r"(?P<project>[a-z0-9][a-z0-9_-]*?)-(?P<service>[A-Za-z0-9._-]+)-[0-9]+"),
@@ -64,8 +63,8 @@ def _published(box: Box, mappings: list[_Binding], *, is_seen: bool = True) -> I
         if number in done:
             continue
         bind = address
-        if address in _EVERYWHERE:
-            others = {"0.0.0.0", "::"} - {address}  # noqa: S104 - what docker calls each address
+        if address in WILD:
+            others = {EVERYWHERE, EVERYWHERE6} - {address}
             for later in range(number + 1, len(mappings)):
                 _, other, other_address, other_inside = mappings[later]
                 same = (endpoint, inside) == (other, other_inside)

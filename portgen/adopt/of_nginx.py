@@ -55,8 +55,9 @@ from portgen.targets.nginx import reading
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
-_INHERITED = "portgen's own server does not have it: `extra` of a route can"
+_INHERITED = "portgen's server does not set this: add it to `extra` of the routes"
 _NO_WORD = "an inventory has no word for it"
+_SPARED = ("listen ", "index ", "try_files ", "server_name ")  # say nothing without the rest
 _SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 
@@ -234,6 +235,7 @@ class _Tree:
     def _server(self, node: Node) -> None:
         server = Server(self.said(node))
         self.found.servers.append(server)
+        before = len(self.found.left)
         block = node.block or ()
         self.around = tuple(inner for inner in block if inner.name != "location")
         named = [inner for inner in block if inner.name == "server_name"]
@@ -241,10 +243,26 @@ class _Tree:
         for inner in block:
             self._of_server(inner, server)
         server.settings += [one for one in self.settings if server.setting(one.about) is None]
-        server.kept = _why_kept(server)
-        returns = [inner for inner in block if inner.name == "return"]
-        for inner in returns:
-            self._return(inner, server)
+        server.kept = server.kept or _why_kept(server)
+        for inner in block:
+            if inner.name == "return":
+                self._return(inner, server)
+        self._note_own(node, before, server)
+
+    def _note_own(self, node: Node, before: int, server: Server) -> None:
+        """What of a server is left: it goes with it. Of a location that is left, its head says it all."""
+        heads: dict[Said, int] = {}
+        for inner in node.block or ():
+            if inner.name == "location":
+                heads[self.said(inner)] = inner.last - inner.first
+        last = 0
+        for one in self.found.left[before:]:
+            if one.said.file == server.said.file and one.said.line <= last:
+                continue
+            if one.said in heads:
+                last = one.said.line + heads[one.said]
+            if one.said not in server.own and not one.said.text.startswith(_SPARED):
+                server.own.append(one.said)
 
     def _of_server(self, node: Node, server: Server) -> None:
         where = self.said(node)
@@ -270,8 +288,6 @@ class _Tree:
             self._if(node, server)
         elif node.name in ("root", "index", "try_files"):
             self.left(node, _STATIC)
-            if node.name == "root":
-                server.own.append(self.said(node))
         elif node.name in INHERITED:
             self._inherited(node)
         elif node.name != "return":
@@ -288,26 +304,28 @@ class _Tree:
         where = self.said(node)
         listens = _listened(node)
         if listens is None:
-            self.left(node, "a socket: an inventory knows nginx's ports")
+            self.left(node, "not a port of an address: an inventory knows nginx's ports")
+            server.kept = "it listens elsewhere than at a port of the host, too: it stays your own"
         elif "quic" in node.words:
             quic = Listener(where, "nginx-quic", *listens, "nginx.service")
             self.found.streams.append(quic)
         else:
             endpoint, bind = listens
             server.listen.append(Listen(where, endpoint, bind, node.words[2:]))
+            if "proxy_protocol" in node.words:
+                server.kept = (
+                    "it is behind a proxy that speaks the PROXY protocol: it stays your own"
+                )
 
     def _if(self, node: Node, server: Server) -> None:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
-        block = node.block or ()
-        only = block[0] if len(block) == 1 else None
         if is_of_portgen(node):
             self.found.noted.append(self.said(node))
-        elif only is not None and is_to_https(only, self.names):
-            server.redirects.append(self.said(only))
+        elif self._is_redirect(node):
+            server.redirects.append(self.said((node.block or ())[0]))
             self.found.noted.append(self.said(node))
         else:
             self.left(node, _NO_WORD)
-            server.own.append(self.said(node))
 
     def _return(self, node: Node, server: Server) -> None:
         if is_to_https(node, self.names):
@@ -318,7 +336,6 @@ class _Tree:
             )  # what portgen's nginx answers to unknown names
         else:
             self.left(node, _NO_WORD)
-            server.own.append(self.said(node))
 
     # --- a location -------------------------------------------------------------------------------
 
@@ -330,7 +347,6 @@ class _Tree:
         why = self._why_own(node, words, block)
         if why:
             self._own(node, why)
-            server.own.append(self.said(node))
             if leads(block) or refuses(block):
                 is_regex = len(words) > 1 and words[0] != "="
                 fence = Fence(self.said(node), begins_with(words), is_regex, refuses(block))
@@ -346,6 +362,8 @@ class _Tree:
         if len(words) != 1:
             kind = "exact path" if words[:1] == ["="] else "regular expression"
             return f"a route is a prefix: portgen has no word for a location by {kind}"
+        if any(inner.name == "return" for inner in self.around):
+            return "a `return` of the server answers before it"
         if (node.path, node.first) not in self.facts:
             return _NO_WORD
         if any(inner.name == "rewrite" and not strips(inner, words[-1]) for inner in block):
@@ -373,7 +391,8 @@ class _Tree:
     def _is_restricted(self, node: Node, block: Sequence[Node]) -> bool:
         """Whether somebody is kept out in a way that a route can't say: it knows some networks, and nobody
         else."""
-        if self.restricted or any(map(restricts, (*self.around, *block))):
+        around = [one for one in self.around if not self._is_redirect(one)]
+        if self.restricted or any(map(restricts, (*around, *block))):
             return True
         route = self.facts[node.path, node.first].route
         for rules in (rules_of(block), rules_of(self.around), self.rules):
@@ -381,6 +400,11 @@ class _Tree:
                 keeps_out = any(rule.name == "deny" for rule in rules)
                 return keeps_out and not route.clients and not route.closed
         return False
+
+    def _is_redirect(self, node: Node) -> bool:
+        """Whether it is certbot's `if`, which sends visitors of one name to https."""
+        block = node.block or ()
+        return node.name == "if" and len(block) == 1 and is_to_https(block[0], self.names)
 
     def _own(self, node: Node, why: str) -> None:
         """A location that stays the team's: what it says of other places is listed, too."""
@@ -470,5 +494,4 @@ def _listened(node: Node) -> tuple[Endpoint, str] | None:
     if not is_port(number) or not is_bind(bind):
         return None
     transport = "udp" if "quic" in node.words else "tcp"
-    where = "" if bind in ("", "::", "0.0.0.0") else bind  # noqa: S104 - as nginx has it
-    return Endpoint(number, transport, address=specific(where)), bind  # type: ignore[arg-type]
+    return Endpoint(number, transport, address=specific(bind)), bind  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ In: a text. Out: more of a `Sighted`. Pure.
 from __future__ import annotations
 
 import re
+import shlex
 
 from portgen.adopt import fitting, scripts
 from portgen.adopt.scripts import Command
@@ -19,7 +20,6 @@ _STATUS = re.compile(r"Status: (active|inactive)\s*")
 _DEFAULT = re.compile(r"Default: (?P<incoming>\w+) \(incoming\).*")
 _ENABLED = re.compile(r"\s*ENABLED\s*=\s*\"?(?P<value>\w+)\"?\s*", re.IGNORECASE)
 _POLICY = re.compile(r"\s*DEFAULT_INPUT_POLICY\s*=\s*\"?(?P<value>\w+)\"?\s*")
-_CALL = re.compile(r"(?:^|[;&|]|\bthen\b)\s*(?:sudo\s+)?(?:/usr/sbin/)?ufw\s+(?P<rest>.*)")
 # What ufw itself installs in after.rules, and the chain that docker asks first.
 _STOCK = re.compile(r"-A ufw6?-after-input .* -j ufw6?-skip-to-policy-input")
 _OF_DOCKER = re.compile(r"-[AI] DOCKER-USER\b")
@@ -29,8 +29,12 @@ _UNREAD = {
     "before.rules": "rules that ufw asks before all others; they stay as they are",
     "before6.rules": "rules that ufw asks before all others; they stay as they are",
 }
+# A command that ufw is given to: `xargs ufw deny`.
+_MAY_CALL = re.compile(
+    r"(?:^|[\s;&|({/])ufw\s+(?:allow|deny|reject|limit|route|insert|prepend|delete|default)\b"
+)
 # What ufw's command line does besides rules.
-_OTHERS = ("enable", "disable", "reload", "reset", "status", "show", "logging", "app", "--force")
+_OTHERS = ("default", "enable", "disable", "reload", "reset", "status", "show", "logging", "app")
 
 
 def sight(text: Text, found: Sighted) -> None:
@@ -102,7 +106,6 @@ def _sight_status(text: Text, found: Sighted) -> None:
 
 def _sight_chains(text: Text, found: Sighted) -> None:
     """after.rules and after6.rules: what keeps docker's ports closed."""
-    family = 6 if text.path.endswith("6.rules") else 4
     known: set[int] = set()
     for statement in reading.read({text.path: text.text}):
         guard = statement.fact
@@ -119,7 +122,7 @@ def _sight_chains(text: Text, found: Sighted) -> None:
         elif guard.address or guard.subnet6:
             found.noted.append(where)
         for endpoint, sources in (*guard.published.items(), *guard.published6.items()):
-            found.firewall.guarded.append(Guarded(where, endpoint, sources, family))
+            found.firewall.guarded.append(Guarded(where, endpoint, sources))
     for number, line in enumerate(text.text.split("\n"), 1):
         if number not in known and line.strip() and not line.lstrip().startswith("#"):
             found.count(text.name)
@@ -129,21 +132,26 @@ def _sight_script(text: Text, found: Sighted) -> None:
     """A script, or what `ufw show added` printed."""
     found.firewall.families.update((4, 6))
     for command in scripts.commands(text.text):
-        call = _CALL.search(command.text)
-        if call is None:
+        calls = scripts.simple(command.text)
+        ours = [words for words in calls or () if words[0].rpartition("/")[2] == "ufw"]
+        for words in ours:
+            _sight_call(text.name, command, words[1:], found)
+        if not ours and _MAY_CALL.search(command.text):
+            where = said(text.name, command.line, command.text)
+            found.left.append(Left(where, "can't be read as a call of ufw's"))
+        elif not ours:
             found.count(text.name)
-        else:
-            _sight_call(text.name, command, call["rest"].rstrip(" ;&"), found)
 
 
-def _sight_call(file: str, command: Command, rest: str, found: Sighted) -> None:
+def _sight_call(file: str, command: Command, words: list[str], found: Sighted) -> None:
+    """One call of ufw's command line. `words`: behind `ufw`."""
     where = said(file, command.line, command.text)
-    words = rest.split()
-    rule = ufw.line(f"ufw {rest}")
+    words = [word for word in words if word not in ("--force", "--dry-run")]
+    rule = ufw.line(shlex.join(["ufw", *words]))
     if words[:1] == ["default"] and words[2:3] in ([], ["incoming"]):
         found.firewall.lets_in = words[1:2] == ["allow"]
         found.count(file)
-    elif words[:1] == ["default"] or (words and words[0] in _OTHERS):
+    elif not words or words[0] in _OTHERS:
         found.count(file)
     elif rule is None or (known := _canonical(_named(rule))) is None:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))

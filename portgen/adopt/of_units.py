@@ -44,7 +44,6 @@ _ADDRESS = re.compile(
 )
 # Programs whose options name ports of other hosts.
 _CLIENTS_OF_OTHERS = ("autossh", "curl", "psql", "rsync", "scp", "ssh", "wget")
-_REDIRECT = re.compile(r"\s*(?:[0-9]*>{1,2}\s*\S+|&>\s*\S+|2>&1)")
 
 
 def sight(text: Text, found: Sighted) -> None:
@@ -199,7 +198,9 @@ def _sight_script(text: Text, found: Sighted) -> None:
 
 
 def _sight_command(where: Said, command: str, found: Sighted) -> None:
-    written = _REDIRECT.sub(" ", command[command.index("socat") :]).strip().rstrip("&;)").strip()
+    written = (
+        scripts.REDIRECT.sub(" ", command[command.index("socat") :]).strip().rstrip("&;)").strip()
+    )
     try:
         words = shlex.split(written, comments=True)
     except ValueError:

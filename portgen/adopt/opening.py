@@ -1,8 +1,8 @@
 """The proof of an import, of who may come: whom the plan lets in, beside whom the sources let in.
 
 In: a `Sighted`, its `Draft`, and the facts of the new inventory's plan. Out: differences, as text. Pure.
-What `allowing` decided is not asked: each source that the plan opens a port to has to be let in by the
-sources themselves, at an address where somebody listens now.
+Each source that the plan opens a port to has to be let in by what was read, at an address where somebody
+listens now, whatever `allowing` decided.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ from collections.abc import Iterable, Iterator
 
 from portgen.adopt.draft import Draft, Entry, Port
 from portgen.adopt.fitting import network
-from portgen.adopt.matching import ALL_OF, LETS_IN, Rules, covers, families_of, is_about, source_of
+from portgen.adopt.matching import (
+    LETS_IN,
+    Rules,
+    are_among,
+    covers,
+    families_of,
+    is_about,
+    of_each_family,
+    source_of,
+)
 from portgen.adopt.sighted import Rule, Said, Sighted
-from portgen.inventory.zones import BY_INTERFACE
 from portgen.plan.facts import Facts, Nginx, Service, single
-from portgen.plan.ports import EVERYWHERE, Endpoint, is_ipv6, is_loopback
+from portgen.plan.ports import EVERYWHERE, Endpoint, is_loopback
 from portgen.plan.reach import ALL_IPV4, ALL_IPV6, ANY, in_words
 
 _NAMES = {4: "IPv4", 6: "IPv6"}
@@ -72,7 +80,7 @@ class Openings:
             return self._docker_lets_in(port, family, source)
         for said in port.said:
             clients = self.clients.get(said, [ANY])
-            if not any(covers(client, source) for client in clients):
+            if not are_among(source, of_each_family(clients)[family]):
                 return False
         return self.ufw_lets_in(port.endpoint, port.bind, family, source)
 
@@ -95,8 +103,10 @@ class Openings:
         """Whether the first of ufw's rules that is about all of a source lets it in; its default policy,
         where none is."""
         firewall = self.firewall
-        if not firewall.known or firewall.active is False:
-            return firewall.known
+        if not firewall.known:
+            return False
+        if firewall.active is False:
+            return True
         if family not in firewall.families and "/" not in source.removesuffix("/0"):
             # Everybody, or an interface: the rules for IPv4 stand for those that were not given.
             family, source = 4, ALL_IPV4 if source == ALL_IPV6 else source
@@ -123,7 +133,7 @@ class Openings:
         if held is not None and not opened:
             name, opened = held[0].planned, _all_openings(service, endpoint)
         if not all(_lets_in(opened, source) for source in wanted):
-            yield f"{name} at {endpoint} is not opened to them"
+            yield f"the inventory does not open {endpoint} of {name} to these sources"
 
 
 def _networks(clients: Iterable[str]) -> list[str]:
@@ -134,13 +144,9 @@ def _networks(clients: Iterable[str]) -> list[str]:
 
 def _split(sources: Iterable[str]) -> Iterator[_Opened]:
     """Each source with its family; one of both is there twice."""
-    for source in sources:
-        if source == ANY:
-            yield from ALL_OF.items()
-        elif source.startswith(BY_INTERFACE):
-            yield from ((family, source) for family in ALL_OF)
-        else:
-            yield (6 if is_ipv6(source) else 4), source
+    for family, several in of_each_family(sources).items():
+        for source in several:
+            yield family, source
 
 
 def _opened(service: Service, endpoint: Endpoint) -> Iterator[_Opened]:
@@ -156,7 +162,7 @@ def _opened(service: Service, endpoint: Endpoint) -> Iterator[_Opened]:
             guarded = service.guard.published.get(endpoint) if service.guard else None
             everybody = (ALL_IPV4,)
             yield from ((4, one) for one in (everybody if guarded is None else guarded))
-        if 6 in families_of(bind) or is_ipv6(bind):
+        if 6 in families_of(bind):
             yield from (one for one in openings if one[0] == 6)
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from portgen.adopt.draft import Entry
-from portgen.plan.ports import EPHEMERAL, Endpoint
+from portgen.plan.ports import EPHEMERAL, PRIVILEGED, Endpoint
 
 _ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
-_FIRST = 1024  # below are ports that only root may open
 
 
 def ranges_of(
@@ -63,7 +62,7 @@ def _roomy(entries: Sequence[Entry]) -> set[int]:
             numbers = [
                 port.endpoint.port for port in entry.ports if port.endpoint.transport == "tcp"
             ]
-            hundreds += [number // _ROOM for number in numbers if number >= _FIRST]
+            hundreds += [number // _ROOM for number in numbers if number >= PRIVILEGED.stop]
     several = {one for one in hundreds if hundreds.count(one) > 1}
     return several or set(hundreds[:1])
 
@@ -84,7 +83,7 @@ def _spare(
 ) -> range:
     """The next hundred that is nobody's, for a project between the ports of others: its next service
     needs a port, too."""
-    first = max(highest, _FIRST) // _ROOM + 1
+    first = max(highest, PRIVILEGED.stop) // _ROOM + 1
     for start in range(first * _ROOM, EPHEMERAL.start, _ROOM):
         block = range(start, start + _ROOM)
         if _is_free(block, project, holders, taken):
@@ -98,7 +97,7 @@ def _is_free(
     """Whether nobody but a project holds or owns a port of it."""
     is_held = any(holders.get(one, {project}) != {project} for one in block)
     is_owned = any(taken.get(one, project) != project for one in block)
-    return not is_held and not is_owned and block.start >= _FIRST and block.stop <= 65536
+    return not is_held and not is_owned and block.start >= PRIVILEGED.stop and block.stop <= 65536
 
 
 def _spelled(

@@ -316,7 +316,7 @@ class _Routing:
         if why is not None:
             self._leave(place, f"an inventory can't have it: {why}")
             return None
-        return Route(host, path, fields, said.protocol)
+        return Route(host, path, fields)
 
     def _uri(self, place: Place) -> str | None:
         for part in place.parts:

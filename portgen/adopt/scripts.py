@@ -6,6 +6,7 @@ In: a script's text. Out: `Command`s. Pure. What a shell would have to compute s
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ _ASSIGNMENT = re.compile(
     r"(?:export\s+|readonly\s+|local\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>\"[^\"$`]*\"|'[^']*'|[^\s$`\"']*)"
     r"\s*(?:#.*)?"
 )
+REDIRECT = re.compile(r"\s*(?:[0-9]*>{1,2}\s*(?:&[0-9-]|\S+)|&>\s*\S+)")
+_STEERING = ("if", "then", "else", "elif", "do", "while", "until", "!", "sudo", "time", "exec")
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))")
 
 
@@ -39,6 +42,24 @@ def commands(text: str) -> Iterator[Command]:
             variables[assigned["name"]] = assigned["value"].strip("\"'")
         elif command and not command.startswith("#"):
             yield Command(first, _with(variables, command))
+
+
+def simple(text: str) -> list[list[str]] | None:
+    """The simple commands of a line, each as its words, without what only steers: `if`, `&&`, redirections.
+    None where a shell would have to say what they are."""
+    lexer = shlex.shlex(REDIRECT.sub(" ", text), posix=True, punctuation_chars=";&|(){}")
+    lexer.commenters = "#"
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if set(word) <= set(";&|(){}"):
+                found.append([])
+            elif found[-1] or word not in _STEERING:
+                found[-1].append(word)
+    except ValueError:
+        return None
+    return [words for words in found if words]
 
 
 def _with(variables: dict[str, str], command: str) -> str:

@@ -250,7 +250,6 @@ class Guarded(NamedTuple):
     said: Said
     endpoint: Endpoint
     sources: tuple[str, ...]
-    family: int
 
 
 class Firewall(Struct):

@@ -69,9 +69,9 @@ class Verdicts:
         verdict.because(differences)
 
     def differ(self, said: Said, differences: Iterable[str]) -> None:
-        """What is in the inventory is so with these differences, too."""
-        for difference in differences:
-            self.take(said, [difference])
+        """What is in the inventory is so with these differences, too; what is left stays left."""
+        if self.is_taken(said):
+            self._known[said].because(differences)
 
     def leave(self, said: Said, why: str) -> None:
         """It is not in the inventory."""

@@ -24,7 +24,7 @@ _TITLES = {
     "left": "not taken over",
 }
 _MOST_PARTS = 10  # of a file, such as lines 3 and 7-9
-NOT_ASKED = "this host was not asked for everything"
+NOT_ASKED = "this host did not answer everything"
 
 
 class _Item(NamedTuple):
@@ -86,7 +86,7 @@ def unasked(gathered: Gathered, settings: Settings) -> None:
         return
     whys = {one.what: one.why for one in gathered.unasked}
     items = _files(whys) if settings.style.verbose else _by_folder(whys, {})
-    listed = [f"  not asked: {screen.one_line(item.text)}" for item in items]
+    listed = [f"  no answer: {screen.one_line(item.text)}" for item in items]
     screen.failure("\n".join([NOT_ASKED, *listed]), gathered.remedy, settings.style)
 
 

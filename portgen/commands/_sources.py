@@ -185,8 +185,11 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = _reason(error)
-        if is_named:
-            raise PortgenError(f"{shown}: {reason}", Exit.USAGE) from None
+        # Without ufw's rules an import would take every port for closed. nginx's folder has other secrets.
+        is_needed = isinstance(error, PermissionError) and kind != "nginx"
+        if is_named or is_needed:
+            hint = "run it as root" if isinstance(error, PermissionError) else None
+            raise PortgenError(f"{shown}: {reason}", Exit.USAGE, hint=hint) from None
         gathered.unread[shown] = reason
         return
     where = os.path.basename(os.path.dirname(os.path.abspath(place)))

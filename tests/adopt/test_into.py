@@ -120,7 +120,7 @@ projects:
     result, edited = adopt.adopt_into(Sources(texts, {}.get), onto)
     assert edited.text == base
     assert [(one.said.file, one.why) for one in result.lists.different] == [
-        ("user.rules", "app at 3000/tcp is not opened to them")
+        ("user.rules", "the inventory does not open 3000/tcp of app to these sources")
     ]
 
 

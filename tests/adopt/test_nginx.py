@@ -92,14 +92,16 @@ def test_each_of_two_redirects_is_listed() -> None:
     assert {4, 5} <= taken
 
 
+SAME = "portgen renders one with the same `server_name`"
+DISABLE = f"disable the server at line 1: {SAME}"
 OWN = [
     "location = /ping { return 200 pong; }",
     "location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }",
     "location /static/ { alias /srv/static/; }",
     "location /old/ { return 301 https://other.example.org/; }",
     "root /srv/www;",
-    "if ($http_user_agent ~ bot) { rewrite ^ /app/; }",
-    "return 302 /app/;",
+    "add_header X-Team es;",
+    "rewrite ^/old$ /app/ permanent;",
     "location /deep/ { proxy_pass http://127.0.0.1:8080/a/b/; }",
 ]
 
@@ -109,8 +111,8 @@ def test_the_steps_name_what_goes_with_a_server(line: str) -> None:
     """portgen's own server has its name: nothing else answers there from then on."""
     result = adopted(("site.conf", site(line)))
     head = line.partition(" {")[0].rstrip(";")
-    assert result.steps[0] == "site.conf: disable the server (line 1): portgen's own has its name"
-    gone = "site.conf:1: this goes with that server, and portgen's does not have it"
+    assert result.steps[0] == f"site.conf: {DISABLE}"
+    gone = "site.conf:1: that server also has, and portgen's will not"
     assert result.steps[1] == f"{gone}: {head} (line 5)"
     assert 5 in left(result)
 
@@ -127,7 +129,7 @@ INHERITED = [
 @pytest.mark.parametrize("line", INHERITED)
 def test_what_locations_have_from_their_server_is_not_lost_in_silence(line: str) -> None:
     assert left(adopted(("site.conf", site(line)))) == {
-        5: "portgen's own server does not have it: `extra` of a route can"
+        5: "portgen's server does not set this: add it to `extra` of the routes"
     }
     assert left(adopted(("site.conf", site("proxy_set_header Host $host;")))) == {}
 
@@ -180,9 +182,7 @@ def test_the_target_of_a_link_is_read_and_its_lines_count_once() -> None:
         ("sites-available/old", text.replace("box", "old")),
     )
     assert list(result.lists.unread) == ["/etc/nginx/sites-available/old"]
-    assert result.steps == (
-        "/etc/nginx/sites-enabled/box: remove it from sites-enabled: portgen's own has its name",
-    )
+    assert result.steps == (f"/etc/nginx/sites-enabled/box: remove it from sites-enabled: {SAME}",)
 
 
 def test_the_lines_of_a_snippet_count_once() -> None:
@@ -195,6 +195,32 @@ def test_the_lines_of_a_snippet_count_once() -> None:
     )
     assert result.lists.rest["/etc/nginx/snippet.conf"] == 1
     assert [one.said.place for one in result.lists.left] == ["/etc/nginx/snippet.conf:2"]
+
+
+KEPT = [
+    "return 503;",
+    "return 302 /app/;",
+    "if ($cookie_token != x) { return 302 https://login.example.com; }",
+    "if ($http_user_agent ~ bot) { rewrite ^ /app/ redirect; }",
+    "auth_pam Staff;",
+    "auth_digest Staff;",
+    "modsecurity on;",
+    "listen unix:/run/box.sock;",
+    "listen web.internal:8080;",
+    "listen 8081 proxy_protocol;",
+]
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_a_server_that_does_more_than_a_route_can_say_stays_the_teams(line: str) -> None:
+    result = adopted(("site.conf", site(line)))
+    assert planner.make(result.source.inventory).hosts[0].routes == ()
+    assert 4 in left(result)
+
+
+def test_a_server_with_nothing_but_a_socket_gets_no_port() -> None:
+    result = adopted(("site.conf", site(listen="listen unix:/run/box.sock;")))
+    assert result.source.inventory.hosts["box"].nginx is None
 
 
 FENCES = {

@@ -133,6 +133,20 @@ POLICIES: Mapping[str, tuple[tuple[Text, ...], tuple[str, ...]]] = {
     ),
     "a script: forwarded packets": ((text("ufw", "open.sh", "ufw default allow routed\n"),), ()),
     "a script: everybody": ((text("ufw", "open.sh", "ufw default allow\n"),), ("any",)),
+    "a script: within other commands": (
+        (
+            text(
+                "ufw",
+                "open.sh",
+                "if true; then ufw deny 8080; else /sbin/ufw deny 8080; fi\nufw default allow\n",
+            ),
+        ),
+        (),
+    ),
+    "a script: two on one line": (
+        (text("ufw", "open.sh", "ufw allow 80/tcp && sudo ufw allow 8080/tcp >/dev/null 2>&1\n"),),
+        ("any",),
+    ),
     "a script: one family": (
         (text("ufw", "open.sh", "ufw allow proto tcp to 0.0.0.0/0 port 8080\n"),),
         ("0.0.0.0/0",),
@@ -339,3 +353,34 @@ def test_a_macvlan_is_not_the_bridge_of_a_project() -> None:
     result = adopted(text("compose", "docker-compose.yml", MACVLAN))
     assert [one.network for one in result.source.inventory.projects.values()] == [None]
     assert [one.said.line for one in result.lists.left] == [4, 6]
+
+
+LOOP = "ufw default allow\nfor port in 3306 8080; do ufw deny $port; done\nxargs ufw deny <ports\n"
+
+
+def test_a_call_of_ufws_that_can_not_be_read_is_listed() -> None:
+    result = adopted(PROGRAM, text("ufw", "open.sh", LOOP))
+    assert [(one.said.line, one.said.file) for one in result.lists.left] == [
+        (2, "open.sh"),
+        (3, "open.sh"),
+    ]
+
+
+def test_nginx_is_opened_to_those_who_may_come_to_each_port_by_the_same_family() -> None:
+    """By IPv4 everybody may come to 443, and by an interface somebody to 80: by IPv4 alone."""
+    site = """\
+server {
+    listen 80; listen [::]:80; listen 443 ssl; listen [::]:443 ssl;
+    server_name a.example.com;
+    ssl_certificate /etc/a.crt; ssl_certificate_key /etc/a.key;
+    location /a/ { proxy_pass http://127.0.0.1:8080/; }
+}
+"""
+    four = f"{ALLOW} 443 0.0.0.0/0 any 0.0.0.0/0 in\n{ALLOW} 80 0.0.0.0/0 any 0.0.0.0/0 in_wg0\n"
+    six = f"{ALLOW} 80 ::/0 any ::/0 in_wg0\n"
+    rules = (text("ufw", "user.rules", four), text("ufw", "user6.rules", six))
+    result = adopted(PROGRAM, text("nginx", "site.conf", site), *rules)
+    nginx = result.source.inventory.hosts["box"].nginx
+    assert nginx is not None
+    assert nginx.allow == []
+    assert not any("is opened to" in why for why in reasons(result).values())

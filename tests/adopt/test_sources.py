@@ -1,4 +1,4 @@
-"""Which kind of source a text is of, and what a live host says though it was not asked for everything."""
+"""Which kind of source a text is of, and what a live host says where it did not answer everything."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_whose_sockets_are_whose_only_root_is_told(is_root: bool) -> None:
     host = seen(ss=Said(0, LISTENS + NAMELESS))
     host.root = is_root
     whys = [one.why for one in Answers(host).unasked]
-    assert whys == ([] if is_root else ["only root is told whose 1 socket of these are"])
+    assert whys == ([] if is_root else ["only root sees which program has 1 socket of these"])
 
 
 def test_files_that_only_root_may_read_were_not_asked_for() -> None:

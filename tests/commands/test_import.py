@@ -324,8 +324,8 @@ def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 UNASKED = """\
-error: this host was not asked for everything
-  not asked: docker ps: Cannot connect to the Docker daemon
+error: this host did not answer everything
+  no answer: docker ps: Cannot connect to the Docker daemon
     hint: start docker; or name what you have instead, with --docker
 """
 
@@ -360,11 +360,11 @@ def test_files_that_were_not_asked_for_are_counted(
 
     monkeypatch.setattr(observe, "look", look)
     done = portgen("import", "--live")
-    assert "  not asked: docker ps: docker was not asked\n" in done.err
-    assert "  not asked: /etc/ufw: 2 files: permission denied (-v names them)\n" in done.err
+    assert "  no answer: docker ps: docker was not asked\n" in done.err
+    assert "  no answer: /etc/ufw: 2 files: permission denied (-v names them)\n" in done.err
     assert "hint: run it as root; or name what you have instead, with --docker, --ufw" in done.err
     each = portgen("import", "--live", "-v")
-    assert "  not asked: /etc/ufw/user6.rules: permission denied\n" in each.err
+    assert "  no answer: /etc/ufw/user6.rules: permission denied\n" in each.err
 
 
 @pytest.mark.parametrize("option", ["--save", "--into"])
@@ -376,7 +376,7 @@ def test_a_part_of_a_host_is_not_written(
     done = portgen("import", "--live", option, "new.yaml", "-y")
     assert done.code == Exit.DIFFERENT
     assert done.err.startswith(UNASKED)
-    assert "error: new.yaml is not written: this host was not asked for everything" in done.err
+    assert "error: new.yaml is not written: this host did not answer everything" in done.err
     assert (sources / "new.yaml").exists() == (option == "--into")
     if option == "--into":
         assert (sources / "new.yaml").read_text() == TWO_SERVICES

@@ -163,7 +163,12 @@ def routes(box: Host, netns: str) -> dict[str, str]:
 
 
 def test_an_imported_host_is_reached_as_before(box: Host) -> None:
-    before, answers = reached(box), {netns: routes(box, netns) for netns in ("lan", "outside")}
+    before = reached(box)
+    assert before[f"outside {HOST['outside']} 8080"] == "open"
+    assert before[f"outside {HOST6['outside']} 8080"] == "closed"
+    assert before[f"outside {HOST['outside']} 9000"] == "closed"
+    assert before[f"lan {HOST['lan']} 9000"] == "open"
+    answers = {netns: routes(box, netns) for netns in ("lan", "outside")}
     assert answers["lan"] == {route: route for route in ROUTES}
     assert answers["outside"]["admin"] == "403"
     done = box.run(*PORTGEN, "import", "box", "--live", "--save", "inventory.yaml", "--yes")
