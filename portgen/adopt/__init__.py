@@ -143,8 +143,10 @@ def sight(sources: Sources) -> Sighted:
         of_one_kind[text.kind].append(text)
     for text in of_one_kind["compose"]:
         of_compose.sight(text, sources.read, found)
+    of_compose.drop_replaced(found)
     for text in of_one_kind["docker"]:
         of_docker.sight(text, found)
+    found.drop_ins = of_units.drop_ins(of_one_kind["units"])
     for text in of_one_kind["units"]:
         of_units.sight(text, found)
     for text in of_one_kind["ss"]:

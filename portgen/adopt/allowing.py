@@ -51,7 +51,7 @@ def decide(found: Sighted, draft: Draft) -> dict[Said, Effect]:
             port.allow = decided.of_port(port.endpoint, port.bind)
             if entry.via == "socat":
                 _as_the_unit_says(found, port, decided)
-    allowed = _of_nginx(draft, decided)
+    allowed = _of_nginx(found, draft, decided)
     if draft.nginx is not None:
         draft.nginx.allow = allowed
     judging.judge(found, draft, decided.effects)
@@ -264,11 +264,14 @@ def _as_the_unit_says(found: Sighted, port: Port, decided: _Decided) -> None:
             )
 
 
-def _of_nginx(draft: Draft, decided: _Decided) -> list[str] | None:
+def _of_nginx(found: Sighted, draft: Draft, decided: _Decided) -> list[str] | None:
     """Who may come to nginx's own ports. The inventory has one word for all of them: those who may come
     to each."""
     allowed: dict[int, list[str]] | None = None
-    for endpoint in draft.nginx_ports:
+    listens = {one.endpoint.everywhere for server in found.servers for one in server.listen}
+    # A port for http that only portgen's servers have sends visitors to https, and closes nothing.
+    endpoints = [one for one in draft.nginx_ports if one in listens] or draft.nginx_ports
+    for endpoint in endpoints:
         sources = decided.families(endpoint, "")
         if allowed is None or sources is None:
             allowed = sources

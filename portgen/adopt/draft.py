@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from portgen.adopt.fitting import WILD
+from portgen.adopt.naming import Projects
 from portgen.adopt.sighted import Box, Said
 from portgen.plan.addresses import collide
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback, specific
@@ -159,6 +160,7 @@ class Draft(Struct):
     nginx: Nginx | None = None
     served: list[Endpoint] = []
     conflicts: list[Conflict] = []
+    projects: Projects = field(default_factory=Projects)
     # By transport and number: who holds it.
     holders: dict[tuple[str, int], list[tuple[Entry, Port]]] = {}
 
@@ -218,7 +220,8 @@ class Draft(Struct):
         if self.nginx is not None:
             for site in (self.nginx.default, *self.nginx.sites.values()):
                 if site is not None:
-                    found += [site.listen_tls, site.listen]
+                    found += [site.listen_tls or 443] if site.is_secure else []
+                    found.append(site.listen or 80)
         ports = [Endpoint(port, "tcp") for port in found if port is not None]
         return list(dict.fromkeys([*ports, *self.served]))
 

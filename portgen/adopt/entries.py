@@ -104,11 +104,19 @@ class _Entries:
         self._name_zones()
         others = [endpoint for endpoint, _ in self.draft.reserved]
         others += self.draft.nginx_ports
-        owned = ranges_of(self.projects, others, self.known.owned)
+        owned = ranges_of(self.projects, others, self.known.owned, set(self._crowded()))
         for project, entries in self.projects.items():
             self.made.projects[project] = self._project(project, entries, owned[project])
         self.made.hosts = {self.host: self._host()}
         return self.made
+
+    def _crowded(self) -> Iterator[str]:
+        """The projects that share a network with others."""
+        names = [network.name for network in self.draft.networks.values()]
+        names += self.known.networks.values()
+        for project, network in self.draft.networks.items():
+            if names.count(network.name) > 1:
+                yield project
 
     # --- zones ------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def draft(found: Sighted) -> Draft:
     for wrong in found.wrong:
         made.draft.conflicts.append(Conflict("bad-address", wrong.why, (wrong.said,)))
     for project, place in found.team_files.items():
-        made.draft.team_files[naming.plain(project)] = place
+        made.draft.team_files[made.draft.projects.of(project)] = place
     return made.draft
 
 
@@ -101,7 +101,7 @@ class _Holders:
         for entry in self.draft.of_box(one.box):
             if entry.name == name and entry.via == "docker":
                 return entry
-        entry = Entry(naming.plain(box.project), name, "docker", box=one.box)
+        entry = Entry(self.draft.projects.of(box.project), name, "docker", box=one.box)
         members = self.members.get(one.box)
         if members and box == one.box:
             names = ", ".join(member.service for member in members)
@@ -153,7 +153,7 @@ class _Holders:
         for entry in self.draft.of_box(joined.box):
             if entry.via == "socat" and one.unit.timeout == entry.timeout:
                 return entry
-        entry = Entry(naming.plain(joined.box.project), name, "socat", box=joined.box)
+        entry = Entry(self.draft.projects.of(joined.box.project), name, "socat", box=joined.box)
         entry.timeout = one.unit.timeout
         if joined.fixed:
             entry.address = joined.address
@@ -180,7 +180,7 @@ class _Holders:
         project = PROGRAMS
         for box in self.found.boxes:
             if naming.plain(box.service) == name:
-                project = naming.plain(box.project)
+                project = self.draft.projects.of(box.project)
         entry = Entry(project, name, "socat", to=one.unit.to, timeout=one.unit.timeout)
         address = one.unit.address
         if address and not is_loopback(address) and not one.unit.to.startswith("unix:"):
@@ -315,7 +315,9 @@ class _Holders:
     def _hosted(self, box: Box) -> Entry:
         for entry in self.draft.of_box(box):
             return entry
-        entry = Entry(naming.plain(box.project), naming.plain(box.service), "host", box=box)
+        entry = Entry(
+            self.draft.projects.of(box.project), naming.plain(box.service), "host", box=box
+        )
         self.draft.entries.append(entry)
         return entry
 
@@ -341,10 +343,17 @@ class _Holders:
         for project in dict.fromkeys(entry.project for entry in self.draft.entries):
             boxes = [entry.box for entry in self._with_network(project)]
             for joined in self.found.joined:
-                if joined.box in boxes and self._takes(project, joined):
+                is_one = joined.box in boxes and self._suits(project, boxes, joined.network)
+                if is_one and self._takes(project, joined):
                     break
             if project not in self.draft.networks and self._has_socat(project):
                 self._propose(project, boxes)
+
+    def _suits(self, project: str, boxes: list[Box | None], network: str) -> bool:
+        """Whether nobody would be put into a network, with others who can't reach them now, but for
+        forwarders, which need one."""
+        members = {joined.box for joined in self.found.joined if joined.network == network}
+        return self._has_socat(project) or members.issuperset(filter(None, boxes))
 
     def _propose(self, project: str, boxes: list[Box | None]) -> None:
         """A network for containers whose addresses docker chooses: forwarders need fixed ones."""
@@ -382,6 +391,8 @@ class _Holders:
             for entry in self.draft.entries:
                 if entry.box is not None and entry.project == project:
                     entry.address = entry.address or self._address_in(entry.box, net.name)
+                    if entry.address and not _may_be_fixed(entry.address, net.subnet):
+                        entry.address = ""
             return True
         return False
 
@@ -439,6 +450,13 @@ def _is_same(entry: Entry, one: Listener) -> bool:
 
 def _bind(one: Listener) -> str:
     return one.bind.partition("%")[0]
+
+
+def _may_be_fixed(address: str, subnet: str) -> bool:
+    """Whether it is one of the lower half, and not the gateway's: docker chooses from the upper half."""
+    network = ipaddress.ip_network(subnet, strict=False)
+    place = int(ipaddress.ip_address(address)) - int(network.network_address)
+    return 1 < place < network.num_addresses // 2
 
 
 def _is_in(address: str, subnet: str) -> bool:

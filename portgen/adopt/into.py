@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from portgen.adopt import entries, holders, naming, writing
-from portgen.adopt.draft import Conflict, Draft, Entry
+from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.sighted import Left, Sighted
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
@@ -64,14 +64,14 @@ def mark_known(found: Sighted, draft: Draft, base: Onto) -> None:
     for project in base.plan.projects:
         if project.host != base.host.name:
             draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
+    for name in base.host.zones:
+        draft.rename_project(name, f"{name}-project")
     for entry, port in list(draft.ports()):
-        service = _holder(base, port.endpoint, port.bind)
-        if service is not None and not _is_same(service, entry):
-            message = (
-                f"port {port.endpoint}: {entry.name} has it, and {service.name} in the inventory"
-            )
+        other = _other(draft, base, entry, port)
+        if other:
+            message = f"port {port.endpoint}: {entry.name} has it, and {other} in the inventory"
             draft.conflicts.append(Conflict("two-holders", message, tuple(port.said)))
-            why = f"port {port.endpoint} is {service.name}'s in the inventory"
+            why = f"port {port.endpoint} is {other}'s in the inventory"
             found.left += [Left(said, why) for said in port.said]
             draft.drop(entry, port)
     parts: list[Entry] = []
@@ -90,6 +90,17 @@ def mark_known(found: Sighted, draft: Draft, base: Onto) -> None:
             by_holder[""].comments = [*entry.comments, comment]
         parts += by_holder.values()
     draft.replace(parts)
+
+
+def _other(draft: Draft, base: Onto, entry: Entry, port: Port) -> str:
+    """Who else has a port in the inventory; "" where nobody does."""
+    service = _holder(base, port.endpoint, port.bind)
+    if service is not None:
+        return "" if _is_same(service, entry) else service.name
+    if any(port.endpoint.overlaps(endpoint) for endpoint in draft.served):
+        return NGINX
+    reserved = [endpoint for endpoint, program in draft.reserved if not program]
+    return "the system" if any(port.endpoint.overlaps(one) for one in reserved) else ""
 
 
 def _is_same(service: Service, entry: Entry) -> bool:

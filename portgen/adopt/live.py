@@ -52,6 +52,8 @@ def _all(seen: Seen) -> Iterator[Ask]:
     yield Command(docker.LIST)
     yield _IS_THERE
     yield from (UNITS, _SOCKET_UNITS, *ufw.FILES)
+    for ask in (UNITS, _SOCKET_UNITS):
+        yield from _drop_ins(seen, ask)
     yield from nginx.every_file(seen)
     pids = _pids(seen)
     if pids:
@@ -70,6 +72,13 @@ def _sockets(seen: Seen) -> list[ss.Socket]:
     except UnseenError:
         return []
     return [socket for line in lines for socket in of_sockets.read(line) or ()]
+
+
+def _drop_ins(seen: Seen, units: Files) -> Iterator[Files]:
+    """The folders of what changes the units that were found."""
+    files = seen.folders.get(units, ())
+    for file in () if isinstance(files, str) else files:
+        yield Files(f"{file.path}.d", "*.conf")
 
 
 def _pids(seen: Seen) -> tuple[int, ...]:
@@ -127,6 +136,8 @@ class Answers:
             self._files("ufw", ask, loading.FOLDER)
         for ask in (UNITS, _SOCKET_UNITS):
             self._files("units", ask, UNITS.folder)
+            for folder in _drop_ins(seen, ask):
+                self._files("units", folder, UNITS.folder)
         for path, project in _compose_files(seen).items():
             if self.seen.folders.get(Files.one(path)) == ():
                 self.unread[path] = _GONE

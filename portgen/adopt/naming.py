@@ -113,6 +113,7 @@ _TITLES = {
     "wireguard": "WireGuard",
 }
 SSH = 22
+_WORDS = ("any", "nginx")  # that no project may be called
 # What listens at a port, mostly, where only a rule of the firewall names it.
 _AT = {
     25: ("postfix", _MAIL),
@@ -143,6 +144,28 @@ def plain(text: str) -> str:
     """A name in the inventory's form: small letters, digits, single hyphens."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return name[:63].strip("-") or "unnamed"
+
+
+class Projects:
+    """Names for projects, each its own: compose tells `my_app` from `my-app`, and an inventory knows some
+    words already."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def of(self, project: str) -> str:
+        """The name of a project of compose's."""
+        if project not in self._names:
+            self._names[project] = self._free(plain(project))
+        return self._names[project]
+
+    def _free(self, name: str) -> str:
+        name = f"{name}-project" if name in _WORDS else name
+        number, found = 2, name
+        while found in self._names.values():
+            found = f"{name}-{number}"
+            number += 1
+        return found
 
 
 def of_port(port: int) -> tuple[str, str, tuple[str, ...]]:

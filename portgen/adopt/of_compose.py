@@ -29,6 +29,7 @@ from portgen.formats import compose
 from portgen.formats.compose import Fault, TeamFile
 from portgen.inventory import reader
 from portgen.inventory.networks import HostAddress, Subnet, Subnet6
+from portgen.inventory.ports import MOST_SPANNED
 from portgen.inventory.values import ComposeName, NetworkName
 from portgen.plan.ports import Endpoint, specific
 
@@ -38,9 +39,10 @@ _UNFIT = "the service has a name that an inventory can't have"
 _CHOSEN = "docker chooses the host's port"
 _USUAL = re.compile(r"(?:docker-)?compose(?:\.(?:override|portgen|prod|production|dev|local))?")
 _OF_PROJECT = re.compile(r"(?:docker-)?compose[.-](?P<name>.+)")
+# What says in one file of a project that another one's list does not count.
+_TAKES_BACK = re.compile(r"(?m)^[^#\n]*:\s*!(?:reset|override)\b")
 # Keys of a service that say something of names, addresses or other containers.
 _KEPT = (
-    "container_name",
     "dns",
     "dns_search",
     "domainname",
@@ -100,6 +102,9 @@ def sight(text: Text, read: compose.Read, found: Sighted) -> None:
         found.compose_files.add(text.name)
     if text.place and _OURS not in text.text:
         found.team_files.setdefault(project, text.place)
+    if _TAKES_BACK.search(text.text):
+        boxes = {Box(project, str(name)) for name in loaded.services}
+        found.replaced.update(dict.fromkeys(boxes, text.name))
     _File(text, loaded, project, found).sight(written[0])
 
 
@@ -156,6 +161,9 @@ class _File:
             return
         if key in _KEPT:
             self.stays(_shown(key, value), *keys)
+        elif key == "container_name" and isinstance(value, str):
+            self.found.names[value] = box
+            self.stays(_shown(key, value), *keys)
         elif key == "extends":
             if not any(service == box.service for service, _ in self.team.unread):
                 self.found.noted.append(self.said(_shown(key, value), *keys))
@@ -190,37 +198,23 @@ class _File:
         inherited = 0
         if isinstance(ports, list):
             inherited = len(ports) - (len(own) if isinstance(own, list) else 0)
+        mode = str(entry.get("network_mode") or "")
         for number, mapping in enumerate(ports if isinstance(ports, list) else ()):
             keys: tuple[str | int, ...] = ("services", box.service, "ports", number - inherited)
             if number < inherited:
                 keys = ("services", box.service, "extends")
-            self._port(box, mapping, self.said(_port_text(mapping), *keys))
+            where = self.said(_port_text(mapping), *keys)
+            if mode in ("", "bridge", "default"):
+                self._port(box, mapping, where)
+            else:
+                self.found.left.append(
+                    Left(where, f"docker publishes nothing of network_mode: {mode}")
+                )
 
     def _port(self, box: Box, written: Any, where: Said) -> None:
         mapping = compose.mapping(written)
-        if mapping is None:
-            why = _CHOSEN
-            if "$" in str(written):
-                why = "a variable in it is set nowhere, and has no default"
-            self.found.left.append(Left(where, why))
-            return
-        if mapping.published.start == 0:
-            self.found.left.append(Left(where, _CHOSEN))
-            return
-        if mapping.published.stop > 65536 or mapping.transport not in ("tcp", "udp"):
-            self.found.left.append(
-                Left(where, "an inventory knows ports of tcp and udp up to 65535")
-            )
-            return
-        if not fits(box.service, ComposeName):
-            self.found.left.append(Left(where, _UNFIT))
-            return
-        target = mapping.target
-        if target is not None and not (is_port(target.start) and is_port(target.stop - 1)):
-            self.found.left.append(Left(where, "not a port of a container"))
-            return
-        if target is None or len(target) != len(mapping.published):
-            why = "which of the host's ports leads to which of the container's, docker decides"
+        why = _unfit(box, mapping, written)
+        if why or mapping is None or mapping.target is None:
             self.found.left.append(Left(where, why))
             return
         bind = mapping.address
@@ -230,7 +224,7 @@ class _File:
             bind = ""
         endpoint = Endpoint.over(mapping.published, "udp" if mapping.transport == "udp" else "tcp")
         endpoint = endpoint._replace(address=specific(bind))
-        self.found.published.append(Published(where, box, endpoint, bind, target.start))
+        self.found.published.append(Published(where, box, endpoint, bind, mapping.target.start))
 
     def _networks(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         joined = compose.joined(entry)
@@ -346,6 +340,45 @@ def _subnets(entry: Mapping[str, Any]) -> list[str]:
         if isinstance(subnet, str) and (fits(subnet, Subnet) or fits(subnet, Subnet6)):
             found.append(subnet)
     return found
+
+
+def _unfit(box: Box, mapping: compose.PortMapping | None, written: Any) -> str:
+    """Why an inventory can't have a published port; "" where it can."""
+    if mapping is None:
+        return (
+            "a variable in it is set nowhere, and has no default"
+            if "$" in str(written)
+            else _CHOSEN
+        )
+    if mapping.published.start == 0:
+        return _CHOSEN
+    if mapping.published.stop > 65536 or mapping.transport not in ("tcp", "udp"):
+        return "an inventory knows ports of tcp and udp up to 65535"
+    if not fits(box.service, ComposeName):
+        return _UNFIT
+    if len(mapping.published) > MOST_SPANNED:
+        return f"an entry of an inventory has at most {MOST_SPANNED:,} ports"
+    target = mapping.target
+    if target is not None and not (is_port(target.start) and is_port(target.stop - 1)):
+        return "not a port of a container"
+    if target is None or len(target) != len(mapping.published):
+        return "which of the host's ports leads to which of the container's, docker decides"
+    if not is_bind(mapping.address) and not re.fullmatch("[0-9.]+", mapping.address):
+        return "an address that an inventory can't have, or a variable that is set nowhere"
+    return ""
+
+
+def drop_replaced(found: Sighted) -> None:
+    """Leave ports of a file out that another file of the project takes back or replaces."""
+    kept = []
+    for one in found.published:
+        by = found.replaced.get(one.box)
+        if by is None or by == one.said.file:
+            kept.append(one)
+        else:
+            why = f"{by} takes it back, or has another in its place (`!reset`, `!override`)"
+            found.left.append(Left(one.said, why))
+    found.published = kept
 
 
 def _hinted(entry: Mapping[str, Any]) -> Iterator[int]:

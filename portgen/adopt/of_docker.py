@@ -106,7 +106,7 @@ class _Listed:
         if not names or not fits(names[0], ComposeName):
             self.found.left.append(Left(said(self.file, number, line), "the line has no container"))
             return
-        box = _box_of_name(names[0])
+        box = _box_of_name(names[0], self.found)
         self.found.boxes.setdefault(box, said(self.file, number, names[0]))
         mappings = []
         for written in filter(None, (part.strip() for part in line[ports_at:names_at].split(","))):
@@ -134,7 +134,13 @@ class _Listed:
         self.found.published += _published(box, mappings)
 
 
-def _box_of_name(name: str) -> Box:
+def _box_of_name(name: str, found: Sighted) -> Box:
+    """The container of a name: by a file's `container_name`, or as compose names those of its files."""
+    if name in found.names:
+        return found.names[name]
+    for box in found.boxes:
+        if re.fullmatch(rf"{re.escape(box.project)}([_-]){re.escape(box.service)}\1[0-9]+", name):
+            return box
     for pattern in _OF_COMPOSE:
         match = pattern.fullmatch(name)
         if match is not None:
@@ -161,7 +167,9 @@ class _Inspected:
             return
         if isinstance(content, dict):
             self._container(content, ())
-        for number, entry in enumerate(content if isinstance(content, list) else ()):
+        listed = list(enumerate(content if isinstance(content, list) else ()))
+        # Those that run have their ports now, whatever another one asks for.
+        for number, entry in sorted(listed, key=lambda one: not _runs(one[1])):
             if isinstance(entry, dict) and isinstance(entry.get("Name"), str):
                 self._container(entry, (number,))
             else:
@@ -175,7 +183,7 @@ class _Inspected:
     def _container(self, entry: dict[str, Any], at: tuple[int, ...]) -> None:
         name = str(entry.get("Name") or "").removeprefix("/")
         labels = _mapping(_mapping(entry, "Config"), "Labels")
-        box = _box_of_name(name)
+        box = _box_of_name(name, self.found)
         if labels.get(f"{LABEL}project") and labels.get(f"{LABEL}service"):
             box = Box(str(labels[f"{LABEL}project"]), str(labels[f"{LABEL}service"]))
         self.found.boxes.setdefault(box, self.said(name, *at, "Name"))
@@ -218,6 +226,9 @@ class _Inspected:
         where = self.said(f"{box.service}: {address}:{host_port}->{inside}", *at)
         endpoint = Endpoint.of(host_port, "udp" if transport == "udp" else "tcp")
         port = ports.number(number)
+        if transport not in ("tcp", "udp"):
+            self.found.left.append(Left(where, "an inventory knows ports of tcp and udp"))
+            return None
         if port is None or endpoint is None or not is_port(endpoint.port) or not is_port(port):
             self.found.left.append(Left(where, "docker chooses the host's port"))
             return None
@@ -253,6 +264,10 @@ class _Inspected:
                 key = name.removeprefix(f"{box.project}_")
                 made_by = box.project if key != name else ""
                 self.found.nets.append(Net(where, key, name, box.project, made_by, subnet, ""))
+
+
+def _runs(entry: Any) -> bool:
+    return bool(_mapping(entry, "State").get("Running"))
 
 
 def _mapping(value: Any, key: str) -> dict[str, Any]:

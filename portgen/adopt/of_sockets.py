@@ -50,7 +50,7 @@ def _add(
 ) -> None:
     address = socket.address.partition("%")[0].replace("*", "")
     if not is_port(socket.port) or not is_bind(address):
-        found.left.append(Left(where, "not a port of an address"))
+        found.left.append(Left(where, "not at an address that an inventory can have"))
         return
     transport: Transport = "udp" if socket.transport == "udp" else "tcp"
     endpoint = Endpoint(socket.port, transport, address=specific(bind.partition("%")[0]))
@@ -64,6 +64,7 @@ def _add(
 
 def _bind(address: str, line: str) -> str:
     """Where it listens: "" for one socket of both families, of which older versions of ss print `:::80`."""
+    address = "*" if address.startswith("*%") else address
     is_of_both = address == "*" or (address == "::" and "[::]:" not in line)
     return "" if is_of_both else address
 

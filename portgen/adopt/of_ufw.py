@@ -10,12 +10,14 @@ import shlex
 
 from portgen.adopt import fitting, scripts
 from portgen.adopt.scripts import Command
-from portgen.adopt.sighted import Guarded, Left, Rule, Sighted, Text, said
+from portgen.adopt.sighted import Guarded, Left, Rule, Said, Sighted, Text, said
 from portgen.formats import ports, ufw
+from portgen.inventory.zones import ZoneMember
 from portgen.plan.facts import Guard
 from portgen.targets.ufw import reading
 
 _TUPLE = "### tuple ###"
+_OF_IPV6 = re.compile(r"(?m)^:ufw6-|^### tuple ### .*(?: ::/0| [0-9a-f]*:[0-9a-f:]*/)")
 _STATUS = re.compile(r"Status: (active|inactive)\s*")
 _DEFAULT = re.compile(r"Default: (?P<incoming>\w+) \(incoming\).*")
 _ENABLED = re.compile(r"\s*ENABLED\s*=\s*\"?(?P<value>\w+)\"?\s*", re.IGNORECASE)
@@ -33,6 +35,16 @@ _UNREAD = {
 _MAY_CALL = re.compile(
     r"(?:^|[\s;&|({/])ufw\s+(?:allow|deny|reject|limit|route|insert|prepend|delete|default)\b"
 )
+# What people call ports: names of /etc/services.
+_SERVICES = {
+    "ssh": 22,
+    "smtp": 25,
+    "domain": 53,
+    "http": 80,
+    "imap": 143,
+    "https": 443,
+    "imaps": 993,
+}
 # What ufw's command line does besides rules.
 _OTHERS = ("default", "enable", "disable", "reload", "reset", "status", "show", "logging", "app")
 
@@ -57,7 +69,7 @@ def sight(text: Text, found: Sighted) -> None:
 
 
 def _sight_tuples(text: Text, found: Sighted) -> None:
-    family = 6 if text.path.endswith("6.rules") else 4
+    family = 6 if text.path.endswith("6.rules") or _OF_IPV6.search(text.text) else 4
     found.firewall.families.add(family)
     rules = {rule.line: rule for rule in ufw.tuples(text.text)}
     for number, line in enumerate(text.text.split("\n"), 1):
@@ -68,7 +80,8 @@ def _sight_tuples(text: Text, found: Sighted) -> None:
         if rule is not None:
             found.firewall.rules.append(Rule(where, rule, family))
         else:
-            found.left.append(Left(where, "not a tuple that ufw reads"))
+            why = "it names a port, an address or an interface that an inventory can't have"
+            found.left.append(Left(where, why if number in rules else "not a tuple that ufw reads"))
 
 
 def _sight_settings(text: Text, found: Sighted) -> None:
@@ -85,8 +98,7 @@ def _sight_settings(text: Text, found: Sighted) -> None:
 
 def _sight_status(text: Text, found: Sighted) -> None:
     firewall = found.firewall
-    shows_ipv6 = "(v6)" in text.text
-    firewall.families.update((4, 6) if shows_ipv6 else (4,))
+    firewall.families.update((4, 6))  # without rows for IPv6 its rules let nobody in
     for number, line in enumerate(text.text.split("\n"), 1):
         status, default = _STATUS.fullmatch(line), _DEFAULT.fullmatch(line)
         read = ufw.row(line)
@@ -144,24 +156,78 @@ def _sight_script(text: Text, found: Sighted) -> None:
 
 
 def _sight_call(file: str, command: Command, words: list[str], found: Sighted) -> None:
-    """One call of ufw's command line. `words`: behind `ufw`."""
+    """One call of ufw's command line, as ufw carries it out after those before. `words`: behind `ufw`."""
     where = said(file, command.line, command.text)
     words = [word for word in words if word not in ("--force", "--dry-run")]
-    rule = ufw.line(shlex.join(["ufw", *words]))
     if words[:1] == ["default"] and words[2:3] in ([], ["incoming"]):
         found.firewall.lets_in = words[1:2] == ["allow"]
+    if words[:1] == ["reset"]:
+        _take_back(found.firewall.rules, where, found)
+        found.firewall.rules = []
+    if not words or words[0] in _OTHERS:
         found.count(file)
-    elif not words or words[0] in _OTHERS:
-        found.count(file)
-    elif rule is None or (known := _canonical(_named(rule))) is None:
+        return
+    is_deleted = words[0] == "delete" or words[:2] == ["route", "delete"]
+    rule = _read([word for word in words if word != "delete"])
+    if rule is None:
         found.left.append(Left(where, "can't be read as a rule of ufw's"))
+        return
+    new = Rule(where, rule._replace(line=command.line), 0)
+    same = [one for one in found.firewall.rules if _is_of(one.rule, rule)]
+    if is_deleted:
+        same = [one for one in same if one.rule.action == rule.action]
+        _take_back(same, where, found)
+        found.noted.append(where)
+    elif same:  # ufw puts it in the place of the one before
+        _take_back(same[1:], where, found)
+        found.left.append(Left(same[0].said, f"{where.place} has another rule in its place"))
+        index = found.firewall.rules.index(same[0])
+        found.firewall.rules[index] = new
     else:
-        found.firewall.rules.append(Rule(where, known._replace(line=command.line), 0))
+        _put(new, words, found.firewall.rules)
+
+
+def _read(words: list[str]) -> ufw.Rule | None:
+    """A rule, also by the name of an application, `allow OpenSSH`, or of a service, `allow ssh/tcp`."""
+    if len(words) > 1:
+        name, slash, protocol = words[-1].partition("/")
+        if name in _SERVICES:
+            words = [*words[:-1], f"{_SERVICES[name]}{slash}{protocol}"]
+        elif words[-1] in ufw.APPLICATIONS and words[-2] != "app":
+            port, transport = ufw.APPLICATIONS[words[-1]]
+            words = [*words[:-1], "proto", transport, "from", "any", "to", "any", "port", port]
+    rule = ufw.line(shlex.join(["ufw", *words]))
+    return None if rule is None else _canonical(_named(rule))
+
+
+def _is_of(one: ufw.Rule, other: ufw.Rule) -> bool:
+    """Whether two rules are about the same packets."""
+    alike = other._replace(action=one.action, comment=one.comment, line=one.line, logged=one.logged)
+    return alike == one
+
+
+def _take_back(rules: list[Rule], where: Said, found: Sighted) -> None:
+    found.left += [Left(one.said, f"{where.place} takes it back") for one in rules]
+    found.firewall.rules = [one for one in found.firewall.rules if one not in rules]
+
+
+def _put(new: Rule, words: list[str], rules: list[Rule]) -> None:
+    """In its place among the others. Which rule a number means, the script does not say: there one that
+    keeps visitors out comes first, and one that lets them in last."""
+    is_first = "prepend" in words[:2] or words[:2] == ["insert", "1"]
+    if is_first or ("insert" in words[:2] and new.rule.action not in ("allow", "limit")):
+        rules.insert(0, new)
+    else:
+        rules.append(new)
 
 
 def _canonical(rule: ufw.Rule) -> ufw.Rule | None:
     """A rule with its networks as an inventory has them; None where one of them or a port is not valid."""
     source, to = _network(rule.source), _network(rule.to)
+    if rule.interface not in (None, "lo") and not fitting.fits(
+        {"interface": rule.interface}, ZoneMember
+    ):
+        return None
     if source is None or to is None or not all(map(_is_part, (rule.port or "1").split(","))):
         return None
     return rule._replace(source=source, to=to)

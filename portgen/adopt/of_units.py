@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
@@ -21,6 +22,7 @@ from portgen.plan.ports import EVERYWHERE6, Endpoint, specific
 from portgen.plan.reach import ANY
 from portgen.targets.systemd import reading
 
+DROP_IN = re.compile(r"(?:.*/)?(?P<unit>[^/]+\.(?:service|socket))\.d/[^/]+\.conf")
 _NOT_ONE = (
     "not a forwarder that an inventory can say: from a port of tcp or udp to an address or a socket"
 )
@@ -29,6 +31,7 @@ _LIMITS = ("range", "tcpwrap", "tcpwrappers", "tcpwrapper", "lowport", "hosts-al
 # Commands that open a port for somebody else.
 _PASSES_ON = {
     r"\bsocat\b": _NOT_ONE,
+    r"\bsystemd-socket-proxyd\b": "a proxy of systemd's, whose port its socket unit says",
     r"\b(?:docker|podman)\s+run\b": "a container: `docker inspect` or `docker ps` says what it publishes",
     r"\bssh\b.*\s-\w*[LRD]": "a tunnel of ssh's: an inventory has no word for it",
 }
@@ -46,9 +49,18 @@ _ADDRESS = re.compile(
 _CLIENTS_OF_OTHERS = ("autossh", "curl", "psql", "rsync", "scp", "ssh", "wget")
 
 
+def drop_ins(texts: Iterable[Text]) -> dict[str, str]:
+    """By the names of units, the files that change them."""
+    known = ((DROP_IN.fullmatch(text.path), text.name) for text in texts)
+    return {match["unit"]: name for match, name in known if match is not None}
+
+
 def sight(text: Text, found: Sighted) -> None:
     """Add what a unit or a script says."""
-    if text.path.endswith((".service", ".socket")):
+    if DROP_IN.fullmatch(text.path):
+        for setting in systemd.read(text.text):
+            found.left.append(Left(_said(text.name, setting), "a drop-in: it stays as it is"))
+    elif text.path.endswith((".service", ".socket")):
         _sight_unit(text, found)
     else:
         _sight_script(text, found)
@@ -64,6 +76,12 @@ def _sight_unit(text: Text, found: Sighted) -> None:
     for setting in settings:
         if setting.name not in (*_CLIENTS, *_LISTENS, "ExecStart"):
             found.count(text.name)
+    if name in found.drop_ins:
+        why = f"{found.drop_ins[name]} changes it: an import reads no drop-ins"
+        for setting in settings:
+            if setting.name in (*_CLIENTS, *_LISTENS, "ExecStart") and setting.value:
+                found.left.append(Left(_said(text.name, setting), why))
+        return
     if unit.listen is not None and _is_forwarder(unit.listen, unit.bind, unit.to):
         command = next(one for one in settings if one.name == "ExecStart" and one.value)
         clients = tuple(_said(text.name, one) for one in settings if one.name in _CLIENTS)
@@ -71,8 +89,17 @@ def _sight_unit(text: Text, found: Sighted) -> None:
         rest = () if read is None else read.rest
         _forwarder(_said(text.name, command), name, unit.listen, unit, rest, clients, found)
         return
-    for setting in settings:
-        where = _said(text.name, setting)
+    _sight_settings(text.name, name, settings, found)
+
+
+def _sight_settings(file: str, name: str, settings: Sequence[Setting], found: Sighted) -> None:
+    """What a unit that is no forwarder says of ports, and of who may come."""
+    for number, setting in enumerate(settings):
+        where = _said(file, setting)
+        later = [one.name for one in settings[number:] if not one.value]
+        if setting.name in _LISTENS and setting.name in later:
+            found.count(file)  # an empty one takes back those before it
+            continue
         if setting.name in _LISTENS and setting.section == "Socket":
             _socket(where, setting, name, found)
         elif setting.name == "ExecStart" and setting.section == "Service":

@@ -126,13 +126,15 @@ class Openings:
 
     def lacking(self, rule: Rule, endpoint: Endpoint, service: Service | None) -> Iterator[str]:
         """Where the plan does not let in whom a rule lets in. `service`: who holds the port."""
-        families = (rule.family,) if rule.family else (4, 6)
-        wanted = [source for family in families if (source := source_of(rule, family)) is not None]
         name, opened = "nginx", self.nginx.openings.get(endpoint, ())
         held = self.draft.at(endpoint, endpoint.address)
+        families = {rule.family} if rule.family else {4, 6}
+        if held is not None:
+            families &= self._heard(held[1])
+        wanted = [source_of(rule, family) for family in sorted(families)]
         if held is not None and not opened:
             name, opened = held[0].planned, _all_openings(service, endpoint)
-        if not all(_lets_in(opened, source) for source in wanted):
+        if not all(_lets_in(opened, source) for source in wanted if source is not None):
             yield f"the inventory does not open {endpoint} of {name} to these sources"
 
 

@@ -5,7 +5,7 @@ In: the services of projects, who else has ports. Out: ranges as the inventory w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from portgen.adopt.draft import Entry
 from portgen.plan.ports import EPHEMERAL, PRIVILEGED, Endpoint
@@ -14,9 +14,13 @@ _ROOM, _LITTLE_ROOM = 100, 10  # ports that a project gets around one of its own
 
 
 def ranges_of(
-    projects: Mapping[str, Sequence[Entry]], others: Iterable[Endpoint], known: Mapping[int, str]
+    projects: Mapping[str, Sequence[Entry]],
+    others: Iterable[Endpoint],
+    known: Mapping[int, str],
+    crowded: Collection[str] = (),
 ) -> dict[str, list[str | int]]:
-    """Which ports each project owns: those of its services, with room where nobody else is near."""
+    """Which ports each project owns: those of its services, with room where nobody else is near. `crowded`:
+    projects in a network of several, which has an address for each port that they own."""
     holders: dict[int, set[str]] = {}
     for endpoint in others:
         holders.setdefault(endpoint.port, set()).add("")
@@ -27,6 +31,7 @@ def ranges_of(
     taken = dict(known)
     for project, entries in projects.items():
         parts: list[range] = []
+        sizes = (_LITTLE_ROOM,) if project in crowded else (_ROOM, _LITTLE_ROOM)
         roomy = _roomy(entries)
         numbers = sorted(_numbers(entries))
         for port in numbers:
@@ -34,11 +39,11 @@ def ranges_of(
                 continue
             part = range(port, port + 1)
             if port // _ROOM in roomy:
-                part = _room(port, project, holders, taken)
+                part = _room(port, sizes, project, holders, taken)
             parts.append(part)
             taken.update(dict.fromkeys(part, project))
         if roomy and sum(map(len, parts)) == len(numbers) and project not in known.values():
-            spare = _spare(numbers[-1], project, holders, taken)
+            spare = _spare(numbers[-1], sizes[0], project, holders, taken)
             parts.append(spare)
             taken.update(dict.fromkeys(spare, project))
         owned[project] = _spelled(parts, project, entries, holders)
@@ -68,10 +73,14 @@ def _roomy(entries: Sequence[Entry]) -> set[int]:
 
 
 def _room(
-    port: int, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
+    port: int,
+    sizes: Iterable[int],
+    project: str,
+    holders: Mapping[int, set[str]],
+    taken: Mapping[int, str],
 ) -> range:
     """The hundred, or else the ten ports around one, if they are nobody else's."""
-    for size in (_ROOM, _LITTLE_ROOM):
+    for size in sizes:
         block = range(port // size * size, port // size * size + size)
         if _is_free(block, project, holders, taken):
             return block
@@ -79,13 +88,17 @@ def _room(
 
 
 def _spare(
-    highest: int, project: str, holders: Mapping[int, set[str]], taken: Mapping[int, str]
+    highest: int,
+    size: int,
+    project: str,
+    holders: Mapping[int, set[str]],
+    taken: Mapping[int, str],
 ) -> range:
-    """The next hundred that is nobody's, for a project between the ports of others: its next service
+    """The next hundred, or ten, that is nobody's, for a project between the ports of others: its next service
     needs a port, too."""
-    first = max(highest, PRIVILEGED.stop) // _ROOM + 1
-    for start in range(first * _ROOM, EPHEMERAL.start, _ROOM):
-        block = range(start, start + _ROOM)
+    first = max(highest, PRIVILEGED.stop) // size + 1
+    for start in range(first * size, EPHEMERAL.start, size):
+        block = range(start, start + size)
         if _is_free(block, project, holders, taken):
             return block
     return range(0)

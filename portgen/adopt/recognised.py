@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from portgen.adopt import of_sockets, scripts
+from portgen.adopt import of_sockets, of_units, scripts
 from portgen.adopt.sighted import KINDS, Text
 from portgen.formats import compose
 from portgen.formats.compose import Fault
@@ -99,7 +99,7 @@ def _is_ufw(text: Text) -> bool:
 
 
 def _is_unit(text: Text) -> bool:
-    if text.path.endswith((".service", ".socket")):
+    if text.path.endswith((".service", ".socket")) or of_units.DROP_IN.fullmatch(text.path):
         return _SECTION.search(text.text) is not None
     return any(_SOCAT.search(command.text) for command in scripts.commands(text.text))
 

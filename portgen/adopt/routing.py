@@ -414,7 +414,7 @@ class _Routing:
             own = naming.plain(mode.box.service)
             named = name == own or name.endswith(f"-{own}")
             if mode.of is None and named and not any(self.draft.of_box(mode.box)):
-                entry = Entry(naming.plain(mode.box.project), own, "host", box=mode.box)
+                entry = Entry(self.draft.projects.of(mode.box.project), own, "host", box=mode.box)
                 self.draft.entries.append(entry)
                 return entry
         return None

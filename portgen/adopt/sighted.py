@@ -288,6 +288,11 @@ class Sighted(Struct):
     foreign: set[str] = set()  # by docker's names, networks that are no bridges of this host
     boxes: dict[Box, Said] = {}
     ids: dict[str, Box] = {}  # containers by docker's ids
+    names: dict[str, Box] = {}  # and by the names that files give them
+    replaced: dict[
+        Box, str
+    ] = {}  # whose ports another file of the project says anew, and which file
+    drop_ins: dict[str, str] = {}  # by the names of units, files that change them
     forwarders: list[Forwarder] = []
     listeners: list[Listener] = []
     servers: list[Server] = []

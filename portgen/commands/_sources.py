@@ -23,7 +23,7 @@ _DEEPEST = 8
 _WANTED = {
     "nginx": re.compile(r"[^.].*"),
     "ufw": re.compile(r"user6?\.rules|.*(?:before|after)6?\.rules|ufw\.conf|ufw|.*\.sh"),
-    "units": re.compile(r".*\.(?:service|socket|sh)"),
+    "units": re.compile(r".*\.(?:service|socket|sh|conf)"),  # a drop-in ends with .conf
     "compose": re.compile(r".*compose.*\.ya?ml"),
 }
 _OF_OTHERS = {
@@ -154,7 +154,12 @@ def _walk(kind: str, path: Path, place: Path, gathered: _Read) -> None:
         name = below.rpartition("/")[2]
         shown = f"{path}/{below}".removeprefix("./")
         others = _OF_OTHERS.get(kind)
-        if not wanted.fullmatch(name) or (others is not None and others.fullmatch(name)):
+        is_strange = kind == "units" and name.endswith(".conf") and ".d/" not in below
+        if (
+            is_strange
+            or not wanted.fullmatch(name)
+            or (others is not None and others.fullmatch(name))
+        ):
             gathered.unread[shown] = _OF_OTHER_KINDS
             gathered.folders[shown] = str(path)
         else:

@@ -14,7 +14,7 @@ COMMAND = ("ss", "-H", "-tulnp")
 # interface, `127.0.0.53%lo`.
 _LINE = re.compile(
     r"(?P<transport>tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+"
-    r"(?P<address>\S+):(?P<port>\d+)\s+(?:\*|0\.0\.0\.0|\[::\]):\*(?:\s+(?P<users>.*))?"
+    r"(?P<address>\S+):(?P<port>\d+)\s+(?:\*|0\.0\.0\.0|\[::\]|::):\*(?:\s+(?P<users>.*))?"
 )
 _USER = re.compile(r'\("(?P<program>(?:[^"\\]|\\.)*)",pid=(?P<pid>\d+),fd=\d+(?:,\w+=[^,()"]*)*\)')
 _ONE = _USER.pattern.replace("?P<program>", "?:").replace("?P<pid>", "?:")
