@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from portgen.adopt.draft import Draft
 from portgen.adopt.of_docker import WITHOUT_COMPOSE
-from portgen.adopt.sighted import Part, Said, Server, Sighted
+from portgen.adopt.sighted import Said, Server, Sighted
 from portgen.adopt.verdicts import Lists
 
 _UNKNOWN = {
@@ -27,7 +27,7 @@ def steps(found: Sighted, draft: Draft, lists: Lists) -> Iterator[str]:
     entered = {one.said for one in (*lists.taken, *lists.different)}
     yield from _of_inventory(draft)
     yield from _of_compose(found, entered)
-    yield from _of_nginx(found, entered)
+    yield from _of_nginx(found, draft, entered)
     for forwarder in found.forwarders:
         if forwarder.said in entered and not forwarder.name.startswith(_OURS):
             what = f"`systemctl disable --now {forwarder.name}`"
@@ -70,43 +70,50 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
             yield f"{net.file}: `docker compose down`: the network {why}"
 
 
-def _of_nginx(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
-    """Which servers have to go, and what goes with them."""
-    replaced = list(_replaced(found.servers, entered))
+def _of_nginx(found: Sighted, draft: Draft, entered: Collection[Said]) -> Iterator[str]:
+    """Which servers have to go, and which include portgen's locations from now on."""
+    replaced = list(_replaced(found.servers, draft, entered))
     for file, lines in _by_file(server.said for server in replaced):
         stay = [one for one in found.servers if one.said.file == file and one not in replaced]
         what = f"disable the server at {lines}"
-        if _ENABLED in file and not stay:
+        if _ENABLED in file and not stay and file not in found.with_more:
             what = f"remove it from {_ENABLED.rstrip('/')}"
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
-    for server in replaced:
-        left = [one.said for one in server.places if not _is_any(one.parts, entered)]
-        own = sorted([*server.own, *left])
-        if own:
-            listed = ", ".join(f"{one.text} (line {one.line})" for one in own)
-            yield f"{server.said.place}: that server also has, and portgen's will not: {listed}"
+    names = {name for server in replaced for _, name in server.names}
+    for server in found.servers:
+        if server.said.line and server not in replaced:
+            yield from _of_kept(server, names, entered)
 
 
-def _replaced(servers: Iterable[Server], entered: Collection[Said]) -> Iterator[Server]:
+def _of_kept(server: Server, names: Collection[str], entered: Collection[Said]) -> Iterator[str]:
+    """What changes in a server that goes on. `names`: those of portgen's servers."""
+    places = [place.said.line for place in server.places if place.said in entered]
+    if places:
+        what = "put `include snippets/portgen-locations.conf;` in place of its locations"
+        yield f"{server.said.place}: in this server {what} ({_lines(places)}), and keep the rest"
+    shared = [name for _, name in server.names if name in names]
+    if shared and server.redirects:
+        yield f"{server.said.place}: take {', '.join(shared)} out of its `server_name`"
+
+
+def _replaced(
+    servers: Iterable[Server], draft: Draft, entered: Collection[Said]
+) -> Iterator[Server]:
     """The servers whose place portgen's own take: those with routes, and those that send visitors of the same
     names to https."""
-    names: set[str] = set()
-    for server in servers:
-        if server.said.line and _serves(server, entered):
-            names.update(name for _, name in server.names)
+    has_default = draft.nginx is not None and bool(draft.nginx.names)
+    served = [one for one in servers if one.said.line and _serves(one, entered)]
+    served = [one for one in served if has_default or not one.is_default]
+    names = {name for server in served for _, name in server.names}
     for server in servers:
         is_sent = any(said in entered for said in server.redirects)
         is_same = is_sent and {name for _, name in server.names} <= names
-        if server.said.line and (is_same or _serves(server, entered)):
+        if server in served or (server.said.line and is_same):
             yield server
 
 
 def _serves(server: Server, entered: Collection[Said]) -> bool:
-    return any(_is_any(place.parts, entered) for place in server.places)
-
-
-def _is_any(parts: Iterable[Part], entered: Collection[Said]) -> bool:
-    return any(part.said in entered for part in parts)
+    return any(place.said in entered for place in server.places)
 
 
 def _by_file(said: Iterable[Said]) -> Iterator[tuple[str, str]]:
@@ -114,6 +121,11 @@ def _by_file(said: Iterable[Said]) -> Iterator[tuple[str, str]]:
     found: dict[str, list[int]] = {}
     for one in said:
         found.setdefault(one.file, []).append(one.line)
-    for file, lines in found.items():
-        numbers = ", ".join(str(line) for line in sorted(set(lines)))
-        yield file, f"line {numbers}" if len(set(lines)) == 1 else f"lines {numbers}"
+    for file, numbers in found.items():
+        yield file, _lines(numbers)
+
+
+def _lines(lines: Iterable[int]) -> str:
+    several = sorted(set(lines))
+    numbers = ", ".join(map(str, several))
+    return f"line {numbers}" if len(several) == 1 else f"lines {numbers}"

@@ -106,7 +106,6 @@ _TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+|\$\w+?)(?::443)?(?:\$request_ur
 _SAME = ("$host", "$server_name", "$http_host")
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = ("301", "302", "307", "308")
-_PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "memcached_pass")
 _PLAIN = re.compile(r"[\w/-]*")
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
@@ -136,27 +135,25 @@ def restricts(node: Node) -> bool:
     return _RESTRICTING.fullmatch(node.name) is not None or bool(_REFUSES.search(node.text))
 
 
-def leads(block: Iterable[Node]) -> bool:
-    """Whether a location leads to a service."""
-    return any(inner.name in _PASSES for inner in block)
-
-
-def refuses(block: Iterable[Node]) -> bool:
-    """Whether a location keeps anybody out."""
-    return any(
-        inner.name in ("allow", "deny", "auth_basic")
-        or restricts(inner)
-        or _REFUSES.match(inner.text) is not None
-        for inner in block
-    )
+def can_be_said(node: Node, path: str) -> bool:
+    """Whether a route can say a directive of a location: by a field, or as `extra`."""
+    if node.name in ("proxy_pass", "grpc_pass") or strips(node, path):
+        return True
+    if node.name == "include":
+        return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
+    if node.name == "if":
+        return "/run/portgen/left/" in node.text
+    if node.name.startswith("auth_basic"):
+        return "$" not in node.text
+    return node.block is None and node.name not in NOT_EXTRA
 
 
 def begins_with(words: Sequence[str]) -> str:
-    """What the paths of a location begin with; of a regular expression what is plain of it."""
-    if len(words) == 1 or words[0] == "=":
-        return words[-1]
+    """What the paths of a regular expression begin with, as far as it is plain."""
     plain = _PLAIN.match(words[-1].removeprefix("^"))
-    return plain[0] if plain is not None and words[-1].startswith("^") else ""
+    if plain is None or words[0] != "~" or not words[-1].startswith("^"):
+        return ""
+    return plain[0]
 
 
 def is_of_portgen(node: Node) -> bool:

@@ -7,6 +7,7 @@ In: the files of a folder like /etc/nginx, a site's file, or what `nginx -T` pri
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,30 +15,28 @@ from portgen.adopt.directives import (
     FIELDS,
     HEADERS,
     INHERITED,
-    NOT_EXTRA,
     PROXIES,
     SET,
     SETTINGS,
     TELLING,
     USUAL_INCLUDES,
     begins_with,
+    can_be_said,
     is_not_found,
     is_of_portgen,
     is_slash,
     is_to_https,
-    leads,
-    refuses,
     restricts,
     rules_of,
     strips,
 )
 from portgen.adopt.fitting import is_bind, is_port
 from portgen.adopt.sighted import (
-    Fence,
     Left,
     Listen,
     Listener,
     Part,
+    Pattern,
     Place,
     Said,
     Server,
@@ -55,7 +54,6 @@ from portgen.targets.nginx import reading
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
-_INHERITED = "portgen's server does not set this: add it to `extra` of the routes"
 _NO_WORD = "an inventory has no word for it"
 _SPARED = ("listen ", "index ", "try_files ", "server_name ")  # say nothing without the rest
 _SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
@@ -120,6 +118,7 @@ class _Tree:
     ) -> None:
         self.places = places
         self.facts = facts
+        self.shared: set[tuple[str, int]] = set()  # lines on which several locations begin
         self.found = found
         self.known: set[tuple[str, int, tuple[str, ...]]] = set()  # directives that are counted
         self.restricted = False  # by something at http's level
@@ -158,6 +157,7 @@ class _Tree:
             elif node.name == "stream" and node.block is not None:
                 self._stream(node)
             elif node.name == "upstream":
+                self.found.with_more.add(self.places[node.path].file)
                 self._upstream(node)
             elif node.name in PROXIES and len(node.words) > 1:
                 part = Part(self.said(node), node.name, node.words[1])
@@ -165,6 +165,7 @@ class _Tree:
             elif node.name == "location" and node.block is not None:
                 self._alone(node)
             else:
+                self.found.with_more.add(self.places[node.path].file)
                 self._other(node)
 
     def _alone(self, node: Node) -> None:
@@ -240,6 +241,8 @@ class _Tree:
         self.around = tuple(inner for inner in block if inner.name != "location")
         named = [inner for inner in block if inner.name == "server_name"]
         self.names = tuple(_name(word) for inner in named for word in inner.words[1:])
+        begun = Counter((inner.path, inner.first) for inner in block if inner.name == "location")
+        self.shared = {place for place, count in begun.items() if count > 1}
         for inner in block:
             self._of_server(inner, server)
         server.settings += [one for one in self.settings if server.setting(one.about) is None]
@@ -289,16 +292,18 @@ class _Tree:
         elif node.name in ("root", "index", "try_files"):
             self.left(node, _STATIC)
         elif node.name in INHERITED:
-            self._inherited(node)
+            self._inherited(node, server)
         elif node.name != "return":
             self._other(node)
 
-    def _inherited(self, node: Node) -> None:
+    def _inherited(self, node: Node, server: Server) -> None:
         """What locations have from their server: portgen's own say each usual header themselves."""
         if node.name == "proxy_set_header" and node.words[1:2] and node.words[1] in HEADERS:
             self.counted(node)
         else:
-            self.left(node, _INHERITED)
+            server.extra.append(
+                Part(self.said(node), node.name, " ".join(node.words[1:]), node.text)
+            )
 
     def _listen(self, node: Node, server: Server) -> None:
         where = self.said(node)
@@ -347,28 +352,27 @@ class _Tree:
         why = self._why_own(node, words, block)
         if why:
             self._own(node, why)
-            if leads(block) or refuses(block):
-                is_regex = len(words) > 1 and words[0] != "="
-                fence = Fence(self.said(node), begins_with(words), is_regex, refuses(block))
-                server.fences.append(fence)
+            if words[0] in ("~", "~*"):
+                server.patterns.append(Pattern(self.said(node), begins_with(words)))
         else:
             self._proxy(node, server)
 
     def _why_own(self, node: Node, words: Sequence[str], block: Sequence[Node]) -> str:
         """Why a location stays the team's; "" where a route can take its place."""
-        if not any(inner.name in ("proxy_pass", "grpc_pass") for inner in block):
-            sent = any(inner.name in ("return", "rewrite") for inner in block)
-            return _SENT if sent else _STATIC
-        if len(words) != 1:
-            kind = "exact path" if words[:1] == ["="] else "regular expression"
-            return f"a route is a prefix: portgen has no word for a location by {kind}"
+        names = {inner.name for inner in block}
+        if not names & {"proxy_pass", "grpc_pass"}:
+            return _SENT if names & {"return", "rewrite"} else _STATIC
+        if len(words) != 1 or words[0].startswith("@"):
+            kind = {"=": "exact path", "~": "regular expression", "~*": "regular expression"}
+            return f"a route is a prefix, and this is a location by {kind.get(words[0], 'name')}"
         if any(inner.name == "return" for inner in self.around):
             return "a `return` of the server answers before it"
-        if (node.path, node.first) not in self.facts:
+        if (node.path, node.first) not in self.facts or (node.path, node.first) in self.shared:
             return _NO_WORD
-        if any(inner.name == "rewrite" and not strips(inner, words[-1]) for inner in block):
-            return _REWRITTEN
-        return _RESTRICTED if self._is_restricted(node, block) else ""
+        if self._is_restricted(node, block):
+            return _RESTRICTED
+        unsaid = [inner.text for inner in block if not can_be_said(inner, words[-1])]
+        return f"a route can't say `{unsaid[0]}`" if unsaid else ""
 
     def _is_usual(
         self, node: Node, words: Sequence[str], block: Sequence[Node], server: Server
@@ -440,7 +444,8 @@ class _Tree:
             if part is not None:
                 parts.append(part)
         fact = self.facts[node.path, node.first]
-        server.places.append(Place(self.said(node), fact, tuple(parts)))
+        is_final = "^~" in node.words
+        server.places.append(Place(self.said(node), fact, tuple(parts), is_final))
 
     def _part(self, node: Node, path: str) -> Part | None:
         """What a directive of a location is about; None of what is left, or counted."""
@@ -457,9 +462,6 @@ class _Tree:
             return Part(where, "mark", "", node.text)
         if plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):
             self.counted(node)
-            return None
-        if node.block is not None or node.name in NOT_EXTRA:
-            self.left(node, _NO_WORD)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
 

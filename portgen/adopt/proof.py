@@ -206,7 +206,7 @@ class _Proof:
                 self.verdicts.take(socket.said)
             is_there = socket.endpoint.everywhere in listens
             self.verdicts.take_or_leave(
-                socket.said, "portgen's nginx does not listen there", is_there=is_there
+                socket.said, "nginx has it for servers of your own", is_there=is_there
             )
 
     # --- the firewall -----------------------------------------------------------------------------

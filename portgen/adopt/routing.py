@@ -7,18 +7,19 @@ In: a `Sighted`, a `Draft` with its services. Out: the same draft, with routes a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from portgen.adopt import naming, nginx_ports
+from portgen.adopt import grouping, naming, nginx_ports
 from portgen.adopt.directives import FIELDS, THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_port, network, why_not
-from portgen.adopt.sighted import Fence, Left, Listen, Part, Place, Said, Server, Sighted
+from portgen.adopt.grouping import Named
+from portgen.adopt.sighted import Left, Listen, Part, Pattern, Place, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory import model
 from portgen.inventory.networks import bracketed
-from portgen.inventory.values import FilePath, ServerName, SiteName
+from portgen.inventory.values import FilePath, SiteName
 from portgen.plan.ports import LOOPBACK, Endpoint
 from portgen.plan.types import DEFAULT_TIMEOUT
 
@@ -31,25 +32,6 @@ def decide(found: Sighted, draft: Draft) -> None:
     """Write down what nginx serves."""
     if found.servers:
         _Routing(found, draft).decide()
-
-
-class _Named:
-    """The servers that have one name, or a list of the same: mostly one for http and one for https."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        self.servers: list[Server] = []
-
-    @property
-    def kept(self) -> str:
-        """Why one of them stays the team's, and so all of that name."""
-        return next((server.kept for server in self.servers if server.kept), "")
-
-    @property
-    def places(self) -> Iterator[tuple[Server, Place]]:
-        for server in self.servers:
-            for place in server.places:
-                yield server, place
 
 
 class _Held(NamedTuple):
@@ -66,16 +48,11 @@ class _Routing:
         self.found = found
         self.draft = draft
         self.nginx = Nginx()
-        self.lost: set[Said] = set()  # locations that lead to a name which nobody has
-        self.named: dict[tuple[str, ...], _Named] = {}
+        self.named = grouping.named(found.servers)
 
     def decide(self) -> None:
-        for server in self.found.servers:
-            written = [name for where, name in server.names if self._is_name(where, name)]
-            names = tuple(dict.fromkeys(written))
-            self.named.setdefault(names, _Named(names)).servers.append(server)
         served = []
-        for one in self.named.values():
+        for one in self.named:
             if one.kept:
                 for server in one.servers:
                     self._left_over(server, one.kept)
@@ -88,24 +65,26 @@ class _Routing:
             elif one.names:
                 self._sites(one)
             else:
-                self._unnamed(one)
-        for one in self.named.values():
+                one.kept = "the server has no name, and an inventory has one such server"
+                for server in one.servers:
+                    self._left_over(server, one.kept)
+        for one in self.named:
             if one not in served and not one.kept:
                 self._without_routes(one)
         self._upstream(served)
-        self._proxies(served)
+        self._proxies([one for one in served if not one.kept])
         self.draft.nginx = self.nginx
         nginx_ports.take(self.found, self.draft)
         nginx_ports.hold_own(self.found, self.draft)
 
-    def _upstream(self, served: list[_Named]) -> None:
+    def _upstream(self, served: list[Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
         backends = [place.fact.backend or "" for one in served for _, place in one.places]
         addressed = [backend for backend in backends if self._by_address(backend)]
         if addressed and len(addressed) * 2 >= len(backends):
             self.nginx.upstream = "address"
 
-    def _proxies(self, served: list[_Named]) -> None:
+    def _proxies(self, served: list[Named]) -> None:
         """The proxies in front of all of nginx: those that each server with routes trusts."""
         servers = list({id(server): server for one in served for server, _ in one.places}.values())
         values = [{(part.about, part.value) for part in server.proxies} for server in servers]
@@ -126,20 +105,10 @@ class _Routing:
             elif proxy.value != "unix:":
                 self.nginx.proxies = list(dict.fromkeys([*self.nginx.proxies, proxy.value]))
 
-    def _is_name(self, where: Said, name: str) -> bool:
-        if name in ("_", '""', ""):
-            return False
-        if not fits(name, ServerName):
-            self.found.left.append(
-                Left(where, "a name by a regular expression: an inventory has none")
-            )
-            return False
-        return True
-
-    def _default(self, served: list[_Named]) -> _Named | None:
+    def _default(self, served: list[Named]) -> Named | None:
         """The servers that have paths: those with most of them. One that has no name is the default,
         too, as long as it is alone."""
-        best: _Named | None = None
+        best: Named | None = None
         most = 0
         for one in served:
             paths = sum(place.fact.route.path != "/" for _, place in one.places)
@@ -158,44 +127,57 @@ class _Routing:
 
     # --- sites ------------------------------------------------------------------------------------
 
-    def _default_site(self, one: _Named) -> None:
-        if not self._routes(one, ""):
-            self._without_a_route(one)
+    def _default_site(self, one: Named) -> None:
+        """The site that has the paths. Where its servers answer something besides, they go on, and portgen
+        renders the locations alone, for them to include."""
+        held = self._held(one)
+        if not held:
+            self._keep(one, [], _NO_ROUTE)
             return
+        for server in one.servers:
+            server.is_default = True
         self.nginx.default = self._site("", one)
-        self.nginx.names = list(one.names)
-        if not one.names:
-            place = one.servers[0].said.place
+        rest = one.rest(each.place for each in held.values())
+        if rest:
+            rest.sort(key=lambda said: not said.text.startswith("location"))
+            more = f"{rest[0].text} ({rest[0].place})"
+            self.nginx.comments.append(
+                f"locations alone: your own server includes them, and has {more}"
+            )
+            _leave_to_servers(held, one)
+        else:
+            self.nginx.names = list(one.names)
+        self._write(held, "")
+        place = one.servers[0].said
+        if not rest and not one.names and place.line:
             comment = "it answers to every name: portgen's own server needs a `server_name`"
-            if one.servers[0].said.line:
-                self.nginx.comments.append(f"{comment} ({place})")
+            self.nginx.comments.append(f"{comment} ({place.place})")
 
-    def _without_a_route(self, one: _Named) -> None:
-        """Servers of which all locations stay the team's: nothing else may take their name."""
-        for server in one.servers:
-            self._rest_left(server, _NO_ROUTE)
-
-    def _sites(self, one: _Named) -> None:
-        plain = [name for name in one.names if fits(name, SiteName)]
-        served = [name for name in plain if self._routes(one, name)]
-        if plain and not served:
-            self._without_a_route(one)
-            return
-        for name in one.names:
-            if name in served:
+    def _sites(self, one: Named) -> None:
+        """A site for each name, where portgen's own servers can do all that the team's do."""
+        held = self._held(one)
+        places = [each.place for each in held.values()]
+        rest = one.rest(places)
+        unfit = [name for name in one.names if not fits(name, SiteName)]
+        if not held:
+            self._keep(one, places, _NO_ROUTE)
+        elif rest:
+            why = f"{rest[0].text} ({rest[0].place}) stays your own, and so does all of its server"
+            self._keep(one, places, why)
+        elif unfit:
+            self._keep(one, places, f"a site has one plain name, and {unfit[0]} is none")
+        else:
+            for name in one.names:
                 self.nginx.sites[name] = self._site(name, one)
-            else:
-                for where, written in self._written(one):
-                    if written == name:
-                        self.found.left.append(Left(where, "a site has one plain name"))
+                self._write(held, name)
 
-    def _written(self, one: _Named) -> Iterator[tuple[Said, str]]:
+    def _keep(self, one: Named, places: Iterable[Place], why: str) -> None:
+        """All of a name stays the team's: also these locations, which would be routes."""
+        one.kept = why
+        for place in places:
+            self._leave(place, why)
         for server in one.servers:
-            yield from server.names
-
-    def _unnamed(self, one: _Named) -> None:
-        for server in one.servers:
-            self._left_over(server, "the server has no name, and an inventory has one such server")
+            self._rest_left(server, why)
 
     def _left_over(self, server: Server, why: str) -> None:
         for place in server.places:
@@ -217,7 +199,7 @@ class _Routing:
         for where in server.redirects:
             self.found.left.append(Left(where, why))
 
-    def _without_routes(self, one: _Named) -> None:
+    def _without_routes(self, one: Named) -> None:
         """A server that only sends visitors on, or serves files."""
         known = {*self.nginx.names, *self.nginx.sites}
         for server in one.servers:
@@ -238,7 +220,7 @@ class _Routing:
                 if part.about == "acme":
                     site.acme = site.acme or part.value
 
-    def _site(self, name: str, one: _Named) -> Site:
+    def _site(self, name: str, one: Named) -> Site:
         site = Site(name)
         for server in one.servers:
             certificate = server.setting("certificate")
@@ -253,41 +235,35 @@ class _Routing:
 
     # --- routes -----------------------------------------------------------------------------------
 
-    def _routes(self, one: _Named, host: str) -> bool:
-        """The routes of a site, each at the service that has its port; whether there are any."""
-        held = self._held(one, host)
-        order = [place.said for _, place in one.places]
-        for path in sorted(held, key=lambda path: order.index(held[path].place.said)):
-            route, place, entry, port = held[path]
+    def _write(self, held: dict[str, _Held], host: str) -> None:
+        """Each route at the service that has its port, under a name."""
+        for route, place, entry, port in held.values():
             known = {(other.host, other.path) for _, other in entry.routes}
             if (host, route.path) not in known:
-                entry.routes.append((entry.ports.index(port), route))
+                of_host = Route(host, route.path, route.fields)
+                entry.routes.append((entry.ports.index(port), of_host))
             port.protocol = place.fact.route.protocol
-        return bool(held)
 
-    def _held(self, one: _Named, host: str) -> dict[str, _Held]:
-        """The routes by their paths. The longest paths come first: a location that stays the team's keeps
-        those above it there, too."""
-        fences = [fence for server in one.servers for fence in server.fences]
+    def _held(self, one: Named) -> dict[str, _Held]:
+        """The routes by their paths, as the locations stand."""
+        patterns = [pattern for server in one.servers for pattern in server.patterns]
+        paths = [place.fact.route.path for _, place in one.places]
         held: dict[str, _Held] = {}
-        for server, place in sorted(one.places, key=_longest):
-            path = place.fact.route.path
-            below = next((fence for fence in fences if fence.is_below(path)), None)
-            if below is not None:
-                way_out = "take that out first, if the service may have its visitors"
-                why = f"{below.said.text} ({below.said.place}) is below it, and stays your own: {way_out}"
+        for server, place in one.places:
+            why = _why_not_a_route(place, patterns, paths)
+            route = None
+            if why:
                 self._leave(place, why)
-            route = None if below is not None else self._route(server, place, host)
-            if route is not None and route.path in held:
+            else:
+                route = self._route(server, place)
+            if route is None or route.path in held:
                 continue  # the servers for http and for https have the same location
-            found = None if route is None else self._holder(place, route)
-            if route is not None and found is not None:
+            found = self._holder(place, route.path, one)
+            if found is not None:
                 held[route.path] = _Held(route, place, *found)
-            elif place.said not in self.lost:
-                fences.append(Fence(place.said, path))
         return held
 
-    def _route(self, server: Server, place: Place, host: str) -> Route | None:
+    def _route(self, server: Server, place: Place) -> Route | None:
         """The route's fields; None where its path or what it leads to can't be said."""
         said = place.fact.route
         path = said.path if said.path.endswith("/") else f"{said.path}/"
@@ -304,7 +280,7 @@ class _Routing:
             fields["buffering"] = True
         if said.timeout != DEFAULT_TIMEOUT and _is_written(server, place, "timeout"):
             fields["timeout"] = said.timeout
-        extra = [part.text for part in place.parts if part.about == ""]
+        extra = _extra(server, place)
         if extra:
             fields["extra"] = extra
         why = why_not({"path": path, **fields}, model.Route)
@@ -316,7 +292,7 @@ class _Routing:
         if why is not None:
             self._leave(place, f"an inventory can't have it: {why}")
             return None
-        return Route(host, path, fields)
+        return Route("", path, fields)
 
     def _uri(self, place: Place) -> str | None:
         for part in place.parts:
@@ -328,7 +304,7 @@ class _Routing:
     def _leave(self, place: Place, why: str) -> None:
         self.found.left += [Left(part.said, why) for part in place.parts]
 
-    def _holder(self, place: Place, route: Route) -> tuple[Entry, Port] | None:
+    def _holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
         """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
         backend = place.fact.backend
         if backend is None or ", " in backend:
@@ -352,7 +328,7 @@ class _Routing:
         held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK)
         if held is not None:
             return held
-        return self._of_nobody(place, route, port)
+        return self._of_nobody(place, path, one, port)
 
     def _by_address(self, backend: str) -> tuple[Entry, Port] | None:
         """The service in a container that has this address."""
@@ -375,18 +351,14 @@ class _Routing:
         self._leave(place, why)
         names = {box.service for box in self.found.boxes}
         if address not in names and not re.search(r"[.:]", address):
-            self.lost.add(place.said)
             message = f"{place.said.text} leads to {address}:{port}, which no source knows"
             self.draft.conflicts.append(
                 Conflict("route-to-nobody", message, (_backend(place).said,))
             )
 
-    def _of_nobody(self, place: Place, route: Route, port: int) -> tuple[Entry, Port]:
-        name = (
-            naming.plain(route.path)
-            if route.path != "/"
-            else naming.plain(route.host.split(".")[0])
-        )
+    def _of_nobody(self, place: Place, path: str, one: Named, port: int) -> tuple[Entry, Port]:
+        host = one.names[0].split(".")[0] if one.names else ""
+        name = naming.plain(host if path == "/" else path)
         if name == "unnamed":
             name = f"port-{port}"
         hosted = self._hosted(name)
@@ -420,8 +392,38 @@ class _Routing:
         return None
 
 
-def _longest(one: tuple[Server, Place]) -> int:
-    return -len(one[1].fact.route.path)
+def _why_not_a_route(place: Place, patterns: list[Pattern], paths: list[str]) -> str:
+    """Why visitors would go elsewhere if a location was a route of portgen's; "" where they would not."""
+    path = place.fact.route.path
+    if not path.endswith("/") and any(path != other and path.startswith(other) for other in paths):
+        return f"it is {path} itself, too, which a route sends to {path}/: end it with a slash"
+    if place.is_final:
+        return ""
+    for pattern in patterns:
+        if pattern.may_match_below(path):
+            asks = (
+                f"nginx asks {pattern.said.text} ({pattern.said.place}) first, which stays your own"
+            )
+            return f"{asks}: put `^~` before {path} where that is not meant"
+    return ""
+
+
+def _leave_to_servers(held: dict[str, _Held], one: Named) -> None:
+    """Take out of routes what they have from the team's own servers anyway."""
+    known = {part.text for server in one.servers for part in server.extra}
+    for each in held.values():
+        extra = each.route.fields.pop("extra", [])
+        kept = [text for text in extra if text not in known]  # type: ignore[attr-defined]
+        if kept:
+            each.route.fields["extra"] = kept
+
+
+def _extra(server: Server, place: Place) -> list[str]:
+    """What a route has no field for. A location that says a directive itself has none of its server's."""
+    extra = [part.text for part in place.parts if part.about == ""]
+    headers = [part.text for part in place.parts if part.about.startswith("header:")]
+    own = {text.split(" ")[0] for text in (*extra, *headers)}
+    return [*extra, *(part.text for part in server.extra if part.about not in own)]
 
 
 def _listen(site: Site, listen: Listen, has_certificate: bool) -> None:

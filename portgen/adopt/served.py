@@ -15,6 +15,7 @@ from portgen.plan.ports import EVERYWHERE6, LOOPBACK
 
 _NO_ROUTE = "the route is not in the inventory"
 _UNSERVED = "no route of this server is in the inventory"
+_GOES_ON = "your own server goes on: it includes portgen's locations"
 _NO_SETTING = "portgen's server has no such setting"
 _SECURED = "without a certificate portgen's nginx serves http"
 # Values that mean what portgen's own locations send for the same header.
@@ -57,6 +58,8 @@ class _Served:
             self.realms.update(dict.fromkeys(service.routes, service.title or key.name))
 
     def server(self, server: Server) -> None:
+        if server.is_default and not self.nginx.names:
+            self._goes_on(server)
         names = [name for _, name in server.names]
         sites = list(self._sites(names))
         known = {*self.nginx.names, *self.nginx.sites}
@@ -68,18 +71,36 @@ class _Served:
             is_there = any(_has_setting(site, part) for site in sites)
             self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
         for place in server.places:
-            self._place(names, place)
-        is_served = any(
-            self.verdicts.is_taken(part.said) for place in server.places for part in place.parts
-        )
-        for said in server.inherited:
-            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
+            self._place(server, names, place)
+        self._inherited(server)
         for said, path in server.slashes:
             is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
             self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)
         is_secure = any(site.certificate for site in sites)
         for said in server.redirects:
             self.verdicts.take_or_leave(said, _SECURED, is_there=is_secure)
+
+    def _inherited(self, server: Server) -> None:
+        """What locations have from their server."""
+        is_served = any(
+            self.verdicts.is_taken(part.said) for place in server.places for part in place.parts
+        )
+        for said in server.inherited:
+            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
+        directives = {text for one in self.routes.values() for text in one.route.directives}
+        for part in server.extra:
+            self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)
+
+    def _goes_on(self, server: Server) -> None:
+        """A server of the team's that includes portgen's locations."""
+        for said, _ in server.names:
+            self.verdicts.leave_rest(said, _GOES_ON)
+        for listen in server.listen:
+            self.verdicts.leave_rest(listen.said, _GOES_ON)
+        for part in (*server.settings, *server.extra):
+            self.verdicts.leave_rest(part.said, _GOES_ON)
+        for said in (*server.redirects, *(said for said, _ in server.slashes)):
+            self.verdicts.leave_rest(said, _GOES_ON)
 
     def _sites(self, names: list[str]) -> Iterator[Site]:
         """The planned sites that a server is."""
@@ -127,11 +148,11 @@ class _Served:
             for listen in server.listen
         )
 
-    def _place(self, names: list[str], place: Place) -> None:
+    def _place(self, server: Server, names: list[str], place: Place) -> None:
         path = place.fact.route.path
         path = path if path.endswith("/") else f"{path}/"
         hosts = [name for name in names if f"{name}{path}" in self.routes]
-        if path in self.routes and (not names or set(names) & set(self.nginx.names)):
+        if path in self.routes and (server.is_default or set(names) & set(self.nginx.names)):
             hosts.append("")
         for part in place.parts:
             if not hosts:

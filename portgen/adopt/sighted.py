@@ -166,30 +166,24 @@ class Part(NamedTuple):
 
 
 class Place(Struct, frozen=True):
-    """A location that passes requests on. `said`: its first line."""
+    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`."""
 
     said: Said
     fact: facts.Location
     parts: tuple[Part, ...]
+    is_final: bool = False
 
 
-class Fence(NamedTuple):
-    """A location that stays the team's, and keeps visitors out or sends them to a service: a route above it
-    would let them in, or send them elsewhere. `path`: what the paths of its visitors begin with, of a regular
-    expression as far as it is plain. `is_regex`: whether it is one. `refuses`: whether it keeps somebody
-    out."""
+class Pattern(NamedTuple):
+    """A location by a regular expression, which stays the team's: nginx asks it before a prefix, unless that
+    has `^~`, as each of portgen's has. `begins`: how the paths that match begin, as far as that is plain."""
 
     said: Said
-    path: str
-    is_regex: bool = False
-    refuses: bool = False
+    begins: str
 
-    def is_below(self, path: str) -> bool:
-        """Whether a route has visitors of it. A pattern without a beginning that sends visitors to a service,
-        `\\.php$`, is one for the site, and not for what a deeper route serves."""
-        if not self.is_regex or self.path.startswith(path):
-            return self.path.startswith(path)
-        return path.startswith(self.path) and (self.path != "" or self.refuses)
+    def may_match_below(self, path: str) -> bool:
+        """Whether a route with `^~` would take visitors from it. A route for `/` has none."""
+        return path != "/" and (self.begins.startswith(path) or path.startswith(self.begins))
 
 
 class Listen(NamedTuple):
@@ -219,8 +213,10 @@ class Server(Struct):
     places: list[Place] = []
     redirects: list[Said] = []  # everything is sent to https
     own: list[Said] = []
-    fences: list[Fence] = []
+    patterns: list[Pattern] = []
+    is_default: bool = False  # whether its routes are those of the inventory's default site
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
+    extra: list[Part] = []  # and what they take as it is: a header, a limit
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
 
@@ -296,6 +292,7 @@ class Sighted(Struct):
     forwarders: list[Forwarder] = []
     listeners: list[Listener] = []
     servers: list[Server] = []
+    with_more: set[str] = set()  # nginx's files with more than servers, which others may need
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
     firewall: Firewall = field(default_factory=Firewall)

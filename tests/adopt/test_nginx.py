@@ -94,27 +94,43 @@ def test_each_of_two_redirects_is_listed() -> None:
 
 SAME = "portgen renders one with the same `server_name`"
 DISABLE = f"disable the server at line 1: {SAME}"
+WHOLE = "location / { proxy_pass http://127.0.0.1:8081; }"
 OWN = [
     "location = /ping { return 200 pong; }",
-    "location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }",
     "location /static/ { alias /srv/static/; }",
     "location /old/ { return 301 https://other.example.org/; }",
     "root /srv/www;",
-    "add_header X-Team es;",
     "rewrite ^/old$ /app/ permanent;",
     "location /deep/ { proxy_pass http://127.0.0.1:8080/a/b/; }",
 ]
 
 
+INCLUDE = "put `include snippets/portgen-locations.conf;` in place of its locations"
+
+
 @pytest.mark.parametrize("line", OWN)
-def test_the_steps_name_what_goes_with_a_server(line: str) -> None:
-    """portgen's own server has its name: nothing else answers there from then on."""
+def test_a_server_with_more_than_routes_goes_on_and_includes_them(line: str) -> None:
+    """portgen's own server would have its name, and nothing else would answer there."""
     result = adopted(("site.conf", site(line)))
-    head = line.partition(" {")[0].rstrip(";")
-    assert result.steps[0] == f"site.conf: {DISABLE}"
-    gone = "site.conf:1: that server also has, and portgen's will not"
-    assert result.steps[1] == f"{gone}: {head} (line 5)"
+    assert "server_name:" not in result.source.text
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.path for route in routes] == ["/app/"]
+    assert result.steps == (f"site.conf:1: in this server {INCLUDE} (line 4), and keep the rest",)
+    assert "locations alone: your own server includes them" in result.source.text
     assert 5 in left(result)
+
+
+@pytest.mark.parametrize("line", OWN)
+def test_a_site_with_more_than_routes_stays_the_teams(line: str) -> None:
+    """Of one name, portgen's server would take the place of the team's as a whole."""
+    other = server("listen 80; listen [::]:80;", "server_name two.example.com;", WHOLE, line)
+    result = adopted(("site.conf", site()), ("two.conf", other))
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.path for route in routes] == ["/app/"]
+    assert [step.partition(":")[0] for step in result.steps] == ["site.conf"]
+    kept = {one.said.line: one.why for one in result.lists.left if one.said.file == "two.conf"}
+    assert "stays your own, and so does all of its server" in kept[4]
+    assert 5 in kept
 
 
 INHERITED = [
@@ -127,11 +143,16 @@ INHERITED = [
 
 
 @pytest.mark.parametrize("line", INHERITED)
-def test_what_locations_have_from_their_server_is_not_lost_in_silence(line: str) -> None:
-    assert left(adopted(("site.conf", site(line)))) == {
-        5: "portgen's server does not set this: add it to `extra` of the routes"
-    }
-    assert left(adopted(("site.conf", site("proxy_set_header Host $host;")))) == {}
+def test_what_locations_have_from_their_server_its_routes_say(line: str) -> None:
+    result = adopted(("site.conf", site(line)))
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.extra for route in routes] == [(line,)]
+    assert left(result) == {}
+    own = line.replace(";", " own;")
+    result = adopted(("site.conf", site(line).replace("{ proxy_pass", f"{{ {own} proxy_pass")))
+    routes = planner.make(result.source.inventory).hosts[0].routes
+    assert [route.extra for route in routes] == [(own,)]
+    assert list(left(result)) == [5]
 
 
 def test_another_realm_is_a_difference() -> None:
@@ -194,7 +215,7 @@ def test_the_lines_of_a_snippet_count_once() -> None:
         ("snippet.conf", "gzip on;\nadd_header X-Team es;\n"),
     )
     assert result.lists.rest["/etc/nginx/snippet.conf"] == 1
-    assert [one.said.place for one in result.lists.left] == ["/etc/nginx/snippet.conf:2"]
+    assert result.lists.left == ()
 
 
 KEPT = [
@@ -223,30 +244,94 @@ def test_a_server_with_nothing_but_a_socket_gets_no_port() -> None:
     assert result.source.inventory.hosts["box"].nginx is None
 
 
-FENCES = {
-    "location /app/admin/ { allow 10.0.5.0/24; deny all; proxy_pass http://127.0.0.1:8080/x/; }": False,
-    "location /app/admin/ { deny all; }": False,
-    "location = /app/status { return 403; }": False,
+PATTERNS = {
     "location ~ ^/app/(a|b) { deny all; }": False,
     "location ~ ^/(app|b)/ { deny all; }": False,
     "location ~ /\\.git { deny all; }": False,
-    "location /app/old/ { proxy_pass http://10.1.2.3:80; }": False,
-    "location /other/ { deny all; }": True,
+    "location ~* ^/APP/adm { deny all; }": False,
+    "location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }": False,
+    "location ~* \\.(js|css)$ { root /srv/www; }": False,
     "location ~ ^/other/ { deny all; }": True,
-    "location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }": True,
-    "location /app/static/ { alias /srv/static/; }": True,
-    "location /app/gone/ { proxy_pass http://nobody:80; }": True,
 }
 
 
-@pytest.mark.parametrize("fence", FENCES)
-def test_a_route_above_what_stays_the_teams_stays_there_too(fence: str) -> None:
-    """With the route those visitors would come past the location's rules, or to another service."""
-    result = adopted(("site.conf", site(fence)))
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_route_takes_no_visitors_from_a_regular_expression(pattern: str) -> None:
+    """nginx asks it before a prefix, but not before one with `^~`, as each of portgen's is."""
+    result = adopted(("site.conf", site(pattern)))
     routes = [route.path for route in planner.make(result.source.inventory).hosts[0].routes]
-    assert routes == (["/app/"] if FENCES[fence] else [])
-    if not FENCES[fence]:
-        assert "is below it, and stays your own" in left(result)[4]
+    assert routes == (["/app/"] if PATTERNS[pattern] else [])
+    if not PATTERNS[pattern]:
+        assert "put `^~` before /app/ where that is not meant" in left(result)[4]
+    final = adopted(("site.conf", site(pattern).replace("location /app/", "location ^~ /app/")))
+    routes = [route.path for route in planner.make(final.source.inventory).hosts[0].routes]
+    assert routes == ["/app/"]
+
+
+def test_a_path_without_its_last_slash_is_not_one_with_it() -> None:
+    """Beside a location above it, /apix was never its own, and /api itself would be sent on."""
+    api = "location /api { proxy_pass http://127.0.0.1:8082; }"
+    alone = adopted(("site.conf", site().replace(ROUTE, api)))
+    assert [one.path for one in planner.make(alone.source.inventory).hosts[0].routes] == ["/api/"]
+    above = adopted(("site.conf", site(WHOLE).replace(ROUTE, api)))
+    assert [one.path for one in planner.make(above.source.inventory).hosts[0].routes] == ["/"]
+    assert left(above)[4].startswith("it is /api itself, too")
+    assert above.steps == (f"site.conf:1: in this server {INCLUDE} (line 5), and keep the rest",)
+
+
+OTHERWISE = {
+    "another location": (
+        "listen 8080;",
+        "location /metrics/ { proxy_pass http://127.0.0.1:8081; }",
+    ),
+    "another backend": ("listen 8080;", "location /app/ { proxy_pass http://127.0.0.1:8081; }"),
+    "the same port": ("listen 80; listen [::]:80;", ROUTE),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_servers_of_one_name_that_answer_otherwise_stay_the_teams(what: str) -> None:
+    """portgen has one server of a name; of two at one port nginx asks the first alone."""
+    listen, location = OTHERWISE[what]
+    other = server(listen, "server_name box.example.com;", location)
+    result = adopted(("a.conf", site()), ("b.conf", other))
+    assert planner.make(result.source.inventory).hosts[0].routes == ()
+
+
+def test_a_server_of_several_ports_stays_the_teams() -> None:
+    result = adopted(("site.conf", site("listen 8080;")))
+    assert planner.make(result.source.inventory).hosts[0].routes == ()
+
+
+def test_a_site_with_a_name_that_an_inventory_can_not_have_stays_the_teams() -> None:
+    for name in ("*.example.com", "~^blog-(..)$"):
+        other = server("listen 80; listen [::]:80;", f"server_name two.example.com {name};", WHOLE)
+        result = adopted(("site.conf", site()), ("two.conf", other))
+        routes = planner.make(result.source.inventory).hosts[0].routes
+        assert [route.path for route in routes] == ["/app/"]
+
+
+def test_a_file_with_more_than_servers_stays_enabled() -> None:
+    """Its zone of a limit may be needed by a route."""
+    result = in_a_folder(
+        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("sites-enabled/box", f"limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;\n{site()}"),
+    )
+    assert result.steps == (f"/etc/nginx/sites-enabled/box: {DISABLE.replace('line 1', 'line 2')}",)
+
+
+def test_a_shared_include_makes_no_site_of_portgens() -> None:
+    """Site a stays the team's, and has a line in common with site b."""
+    shared = "location / { include snippet.conf; proxy_pass http://127.0.0.1:808%s; }"
+    both = "listen 80; listen [::]:80;"
+    secret = "location ~ /secret { deny all; }"
+    result = in_a_folder(
+        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("sites-enabled/a", server(both, "server_name a.example.com;", shared % 1, secret)),
+        ("sites-enabled/b", server(both, "server_name b.example.com;", shared % 2)),
+        ("snippet.conf", "proxy_set_header Host $host;\n"),
+    )
+    assert [step.partition(":")[0] for step in result.steps] == ["/etc/nginx/sites-enabled/b"]
 
 
 def test_a_location_that_nobody_may_come_to_is_no_route() -> None:
@@ -262,7 +347,7 @@ def test_a_location_that_nobody_may_come_to_is_no_route() -> None:
 def test_nginx_holds_the_ports_of_servers_that_stay_the_teams() -> None:
     """The firewall's rules for them are not nobody's, and no site of portgen's takes their name."""
     texts = [
-        Text("nginx", "site.conf", site("location ~ /\\.git { deny all; }"), "site.conf"),
+        Text("nginx", "site.conf", site("return 302 /app/;"), "site.conf"),
         Text("ufw", "user.rules", RULE, "user.rules"),
     ]
     result = adopt.adopt(Sources(texts, {}.get), "box")

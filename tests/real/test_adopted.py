@@ -70,6 +70,16 @@ server {
     location /admin/ { allow 192.168.77.0/24; deny all; proxy_pass http://127.0.0.1:8081/; }
     location /wiki/ { proxy_pass http://127.0.0.1:7000/; }
     location /report/ { proxy_pass http://127.0.0.1:9000/; }
+    location = /ping { return 200 pong; }
+    location /shop/secret/ { deny all; }
+}
+"""
+OTHER_SITE = """\
+server {
+    listen 80;
+    listen [::]:80;
+    server_name wiki.example.com;
+    location / { proxy_pass http://127.0.0.1:7000; }
 }
 """
 RULES = """\
@@ -83,7 +93,17 @@ ufw deny 8081 >/dev/null
 ufw --force enable >/dev/null
 """
 PORTS = (80, 5432, 7000, 8080, 8081, 9000)
-ROUTES = ("shop", "admin", "wiki", "report")
+# Places, and who answers there for a visitor from the host's own network.
+PLACES = {
+    "box.example.com/shop/health": "shop",
+    "box.example.com/admin/health": "admin",
+    "box.example.com/wiki/health": "wiki",
+    "box.example.com/report/health": "report",
+    "box.example.com/ping": "200",
+    "box.example.com/shop/secret/health": "403",
+    "box.example.com/nothing": "404",
+    "wiki.example.com/health": "wiki",
+}
 
 Json = dict[str, Any]
 
@@ -114,6 +134,7 @@ def set_up(box: Host) -> None:
             "/etc/systemd/system/forward-wiki.service": FORWARD,
             "/etc/systemd/system/report.service": report,
             "/etc/nginx/sites-available/box": SITE,
+            "/etc/nginx/sites-available/wiki": OTHER_SITE,
         }
     )
     box.sh(
@@ -121,7 +142,7 @@ def set_up(box: Host) -> None:
         docker import /opt/testhost/dashboard-image.tar dashboard >/dev/null
         cd /srv/shop && docker-compose up -d 2>/dev/null
         systemctl daemon-reload && systemctl enable --now forward-wiki report 2>/dev/null
-        ln -s /etc/nginx/sites-available/box /etc/nginx/sites-enabled/box
+        ln -s /etc/nginx/sites-available/box /etc/nginx/sites-available/wiki /etc/nginx/sites-enabled/
         rm -f /etc/nginx/sites-enabled/default
         systemctl restart nginx
         mkdir -p {PROJECT}
@@ -151,14 +172,12 @@ def reached(box: Host) -> dict[str, str]:
 
 
 def routes(box: Host, netns: str) -> dict[str, str]:
-    """Who answers at each route."""
-    places = [
-        {"url": f"http://box.example.com/{route}/health", "at": HOST[netns]} for route in ROUTES
-    ]
+    """Who answers at each place."""
+    places = [{"url": f"http://{place}", "at": HOST[netns]} for place in PLACES]
     seen = ask(box, "visit", netns, places=places)
     return {
-        route: answer.get("json", {}).get("name", f"{answer['status']}".replace("502", ""))
-        for route, answer in zip(ROUTES, seen, strict=True)
+        place: answer.get("json", {}).get("name", f"{answer['status']}".replace("502", ""))
+        for place, answer in zip(PLACES, seen, strict=True)
     }
 
 
@@ -169,8 +188,8 @@ def test_an_imported_host_is_reached_as_before(box: Host) -> None:
     assert before[f"outside {HOST['outside']} 9000"] == "closed"
     assert before[f"lan {HOST['lan']} 9000"] == "open"
     answers = {netns: routes(box, netns) for netns in ("lan", "outside")}
-    assert answers["lan"] == {route: route for route in ROUTES}
-    assert answers["outside"]["admin"] == "403"
+    assert answers["lan"] == PLACES
+    assert answers["outside"]["box.example.com/admin/health"] == "403"
     done = box.run(*PORTGEN, "import", "box", "--live", "--save", "inventory.yaml", "--yes")
     box.run(*PORTGEN, "render", "--yes")
     follow(box, done.stderr)
@@ -188,11 +207,14 @@ def follow(box: Host, said: str) -> None:
     steps = said.partition("before `portgen install` on the host:\n")[2]
     assert "/srv/shop/docker-compose.yml: take `ports:` out" in steps
     assert "systemctl disable --now forward-wiki.service" in steps
-    assert "/etc/nginx/sites-enabled/box" in steps
+    assert "/etc/nginx/sites-enabled/wiki: remove it from sites-enabled" in steps
+    assert "/etc/nginx/sites-enabled/box:1: in this server put `include" in steps
+    assert "in place of its locations (lines 5, 6, 7, 8), and keep the rest" in steps
     box.sh(
         """
         sed -i '/ports:/d' /srv/shop/docker-compose.yml
         systemctl disable --now forward-wiki 2>/dev/null
-        rm /etc/nginx/sites-enabled/box
+        rm /etc/nginx/sites-enabled/wiki
+        sed -i '6,8d; 5s|.*|include snippets/portgen-locations.conf;|' /etc/nginx/sites-available/box
         """
     )
