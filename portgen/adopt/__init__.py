@@ -110,7 +110,7 @@ def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
 
 def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effect]]:
     draft = holders.draft(found)
-    routing.decide(found, draft)
+    routing.decide(found, draft, () if base is None else into.default_names(base))
     if base is not None:
         into.mark_taken(draft, base)
     effects = allowing.decide(found, draft)

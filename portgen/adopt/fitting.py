@@ -50,3 +50,11 @@ def is_port(number: int) -> bool:
 def is_bind(address: str) -> bool:
     """Whether somebody can listen there: "" and the addresses that stand for all of a family count, too."""
     return address in WILD or fits(address, BindAddress)
+
+
+def is_in(address: str, subnet: str) -> bool:
+    """Whether an address is one of a network; a name is none."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(subnet, strict=False)
+    except ValueError:
+        return False

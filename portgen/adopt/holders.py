@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Network, Port
-from portgen.adopt.fitting import WILD
+from portgen.adopt.fitting import WILD, is_in
 from portgen.adopt.matching import spans
 from portgen.adopt.naming import KNOWN, PROGRAMS, SYSTEM, Known
 from portgen.adopt.sighted import (
@@ -196,7 +196,7 @@ class _Holders:
 
     def _network_of(self, address: str) -> Net | None:
         for net in self.found.nets:
-            if net.subnet and _is_in(address, net.subnet):
+            if net.subnet and is_in(address, net.subnet):
                 return net
         return None
 
@@ -457,10 +457,3 @@ def _may_be_fixed(address: str, subnet: str) -> bool:
     network = ipaddress.ip_network(subnet, strict=False)
     place = int(ipaddress.ip_address(address)) - int(network.network_address)
     return 1 < place < network.num_addresses // 2
-
-
-def _is_in(address: str, subnet: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(subnet, strict=False)
-    except ValueError:
-        return False

@@ -48,6 +48,12 @@ def onto(source: Source, plan: Plan, name: str | None) -> Onto:
     return Onto(source, plan, host)
 
 
+def default_names(base: Onto) -> tuple[str, ...]:
+    """The names of nginx's default site in the inventory."""
+    sites = base.host.server.sites if base.host.server is not None else ()
+    return tuple(name for site in sites if site.name == "" for name in site.names)
+
+
 def mark_taken(draft: Draft, base: Onto) -> None:
     """Write down which ports are nginx's in the inventory, or reserved."""
     draft.served = [one.endpoint for one in base.host.openings if one.service == NGINX]

@@ -325,10 +325,10 @@ class _Tree:
     def _if(self, node: Node, server: Server) -> None:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
         if is_of_portgen(node):
-            self.found.noted.append(self.said(node))
+            server.noted.append(self.said(node))
         elif self._is_redirect(node):
             server.redirects.append(self.said((node.block or ())[0]))
-            self.found.noted.append(self.said(node))
+            server.noted.append(self.said(node))
         else:
             self.left(node, _NO_WORD)
 
@@ -336,9 +336,7 @@ class _Tree:
         if is_to_https(node, self.names):
             server.redirects.append(self.said(node))
         elif node.words[1:2] == ("444",) and not server.places:
-            self.found.noted.append(
-                self.said(node)
-            )  # what portgen's nginx answers to unknown names
+            server.noted.append(self.said(node))  # what portgen's nginx answers to unknown names
         else:
             self.left(node, _NO_WORD)
 
@@ -382,12 +380,12 @@ class _Tree:
             self._challenges(node, server)
         elif is_slash(words, block):
             server.slashes.append((self.said(node), f"{words[-1]}/"))
-            self.found.noted += [self.said(inner) for inner in block]
+            server.noted += [self.said(inner) for inner in block]
         elif is_not_found(words, block):
-            self.found.noted += [self.said(node), self.said(block[0])]
+            server.noted += [self.said(node), self.said(block[0])]
         elif list(words) == ["/"] and len(block) == 1 and is_to_https(block[0], self.names):
             server.redirects.append(self.said(block[0]))
-            self.found.noted.append(self.said(node))
+            server.noted.append(self.said(node))
         else:
             return False
         return True
@@ -425,7 +423,7 @@ class _Tree:
                 self.counted(inner)
 
     def _challenges(self, node: Node, server: Server) -> None:
-        self.found.noted.append(self.said(node))
+        server.noted.append(self.said(node))
         for inner in node.block or ():
             if inner.name in ("root", "alias") and len(inner.words) == 2:
                 folder = inner.words[1]

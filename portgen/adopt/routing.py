@@ -7,13 +7,13 @@ In: a `Sighted`, a `Draft` with its services. Out: the same draft, with routes a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from portgen.adopt import grouping, naming, nginx_ports
 from portgen.adopt.directives import FIELDS, THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
-from portgen.adopt.fitting import fits, is_port, network, why_not
+from portgen.adopt.fitting import fits, is_in, is_port, network, why_not
 from portgen.adopt.grouping import Named
 from portgen.adopt.sighted import Left, Listen, Part, Pattern, Place, Server, Sighted
 from portgen.formats import ports
@@ -28,10 +28,10 @@ _NO_ROUTE = "no route is in this server: it stays your own"
 _SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
 
 
-def decide(found: Sighted, draft: Draft) -> None:
-    """Write down what nginx serves."""
+def decide(found: Sighted, draft: Draft, existing: Collection[str] = ()) -> None:
+    """Write down what nginx serves. `existing`: the names of the default site that an inventory has."""
     if found.servers:
-        _Routing(found, draft).decide()
+        _Routing(found, draft, existing).decide()
 
 
 class _Held(NamedTuple):
@@ -44,7 +44,8 @@ class _Held(NamedTuple):
 
 
 class _Routing:
-    def __init__(self, found: Sighted, draft: Draft) -> None:
+    def __init__(self, found: Sighted, draft: Draft, existing: Collection[str]) -> None:
+        self.existing = existing
         self.found = found
         self.draft = draft
         self.nginx = Nginx()
@@ -106,23 +107,19 @@ class _Routing:
                 self.nginx.proxies = list(dict.fromkeys([*self.nginx.proxies, proxy.value]))
 
     def _default(self, served: list[Named]) -> Named | None:
-        """The servers that have paths: those with most of them. One that has no name is the default,
-        too, as long as it is alone."""
+        """The servers of the default site: those that the inventory has already, or else those that have the
+        paths. One that has no name is the default, too, as long as it is alone."""
+        if self.existing:
+            return next((one for one in served if set(one.names) & set(self.existing)), None)
         best: Named | None = None
         most = 0
         for one in served:
-            paths = sum(place.fact.route.path != "/" for _, place in one.places)
-            backends = {place.fact.backend for _, place in one.places}
-            if len(backends) == 1 and any(place.fact.route.path == "/" for _, place in one.places):
-                paths = 0  # all of it is one service's
+            paths = _paths(one)
             if paths > most or (not one.names and best is None):
                 best, most = one, paths
-        if (
-            best is None
-            and len(served) == 1
-            and not all(fits(name, SiteName) for name in served[0].names)
-        ):
-            return served[0]
+        if best is None and len(served) == 1:
+            is_plain = all(fits(name, SiteName) for name in served[0].names)
+            return None if is_plain else served[0]
         return best
 
     # --- sites ------------------------------------------------------------------------------------
@@ -342,16 +339,22 @@ class _Routing:
         return None
 
     def _elsewhere(self, place: Place, address: str, port: int) -> None:
-        if re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]+", address):
+        whose = next((one for one in self.found.joined if one.address == address), None)
+        is_lost = whose is None and any(is_in(address, net.subnet) for net in self.found.nets)
+        if whose is not None:
+            box = whose.box.service
+            why = f"leads to the address of {box}: a route leads to a port of the host, so publish one"
+        elif re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]+", address):
             why = (
                 f"leads to {address}: a route leads to a port of this host (`to` makes one of that)"
             )
         else:
             why = f"{address} is a name that containers know: portgen's nginx runs on the host"
+            names = {box.service for box in self.found.boxes}
+            is_lost = address not in names and not re.search(r"[.:]", address)
         self._leave(place, why)
-        names = {box.service for box in self.found.boxes}
-        if address not in names and not re.search(r"[.:]", address):
-            message = f"{place.said.text} leads to {address}:{port}, which no source knows"
+        if is_lost:
+            message = f"{place.said.text} leads to {address}:{port}, where no source knows anybody"
             self.draft.conflicts.append(
                 Conflict("route-to-nobody", message, (_backend(place).said,))
             )
@@ -390,6 +393,13 @@ class _Routing:
                 self.draft.entries.append(entry)
                 return entry
         return None
+
+
+def _paths(one: Named) -> int:
+    """How many paths lead to services; none where all of it is one service's."""
+    paths = [place.fact.route.path for _, place in one.places]
+    backends = {place.fact.backend for _, place in one.places}
+    return 0 if len(backends) == 1 and "/" in paths else sum(path != "/" for path in paths)
 
 
 def _why_not_a_route(place: Place, patterns: list[Pattern], paths: list[str]) -> str:

@@ -72,13 +72,13 @@ class _Served:
             self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
         for place in server.places:
             self._place(server, names, place)
-        self._inherited(server)
         for said, path in server.slashes:
             is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
             self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)
         is_secure = any(site.certificate for site in sites)
         for said in server.redirects:
             self.verdicts.take_or_leave(said, _SECURED, is_there=is_secure)
+        self._inherited(server)
 
     def _inherited(self, server: Server) -> None:
         """What locations have from their server."""
@@ -87,6 +87,9 @@ class _Served:
         )
         for said in server.inherited:
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
+        is_replaced = is_served or any(self.verdicts.is_taken(said) for said in server.redirects)
+        for said in server.noted:
+            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_replaced)
         directives = {text for one in self.routes.values() for text in one.route.directives}
         for part in server.extra:
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)

@@ -163,7 +163,25 @@ def _walk(kind: str, path: Path, place: Path, gathered: _Read) -> None:
             gathered.unread[shown] = _OF_OTHER_KINDS
             gathered.folders[shown] = str(path)
         else:
-            _one(kind, shown, place / below, below, gathered, is_named=False)
+            _one(kind, shown, _target(place, below), below, gathered, is_named=False)
+
+
+def _target(place: Path, below: str) -> Path:
+    """A file of a folder. In a copy of /etc/nginx a link may lead to the original's place: there it is the
+    copy's own file that is meant."""
+    link = place / below
+    if not link.is_symlink():
+        return link
+    target = os.readlink(link)
+    for root in ("/etc/nginx/", "/etc/ufw/", "/etc/systemd/system/"):
+        copied = place / target.removeprefix(root)
+        if (
+            target.startswith(root)
+            and not str(place.resolve()).startswith("/etc/")
+            and copied.is_file()
+        ):
+            return copied
+    return link
 
 
 def _below(place: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from portgen import adopt
 from portgen.adopt import Adopted, Sources, Text
+from portgen.inventory.source import parse
 from portgen.plan import planner
 from portgen.plan.facts import single
 
@@ -359,3 +360,49 @@ def test_nginx_holds_the_ports_of_servers_that_stay_the_teams() -> None:
 
 
 RULE = "### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in"
+
+
+def test_routes_of_another_name_are_not_those_of_the_existing_default_site() -> None:
+    base = """\
+version: 1
+hosts: {box: {nginx: {server_name: first.example.com}}}
+projects: {}
+"""
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    text = server("listen 80; listen [::]:80;", "server_name two.example.com;", ROUTE)
+    texts = [Text("nginx", "site.conf", text, "site.conf")]
+    _, edited = adopt.adopt_into(Sources(texts, {}.get), onto)
+    assert "host: two.example.com, path: " in edited.text
+
+
+DOCKER = """\
+services:
+  web: {networks: {front: {ipv4_address: 172.25.0.20}}}
+networks:
+  front: {name: front, ipam: {config: [{subnet: 172.25.0.0/24}]}}
+"""
+
+
+def test_a_location_to_an_address_that_no_container_has_is_reported() -> None:
+    lost = ROUTE.replace("127.0.0.1:8080", "172.25.0.9:3000")
+    known = lost.replace("/app/", "/web/").replace("172.25.0.9", "172.25.0.20")
+    texts = [
+        Text("nginx", "site.conf", site().replace(ROUTE, f"{lost}\n{known}"), "site.conf"),
+        Text("compose", "docker-compose.yml", DOCKER, "docker-compose.yml", "web"),
+    ]
+    by_name = {one.name: one.text for one in texts}
+    result = adopt.adopt(Sources(texts, by_name.get), "box")
+    assert [(one.kind, one.at[0].line) for one in result.conflicts] == [("route-to-nobody", 4)]
+    assert left(result)[5].startswith("leads to the address of web")
+
+
+def test_what_a_server_that_stays_says_is_not_taken_over() -> None:
+    """Not even what portgen's own would do as well."""
+    text = server(
+        "listen 80 default_server;",
+        "if ($host = box.example.com) { return 301 https://$host$request_uri; }",
+        "return 444;",
+    )
+    taken = [one.said.text for one in adopted(("site.conf", text)).lists.taken]
+    assert taken == ["listen 80 default_server"]  # the port is nginx's, of a server of the team's

@@ -513,3 +513,17 @@ def test_into_what_is_not_there_names_the_way_to_a_new_one(portgen: Run, sources
     done = portgen("import", "--ss", "ss.txt", "--into", "nope.yaml")
     assert done.code == 3
     assert "`--save nope.yaml` writes a new one" in done.err
+
+
+def test_an_absolute_link_in_a_copy_is_one_to_the_copys_own_file(
+    portgen: Run, tmp_path: Path
+) -> None:
+    for folder in ("sites-available", "sites-enabled"):
+        (tmp_path / "nginx" / folder).mkdir(parents=True)
+    (tmp_path / "nginx/nginx.conf").write_text("http { include /etc/nginx/sites-enabled/*; }\n")
+    text = "server { listen 80; server_name a.example.com; return 444; }\n"
+    (tmp_path / "nginx/sites-available/box").write_text(text)
+    (tmp_path / "nginx/sites-enabled/box").symlink_to("/etc/nginx/sites-available/box")
+    done = portgen("import", "--nginx", "nginx", "-v")
+    assert "nginx/sites-enabled/box:1: server_name a.example.com" in done.err
+    assert "not read" not in done.err
