@@ -159,7 +159,8 @@ def begins_with(words: Sequence[str]) -> str:
 def is_of_portgen(node: Node) -> bool:
     """Whether it is how portgen's own servers refuse every name but theirs."""
     block = node.block or ()
-    return node.name == "if" and len(block) == 1 and block[0].words == ("return", "444")
+    is_refusal = node.name == "if" and len(block) == 1 and block[0].words == ("return", "444")
+    return is_refusal and re.search(r"\$(?:portgen_|host\b|http_host\b)", node.text) is not None
 
 
 _OFF = (("off",), ("all",), ("optional",))

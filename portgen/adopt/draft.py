@@ -68,10 +68,8 @@ def _narrowed(bind: str, seen: set[str]) -> str:
     if bind not in WILD or "" in seen or bind in seen:
         return bind
     both = {EVERYWHERE, EVERYWHERE6} & seen
-    if bind == "" and both:
-        return "" if len(both) == 2 else both.pop()
     if both:
-        return bind
+        return both.pop() if len(both) == 1 else bind
     return min(seen, key=lambda one: (not is_loopback(one), one))
 
 

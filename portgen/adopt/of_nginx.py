@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from portgen.adopt.directives import (
     FIELDS,
@@ -31,6 +30,7 @@ from portgen.adopt.directives import (
     strips,
 )
 from portgen.adopt.fitting import is_bind, is_port
+from portgen.adopt.nginx_files import File, facts_of, files_of
 from portgen.adopt.sighted import (
     Left,
     Listen,
@@ -49,12 +49,11 @@ from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
 from portgen.plan.ports import Endpoint, specific
 from portgen.plan.servers import CHALLENGES
-from portgen.targets.nginx import reading
 
-_PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
 _NO_WORD = "an inventory has no word for it"
+_VALUES = ("max_body", "buffering", "timeout")
 _SPARED = ("listen ", "index ", "try_files ", "server_name ")  # say nothing without the rest
 _SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
@@ -62,7 +61,7 @@ _STATIC = "nginx answers this itself: keep it in a server of your own"
 
 def sight(texts: Sequence[Text], found: Sighted) -> None:
     """Add what one configuration says. `texts`: all of its files."""
-    files, places = _files(texts)
+    files, places = files_of(texts)
     folder = nginx.read_all(files)
     nodes = folder.nodes
     if "nginx.conf" in files:
@@ -72,39 +71,10 @@ def sight(texts: Sequence[Text], found: Sighted) -> None:
                 found.unread[places[path].file] = "nginx does not read it: no file includes it"
     else:
         nodes = nginx.load(files)
-    facts = {}
-    for statement in reading.read({reading.FOLDER + path: text for path, text in files.items()}):
-        if isinstance(statement.fact, Location):
-            facts[statement.path.removeprefix(reading.FOLDER), statement.first] = statement.fact
-    _Tree(places, facts, found).sight(nodes)
-
-
-class _File(NamedTuple):
-    """A file as nginx knows it: what people are shown, and how many lines come before it there."""
-
-    file: str
-    above: int
-
-
-def _files(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, _File]]:
-    """The files by their paths below nginx's folder, also out of what `nginx -T` printed."""
-    files: dict[str, str] = {}
-    places: dict[str, _File] = {}
-    for text in texts:
-        heads = list(_PRINTED.finditer(text.text))
-        if not heads:
-            # Two files that are named by themselves may have one name in two folders.
-            path = text.path if text.path not in files else text.name
-            files[path] = text.text
-            places[path] = _File(text.name, 0)
-        for number, head in enumerate(heads):
-            path = head["path"].removeprefix("/etc/nginx/")
-            last = number == len(heads) - 1
-            end = len(text.text) if last else heads[number + 1].start()
-            start = head.end() + 1
-            files.setdefault(path, text.text[start:end])
-            places.setdefault(path, _File(text.name, text.text.count("\n", 0, start)))
-    return files, places
+    tree = _Tree(places, facts_of(files), found)
+    tree.sight(nodes)
+    if not found.servers:
+        found.left += [Left(said, "no server has it") for said in tree.inherited]
 
 
 class _Tree:
@@ -112,7 +82,7 @@ class _Tree:
 
     def __init__(
         self,
-        places: Mapping[str, _File],
+        places: Mapping[str, File],
         facts: Mapping[tuple[str, int], Location],
         found: Sighted,
     ) -> None:
@@ -125,6 +95,7 @@ class _Tree:
         self.around: tuple[Node, ...] = ()  # the server that is read
         self.names: tuple[str, ...] = ()  # its names
         self.rules: list[Node] = []  # who may come, at http's level
+        self.inherited: list[Said] = []  # values of http's level, that locations have from it
         self.settings: list[Part] = []  # of http's level, for servers that don't say it themselves
 
     def said(self, node: Node) -> Said:
@@ -149,6 +120,7 @@ class _Tree:
         nodes = list(nodes)
         self.restricted = self.restricted or any(map(restricts, nodes))
         self.rules += rules_of(nodes)
+        self.inherited += [self.said(node) for node in nodes if FIELDS.get(node.name) in _VALUES]
         for node in nodes:
             if node.name == "http" and node.block is not None:
                 self.sight(node.block)
@@ -156,17 +128,20 @@ class _Tree:
                 self._server(node)
             elif node.name == "stream" and node.block is not None:
                 self._stream(node)
-            elif node.name == "upstream":
-                self.found.with_more.add(self.places[node.path].file)
-                self._upstream(node)
-            elif node.name in PROXIES and len(node.words) > 1:
-                part = Part(self.said(node), node.name, node.words[1])
-                self.found.proxies.append(part)
             elif node.name == "location" and node.block is not None:
                 self._alone(node)
             else:
                 self.found.with_more.add(self.places[node.path].file)
-                self._other(node)
+                self._of_all(node)
+
+    def _of_all(self, node: Node) -> None:
+        """What is said for all servers."""
+        if node.name == "upstream":
+            self._upstream(node)
+        elif node.name in PROXIES and len(node.words) > 1:
+            self.found.proxies.append(Part(self.said(node), node.name, node.words[1]))
+        elif FIELDS.get(node.name) not in _VALUES:
+            self._other(node)
 
     def _alone(self, node: Node) -> None:
         """A location in a file by itself, such as a snippet: its server is not known."""
@@ -234,7 +209,7 @@ class _Tree:
     # --- a server ---------------------------------------------------------------------------------
 
     def _server(self, node: Node) -> None:
-        server = Server(self.said(node))
+        server = Server(self.said(node), general=list(self.inherited))
         self.found.servers.append(server)
         before = len(self.found.left)
         block = node.block or ()
@@ -350,7 +325,7 @@ class _Tree:
         why = self._why_own(node, words, block)
         if why:
             self._own(node, why)
-            if words[0] in ("~", "~*"):
+            if words[:1] in (["~"], ["~*"]):
                 server.patterns.append(Pattern(self.said(node), begins_with(words)))
         else:
             self._proxy(node, server)
@@ -362,11 +337,14 @@ class _Tree:
             return _SENT if names & {"return", "rewrite"} else _STATIC
         if len(words) != 1 or words[0].startswith("@"):
             kind = {"=": "exact path", "~": "regular expression", "~*": "regular expression"}
-            return f"a route is a prefix, and this is a location by {kind.get(words[0], 'name')}"
+            by = kind.get("".join(words[:1]), "name")
+            return f"a route is a prefix, and this is a location by {by}"
         if any(inner.name == "return" for inner in self.around):
             return "a `return` of the server answers before it"
         if (node.path, node.first) not in self.facts or (node.path, node.first) in self.shared:
-            return _NO_WORD
+            return (
+                "what it says depends on the server that includes it, or on what stands on its line"
+            )
         if self._is_restricted(node, block):
             return _RESTRICTED
         unsaid = [inner.text for inner in block if not can_be_said(inner, words[-1])]

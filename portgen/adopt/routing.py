@@ -105,6 +105,8 @@ class _Routing:
                 self.nginx.header = proxy.value
             elif proxy.value != "unix:":
                 self.nginx.proxies = list(dict.fromkeys([*self.nginx.proxies, proxy.value]))
+        if self.nginx.proxies and not self.nginx.header:
+            self.nginx.header = "X-Real-IP"  # nginx's own, where no file says one
 
     def _default(self, served: list[Named]) -> Named | None:
         """The servers of the default site: those that the inventory has already, or else those that have the
@@ -492,4 +494,6 @@ def _is_written(server: Server, place: Place, about: str) -> bool:
     """Whether the location or its server says it: nginx's own value is not taken over."""
     if any(part.about == about for part in place.parts):
         return True
-    return any(FIELDS.get(one.text.split(" ")[0]) == about for one in server.inherited)
+    return any(
+        FIELDS.get(one.text.split(" ")[0]) == about for one in (*server.inherited, *server.general)
+    )

@@ -41,6 +41,9 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     proof = _Served(found.servers, facts, host, verdicts)
     for server in found.servers:
         proof.server(server)
+    # What is said for all servers is taken over where it is for one.
+    for server in sorted(found.servers, key=lambda one: not proof.is_served(one)):
+        proof.inherited(server)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
     for part in (*found.proxies, *(part for server in found.servers for part in server.proxies)):
         verdicts.take_or_leave(part.said, _NO_SETTING, is_there=part.value.lower() in proxies)
@@ -78,14 +81,17 @@ class _Served:
         is_secure = any(site.certificate for site in sites)
         for said in server.redirects:
             self.verdicts.take_or_leave(said, _SECURED, is_there=is_secure)
-        self._inherited(server)
 
-    def _inherited(self, server: Server) -> None:
-        """What locations have from their server."""
-        is_served = any(
+    def is_served(self, server: Server) -> bool:
+        """Whether a route of it is in the inventory."""
+        return any(
             self.verdicts.is_taken(part.said) for place in server.places for part in place.parts
         )
-        for said in server.inherited:
+
+    def inherited(self, server: Server) -> None:
+        """What locations have from their server, or from what is said for all."""
+        is_served = self.is_served(server)
+        for said in (*server.inherited, *server.general):
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
         is_replaced = is_served or any(self.verdicts.is_taken(said) for said in server.redirects)
         for said in server.noted:

@@ -218,6 +218,7 @@ class Server(Struct):
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
     extra: list[Part] = []  # and what they take as it is: a header, a limit
     noted: list[Said] = []  # what portgen's own server does anyway
+    general: list[Said] = []  # and what is said for all servers
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
 

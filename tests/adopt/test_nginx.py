@@ -224,6 +224,7 @@ KEPT = [
     "return 302 /app/;",
     "if ($cookie_token != x) { return 302 https://login.example.com; }",
     "if ($http_user_agent ~ bot) { rewrite ^ /app/ redirect; }",
+    "if ($http_user_agent ~ bot) { return 444; }",
     "auth_pam Staff;",
     "auth_digest Staff;",
     "modsecurity on;",
@@ -406,3 +407,39 @@ def test_what_a_server_that_stays_says_is_not_taken_over() -> None:
     )
     taken = [one.said.text for one in adopted(("site.conf", text)).lists.taken]
     assert taken == ["listen 80 default_server"]  # the port is nginx's, of a server of the team's
+
+
+def test_a_location_that_servers_with_other_visitors_include_is_no_route() -> None:
+    """One asks for a password, the other does not: the place in the file is the same."""
+    both = "listen 80; listen [::]:80;"
+    locked = "auth_basic x; auth_basic_user_file /etc/users; include app.conf;"
+    result = in_a_folder(
+        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("sites-enabled/a", server(both, "server_name a.example.com;", locked)),
+        ("sites-enabled/b", server(both, "server_name b.example.com;", "include app.conf;")),
+        ("app.conf", ROUTE),
+    )
+    assert planner.make(result.source.inventory).hosts[0].routes == ()
+
+
+def test_without_a_header_nginx_takes_its_own_for_the_visitors_address() -> None:
+    result = adopted(("site.conf", site("set_real_ip_from 10.0.0.1;")))
+    nginx = result.source.inventory.hosts["box"].nginx
+    assert nginx is not None
+    assert nginx.client_ip is not None
+    assert nginx.client_ip.header == "X-Real-IP"
+
+
+def test_a_value_for_all_servers_is_one_of_its_routes() -> None:
+    """Of one whose routes stay as well as of one that is taken over."""
+    kept = server("listen 10.0.0.1:80;", "server_name kept.example.com;", ROUTE)
+    files = (
+        ("nginx.conf", "http {\nproxy_read_timeout 3600;\ninclude sites-enabled/*; }"),
+        ("sites-enabled/a", kept),
+        ("sites-enabled/b", site()),
+    )
+    result = in_a_folder(*files)
+    assert [one.timeout for one in planner.make(result.source.inventory).hosts[0].routes] == [3600]
+    assert "/etc/nginx/nginx.conf:2" in [one.said.place for one in result.lists.taken]
+    alone = in_a_folder(*files[:2])
+    assert "/etc/nginx/nginx.conf:2" in [one.said.place for one in alone.lists.left]

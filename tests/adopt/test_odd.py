@@ -62,6 +62,10 @@ ODD = [
     ("nginx", "}}}} server { listen"),
     ("nginx", "server { listen 99999; server_name ~^(.*)$; location / { proxy_pass http://$x; } }"),
     ("nginx", "include site.conf;"),
+    (
+        "nginx",
+        "server { location { proxy_pass http://127.0.0.1:81; } location ~ { } location = { } }",
+    ),
     ("nginx", "server { location /a/ { proxy_pass http://127.0.0.1:99999; } }"),
     (
         "nginx",
