@@ -267,7 +267,7 @@ class _Routing:
         said = place.fact.route
         path = said.path if said.path.endswith("/") else f"{said.path}/"
         uri = self._uri(place)
-        if uri not in (None, "/", said.path):
+        if not _is_kept_or_stripped(said.path, uri):
             kept = "a route keeps its path or strips it"
             self._leave(place, f"leads to {uri} inside the service: {kept}")
             return None
@@ -468,6 +468,12 @@ def _backend(place: Place) -> Part:
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/etc/nginx/{path}"
+
+
+def _is_kept_or_stripped(path: str, uri: str | None) -> bool:
+    """Whether a service sees the path as it is, or without the location's: as with a route. Of one without its
+    last slash it would be another path inside the service."""
+    return uri is None or (path.endswith("/") and uri in ("/", path))
 
 
 def _strips(place: Place, uri: str | None) -> bool:

@@ -191,7 +191,7 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
     one, other = seen.route, planned.route
     match part.about:
         case "path" if one.path != path:
-            yield f"the path ends with a slash: {path}"
+            yield f"becomes {path}: {one.path} itself is sent there"
         case "backend" if _place_of(seen.backend) != _place_of(planned.backend):
             yield f"leads to {planned.backend}"
         case "clients" if (_set(one.clients), one.closed) != (_set(other.clients), other.closed):

@@ -443,3 +443,12 @@ def test_a_value_for_all_servers_is_one_of_its_routes() -> None:
     assert "/etc/nginx/nginx.conf:2" in [one.said.place for one in result.lists.taken]
     alone = in_a_folder(*files[:2])
     assert "/etc/nginx/nginx.conf:2" in [one.said.place for one in alone.lists.left]
+
+
+@pytest.mark.parametrize("target", ["/", "/metrics", "/other/"])
+def test_a_path_without_its_last_slash_has_no_other_one_inside_the_service(target: str) -> None:
+    """With the slash the service would be asked for another path: /metrics/."""
+    metrics = f"location /metrics {{ proxy_pass http://127.0.0.1:8081{target}; }}"
+    result = adopted(("site.conf", site(metrics)))
+    assert [one.path for one in planner.make(result.source.inventory).hosts[0].routes] == ["/app/"]
+    assert left(result)[5].startswith(f"leads to {target} inside the service")
