@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.fitting import fits
-from portgen.adopt.sighted import Place, Said, Server
+from portgen.adopt.sighted import Pattern, Place, Said, Server
 from portgen.inventory.values import ServerName
 from portgen.plan.ports import Endpoint
 
@@ -108,3 +108,19 @@ def _keep_ambiguous(groups: list[Named]) -> None:
             if shares and any(one.places) and any(other.places):
                 one.kept = one.kept or _TWICE
                 other.kept = other.kept or _TWICE
+
+
+def why_not_a_route(place: Place, patterns: list[Pattern], paths: list[str]) -> str:
+    """Why visitors would go elsewhere if a location was a route of portgen's; "" where they would not."""
+    path = place.fact.route.path
+    if not path.endswith("/") and any(path != other and path.startswith(other) for other in paths):
+        return f"it is {path} itself, too, which a route sends to {path}/: end it with a slash"
+    if place.is_final:
+        return ""
+    for pattern in patterns:
+        if pattern.may_match_below(path):
+            asks = (
+                f"nginx asks {pattern.said.text} ({pattern.said.place}) first, which stays your own"
+            )
+            return f"{asks}: put `^~` before {path} where that is not meant"
+    return ""

@@ -15,7 +15,7 @@ from portgen.adopt.directives import FIELDS, THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.fitting import fits, is_in, is_port, network, why_not
 from portgen.adopt.grouping import Named
-from portgen.adopt.sighted import Left, Listen, Part, Pattern, Place, Server, Sighted
+from portgen.adopt.sighted import Left, Listen, Part, Place, Server, Sighted
 from portgen.formats import ports
 from portgen.inventory import model
 from portgen.inventory.networks import bracketed
@@ -249,7 +249,7 @@ class _Routing:
         paths = [place.fact.route.path for _, place in one.places]
         held: dict[str, _Held] = {}
         for server, place in one.places:
-            why = _why_not_a_route(place, patterns, paths)
+            why = grouping.why_not_a_route(place, patterns, paths)
             route = None
             if why:
                 self._leave(place, why)
@@ -404,22 +404,6 @@ def _paths(one: Named) -> int:
     return 0 if len(backends) == 1 and "/" in paths else sum(path != "/" for path in paths)
 
 
-def _why_not_a_route(place: Place, patterns: list[Pattern], paths: list[str]) -> str:
-    """Why visitors would go elsewhere if a location was a route of portgen's; "" where they would not."""
-    path = place.fact.route.path
-    if not path.endswith("/") and any(path != other and path.startswith(other) for other in paths):
-        return f"it is {path} itself, too, which a route sends to {path}/: end it with a slash"
-    if place.is_final:
-        return ""
-    for pattern in patterns:
-        if pattern.may_match_below(path):
-            asks = (
-                f"nginx asks {pattern.said.text} ({pattern.said.place}) first, which stays your own"
-            )
-            return f"{asks}: put `^~` before {path} where that is not meant"
-    return ""
-
-
 def _leave_to_servers(held: dict[str, _Held], one: Named) -> None:
     """Take out of routes what they have from the team's own servers anyway."""
     known = {part.text for server in one.servers for part in server.extra}
@@ -471,8 +455,8 @@ def _absolute(path: str) -> str:
 
 
 def _is_kept_or_stripped(path: str, uri: str | None) -> bool:
-    """Whether a service sees the path as it is, or without the location's: as with a route. Of one without its
-    last slash it would be another path inside the service."""
+    """Whether a service sees the path as it is, or without the location's, as with a route. Of one without
+    its last slash it would be another path inside the service."""
     return uri is None or (path.endswith("/") and uri in ("/", path))
 
 
