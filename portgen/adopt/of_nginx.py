@@ -51,7 +51,6 @@ from portgen.plan.ports import Endpoint, specific
 from portgen.plan.servers import CHALLENGES
 
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
-_REWRITTEN = "a rewrite gives the service another path: a route keeps its own or strips it"
 _NO_WORD = "an inventory has no word for it"
 _VALUES = ("max_body", "buffering", "timeout")
 _SPARED = ("listen ", "index ", "try_files ", "server_name ")  # say nothing without the rest
