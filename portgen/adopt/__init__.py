@@ -110,12 +110,14 @@ def adopt_into(sources: Sources, base: Onto) -> tuple[Adopted, Edited]:
 
 def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effect]]:
     draft = holders.draft(found)
-    routing.decide(found, draft, () if base is None else into.default_names(base))
-    if base is not None:
-        into.mark_taken(draft, base)
+    if base is None:
+        routing.decide(found, draft)
+        return draft, allowing.decide(found, draft)
+    into.mark_taken(draft, base)
+    into.drop_taken(found, draft, base)
+    routing.decide(found, draft, into.nginx(base))
     effects = allowing.decide(found, draft)
-    if base is not None:
-        into.mark_known(found, draft, base)
+    into.mark_known(draft, base)
     return draft, effects
 
 

@@ -27,7 +27,7 @@ def steps(found: Sighted, draft: Draft, lists: Lists) -> Iterator[str]:
     entered = {one.said for one in (*lists.taken, *lists.different)}
     yield from _of_inventory(draft)
     yield from _of_compose(found, entered)
-    yield from _of_nginx(found, draft, entered)
+    yield from _of_nginx(found)
     for forwarder in found.forwarders:
         if forwarder.said in entered and not forwarder.name.startswith(_OURS):
             what = f"`systemctl disable --now {forwarder.name}`"
@@ -70,50 +70,36 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
             yield f"{net.file}: `docker compose down`: the network {why}"
 
 
-def _of_nginx(found: Sighted, draft: Draft, entered: Collection[Said]) -> Iterator[str]:
+def _of_nginx(found: Sighted) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
-    replaced = list(_replaced(found.servers, draft, entered))
+    replaced = [one for one in found.servers if one.is_replaced and one.said.line]
     for file, lines in _by_file(server.said for server in replaced):
-        stay = [one for one in found.servers if one.said.file == file and one not in replaced]
+        stay = [one for one in found.servers if one.said.file == file and not one.is_replaced]
         what = f"disable the server at {lines}"
         if _ENABLED in file and not stay and file not in found.with_more:
             what = f"remove it from {_ENABLED.rstrip('/')}"
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
     names = {name for server in replaced for _, name in server.names}
     for server in found.servers:
-        if server.said.line and server not in replaced:
-            yield from _of_kept(server, names, entered)
+        if server.said.line and not server.is_replaced:
+            yield from _of_kept(server, names)
 
 
-def _of_kept(server: Server, names: Collection[str], entered: Collection[Said]) -> Iterator[str]:
+def _of_kept(server: Server, names: Collection[str]) -> Iterator[str]:
     """What changes in a server that goes on. `names`: those of portgen's servers."""
-    places = [place.said.line for place in server.places if place.said in entered]
-    if places:
+    if server.goes_on and server.replaced:
+        where = ", ".join(_within(server, server.replaced))
         what = "put `include snippets/portgen-locations.conf;` in place of its locations"
-        yield f"{server.said.place}: in this server {what} ({_lines(places)}), and keep the rest"
+        yield f"{server.said.place}: in this server {what} ({where}), and keep the rest"
     shared = [name for _, name in server.names if name in names]
     if shared and server.redirects:
         yield f"{server.said.place}: take {', '.join(shared)} out of its `server_name`"
 
 
-def _replaced(
-    servers: Iterable[Server], draft: Draft, entered: Collection[Said]
-) -> Iterator[Server]:
-    """The servers whose place portgen's own take: those with routes, and those that send visitors of the same
-    names to https."""
-    has_default = draft.nginx is not None and bool(draft.nginx.names)
-    served = [one for one in servers if one.said.line and _serves(one, entered)]
-    served = [one for one in served if has_default or not one.is_default]
-    names = {name for server in served for _, name in server.names}
-    for server in servers:
-        is_sent = any(said in entered for said in server.redirects)
-        is_same = is_sent and {name for _, name in server.names} <= names
-        if server in served or (server.said.line and is_same):
-            yield server
-
-
-def _serves(server: Server, entered: Collection[Said]) -> bool:
-    return any(place.said in entered for place in server.places)
+def _within(server: Server, said: Iterable[Said]) -> Iterator[str]:
+    """The lines of a server, and those of files that it includes."""
+    for file, lines in _by_file(said):
+        yield lines if file == server.said.file else f"{file}: {lines}"
 
 
 def _by_file(said: Iterable[Said]) -> Iterator[tuple[str, str]]:

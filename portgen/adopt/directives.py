@@ -17,8 +17,25 @@ from portgen.targets.nginx import reading
 # field, which a route may not say once more.
 HEADERS = {line.split(" ")[1] for line in reading.COMMON if line.startswith("proxy_set_header")}
 HEADERS |= {"X-Forwarded-Prefix"}
+_HEADERS = {header.lower(): header for header in HEADERS}
 SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
-SET |= {"proxy_send_timeout", "proxy_cache_bypass", "client_body_timeout"}
+SET |= {"proxy_send_timeout", "client_body_timeout"}
+# Values that mean what portgen's own locations send for the same header.
+ALIKE = {
+    "Host": ("$host", "$http_host", "$host:$server_port", "$host$portgen_port"),
+    "X-Forwarded-Host": ("$host", "$http_host", "$host$portgen_port", "$server_name"),
+    "X-Real-IP": ("$remote_addr",),
+    "X-Forwarded-For": ("$proxy_add_x_forwarded_for",),
+    "X-Forwarded-Proto": ("$scheme", "https"),
+    "Upgrade": ("$http_upgrade", "$portgen_upgrade"),
+    "Connection": (
+        "upgrade",
+        "Upgrade",
+        "$connection_upgrade",
+        "$portgen_connection",
+        "$http_connection",
+    ),
+}
 # The fields of a route that a directive sets.
 FIELDS = {
     "proxy_pass": "backend",
@@ -41,7 +58,7 @@ FIELDS = {
 }
 SETTINGS = {"ssl_certificate": "certificate", "ssl_certificate_key": "key", "http2": "http2"}
 THIS_HOST = ("localhost", LOOPBACK, LOOPBACK6, EVERYWHERE, EVERYWHERE6)  # in a `proxy_pass`
-PROXIES = ("set_real_ip_from", "real_ip_header")
+PROXIES = ("set_real_ip_from", "real_ip_header", "real_ip_recursive")
 # What answers requests by itself, or sends them elsewhere.
 _ANSWERS = (
     "alias",
@@ -76,19 +93,46 @@ TELLING = (
     "ssl_verify_client",
     "sub_filter",
 )
-# What a server's locations have from it, and portgen's own server does not say.
+SENT_HEADERS = ("proxy_set_header", "grpc_set_header")
+# What a server's locations have from it, and portgen's own server does not say. A route says it as it is.
 INHERITED = (
+    *SENT_HEADERS,
     "add_header",
+    "charset",
     "error_page",
+    "expires",
     "limit_conn",
+    "limit_conn_status",
     "limit_rate",
+    "limit_rate_after",
     "limit_req",
+    "limit_req_status",
+    "proxy_buffer_size",
+    "proxy_buffers",
+    "proxy_busy_buffers_size",
     "proxy_cookie_domain",
+    "proxy_cookie_flags",
     "proxy_cookie_path",
     "proxy_hide_header",
-    "proxy_set_header",
+    "proxy_intercept_errors",
+    "proxy_pass_header",
     "proxy_redirect",
     "sub_filter",
+    "sub_filter_once",
+    "sub_filter_types",
+)
+# What goes with a server and changes nothing of who comes where: logs, compression, TLS's own settings. A
+# server that says anything else besides stays the team's, since nobody knows what goes with it.
+_HARMLESS = re.compile(
+    r"access_log|error_log|log_not_found|log_subrequest|server_tokens|index|default_type|etag"
+    r"|client_body_(?:buffer_size|in_file_only|in_single_buffer|temp_path)|client_header_\w+"
+    r"|connection_pool_size|request_pool_size|output_buffers|postpone_output"
+    r"|keepalive_\w+|lingering_\w+|reset_timedout_connection|send_timeout|send_lowat|sendfile\w*|tcp_no\w+"
+    r"|gzip\w*|gunzip|brotli\w*|open_file_cache\w*|http2_\w+|variables_hash_\w+|types_hash_\w+"
+    r"|ssl_(?:protocols|ciphers|conf_command|dhparam|ecdh_curve|prefer_server_ciphers|session_\w+|stapling\w*"
+    r"|trusted_certificate|buffer_size|early_data)"
+    r"|(?:proxy|grpc)_(?:max_temp_file_size|temp_\w+|next_upstream\w*)"
+    r"|proxy_headers_hash_\w+|fastcgi_\w+|uwsgi_\w+|scgi_\w+"
 )
 # What keeps visitors out in a way that an inventory has no word for: without it a route would be open.
 _RESTRICTING = re.compile(
@@ -102,11 +146,16 @@ USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
 )
-_TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
-_SAME = ("$host", "$server_name", "$http_host")
+_TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+?|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
+_AS_ASKED = ("$host", "$http_host")
+_IF_HTTP = (
+    ("($scheme", "=", "http)"),
+    ("($scheme", "!=", "https)"),
+    ("($https", "=", ")"),
+    ("($https", "!=", "on)"),
+)
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = ("301", "302", "307", "308")
-_PLAIN = re.compile(r"[\w/-]*")
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
 
@@ -139,6 +188,8 @@ def can_be_said(node: Node, path: str) -> bool:
     """Whether a route can say a directive of a location: by a field, or as `extra`."""
     if node.name in ("proxy_pass", "grpc_pass") or strips(node, path):
         return True
+    if asks_for_another_host(node):
+        return False
     if node.name == "include":
         return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
     if node.name == "if":
@@ -150,37 +201,96 @@ def can_be_said(node: Node, path: str) -> bool:
 
 def begins_with(words: Sequence[str]) -> str:
     """What the paths of a regular expression begin with, as far as it is plain."""
-    plain = _PLAIN.match(words[-1].removeprefix("^"))
-    if plain is None or words[0] != "~" or not words[-1].startswith("^"):
+    pattern = words[-1]
+    if words[0] != "~" or not pattern.startswith("^") or "|" in pattern or "(?" in pattern:
         return ""
-    return plain[0]
+    plain = re.match(r"[\w/-]*", pattern[1:])[0]  # type: ignore[index]
+    after = pattern[1 + len(plain) :][:1]
+    return plain[:-1] if after in ("?", "*", "{") and after else plain
 
 
-def is_of_portgen(node: Node) -> bool:
-    """Whether it is how portgen's own servers refuse every name but theirs."""
+def is_of_portgen(node: Node, names: Collection[str] = ()) -> bool:
+    """Whether it is how portgen's own servers refuse every name but theirs, which are these."""
     block = node.block or ()
-    is_refusal = node.name == "if" and len(block) == 1 and block[0].words == ("return", "444")
-    return is_refusal and re.search(r"\$(?:portgen_|host\b|http_host\b)", node.text) is not None
+    if node.name != "if" or len(block) != 1 or block[0].words != ("return", "444"):
+        return False
+    match node.words[1:]:
+        case ("($portgen_named", "=", "0)"):
+            return True
+        case ("($host", "!=", name):
+            return [name.removesuffix(")")] == list(names)
+        case ("($host", "=", name):
+            return name.removesuffix(")") not in names
+    return False
 
 
 _OFF = (("off",), ("all",), ("optional",))
 
 
-def is_to_https(node: Node, names: Collection[str]) -> bool:
-    """Whether it sends visitors to https at the same server, which has these names."""
-    if node.name != "return" or len(node.words) != 3 or node.words[1] not in _REDIRECTS:
-        return False
+def sent_to_https(node: Node, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of a server's names whose visitors it sends to https at the same name: a `return`, or an `if` as
+    certbot writes it. A server without a name has the name ""."""
+    if node.name == "return":
+        return _returned_to_https(node, tuple(names) or ("",))
+    block = node.block or ()
+    if node.name != "if" or len(block) != 1:
+        return ()
+    sent = sent_to_https(block[0], names)
+    if node.words[1:] in _IF_HTTP:
+        return sent
+    match node.words[1:]:
+        case ("($host", "=", name):
+            return tuple({name.removesuffix(")").lower()} & set(sent))
+    return ()
+
+
+def _returned_to_https(node: Node, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(node.words) != 3 or node.words[1] not in _REDIRECTS:
+        return ()
     target = _TO_HTTPS.fullmatch(node.words[2])
-    return target is not None and target["host"].lower() in (*_SAME, *names)
+    if target is None:
+        return ()
+    host = target["host"].lower()
+    if host in _AS_ASKED:
+        return names
+    host = names[0] if host == "$server_name" else host
+    return (host,) if host and host in names else ()
 
 
-def is_slash(words: Sequence[str], block: Iterable[Node]) -> bool:
-    """Whether a location sends the path without its last slash to the one with it, as portgen's do."""
+def is_harmless(node: Node) -> bool:
+    """Whether a server's directive changes nothing of who comes where, and portgen's own needs none of it."""
+    plain = node.name.replace("grpc_", "proxy_", 1)
+    if node.name == "include":
+        return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
+    return plain in SET - {"proxy_set_header"} or _HARMLESS.fullmatch(node.name) is not None
+
+
+def own_header(node: Node) -> str:
+    """The header that a `proxy_set_header` is about, where portgen's locations set it, too, or take it away;
+    "" for any other directive."""
+    if node.name not in SENT_HEADERS or len(node.words) != 3:
+        return ""
+    return _HEADERS.get(node.words[1].lower(), "")
+
+
+def is_alike(header: str, value: str) -> bool:
+    """Whether a header that portgen sets, too, has a value that means the same."""
+    return value in ("", *ALIKE.get(header, ())) or header == "X-Forwarded-Prefix"
+
+
+def asks_for_another_host(node: Node) -> bool:
+    """Whether a service is asked for under another name than nginx was, and may answer as another one."""
+    return own_header(node) == "Host" and not is_alike("Host", node.words[2])
+
+
+def slash_of(words: Sequence[str], block: Iterable[Node]) -> str:
+    """The path to which a location sends its own without the last slash, as portgen's do; "" for another
+    location."""
     sends = [node for node in block if node.name in TELLING]
     if len(sends) != 1 or sends[0].name not in ("return", "rewrite"):
-        return False
+        return ""
     target = _BEFORE_PATH.sub("", sends[0].words[-1]).partition("$is_args")[0]
-    return target == f"{words[-1]}/"
+    return target if target == f"{words[-1]}/" else ""
 
 
 def is_not_found(words: Sequence[str], block: Sequence[Node]) -> bool:

@@ -123,6 +123,16 @@ class Site(Struct):
         """Whether it has what https needs."""
         return bool(self.certificate and self.key)
 
+    def listens_like(self, other: Site) -> bool:
+        """Whether both answer at the same ports, with the same certificate."""
+        return self._ports == other._ports
+
+    @property
+    def _ports(self) -> tuple[int | str, ...]:
+        if not self.is_secure:
+            return (self.listen or 80,)
+        return (self.listen or 80, self.listen_tls or 443, self.certificate, self.key)
+
 
 class Nginx(Struct):
     """nginx's own share: the default site's names, and the other sites."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.fitting import fits
-from portgen.adopt.sighted import Pattern, Place, Said, Server
+from portgen.adopt.routes import path_of
+from portgen.adopt.sighted import Place, Said, Server
 from portgen.inventory.values import ServerName
 from portgen.plan.ports import Endpoint
 
-_TWICE = "nginx answers by the first of two servers with one name and port: they stay your own"
+_TWICE = "another server has a name of this one, too: they stay your own"
 _OTHERWISE = "the servers of this name answer otherwise at each port: they stay your own"
+_USUAL = Endpoint(80, "tcp")  # where no `listen` says otherwise
 NAMELESS = ("_", '""', "")  # what people write for any name
 
 
@@ -34,20 +36,19 @@ class Named:
 
     @property
     def endpoints(self) -> list[Endpoint]:
-        return [
-            endpoint
-            for server in self.servers
-            for endpoint in {listen.endpoint for listen in server.listen}
-        ]
+        found: list[Endpoint] = []
+        for server in self.servers:
+            found += {listen.endpoint for listen in server.listen} or {_USUAL}
+        return found
 
     def rest(self, taken: Iterable[Place]) -> list[Said]:
         """What they answer besides these locations, and names that an inventory can't have."""
-        known = {place.said for place in taken}
-        paths = {place.fact.route.path for place in taken}
+        known = list(taken)
+        paths = {path_of(place) for place in known}
         found = [said for server in self.servers for said in server.own]
-        for _, place in self.places:
-            if place.said not in known and place.fact.route.path not in paths:
-                found.append(place.said)
+        for server in self.servers:
+            found += [slash.said for slash in server.slashes if slash.path not in paths]
+        found += [place.said for _, place in self.places if path_of(place) not in paths]
         for server in self.servers:
             found += [said for said, name in server.names if not _can_be(name)]
         return list(dict.fromkeys(found))
@@ -92,35 +93,28 @@ def _why_kept(one: Named) -> str:
 
 
 def _answers(server: Server) -> set[tuple[object, ...]]:
-    """What a server answers by its locations."""
-    found: set[tuple[object, ...]] = set()
+    """What a server answers by its locations, and what these have from it."""
+    found: set[tuple[object, ...]] = {(part.text,) for part in server.extra}
     for place in server.places:
-        route = place.fact.route
-        found.add((route.path, place.fact.backend, route.clients, route.closed, route.auth_file))
+        texts = tuple(sorted(part.text for part in place.parts))
+        found.add((place.fact, place.is_final, texts))
     return found
 
 
 def _keep_ambiguous(groups: list[Named]) -> None:
-    """Two groups with routes that share a name at one port: nginx asks the first one only."""
+    """Groups that share a name: nginx asks one of them at each port. Only a server that sends visitors of the
+    name to https may be beside another one, at another port."""
     for number, one in enumerate(groups):
         for other in groups[number + 1 :]:
-            shares = set(one.names) & set(other.names) and set(one.endpoints) & set(other.endpoints)
-            if shares and any(one.places) and any(other.places):
+            shared = set(one.names) & set(other.names)
+            if not shared:
+                continue
+            is_one_port = not set(one.endpoints).isdisjoint(other.endpoints)
+            if is_one_port or not (_sends(one, shared) or _sends(other, shared)):
                 one.kept = one.kept or _TWICE
                 other.kept = other.kept or _TWICE
 
 
-def why_not_a_route(place: Place, patterns: list[Pattern], paths: list[str]) -> str:
-    """Why visitors would go elsewhere if a location was a route of portgen's; "" where they would not."""
-    path = place.fact.route.path
-    if not path.endswith("/") and any(path != other and path.startswith(other) for other in paths):
-        return f"it is {path} itself, too, which a route sends to {path}/: end it with a slash"
-    if place.is_final:
-        return ""
-    for pattern in patterns:
-        if pattern.may_match_below(path):
-            asks = (
-                f"nginx asks {pattern.said.text} ({pattern.said.place}) first, which stays your own"
-            )
-            return f"{asks}: put `^~` before {path} where that is not meant"
-    return ""
+def _sends(one: Named, names: set[str]) -> bool:
+    """Whether all that it does for these names is to send visitors to https."""
+    return all(server.is_redirect and names <= server.sent for server in one.servers)

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from portgen.adopt import entries, holders, naming, writing
+from portgen.adopt import entries, existing, holders, naming, writing
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
+from portgen.adopt.existing import Existing
 from portgen.adopt.sighted import Left, Sighted
 from portgen.edits.edit import ByHand, Edited
 from portgen.edits.splice import Splice, Unsafe, addition_of, replacement_of, set_fields, spliced
@@ -48,30 +49,26 @@ def onto(source: Source, plan: Plan, name: str | None) -> Onto:
     return Onto(source, plan, host)
 
 
-def default_names(base: Onto) -> tuple[str, ...]:
-    """The names of nginx's default site in the inventory."""
-    sites = base.host.server.sites if base.host.server is not None else ()
-    return tuple(name for site in sites if site.name == "" for name in site.names)
+def nginx(base: Onto) -> Existing | None:
+    """What the inventory has of nginx; None where it has none."""
+
+    def holds(endpoint: Endpoint, bind: str) -> bool:
+        return _holder(base, endpoint, bind) is not None
+
+    return existing.existing(base.host, holds)
 
 
 def mark_taken(draft: Draft, base: Onto) -> None:
     """Write down which ports are nginx's in the inventory, or reserved."""
-    draft.served = [one.endpoint for one in base.host.openings if one.service == NGINX]
+    draft.served = [one.endpoint for one in base.host.bindings if one.kind == NGINX]
     reserved = base.source.inventory.hosts.get(base.host.name, model.Host()).reserved
     for transport in TRANSPORTS:
         for part in reserved.of(transport) if reserved is not None else ():
             draft.reserved.append((Endpoint.over(part, transport), ""))
 
 
-def mark_known(found: Sighted, draft: Draft, base: Onto) -> None:
-    """Write down which services the inventory has already, by the ports that they hold; and give projects
-    another name whose own is that of a project on another host. A port that the inventory gives to somebody
-    else is a conflict."""
-    for project in base.plan.projects:
-        if project.host != base.host.name:
-            draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
-    for name in base.host.zones:
-        draft.rename_project(name, f"{name}-project")
+def drop_taken(found: Sighted, draft: Draft, base: Onto) -> None:
+    """Give up the ports that the inventory gives to somebody else: each is a conflict."""
     for entry, port in list(draft.ports()):
         other = _other(draft, base, entry, port)
         if other:
@@ -80,6 +77,16 @@ def mark_known(found: Sighted, draft: Draft, base: Onto) -> None:
             why = f"port {port.endpoint} is {other}'s in the inventory"
             found.left += [Left(said, why) for said in port.said]
             draft.drop(entry, port)
+
+
+def mark_known(draft: Draft, base: Onto) -> None:
+    """Write down which services the inventory has already, by the ports that they hold; and give projects
+    another name whose own is that of a project on another host."""
+    for project in base.plan.projects:
+        if project.host != base.host.name:
+            draft.rename_project(project.name, naming.plain(f"{project.name}-{base.host.name}"))
+    for name in base.host.zones:
+        draft.rename_project(name, f"{name}-project")
     parts: list[Entry] = []
     for entry in draft.entries:
         by_holder: dict[str, Entry] = {}

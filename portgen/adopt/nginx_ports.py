@@ -9,7 +9,7 @@ from __future__ import annotations
 from portgen.adopt import naming
 from portgen.adopt.draft import Conflict, Draft, Entry, Port
 from portgen.adopt.sighted import Left, Listen, Listener, Sighted
-from portgen.plan.ports import EVERYWHERE, Endpoint
+from portgen.plan.ports import Endpoint
 
 
 def take(found: Sighted, draft: Draft) -> None:
@@ -39,7 +39,7 @@ def hold_own(found: Sighted, draft: Draft) -> None:
         is_there = "ss" not in found.kinds or endpoint.everywhere in sockets
         if not is_there or endpoint in draft.nginx_ports or draft.at(endpoint) is not None:
             continue
-        binds = {one.bind or EVERYWHERE for one in several}  # `listen 80` is IPv4 alone
+        binds = {one.socket for one in several}
         bind = binds.pop() if len(binds) == 1 else ""
         port = Port(endpoint, endpoint.port, bind, [one.said for one in several])
         for socket in sockets.get(endpoint.everywhere, ()):

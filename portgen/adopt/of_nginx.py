@@ -6,31 +6,35 @@ In: the files of a folder like /etc/nginx, a site's file, or what `nginx -T` pri
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from portgen.adopt import beside, streams
 from portgen.adopt.directives import (
     FIELDS,
-    HEADERS,
     INHERITED,
     PROXIES,
+    SENT_HEADERS,
     SET,
     SETTINGS,
     TELLING,
     USUAL_INCLUDES,
+    asks_for_another_host,
     begins_with,
     can_be_said,
+    is_harmless,
     is_not_found,
     is_of_portgen,
-    is_slash,
-    is_to_https,
+    own_header,
     restricts,
     rules_of,
+    sent_to_https,
+    slash_of,
     strips,
 )
-from portgen.adopt.fitting import is_bind, is_port
+from portgen.adopt.listening import listened, why_kept
 from portgen.adopt.nginx_files import File, facts_of, files_of
+from portgen.adopt.noting import Noting
 from portgen.adopt.sighted import (
     Left,
     Listen,
@@ -38,22 +42,24 @@ from portgen.adopt.sighted import (
     Part,
     Pattern,
     Place,
+    Redirect,
     Said,
     Server,
     Sighted,
+    Slash,
     Text,
-    said,
+    Upstream,
 )
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
-from portgen.plan.ports import Endpoint, specific
 from portgen.plan.servers import CHALLENGES
 
 _RESTRICTED = "something keeps visitors out that an inventory has no word for: its routes stay here"
 _NO_WORD = "an inventory has no word for it"
 _VALUES = ("max_body", "buffering", "timeout")
 _SPARED = ("listen ", "index ", "try_files ", "server_name ")  # say nothing without the rest
+_SNIPPET = "snippets/portgen-locations.conf"
 _SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 
@@ -76,7 +82,7 @@ def sight(texts: Sequence[Text], found: Sighted) -> None:
         found.left += [Left(said, "no server has it") for said in tree.inherited]
 
 
-class _Tree:
+class _Tree(Noting):
     """The directives as nginx reads them, with what they include in its place."""
 
     def __init__(
@@ -85,34 +91,18 @@ class _Tree:
         facts: Mapping[tuple[str, int], Location],
         found: Sighted,
     ) -> None:
-        self.places = places
+        super().__init__(places, found)
         self.facts = facts
         self.shared: set[tuple[str, int]] = set()  # lines on which several locations begin
-        self.found = found
-        self.known: set[tuple[str, int, tuple[str, ...]]] = set()  # directives that are counted
         self.restricted = False  # by something at http's level
         self.around: tuple[Node, ...] = ()  # the server that is read
         self.names: tuple[str, ...] = ()  # its names
         self.rules: list[Node] = []  # who may come, at http's level
         self.inherited: list[Said] = []  # values of http's level, that locations have from it
+        self.is_access_restricted = False  # by an address or a password, at http's level
         self.settings: list[Part] = []  # of http's level, for servers that don't say it themselves
-
-    def said(self, node: Node) -> Said:
-        place = self.places[node.path]
-        written = " ".join(node.written)
-        return said(place.file, place.above + node.first, written)
-
-    def left(self, node: Node, why: str) -> None:
-        self.found.left.append(Left(self.said(node), why))
-
-    def counted(self, node: Node) -> None:
-        """One that says nothing of ports and the like; a file may be included several times."""
-        if (node.path, node.first, node.written) in self.known:
-            return
-        self.known.add((node.path, node.first, node.written))
-        self.found.count(self.places[node.path].file)
-        for inner in node.block or ():
-            self.counted(inner)
+        self.headers: list[Part] = []  # that a service gets, of http's level
+        self.other_host = ""  # a directive of http's level that asks services for another host
 
     def sight(self, nodes: Iterable[Node]) -> None:
         """The top of a file, or the block `http`."""
@@ -126,7 +116,7 @@ class _Tree:
             elif node.name == "server" and node.block is not None:
                 self._server(node)
             elif node.name == "stream" and node.block is not None:
-                self._stream(node)
+                self._streams(node)
             elif node.name == "location" and node.block is not None:
                 self._alone(node)
             else:
@@ -139,8 +129,16 @@ class _Tree:
             self._upstream(node)
         elif node.name in PROXIES and len(node.words) > 1:
             self.found.proxies.append(Part(self.said(node), node.name, node.words[1]))
+        elif node.name in SENT_HEADERS and asks_for_another_host(node):
+            self.other_host = node.text
+            self.left(node, _NO_WORD)
+        elif node.name in SENT_HEADERS and not own_header(node):
+            self.headers.append(self._as_it_is(node))
         elif FIELDS.get(node.name) not in _VALUES:
             self._other(node)
+
+    def _as_it_is(self, node: Node) -> Part:
+        return Part(self.said(node), node.name, " ".join(node.words[1:]), node.text)
 
     def _alone(self, node: Node) -> None:
         """A location in a file by itself, such as a snippet: its server is not known."""
@@ -154,6 +152,7 @@ class _Tree:
         if node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
             self.left(node, "what it includes was not given")
         elif node.name in ("allow", "deny", "auth_basic", "auth_basic_user_file"):
+            self.is_access_restricted = True
             self.found.noted.append(self.said(node))
         elif node.name in SETTINGS and len(node.words) > 1:
             self.settings.append(Part(self.said(node), SETTINGS[node.name], node.words[1]))
@@ -167,48 +166,30 @@ class _Tree:
         for inner in node.block or ():
             if inner.name != "server":
                 self.counted(inner)
-            elif len(servers) > 1:
-                self.left(inner, "a route leads to one place: portgen balances no load")
-            else:
-                self.found.noted.append(self.said(inner))
-        self.found.noted.append(self.said(node))
+        backends = [inner.words[1] for inner in servers if len(inner.words) > 1]
+        if len(backends) == 1 and not backends[0].startswith("unix:"):
+            one = Upstream(self.said(node), self.said(servers[0]), backends[0])
+            self.found.upstreams.append(one)
+            return
+        why = "a route leads to one place: portgen balances no load"
+        if len(backends) == 1:
+            why = "leads to no port: a route leads to one"
+        for inner in (node, *servers):
+            self.left(inner, why)
 
-    def _stream(self, node: Node) -> None:
-        """Connections that nginx passes on as they are."""
-        for inner in node.block or ():
-            if inner.name == "server" and inner.block is not None:
-                for part in inner.block:
-                    self._of_stream(part)
-            elif inner.name == "upstream":
-                for part in inner.block or ():
-                    if part.name == "server":
-                        self.left(part, "nginx's streams stay as they are")
-                    else:
-                        self.counted(part)
-            else:
-                self._other(inner)
-
-    def _of_stream(self, node: Node) -> None:
-        if node.name == "listen" and len(node.words) > 1:
-            listens = _listened(node)
-            if listens is not None:
-                endpoint, bind = listens
-                if "udp" in node.words:
-                    endpoint = endpoint._replace(transport="udp")
-                where = self.said(node)
-                self.found.streams.append(
-                    Listener(where, "nginx-stream", endpoint, bind, "nginx.service")
-                )
-                return
-        if node.name in ("listen", "server_name", *TELLING, *FIELDS, *SETTINGS):
-            self.left(node, "nginx's streams stay as they are")
-        else:
-            self.counted(node)
+    def _streams(self, node: Node) -> None:
+        for other in streams.sight(node, self):
+            self._other(other)
 
     # --- a server ---------------------------------------------------------------------------------
 
     def _server(self, node: Node) -> None:
-        server = Server(self.said(node), general=list(self.inherited))
+        server = Server(
+            self.said(node),
+            general=list(self.inherited),
+            general_headers=list(self.headers),
+            is_among_restricted=self.is_access_restricted,
+        )
         self.found.servers.append(server)
         before = len(self.found.left)
         block = node.block or ()
@@ -217,14 +198,38 @@ class _Tree:
         self.names = tuple(_name(word) for inner in named for word in inner.words[1:])
         begun = Counter((inner.path, inner.first) for inner in block if inner.name == "location")
         self.shared = {place for place, count in begun.items() if count > 1}
+        self._look_around(block, server)
         for inner in block:
             self._of_server(inner, server)
         server.settings += [one for one in self.settings if server.setting(one.about) is None]
-        server.kept = server.kept or _why_kept(server)
+        server.kept = server.kept or why_kept(server)
         for inner in block:
             if inner.name == "return":
                 self._return(inner, server)
         self._note_own(node, before, server)
+
+    def _look_around(self, block: Sequence[Node], server: Server) -> None:
+        """All the locations of a server: what each one means follows from the others, too."""
+        for node in block:
+            words = [word for word in node.words[1:] if word != "^~"]
+            if node.path.endswith(_SNIPPET) or (
+                node.name == "include" and node.words[-1].endswith(_SNIPPET)
+            ):
+                server.includes_portgen = True
+            if node.name == "root":
+                server.has_files = True
+            if node.name != "location" or not words:
+                continue
+            if words[0] in ("~", "~*"):
+                server.patterns.append(Pattern(self.said(node), begins_with(words)))
+            elif len(words) == 1 and not is_not_found(words, node.block or ()):
+                server.prefixes.add(words[0])
+            elif words[0] == "=":
+                server.exact.add(words[-1])
+        if self.other_host:
+            server.kept = (
+                f"`{self.other_host}` asks its services for another host: it stays your own"
+            )
 
     def _note_own(self, node: Node, before: int, server: Server) -> None:
         """What of a server is left: it goes with it. Of a location that is left, its head says it all."""
@@ -248,7 +253,7 @@ class _Tree:
             server.names += [(where, _name(word)) for word in words]
         elif node.name == "listen" and words:
             self._listen(node, server)
-        elif node.name in SETTINGS and words:
+        elif node.name in SETTINGS and words and _is_first(node, server):
             server.settings.append(Part(where, SETTINGS[node.name], words[0]))
         elif node.name in FIELDS:
             server.inherited.append(where)
@@ -258,36 +263,41 @@ class _Tree:
             self._answers(node, server)
 
     def _answers(self, node: Node, server: Server) -> None:
-        """What a server answers; whatever `return` is for all that no location takes, and comes last."""
+        """What a server answers; whatever `return` is for all that no location takes, and comes last. What
+        is not known keeps it the team's."""
         if node.name == "location" and node.block is not None:
             self._location(node, server)
         elif node.name == "if":
             self._if(node, server)
         elif node.name in ("root", "index", "try_files"):
             self.left(node, _STATIC)
-        elif node.name in INHERITED:
+        elif node.name in INHERITED and not asks_for_another_host(node):
             self._inherited(node, server)
+        elif is_harmless(node):
+            self.counted(node)
+        elif node.name == "include":
+            self.left(node, "what it includes was not given")
         elif node.name != "return":
-            self._other(node)
+            self.left(node, _NO_WORD)
 
     def _inherited(self, node: Node, server: Server) -> None:
         """What locations have from their server: portgen's own say each usual header themselves."""
-        if node.name == "proxy_set_header" and node.words[1:2] and node.words[1] in HEADERS:
+        server.sends_headers = server.sends_headers or node.name in SENT_HEADERS
+        if own_header(node):
             self.counted(node)
         else:
-            server.extra.append(
-                Part(self.said(node), node.name, " ".join(node.words[1:]), node.text)
-            )
+            server.extra.append(self._as_it_is(node))
 
     def _listen(self, node: Node, server: Server) -> None:
         where = self.said(node)
-        listens = _listened(node)
+        listens = listened(node)
         if listens is None:
             self.left(node, "not a port of an address: an inventory knows nginx's ports")
             server.kept = "it listens elsewhere than at a port of the host, too: it stays your own"
         elif "quic" in node.words:
             quic = Listener(where, "nginx-quic", *listens, "nginx.service")
             self.found.streams.append(quic)
+            server.own.append(where)  # portgen's servers don't speak HTTP/3
         else:
             endpoint, bind = listens
             server.listen.append(Listen(where, endpoint, bind, node.words[2:]))
@@ -298,19 +308,23 @@ class _Tree:
 
     def _if(self, node: Node, server: Server) -> None:
         """certbot's redirect, portgen's own refusal of other names, or something of the team's."""
-        if is_of_portgen(node):
+        sent = sent_to_https(node, self.names)
+        if is_of_portgen(node, self.names):
             server.noted.append(self.said(node))
-        elif self._is_redirect(node):
-            server.redirects.append(self.said((node.block or ())[0]))
+        elif sent:
+            server.redirects.append(Redirect(self.said((node.block or ())[0]), sent))
             server.noted.append(self.said(node))
         else:
             self.left(node, _NO_WORD)
 
     def _return(self, node: Node, server: Server) -> None:
-        if is_to_https(node, self.names):
-            server.redirects.append(self.said(node))
+        sent = sent_to_https(node, self.names)
+        if sent and not server.places:
+            server.redirects.append(Redirect(self.said(node), sent))
         elif node.words[1:2] == ("444",) and not server.places:
             server.noted.append(self.said(node))  # what portgen's nginx answers to unknown names
+        elif node.words[1:2] == ("404",) and server.is_redirect:
+            server.noted.append(self.said(node))  # as certbot ends such a server
         else:
             self.left(node, _NO_WORD)
 
@@ -324,8 +338,6 @@ class _Tree:
         why = self._why_own(node, words, block)
         if why:
             self._own(node, why)
-            if words[:1] in (["~"], ["~*"]):
-                server.patterns.append(Pattern(self.said(node), begins_with(words)))
         else:
             self._proxy(node, server)
 
@@ -353,19 +365,26 @@ class _Tree:
         self, node: Node, words: Sequence[str], block: Sequence[Node], server: Server
     ) -> bool:
         """Whether it is a location that portgen's own server has without being asked for."""
+        slash = slash_of(words, block)
         if list(words) == [CHALLENGES] or list(words) == [CHALLENGES.rstrip("/")]:
             self._challenges(node, server)
-        elif is_slash(words, block):
-            server.slashes.append((self.said(node), f"{words[-1]}/"))
+        elif slash and (words[0] == "=" or not beside.others_take(words[0], server)):
+            server.slashes.append(Slash(self.said(node), slash))
             server.noted += [self.said(inner) for inner in block]
         elif is_not_found(words, block):
             server.noted += [self.said(node), self.said(block[0])]
-        elif list(words) == ["/"] and len(block) == 1 and is_to_https(block[0], self.names):
-            server.redirects.append(self.said(block[0]))
+        elif list(words) == ["/"] and len(block) == 1 and self._sends_all(block[0], server):
+            redirect = Redirect(self.said(block[0]), sent_to_https(block[0], self.names))
+            server.redirects.append(redirect)
             server.noted.append(self.said(node))
         else:
             return False
         return True
+
+    def _sends_all(self, node: Node, server: Server) -> bool:
+        """Whether the location `/` sends everything to https that no other location takes."""
+        others = server.prefixes - {"/", CHALLENGES, CHALLENGES.rstrip("/")}
+        return not others and bool(sent_to_https(node, self.names))
 
     def _is_restricted(self, node: Node, block: Sequence[Node]) -> bool:
         """Whether somebody is kept out in a way that a route can't say: it knows some networks, and nobody
@@ -381,9 +400,10 @@ class _Tree:
         return False
 
     def _is_redirect(self, node: Node) -> bool:
-        """Whether it is certbot's `if`, which sends visitors of one name to https."""
-        block = node.block or ()
-        return node.name == "if" and len(block) == 1 and is_to_https(block[0], self.names)
+        """Whether it is certbot's `if`, which sends visitors of one name to https, or portgen's own."""
+        return node.name == "if" and (
+            is_of_portgen(node, self.names) or bool(sent_to_https(node, self.names))
+        )
 
     def _own(self, node: Node, why: str) -> None:
         """A location that stays the team's: what it says of other places is listed, too."""
@@ -402,12 +422,12 @@ class _Tree:
     def _challenges(self, node: Node, server: Server) -> None:
         server.noted.append(self.said(node))
         for inner in node.block or ():
-            if inner.name in ("root", "alias") and len(inner.words) == 2:
-                folder = inner.words[1]
-                if inner.name == "alias":
-                    folder = folder.rstrip("/").removesuffix(CHALLENGES.rstrip("/"))
+            folder = _folder(inner)
+            if folder:
                 server.settings.append(Part(self.said(inner), "acme", folder))
-            elif inner.name in TELLING:
+            elif inner.words == ("try_files", "$uri", "=404"):
+                server.noted.append(self.said(inner))
+            elif inner.name in TELLING or inner.name in FIELDS:
                 self.left(inner, _NO_WORD)
             else:
                 self.counted(inner)
@@ -429,13 +449,19 @@ class _Tree:
         plain = node.name.replace("grpc_", "proxy_", 1)
         if node.name in FIELDS:
             return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
-        if plain == "proxy_set_header" and len(words) == 3 and words[1] in HEADERS:
-            return Part(where, f"header:{words[1]}", words[2], node.text)
+        header = own_header(node)
+        if header:
+            return Part(where, f"header:{header}", words[2], node.text)
         if strips(node, path):
             return Part(where, "strip", "", node.text)
         if node.name == "if" and "/run/portgen/left/" in node.text:
             return Part(where, "mark", "", node.text)
-        if plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):
+        is_usual = words == ("proxy_cache_bypass", "$http_upgrade")
+        if (
+            is_usual
+            or plain in SET
+            or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1]))
+        ):
             self.counted(node)
             return None
         return Part(where, "", " ".join(words[1:]), node.text)
@@ -446,29 +472,17 @@ def _name(word: str) -> str:
     return nginx.name_of(word).lower().rstrip(".")
 
 
-def _why_kept(server: Server) -> str:
-    """Why portgen's own server would be open where this one is not."""
-    if not all(one.is_everywhere for one in server.listen):
-        return "it listens on one address, and portgen's own server on each: it stays your own"
-    is_secure = any("ssl" in one.options for one in server.listen)
-    if is_secure and not (server.setting("certificate") and server.setting("key")):
-        return "its certificate is not named here, and without one portgen serves http: it stays your own"
-    return ""
+def _is_first(node: Node, server: Server) -> bool:
+    """Whether a setting is said for the first time: a second certificate of a server is of another kind."""
+    return server.setting(SETTINGS[node.name]) is None
 
 
-def _listened(node: Node) -> tuple[Endpoint, str] | None:
-    """The port of a `listen`, and the address: "" of every one."""
-    written = node.words[1]
-    if written.startswith("unix:"):
-        return None
-    match = re.fullmatch(
-        r"(?:(?P<address>\[[0-9a-fA-F:.]*\]|[^:\[\]]+):)?(?P<port>[0-9]{1,5})", written
-    )
-    address, number = written, 80
-    if match is not None:
-        address, number = match["address"] or "", int(match["port"])
-    bind = address.strip("[]").replace("*", "").replace("localhost", "127.0.0.1")
-    if not is_port(number) or not is_bind(bind):
-        return None
-    transport = "udp" if "quic" in node.words else "tcp"
-    return Endpoint(number, transport, address=specific(bind)), bind  # type: ignore[arg-type]
+def _folder(node: Node) -> str:
+    """The folder with the challenges of a certificate authority, by their whole path; "" for another one."""
+    if len(node.words) != 2:
+        return ""
+    if node.name == "root":
+        return node.words[1]
+    path = CHALLENGES.rstrip("/")
+    folder = node.words[1].rstrip("/")
+    return folder.removesuffix(path) if node.name == "alias" and folder.endswith(path) else ""

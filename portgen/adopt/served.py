@@ -7,33 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from portgen.adopt.directives import THIS_HOST
+from portgen.adopt.directives import SENT_HEADERS, THIS_HOST, is_alike
+from portgen.adopt.listening import absolute
 from portgen.adopt.sighted import Listen, Part, Place, Server, Sighted
 from portgen.adopt.verdicts import Verdicts
 from portgen.plan.facts import Facts, Location, Nginx, Site, single
-from portgen.plan.ports import EVERYWHERE6, LOOPBACK
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK
 
 _NO_ROUTE = "the route is not in the inventory"
 _UNSERVED = "no route of this server is in the inventory"
 _GOES_ON = "your own server goes on: it includes portgen's locations"
 _NO_SETTING = "portgen's server has no such setting"
 _SECURED = "without a certificate portgen's nginx serves http"
-# Values that mean what portgen's own locations send for the same header.
-_ALIKE = {
-    "Host": ("$host", "$http_host", "$host:$server_port", "$host$portgen_port"),
-    "X-Forwarded-Host": ("$host", "$http_host", "$host$portgen_port", "$server_name"),
-    "X-Real-IP": ("$remote_addr",),
-    "X-Forwarded-For": ("$proxy_add_x_forwarded_for",),
-    "X-Forwarded-Proto": ("$scheme", "https"),
-    "Upgrade": ("$http_upgrade", "$portgen_upgrade"),
-    "Connection": (
-        "upgrade",
-        "Upgrade",
-        "$connection_upgrade",
-        "$portgen_connection",
-        "$http_connection",
-    ),
-}
 
 
 def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
@@ -44,9 +29,16 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     # What is said for all servers is taken over where it is for one.
     for server in sorted(found.servers, key=lambda one: not proof.is_served(one)):
         proof.inherited(server)
+    for upstream in found.upstreams:
+        is_there = upstream.backend in proof.backends
+        verdicts.take_or_leave(upstream.said, _UNSERVED, is_there=is_there)
+        verdicts.take_or_leave(upstream.server, _UNSERVED, is_there=is_there)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
     for part in (*found.proxies, *(part for server in found.servers for part in server.proxies)):
-        verdicts.take_or_leave(part.said, _NO_SETTING, is_there=part.value.lower() in proxies)
+        is_there = part.value.lower() in proxies
+        if part.about == "real_ip_recursive":
+            is_there = bool(proxies)  # portgen's servers say it beside them
+        verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
 
 
 class _Served:
@@ -56,12 +48,13 @@ class _Served:
         self.verdicts = verdicts
         self.routes: dict[str, Location] = {}
         self.realms: dict[str, str] = {}
+        self.backends: set[str] = set()  # of the locations that are taken over
         for key, service in facts.services.items():
             self.routes.update(service.routes)
             self.realms.update(dict.fromkeys(service.routes, service.title or key.name))
 
     def server(self, server: Server) -> None:
-        if server.is_default and not self.nginx.names:
+        if server.goes_on:
             self._goes_on(server)
         names = [name for _, name in server.names]
         sites = list(self._sites(names))
@@ -75,12 +68,12 @@ class _Served:
             self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
         for place in server.places:
             self._place(server, names, place)
-        for said, path in server.slashes:
-            is_there = any(f"{host}{path}" in self.routes for host in ("", *names))
-            self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)
+        for slash in server.slashes:
+            is_there = any(f"{host}{slash.path}" in self.routes for host in ("", *names))
+            self.verdicts.take_or_leave(slash.said, _NO_ROUTE, is_there=is_there)
         is_secure = any(site.certificate for site in sites)
-        for said in server.redirects:
-            self.verdicts.take_or_leave(said, _SECURED, is_there=is_secure)
+        for redirect in server.redirects:
+            self.verdicts.take_or_leave(redirect.said, _SECURED, is_there=is_secure)
 
     def is_served(self, server: Server) -> bool:
         """Whether a route of it is in the inventory."""
@@ -93,23 +86,26 @@ class _Served:
         is_served = self.is_served(server)
         for said in (*server.inherited, *server.general):
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
-        is_replaced = is_served or any(self.verdicts.is_taken(said) for said in server.redirects)
+        is_replaced = is_served or any(
+            self.verdicts.is_taken(redirect.said) for redirect in server.redirects
+        )
         for said in server.noted:
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_replaced)
         directives = {text for one in self.routes.values() for text in one.route.directives}
-        for part in server.extra:
+        for part in (*server.extra, *server.general_headers):
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)
 
     def _goes_on(self, server: Server) -> None:
         """A server of the team's that includes portgen's locations."""
-        for said, _ in server.names:
-            self.verdicts.leave_rest(said, _GOES_ON)
-        for listen in server.listen:
-            self.verdicts.leave_rest(listen.said, _GOES_ON)
-        for part in (*server.settings, *server.extra):
-            self.verdicts.leave_rest(part.said, _GOES_ON)
-        for said in (*server.redirects, *(said for said, _ in server.slashes)):
-            self.verdicts.leave_rest(said, _GOES_ON)
+        names = [said for said, _ in server.names]
+        listens = [listen.said for listen in server.listen]
+        redirects = [redirect.said for redirect in server.redirects]
+        slashes = [one.said for one in server.slashes if one.said not in server.replaced]
+        settings = [part.said for part in (*server.settings, *server.extra)]
+        moved = {part.said for part in server.extra if part.about in SENT_HEADERS}
+        for said in (*names, *listens, *redirects, *slashes, *settings):
+            if said not in moved:
+                self.verdicts.leave_rest(said, _GOES_ON)
 
     def _sites(self, names: list[str]) -> Iterator[Site]:
         """The planned sites that a server is."""
@@ -135,8 +131,8 @@ class _Served:
 
     def _listen_differences(self, listen: Listen, server: Server, known: set[int]) -> Iterator[str]:
         """What a server of portgen's does at its ports that the team's own did not."""
-        if not self._listens_by_ipv6(listen.endpoint.port):
-            yield "portgen's server listens by IPv6, too"
+        for family in self._new_families(listen.endpoint.port):
+            yield f"portgen's server listens by {family}, too"
         names = {name for _, name in server.names}
         seen = set()
         for other in self.servers:
@@ -149,13 +145,17 @@ class _Served:
         if server.places and not is_secure and len(known) > 1:
             yield "http is sent to https"
 
-    def _listens_by_ipv6(self, port: int) -> bool:
-        """Whether some server of nginx's does so at a port: `listen 80` alone is IPv4."""
-        return any(
-            listen.endpoint.port == port and listen.bind == EVERYWHERE6
+    def _new_families(self, port: int) -> Iterator[str]:
+        """By which nobody of nginx's listens at a port now."""
+        binds = {
+            listen.socket
             for server in self.servers
             for listen in server.listen
-        )
+            if listen.endpoint.port == port
+        }
+        for family, bind in (("IPv4", EVERYWHERE), ("IPv6", EVERYWHERE6)):
+            if not binds & {bind, ""}:
+                yield family
 
     def _place(self, server: Server, names: list[str], place: Place) -> None:
         path = place.fact.route.path
@@ -168,6 +168,7 @@ class _Served:
                 self.verdicts.leave_rest(part.said, _NO_ROUTE)
                 continue
             planned = self.routes[f"{hosts[0]}{path}"]
+            self.backends.add((place.fact.backend or "").partition(" ")[0])
             self.verdicts.take(part.said, _differences(part, place.fact, planned, path))
             if part.text.startswith("auth_basic ") and planned.route.auth_file is not None:
                 realm = self.realms[f"{hosts[0]}{path}"]
@@ -180,7 +181,7 @@ def _has_setting(site: Site, part: Part) -> bool:
         case "key":
             return site.certificate is not None
         case "certificate":
-            return site.certificate == part.value
+            return site.certificate == absolute(part.value)
         case "acme":
             return site.acme == part.value
     return part.value == ("on" if site.http2 else "off")
@@ -192,8 +193,8 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
     match part.about:
         case "path" if one.path != path:
             yield f"becomes {path}: {one.path} itself is sent there"
-        case "backend" if _place_of(seen.backend) != _place_of(planned.backend):
-            yield f"leads to {planned.backend}"
+        case "backend":
+            yield from _backend_differences(seen.backend or "", planned.backend or "")
         case "clients" if (_set(one.clients), one.closed) != (_set(other.clients), other.closed):
             yield f"lets in {', '.join(other.clients) or 'everybody'}"
         case "auth_file" if (one.auth_file is None) != (other.auth_file is None):
@@ -209,17 +210,22 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
             yield from _header_differences(part)
 
 
+def _backend_differences(seen: str, planned: str) -> Iterator[str]:
+    backend, _, options = seen.partition(" ")
+    if _place_of(backend) != _place_of(planned):
+        yield f"leads to {planned}"
+    elif options:
+        yield f"a route has no `{options}`"
+
+
 def _header_differences(part: Part) -> Iterator[str]:
     kind, _, name = part.about.partition(":")
-    is_alike = part.value in ("", *_ALIKE.get(name, ())) or name == "X-Forwarded-Prefix"
-    if kind == "header" and not is_alike:
+    if kind == "header" and not is_alike(name, part.value):
         yield f"portgen sets a different {name}"
 
 
-def _place_of(backend: str | None) -> tuple[str, str] | None:
+def _place_of(backend: str) -> tuple[str, str]:
     """Where a backend is; this host by one name."""
-    if backend is None:
-        return None
     address, _, port = backend.rpartition(":")
     return (LOOPBACK if address.strip("[]") in THIS_HOST else address), port
 

@@ -174,6 +174,14 @@ class Place(Struct, frozen=True):
     is_final: bool = False
 
 
+class Upstream(NamedTuple):
+    """A name of nginx's for one backend: its `upstream`, and the `server` in it."""
+
+    said: Said
+    server: Said
+    backend: str
+
+
 class Pattern(NamedTuple):
     """A location by a regular expression, which stays the team's: nginx asks it before a prefix, unless that
     has `^~`, as each of portgen's has. `begins`: how the paths that match begin, as far as that is plain."""
@@ -196,14 +204,35 @@ class Listen(NamedTuple):
     options: tuple[str, ...]
 
     @property
+    def socket(self) -> str:
+        """Where nginx listens, as `ss` has it: `listen 80` is IPv4 alone, and "" is both families."""
+        if self.bind == EVERYWHERE6 and "ipv6only=off" in self.options:
+            return ""
+        return self.bind or EVERYWHERE
+
+    @property
     def is_everywhere(self) -> bool:
         """Whether it is every address, of one family at least."""
         return self.bind in ("", EVERYWHERE, EVERYWHERE6)
 
 
+class Redirect(NamedTuple):
+    """Visitors of these names of a server are sent to https, at the same name."""
+
+    said: Said
+    names: tuple[str, ...]
+
+
+class Slash(NamedTuple):
+    """A path without its last slash is sent to the one with it: `path`, with the slash."""
+
+    said: Said
+    path: str
+
+
 class Server(Struct):
     """A server of nginx's. `names`: in small letters, in their order. `kept`: why portgen's own can't
-    take its place; "" where it can. `own`: what it answers that no route can say."""
+    take its place; "" where it can. `own`: what it answers or says that no route can say."""
 
     said: Said
     names: list[tuple[Said, str]] = []
@@ -211,16 +240,38 @@ class Server(Struct):
     kept: str = ""
     settings: list[Part] = []  # certificate, key, http2, acme
     places: list[Place] = []
-    redirects: list[Said] = []  # everything is sent to https
+    redirects: list[Redirect] = []
     own: list[Said] = []
-    patterns: list[Pattern] = []
-    is_default: bool = False  # whether its routes are those of the inventory's default site
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
     extra: list[Part] = []  # and what they take as it is: a header, a limit
+    sends_headers: bool = False  # whether it says which headers a service gets
     noted: list[Said] = []  # what portgen's own server does anyway
     general: list[Said] = []  # and what is said for all servers
+    general_headers: list[Part] = []  # a service gets these, where nothing else says which
+    is_among_restricted: bool = False  # whether somebody is kept out of all servers
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
-    slashes: list[tuple[Said, str]] = []  # a path without its last slash, sent to the one with it
+    slashes: list[Slash] = []
+    # All its locations, whatever becomes of them.
+    prefixes: set[str] = set()
+    exact: set[str] = set()
+    patterns: list[Pattern] = []
+    has_files: bool = False  # whether files are served where no location is
+    includes_portgen: bool = False  # whether portgen's own locations are in it
+    # What was decided.
+    is_default: bool = False  # its routes are those of the inventory's default site
+    is_replaced: bool = False  # portgen's own takes its place
+    goes_on: bool = False  # it includes portgen's locations
+    replaced: list[Said] = []  # in place of these
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether all that it does is to send visitors to https."""
+        return bool(self.redirects) and not (self.places or self.own or self.kept)
+
+    @property
+    def sent(self) -> set[str]:
+        """The names whose visitors it sends to https."""
+        return {name for redirect in self.redirects for name in redirect.names}
 
     def setting(self, about: str) -> str | None:
         """The value of a setting, as it was last said."""
@@ -297,6 +348,7 @@ class Sighted(Struct):
     with_more: set[str] = set()  # nginx's files with more than servers, which others may need
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
+    upstreams: list[Upstream] = []
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid
     left: list[Left] = []

@@ -6,6 +6,8 @@ nginx can serve. Pure.
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from portgen.inventory import key_paths
@@ -16,6 +18,7 @@ from portgen.plan.reach import Reach
 
 # While something is installed, the marks of the places that services have left; gone at the next boot.
 LEFT = "/run/portgen/left"
+PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
 
 class WrittenRoute(Struct, frozen=True):
@@ -135,6 +138,12 @@ def own_place(key_path: KeyPath, service: str) -> KeyPath:
     if key_paths.is_default(key_path):
         return key_paths.service(str(key_path[1]), service)
     return key_path
+
+
+def is_safe(path: str) -> bool:
+    """Whether nginx reads a path as itself, and visitors' requests keep it: names between slashes, without
+    a dot segment."""
+    return PATH.fullmatch(path) is not None and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def rewriting(path: str) -> tuple[tuple[str, ...], ...]:

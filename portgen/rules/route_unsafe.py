@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator
 
 from portgen.inventory import hints
+from portgen.plan.routes import PATH
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -27,7 +28,6 @@ from portgen.rules import Finding
 SEVERITY = Severity.ERROR
 ABSOLUTE = True
 
-_PATH = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 _BLANK = " \t\r\n"
 
 
@@ -39,7 +39,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 place, "the route has neither `path` nor `host`", "such as `{path: /wiki/}`"
             )
-        elif not _PATH.fullmatch(route.path):
+        elif not PATH.fullmatch(route.path):
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))
         elif {".", ".."} & set(route.path.split("/")):
             yield Finding(
@@ -77,13 +77,13 @@ def _hint(path: str) -> str:
         return f"a path begins with `/`; for a name of its own write `{{host: {named[1].lower()}{beside}}}`"
     if "://" in path:
         return hints.NAMES
-    if path.endswith("*") and _PATH.fullmatch(path.rstrip("*")):
+    if path.endswith("*") and PATH.fullmatch(path.rstrip("*")):
         return f"leave the `*` out, a route takes all below it: `{path.rstrip('*')}`"
-    if _PATH.fullmatch(f"/{path}/"):
+    if PATH.fullmatch(f"/{path}/"):
         return f"begin and end it with a slash: `/{path}/`"
-    if _PATH.fullmatch(path + "/"):
+    if PATH.fullmatch(path + "/"):
         return f"end it with a slash: `{path}/`"
-    if _PATH.fullmatch("/" + path):
+    if PATH.fullmatch("/" + path):
         return f"begin it with a slash: `/{path}`"
     return "begin and end it with `/`; letters, digits and `-._~` between"
 

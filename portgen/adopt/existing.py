@@ -1,0 +1,95 @@
+"""nginx as an inventory has it already: what an import into it has to fit.
+
+In: the plan of a host. Out: `Existing`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from portgen.adopt.draft import Route, Site
+from portgen.adopt.fitting import network
+from portgen.plan import servers
+from portgen.plan.facts import single
+from portgen.plan.ports import Endpoint
+from portgen.plan.routes import Route as PlannedRoute
+from portgen.plan.servers import Server
+from portgen.plan.types import Host
+
+
+class Existing(NamedTuple):
+    """`names`: of the default site; none where the team's own server includes portgen's locations. `general`:
+    what a site has that says nothing itself. `holds`: whether a service has a port."""
+
+    names: frozenset[str]
+    general: Site
+    sites: Mapping[str, Site]
+    routes: Mapping[str, PlannedRoute]
+    holds: Callable[[Endpoint, str], bool]
+
+    @property
+    def all_names(self) -> set[str]:
+        """Those of all the servers that portgen renders."""
+        return {*self.names, *self.sites}
+
+    def site(self, name: str) -> Site:
+        """What portgen's server of a name is; "" for the default one."""
+        return self.sites.get(name, self.general)
+
+    def why_otherwise(self, route: Route, endpoint: Endpoint, bind: str) -> str:
+        """Why a location can't be this route of the inventory's; "" where the inventory has it, or gets it
+        with its service."""
+        name = route.host + route.path
+        known = self.routes.get(name)
+        if known is None:
+            if self.holds(endpoint, bind):
+                return f"the inventory has the service of port {endpoint}, without this route"
+            return ""
+        if known.port.endpoint.everywhere != endpoint.everywhere:
+            return f"the inventory has {name} for {known.service}"
+        said = {network(str(one)) or str(one) for one in _listed(route.fields.get("allow"))}
+        if said != set(map(single, known.clients)) and said != set(known.clients):
+            return f"the inventory has other visitors for {name}"
+        if known.closed or ("auth_file" in route.fields) != (known.auth_file is not None):
+            return f"the inventory has another password for {name}"
+        if bool(route.fields.get("strip", True)) != known.strip and route.path != "/":
+            return f"the inventory has another path inside the service for {name}"
+        return ""
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []
+
+
+def existing(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing | None:
+    """What a host has of nginx; None without."""
+    server = host.server
+    if server is None:
+        return None
+    routes = {route.name: route for route in host.routes}
+    sites = {site.name: _site(site) for site in server.sites if site.name}
+    return Existing(frozenset(server.names), _general(server), sites, routes, holds)
+
+
+def _site(site: servers.Site) -> Site:
+    return Site(
+        site.name,
+        site.listen,
+        site.listen_tls,
+        site.certificate or "",
+        site.certificate_key or "",
+        site.http2,
+        site.acme or "",
+    )
+
+
+def _general(server: Server) -> Site:
+    """nginx's own values. Whether HTTP/2 is spoken and where challenges lie decides nothing of who comes."""
+    return Site(
+        "",
+        server.listen,
+        server.listen_tls,
+        server.certificate or "",
+        server.certificate_key or "",
+    )
