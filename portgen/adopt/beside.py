@@ -25,7 +25,8 @@ def why_not_a_route(place: Place, server: Server) -> str:
     bare = path.rstrip("/")
     if not path.endswith("/") and others_take(path, server):
         return f"it is {path} itself, too, which a route sends to {path}/: end it with a slash"
-    if path != bare and bare in (server.prefixes | server.exact) - _sent(server):
+    others = server.exact | (server.prefixes - {path})
+    if bare and bare in others - _sent(server):
         return f"{bare} is a location of its own, and a route sends it to {path}"
     for pattern in server.patterns:
         is_before = not place.is_final and pattern.may_match_below(path)

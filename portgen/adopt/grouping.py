@@ -29,6 +29,11 @@ class Named:
         self.kept = ""
 
     @property
+    def all_names(self) -> set[str]:
+        """The names, and those for which one with a dot before it stands as well."""
+        return {*self.names, *(name[1:] for name in self.names if name.startswith("."))}
+
+    @property
     def places(self) -> Iterator[tuple[Server, Place]]:
         for server in self.servers:
             for place in server.places:
@@ -77,8 +82,8 @@ def _why_kept(one: Named) -> str:
             return server.kept
     if len(set(one.endpoints)) < len(one.endpoints):
         return _TWICE
-    answers = [_answers(server) for server in one.servers if server.places]
-    if any(other != answers[0] for other in answers[1:]):
+    answers = [_answers(server) for server in one.servers if not server.is_redirect]
+    if any(one.places) and any(other != answers[0] for other in answers[1:]):
         return _OTHERWISE
     for is_secure in (False, True):
         ports = {
@@ -106,7 +111,7 @@ def _keep_ambiguous(groups: list[Named]) -> None:
     name to https may be beside another one, at another port."""
     for number, one in enumerate(groups):
         for other in groups[number + 1 :]:
-            shared = set(one.names) & set(other.names)
+            shared = one.all_names & other.all_names
             if not shared:
                 continue
             is_one_port = not set(one.endpoints).isdisjoint(other.endpoints)

@@ -250,24 +250,51 @@ def _written(part: PortRange) -> int | str:
 
 
 def _host(base: Onto, made: entries.Written) -> Iterator[Splice]:
-    """New zones, and nginx where the host has none in the inventory."""
-    name = base.host.name
-    values = made.hosts[name]
-    entry = base.source.inventory.hosts.get(name, model.Host())
+    """New zones, ports of the system's, and nginx where the host has none in the inventory."""
+    key_path: KeyPath = ("hosts", base.host.name)
+    values = made.hosts[base.host.name]
+    entry = base.source.inventory.hosts.get(base.host.name, model.Host())
+    new = {}
     zones = values.get("zones", {})
     if zones and entry.zones:
         last = list(entry.zones)[-1]
-        yield from set_fields(base.source, ("hosts", name, "zones"), zones, last)
+        yield from set_fields(base.source, (*key_path, "zones"), zones, last)
     elif zones:
-        yield from addition_of(base.source, ("hosts", name, "zones"), Style(), zones)
+        new["zones"] = zones
     reserved = _reserved(entry, values)
     if reserved and entry.reserved is not None:
         written = written_value(reserved, Quotes())
-        yield replacement_of(base.source, ("hosts", name, "reserved"), written)
+        yield replacement_of(base.source, (*key_path, "reserved"), written)
     elif reserved:
-        yield from set_fields(base.source, ("hosts", name), {"reserved": reserved}, "")
+        new["reserved"] = reserved
     if entry.nginx is None and "nginx" in values:
-        yield from _added(base.source, ("hosts", name, "nginx"), values["nginx"], made)
+        new["nginx"] = values["nginx"]
+    yield from _new_fields(base.source, key_path, new, made)
+
+
+def _new_fields(
+    source: Source, key_path: KeyPath, new: Mapping[str, Any], made: entries.Written
+) -> Iterator[Splice]:
+    """Fields that a host does not have yet: within braces, all of them at one place."""
+    if len(new) > 1 and _is_in_braces(source, key_path):
+        yield from set_fields(source, key_path, new, "")
+        return
+    for field, value in new.items():
+        if field == "nginx":
+            yield from _added(source, (*key_path, field), value, made)
+        elif field == "zones":
+            yield from addition_of(source, (*key_path, field), Style(), value)
+        else:
+            yield from set_fields(source, key_path, {field: value}, "")
+
+
+def _is_in_braces(source: Source, key_path: KeyPath) -> bool:
+    place = source.positions
+    for key in key_path:
+        if not isinstance(place.children, dict) or key not in place.children:
+            return False
+        place = place.children[key]
+    return place.flow
 
 
 def _reserved(entry: model.Host, values: Mapping[str, Any]) -> list[Any]:

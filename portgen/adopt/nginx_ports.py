@@ -37,7 +37,8 @@ def hold_own(found: Sighted, draft: Draft) -> None:
     entry = Entry(known.project, known.name, "process", program="nginx")
     for endpoint, several in listens.items():
         is_there = "ss" not in found.kinds or endpoint.everywhere in sockets
-        if not is_there or endpoint in draft.nginx_ports or draft.at(endpoint) is not None:
+        is_portgens = any(endpoint.overlaps(one) for one in draft.nginx_ports)
+        if not is_there or is_portgens or draft.at(endpoint) is not None:
             continue
         binds = {one.socket for one in several}
         bind = binds.pop() if len(binds) == 1 else ""

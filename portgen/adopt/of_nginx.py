@@ -366,11 +366,12 @@ class _Tree(Noting):
     ) -> bool:
         """Whether it is a location that portgen's own server has without being asked for."""
         slash = slash_of(words, block)
-        if list(words) == [CHALLENGES] or list(words) == [CHALLENGES.rstrip("/")]:
+        bare = words[0].rstrip("/") if len(words) == 1 else ""
+        if bare == CHALLENGES.rstrip("/") and any(map(_folder, block)):
             self._challenges(node, server)
         elif slash and (words[0] == "=" or not beside.others_take(words[0], server)):
-            server.slashes.append(Slash(self.said(node), slash))
-            server.noted += [self.said(inner) for inner in block]
+            inside = tuple(self.said(inner) for inner in block)
+            server.slashes.append(Slash(self.said(node), slash, inside))
         elif is_not_found(words, block):
             server.noted += [self.said(node), self.said(block[0])]
         elif list(words) == ["/"] and len(block) == 1 and self._sends_all(block[0], server):
@@ -420,7 +421,7 @@ class _Tree(Noting):
                 self.counted(inner)
 
     def _challenges(self, node: Node, server: Server) -> None:
-        server.noted.append(self.said(node))
+        server.challenges.append(self.said(node))
         for inner in node.block or ():
             folder = _folder(inner)
             if folder:

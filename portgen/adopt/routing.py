@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from portgen.adopt import beside, grouping, naming, nginx_ports, routes, trust
+from portgen.adopt import beside, grouping, naming, nginx_ports, routes, shadowing, trust
 from portgen.adopt.directives import THIS_HOST
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.existing import Existing
@@ -137,6 +137,8 @@ class _Routing:
         why = self._why_otherwise(one, "")
         if not why and rest and is_portgens:
             why = _more(rest[0])
+        if not why and not rest and one.names:
+            why = shadowing.why_kept(one, self._site("", one), self.named)
         if why:
             self._keep(one, why)
             return
@@ -179,6 +181,7 @@ class _Routing:
             why = f"a site has one plain name, and {unfit[0]} is none"
         for name in one.names:
             why = why or self._why_otherwise(one, name)
+            why = why or shadowing.why_kept(one, self._site(name, one), self.named)
         if why:
             self._keep(one, why)
             return
@@ -227,7 +230,8 @@ class _Routing:
         self.found.left += [Left(part.said, why) for part in server.settings]
         self.found.left += [Left(said, why) for said, _ in server.names]
         self.found.left += [Left(said, why) for said in server.inherited]
-        self.found.left += [Left(slash.said, why) for slash in server.slashes]
+        for slash in server.slashes:
+            self.found.left += [Left(said, why) for said in (slash.said, *slash.inside)]
         self.found.left += [Left(redirect.said, why) for redirect in server.redirects]
 
     def _without_routes(self, one: Named) -> None:
@@ -258,7 +262,7 @@ class _Routing:
         site = Site(name)
         for server in one.servers:
             for listen in server.listen:
-                _listen(site, listen, server.setting("certificate") is not None)
+                _listen(site, listen)
             _secure(site, server)
             site.http2 = site.http2 or server.setting("http2") == "on"
             site.acme = site.acme or host_path(server, "acme")
@@ -426,10 +430,10 @@ def _more(said: Said) -> str:
     return f"{said.text} ({said.place}) stays your own, and so does all of its server"
 
 
-def _listen(site: Site, listen: Listen, has_certificate: bool) -> None:
+def _listen(site: Site, listen: Listen) -> None:
     """A port of a site's: of several the first one counts."""
     port = listen.endpoint.port
-    if "ssl" in listen.options or (has_certificate and port == 443):
+    if "ssl" in listen.options:
         site.listen_tls = site.listen_tls or port
     else:
         site.listen = site.listen or port
@@ -437,7 +441,9 @@ def _listen(site: Site, listen: Listen, has_certificate: bool) -> None:
 
 
 def _secure(site: Site, server: Server) -> None:
-    """A site's certificate, where both files are named."""
+    """A site's certificate, where both files are named, and it speaks TLS at all."""
+    if not any("ssl" in listen.options for listen in server.listen):
+        return
     certificate, key = host_path(server, "certificate"), host_path(server, "key")
     if certificate and key:
         site.certificate = site.certificate or certificate

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from portgen.adopt.directives import SENT_HEADERS, THIS_HOST, is_alike
 from portgen.adopt.listening import absolute
-from portgen.adopt.sighted import Listen, Part, Place, Server, Sighted
+from portgen.adopt.sighted import Listen, Part, Place, Said, Server, Sighted
 from portgen.adopt.verdicts import Verdicts
 from portgen.plan.facts import Facts, Location, Nginx, Site, single
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK
@@ -18,6 +18,7 @@ _NO_ROUTE = "the route is not in the inventory"
 _UNSERVED = "no route of this server is in the inventory"
 _GOES_ON = "your own server goes on: it includes portgen's locations"
 _NO_SETTING = "portgen's server has no such setting"
+_CHALLENGES = "portgen's server answers it by http alone"
 _SECURED = "without a certificate portgen's nginx serves http"
 
 
@@ -57,7 +58,7 @@ class _Served:
         if server.goes_on:
             self._goes_on(server)
         names = [name for _, name in server.names]
-        sites = list(self._sites(names))
+        sites = list(self._sites(names)) if server.is_replaced else []
         known = {*self.nginx.names, *self.nginx.sites}
         for said, name in server.names:
             self.verdicts.take_or_leave(said, "no route is under this name", is_there=name in known)
@@ -70,7 +71,8 @@ class _Served:
             self._place(server, names, place)
         for slash in server.slashes:
             is_there = any(f"{host}{slash.path}" in self.routes for host in ("", *names))
-            self.verdicts.take_or_leave(slash.said, _NO_ROUTE, is_there=is_there)
+            for said in (slash.said, *slash.inside):
+                self.verdicts.take_or_leave(said, _NO_ROUTE, is_there=is_there)
         is_secure = any(site.certificate for site in sites)
         for redirect in server.redirects:
             self.verdicts.take_or_leave(redirect.said, _SECURED, is_there=is_secure)
@@ -86,11 +88,11 @@ class _Served:
         is_served = self.is_served(server)
         for said in (*server.inherited, *server.general):
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
-        is_replaced = is_served or any(
-            self.verdicts.is_taken(redirect.said) for redirect in server.redirects
-        )
-        for said in server.noted:
-            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_replaced)
+        for said in (*server.challenges, *server.noted):
+            self.verdicts.take_or_leave(said, _UNSERVED, is_there=server.is_replaced)
+        if any("ssl" in listen.options for listen in server.listen):
+            for said in server.challenges:
+                self.verdicts.differ(said, [_CHALLENGES])
         directives = {text for one in self.routes.values() for text in one.route.directives}
         for part in (*server.extra, *server.general_headers):
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)
@@ -100,10 +102,13 @@ class _Served:
         names = [said for said, _ in server.names]
         listens = [listen.said for listen in server.listen]
         redirects = [redirect.said for redirect in server.redirects]
-        slashes = [one.said for one in server.slashes if one.said not in server.replaced]
+        slashes: list[Said] = []
+        for one in server.slashes:
+            slashes += () if one.said in server.replaced else (one.said, *one.inside)
         settings = [part.said for part in (*server.settings, *server.extra)]
         moved = {part.said for part in server.extra if part.about in SENT_HEADERS}
-        for said in (*names, *listens, *redirects, *slashes, *settings):
+        own = (*server.challenges, *server.noted)
+        for said in (*names, *listens, *redirects, *slashes, *settings, *own):
             if said not in moved:
                 self.verdicts.leave_rest(said, _GOES_ON)
 
@@ -120,42 +125,33 @@ class _Served:
         said, port = listen.said, listen.endpoint.port
         if said in self.verdicts:
             return
+        if not server.is_replaced:
+            self.verdicts.leave(said, "its server stays your own")
+            return
         known = {one.port for site in sites for one in site.listen}
         if port in known:
             self.verdicts.take(said, self._listen_differences(listen, server, known))
-        elif any(not site.listen for site in sites):
-            why = "without a `server_name` portgen renders no server, only locations"
-            self.verdicts.leave(said, why)
         else:
             self.verdicts.leave(said, "portgen's server does not listen there")
 
     def _listen_differences(self, listen: Listen, server: Server, known: set[int]) -> Iterator[str]:
         """What a server of portgen's does at its ports that the team's own did not."""
-        for family in self._new_families(listen.endpoint.port):
-            yield f"portgen's server listens by {family}, too"
         names = {name for _, name in server.names}
-        seen = set()
+        seen, sockets = set(), set()
         for other in self.servers:
             if names & {name for _, name in other.names} or not names:
                 seen |= {one.endpoint.port for one in other.listen}
+                at_port = [one for one in other.listen if one.endpoint.port == listen.endpoint.port]
+                sockets |= {one.socket for one in at_port}
+        for family, address in (("IPv4", EVERYWHERE), ("IPv6", EVERYWHERE6)):
+            if sockets.isdisjoint((address, "")):
+                yield f"portgen's server listens by {family}, too"
         more = ", ".join(map(str, sorted(known - seen)))
         is_secure = "ssl" in listen.options
         if more and is_secure:
             yield f"portgen's server listens at {more}, too, and sends visitors here"
         if server.places and not is_secure and len(known) > 1:
             yield "http is sent to https"
-
-    def _new_families(self, port: int) -> Iterator[str]:
-        """By which nobody of nginx's listens at a port now."""
-        binds = {
-            listen.socket
-            for server in self.servers
-            for listen in server.listen
-            if listen.endpoint.port == port
-        }
-        for family, bind in (("IPv4", EVERYWHERE), ("IPv6", EVERYWHERE6)):
-            if not binds & {bind, ""}:
-                yield family
 
     def _place(self, server: Server, names: list[str], place: Place) -> None:
         path = place.fact.route.path

@@ -224,10 +224,12 @@ class Redirect(NamedTuple):
 
 
 class Slash(NamedTuple):
-    """A path without its last slash is sent to the one with it: `path`, with the slash."""
+    """A path without its last slash is sent to the one with it: `path`, with the slash. `inside`: what the
+    location says."""
 
     said: Said
     path: str
+    inside: tuple[Said, ...]
 
 
 class Server(Struct):
@@ -251,6 +253,7 @@ class Server(Struct):
     is_among_restricted: bool = False  # whether somebody is kept out of all servers
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[Slash] = []
+    challenges: list[Said] = []  # the location for a certificate authority
     # All its locations, whatever becomes of them.
     prefixes: set[str] = set()
     exact: set[str] = set()

@@ -14,6 +14,7 @@ from portgen.adopt.draft import Nginx
 from portgen.adopt.fitting import fits, network
 from portgen.adopt.sighted import Left, Part, Server, Sighted
 from portgen.inventory.values import HeaderName
+from portgen.plan.sources import is_everybody
 
 _SINGLE = ("/32", "/128")
 _NOT_FOR_ALL = "not each server with routes trusts it, and `client_ip` is for all of them"
@@ -32,10 +33,9 @@ class _Trust(NamedTuple):
         networks = [network(source) or "" for source in self.sources]
         is_alone = len(networks) == 1 and networks[0].endswith(_SINGLE)
         is_list = self.header.lower() == "x-forwarded-for"
-        is_plain = (
-            all(networks) and fits(self.header, HeaderName) and self.header != "proxy_protocol"
-        )
-        return is_plain and (self.goes_back or is_alone or not is_list)
+        is_plain = all(networks) and not is_everybody(networks)
+        is_header = fits(self.header, HeaderName) and self.header != "proxy_protocol"
+        return is_plain and is_header and (self.goes_back or is_alone or not is_list)
 
 
 def decide(found: Sighted, nginx: Nginx, servers: list[Server], goes_on: list[Server]) -> None:

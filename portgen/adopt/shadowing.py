@@ -1,0 +1,63 @@
+"""Where portgen's server of a name would listen and the team's own does not, by IPv6 for example: one with a
+wildcard would answer there for names of other servers, too.
+
+In: the servers of a name, the site that portgen would render, and all others. Out: why they stay the team's.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portgen.adopt.draft import Site
+from portgen.adopt.grouping import Named
+from portgen.adopt.sighted import Server
+from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
+
+Socket = tuple[int, str]  # a port, and the address of a family
+
+
+def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
+    """Why portgen's server would answer for other names, too; "" where it would not. Where it only sends
+    visitors to https, that counts for nothing."""
+    port = (site.listen_tls or 443) if site.is_secure else (site.listen or 80)
+    new = {(port, EVERYWHERE), (port, EVERYWHERE6)} - _sockets(one.servers)
+    for other in groups:
+        if other is one:
+            continue
+        if _covers(one, other) and not new <= _sockets(other.servers):
+            names = ", ".join(other.names)
+            return f"at {_spelled(new)} portgen's server would answer for {names}, too: it stays your own"
+    return ""
+
+
+def _sockets(servers: Iterable[Server]) -> set[Socket]:
+    """Where servers listen: one without a `listen` does at port 80 by IPv4."""
+    found: set[Socket] = set()
+    for server in servers:
+        if not server.listen:
+            found.add((80, EVERYWHERE))
+        for listen in server.listen:
+            sockets = [listen.socket] if listen.socket else [EVERYWHERE, EVERYWHERE6]
+            found.update((listen.endpoint.port, socket) for socket in sockets)
+    return found
+
+
+def _covers(one: Named, other: Named) -> bool:
+    """Whether a name with a wildcard stands for a name of another server, too."""
+    return any(_stands_for(name, known) for name in one.names for known in other.names)
+
+
+def _stands_for(name: str, known: str) -> bool:
+    if name == known:
+        return False
+    if name.startswith(("*.", ".")):
+        return known.endswith(f".{name.lstrip('*.')}") or known == name.lstrip("*.")
+    return name.endswith(".*") and known.startswith(name[:-1])
+
+
+def _spelled(sockets: set[Socket]) -> str:
+    return ", ".join(
+        f"[::]:{port}" if address == EVERYWHERE6 else f"0.0.0.0:{port}"
+        for port, address in sorted(sockets)
+    )
