@@ -177,10 +177,11 @@ def _path(route: model.Route, service: str) -> str:
 
 
 def _strips(route: model.Route, port: PlannedPort | None) -> bool:
-    """The path of a grpc call is its method, of which nothing can be taken away."""
+    """Of the path of a grpc call, its method, nothing can be taken away; and of `/` there is nothing to take:
+    nginx passes such a path on as it was sent, `%2F` and all, where it would decode one that it changes."""
     if port is not None and port.protocol in GRPC:
         return False
-    return route.strip is not False
+    return route.strip is not False and route.path not in ("/", UNSET)
 
 
 def _upstreams(known: ServiceBasis) -> Iterator[str]:
