@@ -134,8 +134,13 @@ class _Tree(Noting):
             self.left(node, _NO_WORD)
         elif node.name in SENT_HEADERS and not own_header(node):
             self.headers.append(self._as_it_is(node))
+        elif node.name in SENT_HEADERS:
+            self.found.headers.append(self._header(node))
         elif FIELDS.get(node.name) not in _VALUES:
             self._other(node)
+
+    def _header(self, node: Node) -> Part:
+        return Part(self.said(node), f"header:{own_header(node)}", node.words[2], node.text)
 
     def _as_it_is(self, node: Node) -> Part:
         return Part(self.said(node), node.name, " ".join(node.words[1:]), node.text)
@@ -226,6 +231,9 @@ class _Tree(Noting):
                 server.prefixes.add(words[0])
             elif words[0] == "=":
                 server.exact.add(words[-1])
+        sent = [node for node in block if node.name in SENT_HEADERS]
+        server.sends_headers = bool(sent)
+        server.headers = [self._header(node) for node in sent if own_header(node)]
         if self.other_host:
             server.kept = (
                 f"`{self.other_host}` asks its services for another host: it stays your own"
@@ -282,10 +290,7 @@ class _Tree(Noting):
 
     def _inherited(self, node: Node, server: Server) -> None:
         """What locations have from their server: portgen's own say each usual header themselves."""
-        server.sends_headers = server.sends_headers or node.name in SENT_HEADERS
-        if own_header(node):
-            self.counted(node)
-        else:
+        if not own_header(node):
             server.extra.append(self._as_it_is(node))
 
     def _listen(self, node: Node, server: Server) -> None:
@@ -439,9 +444,13 @@ class _Tree(Noting):
             part = self._part(inner, node.words[-1])
             if part is not None:
                 parts.append(part)
+        headers: list[Part] = []
+        if not any(inner.name in SENT_HEADERS for inner in node.block or ()):
+            headers += server.headers if server.sends_headers else self.found.headers
         fact = self.facts[node.path, node.first]
         is_final = "^~" in node.words
-        server.places.append(Place(self.said(node), fact, tuple(parts), is_final))
+        place = Place(self.said(node), fact, tuple(parts), is_final, tuple(headers))
+        server.places.append(place)
 
     def _part(self, node: Node, path: str) -> Part | None:
         """What a directive of a location is about; None of what is left, or counted."""
@@ -450,9 +459,8 @@ class _Tree(Noting):
         plain = node.name.replace("grpc_", "proxy_", 1)
         if node.name in FIELDS:
             return Part(where, FIELDS[node.name], " ".join(words[1:]), node.text)
-        header = own_header(node)
-        if header:
-            return Part(where, f"header:{header}", words[2], node.text)
+        if own_header(node):
+            return self._header(node)
         if strips(node, path):
             return Part(where, "strip", "", node.text)
         if node.name == "if" and "/run/portgen/left/" in node.text:

@@ -57,30 +57,34 @@ class _Routing:
         self.held: dict[Named, dict[str, _Held]] = {}
 
     def decide(self) -> None:
-        served = []
         for one in self.named:
             if one.kept:
                 for server in one.servers:
                     self._left_over(server, one.kept)
             elif any(one.places):
                 self.held[one] = self._held(one)
-                served.append(one)
-        default = self._default(served)
-        self._trust(served, default)
+        default = self._default(list(self.held))
+        self._trust(default)
+        self._keep_all(default)
+        served = [one for one in self.held if not one.kept]
         for one in served:
             if one is default:
                 self._default_site(one)
-            elif one.names:
-                self._sites(one)
             else:
-                self._keep(one, _NAMELESS)
-        for one in self.named:
-            if one not in served and not one.kept:
-                self._without_routes(one)
-        self._upstream([one for one in served if not one.kept])
+                self._sites(one)
+        self._without_routes([one for one in self.named if not one.kept and one not in served])
+        self._upstream(served)
         self.draft.nginx = self.nginx
         nginx_ports.take(self.found, self.draft)
         nginx_ports.hold_own(self.found, self.draft)
+
+    def _keep_all(self, default: Named | None) -> None:
+        """Decide which servers with routes stay the team's: some of them since others do."""
+        for why_kept in (self._why_kept, self._why_of_others):
+            for one in self.held:
+                why = "" if one.kept else why_kept(one, default)
+                if why:
+                    self._keep(one, why)
 
     def _upstream(self, served: list[Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
@@ -89,12 +93,15 @@ class _Routing:
         if addressed and len(addressed) * 2 >= len(backends):
             self.nginx.upstream = "address"
 
-    def _trust(self, served: list[Named], default: Named | None) -> None:
+    def _trust(self, default: Named | None) -> None:
         """Which proxies in front of nginx are believed."""
-        goes_on = default is not None and bool(self._rest(default))
-        going = default.servers if default is not None and goes_on else []
-        servers = {id(server): server for one in served for server, _ in one.places}
+        going = default.servers if default is not None and self._goes_on(default) else []
+        servers = {id(server): server for one in self.held for server, _ in one.places}
         trust.decide(self.found, self.nginx, list(servers.values()), going)
+
+    def _goes_on(self, default: Named) -> bool:
+        """Whether the servers of the default site include portgen's locations, and have all the rest."""
+        return not default.names or bool(self._rest(default))
 
     def _rest(self, one: Named) -> list[Said]:
         return one.rest(each.place for each in self.held[one].values())
@@ -126,39 +133,71 @@ class _Routing:
 
     # --- sites ------------------------------------------------------------------------------------
 
+    def _why_kept(self, one: Named, default: Named | None) -> str:
+        """Why servers with routes stay the team's all the same; "" where portgen's can do all that they do,
+        or may be included in them."""
+        if not self.held[one]:
+            return _NO_ROUTE
+        rest = self._rest(one)
+        if one is default:
+            is_portgens = self.existing is not None and bool(self.existing.names)
+            why = self._why_otherwise(one, "")
+            if not why and rest and is_portgens:
+                return _more(rest[0])
+            return why or ("" if self._goes_on(one) else self._why_shadowing(one, ""))
+        if not one.names:
+            return _NAMELESS
+        if rest:
+            return _more(rest[0])
+        for name in one.names:
+            if not fits(name, SiteName):
+                return f"a site has one plain name, and {name} is none"
+            why = self._why_otherwise(one, name) or self._why_shadowing(one, name)
+            if why:
+                return why
+        return ""
+
+    def _why_shadowing(self, one: Named, name: str) -> str:
+        return shadowing.why_kept(one, self._site(name, one), self.named)
+
+    def _why_of_others(self, one: Named, default: Named | None) -> str:
+        """Why servers stay since others do."""
+        if one is default and self._goes_on(one):
+            return ""
+        staying = [
+            server
+            for other in self.named
+            if other is not one and (other.kept or other not in self.held or other is default)
+            for server in other.servers
+        ]
+        return shadowing.why_default(one, staying, self.found.servers)
+
     def _default_site(self, one: Named) -> None:
         """The site that has the paths. Where its servers answer something besides, they go on, and portgen
         renders the locations alone, for them to include."""
-        if not self.held[one]:
-            self._keep(one, _NO_ROUTE)
-            return
-        rest = self._rest(one)
-        is_portgens = self.existing is not None and bool(self.existing.names)
-        why = self._why_otherwise(one, "")
-        if not why and rest and is_portgens:
-            why = _more(rest[0])
-        if not why and not rest and one.names:
-            why = shadowing.why_kept(one, self._site("", one), self.named)
-        if why:
-            self._keep(one, why)
-            return
+        goes_on = self._goes_on(one)
         for server in one.servers:
             server.is_default = True
-            server.goes_on = bool(rest) or not one.names
-            server.is_replaced = not server.goes_on
+            server.goes_on = goes_on
+            server.is_replaced = not goes_on
             server.replaced = self._replaced(server, one)
         self.nginx.default = self._site("", one)
+        self.nginx.names = [] if goes_on else list(one.names)
+        if goes_on:
+            self._comment(one)
+        self._write(one, "", beside_the_teams=goes_on)
+
+    def _comment(self, one: Named) -> None:
+        """Say in the inventory why the servers of the default site go on."""
+        rest = self._rest(one)
+        rest.sort(key=lambda said: not said.text.startswith("location"))
+        place = one.servers[0].said
         if rest:
-            rest.sort(key=lambda said: not said.text.startswith("location"))
             more = f"{rest[0].text} ({rest[0].place})"
             self.nginx.comments.append(
                 f"locations alone: your own server includes them, and has {more}"
             )
-        else:
-            self.nginx.names = list(one.names)
-        self._write(one, "", beside_the_teams=bool(rest))
-        place = one.servers[0].said
-        if not rest and not one.names and place.line:
+        elif place.line:
             comment = "it answers to every name: portgen's own server needs a `server_name`"
             self.nginx.comments.append(f"{comment} ({place.place})")
 
@@ -169,22 +208,7 @@ class _Routing:
         return [*places, *(slash.said for slash in server.slashes if slash.path in paths)]
 
     def _sites(self, one: Named) -> None:
-        """A site for each name, where portgen's own servers can do all that the team's do."""
-        rest = self._rest(one)
-        unfit = [name for name in one.names if not fits(name, SiteName)]
-        why = ""
-        if not self.held[one]:
-            why = _NO_ROUTE
-        elif rest:
-            why = _more(rest[0])
-        elif unfit:
-            why = f"a site has one plain name, and {unfit[0]} is none"
-        for name in one.names:
-            why = why or self._why_otherwise(one, name)
-            why = why or shadowing.why_kept(one, self._site(name, one), self.named)
-        if why:
-            self._keep(one, why)
-            return
+        """A site for each name."""
         for server in one.servers:
             server.is_replaced = True
         for name in one.names:
@@ -234,15 +258,17 @@ class _Routing:
             self.found.left += [Left(said, why) for said in (slash.said, *slash.inside)]
         self.found.left += [Left(redirect.said, why) for redirect in server.redirects]
 
-    def _without_routes(self, one: Named) -> None:
+    def _without_routes(self, groups: list[Named]) -> None:
         """Servers that only send visitors on, or serve files."""
         known = {*self.nginx.names, *self.nginx.sites}
-        for server in one.servers:
-            if one.names and server.is_redirect and set(one.names) <= known & server.sent:
-                server.is_replaced = True
-                self._add_redirect(server, one.names)
-            else:
-                self._left_over(server, _NO_ROUTE)
+        for one in groups:
+            for server in one.servers:
+                is_sent = server.is_redirect and set(one.names) <= known & server.sent
+                if one.names and is_sent and not self._why_of_others(one, None):
+                    server.is_replaced = True
+                    self._add_redirect(server, one.names)
+                else:
+                    self._left_over(server, _NO_ROUTE)
 
     def _add_redirect(self, server: Server, names: tuple[str, ...]) -> None:
         """A server for http that sends everything to https, of names that have a site."""

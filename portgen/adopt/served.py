@@ -30,6 +30,9 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     # What is said for all servers is taken over where it is for one.
     for server in sorted(found.servers, key=lambda one: not proof.is_served(one)):
         proof.inherited(server)
+    for part in found.headers:
+        is_there = any(map(proof.is_served, found.servers))
+        verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_there)
     for upstream in found.upstreams:
         is_there = upstream.backend in proof.backends
         verdicts.take_or_leave(upstream.said, _UNSERVED, is_there=is_there)
@@ -94,6 +97,8 @@ class _Served:
             for said in server.challenges:
                 self.verdicts.differ(said, [_CHALLENGES])
         directives = {text for one in self.routes.values() for text in one.route.directives}
+        for part in server.headers:
+            self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
         for part in (*server.extra, *server.general_headers):
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)
 
@@ -159,6 +164,8 @@ class _Served:
         hosts = [name for name in names if f"{name}{path}" in self.routes]
         if path in self.routes and (server.is_default or set(names) & set(self.nginx.names)):
             hosts.append("")
+        for part in place.headers if hosts else ():
+            self.verdicts.take(part.said, _header_differences(part))
         for part in place.parts:
             if not hosts:
                 self.verdicts.leave_rest(part.said, _NO_ROUTE)

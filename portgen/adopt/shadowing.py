@@ -7,13 +7,14 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from portgen.adopt.draft import Site
 from portgen.adopt.grouping import Named
 from portgen.adopt.sighted import Server
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
+_PORTGENS = "portgen.conf"
 Socket = tuple[int, str]  # a port, and the address of a family
 
 
@@ -25,10 +26,56 @@ def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
     for other in groups:
         if other is one:
             continue
+        if any(port == taken for server in other.servers for taken in _of_both(server)):
+            return f"another server has [::]:{port} for IPv4, too (ipv6only=off): it stays your own"
         if _covers(one, other) and not new <= _sockets(other.servers):
             names = ", ".join(other.names)
             return f"at {_spelled(new)} portgen's server would answer for {names}, too: it stays your own"
     return ""
+
+
+def _of_both(server: Server) -> Iterator[int]:
+    """Ports at which one socket of it takes both families: portgen's servers have one for each."""
+    for listen in server.listen:
+        if not listen.socket:
+            yield listen.endpoint.port
+
+
+def why_default(one: Named, staying: Iterable[Server], servers: Sequence[Server]) -> str:
+    """Why another server of the team's would answer to every unknown name, if this one was not there; ""
+    where none would. Portgen's servers answer to none, but nginx reads them only after these.
+
+    `servers`: all, as nginx reads them.
+    """
+    earlier = [server for server in staying if _is_before_portgens(server, servers)]
+    for port in sorted({port for port, _ in _sockets(one.servers)}):
+        first = _default_of(port, servers)
+        heirs = [server for server in earlier if port in {at for at, _ in _sockets([server])}]
+        if first in one.servers and heirs:
+            heir = heirs[0].said.place
+            return (
+                f"it answers to unknown names at {port}, and {heir} would then: it stays your own"
+            )
+    return ""
+
+
+def _default_of(port: int, servers: Sequence[Server]) -> Server | None:
+    """nginx's answer to unknown names: the server that says so, or else the first one."""
+    there = [server for server in servers if port in {at for at, _ in _sockets([server])}]
+    for server in there:
+        for listen in server.listen:
+            if listen.endpoint.port == port and "default_server" in listen.options:
+                return server
+    return there[0] if there else None
+
+
+def _is_before_portgens(server: Server, servers: Sequence[Server]) -> bool:
+    """Whether nginx reads a server before conf.d/portgen.conf."""
+    folder, _, name = f"/{server.said.file}".rpartition("/")
+    if folder.endswith("/conf.d"):
+        return name < _PORTGENS
+    later = list(servers)[list(map(id, servers)).index(id(server)) + 1 :]
+    return any("/conf.d/" in f"/{other.said.file}" for other in later)
 
 
 def _sockets(servers: Iterable[Server]) -> set[Socket]:

@@ -166,12 +166,14 @@ class Part(NamedTuple):
 
 
 class Place(Struct, frozen=True):
-    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`."""
+    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`. `headers`:
+    that the service gets by what stands around it."""
 
     said: Said
     fact: facts.Location
     parts: tuple[Part, ...]
     is_final: bool = False
+    headers: tuple[Part, ...] = ()
 
 
 class Upstream(NamedTuple):
@@ -246,6 +248,7 @@ class Server(Struct):
     own: list[Said] = []
     inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
     extra: list[Part] = []  # and what they take as it is: a header, a limit
+    headers: list[Part] = []  # that a service gets, and that portgen's locations set, too
     sends_headers: bool = False  # whether it says which headers a service gets
     noted: list[Said] = []  # what portgen's own server does anyway
     general: list[Said] = []  # and what is said for all servers
@@ -351,6 +354,7 @@ class Sighted(Struct):
     with_more: set[str] = set()  # nginx's files with more than servers, which others may need
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
+    headers: list[Part] = []  # that services get, of all servers
     upstreams: list[Upstream] = []
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid
