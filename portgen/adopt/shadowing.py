@@ -19,10 +19,12 @@ Socket = tuple[int, str]  # a port, and the address of a family
 
 
 def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
-    """Why portgen's server would answer for other names, too; "" where it would not. Where it only sends
-    visitors to https, that counts for nothing."""
+    """Why portgen's server would answer for other names, too, or for its own where another server does; ""
+    where it would not."""
     port = (site.listen_tls or 443) if site.is_secure else (site.listen or 80)
-    new = {(port, EVERYWHERE), (port, EVERYWHERE6)} - _sockets(one.servers)
+    families = (EVERYWHERE, EVERYWHERE6)
+    new = {(port, family) for family in families} - _sockets(one.servers)
+    sends = {(site.listen or 80, family) for family in families} - _sockets(one.servers)
     for other in groups:
         if other is one:
             continue
@@ -31,6 +33,10 @@ def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
         if _covers(one, other) and not new <= _sockets(other.servers):
             names = ", ".join(other.names)
             return f"at {_spelled(new)} portgen's server would answer for {names}, too: it stays your own"
+        answered = (new | sends) & _sockets(other.servers)
+        if _covers(other, one) and answered and not all(one.is_redirect for one in other.servers):
+            names = ", ".join(other.names)
+            return f"at {_spelled(answered)} the server of {names} answers for it now: it stays your own"
     return ""
 
 
