@@ -115,7 +115,7 @@ def _decided(found: Sighted, base: Onto | None) -> tuple[Draft, dict[Said, Effec
         return draft, allowing.decide(found, draft)
     into.mark_taken(draft, base)
     into.drop_taken(found, draft, base)
-    routing.decide(found, draft, into.nginx(base))
+    routing.decide(found, draft, into.nginx_of(base))
     effects = allowing.decide(found, draft)
     into.mark_known(draft, base)
     return draft, effects

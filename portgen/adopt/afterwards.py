@@ -87,8 +87,8 @@ def _of_nginx(found: Sighted) -> Iterator[str]:
 
 def _of_kept(server: Server, names: Collection[str]) -> Iterator[str]:
     """What changes in a server that goes on. `names`: those of portgen's servers."""
-    if server.goes_on and server.replaced:
-        where = ", ".join(_within(server, server.replaced))
+    if server.replaced_locations:
+        where = ", ".join(_within(server, server.replaced_locations))
         what = "put `include snippets/portgen-locations.conf;` in place of its locations"
         yield f"{server.said.place}: in this server {what} ({where}), and keep the rest"
     shared = [name for _, name in server.names if name in names]

@@ -1,5 +1,5 @@
-"""What single directives of nginx's are to an import: which field of a route they set, what portgen's own
-server does without being asked, and what keeps visitors out.
+"""What each directive of nginx means for an import: which field of a route it sets, what portgen's own server
+does without being asked, and what keeps visitors out.
 
 In: directives. Out: yes or no. Pure. `of_nginx` goes through the configuration.
 """
@@ -9,24 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from portgen.adopt.sighted import Part
 from portgen.formats.nginx import Node
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6
+from portgen.plan.routes import LEFT
 from portgen.targets.nginx import reading
 
 # What portgen's own locations say, whatever the service: their headers, and settings without an own
 # field, which a route may not say once more.
 HEADERS = {line.split(" ")[1] for line in reading.COMMON if line.startswith("proxy_set_header")}
 HEADERS |= {"X-Forwarded-Prefix"}
+_EMPTIED = {line.split(" ")[1] for line in reading.COMMON if line.endswith(' "";')}
 _HEADERS = {header.lower(): header for header in HEADERS}
 SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
 SET |= {"proxy_send_timeout", "client_body_timeout"}
 # Values that mean what portgen's own locations send for the same header.
-ALIKE = {
+_ALIKE = {
     "Host": ("$host", "$http_host", "$host:$server_port", "$host$portgen_port"),
     "X-Forwarded-Host": ("$host", "$http_host", "$host$portgen_port", "$server_name"),
     "X-Real-IP": ("$remote_addr",),
     "X-Forwarded-For": ("$proxy_add_x_forwarded_for",),
-    "X-Forwarded-Proto": ("$scheme", "https"),
+    "X-Forwarded-Proto": ("$scheme",),
     "Upgrade": ("$http_upgrade", "$portgen_upgrade"),
     "Connection": (
         "upgrade",
@@ -121,8 +124,8 @@ INHERITED = (
     "sub_filter_once",
     "sub_filter_types",
 )
-# What goes with a server and changes nothing of who comes where: logs, compression, TLS's own settings. A
-# server that says anything else besides stays the team's, since nobody knows what goes with it.
+# Directives of a server that can go with it: they change neither who may come nor where requests go. One that
+# stands here, or above, or in `FIELDS` is known; any other keeps its server the team's.
 _HARMLESS = re.compile(
     r"access_log|error_log|log_not_found|log_subrequest|server_tokens|index|default_type|etag"
     r"|client_body_(?:buffer_size|in_file_only|in_single_buffer|temp_path)|client_header_\w+"
@@ -155,7 +158,8 @@ _IF_HTTP = (
     ("($https", "!=", "on)"),
 )
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
-_REDIRECTS = ("301", "302", "307", "308")
+_REDIRECTS = reading.REDIRECTS
+_OFF = (("off",), ("all",), ("optional",))
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
 
@@ -177,7 +181,7 @@ def restricts(node: Node) -> bool:
         return _RESTRICTING.fullmatch(node.name) is not None and node.words[1:] not in _OFF
     if node.name in ("server", "location", "http", "stream", "map", "geo", "upstream"):
         return False
-    if "/run/portgen/left/" in node.text or is_of_portgen(node):
+    if is_mark(node):
         return False
     if node.name == "if":  # whom it answers itself, or sends elsewhere, does not come further
         return _SENDS.search(node.text) is not None
@@ -188,12 +192,12 @@ def can_be_said(node: Node, path: str) -> bool:
     """Whether a route can say a directive of a location: by a field, or as `extra`."""
     if node.name in ("proxy_pass", "grpc_pass") or strips(node, path):
         return True
-    if asks_for_another_host(node):
+    if own_header(node) == "Host" and not is_alike("Host", node.words[2]):
         return False
     if node.name == "include":
         return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
     if node.name == "if":
-        return "/run/portgen/left/" in node.text
+        return is_mark(node)
     if node.name.startswith("auth_basic"):
         return "$" not in node.text
     return node.block is None and node.name not in NOT_EXTRA
@@ -209,8 +213,19 @@ def begins_with(words: Sequence[str]) -> str:
     return plain[:-1] if after in ("?", "*", "{") and after else plain
 
 
-def is_of_portgen(node: Node, names: Collection[str] = ()) -> bool:
-    """Whether it is how portgen's own servers refuse every name but theirs, which are these."""
+def is_usual_if(node: Node, names: Sequence[str]) -> bool:
+    """Whether it is an `if` that keeps nobody out: certbot's redirect to https, or portgen's own."""
+    is_if = node.name == "if"
+    return is_if and (is_of_portgen(node, names) or bool(sent_to_https(node, names)))
+
+
+def is_mark(node: Node) -> bool:
+    """Whether it refuses requests for a service that has left a place, as portgen's locations do."""
+    return node.name == "if" and f"{LEFT}/" in node.text
+
+
+def is_of_portgen(node: Node, names: Collection[str]) -> bool:
+    """Whether it is the `if` by which portgen's own servers refuse other names. `names`: the server's own."""
     block = node.block or ()
     if node.name != "if" or len(block) != 1 or block[0].words != ("return", "444"):
         return False
@@ -222,9 +237,6 @@ def is_of_portgen(node: Node, names: Collection[str] = ()) -> bool:
         case ("($host", "=", name):
             return name.removesuffix(")") not in names
     return False
-
-
-_OFF = (("off",), ("all",), ("optional",))
 
 
 def sent_to_https(node: Node, names: Sequence[str]) -> tuple[str, ...]:
@@ -262,7 +274,7 @@ def is_harmless(node: Node) -> bool:
     plain = node.name.replace("grpc_", "proxy_", 1)
     if node.name == "include":
         return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
-    return plain in SET - {"proxy_set_header"} or _HARMLESS.fullmatch(node.name) is not None
+    return plain in SET or _HARMLESS.fullmatch(node.name) is not None
 
 
 def own_header(node: Node) -> str:
@@ -275,12 +287,12 @@ def own_header(node: Node) -> str:
 
 def is_alike(header: str, value: str) -> bool:
     """Whether a header that portgen sets, too, has a value that means the same."""
-    return value in ("", *ALIKE.get(header, ())) or header == "X-Forwarded-Prefix"
+    return value in _ALIKE.get(header, ()) or (value == "" and header in _EMPTIED)
 
 
-def asks_for_another_host(node: Node) -> bool:
-    """Whether a service is asked for under another name than nginx was, and may answer as another one."""
-    return own_header(node) == "Host" and not is_alike("Host", node.words[2])
+def asks_for_another_host(part: Part) -> bool:
+    """Whether nginx sends the service another `Host` than the visitor asked for: it may answer otherwise."""
+    return part.about == "header:Host" and not is_alike("Host", part.value)
 
 
 def slash_of(words: Sequence[str], block: Iterable[Node]) -> str:

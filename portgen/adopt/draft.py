@@ -125,13 +125,23 @@ class Site(Struct):
 
     def listens_like(self, other: Site) -> bool:
         """Whether both answer at the same ports, with the same certificate."""
-        return self._ports == other._ports
+        return self._answers_at == other._answers_at
 
     @property
-    def _ports(self) -> tuple[int | str, ...]:
+    def http_port(self) -> int:
+        """Where it answers http."""
+        return self.listen or 80
+
+    @property
+    def https_port(self) -> int:
+        """Where it answers https, if it does."""
+        return self.listen_tls or 443
+
+    @property
+    def _answers_at(self) -> tuple[int | str, ...]:
         if not self.is_secure:
-            return (self.listen or 80,)
-        return (self.listen or 80, self.listen_tls or 443, self.certificate, self.key)
+            return (self.http_port,)
+        return (self.http_port, self.https_port, self.certificate, self.key)
 
 
 class Nginx(Struct):
@@ -224,13 +234,13 @@ class Draft(Struct):
     @property
     def nginx_ports(self) -> list[Endpoint]:
         """The ports at which nginx answers, https first."""
-        found: list[int | None] = []
+        found: list[int] = []
         if self.nginx is not None:
             for site in (self.nginx.default, *self.nginx.sites.values()):
                 if site is not None:
-                    found += [site.listen_tls or 443] if site.is_secure else []
-                    found.append(site.listen or 80)
-        ports = [Endpoint(port, "tcp") for port in found if port is not None]
+                    found += [site.https_port] if site.is_secure else []
+                    found.append(site.http_port)
+        ports = [Endpoint(port, "tcp") for port in found]
         return list(dict.fromkeys([*ports, *self.served]))
 
     def of_box(self, box: Box) -> Iterator[Entry]:

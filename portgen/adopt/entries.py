@@ -460,16 +460,16 @@ def _usual(sites: Iterable[Site]) -> Site:
 def _site_fields(site: Site, base: Site) -> dict[str, Any]:
     """What a site has otherwise than nginx itself."""
     made: dict[str, Any] = {}
-    if (site.listen or 80) != (base.listen or 80):
-        made["listen"] = site.listen or 80
+    if (site.http_port) != (base.http_port):
+        made["listen"] = site.http_port
     if not site.is_secure:
         if base.is_secure:
             made["tls"] = None
     else:
         if (site.certificate, site.key) != (base.certificate, base.key):
             made["tls"] = {"certificate": site.certificate, "key": site.key}
-        if (site.listen_tls or 443) != (base.listen_tls or 443):
-            made["listen_tls"] = site.listen_tls or 443
+        if (site.https_port) != (base.https_port):
+            made["listen_tls"] = site.https_port
         if site.http2 != base.http2:
             made["http2"] = site.http2
     if site.acme != base.acme:

@@ -50,10 +50,12 @@ class Existing(NamedTuple):
             return f"the inventory has {name} for {known.service}"
         said = {network(str(one)) or str(one) for one in _listed(route.fields.get("allow"))}
         if said != set(map(single, known.clients)) and said != set(known.clients):
-            return f"the inventory has other visitors for {name}"
-        if known.closed or ("auth_file" in route.fields) != (known.auth_file is not None):
-            return f"the inventory has another password for {name}"
-        if bool(route.fields.get("strip", True)) != known.strip and route.path != "/":
+            return f"the inventory lets other visitors in to {name}"
+        if known.closed:
+            return f"the inventory lets nobody in to {name}"
+        if ("auth_file" in route.fields) != (known.auth_file is not None):
+            return f"the inventory asks for a password for {name} and this server does not, or the other way"
+        if route.path != "/" and bool(route.fields.get("strip", True)) != known.strip:
             return f"the inventory has another path inside the service for {name}"
         return ""
 
@@ -62,7 +64,7 @@ def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else []
 
 
-def existing(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing | None:
+def of(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing | None:
     """What a host has of nginx; None without."""
     server = host.server
     if server is None:
@@ -73,19 +75,18 @@ def existing(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing | N
 
 
 def _site(site: servers.Site) -> Site:
+    """Where a site listens; HTTP/2 and the folder of challenges are not compared."""
     return Site(
         site.name,
         site.listen,
         site.listen_tls,
         site.certificate or "",
         site.certificate_key or "",
-        site.http2,
-        site.acme or "",
     )
 
 
 def _general(server: Server) -> Site:
-    """nginx's own values. Whether HTTP/2 is spoken and where challenges lie decides nothing of who comes."""
+    """nginx's own values."""
     return Site(
         "",
         server.listen,

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.fitting import fits
-from portgen.adopt.routes import path_of
 from portgen.adopt.sighted import Place, Said, Server
 from portgen.inventory.values import ServerName
 from portgen.plan.ports import Endpoint
 
 _TWICE = "another server has a name of this one, too: they stay your own"
-_OTHERWISE = "the servers of this name answer otherwise at each port: they stay your own"
+_OTHERWISE = "the servers of this name don't answer the same at each port: they stay your own"
 _USUAL = Endpoint(80, "tcp")  # where no `listen` says otherwise
 NAMELESS = ("_", '""', "")  # what people write for any name
 
@@ -46,14 +45,18 @@ class Named:
             found += {listen.endpoint for listen in server.listen} or {_USUAL}
         return found
 
+    def sends(self, names: set[str]) -> bool:
+        """Whether all that they do for these names is to send visitors to https."""
+        return all(server.is_redirect and names <= server.sent for server in self.servers)
+
     def rest(self, taken: Iterable[Place]) -> list[Said]:
         """What they answer besides these locations, and names that an inventory can't have."""
         known = list(taken)
-        paths = {path_of(place) for place in known}
+        paths = {place.path for place in known}
         found = [said for server in self.servers for said in server.own]
         for server in self.servers:
             found += [slash.said for slash in server.slashes if slash.path not in paths]
-        found += [place.said for _, place in self.places if path_of(place) not in paths]
+        found += [place.said for _, place in self.places if place.path not in paths]
         for server in self.servers:
             found += [said for said, name in server.names if not _can_be(name)]
         return list(dict.fromkeys(found))
@@ -93,7 +96,7 @@ def _why_kept(one: Named) -> str:
             if ("ssl" in listen.options) == is_secure
         }
         if len(ports) > 1 and any(one.places):
-            return "it listens at several ports for the same: it stays your own"
+            return "it has several ports for http, or several for https: it stays your own"
     return ""
 
 
@@ -115,11 +118,6 @@ def _keep_ambiguous(groups: list[Named]) -> None:
             if not shared:
                 continue
             is_one_port = not set(one.endpoints).isdisjoint(other.endpoints)
-            if is_one_port or not (_sends(one, shared) or _sends(other, shared)):
+            if is_one_port or not (one.sends(shared) or other.sends(shared)):
                 one.kept = one.kept or _TWICE
                 other.kept = other.kept or _TWICE
-
-
-def _sends(one: Named, names: set[str]) -> bool:
-    """Whether all that it does for these names is to send visitors to https."""
-    return all(server.is_redirect and names <= server.sent for server in one.servers)

@@ -49,13 +49,13 @@ def onto(source: Source, plan: Plan, name: str | None) -> Onto:
     return Onto(source, plan, host)
 
 
-def nginx(base: Onto) -> Existing | None:
+def nginx_of(base: Onto) -> Existing | None:
     """What the inventory has of nginx; None where it has none."""
 
     def holds(endpoint: Endpoint, bind: str) -> bool:
         return _holder(base, endpoint, bind) is not None
 
-    return existing.existing(base.host, holds)
+    return existing.of(base.host, holds)
 
 
 def mark_taken(draft: Draft, base: Onto) -> None:

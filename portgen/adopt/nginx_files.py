@@ -9,10 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from portgen.adopt.sighted import Text
+from portgen.adopt.fitting import fits
+from portgen.adopt.sighted import Server, Text
+from portgen.inventory.values import FilePath
 from portgen.plan.facts import Location
 from portgen.targets.nginx import reading
 
+ETC = "/etc/nginx/"
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 
 
@@ -49,10 +52,25 @@ def files_of(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, File]]:
             files[path] = text.text
             places[path] = File(text.name, 0)
         for number, head in enumerate(heads):
-            path = head["path"].removeprefix("/etc/nginx/")
+            path = head["path"].removeprefix(ETC)
             last = number == len(heads) - 1
             end = len(text.text) if last else heads[number + 1].start()
             start = head.end() + 1
             files.setdefault(path, text.text[start:end])
             places.setdefault(path, File(text.name, text.text.count("\n", 0, start)))
     return files, places
+
+
+def host_path(server: Server, about: str) -> str:
+    """A setting as a path of the host; "" for what is none, or has a variable in it. nginx looks for a
+    relative certificate in its own folder, and for a relative folder somewhere else."""
+    written = server.setting(about)
+    if not written or "$" in written:
+        return ""
+    path = written if about == "acme" else absolute(written)
+    return path if fits(path, FilePath) else ""
+
+
+def absolute(path: str) -> str:
+    """A path of nginx's."""
+    return path if path.startswith("/") else f"{ETC}{path}"

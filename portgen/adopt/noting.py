@@ -1,4 +1,4 @@
-"""Which of nginx's directives are noted where: each with its place, or in the count of its file.
+"""Writes down nginx's directives: each with its place, or in the count of its file.
 
 In: directives, and where their files lie. Out: `Said`s, and more of a `Sighted`. Pure.
 """
@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from portgen.adopt.directives import FIELDS, own_header
 from portgen.adopt.nginx_files import File
-from portgen.adopt.sighted import Left, Said, Sighted, said
+from portgen.adopt.sighted import Left, Part, Said, Sighted, said
 from portgen.formats.nginx import Node
+
+NO_WORD = "an inventory has no word for it"
+NOT_GIVEN = "what it includes was not given"
 
 
 class Noting:
@@ -25,6 +29,18 @@ class Noting:
         place = self.places[node.path]
         written = " ".join(node.written)
         return said(place.file, place.above + node.first, written)
+
+    def header(self, node: Node) -> Part:
+        """A header of a service's that portgen's locations set, too."""
+        return Part(self.said(node), f"header:{own_header(node)}", node.words[2], node.text)
+
+    def field(self, node: Node) -> Part:
+        """A directive that sets a field of a route."""
+        return Part(self.said(node), FIELDS[node.name], " ".join(node.words[1:]), node.text)
+
+    def as_it_is(self, node: Node) -> Part:
+        """A directive that a route has as it is."""
+        return Part(self.said(node), node.name, " ".join(node.words[1:]), node.text)
 
     def left(self, node: Node, why: str) -> None:
         """Write down that a directive is not taken over."""

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import re
 
-from portgen.adopt.directives import FIELDS, SENT_HEADERS
+from portgen.adopt.directives import SENT_HEADERS
 from portgen.adopt.draft import Route
 from portgen.adopt.fitting import network, why_not
-from portgen.adopt.listening import absolute
-from portgen.adopt.sighted import Part, Place, Said, Server
+from portgen.adopt.nginx_files import absolute
+from portgen.adopt.sighted import NotARoute, Part, Place, Server
 from portgen.inventory import model
 from portgen.plan.routes import is_safe
 from portgen.plan.types import DEFAULT_TIMEOUT
 
 _URI = re.compile(r"[a-z]+://[^/]+(?P<uri>/\S*)")
+_ACCESS = ("clients", "auth_file")
 _SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
 
 
-class Unsaid(Exception):  # noqa: N818 - not an error of the program's
-    """An inventory can't have this route; the reason is its text."""
-
-
 def route(server: Server, place: Place) -> Route:
-    """The route for all that stands in a location or around it. Raises Unsaid."""
+    """The route for all that stands in a location or around it. Raises NotARoute."""
     fields = _fields(server, place)
     extra = [*_own_extra(place), *_from_server(server, place)]
     if server.is_among_restricted:
@@ -36,19 +33,13 @@ def route(server: Server, place: Place) -> Route:
 
 def beside_the_teams(server: Server, place: Place) -> Route:
     """The route for a location within the team's own server, from which it goes on having what it has now,
-    but for the headers that a service gets: portgen's locations say some of their own. Raises Unsaid."""
+    but for the headers that a service gets: portgen's locations say some of their own. Raises NotARoute."""
     fields = _fields(server, place)
     headers = [part for part in _from_server(server, place) if part.about in SENT_HEADERS]
     extra = [*_own_extra(place), *headers]
-    if server.is_among_restricted or any(map(_restricts, server.inherited)):
+    if server.is_among_restricted or any(part.about in _ACCESS for part in server.inherited):
         extra += _lifted(place)
     return _route(place, fields, extra)
-
-
-def path_of(place: Place) -> str:
-    """The path of a location's route."""
-    path = place.fact.route.path
-    return path if path.endswith("/") else f"{path}/"
 
 
 def backend(place: Place) -> Part:
@@ -59,26 +50,30 @@ def backend(place: Place) -> Part:
 def _route(place: Place, fields: dict[str, object], extra: list[Part]) -> Route:
     if extra:
         fields["extra"] = [part.text for part in extra]
-    path = path_of(place)
+    path = place.path
     why = why_not({"path": path, **fields}, model.Route)
     if why is not None:
-        raise Unsaid(f"an inventory can't have it: {why}")
+        raise NotARoute(f"an inventory can't have it: {why}")
     return Route("", path, fields)
 
 
 def _fields(server: Server, place: Place) -> dict[str, object]:
     said = place.fact.route
-    path = path_of(place)
+    path = place.path
     uri = _uri(place)
     if not _is_kept_or_stripped(said.path, uri):
-        raise Unsaid(f"leads to {uri} inside the service: a route keeps its path or strips it")
+        raise NotARoute(f"leads to {uri} inside the service: a route keeps its path or strips it")
     if not is_safe(path):
-        raise Unsaid(f"{path} is no path of a route: letters, digits and `-._~` between slashes")
+        raise NotARoute(
+            f"a route can't have the path {path}: letters, digits and `-._~` between slashes"
+        )
     if said.closed:
-        raise Unsaid("an inventory can't have it: nobody may come to it, and a route has visitors")
+        raise NotARoute(
+            "an inventory can't have it: nobody may come to it, and a route has visitors"
+        )
     for client in said.clients:
         if network(client) is None:
-            raise Unsaid(f"{client} is neither a network nor an address")
+            raise NotARoute(f"{client} is neither a network nor an address")
     fields: dict[str, object] = {}
     if path != "/" and not _strips(place, uri):
         fields["strip"] = False
@@ -93,10 +88,6 @@ def _fields(server: Server, place: Place) -> dict[str, object]:
 def _own_extra(place: Place) -> list[Part]:
     """What stands in the location itself and has no field."""
     return [part for part in place.parts if part.about == ""]
-
-
-def _restricts(said: Said) -> bool:
-    return said.text.startswith(("allow ", "deny ", "auth_basic "))
 
 
 def _lifted(place: Place) -> list[Part]:
@@ -158,6 +149,4 @@ def _is_written(server: Server, place: Place, about: str) -> bool:
     """Whether the location or its server says it: nginx's own value is not taken over."""
     if any(part.about == about for part in place.parts):
         return True
-    return any(
-        FIELDS.get(one.text.split(" ")[0]) == about for one in (*server.inherited, *server.general)
-    )
+    return any(part.about == about for part in (*server.inherited, *server.general))

@@ -6,28 +6,22 @@ In: a `Sighted`, a `Draft` with its services. Out: the same draft, with routes a
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-from portgen.adopt import beside, grouping, naming, nginx_ports, routes, shadowing, trust
-from portgen.adopt.directives import THIS_HOST
+from portgen.adopt import beside, grouping, nginx_ports, routes, shadowing, trust
+from portgen.adopt.backends import Backends
 from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
 from portgen.adopt.existing import Existing
-from portgen.adopt.fitting import fits, is_in, is_port
+from portgen.adopt.fitting import fits
 from portgen.adopt.grouping import Named
-from portgen.adopt.listening import host_path
-from portgen.adopt.routes import Unsaid
-from portgen.adopt.sighted import Left, Listen, Place, Said, Server, Sighted
-from portgen.formats import ports
-from portgen.inventory.networks import bracketed
+from portgen.adopt.nginx_files import host_path
+from portgen.adopt.sighted import Left, Listen, NotARoute, Place, Said, Server, Sighted
 from portgen.inventory.values import SiteName
-from portgen.plan.ports import LOOPBACK, LOOPBACK6, Endpoint
 
 _NO_ROUTE = "no route is in this server: it stays your own"
 _NAMELESS = "the server has no name, and an inventory has one such server"
-_UNKNOWN_SITE = (
-    "the inventory's nginx has no such site: write it under `nginx: {sites: …}`, and import again"
-)
+_UNKNOWN_SITE = "the inventory has no such site: add it under `nginx: {sites: …}`, and import again"
+_OTHER_PORTS = "the inventory's server has other ports, or another certificate: it stays your own"
 
 
 def decide(found: Sighted, draft: Draft, existing: Existing | None = None) -> None:
@@ -41,6 +35,7 @@ class _Held(NamedTuple):
 
     server: Server
     place: Place
+    route: Route
     entry: Entry
     port: Port
 
@@ -52,55 +47,89 @@ class _Routing:
         self.draft = draft
         self.nginx = Nginx()
         self.named = grouping.named(found.servers)
-        self.own_ports = {one.endpoint.port for server in found.servers for one in server.listen}
-        self.own_ports.update(one.port for one in draft.served)
+        self.backends = Backends(found, draft)
         self.held: dict[Named, dict[str, _Held]] = {}
+        self.default: Named | None = None
+        self.goes_on = False  # its servers do, and include portgen's locations
 
     def decide(self) -> None:
         for one in self.named:
             if one.kept:
-                for server in one.servers:
-                    self._left_over(server, one.kept)
+                self._left_over(one, one.kept)
             elif any(one.places):
                 self.held[one] = self._held(one)
-        default = self._default(list(self.held))
-        self._trust(default)
-        self._keep_all(default)
-        served = [one for one in self.held if not one.kept]
-        for one in served:
-            if one is default:
-                self._default_site(one)
-            else:
-                self._sites(one)
-        self._without_routes([one for one in self.named if not one.kept and one not in served])
-        self._upstream(served)
+        self.default = self._default(list(self.held))
+        self._trust()
+        for one in self.held:
+            why = self._why_kept(one)
+            if why:
+                self._keep(one, why)
+        self._keep_followers()
+        self._write_all()
         self.draft.nginx = self.nginx
         nginx_ports.take(self.found, self.draft)
         nginx_ports.hold_own(self.found, self.draft)
 
-    def _keep_all(self, default: Named | None) -> None:
-        """Decide which servers with routes stay the team's: some of them since others do."""
-        for why_kept in (self._why_kept, self._why_of_others):
-            for one in self.held:
-                why = "" if one.kept else why_kept(one, default)
-                if why:
-                    self._keep(one, why)
+    def _keep_followers(self) -> None:
+        """Keep the servers that stay since another one does, until no more do."""
+        while True:
+            whys = {one: self._why_following(one) for one in self.named if self._is_replaced(one)}
+            following = next((one for one, why in whys.items() if why), None)
+            if following is None:
+                return
+            self._keep(following, whys[following])
+
+    def _write_all(self) -> None:
+        for one in self.named:
+            is_replaced = self._is_replaced(one)
+            for server in one.servers:
+                server.is_replaced = is_replaced
+        served = [one for one in self.held if not one.kept]
+        for one in served:
+            if one is self.default:
+                self._default_site(one)
+            else:
+                self._sites(one)
+        for one in self.named:
+            if one not in self.held and self._is_replaced(one):
+                self._add_redirect(one)
+            elif one not in self.held and not one.kept:
+                self._left_over(one, _NO_ROUTE)
+        self._upstream(served)
+
+    def _is_replaced(self, one: Named) -> bool:
+        """Whether portgen's own servers take the place of these: those with routes, and those that send the
+        visitors of the same names to https."""
+        if one.kept:
+            return False
+        if one in self.held:
+            return one is not self.default or not self.goes_on
+        return bool(one.names) and one.sends(set(one.names)) and set(one.names) <= self._known()
+
+    def _known(self) -> set[str]:
+        """The names of portgen's own servers."""
+        replaced = [one for one in self.held if self._is_replaced(one)]
+        return {name for one in replaced for name in one.names}
 
     def _upstream(self, served: list[Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
         backends = [place.fact.backend or "" for one in served for _, place in one.places]
-        addressed = [backend for backend in backends if self._by_address(backend)]
+        addressed = [backend for backend in backends if self.backends.by_address(backend)]
         if addressed and len(addressed) * 2 >= len(backends):
             self.nginx.upstream = "address"
 
-    def _trust(self, default: Named | None) -> None:
+    def _trust(self) -> None:
         """Which proxies in front of nginx are believed."""
-        going = default.servers if default is not None and self._goes_on(default) else []
+        going: list[Server] = []
+        if self.default is not None and self._has_more(self.default):
+            going = self.default.servers
         servers = {id(server): server for one in self.held for server, _ in one.places}
         trust.decide(self.found, self.nginx, list(servers.values()), going)
+        # What is trusted in one server alone may be one thing more that stays in it.
+        self.goes_on = self.default is not None and self._has_more(self.default)
 
-    def _goes_on(self, default: Named) -> bool:
-        """Whether the servers of the default site include portgen's locations, and have all the rest."""
+    def _has_more(self, default: Named) -> bool:
+        """Whether the servers of the default site have more than portgen's would, or answer to every name."""
         return not default.names or bool(self._rest(default))
 
     def _rest(self, one: Named) -> list[Said]:
@@ -133,41 +162,39 @@ class _Routing:
 
     # --- sites ------------------------------------------------------------------------------------
 
-    def _why_kept(self, one: Named, default: Named | None) -> str:
+    def _why_kept(self, one: Named) -> str:
         """Why servers with routes stay the team's all the same; "" where portgen's can do all that they do,
         or may be included in them."""
         if not self.held[one]:
             return _NO_ROUTE
         rest = self._rest(one)
-        if one is default:
+        if one is self.default:
             is_portgens = self.existing is not None and bool(self.existing.names)
-            why = self._why_otherwise(one, "")
-            if not why and rest and is_portgens:
+            if rest and is_portgens:
                 return _more(rest[0])
-            return why or ("" if self._goes_on(one) else self._why_shadowing(one, ""))
+            why = self._why_otherwise(one, "")
+            return why or ("" if self.goes_on else self._why_shadowing(one, ""))
         if not one.names:
             return _NAMELESS
         if rest:
             return _more(rest[0])
         for name in one.names:
             if not fits(name, SiteName):
-                return f"a site has one plain name, and {name} is none"
+                return f"a site needs a plain name, and {name} is a pattern"
             why = self._why_otherwise(one, name) or self._why_shadowing(one, name)
             if why:
                 return why
         return ""
 
     def _why_shadowing(self, one: Named, name: str) -> str:
-        return shadowing.why_kept(one, self._site(name, one), self.named)
+        return shadowing.why_others(one, self._site(name, one), self.named)
 
-    def _why_of_others(self, one: Named, default: Named | None) -> str:
+    def _why_following(self, one: Named) -> str:
         """Why servers stay since others do."""
-        if one is default and self._goes_on(one):
-            return ""
         staying = [
             server
             for other in self.named
-            if other is not one and (other.kept or other not in self.held or other is default)
+            if not self._is_replaced(other)
             for server in other.servers
         ]
         return shadowing.why_default(one, staying, self.found.servers)
@@ -175,17 +202,15 @@ class _Routing:
     def _default_site(self, one: Named) -> None:
         """The site that has the paths. Where its servers answer something besides, they go on, and portgen
         renders the locations alone, for them to include."""
-        goes_on = self._goes_on(one)
         for server in one.servers:
             server.is_default = True
-            server.goes_on = goes_on
-            server.is_replaced = not goes_on
-            server.replaced = self._replaced(server, one)
+            if self.goes_on:
+                server.replaced_locations = self._replaced(server, one)
         self.nginx.default = self._site("", one)
-        self.nginx.names = [] if goes_on else list(one.names)
-        if goes_on:
+        self.nginx.names = [] if self.goes_on else list(one.names)
+        if self.goes_on:
             self._comment(one)
-        self._write(one, "", beside_the_teams=goes_on)
+        self._write(one, "", beside_the_teams=self.goes_on)
 
     def _comment(self, one: Named) -> None:
         """Say in the inventory why the servers of the default site go on."""
@@ -204,13 +229,11 @@ class _Routing:
     def _replaced(self, server: Server, one: Named) -> list[Said]:
         """The locations of a server whose place portgen's take."""
         paths = self.held[one].keys()
-        places = [place.said for place in server.places if routes.path_of(place) in paths]
+        places = [place.said for place in server.places if place.path in paths]
         return [*places, *(slash.said for slash in server.slashes if slash.path in paths)]
 
     def _sites(self, one: Named) -> None:
         """A site for each name."""
-        for server in one.servers:
-            server.is_replaced = True
         for name in one.names:
             self.nginx.sites[name] = self._site(name, one)
             self._write(one, name)
@@ -221,10 +244,9 @@ class _Routing:
             return ""
         is_portgens = bool(host or self.existing.names)
         if is_portgens and not self.existing.site(host).listens_like(self._site(host, one)):
-            return _UNKNOWN_SITE if host else "the inventory's server listens otherwise"
+            return _OTHER_PORTS if host in self.existing.sites or not host else _UNKNOWN_SITE
         for held in self.held[one].values():
-            route = routes.route(held.server, held.place)
-            named = Route(host, route.path, route.fields)
+            named = Route(host, held.route.path, held.route.fields)
             why = self.existing.why_otherwise(named, held.port.endpoint, held.port.bind)
             if why:
                 return f"{why}: it stays your own"
@@ -237,52 +259,39 @@ class _Routing:
             names = ", ".join(one.names)
             message = f"the inventory has a server for {names}, and the one here stays: {why}"
             self.draft.conflicts.append(Conflict("two-servers", message, (one.servers[0].said,)))
-        for held in self.held[one].values():
-            for _, place in one.places:
-                if place.fact.route.path == held.place.fact.route.path:
-                    self._leave(place, why)
+        held = self.held.get(one, {})
+        for _, place in one.places:
+            if place.path in held:
+                self.found.leave(place, why)
+        self._rest_left(one, why)
+
+    def _left_over(self, one: Named, why: str) -> None:
+        for _, place in one.places:
+            self.found.leave(place, why)
+        self._rest_left(one, why)
+
+    def _rest_left(self, one: Named, why: str) -> None:
+        """The settings, names and redirects of servers that stay."""
         for server in one.servers:
-            self._rest_left(server, why)
+            said = [part.said for part in (*server.settings, *server.inherited)]
+            said += [where for where, _ in server.names]
+            said += [redirect.said for redirect in server.redirects]
+            for slash in server.slashes:
+                said += (slash.said, *slash.inside)
+            self.found.left += [Left(where, why) for where in said]
 
-    def _left_over(self, server: Server, why: str) -> None:
-        for place in server.places:
-            self._leave(place, why)
-        self._rest_left(server, why)
-
-    def _rest_left(self, server: Server, why: str) -> None:
-        """All of a server but its locations."""
-        self.found.left += [Left(part.said, why) for part in server.settings]
-        self.found.left += [Left(said, why) for said, _ in server.names]
-        self.found.left += [Left(said, why) for said in server.inherited]
-        for slash in server.slashes:
-            self.found.left += [Left(said, why) for said in (slash.said, *slash.inside)]
-        self.found.left += [Left(redirect.said, why) for redirect in server.redirects]
-
-    def _without_routes(self, groups: list[Named]) -> None:
-        """Servers that only send visitors on, or serve files."""
-        known = {*self.nginx.names, *self.nginx.sites}
-        for one in groups:
-            for server in one.servers:
-                is_sent = server.is_redirect and set(one.names) <= known & server.sent
-                if one.names and is_sent and not self._why_of_others(one, None):
-                    server.is_replaced = True
-                    self._add_redirect(server, one.names)
-                else:
-                    self._left_over(server, _NO_ROUTE)
-
-    def _add_redirect(self, server: Server, names: tuple[str, ...]) -> None:
-        """A server for http that sends everything to https, of names that have a site."""
+    def _add_redirect(self, one: Named) -> None:
+        """Servers for http that send everything to https, of names that have a site."""
         default = self.nginx.default
-        sites = [site for site in self.nginx.sites.values() if site.name in names]
-        if default is not None and set(self.nginx.names) & set(names):
+        sites = [site for site in self.nginx.sites.values() if site.name in one.names]
+        if default is not None and set(self.nginx.names) & set(one.names):
             sites.append(default)
-        for site in sites:
-            for one in server.listen:
-                if "ssl" not in one.options:
-                    site.listen = site.listen or one.endpoint.port
-            for part in server.settings:
-                if part.about == "acme":
-                    site.acme = site.acme or part.value
+        for server in one.servers:
+            for site in sites:
+                for listen in server.listen:
+                    if "ssl" not in listen.options:
+                        site.listen = site.listen or listen.endpoint.port
+                site.acme = site.acme or host_path(server, "acme")
 
     def _site(self, name: str, one: Named) -> Site:
         site = Site(name)
@@ -303,134 +312,30 @@ class _Routing:
         make = routes.beside_the_teams if beside_the_teams else routes.route
         for held in self.held[one].values():
             route = make(held.server, held.place)
-            known = {(other.host, other.path) for _, other in held.entry.routes}
-            if (host, route.path) not in known:
-                of_host = Route(host, route.path, route.fields)
-                held.entry.routes.append((held.entry.ports.index(held.port), of_host))
+            of_host = Route(host, route.path, route.fields)
+            held.entry.routes.append((held.entry.ports.index(held.port), of_host))
             held.port.protocol = held.place.fact.route.protocol
 
     def _held(self, one: Named) -> dict[str, _Held]:
         """Which locations can be routes, by their paths, as they stand. The servers for http and for https
         have the same ones: what keeps one of them keeps the other."""
-        unsaid: dict[str, str] = {}
+        whys: dict[str, str] = {}
+        made: dict[str, Route] = {}
         for server, place in one.places:
-            why = _why_unsaid(server, place)
-            if why:
-                unsaid.setdefault(place.fact.route.path, why)
+            try:
+                beside.check(place, server)
+                made[place.path] = routes.route(server, place)
+            except NotARoute as error:
+                whys.setdefault(place.path, str(error))
         held: dict[str, _Held] = {}
         for server, place in one.places:
-            path = place.fact.route.path
-            if path in unsaid:
-                self._leave(place, unsaid[path])
-            elif routes.path_of(place) not in held:
-                holder = self._holder(place, routes.path_of(place), one)
+            if place.path in whys:
+                self.found.leave(place, whys[place.path])
+            elif place.path not in held:
+                holder = self.backends.holder(place, place.path, one)
                 if holder is not None:
-                    held[routes.path_of(place)] = _Held(server, place, *holder)
+                    held[place.path] = _Held(server, place, made[place.path], *holder)
         return held
-
-    def _leave(self, place: Place, why: str) -> None:
-        self.found.left += [Left(part.said, why) for part in place.parts]
-
-    def _holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
-        """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
-        backend = place.fact.backend
-        if backend is None or ", " in backend:
-            self._leave(place, "where it leads, nginx decides request by request")
-            return None
-        address, _, number = backend.partition(" ")[0].rpartition(":")
-        port = ports.number(number)
-        if backend.startswith("unix:") or port is None or not is_port(port):
-            self._leave(place, "leads to no port: a route leads to one")
-            return None
-        by_address = self._by_address(backend)
-        if by_address is not None:
-            return by_address
-        address = address.strip("[]")
-        if address not in THIS_HOST:
-            held = self.draft.at(Endpoint(port, "tcp", address=address), address)
-            if held is not None and held[1].bind == address:
-                return held
-            self._elsewhere(place, address, port)
-            return None
-        if port in self.own_ports:
-            self._leave(place, f"leads to port {port}, which is nginx's own")
-            return None
-        held = self.draft.at(Endpoint(port, "tcp"), LOOPBACK)
-        if address == LOOPBACK6 and self.draft.at(Endpoint(port, "tcp"), LOOPBACK6) != held:
-            self._leave(
-                place, f"leads to [{LOOPBACK6}]:{port}, and somebody else has {LOOPBACK}:{port}"
-            )
-            return None
-        if held is not None:
-            return held
-        return self._of_nobody(place, path, one, port)
-
-    def _by_address(self, backend: str) -> tuple[Entry, Port] | None:
-        """The service in a container that has this address."""
-        for joined in self.found.joined:
-            if not joined.address:
-                continue
-            for entry in self.draft.of_box(joined.box):
-                for port in entry.ports:
-                    if backend == f"{bracketed(joined.address)}:{port.inside}":
-                        return entry, port
-        return None
-
-    def _elsewhere(self, place: Place, address: str, port: int) -> None:
-        whose = next((one for one in self.found.joined if one.address == address), None)
-        is_lost = whose is None and any(is_in(address, net.subnet) for net in self.found.nets)
-        if whose is not None:
-            box = whose.box.service
-            why = f"leads to the address of {box}: a route leads to a port of the host, so publish one"
-        elif re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]+", address):
-            why = (
-                f"leads to {address}: a route leads to a port of this host (`to` makes one of that)"
-            )
-        else:
-            why = f"{address} is a name that containers know: portgen's nginx runs on the host"
-            names = {box.service for box in self.found.boxes}
-            is_lost = address not in names and not re.search(r"[.:]", address)
-        self._leave(place, why)
-        if is_lost:
-            message = f"{place.said.text} leads to {address}:{port}, where no source knows anybody"
-            self.draft.conflicts.append(
-                Conflict("route-to-nobody", message, (routes.backend(place).said,))
-            )
-
-    def _of_nobody(self, place: Place, path: str, one: Named, port: int) -> tuple[Entry, Port]:
-        host = one.names[0].split(".")[0] if one.names else ""
-        name = naming.plain(host if path == "/" else path)
-        if name == "unnamed":
-            name = f"port-{port}"
-        hosted = self._hosted(name)
-        if hosted is None:
-            taken = {entry.name for entry in self.draft.entries}
-            name = name if name not in taken else f"port-{port}"
-            hosted = Entry(naming.PROGRAMS, name, "process", program="")
-            where = routes.backend(place).said
-            hosted.comments.append(
-                f"nginx alone names port {port} ({where.place}); who listens is not said"
-            )
-            self.draft.entries.append(hosted)
-            if self.found.kinds & {"ss", "compose", "docker", "units"}:
-                message = (
-                    f"{place.said.text} leads to port {port}, of which no source names a holder"
-                )
-                self.draft.conflicts.append(Conflict("route-to-nobody", message, (where,)))
-        endpoint = Endpoint(port, "tcp")
-        self.draft.hold(hosted, Port(endpoint, port, "", [routes.backend(place).said]))
-        return hosted, hosted.ports[-1]
-
-    def _hosted(self, name: str) -> Entry | None:
-        """A container on the host's network whose port no other source names, by the route's name."""
-        for mode in self.found.modes:
-            own = naming.plain(mode.box.service)
-            named = name == own or name.endswith(f"-{own}")
-            if mode.of is None and named and not any(self.draft.of_box(mode.box)):
-                entry = Entry(self.draft.projects.of(mode.box.project), own, "host", box=mode.box)
-                self.draft.entries.append(entry)
-                return entry
-        return None
 
 
 def _paths(one: Named) -> int:
@@ -438,18 +343,6 @@ def _paths(one: Named) -> int:
     paths = [place.fact.route.path for _, place in one.places]
     backends = {place.fact.backend for _, place in one.places}
     return 0 if len(backends) == 1 and "/" in paths else sum(path != "/" for path in paths)
-
-
-def _why_unsaid(server: Server, place: Place) -> str:
-    """Why a location is no route; "" where it can be one."""
-    why = beside.why_not_a_route(place, server)
-    if why:
-        return why
-    try:
-        routes.route(server, place)
-    except Unsaid as error:
-        return str(error)
-    return ""
 
 
 def _more(said: Said) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from portgen.adopt.directives import SENT_HEADERS, THIS_HOST, is_alike
-from portgen.adopt.listening import absolute
+from portgen.adopt.nginx_files import absolute
 from portgen.adopt.sighted import Listen, Part, Place, Said, Server, Sighted
 from portgen.adopt.verdicts import Verdicts
 from portgen.plan.facts import Facts, Location, Nginx, Site, single
@@ -18,7 +18,7 @@ _NO_ROUTE = "the route is not in the inventory"
 _UNSERVED = "no route of this server is in the inventory"
 _GOES_ON = "your own server goes on: it includes portgen's locations"
 _NO_SETTING = "portgen's server has no such setting"
-_CHALLENGES = "portgen's server answers it by http alone"
+_CHALLENGES = "portgen's server answers challenges at its port for http only"
 _SECURED = "without a certificate portgen's nginx serves http"
 
 
@@ -30,9 +30,9 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     # What is said for all servers is taken over where it is for one.
     for server in sorted(found.servers, key=lambda one: not proof.is_served(one)):
         proof.inherited(server)
+    is_served = any(map(proof.is_served, found.servers))
     for part in found.headers:
-        is_there = any(map(proof.is_served, found.servers))
-        verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_there)
+        verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
     for upstream in found.upstreams:
         is_there = upstream.backend in proof.backends
         verdicts.take_or_leave(upstream.said, _UNSERVED, is_there=is_there)
@@ -89,8 +89,8 @@ class _Served:
     def inherited(self, server: Server) -> None:
         """What locations have from their server, or from what is said for all."""
         is_served = self.is_served(server)
-        for said in (*server.inherited, *server.general):
-            self.verdicts.take_or_leave(said, _UNSERVED, is_there=is_served)
+        for part in (*server.inherited, *server.general):
+            self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
         for said in (*server.challenges, *server.noted):
             self.verdicts.take_or_leave(said, _UNSERVED, is_there=server.is_replaced)
         if any("ssl" in listen.options for listen in server.listen):
@@ -109,7 +109,7 @@ class _Served:
         redirects = [redirect.said for redirect in server.redirects]
         slashes: list[Said] = []
         for one in server.slashes:
-            slashes += () if one.said in server.replaced else (one.said, *one.inside)
+            slashes += () if one.said in server.replaced_locations else (one.said, *one.inside)
         settings = [part.said for part in (*server.settings, *server.extra)]
         moved = {part.said for part in server.extra if part.about in SENT_HEADERS}
         own = (*server.challenges, *server.noted)
@@ -159,13 +159,13 @@ class _Served:
             yield "http is sent to https"
 
     def _place(self, server: Server, names: list[str], place: Place) -> None:
-        path = place.fact.route.path
-        path = path if path.endswith("/") else f"{path}/"
+        path = place.path
         hosts = [name for name in names if f"{name}{path}" in self.routes]
         if path in self.routes and (server.is_default or set(names) & set(self.nginx.names)):
             hosts.append("")
-        for part in place.headers if hosts else ():
-            self.verdicts.take(part.said, _header_differences(part))
+        headers = [part for part in place.parts if part.about.startswith("header:")]
+        for part in (*place.headers, *headers) if hosts else ():
+            self.verdicts.take(part.said, _header_differences(part, server, path))
         for part in place.parts:
             if not hosts:
                 self.verdicts.leave_rest(part.said, _NO_ROUTE)
@@ -209,8 +209,6 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
             yield "the service sees the whole path"
         case "" if part.text not in other.directives:
             yield "portgen's location lacks it"
-        case _:
-            yield from _header_differences(part)
 
 
 def _backend_differences(seen: str, planned: str) -> Iterator[str]:
@@ -221,9 +219,15 @@ def _backend_differences(seen: str, planned: str) -> Iterator[str]:
         yield f"a route has no `{options}`"
 
 
-def _header_differences(part: Part) -> Iterator[str]:
-    kind, _, name = part.about.partition(":")
-    if kind == "header" and not is_alike(name, part.value):
+def _header_differences(part: Part, server: Server, path: str) -> Iterator[str]:
+    name = part.about.removeprefix("header:")
+    value = part.value.strip("\"'")
+    is_secure = any("ssl" in listen.options for listen in server.listen)
+    if name == "X-Forwarded-Proto" and value == "https" and is_secure:
+        return
+    if name == "X-Forwarded-Prefix" and value in ("", path.rstrip("/")):
+        return
+    if not is_alike(name, value):
         yield f"portgen sets a different {name}"
 
 

@@ -15,16 +15,16 @@ from portgen.adopt.sighted import Server
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
 _PORTGENS = "portgen.conf"
-Socket = tuple[int, str]  # a port, and the address of a family
+_Socket = tuple[int, str]  # a port, and the address of a family
 
 
-def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
+def why_others(one: Named, site: Site, groups: Iterable[Named]) -> str:
     """Why portgen's server would answer for other names, too, or for its own where another server does; ""
     where it would not."""
-    port = (site.listen_tls or 443) if site.is_secure else (site.listen or 80)
+    port = site.https_port if site.is_secure else site.http_port
     families = (EVERYWHERE, EVERYWHERE6)
     new = {(port, family) for family in families} - _sockets(one.servers)
-    sends = {(site.listen or 80, family) for family in families} - _sockets(one.servers)
+    sends = {(site.http_port, family) for family in families} - _sockets(one.servers)
     for other in groups:
         if other is one:
             continue
@@ -34,7 +34,11 @@ def why_kept(one: Named, site: Site, groups: Iterable[Named]) -> str:
             names = ", ".join(other.names)
             return f"at {_spelled(new)} portgen's server would answer for {names}, too: it stays your own"
         answered = (new | sends) & _sockets(other.servers)
-        if _covers(other, one) and answered and not all(one.is_redirect for one in other.servers):
+        if (
+            _covers(other, one)
+            and answered
+            and not all(server.is_redirect for server in other.servers)
+        ):
             names = ", ".join(other.names)
             return f"at {_spelled(answered)} the server of {names} answers for it now: it stays your own"
     return ""
@@ -49,19 +53,18 @@ def _of_both(server: Server) -> Iterator[int]:
 
 def why_default(one: Named, staying: Iterable[Server], servers: Sequence[Server]) -> str:
     """Why another server of the team's would answer to every unknown name, if this one was not there; ""
-    where none would. Portgen's servers answer to none, but nginx reads them only after these.
+    where none would. portgen's servers refuse unknown names, but nginx reads them after these.
 
     `servers`: all, as nginx reads them.
     """
-    earlier = [server for server in staying if _is_before_portgens(server, servers)]
+    position = {id(server): number for number, server in enumerate(servers)}
+    earlier = [one for one in staying if _is_before_portgens(one, servers[position[id(one)] + 1 :])]
     for port in sorted({port for port, _ in _sockets(one.servers)}):
         first = _default_of(port, servers)
         heirs = [server for server in earlier if port in {at for at, _ in _sockets([server])}]
         if first in one.servers and heirs:
             heir = heirs[0].said.place
-            return (
-                f"it answers to unknown names at {port}, and {heir} would then: it stays your own"
-            )
+            return f"it is nginx's default server at port {port}, and {heir} would be then: it stays your own"
     return ""
 
 
@@ -75,18 +78,17 @@ def _default_of(port: int, servers: Sequence[Server]) -> Server | None:
     return there[0] if there else None
 
 
-def _is_before_portgens(server: Server, servers: Sequence[Server]) -> bool:
+def _is_before_portgens(server: Server, later: Iterable[Server]) -> bool:
     """Whether nginx reads a server before conf.d/portgen.conf."""
     folder, _, name = f"/{server.said.file}".rpartition("/")
     if folder.endswith("/conf.d"):
         return name < _PORTGENS
-    later = list(servers)[list(map(id, servers)).index(id(server)) + 1 :]
     return any("/conf.d/" in f"/{other.said.file}" for other in later)
 
 
-def _sockets(servers: Iterable[Server]) -> set[Socket]:
+def _sockets(servers: Iterable[Server]) -> set[_Socket]:
     """Where servers listen: one without a `listen` does at port 80 by IPv4."""
-    found: set[Socket] = set()
+    found: set[_Socket] = set()
     for server in servers:
         if not server.listen:
             found.add((80, EVERYWHERE))
@@ -109,7 +111,7 @@ def _stands_for(name: str, known: str) -> bool:
     return name.endswith(".*") and known.startswith(name[:-1])
 
 
-def _spelled(sockets: set[Socket]) -> str:
+def _spelled(sockets: set[_Socket]) -> str:
     return ", ".join(
         f"[::]:{port}" if address == EVERYWHERE6 else f"0.0.0.0:{port}"
         for port, address in sorted(sockets)

@@ -165,6 +165,10 @@ class Part(NamedTuple):
     text: str = ""  # as nginx reads it
 
 
+class NotARoute(Exception):  # noqa: N818 - not an error of the program's
+    """A location can't be a route. The text says why."""
+
+
 class Place(Struct, frozen=True):
     """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`. `headers`:
     that the service gets by what stands around it."""
@@ -174,6 +178,12 @@ class Place(Struct, frozen=True):
     parts: tuple[Part, ...]
     is_final: bool = False
     headers: tuple[Part, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The path of its route."""
+        path = self.fact.route.path
+        return path if path.endswith("/") else f"{path}/"
 
 
 class Upstream(NamedTuple):
@@ -246,13 +256,13 @@ class Server(Struct):
     places: list[Place] = []
     redirects: list[Redirect] = []
     own: list[Said] = []
-    inherited: list[Said] = []  # what its locations take from it: allow, deny, a password
-    extra: list[Part] = []  # and what they take as it is: a header, a limit
+    inherited: list[Part] = []  # directives of it that set a field of its routes: allow, a password
+    extra: list[Part] = []  # those that its routes have as they are: a header, a limit
     headers: list[Part] = []  # that a service gets, and that portgen's locations set, too
     sends_headers: bool = False  # whether it says which headers a service gets
     noted: list[Said] = []  # what portgen's own server does anyway
-    general: list[Said] = []  # and what is said for all servers
-    general_headers: list[Part] = []  # a service gets these, where nothing else says which
+    general: list[Part] = []  # directives for all servers that set a field of its routes
+    general_headers: list[Part] = []  # headers that a service gets, where nothing else says which
     is_among_restricted: bool = False  # whether somebody is kept out of all servers
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[Slash] = []
@@ -266,8 +276,16 @@ class Server(Struct):
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
     is_replaced: bool = False  # portgen's own takes its place
-    goes_on: bool = False  # it includes portgen's locations
-    replaced: list[Said] = []  # in place of these
+    replaced_locations: list[Said] = []  # in place of these it includes portgen's
+
+    def keep(self, why: str) -> None:
+        """Write down why it stays the team's: the first reason counts."""
+        self.kept = self.kept or why
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it includes portgen's locations, and keeps all the rest."""
+        return self.is_default and not self.is_replaced
 
     @property
     def is_redirect(self) -> bool:
@@ -367,6 +385,10 @@ class Sighted(Struct):
     kinds: set[str] = set()
     compose_files: set[str] = set()
     team_files: dict[str, str] = {}  # a project's own compose file, as the inventory says it
+
+    def leave(self, place: Place, why: str) -> None:
+        """Write down that nothing of a location is taken over."""
+        self.left += [Left(part.said, why) for part in place.parts]
 
     def count(self, file: str, number: int = 1) -> None:
         """Directives that say nothing of ports, addresses, names, sources or containers."""

@@ -6,8 +6,6 @@ In: the block `stream`. Out: more of a `Sighted`. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from portgen.adopt.directives import FIELDS, SETTINGS, TELLING
 from portgen.adopt.listening import listened
 from portgen.adopt.noting import Noting
@@ -17,23 +15,20 @@ from portgen.formats.nginx import Node
 _STAY = "nginx's streams stay as they are"
 
 
-def sight(stream: Node, notes: Noting) -> Iterator[Node]:
-    """Note the servers and upstreams of a block. Returns the directives beside them."""
+def sight(stream: Node, notes: Noting) -> None:
+    """Add what a block says."""
     for node in stream.block or ():
         if node.name == "server" and node.block is not None:
             for inner in node.block:
-                _of_server(inner, notes)
+                _directive(inner, notes)
         elif node.name == "upstream":
             for inner in node.block or ():
-                if inner.name == "server":
-                    notes.left(inner, _STAY)
-                else:
-                    notes.counted(inner)
+                _directive(inner, notes)
         else:
-            yield node
+            _directive(node, notes)
 
 
-def _of_server(node: Node, notes: Noting) -> None:
+def _directive(node: Node, notes: Noting) -> None:
     listens = listened(node) if node.name == "listen" and len(node.words) > 1 else None
     if listens is not None:
         endpoint, bind = listens
@@ -41,7 +36,7 @@ def _of_server(node: Node, notes: Noting) -> None:
             endpoint = endpoint._replace(transport="udp")
         one = Listener(notes.said(node), "nginx-stream", endpoint, bind, "nginx.service")
         notes.found.streams.append(one)
-    elif node.name in ("listen", "server_name", *TELLING, *FIELDS, *SETTINGS):
+    elif node.name in ("listen", "server", "server_name", *TELLING, *FIELDS, *SETTINGS):
         notes.left(node, _STAY)
     else:
         notes.counted(node)

@@ -1,4 +1,4 @@
-"""The proxies in front of nginx whose word about a visitor's address is believed. An inventory has them for
+"""The proxies in front of nginx that it trusts to name a visitor's address. An inventory has them for
 all of nginx, nginx itself for each server.
 
 In: a `Sighted`, and the servers with routes. Out: `nginx.proxies` of a draft; a server whose own are left.
@@ -17,7 +17,7 @@ from portgen.inventory.values import HeaderName
 from portgen.plan.sources import is_everybody
 
 _SINGLE = ("/32", "/128")
-_NOT_FOR_ALL = "not each server with routes trusts it, and `client_ip` is for all of them"
+_NOT_FOR_ALL = "not each server with routes trusts the same, and `client_ip` is for all of them"
 _STAYS = "it stays in nginx's own file, and portgen's servers have it from there"
 
 

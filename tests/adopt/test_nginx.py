@@ -185,7 +185,7 @@ def test_a_proxy_that_one_server_trusts_is_not_trusted_by_all() -> None:
     assert clients(result) == ()
     assert (
         left(result)[5]
-        == "not each server with routes trusts it, and `client_ip` is for all of them"
+        == "not each server with routes trusts the same, and `client_ip` is for all of them"
     )
 
 
@@ -264,7 +264,7 @@ def test_a_route_takes_no_visitors_from_a_regular_expression(pattern: str) -> No
     routes = [route.path for route in planner.make(result.source.inventory).hosts[0].routes]
     assert routes == (["/app/"] if PATTERNS[pattern] else [])
     if not PATTERNS[pattern]:
-        assert "put `^~` before /app/ where that is not meant" in left(result)[4]
+        assert "if the route should come first, put `^~` before /app/" in left(result)[4]
     final = adopted(("site.conf", site(pattern).replace("location /app/", "location ^~ /app/")))
     routes = [route.path for route in planner.make(final.source.inventory).hosts[0].routes]
     assert routes == ["/app/"]
@@ -277,7 +277,7 @@ def test_a_path_without_its_last_slash_is_not_one_with_it() -> None:
     assert [one.path for one in planner.make(alone.source.inventory).hosts[0].routes] == ["/api/"]
     above = adopted(("site.conf", site(WHOLE).replace(ROUTE, api)))
     assert [one.path for one in planner.make(above.source.inventory).hosts[0].routes] == ["/"]
-    assert left(above)[4].startswith("it is /api itself, too")
+    assert left(above)[4].startswith("it also answers /api and /apix")
     assert above.steps == (f"site.conf:1: in this server {INCLUDE} (line 5), and keep the rest",)
 
 

@@ -67,7 +67,7 @@ proxy_ignore_client_abort on;
 # What it says besides where the service speaks TLS.
 TLS = ("proxy_ssl_server_name on;", "proxy_ssl_protocols TLSv1.2 TLSv1.3;")
 _NAMED = "$portgen_named"  # the map whose keys are the servers' names once more
-_REDIRECTS = ("301", "302", "303", "307", "308")
+REDIRECTS = ("301", "302", "303", "307", "308")
 
 
 class _Around(NamedTuple):
@@ -242,7 +242,7 @@ def _redirects(block: tuple[Node, ...]) -> bool:
     """Whether a location only sends visitors on, as nginx does by itself for a path without its
     last slash."""
     codes = [node.words[1] for node in block if node.name == "return" and len(node.words) > 1]
-    return any(code in _REDIRECTS for code in codes)
+    return any(code in REDIRECTS for code in codes)
 
 
 def _location(path: str, block: tuple[Node, ...], around: _Around) -> Location:
