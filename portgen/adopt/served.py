@@ -141,22 +141,24 @@ class _Served:
 
     def _listen_differences(self, listen: Listen, server: Server, known: set[int]) -> Iterator[str]:
         """What a server of portgen's does at its ports that the team's own did not."""
-        names = {name for _, name in server.names}
-        seen, sockets = set(), set()
-        for other in self.servers:
-            if names & {name for _, name in other.names} or not names:
-                seen |= {one.endpoint.port for one in other.listen}
-                at_port = [one for one in other.listen if one.endpoint.port == listen.endpoint.port]
-                sockets |= {one.socket for one in at_port}
+        same = [one for other in self._of_name(server) for one in other.listen]
+        sockets = {one.socket for one in same if one.endpoint.port == listen.endpoint.port}
         for family, address in (("IPv4", EVERYWHERE), ("IPv6", EVERYWHERE6)):
             if sockets.isdisjoint((address, "")):
                 yield f"portgen's server listens by {family}, too"
-        more = ", ".join(map(str, sorted(known - seen)))
+        more = ", ".join(map(str, sorted(known - {one.endpoint.port for one in same})))
         is_secure = "ssl" in listen.options
         if more and is_secure:
             yield f"portgen's server listens at {more}, too, and sends visitors here"
         if server.places and not is_secure and len(known) > 1:
             yield "http is sent to https"
+
+    def _of_name(self, server: Server) -> Iterator[Server]:
+        """The servers that have a name of this one."""
+        names = {name for _, name in server.names}
+        for other in self.servers:
+            if names & {name for _, name in other.names} or not names:
+                yield other
 
     def _place(self, server: Server, names: list[str], place: Place) -> None:
         path = place.path

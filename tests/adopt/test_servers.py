@@ -1,0 +1,339 @@
+"""What becomes of a server of nginx's as a whole: what it says itself, what stands around it, and the servers
+beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen import adopt
+from portgen.adopt import Adopted, Sources, Text
+from portgen.inventory.source import parse
+from portgen.plan import planner
+from portgen.plan.routes import Route
+
+BOTH = "listen 80;\nlisten [::]:80;"
+TLS = "ssl_certificate /etc/a.crt;\nssl_certificate_key /etc/a.key;"
+SECURE = f"listen 443 ssl;\nlisten [::]:443 ssl;\n{TLS}"
+APP = "location /app/ { proxy_pass http://127.0.0.1:8080; }"
+API = "location /api/ { proxy_pass http://127.0.0.1:8081; }"
+TO_HTTPS = "return 301 https://$host$request_uri;"
+
+
+def server(name: str, *lines: str, listen: str = BOTH) -> str:
+    names = [f"server_name {name};"] if name else []
+    return "\n".join(["server {", listen, *names, *lines, "}", ""])
+
+
+def of(*files: str | tuple[str, str], http: str = "") -> Adopted:
+    """An import of files in conf.d, by their order, or by their names."""
+    named = [one if isinstance(one, tuple) else (f"{at}.conf", one) for at, one in enumerate(files)]
+    main = f"http {{\n{http}\ninclude conf.d/*;\n}}\n"
+    texts = [Text("nginx", "nginx.conf", main, "nginx.conf")]
+    texts += [Text("nginx", f"conf.d/{name}", text, f"conf.d/{name}") for name, text in named]
+    return adopt.adopt(Sources(texts, {}.get), "box")
+
+
+def routes(result: Adopted) -> dict[str, Route]:
+    return {one.name: one for one in planner.make(result.source.inventory).hosts[0].routes}
+
+
+def left(result: Adopted) -> dict[str, str]:
+    return {one.said.text: one.why for one in result.lists.left}
+
+
+def different(result: Adopted) -> dict[str, str]:
+    return {one.said.text: one.why for one in result.lists.different}
+
+
+UNKNOWN = [
+    "merge_slashes off;",
+    "underscores_in_headers on;",
+    "proxy_cache zone;",
+    "ssl_reject_handshake on;",
+    "large_client_header_buffers 8 32k;",
+    "more_set_headers X;",
+]
+KNOWN = ["access_log off;", "ssl_protocols TLSv1.3;", "gzip on;", "keepalive_timeout 70s;"]
+
+
+@pytest.mark.parametrize("line", UNKNOWN)
+def test_a_directive_that_is_not_known_keeps_its_server(line: str) -> None:
+    assert sorted(routes(of(server("a.org", APP, API, line)))) == ["/api/", "/app/"]
+    result = of(server("a.org", APP, API), server("b.org", APP, line))
+    assert "b.org/app/" not in routes(result)
+    assert left(result)[line.rstrip(";")] == "an inventory has no word for it"
+
+
+@pytest.mark.parametrize("line", KNOWN)
+def test_one_that_changes_nothing_for_visitors_goes_with_it(line: str) -> None:
+    result = of(server("a.org", APP, API, line))
+    assert "server_name: a.org" in result.source.text
+    assert left(result) == {}
+
+
+def test_what_is_said_for_all_servers_counts_wherever_it_stands() -> None:
+    lines = 'proxy_set_header X-Key k;\nallow 10.0.0.0/8;\ndeny all;\nauth_basic "x";'
+    for text in (
+        f"http {{\n{lines}\n{server('a.org', APP, API)}}}",
+        f"http {{\n{server('a.org', APP, API)}{lines}\n}}",
+    ):
+        result = adopt.adopt(Sources([Text("nginx", "n", text, "nginx.conf")], {}.get), "box")
+        app = routes(result)["/app/"]
+        assert (app.extra, app.clients) == (("proxy_set_header X-Key k;",), ("10.0.0.0/8",))
+
+
+def test_the_settings_of_a_stream_are_not_those_of_http() -> None:
+    stream = f"stream {{\n{TLS}\ndeny 10.0.0.1;\nserver {{ listen 5000; proxy_pass a:1; }}\n}}"
+    text = f"{stream}\nhttp {{\n{server('a.org', APP, API)}}}"
+    result = adopt.adopt(Sources([Text("nginx", "n", text, "nginx.conf")], {}.get), "box")
+    assert "tls" not in result.source.text
+    assert "extra" not in result.source.text
+    assert left(result)["deny 10.0.0.1"] == "nginx's streams stay as they are"
+
+
+def test_a_location_in_a_file_by_itself_is_not_in_the_server_before_it() -> None:
+    texts = [
+        Text("nginx", "site", server("a.org", "auth_request /a;", "return 410;"), "site"),
+        Text("nginx", "snippet", APP, "snippet"),
+    ]
+    for given in (texts, texts[::-1]):
+        assert list(routes(adopt.adopt(Sources(given, {}.get), "box"))) == ["/app/"]
+
+
+RETURNS = {
+    f"return 404;\nif ($host = a.org) {{ {TO_HTTPS} }}": False,
+    f"if ($host = a.org) {{ {TO_HTTPS} }}\nreturn 404;": True,
+    f"if ($scheme = http) {{ {TO_HTTPS} }}": True,
+    f"if ($host != a.org) {{ {TO_HTTPS} }}": False,
+    f"if ($http_x = y) {{ {TO_HTTPS} }}": False,
+    "return 301 https://b.org$request_uri;": False,
+    "return 303 https://$server_name$request_uri;": True,
+}
+
+
+@pytest.mark.parametrize("lines", RETURNS)
+def test_nginx_asks_the_first_return_and_its_condition(lines: str) -> None:
+    result = of(server("a.org", lines), server("a.org", APP, API, listen=SECURE))
+    assert ("server_name: a.org" in result.source.text) == RETURNS[lines]
+
+
+HEADERS = {
+    "proxy_set_header Host $http_host;": "",
+    'proxy_set_header X-Remote-User "";': "",
+    "proxy_set_header X-Real-IP $http_x;": "portgen sets a different X-Real-IP",
+    'proxy_set_header X-Forwarded-For "";': "portgen sets a different X-Forwarded-For",
+    "proxy_set_header X-Forwarded-Proto https;": "portgen sets a different X-Forwarded-Proto",
+    "proxy_set_header X-Forwarded-Prefix /other;": "portgen sets a different X-Forwarded-Prefix",
+    "proxy_set_header x-remote-user $remote_user;": "portgen sets a different X-Remote-User",
+}
+
+
+@pytest.mark.parametrize("line", HEADERS)
+def test_a_header_with_another_value_is_a_difference_wherever_it_stands(line: str) -> None:
+    wanted = {line.rstrip(";"): HEADERS[line]} if HEADERS[line] else {}
+    inside = APP.replace("{ ", f"{{ {line} ")
+    assert different(of(server("a.org", inside, API))) == wanted
+    assert different(of(server("a.org", line, APP, API))) == wanted
+    assert different(of(server("a.org", APP, API), http=line)) == wanted
+
+
+def test_a_server_for_https_says_so_to_its_services() -> None:
+    line = "proxy_set_header X-Forwarded-Proto https;"
+    result = of(server("a.org", TO_HTTPS), server("a.org", line, APP, API, listen=SECURE))
+    assert different(result) == {}
+
+
+def test_a_service_that_is_asked_for_another_host_stays() -> None:
+    """Behind one port there may be several services, by their names."""
+    line = "proxy_set_header Host other.org;"
+    own = API.replace("{ ", "{ proxy_set_header X-Key k; ")
+    for result in (of(server("a.org", line, APP, own)), of(server("a.org", APP, own), http=line)):
+        assert list(routes(result)) == ["/api/"]
+        assert left(result)["location /app/"].startswith(f"`{line}` asks the service")
+    inside = of(server("a.org", APP.replace("{ ", f"{{ {line} "), own))
+    assert list(routes(inside)) == ["/api/"]
+
+
+def test_a_cache_keeps_what_goes_past_it() -> None:
+    usual = APP.replace("{ ", "{ proxy_cache_bypass $http_upgrade; ")
+    assert routes(of(server("a.org", usual, API)))["/app/"].extra == ()
+    cached = APP.replace("{ ", "{ proxy_cache z; proxy_cache_bypass $cookie_session; ")
+    extra = routes(of(server("a.org", cached, API)))["/app/"].extra
+    assert extra == ("proxy_cache z;", "proxy_cache_bypass $cookie_session;")
+
+
+def test_a_location_lets_in_whom_the_blocks_around_it_keep_out() -> None:
+    free = APP.replace("{ ", "{ allow all; auth_basic off; ")
+    lines = ("deny all;", "auth_basic x;", "auth_basic_user_file f;", "return 410;")
+    result = of(server("a.org", *lines[:3], free, API, "location = /x { return 410; }"))
+    assert routes(result)["/app/"].extra == ("allow all;", "auth_basic off;")
+    inside = of(server("a.org", free, API), http="\n".join(lines[:3]))
+    assert routes(inside)["/app/"].extra == ("allow all;", "auth_basic off;")
+
+
+# --- beside other servers -------------------------------------------------------------------------
+
+
+def test_a_wildcard_does_not_answer_for_the_name_of_a_server_that_stays() -> None:
+    wild = server("*.org", APP, API, listen="listen 80;")
+    stays = server("x.org", "return 410;", listen="listen 80;")
+    result = of(("a.conf", wild), ("z.conf", stays))
+    assert routes(result) == {}
+    assert "would answer for x.org, too" in left(result)["server_name *.org"]
+    wild, stays = (one.replace("listen 80;", BOTH) for one in (wild, stays))
+    assert "/app/" in routes(of(("a.conf", wild), ("z.conf", stays)))
+
+
+def test_a_name_that_a_wildcard_answers_for_elsewhere_stays() -> None:
+    wild = server("*.org", "return 410;")
+    result = of(server("x.org", APP, API, listen="listen 80;"), wild)
+    assert "the server of *.org answers for it now" in left(result)["server_name x.org"]
+
+
+def test_one_socket_for_both_families_leaves_no_port_to_portgen() -> None:
+    other = server("b.org", "return 410;", listen="listen [::]:80 ipv6only=off;")
+    result = of(server("a.org", APP, API, listen="listen [::]:80;"), other)
+    assert "ipv6only=off" in left(result)["server_name a.org"]
+
+
+def test_the_default_server_stays_where_another_one_would_take_its_place() -> None:
+    """nginx reads conf.d/portgen.conf after a file whose name comes before it."""
+    heir = server("b.org", "return 410;")
+    result = of(("a.conf", server("a.org", APP, API)), ("b.conf", heir))
+    assert (
+        "nginx's default server at port 80, and conf.d/b.conf:1 would be"
+        in (left(result)["server_name a.org"])
+    )
+    for files in (
+        (("a.conf", server("a.org", APP, API)), ("z.conf", heir)),
+        (("b.conf", server("a.org", APP, API)), ("a.conf", heir)),
+    ):
+        assert "/app/" in routes(of(*files))
+
+
+def test_what_stays_makes_others_stay_until_no_more_do() -> None:
+    """c stays, so b at 443; then a at 80, of which b would be the default server."""
+    a = server("a.org", APP, API, listen="listen 80;")
+    b = server("b.org", APP, listen=f"listen 80;\nlisten 443 ssl;\n{TLS}")
+    c = server("c.org", "return 410;", listen=f"listen 443 ssl;\n{TLS}")
+    result = of(("a.conf", a), ("b.conf", b), ("c.conf", c))
+    assert routes(result) == {}
+
+
+def test_redirects_do_not_keep_one_another() -> None:
+    names = ("a.org", "b.org")
+    plain = [server(name, TO_HTTPS) for name in names]
+    secure = [server(name, APP, API, listen=SECURE) for name in names]
+    steps = of(*plain, *secure).steps
+    assert len(steps) == 4
+    assert all("disable the server" in step for step in steps)
+
+
+def test_a_redirect_for_every_name_stays() -> None:
+    every = server("", TO_HTTPS, listen="listen 80 default_server;")
+    result = of(("z.conf", every), ("a.conf", server("a.org", APP, API, listen=SECURE)))
+    assert [step.partition(":")[0] for step in result.steps] == ["conf.d/a.conf"]
+
+
+FOLDERS = {"root $webroot;": "", "root acme;": "", "root /srv/acme;": "/srv/acme"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_only_a_whole_path_is_the_folder_of_challenges(folder: str) -> None:
+    challenges = f"location /.well-known/acme-challenge/ {{ {folder} }}"
+    for lines in ((challenges, f"location / {{ {TO_HTTPS} }}"), (TO_HTTPS,)):
+        extra = () if len(lines) == 2 else (challenges,)
+        result = of(server("a.org", *lines), server("a.org", *extra, APP, API, listen=SECURE))
+        nginx = result.source.inventory.hosts["box"].nginx
+        assert nginx is not None
+        assert (nginx.acme or "") == FOLDERS[folder]
+
+
+def test_trust_that_all_share_is_one_and_any_other_stays() -> None:
+    wide = "set_real_ip_from 10.0.0.0/8;\nreal_ip_header X-Forwarded-For;"
+    result = of(server("a.org", APP, API), http=f"{wide}\nreal_ip_recursive on;")
+    assert "client_ip: {from: [10.0.0.0/8], header: X-Forwarded-For}" in result.source.text
+    alone = of(server("a.org", APP, API), http=wide)  # it does not go back over trusted addresses
+    assert "client_ip" not in alone.source.text
+    assert left(alone)["set_real_ip_from 10.0.0.0/8"].startswith("it stays in nginx's own file")
+    everybody = of(server("a.org", APP, API), http="set_real_ip_from 0.0.0.0/0;")
+    assert "client_ip" not in everybody.source.text
+
+
+# --- an inventory that has nginx already ----------------------------------------------------------
+
+INVENTORY = """\
+version: 1
+hosts: {box: {nginx: %s}}
+projects:
+  web:
+    title: Web
+    ports: 8080-8089
+    services:
+      app: {title: App, port: 8080, via: process, allow: [any], route: {path: /app/, strip: false%s}}
+"""
+
+
+def into(nginx: str, *files: str, more: str = "") -> tuple[Adopted, str]:
+    source = parse((INVENTORY % (nginx, more)).encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    texts = [Text("nginx", f"{at}.conf", text, f"{at}.conf") for at, text in enumerate(files)]
+    result, edited = adopt.adopt_into(Sources(texts, {}.get), onto)
+    return result, edited.text
+
+
+OTHERWISE = {
+    "other visitors": (
+        APP.replace("{ ", "{ allow 10.0.0.0/8; deny all; "),
+        "lets other visitors in",
+    ),
+    "a password": (
+        APP.replace("{ ", "{ auth_basic x; auth_basic_user_file f; "),
+        "asks for a password for /app/ and this server does not, or the other way",
+    ),
+    "another service": (APP.replace("8080", "8081"), "the inventory has /app/ for app"),
+    "another path": (APP.replace("8080", "8080/"), "has another path inside the service"),
+    "a route more": (f"{APP}\n" + API.replace("8081", "8080"), "without this route"),
+    "something else": (APP + "\nlocation = /x { return 410; }", "stays your own"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_a_server_that_says_otherwise_than_the_inventory_stays(what: str) -> None:
+    location, why = OTHERWISE[what]
+    result, text = into("{server_name: a.org}", server("a.org", location))
+    assert text.count("route:") == 1
+    assert result.steps == ()
+    assert why in left(result)["server_name a.org"]
+    assert [one.kind for one in result.conflicts] == ["two-servers"]
+
+
+def test_a_server_that_says_the_same_gives_way() -> None:
+    result, text = into("{server_name: a.org}", server("a.org", APP, API))
+    assert '        route: {path: "/{name}/", strip: false}\n' in text
+    assert [step for step in result.steps if "disable" in step] == [
+        "0.conf: disable the server at line 1: portgen renders one with the same `server_name`"
+    ]
+    assert result.conflicts == ()
+
+
+def test_a_name_that_the_inventory_has_no_site_for_stays() -> None:
+    """Portgen's server would have the certificate of another one, or none."""
+    secure = server("b.org", API, listen=SECURE)
+    result, text = into("{server_name: a.org}", secure)
+    assert "b.org" not in text
+    assert "add it under `nginx: {sites: …}`" in left(result)["server_name b.org"]
+    tls = "tls: {certificate: /etc/a.crt, key: /etc/a.key}"
+    _, text = into(f"{{server_name: a.org, sites: {{b.org: {{{tls}}}}}}}", secure)
+    assert "host: b.org, path: " in text
+
+
+def test_without_a_name_the_server_that_includes_portgens_locations_is_known() -> None:
+    goes_on = server("a.org", APP, API, "location = /x { return 410; }")
+    result, text = into(
+        "{}", goes_on.replace(API, API + "\ninclude snippets/portgen-locations.conf;")
+    )
+    assert "host:" not in text
+    assert "in place of its locations" in "".join(result.steps)
+    _, text = into("{}", server("b.org", API, API.replace("/api/", "/x/")))
+    assert "host: b.org, path: " in text
