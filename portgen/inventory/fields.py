@@ -375,7 +375,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "strip": Field(
             "`true`: the application sees `/x` for `/prefix/x`, and the header "
             "`X-Forwarded-Prefix: /prefix`. `false`: it sees the whole path, and no such header.",
-            "`true`; of grpc always `false`",
+            "`true`; of grpc and of the path `/` always `false`",
         ),
         "rewrite": Field(
             "`true`: for an application that ignores its prefix, nginx puts it before the paths of "
