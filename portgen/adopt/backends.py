@@ -27,6 +27,7 @@ class Backends:
         self.draft = draft
         self.own_ports = {one.endpoint.port for server in found.servers for one in server.listen}
         self.own_ports.update(one.port for one in draft.served)
+        self.taken = {entry.name for entry in draft.entries}
 
     def holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
         """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
@@ -101,8 +102,8 @@ class Backends:
             name = f"port-{port}"
         hosted = self._add_hosted(name)
         if hosted is None:
-            taken = {entry.name for entry in self.draft.entries}
-            name = name if name not in taken else f"port-{port}"
+            name = name if name not in self.taken else f"port-{port}"
+            self.taken.add(name)
             hosted = Entry(naming.PROGRAMS, name, "process", program="")
             where = routes.backend(place).said
             hosted.comments.append(
@@ -124,6 +125,7 @@ class Backends:
             own = naming.plain(mode.box.service)
             named = name == own or name.endswith(f"-{own}")
             if mode.of is None and named and not any(self.draft.of_box(mode.box)):
+                self.taken.add(own)
                 entry = Entry(self.draft.projects.of(mode.box.project), own, "host", box=mode.box)
                 self.draft.entries.append(entry)
                 return entry

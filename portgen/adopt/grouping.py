@@ -112,12 +112,14 @@ def _answers(server: Server) -> set[tuple[object, ...]]:
 def _keep_ambiguous(groups: list[Named]) -> None:
     """Groups that share a name: nginx asks one of them at each port. Only a server that sends visitors of the
     name to https may be beside another one, at another port."""
-    for number, one in enumerate(groups):
-        for other in groups[number + 1 :]:
-            shared = one.all_names & other.all_names
-            if not shared:
-                continue
-            is_one_port = not set(one.endpoints).isdisjoint(other.endpoints)
-            if is_one_port or not (one.sends(shared) or other.sends(shared)):
-                one.kept = one.kept or _TWICE
-                other.kept = other.kept or _TWICE
+    by_name: dict[str, list[Named]] = {}
+    for one in groups:
+        for name in one.all_names:
+            by_name.setdefault(name, []).append(one)
+    for name, sharing in by_name.items():
+        for number, one in enumerate(sharing):
+            for other in sharing[number + 1 :]:
+                is_one_port = not set(one.endpoints).isdisjoint(other.endpoints)
+                if is_one_port or not (one.sends({name}) or other.sends({name})):
+                    one.kept = one.kept or _TWICE
+                    other.kept = other.kept or _TWICE

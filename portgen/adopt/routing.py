@@ -15,6 +15,7 @@ from portgen.adopt.existing import Existing
 from portgen.adopt.fitting import fits
 from portgen.adopt.grouping import Named
 from portgen.adopt.nginx_files import host_path
+from portgen.adopt.shadowing import Shadowing
 from portgen.adopt.sighted import Left, Listen, NotARoute, Place, Said, Server, Sighted
 from portgen.inventory.values import SiteName
 
@@ -48,6 +49,7 @@ class _Routing:
         self.nginx = Nginx()
         self.named = grouping.named(found.servers)
         self.backends = Backends(found, draft)
+        self.shadowing = Shadowing(self.named)
         self.held: dict[Named, dict[str, _Held]] = {}
         self.default: Named | None = None
         self.goes_on = False  # its servers do, and include portgen's locations
@@ -73,17 +75,34 @@ class _Routing:
     def _keep_followers(self) -> None:
         """Keep the servers that stay since another one does, until no more do."""
         while True:
-            whys = {one: self._why_following(one) for one in self.named if self._is_replaced(one)}
-            following = next((one for one, why in whys.items() if why), None)
-            if following is None:
+            replaced = self._replaced()
+            by_server = {id(server): one for one in replaced for server in one.servers}
+            staying = [one for one in self.found.servers if id(one) not in by_server]
+            heirs = shadowing.heirs(staying, self.found.servers)
+            following = {by_server[id(default)]: why for default, why in heirs}
+            if not following:
                 return
-            self._keep(following, whys[following])
+            for one, why in following.items():
+                self._keep(one, why)
+
+    def _replaced(self) -> list[Named]:
+        """The servers whose place portgen's own take: those with routes, and those that send the visitors of
+        the same names to https."""
+        replaced = [one for one in self.held if not one.kept]
+        if self.goes_on:
+            replaced = [one for one in replaced if one is not self.default]
+        known = {name for one in replaced for name in one.names}
+        for one in self.named:
+            names = set(one.names)
+            if one not in self.held and not one.kept and one.names and names <= known:
+                replaced += [one] if one.sends(names) else []
+        return replaced
 
     def _write_all(self) -> None:
-        for one in self.named:
-            is_replaced = self._is_replaced(one)
+        replaced = set(self._replaced())
+        for one in replaced:
             for server in one.servers:
-                server.is_replaced = is_replaced
+                server.is_replaced = True
         served = [one for one in self.held if not one.kept]
         for one in served:
             if one is self.default:
@@ -91,25 +110,11 @@ class _Routing:
             else:
                 self._sites(one)
         for one in self.named:
-            if one not in self.held and self._is_replaced(one):
+            if one not in self.held and one in replaced:
                 self._add_redirect(one)
             elif one not in self.held and not one.kept:
                 self._left_over(one, _NO_ROUTE)
         self._upstream(served)
-
-    def _is_replaced(self, one: Named) -> bool:
-        """Whether portgen's own servers take the place of these: those with routes, and those that send the
-        visitors of the same names to https."""
-        if one.kept:
-            return False
-        if one in self.held:
-            return one is not self.default or not self.goes_on
-        return bool(one.names) and one.sends(set(one.names)) and set(one.names) <= self._known()
-
-    def _known(self) -> set[str]:
-        """The names of portgen's own servers."""
-        replaced = [one for one in self.held if self._is_replaced(one)]
-        return {name for one in replaced for name in one.names}
 
     def _upstream(self, served: list[Named]) -> None:
         """Whether most routes lead to containers' own addresses."""
@@ -187,17 +192,7 @@ class _Routing:
         return ""
 
     def _why_shadowing(self, one: Named, name: str) -> str:
-        return shadowing.why_others(one, self._site(name, one), self.named)
-
-    def _why_following(self, one: Named) -> str:
-        """Why servers stay since others do."""
-        staying = [
-            server
-            for other in self.named
-            if not self._is_replaced(other)
-            for server in other.servers
-        ]
-        return shadowing.why_default(one, staying, self.found.servers)
+        return self.shadowing.why_kept(one, self._site(name, one))
 
     def _default_site(self, one: Named) -> None:
         """The site that has the paths. Where its servers answer something besides, they go on, and portgen
@@ -205,7 +200,7 @@ class _Routing:
         for server in one.servers:
             server.is_default = True
             if self.goes_on:
-                server.replaced_locations = self._replaced(server, one)
+                server.replaced_locations = self._locations(server, one)
         self.nginx.default = self._site("", one)
         self.nginx.names = [] if self.goes_on else list(one.names)
         if self.goes_on:
@@ -226,7 +221,7 @@ class _Routing:
             comment = "it answers to every name: portgen's own server needs a `server_name`"
             self.nginx.comments.append(f"{comment} ({place.place})")
 
-    def _replaced(self, server: Server, one: Named) -> list[Said]:
+    def _locations(self, server: Server, one: Named) -> list[Said]:
         """The locations of a server whose place portgen's take."""
         paths = self.held[one].keys()
         places = [place.said for place in server.places if place.path in paths]

@@ -48,6 +48,10 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
 class _Served:
     def __init__(self, servers: list[Server], facts: Facts, host: str, verdicts: Verdicts) -> None:
         self.servers = servers
+        self.by_name: dict[str, list[Server]] = {}
+        for server in servers:
+            for _, name in server.names:
+                self.by_name.setdefault(name, []).append(server)
         self.nginx = facts.nginx.get(host, Nginx())
         self.verdicts = verdicts
         self.routes: dict[str, Location] = {}
@@ -56,6 +60,7 @@ class _Served:
         for key, service in facts.services.items():
             self.routes.update(service.routes)
             self.realms.update(dict.fromkeys(service.routes, service.title or key.name))
+        self.directives = {text for one in self.routes.values() for text in one.route.directives}
 
     def server(self, server: Server) -> None:
         if server.goes_on:
@@ -96,11 +101,10 @@ class _Served:
         if any("ssl" in listen.options for listen in server.listen):
             for said in server.challenges:
                 self.verdicts.differ(said, [_CHALLENGES])
-        directives = {text for one in self.routes.values() for text in one.route.directives}
         for part in server.headers:
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
         for part in (*server.extra, *server.general_headers):
-            self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in directives)
+            self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in self.directives)
 
     def _goes_on(self, server: Server) -> None:
         """A server of the team's that includes portgen's locations."""
@@ -153,12 +157,12 @@ class _Served:
         if server.places and not is_secure and len(known) > 1:
             yield "http is sent to https"
 
-    def _of_name(self, server: Server) -> Iterator[Server]:
+    def _of_name(self, server: Server) -> list[Server]:
         """The servers that have a name of this one."""
-        names = {name for _, name in server.names}
-        for other in self.servers:
-            if names & {name for _, name in other.names} or not names:
-                yield other
+        found: dict[int, Server] = {}
+        for _, name in server.names:
+            found.update((id(one), one) for one in self.by_name[name])
+        return list(found.values()) if server.names else self.servers
 
     def _place(self, server: Server, names: list[str], place: Place) -> None:
         path = place.path

@@ -18,72 +18,93 @@ _PORTGENS = "portgen.conf"
 _Socket = tuple[int, str]  # a port, and the address of a family
 
 
-def why_others(one: Named, site: Site, groups: Iterable[Named]) -> str:
-    """Why portgen's server would answer for other names, too, or for its own where another server does; ""
-    where it would not."""
-    port = site.https_port if site.is_secure else site.http_port
-    families = (EVERYWHERE, EVERYWHERE6)
-    new = {(port, family) for family in families} - _sockets(one.servers)
-    sends = {(site.http_port, family) for family in families} - _sockets(one.servers)
-    for other in groups:
-        if other is one:
-            continue
-        if any(port == taken for server in other.servers for taken in _of_both(server)):
+class Shadowing:
+    """All servers by their names. Made once: a host may have thousands."""
+
+    def __init__(self, groups: Iterable[Named]) -> None:
+        self.groups = list(groups)
+        self.sockets = {one: _sockets(one.servers) for one in self.groups}
+        self.wild = [one for one in self.groups if any(map(_is_wild, one.names))]
+        # Ports at which one socket of theirs takes both families.
+        self.of_both: dict[int, set[Named]] = {}
+        for one in self.groups:
+            for server in one.servers:
+                for listen in server.listen:
+                    if not listen.socket:
+                        self.of_both.setdefault(listen.endpoint.port, set()).add(one)
+
+    def why_kept(self, one: Named, site: Site) -> str:
+        """Why portgen's server would answer for other names, too, or for its own where another server does;
+        "" where it would not."""
+        port = site.https_port if site.is_secure else site.http_port
+        if self.of_both.get(port, set()) - {one}:
             return f"another server has [::]:{port} for IPv4, too (ipv6only=off): it stays your own"
-        if _covers(one, other) and not new <= _sockets(other.servers):
-            names = ", ".join(other.names)
-            return f"at {_spelled(new)} portgen's server would answer for {names}, too: it stays your own"
-        answered = (new | sends) & _sockets(other.servers)
-        if (
-            _covers(other, one)
-            and answered
-            and not all(server.is_redirect for server in other.servers)
-        ):
-            names = ", ".join(other.names)
-            return f"at {_spelled(answered)} the server of {names} answers for it now: it stays your own"
-    return ""
+        families = (EVERYWHERE, EVERYWHERE6)
+        new = {(port, family) for family in families} - self.sockets[one]
+        sends = {(site.http_port, family) for family in families} - self.sockets[one]
+        for other in self.groups if one in self.wild else ():
+            if other is not one and _covers(one, other) and not new <= self.sockets[other]:
+                whose = f"portgen's server would answer for {', '.join(other.names)}, too"
+                return f"at {_spelled(new)} {whose}: it stays your own"
+        for other in self.wild:
+            answered = (new | sends) & self.sockets[other]
+            if other is not one and answered and _covers(other, one) and not _only_redirects(other):
+                who = f"the server of {', '.join(other.names)} answers for it now"
+                return f"at {_spelled(answered)} {who}: it stays your own"
+        return ""
 
 
-def _of_both(server: Server) -> Iterator[int]:
-    """Ports at which one socket of it takes both families: portgen's servers have one for each."""
-    for listen in server.listen:
-        if not listen.socket:
-            yield listen.endpoint.port
+def _only_redirects(one: Named) -> bool:
+    return all(server.is_redirect for server in one.servers)
 
 
-def why_default(one: Named, staying: Iterable[Server], servers: Sequence[Server]) -> str:
-    """Why another server of the team's would answer to every unknown name, if this one was not there; ""
-    where none would. portgen's servers refuse unknown names, but nginx reads them after these.
+def _is_wild(name: str) -> bool:
+    return name.startswith(("*.", ".")) or name.endswith(".*")
+
+
+def heirs(staying: Iterable[Server], servers: Sequence[Server]) -> Iterator[tuple[Server, str]]:
+    """The default server of each port that would not be there any more, while another one of the team's would
+    answer to unknown names in its place; and why it stays. portgen's servers refuse unknown names, but nginx
+    reads them after some.
 
     `servers`: all, as nginx reads them.
     """
-    position = {id(server): number for number, server in enumerate(servers)}
-    earlier = [one for one in staying if _is_before_portgens(one, servers[position[id(one)] + 1 :])]
-    for port in sorted({port for port, _ in _sockets(one.servers)}):
-        first = _default_of(port, servers)
-        heirs = [server for server in earlier if port in {at for at, _ in _sockets([server])}]
-        if first in one.servers and heirs:
-            heir = heirs[0].said.place
-            return f"it is nginx's default server at port {port}, and {heir} would be then: it stays your own"
-    return ""
+    stays = {id(server) for server in staying}
+    of_conf_d = [number for number, one in enumerate(servers) if _name_in_conf_d(one) is not None]
+    last = of_conf_d[-1] if of_conf_d else -1
+    at_port: dict[int, list[tuple[int, Server]]] = {}
+    for number, server in enumerate(servers):
+        for port in {port for port, _ in _sockets([server])}:
+            at_port.setdefault(port, []).append((number, server))
+    for port, there in sorted(at_port.items()):
+        default = _default_of(port, [server for _, server in there])
+        if id(default) in stays:
+            continue
+        for number, server in there:
+            name = _name_in_conf_d(server)
+            is_before = number < last if name is None else name < _PORTGENS
+            if id(server) in stays and is_before:
+                heir = f"{server.said.place} would be then"
+                yield (
+                    default,
+                    f"it is nginx's default server at port {port}, and {heir}: it stays your own",
+                )
+                break
 
 
-def _default_of(port: int, servers: Sequence[Server]) -> Server | None:
+def _default_of(port: int, servers: Sequence[Server]) -> Server:
     """nginx's answer to unknown names: the server that says so, or else the first one."""
-    there = [server for server in servers if port in {at for at, _ in _sockets([server])}]
-    for server in there:
+    for server in servers:
         for listen in server.listen:
             if listen.endpoint.port == port and "default_server" in listen.options:
                 return server
-    return there[0] if there else None
+    return servers[0]
 
 
-def _is_before_portgens(server: Server, later: Iterable[Server]) -> bool:
-    """Whether nginx reads a server before conf.d/portgen.conf."""
+def _name_in_conf_d(server: Server) -> str | None:
+    """What its file is called in conf.d, where portgen.conf lies, too; None elsewhere."""
     folder, _, name = f"/{server.said.file}".rpartition("/")
-    if folder.endswith("/conf.d"):
-        return name < _PORTGENS
-    return any("/conf.d/" in f"/{other.said.file}" for other in later)
+    return name if folder.endswith("/conf.d") else None
 
 
 def _sockets(servers: Iterable[Server]) -> set[_Socket]:
