@@ -104,7 +104,7 @@ def _answers(server: Server) -> set[tuple[object, ...]]:
     """What a server answers by its locations, and what these have from it."""
     found: set[tuple[object, ...]] = {(part.text,) for part in server.extra}
     for place in server.places:
-        texts = tuple(sorted(part.text for part in (*place.parts, *place.headers)))
+        texts = tuple(sorted(part.text for part in (*place.parts, *place.set_headers)))
         found.add((place.fact, place.is_final, texts))
     return found
 

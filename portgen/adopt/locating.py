@@ -45,14 +45,14 @@ _STATIC = "nginx answers this itself: keep it in a server of your own"
 
 class General(Struct):
     """What is said for all servers, wherever it stands. `values`: of fields that a route has. `settings`: of
-    servers that don't say it themselves. `headers`: that a service gets, besides those that portgen sets."""
+    servers that don't say it themselves. `more_headers`: that a service gets, besides those that portgen sets."""
 
     is_restricted: bool = False  # in a way that no route can say
     rules: list[Node] = []  # who may come
     is_closed_to_some: bool = False  # by an address or a password
     values: list[Part] = []
     settings: list[Part] = []
-    headers: list[Part] = []
+    more_headers: list[Part] = []
 
 
 class Scope(NamedTuple):
@@ -190,7 +190,7 @@ def _headers_around(block: Sequence[Node], scope: Scope) -> list[Part]:
     says any itself."""
     if any(node.name in SENT_HEADERS for node in block):
         return []
-    return scope.server.headers if scope.server.sends_headers else scope.notes.found.headers
+    return scope.server.set_headers if scope.server.sends_headers else scope.notes.found.set_headers
 
 
 def _part(node: Node, path: str, notes: Noting) -> Part | None:

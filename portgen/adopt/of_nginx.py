@@ -94,9 +94,9 @@ class _Tree(Noting):
         elif node.name in PROXIES and len(node.words) > 1:
             self.found.proxies.append(Part(self.said(node), node.name, node.words[1]))
         elif own_header(node):
-            self.found.headers.append(self.header(node))
+            self.found.set_headers.append(self.header(node))
         elif node.name in SENT_HEADERS:
-            general.headers.append(self.as_it_is(node))
+            general.more_headers.append(self.as_it_is(node))
         elif node.name in _ACCESS:
             general.is_closed_to_some = True
             self.found.noted.append(self.said(node))

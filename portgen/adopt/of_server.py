@@ -46,7 +46,7 @@ def sight(
     server = Server(
         notes.said(node),
         general=list(general.values),
-        general_headers=list(general.headers),
+        more_headers=list(general.more_headers),
         is_among_restricted=general.is_closed_to_some,
     )
     notes.found.servers.append(server)
@@ -85,7 +85,7 @@ class _Reading:
                 self._count_location(node)
         sent = [node for node in block if node.name in SENT_HEADERS]
         self.server.sends_headers = bool(sent)
-        self.server.headers = [self.notes.header(node) for node in sent if own_header(node)]
+        self.server.set_headers = [self.notes.header(node) for node in sent if own_header(node)]
 
     def _count_location(self, node: Node) -> None:
         words = [word for word in node.words[1:] if word != "^~"]
@@ -132,7 +132,7 @@ class _Reading:
         elif node.name in ("root", "index", "try_files"):
             self.notes.left(node, _STATIC)
         elif node.name in INHERITED:
-            if not own_header(node):  # those are in `headers`
+            if not own_header(node):  # those are in `set_headers`
                 self.server.extra.append(self.notes.as_it_is(node))
         elif is_harmless(node):
             self.notes.counted(node)

@@ -107,7 +107,7 @@ def _from_server(server: Server, place: Place) -> list[Part]:
     own = {part.text.split(" ")[0] for part in place.parts}
     found = [part for part in server.extra if part.about not in own]
     if not server.sends_headers:
-        found += [part for part in server.general_headers if part.about not in own]
+        found += [part for part in server.more_headers if part.about not in own]
     return found
 
 

@@ -31,7 +31,7 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     for server in sorted(found.servers, key=lambda one: not proof.is_served(one)):
         proof.inherited(server)
     is_served = any(map(proof.is_served, found.servers))
-    for part in found.headers:
+    for part in found.set_headers:
         verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
     for upstream in found.upstreams:
         is_there = upstream.backend in proof.backends
@@ -101,9 +101,9 @@ class _Served:
         if any("ssl" in listen.options for listen in server.listen):
             for said in server.challenges:
                 self.verdicts.differ(said, [_CHALLENGES])
-        for part in server.headers:
+        for part in server.set_headers:
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
-        for part in (*server.extra, *server.general_headers):
+        for part in (*server.extra, *server.more_headers):
             self.verdicts.take_or_leave(part.said, _UNSERVED, is_there=part.text in self.directives)
 
     def _goes_on(self, server: Server) -> None:
@@ -170,7 +170,7 @@ class _Served:
         if path in self.routes and (server.is_default or set(names) & set(self.nginx.names)):
             hosts.append("")
         headers = [part for part in place.parts if part.about.startswith("header:")]
-        for part in (*place.headers, *headers) if hosts else ():
+        for part in (*place.set_headers, *headers) if hosts else ():
             self.verdicts.take(part.said, _header_differences(part, server, path))
         for part in place.parts:
             if not hosts:

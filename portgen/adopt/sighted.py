@@ -170,14 +170,14 @@ class NotARoute(Exception):  # noqa: N818 - not an error of the program's
 
 
 class Place(Struct, frozen=True):
-    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`. `headers`:
+    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`. `set_headers`:
     that the service gets by what stands around it."""
 
     said: Said
     fact: facts.Location
     parts: tuple[Part, ...]
     is_final: bool = False
-    headers: tuple[Part, ...] = ()
+    set_headers: tuple[Part, ...] = ()
 
     @property
     def path(self) -> str:
@@ -258,11 +258,11 @@ class Server(Struct):
     own: list[Said] = []
     inherited: list[Part] = []  # directives of it that set a field of its routes: allow, a password
     extra: list[Part] = []  # those that its routes have as they are: a header, a limit
-    headers: list[Part] = []  # that a service gets, and that portgen's locations set, too
+    set_headers: list[Part] = []  # that a service gets, and that portgen's locations set, too
     sends_headers: bool = False  # whether it says which headers a service gets
     noted: list[Said] = []  # what portgen's own server does anyway
     general: list[Part] = []  # directives for all servers that set a field of its routes
-    general_headers: list[Part] = []  # headers that a service gets, where nothing else says which
+    more_headers: list[Part] = []  # headers that a service gets, where nothing else says which
     is_among_restricted: bool = False  # whether somebody is kept out of all servers
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of it alone
     slashes: list[Slash] = []
@@ -372,7 +372,7 @@ class Sighted(Struct):
     with_more: set[str] = set()  # nginx's files with more than servers, which others may need
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
-    headers: list[Part] = []  # that services get, of all servers
+    set_headers: list[Part] = []  # the same, of all servers
     upstreams: list[Upstream] = []
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid

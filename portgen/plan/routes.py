@@ -143,7 +143,12 @@ def own_place(key_path: KeyPath, service: str) -> KeyPath:
 def is_safe(path: str) -> bool:
     """Whether nginx reads a path as itself, and visitors' requests keep it: names between slashes, without
     a dot segment."""
-    return PATH.fullmatch(path) is not None and {".", ".."}.isdisjoint(path.split("/"))
+    return PATH.fullmatch(path) is not None and not has_dot_segment(path)
+
+
+def has_dot_segment(path: str) -> bool:
+    """Whether a part of it is `.` or `..`, which no request keeps."""
+    return not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def rewriting(path: str) -> tuple[tuple[str, ...], ...]:

@@ -94,12 +94,13 @@ class Routing:
         allow = tuple(route.allow)
         clients = self.sources.visitors(allow)
         reach = self._reach(allow, clients)
+        path = _path(route, known.name)
         settings: dict[str, Any] = {
             "service": known.name,
             "title": known.title,
             "host": route.host or "",
-            "path": _path(route, known.name),
-            "strip": _strips(route, port),
+            "path": path,
+            "strip": _strips(route, path, port),
             "strip_is_true": route.strip is True,
             "rewrite": route.rewrite,
             "verify": route.verify if isinstance(route.verify, str) else None,
@@ -176,12 +177,12 @@ def _path(route: model.Route, service: str) -> str:
     return route.path.replace("{name}", service)
 
 
-def _strips(route: model.Route, port: PlannedPort | None) -> bool:
-    """Of the path of a grpc call, its method, nothing can be taken away; and of `/` there is nothing to take:
-    nginx passes such a path on as it was sent, `%2F` and all, where it would decode one that it changes."""
+def _strips(route: model.Route, path: str, port: PlannedPort | None) -> bool:
+    """The path of a grpc call is its method, of which nothing can be stripped. Of `/` there is nothing to strip:
+    nginx then passes a path on as it was sent, with `%2F` as it is, and does not decode it."""
     if port is not None and port.protocol in GRPC:
         return False
-    return route.strip is not False and route.path not in ("/", UNSET)
+    return route.strip is not False and path not in ("", "/")
 
 
 def _upstreams(known: ServiceBasis) -> Iterator[str]:

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 
 from portgen.inventory import hints
-from portgen.plan.routes import PATH
+from portgen.plan.routes import PATH, has_dot_segment
 from portgen.plan.types import KeyPath, Plan
 from portgen.problem import Severity
 from portgen.rules import Finding
@@ -41,7 +41,7 @@ def check(plan: Plan) -> Iterator[Finding]:
             )
         elif not PATH.fullmatch(route.path):
             yield Finding(place, f"route `{route.path}` is not safe", _hint(route.path))
-        elif {".", ".."} & set(route.path.split("/")):
+        elif has_dot_segment(route.path):
             yield Finding(
                 place,
                 f"route `{route.path}` has a dot segment, which no request keeps",
