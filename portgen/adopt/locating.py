@@ -45,7 +45,8 @@ _STATIC = "nginx answers this itself: keep it in a server of your own"
 
 class General(Struct):
     """What is said for all servers, wherever it stands. `values`: of fields that a route has. `settings`: of
-    servers that don't say it themselves. `more_headers`: that a service gets, besides those that portgen sets."""
+    servers that don't say it themselves. `more_headers`: that a service gets besides those that portgen
+    sets."""
 
     is_restricted: bool = False  # in a way that no route can say
     rules: list[Node] = []  # who may come

@@ -170,8 +170,8 @@ class NotARoute(Exception):  # noqa: N818 - not an error of the program's
 
 
 class Place(Struct, frozen=True):
-    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`. `set_headers`:
-    that the service gets by what stands around it."""
+    """A location that passes requests on. `said`: its first line. `is_final`: whether it has `^~`.
+    `set_headers`: those that portgen sets, too, which the service gets by what stands around it."""
 
     said: Said
     fact: facts.Location

@@ -178,8 +178,8 @@ def _path(route: model.Route, service: str) -> str:
 
 
 def _strips(route: model.Route, path: str, port: PlannedPort | None) -> bool:
-    """The path of a grpc call is its method, of which nothing can be stripped. Of `/` there is nothing to strip:
-    nginx then passes a path on as it was sent, with `%2F` as it is, and does not decode it."""
+    """The path of a grpc call is its method, of which nothing can be stripped. Of `/` there is nothing to
+    strip: nginx then passes a path on as it was sent, with `%2F` as it is, and does not decode it."""
     if port is not None and port.protocol in GRPC:
         return False
     return route.strip is not False and path not in ("", "/")
