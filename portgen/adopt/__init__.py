@@ -62,9 +62,10 @@ __all__ = [
 ]
 
 _HEAD = (
-    "Written by `portgen import`. Titles, names and ranges are proposals: change them as you like.",
-    "Who may come (`allow`) is what the firewall let in when this was written.",
+    "Written by `portgen import`. Titles, names and ranges are proposals: change them as you like."
 )
+_BY_FIREWALL = "Who may come (`allow`) is what the firewall let in when this was written."
+_UNKNOWN = "No firewall's rules were given: `allow` says only what docker publishes to everybody."
 
 
 class Sources(NamedTuple):
@@ -92,7 +93,7 @@ def adopt(sources: Sources, host: str) -> Adopted:
     found = sight(sources)
     draft, effects = _decided(found, None)
     _drop_derived(draft, host)
-    loaded = _loaded(draft, host)
+    loaded = _loaded(draft, host, has_firewall="ufw" in found.kinds)
     lists = _proved(found, draft, effects, loaded, host)
     return _adopted(found, draft, loaded, lists)
 
@@ -161,9 +162,10 @@ def sight(sources: Sources) -> Sighted:
     return found
 
 
-def _loaded(draft: Draft, host: str) -> Source:
+def _loaded(draft: Draft, host: str, *, has_firewall: bool = True) -> Source:
     made = entries.written(draft, host)
-    text = writing.text(made.values, made.comments, list(_HEAD))
+    head = [_HEAD, _BY_FIREWALL if has_firewall else _UNKNOWN]
+    text = writing.text(made.values, made.comments, head)
     return source.parse(text.encode(), "inventory.yaml")
 
 

@@ -18,7 +18,7 @@ _UNKNOWN = {
     "socat": "no source says what the firewall lets in, and without it portgen closes them",
 }
 _OURS = "portgen-"  # what the names of portgen's own units begin with
-_ENABLED = "sites-enabled/"
+_FOLDERS = ("sites-enabled", "conf.d")
 
 
 def steps(found: Sighted, draft: Draft, lists: Lists) -> Iterator[str]:
@@ -72,12 +72,13 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
 
 def _of_nginx(found: Sighted) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
-    replaced = [one for one in found.servers if one.is_replaced and one.said.line]
+    replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
     for file, lines in _by_file(server.said for server in replaced):
         stay = [one for one in found.servers if one.said.file == file and not one.is_replaced]
         what = f"disable the server at {lines}"
-        if _ENABLED in file and not stay and file not in found.with_more:
-            what = f"remove it from {_ENABLED.rstrip('/')}"
+        folder = next((one for one in _FOLDERS if f"/{one}/" in f"/{file}"), "")
+        if folder and not stay and file not in found.with_more:
+            what = f"remove it from {folder}"
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
     names = {name for server in replaced for _, name in server.names}
     for server in found.servers:
@@ -90,7 +91,11 @@ def _of_kept(server: Server, names: Collection[str]) -> Iterator[str]:
     if server.replaced_locations:
         where = ", ".join(_within(server, server.replaced_locations))
         what = "put `include snippets/portgen-locations.conf;` in place of its locations"
-        yield f"{server.said.place}: in this server {what} ({where}), and keep the rest"
+        until = "nginx finds that file once portgen is installed"
+        yield f"{server.said.place}: in this server {what} ({where}), and keep the rest: {until}"
+    for listen in server.displaced:
+        why = "portgen's servers are read before it, and refuse unknown names"
+        yield f"{server.said.place}: make it `{listen} default_server;`: {why}"
     shared = [name for _, name in server.names if name in names]
     if shared and server.redirects:
         yield f"{server.said.place}: take {', '.join(shared)} out of its `server_name`"

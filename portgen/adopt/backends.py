@@ -32,8 +32,11 @@ class Backends:
     def holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
         """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
         backend = place.fact.backend
-        if backend is None or ", " in backend:
+        if backend is None:
             self.found.leave(place, "where it leads, nginx decides request by request")
+            return None
+        if ", " in backend:
+            self.found.leave(place, f"leads to several servers ({backend}): a route leads to one")
             return None
         address, _, number = backend.partition(" ")[0].rpartition(":")
         port = ports.number(number)
@@ -81,9 +84,8 @@ class Backends:
             box = whose.box.service
             why = f"leads to the address of {box}: a route leads to a port of the host, so publish one"
         elif re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]+", address):
-            why = (
-                f"leads to {address}: a route leads to a port of this host (`to` makes one of that)"
-            )
+            service = f'a service with `to: "{bracketed(address)}:{port}"` makes one of it'
+            why = f"leads to {address}, and a route to a port of this host: {service}"
         else:
             why = f"{address} is a name that containers know: portgen's nginx runs on the host"
             names = {box.service for box in self.found.boxes}

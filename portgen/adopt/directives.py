@@ -22,6 +22,7 @@ HEADERS |= {"X-Forwarded-Prefix"}
 _EMPTIED = {line.split(" ")[1] for line in reading.COMMON if line.endswith(' "";')}
 _HEADERS = {header.lower(): header for header in HEADERS}
 SET = {line.split(" ")[0] for line in (*reading.COMMON, *reading.TLS)} - {"proxy_set_header"}
+_SAID = {line.split(" ")[0]: line for line in (*reading.COMMON, *reading.TLS)}
 SET |= {"proxy_send_timeout", "client_body_timeout"}
 # Values that mean what portgen's own locations send for the same header.
 _ALIKE = {
@@ -147,7 +148,8 @@ _SENDS = re.compile(r"\b(?:return|rewrite|deny)\b")
 NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
 USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
-    r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)|/usr/share/.*|/etc/letsencrypt/.*"
+    r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)"
+    r"|/usr/share/nginx/modules/[^/]*|/etc/letsencrypt/options-ssl-nginx\.conf"
 )
 _TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+?|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
 _AS_ASKED = ("$host", "$http_host")
@@ -275,6 +277,12 @@ def is_harmless(node: Node) -> bool:
     if node.name == "include":
         return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
     return plain in SET or _HARMLESS.fullmatch(node.name) is not None
+
+
+def said_otherwise(node: Node) -> str:
+    """What portgen's locations say in place of a setting that has no field; "" where they say the same."""
+    said = _SAID.get(node.name.replace("grpc_", "proxy_", 1), "")
+    return said if said and said != node.text.replace("grpc_", "proxy_", 1) else ""
 
 
 def own_header(node: Node) -> str:

@@ -37,15 +37,23 @@ class Existing(NamedTuple):
         """What portgen's server of a name is; "" for the default one."""
         return self.sites.get(name, self.general)
 
+    def why_unknown(self, route: Route, endpoint: Endpoint, bind: str) -> str:
+        """Why a location can't be a route of a service that the inventory has already; "" where it has the
+        route, or lacks the service."""
+        if route.host + route.path in self.routes or not self.holds(endpoint, bind):
+            return ""
+        written = f"{{host: {route.host}, path: {route.path}}}" if route.host else route.path
+        return (
+            f"the inventory has the service of port {endpoint.port}: write `route: {written}` there"
+        )
+
     def why_otherwise(self, route: Route, endpoint: Endpoint, bind: str) -> str:
         """Why a location can't be this route of the inventory's; "" where the inventory has it, or gets it
         with its service."""
         name = route.host + route.path
         known = self.routes.get(name)
         if known is None:
-            if self.holds(endpoint, bind):
-                return f"the inventory has the service of port {endpoint}, without this route"
-            return ""
+            return self.why_unknown(route, endpoint, bind)
         if known.port.endpoint.everywhere != endpoint.everywhere:
             return f"the inventory has {name} for {known.service}"
         said = {network(str(one)) or str(one) for one in _listed(route.fields.get("allow"))}

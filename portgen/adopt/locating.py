@@ -26,6 +26,7 @@ from portgen.adopt.directives import (
     own_header,
     restricts,
     rules_of,
+    said_otherwise,
     sent_to_https,
     slash_of,
     strips,
@@ -112,7 +113,9 @@ def _is_usual(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sc
         _challenges(node, scope)
     elif slash and (words[0] == "=" or not beside.others_take(words[0], scope.server)):
         inside = tuple(scope.notes.said(inner) for inner in block)
-        scope.server.slashes.append(Slash(scope.notes.said(node), slash, inside))
+        scope.server.slashes.append(
+            Slash(scope.notes.said(node), slash, inside, scope.notes.is_rendered(node))
+        )
     elif is_not_found(words, block):
         scope.server.noted += [scope.notes.said(node), scope.notes.said(block[0])]
     elif list(words) == ["/"] and len(block) == 1 and _sends_all(block[0], scope):
@@ -182,7 +185,14 @@ def _proxy(node: Node, scope: Scope) -> None:
     headers = _headers_around(node.block or (), scope)
     fact = scope.facts[node.path, node.first]
     is_final = "^~" in node.words
-    place = Place(scope.notes.said(node), fact, tuple(parts), is_final, tuple(headers))
+    place = Place(
+        scope.notes.said(node),
+        fact,
+        tuple(parts),
+        is_final,
+        tuple(headers),
+        scope.notes.is_rendered(node),
+    )
     scope.server.places.append(place)
 
 
@@ -207,6 +217,8 @@ def _part(node: Node, path: str, notes: Noting) -> Part | None:
         return Part(where, "strip", "", node.text)
     if is_mark(node):
         return Part(where, "mark", "", node.text)
+    if plain in SET and said_otherwise(node):
+        return Part(where, "set", said_otherwise(node), node.text)
     is_usual = words == ("proxy_cache_bypass", "$http_upgrade")
     if is_usual or plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):
         notes.counted(node)

@@ -16,6 +16,7 @@ from portgen.plan.facts import Location
 from portgen.targets.nginx import reading
 
 ETC = "/etc/nginx/"
+_RENDERED = "# Rendered by portgen "
 _PRINTED = re.compile(r"(?m)^# configuration file (?P<path>\S+):$")
 
 
@@ -38,6 +39,7 @@ class File(NamedTuple):
 
     file: str
     above: int
+    is_rendered: bool = False  # by portgen
 
 
 def files_of(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, File]]:
@@ -50,14 +52,16 @@ def files_of(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, File]]:
             # Two files that are named by themselves may have one name in two folders.
             path = text.path if text.path not in files else text.name
             files[path] = text.text
-            places[path] = File(text.name, 0)
+            places[path] = File(text.name, 0, text.text.startswith(_RENDERED))
         for number, head in enumerate(heads):
             path = head["path"].removeprefix(ETC)
             last = number == len(heads) - 1
             end = len(text.text) if last else heads[number + 1].start()
             start = head.end() + 1
             files.setdefault(path, text.text[start:end])
-            places.setdefault(path, File(text.name, text.text.count("\n", 0, start)))
+            above = text.text.count("\n", 0, start)
+            is_rendered = text.text.startswith(_RENDERED, start)
+            places.setdefault(path, File(text.name, above, is_rendered))
     return files, places
 
 

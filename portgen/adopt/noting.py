@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portgen.adopt.directives import FIELDS, own_header
-from portgen.adopt.nginx_files import File
+from portgen.adopt.nginx_files import ETC, File
 from portgen.adopt.sighted import Left, Part, Said, Sighted, said
 from portgen.formats.nginx import Node
 
@@ -22,6 +22,7 @@ class Noting:
     def __init__(self, places: Mapping[str, File], found: Sighted) -> None:
         self.places = places
         self.found = found
+        self.is_whole = "nginx.conf" in places  # whether all of nginx's folder is there
         self.known: set[tuple[str, int, tuple[str, ...]]] = set()  # directives that are counted
 
     def said(self, node: Node) -> Said:
@@ -29,6 +30,16 @@ class Noting:
         place = self.places[node.path]
         written = " ".join(node.written)
         return said(place.file, place.above + node.first, written)
+
+    def is_empty_glob(self, node: Node) -> bool:
+        """Whether an `include` names files of nginx's folder, of which there are none."""
+        path = node.words[-1]
+        is_within = not path.startswith("/") or path.startswith(ETC)
+        return node.name == "include" and self.is_whole and is_within and "*" in path
+
+    def is_rendered(self, node: Node) -> bool:
+        """Whether it stands in a file that portgen rendered."""
+        return self.places[node.path].is_rendered
 
     def header(self, node: Node) -> Part:
         """A header of a service's that portgen's locations set, too."""

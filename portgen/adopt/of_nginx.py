@@ -106,7 +106,9 @@ class _Tree(Noting):
             self._other(node)
 
     def _other(self, node: Node) -> None:
-        if node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
+        if self.is_empty_glob(node):
+            self.counted(node)
+        elif node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
             self.left(node, NOT_GIVEN)
         elif node.name in TELLING and node.name != "include":
             self.left(node, NO_WORD)

@@ -45,6 +45,7 @@ def sight(
     """Add a server."""
     server = Server(
         notes.said(node),
+        is_portgens=notes.is_rendered(node),
         general=list(general.values),
         more_headers=list(general.more_headers),
         is_among_restricted=general.is_closed_to_some,
@@ -60,7 +61,10 @@ def sight(
     before = len(notes.found.left)
     reading.look_around(block)
     reading.read(block)
-    server.settings += [one for one in general.settings if server.setting(one.about) is None]
+    reading.read_files()
+    server.general_settings += [
+        one for one in general.settings if server.setting(one.about) is None
+    ]
     server.keep(why_wider(server))
     reading.note_own(block, notes.found.left[before:])
 
@@ -72,6 +76,7 @@ class _Reading:
         self.scope = scope
         self.notes = scope.notes
         self.server = scope.server
+        self.files: list[Node] = []  # directives about those that are served where no location is
 
     def look_around(self, block: Sequence[Node]) -> None:
         """All the locations of a server: what each one means follows from the others, too."""
@@ -109,6 +114,15 @@ class _Reading:
             else:
                 self._directive(node)
 
+    def read_files(self) -> None:
+        """Files that are served where no location is: nowhere, if the location `/` passes everything on."""
+        is_reached = all(place.fact.route.path != "/" for place in self.server.places)
+        for node in self.files:
+            if is_reached:
+                self.notes.left(node, _STATIC)
+            else:
+                self.notes.counted(node)
+
     def _directive(self, node: Node) -> None:
         where = self.notes.said(node)
         words = node.words[1:]
@@ -130,11 +144,11 @@ class _Reading:
         if node.name == "location" and node.block is not None:
             locating.sight(node, self.scope)
         elif node.name in ("root", "index", "try_files"):
-            self.notes.left(node, _STATIC)
+            self.files.append(node)
         elif node.name in INHERITED:
             if not own_header(node):  # those are in `set_headers`
                 self.server.extra.append(self.notes.as_it_is(node))
-        elif is_harmless(node):
+        elif is_harmless(node) or self.notes.is_empty_glob(node):
             self.notes.counted(node)
         else:
             self.notes.left(node, NOT_GIVEN if node.name == "include" else NO_WORD)

@@ -61,6 +61,7 @@ class _Routing:
             elif any(one.places):
                 self.held[one] = self._held(one)
         self.default = self._default(list(self.held))
+        self._drop_unknown()
         self._trust()
         for one in self.held:
             why = self._why_kept(one)
@@ -69,8 +70,25 @@ class _Routing:
         self._keep_followers()
         self._write_all()
         self.draft.nginx = self.nginx
+        for server, listen in shadowing.displaced(self.nginx, self.found.servers):
+            if listen not in server.displaced:
+                server.displaced.append(listen)
         nginx_ports.take(self.found, self.draft)
         nginx_ports.hold_own(self.found, self.draft)
+
+    def _drop_unknown(self) -> None:
+        """Leave the locations that lead to services of an inventory which has no such route, where the team's
+        own server goes on anyway."""
+        if self.default is None or self.existing is None or self.existing.names:
+            return
+        held = self.held[self.default]
+        for path, one in list(held.items()):
+            why = self.existing.why_unknown(one.route, one.port.endpoint, one.port.bind)
+            if why:
+                del held[path]
+                for _, place in self.default.places:
+                    if place.path == path:
+                        self.found.leave(place, why)
 
     def _keep_followers(self) -> None:
         """Keep the servers that stay since another one does, until no more do."""
@@ -144,7 +162,7 @@ class _Routing:
         """The servers of the default site: those that the inventory has already, or else those that have the
         paths. One that has no name is the default, too, as long as it is alone."""
         if self.existing is not None:
-            return next((one for one in served if self._is_known_default(one, self.existing)), None)
+            return self._known_default(served, self.existing)
         best: Named | None = None
         most = 0
         for one in served:
@@ -156,14 +174,22 @@ class _Routing:
             return None if is_plain else served[0]
         return best
 
-    def _is_known_default(self, one: Named, existing: Existing) -> bool:
-        """Whether servers are the default site of the inventory. Where it has no name, the team's own
-        server includes its locations, or will: then all of them are known."""
+    def _known_default(self, served: list[Named], existing: Existing) -> Named | None:
+        """The servers of the default site of an inventory. Where that has no name, the team's own server
+        includes its locations, or will: the one that has most of them."""
         if existing.names:
-            return bool(one.names) and existing.names.issuperset(one.names)
-        if any(server.includes_portgen for server in one.servers):
-            return True
-        return bool(self.held[one]) and existing.routes.keys() >= self.held[one].keys()
+            known = [one for one in served if one.names and existing.names.issuperset(one.names)]
+            return known[0] if known else None
+        for one in served:
+            if any(server.includes_portgen for server in one.servers):
+                return one
+        best: Named | None = None
+        most = 0
+        for one in served:
+            count = len(self.held[one].keys() & existing.routes.keys())
+            if count > most:
+                best, most = one, count
+        return best
 
     # --- sites ------------------------------------------------------------------------------------
 
@@ -224,8 +250,9 @@ class _Routing:
     def _locations(self, server: Server, one: Named) -> list[Said]:
         """The locations of a server whose place portgen's take."""
         paths = self.held[one].keys()
-        places = [place.said for place in server.places if place.path in paths]
-        return [*places, *(slash.said for slash in server.slashes if slash.path in paths)]
+        places = [(one.said, one.is_portgens) for one in server.places if one.path in paths]
+        places += [(one.said, one.is_portgens) for one in server.slashes if one.path in paths]
+        return [said for said, is_portgens in places if not is_portgens]
 
     def _sites(self, one: Named) -> None:
         """A site for each name."""
@@ -250,7 +277,9 @@ class _Routing:
     def _keep(self, one: Named, why: str) -> None:
         """All of a name stays the team's: also these locations, which would be routes."""
         one.kept = why
-        if self.existing is not None and set(one.names) & self.existing.all_names:
+        is_portgens = any(server.is_portgens for server in one.servers)
+        is_twice = self.existing is not None and set(one.names) & self.existing.all_names
+        if is_twice and not is_portgens:
             names = ", ".join(one.names)
             message = f"the inventory has a server for {names}, and the one here stays: {why}"
             self.draft.conflicts.append(Conflict("two-servers", message, (one.servers[0].said,)))

@@ -33,6 +33,9 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
     is_served = any(map(proof.is_served, found.servers))
     for part in found.set_headers:
         verdicts.take_or_leave(part.said, _UNSERVED, is_there=is_served)
+    for server in found.servers:
+        for part in server.general_settings:
+            verdicts.leave_rest(part.said, _NO_SETTING)
     for upstream in found.upstreams:
         is_there = upstream.backend in proof.backends
         verdicts.take_or_leave(upstream.said, _UNSERVED, is_there=is_there)
@@ -75,6 +78,9 @@ class _Served:
         for part in server.settings:
             is_there = any(_has_setting(site, part) for site in sites)
             self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
+        for part in server.general_settings:
+            if any(_has_setting(site, part) for site in sites):
+                self.verdicts.take(part.said)
         for place in server.places:
             self._place(server, names, place)
         for slash in server.slashes:
@@ -211,6 +217,8 @@ def _differences(part: Part, seen: Location, planned: Location, path: str) -> It
         case "max_body" | "buffering" | "timeout" | "verify" | "tls_name":
             if getattr(one, part.about) != getattr(other, part.about):
                 yield f"becomes {getattr(other, part.about)}"
+        case "set":
+            yield f"portgen's location says `{part.value.rstrip(';')}`"
         case "strip" if not other.strip:
             yield "the service sees the whole path"
         case "" if part.text not in other.directives:

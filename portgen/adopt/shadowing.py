@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from portgen.adopt.draft import Site
+from portgen.adopt.draft import Nginx, Site
 from portgen.adopt.grouping import Named
-from portgen.adopt.sighted import Server
+from portgen.adopt.sighted import Listen, Server
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
 _PORTGENS = "portgen.conf"
@@ -70,26 +70,70 @@ def heirs(staying: Iterable[Server], servers: Sequence[Server]) -> Iterator[tupl
     `servers`: all, as nginx reads them.
     """
     stays = {id(server) for server in staying}
-    of_conf_d = [number for number, one in enumerate(servers) if _name_in_conf_d(one) is not None]
-    last = of_conf_d[-1] if of_conf_d else -1
-    at_port: dict[int, list[tuple[int, Server]]] = {}
-    for number, server in enumerate(servers):
+    order = _Order(servers)
+    at_port: dict[int, list[Server]] = {}
+    for server in servers:
         for port in {port for port, _ in _sockets([server])}:
-            at_port.setdefault(port, []).append((number, server))
+            at_port.setdefault(port, []).append(server)
     for port, there in sorted(at_port.items()):
-        default = _default_of(port, [server for _, server in there])
+        default = _default_of(port, there)
         if id(default) in stays:
             continue
-        for number, server in there:
-            name = _name_in_conf_d(server)
-            is_before = number < last if name is None else name < _PORTGENS
-            if id(server) in stays and is_before:
+        for server in there:
+            if id(server) in stays and order.is_before_portgens(server):
                 heir = f"{server.said.place} would be then"
                 yield (
                     default,
                     f"it is nginx's default server at port {port}, and {heir}: it stays your own",
                 )
                 break
+
+
+def displaced(nginx: Nginx, servers: Sequence[Server]) -> Iterator[tuple[Server, str]]:
+    """The default servers that stay, and that nginx would not ask for unknown names any more: it reads
+    portgen's before them, and nothing says `default_server`. Each with the `listen` that has to say so."""
+    sites = [*nginx.sites.values(), *([nginx.default] if nginx.default and nginx.names else [])]
+    ports = {site.http_port for site in sites} | {one.https_port for one in sites if one.is_secure}
+    order = _Order(servers)
+    at_socket: dict[_Socket, list[tuple[Server, Listen | None]]] = {}
+    for server in servers:
+        for socket, listen in _listens(server):
+            at_socket.setdefault(socket, []).append((server, listen))
+    for (port, _), there in sorted(at_socket.items()):
+        is_said = any(_says_default(listen) for _, listen in there)
+        if port not in ports or is_said:
+            continue
+        first, listen = there[0]
+        stays = not first.is_replaced and not first.is_portgens
+        if stays and not order.is_before_portgens(first):
+            yield first, listen.said.text if listen is not None else f"listen {port}"
+
+
+def _listens(server: Server) -> Iterator[tuple[_Socket, Listen | None]]:
+    """The sockets of a server, each with its directive: without one it listens at port 80 by IPv4."""
+    if not server.listen:
+        yield (80, EVERYWHERE), None
+    for listen in server.listen:
+        for family in [listen.socket] if listen.socket else [EVERYWHERE, EVERYWHERE6]:
+            yield (listen.endpoint.port, family), listen
+
+
+def _says_default(listen: Listen | None) -> bool:
+    return listen is not None and "default_server" in listen.options
+
+
+class _Order:
+    """In which order nginx reads servers, as far as their files say."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self.number = {id(server): number for number, server in enumerate(servers)}
+        of_conf_d = [number for number, one in enumerate(servers) if _name_in_conf_d(one)]
+        self.last = of_conf_d[-1] if of_conf_d else -1
+
+    def is_before_portgens(self, server: Server) -> bool:
+        """Whether it is read before conf.d/portgen.conf."""
+        name = _name_in_conf_d(server)
+        return name < _PORTGENS if name else self.number[id(server)] < self.last
 
 
 def _default_of(port: int, servers: Sequence[Server]) -> Server:
@@ -101,22 +145,15 @@ def _default_of(port: int, servers: Sequence[Server]) -> Server:
     return servers[0]
 
 
-def _name_in_conf_d(server: Server) -> str | None:
-    """What its file is called in conf.d, where portgen.conf lies, too; None elsewhere."""
+def _name_in_conf_d(server: Server) -> str:
+    """What its file is called in conf.d, where portgen.conf lies, too; "" elsewhere."""
     folder, _, name = f"/{server.said.file}".rpartition("/")
-    return name if folder.endswith("/conf.d") else None
+    return name if folder.endswith("/conf.d") else ""
 
 
 def _sockets(servers: Iterable[Server]) -> set[_Socket]:
-    """Where servers listen: one without a `listen` does at port 80 by IPv4."""
-    found: set[_Socket] = set()
-    for server in servers:
-        if not server.listen:
-            found.add((80, EVERYWHERE))
-        for listen in server.listen:
-            sockets = [listen.socket] if listen.socket else [EVERYWHERE, EVERYWHERE6]
-            found.update((listen.endpoint.port, socket) for socket in sockets)
-    return found
+    """Where servers listen."""
+    return {socket for server in servers for socket, _ in _listens(server)}
 
 
 def _covers(one: Named, other: Named) -> bool:

@@ -156,8 +156,9 @@ class Listener(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A directive of a location. `about`: the field of `facts.Route` that it sets, `backend`, `path`, a
-    header's name as `header:Host`, or "" for any other."""
+    """A directive. `about`: the field of `facts.Route` that it sets; `backend`, `path`, `strip`, `mark`; a
+    header's name as `header:Host`; `set`, of what portgen's locations say otherwise; a server's setting, or a
+    directive's name; "" for any other of a location."""
 
     said: Said
     about: str
@@ -178,6 +179,7 @@ class Place(Struct, frozen=True):
     parts: tuple[Part, ...]
     is_final: bool = False
     set_headers: tuple[Part, ...] = ()
+    is_portgens: bool = False  # whether portgen rendered it
 
     @property
     def path(self) -> str:
@@ -242,6 +244,7 @@ class Slash(NamedTuple):
     said: Said
     path: str
     inside: tuple[Said, ...]
+    is_portgens: bool
 
 
 class Server(Struct):
@@ -253,6 +256,7 @@ class Server(Struct):
     listen: list[Listen] = []
     kept: str = ""
     settings: list[Part] = []  # certificate, key, http2, acme
+    general_settings: list[Part] = []  # those for all servers that it does not say itself
     places: list[Place] = []
     redirects: list[Redirect] = []
     own: list[Said] = []
@@ -272,10 +276,12 @@ class Server(Struct):
     exact: set[str] = set()
     patterns: list[Pattern] = []
     has_files: bool = False  # whether files are served where no location is
+    is_portgens: bool = False  # whether portgen rendered it
     includes_portgen: bool = False  # whether portgen's own locations are in it
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
     is_replaced: bool = False  # portgen's own takes its place
+    displaced: list[str] = []  # here portgen's would be asked for unknown names in its place
     replaced_locations: list[Said] = []  # in place of these it includes portgen's
 
     def keep(self, why: str) -> None:
@@ -300,7 +306,7 @@ class Server(Struct):
     def setting(self, about: str) -> str | None:
         """The value of a setting, as it was last said."""
         found = None
-        for part in self.settings:
+        for part in (*self.general_settings, *self.settings):
             if part.about == about:
                 found = part.value
         return found

@@ -100,7 +100,10 @@ class Verdicts:
         """The three lists."""
         entered: dict[Kind, list[Entered]] = {"taken": [], "different": [], "left": []}
         for said, verdict in self._known.items():
-            entered[verdict.kind].append(Entered(said, "; ".join(verdict.reasons)))
+            why = "; ".join(verdict.reasons)
+            if verdict.is_left and verdict.is_taken:
+                why = f"not everywhere: {why}"
+            entered[verdict.kind].append(Entered(said, why))
         for several in entered.values():
             several.sort(key=lambda one: one.said)
         return Lists(

@@ -107,6 +107,7 @@ OWN = [
 
 
 INCLUDE = "put `include snippets/portgen-locations.conf;` in place of its locations"
+REST = "and keep the rest: nginx finds that file once portgen is installed"
 
 
 @pytest.mark.parametrize("line", OWN)
@@ -116,12 +117,18 @@ def test_a_server_with_more_than_routes_goes_on_and_includes_them(line: str) -> 
     assert "server_name:" not in result.source.text
     routes = planner.make(result.source.inventory).hosts[0].routes
     assert [route.path for route in routes] == ["/app/"]
-    assert result.steps == (f"site.conf:1: in this server {INCLUDE} (line 4), and keep the rest",)
+    assert result.steps == (f"site.conf:1: in this server {INCLUDE} (line 4), {REST}",)
     assert "locations alone: your own server includes them" in result.source.text
     assert 5 in left(result)
 
 
-@pytest.mark.parametrize("line", OWN)
+def test_files_that_no_visitor_reaches_go_with_their_server() -> None:
+    """The location `/` passes everything on."""
+    text = site(WHOLE, "root /srv/www;", "index index.html;")
+    assert "server_name: box.example.com" in adopted(("site.conf", text)).source.text
+
+
+@pytest.mark.parametrize("line", [one for one in OWN if not one.startswith("root")])
 def test_a_site_with_more_than_routes_stays_the_teams(line: str) -> None:
     """Of one name, portgen's server would take the place of the team's as a whole."""
     other = server("listen 80; listen [::]:80;", "server_name two.example.com;", WHOLE, line)
@@ -278,7 +285,7 @@ def test_a_path_without_its_last_slash_is_not_one_with_it() -> None:
     above = adopted(("site.conf", site(WHOLE).replace(ROUTE, api)))
     assert [one.path for one in planner.make(above.source.inventory).hosts[0].routes] == ["/"]
     assert left(above)[4].startswith("it also answers /api and /apix")
-    assert above.steps == (f"site.conf:1: in this server {INCLUDE} (line 5), and keep the rest",)
+    assert above.steps == (f"site.conf:1: in this server {INCLUDE} (line 5), {REST}",)
 
 
 OTHERWISE = {
@@ -333,7 +340,8 @@ def test_a_shared_include_makes_no_site_of_portgens() -> None:
         ("sites-enabled/b", server(both, "server_name b.example.com;", shared % 2)),
         ("snippet.conf", "proxy_set_header Host $host;\n"),
     )
-    assert [step.partition(":")[0] for step in result.steps] == ["/etc/nginx/sites-enabled/b"]
+    removed = [step for step in result.steps if "remove it from" in step]
+    assert [step.partition(":")[0] for step in removed] == ["/etc/nginx/sites-enabled/b"]
 
 
 def test_a_location_that_nobody_may_come_to_is_no_route() -> None:

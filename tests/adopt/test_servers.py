@@ -226,7 +226,7 @@ def test_redirects_do_not_keep_one_another() -> None:
     secure = [server(name, APP, API, listen=SECURE) for name in names]
     steps = of(*plain, *secure).steps
     assert len(steps) == 4
-    assert all("disable the server" in step for step in steps)
+    assert all("remove it from conf.d" in step for step in steps)
 
 
 def test_a_redirect_for_every_name_stays() -> None:
@@ -293,7 +293,7 @@ OTHERWISE = {
     ),
     "another service": (APP.replace("8080", "8081"), "the inventory has /app/ for app"),
     "another path": (APP.replace("8080", "8080/"), "has another path inside the service"),
-    "a route more": (f"{APP}\n" + API.replace("8081", "8080"), "without this route"),
+    "a route more": (f"{APP}\n" + API.replace("8081", "8080"), "write `route: /api/` there"),
     "something else": (APP + "\nlocation = /x { return 410; }", "stays your own"),
 }
 
@@ -337,3 +337,109 @@ def test_without_a_name_the_server_that_includes_portgens_locations_is_known() -
     assert "in place of its locations" in "".join(result.steps)
     _, text = into("{}", server("b.org", API, API.replace("/api/", "/x/")))
     assert "host: b.org, path: " in text
+
+
+# --- portgen's own files, and what comes with them -------------------------------------------------
+
+RENDERED = (
+    "# Rendered by portgen from the inventory of box: change it there, edits here are lost.\n"
+)
+
+
+def test_portgens_own_files_are_not_the_teams() -> None:
+    """A second import, on the host where the first one was installed."""
+    goes_on = server(
+        "a.org", API, "include snippets/portgen-locations.conf;", "return 410;", listen=BOTH
+    )
+    texts = [
+        Text("nginx", "nginx.conf", "http { include conf.d/*; }", "nginx.conf"),
+        Text(
+            "nginx", "conf.d/portgen.conf", RENDERED + server("b.org", APP), "conf.d/portgen.conf"
+        ),
+        Text("nginx", "conf.d/site.conf", goes_on.replace("return 410;", ""), "conf.d/site.conf"),
+        Text("nginx", "s", RENDERED + APP, "snippets/portgen-locations.conf"),
+    ]
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert [step for step in result.steps if "portgen.conf" in step.partition(":")[0]] == []
+    assert [step for step in result.steps if "s: line" in step] == []
+
+
+NOT_GIVEN = [
+    "/etc/letsencrypt/office.conf",
+    "/usr/share/authelia/auth.conf",
+    "/srv/acl.conf",
+    "snippets/acl.conf",
+]
+
+
+@pytest.mark.parametrize("path", NOT_GIVEN)
+def test_a_file_that_was_not_given_may_keep_visitors_out(path: str) -> None:
+    for lines in ((f"include {path};", APP), (APP.replace("{ ", f"{{ include {path}; "),)):
+        result = of(server("a.org", *lines), server("b.org", API))
+        assert "a.org" not in result.source.text.replace("# ", "")
+        assert not any(step.startswith("conf.d/0.conf: ") for step in result.steps)
+
+
+def test_a_pattern_for_files_that_names_none_says_nothing() -> None:
+    result = of(server("a.org", "include default.d/*.conf;", APP, API))
+    assert left(result) == {}
+
+
+def test_a_value_that_portgens_location_says_otherwise_is_a_difference() -> None:
+    slow = APP.replace("{ ", "{ proxy_connect_timeout 90s; proxy_http_version 1.1; ")
+    assert different(of(server("a.org", slow, API))) == {
+        "proxy_connect_timeout 90s": "portgen's location says `proxy_connect_timeout 2s`"
+    }
+
+
+def test_a_setting_for_all_servers_is_taken_over_once() -> None:
+    stays = server("b.org", "return 410;", listen="listen 443 ssl;")
+    secure = server("a.org", APP, API, listen="listen 443 ssl;")
+    result = of(("a.conf", secure), ("z.conf", stays), http=TLS)
+    assert "certificate: /etc/a.crt" in result.source.text
+    assert not [
+        one for one in (*result.lists.left, *result.lists.different) if "ssl_c" in one.said.text
+    ]
+
+
+def test_a_line_of_a_shared_file_is_taken_over_where_its_locations_are() -> None:
+    shared = [
+        Text("nginx", "nginx.conf", "http { include conf.d/*; }", "nginx.conf"),
+        Text("nginx", "common", "proxy_hide_header X;\n", "common"),
+        Text(
+            "nginx",
+            "conf.d/a.conf",
+            server(
+                "a.org",
+                APP.replace("{ ", "{ include common; "),
+                API.replace("{ ", "{ include common; ").replace("/api/", "= /api"),
+                "location /x/ { proxy_pass http://127.0.0.1:8082/y/; include common; }",
+            ),
+            "conf.d/a.conf",
+        ),
+    ]
+    result = adopt.adopt(Sources(shared, {}.get), "box")
+    assert different(result)["proxy_hide_header X"].startswith("not everywhere: leads to /y/")
+
+
+def test_the_server_for_unknown_names_says_so_where_portgens_come_before_it() -> None:
+    texts = [
+        Text(
+            "nginx",
+            "nginx.conf",
+            "http { include conf.d/*; include sites-enabled/*; }",
+            "nginx.conf",
+        ),
+        Text("nginx", "sites-enabled/a", server("", "return 410;"), "sites-enabled/a"),
+        Text("nginx", "sites-enabled/b", server("b.org", APP, API), "sites-enabled/b"),
+    ]
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    step = next(step for step in result.steps if "sites-enabled/a" in step)
+    assert "make it `listen 80 default_server;`: portgen's servers are read before it" in step
+    said = server(
+        "", "return 410;", listen="listen 80 default_server;\nlisten [::]:80 default_server;"
+    )
+    texts[1] = Text("nginx", "sites-enabled/a", said, "sites-enabled/a")
+    assert not [
+        one for one in adopt.adopt(Sources(texts, {}.get), "box").steps if "sites-enabled/a" in one
+    ]

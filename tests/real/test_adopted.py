@@ -209,12 +209,14 @@ def follow(box: Host, said: str) -> None:
     assert "systemctl disable --now forward-wiki.service" in steps
     assert "/etc/nginx/sites-enabled/wiki: remove it from sites-enabled" in steps
     assert "/etc/nginx/sites-enabled/box:1: in this server put `include" in steps
+    assert "/etc/nginx/sites-enabled/box:1: make it `listen 80 default_server;`" in steps
     assert "in place of its locations (lines 5, 6, 7, 8), and keep the rest" in steps
     box.sh(
         """
         sed -i '/ports:/d' /srv/shop/docker-compose.yml
         systemctl disable --now forward-wiki 2>/dev/null
         rm /etc/nginx/sites-enabled/wiki
+        sed -i 's/^    listen .*80/& default_server/' /etc/nginx/sites-available/box
         sed -i '6,8d; 5s|.*|include snippets/portgen-locations.conf;|' /etc/nginx/sites-available/box
         """
     )

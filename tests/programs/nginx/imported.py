@@ -138,28 +138,36 @@ def follow(steps: Iterable[str], files: dict[str, str]) -> dict[str, str]:
 
 
 def _follow(step: str, files: dict[str, str], lines: dict[str, list[str]]) -> None:
-    if match := re.match(r"(\S+): disable the server at lines? ([\d, ]+):", step):
+    what, _, _ = step.partition(": portgen")
+    if match := re.match(r"(\S+): disable the server at lines? ([\d, ]+)", what):
         for number in _numbers(match[2]):
             _cut(match[1], _block(files[match[1]], "server", number), lines)
-    elif match := re.match(
-        r"(\S+):(\d+): in this server put .* in place of its locations \((.*)\)", step
-    ):
-        server = _block(files[match[1]], "server", int(match[2]))
-        for file, numbers in re.findall(r"(?:(\S+): )?lines? (\d+(?:, \d+)*)", match[3]):
+        return
+    if match := re.match(r"(\S+): remove it from", what):
+        lines[match[1]] = []
+        return
+    match = re.match(r"(\S+):(\d+): (.*)", what)
+    assert match is not None, f"nobody knows how to do this: {step}"
+    server = _block(files[match[1]], "server", int(match[2]))
+    own = lines[match[1]]
+    if places := re.match(r"in this server put .* in place of its locations \((.*)\)", match[3]):
+        for file, numbers in re.findall(r"(?:(\S+): )?lines? (\d+(?:, \d+)*)", places[1]):
             for number in _numbers(numbers):
                 path = file or match[1]
                 _cut(path, _block(files[path], "location", number), lines)
-        lines[match[1]][server.last - 1] = f"{_INCLUDE} }}"
-    elif match := re.match(r"(\S+):(\d+): take (.*) out of its `server_name`", step):
-        server = _block(files[match[1]], "server", int(match[2]))
-        for number in range(server.first - 1, server.last):
-            line = lines[match[1]][number]
-            if "server_name" in line:
-                for name in match[3].split(", "):
-                    line = re.sub(rf" {re.escape(name)}(?=[ ;])", "", line)
-                lines[match[1]][number] = line
+        own[server.last - 1] = f"{_INCLUDE} }}"
+    elif names := re.match(r"take (.*) out of its `server_name`", match[3]):
+        for name in names[1].split(", "):
+            _replace(rf"(server_name.*) {re.escape(name)}(?=[ ;])", r"\1", own, server)
+    elif said := re.match(r"make it `(.*) default_server;`", match[3]):
+        _replace(rf"{re.escape(said[1])};", f"{said[1]} default_server;", own, server)
     else:
         raise AssertionError(f"nobody knows how to do this: {step}")
+
+
+def _replace(pattern: str, new: str, lines: list[str], server: Node) -> None:
+    for number in range(server.first - 1, server.last):
+        lines[number] = re.sub(pattern, new, lines[number])
 
 
 def _numbers(text: str) -> list[int]:
