@@ -73,38 +73,46 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
 def _of_nginx(found: Sighted) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
     replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
-    for file, lines in _by_file(server.said for server in replaced):
-        stay = [one for one in found.servers if one.said.file == file and not one.is_replaced]
+    for file, lines in _by_file(found.on_the_host(server.said) for server in replaced):
+        others = [one for one in found.servers if found.on_the_host(one.said).file == file]
+        stay = [one for one in others if not one.is_replaced]
         what = f"disable the server at {lines}"
         folder = next((one for one in _FOLDERS if f"/{one}/" in f"/{file}"), "")
         if folder and not stay and file not in found.with_more:
             what = f"remove it from {folder}"
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
+    if replaced and found.portgens_at is None and found.main:
+        what = "write `include conf.d/*.conf;` into its block `http`"
+        yield f"{found.main}: {what}: portgen's servers lie there"
     names = {name for server in replaced for _, name in server.names}
     for server in found.servers:
         if server.said.line and not server.is_replaced:
-            yield from _of_kept(server, names)
+            yield from _of_kept(found, server, names)
 
 
-def _of_kept(server: Server, names: Collection[str]) -> Iterator[str]:
+def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator[str]:
     """What changes in a server that goes on. `names`: those of portgen's servers."""
+    place = found.on_the_host(server.said).place
     if server.replaced_locations:
-        where = ", ".join(_within(server, server.replaced_locations))
+        where = ", ".join(_within(found, server))
         what = "put `include snippets/portgen-locations.conf;` in place of its locations"
-        until = "nginx finds that file once portgen is installed"
-        yield f"{server.said.place}: in this server {what} ({where}), and keep the rest: {until}"
+        why = "nginx finds that file once portgen is installed"
+        if server.includes_portgen:
+            what, why = "take out its own locations", "portgen's own snippet has them"
+        yield f"{place}: in this server {what} ({where}), and keep the rest: {why}"
     for listen in server.displaced:
         why = "portgen's servers are read before it, and refuse unknown names"
-        yield f"{server.said.place}: make it `{listen} default_server;`: {why}"
+        yield f"{place}: make it `{listen} default_server;`: {why}"
     shared = [name for _, name in server.names if name in names]
     if shared and server.redirects:
-        yield f"{server.said.place}: take {', '.join(shared)} out of its `server_name`"
+        yield f"{place}: take {', '.join(shared)} out of its `server_name`"
 
 
-def _within(server: Server, said: Iterable[Said]) -> Iterator[str]:
-    """The lines of a server, and those of files that it includes."""
-    for file, lines in _by_file(said):
-        yield lines if file == server.said.file else f"{file}: {lines}"
+def _within(found: Sighted, server: Server) -> Iterator[str]:
+    """The lines of a server whose place portgen's locations take, and those of files that it includes."""
+    own = found.on_the_host(server.said).file
+    for file, lines in _by_file(map(found.on_the_host, server.replaced_locations)):
+        yield lines if file == own else f"{file}: {lines}"
 
 
 def _by_file(said: Iterable[Said]) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,9 @@ class Backends:
         if ", " in backend:
             self.found.leave(place, f"leads to several servers ({backend}): a route leads to one")
             return None
+        if " down" in backend:
+            self.found.leave(place, "leads to a server that is marked as `down`")
+            return None
         address, _, number = backend.partition(" ")[0].rpartition(":")
         port = ports.number(number)
         if backend.startswith("unix:") or port is None or not is_port(port):

@@ -66,7 +66,9 @@ PROXIES = ("set_real_ip_from", "real_ip_header", "real_ip_recursive")
 # What answers requests by itself, or sends them elsewhere.
 _ANSWERS = (
     "alias",
+    "empty_gif",
     "fastcgi_pass",
+    "flv",
     "memcached_pass",
     "proxy_pass",
     "grpc_pass",
@@ -145,13 +147,15 @@ _RESTRICTING = re.compile(
 )
 _REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
 _SENDS = re.compile(r"\b(?:return|rewrite|deny)\b")
-NOT_EXTRA = (*_ANSWERS, "include", "set", "if", "internal")
+_NOT_EXTRA = (*_ANSWERS, "set", "if", "internal")
 USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)"
     r"|/usr/share/nginx/modules/[^/]*|/etc/letsencrypt/options-ssl-nginx\.conf"
 )
-_TO_HTTPS = re.compile(r"https://(?P<host>[^/$]+?|\$\w+?)(?::443)?(?:\$request_uri|\$uri.*|/?)")
+_TO_HTTPS = re.compile(
+    r"https://(?P<host>[^/$]+?|\$\w+?)(?::443)?(?:\$request_uri|\$uri(?:\$is_args\$args)?)"
+)
 _AS_ASKED = ("$host", "$http_host")
 _IF_HTTP = (
     ("($scheme", "=", "http)"),
@@ -196,13 +200,13 @@ def can_be_said(node: Node, path: str) -> bool:
         return True
     if own_header(node) == "Host" and not is_alike("Host", node.words[2]):
         return False
-    if node.name == "include":
-        return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
     if node.name == "if":
         return is_mark(node)
+    if node.words == ("proxy_redirect", "default"):
+        return False  # of another address than that of portgen's upstream
     if node.name.startswith("auth_basic"):
         return "$" not in node.text
-    return node.block is None and node.name not in NOT_EXTRA
+    return node.block is None and node.name not in _NOT_EXTRA
 
 
 def begins_with(words: Sequence[str]) -> str:
@@ -271,11 +275,22 @@ def _returned_to_https(node: Node, names: tuple[str, ...]) -> tuple[str, ...]:
     return (host,) if host and host in names else ()
 
 
+def is_inherited(node: Node) -> bool:
+    """Whether locations have a directive from their server, and a route may say it: an `error_page` for
+    errors of the services, but not one for paths without a location."""
+    codes = [word for word in node.words[1:-1] if not word.startswith("=")]
+    is_of_services = all(code.startswith("5") for code in codes)
+    return node.name in INHERITED and (node.name != "error_page" or is_of_services)
+
+
+def is_usual_include(node: Node) -> bool:
+    """Whether it includes a file of the distribution's that keeps nobody out."""
+    return node.name == "include" and USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
+
+
 def is_harmless(node: Node) -> bool:
     """Whether a server's directive changes nothing of who comes where, and portgen's own needs none of it."""
     plain = node.name.replace("grpc_", "proxy_", 1)
-    if node.name == "include":
-        return USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
     return plain in SET or _HARMLESS.fullmatch(node.name) is not None
 
 

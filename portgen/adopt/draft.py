@@ -124,8 +124,9 @@ class Site(Struct):
         return bool(self.certificate and self.key)
 
     def listens_like(self, other: Site) -> bool:
-        """Whether both answer at the same ports, with the same certificate."""
-        return self._answers_at == other._answers_at
+        """Whether both answer at the same ports, with the same certificate and the same challenges."""
+        has_challenges = self.acme in ("", other.acme)
+        return has_challenges and self._answers_at == other._answers_at
 
     @property
     def http_port(self) -> int:

@@ -19,9 +19,11 @@ from portgen.plan.types import Host
 
 
 class Existing(NamedTuple):
-    """`names`: of the default site; none where the team's own server includes portgen's locations. `general`:
-    what a site has that says nothing itself. `holds`: whether a service has a port."""
+    """`has_nginx`: whether it has any. `names`: of the default site; none where the team's own server
+    includes portgen's locations. `general`: what a site has that says nothing itself. `holds`: whether a
+    service has a port."""
 
+    has_nginx: bool
     names: frozenset[str]
     general: Site
     sites: Mapping[str, Site]
@@ -47,7 +49,7 @@ class Existing(NamedTuple):
             f"the inventory has the service of port {endpoint.port}: write `route: {written}` there"
         )
 
-    def why_otherwise(self, route: Route, endpoint: Endpoint, bind: str) -> str:
+    def why_otherwise(self, route: Route, protocol: str, endpoint: Endpoint, bind: str) -> str:
         """Why a location can't be this route of the inventory's; "" where the inventory has it, or gets it
         with its service."""
         name = route.host + route.path
@@ -61,8 +63,10 @@ class Existing(NamedTuple):
             return f"the inventory lets other visitors in to {name}"
         if known.closed:
             return f"the inventory lets nobody in to {name}"
-        if ("auth_file" in route.fields) != (known.auth_file is not None):
-            return f"the inventory asks for a password for {name} and this server does not, or the other way"
+        if route.fields.get("auth_file") != known.auth_file:
+            return f"the inventory has other passwords for {name}"
+        if protocol != known.protocol:
+            return f"the inventory asks the service of {name} by {known.protocol}"
         if route.path != "/" and bool(route.fields.get("strip", True)) != known.strip:
             return f"the inventory has another path inside the service for {name}"
         return ""
@@ -72,24 +76,25 @@ def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else []
 
 
-def of(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing | None:
-    """What a host has of nginx; None without."""
+def of(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing:
+    """What a host has of nginx."""
+    routes = {route.name: route for route in host.routes}
     server = host.server
     if server is None:
-        return None
-    routes = {route.name: route for route in host.routes}
+        return Existing(False, frozenset(), Site(""), {}, routes, holds)
     sites = {site.name: _site(site) for site in server.sites if site.name}
-    return Existing(frozenset(server.names), _general(server), sites, routes, holds)
+    return Existing(True, frozenset(server.names), _general(server), sites, routes, holds)
 
 
 def _site(site: servers.Site) -> Site:
-    """Where a site listens; HTTP/2 and the folder of challenges are not compared."""
+    """Where a site listens, and where its challenges lie; HTTP/2 is not compared."""
     return Site(
         site.name,
         site.listen,
         site.listen_tls,
         site.certificate or "",
         site.certificate_key or "",
+        acme=site.acme or "",
     )
 
 
@@ -101,4 +106,5 @@ def _general(server: Server) -> Site:
         server.listen_tls,
         server.certificate or "",
         server.certificate_key or "",
+        acme=next((site.acme or "" for site in server.sites), ""),
     )

@@ -15,6 +15,7 @@ from portgen.plan.ports import Endpoint
 _TWICE = "another server has a name of this one, too: they stay your own"
 _OTHERWISE = "the servers of this name don't answer the same at each port: they stay your own"
 _USUAL = Endpoint(80, "tcp")  # where no `listen` says otherwise
+_MIXED = "one of its ports is for http and for https, at several addresses: it stays your own"
 NAMELESS = ("_", '""', "")  # what people write for any name
 
 
@@ -73,8 +74,15 @@ def named(servers: Iterable[Server]) -> list[Named]:
         written = [name for _, name in server.names if _can_be(name) and name not in NAMELESS]
         names = tuple(dict.fromkeys(written))
         found.setdefault(names, Named(names)).servers.append(server)
+    by_tls: dict[bool, set[int]] = {False: set(), True: set()}
+    for server in (server for one in found.values() for server in one.servers):
+        for listen in server.listen:
+            by_tls["ssl" in listen.options].add(listen.endpoint.port)
+    mixed = by_tls[False] & by_tls[True]
     for one in found.values():
         one.kept = _why_kept(one)
+        if not mixed.isdisjoint(endpoint.port for endpoint in one.endpoints):
+            one.kept = one.kept or _MIXED
     _keep_ambiguous(list(found.values()))
     return list(found.values())
 

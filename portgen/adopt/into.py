@@ -49,8 +49,8 @@ def onto(source: Source, plan: Plan, name: str | None) -> Onto:
     return Onto(source, plan, host)
 
 
-def nginx_of(base: Onto) -> Existing | None:
-    """What the inventory has of nginx; None where it has none."""
+def nginx_of(base: Onto) -> Existing:
+    """What the inventory has of nginx."""
 
     def holds(endpoint: Endpoint, bind: str) -> bool:
         return _holder(base, endpoint, bind) is not None

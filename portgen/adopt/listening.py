@@ -37,6 +37,10 @@ def why_wider(server: Server) -> str:
     if not all(one.is_everywhere for one in server.listen):
         return "it listens on one address, and portgen's own server on each: it stays your own"
     is_secure = any("ssl" in one.options for one in server.listen)
+    if not is_secure and any("http2" in one.options for one in server.listen):
+        return "it speaks HTTP/2 without TLS: it stays your own"
+    if is_secure and any(one.endpoint.port == 80 for one in server.listen if "ssl" in one.options):
+        return "it speaks https at port 80: it stays your own"
     if is_secure and not (host_path(server, "certificate") and host_path(server, "key")):
         return "it names no certificate and key, and without them portgen serves http: it stays your own"
     return ""

@@ -23,6 +23,7 @@ from portgen.adopt.directives import (
     is_mark,
     is_not_found,
     is_usual_if,
+    is_usual_include,
     own_header,
     restricts,
     rules_of,
@@ -31,8 +32,8 @@ from portgen.adopt.directives import (
     slash_of,
     strips,
 )
-from portgen.adopt.noting import NO_WORD, Noting
-from portgen.adopt.sighted import Part, Place, Redirect, Server, Slash
+from portgen.adopt.noting import NO_WORD, NOT_GIVEN, Noting
+from portgen.adopt.sighted import Part, Place, Redirect, Said, Server, Slash
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
 from portgen.plan.servers import CHALLENGES
@@ -52,6 +53,8 @@ class General(Struct):
     is_restricted: bool = False  # in a way that no route can say
     rules: list[Node] = []  # who may come
     is_closed_to_some: bool = False  # by an address or a password
+    has_variable_realm: bool = False  # of a password
+    files: list[Said] = []  # where the files are that a server has besides its locations
     values: list[Part] = []
     settings: list[Part] = []
     more_headers: list[Part] = []
@@ -74,6 +77,9 @@ def sight(node: Node, scope: Scope) -> None:
     """Add what a location of a server says."""
     words = [word for word in node.words[1:] if word != "^~"]
     block = node.block or ()
+    if not words or (node.path, node.first) in scope.shared:
+        _own(node, "several locations begin on its line, or it has no path", scope.notes)
+        return
     if _is_usual(node, words, block, scope):
         return
     why = _why_own(node, words, block, scope)
@@ -94,13 +100,16 @@ def _why_own(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sco
         return f"a route is a prefix, and this is a location by {by}"
     if any(inner.name == "return" for inner in scope.around):
         return "a `return` of the server answers before it"
-    if (node.path, node.first) not in scope.facts or (node.path, node.first) in scope.shared:
-        return "several servers include it with other rules, or several locations begin on its line"
+    if (node.path, node.first) not in scope.facts:
+        return "several servers include it, with other rules around it"
     if _is_restricted(node, block, scope):
         return _RESTRICTED
     for part in _headers_around(block, scope):
         if asks_for_another_host(part):
             return f"`{part.text}` asks the service for another host: the location stays your own"
+    for inner in block:
+        if inner.name == "include" and not is_known_include(inner, scope.notes):
+            return f"`{inner.text}`: {NOT_GIVEN}"
     unsaid = [inner.text for inner in block if not can_be_said(inner, words[-1])]
     return f"a route can't say `{unsaid[0]}`" if unsaid else ""
 
@@ -138,6 +147,9 @@ def _is_restricted(node: Node, block: Sequence[Node], scope: Scope) -> bool:
     else."""
     around = [one for one in scope.around if not is_usual_if(one, scope.names)]
     if scope.general.is_restricted or any(map(restricts, (*around, *block))):
+        return True
+    realms = [one for one in scope.around if one.name == "auth_basic" and "$" in one.text]
+    if realms or scope.general.has_variable_realm:
         return True
     route = scope.facts[node.path, node.first].route
     for rules in (rules_of(block), rules_of(scope.around), scope.general.rules):
@@ -194,6 +206,12 @@ def _proxy(node: Node, scope: Scope) -> None:
         scope.notes.is_rendered(node),
     )
     scope.server.places.append(place)
+
+
+def is_known_include(node: Node, notes: Noting) -> bool:
+    """Whether a file that was not given says nothing of visitors. With all of nginx's folder there, it is
+    one that could not be read."""
+    return notes.is_empty_glob(node) or (not notes.is_whole and is_usual_include(node))
 
 
 def _headers_around(block: Sequence[Node], scope: Scope) -> list[Part]:

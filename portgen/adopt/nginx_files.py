@@ -65,6 +65,16 @@ def files_of(texts: Sequence[Text]) -> tuple[dict[str, str], dict[str, File]]:
     return files, places
 
 
+def printed(texts: Sequence[Text]) -> dict[str, list[tuple[int, str]]]:
+    """Of what `nginx -T` printed: from which line on it is which file."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for text in texts:
+        for head in _PRINTED.finditer(text.text):
+            line = text.text.count("\n", 0, head.end() + 1)
+            found.setdefault(text.name, []).append((line, head["path"]))
+    return found
+
+
 def host_path(server: Server, about: str) -> str:
     """A setting as a path of the host; "" for what is none, or has a variable in it. nginx looks for a
     relative certificate in its own folder, and for a relative folder somewhere else."""

@@ -7,6 +7,7 @@ In: the files of a folder like /etc/nginx, a site's file, or what `nginx -T` pri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from portgen.adopt import locating, of_server, streams
@@ -21,7 +22,7 @@ from portgen.adopt.directives import (
     restricts,
 )
 from portgen.adopt.locating import General, Scope
-from portgen.adopt.nginx_files import File, facts_of, files_of
+from portgen.adopt.nginx_files import File, facts_of, files_of, printed
 from portgen.adopt.noting import NO_WORD, NOT_GIVEN, Noting
 from portgen.adopt.sighted import Left, Part, Said, Server, Sighted, Text, Upstream
 from portgen.formats import nginx
@@ -30,18 +31,26 @@ from portgen.plan.facts import Location
 
 _VALUES = ("max_body", "buffering", "timeout")
 _ACCESS = ("allow", "deny", "auth_basic", "auth_basic_user_file")
+_PORTGENS = "conf.d/portgen.conf"
+_HERE = "portgen_is_read_here"  # a directive of that file, where it is not there yet
 _BLOCKS = ("server", "stream", "location")
 
 
 def sight(texts: Sequence[Text], found: Sighted) -> None:
     """Add what one configuration says. `texts`: all of its files."""
     files, places = files_of(texts)
+    if "nginx.conf" in files:
+        files.setdefault(_PORTGENS, f"{_HERE};")
+        found.main = places["nginx.conf"].file
+        places.setdefault(_PORTGENS, File(_PORTGENS, 0, is_rendered=True))
+    found.printed = printed(texts)
     folder = nginx.read_all(files)
     nodes = folder.nodes
     if "nginx.conf" in files:
         read = {files[path] for path in folder.paths}
         for path in sorted(files.keys() - folder.paths):
-            if files[path] not in read:  # sites-enabled has links to files in sites-available
+            is_unread = files[path] not in read and path != _PORTGENS
+            if is_unread:  # sites-enabled has links to files in sites-available
                 found.unread[places[path].file] = "nginx does not read it: no file includes it"
     else:
         nodes = nginx.load(files)
@@ -70,12 +79,21 @@ class _Tree(Noting):
         found = list(_with_http(nodes))
         blocks = [node for node in found if node.name in _BLOCKS and node.block is not None]
         for node in found:
+            if node.name == _HERE:
+                continue
             if node.name not in _BLOCKS or node.block is None:
                 self.found.with_more.add(self.places[node.path].file)
                 self._of_all(node)
+        ours = next((at for at, node in enumerate(found) if node.path == _PORTGENS), None)
+        if ours is not None:
+            servers = [node for node in found[:ours] if node.name == "server"]
+            self.found.portgens_at = len(servers)
+        begun = Counter((node.path, node.first) for node in blocks)
         for node in blocks:
             if node.name == "server":
-                of_server.sight(node, self, self.general, self.facts)
+                server = of_server.sight(node, self, self.general, self.facts)
+                if begun[node.path, node.first] > 1:
+                    server.keep("several servers begin on its line: it stays your own")
             elif node.name == "stream":
                 streams.sight(node, self)
             else:
@@ -99,6 +117,8 @@ class _Tree(Noting):
             general.more_headers.append(self.as_it_is(node))
         elif node.name in _ACCESS:
             general.is_closed_to_some = True
+            is_variable = node.name == "auth_basic" and "$" in node.text
+            general.has_variable_realm = general.has_variable_realm or is_variable
             self.found.noted.append(self.said(node))
         elif node.name in SETTINGS and len(node.words) > 1:
             general.settings.append(Part(self.said(node), SETTINGS[node.name], node.words[1]))
@@ -111,6 +131,7 @@ class _Tree(Noting):
         elif node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
             self.left(node, NOT_GIVEN)
         elif node.name in TELLING and node.name != "include":
+            self.general.files += [self.said(node)] if node.name == "root" else []
             self.left(node, NO_WORD)
         else:
             self.counted(node)

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from portgen.adopt import locating
 from portgen.adopt.directives import (
     FIELDS,
-    INHERITED,
     PROXIES,
     SENT_HEADERS,
     SETTINGS,
     begins_with,
     is_harmless,
+    is_inherited,
     is_not_found,
     is_of_portgen,
     own_header,
@@ -32,7 +32,7 @@ from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
 
 # Alone these are no reason to keep a server: they mean nothing without a location or a folder.
-_SPARED = ("listen ", "index ", "try_files ", "server_name ")
+_SPARED = ("listen ", "index ", "server_name ")
 _SNIPPET = "snippets/portgen-locations.conf"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 _ELSEWHERE = "it also listens on something other than a port of the host: it stays your own"
@@ -41,7 +41,7 @@ _PROXIED = "it is behind a proxy that speaks the PROXY protocol: it stays your o
 
 def sight(
     node: Node, notes: Noting, general: General, facts: Mapping[tuple[str, int], Location]
-) -> None:
+) -> Server:
     """Add a server."""
     server = Server(
         notes.said(node),
@@ -67,6 +67,7 @@ def sight(
     ]
     server.keep(why_wider(server))
     reading.note_own(block, notes.found.left[before:])
+    return server
 
 
 class _Reading:
@@ -84,7 +85,7 @@ class _Reading:
             is_ours = node.name == "include" and node.words[-1].endswith(_SNIPPET)
             if is_ours or node.path.endswith(_SNIPPET):
                 self.server.includes_portgen = True
-            if node.name == "root":
+            if node.name in ("root", "try_files"):
                 self.server.has_files = True
             if node.name == "location":
                 self._count_location(node)
@@ -117,6 +118,8 @@ class _Reading:
     def read_files(self) -> None:
         """Files that are served where no location is: nowhere, if the location `/` passes everything on."""
         is_reached = all(place.fact.route.path != "/" for place in self.server.places)
+        if is_reached and self.server.said.line:
+            self.server.own += self.scope.general.files
         for node in self.files:
             if is_reached:
                 self.notes.left(node, _STATIC)
@@ -145,10 +148,10 @@ class _Reading:
             locating.sight(node, self.scope)
         elif node.name in ("root", "index", "try_files"):
             self.files.append(node)
-        elif node.name in INHERITED:
+        elif is_inherited(node):
             if not own_header(node):  # those are in `set_headers`
                 self.server.extra.append(self.notes.as_it_is(node))
-        elif is_harmless(node) or self.notes.is_empty_glob(node):
+        elif is_harmless(node) or locating.is_known_include(node, self.notes):
             self.notes.counted(node)
         else:
             self.notes.left(node, NOT_GIVEN if node.name == "include" else NO_WORD)
@@ -221,4 +224,4 @@ class _Reading:
 
 def _name(word: str) -> str:
     """A server's name as it is compared."""
-    return nginx.name_of(word).lower().rstrip(".")
+    return nginx.name_of(word).lower()

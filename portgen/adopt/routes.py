@@ -7,6 +7,7 @@ to is decided in `routing`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from portgen.adopt.directives import SENT_HEADERS
 from portgen.adopt.draft import Route
@@ -27,7 +28,7 @@ def route(server: Server, place: Place) -> Route:
     fields = _fields(server, place)
     extra = [*_own_extra(place), *_from_server(server, place)]
     if server.is_among_restricted:
-        extra += _lifted(place)
+        extra += _lifted(place, (*place.parts, *server.inherited))
     return _route(place, fields, extra)
 
 
@@ -38,7 +39,7 @@ def beside_the_teams(server: Server, place: Place) -> Route:
     headers = [part for part in _from_server(server, place) if part.about in SENT_HEADERS]
     extra = [*_own_extra(place), *headers]
     if server.is_among_restricted or any(part.about in _ACCESS for part in server.inherited):
-        extra += _lifted(place)
+        extra += _lifted(place, place.parts)
     return _route(place, fields, extra)
 
 
@@ -78,7 +79,8 @@ def _fields(server: Server, place: Place) -> dict[str, object]:
     if path != "/" and not _strips(place, uri):
         fields["strip"] = False
     fields.update(_restrictions(place))
-    if said.buffering and _is_written(server, place, "buffering"):
+    is_cached = any(part.text.startswith("proxy_cache ") for part in (*place.parts, *server.extra))
+    if said.buffering and (is_cached or _is_written(server, place, "buffering")):
         fields["buffering"] = True
     if said.timeout != DEFAULT_TIMEOUT and _is_written(server, place, "timeout"):
         fields["timeout"] = said.timeout
@@ -90,10 +92,10 @@ def _own_extra(place: Place) -> list[Part]:
     return [part for part in place.parts if part.about == ""]
 
 
-def _lifted(place: Place) -> list[Part]:
+def _lifted(place: Place, parts: Iterable[Part]) -> list[Part]:
     """What a location says to let in visitors whom the blocks around it keep out."""
     said = place.fact.route
-    about = {part.about: part.said for part in place.parts}
+    about = {part.about: part.said for part in parts}
     found = []
     if "clients" in about and not said.clients and not said.closed:
         found.append(Part(about["clients"], "", "", "allow all;"))

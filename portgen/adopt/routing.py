@@ -60,8 +60,10 @@ class _Routing:
                 self._left_over(one, one.kept)
             elif any(one.places):
                 self.held[one] = self._held(one)
+        self._drop_mixed()
         self.default = self._default(list(self.held))
         self._drop_unknown()
+        self._drop_shared()
         self._trust()
         for one in self.held:
             why = self._why_kept(one)
@@ -70,25 +72,56 @@ class _Routing:
         self._keep_followers()
         self._write_all()
         self.draft.nginx = self.nginx
-        for server, listen in shadowing.displaced(self.nginx, self.found.servers):
+        at = self.found.portgens_at
+        for server, listen in shadowing.displaced(self.nginx, self.found.servers, at):
             if listen not in server.displaced:
                 server.displaced.append(listen)
         nginx_ports.take(self.found, self.draft)
         nginx_ports.hold_own(self.found, self.draft)
 
+    def _drop(self, one: Named, path: str, why: str) -> None:
+        """A location is no route after all."""
+        del self.held[one][path]
+        for _, place in one.places:
+            if place.path == path:
+                self.found.leave(place, why)
+
+    def _drop_mixed(self) -> None:
+        """Leave the locations of a port that nginx asks by several protocols: a port has one."""
+        protocols: dict[int, set[str]] = {}
+        for held in self.held.values():
+            for each in held.values():
+                said = each.place.fact.route.protocol
+                protocols.setdefault(id(each.port), set()).add(said)
+        for one, held in self.held.items():
+            for path, each in list(held.items()):
+                several = protocols[id(each.port)]
+                if len(several) > 1:
+                    why = f"nginx asks {each.port.endpoint} by {' and '.join(sorted(several))}"
+                    self._drop(one, path, f"{why}: in an inventory a port speaks one")
+
+    def _drop_shared(self) -> None:
+        """Leave the locations of a file that another server includes, too, where the default one goes on:
+        taken out of that file they would be missed there."""
+        if self.default is None or not self._has_more(self.default):
+            return
+        others: set[Said] = set()
+        for server in self.found.servers:
+            if server not in self.default.servers:
+                others.update(place.said for place in server.places)
+        for path, each in list(self.held[self.default].items()):
+            if each.place.said in others:
+                self._drop(self.default, path, "another server includes its file, too")
+
     def _drop_unknown(self) -> None:
         """Leave the locations that lead to services of an inventory which has no such route, where the team's
         own server goes on anyway."""
         if self.default is None or self.existing is None or self.existing.names:
-            return
-        held = self.held[self.default]
-        for path, one in list(held.items()):
+            return  # portgen's own server is there, or there is no inventory
+        for path, one in list(self.held[self.default].items()):
             why = self.existing.why_unknown(one.route, one.port.endpoint, one.port.bind)
             if why:
-                del held[path]
-                for _, place in self.default.places:
-                    if place.path == path:
-                        self.found.leave(place, why)
+                self._drop(self.default, path, why)
 
     def _keep_followers(self) -> None:
         """Keep the servers that stay since another one does, until no more do."""
@@ -96,7 +129,7 @@ class _Routing:
             replaced = self._replaced()
             by_server = {id(server): one for one in replaced for server in one.servers}
             staying = [one for one in self.found.servers if id(one) not in by_server]
-            heirs = shadowing.heirs(staying, self.found.servers)
+            heirs = shadowing.heirs(staying, self.found.servers, self.found.portgens_at)
             following = {by_server[id(default)]: why for default, why in heirs}
             if not following:
                 return
@@ -131,6 +164,7 @@ class _Routing:
             if one not in self.held and one in replaced:
                 self._add_redirect(one)
             elif one not in self.held and not one.kept:
+                self._report_twice(one, _NO_ROUTE)
                 self._left_over(one, _NO_ROUTE)
         self._upstream(served)
 
@@ -152,8 +186,11 @@ class _Routing:
         self.goes_on = self.default is not None and self._has_more(self.default)
 
     def _has_more(self, default: Named) -> bool:
-        """Whether the servers of the default site have more than portgen's would, or answer to every name."""
-        return not default.names or bool(self._rest(default))
+        """Whether the servers of the default site have more than portgen's would, answer to every name, or
+        include portgen's locations already."""
+        existing = self.existing
+        includes = existing is not None and existing.has_nginx and not existing.names
+        return includes or not default.names or bool(self._rest(default))
 
     def _rest(self, one: Named) -> list[Said]:
         return one.rest(each.place for each in self.held[one].values())
@@ -161,7 +198,7 @@ class _Routing:
     def _default(self, served: list[Named]) -> Named | None:
         """The servers of the default site: those that the inventory has already, or else those that have the
         paths. One that has no name is the default, too, as long as it is alone."""
-        if self.existing is not None:
+        if self.existing is not None and self.existing.has_nginx:
             return self._known_default(served, self.existing)
         best: Named | None = None
         most = 0
@@ -264,12 +301,14 @@ class _Routing:
         """What the inventory says otherwise than these servers; "" where nothing, or where there is none."""
         if self.existing is None:
             return ""
-        is_portgens = bool(host or self.existing.names)
+        is_portgens = self.existing.has_nginx and bool(host or self.existing.names)
         if is_portgens and not self.existing.site(host).listens_like(self._site(host, one)):
             return _OTHER_PORTS if host in self.existing.sites or not host else _UNKNOWN_SITE
         for held in self.held[one].values():
             named = Route(host, held.route.path, held.route.fields)
-            why = self.existing.why_otherwise(named, held.port.endpoint, held.port.bind)
+            protocol = held.place.fact.route.protocol
+            endpoint, bind = held.port.endpoint, held.port.bind
+            why = self.existing.why_otherwise(named, protocol, endpoint, bind)
             if why:
                 return f"{why}: it stays your own"
         return ""
@@ -277,17 +316,21 @@ class _Routing:
     def _keep(self, one: Named, why: str) -> None:
         """All of a name stays the team's: also these locations, which would be routes."""
         one.kept = why
-        is_portgens = any(server.is_portgens for server in one.servers)
-        is_twice = self.existing is not None and set(one.names) & self.existing.all_names
-        if is_twice and not is_portgens:
-            names = ", ".join(one.names)
-            message = f"the inventory has a server for {names}, and the one here stays: {why}"
-            self.draft.conflicts.append(Conflict("two-servers", message, (one.servers[0].said,)))
+        self._report_twice(one, why)
         held = self.held.get(one, {})
         for _, place in one.places:
             if place.path in held:
                 self.found.leave(place, why)
         self._rest_left(one, why)
+
+    def _report_twice(self, one: Named, why: str) -> None:
+        """Report a server that stays, while the inventory has one of the same name."""
+        if self.existing is None or any(server.is_portgens for server in one.servers):
+            return
+        if self.existing.all_names & set(one.names):
+            names = ", ".join(one.names)
+            message = f"the inventory has a server for {names}, and the one here stays: {why}"
+            self.draft.conflicts.append(Conflict("two-servers", message, (one.servers[0].said,)))
 
     def _left_over(self, one: Named, why: str) -> None:
         for _, place in one.places:
@@ -357,7 +400,10 @@ class _Routing:
                 self.found.leave(place, whys[place.path])
             elif place.path not in held:
                 holder = self.backends.holder(place, place.path, one)
-                if holder is not None:
+                why = "" if holder is None else _why_other_name(place, holder[0])
+                if why:
+                    self.found.leave(place, why)
+                elif holder is not None:
                     held[place.path] = _Held(server, place, made[place.path], *holder)
         return held
 
@@ -367,6 +413,17 @@ def _paths(one: Named) -> int:
     paths = [place.fact.route.path for _, place in one.places]
     backends = {place.fact.backend for _, place in one.places}
     return 0 if len(backends) == 1 and "/" in paths else sum(path != "/" for path in paths)
+
+
+def _why_other_name(place: Place, entry: Entry) -> str:
+    """Why a service that speaks TLS would be asked for under another name: portgen's locations have that of
+    the service; "" where it would not."""
+    route = place.fact.route
+    own = entry.box.service if entry.box is not None else entry.name
+    if route.tls_name is None and route.verify is None:
+        return ""
+    name = route.tls_name or "its address"
+    return "" if name == own else f"nginx asks it for {name}, and portgen's for {own}"
 
 
 def _more(said: Said) -> str:

@@ -14,7 +14,6 @@ from portgen.adopt.grouping import Named
 from portgen.adopt.sighted import Listen, Server
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
-_PORTGENS = "portgen.conf"
 _Socket = tuple[int, str]  # a port, and the address of a family
 
 
@@ -25,6 +24,7 @@ class Shadowing:
         self.groups = list(groups)
         self.sockets = {one: _sockets(one.servers) for one in self.groups}
         self.wild = [one for one in self.groups if any(map(_is_wild, one.names))]
+        self.patterns = [one for one in self.groups if any(map(_has_pattern, one.servers))]
         # Ports at which one socket of theirs takes both families.
         self.of_both: dict[int, set[Named]] = {}
         for one in self.groups:
@@ -46,10 +46,12 @@ class Shadowing:
             if other is not one and _covers(one, other) and not new <= self.sockets[other]:
                 whose = f"portgen's server would answer for {', '.join(other.names)}, too"
                 return f"at {_spelled(new)} {whose}: it stays your own"
-        for other in self.wild:
+        for other in (*self.wild, *self.patterns):
             answered = (new | sends) & self.sockets[other]
-            if other is not one and answered and _covers(other, one) and not _only_redirects(other):
-                who = f"the server of {', '.join(other.names)} answers for it now"
+            may_answer = other in self.patterns or _covers(other, one)
+            if other is not one and answered and may_answer and not _only_redirects(other):
+                names = ", ".join(name for _, name in other.servers[0].names)
+                who = f"the server of {names} answers for it now"
                 return f"at {_spelled(answered)} {who}: it stays your own"
         return ""
 
@@ -58,19 +60,27 @@ def _only_redirects(one: Named) -> bool:
     return all(server.is_redirect for server in one.servers)
 
 
+def _has_pattern(server: Server) -> bool:
+    """Whether a name of it is a regular expression, which may stand for any."""
+    return any(name.startswith("~") for _, name in server.names)
+
+
 def _is_wild(name: str) -> bool:
     return name.startswith(("*.", ".")) or name.endswith(".*")
 
 
-def heirs(staying: Iterable[Server], servers: Sequence[Server]) -> Iterator[tuple[Server, str]]:
+def heirs(
+    staying: Iterable[Server], servers: Sequence[Server], portgens_at: int | None
+) -> Iterator[tuple[Server, str]]:
     """The default server of each port that would not be there any more, while another one of the team's would
     answer to unknown names in its place; and why it stays. portgen's servers refuse unknown names, but nginx
     reads them after some.
 
-    `servers`: all, as nginx reads them.
+    `servers`: all, as nginx reads them. `portgens_at`: how many of them before conf.d/portgen.conf, where
+    that is known.
     """
     stays = {id(server) for server in staying}
-    order = _Order(servers)
+    before = {id(server) for server in servers[: portgens_at or 0]}
     at_port: dict[int, list[Server]] = {}
     for server in servers:
         for port in {port for port, _ in _sockets([server])}:
@@ -80,7 +90,7 @@ def heirs(staying: Iterable[Server], servers: Sequence[Server]) -> Iterator[tupl
         if id(default) in stays:
             continue
         for server in there:
-            if id(server) in stays and order.is_before_portgens(server):
+            if id(server) in stays & before:
                 heir = f"{server.said.place} would be then"
                 yield (
                     default,
@@ -89,12 +99,14 @@ def heirs(staying: Iterable[Server], servers: Sequence[Server]) -> Iterator[tupl
                 break
 
 
-def displaced(nginx: Nginx, servers: Sequence[Server]) -> Iterator[tuple[Server, str]]:
+def displaced(
+    nginx: Nginx, servers: Sequence[Server], portgens_at: int | None
+) -> Iterator[tuple[Server, str]]:
     """The default servers that stay, and that nginx would not ask for unknown names any more: it reads
     portgen's before them, and nothing says `default_server`. Each with the `listen` that has to say so."""
     sites = [*nginx.sites.values(), *([nginx.default] if nginx.default and nginx.names else [])]
     ports = {site.http_port for site in sites} | {one.https_port for one in sites if one.is_secure}
-    order = _Order(servers)
+    before = {id(server) for server in servers[: portgens_at or 0]}
     at_socket: dict[_Socket, list[tuple[Server, Listen | None]]] = {}
     for server in servers:
         for socket, listen in _listens(server):
@@ -105,7 +117,7 @@ def displaced(nginx: Nginx, servers: Sequence[Server]) -> Iterator[tuple[Server,
             continue
         first, listen = there[0]
         stays = not first.is_replaced and not first.is_portgens
-        if stays and not order.is_before_portgens(first):
+        if stays and id(first) not in before:
             yield first, listen.said.text if listen is not None else f"listen {port}"
 
 
@@ -122,20 +134,6 @@ def _says_default(listen: Listen | None) -> bool:
     return listen is not None and "default_server" in listen.options
 
 
-class _Order:
-    """In which order nginx reads servers, as far as their files say."""
-
-    def __init__(self, servers: Sequence[Server]) -> None:
-        self.number = {id(server): number for number, server in enumerate(servers)}
-        of_conf_d = [number for number, one in enumerate(servers) if _name_in_conf_d(one)]
-        self.last = of_conf_d[-1] if of_conf_d else -1
-
-    def is_before_portgens(self, server: Server) -> bool:
-        """Whether it is read before conf.d/portgen.conf."""
-        name = _name_in_conf_d(server)
-        return name < _PORTGENS if name else self.number[id(server)] < self.last
-
-
 def _default_of(port: int, servers: Sequence[Server]) -> Server:
     """nginx's answer to unknown names: the server that says so, or else the first one."""
     for server in servers:
@@ -143,12 +141,6 @@ def _default_of(port: int, servers: Sequence[Server]) -> Server:
             if listen.endpoint.port == port and "default_server" in listen.options:
                 return server
     return servers[0]
-
-
-def _name_in_conf_d(server: Server) -> str:
-    """What its file is called in conf.d, where portgen.conf lies, too; "" elsewhere."""
-    folder, _, name = f"/{server.said.file}".rpartition("/")
-    return name if folder.endswith("/conf.d") else ""
 
 
 def _sockets(servers: Iterable[Server]) -> set[_Socket]:

@@ -380,6 +380,11 @@ class Sighted(Struct):
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
     set_headers: list[Part] = []  # the same, of all servers
     upstreams: list[Upstream] = []
+    portgens_at: int | None = (
+        None  # how many servers nginx reads before conf.d/portgen.conf, if at all
+    )
+    main: str = ""  # nginx.conf, if it is there
+    printed: dict[str, list[tuple[int, str]]] = {}  # by dumps: from which line on which file
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid
     left: list[Left] = []
@@ -391,6 +396,13 @@ class Sighted(Struct):
     kinds: set[str] = set()
     compose_files: set[str] = set()
     team_files: dict[str, str] = {}  # a project's own compose file, as the inventory says it
+
+    def on_the_host(self, said: Said) -> Said:
+        """Where a thing stands on the host, if it was read in what `nginx -T` printed."""
+        for line, path in reversed(self.printed.get(said.file, [])):
+            if said.line > line:
+                return said._replace(file=path, line=said.line - line)
+        return said
 
     def leave(self, place: Place, why: str) -> None:
         """Write down that nothing of a location is taken over."""

@@ -18,10 +18,11 @@ from typing import NamedTuple
 # them. `{` ends a word, unless `$` stands before it; `}`, quotes and `#` within a word are part of
 # it. Compiled when it is used: rendering needs none of it.
 _QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
-_BARE = r"(?:\$\{|\\.|[^\s;{}])(?:\$\{|\\.|[^\s;{])*"
-_SYNTAX = rf"(?s)#[^\n]*|\s+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
+_BLANK = r" \t\r\n"  # nothing else: a no-break space is a part of a word
+_BARE = rf"(?:\$\{{|\\.|[^{_BLANK};{{}}])(?:\$\{{|\\.|[^{_BLANK};{{])*"
+_SYNTAX = rf"(?s)#[^\n]*|[{_BLANK}]+|(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})"
 # The same, with all the blanks and comments before it.
-_TOKEN = rf"(?s)(?:\s++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})|\Z)"
+_TOKEN = rf"(?s)(?:[{_BLANK}]++|#[^\n]*+)*+(?:(?P<end>[;{{}}])|(?P<word>{_QUOTED}|{_BARE})|\Z)"
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 _FOLDER = "/etc/nginx/"
 _INCLUDE = r"(?:^|[\s;{}])include\s"
@@ -155,7 +156,18 @@ def _close(around: list[_Open], path: str, last: int) -> None:
 def _node(
     words: list[str], path: str, first: int, last: int, block: tuple[Node, ...] | None
 ) -> Node:
-    return Node(tuple(map(_meant, words)), tuple(words), path, first, last, block)
+    meant = tuple(map(_meant, words))
+    if meant[0] == "location" and len(meant) == 2:
+        meant = ("location", *_location(meant[1]))
+    return Node(meant, tuple(words), path, first, last, block)
+
+
+def _location(word: str) -> tuple[str, ...]:
+    """A location's kind and its path, which may be written as one word: `~\\.php$`, `=/app`."""
+    for kind in ("=", "^~", "~*", "~"):
+        if word.startswith(kind):
+            return (kind, word.removeprefix(kind))
+    return (word,)
 
 
 # --- files that include others --------------------------------------------------------------------

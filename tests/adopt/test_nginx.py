@@ -205,7 +205,7 @@ def clients(result: Adopted) -> tuple[str, ...]:
 def test_the_target_of_a_link_is_read_and_its_lines_count_once() -> None:
     text = site("gzip on;")
     result = in_a_folder(
-        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("nginx.conf", "http { include conf.d/*; include sites-enabled/*; }"),
         ("sites-available/box", text),
         ("sites-enabled/box", text),
         ("sites-available/old", text.replace("box", "old")),
@@ -217,7 +217,7 @@ def test_the_target_of_a_link_is_read_and_its_lines_count_once() -> None:
 def test_the_lines_of_a_snippet_count_once() -> None:
     two = server("listen 80;", "server_name two.example.com;", "include snippet.conf;", ROUTE)
     result = in_a_folder(
-        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("nginx.conf", "http { include conf.d/*; include sites-enabled/*; }"),
         ("sites-enabled/a", site("include snippet.conf;")),
         ("sites-enabled/b", two),
         ("snippet.conf", "gzip on;\nadd_header X-Team es;\n"),
@@ -323,7 +323,7 @@ def test_a_site_with_a_name_that_an_inventory_can_not_have_stays_the_teams() -> 
 def test_a_file_with_more_than_servers_stays_enabled() -> None:
     """Its zone of a limit may be needed by a route."""
     result = in_a_folder(
-        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("nginx.conf", "http { include conf.d/*; include sites-enabled/*; }"),
         ("sites-enabled/box", f"limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;\n{site()}"),
     )
     assert result.steps == (f"/etc/nginx/sites-enabled/box: {DISABLE.replace('line 1', 'line 2')}",)
@@ -335,7 +335,7 @@ def test_a_shared_include_makes_no_site_of_portgens() -> None:
     both = "listen 80; listen [::]:80;"
     secret = "location ~ /secret { deny all; }"
     result = in_a_folder(
-        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("nginx.conf", "http { include conf.d/*; include sites-enabled/*; }"),
         ("sites-enabled/a", server(both, "server_name a.example.com;", shared % 1, secret)),
         ("sites-enabled/b", server(both, "server_name b.example.com;", shared % 2)),
         ("snippet.conf", "proxy_set_header Host $host;\n"),
@@ -422,7 +422,7 @@ def test_a_location_that_servers_with_other_visitors_include_is_no_route() -> No
     both = "listen 80; listen [::]:80;"
     locked = "auth_basic x; auth_basic_user_file /etc/users; include app.conf;"
     result = in_a_folder(
-        ("nginx.conf", "http { include sites-enabled/*; }"),
+        ("nginx.conf", "http { include conf.d/*; include sites-enabled/*; }"),
         ("sites-enabled/a", server(both, "server_name a.example.com;", locked)),
         ("sites-enabled/b", server(both, "server_name b.example.com;", "include app.conf;")),
         ("app.conf", ROUTE),

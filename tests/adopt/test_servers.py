@@ -289,7 +289,7 @@ OTHERWISE = {
     ),
     "a password": (
         APP.replace("{ ", "{ auth_basic x; auth_basic_user_file f; "),
-        "asks for a password for /app/ and this server does not, or the other way",
+        "has other passwords for /app/",
     ),
     "another service": (APP.replace("8080", "8081"), "the inventory has /app/ for app"),
     "another path": (APP.replace("8080", "8080/"), "has another path inside the service"),
@@ -334,7 +334,7 @@ def test_without_a_name_the_server_that_includes_portgens_locations_is_known() -
         "{}", goes_on.replace(API, API + "\ninclude snippets/portgen-locations.conf;")
     )
     assert "host:" not in text
-    assert "in place of its locations" in "".join(result.steps)
+    assert "take out its own locations (lines 5, 6)" in "".join(result.steps)
     _, text = into("{}", server("b.org", API, API.replace("/api/", "/x/")))
     assert "host: b.org, path: " in text
 
