@@ -124,8 +124,8 @@ class Site(Struct):
         return bool(self.certificate and self.key)
 
     def listens_like(self, other: Site) -> bool:
-        """Whether both answer at the same ports, with the same certificate and the same challenges."""
-        has_challenges = self.acme in ("", other.acme)
+        """Whether it answers at the same ports as another, with its certificate and its challenges."""
+        has_challenges = other.acme in ("", self.acme)
         return has_challenges and self._answers_at == other._answers_at
 
     @property

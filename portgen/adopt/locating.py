@@ -94,6 +94,8 @@ def _why_own(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sco
     names = {inner.name for inner in block}
     if not names & {"proxy_pass", "grpc_pass"}:
         return _SENT if names & {"return", "rewrite"} else _STATIC
+    if {"proxy_pass", "grpc_pass"} <= names:
+        return "it passes requests on by http and by grpc"
     if len(words) != 1 or words[0].startswith("@"):
         kind = {"=": "exact path", "~": "regular expression", "~*": "regular expression"}
         by = kind.get("".join(words[:1]), "name")

@@ -57,6 +57,9 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     ),
     "a deny within a route": named("a.org", APP, API, "location /app/admin/ { deny all; }"),
     "a pattern with a quantifier": named("a.org", APP, API, "location ~ ^/apps?/ { deny all; }"),
+    "kinds without a blank": named(
+        "a.org", APP, API, "location ~/admin { deny all; }", "location =/api { return 403; }"
+    ),
     "a pattern of two": named("a.org", APP, API, "location ~ ^/x/|admin { deny all; }"),
     "the root before a pattern": named(
         "a.org", passes("^~ /", 3000), API, "location ~ admin { return 403; }"
@@ -120,6 +123,11 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     "a redirect for every name": server("listen 80 default_server;", TO_HTTPS)
     + named("a.org", ROOT, listen=SECURE)
     + named("b.org", "return 410;", listen=SECURE),
+    "the order of files": {
+        "conf.d/a.conf": named("a.org", APP, API),
+        "conf.d/b.conf": named("b.org", ROOT, "location = /x { return 410; }"),
+    },
+    "an error that a path answers": named("a.org", "error_page 404 = /app/;", APP, API),
     "unknown names": named("a.org", APP, API) + named("b.org", "return 410;"),
     "one socket for both families": named(
         "b.org", "return 410;", listen="listen [::]:80 ipv6only=off;"
