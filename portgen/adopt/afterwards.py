@@ -73,14 +73,7 @@ def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
 def _of_nginx(found: Sighted) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
     replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
-    for file, lines in _by_file(found.on_the_host(server.said) for server in replaced):
-        others = [one for one in found.servers if found.on_the_host(one.said).file == file]
-        stay = [one for one in others if not one.is_replaced]
-        what = f"disable the server at {lines}"
-        folder = next((one for one in _FOLDERS if f"/{one}/" in f"/{file}"), "")
-        if folder and not stay and file not in found.with_more:
-            what = f"remove it from {folder}"
-        yield f"{file}: {what}: portgen renders one with the same `server_name`"
+    yield from _of_replaced(found, replaced)
     if replaced and found.portgens_at is None and found.main:
         what = "write `include conf.d/*.conf;` into its block `http`"
         yield f"{found.main}: {what}: portgen's servers lie there"
@@ -88,6 +81,18 @@ def _of_nginx(found: Sighted) -> Iterator[str]:
     for server in found.servers:
         if server.said.line and not server.is_replaced:
             yield from _of_kept(found, server, names)
+
+
+def _of_replaced(found: Sighted, replaced: list[Server]) -> Iterator[str]:
+    """What goes: a whole file, or a server in it."""
+    full = {found.on_the_host(one.said).file for one in found.servers if not one.is_replaced}
+    full |= found.with_more
+    for file, lines in _by_file(found.on_the_host(server.said) for server in replaced):
+        what = f"disable the server at {lines}"
+        folder = next((one for one in _FOLDERS if f"/{one}/" in f"/{file}"), "")
+        if folder and file not in full:
+            what = f"remove it from {folder}"
+        yield f"{file}: {what}: portgen renders one with the same `server_name`"
 
 
 def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator[str]:

@@ -106,14 +106,20 @@ def _why_own(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sco
         return "several servers include it, with other rules around it"
     if _is_restricted(node, block, scope):
         return _RESTRICTED
+    return _why_unsaid(words[-1], block, scope)
+
+
+def _why_unsaid(path: str, block: Sequence[Node], scope: Scope) -> str:
+    """Which directive of a location, or of the blocks around it, a route can't say; "" where it can."""
     for part in _headers_around(block, scope):
         if asks_for_another_host(part):
             return f"`{part.text}` asks the service for another host: the location stays your own"
-    for inner in block:
-        if inner.name == "include" and not is_known_include(inner, scope.notes):
-            return f"`{inner.text}`: {NOT_GIVEN}"
-    unsaid = [inner.text for inner in block if not can_be_said(inner, words[-1])]
-    return f"a route can't say `{unsaid[0]}`" if unsaid else ""
+    for node in block:
+        if node.name == "include" and not is_known_include(node, scope.notes):
+            return f"`{node.text}`: {NOT_GIVEN}"
+        if not can_be_said(node, path):
+            return f"a route can't say `{node.text}`"
+    return ""
 
 
 def _is_usual(node: Node, words: Sequence[str], block: Sequence[Node], scope: Scope) -> bool:
@@ -240,7 +246,7 @@ def _part(node: Node, path: str, notes: Noting) -> Part | None:
     if plain in SET and said_otherwise(node):
         return Part(where, "set", said_otherwise(node), node.text)
     is_usual = words == ("proxy_cache_bypass", "$http_upgrade")
-    if is_usual or plain in SET or (node.name == "include" and USUAL_INCLUDES.fullmatch(words[-1])):
+    if is_usual or plain in SET or node.name == "include":
         notes.counted(node)
         return None
     return Part(where, "", " ".join(words[1:]), node.text)

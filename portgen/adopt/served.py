@@ -75,12 +75,7 @@ class _Served:
             self.verdicts.take_or_leave(said, "no route is under this name", is_there=name in known)
         for listen in server.listen:
             self._listen(listen, server, sites)
-        for part in server.settings:
-            is_there = any(_has_setting(site, part) for site in sites)
-            self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
-        for part in server.general_settings:
-            if any(_has_setting(site, part) for site in sites):
-                self.verdicts.take(part.said)
+        self._settings(server, sites)
         for place in server.places:
             self._place(server, names, place)
         for slash in server.slashes:
@@ -90,6 +85,14 @@ class _Served:
         is_secure = any(site.certificate for site in sites)
         for redirect in server.redirects:
             self.verdicts.take_or_leave(redirect.said, _SECURED, is_there=is_secure)
+
+    def _settings(self, server: Server, sites: list[Site]) -> None:
+        for part in server.settings:
+            is_there = any(_has_setting(site, part) for site in sites)
+            self.verdicts.take_or_leave(part.said, _NO_SETTING, is_there=is_there)
+        for part in server.general_settings:
+            if any(_has_setting(site, part) for site in sites):
+                self.verdicts.take(part.said)
 
     def is_served(self, server: Server) -> bool:
         """Whether a route of it is in the inventory."""

@@ -42,12 +42,20 @@ class Shadowing:
         families = (EVERYWHERE, EVERYWHERE6)
         new = {(port, family) for family in families} - self.sockets[one]
         sends = {(site.http_port, family) for family in families} - self.sockets[one]
+        return self._why_of_names(one, new) or self._why_of_its_name(one, new | sends)
+
+    def _why_of_names(self, one: Named, new: set[_Socket]) -> str:
+        """Why a wildcard of it would stand for another server's name, where that one does not listen."""
         for other in self.groups if one in self.wild else ():
             if other is not one and _covers(one, other) and not new <= self.sockets[other]:
                 whose = f"portgen's server would answer for {', '.join(other.names)}, too"
                 return f"at {_spelled(new)} {whose}: it stays your own"
+        return ""
+
+    def _why_of_its_name(self, one: Named, new: set[_Socket]) -> str:
+        """Why its name would be taken from another server, whose name is a pattern."""
         for other in (*self.wild, *self.patterns):
-            answered = (new | sends) & self.sockets[other]
+            answered = new & self.sockets[other]
             may_answer = other in self.patterns or _covers(other, one)
             if other is not one and answered and may_answer and not _only_redirects(other):
                 names = ", ".join(name for _, name in other.servers[0].names)
@@ -104,21 +112,28 @@ def displaced(
 ) -> Iterator[tuple[Server, str]]:
     """The default servers that stay, and that nginx would not ask for unknown names any more: it reads
     portgen's before them, and nothing says `default_server`. Each with the `listen` that has to say so."""
-    sites = [*nginx.sites.values(), *([nginx.default] if nginx.default and nginx.names else [])]
-    ports = {site.http_port for site in sites} | {one.https_port for one in sites if one.is_secure}
+    ports = _ports_of(nginx)
     before = {id(server) for server in servers[: portgens_at or 0]}
     at_socket: dict[_Socket, list[tuple[Server, Listen | None]]] = {}
     for server in servers:
         for socket, listen in _listens(server):
-            at_socket.setdefault(socket, []).append((server, listen))
+            if socket[0] in ports:
+                at_socket.setdefault(socket, []).append((server, listen))
     for (port, _), there in sorted(at_socket.items()):
-        is_said = any(_says_default(listen) for _, listen in there)
-        if port not in ports or is_said:
+        if any(_says_default(listen) for _, listen in there):
             continue
         first, listen = there[0]
         stays = not first.is_replaced and not first.is_portgens
         if stays and id(first) not in before:
             yield first, listen.said.text if listen is not None else f"listen {port}"
+
+
+def _ports_of(nginx: Nginx) -> set[int]:
+    """The ports of portgen's own servers."""
+    sites = list(nginx.sites.values())
+    if nginx.default is not None and nginx.names:
+        sites.append(nginx.default)
+    return {site.http_port for site in sites} | {one.https_port for one in sites if one.is_secure}
 
 
 def _listens(server: Server) -> Iterator[tuple[_Socket, Listen | None]]:

@@ -94,9 +94,9 @@ def command(
     addresses, names, sources and containers: what is taken over, what with a difference, and what is not.
     Lines of a file with the same reason are listed as one; -v lists each, and with --report the lists, too.
     Exit codes: 0 done; 1 lint finds errors in the new inventory other than `ports:` in compose files,
-    --report something wrong in the sources, --live could not ask for everything, or nothing was written, since
-    FILE exists or the answer was no; 2 a source is not there, or is of another kind; 3 an inventory can't be
-    loaded; 4 a file can't be written.
+    --report something wrong in the sources, --live could not ask for everything, or nothing was written,
+    since FILE exists or the answer was no; 2 a source is not there, or is of another kind; 3 an inventory
+    can't be loaded; 4 a file can't be written.
     """
     _refuse(settings, host, save, into, report)
     to = (settings.folder / (save or into or settings.inventory_name)).parent

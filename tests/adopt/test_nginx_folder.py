@@ -1,0 +1,142 @@
+"""What nginx reads otherwise than it looks, and what follows from the other files of its folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from portgen import adopt
+from portgen.adopt import Sources, Text
+from portgen.inventory.source import parse
+from portgen.plan import planner
+from tests.adopt.test_servers import API, APP, INVENTORY, into, left, of, routes, server
+
+GLUED = [
+    "location ~/secret { deny all; }",
+    "location ~*^/APP { deny all; }",
+    "location =/app { return 403; }",
+]
+
+
+@pytest.mark.parametrize("line", GLUED)
+def test_the_kind_of_a_location_may_be_written_without_a_blank(line: str) -> None:
+    assert "/app/" not in routes(of(server("a.org", APP, API, line)))
+    final = APP.replace("location /app/", "location ^~/app/")
+    assert "/app/" in routes(of(server("a.org", final, API, "location ~/secret { deny all; }")))
+
+
+def test_a_no_break_space_is_a_part_of_a_word() -> None:
+    result = of(
+        server("a.org", APP.replace("/app/ ", "/app/\xa0 "), API), server("b.org\xa0", ROOT)
+    )
+    assert list(routes(result)) == ["/api/"]
+
+
+ROOT = "location / { proxy_pass http://127.0.0.1:8082; }"
+
+
+def test_a_name_with_a_last_dot_is_never_asked_for() -> None:
+    assert "a.org" not in of(server("a.org.", ROOT), server("b.org", APP, API)).source.text
+
+
+def test_a_port_that_is_asked_by_two_protocols_has_no_route() -> None:
+    secure = "location /safe/ { proxy_pass https://127.0.0.1:8080; }"
+    result = of(server("a.org", APP, API, secure))
+    assert list(routes(result)) == ["/api/"]
+    assert left(result)["location /safe/"].startswith("nginx asks 8080/tcp by http and https")
+
+
+def test_the_order_of_files_is_that_of_the_includes() -> None:
+    """Here sites-enabled comes before conf.d, so before portgen's own file."""
+    main = "http { include sites-enabled/*; include conf.d/*; }"
+    texts = [
+        Text("nginx", "nginx.conf", main, "nginx.conf"),
+        Text("nginx", "sites-enabled/a", server("a.org", APP, API), "sites-enabled/a"),
+        Text("nginx", "sites-enabled/b", server("b.org", "return 410;"), "sites-enabled/b"),
+    ]
+    assert routes(adopt.adopt(Sources(texts, {}.get), "box")) == {}
+    texts[0] = Text("nginx", "nginx.conf", "http { include sites-enabled/*; }", "nginx.conf")
+    steps = adopt.adopt(Sources(texts, {}.get), "box").steps
+    assert "nginx.conf: write `include conf.d/*.conf;` into its block `http`" in "".join(steps)
+
+
+def test_steps_name_the_files_of_the_host_where_nginx_printed_them() -> None:
+    head = "# configuration file /etc/nginx/"
+    dump = f"{head}nginx.conf:\nhttp {{ include conf.d/*.conf; include sites-enabled/*; }}\n"
+    dump += f"{head}sites-enabled/a:\n{server('a.org', APP, API)}"
+    result = adopt.adopt(Sources([Text("nginx", "dump.txt", dump, "dump.txt")], {}.get), "box")
+    assert [step.partition(": p")[0] for step in result.steps] == [
+        "/etc/nginx/sites-enabled/a: remove it from sites-enabled"
+    ]
+
+
+def test_two_servers_on_one_line_stay() -> None:
+    one_line = " ".join(f"{server('a.org', APP, API)} {server('b.org', ROOT)}".split("\n"))
+    assert routes(of(one_line)) == {}
+
+
+FALLS_BACK = ["error_page 404 = /app/;", "try_files $uri /app/$uri;"]
+
+
+@pytest.mark.parametrize("line", FALLS_BACK)
+def test_what_a_server_falls_back_to_stays(line: str) -> None:
+    result = of(server("a.org", APP, API, line))
+    assert "server_name" not in result.source.text
+    assert line.rstrip(";") in left(result)
+
+
+def test_files_for_all_servers_stay_with_each() -> None:
+    result = of(server("a.org", APP, API), http="root /srv/www;")
+    assert "server_name" not in result.source.text
+    assert (
+        "server_name: a.org"
+        in of(server("a.org", APP, API, ROOT), http="root /srv/www;").source.text
+    )
+
+
+def test_a_location_of_a_file_that_another_server_includes_is_not_taken_out_of_it() -> None:
+    texts = [
+        Text("nginx", "nginx.conf", "http { include conf.d/*; }", "nginx.conf"),
+        Text(
+            "nginx", "conf.d/a", server("a.org", "include shared;", API, "return 410;"), "conf.d/a"
+        ),
+        Text("nginx", "conf.d/b", server("b.org", "include shared;", "root /x;"), "conf.d/b"),
+        Text("nginx", "shared", APP, "shared"),
+    ]
+    texts[1] = Text(
+        "nginx", "conf.d/a", server("a.org", "include shared;", API, "root /x;"), "conf.d/a"
+    )
+    result = adopt.adopt(Sources(texts, {}.get), "box")
+    assert list(routes(result)) == ["/api/"]
+    assert left(result)["location /app/"].startswith("another server includes its file, too")
+
+
+def test_a_known_service_without_the_route_keeps_the_server() -> None:
+    """The inventory has no nginx yet, and its service no route."""
+    base = INVENTORY.replace("hosts: {box: {nginx: %s}}", "hosts: {box: {}}").replace(
+        ", route: {path: /app/, strip: false%s}", ""
+    )
+    source = parse(base.encode(), "inventory.yaml")
+    onto = adopt.onto(source, planner.make(source.inventory), None)
+    texts = [Text("nginx", "0.conf", server("a.org", APP, API), "0.conf")]
+    result, _ = adopt.adopt_into(Sources(texts, {}.get), onto)
+    assert not any("disable" in step for step in result.steps)
+    assert left(result)["location /app/"].endswith("write `route: /app/` there")
+
+
+def test_other_passwords_are_another_route() -> None:
+    locked = APP.replace("{ ", "{ auth_basic x; auth_basic_user_file /etc/one; ")
+    result, _ = into("{server_name: a.org}", server("a.org", locked), more=", auth_file: /etc/two")
+    assert "has other passwords for /app/" in left(result)["server_name a.org"]
+    result, _ = into("{server_name: a.org}", server("a.org", locked), more=", auth_file: /etc/one")
+    assert any("disable" in step for step in result.steps)
+
+
+def test_the_servers_own_values_lift_what_is_said_for_all() -> None:
+    lines = 'deny all;\nauth_basic "x";\nauth_basic_user_file f;'
+    result = of(server("a.org", "allow all;", "auth_basic off;", APP, API), http=lines)
+    assert routes(result)["/app/"].extra == ("allow all;", "auth_basic off;")
+
+
+def test_an_include_of_no_file_in_a_location_is_not_its_route() -> None:
+    result = of(server("a.org", APP.replace("{ ", "{ include more.d/*.conf; "), API))
+    assert routes(result)["/app/"].extra == ()
