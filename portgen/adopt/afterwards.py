@@ -55,8 +55,9 @@ def _of_inventory(draft: Draft) -> Iterator[str]:
 
 
 def _of_compose(found: Sighted, entered: Collection[Said]) -> Iterator[str]:
-    published = [one.said for one in found.published if one.said in entered]
-    for file, lines in _by_file(one for one in published if one.file in found.compose_files):
+    published = [one for one in found.published if one.said in entered]
+    keys = [one.said._replace(line=one.key) for one in published]
+    for file, lines in _by_file(one for one in keys if one.file in found.compose_files):
         yield f"{file}: take `ports:` out ({lines}): portgen's override publishes them"
     by_key = {(net.file, net.key): net for net in reversed(found.nets) if net.said in entered}
     for net in sorted(by_key.values()):

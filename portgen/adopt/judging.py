@@ -16,7 +16,7 @@ from portgen.adopt.sighted import Left, Rule, Said, Sighted
 from portgen.plan.ports import Endpoint
 from portgen.plan.reach import ALL_IPV4, ANY
 
-_CLOSES = "`allow` of the service, in a project with a `network`, closes it"
+_CLOSES = "to close it, give its project a `network`, and the service an `allow`"
 _NOBODY = "no source names anybody who holds that port"
 
 

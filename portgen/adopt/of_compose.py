@@ -203,15 +203,16 @@ class _File:
             keys: tuple[str | int, ...] = ("services", box.service, "ports", number - inherited)
             if number < inherited:
                 keys = ("services", box.service, "extends")
+            key = self.said("ports", *keys[:3]).line
             where = self.said(_port_text(mapping), *keys)
             if mode in ("", "bridge", "default"):
-                self._port(box, mapping, where)
+                self._port(box, mapping, where, key)
             else:
                 self.found.left.append(
                     Left(where, f"docker publishes nothing of network_mode: {mode}")
                 )
 
-    def _port(self, box: Box, written: Any, where: Said) -> None:
+    def _port(self, box: Box, written: Any, where: Said, key: int) -> None:
         mapping = compose.mapping(written)
         why = _unfit(box, mapping, written)
         if why or mapping is None or mapping.target is None:
@@ -224,7 +225,8 @@ class _File:
             bind = ""
         endpoint = Endpoint.over(mapping.published, "udp" if mapping.transport == "udp" else "tcp")
         endpoint = endpoint._replace(address=specific(bind))
-        self.found.published.append(Published(where, box, endpoint, bind, mapping.target.start))
+        inside = mapping.target.start
+        self.found.published.append(Published(where, box, endpoint, bind, inside, key=key))
 
     def _networks(self, box: Box, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         joined = compose.joined(entry)

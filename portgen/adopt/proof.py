@@ -32,7 +32,7 @@ from portgen.plan.facts import Container, Facts, Key, Nginx, Service, Unit
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint, is_loopback
 from portgen.plan.types import Host
 
-_OTHER_NETWORK = "stays as it is: the inventory has no port of this container in that network"
+_OTHER_NETWORK = "stays as it is: the inventory has no such network for this container"
 _LACKING = "the inventory lacks it"
 # What holds a port for nginx where portgen's own nginx has no word for what it does there.
 _OF_NGINX = {
@@ -278,7 +278,7 @@ def _bound(seen: str, planned: tuple[str, ...]) -> list[str]:
     if not planned or now == wanted or (seen == "" and now == {EVERYWHERE6}):
         return []
     shown = " and ".join(bracketed(one) for one in sorted(now))
-    return [f"listens on {shown} only" if now < wanted else f"listens on {shown}"]
+    return [f"is published on {shown} only" if now < wanted else f"is published on {shown}"]
 
 
 def _addressed(one: Joined, address: str) -> str:

@@ -37,8 +37,11 @@ class Shadowing:
         """Why portgen's server would answer for other names, too, or for its own where another server does;
         "" where it would not."""
         port = site.https_port if site.is_secure else site.http_port
-        if self.of_both.get(port, set()) - {one}:
-            return f"another server has [::]:{port} for IPv4, too (ipv6only=off): it stays your own"
+        for own in sorted({port, site.http_port}):
+            if self.of_both.get(own, set()) - {one}:
+                return (
+                    f"another server has [::]:{own} for IPv4, too (ipv6only=off): it stays your own"
+                )
         families = (EVERYWHERE, EVERYWHERE6)
         new = {(port, family) for family in families} - self.sockets[one]
         sends = {(site.http_port, family) for family in families} - self.sockets[one]

@@ -71,7 +71,8 @@ class Box(NamedTuple):
 class Published(NamedTuple):
     """Ports of the host that docker leads into a container. `bind`: "" where docker publishes on each
     address, and "0.0.0.0" or "::" for one family. `inside`: the container's port, of a range the first.
-    `is_seen`: whether docker says that it is so now, and not only a file that it should be."""
+    `is_seen`: whether docker says that it is so now, and not only a file that it should be. `key`: the line
+    of `ports:` itself."""
 
     said: Said
     box: Box
@@ -79,6 +80,7 @@ class Published(NamedTuple):
     bind: str
     inside: int
     is_seen: bool = False
+    key: int = 0
 
 
 class Joined(NamedTuple):
