@@ -204,7 +204,7 @@ def test_where_somebody_elses_rules_guard_docker_the_import_opens_nothing() -> N
     result = adopted(COMPOSE, after, *UFW)
     assert sources_of(result, 2222) == ()
     assert "rules of DOCKER-USER decide who may come (after.rules:3)" in result.source.text
-    assert reasons(result)["docker-compose.yml:3"] == "listens on 127.0.0.1"
+    assert reasons(result)["docker-compose.yml:3"] == "is published on 127.0.0.1"
 
 
 def test_what_docker_publishes_where_no_rule_lets_anybody_in_is_reported() -> None:
