@@ -26,8 +26,8 @@ def check(place: Place, server: Server) -> None:
         raise NotARoute(
             f"it also answers {path} and {path}x, which a route does not: end it with a slash"
         )
-    others = server.exact | (server.prefixes - {path})
-    if bare and bare in others - _sent(server):
+    is_other = bare in server.exact or (bare != path and bare in server.prefixes)
+    if bare and is_other and bare not in server.sent_paths:
         raise NotARoute(f"{bare} is a location of its own, and a route sends it to {bare}/")
     for pattern in server.patterns:
         is_before = not place.is_final and pattern.may_match_below(path)
@@ -36,8 +36,3 @@ def check(place: Place, server: Server) -> None:
                 f"nginx asks {pattern.said.text} ({pattern.said.place}) first, which stays your own"
             )
             raise NotARoute(f"{asks}: if the route should come first, put `^~` before {path}")
-
-
-def _sent(server: Server) -> set[str]:
-    """Paths that are sent to the one with a slash, as portgen's own are."""
-    return {slash.path.rstrip("/") for slash in server.slashes}

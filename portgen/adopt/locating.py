@@ -130,6 +130,7 @@ def _is_usual(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sc
         _challenges(node, scope)
     elif slash and (words[0] == "=" or not beside.others_take(words[0], scope.server)):
         inside = tuple(scope.notes.said(inner) for inner in block)
+        scope.server.sent_paths.add(words[-1])
         scope.server.slashes.append(
             Slash(scope.notes.said(node), slash, inside, scope.notes.is_rendered(node))
         )

@@ -276,6 +276,7 @@ class Server(Struct):
     # All its locations, whatever becomes of them.
     prefixes: set[str] = set()
     exact: set[str] = set()
+    sent_paths: set[str] = set()  # of `slashes`: the paths without the slash
     patterns: list[Pattern] = []
     has_files: bool = False  # whether files are served where no location is
     is_portgens: bool = False  # whether portgen rendered it
