@@ -218,9 +218,10 @@ def _proxy(node: Node, scope: Scope) -> None:
 
 
 def is_known_include(node: Node, notes: Noting) -> bool:
-    """Whether a file that was not given says nothing of visitors. With all of nginx's folder there, it is
-    one that could not be read."""
-    return notes.is_empty_glob(node) or (not notes.is_whole and is_usual_include(node))
+    """Whether a file that was not given says nothing of visitors: certbot's for example. One in nginx's
+    folder, with all of that there, is one that could not be read."""
+    is_unread = notes.is_whole and notes.is_within(node)
+    return notes.is_empty_glob(node) or (is_usual_include(node) and not is_unread)
 
 
 def _headers_around(block: Sequence[Node], scope: Scope) -> list[Part]:

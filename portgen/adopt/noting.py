@@ -33,9 +33,13 @@ class Noting:
 
     def is_empty_glob(self, node: Node) -> bool:
         """Whether an `include` names files of nginx's folder, of which there are none."""
+        is_glob = node.name == "include" and "*" in node.words[-1]
+        return is_glob and self.is_whole and self.is_within(node)
+
+    def is_within(self, node: Node) -> bool:
+        """Whether a path is in nginx's folder."""
         path = node.words[-1]
-        is_within = not path.startswith("/") or path.startswith(ETC)
-        return node.name == "include" and self.is_whole and is_within and "*" in path
+        return not path.startswith("/") or path.startswith(ETC)
 
     def is_rendered(self, node: Node) -> bool:
         """Whether it stands in a file that portgen rendered."""

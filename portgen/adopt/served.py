@@ -19,6 +19,7 @@ _UNSERVED = "no route of this server is in the inventory"
 _GOES_ON = "your own server goes on: it includes portgen's locations"
 _NO_SETTING = "portgen's server has no such setting"
 _CHALLENGES = "portgen's server answers challenges at its port for http only"
+_UNUSED = "no route leads there"
 _SECURED = "without a certificate portgen's nginx serves http"
 
 
@@ -38,8 +39,8 @@ def prove(found: Sighted, facts: Facts, host: str, verdicts: Verdicts) -> None:
             verdicts.leave_rest(part.said, _NO_SETTING)
     for upstream in found.upstreams:
         is_there = upstream.backend in proof.backends
-        verdicts.take_or_leave(upstream.said, _UNSERVED, is_there=is_there)
-        verdicts.take_or_leave(upstream.server, _UNSERVED, is_there=is_there)
+        verdicts.take_or_leave(upstream.said, _UNUSED, is_there=is_there)
+        verdicts.take_or_leave(upstream.server, _UNUSED, is_there=is_there)
     proxies = {proxy.lower() for proxy in proof.nginx.proxies}
     for part in (*found.proxies, *(part for server in found.servers for part in server.proxies)):
         is_there = part.value.lower() in proxies

@@ -140,3 +140,10 @@ def test_the_servers_own_values_lift_what_is_said_for_all() -> None:
 def test_an_include_of_no_file_in_a_location_is_not_its_route() -> None:
     result = of(server("a.org", APP.replace("{ ", "{ include more.d/*.conf; "), API))
     assert routes(result)["/app/"].extra == ()
+
+
+def test_certbots_own_file_is_known() -> None:
+    tls = "include /etc/letsencrypt/options-ssl-nginx.conf;\nssl_dhparam /etc/letsencrypt/dh.pem;"
+    result = of(server("a.org", tls, APP, API))
+    assert "server_name: a.org" in result.source.text
+    assert left(result) == {}
