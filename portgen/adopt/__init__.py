@@ -35,7 +35,7 @@ from portgen.adopt import (
 from portgen.adopt.draft import Conflict, Draft
 from portgen.adopt.into import Onto, onto
 from portgen.adopt.judging import Effect
-from portgen.adopt.sighted import KINDS, Said, Sighted, Text
+from portgen.adopt.sighted import KINDS, UNREADABLE, Said, Sighted, Text
 from portgen.adopt.verdicts import Entered, Lists
 from portgen.edits import edit
 from portgen.edits.edit import Edited
@@ -48,6 +48,7 @@ from portgen.plan.live import Process
 
 __all__ = [
     "KINDS",
+    "UNREADABLE",
     "Adopted",
     "Conflict",
     "Entered",

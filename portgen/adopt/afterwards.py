@@ -75,8 +75,8 @@ def _of_nginx(found: Sighted) -> Iterator[str]:
     """Which servers have to go, and which include portgen's locations from now on."""
     replaced = [one for one in found.servers if one.is_replaced and not one.is_portgens]
     yield from _of_replaced(found, replaced)
-    if replaced and found.portgens_at is None and found.main:
-        what = "write `include conf.d/*.conf;` into its block `http`"
+    if replaced and found.lacks_portgens:
+        what = "write `include conf.d/portgen.conf;` at the end of its block `http`"
         yield f"{found.main}: {what}: portgen's servers lie there"
     names = {name for server in replaced for _, name in server.names}
     for server in found.servers:
@@ -87,11 +87,10 @@ def _of_nginx(found: Sighted) -> Iterator[str]:
 def _of_replaced(found: Sighted, replaced: list[Server]) -> Iterator[str]:
     """What goes: a whole file, or a server in it."""
     full = {found.on_the_host(one.said).file for one in found.servers if not one.is_replaced}
-    full |= found.with_more
     for file, lines in _by_file(found.on_the_host(server.said) for server in replaced):
         what = f"disable the server at {lines}"
         folder = next((one for one in _FOLDERS if f"/{one}/" in f"/{file}"), "")
-        if folder and file not in full:
+        if folder and file in found.removable - full:
             what = f"remove it from {folder}"
         yield f"{file}: {what}: portgen renders one with the same `server_name`"
 
@@ -106,6 +105,9 @@ def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator
         if server.includes_portgen:
             what, why = "take out its own locations", "portgen's own snippet has them"
         yield f"{place}: in this server {what} ({where}), and keep the rest: {why}"
+    if server.takes_snippet and not server.goes_on:
+        what = "name the files of its `include snippets/…` one by one"
+        yield f"{place}: {what}: portgen-locations.conf will lie there, too"
     for listen in server.displaced:
         why = "portgen's servers are read before it, and refuse unknown names"
         yield f"{place}: make it `{listen} default_server;`: {why}"

@@ -38,6 +38,12 @@ class Backends:
         if ", " in backend:
             self.found.leave(place, f"leads to several servers ({backend}): a route leads to one")
             return None
+        if (
+            routes.backend(place).value.partition("://")[2].partition("/")[0]
+            in self.found.open_upstreams
+        ):
+            self.found.leave(place, "its upstream includes a file that was not given")
+            return None
         if " down" in backend:
             self.found.leave(place, "leads to a server that is marked as `down`")
             return None

@@ -147,7 +147,7 @@ _RESTRICTING = re.compile(
 )
 _REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
 _SENDS = re.compile(r"\b(?:return|rewrite|deny)\b")
-_NOT_EXTRA = (*_ANSWERS, "set", "if", "internal")
+_NOT_EXTRA = (*_ANSWERS, "portgen_is_read_here", "set", "if", "internal")
 USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)"
@@ -241,7 +241,8 @@ def is_of_portgen(node: Node, names: Collection[str]) -> bool:
         case ("($host", "!=", name):
             return [name.removesuffix(")")] == list(names)
         case ("($host", "=", name):
-            return name.removesuffix(")") not in names
+            stands_for_more = any("*" in own or own.startswith((".", "~")) for own in names)
+            return name.removesuffix(")") not in names and not stands_for_more
     return False
 
 
@@ -322,9 +323,13 @@ def slash_of(words: Sequence[str], block: Iterable[Node]) -> str:
     """The path to which a location sends its own without the last slash, as portgen's do; "" for another
     location."""
     sends = [node for node in block if node.name in TELLING]
-    if len(sends) != 1 or sends[0].name not in ("return", "rewrite"):
+    if len(sends) != 1:
         return ""
-    target = _BEFORE_PATH.sub("", sends[0].words[-1]).partition("$is_args")[0]
+    is_sent = sends[0].name == "return" and sends[0].words[1] in _REDIRECTS
+    if not is_sent and sends[0].words[-1] not in ("redirect", "permanent"):
+        return ""
+    written = sends[0].words[2]
+    target = _BEFORE_PATH.sub("", written).partition("$is_args")[0]
     return target if target == f"{words[-1]}/" else ""
 
 

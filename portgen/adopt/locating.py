@@ -14,7 +14,6 @@ from msgspec import Struct
 from portgen.adopt import beside
 from portgen.adopt.directives import (
     FIELDS,
-    SENT_HEADERS,
     SET,
     TELLING,
     USUAL_INCLUDES,
@@ -157,7 +156,7 @@ def _is_restricted(node: Node, block: Sequence[Node], scope: Scope) -> bool:
     around = [one for one in scope.around if not is_usual_if(one, scope.names)]
     if scope.general.is_restricted or any(map(restricts, (*around, *block))):
         return True
-    realms = [one for one in scope.around if one.name == "auth_basic" and "$" in one.text]
+    realms = [one for one in scope.around if one.name.startswith("auth_basic") and "$" in one.text]
     if realms or scope.general.has_variable_realm:
         return True
     route = scope.facts[node.path, node.first].route
@@ -227,9 +226,14 @@ def is_known_include(node: Node, notes: Noting) -> bool:
 def _headers_around(block: Sequence[Node], scope: Scope) -> list[Part]:
     """The headers, of those that portgen sets, that a location has from the blocks around it: none where it
     says any itself."""
-    if any(node.name in SENT_HEADERS for node in block):
+    sends = (
+        "grpc_set_header" if any(node.name == "grpc_pass" for node in block) else "proxy_set_header"
+    )
+    if any(node.name == sends for node in block):
         return []
-    return scope.server.set_headers if scope.server.sends_headers else scope.notes.found.set_headers
+    is_said = sends in scope.server.sends_headers
+    around = scope.server.set_headers if is_said else scope.notes.found.set_headers
+    return [part for part in around if part.text.startswith(f"{sends} ")]
 
 
 def _part(node: Node, path: str, notes: Noting) -> Part | None:

@@ -12,6 +12,8 @@ from portgen.adopt.nginx_files import ETC, File
 from portgen.adopt.sighted import Left, Part, Said, Sighted, said
 from portgen.formats.nginx import Node
 
+SNIPPET = "snippets/portgen-locations.conf"
+HERE = "portgen_is_read_here"  # stands in portgen's own files where they are not there yet
 NO_WORD = "an inventory has no word for it"
 NOT_GIVEN = "what it includes was not given"
 

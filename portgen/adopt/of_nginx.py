@@ -17,14 +17,14 @@ from portgen.adopt.directives import (
     SENT_HEADERS,
     SETTINGS,
     TELLING,
-    USUAL_INCLUDES,
+    is_usual_include,
     own_header,
     restricts,
 )
 from portgen.adopt.locating import General, Scope
-from portgen.adopt.nginx_files import File, facts_of, files_of, printed
-from portgen.adopt.noting import NO_WORD, NOT_GIVEN, Noting
-from portgen.adopt.sighted import Left, Part, Said, Server, Sighted, Text, Upstream
+from portgen.adopt.nginx_files import ETC, File, absolute, facts_of, files_of, printed
+from portgen.adopt.noting import HERE, NO_WORD, NOT_GIVEN, SNIPPET, Noting
+from portgen.adopt.sighted import UNREADABLE, Left, Part, Said, Server, Sighted, Text, Upstream
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
@@ -32,7 +32,6 @@ from portgen.plan.facts import Location
 _VALUES = ("max_body", "buffering", "timeout")
 _ACCESS = ("allow", "deny", "auth_basic", "auth_basic_user_file")
 _PORTGENS = "conf.d/portgen.conf"
-_HERE = "portgen_is_read_here"  # a directive of that file, where it is not there yet
 _BLOCKS = ("server", "stream", "location")
 
 
@@ -40,20 +39,22 @@ def sight(texts: Sequence[Text], found: Sighted) -> None:
     """Add what one configuration says. `texts`: all of its files."""
     files, places = files_of(texts)
     if "nginx.conf" in files:
-        files.setdefault(_PORTGENS, f"{_HERE};")
+        for path in (_PORTGENS, SNIPPET):
+            files.setdefault(path, f"{HERE};")
+            places.setdefault(path, File(path, 0, is_rendered=True))
         found.main = places["nginx.conf"].file
-        places.setdefault(_PORTGENS, File(_PORTGENS, 0, is_rendered=True))
     found.printed = printed(texts)
     folder = nginx.read_all(files)
     nodes = folder.nodes
     if "nginx.conf" in files:
         read = {files[path] for path in folder.paths}
         for path in sorted(files.keys() - folder.paths):
-            is_unread = files[path] not in read and path != _PORTGENS
+            is_unread = files[path] not in read and path not in (_PORTGENS, SNIPPET)
             if is_unread:  # sites-enabled has links to files in sites-available
                 found.unread[places[path].file] = "nginx does not read it: no file includes it"
     else:
         nodes = nginx.load(files)
+    found.removable = set(_removable(files, places))
     tree = _Tree(places, facts_of(files), found)
     tree.sight(nodes)
     if not found.servers:
@@ -79,15 +80,15 @@ class _Tree(Noting):
         found = list(_with_http(nodes))
         blocks = [node for node in found if node.name in _BLOCKS and node.block is not None]
         for node in found:
-            if node.name == _HERE:
+            if node.name == HERE:
                 continue
             if node.name not in _BLOCKS or node.block is None:
-                self.found.with_more.add(self.places[node.path].file)
                 self._of_all(node)
         ours = next((at for at, node in enumerate(found) if node.path == _PORTGENS), None)
-        if ours is not None:
-            servers = [node for node in found[:ours] if node.name == "server"]
+        servers = [node for node in found[:ours] if node.name == "server"]
+        if self.found.main:
             self.found.portgens_at = len(servers)
+            self.found.lacks_portgens = ours is None
         begun = Counter((node.path, node.first) for node in blocks)
         for node in blocks:
             if node.name == "server":
@@ -102,7 +103,8 @@ class _Tree(Noting):
     def _of_all(self, node: Node) -> None:
         """What is said for all servers."""
         general = self.general
-        general.is_restricted = general.is_restricted or restricts(node)
+        is_unknown = f"{node.name} {{}}" == UNREADABLE or self._is_not_given(node)
+        general.is_restricted = general.is_restricted or is_unknown or restricts(node)
         if node.name in ("allow", "deny"):
             general.rules.append(node)
         if FIELDS.get(node.name) in _VALUES:
@@ -117,7 +119,7 @@ class _Tree(Noting):
             general.more_headers.append(self.as_it_is(node))
         elif node.name in _ACCESS:
             general.is_closed_to_some = True
-            is_variable = node.name == "auth_basic" and "$" in node.text
+            is_variable = node.name.startswith("auth_basic") and "$" in node.text
             general.has_variable_realm = general.has_variable_realm or is_variable
             self.found.noted.append(self.said(node))
         elif node.name in SETTINGS and len(node.words) > 1:
@@ -125,10 +127,15 @@ class _Tree(Noting):
         else:
             self._other(node)
 
+    def _is_not_given(self, node: Node) -> bool:
+        """Whether it includes something that nobody knows."""
+        is_known = self.is_empty_glob(node) or is_usual_include(node)
+        return node.name == "include" and not is_known
+
     def _other(self, node: Node) -> None:
         if self.is_empty_glob(node):
             self.counted(node)
-        elif node.name == "include" and not USUAL_INCLUDES.fullmatch(node.words[-1]):
+        elif self._is_not_given(node):
             self.left(node, NOT_GIVEN)
         elif node.name in TELLING and node.name != "include":
             self.general.files += [self.said(node)] if node.name == "root" else []
@@ -150,7 +157,10 @@ class _Tree(Noting):
             if inner.name != "server":
                 self.counted(inner)
         backends = [inner.words[1] for inner in servers if len(inner.words) > 1]
-        if len(backends) == 1 and not backends[0].startswith("unix:"):
+        is_whole = not any(inner.name == "include" for inner in node.block or ())
+        if not is_whole:
+            self.found.open_upstreams.add(node.words[-1])
+        if is_whole and len(backends) == 1 and not backends[0].startswith("unix:"):
             one = Upstream(self.said(node), self.said(servers[0]), backends[0])
             self.found.upstreams.append(one)
             return
@@ -159,6 +169,28 @@ class _Tree(Noting):
             why = "leads to no port: a route leads to one"
         for inner in (node, *servers):
             self.left(inner, why)
+
+
+def _removable(files: Mapping[str, str], places: Mapping[str, File]) -> Iterator[str]:
+    """The files with nothing but servers, that no `include` names: those may go as a whole. By the names that
+    they have on the host."""
+    named: set[str] = set()
+    for path, text in files.items():
+        for node in nginx.parse(text, path):
+            named.update(_included(node))
+    for path, text in files.items():
+        nodes = nginx.parse(text, path)
+        is_dump = places[path].above > 0
+        if path not in named and all(node.name == "server" for node in nodes):
+            yield absolute(path) if is_dump else places[path].file
+
+
+def _included(node: Node) -> Iterator[str]:
+    """The paths that a directive includes by their whole name, and those in its block."""
+    if node.name == "include" and "*" not in node.words[-1]:
+        yield node.words[-1].removeprefix(ETC)
+    for inner in node.block or ():
+        yield from _included(inner)
 
 
 def _with_http(nodes: Iterable[Node]) -> Iterator[Node]:

@@ -25,7 +25,7 @@ from portgen.adopt.directives import (
 )
 from portgen.adopt.listening import listened, why_wider
 from portgen.adopt.locating import General, Scope
-from portgen.adopt.noting import NO_WORD, NOT_GIVEN, Noting
+from portgen.adopt.noting import HERE, NO_WORD, NOT_GIVEN, SNIPPET, Noting
 from portgen.adopt.sighted import Left, Listen, Listener, Part, Pattern, Redirect, Said, Server
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
@@ -33,7 +33,6 @@ from portgen.plan.facts import Location
 
 # Alone these are no reason to keep a server: they mean nothing without a location or a folder.
 _SPARED = ("listen ", "index ", "server_name ")
-_SNIPPET = "snippets/portgen-locations.conf"
 _STATIC = "nginx answers this itself: keep it in a server of your own"
 _ELSEWHERE = "it also listens on something other than a port of the host: it stays your own"
 _PROXIED = "it is behind a proxy that speaks the PROXY protocol: it stays your own"
@@ -82,15 +81,17 @@ class _Reading:
     def look_around(self, block: Sequence[Node]) -> None:
         """All the locations of a server: what each one means follows from the others, too."""
         for node in block:
-            is_ours = node.name == "include" and node.words[-1].endswith(_SNIPPET)
-            if is_ours or node.path.endswith(_SNIPPET):
+            is_ours = node.name == "include" and node.words[-1].endswith(SNIPPET)
+            if node.name == HERE:
+                self.server.takes_snippet = True
+            elif is_ours or node.path.endswith(SNIPPET):
                 self.server.includes_portgen = True
             if node.name in ("root", "try_files"):
                 self.server.has_files = True
             if node.name == "location":
                 self._count_location(node)
         sent = [node for node in block if node.name in SENT_HEADERS]
-        self.server.sends_headers = bool(sent)
+        self.server.sends_headers = {node.name for node in sent}
         self.server.set_headers = [self.notes.header(node) for node in sent if own_header(node)]
 
     def _count_location(self, node: Node) -> None:
@@ -112,6 +113,8 @@ class _Reading:
                 is_answered = True
             elif node.name == "if":
                 self._if(node, is_asked=not is_answered)
+            elif node.name == HERE:
+                continue
             else:
                 self._directive(node)
 

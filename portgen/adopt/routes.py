@@ -108,8 +108,8 @@ def _from_server(server: Server, place: Place) -> list[Part]:
     """What a location has from its server, or from what is said for all: nothing of what it says itself."""
     own = {part.text.split(" ")[0] for part in place.parts}
     found = [part for part in server.extra if part.about not in own]
-    if not server.sends_headers:
-        found += [part for part in server.more_headers if part.about not in own]
+    said = own | server.sends_headers
+    found += [part for part in server.more_headers if part.about not in said]
     return found
 
 

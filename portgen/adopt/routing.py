@@ -63,8 +63,8 @@ class _Routing:
         self._drop_mixed()
         self.default = self._default(list(self.held))
         self._drop_unknown()
-        self._drop_shared()
         self._trust()
+        self._drop_shared()
         for one in self.held:
             why = self._why_kept(one)
             if why:
@@ -103,7 +103,7 @@ class _Routing:
     def _drop_shared(self) -> None:
         """Leave the locations of a file that another server includes, too, where the default one goes on:
         taken out of that file they would be missed there."""
-        if self.default is None or not self._has_more(self.default):
+        if self.default is None or not self.goes_on:
             return
         others: set[Said] = set()
         for server in self.found.servers:
@@ -200,6 +200,9 @@ class _Routing:
         paths. One that has no name is the default, too, as long as it is alone."""
         if self.existing is not None and self.existing.has_nginx:
             return self._known_default(served, self.existing)
+        for one in served:
+            if any(server.includes_portgen for server in one.servers):
+                return one  # portgen was installed here
         best: Named | None = None
         most = 0
         for one in served:

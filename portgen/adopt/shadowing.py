@@ -26,19 +26,21 @@ class Shadowing:
         self.wild = [one for one in self.groups if any(map(_is_wild, one.names))]
         self.patterns = [one for one in self.groups if any(map(_has_pattern, one.servers))]
         # Ports at which one socket of theirs takes both families.
-        self.of_both: dict[int, set[Named]] = {}
-        for one in self.groups:
+        self.of_both: set[int] = set()
+        self.at_port: dict[int, set[Named]] = {}
+        for one, sockets in self.sockets.items():
+            for port, _ in sockets:
+                self.at_port.setdefault(port, set()).add(one)
             for server in one.servers:
-                for listen in server.listen:
-                    if not listen.socket:
-                        self.of_both.setdefault(listen.endpoint.port, set()).add(one)
+                self.of_both |= {each.endpoint.port for each in server.listen if not each.socket}
 
     def why_kept(self, one: Named, site: Site) -> str:
         """Why portgen's server would answer for other names, too, or for its own where another server does;
         "" where it would not."""
         port = site.https_port if site.is_secure else site.http_port
         for own in sorted({port, site.http_port}):
-            if self.of_both.get(own, set()) - {one}:
+            others = {each for each in self.at_port.get(own, set()) if each is not one}
+            if own in self.of_both and others:
                 return (
                     f"another server has [::]:{own} for IPv4, too (ipv6only=off): it stays your own"
                 )
@@ -92,22 +94,14 @@ def heirs(
     """
     stays = {id(server) for server in staying}
     before = {id(server) for server in servers[: portgens_at or 0]}
-    at_port: dict[int, list[Server]] = {}
-    for server in servers:
-        for port in {port for port, _ in _sockets([server])}:
-            at_port.setdefault(port, []).append(server)
-    for port, there in sorted(at_port.items()):
-        default = _default_of(port, there)
-        if id(default) in stays:
-            continue
-        for server in there:
-            if id(server) in stays & before:
-                heir = f"{server.said.place} would be then"
-                yield (
-                    default,
-                    f"it is nginx's default server at port {port}, and {heir}: it stays your own",
-                )
-                break
+    for (port, _), there in sorted(_at_socket(servers).items()):
+        default = next((one for one, listen in there if _says_default(listen)), there[0][0])
+        heir = next((one for one, _ in there if id(one) in stays & before), None)
+        if id(default) not in stays and heir is not None:
+            why = (
+                f"it is nginx's default server at port {port}, and {heir.said.place} would be then"
+            )
+            yield default, f"{why}: it stays your own"
 
 
 def displaced(
@@ -117,12 +111,9 @@ def displaced(
     portgen's before them, and nothing says `default_server`. Each with the `listen` that has to say so."""
     ports = _ports_of(nginx)
     before = {id(server) for server in servers[: portgens_at or 0]}
-    at_socket: dict[_Socket, list[tuple[Server, Listen | None]]] = {}
-    for server in servers:
-        for socket, listen in _listens(server):
-            if socket[0] in ports:
-                at_socket.setdefault(socket, []).append((server, listen))
-    for (port, _), there in sorted(at_socket.items()):
+    for (port, family), there in sorted(_at_socket(servers).items()):
+        if port not in ports or family not in (EVERYWHERE, EVERYWHERE6):
+            continue
         if any(_says_default(listen) for _, listen in there):
             continue
         first, listen = there[0]
@@ -149,16 +140,16 @@ def _listens(server: Server) -> Iterator[tuple[_Socket, Listen | None]]:
 
 
 def _says_default(listen: Listen | None) -> bool:
-    return listen is not None and "default_server" in listen.options
+    return listen is not None and not {"default_server", "default"}.isdisjoint(listen.options)
 
 
-def _default_of(port: int, servers: Sequence[Server]) -> Server:
-    """nginx's answer to unknown names: the server that says so, or else the first one."""
+def _at_socket(servers: Iterable[Server]) -> dict[_Socket, list[tuple[Server, Listen | None]]]:
+    """Which servers are at which socket, in their order."""
+    found: dict[_Socket, list[tuple[Server, Listen | None]]] = {}
     for server in servers:
-        for listen in server.listen:
-            if listen.endpoint.port == port and "default_server" in listen.options:
-                return server
-    return servers[0]
+        for socket, listen in _listens(server):
+            found.setdefault(socket, []).append((server, listen))
+    return found
 
 
 def _sockets(servers: Iterable[Server]) -> set[_Socket]:

@@ -14,6 +14,8 @@ from portgen.formats import ufw
 from portgen.plan import facts
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
 
+# The text of a file of nginx's that could not be read: a directive that keeps what includes it the team's.
+UNREADABLE = "portgen_could_not_read_this {}"
 KINDS = ("compose", "nginx", "ufw", "units", "ss", "docker")
 _MOST = 100  # characters of a line that is quoted
 
@@ -265,7 +267,7 @@ class Server(Struct):
     inherited: list[Part] = []  # directives of it that set a field of its routes: allow, a password
     extra: list[Part] = []  # those that its routes have as they are: a header, a limit
     set_headers: list[Part] = []  # that a service gets, and that portgen's locations set, too
-    sends_headers: bool = False  # whether it says which headers a service gets
+    sends_headers: set[str] = set()  # by which directives it says which headers a service gets
     noted: list[Said] = []  # what portgen's own server does anyway
     general: list[Part] = []  # directives for all servers that set a field of its routes
     more_headers: list[Part] = []  # headers that a service gets, where nothing else says which
@@ -280,6 +282,9 @@ class Server(Struct):
     patterns: list[Pattern] = []
     has_files: bool = False  # whether files are served where no location is
     is_portgens: bool = False  # whether portgen rendered it
+    takes_snippet: bool = (
+        False  # whether a pattern in it would include portgen's locations, once they are there
+    )
     includes_portgen: bool = False  # whether portgen's own locations are in it
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
@@ -378,15 +383,17 @@ class Sighted(Struct):
     forwarders: list[Forwarder] = []
     listeners: list[Listener] = []
     servers: list[Server] = []
-    with_more: set[str] = set()  # nginx's files with more than servers, which others may need
+    removable: set[str] = set()  # nginx's files with nothing but servers: they may go as a whole
     streams: list[Listener] = []
     proxies: list[Part] = []  # set_real_ip_from, real_ip_header of all servers
     set_headers: list[Part] = []  # the same, of all servers
     upstreams: list[Upstream] = []
+    open_upstreams: set[str] = set()  # with servers in a file that was not given
     portgens_at: int | None = (
         None  # how many servers nginx reads before conf.d/portgen.conf, if at all
     )
     main: str = ""  # nginx.conf, if it is there
+    lacks_portgens: bool = False  # whether it does not include conf.d/portgen.conf
     printed: dict[str, list[tuple[int, str]]] = {}  # by dumps: from which line on which file
     firewall: Firewall = field(default_factory=Firewall)
     wrong: list[Left] = []  # what is wrong in itself: an address that is not valid

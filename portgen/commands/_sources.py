@@ -27,7 +27,9 @@ _WANTED = {
     "compose": re.compile(r".*compose.*\.ya?ml"),
 }
 _OF_OTHERS = {
-    "nginx": re.compile(r".*(?:~|\.bak|\.dpkg-\w+|\.swp|\.so|\.pem|\.key|\.crt)"),
+    "nginx": re.compile(
+        r".*\.(?:swp|so|pem|key|crt)"
+    ),  # nginx reads copies by `include sites-enabled/*`
 }
 
 
@@ -186,14 +188,14 @@ def _target(place: Path, below: str) -> Path:
 
 def _below(place: Path) -> Iterator[str]:
     """The files below a folder, by name; links are followed, as programs do, but not in circles."""
-    seen: set[tuple[int, int]] = set()
+    real = {os.fspath(place): os.path.realpath(place)}
     for top, folders, files in os.walk(place, followlinks=True):
-        status = os.stat(top)
         depth = os.path.relpath(top, place).count(os.sep)
-        if (status.st_dev, status.st_ino) in seen or depth > _DEEPEST:
+        real[top] = os.path.realpath(top)
+        around = f"{real.get(os.path.dirname(top), '')}{os.sep}"
+        if (depth and around.startswith(f"{real[top]}{os.sep}")) or depth > _DEEPEST:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for file in sorted(files):
             yield os.path.relpath(os.path.join(top, file), place)
@@ -201,11 +203,12 @@ def _below(place: Path) -> Iterator[str]:
 
 def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_named: bool) -> None:
     from portgen import whole
-    from portgen.adopt import Text
+    from portgen.adopt import UNREADABLE, Text
 
     try:
         data, _ = whole.read(place, whole.MOST_INVENTORY)
-        text = data.decode("utf-8")
+        # A comment of another century hides no `deny`.
+        text = _latin(data) if kind == "nginx" else data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = _reason(error)
         # Without ufw's rules an import would take every port for closed. nginx's folder has other secrets.
@@ -214,11 +217,21 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
             hint = "run it as root" if isinstance(error, PermissionError) else None
             raise PortgenError(f"{shown}: {reason}", Exit.USAGE, hint=hint) from None
         gathered.unread[shown] = reason
-        return
+        if kind != "nginx":
+            return
+        text = UNREADABLE
     where = os.path.basename(os.path.dirname(os.path.abspath(place)))
     written = _written(place, gathered.to) if kind == "compose" else ""
     one = Text(kind, shown, text.removeprefix("\ufeff"), path, where, written)
     gathered.texts.append(one)
+
+
+def _latin(data: bytes) -> str:
+    """A text in UTF-8, or in the encoding that has a character for each byte."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -8,6 +8,7 @@ Judges nothing: what is not whole is read as far as it goes.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -257,7 +258,7 @@ class _Folder:
         """Relative names lie below nginx's folder; `*` matches within a folder only."""
         if len(include.words) == 1:
             return []
-        pattern = include.words[1].removeprefix(_FOLDER)
+        pattern = posixpath.normpath(include.words[1]).removeprefix(_FOLDER)
         if pattern in self.parsed:
             return [pattern]
         if pattern not in self.matching:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portgen import adopt
-from portgen.adopt import Sources, Text
+from portgen.adopt import Adopted, Sources, Text
 from portgen.inventory.source import parse
 from portgen.plan import planner
 from tests.adopt.test_servers import API, APP, INVENTORY, into, left, of, routes, server
@@ -55,8 +55,11 @@ def test_the_order_of_files_is_that_of_the_includes() -> None:
     ]
     assert routes(adopt.adopt(Sources(texts, {}.get), "box")) == {}
     texts[0] = Text("nginx", "nginx.conf", "http { include sites-enabled/*; }", "nginx.conf")
-    steps = adopt.adopt(Sources(texts, {}.get), "box").steps
-    assert "nginx.conf: write `include conf.d/*.conf;` into its block `http`" in "".join(steps)
+    steps = adopt.adopt(Sources(texts[:2], {}.get), "box").steps
+    assert (
+        "nginx.conf: write `include conf.d/portgen.conf;` at the end of its block `http`"
+        in "".join(steps)
+    )
 
 
 def test_steps_name_the_files_of_the_host_where_nginx_printed_them() -> None:
@@ -147,3 +150,98 @@ def test_certbots_own_file_is_known() -> None:
     result = of(server("a.org", tls, APP, API))
     assert "server_name: a.org" in result.source.text
     assert left(result) == {}
+
+
+def folder(**files: str) -> Adopted:
+    """An import of files by their paths."""
+    main = "http { include conf.d/*.conf; include sites-enabled/*; }"
+    texts = [Text("nginx", "nginx.conf", main, "nginx.conf")]
+    texts += [Text("nginx", path, text, path) for path, text in files.items()]
+    return adopt.adopt(Sources(texts, {}.get), "box")
+
+
+def test_paths_of_includes_are_those_of_the_files() -> None:
+    for path in ("./app.d/*.conf", "/etc/nginx//app.d/*.conf"):
+        result = folder(
+            **{"sites-enabled/a": server("a.org", f"include {path};", APP, API)},
+            **{"app.d/x.conf": "location /app/admin/ { deny all; }"},
+        )
+        assert "server_name: a.org" not in result.source.text
+
+
+def test_a_file_that_could_not_be_read_keeps_what_includes_it() -> None:
+    for lines in (("include app.d/*;", APP), (APP.replace("{ ", "{ include app.d/*; "),)):
+        files = {"sites-enabled/a": server("a.org", *lines, API), "app.d/x": adopt.UNREADABLE}
+        assert "server_name: a.org" not in folder(**files).source.text
+
+
+def test_an_if_for_a_name_that_a_wildcard_stands_for_refuses_somebody() -> None:
+    refuses = "if ($host = bad.example.com) { return 444; }"
+    assert routes(of(server("*.example.com", refuses, APP, API))) == {}
+    assert routes(of(server("a.org", refuses, APP, API))) != {}
+
+
+def test_nginxs_default_server_is_one_of_each_socket() -> None:
+    six = server("a.org", "return 410;", listen="listen [::]:80;")
+    four = server("b.org", APP, API, listen="listen 80;")
+    stays = server("c.org", "return 410;", listen="listen 80;")
+    result = of(("a.conf", six), ("b.conf", four), ("c.conf", stays))
+    assert "nginx's default server at port 80" in left(result)["server_name b.org"]
+    old = server("b.org", APP, API, listen="listen 80 default;")
+    result = of(("a.conf", stays), ("b.conf", old))
+    assert "nginx's default server at port 80" in left(result)["server_name b.org"]
+
+
+def test_a_pattern_that_takes_portgens_snippet_in_is_a_step() -> None:
+    stays = server("b.org", "include snippets/*.conf;", "return 410;")
+    files = {
+        "sites-enabled/a": server("a.org", APP, API, "location = /x { return 410; }"),
+        "sites-enabled/b": stays,
+        "snippets/z.conf": "gzip on;",
+    }
+    steps = folder(**files).steps
+    assert any("sites-enabled/b:1: name the files of its `include" in step for step in steps)
+
+
+def test_only_a_file_with_nothing_but_servers_is_removed() -> None:
+    one = server("a.org", APP, API)
+    for more in ("upstream up { server 127.0.0.1:1; }\n", "include vhosts/*.conf;\n"):
+        steps = folder(
+            **{"sites-enabled/a": more + one, "vhosts/b.conf": server("b.org", ROOT)}
+        ).steps
+        assert any(step.startswith("sites-enabled/a: disable") for step in steps)
+    texts = [
+        Text(
+            "nginx",
+            "nginx.conf",
+            "http { include sites-enabled/a; include conf.d/*.conf; }",
+            "nginx.conf",
+        ),
+        Text("nginx", "sites-enabled/a", one, "sites-enabled/a"),
+    ]
+    steps = adopt.adopt(Sources(texts, {}.get), "box").steps
+    assert [step.partition(": ")[2].partition(":")[0] for step in steps] == [
+        "disable the server at line 1"
+    ]
+
+
+def test_an_answer_is_no_redirect_to_the_slash() -> None:
+    for answer in ("return 403 /app/;", "rewrite ^ /app/;", "return 200 /app/;"):
+        result = of(server("a.org", APP, API, f"location = /app {{ {answer} }}"))
+        assert "/app/" not in routes(result)
+
+
+def test_an_upstream_with_an_include_is_not_known() -> None:
+    up = "upstream up { include up/*; server 127.0.0.1:8080; }\n"
+    result = of(up + server("a.org", APP.replace("127.0.0.1:8080", "up"), API))
+    assert list(routes(result)) == ["/api/"]
+
+
+def test_headers_of_grpc_are_not_those_of_http() -> None:
+    http = "proxy_set_header X-Key k;"
+    result = of(server("a.org", "grpc_set_header X-Team a;", APP, API), http=http)
+    assert http in routes(result)["/app/"].extra
+
+
+def test_what_is_included_for_all_servers_has_to_be_given() -> None:
+    assert routes(of(server("a.org", APP, API), http="include /srv/acl.conf;")) == {}
