@@ -110,7 +110,10 @@ def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator
         yield f"{place}: {what}: portgen-locations.conf will lie there, too"
     for listen in server.displaced:
         why = "portgen's servers are read before it, and refuse unknown names"
-        yield f"{place}: make it `{listen} default_server;`: {why}"
+        what = f"make it `{listen.text} default_server;`"
+        if listen.file != server.said.file:
+            what = f"write `{listen.text} default_server;` into it, in place of what {listen.file} says"
+        yield f"{place}: {what}: {why}"
     shared = [name for _, name in server.names if name in names]
     if shared and server.redirects:
         yield f"{place}: take {', '.join(shared)} out of its `server_name`"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from portgen.adopt.draft import Nginx, Site
 from portgen.adopt.grouping import Named
-from portgen.adopt.sighted import Listen, Server
+from portgen.adopt.sighted import Listen, Said, Server
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6
 
 _Socket = tuple[int, str]  # a port, and the address of a family
@@ -106,7 +106,7 @@ def heirs(
 
 def displaced(
     nginx: Nginx, servers: Sequence[Server], portgens_at: int | None
-) -> Iterator[tuple[Server, str]]:
+) -> Iterator[tuple[Server, Said]]:
     """The default servers that stay, and that nginx would not ask for unknown names any more: it reads
     portgen's before them, and nothing says `default_server`. Each with the `listen` that has to say so."""
     ports = _ports_of(nginx)
@@ -119,7 +119,8 @@ def displaced(
         first, listen = there[0]
         stays = not first.is_replaced and not first.is_portgens
         if stays and id(first) not in before:
-            yield first, listen.said.text if listen is not None else f"listen {port}"
+            usual = first.said._replace(text=f"listen {port}")
+            yield first, listen.said if listen is not None else usual
 
 
 def _ports_of(nginx: Nginx) -> set[int]:

@@ -289,7 +289,7 @@ class Server(Struct):
     # What was decided.
     is_default: bool = False  # its routes are those of the inventory's default site
     is_replaced: bool = False  # portgen's own takes its place
-    displaced: list[str] = []  # here portgen's would be asked for unknown names in its place
+    displaced: list[Said] = []  # here portgen's would be asked for unknown names in its place
     replaced_locations: list[Said] = []  # in place of these it includes portgen's
 
     def keep(self, why: str) -> None:

@@ -115,7 +115,7 @@ WRONG = {
     "--ufw units": "no file of ufw's is in it",
     "--units nginx.conf": "neither a unit nor a script that runs socat",
     "--units shop": "no unit is in it, and no script that runs socat",
-    "--nginx bytes": "not UTF-8 (byte 1)",
+    "--nginx bytes": "no directive of nginx's is in it",
 }
 
 
