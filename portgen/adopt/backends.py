@@ -31,27 +31,13 @@ class Backends:
 
     def holder(self, place: Place, path: str, one: Named) -> tuple[Entry, Port] | None:
         """Whose port the route leads to. One that nobody holds is a service that nginx alone names."""
-        backend = place.fact.backend
-        if backend is None:
-            self.found.leave(place, "where it leads, nginx decides request by request")
-            return None
-        if ", " in backend:
-            self.found.leave(place, f"leads to several servers ({backend}): a route leads to one")
-            return None
-        if (
-            routes.backend(place).value.partition("://")[2].partition("/")[0]
-            in self.found.open_upstreams
-        ):
-            self.found.leave(place, "its upstream includes a file that was not given")
-            return None
-        if " down" in backend:
-            self.found.leave(place, "leads to a server that is marked as `down`")
+        backend = place.fact.backend or ""
+        why = self._why_not(place, backend)
+        if why:
+            self.found.leave(place, why)
             return None
         address, _, number = backend.partition(" ")[0].rpartition(":")
-        port = ports.number(number)
-        if backend.startswith("unix:") or port is None or not is_port(port):
-            self.found.leave(place, "leads to no port: a route leads to one")
-            return None
+        port = int(number)
         by_address = self.by_address(backend)
         if by_address is not None:
             return by_address
@@ -74,6 +60,23 @@ class Backends:
         if held is not None:
             return held
         return self._of_nobody(place, path, one, port)
+
+    def _why_not(self, place: Place, backend: str) -> str:
+        """Why a location leads to no port, or to more than one; "" where it leads to one."""
+        if not backend:
+            return "where it leads, nginx decides request by request"
+        if ", " in backend:
+            return f"leads to several servers ({backend}): a route leads to one"
+        written = routes.backend(place).value.partition("://")[2].partition("/")[0]
+        if written in self.found.open_upstreams:
+            return "its upstream includes a file that was not given"
+        server, *options = backend.split(" ")
+        if "down" in options:
+            return "leads to a server that is marked as `down`"
+        port = ports.number(server.rpartition(":")[2])
+        if backend.startswith("unix:") or port is None or not is_port(port):
+            return "leads to no port: a route leads to one"
+        return ""
 
     def by_address(self, backend: str) -> tuple[Entry, Port] | None:
         """The service in a container that has this address."""

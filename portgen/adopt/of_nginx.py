@@ -105,8 +105,6 @@ class _Tree(Noting):
         general = self.general
         is_unknown = f"{node.name} {{}}" == UNREADABLE or self._is_not_given(node)
         general.is_restricted = general.is_restricted or is_unknown or restricts(node)
-        if node.name in ("allow", "deny"):
-            general.rules.append(node)
         if FIELDS.get(node.name) in _VALUES:
             general.values.append(self.field(node))
         elif node.name == "upstream":
@@ -118,14 +116,20 @@ class _Tree(Noting):
         elif node.name in SENT_HEADERS:
             general.more_headers.append(self.as_it_is(node))
         elif node.name in _ACCESS:
-            general.is_closed_to_some = True
-            is_variable = node.name.startswith("auth_basic") and "$" in node.text
-            general.has_variable_realm = general.has_variable_realm or is_variable
-            self.found.noted.append(self.said(node))
+            self._of_access(node)
         elif node.name in SETTINGS and len(node.words) > 1:
             general.settings.append(Part(self.said(node), SETTINGS[node.name], node.words[1]))
         else:
             self._other(node)
+
+    def _of_access(self, node: Node) -> None:
+        """Who may come to all servers."""
+        self.general.is_closed_to_some = True
+        if node.name in ("allow", "deny"):
+            self.general.rules.append(node)
+        elif "$" in node.text:
+            self.general.has_variable_realm = True
+        self.found.noted.append(self.said(node))
 
     def _is_not_given(self, node: Node) -> bool:
         """Whether it includes something that nobody knows."""
