@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from portgen.adopt.sighted import Part
+from portgen.adopt.sighted import HERE, Part
 from portgen.formats.nginx import Node
 from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, LOOPBACK, LOOPBACK6
 from portgen.plan.routes import LEFT
@@ -147,8 +147,8 @@ _RESTRICTING = re.compile(
 )
 _REFUSES = re.compile(r"\b(?:return\s+4[0-9]{2}|deny)\b")
 _SENDS = re.compile(r"\b(?:return|rewrite|deny)\b")
-_NOT_EXTRA = (*_ANSWERS, "portgen_is_read_here", "set", "if", "internal")
-USUAL_INCLUDES = re.compile(
+_NOT_EXTRA = (*_ANSWERS, HERE, "set", "if", "internal")
+_USUAL_INCLUDES = re.compile(
     r"(?:/etc/nginx/)?(?:mime\.types|proxy_params|fastcgi(?:_params|\.conf)|uwsgi_params|scgi_params|"
     r"modules-enabled/.*|conf\.d/\*\.conf|sites-enabled/\*)"
     r"|/usr/share/nginx/modules/[^/]*|/etc/letsencrypt/options-ssl-nginx\.conf"
@@ -286,7 +286,7 @@ def is_inherited(node: Node) -> bool:
 
 def is_usual_include(node: Node) -> bool:
     """Whether it includes a file of the distribution's that keeps nobody out."""
-    return node.name == "include" and USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
+    return node.name == "include" and _USUAL_INCLUDES.fullmatch(node.words[-1]) is not None
 
 
 def is_harmless(node: Node) -> bool:

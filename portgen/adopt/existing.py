@@ -106,5 +106,5 @@ def _general(server: Server) -> Site:
         server.listen_tls,
         server.certificate or "",
         server.certificate_key or "",
-        acme=next((site.acme or "" for site in server.sites), ""),
+        acme=next((site.acme or "" for site in server.sites if not site.name), ""),
     )

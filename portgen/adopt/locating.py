@@ -16,7 +16,6 @@ from portgen.adopt.directives import (
     FIELDS,
     SET,
     TELLING,
-    USUAL_INCLUDES,
     asks_for_another_host,
     can_be_said,
     is_mark,
@@ -31,7 +30,7 @@ from portgen.adopt.directives import (
     slash_of,
     strips,
 )
-from portgen.adopt.noting import NO_WORD, NOT_GIVEN, Noting
+from portgen.adopt.noting import NO_WORD, NOT_GIVEN, STATIC, Noting
 from portgen.adopt.sighted import Part, Place, Redirect, Said, Server, Slash
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
@@ -41,7 +40,6 @@ _RESTRICTED = (
     "a directive keeps visitors out, and a route can't say it: the location stays your own"
 )
 _SENT = "nginx sends visitors elsewhere: keep it in a server of your own"
-_STATIC = "nginx answers this itself: keep it in a server of your own"
 
 
 class General(Struct):
@@ -92,7 +90,7 @@ def _why_own(node: Node, words: Sequence[str], block: Sequence[Node], scope: Sco
     """Why a location stays the team's; "" where a route can take its place."""
     names = {inner.name for inner in block}
     if not names & {"proxy_pass", "grpc_pass"}:
-        return _SENT if names & {"return", "rewrite"} else _STATIC
+        return _SENT if names & {"return", "rewrite"} else STATIC
     if {"proxy_pass", "grpc_pass"} <= names:
         return "it passes requests on by http and by grpc"
     if len(words) != 1 or words[0].startswith("@"):
@@ -172,7 +170,7 @@ def _own(node: Node, why: str, notes: Noting) -> None:
     notes.left(node, why)
     for inner in node.block or ():
         telling = inner.name in (*TELLING, *FIELDS) or inner.block is not None
-        if inner.name == "include" and USUAL_INCLUDES.fullmatch(inner.words[-1]):
+        if is_usual_include(inner):
             telling = False
         if inner.name == "location" and inner.block is not None:
             _own(inner, why, notes)

@@ -13,7 +13,7 @@ from portgen.adopt.sighted import Left, Part, Said, Sighted, said
 from portgen.formats.nginx import Node
 
 SNIPPET = "snippets/portgen-locations.conf"
-HERE = "portgen_is_read_here"  # stands in portgen's own files where they are not there yet
+STATIC = "nginx answers this itself: keep it in a server of your own"
 NO_WORD = "an inventory has no word for it"
 NOT_GIVEN = "what it includes was not given"
 

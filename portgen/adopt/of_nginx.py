@@ -23,8 +23,18 @@ from portgen.adopt.directives import (
 )
 from portgen.adopt.locating import General, Scope
 from portgen.adopt.nginx_files import ETC, File, absolute, facts_of, files_of, printed
-from portgen.adopt.noting import HERE, NO_WORD, NOT_GIVEN, SNIPPET, Noting
-from portgen.adopt.sighted import UNREADABLE, Left, Part, Said, Server, Sighted, Text, Upstream
+from portgen.adopt.noting import NO_WORD, NOT_GIVEN, SNIPPET, Noting
+from portgen.adopt.sighted import (
+    HERE,
+    UNREADABLE,
+    Left,
+    Part,
+    Said,
+    Server,
+    Sighted,
+    Text,
+    Upstream,
+)
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
@@ -168,22 +178,27 @@ class _Tree(Noting):
             one = Upstream(self.said(node), self.said(servers[0]), backends[0])
             self.found.upstreams.append(one)
             return
-        why = "a route leads to one place: portgen balances no load"
-        if len(backends) == 1:
-            why = "leads to no port: a route leads to one"
+        why = _why_no_port(len(backends)) if is_whole else NOT_GIVEN
         for inner in (node, *servers):
             self.left(inner, why)
+
+
+def _why_no_port(count: int) -> str:
+    """Why an upstream with so many servers is not one port."""
+    if count == 1:
+        return "leads to no port: a route leads to one"
+    return "a route leads to one place: portgen balances no load"
 
 
 def _removable(files: Mapping[str, str], places: Mapping[str, File]) -> Iterator[str]:
     """The files with nothing but servers, that no `include` names: those may go as a whole. By the names that
     they have on the host."""
+    parsed = {path: nginx.parse(text, path) for path, text in files.items()}
     named: set[str] = set()
-    for path, text in files.items():
-        for node in nginx.parse(text, path):
+    for nodes in parsed.values():
+        for node in nodes:
             named.update(_included(node))
-    for path, text in files.items():
-        nodes = nginx.parse(text, path)
+    for path, nodes in parsed.items():
         is_dump = places[path].above > 0
         if path not in named and all(node.name == "server" for node in nodes):
             yield absolute(path) if is_dump else places[path].file

@@ -25,15 +25,24 @@ from portgen.adopt.directives import (
 )
 from portgen.adopt.listening import listened, why_wider
 from portgen.adopt.locating import General, Scope
-from portgen.adopt.noting import HERE, NO_WORD, NOT_GIVEN, SNIPPET, Noting
-from portgen.adopt.sighted import Left, Listen, Listener, Part, Pattern, Redirect, Said, Server
+from portgen.adopt.noting import NO_WORD, NOT_GIVEN, SNIPPET, STATIC, Noting
+from portgen.adopt.sighted import (
+    HERE,
+    Left,
+    Listen,
+    Listener,
+    Part,
+    Pattern,
+    Redirect,
+    Said,
+    Server,
+)
 from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
 
 # Alone these are no reason to keep a server: they mean nothing without a location or a folder.
 _SPARED = ("listen ", "index ", "server_name ")
-_STATIC = "nginx answers this itself: keep it in a server of your own"
 _ELSEWHERE = "it also listens on something other than a port of the host: it stays your own"
 _PROXIED = "it is behind a proxy that speaks the PROXY protocol: it stays your own"
 
@@ -125,7 +134,7 @@ class _Reading:
             self.server.own += self.scope.general.files
         for node in self.files:
             if is_reached:
-                self.notes.left(node, _STATIC)
+                self.notes.left(node, STATIC)
             else:
                 self.notes.counted(node)
 

@@ -80,7 +80,7 @@ class _Routing:
         nginx_ports.hold_own(self.found, self.draft)
 
     def _drop(self, one: Named, path: str, why: str) -> None:
-        """A location is no route after all."""
+        """Take a location out of the routes."""
         del self.held[one][path]
         for _, place in one.places:
             if place.path == path:
@@ -117,7 +117,7 @@ class _Routing:
         """Leave the locations that lead to services of an inventory which has no such route, where the team's
         own server goes on anyway."""
         if self.default is None or self.existing is None or self.existing.names:
-            return  # portgen's own server is there, or there is no inventory
+            return  # portgen renders the whole server, or nothing was there before
         for path, one in list(self.held[self.default].items()):
             why = self.existing.why_unknown(one.route, one.port.endpoint, one.port.bind)
             if why:
@@ -200,9 +200,9 @@ class _Routing:
         paths. One that has no name is the default, too, as long as it is alone."""
         if self.existing is not None and self.existing.has_nginx:
             return self._known_default(served, self.existing)
-        for one in served:
-            if any(server.includes_portgen for server in one.servers):
-                return one  # portgen was installed here
+        installed = _including(served)
+        if installed is not None:
+            return installed
         best: Named | None = None
         most = 0
         for one in served:
@@ -220,12 +220,9 @@ class _Routing:
         if existing.names:
             known = [one for one in served if one.names and existing.names.issuperset(one.names)]
             return known[0] if known else None
-        for one in served:
-            if any(server.includes_portgen for server in one.servers):
-                return one
-        best: Named | None = None
+        best = _including(served)
         most = 0
-        for one in served:
+        for one in served if best is None else ():
             count = len(self.held[one].keys() & existing.routes.keys())
             if count > most:
                 best, most = one, count
@@ -290,9 +287,13 @@ class _Routing:
     def _locations(self, server: Server, one: Named) -> list[Said]:
         """The locations of a server whose place portgen's take."""
         paths = self.held[one].keys()
-        places = [(one.said, one.is_portgens) for one in server.places if one.path in paths]
-        places += [(one.said, one.is_portgens) for one in server.slashes if one.path in paths]
-        return [said for said, is_portgens in places if not is_portgens]
+        found = [
+            place.said for place in server.places if place.path in paths and not place.is_portgens
+        ]
+        for slash in server.slashes:
+            if slash.path in paths and not slash.is_portgens:
+                found.append(slash.said)
+        return found
 
     def _sites(self, one: Named) -> None:
         """A site for each name."""
@@ -411,8 +412,16 @@ class _Routing:
         return held
 
 
+def _including(served: list[Named]) -> Named | None:
+    """Those whose servers include portgen's locations already, where it was installed before."""
+    for one in served:
+        if any(server.includes_portgen for server in one.servers):
+            return one
+    return None
+
+
 def _paths(one: Named) -> int:
-    """How many paths lead to services; none where all of it is one service's."""
+    """How many paths besides `/` it has; 0 where one service has all of it."""
     paths = [place.fact.route.path for _, place in one.places]
     backends = {place.fact.backend for _, place in one.places}
     return 0 if len(backends) == 1 and "/" in paths else sum(path != "/" for path in paths)

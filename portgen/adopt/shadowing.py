@@ -1,8 +1,8 @@
-"""Where portgen's server of a name would listen and the team's own does not, by IPv6 for example: one with a
-wildcard would answer there for names of other servers, too.
+"""Who else would answer, or would not any more, if portgen's server took the place of the team's: for names
+that a wildcard stands for, at an address where the team's does not listen, and for unknown names.
 
-In: the servers of a name, the site that portgen would render, and all others. Out: why they stay the team's.
-Pure.
+In: the servers of a name, the site that portgen would render, and all others. Out: why they stay the team's;
+which default server has to say that it is one. Pure.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from portgen.plan.ports import EVERYWHERE, EVERYWHERE6, Endpoint
 
 # The text of a file of nginx's that could not be read: a directive that keeps what includes it the team's.
 UNREADABLE = "portgen_could_not_read_this {}"
+# The directive of portgen's own files where they are not there yet: it shows where nginx would read them.
+HERE = "portgen_is_read_here"
 KINDS = ("compose", "nginx", "ufw", "units", "ss", "docker")
 _MOST = 100  # characters of a line that is quoted
 

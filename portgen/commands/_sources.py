@@ -27,9 +27,8 @@ _WANTED = {
     "compose": re.compile(r".*compose.*\.ya?ml"),
 }
 _OF_OTHERS = {
-    "nginx": re.compile(
-        r".*\.(?:swp|so|pem|key|crt)"
-    ),  # nginx reads copies by `include sites-enabled/*`
+    # Copies such as site.bak are not here: nginx reads them by `include sites-enabled/*`.
+    "nginx": re.compile(r".*\.(?:swp|so|pem|key|crt)"),
 }
 
 
@@ -207,7 +206,7 @@ def _one(kind: str, shown: str, place: Path, path: str, gathered: _Read, *, is_n
 
     try:
         data, _ = whole.read(place, whole.MOST_INVENTORY)
-        # A comment of another century hides no `deny`.
+        # A comment in an older encoding must not hide the directives beside it.
         text = _latin(data) if kind == "nginx" else data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = _reason(error)
