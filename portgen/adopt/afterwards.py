@@ -78,6 +78,9 @@ def _of_nginx(found: Sighted) -> Iterator[str]:
     if replaced and found.lacks_portgens:
         what = "write `include conf.d/portgen.conf;` at the end of its block `http`"
         yield f"{found.main}: {what}: portgen's servers lie there"
+    for said in found.claimed_upstreams:
+        what = "give this upstream another name, here and in each `proxy_pass`"
+        yield f"{found.on_the_host(said).place}: {what}: those of portgen's begin with `portgen_`"
     names = {name for server in replaced for _, name in server.names}
     for server in found.servers:
         if server.said.line and not server.is_replaced:
@@ -117,6 +120,10 @@ def _of_kept(found: Sighted, server: Server, names: Collection[str]) -> Iterator
     shared = [name for _, name in server.names if name in names]
     if shared and server.redirects:
         yield f"{place}: take {', '.join(shared)} out of its `server_name`"
+        first = server.names[0][1]
+        if first in shared and any("$server_name" in one.said.text for one in server.redirects):
+            what = f"write `https://{first}` in place of `https://$server_name`"
+            yield f"{place}: {what}: another name is its first one then"
 
 
 def _within(found: Sighted, server: Server) -> Iterator[str]:

@@ -165,6 +165,7 @@ _IF_HTTP = (
 )
 _BEFORE_PATH = re.compile(r"^(?:https?|\$scheme)://\$(?:http_)?host(?:\$portgen_port)?")
 _REDIRECTS = reading.REDIRECTS
+_CAPTURE = re.compile(r"\$\{?[1-9]")
 _OFF = (("off",), ("all",), ("optional",))
 _NOT_FOUND = (("return", "404"), ("return", "444"))
 
@@ -206,7 +207,14 @@ def can_be_said(node: Node, path: str) -> bool:
         return False  # of another address than that of portgen's upstream
     if node.name.startswith("auth_basic"):
         return "$" not in node.text
+    if has_capture(node):
+        return False
     return node.block is None and node.name not in _NOT_EXTRA
+
+
+def has_capture(node: Node) -> bool:
+    """Whether it has a part of what a regular expression matched, such as `$1`: a route has none."""
+    return _CAPTURE.search(node.text) is not None
 
 
 def begins_with(words: Sequence[str]) -> str:
@@ -281,7 +289,14 @@ def is_inherited(node: Node) -> bool:
     errors of the services, but not one for paths without a location."""
     codes = [word for word in node.words[1:-1] if not word.startswith("=")]
     is_of_services = all(code.startswith("5") for code in codes)
-    return node.name in INHERITED and (node.name != "error_page" or is_of_services)
+    can_be_said = not has_capture(node) and (node.name != "error_page" or is_of_services)
+    return node.name in INHERITED and can_be_said
+
+
+def leads_on(node: Node) -> bool:
+    """Whether it is an `index` with a path: whoever asks for a folder gets what the location of that path
+    has."""
+    return node.name == "index" and any(word.startswith("/") for word in node.words[1:])
 
 
 def is_usual_include(node: Node) -> bool:

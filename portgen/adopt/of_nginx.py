@@ -18,6 +18,7 @@ from portgen.adopt.directives import (
     SETTINGS,
     TELLING,
     is_usual_include,
+    leads_on,
     own_header,
     restricts,
 )
@@ -39,9 +40,10 @@ from portgen.formats import nginx
 from portgen.formats.nginx import Node
 from portgen.plan.facts import Location
 
-_VALUES = ("max_body", "buffering", "timeout")
+_VALUES = ("max_body", "buffering", "timeout", "verify")
 _ACCESS = ("allow", "deny", "auth_basic", "auth_basic_user_file")
 _PORTGENS = "conf.d/portgen.conf"
+_PORTGENS_UPSTREAM = "portgen_"
 _BLOCKS = ("server", "stream", "location")
 
 
@@ -118,6 +120,8 @@ class _Tree(Noting):
         if FIELDS.get(node.name) in _VALUES:
             general.values.append(self.field(node))
         elif node.name == "upstream":
+            if node.words[-1].startswith(_PORTGENS_UPSTREAM) and not self.is_rendered(node):
+                self.found.claimed_upstreams.append(self.said(node))
             self._upstream(node)
         elif node.name in PROXIES and len(node.words) > 1:
             self.found.proxies.append(Part(self.said(node), node.name, node.words[1]))
@@ -151,8 +155,9 @@ class _Tree(Noting):
             self.counted(node)
         elif self._is_not_given(node):
             self.left(node, NOT_GIVEN)
-        elif node.name in TELLING and node.name != "include":
-            self.general.files += [self.said(node)] if node.name == "root" else []
+        elif (node.name in TELLING and node.name != "include") or leads_on(node):
+            has_files = node.name == "root" or leads_on(node)
+            self.general.files += [self.said(node)] if has_files else []
             self.left(node, NO_WORD)
         else:
             self.counted(node)

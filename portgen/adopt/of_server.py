@@ -20,6 +20,7 @@ from portgen.adopt.directives import (
     is_inherited,
     is_not_found,
     is_of_portgen,
+    leads_on,
     own_header,
     sent_to_https,
 )
@@ -158,6 +159,8 @@ class _Reading:
         """What a server answers, or what changes its answers. What is not known keeps it the team's."""
         if node.name == "location" and node.block is not None:
             locating.sight(node, self.scope)
+        elif leads_on(node):
+            self.notes.left(node, NO_WORD)
         elif node.name in ("root", "index", "try_files"):
             self.files.append(node)
         elif is_inherited(node):
@@ -230,7 +233,8 @@ class _Reading:
                 continue
             if one.said in heads:
                 last = one.said.line + heads[one.said]
-            if one.said not in self.server.own and not one.said.text.startswith(_SPARED):
+            is_spared = one.said.text.startswith(_SPARED) and one.why != NO_WORD
+            if one.said not in self.server.own and not is_spared:
                 self.server.own.append(one.said)
 
 

@@ -15,6 +15,7 @@ from portgen.adopt.fitting import network, why_not
 from portgen.adopt.nginx_files import absolute
 from portgen.adopt.sighted import NotARoute, Part, Place, Server
 from portgen.inventory import model
+from portgen.plan.ports import WITH_TLS
 from portgen.plan.routes import is_safe
 from portgen.plan.types import DEFAULT_TIMEOUT
 
@@ -75,6 +76,8 @@ def _fields(server: Server, place: Place) -> dict[str, object]:
     for client in said.clients:
         if network(client) is None:
             raise NotARoute(f"{client} is neither a network nor an address")
+    if _is_excepted(server, place):
+        raise NotARoute("its service's certificate is not verified, as that of all others is")
     fields: dict[str, object] = {}
     if path != "/" and not _strips(place, uri):
         fields["strip"] = False
@@ -102,6 +105,14 @@ def _lifted(place: Place, parts: Iterable[Part]) -> list[Part]:
     if "auth_file" in about and said.auth_file is None:
         found.append(Part(about["auth_file"], "", "", "auth_basic off;"))
     return found
+
+
+def _is_excepted(server: Server, place: Place) -> bool:
+    """Whether it takes back that its service's certificate is verified, as the blocks around it say for
+    all."""
+    around = (*server.inherited, *server.general)
+    is_verified = any(part.text.endswith("_ssl_verify on;") for part in around)
+    return is_verified and place.fact.route.verify is None and place.fact.route.protocol in WITH_TLS
 
 
 def _from_server(server: Server, place: Place) -> list[Part]:

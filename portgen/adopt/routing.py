@@ -19,6 +19,7 @@ from portgen.adopt.shadowing import Shadowing
 from portgen.adopt.sighted import Left, Listen, NotARoute, Place, Said, Server, Sighted
 from portgen.inventory.values import SiteName
 
+_INCLUDES = "it includes portgen's locations, too: it stays your own, and goes on including them"
 _NO_ROUTE = "no route is in this server: it stays your own"
 _NAMELESS = "the server has no name, and an inventory has one such server"
 _UNKNOWN_SITE = "the inventory has no such site: add it under `nginx: {sites: …}`, and import again"
@@ -62,6 +63,7 @@ class _Routing:
                 self.held[one] = self._held(one)
         self._drop_mixed()
         self.default = self._default(list(self.held))
+        self._keep_including()
         self._drop_unknown()
         self._trust()
         self._drop_shared()
@@ -110,7 +112,7 @@ class _Routing:
             if server not in self.default.servers:
                 others.update(place.said for place in server.places)
         for path, each in list(self.held[self.default].items()):
-            if each.place.said in others:
+            if each.place.said in others and not each.place.is_portgens:
                 self._drop(self.default, path, "another server includes its file, too")
 
     def _drop_unknown(self) -> None:
@@ -122,6 +124,19 @@ class _Routing:
             why = self.existing.why_unknown(one.route, one.port.endpoint, one.port.bind)
             if why:
                 self._drop(self.default, path, why)
+
+    def _keep_including(self) -> None:
+        """Keep each server that includes portgen's locations, and is not the default one: it has those that
+        the default one has, and goes on having them."""
+        others = [one for one in self.held if one is not self.default and _includes_portgens(one)]
+        for one in others:
+            self._keep(one, _INCLUDES)
+        if self.default is None or not others:
+            return
+        place = others[0].servers[0].said.place
+        for path, each in list(self.held[self.default].items()):
+            if not each.place.is_portgens:
+                self._drop(self.default, path, f"the server at {place} would get it, too")
 
     def _keep_followers(self) -> None:
         """Keep the servers that stay since another one does, until no more do."""
@@ -323,7 +338,7 @@ class _Routing:
         self._report_twice(one, why)
         held = self.held.get(one, {})
         for _, place in one.places:
-            if place.path in held:
+            if place.path in held and not place.is_portgens:
                 self.found.leave(place, why)
         self._rest_left(one, why)
 
@@ -415,9 +430,13 @@ class _Routing:
 def _including(served: list[Named]) -> Named | None:
     """Those whose servers include portgen's locations already, where it was installed before."""
     for one in served:
-        if any(server.includes_portgen for server in one.servers):
+        if _includes_portgens(one):
             return one
     return None
+
+
+def _includes_portgens(one: Named) -> bool:
+    return any(server.includes_portgen for server in one.servers)
 
 
 def _paths(one: Named) -> int:

@@ -391,6 +391,7 @@ class Sighted(Struct):
     set_headers: list[Part] = []  # the same, of all servers
     upstreams: list[Upstream] = []
     open_upstreams: set[str] = set()  # with servers in a file that was not given
+    claimed_upstreams: list[Said] = []  # with a name of portgen's own, in a file of the team's
     portgens_at: int | None = (
         None  # how many servers nginx reads before conf.d/portgen.conf, if at all
     )

@@ -264,9 +264,7 @@ class _Folder:
         if pattern not in self.matching:
             depth = pattern.count("/")
             self.matching[pattern] = [
-                path
-                for path in self.paths
-                if path.count("/") == depth and fnmatchcase(path, pattern)
+                path for path in self.paths if path.count("/") == depth and _matches(path, pattern)
             ]
         return self.matching[pattern]
 
@@ -300,6 +298,14 @@ class _Folder:
         if path in around:
             return False
         return path not in self.read or self.repeated < _REPEATED
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a path is one that `include` means. No pattern means a hidden file by itself."""
+    if not fnmatchcase(path, pattern):
+        return False
+    parts = zip(path.split("/"), pattern.split("/"), strict=True)
+    return all(not name.startswith(".") or part.startswith(".") for name, part in parts)
 
 
 def _count(nodes: tuple[Node, ...]) -> int:

@@ -8,7 +8,18 @@ from portgen import adopt
 from portgen.adopt import Adopted, Sources, Text
 from portgen.inventory.source import parse
 from portgen.plan import planner
-from tests.adopt.test_servers import API, APP, INVENTORY, into, left, of, routes, server
+from tests.adopt.test_servers import (
+    API,
+    APP,
+    INVENTORY,
+    RENDERED,
+    SECURE,
+    into,
+    left,
+    of,
+    routes,
+    server,
+)
 
 GLUED = [
     "location ~/secret { deny all; }",
@@ -245,3 +256,71 @@ def test_headers_of_grpc_are_not_those_of_http() -> None:
 
 def test_what_is_included_for_all_servers_has_to_be_given() -> None:
     assert routes(of(server("a.org", APP, API), http="include /srv/acl.conf;")) == {}
+
+
+# --- what a route has not, or would have besides ---------------------------------------------------
+
+
+def test_what_a_regular_expression_matched_is_no_value_of_a_route() -> None:
+    strips = "rewrite ^/app/(.*)$ /$1 break; add_header X-Path $1;"
+    shown = APP.replace("{", f"{{ {strips}")
+    assert list(routes(of(server("a.org", shown, API)))) == ["/api/"]
+    result = of(server("a.org", "add_header X-Path $1;", APP, API))
+    assert "server_name" not in result.source.text
+
+
+def test_a_service_whose_certificate_is_not_verified_as_all_others_stays() -> None:
+    verified = "proxy_ssl_verify on;\nproxy_ssl_trusted_certificate /etc/ca.crt;"
+    excepted = "location /app/ { proxy_ssl_verify off; proxy_pass https://127.0.0.1:8080; }"
+    assert list(routes(of(server("a.org", excepted, API), http=verified))) == ["/api/"]
+    assert sorted(routes(of(server("a.org", excepted, API)))) == ["/api/", "/app/"]
+
+
+@pytest.mark.parametrize("place", ["server", "http"])
+def test_an_index_with_a_path_answers_for_a_folder(place: str) -> None:
+    index = "index /app/start;"
+    result = (
+        of(server("a.org", index, APP, API))
+        if place == "server"
+        else of(server("a.org", APP, API), http=index)
+    )
+    assert index.removesuffix(";") in left(result)
+    assert any("put `include snippets/portgen-locations.conf;`" in step for step in result.steps)
+    assert routes(of(server("a.org", "index index.html;", APP, API))).keys() == {"/app/", "/api/"}
+
+
+def test_no_pattern_includes_a_hidden_file() -> None:
+    files = {"conf.d/.old.conf": server("b.org", ROOT), "conf.d/a.conf": server("a.org", APP, API)}
+    result = folder(**files)
+    assert sorted(routes(result)) == ["/api/", "/app/"]
+    named = folder(**files, **{"nginx.conf": "http { include conf.d/.*.conf; }"})
+    assert "b.org/" in routes(named) or "/" in routes(named)
+
+
+def test_a_redirect_to_the_first_name_keeps_it_when_that_name_goes() -> None:
+    sends = server("a.org b.org", "return 301 https://$server_name$request_uri;")
+    result = of(sends + server("a.org", APP, API, listen=SECURE))
+    steps = [step.partition(": ")[2] for step in result.steps]
+    assert "take a.org out of its `server_name`" in steps
+    assert any(step.startswith("write `https://a.org` in place of") for step in steps)
+
+
+def test_portgens_locations_in_two_servers_are_those_of_one() -> None:
+    """What the other one has itself stays there, and nothing more comes into both."""
+    include = "include snippets/portgen-locations.conf;"
+    rendered = RENDERED + "location ^~ /wiki/ { proxy_pass http://127.0.0.1:8083; }\n"
+    files = {
+        "conf.d/a.conf": server("a.org", include, APP, "location = /x { return 410; }"),
+        "conf.d/b.conf": server("b.org", include, API),
+        "snippets/portgen-locations.conf": rendered,
+    }
+    result = folder(**files)
+    assert list(routes(result)) == ["/wiki/"]
+    assert result.steps == ()
+    assert "the server at conf.d/b.conf:1 would get it, too" in left(result).values()
+
+
+def test_an_upstream_with_a_name_of_portgens_needs_another() -> None:
+    up = "upstream portgen_app { server 127.0.0.1:8080; }\n"
+    steps = of(up + server("a.org", APP, API)).steps
+    assert any(step.startswith("conf.d/0.conf:1: give this upstream another") for step in steps)

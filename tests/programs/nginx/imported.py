@@ -159,6 +159,8 @@ def _follow(step: str, files: dict[str, str], lines: dict[str, list[str]]) -> No
     elif names := re.match(r"take (.*) out of its `server_name`", match[3]):
         for name in names[1].split(", "):
             _replace(rf"(server_name.*) {re.escape(name)}(?=[ ;])", r"\1", own, server)
+    elif words := re.match(r"write `(.*)` in place of `(.*)`", match[3]):
+        _replace(re.escape(words[2]), words[1], own, server)
     elif said := re.match(r"make it `(.*) default_server;`", match[3]):
         _replace(rf"{re.escape(said[1])};", f"{said[1]} default_server;", own, server)
     else:

@@ -38,6 +38,8 @@ TO_HTTPS = "return 301 https://$host$request_uri;"
 APP = passes("/app/", 3000)
 API = passes("/api/", 3001)
 ROOT = passes("/", 3002)
+SNIPPET = "include snippets/portgen-locations.conf;"
+RENDERED = "# Rendered by portgen from the inventory of box: edits here are lost.\n"
 # Each is one file of a folder conf.d; of several files each has its name.
 CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     "plain routes": named("a.org", APP, API, passes("/static/", 3003, LAN)),
@@ -120,6 +122,11 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     "a redirect for two, one stays": named("a.org b.org", TO_HTTPS)
     + named("a.org", ROOT, listen=SECURE)
     + named("b.org", "return 410;", listen=SECURE),
+    "a redirect to the first of two names": named(
+        "a.org b.org", "return 301 https://$server_name$request_uri;"
+    )
+    + named("a.org", ROOT, listen=SECURE)
+    + named("b.org", "return 410;", listen=SECURE),
     "a redirect for every name": server("listen 80 default_server;", TO_HTTPS)
     + named("a.org", ROOT, listen=SECURE)
     + named("b.org", "return 410;", listen=SECURE),
@@ -129,6 +136,17 @@ CONFIGURATIONS: dict[str, str | dict[str, str]] = {
     },
     "an error that a path answers": named("a.org", "error_page 404 = /app/;", APP, API),
     "unknown names": named("a.org", APP, API) + named("b.org", "return 410;"),
+    "an index that is a path": named("a.org", "index /app/x;", APP, API),
+    "a hidden file": {
+        "conf.d/sites.conf": "include sites/*;\n",
+        "sites/.a": named("a.org", APP, "location = /x { return 410; }"),
+        "sites/b": named("a.org", API, passes("/static/", 3003)),
+    },
+    "portgen's locations in two servers": {
+        "conf.d/a.conf": named("a.org", SNIPPET, APP, "location = /x { return 410; }"),
+        "conf.d/b.conf": named("b.org", SNIPPET, API),
+        "snippets/portgen-locations.conf": RENDERED + passes("^~ /static/", 3003),
+    },
     "one socket for both families": named(
         "b.org", "return 410;", listen="listen [::]:80 ipv6only=off;"
     )
