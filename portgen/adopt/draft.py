@@ -139,6 +139,11 @@ class Site(Struct):
         return self.listen_tls or 443
 
     @property
+    def ports(self) -> list[int]:
+        """Where it answers, https first."""
+        return [self.https_port, self.http_port] if self.is_secure else [self.http_port]
+
+    @property
     def _answers_at(self) -> tuple[int | str, ...]:
         if not self.is_secure:
             return (self.http_port,)
@@ -146,10 +151,12 @@ class Site(Struct):
 
 
 class Nginx(Struct):
-    """nginx's own share: the default site's names, and the other sites."""
+    """nginx's own share: the default site's names, and the other sites. `base`: what a site has that says
+    nothing itself, where an inventory has nginx already."""
 
     names: list[str] = []
     default: Site | None = None
+    base: Site | None = None
     sites: dict[str, Site] = {}
     upstream: str = "port"
     allow: list[str] | None = None
@@ -239,8 +246,7 @@ class Draft(Struct):
         if self.nginx is not None:
             for site in (self.nginx.default, *self.nginx.sites.values()):
                 if site is not None:
-                    found += [site.https_port] if site.is_secure else []
-                    found.append(site.http_port)
+                    found += site.ports
         ports = [Endpoint(port, "tcp") for port in found]
         return list(dict.fromkeys([*ports, *self.served]))
 

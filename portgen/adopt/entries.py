@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from portgen.adopt import naming
-from portgen.adopt.draft import Draft, Entry, Network, Port, Route, Site
+from portgen.adopt.draft import Draft, Entry, Network, Nginx, Port, Route, Site
 from portgen.adopt.factoring import CANCELLED, factored, is_concerned, without_same_port
 from portgen.adopt.owning import ranges_of
 from portgen.inventory.key_paths import KeyPath
@@ -183,24 +183,18 @@ class _Entries:
         nginx = self.draft.nginx
         if nginx is None or (nginx.default is None and not nginx.sites):
             return None
-        made: dict[str, Any] = {}
-        if nginx.names:
-            made["server_name"] = nginx.names[0] if len(nginx.names) == 1 else nginx.names
+        names = nginx.names[0] if len(nginx.names) == 1 else nginx.names
+        made: dict[str, Any] = {"server_name": names} if names else {}
         if nginx.upstream != "port":
             made["upstream"] = nginx.upstream
-        base = nginx.default or _usual(nginx.sites.values())
+        base = nginx.base or nginx.default or _usual(nginx.sites.values())
         made.update(_site_fields(base, Site("")))
         if nginx.allow is not None:
             made["allow"] = self._allowed(nginx.allow)
         if nginx.proxies:
-            made["client_ip"] = {"from": nginx.proxies}
-            if nginx.header:
-                made["client_ip"]["header"] = nginx.header
-        sites = {}
-        for name, site in nginx.sites.items():
-            fields = _site_fields(site, base)
-            if fields:
-                sites[name] = fields
+            header = {"header": nginx.header} if nginx.header else {}
+            made["client_ip"] = {"from": nginx.proxies, **header}
+        sites = _sites(nginx, base)
         if sites:
             made["sites"] = sites
         if nginx.comments:
@@ -455,6 +449,12 @@ def _usual(sites: Iterable[Site]) -> Site:
     for site in sites:
         found.setdefault(repr(_site_fields(site, Site(""))), []).append(site)
     return max(found.values(), key=len)[0]
+
+
+def _sites(nginx: Nginx, base: Site) -> dict[str, dict[str, Any]]:
+    """The sites that say something themselves."""
+    found = {name: _site_fields(site, base) for name, site in nginx.sites.items()}
+    return {name: fields for name, fields in found.items() if fields}
 
 
 def _site_fields(site: Site, base: Site) -> dict[str, Any]:

@@ -5,7 +5,7 @@ In: the plan of a host. Out: `Existing`. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from portgen.adopt.draft import Route, Site
@@ -21,7 +21,7 @@ from portgen.plan.types import Host
 class Existing(NamedTuple):
     """`has_nginx`: whether it has any. `names`: of the default site; none where the team's own server
     includes portgen's locations. `general`: what a site has that says nothing itself. `holds`: whether a
-    service has a port."""
+    service has a port. `proxies`, `header`: whom nginx believes about a visitor's address."""
 
     has_nginx: bool
     names: frozenset[str]
@@ -29,6 +29,8 @@ class Existing(NamedTuple):
     sites: Mapping[str, Site]
     routes: Mapping[str, PlannedRoute]
     holds: Callable[[Endpoint, str], bool]
+    proxies: frozenset[str] = frozenset()
+    header: str = ""
 
     @property
     def all_names(self) -> set[str]:
@@ -38,6 +40,11 @@ class Existing(NamedTuple):
     def site(self, name: str) -> Site:
         """What portgen's server of a name is; "" for the default one."""
         return self.sites.get(name, self.general)
+
+    def believes(self, proxies: Iterable[str], header: str) -> bool:
+        """Whether nginx believes these proxies, and no others."""
+        same = {network(one) or one for one in proxies} == self.proxies
+        return same and (not self.proxies or header.lower() == self.header.lower())
 
     def why_unknown(self, route: Route, endpoint: Endpoint, bind: str) -> str:
         """Why a location can't be a route of a service that the inventory has already; "" where it has the
@@ -83,7 +90,10 @@ def of(host: Host, holds: Callable[[Endpoint, str], bool]) -> Existing:
     if server is None:
         return Existing(False, frozenset(), Site(""), {}, routes, holds)
     sites = {site.name: _site(site) for site in server.sites if site.name}
-    return Existing(True, frozenset(server.names), _general(server), sites, routes, holds)
+    general = _general(server)
+    proxies = frozenset(network(one) or one for one in server.proxies)
+    names = frozenset(server.names)
+    return Existing(True, names, general, sites, routes, holds, proxies, server.proxies_header)
 
 
 def _site(site: servers.Site) -> Site:
@@ -106,5 +116,6 @@ def _general(server: Server) -> Site:
         server.listen_tls,
         server.certificate or "",
         server.certificate_key or "",
+        http2=any(site.http2 for site in server.sites if not site.name),
         acme=next((site.acme or "" for site in server.sites if not site.name), ""),
     )

@@ -186,6 +186,9 @@ def _projects(base: Onto, made: entries.Written) -> Iterator[Splice]:
     for name, ports in _changed_ports(base, made).items():
         written = written_value(ports, Quotes())
         yield replacement_of(base.source, ("projects", name, "ports"), written)
+        for index, parts in _changed_groups(base, name, _ports(ports)).items():
+            written = written_value(parts, Quotes())
+            yield replacement_of(base.source, ("projects", name, "groups", index, "ports"), written)
     for name, values in made.projects.items():
         if name not in inventory.projects:
             yield from _added(base.source, ("projects", name), values, made)
@@ -222,6 +225,22 @@ def _changed_ports(base: Onto, made: entries.Written) -> dict[str, list[Any]]:
         parts = _with(_without(project.ports.parts, ranges.joined(others)), mine)
         if parts != list(project.ports.parts):
             changed[project.name] = [_written(part) for part in parts]
+    return changed
+
+
+def _changed_groups(base: Onto, project: str, ports: Ports) -> dict[int, list[Any]]:
+    """The ports of each group of a project that has lost some of them. Raises Unsafe where a group has none
+    left."""
+    changed: dict[int, list[Any]] = {}
+    for index, group in enumerate(base.source.inventory.projects[project].groups):
+        gone = ranges.without(group.ports.joined, ports.joined)
+        parts = _without(group.ports.parts, gone)
+        if not parts:
+            raise Unsafe(
+                f"all ports of {project}'s group {group.name} are somebody else's: take it out"
+            )
+        if gone:
+            changed[index] = [_written(part) for part in parts]
     return changed
 
 
@@ -269,7 +288,25 @@ def _host(base: Onto, made: entries.Written) -> Iterator[Splice]:
         new["reserved"] = reserved
     if entry.nginx is None and "nginx" in values:
         new["nginx"] = values["nginx"]
+    elif entry.nginx is not None:
+        yield from _new_sites(base, entry.nginx, values)
     yield from _new_fields(base.source, key_path, new, made)
+
+
+def _sites_of(known: model.Nginx, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The sites that the inventory's nginx does not have yet."""
+    sites = values.get("nginx", {}).get("sites", {})
+    return {name: fields for name, fields in sites.items() if name not in known.sites}
+
+
+def _new_sites(base: Onto, known: model.Nginx, values: Mapping[str, Any]) -> Iterator[Splice]:
+    sites = _sites_of(known, values)
+    key_path: KeyPath = ("hosts", base.host.name, "nginx")
+    if sites and not known.sites:
+        yield from addition_of(base.source, (*key_path, "sites"), Style(), sites)
+        return
+    for name, fields in sites.items():
+        yield from addition_of(base.source, (*key_path, "sites", name), Style(flow=True), fields)
 
 
 def _new_fields(
@@ -310,7 +347,10 @@ def _expected(base: Onto, made: entries.Written) -> model.Inventory:
     inventory = base.source.inventory
     projects = dict(inventory.projects)
     for name, ports in _changed_ports(base, made).items():
-        projects[name] = replace(projects[name], ports=_ports(ports))
+        groups = list(projects[name].groups)
+        for index, parts in _changed_groups(base, name, _ports(ports)).items():
+            groups[index] = replace(groups[index], ports=_ports(parts))
+        projects[name] = replace(projects[name], ports=_ports(ports), groups=groups)
     for name, values in made.projects.items():
         new: model.Project = _converted(values, model.Project)
         if name in projects:
@@ -323,10 +363,20 @@ def _expected(base: Onto, made: entries.Written) -> model.Inventory:
     host = replace(
         host,
         zones={**host.zones, **fresh.zones},
-        nginx=host.nginx or fresh.nginx,
+        nginx=_with_sites(host.nginx, fresh.nginx, made.hosts[name]),
         reserved=_ports(reserved) if reserved else host.reserved,
     )
     return replace(inventory, hosts={**inventory.hosts, name: host}, projects=projects)
+
+
+def _with_sites(
+    known: model.Nginx | None, fresh: model.Nginx | None, values: Mapping[str, Any]
+) -> model.Nginx | None:
+    """The inventory's nginx, with the sites that it gets."""
+    if known is None or fresh is None:
+        return known or fresh
+    added = {name: fresh.sites[name] for name in _sites_of(known, values)}
+    return replace(known, sites={**known.sites, **added})
 
 
 def _converted(values: Any, kind: Any) -> Any:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from portgen.adopt import beside, grouping, nginx_ports, routes, shadowing, trust
+from portgen.adopt import beside, grouping, nginx_ports, routes, shadowing, sites, trust
 from portgen.adopt.backends import Backends
-from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route, Site
+from portgen.adopt.draft import Conflict, Draft, Entry, Nginx, Port, Route
 from portgen.adopt.existing import Existing
 from portgen.adopt.fitting import fits
 from portgen.adopt.grouping import Named
 from portgen.adopt.nginx_files import host_path
 from portgen.adopt.shadowing import Shadowing
-from portgen.adopt.sighted import Left, Listen, NotARoute, Place, Said, Server, Sighted
+from portgen.adopt.sighted import Left, NotARoute, Place, Said, Server, Sighted
 from portgen.inventory.values import SiteName
+from portgen.plan.ports import Endpoint
+from portgen.problem import listed
 
 _INCLUDES = "it includes portgen's locations, too: it stays your own, and goes on including them"
 _NO_ROUTE = "no route is in this server: it stays your own"
 _NAMELESS = "the server has no name, and an inventory has one such server"
-_UNKNOWN_SITE = "the inventory has no such site: add it under `nginx: {sites: …}`, and import again"
+_NO_PORT = "the inventory's nginx does not listen at %s: write the site under `nginx: {sites: …}`"
+_OTHER_TRUST = "the inventory's `client_ip` believes other proxies: it stays your own"
 _OTHER_PORTS = "the inventory's server has other ports, or another certificate: it stays your own"
 
 
@@ -48,6 +51,8 @@ class _Routing:
         self.found = found
         self.draft = draft
         self.nginx = Nginx()
+        if existing is not None and existing.has_nginx:
+            self.nginx.base = existing.general
         self.named = grouping.named(found.servers)
         self.backends = Backends(found, draft)
         self.shadowing = Shadowing(self.named)
@@ -270,7 +275,7 @@ class _Routing:
         return ""
 
     def _why_shadowing(self, one: Named, name: str) -> str:
-        return self.shadowing.why_kept(one, self._site(name, one))
+        return self.shadowing.why_kept(one, sites.site(name, one))
 
     def _default_site(self, one: Named) -> None:
         """The site that has the paths. Where its servers answer something besides, they go on, and portgen
@@ -279,7 +284,7 @@ class _Routing:
             server.is_default = True
             if self.goes_on:
                 server.replaced_locations = self._locations(server, one)
-        self.nginx.default = self._site("", one)
+        self.nginx.default = sites.site("", one)
         self.nginx.names = [] if self.goes_on else list(one.names)
         if self.goes_on:
             self._comment(one)
@@ -313,7 +318,7 @@ class _Routing:
     def _sites(self, one: Named) -> None:
         """A site for each name."""
         for name in one.names:
-            self.nginx.sites[name] = self._site(name, one)
+            self.nginx.sites[name] = sites.site(name, one)
             self._write(one, name)
 
     def _why_otherwise(self, one: Named, host: str) -> str:
@@ -321,8 +326,9 @@ class _Routing:
         if self.existing is None:
             return ""
         is_portgens = self.existing.has_nginx and bool(host or self.existing.names)
-        if is_portgens and not self.existing.site(host).listens_like(self._site(host, one)):
-            return _OTHER_PORTS if host in self.existing.sites or not host else _UNKNOWN_SITE
+        why = self._why_other_server(one, host, self.existing) if is_portgens else ""
+        if why:
+            return why
         for held in self.held[one].values():
             named = Route(host, held.route.path, held.route.fields)
             protocol = held.place.fact.route.protocol
@@ -331,6 +337,17 @@ class _Routing:
             if why:
                 return f"{why}: it stays your own"
         return ""
+
+    def _why_other_server(self, one: Named, host: str, existing: Existing) -> str:
+        """What portgen's server would do otherwise. A site that the inventory lacks is added, at ports of its
+        nginx: who may come there is said already."""
+        if not existing.believes(self.nginx.proxies, self.nginx.header):
+            return _OTHER_TRUST
+        site = sites.site(host, one)
+        if host in existing.sites or not host:
+            return "" if existing.site(host).listens_like(site) else _OTHER_PORTS
+        new = [port for port in site.ports if Endpoint(port, "tcp") not in self.draft.served]
+        return _NO_PORT % listed([str(port) for port in new]) if new and self.draft.served else ""
 
     def _keep(self, one: Named, why: str) -> None:
         """All of a name stays the team's: also these locations, which would be routes."""
@@ -369,27 +386,15 @@ class _Routing:
     def _add_redirect(self, one: Named) -> None:
         """Servers for http that send everything to https, of names that have a site."""
         default = self.nginx.default
-        sites = [site for site in self.nginx.sites.values() if site.name in one.names]
+        known = [site for site in self.nginx.sites.values() if site.name in one.names]
         if default is not None and set(self.nginx.names) & set(one.names):
-            sites.append(default)
+            known.append(default)
         for server in one.servers:
-            for site in sites:
+            for site in known:
                 for listen in server.listen:
                     if "ssl" not in listen.options:
                         site.listen = site.listen or listen.endpoint.port
                 site.acme = site.acme or host_path(server, "acme")
-
-    def _site(self, name: str, one: Named) -> Site:
-        site = Site(name)
-        for server in one.servers:
-            for listen in server.listen:
-                _listen(site, listen)
-            _secure(site, server)
-            site.http2 = site.http2 or server.setting("http2") == "on"
-            site.acme = site.acme or host_path(server, "acme")
-        if site.listen is None and site.listen_tls is None and one.servers[0].said.line:
-            site.listen = 80
-        return site
 
     # --- routes -----------------------------------------------------------------------------------
 
@@ -459,23 +464,3 @@ def _why_other_name(place: Place, entry: Entry) -> str:
 
 def _more(said: Said) -> str:
     return f"{said.text} ({said.place}) stays your own, and so does all of its server"
-
-
-def _listen(site: Site, listen: Listen) -> None:
-    """A port of a site's: of several the first one counts."""
-    port = listen.endpoint.port
-    if "ssl" in listen.options:
-        site.listen_tls = site.listen_tls or port
-    else:
-        site.listen = site.listen or port
-    site.http2 = site.http2 or "http2" in listen.options
-
-
-def _secure(site: Site, server: Server) -> None:
-    """A site's certificate, where both files are named, and it speaks TLS at all."""
-    if not any("ssl" in listen.options for listen in server.listen):
-        return
-    certificate, key = host_path(server, "certificate"), host_path(server, "key")
-    if certificate and key:
-        site.certificate = site.certificate or certificate
-        site.key = site.key or key

@@ -6,6 +6,7 @@ import pytest
 
 from portgen import adopt
 from portgen.adopt import Sources, Text
+from portgen.edits.edit import ByHand
 from portgen.inventory.source import parse
 from portgen.plan import planner
 
@@ -65,6 +66,22 @@ def test_a_project_gives_up_the_ports_that_somebody_else_has() -> None:
         protocol: tcp
 """
     )
+
+
+def test_its_groups_give_them_up_too() -> None:
+    groups = """\
+    groups:
+      - {name: apis, ports: 3050-3059, purpose: theirs}
+      - {name: rest, ports: [3040, 3055/udp]} # the rest
+"""
+    base = (BASE % "{server: {}}").replace("    network:", f"{groups}    network:")
+    ss = Text("ss", "ss.txt", NODE)
+    written = into(base, ss)
+    assert "{name: apis, ports: [3050-3054, 3056-3059], purpose: theirs}" in written
+    assert "{name: rest, ports: [3040]} # the rest" in written
+    assert into(written, ss) == written
+    with pytest.raises(ByHand, match="all ports of web's group apis are somebody else's"):
+        into(base.replace("3050-3059", "3055"), ss)
 
 
 def test_how_a_container_is_reached_follows_from_the_existing_project() -> None:

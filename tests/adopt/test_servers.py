@@ -275,7 +275,11 @@ projects:
 
 
 def into(nginx: str, *files: str, more: str = "") -> tuple[Adopted, str]:
-    source = parse((INVENTORY % (nginx, more)).encode(), "inventory.yaml")
+    return into_text(INVENTORY % (nginx, more), *files)
+
+
+def into_text(inventory: str, *files: str) -> tuple[Adopted, str]:
+    source = parse(inventory.encode(), "inventory.yaml")
     onto = adopt.onto(source, planner.make(source.inventory), None)
     texts = [Text("nginx", f"{at}.conf", text, f"{at}.conf") for at, text in enumerate(files)]
     result, edited = adopt.adopt_into(Sources(texts, {}.get), onto)
@@ -317,15 +321,38 @@ def test_a_server_that_says_the_same_gives_way() -> None:
     assert result.conflicts == ()
 
 
-def test_a_name_that_the_inventory_has_no_site_for_stays() -> None:
+def test_a_name_that_the_inventory_has_no_site_for_becomes_one() -> None:
     """Portgen's server would have the certificate of another one, or none."""
     secure = server("b.org", API, listen=SECURE)
-    result, text = into("{server_name: a.org}", secure)
-    assert "b.org" not in text
-    assert "add it under `nginx: {sites: …}`" in left(result)["server_name b.org"]
     tls = "tls: {certificate: /etc/a.crt, key: /etc/a.key}"
     _, text = into(f"{{server_name: a.org, sites: {{b.org: {{{tls}}}}}}}", secure)
     assert "host: b.org, path: " in text
+    for known in ("", ", sites: {c.org: {tls: null}}"):
+        nginx = f"{{server_name: a.org, tls: {{certificate: /etc/c.crt, key: /etc/c.key}}{known}}}"
+        _, text = into(nginx, secure)
+        assert "host: b.org, path: " in text
+        site = parse(text.encode(), "inventory.yaml").inventory.hosts["box"].nginx.sites["b.org"]
+        assert (site.tls.certificate, site.tls.key) == ("/etc/a.crt", "/etc/a.key")
+        again, twice = into_text(text, secure)
+        assert twice == text
+        assert again.conflicts == ()
+
+
+def test_a_site_at_a_port_that_the_inventorys_nginx_does_not_have_stays() -> None:
+    """Its visitors would be those who may come to nginx."""
+    result, text = into("{server_name: a.org}", server("b.org", API, listen=SECURE))
+    assert "b.org" not in text
+    assert "nginx does not listen at 443" in left(result)["server_name b.org"]
+
+
+@pytest.mark.parametrize("more", ["", "set_real_ip_from 10.0.0.2;\nreal_ip_header X-Client;"])
+def test_a_server_that_believes_other_proxies_stays(more: str) -> None:
+    nginx = "{server_name: a.org, client_ip: {from: [10.0.0.1], header: X-Client}}"
+    result, _ = into(nginx, server("a.org", more, APP, API))
+    assert "believes other proxies" in left(result)["server_name a.org"]
+    same = "set_real_ip_from 10.0.0.1;\nreal_ip_header X-Client;"
+    result, _ = into(nginx, server("a.org", same, APP, API))
+    assert [step for step in result.steps if "disable" in step]
 
 
 def test_without_a_name_the_server_that_includes_portgens_locations_is_known() -> None:
