@@ -47,7 +47,10 @@ class Shadowing:
         families = (EVERYWHERE, EVERYWHERE6)
         new = {(port, family) for family in families} - self.sockets[one]
         sends = {(site.http_port, family) for family in families} - self.sockets[one]
-        return self._why_of_names(one, new) or self._why_of_its_name(one, new | sends)
+        why = self._why_of_names(one, new) or self._why_of_its_name(one, new | sends)
+        return why or self._why_refused(
+            one, {(port, family) for port in site.ports for family in families}
+        )
 
     def _why_of_names(self, one: Named, new: set[_Socket]) -> str:
         """Why a wildcard of it would stand for another server's name, where that one does not listen."""
@@ -66,6 +69,16 @@ class Shadowing:
                 names = ", ".join(name for _, name in other.servers[0].names)
                 who = f"the server of {names} answers for it now"
                 return f"at {_spelled(answered)} {who}: it stays your own"
+        return ""
+
+    def _why_refused(self, one: Named, answered: set[_Socket]) -> str:
+        """Why its name would be refused where a wildcard answers for it: portgen's wildcards leave the names
+        of its other sites to those."""
+        for other in self.wild:
+            refused = self.sockets[other] - answered
+            if other is not one and refused and _covers(other, one) and not _only_redirects(other):
+                who = f"the server of {', '.join(other.names)} answers for it"
+                return f"at {_spelled(refused)} {who}, and portgen's would not: it stays your own"
         return ""
 
 

@@ -190,6 +190,18 @@ def test_a_name_that_a_wildcard_answers_for_elsewhere_stays() -> None:
     assert "the server of *.org answers for it now" in left(result)["server_name x.org"]
 
 
+def test_a_name_that_a_wildcard_answers_for_at_another_port_stays() -> None:
+    """portgen's wildcard would refuse it there."""
+    wild = server("*.a.org", APP, API, listen=SECURE)
+    result = of(wild + server("x.a.org", "location / { proxy_pass http://127.0.0.1:8083; }"))
+    assert sorted(routes(result)) == ["/api/", "/app/"]
+    assert "portgen's would not" in left(result)["server_name x.a.org"]
+    both = server("x.a.org", TO_HTTPS) + server(
+        "x.a.org", "location / { proxy_pass http://127.0.0.1:8083; }", listen=SECURE
+    )
+    assert "x.a.org/" in routes(of(wild + both))
+
+
 def test_one_socket_for_both_families_leaves_no_port_to_portgen() -> None:
     other = server("b.org", "return 410;", listen="listen [::]:80 ipv6only=off;")
     result = of(server("a.org", APP, API, listen="listen [::]:80;"), other)
