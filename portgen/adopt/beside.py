@@ -14,7 +14,7 @@ def others_take(path: str, server: Server) -> bool:
     above = any(path != other and path.startswith(other) for other in server.prefixes)
     below = f"{path}/" in server.prefixes
     asked = any(pattern.may_match_below(path) for pattern in server.patterns)
-    return above or below or asked or server.has_files
+    return above or below or asked or server.answers_the_rest
 
 
 def check(place: Place, server: Server) -> None:

@@ -293,6 +293,13 @@ def is_inherited(node: Node) -> bool:
     return node.name in INHERITED and can_be_said
 
 
+def answers_the_rest(node: Node) -> bool:
+    """Whether it is about paths that no location has: files, or an error that is answered by some other
+    path."""
+    is_for_errors = node.name == "error_page" and not is_inherited(node)
+    return node.name in ("root", "try_files") or is_for_errors or leads_on(node)
+
+
 def leads_on(node: Node) -> bool:
     """Whether it is an `index` with a path: whoever asks for a folder gets what the location of that path
     has."""

@@ -51,6 +51,7 @@ class General(Struct):
     rules: list[Node] = []  # who may come
     is_closed_to_some: bool = False  # by an address or a password
     has_variable_realm: bool = False  # of a password
+    answers_the_rest: bool = False  # whether files or pages are said where no location is
     files: list[Said] = []  # where the files are that a server has besides its locations
     values: list[Part] = []
     settings: list[Part] = []

@@ -17,6 +17,7 @@ from portgen.adopt.directives import (
     SENT_HEADERS,
     SETTINGS,
     TELLING,
+    answers_the_rest,
     is_usual_include,
     leads_on,
     own_header,
@@ -151,6 +152,8 @@ class _Tree(Noting):
         return node.name == "include" and not is_known
 
     def _other(self, node: Node) -> None:
+        if answers_the_rest(node):
+            self.general.answers_the_rest = True
         if self.is_empty_glob(node):
             self.counted(node)
         elif self._is_not_given(node):

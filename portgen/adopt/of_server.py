@@ -15,6 +15,7 @@ from portgen.adopt.directives import (
     PROXIES,
     SENT_HEADERS,
     SETTINGS,
+    answers_the_rest,
     begins_with,
     is_harmless,
     is_inherited,
@@ -58,6 +59,7 @@ def sight(
         general=list(general.values),
         more_headers=list(general.more_headers),
         is_among_restricted=general.is_closed_to_some,
+        answers_the_rest=general.answers_the_rest,
     )
     notes.found.servers.append(server)
     block = node.block or ()
@@ -96,8 +98,8 @@ class _Reading:
                 self.server.takes_snippet = True
             elif is_ours or node.path.endswith(SNIPPET):
                 self.server.includes_portgen = True
-            if node.name in ("root", "try_files"):
-                self.server.has_files = True
+            if answers_the_rest(node):
+                self.server.answers_the_rest = True
             if node.name == "location":
                 self._count_location(node)
         sent = [node for node in block if node.name in SENT_HEADERS]

@@ -282,7 +282,7 @@ class Server(Struct):
     exact: set[str] = set()
     sent_paths: set[str] = set()  # of `slashes`: the paths without the slash
     patterns: list[Pattern] = []
-    has_files: bool = False  # whether files are served where no location is
+    answers_the_rest: bool = False  # whether it has files, or a page, where no location is
     is_portgens: bool = False  # whether portgen rendered it
     takes_snippet: bool = (
         False  # whether a pattern in it would include portgen's locations, once they are there

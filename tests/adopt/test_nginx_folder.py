@@ -289,6 +289,16 @@ def test_an_index_with_a_path_answers_for_a_folder(place: str) -> None:
     assert routes(of(server("a.org", "index index.html;", APP, API))).keys() == {"/app/", "/api/"}
 
 
+@pytest.mark.parametrize("place", ["server", "http"])
+def test_a_page_for_what_is_not_found_takes_paths_without_a_slash(place: str) -> None:
+    """`/apple` is one of the location `/app`, and of no route."""
+    page = "error_page 404 = /api/;"
+    app = APP.replace("/app/", "/app")
+    said = {"http": page} if place == "http" else {}
+    result = of(server("a.org", *([page] if place == "server" else []), app, API), **said)
+    assert list(routes(result)) == ["/api/"]
+
+
 def test_no_pattern_includes_a_hidden_file() -> None:
     files = {"conf.d/.old.conf": server("b.org", ROOT), "conf.d/a.conf": server("a.org", APP, API)}
     result = folder(**files)
